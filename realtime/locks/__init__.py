@@ -1,0 +1,1 @@
+"""The write path: viewer -> node -> owning master, one round trip."""

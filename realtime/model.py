@@ -1,0 +1,185 @@
+"""The words of the field as plain values (see ``docs/architecture.md``): layout, show, hold, booking.
+
+Pure: no I/O, no clock, no JSON. Everything inside the house passes these; the edge turns wire forms into them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from realtime.limits import MAX_ID_LENGTH
+
+ID = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{MAX_ID_LENGTH - 2}}}[a-z0-9])?\Z")
+"""Theatre and show ids: lower-case letters, digits and inner hyphens."""
+REGION = re.compile(r"[a-z][a-z0-9]{0,15}\Z")
+"""Region names carry no hyphen, so that the id of a show (``west-...``) says whose it is."""
+_HOLD = re.compile(rf"((?:[a-z][a-z0-9]{{0,15}})-[a-z0-9-]{{1,{MAX_ID_LENGTH}}})\.([hb])([A-Za-z0-9_-]{{22}})\Z")
+
+
+class SeatStatus(StrEnum):
+    """What a viewer sees of a seat. The order is the wire's: 0 free, 1 held, 2 sold, 3 blocked."""
+
+    FREE = "free"
+    HELD = "held"
+    SOLD = "sold"
+    BLOCKED = "blocked"
+
+    @property
+    def digit(self) -> int:
+        """The status as a number, 0 to 3, as it stands on the wire and (as an ASCII digit) on the lock master."""
+        return STATUSES.index(self)
+
+
+STATUSES: tuple[SeatStatus, ...] = tuple(SeatStatus)
+
+
+class SalesState(StrEnum):
+    """Whether a show sells: ``open``, ``paused`` (comes back) or ``closed`` (for good, unless opened again)."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class HoldState(StrEnum):
+    """The life of a hold: held -> confirming -> booked, or released / expired / rejected (the ledger refused)."""
+
+    HELD = "held"
+    CONFIRMING = "confirming"
+    BOOKED = "booked"
+    RELEASED = "released"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One numbered seat of a layout; positions are absolute, in the plan's units."""
+
+    id: str
+    section: str
+    row: str
+    number: str
+    category: str
+    x: float
+    y: float
+    accessible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A price category; ``color`` is a CSS hex colour."""
+
+    name: str
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A decoration of the plan (stage, wall, label). ``kind``: circle, ellipse, rectangle, polygon or text.
+
+    ``points`` are absolute x, y pairs: the polygon's corners; centre and radii for circle and ellipse; corner and
+    size for a rectangle; the anchor for a text.
+    """
+
+    kind: str
+    points: tuple[tuple[float, float], ...]
+    color: str = ""
+    border: str = ""
+    text: str = ""
+    rotation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """An immutable seating plan; ``id`` is the hash of its content. A seat's index is its place in ``seats``."""
+
+    id: str
+    name: str
+    width: float
+    height: float
+    categories: tuple[Category, ...]
+    seats: tuple[Seat, ...]
+    shapes: tuple[Shape, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """A place with seats; belongs to exactly one region."""
+
+    id: str
+    name: str
+    city: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A show as its region declares it. Prices are whole rupees by category; ``starts_at`` is ISO 8601 with offset."""
+
+    id: str
+    title: str
+    theatre: str
+    theatre_name: str
+    city: str
+    region: str
+    layout: str
+    seat_count: int
+    starts_at: str
+    prices: dict[str, int] = field(default_factory=dict)
+    sales: SalesState = SalesState.OPEN
+    hold_s: int = 480
+    max_seats: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold as the owning master knows it; ``seats`` are indices, ``expires_at`` is ms since the epoch."""
+
+    id: str
+    owner: str
+    seats: tuple[int, ...]
+    state: HoldState
+    expires_at: int
+    extensions: int = 0
+
+    @property
+    def show(self) -> str:
+        """The id of the show that the hold is on."""
+        return show_of(self.id)
+
+
+def show_of(hold_or_booking: str) -> str:
+    """Return the show id inside a hold or booking id."""
+    return hold_or_booking.partition(".")[0]
+
+
+def region_of(any_id: str) -> str:
+    """Return the region that the id of a show, hold or booking carries."""
+    return any_id.partition("-")[0]
+
+
+def is_hold_id(text: str) -> bool:
+    """Tell whether ``text`` has the form of a hold id: ``<region>-<show>.h<22 characters>``."""
+    found = _HOLD.match(text)
+    return found is not None and found[2] == "h"
+
+
+def is_booking_id(text: str) -> bool:
+    """Tell whether ``text`` has the form of a booking id: the hold id with ``b`` for ``h``."""
+    found = _HOLD.match(text)
+    return found is not None and found[2] == "b"
+
+
+def booking_of(hold: str) -> str:
+    """Return the id of the booking that a hold becomes."""
+    show, _, rest = hold.partition(".")
+    return f"{show}.b{rest[1:]}"
+
+
+def hold_of(booking: str) -> str:
+    """Return the id of the hold that a booking came from."""
+    show, _, rest = booking.partition(".")
+    return f"{show}.h{rest[1:]}"

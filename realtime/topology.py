@@ -1,0 +1,127 @@
+"""Who is where: regions, their masters, replicas and ledgers, and the nodes that serve the public.
+
+Read from one TOML file (``docs/operations.md`` describes it); nothing here opens a connection or reads the environment.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from realtime.model import ID, REGION
+
+
+class TopologyError(ValueError):
+    """The topology can't be used; the message says where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """One server by URL: ``redis://[user:password@]host:port/db`` or ``rediss://``."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinels:
+    """A master found through Sentinels (``host:port`` each) by service name; ``url`` carries credentials and db."""
+
+    hosts: tuple[str, ...]
+    service: str
+    url: str = "redis://"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One authority. ``replicas`` maps the region of a reader to the replicas near it, best first."""
+
+    name: str
+    label: str
+    master: Plain | Sentinels
+    replicas: Mapping[str, tuple[Plain, ...]]
+    ledger: str
+    theatres: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """All regions by name, and the public URL of every node by region (browsers fail over along these)."""
+
+    regions: Mapping[str, Region]
+    nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    payments: str = ""
+
+    def theatre_region(self, theatre: str) -> str | None:
+        """Return the region that the file gives a theatre to, or None when only a declaration will tell."""
+        return next((r.name for r in self.regions.values() if theatre in r.theatres), None)
+
+
+class _RegionForm(msgspec.Struct, forbid_unknown_fields=True):
+    ledger: str = ""
+    label: str = ""
+    master: str = ""
+    sentinels: list[str] = []
+    service: str = ""
+    credentials: str = "redis://"
+    theatres: list[str] = []
+    nodes: list[str] = []
+    replicas: dict[str, list[str]] = {}
+
+
+class _Form(msgspec.Struct, forbid_unknown_fields=True):
+    regions: dict[str, _RegionForm]
+    payments: str = ""
+
+
+def load(path: Path) -> Topology:
+    """Read a topology file; raise ``TopologyError`` with the place of the fault."""
+    try:
+        return parse(path.read_text(), str(path))
+    except OSError as error:
+        raise TopologyError(f"{path}: {error.strerror}; give the topology file with --topology") from None
+
+
+def parse(text: str, where: str = "topology") -> Topology:
+    """Parse the text of a topology file; raise ``TopologyError`` with the place of the fault."""
+    try:
+        form = msgspec.convert(tomllib.loads(text), _Form)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise TopologyError(f"{where}: {error}") from None
+    owner: dict[str, str] = {}
+    for name, region in form.regions.items():
+        if not REGION.match(name):
+            raise TopologyError(f"{where}: regions.{name}: a region's name is letters and digits, at most 16")
+        if bool(region.master) == bool(region.sentinels):
+            raise TopologyError(f"{where}: regions.{name}: give either master or sentinels")
+        if region.sentinels and not region.service:
+            raise TopologyError(f"{where}: regions.{name}: sentinels need the name of the service")
+        for near in region.replicas:
+            if near not in form.regions:
+                raise TopologyError(f"{where}: regions.{name}.replicas.{near}: there is no region {near}")
+        for theatre in region.theatres:
+            if not ID.match(theatre):
+                raise TopologyError(f"{where}: regions.{name}.theatres: {theatre!r} is not an id")
+            if theatre in owner:
+                raise TopologyError(
+                    f"{where}: theatre {theatre} is declared by two regions, {owner[theatre]} and {name}"
+                )
+            owner[theatre] = name
+    if not form.regions:
+        raise TopologyError(f"{where}: no regions")
+    return Topology(
+        regions={name: _region(name, region) for name, region in form.regions.items()},
+        nodes={name: tuple(region.nodes) for name, region in form.regions.items()},
+        payments=form.payments,
+    )
+
+
+def _region(name: str, form: _RegionForm) -> Region:
+    master: Plain | Sentinels = (
+        Plain(form.master) if form.master else Sentinels(tuple(form.sentinels), form.service, form.credentials)
+    )
+    replicas = {near: tuple(Plain(url) for url in urls) for near, urls in form.replicas.items()}
+    return Region(name, form.label or name, master, replicas, form.ledger, tuple(form.theatres))

@@ -1,0 +1,1 @@
+"""The node: HTTP and Socket.IO for any show, whoever owns it."""

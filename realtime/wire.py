@@ -1,0 +1,327 @@
+"""The wire: what clients send (validated here, once), what they are sent, and what masters store as JSON.
+
+Pure codecs: bytes and plain values in, plain values and bytes out. ``docs/protocol.md`` is the prose of this file.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import orjson
+from msgspec import Meta, Struct
+
+from realtime import limits
+from realtime.errors import BadRequest
+from realtime.model import STATUSES, Category, Layout, SalesState, Seat, SeatStatus, Shape, Show, Theatre
+
+# --- what clients send --------------------------------------------------------------------------------------------
+Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
+LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
+Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH)]
+SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
+Rupees = Annotated[int, Meta(ge=0, le=limits.MAX_PRICE_RUPEES)]
+
+
+class Since(Struct, frozen=True):
+    """The state a returning viewer is at."""
+
+    epoch: Id
+    version: Annotated[int, Meta(ge=0)]
+
+
+class Watch(Struct, frozen=True):
+    """``show:watch``."""
+
+    show: Id
+    since: Since | None = None
+
+
+class Unwatch(Struct, frozen=True):
+    """``show:unwatch``."""
+
+    show: Id
+
+
+class HoldSeats(Struct, frozen=True):
+    """``seats:hold``; seats are seat ids, each once."""
+
+    show: Id
+    seats: SeatIds
+    request_id: Id
+
+
+class ReleaseSeats(Struct, frozen=True):
+    """``seats:release``; without ``seats`` the whole hold."""
+
+    hold: LongId
+    seats: SeatIds | None = None
+
+
+class ExtendHold(Struct, frozen=True):
+    """``seats:extend``."""
+
+    hold: LongId
+
+
+class ConfirmHold(Struct, frozen=True):
+    """``seats:confirm``; ``payment`` is the payment service's proof."""
+
+    hold: LongId
+    payment: Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
+
+
+class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``PUT /theatres/{id}``."""
+
+    name: Text
+    city: Text
+    region: Id
+
+
+class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /shows``; prices are whole rupees by category name, for every category of the layout."""
+
+    theatre: Id
+    layout: Id
+    title: Text
+    starts_at: str
+    prices: dict[Text, Rupees]
+    id: Id | None = None
+    hold_s: Annotated[int, Meta(ge=limits.MIN_HOLD_S, le=limits.MAX_HOLD_S)] = limits.DEFAULT_HOLD_S
+    max_seats: Annotated[int, Meta(ge=1, le=limits.MAX_SEATS_PER_HOLD)] = limits.MAX_SEATS_PER_HOLD
+
+
+class BlockSeats(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /shows/{show}/block`` and ``unblock``."""
+
+    seats: Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_LAYOUT_SEATS)]
+
+
+class PayDemo(Struct, frozen=True):
+    """Body of ``POST /demo/pay``."""
+
+    hold: LongId
+
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], payload: object) -> T:
+    """Check an already decoded payload (a Socket.IO event's object) against ``kind``; raise ``BadRequest``."""
+    try:
+        return msgspec.convert(payload, kind)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"Bad payload: {error}") from None
+
+
+def parse_json(kind: type[T], body: bytes) -> T:
+    """Decode and check a JSON body against ``kind``; raise ``BadRequest``."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"Bad body: {error}") from None
+
+
+# --- seats --------------------------------------------------------------------------------------------------------
+_FROM_ASCII = bytes(max(0, min(3, i - 48)) for i in range(256))
+STATUS_KEYS: tuple[str, ...] = tuple(s.value for s in SeatStatus)
+
+
+def statuses_from_master(ascii_digits: bytes) -> bytearray:
+    """Turn the master's string (one ASCII digit a seat) into one byte 0-3 a seat."""
+    return bytearray(ascii_digits.translate(_FROM_ASCII))
+
+
+def pack_seats(statuses: bytes | bytearray) -> str:
+    """Return base64 of 2 bits a seat (first seat in the lowest bits of the first byte) for bytes 0-3 a seat."""
+    padded = bytes(statuses) + b"\0" * (-len(statuses) % 4)
+    # Big integers do the packing at C speed: bytes of a lane sit at the same offset of each group of four.
+    lanes = [int.from_bytes(padded[k::4], "little") << (2 * k) for k in range(4)]
+    packed = lanes[0] | lanes[1] | lanes[2] | lanes[3]
+    return base64.b64encode(packed.to_bytes(len(padded) // 4, "little")).decode()
+
+
+def unpack_seats(text: str, count: int) -> bytearray:
+    """Return one byte 0-3 a seat for what ``pack_seats`` made of ``count`` seats."""
+    packed = base64.b64decode(text, validate=True)
+    out = bytearray(len(packed) * 4)
+    for k in range(4):
+        out[k::4] = packed.translate(_LANES[k])
+    return out[:count]
+
+
+_LANES = [bytes((byte >> (2 * k)) & 3 for byte in range(256)) for k in range(4)]
+
+
+def changed_payload(
+    show: str, epoch: str, from_version: int, version: int, seats: Mapping[int, int]
+) -> dict[str, object]:
+    """Return the payload of ``seats:changed``: ``seats`` maps index to status 0-3; empty lists are left out."""
+    return {"show": show, "epoch": epoch, "from": from_version, "version": version, **seat_lists(seats)}
+
+
+def seat_lists(seats: Mapping[int, int]) -> dict[str, list[int]]:
+    """Sort seat indices into ``{"free": [...], "held": [...], ...}``; empty lists are left out."""
+    lists: dict[str, list[int]] = {}
+    for index in sorted(seats):
+        lists.setdefault(STATUS_KEYS[seats[index]], []).append(index)
+    return lists
+
+
+class ChangeMessage(Struct, frozen=True):
+    """One message of a changes channel, as the Lua library publishes it."""
+
+    epoch: str
+    version: int
+    free: list[int] = []
+    held: list[int] = []
+    sold: list[int] = []
+    blocked: list[int] = []
+    sales: SalesState | None = None
+
+    def seats(self) -> dict[int, int]:
+        """Return the changed seats: index -> status 0-3."""
+        changed: dict[int, int] = {}
+        for digit, indices in enumerate((self.free, self.held, self.sold, self.blocked)):
+            for index in indices:
+                changed[index] = digit
+        return changed
+
+
+decode_change = msgspec.json.Decoder(ChangeMessage).decode
+
+# --- declarations -------------------------------------------------------------------------------------------------
+
+
+def encode_theatre(theatre: Theatre) -> bytes:
+    """Return the JSON that a master keeps for a theatre."""
+    return msgspec.json.encode(theatre)
+
+
+decode_theatre = msgspec.json.Decoder(Theatre).decode
+
+
+def encode_show(show: Show) -> bytes:
+    """Return the JSON that a master keeps for a show."""
+    return msgspec.json.encode(show)
+
+
+decode_show = msgspec.json.Decoder(Show).decode
+
+
+def show_payload(show: Show, status: str) -> dict[str, Any]:
+    """Return a show as ``GET /shows`` lists it; ``status`` is ``live``, ``stale``, ``paused`` or ``closed``."""
+    return {
+        "id": show.id,
+        "title": show.title,
+        "theatre": show.theatre,
+        "theatre_name": show.theatre_name,
+        "region": show.region,
+        "city": show.city,
+        "starts_at": show.starts_at,
+        "layout": show.layout,
+        "seat_count": show.seat_count,
+        "prices": show.prices,
+        "currency": "INR",
+        "hold_s": show.hold_s,
+        "max_seats": show.max_seats,
+        "status": status,
+    }
+
+
+# --- layouts ------------------------------------------------------------------------------------------------------
+def _layout_body(
+    name: str,
+    width: float,
+    height: float,
+    categories: Iterable[Category],
+    seats: Iterable[Seat],
+    shapes: Iterable[Shape],
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "size": {"width": float(width), "height": float(height)},
+        "categories": [{"name": c.name, "color": c.color} for c in categories],
+        "shapes": [
+            {
+                "kind": s.kind,
+                "points": [(float(x), float(y)) for x, y in s.points],
+                "color": s.color,
+                "border": s.border,
+                "text": s.text,
+                "rotation": float(s.rotation),
+            }
+            for s in shapes
+        ],
+        "seats": [
+            {
+                "id": s.id,
+                "section": s.section,
+                "row": s.row,
+                "number": s.number,
+                "category": s.category,
+                "x": float(s.x),
+                "y": float(s.y),
+                **({"accessible": True} if s.accessible else {}),
+            }
+            for s in seats
+        ],
+    }
+
+
+def make_layout(
+    name: str,
+    width: float,
+    height: float,
+    categories: tuple[Category, ...],
+    seats: tuple[Seat, ...],
+    shapes: tuple[Shape, ...] = (),
+) -> Layout:
+    """Make a layout whose id is the hash of its content (32 hex digits)."""
+    body = orjson.dumps(_layout_body(name, width, height, categories, seats, shapes), option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.sha256(body).hexdigest()[:32]
+    return Layout(digest, name, width, height, categories, seats, shapes)
+
+
+def encode_layout(layout: Layout) -> bytes:
+    """Return the gzipped JSON of ``GET /layouts/{id}``; seats in index order. The same layout gives the same bytes."""
+    body = _layout_body(layout.name, layout.width, layout.height, layout.categories, layout.seats, layout.shapes)
+    return gzip.compress(orjson.dumps({"id": layout.id, **body}), compresslevel=6, mtime=0)
+
+
+class _LayoutBody(Struct):
+    id: str
+    name: str
+    size: dict[str, float]
+    categories: list[Category]
+    shapes: list[Shape]
+    seats: list[Seat]
+
+
+_decode_layout = msgspec.json.Decoder(_LayoutBody).decode
+
+
+def decode_layout(blob: bytes) -> Layout:
+    """Read back what ``encode_layout`` wrote; raise ``ValueError`` when the content does not match its id."""
+    body = _decode_layout(gzip.decompress(blob))
+    layout = make_layout(
+        body.name,
+        body.size["width"],
+        body.size["height"],
+        tuple(body.categories),
+        tuple(body.seats),
+        tuple(body.shapes),
+    )
+    if layout.id != body.id:
+        raise ValueError(f"layout {body.id} has the content of {layout.id}")
+    return layout
+
+
+def status_name(digit: int) -> str:
+    """Return the word for a seat status 0-3."""
+    return STATUSES[digit].value
