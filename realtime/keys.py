@@ -35,9 +35,10 @@ def layout(layout_id: str) -> str:
 
 
 def show(show_id: str) -> list[str]:
-    """Return the KEYS of every function on a show: meta, seats, taken, holds, owners, deadlines, ended, outbox."""
+    """Return the KEYS of every function on a show, in the order that ``locks/seats.lua`` lists (channels last)."""
     tag = f"tt:{{{show_id}}}"
-    return [f"{tag}:meta", f"{tag}:seats", f"{tag}:taken", f"{tag}:holds", f"{tag}:owners", DEADLINES, ENDED, OUTBOX]
+    own = [f"{tag}:{name}" for name in ("meta", "seats", "taken", "holds", "owners")]
+    return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES]
 
 
 def meta(show_id: str) -> str:

@@ -44,13 +44,14 @@ class SalesState(StrEnum):
 
 
 class HoldState(StrEnum):
-    """The life of a hold: held -> confirming -> booked, or released / expired / rejected (the ledger refused)."""
+    """The life of a hold: held -> confirming -> booked, or released, expired, lost (in a failure), rejected."""
 
     HELD = "held"
     CONFIRMING = "confirming"
     BOOKED = "booked"
     RELEASED = "released"
     EXPIRED = "expired"
+    LOST = "lost"
     REJECTED = "rejected"
 
 

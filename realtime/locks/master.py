@@ -1,0 +1,184 @@
+"""One region's lock master as a node or keeper sees it: calls of the same loop turn share a pipeline.
+
+No call is ever sent twice by this module: a write whose answer was lost fails as ``RegionUnavailable``, and the caller
+may ask again because the functions are idempotent. Every call answers or fails within ``limits.RELAY_TIMEOUT_S``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections import deque
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from realtime import connect, limits
+from realtime.errors import Overloaded, RegionUnavailable
+from realtime.topology import Region
+
+LIBRARY = files("realtime.locks").joinpath("seats.lua")
+MAX_BATCH = 512
+"""Calls in one pipeline: keeps one reply burst small enough not to hold up the loop."""
+MAX_PIPELINES = 4
+"""Pipelines under way at once: a region 25 ms away still answers while others are in flight."""
+RETRY_AFTER_S = 0.1
+"""Pause before a master that was out of reach is looked for again; calls fail at once in the meantime."""
+
+# A server that says one of these is not (or not yet) the master that we need; another may be.
+_NOT_THE_MASTER = ("READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "Function not found", "MISCONF", "OOM")
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    args: tuple[Any, ...]
+    answer: asyncio.Future[Any]
+    timer: asyncio.TimerHandle
+
+
+class LockMaster:
+    """The owning master of one region. Make it inside a running loop; ``close`` it there."""
+
+    def __init__(self, region: Region, password: str = "") -> None:
+        """``password`` is for URLs that name none."""
+        self.region = region.name
+        self._where = region.master
+        self._password = password
+        self._redis: Redis | None = None
+        self._waiting: deque[_Call] = deque()
+        self._pipelines: set[asyncio.Task[None]] = set()
+        self._locating: asyncio.Lock = asyncio.Lock()
+        self._down_until = 0.0
+        self._scheduled = False
+        self._closed = False
+
+    async def call(self, function: str, keys: list[str], *args: str | int | bytes) -> Any:
+        """Call a function of ``seats.lua``; return its raw reply. Raises ``RegionUnavailable``, ``Overloaded``."""
+        return await self.command("FCALL", function, len(keys), *keys, *args)
+
+    async def command(self, *args: str | int | bytes) -> Any:
+        """Send one command; return its raw reply (bytes, int, list). A refusal of the command is redis-py's error."""
+        loop = asyncio.get_running_loop()
+        if self._closed or loop.time() < self._down_until:
+            raise RegionUnavailable(region=self.region)
+        if len(self._waiting) >= limits.RELAY_QUEUE_CALLS:
+            raise Overloaded(region=self.region)
+        answer: asyncio.Future[Any] = loop.create_future()
+        timer = loop.call_later(limits.RELAY_TIMEOUT_S, self._overdue, answer)
+        self._waiting.append(_Call(args, answer, timer))
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._flush)
+        return await answer
+
+    async def load_functions(self) -> None:
+        """Load ``seats.lua`` unless the master has this version or a later one."""
+        source = LIBRARY.read_text()
+        found = re.search(r"^local VERSION = (\d+)$", source, re.MULTILINE)
+        assert found is not None, "seats.lua names its version"
+        try:
+            loaded = int(await self.command("FCALL", "tt_version", 0))
+        except RegionUnavailable as error:
+            if error.details.get("reason") != "Function not found":
+                raise
+            loaded = 0
+        if loaded < int(found[1]):
+            await self.command("FUNCTION", "LOAD", "REPLACE", source)
+
+    async def own_connection(self, timeout_s: float) -> Redis:
+        """Return a client of its own for a blocking read of up to ``timeout_s``; the caller closes it."""
+        try:
+            where = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S)
+        except (RedisError, OSError):
+            raise RegionUnavailable(region=self.region) from None
+        return connect.client(where, self._password, timeout_s=timeout_s, connections=1)
+
+    async def close(self) -> None:
+        """Fail what waits, wait for what is under way, close the connections."""
+        self._closed = True
+        self._fail_waiting()
+        if self._pipelines:
+            await asyncio.gather(*self._pipelines, return_exceptions=True)
+        await connect.close(self._redis)
+        self._redis = None
+
+    # --- the pipeline ---------------------------------------------------------------------------------------------
+    def _overdue(self, answer: asyncio.Future[Any]) -> None:
+        if not answer.done():
+            answer.set_exception(RegionUnavailable(region=self.region))
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._pipelines) < MAX_PIPELINES:
+            batch: list[_Call] = []
+            while self._waiting and len(batch) < MAX_BATCH:
+                call = self._waiting.popleft()
+                # A caller that gave up (cancelled, overdue) before its call was sent never sends it.
+                if not call.answer.done():
+                    batch.append(call)
+            if batch:
+                task = asyncio.get_running_loop().create_task(self._send(batch))
+                self._pipelines.add(task)
+                task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._pipelines.discard(task)
+        if self._waiting and not self._scheduled:
+            self._flush()
+
+    async def _send(self, batch: list[_Call]) -> None:
+        try:
+            redis = await self._connected()
+            pipeline = redis.pipeline(transaction=False)
+            for call in batch:
+                pipeline.execute_command(*call.args)
+            replies = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            await self._lost(str(error))
+            replies = [RegionUnavailable(region=self.region)] * len(batch)
+        for call, reply in zip(batch, replies, strict=True):
+            call.timer.cancel()
+            if call.answer.done():
+                continue
+            if isinstance(reply, Exception):
+                call.answer.set_exception(await self._refusal(reply))
+            else:
+                call.answer.set_result(reply)
+
+    async def _refusal(self, error: Exception) -> Exception:
+        if isinstance(error, RedisError):
+            reason = next((word for word in _NOT_THE_MASTER if word in str(error)), None)
+            if reason == "Function not found":
+                return RegionUnavailable(region=self.region, reason=reason)
+            if reason is not None or not isinstance(error, ResponseError):
+                await self._lost(str(error))
+                return RegionUnavailable(region=self.region)
+        return error
+
+    async def _connected(self) -> Redis:
+        async with self._locating:
+            if self._redis is None:
+                where = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S / 2)
+                self._redis = connect.client(
+                    where, self._password, timeout_s=limits.RELAY_TIMEOUT_S, connections=MAX_PIPELINES + 1
+                )
+            return self._redis
+
+    async def _lost(self, _reason: str) -> None:
+        self._down_until = asyncio.get_running_loop().time() + RETRY_AFTER_S
+        self._fail_waiting()
+        redis, self._redis = self._redis, None
+        # Others may be reading replies on this client's connections: only the idle ones are dropped.
+        if redis is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await redis.connection_pool.disconnect(inuse_connections=False)
+
+    def _fail_waiting(self) -> None:
+        while self._waiting:
+            call = self._waiting.popleft()
+            call.timer.cancel()
+            self._overdue(call.answer)
