@@ -1,7 +1,7 @@
 """One region's lock master as a node or keeper sees it: calls of the same loop turn share a pipeline.
 
 No call is ever sent twice by this module: a write whose answer was lost fails as ``RegionUnavailable``, and the caller
-may ask again because the functions are idempotent. Every call answers or fails within ``limits.RELAY_TIMEOUT_S``.
+may ask again because the functions are idempotent. Every call answers or fails within its time-out.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ class _Call:
 class LockMaster:
     """The owning master of one region. Make it inside a running loop; ``close`` it there."""
 
-    def __init__(self, region: Region, password: str = "") -> None:
-        """``password`` is for URLs that name none."""
+    def __init__(self, region: Region, password: str = "", *, timeout_s: float = limits.RELAY_TIMEOUT_S) -> None:
+        """``password`` is for URLs that name none; a keeper, whom no buyer waits for, takes a longer ``timeout_s``."""
+        self._timeout_s = timeout_s
         self.region = region.name
         self._where = region.master
         self._password = password
@@ -68,7 +69,7 @@ class LockMaster:
         if len(self._waiting) >= limits.RELAY_QUEUE_CALLS:
             raise Overloaded(region=self.region)
         answer: asyncio.Future[Any] = loop.create_future()
-        timer = loop.call_later(limits.RELAY_TIMEOUT_S, self._overdue, answer)
+        timer = loop.call_later(self._timeout_s, self._overdue, answer)
         self._waiting.append(_Call(args, answer, timer))
         if not self._scheduled:
             self._scheduled = True
@@ -164,7 +165,7 @@ class LockMaster:
             if self._redis is None:
                 where = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S / 2)
                 self._redis = connect.client(
-                    where, self._password, timeout_s=limits.RELAY_TIMEOUT_S, connections=MAX_PIPELINES + 1
+                    where, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1
                 )
             return self._redis
 

@@ -30,7 +30,7 @@ Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors
 local VERSION = 1
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local LIST = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
-local CHUNK = 1000 -- arguments per variadic command; Lua's stack takes a few thousand
+local CHUNK = 1000 -- arguments per variadic command, even; Lua's stack takes a few thousand
 
 local function names(keys)
   return {
@@ -93,15 +93,20 @@ local function paint(K, seats, digit, change)
   end
 end
 
-local function take(K, id, seats)
-  for from = 1, #seats, CHUNK do
-    local pairs_ = {}
-    for n = from, math.min(from + CHUNK - 1, #seats) do
-      pairs_[#pairs_ + 1] = seats[n]
-      pairs_[#pairs_ + 1] = id
-    end
-    redis.call('HSET', K.taken, unpack(pairs_))
+-- HSET of a flat list field, value, field, value, ... of any length.
+local function set_fields(key, flat)
+  for from = 1, #flat, CHUNK do
+    redis.call('HSET', key, unpack(flat, from, math.min(from + CHUNK - 1, #flat)))
   end
+end
+
+local function take(K, id, seats)
+  local flat = {}
+  for _, seat in ipairs(seats) do
+    flat[#flat + 1] = seat
+    flat[#flat + 1] = id
+  end
+  set_fields(K.taken, flat)
 end
 
 -- The seats of a hold that are still its own: a booking that the ledger upheld may have taken some.
@@ -575,9 +580,10 @@ local function rebuild(keys, args)
     claim(sale[1], sale[3], SOLD)
   end
   local records = redis.call('HGETALL', K.holds)
-  local waiting = {}
+  local waiting, remembered = {}, {}
   for n = 1, #records, 2 do
     local id, known = records[n], cjson.decode(records[n + 1])
+    remembered[id] = known
     if not booked[id] then
       if known.state == 'booked' then
         claim(id, known.seats, SOLD)
@@ -604,26 +610,42 @@ local function rebuild(keys, args)
     end
   end
 
-  local digit_list = {}
-  for seat = 0, show.size - 1 do digit_list[seat + 1] = map[seat] end
-  redis.call('SET', K.seats, table.concat(digit_list))
-  redis.call('DEL', K.taken, K.owners)
-  for seat, id in pairs(taken) do redis.call('HSET', K.taken, seat, id) end
-  for owner, count in pairs(owners) do redis.call('HSET', K.owners, owner, count) end
+  local text, holders, counts, bookings = {}, {}, {}, {}
+  for seat = 0, show.size - 1 do
+    text[seat + 1] = map[seat]
+    if taken[seat] then
+      holders[#holders + 1] = seat
+      holders[#holders + 1] = taken[seat]
+    end
+  end
+  for owner, count in pairs(owners) do
+    counts[#counts + 1] = owner
+    counts[#counts + 1] = count
+  end
   for _, sale in ipairs(truth.sold) do
-    local known = load_hold(K, sale[1])
-    redis.call('ZREM', K.deadlines, sale[1])
-    redis.call('ZREM', K.ended, sale[1])
+    local known = remembered[sale[1]]
     if not known or known.state ~= 'booked' then
-      save_hold(K, sale[1], { owner = sale[2], seats = sale[3], state = 'booked', expires_at = at, extensions = 0 })
+      bookings[#bookings + 1] = sale[1]
+      bookings[#bookings + 1] = cjson.encode({
+        owner = sale[2], seats = sale[3], state = 'booked', expires_at = at, extensions = 0,
+      })
+    end
+    if known and known.state ~= 'booked' then
+      redis.call('ZREM', K.deadlines, sale[1])
+      redis.call('ZREM', K.ended, sale[1])
       notice(K, 'booked', sale[1], sale[2])
     end
   end
+  redis.call('SET', K.seats, table.concat(text))
+  redis.call('DEL', K.taken, K.owners)
+  set_fields(K.taken, holders)
+  set_fields(K.owners, counts)
+  set_fields(K.holds, bookings)
   for _, entry in ipairs(waiting) do
     if entry[2].state == 'held' then redis.call('ZADD', K.deadlines, entry[2].expires_at, entry[1]) end
   end
   for n = 1, #lost, 2 do
-    local gone = load_hold(K, lost[n])
+    local gone = remembered[lost[n]]
     gone.state = 'lost'
     save_hold(K, lost[n], gone)
     redis.call('ZREM', K.deadlines, lost[n])
