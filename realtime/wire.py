@@ -24,6 +24,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
 LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
 Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH)]
 SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
+Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
 Rupees = Annotated[int, Meta(ge=0, le=limits.MAX_PRICE_RUPEES)]
 
 
@@ -72,7 +73,7 @@ class ConfirmHold(Struct, frozen=True):
     """``seats:confirm``; ``payment`` is the payment service's proof."""
 
     hold: LongId
-    payment: Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
+    payment: Payment
 
 
 class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,166 @@
+"""Socket.IO: each event takes one object and is acknowledged with one object, whatever was sent.
+
+``{"ok": true, ...}`` or ``{"ok": false, "error": {"code", "message", "retryable", ...}}``; no traceback leaves here.
+News of holds and bookings goes to every connection of their owner on this node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import socketio
+
+from realtime import wire
+from realtime.errors import BadRequest, TicketError
+from realtime.model import HoldState, booking_of, show_of
+from realtime.rooms.directory import Directory
+from realtime.rooms.rooms import Rooms
+from realtime.web.box_office import BoxOffice
+from realtime.web.flood import Bucket
+from realtime.web.identity import Identities
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Payload = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Client:
+    owner: str
+    bucket: Bucket
+
+
+class Events:
+    """All events of a node; registers itself on ``sio``."""
+
+    def __init__(
+        self, sio: socketio.AsyncServer, identities: Identities, directory: Directory, rooms: Rooms, office: BoxOffice
+    ) -> None:
+        """``sio`` must not be serving yet."""
+        self._sio = sio
+        self._identities = identities
+        self._directory = directory
+        self._rooms = rooms
+        self._office = office
+        self._clients: dict[str, _Client] = {}
+        self._of_owner: dict[str, set[str]] = {}
+        self._news: set[asyncio.Task[None]] = set()
+        sio.on("connect", self._connect)
+        sio.on("disconnect", self._disconnect)
+        sio.on("*", self._unknown)
+        self._register("show:watch", wire.Watch, self._watch)
+        self._register("show:unwatch", wire.Unwatch, self._unwatch)
+        self._register("seats:hold", wire.HoldSeats, lambda sid, ask: office.hold(self._owner(sid), ask))
+        self._register("seats:release", wire.ReleaseSeats, lambda sid, ask: office.release(self._owner(sid), ask))
+        self._register("seats:extend", wire.ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask.hold))
+        self._register("seats:confirm", wire.ConfirmHold, lambda sid, ask: office.confirm(self._owner(sid), ask))
+        self._register("hold:resume", wire.ExtendHold, lambda sid, ask: office.get(self._owner(sid), ask.hold))
+
+    @property
+    def connections(self) -> int:
+        """Clients connected to this node."""
+        return len(self._clients)
+
+    # --- connections ----------------------------------------------------------------------------------------------
+    async def _connect(self, sid: str, _environ: Payload, auth: object = None) -> None:
+        token = auth.get("token") if isinstance(auth, dict) else None
+        try:
+            owner = self._identities.owner(token) if token is not None else self._identities.new()[0]
+        except TicketError as error:
+            raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
+        self._clients[sid] = _Client(owner, Bucket(asyncio.get_running_loop().time()))
+        self._of_owner.setdefault(owner, set()).add(sid)
+        await self._sio.emit("session", {"owner": owner, "token": self._identities.token(owner)}, to=sid)
+
+    async def _disconnect(self, sid: str, _reason: str) -> None:
+        self._rooms.drop(sid)
+        client = self._clients.pop(sid, None)
+        if client is not None:
+            sids = self._of_owner[client.owner]
+            sids.discard(sid)
+            if not sids:
+                del self._of_owner[client.owner]
+
+    def _owner(self, sid: str) -> str:
+        return self._clients[sid].owner
+
+    # --- events ---------------------------------------------------------------------------------------------------
+    def _register(self, event: str, form: type[T], verb: Callable[[str, T], Awaitable[Payload]]) -> None:
+        async def handle(sid: str, *sent: object) -> Payload:
+            return await self._answer(sid, event, lambda: verb(sid, wire.parse(form, _one_object(sent))))
+
+        self._sio.on(event, handle)
+
+    async def _unknown(self, event: str, sid: str, *_sent: object) -> Payload:
+        def refuse() -> Awaitable[Payload]:
+            raise BadRequest(f"There is no event {event[:64]!r}.")
+
+        return await self._answer(sid, event, refuse)
+
+    async def _answer(self, sid: str, event: str, act: Callable[[], Awaitable[Payload]]) -> Payload:
+        client = self._clients.get(sid)
+        if client is None:
+            # It left (or was cut off) with events still on their way here; nobody reads the answer.
+            return _refusal(TicketError())
+        try:
+            client.bucket.take(asyncio.get_running_loop().time())
+            return {"ok": True, **await act()}
+        except TicketError as error:
+            if client.bucket.abusive:
+                await self._sio.disconnect(sid)
+            return _refusal(error)
+        except Exception:
+            log.exception("event %s failed", event)
+            return _refusal(TicketError())
+
+    async def _watch(self, sid: str, ask: wire.Watch) -> Payload:
+        return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since)
+
+    async def _unwatch(self, sid: str, ask: wire.Unwatch) -> Payload:
+        self._rooms.unwatch(sid, ask.show)
+        return {}
+
+    # --- news from the keepers ------------------------------------------------------------------------------------
+    def on_notice(self, notice: Payload) -> None:
+        """Pass on what happened to a hold: to whoever waits here for its booking, and to its owner's connections."""
+        hold_id, owner, kind = notice["hold"], notice["owner"], notice["kind"]
+        if kind == "booked":
+            self._office.settled(hold_id, HoldState.BOOKED)
+        elif kind == "rejected":
+            self._office.settled(hold_id, HoldState.REJECTED)
+        if owner in self._of_owner:
+            task = asyncio.get_running_loop().create_task(self._tell(owner, hold_id, kind))
+            self._news.add(task)
+            task.add_done_callback(self._news.discard)
+
+    async def _tell(self, owner: str, hold_id: str, kind: str) -> None:
+        event, news = "hold:expired", {"hold": hold_id, "show": show_of(hold_id), "reason": kind}
+        if kind == "rejected":
+            booking = {"id": booking_of(hold_id), "hold": hold_id, "show": show_of(hold_id), "state": "rejected"}
+            event, news = "booking:settled", {"booking": booking}
+        elif kind == "booked":
+            found = await self._office.booking_news(hold_id)
+            if found is None:
+                return
+            event, news = "booking:settled", found
+        for sid in tuple(self._of_owner.get(owner, ())):
+            await self._sio.emit(event, news, to=sid)
+
+    async def close(self) -> None:
+        """Wait for the news that is on its way out."""
+        if self._news:
+            await asyncio.gather(*self._news, return_exceptions=True)
+
+
+def _one_object(sent: tuple[object, ...]) -> object:
+    if len(sent) != 1:
+        raise BadRequest("An event takes one object.")
+    return sent[0]
+
+
+def _refusal(error: TicketError) -> Payload:
+    return {"ok": False, "error": error.payload()}

@@ -1,0 +1,355 @@
+"""HTTP: the same verbs as Socket.IO for those who only speak HTTP, and the operators' verbs. JSON both ways.
+
+One table of routes makes the router and ``/api/openapi.json``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from realtime import keys, limits, plans, wire
+from realtime.errors import (
+    BadRequest,
+    LayoutNotFound,
+    NotFound,
+    PayloadTooLarge,
+    TheatreNotFound,
+    TicketError,
+    Unauthorized,
+)
+from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
+from realtime.model import ID, SalesState, Show, region_of
+from realtime.rooms.directory import Directory
+from realtime.rooms.rooms import Rooms
+from realtime.settings import Settings
+from realtime.web.box_office import BoxOffice
+from realtime.web.flood import Buckets
+from realtime.web.identity import Identities
+from realtime.web.payments import DemoPayments
+
+log = logging.getLogger(__name__)
+SHARED_BODIES = 256
+"""Encoded seat maps kept for the refreshing crowd, one a show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One verb: its place, who may call it, and what the docs say of it."""
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    summary: str
+    body: type | None = None
+    who: str = "anyone"  # anyone | owner | operator
+
+
+class Api:
+    """All HTTP routes of a node under ``/api/v1`` (and ``/demo/pay`` where the demo payments are)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        region: str,
+        identities: Identities,
+        directory: Directory,
+        rooms: Rooms,
+        office: BoxOffice,
+        masters: dict[str, LockMaster],
+        demo: DemoPayments | None,
+    ) -> None:
+        """``region`` is the node's own; ``masters`` are all regions'."""
+        self._settings = settings
+        self._region = region
+        self._identities = identities
+        self._directory = directory
+        self._rooms = rooms
+        self._office = office
+        self._masters = masters
+        self._demo = demo
+        self._buckets = Buckets()
+        self._maps: OrderedDict[str, tuple[str, bytes, bytes]] = OrderedDict()
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        operator = "operator"
+        table = [
+            Route("GET", "/api/v1/config", self._config, "What a page needs to know of this installation"),
+            Route("POST", "/api/v1/session", self._session, "A new guest identity"),
+            Route("GET", "/api/v1/theatres", self._theatres, "All theatres of all regions"),
+            Route("GET", "/api/v1/shows", self._shows, "All shows of all regions"),
+            Route("GET", "/api/v1/shows/{show}", self._show, "One show"),
+            Route("GET", "/api/v1/shows/{show}/seats", self._seats, "The seat map now; ETag is epoch.version"),
+            Route("GET", "/api/v1/layouts/{layout}", self._layout, "A layout; never changes"),
+            Route("POST", "/api/v1/shows/{show}/holds", self._hold, "Hold seats", HoldBody, "owner"),
+            Route("GET", "/api/v1/holds/{hold}", self._get_hold, "A hold of yours", None, "owner"),
+            Route("DELETE", "/api/v1/holds/{hold}", self._release, "Give a hold back", None, "owner"),
+            Route("POST", "/api/v1/holds/{hold}/extend", self._extend, "Extend a hold", None, "owner"),
+            Route("POST", "/api/v1/holds/{hold}/confirm", self._confirm, "Book a paid hold", ConfirmBody, "owner"),
+            Route("GET", "/api/v1/bookings/{booking}", self._booking, "A booking of yours", None, "owner"),
+            Route("PUT", "/api/v1/theatres/{theatre}", self._theatre, "Declare a theatre", wire.NewTheatre, operator),
+            Route("POST", "/api/v1/layouts", self._new_layout, "Import a seating plan for ?region=", None, operator),
+            Route("POST", "/api/v1/shows", self._new_show, "Declare a show", wire.NewShow, operator),
+            Route("POST", "/api/v1/shows/{show}/block", self._block, "Take seats off sale", wire.BlockSeats, operator),
+            Route("POST", "/api/v1/shows/{show}/unblock", self._unblock, "Back on sale", wire.BlockSeats, operator),
+            Route("POST", "/api/v1/shows/{show}/pause", self._pause, "Pause sales", None, operator),
+            Route("POST", "/api/v1/shows/{show}/open", self._open, "Open sales", None, operator),
+            Route("POST", "/api/v1/shows/{show}/close", self._close, "Close sales", None, operator),
+        ]
+        if self._demo is not None:
+            table.append(Route("POST", "/demo/pay", self._pay, "Demo payment for a hold", wire.PayDemo))
+        return table
+
+    # --- reading --------------------------------------------------------------------------------------------------
+    async def _config(self, _request: web.Request) -> web.Response:
+        regions = self._settings.topology.regions
+        return _json(
+            {
+                "region": self._region,
+                "region_label": regions[self._region].label,
+                "regions": {name: region.label for name, region in regions.items()},
+                "nodes": [url for urls in self._settings.topology.nodes.values() for url in urls],
+                "demo_payments": self._demo is not None,
+                "max_seats": limits.MAX_SEATS_PER_HOLD,
+            }
+        )
+
+    async def _session(self, request: web.Request) -> web.Response:
+        self._buckets.take(request.remote or "", asyncio.get_running_loop().time())
+        owner, token = self._identities.new()
+        return _json({"owner": owner, "token": token})
+
+    async def _theatres(self, _request: web.Request) -> web.Response:
+        return _json({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
+
+    async def _shows(self, _request: web.Request) -> web.Response:
+        shows = sorted(self._directory.shows(), key=lambda show: (show.starts_at, show.id))
+        return _json({"shows": [self._listed(show) for show in shows]})
+
+    async def _show(self, request: web.Request) -> web.Response:
+        return _json(self._listed(self._directory.show(request.match_info["show"])))
+
+    def _listed(self, show: Show) -> dict[str, Any]:
+        return wire.show_payload(show, self._rooms.status(show))
+
+    async def _seats(self, request: web.Request) -> web.Response:
+        show = self._directory.show(request.match_info["show"])
+        epoch, version, status, seats = await self._rooms.snapshot(show)
+        etag = f'"{epoch}.{version}"' if status == "live" else f'"{epoch}.{version}.{status}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        if etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        known = self._maps.get(show.id)
+        if known is None or known[0] != etag:
+            body = {"show": show.id, "epoch": epoch, "version": version, "status": status, "seats": seats}
+            plain = orjson.dumps({**body, "layout": _layout_link(show)})
+            # Level 1: the body is made anew with every version of a show on sale, and shared by all who ask.
+            known = self._maps[show.id] = (etag, plain, gzip.compress(plain, 1))
+            self._maps.move_to_end(show.id)
+            if len(self._maps) > SHARED_BODIES:
+                self._maps.popitem(last=False)
+        return _shared(request, known[1], known[2], headers)
+
+    async def _layout(self, request: web.Request) -> web.Response:
+        layout_id = request.match_info["layout"]
+        headers = {"ETag": f'"{layout_id}"', "Cache-Control": "public, max-age=31536000, immutable"}
+        if f'"{layout_id}"' in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        blob = await self._directory.layout_blob(layout_id)
+        if blob is None:
+            raise LayoutNotFound()
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return _body(blob, headers | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+        return _body(await asyncio.to_thread(gzip.decompress, blob), headers)
+
+    # --- buying ---------------------------------------------------------------------------------------------------
+    def _owner(self, request: web.Request) -> str:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer":
+            raise Unauthorized("Send your token as Authorization: Bearer; POST /api/v1/session makes one.")
+        owner = self._identities.owner(token)
+        self._buckets.take(owner, asyncio.get_running_loop().time())
+        return owner
+
+    async def _hold(self, request: web.Request) -> web.Response:
+        owner = self._owner(request)
+        body = wire.parse_json(HoldBody, await request.read())
+        ask = wire.HoldSeats(request.match_info["show"], body.seats, body.request_id)
+        return _json(await self._office.hold(owner, ask), status=201)
+
+    async def _get_hold(self, request: web.Request) -> web.Response:
+        return _json(await self._office.get(self._owner(request), request.match_info["hold"]))
+
+    async def _release(self, request: web.Request) -> web.Response:
+        await self._office.release(self._owner(request), wire.ReleaseSeats(request.match_info["hold"]))
+        return _json({})
+
+    async def _extend(self, request: web.Request) -> web.Response:
+        return _json(await self._office.extend(self._owner(request), request.match_info["hold"]))
+
+    async def _confirm(self, request: web.Request) -> web.Response:
+        owner = self._owner(request)
+        body = wire.parse_json(ConfirmBody, await request.read())
+        answer = await self._office.confirm(owner, wire.ConfirmHold(request.match_info["hold"], body.payment))
+        return _json(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
+
+    async def _booking(self, request: web.Request) -> web.Response:
+        return _json(await self._office.booking(self._owner(request), request.match_info["booking"]))
+
+    async def _pay(self, request: web.Request) -> web.Response:
+        assert self._demo is not None
+        self._buckets.take(request.remote or "", asyncio.get_running_loop().time())
+        ask = wire.parse_json(wire.PayDemo, await request.read())
+        await self._office.payable(ask.hold)
+        return _json({"payment": self._demo.pay(ask.hold)})
+
+    # --- operating ------------------------------------------------------------------------------------------------
+    def _require_operator(self, request: web.Request) -> None:
+        self._identities.require_operator(request.headers.get("Authorization", ""))
+
+    def _master(self, region: str) -> LockMaster:
+        if region not in self._masters:
+            raise BadRequest(f"There is no region {region[:16]!r}.")
+        return self._masters[region]
+
+    async def _theatre(self, request: web.Request) -> web.Response:
+        self._require_operator(request)
+        theatre_id = request.match_info["theatre"]
+        if not ID.match(theatre_id):
+            raise BadRequest("A theatre's id is lower-case letters, digits and inner hyphens.")
+        body = wire.parse_json(wire.NewTheatre, await request.read())
+        command = {"id": theatre_id, "name": body.name, "city": body.city}
+        return _json(await run_command(self._master(body.region), "theatre", command))
+
+    async def _new_layout(self, request: web.Request) -> web.Response:
+        self._require_operator(request)
+        master = self._master(request.query.get("region", self._region))
+        plan = await _read_up_to(request, limits.MAX_PLAN_BYTES)
+        layout = await asyncio.to_thread(plans.read_plan, plan, request.query.get("name", ""))
+        blob = await asyncio.to_thread(wire.encode_layout, layout)
+        await master.command("SET", keys.layout(layout.id), blob)
+        return _json(await run_command(master, "layout", {"id": layout.id}), status=201)
+
+    async def _new_show(self, request: web.Request) -> web.Response:
+        self._require_operator(request)
+        body = await request.read()
+        ask = wire.parse_json(wire.NewShow, body)
+        region = self._directory.region_of_theatre(ask.theatre)
+        if region is None:
+            raise TheatreNotFound()
+        return _json(await run_command(self._master(region), "show", orjson.loads(body)), status=201)
+
+    async def _block(self, request: web.Request) -> web.Response:
+        return await self._seat_command(request, "block")
+
+    async def _unblock(self, request: web.Request) -> web.Response:
+        return await self._seat_command(request, "unblock")
+
+    async def _seat_command(self, request: web.Request, name: str) -> web.Response:
+        self._require_operator(request)
+        show = self._directory.show(request.match_info["show"])
+        body = wire.parse_json(wire.BlockSeats, await _read_up_to(request, limits.MAX_PLAN_BYTES))
+        command = {"show": show.id, "seats": body.seats}
+        return _json(await run_command(self._masters[show.region], name, command))
+
+    async def _pause(self, request: web.Request) -> web.Response:
+        return await self._sales(request, SalesState.PAUSED)
+
+    async def _open(self, request: web.Request) -> web.Response:
+        return await self._sales(request, SalesState.OPEN)
+
+    async def _close(self, request: web.Request) -> web.Response:
+        return await self._sales(request, SalesState.CLOSED)
+
+    async def _sales(self, request: web.Request, sales: SalesState) -> web.Response:
+        self._require_operator(request)
+        show = self._directory.show(request.match_info["show"])
+        command = {"show": show.id, "sales": sales.value}
+        return _json(await run_command(self._masters[region_of(show.id)], "sales", command))
+
+
+class HoldBody(wire.Struct, frozen=True):
+    """Body of ``POST /shows/{show}/holds``."""
+
+    seats: wire.SeatIds
+    request_id: wire.Id
+
+
+class ConfirmBody(wire.Struct, frozen=True):
+    """Body of ``POST /holds/{hold}/confirm``."""
+
+    payment: wire.Payment
+
+
+# --- answers ------------------------------------------------------------------------------------------------------
+@web.middleware
+async def errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer every refusal in the documented form; what we did not foresee is logged and told as ``internal``."""
+    try:
+        return await handler(request)
+    except TicketError as error:
+        return _refusal(error)
+    except web.HTTPRequestEntityTooLarge:
+        return _refusal(PayloadTooLarge())
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        kind = {404: NotFound, 405: NotFound}.get(error.status, BadRequest)
+        return _refusal(kind(), error.status)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return _refusal(TicketError())
+
+
+def _refusal(error: TicketError, status: int | None = None) -> web.Response:
+    return _json({"error": error.payload()}, status=status or error.status)
+
+
+def _json(payload: object, status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(payload),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _body(body: bytes, headers: dict[str, str]) -> web.Response:
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def _shared(request: web.Request, plain: bytes, packed: bytes, headers: dict[str, str]) -> web.Response:
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        return _body(packed, headers | {"Content-Encoding": "gzip"})
+    return _body(plain, headers)
+
+
+def _layout_link(show: Show) -> dict[str, str]:
+    return {"id": show.layout, "url": f"/api/v1/layouts/{show.layout}"}
+
+
+async def _read_up_to(request: web.Request, size: int) -> bytes:
+    """Read a body that may be larger than other clients' bodies; operators only."""
+    parts, total = [], 0
+    async for part in request.content.iter_chunked(1 << 18):
+        total += len(part)
+        if total > size:
+            raise PayloadTooLarge()
+        parts.append(part)
+    return b"".join(parts)
+
+

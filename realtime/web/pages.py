@@ -1,0 +1,71 @@
+"""The pages: static files, the addresses that people see, and the headers that keep a page to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+
+def add_pages(app: web.Application, static: Path) -> None:
+    """Serve ``static`` under ``/static/`` and the pages at their addresses."""
+
+    def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(_request: web.Request) -> web.StreamResponse:
+            return web.FileResponse(static / name, headers={"Cache-Control": "no-cache"})
+
+        return serve
+
+    app.router.add_get("/", page("index.html"))
+    app.router.add_get("/shows/{show}", page("show.html"))
+    app.router.add_static("/static", static)
+
+
+def security_headers(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return an ``on_response_prepare`` handler: a strict policy that lets a page talk to the ``nodes`` only."""
+    origins = [origin for url in nodes for origin in _origins(url)]
+    policy = "; ".join(
+        (
+            "default-src 'self'",
+            "connect-src 'self' " + " ".join(origins),
+            "img-src 'self' data:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'self'",
+        )
+    )
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        if response.content_type == "text/html":
+            response.headers["Content-Security-Policy"] = policy
+        elif request.path.startswith("/static/"):
+            # Revalidated each time: a page never runs with modules of two versions.
+            response.headers["Cache-Control"] = "no-cache"
+
+    return add
+
+
+def cross_origin(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return an ``on_response_prepare`` handler that lets pages of the other nodes read the API (fail-over)."""
+    allowed = {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in nodes}
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        origin = request.headers.get("Origin", "")
+        # Socket.IO answers for itself.
+        if origin in allowed and not request.path.startswith("/socket.io/"):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
+            response.headers["Vary"] = "Origin, Accept-Encoding"
+
+    return add
+
+
+def _origins(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}", f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"

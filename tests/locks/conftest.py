@@ -1,0 +1,56 @@
+"""The seat locks are tried on both servers that they promise to run on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from realtime.dev import valkey
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.model import Show
+from realtime.topology import Plain, Region
+
+SHOW = Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", "layout", 40, "2026-11-23T18:30:00+05:30")
+
+
+def region(server: valkey.Valkey) -> Region:
+    return Region("west", "Mumbai", Plain(server.url), {}, "")
+
+
+def hold_id(name: str, show: str = SHOW.id) -> str:
+    return f"{show}.h{name:_<22}"
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Valkey]:
+    binary = None
+    if request.param == "redis":
+        found = shutil.which("redis-server")
+        assert found is not None, "these tests need Debian's redis-server beside Valkey: apt-get install redis-server"
+        binary = Path(found)
+    started = valkey.start(tmp_path_factory.mktemp(request.param), server=binary)
+    try:
+        started.wait_ready()
+        yield started
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+async def master(server: valkey.Valkey) -> AsyncIterator[LockMaster]:
+    link = LockMaster(region(server))
+    await link.command("FLUSHALL")
+    await link.load_functions()
+    yield link
+    await link.close()
+
+
+@pytest.fixture
+async def locks(master: LockMaster) -> SeatLocks:
+    seat_locks = SeatLocks(master)
+    await seat_locks.declare(SHOW, "epoch-1")
+    return seat_locks

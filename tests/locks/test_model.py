@@ -1,0 +1,381 @@
+"""The Lua functions against a simple model of a show, under random interleavings and clock jumps, on both servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis.client import PubSub, Redis
+
+from realtime import errors, keys, limits, wire
+from realtime.dev import valkey
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import Sale, SeatLocks
+from realtime.model import SalesState
+
+from .conftest import SHOW, hold_id, region
+
+T = TypeVar("T")
+SEATS = 12
+SHOW_SMALL = SHOW.__class__(**{name: getattr(SHOW, name) for name in SHOW.__slots__} | {"seat_count": SEATS})
+NAMES = [hold_id(f"n{n}") for n in range(8)]
+OWNERS = ["asha", "bala"]
+names = st.sampled_from(NAMES)
+owners = st.sampled_from(OWNERS)
+seat_sets = st.lists(st.integers(0, SEATS - 1), min_size=1, max_size=4, unique=True).map(sorted)
+
+
+@dataclass
+class ModelHold:
+    owner: str
+    asked: list[int]
+    seats: list[int]
+    state: str = "held"
+    lapsed: bool = False
+    extensions: int = 0
+    released: list[int] = field(default_factory=list)
+
+
+class ShowModel:
+    """What a show should be, written the obvious way: a dict of holds; the map follows from it."""
+
+    def __init__(self) -> None:
+        self.holds: dict[str, ModelHold] = {}
+        self.blocked: set[int] = set()
+        self.sales = "open"
+        self.outbox: list[tuple[str, str]] = []
+
+    def holder(self, seat: int) -> str | None:
+        for name, hold in self.holds.items():
+            if hold.state in ("held", "confirming", "booked") and seat in hold.seats:
+                return name
+        return None
+
+    def map(self) -> str:
+        digits = ["3" if seat in self.blocked else "0" for seat in range(SEATS)]
+        for hold in self.holds.values():
+            if hold.state in ("held", "confirming", "booked"):
+                for seat in hold.seats:
+                    digits[seat] = "2" if hold.state == "booked" else "1"
+        return "".join(digits)
+
+    def in_the_way(self, name: str, seats: list[int]) -> list[int]:
+        taken = [seat for seat in seats if seat in self.blocked]
+        for seat in seats:
+            holder = self.holder(seat)
+            if holder not in (None, name) and not self.lapsed(holder):
+                taken.append(seat)
+        return sorted(taken)
+
+    def lapsed(self, name: str | None) -> bool:
+        return name is not None and self.holds[name].state == "held" and self.holds[name].lapsed
+
+    def sweep(self, seats: list[int], but: str = "") -> None:
+        for seat in seats:
+            holder = self.holder(seat)
+            if holder != but and self.lapsed(holder):
+                assert holder is not None
+                self.holds[holder].state = "expired"
+
+    def hold(self, name: str, owner: str, seats: list[int]) -> str:
+        known = self.holds.get(name)
+        if known is not None:
+            if known.asked != seats:
+                return "request_reused"
+            if known.state == "expired" or self.lapsed(name):
+                return "hold_expired"
+            if known.state == "lost":
+                return "hold_lost"
+            return "ok" if known.state in ("held", "confirming", "booked") else "request_reused"
+        if self.sales != "open":
+            return f"sales_{self.sales}"
+        if self.in_the_way(name, seats):
+            return "seats_taken"
+        self.sweep(seats)
+        self.holds[name] = ModelHold(owner, seats, seats)
+        return "ok"
+
+    ended = {  # noqa: RUF012
+        "released": "hold_ended",
+        "expired": "hold_expired",
+        "lost": "hold_lost",
+        "rejected": "booking_rejected",
+    }
+
+    def mine(self, name: str, owner: str) -> str:
+        if name not in self.holds:
+            return "hold_not_found"
+        return "" if self.holds[name].owner == owner else "not_your_hold"
+
+    def changeable(self, name: str, owner: str) -> str:
+        refusal = self.mine(name, owner)
+        if refusal:
+            return refusal
+        hold = self.holds[name]
+        if hold.state in self.ended:
+            return self.ended[hold.state]
+        if hold.state != "held":
+            return "hold_confirmed"
+        return "hold_expired" if hold.lapsed else ""
+
+    def extend(self, name: str, owner: str) -> str:
+        refusal = self.changeable(name, owner)
+        if refusal:
+            return refusal
+        if self.holds[name].extensions >= limits.MAX_EXTENSIONS:
+            return "extend_limit"
+        self.holds[name].extensions += 1
+        return "ok"
+
+    def release(self, name: str, owner: str, some: list[int] | None) -> str:
+        if name in self.holds and self.holds[name].owner == owner and self.holds[name].state == "released":
+            return "ok"
+        refusal = self.changeable(name, owner)
+        if refusal:
+            return refusal
+        hold = self.holds[name]
+        going = hold.seats if some is None else some
+        if any(seat not in hold.seats and seat not in hold.released for seat in going):
+            return "seat_not_found"
+        rest = [seat for seat in hold.seats if seat not in going]
+        if not rest:
+            hold.state = "released"
+        else:
+            hold.released += [seat for seat in going if seat in hold.seats]
+            hold.seats = rest
+        return "ok"
+
+    def confirm(self, name: str, owner: str) -> str:
+        refusal = self.mine(name, owner)
+        if refusal:
+            return refusal
+        hold = self.holds[name]
+        if hold.state in ("confirming", "booked"):
+            return "ok"
+        if hold.state not in ("held", "expired"):
+            return self.ended[hold.state]
+        if hold.state == "expired" or hold.lapsed:
+            if self.sales != "open" or self.in_the_way(name, hold.seats):
+                hold.state = "rejected"
+                self.outbox.append(("refund", name))
+                return "booking_rejected"
+            self.sweep(hold.seats, but=name)
+        hold.state = "confirming"
+        self.outbox.append(("booking", name))
+        return "ok"
+
+
+class SeatsMachine(RuleBasedStateMachine):
+    """Each rule does one thing to both; what they answer and what they become must agree."""
+
+    server: valkey.Valkey
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.model = ShowModel()
+
+    @initialize()
+    def start(self) -> None:
+        self.run(self.open())
+        self.raw: Redis = Redis(host=valkey.HOST, port=self.server.port, protocol=2)
+        self.listener: PubSub = self.raw.pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        )
+        self.listener.subscribe(keys.changes(SHOW.id))
+        assert self.listener.get_message(timeout=5) is None  # the subscription's own answer
+        self.viewer = bytearray(SEATS)
+        self.version = 1
+        self.epoch = "epoch-1"
+
+    async def open(self) -> None:
+        self.master = LockMaster(region(self.server))
+        await self.master.command("FLUSHALL")
+        await self.master.load_functions()
+        self.locks = SeatLocks(self.master)
+        await self.locks.declare(SHOW_SMALL, "epoch-1")
+
+    def run(self, work: Awaitable[T]) -> T:
+        async def wait() -> T:
+            return await work
+
+        return self.runner.run(wait())
+
+    def code(self, work: Awaitable[Any]) -> str:
+        try:
+            self.run(work)
+        except errors.TicketError as error:
+            return error.code
+        return "ok"
+
+    def teardown(self) -> None:
+        if hasattr(self, "raw"):
+            self.listener.close()
+            self.raw.close()
+            self.run(self.master.close())
+        self.runner.close()
+
+    # --- what people do -------------------------------------------------------------------------------------------
+    @rule(name=names, owner=owners, seats=seat_sets)
+    def hold(self, name: str, owner: str, seats: list[int]) -> None:
+        # An id is made from its owner: nobody else can ask for it.
+        owner = self.model.holds[name].owner if name in self.model.holds else owner
+        taken = self.model.in_the_way(name, seats)
+        expected = self.model.hold(name, owner, seats)
+        try:
+            self.run(self.locks.hold(name, owner, seats))
+            assert expected == "ok"
+        except errors.TicketError as error:
+            assert error.code == expected
+            if expected == "seats_taken":
+                assert error.details == {"seats": taken}
+
+    @rule(name=names, owner=owners)
+    def extend(self, name: str, owner: str) -> None:
+        assert self.code(self.locks.extend(name, owner)) == self.model.extend(name, owner)
+
+    @rule(name=names, owner=owners, some=st.none() | seat_sets)
+    def release(self, name: str, owner: str, some: list[int] | None) -> None:
+        assert self.code(self.locks.release(name, owner, some)) == self.model.release(name, owner, some)
+
+    @rule(name=names, owner=owners)
+    def confirm(self, name: str, owner: str) -> None:
+        assert self.code(self.locks.confirm(name, owner, "paid")) == self.model.confirm(name, owner)
+
+    # --- what keepers do ------------------------------------------------------------------------------------------
+    @rule(name=names)
+    def clock_jumps_past(self, name: str) -> None:
+        hold = self.model.holds.get(name)
+        if hold is not None and hold.state == "held" and not hold.lapsed:
+            record = orjson.loads(self.raw.hget(keys.holds(SHOW.id), name))  # type: ignore[arg-type]
+            record["expires_at"] -= 3_600_000
+            self.raw.hset(keys.holds(SHOW.id), name, orjson.dumps(record))
+            self.raw.zadd(keys.DEADLINES, {name: record["expires_at"]})
+            hold.lapsed = True
+
+    @rule(some=st.lists(names, max_size=4, unique=True))
+    def expire(self, some: list[str]) -> None:
+        lapsed = [name for name in some if name in self.model.holds and self.model.lapsed(name)]
+        for name in lapsed:
+            self.model.holds[name].state = "expired"
+        assert self.run(self.locks.expire(some)) == len(lapsed)
+
+    @precondition(lambda self: any(kind == "booking" for kind, _ in self.model.outbox))
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from([name for kind, name in self.model.outbox if kind == "booking"]))
+        hold = self.model.holds[name]
+        if hold.state == "rejected":
+            return  # the ledger decides once
+        hold.state = "booked"
+        self.run(self.locks.settle(SHOW.id, [Sale(name, hold.owner, tuple(hold.seats))]))
+
+    @precondition(lambda self: any(kind == "booking" for kind, _ in self.model.outbox))
+    @rule(data=st.data())
+    def reject(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from([name for kind, name in self.model.outbox if kind == "booking"]))
+        hold = self.model.holds[name]
+        if hold.state in ("confirming", "rejected"):
+            hold.state = "rejected"
+        self.run(self.locks.reject(name, hold.owner, {}))
+
+    @rule(seats=seat_sets)
+    def block(self, seats: list[int]) -> None:
+        new = [seat for seat in seats if seat not in self.model.blocked]
+        expected = "seats_taken" if self.model.in_the_way("", new) else "ok"
+        if expected == "ok":
+            self.model.sweep(new)
+            self.model.blocked |= set(new)
+        assert self.code(self.locks.block(SHOW.id, seats)) == expected
+
+    @rule(seats=seat_sets)
+    def unblock(self, seats: list[int]) -> None:
+        self.model.blocked -= set(seats)
+        self.run(self.locks.unblock(SHOW.id, seats))
+
+    @rule(state=st.sampled_from(SalesState))
+    def set_sales(self, state: SalesState) -> None:
+        self.model.sales = state.value
+        self.run(self.locks.set_sales(SHOW.id, state))
+
+    @rule(number=st.integers(1, 10**6))
+    def rebuild(self, number: int) -> None:
+        """With the ledger's truth, which is what the model has as booked: nothing may be lost by it."""
+        sold = [Sale(n, h.owner, tuple(h.seats)) for n, h in self.model.holds.items() if h.state == "booked"]
+        assert self.run(self.locks.rebuild(SHOW.id, f"epoch-{number}", sold, self.model.blocked)) == []
+        self.viewer = bytearray(int(digit) for digit in self.model.map())
+        self.epoch = f"epoch-{number}"
+
+    # --- what must hold after each of them ------------------------------------------------------------------------
+    @invariant()
+    def the_map_is_the_model_s(self) -> None:
+        if not hasattr(self, "raw"):
+            return
+        text: bytes = self.raw.get(keys.seats(SHOW.id))  # type: ignore[assignment]
+        assert text.decode() == self.model.map()
+        taken: dict[bytes, bytes] = self.raw.hgetall(keys.show(SHOW.id)[2])  # type: ignore[assignment]
+        expected = {str(seat): self.model.holder(seat) for seat in range(SEATS)}
+        assert {k.decode(): v.decode() for k, v in taken.items()} == {k: v for k, v in expected.items() if v}
+
+    @invariant()
+    def a_viewer_of_the_messages_alone_sees_the_same(self) -> None:
+        if not hasattr(self, "raw"):
+            return
+        meta: bytes = self.raw.hget(keys.meta(SHOW.id), "version")  # type: ignore[assignment]
+        while self.version < int(meta):
+            message = self.listener.get_message(timeout=5)
+            assert message is not None, "a version without a message"
+            change = wire.decode_change(message["data"])
+            assert change.version == self.version + 1, "each change is one version"
+            self.version = change.version
+            for seat, digit in change.seats().items():
+                self.viewer[seat] = digit
+        assert "".join(map(str, self.viewer)) == self.model.map()
+
+    @invariant()
+    def live_holds_are_counted_and_have_a_deadline(self) -> None:
+        if not hasattr(self, "raw"):
+            return
+        counted: dict[bytes, bytes] = self.raw.hgetall(keys.show(SHOW.id)[4])  # type: ignore[assignment]
+        for owner in OWNERS:
+            live = [h for h in self.model.holds.values() if h.owner == owner and h.state in ("held", "confirming")]
+            assert int(counted.get(owner.encode(), b"0")) == len(live)
+        deadlines: list[bytes] = self.raw.zrange(keys.DEADLINES, 0, -1)  # type: ignore[assignment]
+        assert {d.decode() for d in deadlines} == {n for n, h in self.model.holds.items() if h.state == "held"}
+        assert self.raw.xlen(keys.OUTBOX) == len(self.model.outbox)
+
+
+@pytest.fixture
+def machine(server: valkey.Valkey) -> Iterator[type[SeatsMachine]]:
+    class OnThisServer(SeatsMachine):
+        pass
+
+    OnThisServer.server = server
+    yield OnThisServer
+
+
+@pytest.mark.timeout(300)
+def test_the_functions_agree_with_the_model(machine: type[SeatsMachine]) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,288 @@
+"""What each verb on seats does, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from realtime import errors, keys, limits
+from realtime.locks.master import LIBRARY, LockMaster
+from realtime.locks.seats import Sale, SeatLocks
+from realtime.model import HoldState, SalesState
+
+from .conftest import SHOW, hold_id
+
+A, B, C = hold_id("a"), hold_id("b"), hold_id("c")
+
+
+async def seat_map(locks: SeatLocks) -> str:
+    text: bytes = await locks.master.command("GET", keys.seats(SHOW.id))
+    return text.decode()
+
+
+async def lapse(locks: SeatLocks, hold: str) -> None:
+    """Let the clock run past a hold's deadline."""
+    record = orjson.loads(await locks.master.command("HGET", keys.holds(SHOW.id), hold))
+    record["expires_at"] -= 3_600_000
+    await locks.master.command("HSET", keys.holds(SHOW.id), hold, orjson.dumps(record))
+    await locks.master.command("ZADD", keys.DEADLINES, record["expires_at"], hold)
+
+
+async def outbox(locks: SeatLocks) -> list[dict[bytes, bytes]]:
+    return [fields for _id, fields in await locks.master.command("XRANGE", keys.OUTBOX, "-", "+")]
+
+
+def test_every_code_that_the_library_returns_is_in_the_closed_list() -> None:
+    lua = LIBRARY.read_text()
+    codes = set(re.findall(r"return (?:nil, nil, )?{ '(\w+)' *[,}]", lua)) - {"ok"}
+    (ended,) = re.findall(r"local ENDED = {(.*)}", lua)
+    codes |= set(re.findall(r"= '(\w+)'", ended)) | {f"sales_{state.value}" for state in SalesState} - {"sales_open"}
+    assert codes <= set(errors.CODES)
+    assert len(codes) > 12
+
+
+async def test_a_hold_is_all_or_nothing_and_names_the_seats_in_its_way(locks: SeatLocks) -> None:
+    hold, now = await locks.hold(A, "asha", [5, 3, 4])
+    assert hold.seats == (3, 4, 5)
+    assert hold.state is HoldState.HELD
+    assert hold.expires_at == now + SHOW.hold_s * 1000
+    with pytest.raises(errors.SeatsTaken) as refused:
+        await locks.hold(B, "bala", [2, 3, 30, 5])
+    assert refused.value.details == {"seats": [3, 5]}
+    assert (await seat_map(locks))[:7] == "0001110"
+
+
+async def test_a_hundred_takers_of_one_seat_make_one_holder(locks: SeatLocks) -> None:
+    tries = [locks.hold(hold_id(f"n{n}"), f"owner{n}", [7, 8]) for n in range(100)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(r, errors.SeatsTaken) for r in results) == 99
+
+
+async def test_the_same_request_finds_its_own_hold_again(locks: SeatLocks) -> None:
+    first, _ = await locks.hold(A, "asha", [1, 2])
+    again, _ = await locks.hold(A, "asha", [2, 1])
+    assert again == first
+    await locks.release(A, "asha", [1])
+    assert (await locks.hold(A, "asha", [1, 2]))[0].seats == (2,)
+    with pytest.raises(errors.RequestReused):
+        await locks.hold(A, "asha", [1])
+    await locks.release(A, "asha")
+    with pytest.raises(errors.RequestReused):
+        await locks.hold(A, "asha", [1, 2])
+
+
+@pytest.mark.parametrize("seats", [[40], [0, 39, 100_000]])
+async def test_a_seat_that_the_show_does_not_have_is_refused(locks: SeatLocks, seats: list[int]) -> None:
+    with pytest.raises(errors.SeatNotFound):
+        await locks.hold(A, "asha", seats)
+    assert await seat_map(locks) == "0" * 40
+
+
+async def test_no_seats_or_more_than_the_show_allows_is_refused(locks: SeatLocks) -> None:
+    await locks.declare(replace(SHOW, max_seats=2), "ignored")
+    for seats in ([], [1, 2, 3]):
+        with pytest.raises(errors.BadRequest, match="1 to 2 seats"):
+            await locks.hold(A, "asha", seats)
+
+
+async def test_a_show_that_is_not_there_is_not_found(locks: SeatLocks) -> None:
+    with pytest.raises(errors.ShowNotFound):
+        await locks.hold(hold_id("a", "west-other"), "asha", [1])
+
+
+async def test_an_owner_can_only_hold_so_much(locks: SeatLocks) -> None:
+    for n in range(limits.MAX_HOLDS_PER_OWNER):
+        await locks.hold(hold_id(f"n{n}"), "asha", [n])
+    with pytest.raises(errors.TooManyHolds):
+        await locks.hold(A, "asha", [30])
+    await locks.release(hold_id("n0"), "asha")
+    await locks.hold(A, "asha", [30])
+
+
+async def test_paused_and_closed_shows_sell_nothing_but_let_holders_pay(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    for state, refusal in ((SalesState.PAUSED, errors.SalesPaused), (SalesState.CLOSED, errors.SalesClosed)):
+        await locks.set_sales(SHOW.id, state)
+        with pytest.raises(refusal):
+            await locks.hold(B, "bala", [2])
+    assert (await locks.confirm(A, "asha", "paid")).state is HoldState.CONFIRMING
+
+
+async def test_a_lapsed_hold_is_free_to_the_next_taker_before_any_sweep(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await lapse(locks, A)
+    assert (await locks.get(A))[0].state is HoldState.EXPIRED
+    await locks.hold(B, "bala", [2, 3])
+    assert (await seat_map(locks))[:5] == "00110"
+    for verb in (locks.extend(A, "asha"), locks.release(A, "asha"), locks.hold(A, "asha", [1, 2])):
+        with pytest.raises(errors.HoldExpired):
+            await verb
+
+
+async def test_sweeping_frees_only_what_is_past_its_deadline(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    await locks.hold(B, "bala", [2])
+    await lapse(locks, A)
+    assert await locks.due(10) == [A]
+    assert await locks.expire([A, B]) == 1
+    assert (await seat_map(locks))[:3] == "001"
+    assert await locks.due(10) == []
+
+
+async def test_a_hold_is_extended_once(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    hold, now = await locks.extend(A, "asha")
+    assert (hold.extensions, hold.expires_at) == (1, now + SHOW.hold_s * 1000)
+    with pytest.raises(errors.ExtendLimit) as refused:
+        await locks.extend(A, "asha")
+    assert refused.value.details == {"expires_at": hold.expires_at}
+
+
+async def test_nobody_can_touch_the_hold_of_another(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    for verb in (locks.extend(A, "eve"), locks.release(A, "eve"), locks.confirm(A, "eve", "x")):
+        with pytest.raises(errors.NotYourHold):
+            await verb
+    with pytest.raises(errors.HoldNotFound):
+        await locks.extend(B, "asha")
+
+
+async def test_seats_are_given_back_one_by_one_or_all_at_once(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2, 3])
+    assert (await locks.release(A, "asha", [2])).seats == (1, 3)
+    assert (await locks.release(A, "asha", [2])).seats == (1, 3), "a lost ack is answered again"
+    with pytest.raises(errors.SeatNotFound):
+        await locks.release(A, "asha", [1, 9])
+    assert (await seat_map(locks))[:5] == "01010"
+    for _ in range(2):
+        assert (await locks.release(A, "asha")).state is HoldState.RELEASED
+    with pytest.raises(errors.HoldEnded):
+        await locks.confirm(A, "asha", "paid")
+
+
+async def test_a_confirm_makes_one_outbox_entry_however_often_it_is_asked(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    states = await asyncio.gather(*(locks.confirm(A, "asha", "paid") for _ in range(20)))
+    assert {hold.state for hold in states} == {HoldState.CONFIRMING}
+    (entry,) = await outbox(locks)
+    assert (entry[b"kind"], entry[b"hold"], entry[b"seats"]) == (b"booking", A.encode(), b"1,2")
+    assert (await seat_map(locks))[:4] == "0110", "to viewers a confirming seat is still held"
+    assert await locks.due(10) == []
+    for verb in (locks.extend(A, "asha"), locks.release(A, "asha")):
+        with pytest.raises(errors.HoldConfirmed):
+            await verb
+
+
+async def test_settled_is_sold_and_settling_twice_changes_nothing(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await locks.confirm(A, "asha", "paid")
+    await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
+    before = await locks.digest(SHOW.id)
+    await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
+    assert await locks.digest(SHOW.id) == before
+    assert (await seat_map(locks))[:4] == "0220"
+    assert (await locks.confirm(A, "asha", "paid")).state is HoldState.BOOKED
+
+
+async def test_a_late_payment_takes_the_seats_again_when_they_are_free(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await lapse(locks, A)
+    await locks.expire([A])
+    assert (await locks.confirm(A, "asha", "paid")).state is HoldState.CONFIRMING
+    assert (await seat_map(locks))[:4] == "0110"
+    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"booking"]
+
+
+async def test_a_late_payment_for_seats_that_are_gone_is_refunded_once(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await lapse(locks, A)
+    await locks.hold(B, "bala", [2])
+    for _ in range(3):
+        with pytest.raises(errors.BookingRejected):
+            await locks.confirm(A, "asha", "paid")
+    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund"]
+    assert (await seat_map(locks))[:4] == "0010"
+
+
+async def test_what_the_ledger_refused_is_put_right(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await locks.confirm(A, "asha", "paid")
+    for _ in range(2):
+        await locks.reject(A, "asha", {2: C})
+        assert (await seat_map(locks))[:4] == "0020"
+    with pytest.raises(errors.BookingRejected):
+        await locks.confirm(A, "asha", "paid")
+
+
+async def test_a_booking_of_the_ledger_outranks_what_the_master_remembers(locks: SeatLocks) -> None:
+    await locks.hold(B, "bala", [1, 2])
+    await locks.settle(SHOW.id, [Sale(A, "asha", (2, 3))])
+    assert (await seat_map(locks))[:5] == "00220"
+    with pytest.raises(errors.HoldLost):
+        await locks.confirm(B, "bala", "paid")
+
+
+async def test_blocked_seats_are_not_for_sale(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [5])
+    with pytest.raises(errors.SeatsTaken):
+        await locks.block(SHOW.id, [4, 5])
+    await locks.block(SHOW.id, [3, 4])
+    await locks.block(SHOW.id, [2, 3])
+    with pytest.raises(errors.SeatsTaken):
+        await locks.hold(B, "bala", [4])
+    await locks.unblock(SHOW.id, [2, 3, 5])
+    assert (await seat_map(locks))[:7] == "0000310"
+
+
+async def test_a_full_outbox_refuses_before_anything_is_written(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    reply = await locks.master.call("tt_confirm", keys.show(SHOW.id), A, "asha", "paid", 0, 1000)
+    assert reply == [b"overloaded"]
+    assert (await locks.get(A))[0].state is HoldState.HELD
+
+
+async def test_records_of_ended_holds_are_forgotten_in_time_and_bookings_are_not(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    await locks.release(A, "asha")
+    await locks.hold(B, "bala", [2])
+    await locks.confirm(B, "bala", "paid")
+    await locks.settle(SHOW.id, [Sale(B, "bala", (2,))])
+    assert await locks.forget(10) == 0
+    await locks.master.command("ZADD", keys.ENDED, 1, A)
+    assert await locks.forget(10) == 1
+    with pytest.raises(errors.HoldNotFound):
+        await locks.get(A)
+    assert (await locks.get(B))[0].state is HoldState.BOOKED
+
+
+async def test_a_rebuild_keeps_what_can_stand_and_loses_what_collides(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await locks.hold(B, "bala", [3, 4])
+    await locks.hold(C, "chitra", [5])
+    await locks.confirm(C, "chitra", "paid")
+    gone = hold_id("gone")
+    lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(gone, "dev", (4, 7))], [9])
+    assert lost == [(B, "bala")]
+    assert (await seat_map(locks))[:11] == "01102102030"
+    assert (await locks.digest(SHOW.id))[0] == "epoch-2"
+    with pytest.raises(errors.HoldLost):
+        await locks.extend(B, "bala")
+    await locks.release(A, "asha")
+    assert (await locks.get(gone))[0].state is HoldState.BOOKED
+    for n in range(limits.MAX_HOLDS_PER_OWNER):
+        await locks.hold(hold_id(f"n{n}"), "bala", [20 + n])
+
+
+async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: LockMaster) -> None:
+    await master.load_functions()
+    current = LIBRARY.read_text()
+    found = re.search(r"VERSION = (\d+)", current)
+    assert found is not None
+    older = current.replace(found[0], "VERSION = 0")
+    await master.command("FUNCTION", "LOAD", "REPLACE", older)
+    await master.load_functions()
+    assert int(await master.command("FCALL", "tt_version", 0)) == int(found[1])
