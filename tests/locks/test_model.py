@@ -32,10 +32,11 @@ from .conftest import SHOW, hold_id, region
 T = TypeVar("T")
 SEATS = 12
 SHOW_SMALL = SHOW.__class__(**{name: getattr(SHOW, name) for name in SHOW.__slots__} | {"seat_count": SEATS})
-NAMES = [hold_id(f"n{n}") for n in range(8)]
+NAMES = [hold_id(f"n{n}") for n in range(5)]
 OWNERS = ["asha", "bala"]
 names = st.sampled_from(NAMES)
 owners = st.sampled_from(OWNERS)
+callers = st.sampled_from(["its owner", "its owner", "its owner", *OWNERS])
 seat_sets = st.lists(st.integers(0, SEATS - 1), min_size=1, max_size=4, unique=True).map(sorted)
 
 
@@ -229,6 +230,11 @@ class SeatsMachine(RuleBasedStateMachine):
             self.run(self.master.close())
         self.runner.close()
 
+    def who(self, name: str, caller: str) -> str:
+        if caller != "its owner":
+            return caller
+        return self.model.holds[name].owner if name in self.model.holds else OWNERS[0]
+
     # --- what people do -------------------------------------------------------------------------------------------
     @rule(name=names, owner=owners, seats=seat_sets)
     def hold(self, name: str, owner: str, seats: list[int]) -> None:
@@ -244,17 +250,29 @@ class SeatsMachine(RuleBasedStateMachine):
             if expected == "seats_taken":
                 assert error.details == {"seats": taken}
 
-    @rule(name=names, owner=owners)
-    def extend(self, name: str, owner: str) -> None:
+    @rule(name=names, caller=callers)
+    def extend(self, name: str, caller: str) -> None:
+        owner = self.who(name, caller)
         assert self.code(self.locks.extend(name, owner)) == self.model.extend(name, owner)
 
-    @rule(name=names, owner=owners, some=st.none() | seat_sets)
-    def release(self, name: str, owner: str, some: list[int] | None) -> None:
+    @rule(name=names, caller=callers, data=st.data())
+    def release(self, name: str, caller: str, data: st.DataObject) -> None:
+        owner = self.who(name, caller)
+        asked = self.model.holds[name].asked if name in self.model.holds else [0]
+        own = st.lists(st.sampled_from(asked), min_size=1, unique=True).map(sorted)
+        some = data.draw(st.none() | own | seat_sets)
         assert self.code(self.locks.release(name, owner, some)) == self.model.release(name, owner, some)
 
-    @rule(name=names, owner=owners)
-    def confirm(self, name: str, owner: str) -> None:
+    @rule(name=names, caller=callers)
+    def confirm(self, name: str, caller: str) -> None:
+        owner = self.who(name, caller)
         assert self.code(self.locks.confirm(name, owner, "paid")) == self.model.confirm(name, owner)
+
+    @precondition(lambda self: any(hold.state == "expired" for hold in self.model.holds.values()))
+    @rule(data=st.data())
+    def pay_late(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from([n for n, h in self.model.holds.items() if h.state == "expired"]))
+        self.confirm(name, "its owner")
 
     # --- what keepers do ------------------------------------------------------------------------------------------
     @rule(name=names)
@@ -267,7 +285,7 @@ class SeatsMachine(RuleBasedStateMachine):
             self.raw.zadd(keys.DEADLINES, {name: record["expires_at"]})
             hold.lapsed = True
 
-    @rule(some=st.lists(names, max_size=4, unique=True))
+    @rule(some=st.just(NAMES) | st.lists(names, max_size=4, unique=True))
     def expire(self, some: list[str]) -> None:
         lapsed = [name for name in some if name in self.model.holds and self.model.lapsed(name)]
         for name in lapsed:
@@ -373,8 +391,8 @@ def test_the_functions_agree_with_the_model(machine: type[SeatsMachine]) -> None
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
+            max_examples=100,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
