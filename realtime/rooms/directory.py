@@ -1,0 +1,213 @@
+"""The directory: which theatres and shows there are and whose they are, known by reading replicas near this node.
+
+Every region declares its own on its own master; nothing here is shared between regions, so there is nothing to keep in
+step. A theatre that two regions declare, or one that a region declares against the topology file, is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from realtime import keys, limits, wire
+from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
+from realtime.model import Layout, Show, Theatre, region_of
+from realtime.rooms.feed import Feed
+from realtime.topology import Topology
+from realtime.wire import ChangeMessage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLayout:
+    """A layout with the way from a seat's id to its index."""
+
+    layout: Layout
+    index: Mapping[str, int]
+
+
+class Directory:
+    """Listens to all feeds; answers from memory."""
+
+    def __init__(self, topology: Topology, feeds: Mapping[str, Feed]) -> None:
+        """``feeds`` by region; call before they are started."""
+        self._topology = topology
+        self._feeds = feeds
+        self._shows: dict[str, Show] = {}
+        self._theatres: dict[str, dict[str, Theatre]] = {region: {} for region in feeds}
+        self._layouts: OrderedDict[str, asyncio.Task[KnownLayout]] = OrderedDict()
+        self._reading: set[asyncio.Task[None]] = set()
+        self.read_regions: set[str] = set()
+        for feed in feeds.values():
+            feed.listeners.append(self)
+
+    # --- answers --------------------------------------------------------------------------------------------------
+    def show(self, show_id: str) -> Show:
+        """Return a show; raises ``ShowNotFound``, or ``TheatreConflict`` when its theatre is refused."""
+        show = self._shows.get(show_id)
+        if show is None:
+            # A region that this node has not read yet may well have it.
+            region = region_of(show_id)
+            if region in self._feeds and region not in self.read_regions:
+                raise RegionUnavailable(region=region)
+            raise ShowNotFound()
+        if self.in_conflict(show.theatre):
+            raise TheatreConflict(regions=sorted(self._declaring(show.theatre)))
+        return show
+
+    def shows(self) -> list[Show]:
+        """Return all shows of theatres that are not refused."""
+        return [show for show in self._shows.values() if not self.in_conflict(show.theatre)]
+
+    def theatres(self) -> list[Theatre]:
+        """Return all theatres of all regions, refused ones too."""
+        return [theatre for known in self._theatres.values() for theatre in known.values()]
+
+    def region_of_theatre(self, theatre_id: str) -> str | None:
+        """Return the region that owns a theatre, None if nobody declares it; raises ``TheatreConflict``."""
+        declaring = self._declaring(theatre_id)
+        if len(declaring) > 1:
+            raise TheatreConflict(regions=sorted(declaring))
+        return next(iter(declaring), None)
+
+    def in_conflict(self, theatre_id: str) -> bool:
+        """Tell whether more than one region declares a theatre."""
+        return len(self._declaring(theatre_id)) > 1
+
+    def _declaring(self, theatre_id: str) -> set[str]:
+        declaring = {region for region, known in self._theatres.items() if theatre_id in known}
+        by_file = self._topology.theatre_region(theatre_id)
+        return declaring | {by_file} if by_file is not None else declaring
+
+    # --- layouts --------------------------------------------------------------------------------------------------
+    async def layout(self, show: Show) -> KnownLayout:
+        """Return the layout of a show; read once, kept among the last ``limits.LAYOUT_CACHE``."""
+        task = self._layouts.get(show.layout)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._load(show.layout, show.region))
+            self._layouts[show.layout] = task
+            if len(self._layouts) > limits.LAYOUT_CACHE:
+                self._layouts.popitem(last=False)
+        self._layouts.move_to_end(show.layout)
+        try:
+            # Many may wait for one load; one that gives up must not take it from the others.
+            return await asyncio.shield(task)
+        except (RegionUnavailable, LayoutNotFound):
+            self._layouts.pop(show.layout, None)
+            raise
+
+    async def layout_blob(self, layout_id: str) -> bytes | None:
+        """Return a layout as it is served (gzipped JSON) from any region that has it, None if none does."""
+        if not layout_id.isalnum():
+            return None
+        out_of_reach: RegionUnavailable | None = None
+        for feed in self._feeds.values():
+            try:
+                blob: bytes | None = await feed.command("GET", keys.layout(layout_id))
+            except RegionUnavailable as error:
+                out_of_reach = error
+                continue
+            if blob is not None:
+                return blob
+        if out_of_reach is not None:
+            raise out_of_reach
+        return None
+
+    async def _load(self, layout_id: str, region: str) -> KnownLayout:
+        blob: bytes | None = await self._feeds[region].command("GET", keys.layout(layout_id))
+        if blob is None:
+            raise LayoutNotFound()
+        # 60,000 seats take a good part of a second: not on the loop.
+        return await asyncio.to_thread(_decode, blob)
+
+    # --- what feeds say -------------------------------------------------------------------------------------------
+    def on_connected(self, feed: Feed) -> None:
+        """Read the region's whole directory again."""
+        self._read(self._read_all(feed))
+
+    def on_directory(self, feed: Feed, what: dict[str, Any]) -> None:
+        """Read again what was declared."""
+        if isinstance(what.get("show"), str):
+            self._read(self._read_show(feed, what["show"]))
+        else:
+            self._read(self._read_all(feed))
+
+    def on_change(self, feed: Feed, show: str, change: ChangeMessage) -> None:
+        """Follow the sales state of a show."""
+
+    def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None:
+        """Nothing to do."""
+
+    def on_notice(self, feed: Feed, notice: dict[str, Any]) -> None:
+        """Nothing to do."""
+
+    def on_state(self, feed: Feed) -> None:
+        """Nothing to do: what was declared stays declared while a region is out of reach."""
+
+    def _read(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except RegionUnavailable:
+                log.warning("directory: the feed was lost while it was read; it is read again when the feed is back")
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _read_all(self, feed: Feed) -> None:
+        theatres = _values(await feed.command("HGETALL", keys.THEATRES))
+        shows = _values(await feed.command("HGETALL", keys.SHOWS))
+        known = (_decoded(wire.decode_theatre, blob) for blob in theatres)
+        self._theatres[feed.region] = {theatre.id: theatre for theatre in known if theatre is not None}
+        found = (self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows)
+        declared = {show.id: show for show in found if show is not None}
+        for gone in [show.id for show in self._shows.values() if show.region == feed.region]:
+            if gone not in declared:
+                del self._shows[gone]
+        self._shows.update(declared)
+        self.read_regions.add(feed.region)
+
+    async def _read_show(self, feed: Feed, show_id: str) -> None:
+        blob: bytes | None = await feed.command("HGET", keys.SHOWS, show_id)
+        show = self._checked(_decoded(wire.decode_show, blob), feed) if blob is not None else None
+        if show is not None:
+            self._shows[show.id] = show
+
+    def _checked(self, show: Show | None, feed: Feed) -> Show | None:
+        if show is not None and (region_of(show.id) != feed.region or show.region != feed.region):
+            log.warning("directory: %s declares %s, which is not its own; ignored", feed.region, show.id)
+            return None
+        return show
+
+    async def close(self) -> None:
+        """Wait for reads under way."""
+        tasks = [*self._reading, *self._layouts.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _values(reply: Any) -> list[bytes]:
+    # RESP3 answers a map, RESP2 a flat list.
+    return list(reply.values()) if isinstance(reply, dict) else list(reply[1::2])
+
+
+def _decoded(decode: Any, blob: bytes) -> Any:
+    try:
+        return decode(blob)
+    except msgspec.MsgspecError as error:
+        log.warning("directory: unreadable declaration: %s", error)
+        return None
+
+
+def _decode(blob: bytes) -> KnownLayout:
+    layout = wire.decode_layout(blob)
+    return KnownLayout(layout, {seat.id: index for index, seat in enumerate(layout.seats)})

@@ -1,0 +1,261 @@
+"""One room: all viewers of one show on this node, its map, and the pump that keeps them up to date.
+
+Conflation: a lone change goes out at once; then the pump rests for a tick, and whatever came meanwhile goes out as one
+frame. So a viewer costs at most one frame a tick, at any rate of sales. A viewer with too much unsent is *behind*: it is
+skipped, and sent one catch-up when it has drained.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from realtime import limits, wire
+from realtime.errors import RegionUnavailable
+from realtime.model import SalesState, Show
+from realtime.rooms.fanout import Fanout, encode
+from realtime.rooms.feed import Feed
+from realtime.rooms.state import Frame, Outcome, RoomState
+from realtime.wire import ChangeMessage
+
+CHUNK = 200
+"""Viewers served between two turns of the loop: a full house must not keep the loop from everything else."""
+RETRY_S = 0.2
+TICK_MS_PER_VIEWER = 0.02
+_TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
+
+
+@dataclass(slots=True)
+class Viewer:
+    """One viewer and the version that it has been sent."""
+
+    sid: str
+    epoch: str
+    version: int
+    behind_since: float | None = None
+
+
+class Room:
+    """All viewers of one show on this node. Rooms live on the loop; ``close`` them there."""
+
+    def __init__(self, show: Show, feed: Feed, fanout: Fanout, on_empty: Callable[[Room], None]) -> None:
+        """``on_empty`` is called once nobody has watched for ``limits.FEED_LINGER_S``."""
+        self.show = show
+        self.feed = feed
+        self.state: RoomState | None = None
+        self.viewers: dict[str, Viewer] = {}
+        self.gaps = 0
+        self._sales = show.sales.value
+        self._told_status: dict[str, Any] = {}
+        self._fanout = fanout
+        self._on_empty = on_empty
+        self._early: list[ChangeMessage] = []
+        self._ready = asyncio.Event()
+        self._syncing: asyncio.Task[None] | None = None
+        self._sync_again = False
+        self._pumping: asyncio.Task[None] | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._start_linger()
+        self.resync()
+
+    # --- viewers --------------------------------------------------------------------------------------------------
+    async def ready(self) -> None:
+        """Wait for the first map; ``state`` is None after it when the show has none."""
+        await self._ready.wait()
+
+    def join(self, sid: str) -> RoomState:
+        """Let a viewer in at the present version (again, if it is in)."""
+        assert self.state is not None, "a room is ready before it is joined"
+        self.viewers[sid] = Viewer(sid, self.state.epoch, self.state.version)
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        return self.state
+
+    def leave(self, sid: str) -> None:
+        """Let a viewer out."""
+        if self.viewers.pop(sid, None) is not None and not self.viewers:
+            self._start_linger()
+
+    def _start_linger(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._linger = loop.call_later(limits.FEED_LINGER_S, self._on_empty, self)
+
+    # --- status ---------------------------------------------------------------------------------------------------
+    @property
+    def status(self) -> str:
+        """``stale`` when the region is out of reach, else the sales state in a viewer's words."""
+        if not self.feed.live:
+            return "stale"
+        return "live" if self._sales == SalesState.OPEN.value else self._sales
+
+    def status_payload(self) -> dict[str, Any]:
+        """Return ``status``, and with ``stale`` the time (ms) since which the map may be out of date."""
+        status = self.status
+        return {"status": status, "since": self.feed.stale_since} if status == "stale" else {"status": status}
+
+    def tell_status(self) -> None:
+        """Tell all viewers, if there is something new to tell."""
+        told = self.status_payload()
+        if told == self._told_status:
+            return
+        self._told_status = told
+        packet = encode("show:status", {"show": self.show.id, **told})
+        for sid in self.viewers:
+            self._fanout.send(sid, packet)
+
+    # --- the map --------------------------------------------------------------------------------------------------
+    def on_change(self, change: ChangeMessage) -> None:
+        """Take what the feed says of this show."""
+        if self.state is None or self._syncing is not None:
+            # Kept for after the map has been read; if it is too much, the map is read once more.
+            if len(self._early) < limits.ROOM_HISTORY_CHANGES:
+                self._early.append(change)
+            else:
+                self._sync_again = True
+            return
+        self._apply(change)
+        self._pump()
+
+    def _apply(self, change: ChangeMessage) -> None:
+        assert self.state is not None
+        outcome = self.state.apply(change)
+        if outcome is Outcome.GAP:
+            self.gaps += 1
+            self.resync()
+        elif outcome is Outcome.APPLIED and change.sales is not None:
+            self._sales = change.sales.value
+            self.tell_status()
+
+    def check(self, epoch: str, version: int, digest: int) -> None:
+        """Hold the map against a digest of the authority's; a map that drifted is read again."""
+        state = self.state
+        if state is None or self._syncing is not None or (state.epoch, state.version) != (epoch, version):
+            return
+        if zlib.crc32(state.statuses.translate(_TO_ASCII)) != digest:
+            self.gaps += 1
+            self.resync()
+
+    def resync(self) -> None:
+        """Read the map (again) from the feed's server, then send viewers the difference."""
+        if self._syncing is None:
+            self._early.clear()
+            self._syncing = asyncio.get_running_loop().create_task(self._sync())
+        else:
+            self._sync_again = True
+
+    async def _sync(self) -> None:
+        while True:
+            self._sync_again = False
+            try:
+                await self.feed.subscribe(self.show.id)
+                found = await self.feed.read_map(self.show.id)
+            except RegionUnavailable:
+                await asyncio.sleep(RETRY_S)
+                continue
+            if self._sync_again:
+                self._early.clear()
+                continue
+            break
+        self._syncing = None
+        if found is None:
+            self._ready.set()
+            return
+        epoch, version, self._sales, statuses = found
+        if self.state is None:
+            self.state = RoomState(epoch, version, statuses)
+            self._told_status = self.status_payload()
+        else:
+            self.state.reset(epoch, version, statuses)
+            self.tell_status()
+        early, self._early = self._early, []
+        for change in early:
+            if self._syncing is None:
+                self._apply(change)
+        self._ready.set()
+        self._pump()
+
+    # --- the pump -------------------------------------------------------------------------------------------------
+    def _pump(self) -> None:
+        if self._pumping is None and self.state is not None and self.state.dirty:
+            self._pumping = asyncio.get_running_loop().create_task(self._run_pump())
+
+    async def _run_pump(self) -> None:
+        """Send what there is, rest for a tick, and go on as long as there is something or somebody is behind."""
+        assert self.state is not None
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                frame = self.state.take_frame()
+                if frame is not None:
+                    await self._send(frame, loop.time())
+                await asyncio.sleep(self._tick_s())
+                self._catch_up(loop.time())
+                if not self.state.dirty and not any(v.behind_since is not None for v in self.viewers.values()):
+                    return
+        finally:
+            self._pumping = None
+
+    def _tick_s(self) -> float:
+        tick = limits.TICK_MIN_MS + TICK_MS_PER_VIEWER * len(self.viewers)
+        return min(tick, limits.TICK_MAX_MS) / 1000
+
+    async def _send(self, frame: Frame, now: float) -> None:
+        payload = wire.changed_payload(self.show.id, frame.epoch, frame.from_version, frame.version, frame.seats)
+        if frame.previous_epoch is not None:
+            payload["previous_epoch"] = frame.previous_epoch
+        packet = encode("seats:changed", payload)
+        for n, viewer in enumerate(tuple(self.viewers.values()), 1):
+            if viewer.behind_since is None and self._needs(viewer, frame):
+                if self._fanout.unsent(viewer.sid) > limits.VIEWER_UNSENT_BYTES:
+                    viewer.behind_since = now
+                else:
+                    self._fanout.send(viewer.sid, packet)
+                    viewer.epoch, viewer.version = frame.epoch, frame.version
+            if n % CHUNK == 0:
+                await asyncio.sleep(0)
+
+    def _needs(self, viewer: Viewer, frame: Frame) -> bool:
+        # One who joined (again) meanwhile has all of it, and one who left is not here any more.
+        current = self.viewers.get(viewer.sid) is viewer
+        return current and (viewer.epoch != frame.epoch or viewer.version < frame.version)
+
+    def _catch_up(self, now: float) -> None:
+        for viewer in tuple(self.viewers.values()):
+            if viewer.behind_since is None:
+                continue
+            if self._fanout.unsent(viewer.sid) == 0:
+                self._fanout.send(viewer.sid, encode("seats:changed", self._missed(viewer)))
+                assert self.state is not None
+                viewer.epoch, viewer.version = self.state.epoch, self.state.version
+                viewer.behind_since = None
+            elif now - viewer.behind_since > limits.VIEWER_STUCK_S:
+                self._fanout.abort(viewer.sid)
+                self.viewers.pop(viewer.sid, None)
+
+    def _missed(self, viewer: Viewer) -> dict[str, Any]:
+        """What a viewer that was behind needs: the changes since, or (too many, another epoch) the whole map."""
+        state = self.state
+        assert state is not None
+        changes = state.since(viewer.epoch, viewer.version)
+        if changes is not None:
+            return wire.changed_payload(self.show.id, state.epoch, viewer.version, state.version, changes)
+        return {
+            "show": self.show.id,
+            "epoch": state.epoch,
+            "version": state.version,
+            "seats": state.snapshot(),
+        }
+
+    async def close(self) -> None:
+        """Stop; viewers are told nothing."""
+        if self._linger is not None:
+            self._linger.cancel()
+        tasks = [task for task in (self._syncing, self._pumping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.feed.unsubscribe(self.show.id)

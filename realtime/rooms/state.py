@@ -1,0 +1,147 @@
+"""The state of one room: the map at a version, what changed lately, and what viewers have not been told yet.
+
+Pure: no I/O, no clock, no tasks. ``Rooms`` feeds it what the feed says and asks it what to send.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+from realtime import limits
+from realtime.wire import ChangeMessage, pack_seats
+
+
+class Outcome(Enum):
+    """What became of a change."""
+
+    APPLIED = "applied"
+    OLD = "old"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What takes every viewer of a room from ``from_version`` (of ``previous_epoch``) to ``version`` (of ``epoch``)."""
+
+    epoch: str
+    from_version: int
+    version: int
+    seats: dict[int, int]
+    previous_epoch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One entry of the history: the seats that differ between two versions (one apart, unless a gap was mended)."""
+
+    from_version: int
+    version: int
+    seats: tuple[int, ...]
+
+
+class RoomState:
+    """A show's map as one node knows it.
+
+    Invariants: ``version`` only rises within an epoch; a frame's seats carry their latest status, so a viewer at any
+    version between ``from_version`` and ``version`` that applies it is at ``version``.
+    """
+
+    def __init__(self, epoch: str, version: int, statuses: bytearray) -> None:
+        """``statuses`` is one byte 0-3 a seat; it is kept, not copied."""
+        self.epoch = epoch
+        self.version = version
+        self.statuses = statuses
+        self._history: deque[_Step] = deque()
+        self._history_seats = 0
+        self._told_epoch, self._told_version = epoch, version
+        self._untold: set[int] = set()
+        self._packed: str | None = None
+
+    def apply(self, change: ChangeMessage) -> Outcome:
+        """Take the next change; ``GAP`` (and nothing done) when it is not the next."""
+        if change.epoch != self.epoch:
+            return Outcome.GAP
+        if change.version <= self.version:
+            return Outcome.OLD
+        seats = change.seats()
+        if change.version != self.version + 1 or any(seat >= len(self.statuses) for seat in seats):
+            return Outcome.GAP
+        for seat, status in seats.items():
+            self.statuses[seat] = status
+        self._moved(change.version, tuple(seats))
+        return Outcome.APPLIED
+
+    def reset(self, epoch: str, version: int, statuses: bytearray) -> bool:
+        """Take a map that was read afresh; viewers will be told the difference.
+
+        A map older than this one (a replica that lags behind another) is left alone: False.
+        """
+        if epoch == self.epoch and version < self.version:
+            return False
+        if len(statuses) == len(self.statuses):
+            differing = tuple(i for i, (a, b) in enumerate(zip(self.statuses, statuses, strict=True)) if a != b)
+        else:
+            differing = tuple(range(len(statuses)))
+        self.statuses = statuses
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self._history.clear()
+            self._history_seats = 0
+            self.version = version
+            self._untold.update(differing)
+            self._packed = None
+        elif version > self.version or differing:
+            self._moved(version, differing)
+        return True
+
+    def snapshot(self) -> str:
+        """Return the packed map; made once a version, shared by all who join at it."""
+        if self._packed is None:
+            self._packed = pack_seats(self.statuses)
+        return self._packed
+
+    def since(self, epoch: str, version: int) -> dict[int, int] | None:
+        """Return what changed after a version (seat -> status now), or None when that is not known any more."""
+        if epoch != self.epoch or version > self.version:
+            return None
+        if version == self.version:
+            return {}
+        changed: set[int] = set()
+        for step in reversed(self._history):
+            if step.version <= version:
+                return None  # ``version`` lies inside a mended gap
+            changed.update(step.seats)
+            if step.from_version == version:
+                return {seat: self.statuses[seat] for seat in changed}
+        return None
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is something that viewers have not been told."""
+        return self._told_version != self.version or self._told_epoch != self.epoch or bool(self._untold)
+
+    def take_frame(self) -> Frame | None:
+        """Return everything since the last frame as one frame, or None when there is nothing."""
+        if not self.dirty:
+            return None
+        frame = Frame(
+            self.epoch,
+            self._told_version,
+            self.version,
+            {seat: self.statuses[seat] for seat in self._untold},
+            self._told_epoch if self._told_epoch != self.epoch else None,
+        )
+        self._told_epoch, self._told_version = self.epoch, self.version
+        self._untold.clear()
+        return frame
+
+    def _moved(self, version: int, seats: tuple[int, ...]) -> None:
+        self._history.append(_Step(self.version, version, seats))
+        self._history_seats += len(seats)
+        while len(self._history) > limits.ROOM_HISTORY_CHANGES or self._history_seats > limits.ROOM_HISTORY_SEATS:
+            self._history_seats -= len(self._history.popleft().seats)
+        self.version = version
+        self._untold.update(seats)
+        self._packed = None
