@@ -46,6 +46,15 @@ MAX_LAYOUT_SEATS = 200_000
 MAX_PLAN_BYTES = 64 * 1024 * 1024
 """A seating plan of 60,000 seats in pretix's format is about 12 MB."""
 MAX_PLAN_COORDINATE = 1_000_000
+MAX_PLAN_CATEGORIES = 200
+MAX_PLAN_ZONES = 5_000
+MAX_PLAN_ROWS = 50_000
+MAX_PLAN_SHAPES = 5_000
+MAX_POLYGON_POINTS = 2_000
+MAX_PLAN_POINTS = 50_000
+"""Points of all shapes of a plan together: what every viewer's page has to draw."""
+MAX_SEAT_LABEL_LENGTH = 64
+"""Row and seat numbers."""
 MAX_EVENT_BYTES = 64 * 1024
 """One Socket.IO message or HTTP body from a client; larger ones are cut off."""
 MAX_ID_LENGTH = 64
@@ -86,6 +95,7 @@ TICK_MAX_MS = 250
 assert DEFAULT_HOLD_S >= PAYMENT_TIMEOUT_S + PAYMENT_SLACK_S, "a hold must outlive the payment"
 assert MIN_HOLD_S <= DEFAULT_HOLD_S <= MAX_HOLD_S
 assert EXPIRY_POLL_MS + TICK_MAX_MS < EXPIRY_VISIBLE_MS, "sweep + tick must fit into the promise"
+assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one legal polygon fits into a plan"
 assert RELAY_TIMEOUT_S < 1.0, "holds of an unreachable region fail within 1 s"
 assert SILENCE_MS >= 2 * HEARTBEAT_MS, "one lost heartbeat is not silence"
 assert CONFIRM_WAIT_S > RELAY_TIMEOUT_S

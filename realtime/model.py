@@ -82,7 +82,8 @@ class Shape:
     """A decoration of the plan (stage, wall, label). ``kind``: circle, ellipse, rectangle, polygon or text.
 
     ``points`` are absolute x, y pairs: the polygon's corners; centre and radii for circle and ellipse; corner and
-    size for a rectangle; the anchor for a text.
+    size for a rectangle; for a text its middle and, where the plan gives one, ``(0, size)``: the height of its letters.
+    ``rotation`` is in degrees, clockwise, about the first point.
     """
 
     kind: str

@@ -96,13 +96,13 @@ class Fanout:
     def unsent(self, sid: str) -> int:
         """Return how many bytes wait for a viewer, about; what the kernel has taken does not count."""
         if not self.fast:
-            return sum(QUEUED_PACKET_BYTES for waiting, _ in self._backlog if waiting == sid)
+            return QUEUED_PACKET_BYTES * sum(waiting == sid for waiting, _ in self._backlog)
         socket = self._socket(sid)
         if socket is None:
             return 0
         transport = getattr(socket, "tt_transport", None)
         buffered = transport.get_write_buffer_size() if transport is not None and not transport.is_closing() else 0
-        return int(buffered) + socket.queue.qsize() * QUEUED_PACKET_BYTES
+        return int(buffered + socket.queue.qsize() * QUEUED_PACKET_BYTES)
 
     def abort(self, sid: str) -> None:
         """Cut a viewer off without waiting for it to read."""

@@ -180,7 +180,7 @@ class Feed:
             linked = await self._in_sync(redis)
             if not linked and await self._master_answers():
                 raise _MoveOn("it has no link to its master")
-            pubsub = redis.pubsub()  # type: ignore[no-untyped-call]
+            pubsub = redis.pubsub()
             try:
                 channels = [*_FIXED, *self._wanted]
                 for channel in self._wanted:
@@ -197,7 +197,7 @@ class Feed:
                 await self._listen(redis, pubsub, place)
             finally:
                 with contextlib.suppress(RedisError, OSError):
-                    await pubsub.aclose()
+                    await pubsub.aclose()  # type: ignore[no-untyped-call]
         finally:
             await connect.close(redis)
 
@@ -307,7 +307,7 @@ class Feed:
     async def _in_sync(self, redis: Redis) -> bool:
         """Tell whether a server has the master's data and (as a replica) the link to it."""
         info: dict[str, Any] = await redis.info("replication")
-        return info["role"] != "slave" or info["master_link_status"] == "up"
+        return bool(info["role"] != "slave" or info["master_link_status"] == "up")
 
     def _set_live(self, live: bool) -> None:
         if live != self.live:

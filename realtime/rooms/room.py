@@ -1,8 +1,8 @@
 """One room: all viewers of one show on this node, its map, and the pump that keeps them up to date.
 
 Conflation: a lone change goes out at once; then the pump rests for a tick, and whatever came meanwhile goes out as one
-frame. So a viewer costs at most one frame a tick, at any rate of sales. A viewer with too much unsent is *behind*: it is
-skipped, and sent one catch-up when it has drained.
+frame. So a viewer costs at most one frame a tick, at any rate of sales. A viewer with too much unsent is *behind*: it
+is skipped, and sent one catch-up when it has drained.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Room:
 
     # --- viewers --------------------------------------------------------------------------------------------------
     async def ready(self) -> None:
-        """Wait for the first map; ``state`` is None after it when the show has none."""
+        """Wait for the first map."""
         await self._ready.wait()
 
     def join(self, sid: str) -> RoomState:
@@ -154,16 +154,15 @@ class Room:
                 await self.feed.subscribe(self.show.id)
                 found = await self.feed.read_map(self.show.id)
             except RegionUnavailable:
+                found = None
+            if found is None:
+                # Out of reach, or a master that is being rebuilt: the map will be there.
                 await asyncio.sleep(RETRY_S)
-                continue
-            if self._sync_again:
+            elif self._sync_again:
                 self._early.clear()
-                continue
-            break
+            else:
+                break
         self._syncing = None
-        if found is None:
-            self._ready.set()
-            return
         epoch, version, self._sales, statuses = found
         if self.state is None:
             self.state = RoomState(epoch, version, statuses)

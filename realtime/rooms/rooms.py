@@ -15,7 +15,7 @@ from typing import Any
 import socketio
 
 from realtime import limits, wire
-from realtime.errors import RegionUnavailable, ShowNotFound, TooManyWatches
+from realtime.errors import RegionUnavailable, TooManyWatches
 from realtime.model import SalesState, Show
 from realtime.rooms.fanout import Fanout
 from realtime.rooms.feed import Feed
@@ -40,8 +40,7 @@ class Rooms:
     async def watch(self, sid: str, show: Show, since: Since | None) -> dict[str, Any]:
         """Let a viewer into the room of a show; return the payload of the ack.
 
-        Raises ``TooManyWatches``, ``RegionUnavailable`` (no map can be had), ``ShowNotFound`` (declared, but without
-        seats on its replica yet).
+        Raises ``TooManyWatches``, or ``RegionUnavailable`` when no map can be had.
         """
         watched = self._watched.get(sid, set())
         if show.id not in watched and len(watched) >= limits.MAX_WATCHES_PER_CONNECTION:
@@ -116,8 +115,6 @@ class Rooms:
                 await asyncio.wait_for(room.ready(), limits.RELAY_TIMEOUT_S)
             except TimeoutError:
                 raise RegionUnavailable(region=show.region) from None
-            if room.state is None:
-                raise ShowNotFound()
         return room
 
     def _empty(self, room: Room) -> None:

@@ -138,7 +138,8 @@ class Events:
             task.add_done_callback(self._news.discard)
 
     async def _tell(self, owner: str, hold_id: str, kind: str) -> None:
-        event, news = "hold:expired", {"hold": hold_id, "show": show_of(hold_id), "reason": kind}
+        event = "hold:expired"
+        news: Payload = {"hold": hold_id, "show": show_of(hold_id), "reason": kind}
         if kind == "rejected":
             booking = {"id": booking_of(hold_id), "hold": hold_id, "show": show_of(hold_id), "state": "rejected"}
             event, news = "booking:settled", {"booking": booking}

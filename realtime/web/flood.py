@@ -14,7 +14,7 @@ MAX_BUCKETS = 50_000
 
 @dataclass(slots=True)
 class Bucket:
-    """Holds up to ``limits.EVENT_BURST`` tokens and gains ``limits.EVENTS_PER_S``; ``now`` is any monotonic clock, s."""
+    """Holds up to ``limits.EVENT_BURST`` tokens, gains ``limits.EVENTS_PER_S``; ``now`` is any monotonic clock (s)."""
 
     filled_at: float
     tokens: float = limits.EVENT_BURST

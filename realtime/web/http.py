@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -113,7 +114,7 @@ class Api:
     # --- reading --------------------------------------------------------------------------------------------------
     async def _config(self, _request: web.Request) -> web.Response:
         regions = self._settings.topology.regions
-        return _json(
+        return json_answer(
             {
                 "region": self._region,
                 "region_label": regions[self._region].label,
@@ -127,17 +128,17 @@ class Api:
     async def _session(self, request: web.Request) -> web.Response:
         self._buckets.take(request.remote or "", asyncio.get_running_loop().time())
         owner, token = self._identities.new()
-        return _json({"owner": owner, "token": token})
+        return json_answer({"owner": owner, "token": token})
 
     async def _theatres(self, _request: web.Request) -> web.Response:
-        return _json({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
+        return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
 
     async def _shows(self, _request: web.Request) -> web.Response:
         shows = sorted(self._directory.shows(), key=lambda show: (show.starts_at, show.id))
-        return _json({"shows": [self._listed(show) for show in shows]})
+        return json_answer({"shows": [self._listed(show) for show in shows]})
 
     async def _show(self, request: web.Request) -> web.Response:
-        return _json(self._listed(self._directory.show(request.match_info["show"])))
+        return json_answer(self._listed(self._directory.show(request.match_info["show"])))
 
     def _listed(self, show: Show) -> dict[str, Any]:
         return wire.show_payload(show, self._rooms.status(show))
@@ -185,33 +186,33 @@ class Api:
         owner = self._owner(request)
         body = wire.parse_json(HoldBody, await request.read())
         ask = wire.HoldSeats(request.match_info["show"], body.seats, body.request_id)
-        return _json(await self._office.hold(owner, ask), status=201)
+        return json_answer(await self._office.hold(owner, ask), status=201)
 
     async def _get_hold(self, request: web.Request) -> web.Response:
-        return _json(await self._office.get(self._owner(request), request.match_info["hold"]))
+        return json_answer(await self._office.get(self._owner(request), request.match_info["hold"]))
 
     async def _release(self, request: web.Request) -> web.Response:
         await self._office.release(self._owner(request), wire.ReleaseSeats(request.match_info["hold"]))
-        return _json({})
+        return json_answer({})
 
     async def _extend(self, request: web.Request) -> web.Response:
-        return _json(await self._office.extend(self._owner(request), request.match_info["hold"]))
+        return json_answer(await self._office.extend(self._owner(request), request.match_info["hold"]))
 
     async def _confirm(self, request: web.Request) -> web.Response:
         owner = self._owner(request)
         body = wire.parse_json(ConfirmBody, await request.read())
         answer = await self._office.confirm(owner, wire.ConfirmHold(request.match_info["hold"], body.payment))
-        return _json(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
+        return json_answer(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
 
     async def _booking(self, request: web.Request) -> web.Response:
-        return _json(await self._office.booking(self._owner(request), request.match_info["booking"]))
+        return json_answer(await self._office.booking(self._owner(request), request.match_info["booking"]))
 
     async def _pay(self, request: web.Request) -> web.Response:
         assert self._demo is not None
         self._buckets.take(request.remote or "", asyncio.get_running_loop().time())
         ask = wire.parse_json(wire.PayDemo, await request.read())
         await self._office.payable(ask.hold)
-        return _json({"payment": self._demo.pay(ask.hold)})
+        return json_answer({"payment": self._demo.pay(ask.hold)})
 
     # --- operating ------------------------------------------------------------------------------------------------
     def _require_operator(self, request: web.Request) -> None:
@@ -229,7 +230,7 @@ class Api:
             raise BadRequest("A theatre's id is lower-case letters, digits and inner hyphens.")
         body = wire.parse_json(wire.NewTheatre, await request.read())
         command = {"id": theatre_id, "name": body.name, "city": body.city}
-        return _json(await run_command(self._master(body.region), "theatre", command))
+        return json_answer(await run_command(self._master(body.region), "theatre", command))
 
     async def _new_layout(self, request: web.Request) -> web.Response:
         self._require_operator(request)
@@ -238,7 +239,7 @@ class Api:
         layout = await asyncio.to_thread(plans.read_plan, plan, request.query.get("name", ""))
         blob = await asyncio.to_thread(wire.encode_layout, layout)
         await master.command("SET", keys.layout(layout.id), blob)
-        return _json(await run_command(master, "layout", {"id": layout.id}), status=201)
+        return json_answer(await run_command(master, "layout", {"id": layout.id}), status=201)
 
     async def _new_show(self, request: web.Request) -> web.Response:
         self._require_operator(request)
@@ -247,7 +248,7 @@ class Api:
         region = self._directory.region_of_theatre(ask.theatre)
         if region is None:
             raise TheatreNotFound()
-        return _json(await run_command(self._master(region), "show", orjson.loads(body)), status=201)
+        return json_answer(await run_command(self._master(region), "show", orjson.loads(body)), status=201)
 
     async def _block(self, request: web.Request) -> web.Response:
         return await self._seat_command(request, "block")
@@ -260,7 +261,7 @@ class Api:
         show = self._directory.show(request.match_info["show"])
         body = wire.parse_json(wire.BlockSeats, await _read_up_to(request, limits.MAX_PLAN_BYTES))
         command = {"show": show.id, "seats": body.seats}
-        return _json(await run_command(self._masters[show.region], name, command))
+        return json_answer(await run_command(self._masters[show.region], name, command))
 
     async def _pause(self, request: web.Request) -> web.Response:
         return await self._sales(request, SalesState.PAUSED)
@@ -275,17 +276,17 @@ class Api:
         self._require_operator(request)
         show = self._directory.show(request.match_info["show"])
         command = {"show": show.id, "sales": sales.value}
-        return _json(await run_command(self._masters[region_of(show.id)], "sales", command))
+        return json_answer(await run_command(self._masters[region_of(show.id)], "sales", command))
 
 
-class HoldBody(wire.Struct, frozen=True):
+class HoldBody(msgspec.Struct, frozen=True):
     """Body of ``POST /shows/{show}/holds``."""
 
     seats: wire.SeatIds
     request_id: wire.Id
 
 
-class ConfirmBody(wire.Struct, frozen=True):
+class ConfirmBody(msgspec.Struct, frozen=True):
     """Body of ``POST /holds/{hold}/confirm``."""
 
     payment: wire.Payment
@@ -316,10 +317,11 @@ async def errors(
 
 
 def _refusal(error: TicketError, status: int | None = None) -> web.Response:
-    return _json({"error": error.payload()}, status=status or error.status)
+    return json_answer({"error": error.payload()}, status=status or error.status)
 
 
-def _json(payload: object, status: int = 200) -> web.Response:
+def json_answer(payload: object, status: int = 200) -> web.Response:
+    """Return a JSON answer that nobody may cache."""
     return web.Response(
         body=orjson.dumps(payload),
         status=status,
@@ -351,5 +353,3 @@ async def _read_up_to(request: web.Request, size: int) -> bytes:
             raise PayloadTooLarge()
         parts.append(part)
     return b"".join(parts)
-
-

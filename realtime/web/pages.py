@@ -25,11 +25,11 @@ def add_pages(app: web.Application, static: Path) -> None:
 
 def security_headers(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an ``on_response_prepare`` handler: a strict policy that lets a page talk to the ``nodes`` only."""
-    origins = [origin for url in nodes for origin in _origins(url)]
+    reachable = [origin for url in nodes for origin in _both_schemes(url)]
     policy = "; ".join(
         (
             "default-src 'self'",
-            "connect-src 'self' " + " ".join(origins),
+            "connect-src 'self' " + " ".join(reachable),
             "img-src 'self' data:",
             "object-src 'none'",
             "base-uri 'none'",
@@ -50,9 +50,14 @@ def security_headers(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamR
     return add
 
 
+def origins(nodes: Sequence[str]) -> set[str]:
+    """Return the origins of the nodes' pages."""
+    return {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in nodes}
+
+
 def cross_origin(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an ``on_response_prepare`` handler that lets pages of the other nodes read the API (fail-over)."""
-    allowed = {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in nodes}
+    allowed = origins(nodes)
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get("Origin", "")
@@ -66,6 +71,6 @@ def cross_origin(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamRespo
     return add
 
 
-def _origins(url: str) -> tuple[str, str]:
+def _both_schemes(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}", f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"

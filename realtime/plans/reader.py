@@ -1,0 +1,181 @@
+"""Reads a whole plan: parse, walk zones, rows and seats in their order, hand the decorations to ``areas``.
+
+What real files differ in is taken (extra keys, floats, numerals, missing row positions and sizes); what would make a
+layout that can't be sold from is refused with its place.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+
+from realtime import limits, wire
+from realtime.errors import InvalidPlan
+from realtime.model import Category, Layout, Seat, Shape
+from realtime.plans import areas, colors
+from realtime.plans.values import Place, Point, label, listing, mapping, number, point, rounded, seat_id, shown, spell
+
+_ACCESSIBLE_KEYS = frozenset({"wheelchair", "accessible", "is_wheelchair", "is_accessible", "wheelchair_accessible"})
+_YES = frozenset({"true", "yes", "1"})
+_MARGIN = 30.0
+"""Room around the outermost seats of a plan that names no size: a seat and a half."""
+
+
+def read_plan(blob: bytes, name: str = "") -> Layout:
+    """Read a seating plan in pretix's JSON format; seats get their index in plan order (zone, row, seat).
+
+    A seat's section is the name of its zone. ``name`` takes the place of the plan's own name. Raises ``InvalidPlan``
+    with the place of the first fault, and nothing else, whatever the bytes.
+    """
+    return _Reader(_parse(blob)).layout(name)
+
+
+def _parse(blob: bytes) -> dict[str, Any]:
+    if len(blob) > limits.MAX_PLAN_BYTES:
+        raise InvalidPlan(f"The plan has {len(blob):,} bytes, more than the {limits.MAX_PLAN_BYTES:,} that are taken.")
+    try:
+        text = blob.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = blob[error.start]
+        raise InvalidPlan(f"The plan is not UTF-8 text: byte {error.start:,} (0x{byte:02x}) can't be read.") from None
+    try:
+        plan = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InvalidPlan(f"The plan is not valid JSON: {where}: {error.msg.partition(': line ')[0]}.") from None
+    if not isinstance(plan, dict):
+        raise InvalidPlan(f"The plan is {shown(plan)}, not an object with zones and categories.")
+    return plan
+
+
+class _Reader:
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._plan = plan
+        self._place = Place()
+        self._categories: dict[str, Category] = {}
+        self._seats: list[Seat] = []
+        self._found_at: dict[str, tuple[int, int, int]] = {}
+        self._shapes: list[Shape] = []
+        self._rows = 0
+        self._points = 0
+
+    def layout(self, name: str) -> Layout:
+        self._read_categories()
+        zones = listing(self._plan.get("zones"), self._place.at(), limits.MAX_PLAN_ZONES, "zones")
+        for z, zone in enumerate(zones):
+            self._read_zone(z, mapping(zone, self._place.at("zones", z)))
+            self._place.note = ""
+        if not self._seats:
+            raise self._place.at("zones").fault("there are no seats in this plan")
+        place = self._place.at()
+        title = label(name, place, limits.MAX_TEXT_LENGTH, "name") or label(
+            self._plan.get("name"), place, limits.MAX_TEXT_LENGTH, "name"
+        )
+        width, height = self._size()
+        return wire.make_layout(
+            title or "Seating plan",
+            width,
+            height,
+            tuple(self._categories.values()),
+            tuple(self._seats),
+            tuple(self._shapes),
+        )
+
+    def _read_categories(self) -> None:
+        found = listing(self._plan.get("categories"), self._place, limits.MAX_PLAN_CATEGORIES, "categories")
+        for c, entry in enumerate(found):
+            place = self._place.at("categories", c)
+            category = mapping(entry, place)
+            name = label(category.get("name"), place, limits.MAX_TEXT_LENGTH, "name")
+            if not name:
+                raise place.fault("a category needs a name", "name")
+            if name in self._categories:
+                raise place.fault(f"{shown(name)} was used before for another category", "name")
+            color = colors.read(category.get("color"), place, "color") or colors.palette(c)
+            self._categories[name] = Category(name, color)
+
+    def _read_zone(self, z: int, zone: dict[str, Any]) -> None:
+        place = self._place
+        section = label(zone.get("name"), place, limits.MAX_TEXT_LENGTH, "name") or label(
+            zone.get("zone_id"), place, limits.MAX_TEXT_LENGTH, "zone_id"
+        )
+        place.note = section
+        origin = point(zone.get("position"), place, "position", default=(0.0, 0.0))
+        rows = listing(zone.get("rows"), place, limits.MAX_PLAN_ROWS, "rows")
+        self._rows += len(rows)
+        if self._rows > limits.MAX_PLAN_ROWS:
+            raise place.fault(f"the plan has more than {limits.MAX_PLAN_ROWS:,} rows", "rows")
+        for r, row in enumerate(rows):
+            place.note = section
+            self._read_row(z, r, mapping(row, place.at("zones", z, "rows", r)), section, origin)
+        place.note = section
+        for a, area in enumerate(listing(zone.get("areas"), place.at("zones", z), limits.MAX_PLAN_SHAPES, "areas")):
+            self._add_shapes(areas.read(mapping(area, place.at("zones", z, "areas", a)), origin, place))
+
+    def _read_row(self, z: int, r: int, row: dict[str, Any], section: str, zone: Point) -> None:
+        place = self._place
+        name = label(row.get("row_number"), place, limits.MAX_SEAT_LABEL_LENGTH, "row_number") or label(
+            row.get("row_label"), place, limits.MAX_SEAT_LABEL_LENGTH, "row_label"
+        )
+        place.note = ", ".join(filter(None, (section, name and f"row {name}")))
+        dx, dy = point(row.get("position"), place, "position", default=(0.0, 0.0))
+        origin = (zone[0] + dx, zone[1] + dy)
+        accessible = _accessible(row)
+        seats = listing(row.get("seats"), place, limits.MAX_LAYOUT_SEATS, "seats")
+        if len(self._seats) + len(seats) > limits.MAX_LAYOUT_SEATS:
+            raise place.fault(f"the plan has more than {limits.MAX_LAYOUT_SEATS:,} seats", "seats")
+        for s, seat in enumerate(seats):
+            place.at("zones", z, "rows", r, "seats", s)
+            self._seats.append(self._read_seat((z, r, s), mapping(seat, place), section, name, origin, accessible))
+
+    def _read_seat(
+        self, at: tuple[int, int, int], seat: dict[str, Any], section: str, row: str, origin: Point, accessible: bool
+    ) -> Seat:
+        place = self._place
+        guid = seat_id(seat.get("seat_guid"), place)
+        first = self._found_at.setdefault(guid, at)
+        if first is not at:
+            before = spell(("zones", first[0], "rows", first[1], "seats", first[2]))
+            raise place.fault(f"seat_guid {shown(guid)} was used before at {before}")
+        category = label(seat.get("category"), place, limits.MAX_TEXT_LENGTH, "category")
+        if category not in self._categories:
+            raise place.fault(self._no_category(category))
+        dx, dy = point(seat.get("position"), place, "position")
+        x, y = rounded(origin[0] + dx, origin[1] + dy)
+        if max(abs(x), abs(y)) > limits.MAX_PLAN_COORDINATE:
+            raise place.fault(f"comes to lie at {x:g}, {y:g}, further out than {limits.MAX_PLAN_COORDINATE:,}")
+        seat_number = label(seat.get("seat_number"), place, limits.MAX_SEAT_LABEL_LENGTH, "seat_number")
+        return Seat(guid, section, row, seat_number, category, x, y, accessible or _accessible(seat))
+
+    def _no_category(self, category: str) -> str:
+        known = ", ".join(shown(name) for name in list(self._categories)[:10]) or "none"
+        if not category:
+            return f"the seat has no category; the plan's categories are: {known}"
+        return f"there is no category {shown(category)}; the plan's categories are: {known}"
+
+    def _add_shapes(self, shapes: list[Shape]) -> None:
+        self._shapes += shapes
+        self._points += sum(len(shape.points) for shape in shapes)
+        if len(self._shapes) > limits.MAX_PLAN_SHAPES:
+            raise self._place.fault(f"the plan has more than {limits.MAX_PLAN_SHAPES:,} shapes and texts")
+        if self._points > limits.MAX_PLAN_POINTS:
+            raise self._place.fault(f"the plan's shapes have more than {limits.MAX_PLAN_POINTS:,} points")
+
+    def _size(self) -> Point:
+        """The size that the plan names, if it does, grown to what its seats need."""
+        size = mapping(self._plan.get("size") or {}, self._place, "size")
+        found = []
+        for side, reach in (("width", max(s.x for s in self._seats)), ("height", max(s.y for s in self._seats))):
+            named = 0.0 if size.get(side) is None else number(size[side], self._place, "size", side)
+            found.append(named if named > 0 and named >= reach else max(1.0, math.ceil(reach + _MARGIN)))
+        return found[0], found[1]
+
+
+def _accessible(thing: dict[str, Any]) -> bool:
+    """Whether a seat or row is marked for wheelchairs; a mark of another form is an extra key like any other."""
+    if _ACCESSIBLE_KEYS.isdisjoint(thing):
+        return False
+    marks = (thing[key] for key in _ACCESSIBLE_KEYS if key in thing)
+    return any(mark is True or mark == 1 or (isinstance(mark, str) and mark.lower() in _YES) for mark in marks)

@@ -1,0 +1,136 @@
+"""Single values of a plan, checked: numbers, labels, positions; and the place of a fault in words.
+
+A plan is other people's file: nothing here trusts a type, a length or a character of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, TypeAlias
+
+import orjson
+
+from realtime import limits
+from realtime.errors import InvalidPlan
+
+Point: TypeAlias = tuple[float, float]
+
+_NUMERAL = re.compile(r"\s*[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?\s*\Z")
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+"""Control characters, line separators and those that turn the direction of what follows (joiners are letters' business
+in Indian scripts and stay)."""
+_SHOWN_LENGTH = 60
+
+
+class Place:
+    """Where the reader is: a path such as ``zones[2].rows[5]``, and a note for people such as ``Balcony, row F``."""
+
+    __slots__ = ("note", "path")
+
+    def __init__(self) -> None:
+        self.path: tuple[str | int, ...] = ()
+        self.note = ""
+
+    def at(self, *path: str | int) -> Place:
+        """Move to ``path``; return itself."""
+        self.path = path
+        return self
+
+    def fault(self, message: str, *deeper: str | int) -> InvalidPlan:
+        """Return the refusal of what stands at ``deeper`` below this place."""
+        where = spell((*self.path, *deeper))
+        note = f" ({self.note})" if self.note else ""
+        return InvalidPlan(f"{where}{note}: {message}" if where else message)
+
+
+def spell(path: tuple[str | int, ...]) -> str:
+    """Return ``zones[2].rows[5]`` for ``("zones", 2, "rows", 5)``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def shown(value: object) -> str:
+    """Return a value as a message quotes it: short, on one line."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        text = CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value)
+        return orjson.dumps(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "\N{HORIZONTAL ELLIPSIS}").decode()
+    return orjson.dumps(value).decode()
+
+
+def mapping(value: object, place: Place, *deeper: str | int) -> dict[str, Any]:
+    """Return an object; raise ``InvalidPlan`` for anything else."""
+    if isinstance(value, dict):
+        return value
+    raise place.fault("is missing" if value is None else f"is {shown(value)}, not an object", *deeper)
+
+
+def listing(value: object, place: Place, most: int, *deeper: str | int) -> list[Any]:
+    """Return a list of at most ``most``, empty for null; raise ``InvalidPlan`` for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise place.fault(f"is {shown(value)}, not a list", *deeper)
+    if len(value) > most:
+        raise place.fault(f"has {len(value):,} entries, more than the {most:,} that are taken", *deeper)
+    return value
+
+
+def number(value: object, place: Place, *deeper: str | int) -> float:
+    """Return a number of at most ``limits.MAX_PLAN_COORDINATE`` either way, given as such or as a numeral."""
+    if isinstance(value, str) and _NUMERAL.match(value):
+        value = float(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise place.fault("is missing" if value is None else f"is {shown(value)}, not a number", *deeper)
+    if not abs(value) <= limits.MAX_PLAN_COORDINATE:  # so that NaN is refused too
+        raise place.fault(f"is {value:g}, further out than {limits.MAX_PLAN_COORDINATE:,}", *deeper)
+    return float(value)
+
+
+def point(value: object, place: Place, *deeper: str | int, default: Point | None = None) -> Point:
+    """Return ``{"x", "y"}`` as a pair; ``default`` for null, if there is one."""
+    if value is None and default is not None:
+        return default
+    pair = mapping(value, place, *deeper)
+    return number(pair.get("x"), place, *deeper, "x"), number(pair.get("y"), place, *deeper, "y")
+
+
+def rounded(x: float, y: float) -> Point:
+    """Return a pair without the dust of adding floats (a millionth of a unit is far below what a screen shows)."""
+    return round(x, 6) + 0.0, round(y, 6) + 0.0  # + 0.0: no negative zero
+
+
+def label(value: object, place: Place, most: int, *deeper: str | int) -> str:
+    """Return a text on one line of at most ``most`` characters, "" for null; numbers become their numerals."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # Editors that keep numbers write 12 or 12.0 for seat 12.
+        value = str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+    if not isinstance(value, str):
+        raise place.fault(f"is {shown(value)}, not a text", *deeper)
+    text = CONTROLS.sub(" ", value).strip()
+    if len(text) > most:
+        raise place.fault(f"is {len(text):,} characters long, more than the {most} that are taken", *deeper)
+    return text
+
+
+def seat_id(value: object, place: Place) -> str:
+    """Return a seat's guid, which clients name it by, exactly as it stands; raise ``InvalidPlan`` if it can't serve."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = label(value, place, limits.MAX_ID_LENGTH, "seat_guid")
+    if not isinstance(value, str):
+        raise place.fault("is missing" if value is None else f"is {shown(value)}, not a text", "seat_guid")
+    if not value.strip():
+        raise place.fault("is empty", "seat_guid")
+    if len(value) > limits.MAX_ID_LENGTH:
+        raise place.fault(
+            f"{shown(value)} has {len(value):,} characters, more than the {limits.MAX_ID_LENGTH} that are taken",
+            "seat_guid",
+        )
+    if CONTROLS.search(value):
+        raise place.fault(f"{shown(value)} has control characters in it", "seat_guid")
+    return value

@@ -1,0 +1,127 @@
+"""The node, put together: feeds -> directory and rooms -> events and HTTP; locks of every region beside them.
+
+Stateless: any node serves any show of any region, and takes any hold up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import socketio
+from aiohttp import web
+
+from realtime import limits
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.rooms.directory import Directory
+from realtime.rooms.feed import Feed
+from realtime.rooms.rooms import Rooms
+from realtime.settings import Settings
+from realtime.topology import TopologyError
+from realtime.web import metrics, openapi, pages
+from realtime.web.box_office import BoxOffice
+from realtime.web.events import Events
+from realtime.web.http import Api, errors, json_answer
+from realtime.web.identity import Identities
+from realtime.web.payments import DemoPayments, payment_service
+from realtime.wire import ChangeMessage
+
+log = logging.getLogger(__name__)
+PING_INTERVAL_S = 20
+PING_TIMEOUT_S = 20
+
+
+class _News:
+    """Brings what feeds say of holds and bookings to the events."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def on_notice(self, feed: Feed, notice: dict[str, Any]) -> None:
+        self._events.on_notice(notice)
+
+    def on_connected(self, feed: Feed) -> None: ...
+    def on_change(self, feed: Feed, show: str, change: ChangeMessage) -> None: ...
+    def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None: ...
+    def on_directory(self, feed: Feed, what: dict[str, Any]) -> None: ...
+    def on_state(self, feed: Feed) -> None: ...
+
+
+def make_app(settings: Settings, region: str, *, static: Path) -> web.Application:
+    """Return the application of a node in ``region`` that serves the pages in ``static``.
+
+    Must be called in the loop that will serve it. Raises ``TopologyError`` for a region or payment service that is
+    not there.
+    """
+    topology = settings.topology
+    if region not in topology.regions:
+        raise TopologyError(f"there is no region {region} in the topology; there are {', '.join(topology.regions)}")
+    nodes = [url for urls in topology.nodes.values() for url in urls]
+    payments = payment_service(settings)
+    identities = Identities(settings.secret, settings.operator_key)
+    sio = socketio.AsyncServer(
+        async_mode="aiohttp",
+        cors_allowed_origins=[*pages.origins(nodes)] or None,
+        max_http_buffer_size=limits.MAX_EVENT_BYTES,
+        ping_interval=PING_INTERVAL_S,
+        ping_timeout=PING_TIMEOUT_S,
+        http_compression=False,
+        logger=False,
+    )
+    feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
+    masters = {name: LockMaster(each, settings.redis_password) for name, each in topology.regions.items()}
+    locks = {name: SeatLocks(master) for name, master in masters.items()}
+    directory = Directory(topology, feeds)
+    rooms = Rooms(sio, feeds)
+    office = BoxOffice(directory, locks, identities, payments)
+    events = Events(sio, identities, directory, rooms, office)
+    demo = payments if isinstance(payments, DemoPayments) else None
+    api = Api(settings, region, identities, directory, rooms, office, masters, demo)
+    for feed in feeds.values():
+        feed.listeners.append(_News(events))
+
+    app = web.Application(middlewares=[errors], client_max_size=limits.MAX_EVENT_BYTES)
+    sio.attach(app)
+    routes = api.routes()
+    document = openapi.document(routes)
+    for route in routes:
+        app.router.add_route(route.method, route.path, route.handler)
+    app.router.add_get("/api/openapi.json", lambda _request: _answer(document))
+    app.router.add_get("/healthz", lambda _request: _answer({"ok": True}))
+
+    async def ready(_request: web.Request) -> web.Response:
+        missing = sorted(set(feeds) - directory.read_regions)
+        return json_answer({"ok": not missing, "missing": missing}, status=503 if missing else 200)
+
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", metrics.handler(rooms, feeds, events))
+    pages.add_pages(app, static)
+    app.on_response_prepare.append(pages.security_headers(nodes))
+    app.on_response_prepare.append(pages.cross_origin(nodes))
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        # A crowd of viewers is a crowd of long-lived objects: without this the collector walks all of them, again and
+        # again, while they join.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        for feed in feeds.values():
+            feed.start()
+        yield
+        await sio.shutdown()
+        await events.close()
+        await rooms.close()
+        await directory.close()
+        await asyncio.gather(*(feed.close() for feed in feeds.values()))
+        await asyncio.gather(*(master.close() for master in masters.values()))
+
+    app.cleanup_ctx.append(run)
+    return app
+
+
+async def _answer(payload: dict[str, Any]) -> web.Response:
+    return json_answer(payload)

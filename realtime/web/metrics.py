@@ -1,0 +1,63 @@
+"""``/metrics`` in Prometheus' text format: counts that are kept anyway, read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from realtime.rooms.feed import Feed
+from realtime.rooms.rooms import Rooms
+from realtime.web.events import Events
+
+_GAUGES = {
+    "rooms": "Shows that somebody watches on this node",
+    "viewers": "Viewers of all rooms of this node",
+    "behind": "Viewers that read too slowly and wait for a catch-up",
+}
+_COUNTERS = {
+    "gaps": "Gaps in versions, or drifted maps, that were mended by reading again",
+    "frames": "Frames sent to viewers",
+    "bytes": "Bytes of these frames",
+}
+
+
+class _Node(Collector):
+    def __init__(self, rooms: Rooms, feeds: Mapping[str, Feed], events: Events) -> None:
+        self._rooms = rooms
+        self._feeds = feeds
+        self._events = events
+
+    def collect(self) -> Iterator[Metric]:
+        stats = self._rooms.stats()
+        for name, text in _GAUGES.items():
+            yield GaugeMetricFamily(f"tickingtickets_{name}", text, value=stats[name])
+        for name, text in _COUNTERS.items():
+            yield CounterMetricFamily(f"tickingtickets_{name}", text, value=stats[name])
+        yield GaugeMetricFamily("tickingtickets_connections", "Socket.IO clients", value=self._events.connections)
+        live = GaugeMetricFamily("tickingtickets_feed_live", "1 when a region is in reach", labels=["owner"])
+        lag = GaugeMetricFamily(
+            "tickingtickets_feed_lag_ms", "Age of the last heartbeat when it came; clocks differ", labels=["owner"]
+        )
+        for name, feed in self._feeds.items():
+            live.add_metric([name], float(feed.live))
+            if feed.lag_ms is not None:
+                lag.add_metric([name], feed.lag_ms)
+        yield live
+        yield lag
+
+
+def handler(
+    rooms: Rooms, feeds: Mapping[str, Feed], events: Events
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Return the handler of ``/metrics``."""
+    registry = CollectorRegistry()
+    registry.register(_Node(rooms, feeds, events))
+
+    async def serve(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")
+
+    return serve
