@@ -17,9 +17,9 @@ from realtime.errors import InvalidPlan
 Point: TypeAlias = tuple[float, float]
 
 _NUMERAL = re.compile(r"\s*[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?\s*\Z")
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-"""Control characters, line separators and those that turn the direction of what follows (joiners are letters' business
-in Indian scripts and stay)."""
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+"""Control characters, line separators, halves of pairs and those that turn the direction of what follows (joiners are
+letters' business in Indian scripts and stay)."""
 _SHOWN_LENGTH = 60
 
 
@@ -57,7 +57,9 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, str):
         text = CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value)
-        return orjson.dumps(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "\N{HORIZONTAL ELLIPSIS}").decode()
+        return orjson.dumps(
+            text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "\N{HORIZONTAL ELLIPSIS}"
+        ).decode()
     return orjson.dumps(value).decode()
 
 
