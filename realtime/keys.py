@@ -69,3 +69,9 @@ def changes_show(channel: str) -> str:
 def reply(command_id: str) -> str:
     """list: the answer to an operator's command; one JSON element, gone after a minute."""
     return f"tt:reply:{command_id}"
+
+
+RECONCILED = "tt:reconciled"
+"""string: the run id of the master process that was put right from the ledger."""
+RECONCILING = "tt:reconciling"
+"""string: a token while a keeper puts the master right; expires."""

@@ -185,3 +185,8 @@ def hold_of(booking: str) -> str:
     """Return the id of the hold that a booking came from."""
     show, _, rest = booking.partition(".")
     return f"{show}.h{rest[1:]}"
+
+
+def new_epoch(now_ms: int) -> str:
+    """Return the name of an epoch that begins now; later ones sort after earlier ones."""
+    return f"{now_ms:012x}"

@@ -1,1 +1,51 @@
-"""The command line."""
+"""The command line: ``tickingtickets`` (also ``python -m realtime``)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import click
+
+from realtime import __version__, settings
+from realtime.cli.operate import plans, shows, theatres
+from realtime.cli.run import keeper, node
+from realtime.cli.up import up
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tickingtickets")
+@click.option(
+    "--topology",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path(os.environ.get(f"{settings.PREFIX}TOPOLOGY", settings.DEFAULT_TOPOLOGY)),
+    show_default=True,
+    help="The topology file: regions, masters, replicas, ledgers, nodes.",
+)
+@click.option("--verbose", is_flag=True, help="Log more.")
+@click.pass_context
+def cli(context: click.Context, topology: Path, verbose: bool) -> None:
+    """Real-time seat maps and seat booking across regions.
+
+    \b
+    tickingtickets up                                  the whole system on this machine
+    tickingtickets node --region west --port 8002      one web node
+    tickingtickets keeper --region west                one keeper
+    tickingtickets plans import hall.json --theatre west-hall
+    tickingtickets shows list
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)
+    context.obj = topology
+
+
+for command in (up, node, keeper, plans, shows, theatres):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="tickingtickets")

@@ -114,11 +114,16 @@ def start(
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    args = [str(server or binary()), "--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", ""]
-    args += ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--maxmemory-policy", "noeviction"]
-    args += ["--client-output-buffer-limit", "pubsub 64mb 32mb 30"]
-    if replica_of is None:
-        args += ["--appendonly", "yes", "--appendfsync", "everysec"]
-    else:
-        args += ["--replicaof", f"{HOST} {replica_of}", "--appendonly", "no"]
+    args = arguments(folder, port, replica_of=replica_of, server=server)
     return Valkey(port, folder, args, spawn(args, folder))
+
+
+def arguments(folder: Path, port: int, *, replica_of: int | None = None, server: Path | None = None) -> list[str]:
+    """Return the command line of a master, or of a replica of the master on port ``replica_of``."""
+    args = [str(server or binary()), "--port", str(port), "--bind", HOST, "--dir", str(folder.absolute())]
+    # Sync at once; let readers notice a lost master soon; never throw data away; cut off readers that don't read.
+    args += ["--save", "", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
+    args += ["--maxmemory-policy", "noeviction", "--client-output-buffer-limit", "pubsub 64mb 32mb 30"]
+    if replica_of is None:
+        return [*args, "--appendonly", "yes", "--appendfsync", "everysec"]
+    return [*args, "--appendonly", "no", "--replicaof", f"{HOST} {replica_of}"]

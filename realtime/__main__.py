@@ -1,0 +1,5 @@
+"""``python -m realtime``."""
+
+from realtime.cli import main
+
+main()

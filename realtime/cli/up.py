@@ -1,0 +1,70 @@
+"""``up``: the whole system on this machine, in one terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from realtime.cli.common import run, stop_on_signals
+from realtime.dev.cluster import Cluster, ClusterError
+from realtime.dev.plan import LABELS, ClusterPlan, plan
+
+
+@click.command()
+@click.option("--nodes-per-region", type=click.IntRange(1, 20), default=1, show_default=True)
+@click.option("--wan", is_flag=True, help="Delay the links between regions as across India (10-25 ms one way).")
+@click.option("--fresh", is_flag=True, help="Begin anew: forget all data of earlier runs.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("var"),
+    show_default=True,
+    help="Where data and logs are kept.",
+)
+def up(nodes_per_region: int, wan: bool, fresh: bool, data: Path) -> None:
+    """Start the whole system with sample theatres and shows.
+
+    Three regions, each with a lock master, replicas in every region, nodes, a keeper and a ledger. Ctrl-C stops it;
+    the next start goes on with the data.
+    """
+    run(_up(plan(data, nodes_per_region=nodes_per_region, wan=wan), fresh))
+
+
+async def _up(cluster_plan: ClusterPlan, fresh: bool) -> None:
+    stop = asyncio.create_task(stop_on_signals().wait())
+    cluster = Cluster(cluster_plan, say=click.echo)
+    click.echo("Starting three regions ...")
+    starting = asyncio.create_task(cluster.start(fresh=fresh))
+    await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return
+    try:
+        starting.result()
+    except ClusterError as error:
+        raise click.ClickException(str(error)) from None
+    _greet(cluster)
+    watching = asyncio.create_task(cluster.supervise())
+    try:
+        await asyncio.wait([watching, stop], return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+    finally:
+        click.echo("\nStopping ...")
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await cluster.stop()
+        click.echo("Stopped. The data is kept; `make up` goes on with it.")
+
+
+def _greet(cluster: Cluster) -> None:
+    click.echo("\nTickingTickets is up. Open one of these, or two side by side:\n")
+    for region in cluster.plan.regions:
+        urls = "  ".join(f"{url}/" for url in cluster.plan.node_urls(region))
+        click.echo(f"  {LABELS.get(region, region):<10} {urls}")
+    click.echo(f"\nOperator key: {cluster.secrets['OPERATOR_KEY']}")
+    click.echo(f"Topology, logs and data: {cluster.plan.data}/")
+    click.echo("Ctrl-C stops everything.")

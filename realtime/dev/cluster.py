@@ -1,0 +1,267 @@
+"""The embedded cluster: real servers as child processes on loopback, started in order, watched, stopped in order.
+
+Used by ``up``, by the system tests and by the load tester. Data lives in one folder; a second start goes on with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import aiohttp
+from redis.exceptions import RedisError
+
+from realtime import connect, keys
+from realtime.dev import samples, valkey
+from realtime.dev.plan import DELAYS_MS, HOST, ClusterPlan
+from realtime.dev.process import Child
+from realtime.dev.relay import Relay
+from realtime.locks.master import LockMaster
+from realtime.settings import PREFIX
+from realtime.topology import Plain, Region
+
+log = logging.getLogger(__name__)
+READY_S = 60.0
+POLL_S = 0.05
+RESTART_PAUSE_S = 0.5
+INDIA = ZoneInfo("Asia/Kolkata")
+
+
+class ClusterError(Exception):
+    """The cluster can't be started; the message says why and what to do."""
+
+
+class Cluster:
+    """An embedded cluster. ``start`` it, ``supervise`` it for as long as it should run, ``stop`` it."""
+
+    def __init__(self, plan: ClusterPlan, *, say: Callable[[str], None] = log.info) -> None:
+        """``say`` is told what a person at the terminal should see."""
+        self.plan = plan
+        self.secrets = {"SECRET": "", "OPERATOR_KEY": ""}
+        self.children: dict[str, Child] = {}
+        self.relays: dict[tuple[str, str], Relay] = {}
+        self._say = say
+        self._lock: TextIOWrapper | None = None
+        self._resting: set[str] = set()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+    async def start(self, *, fresh: bool = False, sample_data: bool = True) -> None:
+        """Start everything and wait until it is ready; raises ``ClusterError``."""
+        self._take_folder(fresh)
+        self._check_ports()
+        self._prepare_files()
+        try:
+            await self._start_servers()
+            await self._start_keepers()
+            if sample_data:
+                await self.seed()
+            await self._start_nodes()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything in order: nodes, keepers, replicas, masters."""
+        for role in ("node", "keeper", "replica", "master"):
+            parts = [child for name, child in self.children.items() if name.startswith(role)]
+            self._resting.update(child.name for child in parts)
+            await asyncio.gather(*(child.stop() for child in parts))
+        for relay in self.relays.values():
+            await relay.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def supervise(self) -> None:
+        """Restart what dies by itself, for ever; cancel it to end."""
+        while True:
+            await asyncio.sleep(RESTART_PAUSE_S)
+            for child in self.children.values():
+                if not child.running and child.name not in self._resting:
+                    assert child.process is not None
+                    self._say(f"{child.name} ended with {child.process.returncode}; starting it again")
+                    self._say(child.last_words())
+                    child.restarts += 1
+                    child.start()
+
+    def rest(self, name: str) -> Child:
+        """Leave a part alone when it ends (a test is about to kill it); return it."""
+        self._resting.add(name)
+        return self.children[name]
+
+    def wake(self, name: str) -> Child:
+        """Start a part again that was left alone."""
+        self._resting.discard(name)
+        child = self.children[name]
+        if not child.running:
+            child.start()
+        return child
+
+    # --- before anything runs -------------------------------------------------------------------------------------
+    def _take_folder(self, fresh: bool) -> None:
+        self.plan.data.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.plan.data / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock = None
+            raise ClusterError(f"another cluster runs on {self.plan.data}; stop it, or give another --data") from None
+        if fresh:
+            for each in self.plan.data.iterdir():
+                if each.is_dir():
+                    shutil.rmtree(each)
+
+    def _check_ports(self) -> None:
+        for port, purpose in self.plan.ports():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError:
+                    text = f"port {port} on {HOST}, meant for {purpose}, is taken"
+                    raise ClusterError(f"{text}; stop the program that has it and try again") from None
+
+    def _prepare_files(self) -> None:
+        file = self.plan.data / "secrets.json"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(json.dumps({"SECRET": secrets.token_hex(24), "OPERATOR_KEY": secrets.token_urlsafe(18)}))
+        self.secrets = json.loads(file.read_text())
+        for region in self.plan.regions:
+            self.topology_file(region).write_text(self.plan.topology(region))
+
+    def topology_file(self, region: str) -> Path:
+        """Return the topology file of the processes of a region."""
+        return self.plan.data / f"topology-{region}.toml"
+
+    # --- servers --------------------------------------------------------------------------------------------------
+    async def _start_servers(self) -> None:
+        masters = []
+        for region, port in self.plan.masters.items():
+            folder = self.plan.data / region / "master"
+            masters.append(self._add(f"master {region}", valkey.arguments(folder, port), folder, port))
+        for (owner, near), port in self.plan.relays.items():
+            relay = Relay(port, self.plan.masters[owner], DELAYS_MS[frozenset((owner, near))])
+            self.relays[(owner, near)] = relay
+            await relay.start()
+        await self._all_ready(masters)
+        replicas = []
+        for (owner, near), port in self.plan.replicas.items():
+            folder = self.plan.data / owner / f"replica-{near}"
+            arguments = valkey.arguments(folder, port, replica_of=self.plan.master_port(owner, near))
+            replicas.append(self._add(f"replica {owner} in {near}", arguments, folder, port))
+        await self._all_ready(replicas)
+
+    def _add(self, name: str, args: list[str], folder: Path, port: int) -> tuple[Child, int]:
+        child = Child(name, args, folder, self._log(name))
+        self.children[name] = child
+        child.start()
+        return child, port
+
+    async def _all_ready(self, servers: list[tuple[Child, int]]) -> None:
+        await asyncio.gather(*(self._until(child, partial(_in_sync, port)) for child, port in servers))
+
+    # --- our own processes ----------------------------------------------------------------------------------------
+    async def _start_keepers(self) -> None:
+        keepers = []
+        for region in self.plan.regions:
+            child = self._own(f"keeper {region}", region, ["keeper", "--region", region])
+            keepers.append(self._until(child, partial(self._reconciled, region)))
+        await asyncio.gather(*keepers)
+
+    async def _start_nodes(self) -> None:
+        nodes = []
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            for region, ports in self.plan.nodes.items():
+                for port in ports:
+                    child = self._own(f"node {port}", region, ["node", "--region", region, "--port", str(port)])
+                    nodes.append(self._until(child, partial(_node_ready, session, port)))
+            await asyncio.gather(*nodes)
+
+    async def node_ready(self, port: int) -> None:
+        """Wait until a node (started again by a test) serves."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            await self._until(self.children[f"node {port}"], partial(_node_ready, session, port))
+
+    def _own(self, name: str, region: str, command: list[str]) -> Child:
+        topology = ["--topology", str(self.topology_file(region).absolute())]
+        args = [sys.executable, "-m", "realtime", *topology, *command]
+        env = {**os.environ, **{f"{PREFIX}{key}": value for key, value in self.secrets.items()}}
+        child = Child(name, args, Path.cwd(), self._log(name), env)
+        self.children[name] = child
+        child.start()
+        return child
+
+    def _log(self, name: str) -> Path:
+        return (self.plan.data / "log" / f"{name.replace(' ', '-')}.log").absolute()
+
+    async def _reconciled(self, region: str) -> bool:
+        redis = connect.client(Plain(f"redis://{HOST}:{self.plan.masters[region]}"), timeout_s=1.0, connections=1)
+        try:
+            mark = await redis.get(keys.RECONCILED)
+            run_id: str = (await redis.info("server"))["run_id"]
+            return bool(mark == run_id.encode())
+        except (RedisError, OSError):
+            return False
+        finally:
+            await connect.close(redis)
+
+    async def _until(self, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
+        deadline = asyncio.get_running_loop().time() + READY_S
+        while not await ready():
+            if not child.running or asyncio.get_running_loop().time() > deadline:
+                state = "is not ready" if child.running else "ended"
+                raise ClusterError(f"{child.name} {state}; the end of {child.log}:\n{child.last_words()}")
+            await asyncio.sleep(POLL_S)
+
+    # --- sample data ----------------------------------------------------------------------------------------------
+    @contextlib.asynccontextmanager
+    async def masters(self) -> AsyncIterator[dict[str, LockMaster]]:
+        """Links to all lock masters, for the time of the context."""
+        links = {
+            region: LockMaster(Region(region, region, Plain(f"redis://{HOST}:{port}"), {}, ""), timeout_s=5.0)
+            for region, port in self.plan.masters.items()
+        }
+        try:
+            yield links
+        finally:
+            for link in links.values():
+                await link.close()
+
+    async def seed(self) -> int:
+        """Declare the sample theatres and shows that are missing; return how many shows were."""
+        async with self.masters() as links:
+            return await samples.seed(links, datetime.now(INDIA).date())
+
+
+async def _in_sync(port: int) -> bool:
+    redis = connect.client(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, connections=1)
+    try:
+        info = await redis.info("replication")
+        return bool(info["role"] != "slave" or info["master_link_status"] == "up")
+    except (RedisError, OSError):
+        return False
+    finally:
+        await connect.close(redis)
+
+
+async def _node_ready(session: aiohttp.ClientSession, port: int) -> bool:
+    try:
+        async with session.get(f"http://{HOST}:{port}/readyz") as response:
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False

@@ -1,0 +1,273 @@
+"""Operators' commands: checked, recorded in the ledger, written through to the master, answered.
+
+| name | body |
+| --- | --- |
+| ``theatre`` | ``{"id", "name", "city"}`` |
+| ``layout`` | ``{"id"}``; the caller has put the blob at ``keys.layout(id)`` |
+| ``show`` | ``wire.NewShow`` |
+| ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
+| ``sales`` | ``{"show", "sales"}`` |
+
+A command may come again after a crash; each is idempotent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import orjson
+from redis.exceptions import RedisError
+
+from realtime import connect, keys, limits, wire
+from realtime.errors import (
+    AlreadyExists,
+    BadRequest,
+    InvalidPlan,
+    LayoutNotFound,
+    RegionUnavailable,
+    SeatNotFound,
+    SeatsTaken,
+    ShowNotFound,
+    TheatreConflict,
+    TheatreNotFound,
+    TicketError,
+)
+from realtime.keeper.declare import Declarations
+from realtime.keeper.shows import Shows
+from realtime.ledger import Ledger
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.model import ID, Layout, SalesState, Show, Theatre
+from realtime.topology import Topology
+
+log = logging.getLogger(__name__)
+REPLY_KEPT_S = 60
+_ASK_S = 2.0
+
+
+class _TheatreBody(msgspec.Struct):
+    id: wire.Id
+    name: wire.Text
+    city: wire.Text
+
+
+class _LayoutBody(msgspec.Struct):
+    id: wire.Id
+
+
+class _SeatsBody(msgspec.Struct):
+    show: wire.Id
+    seats: list[wire.Id]
+
+
+class _SalesBody(msgspec.Struct):
+    show: wire.Id
+    sales: SalesState
+
+
+class Commands:
+    """Carries out the commands of one region."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        region: str,
+        password: str,
+        ledger: Ledger,
+        master: LockMaster,
+        locks: SeatLocks,
+        shows: Shows,
+    ) -> None:
+        """All of ``region``; the topology and password are for asking the others."""
+        self._topology = topology
+        self._region = region
+        self._password = password
+        self._ledger = ledger
+        self._master = master
+        self._locks = locks
+        self._shows = shows
+        self._declare = Declarations(master, locks)
+        self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
+            "theatre": self._theatre,
+            "layout": self._layout,
+            "show": self._show,
+            "block": self._block,
+            "unblock": self._unblock,
+            "sales": self._sales,
+        }
+
+    async def carry_out(self, command_id: str, name: str, body: bytes) -> None:
+        """Carry out one command and answer it; what can't be done now is raised, to be tried again."""
+        try:
+            if name not in self._verbs:
+                raise BadRequest(f"There is no command {name!r}.")
+            answer: dict[str, Any] = {"ok": True, "result": await self._verbs[name](body)}
+        except (RegionUnavailable, ShowNotFound) as error:
+            if isinstance(error, RegionUnavailable) and error.details.get("region") == self._region:
+                raise
+            answer = {"ok": False, "error": error.payload()}
+        except TicketError as error:
+            answer = {"ok": False, "error": error.payload()}
+        await self._master.command("RPUSH", keys.reply(command_id), orjson.dumps(answer))
+        await self._master.command("EXPIRE", keys.reply(command_id), REPLY_KEPT_S)
+
+    # --- theatres -------------------------------------------------------------------------------------------------
+    async def _theatre(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_TheatreBody, body)
+        if not ID.match(ask.id):
+            raise BadRequest("A theatre's id is lower-case letters, digits and inner hyphens.")
+        by_file = self._topology.theatre_region(ask.id)
+        if by_file not in (None, self._region):
+            raise TheatreConflict(f"The topology gives this theatre to {by_file}.", regions=[by_file, self._region])
+        theatre = Theatre(ask.id, ask.name, ask.city, self._region)
+        if await self._ledger.theatre(self._region, ask.id) is None:
+            await self._nobody_else_has(ask.id)
+        await self._ledger.save_theatre(theatre)
+        await self._declare.theatre(theatre)
+        return {"theatre": orjson.loads(wire.encode_theatre(theatre))}
+
+    async def _nobody_else_has(self, theatre_id: str) -> None:
+        others = [name for name in self._topology.regions if name != self._region]
+        have = await asyncio.gather(*(self._has(name, theatre_id) for name in others))
+        declaring = [name for name, has in zip(others, have, strict=True) if has]
+        if declaring:
+            raise TheatreConflict(f"{declaring[0]} declares this theatre already.", regions=[*declaring, self._region])
+
+    async def _has(self, region: str, theatre_id: str) -> bool:
+        """Ask a region's master itself: a replica may not have heard yet. Out of reach is no answer, so no theatre."""
+        try:
+            where = await connect.locate(self._topology.regions[region].master, self._password, timeout_s=_ASK_S)
+        except (RedisError, OSError):
+            raise self._cannot_ask(region) from None
+        redis = connect.client(where, self._password, timeout_s=_ASK_S, connections=1)
+        try:
+            return bool(await redis.hexists(keys.THEATRES, theatre_id))
+        except (RedisError, OSError):
+            raise self._cannot_ask(region) from None
+        finally:
+            await connect.close(redis)
+
+    def _cannot_ask(self, region: str) -> RegionUnavailable:
+        return RegionUnavailable(f"{region} can't be asked whether it has this theatre; try again.", region=region)
+
+    # --- layouts and shows ----------------------------------------------------------------------------------------
+    async def _layout(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_LayoutBody, body)
+        blob: bytes | None = await self._master.command("GET", keys.layout(ask.id))
+        if blob is None:
+            raise LayoutNotFound()
+        try:
+            layout = await asyncio.to_thread(wire.decode_layout, blob)
+        except (ValueError, OSError, EOFError, msgspec.MsgspecError) as error:
+            await self._master.command("DEL", keys.layout(ask.id))
+            raise InvalidPlan(f"This is not a layout: {error}") from None
+        if layout.id != ask.id:
+            raise InvalidPlan(f"This is the layout {layout.id}.")
+        await self._ledger.save_layout(layout.id, blob)
+        categories = [category.name for category in layout.categories]
+        return {"layout": {"id": layout.id, "name": layout.name, "seats": len(layout.seats), "categories": categories}}
+
+    async def _show(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(wire.NewShow, body)
+        theatre = await self._ledger.theatre(self._region, ask.theatre)
+        if theatre is None:
+            raise TheatreNotFound()
+        blob = await self._ledger.layout(ask.layout)
+        if blob is None:
+            raise LayoutNotFound()
+        layout = await self._shows.layout(ask.layout)
+        _check_prices(ask, layout)
+        show_id = ask.id or self._name(ask, _start(ask.starts_at))
+        if not ID.match(show_id) or not show_id.startswith(f"{self._region}-"):
+            raise BadRequest(f"A show's id is lower-case letters, digits and hyphens, and begins with {self._region}-.")
+        show = Show(
+            id=show_id,
+            title=ask.title,
+            theatre=theatre.id,
+            theatre_name=theatre.name,
+            city=theatre.city,
+            region=self._region,
+            layout=ask.layout,
+            seat_count=len(layout.seats),
+            starts_at=ask.starts_at,
+            prices=ask.prices,
+            hold_s=ask.hold_s,
+            max_seats=ask.max_seats,
+        )
+        known = await self._ledger.show(show_id)
+        if known is not None and replace(known, sales=show.sales) != show:
+            raise AlreadyExists("There is another show with this id.", id=show_id)
+        if known is None:
+            await self._ledger.save_show(show)
+        await self._declare.layout(ask.layout, blob)
+        await self._declare.show(known or show)
+        return {"show": wire.show_payload(known or show, "live")}
+
+    def _name(self, ask: wire.NewShow, start: datetime) -> str:
+        room = limits.MAX_ID_LENGTH - len(self._region) - len("--20261231-2359")
+        slug = re.sub(r"-+\Z", "", ask.theatre.removeprefix(f"{self._region}-")[:room])
+        return f"{self._region}-{slug}-{start:%Y%m%d-%H%M}"
+
+    # --- seats and sales ------------------------------------------------------------------------------------------
+    async def _block(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_SeatsBody, body)
+        layout, seats = await self._seats(ask)
+        try:
+            await self._locks.block(ask.show, [index for _seat, index in seats])
+        except SeatsTaken as error:
+            taken = [layout.seats[index].id for index in error.details["seats"]]
+            raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
+        await self._ledger.block(ask.show, seats)
+        return {"show": ask.show, "seats": ask.seats}
+
+    async def _unblock(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_SeatsBody, body)
+        _layout, seats = await self._seats(ask)
+        await self._ledger.unblock(ask.show, [seat for seat, _index in seats])
+        await self._locks.unblock(ask.show, [index for _seat, index in seats])
+        return {"show": ask.show, "seats": ask.seats}
+
+    async def _seats(self, ask: _SeatsBody) -> tuple[Layout, list[tuple[str, int]]]:
+        show = await self._ledger.show(ask.show)
+        if show is None:
+            raise ShowNotFound()
+        layout = await self._shows.layout(show.layout)
+        index = {seat.id: n for n, seat in enumerate(layout.seats)}
+        unknown = [seat for seat in ask.seats if seat not in index]
+        if unknown:
+            raise SeatNotFound(seats=unknown)
+        return layout, [(seat, index[seat]) for seat in dict.fromkeys(ask.seats)]
+
+    async def _sales(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_SalesBody, body)
+        show = await self._ledger.set_sales(ask.show, ask.sales)
+        if show is None:
+            raise ShowNotFound()
+        await self._locks.set_sales(show.id, ask.sales)
+        await self._declare.show(show)
+        return {"show": show.id, "sales": ask.sales.value}
+
+
+def _check_prices(ask: wire.NewShow, layout: Layout) -> None:
+    categories = {category.name for category in layout.categories}
+    missing, unknown = sorted(categories - set(ask.prices)), sorted(set(ask.prices) - categories)
+    if missing:
+        raise BadRequest(f"prices: no price for {', '.join(missing)}")
+    if unknown:
+        raise BadRequest(f"prices: the layout has no category {', '.join(unknown)}")
+
+
+def _start(text: str) -> datetime:
+    with contextlib.suppress(ValueError):
+        start = datetime.fromisoformat(text)
+        if start.tzinfo is not None:
+            return start
+    raise BadRequest("starts_at: give ISO 8601 with an offset, as in 2026-11-23T18:30:00+05:30")

@@ -1,0 +1,43 @@
+"""Write-through: what the ledger declares, as the region's master and every directory must have it."""
+
+from __future__ import annotations
+
+import orjson
+
+from realtime import keys, wire
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.model import Show, Theatre, new_epoch
+
+
+class Declarations:
+    """Puts theatres, layouts and shows on one region's master. Idempotent."""
+
+    def __init__(self, master: LockMaster, locks: SeatLocks) -> None:
+        """Both of the same region."""
+        self._master = master
+        self._locks = locks
+
+    async def now_ms(self) -> int:
+        """Return the master's time."""
+        seconds, micros = await self._master.command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def theatre(self, theatre: Theatre) -> None:
+        """Declare a theatre."""
+        await self._master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
+        await self.announce(theatre=theatre.id)
+
+    async def layout(self, layout_id: str, blob: bytes) -> None:
+        """Put a layout there, if it is missing."""
+        await self._master.command("SET", keys.layout(layout_id), blob, "NX")
+
+    async def show(self, show: Show) -> None:
+        """Declare a show; its seats come first, so that whoever learns of it finds them."""
+        await self._locks.declare(show, new_epoch(await self.now_ms()))
+        await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
+        await self.announce(show=show.id)
+
+    async def announce(self, **what: str) -> None:
+        """Tell all directories to read ``what`` (a theatre, a show; nothing means everything) again."""
+        await self._master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(what))

@@ -1,0 +1,49 @@
+"""The heartbeat: tells feeds that silence is not death, and gives them digests to hold their maps against."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+
+from realtime import keys
+from realtime.errors import RegionUnavailable, ShowNotFound
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+
+DIGESTS = 3
+"""Shows whose digest goes with one heartbeat; all shows have their turn."""
+
+
+class Heartbeat:
+    """Publishes through one region's master."""
+
+    def __init__(self, region: str, keeper: str, master: LockMaster, locks: SeatLocks) -> None:
+        """``keeper`` is the name that goes with it."""
+        self._region = region
+        self._keeper = keeper
+        self._master = master
+        self._locks = locks
+        self._turn: list[str] = []
+
+    async def beat(self) -> None:
+        """Publish one heartbeat; raises ``RegionUnavailable``."""
+        told = {
+            "region": self._region,
+            "keeper": self._keeper,
+            "time": int(time.time() * 1000),
+            "digests": await self._digests(),
+        }
+        await self._master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told))
+
+    async def _digests(self) -> dict[str, tuple[str, int, int]]:
+        if not self._turn:
+            self._turn = [show.decode() for show in await self._master.command("HKEYS", keys.SHOWS)]
+        digests = {}
+        for _ in range(min(DIGESTS, len(self._turn))):
+            show = self._turn.pop()
+            try:
+                digests[show] = await self._locks.digest(show)
+            except (ShowNotFound, RegionUnavailable):
+                continue
+        return digests

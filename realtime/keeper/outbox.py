@@ -1,0 +1,114 @@
+"""The outbox stream as a keeper reads it: own unfinished entries first, then those of dead keepers, then new ones."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from realtime import connect, keys, limits
+from realtime.locks.master import LockMaster
+
+BLOCK_MS = 500
+CLAIM_IDLE_MS = 3_000
+"""An entry that a keeper has had for this long without finishing it is another's to take."""
+CLAIM_EVERY_S = 1.0
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: its id in the stream and its fields, all text."""
+
+    id: bytes
+    fields: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        """``booking``, ``refund`` or ``command``."""
+        return self.fields.get("kind", "")
+
+
+class Outbox:
+    """Reads as one consumer of the keepers' group. Connection faults are redis-py's errors."""
+
+    def __init__(self, master: LockMaster, consumer: str) -> None:
+        """``consumer`` is the keeper's name, its own among the keepers of the region."""
+        self._master = master
+        self._consumer = consumer
+        self._redis: Redis | None = None
+        self._claim_at = 0.0
+
+    async def _prepare(self) -> None:
+        # From the beginning of the stream: what was confirmed before the first keeper came counts too.
+        try:
+            await self._master.command("XGROUP", "CREATE", keys.OUTBOX, keys.OUTBOX_GROUP, "0", "MKSTREAM")
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def read(self) -> list[Entry]:
+        """Return up to ``limits.KEEPER_BATCH`` entries that are ours now; none after ``BLOCK_MS`` of silence."""
+        redis = await self._connection()
+        entries = await self._group_read(redis, "0", None)
+        if not entries and time.monotonic() >= self._claim_at:
+            self._claim_at = time.monotonic() + CLAIM_EVERY_S
+            claimed = await redis.execute_command(  # type: ignore[no-untyped-call]
+                "XAUTOCLAIM",
+                keys.OUTBOX,
+                keys.OUTBOX_GROUP,
+                self._consumer,
+                CLAIM_IDLE_MS,
+                "0-0",
+                "COUNT",
+                limits.KEEPER_BATCH,
+            )
+            entries = _entries(claimed[1])
+        return entries or await self._group_read(redis, ">", BLOCK_MS)
+
+    async def _group_read(self, redis: Redis, start: str, block_ms: int | None) -> list[Entry]:
+        reply: Any = await redis.xreadgroup(
+            keys.OUTBOX_GROUP, self._consumer, {keys.OUTBOX: start}, count=limits.KEEPER_BATCH, block=block_ms
+        )
+        if not reply:
+            return []
+        # RESP3 answers {stream: [entries]}, RESP2 [[stream, entries]].
+        found = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
+        return _entries(found)
+
+    async def done(self, entries: list[Entry]) -> None:
+        """Acknowledge and remove entries."""
+        ids = [entry.id for entry in entries]
+        if ids:
+            await self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids)
+            await self._master.command("XDEL", keys.OUTBOX, *ids)
+
+    async def park(self, entry: Entry, reason: str) -> None:
+        """Set an entry aside that can't be processed, where an operator sees it, and take it off the outbox."""
+        flat = [part for pair in entry.fields.items() for part in pair]
+        await self._master.command("XADD", keys.PARKED, "*", *flat, "parked_id", entry.id, "reason", reason[:500])
+        await self.done([entry])
+
+    async def _connection(self) -> Redis:
+        if self._redis is None:
+            await self._prepare()
+            self._redis = await self._master.own_connection(_TIMEOUT_S)
+        return self._redis
+
+    async def close(self) -> None:
+        """Drop the connection; the next ``read`` looks for the master again."""
+        redis, self._redis = self._redis, None
+        await connect.close(redis)
+
+
+def _entries(found: Any) -> list[Entry]:
+    # An entry that was deleted while it was pending comes back without fields.
+    return [Entry(entry_id, _text(fields)) for entry_id, fields in found if fields]
+
+
+def _text(fields: Any) -> dict[str, str]:
+    items = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
+    return {key.decode(): value.decode(errors="replace") for key, value in items}

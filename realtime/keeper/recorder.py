@@ -1,0 +1,141 @@
+"""The record path: outbox -> ledger -> settle (or reject) -> jobs -> acknowledged. Recovery is the same path.
+
+Each step is idempotent and comes after the one before it has succeeded, so a crash anywhere means that the entry is
+read again and every step is repeated harmlessly. ``settle`` tells the buyer; it never comes before the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from realtime.errors import RegionUnavailable, ShowNotFound
+from realtime.keeper.commands import Commands
+from realtime.keeper.jobs import Jobs
+from realtime.keeper.outbox import Entry, Outbox
+from realtime.keeper.shows import Shows
+from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded
+from realtime.ledger.store import Result
+from realtime.locks.seats import Sale, SeatLocks
+from realtime.model import booking_of, hold_of, show_of
+
+log = logging.getLogger(__name__)
+TRANSIENT = (LedgerUnavailable, RegionUnavailable, RedisError, OSError, ShowNotFound)
+"""What will pass, or be put right by a reconciliation; the entry stays where it is."""
+
+
+class Recorder:
+    """Processes entries of one region's outbox."""
+
+    def __init__(
+        self, outbox: Outbox, ledger: Ledger, locks: SeatLocks, jobs: Jobs, shows: Shows, commands: Commands
+    ) -> None:
+        """All of the same region."""
+        self._outbox = outbox
+        self._ledger = ledger
+        self._locks = locks
+        self._jobs = jobs
+        self._shows = shows
+        self._commands = commands
+
+    async def process(self, entries: Sequence[Entry]) -> None:
+        """Process entries and acknowledge them; raises one of ``TRANSIENT`` when that must be tried again later."""
+        bookings = [entry for entry in entries if entry.kind == "booking"]
+        try:
+            await self._record(bookings)
+        except TRANSIENT:
+            raise
+        except Exception:
+            # One of them can't be processed: find out which, and let the others pass.
+            log.exception("a batch of %d bookings failed; trying one by one", len(bookings))
+            for entry in bookings:
+                await self._alone(entry, self._record)
+        for entry in entries:
+            if entry.kind == "command":
+                await self._alone(entry, self._command)
+            elif entry.kind == "refund":
+                await self._alone(entry, self._refund)
+            elif entry.kind != "booking":
+                await self._outbox.park(entry, "unknown kind")
+
+    async def _alone(self, entry: Entry, step: Any) -> None:
+        try:
+            await step([entry])
+        except TRANSIENT:
+            raise
+        except Exception as error:
+            log.exception("outbox entry %s is set aside", entry.id.decode())
+            await self._outbox.park(entry, f"{type(error).__name__}: {error}")
+
+    # --- bookings -------------------------------------------------------------------------------------------------
+    async def _record(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        bookings = [await self._booking(entry) for entry in entries]
+        results = await self._ledger.record(bookings)
+        outcomes = list(zip(entries, bookings, results, strict=True))
+        kept = [(entry, booking) for entry, booking, result in outcomes if result.recorded is not Recorded.REFUSED]
+        for show_id, group in groupby(sorted(kept, key=lambda pair: pair[1].show_id), key=lambda pair: pair[1].show_id):
+            await self._locks.settle(show_id, [_sale(booking) for _entry, booking in group])
+        await self._jobs.booked([_job(booking) for _entry, booking in kept])
+        for entry, booking, result in outcomes:
+            if result.recorded is Recorded.REFUSED:
+                await self._reject(entry, booking, result)
+        await self._outbox.done(list(entries))
+
+    async def _booking(self, entry: Entry) -> NewBooking:
+        hold = entry.fields["hold"]
+        show = await self._shows.show(show_of(hold))
+        layout = await self._shows.layout(show.layout)
+        seats = [(int(index), layout.seats[int(index)]) for index in entry.fields["seats"].split(",")]
+        return NewBooking(
+            id=booking_of(hold),
+            show_id=show.id,
+            owner=entry.fields["owner"],
+            seats=tuple((seat.id, index) for index, seat in seats),
+            payment=entry.fields["payment"],
+            amount=sum(show.prices[seat.category] for _index, seat in seats),
+            confirmed_at=int(entry.fields["at"]),
+        )
+
+    async def _reject(self, entry: Entry, booking: NewBooking, result: Result) -> None:
+        hold = entry.fields["hold"]
+        log.warning("the ledger refused %s: its seats are sold to %s", booking.id, sorted(set(result.sold.values())))
+        await self._locks.reject(hold, booking.owner, {seat: hold_of(other) for seat, other in result.sold.items()})
+        await self._jobs.refund([_refund(entry, "rejected")])
+
+    # --- the others -----------------------------------------------------------------------------------------------
+    async def _refund(self, entries: Sequence[Entry]) -> None:
+        await self._jobs.refund([_refund(entry, entry.fields["reason"]) for entry in entries])
+        await self._outbox.done(list(entries))
+
+    async def _command(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            fields = entry.fields
+            await self._commands.carry_out(fields["id"], fields["name"], fields["body"].encode())
+        await self._outbox.done(list(entries))
+
+
+def _sale(booking: NewBooking) -> Sale:
+    return Sale(hold_of(booking.id), booking.owner, tuple(sorted(index for _seat, index in booking.seats)))
+
+
+def _job(booking: NewBooking) -> dict[str, Any]:
+    return {
+        "booking": booking.id,
+        "show": booking.show_id,
+        "seats": [seat for seat, _index in booking.seats],
+        "owner": booking.owner,
+        "amount": booking.amount,
+        "payment": booking.payment,
+        "confirmed_at": booking.confirmed_at,
+    }
+
+
+def _refund(entry: Entry, reason: str) -> dict[str, Any]:
+    fields = entry.fields
+    return {"hold": fields["hold"], "owner": fields["owner"], "payment": fields["payment"], "reason": reason}

@@ -1,0 +1,161 @@
+"""A keeper: the background process of a region. Two or more may run; whatever they do twice is harmless."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+
+from redis.exceptions import RedisError
+
+from realtime import connect, limits
+from realtime.errors import RegionUnavailable, TicketError
+from realtime.keeper.commands import Commands
+from realtime.keeper.heartbeat import Heartbeat
+from realtime.keeper.jobs import Jobs
+from realtime.keeper.outbox import Outbox
+from realtime.keeper.reconcile import Reconciler
+from realtime.keeper.recorder import TRANSIENT, Recorder
+from realtime.keeper.shows import Shows
+from realtime.ledger import Ledger
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.settings import Settings
+from realtime.topology import TopologyError
+
+log = logging.getLogger(__name__)
+PAUSE_S = 0.25
+"""Pause after a fault that will pass."""
+CALL_TIMEOUT_S = 5.0
+"""Nobody waits for a keeper's calls as a buyer does; a rebuild of a stadium may take its time."""
+
+
+def default_name() -> str:
+    """Return a name that no other keeper has: host and process."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+class Keeper:
+    """One keeper of one region. ``start`` it, ``stop`` it; it reconnects by itself."""
+
+    def __init__(self, settings: Settings, region: str, name: str | None = None) -> None:
+        """Raises ``TopologyError`` for a region that is not there or has no ledger."""
+        known = settings.topology.regions.get(region)
+        if known is None:
+            raise TopologyError(f"there is no region {region} in the topology")
+        if not known.ledger:
+            raise TopologyError(f"regions.{region} has no ledger")
+        self.name = name or default_name()
+        self._where = known.master
+        self._password = settings.redis_password
+        self._ledger = Ledger(known.ledger)
+        self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
+        self._locks = SeatLocks(self._master)
+        self._shows = Shows(self._ledger)
+        self._outbox = Outbox(self._master, self.name)
+        self._commands = Commands(
+            settings.topology,
+            region,
+            settings.redis_password,
+            self._ledger,
+            self._master,
+            self._locks,
+            self._shows,
+        )
+        self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
+        self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
+        self._jobs: Jobs | None = None
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to work in the background."""
+        self._tasks = [
+            asyncio.create_task(self._keep_recording(), name="recorder"),
+            asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
+            asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
+        ]
+
+    async def stop(self) -> None:
+        """Finish the batch under way, then leave."""
+        self._stopping.set()
+        await asyncio.gather(*self._tasks)
+        await self._outbox.close()
+        await self._close_jobs()
+        await self._master.close()
+        await self._ledger.close()
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The tasks of this keeper; one that ends before ``stop`` has failed."""
+        return self._tasks
+
+    # --- the record path ------------------------------------------------------------------------------------------
+    async def _keep_recording(self) -> None:
+        opened = False
+        while not self._stopping.is_set():
+            try:
+                if not opened:
+                    await self._ledger.open()
+                    opened = True
+                await self._record_once()
+            except TRANSIENT as error:
+                log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
+                await self._outbox.close()
+                await self._close_jobs()
+                await self._pause(PAUSE_S)
+
+    async def _record_once(self) -> None:
+        if not await self._reconciler.ready():
+            await self._pause(PAUSE_S)
+            return
+        if self._jobs is None:
+            self._jobs = Jobs(await connect.locate(self._where, self._password), self._password)
+        entries = await self._outbox.read()
+        if entries:
+            recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
+            await recorder.process(entries)
+
+    async def _close_jobs(self) -> None:
+        jobs, self._jobs = self._jobs, None
+        if jobs is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await jobs.close()
+
+    # --- the others -----------------------------------------------------------------------------------------------
+    async def _sweep(self) -> None:
+        due = await self._locks.due(limits.KEEPER_BATCH)
+        if due:
+            await self._locks.expire(due)
+        await self._locks.forget(limits.KEEPER_BATCH)
+
+    async def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            try:
+                await work()
+            except (RegionUnavailable, RedisError, OSError):
+                log.debug("the master is out of reach")
+            except TicketError as error:
+                log.warning("%s", error)
+            await self._pause(interval_ms / 1000)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def run(settings: Settings, region: str, stop: asyncio.Event, name: str | None = None) -> None:
+    """Run a keeper until ``stop`` is set; raises what ended it if it was something else."""
+    keeper = Keeper(settings, region, name)
+    keeper.start()
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, *keeper.tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        waiting.cancel()
+        await keeper.stop()

@@ -1,0 +1,47 @@
+"""What a keeper needs to know of shows, from the ledger, kept for a while: the layout's seats and the prices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from realtime import limits, wire
+from realtime.ledger import Ledger
+from realtime.model import Layout, Show
+
+
+class UnknownShow(Exception):
+    """The ledger has no such show, or not its layout."""
+
+
+class Shows:
+    """Shows and layouts of one ledger. Terms of sale can change; seats and prices of a show can't."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Start with nothing in memory."""
+        self._ledger = ledger
+        self._shows: OrderedDict[str, Show] = OrderedDict()
+        self._layouts: OrderedDict[str, Layout] = OrderedDict()
+
+    async def show(self, show_id: str) -> Show:
+        """Return a show; raises ``UnknownShow``."""
+        if show_id not in self._shows:
+            show = await self._ledger.show(show_id)
+            if show is None:
+                raise UnknownShow(show_id)
+            self._shows[show_id] = show
+            if len(self._shows) > 4 * limits.LAYOUT_CACHE:
+                self._shows.popitem(last=False)
+        return self._shows[show_id]
+
+    async def layout(self, layout_id: str) -> Layout:
+        """Return a layout; raises ``UnknownShow``."""
+        if layout_id not in self._layouts:
+            blob = await self._ledger.layout(layout_id)
+            if blob is None:
+                raise UnknownShow(f"layout {layout_id}")
+            self._layouts[layout_id] = await asyncio.to_thread(wire.decode_layout, blob)
+            if len(self._layouts) > limits.LAYOUT_CACHE:
+                self._layouts.popitem(last=False)
+        self._layouts.move_to_end(layout_id)
+        return self._layouts[layout_id]
