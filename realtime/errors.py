@@ -7,7 +7,6 @@ Pure: imports nothing of the house.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, ClassVar
 
 
@@ -20,7 +19,7 @@ class TicketError(Exception):
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         """Take a message for people (default: the class docstring) and details that go to the client as they are."""
-        self.message = message or inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        self.message = message or " ".join((type(self).__doc__ or "").split()).replace("``", "")
         self.details = details
         super().__init__(self.message)
 

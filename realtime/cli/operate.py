@@ -1,4 +1,4 @@
-"""``plans``, ``theatres``, ``shows``: what operators do. Each goes to the region that owns it and is answered by its keeper."""
+"""``plans``, ``theatres``, ``shows``: what operators do; carried out and answered by the owning region's keeper."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import click
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, wire
+from realtime import connect, keys, limits, wire
 from realtime.cli.common import load_settings, run
 from realtime.errors import InvalidPlan, RegionUnavailable, TheatreNotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.model import SalesState, Show, Theatre, region_of
+from realtime.model import Layout, SalesState, Show, Theatre, region_of
 from realtime.plans import read_plan
 from realtime.settings import Settings
 
@@ -39,14 +39,14 @@ def import_plan(topology: Path, file: Path, theatre: str, name: str) -> None:
     \b
     tickingtickets plans import hall.json --theatre mumbai-gateway
     """
-    run(_import_plan(load_settings(topology), file, theatre, name))
-
-
-async def _import_plan(settings: Settings, file: Path, theatre: str, name: str) -> None:
     try:
         layout = read_plan(file.read_bytes(), name)
     except InvalidPlan as error:
         raise click.ClickException(f"{file}: {error.message}") from None
+    run(_import_plan(load_settings(topology), layout, theatre))
+
+
+async def _import_plan(settings: Settings, layout: Layout, theatre: str) -> None:
     region = await _region_of_theatre(settings, theatre)
     async with _master(settings, region) as master:
         await master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
@@ -104,7 +104,7 @@ def list_shows(topology: Path) -> None:
     "--price", "prices", multiple=True, required=True, metavar="CATEGORY=RUPEES", help="One for each category."
 )
 @click.option("--id", "show_id", help="Begins with the region; default: made from theatre and time.")
-@click.option("--hold-s", type=int, default=wire.NewShow.__struct_defaults__[1], show_default=True)
+@click.option("--hold-s", type=int, default=limits.DEFAULT_HOLD_S, show_default=True)
 @click.pass_obj
 def add_show(
     topology: Path,

@@ -17,13 +17,14 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
-import engineio
 import orjson
 import socketio
 from aiohttp import web
 from engineio import packet as engineio_packet
+from engineio.async_socket import AsyncSocket
 
 log = logging.getLogger(__name__)
 QUEUED_PACKET_BYTES = 4096
@@ -73,7 +74,7 @@ class Fanout:
         self.frames = 0
         self.bytes = 0
         if not self.fast:
-            log.warning("engineio %s is not as expected: fan-out by plain emit", engineio.__version__)
+            log.warning("engine.io %s is not as expected: fan-out by plain emit", version("python-engineio"))
 
     def send(self, sid: str, packet: Packet) -> None:
         """Send a packet to one viewer; returns at once."""
@@ -134,7 +135,7 @@ def _install(sio: socketio.AsyncServer) -> bool:
     """Put our WebSocket driver into the engine.io server; False if it is not built as expected."""
     try:
         driver = sio.eio._async["websocket"]
-        probe = engineio.AsyncSocket(sio.eio, "probe")
+        probe = AsyncSocket(sio.eio, "probe")
         expected = (
             driver.__call__,
             driver.wait,
