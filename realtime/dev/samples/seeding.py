@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
@@ -26,8 +27,15 @@ async def seed(masters: Mapping[str, LockMaster], today: date) -> int:
     ``today`` is the date in India. Theatres and shows that a region has already are left alone, so that a second run
     changes nothing and returns 0. Needs the keepers of these regions; raises what ``run_command`` raises.
     """
-    counts = await asyncio.gather(*(_seed_region(region, master, today) for region, master in masters.items()))
-    return sum(counts)
+    work = [_seed_region(region, master, today) for region, master in masters.items()]
+    counts = await asyncio.gather(*work, return_exceptions=True)  # a region in trouble does not stop the others
+    return sum(_or_raise(count) for count in counts)
+
+
+def _or_raise(count: int | BaseException) -> int:
+    if isinstance(count, BaseException):
+        raise count
+    return count
 
 
 async def _seed_region(region: str, master: LockMaster, today: date) -> int:
@@ -69,7 +77,16 @@ async def _declare_show(master: LockMaster, show: SampleShow, layout: str) -> No
     await run_command(master, "show", body)
 
 
-@cache
+_drawing = threading.Lock()
+"""All regions ask for the same plans at the same moment; the first one draws."""
+
+
 def _layout(plan: str) -> tuple[str, bytes]:
+    with _drawing:
+        return _drawn(plan)
+
+
+@cache
+def _drawn(plan: str) -> tuple[str, bytes]:
     layout = read_plan(_PLANS[plan]())
     return layout.id, wire.encode_layout(layout)
