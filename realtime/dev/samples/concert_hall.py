@@ -82,23 +82,34 @@ def _seat(rows: Sequence[_HallRow]) -> list[list[Point]]:
     Blocks left and right of the axis mirror each other; the middle ones take what is missing to the exact number.
     """
     spacing = even_spacing([block for row in rows for block in row.blocks], _SEATS)
-    counts = {id(b): round(b.length / spacing) + 1 for row in rows for b in row.blocks if b is not row.middle}
+    counts = {b: round(b.length / spacing) + 1 for row in rows for b in row.blocks if b is not row.middle}
     middles = [row.middle for row in rows]
-    counts |= zip(map(id, middles), share_out(middles, _SEATS - sum(counts.values())), strict=True)
-    return [[point for block in row.blocks for point in block.points(counts[id(block)])] for row in rows]
+    counts |= zip(middles, share_out(middles, _SEATS - sum(counts.values())), strict=True)
+    return [[point for block in row.blocks for point in block.points(counts[block])] for row in rows]
 
 
 def _row(row: _HallRow, points: Sequence[Point]) -> Row:
-    category = (
-        "Balcony" if row.zone == "Balcony" else "Platinum" if row.name < "E" else "Gold" if row.name < "K" else "Silver"
-    )
     # Wheelchairs come in at the ends of the first row and of the last row of the stalls.
     level = row.zone == "Stalls" and row.name in (letters(0), letters(_STALLS_ROWS - 1))
     spots = [
-        Spot(f"{row.zone}-{row.name}-{n}", str(n), point, category, accessible=level and not 2 < n < len(points) - 1)
+        Spot(
+            f"{row.zone}-{row.name}-{n}",
+            str(n),
+            point,
+            _category(row),
+            accessible=level and not 2 < n < len(points) - 1,
+        )
         for n, point in enumerate(points, 1)
     ]
     return Row(row.name, spots)
+
+
+def _category(row: _HallRow) -> str:
+    if row.zone == "Balcony":
+        return "Balcony"
+    if row.name < "E":
+        return "Platinum"
+    return "Gold" if row.name < "K" else "Silver"
 
 
 def _decor() -> list[Json]:
