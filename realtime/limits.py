@@ -85,7 +85,7 @@ EVENT_BURST = 100
 EVENTS_PER_S = 50.0
 """Token bucket of one connection; beyond it ``rate_limited``."""
 EVENTS_OVER_LIMIT = 400
-"""A connection with this many refused events in a row is cut off."""
+"""A connection with this many more events refused than granted is cut off."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from realtime.dev import valkey
+from realtime.dev.cluster import Cluster
+from tests.cluster import running_cluster
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,3 +55,10 @@ def chromium_path() -> str:
         if found:
             return found
     raise AssertionError("these tests need Chromium: run `make browser`")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A whole system for all tests that leave it whole; those that kill its parts start one of their own."""
+    with running_cluster() as running:
+        yield running

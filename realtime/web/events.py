@@ -66,7 +66,10 @@ class Events:
         return len(self._clients)
 
     # --- connections ----------------------------------------------------------------------------------------------
-    async def _connect(self, sid: str, _environ: Payload, auth: object = None) -> None:
+    async def _connect(self, sid: str, environ: object, auth: object = None, *_more: object) -> Payload | None:
+        # The framework calls this too for an event that a client has named "connect".
+        if sid in self._clients:
+            return await self._unknown("connect", sid, environ)
         token = auth.get("token") if isinstance(auth, dict) else None
         try:
             owner = self._identities.owner(token) if token is not None else self._identities.new()[0]
@@ -75,8 +78,12 @@ class Events:
         self._clients[sid] = _Client(owner, Bucket(asyncio.get_running_loop().time()))
         self._of_owner.setdefault(owner, set()).add(sid)
         await self._sio.emit("session", {"owner": owner, "token": self._identities.token(owner)}, to=sid)
+        return None
 
-    async def _disconnect(self, sid: str, _reason: str) -> None:
+    async def _disconnect(self, sid: str, *_reason: object) -> Payload | None:
+        # As above; on its way out a client is not connected any more.
+        if self._sio.manager.is_connected(sid, "/"):
+            return await self._unknown("disconnect", sid)
         self._rooms.drop(sid)
         client = self._clients.pop(sid, None)
         if client is not None:
@@ -84,6 +91,7 @@ class Events:
             sids.discard(sid)
             if not sids:
                 del self._of_owner[client.owner]
+        return None
 
     def _owner(self, sid: str) -> str:
         return self._clients[sid].owner

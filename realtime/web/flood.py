@@ -1,4 +1,4 @@
-"""How fast one client may ask: a token bucket each, and a count of refusals that tells an attack from haste."""
+"""How fast one client may ask: a token bucket each, and a balance of refusals that tells an attack from haste."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Bucket:
             self.refused += 1
             raise RateLimited(retry_after_ms=int((1 - self.tokens) / limits.EVENTS_PER_S * 1000) + 1)
         self.tokens -= 1
-        self.refused = 0
+        # Not back to none: a flood has its lucky moments too.
+        self.refused = max(0, self.refused - 1)
 
     @property
     def abusive(self) -> bool:

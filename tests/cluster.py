@@ -1,0 +1,188 @@
+"""An embedded cluster for tests: real processes on free ports, a small show of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import socketio
+
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.dev.cluster import Cluster
+from realtime.dev.plan import plan
+from realtime.locks.commands import run_command
+from realtime.model import Category, Layout, Seat
+
+_numbers = itertools.count(1)
+EVENTS = ("session", "seats:changed", "show:status", "hold:expired", "booking:settled")
+
+
+@contextmanager
+def running_cluster(*, nodes_per_region: int = 1, sample_data: bool = False) -> Iterator[Cluster]:
+    """Run a cluster on free ports in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = Cluster(plan(Path(folder), nodes_per_region=nodes_per_region, port=valkey.free_port), say=print)
+        asyncio.run(cluster.start(sample_data=sample_data))
+        try:
+            yield cluster
+        finally:
+            asyncio.run(cluster.stop())
+
+
+def grid(rows: int = 6, numbers: int = 20) -> Layout:
+    """A layout of rows A, B, ... with seats A-1, A-2, ..."""
+    seats = tuple(
+        Seat(f"{chr(65 + r)}-{n}", "Stalls", chr(65 + r), str(n), "Gold", n * 10.0, r * 10.0)
+        for r in range(rows)
+        for n in range(1, numbers + 1)
+    )
+    return wire.make_layout("Grid", numbers * 10, rows * 10, (Category("Gold", "#d4a017"),), seats)
+
+
+async def new_show(cluster: Cluster, region: str = "west", *, layout: Layout | None = None, **terms: Any) -> str:
+    """Declare a new show in a region through its keeper; return its id once every node knows it."""
+    layout = layout or grid()
+    number = next(_numbers)
+    show_id = f"{region}-test-{number}"
+    async with cluster.masters() as masters:
+        master = masters[region]
+        await run_command(master, "theatre", {"id": f"{region}-hall", "name": "Test Hall", "city": "Somewhere"})
+        await master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+        await run_command(master, "layout", {"id": layout.id})
+        body = {
+            "id": show_id,
+            "theatre": f"{region}-hall",
+            "layout": layout.id,
+            "title": f"Test show {number}",
+            "starts_at": "2030-01-01T18:30:00+05:30",
+            "prices": {"Gold": 450},
+            **terms,
+        }
+        await run_command(master, "show", body)
+    for url in node_urls(cluster):
+        await until(lambda url=url: _knows(url, show_id))
+    return show_id
+
+
+def node_urls(cluster: Cluster) -> list[str]:
+    """Return the URLs of all nodes, region by region."""
+    return [url for region in cluster.plan.regions for url in cluster.plan.node_urls(region)]
+
+
+async def _knows(url: str, show: str) -> bool:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/v1/shows/{show}") as response:
+        return response.status == 200
+
+
+async def until(condition: Any, timeout_s: float = 20.0) -> Any:
+    """Wait until an async condition gives something true; return it. The bound is for hanging, not for speed."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while not (result := await condition()):
+        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
+    return result
+
+
+class Client:
+    """The official Python client with what it was told, and a map kept only from that."""
+
+    def __init__(self) -> None:
+        self.sio = socketio.AsyncClient(reconnection=False)
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.maps: dict[str, tuple[str, int, bytearray]] = {}
+        self._news = asyncio.Event()
+        for event in EVENTS:
+            self.sio.on(event, self._listener(event))
+
+    def _listener(self, event: str) -> Any:
+        async def listen(payload: dict[str, Any]) -> None:
+            self.told.append((event, payload))
+            if event == "seats:changed":
+                self._change(payload)
+            self._news.set()
+
+        return listen
+
+    @classmethod
+    async def connect(cls, url: str, *, token: str | None = None, transports: list[str] | None = None) -> Client:
+        client = cls()
+        auth = None if token is None else {"token": token}
+        await client.sio.connect(url, auth=auth, transports=transports or ["websocket"])
+        await client.hears("session")
+        return client
+
+    @property
+    def token(self) -> str:
+        return str(next(payload["token"] for event, payload in self.told if event == "session"))
+
+    async def call(self, event: str, payload: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = await self.sio.call(event, payload, timeout=20)
+        if event == "show:watch" and answer["ok"]:
+            self._snapshot(answer)
+        return answer
+
+    async def hears(self, event: str, **expected: Any) -> dict[str, Any]:
+        """Wait until an event came whose payload has what is expected."""
+
+        async def heard() -> dict[str, Any] | None:
+            for name, payload in self.told:
+                if name == event and expected.items() <= payload.items():
+                    return payload
+            return None
+
+        found: dict[str, Any] = await until(heard)
+        return found
+
+    async def close(self) -> None:
+        await self.sio.disconnect()
+
+    # --- a map kept only from what was sent, as docs/protocol.md says -----------------------------------------------
+    def _snapshot(self, answer: dict[str, Any]) -> None:
+        show = answer["show"]
+        if "seats" in answer:
+            statuses = wire.unpack_seats(answer["seats"], len(answer["seats"]) * 3)
+        else:
+            statuses = self.maps[show][2]
+            _paint(statuses, answer["changes"])
+        self.maps[show] = (answer["epoch"], answer["version"], statuses)
+
+    def _change(self, change: dict[str, Any]) -> None:
+        epoch, version, statuses = self.maps[change["show"]]
+        if change["epoch"] == epoch and change["version"] <= version:
+            return
+        if "seats" in change:
+            statuses = wire.unpack_seats(change["seats"], len(statuses))
+        else:
+            assert change["from"] <= version and epoch in (change["epoch"], change.get("previous_epoch")), "a gap"
+            _paint(statuses, change)
+        self.maps[change["show"]] = (change["epoch"], change["version"], statuses)
+
+    def status(self, show: str, index: int) -> str:
+        return wire.status_name(self.maps[show][2][index])
+
+
+def _paint(statuses: bytearray, lists: dict[str, Any]) -> None:
+    for digit, name in enumerate(wire.STATUS_KEYS):
+        for index in lists.get(name, ()):
+            statuses[index] = digit
+
+
+async def pay(url: str, hold: str) -> str:
+    """Pay for a hold at the demo payment service."""
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/demo/pay", json={"hold": hold}) as response:
+        assert response.status == 200, await response.text()
+        return str((await response.json())["payment"])
+
+
+async def authority(cluster: Cluster, show: str) -> tuple[str, int, str]:
+    """Return epoch, version and the seat string as the owning master has them."""
+    async with cluster.masters() as masters:
+        reply = await masters[show.partition("-")[0]].call("tt_map", keys.show(show))
+        return reply[1].decode(), int(reply[2]), reply[3].decode()

@@ -1,0 +1,253 @@
+"""Every input is hostile: each gets its documented error, and no seat stays locked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from realtime import limits
+from realtime.dev.cluster import Cluster
+from realtime.errors import CODES
+from tests.cluster import Client, authority, new_show, node_urls, pay, until
+
+
+@pytest.fixture
+async def show(cluster: Cluster) -> str:
+    return await new_show(cluster, "west")
+
+
+def refused(answer: dict[str, Any], code: str) -> dict[str, Any]:
+    assert answer["ok"] is False, answer
+    error: dict[str, Any] = answer["error"]
+    assert error["code"] == code, error
+    assert error["code"] in CODES
+    assert "Traceback" not in str(error)
+    assert isinstance(error["message"], str)
+    return error
+
+
+HOLD = {"seats": ["A-1"], "request_id": "r"}
+BAD_HOLDS: list[Any] = [
+    None,
+    7,
+    "text",
+    [],
+    [1, 2],
+    {},
+    {"show": 5, **HOLD},
+    {"seats": ["A-1"], "request_id": "r"},
+    {"show": "SHOW", "seats": "A-1", "request_id": "r"},
+    {"show": "SHOW", "seats": [], "request_id": "r"},
+    {"show": "SHOW", "seats": [1], "request_id": "r"},
+    {"show": "SHOW", "seats": [None], "request_id": "r"},
+    {"show": "SHOW", "seats": [["A-1"]], "request_id": "r"},
+    {"show": "SHOW", "seats": {"A-1": 1}, "request_id": "r"},
+    {"show": "SHOW", "seats": ["A-1"], "request_id": 9},
+    {"show": "SHOW", "seats": ["A-1"], "request_id": ""},
+    {"show": "SHOW", "seats": ["A-1"], "request_id": "r" * 65},
+    {"show": "SHOW", "seats": ["A-1"]},
+    {"show": "SHOW", "seats": ["A-1", "A-1"], "request_id": "r"},
+    {"show": "SHOW", "seats": [f"A-{n}" for n in range(1, 12)], "request_id": "r"},
+    {"show": "SHOW", "seats": ["A-1"] * 10_000, "request_id": "r"},
+    {"show": "x" * 500, **HOLD},
+]
+
+
+async def test_a_malformed_hold_is_refused_and_locks_nothing(cluster: Cluster, show: str) -> None:
+    client = await Client.connect(node_urls(cluster)[0])
+    for payload in BAD_HOLDS:
+        if isinstance(payload, dict) and payload.get("show") == "SHOW":
+            payload = {**payload, "show": show}
+        refused(await client.call("seats:hold", payload), "bad_request")
+    _epoch, _version, text = await authority(cluster, show)
+    assert set(text) == {"0"}
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "code"),
+    [
+        ("show:watch", {"show": "west-nowhere"}, "show_not_found"),
+        ("show:watch", {"show": "nowhere-at-all"}, "show_not_found"),
+        ("show:watch", {"show": "{tt:shows}"}, "show_not_found"),
+        ("show:watch", {"show": "SHOW", "since": 5}, "bad_request"),
+        ("show:watch", {"show": "SHOW", "since": {"epoch": "x", "version": -1}}, "bad_request"),
+        ("show:watch", {"show": "SHOW", "since": {"epoch": "x", "version": "1"}}, "bad_request"),
+        ("show:unwatch", {}, "bad_request"),
+        ("seats:hold", {"show": "west-nowhere", **HOLD}, "show_not_found"),
+        ("seats:hold", {"show": "SHOW", "seats": ["Z-99", "A-1"], "request_id": "r"}, "seat_not_found"),
+        ("seats:release", {"hold": "nonsense"}, "hold_not_found"),
+        ("seats:release", {"hold": "west-test-1.h" + "x" * 22 + "\n"}, "hold_not_found"),
+        ("seats:release", {"hold": "SHOW.h" + "x" * 22}, "hold_not_found"),
+        ("seats:release", {"hold": "SHOW.h" + "x" * 22, "seats": []}, "bad_request"),
+        ("seats:extend", {"hold": "SHOW.h" + "x" * 22}, "hold_not_found"),
+        ("seats:extend", {"hold": 12}, "bad_request"),
+        ("hold:resume", {"hold": "SHOW.h" + "x" * 22}, "hold_not_found"),
+        ("seats:confirm", {"hold": "SHOW.h" + "x" * 22, "payment": "made up"}, "payment_refused"),
+        ("seats:confirm", {"hold": "SHOW.h" + "x" * 22, "payment": ""}, "bad_request"),
+        ("seats:confirm", {"hold": "SHOW.h" + "x" * 22, "payment": "p" * 2000}, "bad_request"),
+        ("seats:steal", {}, "bad_request"),
+        ("connect", {}, "bad_request"),
+        ("connect", {"aiohttp.request": 1}, "bad_request"),
+        ("disconnect", {}, "bad_request"),
+    ],
+)
+async def test_each_refusal_has_its_code(
+    cluster: Cluster, show: str, event: str, payload: dict[str, Any], code: str
+) -> None:
+    client = await Client.connect(node_urls(cluster)[1])
+    text = {k: v.replace("SHOW", show) if isinstance(v, str) else v for k, v in payload.items()}
+    refused(await client.call(event, text), code)
+    assert (await client.call("show:watch", {"show": show}))["ok"], "the connection is as good as before"
+    await client.close()
+
+
+async def test_nobody_can_use_the_hold_of_another(cluster: Cluster, show: str) -> None:
+    urls = node_urls(cluster)
+    asha, eve = await Client.connect(urls[0]), await Client.connect(urls[2])
+    held = await asha.call("seats:hold", {"show": show, **HOLD})
+    hold = held["hold"]["id"]
+    payment = await pay(urls[1], hold)
+    refused(await eve.call("seats:release", {"hold": hold}), "not_your_hold")
+    refused(await eve.call("seats:extend", {"hold": hold}), "not_your_hold")
+    refused(await eve.call("seats:confirm", {"hold": hold, "payment": payment}), "not_your_hold")
+    refused(await eve.call("hold:resume", {"hold": hold}), "hold_not_found")
+    # The same request id of another owner is another request.
+    refused(await eve.call("seats:hold", {"show": show, **HOLD}), "seats_taken")
+    assert (await asha.call("seats:release", {"hold": hold}))["ok"]
+    await asyncio.gather(asha.close(), eve.close())
+
+
+async def test_a_payment_for_one_hold_does_not_pay_another(cluster: Cluster, show: str) -> None:
+    url = node_urls(cluster)[0]
+    client = await Client.connect(url)
+    first = await client.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    second = await client.call("seats:hold", {"show": show, "seats": ["A-2"], "request_id": "2"})
+    payment = await pay(url, first["hold"]["id"])
+    answer = await client.call("seats:confirm", {"hold": second["hold"]["id"], "payment": payment})
+    refused(answer, "payment_refused")
+    await client.close()
+
+
+async def test_a_made_up_identity_is_refused_at_the_door(cluster: Cluster) -> None:
+    for token in ("made-up", "IlJpQnRaalAtNVZHNDBfUWEi.awSdEA.BOX5drxuxsBXWYrkizKJ-GzJYaM", 5, ["x"], "x" * 5000):
+        client = Client()
+        refusals: list[dict[str, Any]] = []
+        client.sio.on("connect_error", refusals.append)
+        with pytest.raises(Exception, match="failed to connect"):
+            await client.sio.connect(node_urls(cluster)[0], auth={"token": token}, transports=["websocket"])
+        assert not client.sio.connected
+        assert refusals[0]["data"]["code"] == "unauthorized"
+
+
+async def test_a_flood_is_slowed_down_then_cut_off_and_others_are_served(cluster: Cluster, show: str) -> None:
+    url = node_urls(cluster)[0]
+    flooder, other = await Client.connect(url), await Client.connect(url)
+    codes: list[str] = []
+
+    def answered(answer: dict[str, Any]) -> None:
+        codes.append("ok" if answer["ok"] else answer["error"]["code"])
+
+    total = limits.EVENT_BURST + 3 * limits.EVENTS_OVER_LIMIT
+    for _ in range(total):
+        if not flooder.sio.connected:
+            break
+        await flooder.sio.emit("show:unwatch", {"show": show}, callback=answered)
+
+    async def cut_off() -> bool:
+        return not flooder.sio.connected
+
+    await until(cut_off)
+    assert "rate_limited" in codes
+    assert (await other.call("show:watch", {"show": show}))["ok"]
+    await other.close()
+
+
+async def test_a_message_of_megabytes_is_cut_off(cluster: Cluster, show: str) -> None:
+    for transports in (["websocket"], ["polling"]):
+        client = await Client.connect(node_urls(cluster)[0], transports=transports)
+        await client.sio.emit("seats:hold", {"show": show, "seats": ["A" * 3_000_000], "request_id": "r"})
+
+        async def cut_off(client: Client = client) -> bool:
+            return not client.sio.connected
+
+        await until(cut_off)
+
+
+async def test_a_connection_can_only_watch_so_many_shows(cluster: Cluster) -> None:
+    shows = [await new_show(cluster, "north") for _ in range(limits.MAX_WATCHES_PER_CONNECTION + 1)]
+    client = await Client.connect(node_urls(cluster)[0])
+    for show in shows[:-1]:
+        assert (await client.call("show:watch", {"show": show}))["ok"]
+    refused(await client.call("show:watch", {"show": shows[-1]}), "too_many_watches")
+    assert (await client.call("show:unwatch", {"show": shows[0]}))["ok"]
+    assert (await client.call("show:watch", {"show": shows[-1]}))["ok"]
+    await client.close()
+
+
+# --- HTTP ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/api/v1/shows/west-nowhere", None, 404, "show_not_found"),
+        ("GET", "/api/v1/shows/west-nowhere/seats", None, 404, "show_not_found"),
+        ("GET", "/api/v1/layouts/unknown", None, 404, "layout_not_found"),
+        ("GET", "/api/v1/layouts/..%2f..%2fetc", None, 404, None),
+        ("GET", "/api/v1/nothing", None, 404, "not_found"),
+        ("PATCH", "/api/v1/shows", None, 405, "not_found"),
+        ("POST", "/api/v1/shows/SHOW/holds", b"{}", 401, "unauthorized"),
+        ("GET", "/api/v1/holds/SHOW.hxxxxxxxxxxxxxxxxxxxxxx", None, 401, "unauthorized"),
+        ("POST", "/api/v1/shows", b"{}", 403, "forbidden"),
+        ("POST", "/api/v1/layouts", b"{}", 403, "forbidden"),
+        ("PUT", "/api/v1/theatres/x", b"{}", 403, "forbidden"),
+        ("POST", "/api/v1/shows/SHOW/close", b"", 403, "forbidden"),
+        ("POST", "/demo/pay", b"{", 400, "bad_request"),
+        ("POST", "/demo/pay", b'{"hold": "nonsense"}', 404, "hold_not_found"),
+        ("POST", "/demo/pay", b"x" * 100_000, 413, "payload_too_large"),
+    ],
+)
+async def test_http_refusals(
+    cluster: Cluster, show: str, method: str, path: str, body: bytes | None, status: int, code: str | None
+) -> None:
+    url = node_urls(cluster)[0] + path.replace("SHOW", show)
+    async with aiohttp.ClientSession() as session, session.request(method, url, data=body) as response:
+        assert response.status == status, await response.text()
+        if code is not None:
+            assert (await response.json())["error"]["code"] == code
+
+
+async def test_bad_bodies_of_buyers_and_operators(cluster: Cluster, show: str) -> None:
+    url = node_urls(cluster)[0]
+    key = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/api/v1/session") as response:
+            token = {"Authorization": f"Bearer {(await response.json())['token']}"}
+        for path, headers, body, code in (
+            (f"/api/v1/shows/{show}/holds", token, b"not json", "bad_request"),
+            (f"/api/v1/shows/{show}/holds", token, b'{"seats": "A-1", "request_id": "1"}', "bad_request"),
+            (f"/api/v1/shows/{show}/holds", token, b'{"seats": ["Q-1"], "request_id": "1"}', "seat_not_found"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/extend", token, b"", "hold_not_found"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/confirm", token, b'{"payment": "x"}', "payment_refused"),
+            ("/api/v1/layouts?region=east", key, b"{}", "bad_request"),
+            ("/api/v1/layouts?region=west", key, b"{", "invalid_plan"),
+            ("/api/v1/layouts?region=west", key, b'{"name": "x", "zones": []}', "invalid_plan"),
+            ("/api/v1/shows", key, b'{"theatre": "nowhere"}', "bad_request"),
+            (f"/api/v1/shows/{show}/block", key, b'{"seats": ["Q-1"]}', "seat_not_found"),
+            (f"/api/v1/shows/{show}/block", key, b'{"seats": []}', "bad_request"),
+        ):
+            async with session.post(url + path, data=body, headers=headers) as response:
+                assert (await response.json())["error"]["code"] == code, path
+
+
+async def test_no_page_or_answer_is_without_its_headers(cluster: Cluster) -> None:
+    url = node_urls(cluster)[0]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/") as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert "default-src 'self'" in policy
+            assert "unsafe" not in policy
+        async with session.get(f"{url}/api/v1/shows") as response:
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
