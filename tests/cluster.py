@@ -141,6 +141,9 @@ class Client:
         return found
 
     async def close(self) -> None:
+        if self.sio.transport() == "polling":
+            # The client would wait for its last poll, which the server leaves open for as long as a ping may take.
+            await self.sio.eio.http.close()
         await self.sio.disconnect()
 
     # --- a map kept only from what was sent, as docs/protocol.md says -----------------------------------------------

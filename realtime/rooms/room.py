@@ -211,9 +211,12 @@ class Room:
             if viewer.behind_since is None and self._needs(viewer, frame):
                 if self._fanout.unsent(viewer.sid) > limits.VIEWER_UNSENT_BYTES:
                     viewer.behind_since = now
-                else:
+                elif viewer.epoch in (frame.epoch, frame.previous_epoch):
                     self._fanout.send(viewer.sid, packet)
                     viewer.epoch, viewer.version = frame.epoch, frame.version
+                else:
+                    # It joined in an epoch that came and went between two frames.
+                    self._send_missed(viewer)
             if n % CHUNK == 0:
                 await asyncio.sleep(0)
 
@@ -227,27 +230,29 @@ class Room:
             if viewer.behind_since is None:
                 continue
             if self._fanout.unsent(viewer.sid) == 0:
-                self._fanout.send(viewer.sid, encode("seats:changed", self._missed(viewer)))
-                assert self.state is not None
-                viewer.epoch, viewer.version = self.state.epoch, self.state.version
+                self._send_missed(viewer)
                 viewer.behind_since = None
             elif now - viewer.behind_since > limits.VIEWER_STUCK_S:
                 self._fanout.abort(viewer.sid)
                 self.viewers.pop(viewer.sid, None)
 
-    def _missed(self, viewer: Viewer) -> dict[str, Any]:
-        """What a viewer that was behind needs: the changes since, or (too many, another epoch) the whole map."""
+    def _send_missed(self, viewer: Viewer) -> None:
+        """Send one viewer what it lacks: the changes since its version, or (too many, another epoch) the whole map."""
         state = self.state
         assert state is not None
         changes = state.since(viewer.epoch, viewer.version)
+        payload: dict[str, Any]
         if changes is not None:
-            return wire.changed_payload(self.show.id, state.epoch, viewer.version, state.version, changes)
-        return {
-            "show": self.show.id,
-            "epoch": state.epoch,
-            "version": state.version,
-            "seats": state.snapshot(),
-        }
+            payload = wire.changed_payload(self.show.id, state.epoch, viewer.version, state.version, changes)
+        else:
+            payload = {
+                "show": self.show.id,
+                "epoch": state.epoch,
+                "version": state.version,
+                "seats": state.snapshot(),
+            }
+        self._fanout.send(viewer.sid, encode("seats:changed", payload))
+        viewer.epoch, viewer.version = state.epoch, state.version
 
     async def close(self) -> None:
         """Stop; viewers are told nothing."""

@@ -1,0 +1,307 @@
+"""The read path on real servers: replica -> feed -> room -> viewers, over WebSocket and long-polling."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import socket as socketlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import ClientSession
+
+from realtime import keys, limits, wire
+from realtime.errors import LayoutNotFound, ShowNotFound, TheatreConflict
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import Sale, SeatLocks
+from realtime.model import SalesState, Theatre
+from realtime.rooms.directory import Directory
+from realtime.rooms.feed import Feed
+from realtime.topology import Region, Topology
+from tests.cluster import Client, until
+
+from .conftest import LAYOUT, SHOW, Node, Servers, hold_id, serve_node, settled
+
+
+async def viewer(node: Node, transports: list[str] | None = None) -> Client:
+    await until(known(node))
+    client = await Client.connect(node.url, transports=transports)
+    assert (await client.call("show:watch", {"show": SHOW.id}))["ok"]
+    return client
+
+
+def known(node: Node) -> Any:
+    async def check() -> bool:
+        return "west" in node.directory.read_regions and node.feed.connected
+
+    return check
+
+
+async def storm(locks: SeatLocks, turns: int, seed: int) -> None:
+    """Hold and release at random."""
+    dice = random.Random(seed)
+    live: list[str] = []
+    for turn in range(turns):
+        if live and dice.random() < 0.45:
+            hold = live.pop(dice.randrange(len(live)))
+            await locks.release(hold, hold)
+        else:
+            hold = hold_id(f"s{seed}-{turn}")
+            try:
+                await locks.hold(hold, hold, dice.sample(range(SHOW.seat_count), dice.randint(1, 4)))
+                live.append(hold)
+            except Exception as error:
+                assert getattr(error, "code", "") == "seats_taken"
+
+
+async def test_viewers_who_join_at_any_time_of_a_storm_end_at_the_authority(node: Node) -> None:
+    clients = [await viewer(node), await viewer(node, ["polling"])]
+    raging = [asyncio.create_task(storm(node.locks, 150, seed)) for seed in (1, 2, 3)]
+    for transports in (["websocket"], ["polling"], ["polling", "websocket"]) * 2:
+        clients.append(await viewer(node, transports))
+    await asyncio.gather(*raging)
+    for client in clients:
+        await settled(node, client)
+        versions = [payload["version"] for event, payload in client.told if event == "seats:changed"]
+        assert versions == sorted(set(versions)), "versions on one connection only rise"
+    await asyncio.gather(*(client.close() for client in clients))
+
+
+@pytest.fixture
+async def slow_node(shared_servers: Servers) -> AsyncIterator[Node]:
+    async for each in serve_node(shared_servers, fast=False):
+        yield each
+
+
+async def test_plain_emit_does_the_same_where_the_fast_way_is_missing(slow_node: Node) -> None:
+    clients = [await viewer(slow_node), await viewer(slow_node, ["polling"])]
+    await storm(slow_node.locks, 100, 9)
+    for client in clients:
+        await settled(slow_node, client)
+    await asyncio.gather(*(client.close() for client in clients))
+
+
+async def test_a_storm_is_conflated_and_a_lone_change_is_not_held_back(node: Node) -> None:
+    client = await viewer(node)
+    await asyncio.gather(*(node.locks.hold(hold_id(f"n{n}"), f"o{n}", [n]) for n in range(100)))
+    await settled(node, client)
+    frames = [payload for event, payload in client.told if event == "seats:changed"]
+    assert len(frames) < 50, "a hundred changes of one moment are a few frames"
+    await client.close()
+
+
+async def test_a_gap_heals_itself(node: Node) -> None:
+    client = await viewer(node)
+    await node.locks.hold(hold_id("a"), "a", [1])
+    await settled(node, client)
+    # A change whose message is lost on the way: written, never published.
+    await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 5, "2")
+    await node.locks.master.command("HINCRBY", keys.meta(SHOW.id), "version", 1)
+    await node.locks.hold(hold_id("b"), "b", [2])
+    await settled(node, client)
+    assert client.status(SHOW.id, 5) == "sold"
+    assert node.rooms.stats()["gaps"] >= 1
+    await client.close()
+
+
+async def test_a_map_that_drifted_unnoticed_is_found_by_its_digest(node: Node) -> None:
+    client = await viewer(node)
+    await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 7, "3")
+    epoch, version, digest = await node.locks.digest(SHOW.id)
+    told = {"region": "west", "keeper": "k", "time": 0, "digests": {SHOW.id: (epoch, version, digest)}}
+    await node.locks.master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told))
+
+    async def mended() -> bool:
+        return (await node.rooms.snapshot(SHOW))[3] == wire.pack_seats(b"\0" * 7 + b"\3" + b"\0" * 112)
+
+    await until(mended)
+    await client.close()
+
+
+async def test_a_rebuilt_show_is_a_new_epoch_with_the_difference(node: Node) -> None:
+    client = await viewer(node)
+    await node.locks.hold(hold_id("a"), "a", [1])
+    await settled(node, client)
+    await node.locks.rebuild(SHOW.id, "e2", [Sale(hold_id("z"), "z", (1, 2))], [3])
+    await settled(node, client)
+    frame = [payload for event, payload in client.told if event == "seats:changed"][-1]
+    assert (frame["previous_epoch"], frame["epoch"]) == ("e1", "e2")
+    assert frame["sold"] == [1, 2]
+    await client.close()
+
+
+async def test_garbage_on_a_channel_is_skipped(node: Node) -> None:
+    client = await viewer(node)
+    for garbage in (b"", b"{", b"[]", b'{"epoch":1}', b"\xff\xfe", b'{"epoch":"e1","version":2,"held":[1000000]}'):
+        await node.locks.master.command("PUBLISH", keys.changes(SHOW.id), garbage)
+        await node.locks.master.command("PUBLISH", keys.HEARTBEAT, garbage)
+        await node.locks.master.command("PUBLISH", keys.DIRECTORY, garbage)
+    await node.locks.hold(hold_id("a"), "a", [1])
+    await settled(node, client)
+    await client.close()
+
+
+async def test_sales_states_are_told(node: Node) -> None:
+    client = await viewer(node)
+    await node.locks.set_sales(SHOW.id, SalesState.PAUSED)
+    await client.hears("show:status", status="paused")
+    await node.locks.set_sales(SHOW.id, SalesState.OPEN)
+    await client.hears("show:status", status="live")
+    await client.close()
+
+
+async def test_a_dead_replica_is_left_for_another_and_the_near_one_is_preferred_again(
+    own_node: Node, own_servers: Servers
+) -> None:
+    client = await viewer(own_node)
+    own_servers.near.kill()
+    await own_node.locks.hold(hold_id("a"), "a", [1, 2])
+    await settled(own_node, client)
+    own_servers.far.kill()
+    await own_node.locks.hold(hold_id("b"), "b", [3])
+    await settled(own_node, client)
+    moves = own_node.feed.moves
+    own_servers.near.restart()
+    await own_servers.near.wait_ready_async()
+
+    async def moved_back() -> bool:
+        return own_node.feed.moves > moves and own_node.feed.connected
+
+    await until(moved_back)
+    await own_node.locks.hold(hold_id("c"), "c", [4])
+    await settled(own_node, client)
+    await client.close()
+
+
+async def test_a_master_out_of_reach_makes_maps_stale_and_its_return_makes_them_live(
+    own_node: Node, own_servers: Servers
+) -> None:
+    client = await viewer(own_node)
+    own_servers.master.process.send_signal(signal.SIGSTOP)
+    told = await client.hears("show:status", status="stale")
+    assert told["since"] > 0
+    late = await viewer(own_node)
+    assert late.maps[SHOW.id][1] == 1, "the last map is still served"
+    own_servers.master.process.send_signal(signal.SIGCONT)
+    await client.hears("show:status", status="live")
+    await asyncio.gather(client.close(), late.close())
+
+
+async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "VIEWER_UNSENT_BYTES", 20_000)
+    reader = await viewer(node)
+    async with ClientSession() as session:
+        # A WebSocket client that joins by hand and then never reads again.
+        socket = await session.ws_connect(f"{node.url}/socket.io/?EIO=4&transport=websocket", max_msg_size=0)
+        await socket.receive()
+        await socket.send_str("40")
+        await socket.receive()
+        await socket.receive()
+        await socket.send_str(f'420["show:watch",{{"show":"{SHOW.id}"}}]')
+        await socket.receive()
+        assert socket._response is not None
+        connection = socket._response.connection
+        assert connection is not None and connection.transport is not None
+        connection.transport.pause_reading()
+        # The kernel would take megabytes for it before anybody felt it.
+        sids = list(node.rooms._rooms[SHOW.id].viewers)
+        ends = [connection.transport, *(node.rooms.fanout._socket(sid).tt_transport for sid in sids)]
+        for end in ends:
+            for buffer in (socketlib.SO_RCVBUF, socketlib.SO_SNDBUF):
+                end.get_extra_info("socket").setsockopt(socketlib.SOL_SOCKET, buffer, 4096)
+
+        async def behind() -> bool:
+            # Held and freed over and over, wide frames, until the kernel takes no more of them for the silent one.
+            for n in range(20):
+                hold = hold_id(f"w{n}-{random.random()}"[:20])
+                await node.locks.hold(hold, hold, random.sample(range(120), 10))
+                await node.locks.release(hold, hold)
+            await node.locks.master.command("FCALL", "tt_version", 0)
+            return node.rooms.stats()["behind"] > 0
+
+        monkeypatch.setattr(limits, "TICK_MIN_MS", 0)
+        monkeypatch.setattr(limits, "TICK_MAX_MS", 0)
+        await until(behind, timeout_s=60)
+        assert max(node.rooms.fanout.unsent(sid) for sid in sids) < 20_000 + 10_000
+        await settled(node, reader)
+        connection.transport.resume_reading()
+
+        reading = asyncio.create_task(_read(socket))
+
+        async def caught_up() -> bool:
+            return node.rooms.stats()["behind"] == 0
+
+        await until(caught_up)
+        assert node.rooms.stats()["viewers"] == 2, "it was caught up, not cut off"
+        reading.cancel()
+    await reader.close()
+
+
+async def _read(socket: Any) -> None:
+    async for message in socket:
+        assert message.data
+
+
+async def test_the_last_viewer_gone_the_room_goes_after_a_while(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FEED_LINGER_S", 0.05)
+    client = await viewer(node)
+    assert node.rooms.stats()["rooms"] == 1
+    await client.close()
+
+    async def gone() -> bool:
+        return node.rooms.stats()["rooms"] == 0
+
+    await until(gone)
+
+
+# --- the directory ------------------------------------------------------------------------------------------------
+async def test_the_directory_follows_declarations(node: Node) -> None:
+    await until(known(node))
+    assert node.directory.show(SHOW.id) == SHOW
+    with pytest.raises(ShowNotFound):
+        node.directory.show("west-other")
+    known_layout = await node.directory.layout(SHOW)
+    assert known_layout.index["F-12"] == [seat.id for seat in LAYOUT.seats].index("F-12")
+    assert await node.directory.layout_blob("0" * 32) is None
+    new = replace(SHOW, id="west-new", layout="f" * 32)
+    await node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    await node.locks.master.command("PUBLISH", keys.DIRECTORY, b'{"show":"west-new"}')
+
+    async def there() -> bool:
+        return any(show.id == "west-new" for show in node.directory.shows())
+
+    await until(there)
+    with pytest.raises(LayoutNotFound):
+        await node.directory.layout(new)
+
+
+async def test_a_theatre_that_two_regions_declare_is_refused_by_every_node(
+    node: Node, shared_servers: Servers, own_servers: Servers
+) -> None:
+    south = Region("south", "Bengaluru", own_servers.region.master, {}, "")
+    other = LockMaster(south)
+    rival = Theatre("gateway", "Gateway", "Mumbai", "south")
+    await other.command("HSET", keys.THEATRES, "gateway", wire.encode_theatre(rival))
+    await other.close()
+    feeds = {"west": Feed(shared_servers.region, "west"), "south": Feed(south, "west")}
+    directory = Directory(Topology({"west": shared_servers.region, "south": south}), feeds)
+    for feed in feeds.values():
+        feed.start()
+
+    async def read() -> bool:
+        return directory.read_regions == {"west", "south"}
+
+    await until(read)
+    with pytest.raises(TheatreConflict):
+        directory.show(SHOW.id)
+    with pytest.raises(TheatreConflict):
+        directory.region_of_theatre("gateway")
+    assert directory.shows() == []
+    await directory.close()
+    await asyncio.gather(*(feed.close() for feed in feeds.values()))

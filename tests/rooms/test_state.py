@@ -1,0 +1,145 @@
+"""A room's state, pure: whatever the feed does to it, a viewer that applies what it is sent ends at the authority."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime import limits
+from realtime.rooms.state import Frame, Outcome, RoomState
+from realtime.wire import ChangeMessage, pack_seats, seat_lists, unpack_seats
+
+SIZE = 9
+
+
+def change(version: int, seats: dict[int, int], epoch: str = "e1") -> ChangeMessage:
+    return ChangeMessage(epoch, version, **seat_lists(seats))  # type: ignore[arg-type]
+
+
+class Viewer:
+    """Keeps a map only from what it is sent, by the rules of docs/protocol.md."""
+
+    def __init__(self, state: RoomState) -> None:
+        self.join(state)
+
+    def join(self, state: RoomState) -> None:
+        self.epoch, self.version = state.epoch, state.version
+        self.map = unpack_seats(state.snapshot(), SIZE)
+
+    def take(self, state: RoomState, frame: Frame | None) -> None:
+        if frame is None or (frame.epoch == self.epoch and frame.version <= self.version):
+            return
+        if self.epoch not in (frame.epoch, frame.previous_epoch):
+            self.join(state)  # an epoch that came and went between two frames: the whole map again
+            return
+        assert frame.from_version <= self.version
+        for seat, status in frame.seats.items():
+            self.map[seat] = status
+        self.epoch, self.version = frame.epoch, frame.version
+
+
+seats = st.dictionaries(st.integers(0, SIZE - 1), st.integers(0, 3), max_size=4)
+steps = st.lists(
+    st.tuples(st.sampled_from(["change", "lose", "again", "frame", "join", "since", "epoch"]), seats), max_size=60
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps)
+def test_viewers_end_where_the_authority_is(plan: list[tuple[str, dict[int, int]]]) -> None:
+    authority, version, epoch = bytearray(SIZE), 1, "e1"
+    state = RoomState(epoch, version, bytearray(SIZE))
+    viewer, latecomer = Viewer(state), Viewer(state)
+    past: list[ChangeMessage] = []
+    left = (epoch, version, bytes(authority))
+
+    def heal() -> None:
+        assert state.reset(epoch, version, bytearray(authority))
+
+    for step, changed in plan:
+        if step in ("change", "lose", "epoch"):
+            for seat, status in changed.items():
+                authority[seat] = status
+            version += 1
+            if step == "epoch":
+                epoch += "x"
+            message = change(version, changed, epoch)
+            past.append(message)
+            if step != "lose" and state.apply(message) is Outcome.GAP:
+                heal()
+        elif step == "again" and past:
+            if state.apply(past[0]) is Outcome.GAP:
+                heal()
+        elif step == "frame":
+            frame = state.take_frame()
+            viewer.take(state, frame)
+            latecomer.take(state, frame)
+        elif step == "join":
+            latecomer.join(state)
+        elif step == "since":
+            missed = state.since(left[0], left[1])
+            if missed is not None:
+                back = bytearray(left[2])
+                for seat, status in missed.items():
+                    back[seat] = status
+                assert back == state.statuses
+            left = (state.epoch, state.version, bytes(state.statuses))
+    heal()
+    frame = state.take_frame()
+    for each in (viewer, latecomer):
+        each.take(state, frame)
+        assert each.map == authority
+    assert not state.dirty
+
+
+def test_a_lost_message_is_a_gap_and_nothing_is_applied() -> None:
+    state = RoomState("e1", 1, bytearray(SIZE))
+    assert state.apply(change(3, {0: 1})) is Outcome.GAP
+    assert state.apply(change(2, {0: 1}, "e2")) is Outcome.GAP
+    assert state.apply(change(2, {SIZE: 1})) is Outcome.GAP
+    assert (state.version, state.statuses) == (1, bytearray(SIZE))
+
+
+def test_a_seat_that_was_held_and_freed_within_a_tick_still_moves_the_version() -> None:
+    state = RoomState("e1", 1, bytearray(SIZE))
+    state.apply(change(2, {4: 1}))
+    state.apply(change(3, {4: 0}))
+    frame = state.take_frame()
+    assert frame is not None
+    assert (frame.from_version, frame.version, frame.seats) == (1, 3, {4: 0})
+
+
+def test_an_older_map_of_a_lagging_replica_is_left_alone() -> None:
+    state = RoomState("e1", 5, bytearray(SIZE))
+    assert not state.reset("e1", 4, bytearray(b"\1" * SIZE))
+    assert (state.version, state.dirty) == (5, False)
+
+
+def test_the_history_is_bounded() -> None:
+    state = RoomState("e1", 1, bytearray(SIZE))
+    for version in range(2, limits.ROOM_HISTORY_CHANGES + 100):
+        state.apply(change(version, {version % SIZE: 1}))
+    assert state.since("e1", 1) is None
+    assert state.since("e1", state.version - 10) is not None
+    assert len(state._history) <= limits.ROOM_HISTORY_CHANGES
+
+
+def test_since_inside_a_mended_gap_is_not_answered() -> None:
+    state = RoomState("e1", 1, bytearray(SIZE))
+    state.reset("e1", 9, bytearray(b"\1" + bytes(SIZE - 1)))
+    assert state.since("e1", 1) == {0: 1}
+    assert state.since("e1", 4) is None
+
+
+def test_a_snapshot_is_made_once_a_version() -> None:
+    state = RoomState("e1", 1, bytearray(SIZE))
+    assert state.snapshot() is state.snapshot()
+    before = state.snapshot()
+    state.apply(change(2, {0: 2}))
+    assert state.snapshot() != before
+
+
+@given(st.binary(max_size=300).map(lambda raw: bytes(b & 3 for b in raw)))
+def test_packing_seats_round_trips(statuses: bytes) -> None:
+    packed = pack_seats(statuses)
+    assert bytes(unpack_seats(packed, len(statuses))) == statuses
