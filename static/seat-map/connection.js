@@ -1,0 +1,239 @@
+/**
+ * One viewer's connection to the nodes: identity, reconnecting, fail-over, and requests that survive a lost connection.
+ *
+ * It knows the wire but nothing of seats or pictures. It reconnects for ever, to the same node first, then along the
+ * list. A request that was not answered before the connection broke is sent again on the next one; callers only send
+ * requests that the server answers twice without doing them twice (docs/protocol.md).
+ *
+ * Events: `state` (detail: ConnectionState), `message` (detail: {event, payload}), `online` after each (re)connect.
+ *
+ * @import { ConnectionState } from "./types.js"
+ */
+import { io } from "/static/vendor/socket.io.esm.min.js";
+
+const TOKEN = "tickingtickets.token";
+const ACK_MS = 6000;
+const RETRY_MS = [250, 500, 1000, 2000, 4000];
+const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled"];
+
+/** A refusal by the server, or `offline` / `timeout` when it could not be asked. */
+export class RequestError extends Error {
+  /** @param {{code: string, message: string, retryable?: boolean, [detail: string]: unknown}} error */
+  constructor(error) {
+    super(error.message);
+    this.code = error.code;
+    this.retryable = error.retryable ?? false;
+    this.details = error;
+  }
+}
+
+export class Connection extends EventTarget {
+  /** @param {string} server the node to begin with, an origin */
+  constructor(server) {
+    super();
+    /** @type {string[]} */
+    this.nodes = [server];
+    this.base = server;
+    /** @type {ConnectionState} */
+    this.state = "connecting";
+    this.owner = "";
+    /** @type {import("./socket.io.js").Socket | null} */
+    this._socket = null;
+    this._failures = 0;
+    this._timer = 0;
+    this._closed = false;
+    this._wake = () => this._nudge();
+  }
+
+  /** The identity token, "" before the first session. It is this browser's; all tabs share it. */
+  get token() {
+    return stored(TOKEN);
+  }
+
+  open() {
+    this._closed = false;
+    addEventListener("online", this._wake);
+    addEventListener("offline", this._wake);
+    addEventListener("pageshow", this._wake);
+    document.addEventListener("visibilitychange", this._wake);
+    this._connect();
+  }
+
+  close() {
+    this._closed = true;
+    removeEventListener("online", this._wake);
+    removeEventListener("offline", this._wake);
+    removeEventListener("pageshow", this._wake);
+    document.removeEventListener("visibilitychange", this._wake);
+    clearTimeout(this._timer);
+    this._drop();
+  }
+
+  /** Try again at once, whatever the timer says. */
+  retryNow() {
+    if (this.state !== "online" && !this._closed) this._connect();
+  }
+
+  /** @param {string[]} nodes origins to fail over to, best first */
+  setNodes(nodes) {
+    this.nodes = [...new Set([this.nodes[0], ...nodes.map((url) => new URL(url).origin)])];
+  }
+
+  /**
+   * Ask the server; waits for a connection, and asks again when one broke before the answer came.
+   * @param {string} event
+   * @param {object} payload
+   * @param {{patienceMs?: number}} [options] how long to try before giving up
+   * @returns {Promise<any>} the ack (ok: true)
+   * @throws {RequestError}
+   */
+  async request(event, payload, { patienceMs = 20000 } = {}) {
+    const deadline = performance.now() + patienceMs;
+    for (;;) {
+      const socket = await this._online(deadline);
+      const left = Math.max(500, Math.min(ACK_MS, deadline - performance.now()));
+      let ack;
+      try {
+        ack = await socket.timeout(left).emitWithAck(event, payload);
+      } catch {
+        // No answer: the road is broken, or so slow that another one is better.
+        if (this._socket === socket) this._lost();
+        continue;
+      }
+      if (ack?.ok) return ack;
+      throw new RequestError(ack?.error ?? { code: "internal", message: "" });
+    }
+  }
+
+  /**
+   * Ask over HTTP on the node that we are connected to.
+   * @param {string} path
+   * @param {RequestInit} [init]
+   * @returns {Promise<any>}
+   * @throws {RequestError}
+   */
+  async http(path, init) {
+    let response;
+    try {
+      response = await fetch(this.base + path, init);
+    } catch {
+      throw new RequestError({ code: "offline", message: "", retryable: true });
+    }
+    const body = await response.json().catch(() => ({}));
+    if (response.ok) return body;
+    throw new RequestError(body.error ?? { code: "internal", message: `HTTP ${response.status}`, retryable: true });
+  }
+
+  /** @param {number} deadline @returns {Promise<import("./socket.io.js").Socket>} */
+  _online(deadline) {
+    if (this._socket?.connected) return Promise.resolve(this._socket);
+    const left = deadline - performance.now();
+    if (left <= 0 || this._closed) return Promise.reject(new RequestError({ code: "offline", message: "", retryable: true }));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.removeEventListener("online", done);
+        reject(new RequestError({ code: "offline", message: "", retryable: true }));
+      }, left);
+      const done = () => {
+        clearTimeout(timer);
+        resolve(/** @type {import("./socket.io.js").Socket} */ (this._socket));
+      };
+      this.addEventListener("online", done, { once: true });
+    });
+  }
+
+  _connect() {
+    clearTimeout(this._timer);
+    this._drop();
+    // The node that we had gets the first two tries; it may only have been restarted.
+    const turn = Math.max(0, this._failures - 1);
+    const start = Math.max(0, this.nodes.indexOf(this.base));
+    const url = this.nodes[(start + turn) % this.nodes.length];
+    const socket = io(url, {
+      auth: (send) => send(this.token ? { token: this.token } : {}),
+      transports: ["websocket", "polling"],
+      tryAllTransports: true,
+      reconnection: false,
+      forceNew: true,
+      timeout: 5000,
+    });
+    this._socket = socket;
+    socket.on("session", (/** @type {{owner: string, token: string}} */ session) => {
+      this.owner = session.owner;
+      store(TOKEN, session.token);
+    });
+    socket.on("connect", () => {
+      this.base = url;
+      this._failures = 0;
+      this._setState("online");
+      this.dispatchEvent(new Event("online"));
+    });
+    socket.on("connect_error", (/** @type {Error} */ error) => {
+      if (error.message === "unauthorized") store(TOKEN, "");
+      if (this._socket === socket) this._lost();
+    });
+    socket.on("disconnect", () => {
+      if (this._socket === socket) this._lost();
+    });
+    for (const event of NEWS) {
+      socket.on(event, (payload) => {
+        if (this._socket === socket) this.dispatchEvent(new CustomEvent("message", { detail: { event, payload } }));
+      });
+    }
+  }
+
+  _lost() {
+    this._drop();
+    if (this._closed) return;
+    this._setState("offline");
+    const wait = RETRY_MS[Math.min(this._failures, RETRY_MS.length - 1)];
+    this._failures++;
+    clearTimeout(this._timer);
+    // Spread out: a node's viewers should not all knock at the next one in the same instant.
+    this._timer = setTimeout(() => this._connect(), wait * (0.5 + Math.random()));
+  }
+
+  _drop() {
+    const socket = this._socket;
+    this._socket = null;
+    socket?.off();
+    socket?.disconnect();
+  }
+
+  // The device woke up, or its network changed: find out now, not at the next heartbeat.
+  _nudge() {
+    if (document.visibilityState === "hidden") return;
+    if (!navigator.onLine && this.state === "online") this.dispatchEvent(new Event("doubt"));
+    else if (this.state === "offline") this._connect();
+    else if (this.state === "online") this.dispatchEvent(new Event("doubt"));
+  }
+
+  /** @param {ConnectionState} state */
+  _setState(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.dispatchEvent(new CustomEvent("state", { detail: state }));
+  }
+}
+
+/** @param {string} key */
+function stored(key) {
+  try {
+    return localStorage.getItem(key) ?? "";
+  } catch {
+    return memory.get(key) ?? "";
+  }
+}
+
+/** @param {string} key @param {string} value */
+function store(key, value) {
+  memory.set(key, value);
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // Storage may be forbidden; the identity then lasts as long as the page.
+  }
+}
+
+/** @type {Map<string, string>} */
+const memory = new Map();

@@ -1,0 +1,76 @@
+/**
+ * The colours that the canvas paints with, read from the element's CSS variables, and category colours made readable.
+ */
+
+/** @typedef {{bg: string, ink: string, muted: string, line: string, taken: string, own: string, ownInk: string, shape: string, shapeInk: string, font: string, categories: {fill: string, ink: string}[]}} Palette */
+
+/**
+ * @param {HTMLElement} host
+ * @param {{color: string}[]} categories
+ * @returns {Palette}
+ */
+export function readPalette(host, categories) {
+  const style = getComputedStyle(host);
+  /** @param {string} name */
+  const read = (name) => style.getPropertyValue(`--_${name}`).trim();
+  const bg = read("bg");
+  return {
+    bg,
+    ink: read("ink"),
+    muted: read("muted"),
+    line: read("line"),
+    taken: read("taken"),
+    own: read("own"),
+    ownInk: read("own-ink"),
+    shape: read("shape"),
+    shapeInk: read("shape-ink"),
+    font: style.fontFamily,
+    categories: categories.map(({ color }) => {
+      const fill = contrasting(color, bg, 3);
+      return { fill, ink: contrast(fill, "#ffffff") >= contrast(fill, "#14131a") ? "#ffffff" : "#14131a" };
+    }),
+  };
+}
+
+/**
+ * Move a colour towards black or white until it stands out from the ground it is on.
+ * @param {string} color hex
+ * @param {string} ground hex
+ * @param {number} ratio WCAG contrast wanted
+ */
+export function contrasting(color, ground, ratio) {
+  let rgb = parse(color);
+  const target = luminance(parse(ground)) > 0.4 ? 0 : 255;
+  for (let n = 0; n < 20 && contrast(hex(rgb), ground) < ratio; n++) {
+    rgb = /** @type {[number, number, number]} */ (rgb.map((v) => v + (target - v) * 0.1));
+  }
+  return hex(rgb);
+}
+
+/** @param {string} a @param {string} b hex colours @returns {number} WCAG contrast, 1 to 21 */
+export function contrast(a, b) {
+  const [x, y] = [luminance(parse(a)), luminance(parse(b))];
+  return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+}
+
+/** @param {string} text @returns {[number, number, number]} */
+function parse(text) {
+  let digits = text.trim().replace("#", "");
+  if (digits.length === 3) digits = [...digits].map((d) => d + d).join("");
+  const n = Number.parseInt(digits.slice(0, 6), 16);
+  return Number.isNaN(n) ? [128, 128, 128] : [n >> 16, (n >> 8) & 255, n & 255];
+}
+
+/** @param {number[]} rgb */
+function hex(rgb) {
+  return `#${rgb.map((v) => Math.round(v).toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** @param {number[]} rgb */
+function luminance(rgb) {
+  const [r, g, b] = rgb.map((v) => {
+    const c = v / 255;
+    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}

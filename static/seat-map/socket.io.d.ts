@@ -1,0 +1,24 @@
+// The part of the official client that the pages use; the client itself comes from npm at install (static/vendor/).
+
+export interface Socket {
+  readonly connected: boolean;
+  readonly id?: string;
+  auth: object | ((send: (data: object) => void) => void);
+  on(event: string, listener: (...args: any[]) => void): this;
+  off(event?: string, listener?: (...args: any[]) => void): this;
+  emit(event: string, ...args: any[]): this;
+  connect(): this;
+  disconnect(): this;
+  timeout(ms: number): { emitWithAck(event: string, ...args: any[]): Promise<any> };
+}
+
+export interface Options {
+  auth?: object | ((send: (data: object) => void) => void);
+  transports?: string[];
+  tryAllTransports?: boolean;
+  reconnection?: boolean;
+  forceNew?: boolean;
+  timeout?: number;
+}
+
+export function io(url: string, options?: Options): Socket;
