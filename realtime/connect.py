@@ -18,8 +18,6 @@ from redis.exceptions import RedisError
 
 from realtime.topology import Plain, Sentinels
 
-Address = tuple[str, int]
-
 
 def client(
     where: Plain, password: str = "", *, timeout_s: float | None = 5.0, connections: int = 16, decode: bool = False

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from realtime import limits
 from realtime.errors import BadRequest
-from realtime.model import STATUSES, Category, Layout, SalesState, Seat, SeatStatus, Shape, Show, Theatre
+from realtime.model import Category, Layout, SalesState, Seat, SeatStatus, Shape, Show, Theatre
 
 # --- what clients send --------------------------------------------------------------------------------------------
 Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
@@ -321,8 +321,3 @@ def decode_layout(blob: bytes) -> Layout:
     if layout.id != body.id:
         raise ValueError(f"layout {body.id} has the content of {layout.id}")
     return layout
-
-
-def status_name(digit: int) -> str:
-    """Return the word for a seat status 0-3."""
-    return STATUSES[digit].value

@@ -168,7 +168,7 @@ class Client:
         self.maps[change["show"]] = (change["epoch"], change["version"], statuses)
 
     def status(self, show: str, index: int) -> str:
-        return wire.status_name(self.maps[show][2][index])
+        return wire.STATUS_KEYS[self.maps[show][2][index]]
 
 
 def _paint(statuses: bytearray, lists: dict[str, Any]) -> None:

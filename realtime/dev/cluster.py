@@ -95,7 +95,6 @@ class Cluster:
                     assert child.process is not None
                     self._say(f"{child.name} ended with {child.process.returncode}; starting it again")
                     self._say(child.last_words())
-                    child.restarts += 1
                     child.start()
 
     def rest(self, name: str) -> Child:

@@ -24,7 +24,6 @@ class Child:
     log: Path
     env: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
-    restarts: int = 0
 
     def start(self) -> None:
         """Start the process; does not wait until it is ready."""

@@ -42,12 +42,17 @@ class _Node(Collector):
         lag = GaugeMetricFamily(
             "tickingtickets_feed_lag_ms", "Age of the last heartbeat when it came; clocks differ", labels=["owner"]
         )
+        moves = CounterMetricFamily(
+            "tickingtickets_feed_moves", "Times that a feed went to another server", labels=["owner"]
+        )
         for name, feed in self._feeds.items():
             live.add_metric([name], float(feed.live))
             if feed.lag_ms is not None:
                 lag.add_metric([name], feed.lag_ms)
+            moves.add_metric([name], feed.moves)
         yield live
         yield lag
+        yield moves
 
 
 def handler(
