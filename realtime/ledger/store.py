@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, delete, event, func, insert, make_url, select, update
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from realtime import wire
-from realtime.ledger import schema
+from realtime.ledger import migrations, schema
 from realtime.model import SalesState, Show, Theatre
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _SCHEMA_LOCK = 7_405_926
 _BUSY_MS = 5000
 """How long SQLite waits for another process to finish writing."""
+_CONNECT_S = 5.0
+_WILL_PASS = ("08", "25006", "28", "3D", "40", "53", "55", "57", "58")
+"""How PostgreSQL's codes begin that say: not now. No link, read-only, no such user or database (yet), deadlock, full,
+locked, shutting down, no disk."""
 
 
 class LedgerUnavailable(Exception):
@@ -77,19 +81,21 @@ class Ledger:
         """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``."""
         parsed = make_url(url)
         self._url = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-        self._engine: AsyncEngine = create_async_engine(self._url, pool_pre_ping=True)
-        if self._url.drivername.startswith("sqlite"):
+        sqlite = self._url.drivername.startswith("sqlite")
+        within = {} if sqlite else {"timeout": _CONNECT_S}
+        self._engine: AsyncEngine = create_async_engine(self._url, pool_pre_ping=True, connect_args=within)
+        if sqlite:
             _prepare_sqlite(self._engine)
 
     async def open(self) -> None:
-        """Make the tables that are missing."""
+        """Bring the database's schema up to date; it is made if there is none."""
         if self._url.drivername.startswith("sqlite") and self._url.database:
             Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
         async with self._transaction() as connection:
             if connection.dialect.name == "postgresql":
                 # Two keepers may start at once; SQLite's BEGIN IMMEDIATE is lock enough.
                 await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            await connection.run_sync(schema.metadata.create_all)
+            await connection.run_sync(migrations.upgrade)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -100,8 +106,12 @@ class Ledger:
         try:
             async with self._engine.begin() as connection:
                 yield connection
-        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-            raise LedgerUnavailable(str(error).splitlines()[0]) from error
+        except (OSError, PoolTimeout) as error:
+            raise LedgerUnavailable(_first_line(error)) from error
+        except DBAPIError as error:
+            if not _will_pass(error):
+                raise
+            raise LedgerUnavailable(_first_line(error)) from error
 
     # --- bookings -------------------------------------------------------------------------------------------------
     async def record(self, bookings: Sequence[NewBooking]) -> list[Result]:
@@ -278,6 +288,17 @@ async def _insert_bookings(connection: AsyncConnection, bookings: Sequence[NewBo
             for seat, index in b.seats
         ],
     )
+
+
+def _will_pass(error: DBAPIError) -> bool:
+    code = str(getattr(error.orig, "sqlstate", None) or "")
+    if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
+        return True
+    return code.startswith(_WILL_PASS)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _parts(seats: Sequence[str], size: int = 500) -> list[Sequence[str]]:
