@@ -5,10 +5,11 @@ shared, finished frame written straight to its transport; others (long-polling, 
 their way) get it through the queue of their engine.io socket, behind what is there.
 
 Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework had
-queued for it before, because the direct way is only taken while nothing is queued or half sent. Not guaranteed: that it
-arrives (a viewer may go), nor back-pressure: ask ``unsent`` before sending.
+queued for it before, because the direct way is only taken while nothing is queued and nothing is in the hands of the
+framework's writer. Not guaranteed: that it arrives (a viewer may go), nor back-pressure: ask ``unsent`` before sending.
 
-Where the private parts are missing (another version of the framework), everything falls back to plain ``emit``.
+Where the private parts are missing (another version of the framework), everything falls back to plain ``emit``. Then
+``unsent`` knows nothing: a viewer that does not read is only cut off when the framework misses its pongs.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Fanout:
         self.fast = _install(sio)
         self._backlog: deque[tuple[str, Packet]] = deque()
         self._emitting: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self.frames = 0
         self.bytes = 0
         if not self.fast:
@@ -86,36 +88,38 @@ class Fanout:
         socket = self._socket(sid)
         if socket is None or socket.closed:
             return
-        transport = getattr(socket, "tt_transport", None)
-        # unfinished_tasks, not empty(): a packet that the writer has taken but not yet written counts.
-        if transport is not None and socket.upgraded and not socket.queue._unfinished_tasks:
-            if not transport.is_closing():
-                transport.write(packet.frame)
+        way = getattr(socket, "tt_way", None)
+        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
+        if way is not None and socket.upgraded and not way.writing and not socket.queue._unfinished_tasks:
+            if not way.transport.is_closing():
+                way.transport.write(packet.frame)
             return
         socket.queue.put_nowait(packet.queued)
 
     def unsent(self, sid: str) -> int:
         """Return how many bytes wait for a viewer, about; what the kernel has taken does not count."""
-        if not self.fast:
-            return QUEUED_PACKET_BYTES * sum(waiting == sid for waiting, _ in self._backlog)
-        socket = self._socket(sid)
+        socket = self._socket(sid) if self.fast else None
         if socket is None:
             return 0
-        transport = getattr(socket, "tt_transport", None)
-        buffered = transport.get_write_buffer_size() if transport is not None and not transport.is_closing() else 0
+        way = getattr(socket, "tt_way", None)
+        buffered = way.transport.get_write_buffer_size() if way is not None and not way.transport.is_closing() else 0
         return int(buffered + socket.queue.qsize() * QUEUED_PACKET_BYTES)
 
     def abort(self, sid: str) -> None:
-        """Cut a viewer off without waiting for it to read."""
+        """Cut a viewer off without waiting for it to read; its ``disconnect`` follows."""
         socket = self._socket(sid) if self.fast else None
-        transport = getattr(socket, "tt_transport", None)
-        if transport is not None:
-            transport.abort()
+        if socket is not None and socket.upgraded:
+            socket.tt_way.transport.abort()
+            return
+        ending = self._sio.disconnect(sid) if socket is None else socket.close(wait=False, abort=True)
+        task = asyncio.get_running_loop().create_task(ending)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Wait for what plain emit still has to send."""
-        if self._emitting is not None:
-            await self._emitting
+        """Wait for what plain emit still has to send, and for those who are being cut off."""
+        waiting = [*self._closing, *([self._emitting] if self._emitting is not None else [])]
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     def _socket(self, sid: str) -> Any:
         return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
@@ -136,31 +140,43 @@ def _install(sio: socketio.AsyncServer) -> bool:
     try:
         driver = sio.eio._async["websocket"]
         probe = AsyncSocket(sio.eio, "probe")
+        made = driver(probe._websocket_handler, sio.eio)
         expected = (
-            driver.__call__,
-            driver.wait,
-            sio.manager.eio_sid_from_sid,
-            sio.eio.sockets,
-            probe.queue._unfinished_tasks,
-            probe.upgraded,
-            probe.closed,
-            probe._websocket_handler.__self__,
+            made.handler.__self__ is probe,
+            made.server is sio.eio,
+            callable(made.send) and callable(made.wait) and callable(sio.manager.eio_sid_from_sid),
+            isinstance(sio.eio.sockets, dict),
+            probe.queue._unfinished_tasks == 0,
+            probe.upgraded is False and probe.closed is False,
+            made._sock is None,
         )
     except (AttributeError, KeyError, TypeError):
         return False
+    if not all(expected):
+        return False
 
     class Driver(driver):  # type: ignore[misc, valid-type]
-        """Shows the transport to ``Fanout``, and turns deflate off: 117 KiB a viewer, and no frame could be shared."""
+        """Shows ``Fanout`` the transport, and when it is free. No deflate: it costs 117 KiB a viewer."""
 
         async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
             request = environ["aiohttp.request"]
             self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
             await self._sock.prepare(request)
             self.environ = environ
-            self.handler.__self__.tt_transport = request.transport
+            self.transport = request.transport
+            self.writing = False
+            self.handler.__self__.tt_way = self
             await self.handler(self)
             return self._sock
 
+        async def send(self, message: str | bytes) -> None:
+            # The writer takes a batch of packets out of the queue at once, and may be held up here between two of them.
+            self.writing = True
+            try:
+                await super().send(message)
+            finally:
+                self.writing = False
+
     # A copy: the module's own dictionary serves every other server in the process.
     sio.eio._async = {**sio.eio._async, "websocket": Driver}
-    return bool(expected)
+    return True

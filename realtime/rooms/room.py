@@ -223,7 +223,8 @@ class Room:
     def _needs(self, viewer: Viewer, frame: Frame) -> bool:
         # One who joined (again) meanwhile has all of it, and one who left is not here any more.
         current = self.viewers.get(viewer.sid) is viewer
-        return current and (viewer.epoch != frame.epoch or viewer.version < frame.version)
+        corrects = viewer.version == frame.from_version == frame.version
+        return current and (viewer.epoch != frame.epoch or viewer.version < frame.version or corrects)
 
     def _catch_up(self, now: float) -> None:
         for viewer in tuple(self.viewers.values()):

@@ -45,7 +45,8 @@ class RoomState:
     """A show's map as one node knows it.
 
     Invariants: ``version`` only rises within an epoch; a frame's seats carry their latest status, so a viewer at any
-    version between ``from_version`` and ``version`` that applies it is at ``version``.
+    version between ``from_version`` and ``version`` that applies it is at ``version``. A frame whose two versions are
+    the same is a correction: the map was wrong at that version. The next frame carries it again, for whoever missed it.
     """
 
     def __init__(self, epoch: str, version: int, statuses: bytearray) -> None:
@@ -57,6 +58,8 @@ class RoomState:
         self._history_seats = 0
         self._told_epoch, self._told_version = epoch, version
         self._untold: set[int] = set()
+        self._corrected: set[int] = set()
+        self._corrected_at = version
         self._packed: str | None = None
 
     def apply(self, change: ChangeMessage) -> Outcome:
@@ -66,7 +69,7 @@ class RoomState:
         if change.version <= self.version:
             return Outcome.OLD
         seats = change.seats()
-        if change.version != self.version + 1 or any(seat >= len(self.statuses) for seat in seats):
+        if change.version != self.version + 1 or not all(0 <= seat < len(self.statuses) for seat in seats):
             return Outcome.GAP
         for seat, status in seats.items():
             self.statuses[seat] = status
@@ -76,23 +79,27 @@ class RoomState:
     def reset(self, epoch: str, version: int, statuses: bytearray) -> bool:
         """Take a map that was read afresh; viewers will be told the difference.
 
-        A map older than this one (a replica that lags behind another) is left alone: False.
+        A map older than this one (a replica that lags behind another) is left alone: False. One of another size is
+        not of this show: ``ValueError``.
         """
         if epoch == self.epoch and version < self.version:
             return False
-        if len(statuses) == len(self.statuses):
-            differing = tuple(i for i, (a, b) in enumerate(zip(self.statuses, statuses, strict=True)) if a != b)
-        else:
-            differing = tuple(range(len(statuses)))
+        if len(statuses) != len(self.statuses):
+            raise ValueError(f"a map of {len(self.statuses)} seats can't become one of {len(statuses)}")
+        differing = tuple(i for i, (a, b) in enumerate(zip(self.statuses, statuses, strict=True)) if a != b)
         self.statuses = statuses
         if epoch != self.epoch:
             self.epoch = epoch
             self._history.clear()
             self._history_seats = 0
             self.version = version
-            self._untold.update(differing)
+            self._untold.update(differing, self._corrected)
+            self._corrected.clear()
             self._packed = None
         elif version > self.version or differing:
+            if version == self.version:
+                self._corrected.update(differing)
+                self._corrected_at = version
             self._moved(version, differing)
         return True
 
@@ -106,16 +113,14 @@ class RoomState:
         """Return what changed after a version (seat -> status now), or None when that is not known any more."""
         if epoch != self.epoch or version > self.version:
             return None
-        if version == self.version:
-            return {}
         changed: set[int] = set()
+        known = version == self.version
         for step in reversed(self._history):
-            if step.version <= version:
-                return None  # ``version`` lies inside a mended gap
+            if step.from_version < version:
+                break  # if not known by now, ``version`` lies inside a mended gap
             changed.update(step.seats)
-            if step.from_version == version:
-                return {seat: self.statuses[seat] for seat in changed}
-        return None
+            known = known or step.from_version == version
+        return {seat: self.statuses[seat] for seat in changed} if known else None
 
     @property
     def dirty(self) -> bool:
@@ -130,9 +135,11 @@ class RoomState:
             self.epoch,
             self._told_version,
             self.version,
-            {seat: self.statuses[seat] for seat in self._untold},
+            {seat: self.statuses[seat] for seat in self._untold | self._corrected},
             self._told_epoch if self._told_epoch != self.epoch else None,
         )
+        if frame.previous_epoch is None and self._corrected_at <= frame.from_version < frame.version:
+            self._corrected.clear()
         self._told_epoch, self._told_version = self.epoch, self.version
         self._untold.clear()
         return frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,9 +18,10 @@ def change(version: int, seats: dict[int, int], epoch: str = "e1") -> ChangeMess
 
 
 class Viewer:
-    """Keeps a map only from what it is sent, by the rules of docs/protocol.md."""
+    """Keeps a map only from what it is sent, by the rules of docs/protocol.md; ``deaf`` to corrections if it likes."""
 
-    def __init__(self, state: RoomState) -> None:
+    def __init__(self, state: RoomState, *, deaf: bool = False) -> None:
+        self.deaf = deaf
         self.join(state)
 
     def join(self, state: RoomState) -> None:
@@ -27,8 +29,12 @@ class Viewer:
         self.map = unpack_seats(state.snapshot(), SIZE)
 
     def take(self, state: RoomState, frame: Frame | None) -> None:
-        if frame is None or (frame.epoch == self.epoch and frame.version <= self.version):
+        if frame is None:
             return
+        if frame.epoch == self.epoch and frame.version <= self.version:
+            corrects = frame.from_version == frame.version == self.version and not self.deaf
+            if not corrects:
+                return
         if self.epoch not in (frame.epoch, frame.previous_epoch):
             self.join(state)  # an epoch that came and went between two frames: the whole map again
             return
@@ -39,9 +45,8 @@ class Viewer:
 
 
 seats = st.dictionaries(st.integers(0, SIZE - 1), st.integers(0, 3), max_size=4)
-steps = st.lists(
-    st.tuples(st.sampled_from(["change", "lose", "again", "frame", "join", "since", "epoch"]), seats), max_size=60
-)
+verbs = ["change", "lose", "again", "frame", "join", "since", "epoch", "drift", "mend"]
+steps = st.lists(st.tuples(st.sampled_from(verbs), seats), max_size=60)
 
 
 @settings(max_examples=300, deadline=None)
@@ -49,7 +54,8 @@ steps = st.lists(
 def test_viewers_end_where_the_authority_is(plan: list[tuple[str, dict[int, int]]]) -> None:
     authority, version, epoch = bytearray(SIZE), 1, "e1"
     state = RoomState(epoch, version, bytearray(SIZE))
-    viewer, latecomer = Viewer(state), Viewer(state)
+    viewer, latecomer, deaf = Viewer(state), Viewer(state), Viewer(state, deaf=True)
+    viewers = (viewer, latecomer, deaf)
     past: list[ChangeMessage] = []
     left = (epoch, version, bytes(authority))
 
@@ -72,10 +78,18 @@ def test_viewers_end_where_the_authority_is(plan: list[tuple[str, dict[int, int]
                 heal()
         elif step == "frame":
             frame = state.take_frame()
-            viewer.take(state, frame)
-            latecomer.take(state, frame)
+            for each in viewers:
+                each.take(state, frame)
         elif step == "join":
             latecomer.join(state)
+            if changed:
+                deaf.join(state)
+        elif step == "drift":
+            # The authority differs without a word, and everybody has the wrong map until somebody looks.
+            for seat, status in changed.items():
+                authority[seat] = status
+        elif step == "mend":
+            heal()
         elif step == "since":
             missed = state.since(left[0], left[1])
             if missed is not None:
@@ -86,9 +100,17 @@ def test_viewers_end_where_the_authority_is(plan: list[tuple[str, dict[int, int]
             left = (state.epoch, state.version, bytes(state.statuses))
     heal()
     frame = state.take_frame()
-    for each in (viewer, latecomer):
+    for each in viewers:
+        each.take(state, frame)
+    assert viewer.map == authority
+    # One who joined a wrong map between two frames, or passes corrections over, is right with the next change.
+    version += 1
+    assert state.apply(change(version, {}, epoch)) is Outcome.APPLIED
+    frame = state.take_frame()
+    for each in viewers:
         each.take(state, frame)
         assert each.map == authority
+        assert (each.epoch, each.version) == (epoch, version)
     assert not state.dirty
 
 
@@ -97,6 +119,7 @@ def test_a_lost_message_is_a_gap_and_nothing_is_applied() -> None:
     assert state.apply(change(3, {0: 1})) is Outcome.GAP
     assert state.apply(change(2, {0: 1}, "e2")) is Outcome.GAP
     assert state.apply(change(2, {SIZE: 1})) is Outcome.GAP
+    assert state.apply(change(2, {0: 1, -1: 1})) is Outcome.GAP
     assert (state.version, state.statuses) == (1, bytearray(SIZE))
 
 
@@ -107,6 +130,26 @@ def test_a_seat_that_was_held_and_freed_within_a_tick_still_moves_the_version() 
     frame = state.take_frame()
     assert frame is not None
     assert (frame.from_version, frame.version, frame.seats) == (1, 3, {4: 0})
+
+
+def test_a_map_that_was_wrong_is_corrected_at_its_version_and_with_the_next_frame() -> None:
+    state = RoomState("e1", 5, bytearray(SIZE))
+    assert state.reset("e1", 5, bytearray(b"\3" + bytes(SIZE - 1)))
+    frame = state.take_frame()
+    assert frame is not None and (frame.from_version, frame.version, frame.seats) == (5, 5, {0: 3})
+    assert state.since("e1", 5) == {0: 3}
+    state.apply(change(6, {1: 1}))
+    frame = state.take_frame()
+    assert frame is not None and (frame.from_version, frame.version, frame.seats) == (5, 6, {0: 3, 1: 1})
+    state.apply(change(7, {1: 0}))
+    frame = state.take_frame()
+    assert frame is not None and frame.seats == {1: 0}
+
+
+def test_a_map_of_another_size_is_refused() -> None:
+    state = RoomState("e1", 5, bytearray(SIZE))
+    with pytest.raises(ValueError, match="seats"):
+        state.reset("e2", 6, bytearray(SIZE + 1))
 
 
 def test_an_older_map_of_a_lagging_replica_is_left_alone() -> None:

@@ -1,0 +1,155 @@
+"""Fan-out on a real server: what is sent to a viewer arrives in order, whichever way it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import socketio
+from aiohttp import ClientSession, ClientWebSocketResponse, web
+
+from realtime import limits
+from realtime.dev import valkey
+from realtime.rooms.fanout import Fanout, encode
+from tests.cluster import until
+
+
+class Server:
+    """A Socket.IO server with nothing but a fan-out."""
+
+    def __init__(self, *, fast: bool) -> None:
+        self.sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=None)
+        parts = self.sio.eio._async
+        if not fast:
+            self.sio.eio._async = {}
+        self.fanout = Fanout(self.sio)
+        self.sio.eio._async = self.sio.eio._async or parts
+        assert self.fanout.fast is fast
+        self.sids: list[str] = []
+        self.gone: list[str] = []
+        self.sio.on("connect", self._connect)
+        self.sio.on("disconnect", self._disconnect)
+        app = web.Application()
+        self.sio.attach(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        self.url = ""
+
+    async def _connect(self, sid: str, *_more: Any) -> None:
+        self.sids.append(sid)
+
+    async def _disconnect(self, sid: str, *_more: Any) -> None:
+        self.gone.append(sid)
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        port = valkey.free_port()
+        await web.TCPSite(self._runner, valkey.HOST, port).start()
+        self.url = f"http://{valkey.HOST}:{port}"
+
+    async def stop(self) -> None:
+        await self.sio.shutdown()
+        await self.fanout.close()
+        await self._runner.cleanup()
+
+
+@pytest.fixture(params=[True, False], ids=["direct", "emit"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    each = Server(fast=request.param)
+    await each.start()
+    yield each
+    await each.stop()
+
+
+async def join(server: Server, session: ClientSession, *, deflate: int = 0) -> tuple[str, ClientWebSocketResponse]:
+    """Connect by WebSocket, by hand; return the viewer's sid and its end."""
+    url = f"{server.url}/socket.io/?EIO=4&transport=websocket"
+    socket = await session.ws_connect(url, max_msg_size=0, compress=deflate)
+    await socket.receive()
+    await socket.send_str("40")
+    await socket.receive()
+    return server.sids[-1], socket
+
+
+def reading(socket: ClientWebSocketResponse, on: bool) -> None:
+    assert socket._response is not None and socket._response.connection is not None
+    transport = socket._response.connection.transport
+    assert transport is not None
+    if on:
+        transport.resume_reading()
+    else:
+        transport.pause_reading()
+
+
+async def test_a_frame_never_overtakes_what_the_framework_holds_in_its_hands(server: Server) -> None:
+    async with ClientSession() as session:
+        sid, socket = await join(server, session)
+        reading(socket, False)
+        # More than the kernel takes, and something behind it: the writer takes both, and is stopped between them.
+        await asyncio.gather(server.sio.emit("map", "x" * 20_000_000, to=sid), server.sio.emit("ack", to=sid))
+
+        async def stopped() -> bool:
+            return bool(server.sio.get_environ(sid)["aiohttp.request"].transport.get_write_buffer_size())
+
+        await until(stopped)
+        for version in (1, 2):
+            server.fanout.send(sid, encode("seats:changed", {"version": version}))
+        reading(socket, True)
+        heard = [(await socket.receive_str())[:26] for _ in range(4)]
+        assert [text.partition('"')[2].partition('"')[0] for text in heard] == ["map", "ack", *["seats:changed"] * 2]
+        await socket.close()
+
+
+async def test_deflate_is_not_agreed_upon_and_large_frames_arrive(server: Server) -> None:
+    async with ClientSession() as session:
+        sid, socket = await join(server, session, deflate=15)
+        if server.fanout.fast:
+            assert not socket.compress
+        for size in (10, 125 - 20, 126, 1 << 15, 1 << 16, 1 << 17):
+            server.fanout.send(sid, encode("seats:changed", {"text": "x" * size}))
+            assert await socket.receive_str() == f'42["seats:changed",{{"text":"{"x" * size}"}}]'
+        await socket.close()
+
+
+async def test_a_viewer_that_reads_nothing_can_be_cut_off(server: Server) -> None:
+    async with ClientSession() as session:
+        sid, socket = await join(server, session)
+        reading(socket, False)
+        if server.fanout.fast:
+            while server.fanout.unsent(sid) < limits.VIEWER_UNSENT_BYTES:
+                server.fanout.send(sid, encode("seats:changed", {"text": "x" * 100_000}))
+        server.fanout.abort(sid)
+
+        async def gone() -> bool:
+            return server.gone == [sid]
+
+        await until(gone)
+        reading(socket, True)
+        await socket.close()
+
+
+async def test_a_poller_that_fetches_nothing_can_be_cut_off(server: Server) -> None:
+    async with ClientSession() as session:
+        url = f"{server.url}/socket.io/?EIO=4&transport=polling"
+        opened = await (await session.get(url)).text()
+        eio_sid = opened.partition('"sid":"')[2].partition('"')[0]
+        await session.post(f"{url}&sid={eio_sid}", data="40")
+        await session.get(f"{url}&sid={eio_sid}")
+        sid = server.sids[-1]
+        for version in range(100):
+            server.fanout.send(sid, encode("seats:changed", {"version": version}))
+        if server.fanout.fast:
+            assert server.fanout.unsent(sid) > limits.VIEWER_UNSENT_BYTES
+        server.fanout.abort(sid)
+
+        async def gone() -> bool:
+            return server.gone == [sid]
+
+        await until(gone)
+
+
+async def test_sending_to_one_who_is_gone_is_nothing(server: Server) -> None:
+    server.fanout.send("nobody", encode("seats:changed", {}))
+    server.fanout.abort("nobody")
+    assert server.fanout.unsent("nobody") in (0, 4096)
