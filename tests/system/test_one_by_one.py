@@ -111,9 +111,10 @@ async def book(url: str, seat: str) -> None:
     await buyer.close()
 
 
-async def serves(url: str) -> bool:
+async def sells(url: str) -> bool:
+    """Whether the node is there and has heard of the show."""
     with contextlib.suppress(aiohttp.ClientError):
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as response:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/api/v1/shows/west-s") as response:
             return response.status == 200
     return False
 
@@ -129,7 +130,7 @@ async def test_one_redis_one_keeper_one_node(installation: Installation) -> None
     installation.start("node", "--region", "west", "--port", str(port))
     await open_sales(installation)
     url = f"http://{valkey.HOST}:{port}"
-    await until(lambda: serves(url))
+    await until(lambda: sells(url))
     await asyncio.gather(*(book(url, f"A-{n}") for n in range(1, 6)))
 
 
@@ -146,7 +147,7 @@ async def test_a_master_behind_a_sentinel_is_followed_through_a_failover(install
     installation.start("node", "--region", "west", "--port", str(port))
     await open_sales(installation)
     url = f"http://{valkey.HOST}:{port}"
-    await until(lambda: serves(url))
+    await until(lambda: sells(url))
     await book(url, "A-1")
     viewer = await Client.connect(url)
     await viewer.call("show:watch", {"show": "west-s"})
