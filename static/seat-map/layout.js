@@ -256,8 +256,10 @@ export function shapeBounds(shape, pitch) {
   } else if (shape.kind === "rectangle") {
     box = { left: first[0], top: first[1], right: first[0] + second[0], bottom: first[1] + second[1] };
   } else if (shape.kind === "text") {
-    const half = (shape.text.length + 1) * pitch * 0.4;
-    return { left: first[0] - half, right: first[0] + half, top: first[1] - pitch, bottom: first[1] + pitch };
+    const size = second[1] || pitch;
+    const half = (shape.text.length + 1) * size * 0.4;
+    // Generously, for it may be turned.
+    return { left: first[0] - half, right: first[0] + half, top: first[1] - (shape.rotation ? half : size), bottom: first[1] + (shape.rotation ? half : size) };
   } else {
     const xs = shape.points.map((p) => p[0]);
     const ys = shape.points.map((p) => p[1]);
