@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
-SOURCES := realtime loadtest tests
+SOURCES := realtime loadtest tests scripts
 
 .PHONY: help up test check lint format types layers types-js tests bench install install-dev browser clean
 .DEFAULT_GOAL := help

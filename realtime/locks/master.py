@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -15,12 +16,20 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import (
+    BusyLoadingError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from realtime import connect, limits
 from realtime.errors import Overloaded, RegionUnavailable
 from realtime.topology import Region
 
+log = logging.getLogger(__name__)
 LIBRARY = files("realtime.locks").joinpath("seats.lua")
 MAX_BATCH = 512
 """Calls in one pipeline: keeps one reply burst small enough not to hold up the loop."""
@@ -30,7 +39,9 @@ RETRY_AFTER_S = 0.1
 """Pause before a master that was out of reach is looked for again; calls fail at once in the meantime."""
 
 # A server that says one of these is not (or not yet) the master that we need; another may be.
-_NOT_THE_MASTER = ("READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "Function not found", "MISCONF", "OOM")
+_NOT_THE_MASTER = (ReadOnlyError, BusyLoadingError, MasterDownError, OutOfMemoryError)
+_CANNOT_WRITE = ("NOREPLICAS", "MISCONF")
+_NO_LIBRARY = "Function not found"
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +95,7 @@ class LockMaster:
         try:
             loaded = int(await self.command("FCALL", "tt_version", 0))
         except RegionUnavailable as error:
-            if error.details.get("reason") != "Function not found":
+            if error.details.get("reason") != _NO_LIBRARY:
                 raise
             loaded = 0
         if loaded < int(found[1]):
@@ -139,7 +150,8 @@ class LockMaster:
                 pipeline.execute_command(*call.args)
             replies = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
-            await self._lost(str(error))
+            log.debug("%s: the master is out of reach: %s", self.region, error)
+            await self._lost()
             replies = [RegionUnavailable(region=self.region)] * len(batch)
         for call, reply in zip(batch, replies, strict=True):
             call.timer.cancel()
@@ -151,13 +163,13 @@ class LockMaster:
                 call.answer.set_result(reply)
 
     async def _refusal(self, error: Exception) -> Exception:
-        if isinstance(error, RedisError):
-            reason = next((word for word in _NOT_THE_MASTER if word in str(error)), None)
-            if reason == "Function not found":
-                return RegionUnavailable(region=self.region, reason=reason)
-            if reason is not None or not isinstance(error, ResponseError):
-                await self._lost(str(error))
-                return RegionUnavailable(region=self.region)
+        if isinstance(error, ResponseError) and _NO_LIBRARY in str(error):
+            # A master that no keeper has prepared yet.
+            return RegionUnavailable(region=self.region, reason=_NO_LIBRARY)
+        elsewhere = isinstance(error, _NOT_THE_MASTER) or any(word in str(error) for word in _CANNOT_WRITE)
+        if elsewhere or (isinstance(error, RedisError) and not isinstance(error, ResponseError)):
+            await self._lost()
+            return RegionUnavailable(region=self.region)
         return error
 
     async def _connected(self) -> Redis:
@@ -169,7 +181,7 @@ class LockMaster:
                 )
             return self._redis
 
-    async def _lost(self, _reason: str) -> None:
+    async def _lost(self) -> None:
         self._down_until = asyncio.get_running_loop().time() + RETRY_AFTER_S
         self._fail_waiting()
         redis, self._redis = self._redis, None

@@ -1,0 +1,87 @@
+"""The command line: help, one-line errors, and what operators do, against a running cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime.dev import samples
+from realtime.dev.cluster import Cluster
+
+
+def run(*args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "realtime", *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def test_help_names_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("up", "node", "keeper", "plans", "shows", "theatres"):
+        assert command in done.stdout
+    assert "Delay the links" in run("up", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["node", "--region", "west", "--port", "1"], "--topology"),
+        (["--topology", "EXAMPLE", "node", "--region", "west", "--port", "8000"], "SECRET"),
+        (["node", "--region", "west"], "--port"),
+        (["plans", "import", "nowhere.json", "--theatre", "x"], "does not exist"),
+        (["shows", "add"], "Missing option"),
+        (["fly"], "No such command"),
+    ],
+)
+def test_an_error_is_one_clear_line_and_no_traceback(args: list[str], said: str) -> None:
+    example = str(Path(__file__).parent.parent.parent / "topology.example.toml")
+    done = run(*(example if arg == "EXAMPLE" else arg for arg in args), env={"TICKINGTICKETS_SECRET": ""})
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_an_operator_imports_a_plan_and_sells_a_show(cluster: Cluster, tmp_path: Path) -> None:
+    env = {f"TICKINGTICKETS_{name}": value for name, value in cluster.secrets.items()}
+
+    async def tickets(*args: str) -> subprocess.CompletedProcess[str]:
+        topology = str(cluster.topology_file("north"))
+        return await asyncio.to_thread(run, "--topology", topology, *args, env=env)
+
+    file = tmp_path / "hall.json"
+    file.write_bytes(samples.multiplex_plan())
+    added = await tickets("theatres", "add", "cli-hall", "--region", "south", "--name", "CLI Hall", "--city", "Chennai")
+    assert added.returncode == 0, added.stderr
+    imported = await tickets("plans", "import", str(file), "--theatre", "cli-hall")
+    assert imported.returncode == 0, imported.stderr
+    assert "in south" in imported.stdout and "280 seats" in imported.stdout
+    layout = imported.stdout.split()[1]
+    sold = ["--title", "From the shell", "--starts-at", "2030-01-01T18:30:00+05:30"]
+    prices = [part for name in ("Recliner", "Gold", "Silver") for part in ("--price", f"{name}=300")]
+    shown = await tickets("shows", "add", "--theatre", "cli-hall", "--layout", layout, *sold, *prices)
+    assert shown.returncode == 0, shown.stderr
+    show = "south-cli-hall-20300101-1830"
+    assert shown.stdout.startswith(show)
+    assert show in (await tickets("shows", "list")).stdout
+    assert "cli-hall" in (await tickets("theatres", "list")).stdout
+    for verb, state in (("pause", "paused"), ("close", "closed"), ("open", "open")):
+        assert f"{show} is {state}" in (await tickets("shows", verb, show)).stdout
+
+    file.write_text('{"zones": [')
+    broken = await tickets("plans", "import", str(file), "--theatre", "cli-hall")
+    assert broken.returncode == 1
+    assert "line 1" in broken.stderr and "Traceback" not in broken.stderr
+    nowhere = await tickets("shows", "pause", "south-unknown")
+    assert (nowhere.returncode, "show_not_found" in nowhere.stderr) == (1, True)
+    stolen = await tickets("theatres", "add", "cli-hall", "--region", "north", "--name", "Mine", "--city", "Delhi")
+    assert (stolen.returncode, "theatre_conflict" in stolen.stderr) == (1, True)

@@ -1,0 +1,190 @@
+"""The embedded cluster: taken ports, one at a time, a second start goes on, nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from realtime.dev import valkey
+from realtime.dev.cluster import Cluster, ClusterError
+from realtime.dev.plan import ClusterPlan, plan
+from realtime.dev.relay import Relay
+from tests.cluster import Client, new_show, node_urls, until
+
+
+def test_the_ports_of_fifteen_nodes() -> None:
+    whole = plan(Path("var"), nodes_per_region=5, wan=True)
+    assert whole.nodes == {
+        "north": list(range(8001, 8006)),
+        "west": list(range(8006, 8011)),
+        "south": list(range(8011, 8016)),
+    }
+    assert plan(Path("var")).nodes == {"north": [8001], "west": [8002], "south": [8003]}
+    ports = [port for port, _purpose in whole.ports()]
+    assert len(ports) == len(set(ports)) == 15 + 3 + 9 + 6
+
+
+async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    cluster = Cluster(plan(tmp_path, port=valkey.free_port))
+    port = cluster.plan.nodes["west"][0]
+    with socket.socket() as taken:
+        taken.bind((valkey.HOST, port))
+        taken.listen()
+        with pytest.raises(ClusterError, match=rf"port {port} on 127.0.0.1, meant for a node of west, is taken"):
+            await cluster.start()
+    assert cluster.children == {}
+    await cluster.stop()
+
+
+def small(folder: Path) -> ClusterPlan:
+    return plan(folder, regions=("west",), port=valkey.free_port)
+
+
+async def test_a_second_start_goes_on_and_fresh_begins_anew(tmp_path: Path) -> None:
+    first = Cluster(small(tmp_path))
+    await first.start(sample_data=False)
+    rival = Cluster(small(tmp_path))
+    with pytest.raises(ClusterError, match="another cluster runs"):
+        await rival.start()
+    show = await new_show(first, "west")
+    buyer = await Client.connect(node_urls(first)[0])
+    assert (await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"}))["ok"]
+    await buyer.close()
+    await first.stop()
+    assert not any(child.running for child in first.children.values())
+
+    second = Cluster(small(tmp_path))
+    await second.start(sample_data=False)
+    viewer = await Client.connect(node_urls(second)[0])
+    assert (await viewer.call("show:watch", {"show": show}))["ok"]
+    assert viewer.status(show, 0) == "held"
+    await viewer.close()
+    await second.stop()
+
+    third = Cluster(small(tmp_path))
+    await third.start(sample_data=False, fresh=True)
+    viewer = await Client.connect(node_urls(third)[0])
+    assert (await viewer.call("show:watch", {"show": show}))["error"]["code"] == "show_not_found"
+    await viewer.close()
+    await third.stop()
+
+
+async def test_what_dies_is_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    cluster = Cluster(small(tmp_path), say=said.append)
+    await cluster.start(sample_data=False)
+    watching = asyncio.create_task(cluster.supervise())
+    keeper = cluster.children["keeper west"]
+    assert keeper.process is not None
+    before = keeper.process.pid
+    keeper.process.kill()
+
+    async def another() -> bool:
+        return keeper.running and keeper.process is not None and keeper.process.pid != before
+
+    await until(another)
+    assert any("keeper west ended with -9" in line for line in said)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await cluster.stop()
+
+
+async def test_up_starts_everything_and_a_signal_stops_everything(tmp_path: Path) -> None:
+    """The command itself, on its fixed ports where they are free; else it must name the one that is not."""
+    process = _up(tmp_path / "var")
+    assert process.stdout is not None
+    lines: list[str] = []
+    started = await asyncio.to_thread(_read_until, process, "Ctrl-C stops everything.", lines)
+    if not started:
+        assert process.wait() == 1
+        assert "is taken" in "".join(lines), lines
+        pytest.fail(f"the fixed ports are needed for this test: {lines[-1]}")
+    assert "http://127.0.0.1:8001/" in "".join(lines)
+    viewer = await Client.connect("http://127.0.0.1:8003")
+    await viewer.close()
+    process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(process.wait, 60)
+    assert process.returncode == 0
+    for port, purpose in plan(tmp_path, wan=True).ports():
+        with socket.socket() as probe:
+            assert probe.connect_ex((valkey.HOST, port)) != 0, f"{purpose} was left behind"
+
+
+def _up(data: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "realtime", "up", "--data", str(data), "--wan"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _read_until(process: subprocess.Popen[str], text: str, lines: list[str]) -> bool:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return True
+    return False
+
+
+# --- the relay ----------------------------------------------------------------------------------------------------
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(4096):
+        writer.write(data)
+    writer.close()
+
+
+async def test_a_relay_delays_keeps_order_and_passes_everything_on() -> None:
+    far = await asyncio.start_server(_echo, valkey.HOST, 0)
+    relay = Relay(valkey.free_port(), far.sockets[0].getsockname()[1], (5.0, 15.0))
+    await relay.start()
+    reader, writer = await asyncio.open_connection(valkey.HOST, relay.port)
+    sent = b"".join(n.to_bytes(4, "big") for n in range(100_000))
+    begun = time.monotonic()
+    writer.write(sent)
+    got = await reader.readexactly(len(sent))
+    assert got == sent
+    assert time.monotonic() - begun >= 0.010, "twice five milliseconds at the least"
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+    await relay.close()
+    far.close()
+
+
+async def test_a_cut_relay_drops_what_is_on_the_way_and_refuses_until_restored() -> None:
+    far = await asyncio.start_server(_echo, valkey.HOST, 0)
+    relay = Relay(valkey.free_port(), far.sockets[0].getsockname()[1], (200.0, 200.0))
+    await relay.start()
+    reader, writer = await asyncio.open_connection(valkey.HOST, relay.port)
+    writer.write(b"lost")
+    await writer.drain()
+
+    async def connected() -> bool:
+        return len(relay._writers) == 2
+
+    await until(connected)
+    relay.cut()
+    with pytest.raises(ConnectionError):
+        if await reader.read() == b"":
+            raise ConnectionResetError
+    late_reader, late_writer = await asyncio.open_connection(valkey.HOST, relay.port)
+    with pytest.raises(ConnectionError):
+        if await late_reader.read() == b"":
+            raise ConnectionResetError
+    relay.restore()
+    reader, back = await asyncio.open_connection(valkey.HOST, relay.port)
+    back.write(b"again")
+    assert await reader.readexactly(5) == b"again"
+    for each in (writer, late_writer, back):
+        each.close()
+    await relay.close()
+    far.close()

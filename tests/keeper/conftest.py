@@ -1,0 +1,102 @@
+"""A region of its own for each test: a master that may be killed, a SQLite ledger, keepers in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.keeper.service import Keeper
+from realtime.ledger import Ledger
+from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.settings import Settings
+from realtime.topology import Plain, Region, Topology
+from tests.cluster import grid
+
+LAYOUT = grid()
+SHOW = "west-s"
+SECRET = "a secret for the tests"
+
+
+def hold_id(name: str) -> str:
+    return f"{SHOW}.h{name:_<22}"
+
+
+@dataclass
+class Place:
+    """One region with everything to make things happen in it."""
+
+    server: valkey.Valkey
+    settings: Settings
+    locks: SeatLocks
+    ledger: Ledger
+    folder: Path
+    keepers: list[Keeper] = field(default_factory=list)
+
+    @property
+    def master(self) -> LockMaster:
+        return self.locks.master
+
+    def keeper(self, name: str = "k1") -> Keeper:
+        keeper = Keeper(self.settings, "west", name)
+        keeper.start()
+        self.keepers.append(keeper)
+        return keeper
+
+    async def rest(self) -> None:
+        """Stop all keepers."""
+        keepers, self.keepers = self.keepers, []
+        await asyncio.gather(*(keeper.stop() for keeper in keepers))
+
+    async def confirm(self, name: str, seats: list[int]) -> str:
+        hold = hold_id(name)
+        await self.locks.hold(hold, name, seats)
+        await self.locks.confirm(hold, name, f"paid {name}")
+        return hold
+
+    async def seats(self) -> str:
+        text: bytes = await self.master.command("GET", keys.seats(SHOW))
+        return text.decode()
+
+    async def booked(self) -> dict[str, tuple[int, ...]]:
+        return {booking.id: booking.seats for booking in await self.ledger.booked(SHOW)}
+
+
+async def declare_show(master: LockMaster) -> None:
+    await run_command(master, "theatre", {"id": "gateway", "name": "Gateway", "city": "Mumbai"})
+    await master.command("SET", keys.layout(LAYOUT.id), wire.encode_layout(LAYOUT))
+    await run_command(master, "layout", {"id": LAYOUT.id})
+    show = {
+        "id": SHOW,
+        "theatre": "gateway",
+        "layout": LAYOUT.id,
+        "title": "A show",
+        "starts_at": "2030-01-01T18:30:00+05:30",
+        "prices": {"Gold": 450},
+    }
+    await run_command(master, "show", show)
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    server = valkey.start(tmp_path / "master")
+    server.wait_ready()
+    region = Region("west", "Mumbai", Plain(server.url), {}, f"sqlite:///{tmp_path}/west.db")
+    settings = Settings(Topology({"west": region}, payments="demo"), SECRET)
+    here = Place(server, settings, SeatLocks(LockMaster(region, timeout_s=5.0)), Ledger(region.ledger), tmp_path)
+    try:
+        here.keeper()
+        await declare_show(here.master)
+        yield here
+    finally:
+        await here.rest()
+        await here.master.close()
+        await here.ledger.close()
+        server.kill()

@@ -1,0 +1,100 @@
+"""Operators' commands: checked, recorded, written through, and refused with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.errors import TicketError
+from realtime.keeper.service import Keeper
+from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
+from realtime.model import Theatre
+from realtime.topology import Plain, Region, Topology
+
+from .conftest import LAYOUT, SHOW, Place
+
+GOOD = {
+    "theatre": "gateway",
+    "layout": LAYOUT.id,
+    "title": "Another",
+    "starts_at": "2030-01-02T18:30:00+05:30",
+    "prices": {"Gold": 500},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "code"),
+    [
+        ("nonsense", {}, "bad_request"),
+        ("theatre", {"id": "Bad Id", "name": "x", "city": "y"}, "bad_request"),
+        ("theatre", {"id": "x"}, "bad_request"),
+        ("layout", {"id": "0" * 32}, "layout_not_found"),
+        ("show", {**GOOD, "theatre": "nowhere"}, "theatre_not_found"),
+        ("show", {**GOOD, "layout": "0" * 32}, "layout_not_found"),
+        ("show", {**GOOD, "prices": {}}, "bad_request"),
+        ("show", {**GOOD, "prices": {"Gold": 1, "Silver": 2}}, "bad_request"),
+        ("show", {**GOOD, "prices": {"Gold": -1}}, "bad_request"),
+        ("show", {**GOOD, "starts_at": "tomorrow"}, "bad_request"),
+        ("show", {**GOOD, "starts_at": "2030-01-02T18:30:00"}, "bad_request"),
+        ("show", {**GOOD, "id": "north-x"}, "bad_request"),
+        ("show", {**GOOD, "id": SHOW}, "already_exists"),
+        ("show", {**GOOD, "hold_s": 0}, "bad_request"),
+        ("show", {**GOOD, "surprise": 1}, "bad_request"),
+        ("block", {"show": "west-unknown", "seats": ["A-1"]}, "show_not_found"),
+        ("block", {"show": SHOW, "seats": ["Z-1"]}, "seat_not_found"),
+        ("sales", {"show": SHOW, "sales": "maybe"}, "bad_request"),
+    ],
+)
+async def test_a_bad_command_is_refused(place: Place, name: str, body: dict[str, Any], code: str) -> None:
+    with pytest.raises(TicketError) as refused:
+        await run_command(place.master, name, body)
+    assert refused.value.code == code
+
+
+async def test_a_show_gets_a_name_and_asking_twice_is_harmless(place: Place) -> None:
+    first = await run_command(place.master, "show", GOOD)
+    assert first["show"]["id"] == "west-gateway-20300102-1830"
+    assert await run_command(place.master, "show", GOOD) == first
+    assert await place.ledger.show("west-gateway-20300102-1830") is not None
+
+
+async def test_a_blob_that_is_no_layout_is_refused_and_removed(place: Place) -> None:
+    await place.master.command("SET", keys.layout("f" * 32), b"not a layout")
+    with pytest.raises(TicketError) as refused:
+        await run_command(place.master, "layout", {"id": "f" * 32})
+    assert refused.value.code == "invalid_plan"
+    assert not await place.master.command("EXISTS", keys.layout("f" * 32))
+
+
+async def test_a_theatre_of_another_region_is_refused(place: Place, tmp_path: Any) -> None:
+    rival = valkey.start(tmp_path / "rival")
+    rival.wait_ready()
+    south = Region("south", "Bengaluru", Plain(rival.url), {}, "", ("lotus",))
+    west = place.settings.topology.regions["west"]
+    await place.rest()
+    topology = Topology({"west": west, "south": south})
+    keeper = Keeper(replace(place.settings, topology=topology), "west", "k9")
+    keeper.start()
+    link = LockMaster(south)
+    try:
+        theirs = Theatre("coromandel", "Coromandel", "Chennai", "south")
+        await link.command("HSET", keys.THEATRES, theirs.id, wire.encode_theatre(theirs))
+        for theatre in ("coromandel", "lotus"):
+            with pytest.raises(TicketError) as refused:
+                await run_command(place.master, "theatre", {"id": theatre, "name": "Mine", "city": "Mumbai"})
+            assert refused.value.code == "theatre_conflict"
+        rival.kill()
+        with pytest.raises(TicketError) as refused:
+            await run_command(place.master, "theatre", {"id": "new", "name": "New", "city": "Mumbai"})
+        assert refused.value.code == "region_unavailable", "who can't be asked may have it"
+        # A theatre of one's own needs nobody's word.
+        await run_command(place.master, "theatre", {"id": "gateway", "name": "Gateway Two", "city": "Mumbai"})
+    finally:
+        await keeper.stop()
+        await link.close()
+        rival.kill()

@@ -1,0 +1,263 @@
+"""outbox -> ledger -> settle -> jobs: once, whatever dies in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bullmq import Queue, Worker
+
+from realtime import keys
+from realtime.connect import client
+from realtime.errors import BookingRejected
+from realtime.keeper.jobs import BOOKINGS, PREFIX, REFUNDS
+from realtime.ledger import NewBooking
+from realtime.locks.commands import run_command
+from realtime.model import HoldState, booking_of
+from realtime.topology import Plain
+from tests.cluster import grid, until
+
+from .conftest import SECRET, SHOW, Place, hold_id
+
+
+async def job_ids(place: Place, name: str) -> list[str]:
+    redis = client(Plain(place.server.url), decode=True)
+    queue = Queue(name, {"prefix": PREFIX, "connection": redis})
+    try:
+        jobs = await queue.getJobs(["wait", "active", "completed", "failed", "delayed"])
+        return sorted(job.id for job in jobs)
+    finally:
+        await queue.close()
+        await redis.aclose()
+
+
+def all_booked(place: Place, holds: list[str]) -> Any:
+    async def check() -> bool:
+        states = [(await place.locks.get(hold))[0].state for hold in holds]
+        return all(state is HoldState.BOOKED for state in states)
+
+    return check
+
+
+async def test_a_confirm_becomes_a_row_a_sold_seat_and_one_job(place: Place) -> None:
+    holds = [await place.confirm(f"n{n}", [2 * n, 2 * n + 1]) for n in range(20)]
+    await until(all_booked(place, holds))
+    assert await place.booked() == {booking_of(hold): (2 * n, 2 * n + 1) for n, hold in enumerate(holds)}
+    assert (await place.seats()).startswith("2" * 40 + "0")
+
+    async def emptied() -> bool:
+        return int(await place.master.command("XLEN", keys.OUTBOX)) == 0
+
+    await until(emptied)
+    assert await job_ids(place, BOOKINGS) == sorted(booking_of(hold) for hold in holds)
+
+
+async def test_nothing_is_sold_before_the_ledger_has_it(place: Place) -> None:
+    other = sqlite3.connect(place.folder / "west.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    hold = await place.confirm("a", [1])
+
+    async def reached_for() -> bool:
+        pending = await place.master.command("XPENDING", keys.OUTBOX, keys.OUTBOX_GROUP)
+        count = pending["pending"] if isinstance(pending, dict) else pending[0]
+        return int(count) == 1
+
+    await until(reached_for)
+    assert (await place.locks.get(hold))[0].state is HoldState.CONFIRMING
+    assert (await place.seats())[1] == "1"
+    other.execute("ROLLBACK")
+    other.close()
+    await until(all_booked(place, [hold]))
+    assert await place.booked() == {booking_of(hold): (1,)}
+
+
+async def test_what_the_key_refuses_is_rejected_and_refunded_and_the_rest_of_the_batch_passes(place: Place) -> None:
+    rival = NewBooking(f"{SHOW}.b{'rival':_<22}", SHOW, "rival", (("A-3", 2),), "paid", 450, 1)
+    await place.rest()
+    await place.ledger.record([rival])
+    bad = await place.confirm("bad", [1, 2])
+    good = await place.confirm("good", [5])
+    place.keeper("k2")
+    await until(all_booked(place, [good]))
+
+    async def rejected() -> bool:
+        return (await place.locks.get(bad))[0].state is HoldState.REJECTED
+
+    await until(rejected)
+    assert (await place.seats())[:6] == "002002"
+    assert set(await place.booked()) == {rival.id, booking_of(good)}
+    try:
+        await place.locks.confirm(bad, "bad", "paid")
+        raise AssertionError("a rejected hold was confirmed")
+    except BookingRejected:
+        pass
+
+    async def refunded() -> bool:
+        return await job_ids(place, REFUNDS) == [f"refund.{bad}"]
+
+    await until(refunded)
+
+
+async def test_an_entry_that_cannot_be_processed_is_set_aside_and_blocks_nothing(place: Place) -> None:
+    for fields in (
+        ("kind", "nonsense"),
+        ("kind", "booking"),
+        ("kind", "booking", "hold", hold_id("x"), "owner", "x", "seats", "99999", "payment", "p", "at", "1"),
+        ("kind", "booking", "hold", "west-unknown.h" + "x" * 22, "owner", "x", "seats", "1", "payment", "p", "at", "1"),
+        ("kind", "command", "id", "1"),
+    ):
+        await place.master.command("XADD", keys.OUTBOX, "*", *fields)
+    hold = await place.confirm("good", [5])
+    await until(all_booked(place, [hold]))
+
+    async def parked() -> bool:
+        return int(await place.master.command("XLEN", keys.PARKED)) == 5
+
+    await until(parked)
+    for _id, entry in await place.master.command("XRANGE", keys.PARKED, "-", "+"):
+        assert entry[b"reason"]
+
+
+async def test_another_keeper_takes_over_what_a_dead_one_left(place: Place) -> None:
+    await place.rest()
+    hold = await place.confirm("a", [1])
+    # A keeper that died right after it had read the entry.
+    await place.master.command(
+        "XREADGROUP", "GROUP", keys.OUTBOX_GROUP, "dead", "COUNT", 10, "STREAMS", keys.OUTBOX, ">"
+    )
+    place.keeper("k2")
+    place.keeper("k3")
+    await until(all_booked(place, [hold]))
+    assert await job_ids(place, BOOKINGS) == [booking_of(hold)]
+
+
+async def test_a_worker_gets_one_job_a_booking_even_if_the_entry_is_read_again(place: Place) -> None:
+    hold = await place.confirm("a", [1, 2])
+    await until(all_booked(place, [hold]))
+    done: list[dict[str, Any]] = []
+
+    async def work(job: Any, _token: str) -> None:
+        done.append(job.data)
+
+    redis = client(Plain(place.server.url), timeout_s=30, decode=True)
+    worker = Worker(BOOKINGS, work, {"prefix": PREFIX, "connection": {"port": place.server.port, "socket_timeout": 30}})
+
+    async def worked() -> bool:
+        return len(done) == 1
+
+    await until(worked)
+    # The same entry once more, as after a crash between settle and acknowledge.
+    entry = ("kind", "booking", "hold", hold, "owner", "a", "seats", "1,2", "payment", "paid a", "at", "1")
+    await place.master.command("XADD", keys.OUTBOX, "*", *entry)
+    later = await place.confirm("b", [7])
+    await until(all_booked(place, [later]))
+
+    async def second() -> bool:
+        return len(done) >= 2
+
+    await until(second)
+    assert [data["booking"] for data in done] == [booking_of(hold), booking_of(later)]
+    assert done[0]["seats"] == ["A-2", "A-3"]
+    assert done[0]["amount"] == 900
+    await worker.close()
+    await redis.aclose()
+
+
+def keeper_process(place: Place, name: str) -> subprocess.Popen[bytes]:
+    topology = place.folder / "topology.toml"
+    topology.write_text(
+        f'payments = "demo"\n[regions.west]\nmaster = "{place.server.url}"\n'
+        f'ledger = "sqlite:///{place.folder}/west.db"\n'
+    )
+    env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET}
+    args = [sys.executable, "-m", "realtime", "--topology", str(topology), "keeper", "--region", "west", "--name", name]
+    with (place.folder / "keeper.log").open("ab") as log:
+        return subprocess.Popen(args, env=env, cwd=Path.cwd(), stdout=log, stderr=log)
+
+
+async def test_killing_keepers_again_and_again_loses_and_doubles_nothing(place: Place) -> None:
+    await place.rest()
+    dice = random.Random(5)
+    holds: list[str] = []
+    seat = iter(range(len(grid().seats)))
+    for round_ in range(4):
+        process = keeper_process(place, f"mortal{round_}")
+        try:
+            for n in range(12):
+                holds.append(await place.confirm(f"r{round_}n{n}", [next(seat), next(seat)]))
+                await asyncio.sleep(dice.random() * 0.12)  # the moment of death is what varies
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    place.keeper("last")
+    await until(all_booked(place, holds), timeout_s=60)
+    rows = await place.booked()
+    assert sorted(rows) == sorted(booking_of(hold) for hold in holds)
+    assert (await place.seats())[: 2 * len(holds)] == "2" * 2 * len(holds)
+    with contextlib.closing(sqlite3.connect(place.folder / "west.db")) as ledger:
+        (count,) = ledger.execute("SELECT count(*) FROM booked_seats").fetchone()
+    assert count == 2 * len(holds)
+
+    async def one_job_each() -> bool:
+        return await job_ids(place, BOOKINGS) == sorted(rows)
+
+    await until(one_job_each)
+
+
+async def test_a_master_that_is_killed_and_comes_back_goes_on(place: Place) -> None:
+    holds = [await place.confirm("a", [1])]
+    live = hold_id("live")
+    await place.locks.hold(live, "live", [9])
+    place.server.kill()
+    place.server.restart()
+    await place.server.wait_ready_async()
+
+    async def answers() -> bool:
+        with contextlib.suppress(Exception):
+            holds.append(await place.confirm("b", [2]))
+            return True
+        return False
+
+    await until(answers)
+    await until(all_booked(place, holds))
+    assert (await place.locks.get(live))[0].state is HoldState.HELD
+    assert set(await place.booked()) == {booking_of(hold) for hold in holds}
+
+
+async def test_an_emptied_master_is_rebuilt_from_the_ledger(place: Place) -> None:
+    hold = await place.confirm("a", [1, 2])
+    await until(all_booked(place, [hold]))
+    await run_command(place.master, "block", {"show": SHOW, "seats": ["B-1"]})
+    epoch = (await place.locks.digest(SHOW))[0]
+    await place.master.command("FLUSHALL")
+    await place.master.command("FUNCTION", "FLUSH")
+
+    async def rebuilt() -> bool:
+        with contextlib.suppress(Exception):
+            return await place.seats() == "022" + "0" * 17 + "3" + "0" * 99
+        return False
+
+    await until(rebuilt)
+    assert (await place.locks.digest(SHOW))[0] > epoch
+    await until(all_booked(place, [hold]))
+    assert await place.master.command("HKEYS", keys.SHOWS) == [SHOW.encode()]
+    again = await place.confirm("b", [3])
+    await until(all_booked(place, [again]))
+
+
+async def test_holds_expire_by_the_keeper(place: Place) -> None:
+    await place.master.command("HSET", keys.meta(SHOW), "hold_ms", 300)
+    await place.locks.hold(hold_id("a"), "a", [1])
+
+    async def freed() -> bool:
+        return (await place.seats())[1] == "0"
+
+    await until(freed)

@@ -1,0 +1,156 @@
+"""Any process may die at any point: what was acknowledged stands, nothing is doubled, the rest goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from realtime.dev.cluster import Cluster
+from realtime.errors import CODES
+from tests.cluster import Client, new_show, node_urls, pay, running_cluster, until
+from tests.system.test_main_job import ledger_bookings
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Cluster]:
+    """A cluster whose parts may be killed; each test puts them back."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+async def retried(client: Client, event: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Ask again while the answer says that it may be asked again."""
+
+    async def ask() -> dict[str, Any] | None:
+        answer = await client.call(event, payload)
+        if answer["ok"] or not answer["error"]["retryable"]:
+            return answer
+        assert answer["error"]["code"] in CODES
+        return None
+
+    done: dict[str, Any] = await until(ask)
+    return done
+
+
+async def test_a_dead_keeper_makes_pending_and_the_next_one_settles(mortal: Cluster) -> None:
+    show = await new_show(mortal, "west")
+    north = node_urls(mortal)[0]
+    buyer = await Client.connect(north)
+    await buyer.call("show:watch", {"show": show})
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    hold = held["hold"]["id"]
+    mortal.rest("keeper west").kill()
+    done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(north, hold)})
+    assert done["booking"]["state"] == "pending"
+    assert buyer.status(show, 0) == "held"
+    mortal.wake("keeper west")
+    settled = await buyer.hears("booking:settled")
+    assert settled["booking"]["state"] == "booked"
+    assert await ledger_bookings(mortal, show) == {hold: (0,)}
+    await buyer.close()
+
+
+async def test_a_hold_lives_on_when_its_node_dies(mortal: Cluster) -> None:
+    show = await new_show(mortal, "south")
+    north, west, _south = node_urls(mortal)
+    port = mortal.plan.nodes["north"][0]
+    buyer = await Client.connect(north)
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    hold, token = held["hold"]["id"], buyer.token
+    mortal.rest(f"node {port}").kill()
+
+    async def noticed() -> bool:
+        return not buyer.sio.connected
+
+    await until(noticed)
+    buyer = await Client.connect(west, token=token)
+    assert (await buyer.call("hold:resume", {"hold": hold}))["hold"]["state"] == "held"
+    done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(west, hold)})
+    assert done["booking"]["state"] == "booked"
+    mortal.wake(f"node {port}")
+    await mortal.node_ready(port)
+    await buyer.close()
+
+
+async def test_an_unreachable_region_fails_fast_and_the_others_go_on(mortal: Cluster) -> None:
+    west, south = await new_show(mortal, "west"), await new_show(mortal, "south")
+    buyer = await Client.connect(node_urls(mortal)[0])
+    for show in (west, south):
+        assert (await buyer.call("show:watch", {"show": show}))["ok"]
+    master = mortal.rest("master west")
+    master.signal(signal.SIGSTOP)
+    refused = await buyer.call("seats:hold", {"show": west, "seats": ["A-1"], "request_id": "1"})
+    assert (refused["error"]["code"], refused["error"]["retryable"]) == ("region_unavailable", True)
+    assert (await buyer.call("seats:hold", {"show": south, "seats": ["A-1"], "request_id": "1"}))["ok"]
+    await buyer.hears("show:status", show=west, status="stale")
+    assert not [payload for event, payload in buyer.told if event == "show:status" and payload["show"] == south]
+    master.signal(signal.SIGCONT)
+    await buyer.hears("show:status", show=west, status="live")
+    again = await retried(buyer, "seats:hold", {"show": west, "seats": ["A-1"], "request_id": "1"})
+    assert again["ok"], "the request that was in doubt finds its own hold"
+    mortal.wake("master west")
+    await buyer.close()
+
+
+async def test_killing_master_replica_and_keeper_under_load_loses_nothing(mortal: Cluster) -> None:
+    show = await new_show(mortal, "west")
+    urls = node_urls(mortal)
+    buyers = [await Client.connect(urls[n % 3]) for n in range(9)]
+    viewer = await Client.connect(urls[0])
+    await viewer.call("show:watch", {"show": show})
+    booked: dict[str, str] = {}
+    stop = asyncio.Event()
+
+    async def buy(n: int, buyer: Client) -> None:
+        for turn in range(12):
+            seat = f"{'ABCDEF'[(n + turn) % 6]}-{(7 * n + 3 * turn) % 20 + 1}"
+            ask = {"show": show, "seats": [seat], "request_id": f"{turn}"}
+            held = await retried(buyer, "seats:hold", ask)
+            if not held["ok"]:
+                assert held["error"]["code"] == "seats_taken"
+                continue
+            hold = held["hold"]["id"]
+
+            async def paid(hold: str = hold) -> str | None:
+                try:
+                    return await pay(urls[2], hold)
+                except AssertionError:
+                    return None
+
+            payment = await until(paid)
+            done = await retried(buyer, "seats:confirm", {"hold": hold, "payment": payment})
+            assert done["ok"], done
+            booked[hold] = seat
+
+    async def kill() -> None:
+        for name in ("replica west in north", "master west", "keeper west", "master west", "replica west in south"):
+            if stop.is_set():
+                return
+            mortal.rest(name).kill()
+            await asyncio.sleep(0.3)
+            mortal.wake(name)
+            await asyncio.sleep(0.7)
+
+    killing = asyncio.create_task(kill())
+    await asyncio.gather(*(buy(n, buyer) for n, buyer in enumerate(buyers)))
+    stop.set()
+    await killing
+
+    async def all_in_the_ledger() -> bool:
+        return set(await ledger_bookings(mortal, show)) == set(booked)
+
+    await until(all_in_the_ledger, timeout_s=40)
+    rows = await ledger_bookings(mortal, show)
+    sold = sorted(index for seats in rows.values() for index in seats)
+    assert len(sold) == len(set(sold)) == len(booked)
+
+    async def map_agrees() -> bool:
+        seen = viewer.maps[show][2]
+        return [n for n in range(120) if seen[n] == 2] == sold
+
+    await until(map_agrees, timeout_s=40)
+    await asyncio.gather(*(client.close() for client in (*buyers, viewer)))
