@@ -38,9 +38,13 @@ map.addEventListener("selectionchange", (event) => {
 });
 map.addEventListener("showchange", describe);
 map.addEventListener("statuschange", liveness);
-map.addEventListener("failed", () => document.body.classList.add("failed"));
+map.addEventListener("failed", () => {
+  document.body.classList.add("failed");
+  if (!map.info) find("#title").textContent = say.t("brand");
+});
 map.addEventListener("ready", () => {
   document.body.classList.remove("failed");
+  document.documentElement.toggleAttribute("data-ready", true);
   describe();
 });
 setUpPage(find("#switches"), (words, theme) => {

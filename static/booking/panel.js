@@ -171,7 +171,7 @@ export class Panel {
   // --- pieces -------------------------------------------------------------------------------------------------------
   /** @param {string} text */
   _title(text) {
-    return h("h2", { tabindex: -1 }, text);
+    return h("h2", { tabindex: -1, "data-key": "title" }, text);
   }
 
   _wait() {

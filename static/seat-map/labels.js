@@ -13,7 +13,8 @@ import { FREE } from "./seat-states.js";
 const NEAR = 9;
 /** A label's size, CSS pixels; measuring sixty boxes in each frame of a zoom would cost more than it is worth. */
 const LETTER = 6.4;
-const FULL_HEIGHT = 40;
+const FULL_WIDTH = 76;
+const FULL_HEIGHT = 38;
 const SMALL_HEIGHT = 20;
 
 export class Labels {
@@ -68,34 +69,43 @@ export class Labels {
     const shown = size < NEAR && layout.sections.length > 1;
     this._pane.hidden = !shown;
     if (!shown) return;
-    /** @type {{left: number, right: number, top: number, bottom: number}[]} */
+    // All with what is free in them, or all with their names alone: a mixture reads as if it meant something.
+    const roomy = layout.sections.every((section, n) => !this._collides(this._box(section, true), layout.sections.slice(0, n).map((other) => this._box(other, true))));
+    /** @type {import("./types.js").Rect[]} */
     const taken = [];
     layout.sections.forEach((section, n) => {
       const label = this._labels[n];
-      if (label) this._place(label.box, section, taken);
+      if (label) this._place(label.box, this._box(section, roomy), roomy, taken);
     });
   }
 
-  /**
-   * Put a label in its section's middle: with what is free where there is room, the name alone where there is less.
-   * @param {HTMLElement} box
-   * @param {import("./layout.js").Section} section
-   * @param {{left: number, right: number, top: number, bottom: number}[]} taken by labels before it
-   */
-  _place(box, section, taken) {
-    const { scale, x, y, width, height } = this._camera;
+  /** @param {import("./layout.js").Section} section @param {boolean} full @returns {import("./types.js").Rect} on the screen */
+  _box(section, full) {
+    const { scale, x, y } = this._camera;
     const [px, py] = [section.x * scale + x, section.y * scale + y];
-    const wide = section.name.length * LETTER + 18;
-    const size = [FULL_HEIGHT, SMALL_HEIGHT].find((tall) => {
-      const half = Math.max(wide, tall === FULL_HEIGHT ? 80 : 0) / 2;
-      const here = { left: px - half, right: px + half, top: py - tall / 2, bottom: py + tall / 2 };
-      if (taken.some((other) => touches(here, other))) return false;
-      taken.push(here);
-      return true;
-    });
-    box.hidden = !size || px < -80 || px > width + 80 || py < -40 || py > height + 40;
+    const half = Math.max(section.name.length * LETTER + 18, full ? FULL_WIDTH : 0) / 2;
+    const tall = (full ? FULL_HEIGHT : SMALL_HEIGHT) / 2;
+    return { left: px - half, right: px + half, top: py - tall, bottom: py + tall };
+  }
+
+  /** @param {import("./types.js").Rect} box @param {import("./types.js").Rect[]} others */
+  _collides(box, others) {
+    return others.some((other) => touches(box, other));
+  }
+
+  /**
+   * Put a label where it belongs, unless another one is there or it is out of sight.
+   * @param {HTMLElement} box
+   * @param {import("./types.js").Rect} at
+   * @param {boolean} full
+   * @param {import("./types.js").Rect[]} taken by labels before it
+   */
+  _place(box, at, full, taken) {
+    const { width, height } = this._camera;
+    box.hidden = !touches(at, { left: 0, top: 0, right: width, bottom: height }) || this._collides(at, taken);
     if (box.hidden) return;
-    box.classList.toggle("small", size === SMALL_HEIGHT);
-    box.style.transform = `translate(${Math.round(px)}px, ${Math.round(py)}px) translate(-50%, -50%)`;
+    taken.push(at);
+    box.classList.toggle("small", !full);
+    box.style.transform = `translate(${Math.round((at.left + at.right) / 2)}px, ${Math.round((at.top + at.bottom) / 2)}px) translate(-50%, -50%)`;
   }
 }

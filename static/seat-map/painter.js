@@ -16,7 +16,7 @@ export const SELECTED = 5;
 export const MINE = 6;
 
 /** Below this a seat is a dot, above `NUMBERS` it carries its number (CSS pixels). */
-const DOTS = 6;
+const DOTS = 7;
 const NUMBERS = 17;
 const ROW_NAMES = 11;
 const DEGREE = Math.PI / 180;
@@ -50,78 +50,115 @@ export class Painter {
   }
 
   /**
-   * Paint an area of the plan; what was there before is wiped.
+   * Paint a whole tile.
    * @param {CanvasRenderingContext2D} context
    * @param {number} left device pixels of the tile's corner in the whole picture
    * @param {number} top
-   * @param {Rect} area in units of the plan
-   * @param {boolean} whole the area is the whole tile: no clipping needed
+   * @param {Rect} area the tile, in units of the plan
    */
-  paint(context, left, top, area, whole) {
-    const k = this._k;
-    const x = Math.floor(area.left * k - left);
-    const y = Math.floor(area.top * k - top);
-    const width = Math.ceil(area.right * k - left) - x;
-    const height = Math.ceil(area.bottom * k - top) - y;
-    context.save();
-    if (!whole) {
-      context.beginPath();
-      context.rect(x, y, width, height);
-      context.clip();
-    }
-    context.clearRect(x, y, width, height);
-    this._scene.layout.shapes.forEach((shape, n) => {
-      if (touches(this._boxes[n], area)) this._shape(context, shape, left, top);
-    });
+  paint(context, left, top, area) {
+    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+    this.ground(context, left, top, area);
     const { reach } = this;
     const wide = { left: area.left - reach, top: area.top - reach, right: area.right + reach, bottom: area.bottom + reach };
     if (this.size < DOTS) this._dots(context, left, top, wide);
     else this._seats(context, left, top, wide);
-    // A name stands a seat's width beside its row: repainting one seat never touches it.
-    if (whole && this.size >= ROW_NAMES) this._rowNames(context, left, top, area);
-    context.restore();
+    if (this.size >= ROW_NAMES) this._rowNames(context, left, top, area);
+  }
+
+  /**
+   * Paint what lies under the seats of a tile; false when there is nothing.
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} left
+   * @param {number} top
+   * @param {Rect} area
+   */
+  ground(context, left, top, area) {
+    let any = false;
+    this._scene.layout.shapes.forEach((shape, n) => {
+      if (!touches(this._boxes[n], area)) return;
+      any = true;
+      this._shape(context, shape, left, top);
+    });
+    return any;
+  }
+
+  /**
+   * Paint one seat anew: its own square and nothing else.
+   * @param {CanvasRenderingContext2D} context
+   * @param {HTMLCanvasElement | null} ground what lies under it
+   * @param {number} left
+   * @param {number} top
+   * @param {number} seat
+   */
+  patch(context, ground, left, top, seat) {
+    const { layout } = this._scene;
+    const side = this._px;
+    const dots = this.size < DOTS;
+    const edge = dots ? side / 2 : side / 2 + this._pad;
+    const inset = dots ? 0 : this._pad;
+    const x = Math.round(layout.x[seat] * this._k - left - edge) + inset;
+    const y = Math.round(layout.y[seat] * this._k - top - edge) + inset;
+    context.clearRect(x, y, side, side);
+    if (ground) context.drawImage(ground, x, y, side, side, x, y, side, side);
+    if (dots) this._dot(context, left, top, seat);
+    else {
+      this._prepare(context);
+      this._seat(context, left, top, seat);
+    }
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {Rect} area */
   _seats(context, left, top, area) {
-    const { layout, palette, state, dimmed } = this._scene;
-    const k = this._k;
-    const half = this._px / 2 + this._pad;
-    context.font = `600 ${Math.round(this._px * 0.42)}px ${palette.font}`;
+    const { layout } = this._scene;
+    this._prepare(context);
+    layout.grid.each(area, (seat) => {
+      const [x, y] = [layout.x[seat], layout.y[seat]];
+      if (x >= area.left && x <= area.right && y >= area.top && y <= area.bottom) this._seat(context, left, top, seat);
+    });
+  }
+
+  /** @param {CanvasRenderingContext2D} context */
+  _prepare(context) {
+    context.font = `600 ${Math.round(this._px * 0.42)}px ${this._scene.palette.font}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    layout.grid.each(area, (seat) => {
-      const sx = layout.x[seat];
-      const sy = layout.y[seat];
-      if (sx < area.left || sx > area.right || sy < area.top || sy > area.bottom) return;
-      const px = Math.round(sx * k - left - half);
-      const py = Math.round(sy * k - top - half);
-      const kind = state(seat);
-      const dim = dimmed(seat);
-      const access = layout.accessible[seat];
-      const category = layout.category[seat];
-      context.drawImage(this._sprite(category, kind, dim, access), px, py);
-      if (this.size < NUMBERS || kind !== FREE || dim || access) return;
-      context.fillStyle = palette.categories[category].ink;
-      context.fillText(layout.numbers[seat], px + half, py + half + this._px * 0.04, this._px * 0.86);
-    });
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat */
+  _seat(context, left, top, seat) {
+    const { layout, palette, state, dimmed } = this._scene;
+    const half = this._px / 2 + this._pad;
+    const px = Math.round(layout.x[seat] * this._k - left - half);
+    const py = Math.round(layout.y[seat] * this._k - top - half);
+    const kind = state(seat);
+    const dim = dimmed(seat);
+    const access = layout.accessible[seat];
+    const category = layout.category[seat];
+    context.drawImage(this._sprite(category, kind, dim, access), px, py);
+    if (this.size < NUMBERS || kind !== FREE || dim || access) return;
+    context.fillStyle = palette.categories[category].ink;
+    context.fillText(layout.numbers[seat], px + half, py + half + this._px * 0.04, this._px * 0.86);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {Rect} area */
   _dots(context, left, top, area) {
+    this._scene.layout.grid.each(area, (seat) => this._dot(context, left, top, seat));
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat */
+  _dot(context, left, top, seat) {
     const { layout, palette, state, dimmed } = this._scene;
-    const k = this._k;
-    let last = "";
-    layout.grid.each(area, (seat) => {
-      const kind = state(seat);
-      const free = kind === FREE && !dimmed(seat);
-      const own = kind >= SELECTED;
-      const color = free ? palette.categories[layout.category[seat]].fill : own ? palette.own : palette.taken;
-      if (color !== last) context.fillStyle = last = color;
-      // What is taken is smaller, not only paler.
-      const side = free || own ? this._px : Math.max(1, Math.round(this._px * 0.6));
-      context.fillRect(Math.round(layout.x[seat] * k - left - side / 2), Math.round(layout.y[seat] * k - top - side / 2), side, side);
-    });
+    const kind = state(seat);
+    const free = kind === FREE && !dimmed(seat);
+    const own = kind >= SELECTED;
+    context.fillStyle = free ? palette.categories[layout.category[seat]].fill : own ? palette.own : palette.taken;
+    // What is taken is smaller, not only paler.
+    const side = free || own ? this._px : Math.max(1, Math.round(this._px * 0.6));
+    const shift = (this._px - side) >> 1;
+    const x = Math.round(layout.x[seat] * this._k - left - this._px / 2);
+    const y = Math.round(layout.y[seat] * this._k - top - this._px / 2);
+    context.fillRect(x + shift, y + shift, side, side);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {Rect} area */
@@ -134,7 +171,10 @@ export class Painter {
     context.textBaseline = "middle";
     const { x: xs, y: ys, pitch } = layout;
     const margin = pitch * 2;
-    for (const { name, seats } of layout.rows) {
+    const wide = { left: area.left - margin, top: area.top - margin, right: area.right + margin, bottom: area.bottom + margin };
+    const near = layout.sections.filter(({ bounds }) => touches(bounds, wide));
+    for (const row of near.flatMap(({ rows }) => rows)) {
+      const { name, seats } = layout.rows[row];
       if (!name) continue;
       const last = seats.length - 1;
       for (const [end, next, side] of [[seats[0], seats[1], -1], [seats[last], seats[last - 1], 1]]) {
@@ -142,7 +182,7 @@ export class Painter {
         const far = Math.hypot(dx, dy) || 1;
         const x = xs[end] + (dx / far) * pitch;
         const y = ys[end] + (dy / far) * pitch;
-        if (x < area.left - margin || x > area.right + margin || y < area.top - margin || y > area.bottom + margin) continue;
+        if (x < wide.left || x > wide.right || y < wide.top || y > wide.bottom) continue;
         context.fillText(name, x * k - left, y * k - top);
       }
     }

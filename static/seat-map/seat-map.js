@@ -14,7 +14,7 @@
  *   readonly   nothing can be chosen
  *
  * Properties: `selection` (seat ids), `mine` (seat ids that are held or booked for this viewer; set it), `info` (the
- * show), `connection` (state), `status` (of the show), `live` (the LiveShow behind it).
+ * show), `connection` (state), `status` (of the show), `painted`, `live` (the LiveShow behind it).
  * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `nearest`, `reveal`, `pointOf`, `hold`,
  * `resume`, `extend`, `release`, `confirm`, `request`, `post`, `announce`.
  * Events (all bubble): `ready`, `showchange`, `selectionchange`, `seatlost`, `seatschange`, `statuschange`,
@@ -131,6 +131,11 @@ export class SeatMap extends HTMLElement {
     return this.live?.status ?? "live";
   }
 
+  /** Whether all that is in sight is painted, at the scale it is seen at. */
+  get painted() {
+    return this._ready && this._view.tiles.settled;
+  }
+
   /** Most seats that may be chosen. */
   get maxSeats() {
     return Number(this.getAttribute("max-seats")) || this.info?.max_seats || 10;
@@ -161,10 +166,12 @@ export class SeatMap extends HTMLElement {
     return { x: box.left + x, y: box.top + y };
   }
 
-  /** Glide to a seat until it can be read and chosen. @param {string} id */
-  reveal(id) {
+  /** Glide to a seat until it can be read and chosen; resolves when it can. @param {string} id */
+  async reveal(id) {
     const index = this._layout?.byId.get(id);
-    if (index !== undefined) this._view.reveal(index);
+    if (index === undefined) return;
+    this._view.reveal(index);
+    while (this._view.camera.gliding) await new Promise((next) => requestAnimationFrame(next));
   }
 
   /** Choose a seat; false when it can't be. @param {string} id */

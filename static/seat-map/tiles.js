@@ -10,14 +10,14 @@
  */
 import { Painter } from "./painter.js";
 
-const SIDE = 384;
+const SIDE = 256;
 /** A slice of painting in one frame; leaves most of a 60 Hz frame to the rest, on a slow phone too. */
 const BUDGET_MS = 5;
 const REST_MS = 110;
 /** More dirty seats than this in one tile: the whole tile is cheaper. */
-const WHOLE_TILE = 96;
+const WHOLE_TILE = 600;
 
-/** @typedef {{canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, column: number, line: number, painted: boolean, dirty: Set<number>}} Tile */
+/** @typedef {{canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, column: number, line: number, painted: boolean, dirty: Set<number>, ground: HTMLCanvasElement | null | undefined}} Tile */
 
 class Level {
   /** @param {Scene} scene @param {number} scale @param {number} dpr */
@@ -48,12 +48,20 @@ export class Tiles {
     /** @type {Level | null} the level that the new one will replace */
     this._old = null;
     this._restAt = 0;
+    this._turn = 0;
     this._timer = 0;
   }
 
   /** The size of a seat on the screen now, CSS pixels. */
   get seatSize() {
     return this._scene ? this._scene.layout.pitch * this._camera.scale * 0.86 : 0;
+  }
+
+  /** Whether nothing is left to paint. */
+  get settled() {
+    const level = this._level;
+    if (!level || this._old || Math.abs(this._camera.scale / level.scale - 1) > 1e-6) return false;
+    return [...level.tiles.values()].every((tile) => tile.painted && !tile.dirty.size);
   }
 
   /** Begin anew: another plan, other colours, another filter. @param {Scene} scene */
@@ -176,27 +184,40 @@ export class Tiles {
     canvas.style.left = `${column * SIDE}px`;
     canvas.style.top = `${line * SIDE}px`;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    return { canvas, context, column, line, painted: false, dirty: new Set() };
+    return { canvas, context, column, line, painted: false, dirty: new Set(), ground: undefined };
   }
 
   /** @param {Level} level @param {number} end */
   _paintDirty(level, end) {
-    for (const tile of level.tiles.values()) {
-      if (!tile.painted || !tile.dirty.size) continue;
+    const tiles = [...level.tiles.values()].filter((tile) => tile.painted && tile.dirty.size);
+    // Another tile begins in each frame: under a storm that never ends, none is left behind.
+    this._turn++;
+    for (let n = 0; n < tiles.length; n++) {
+      const tile = tiles[(n + this._turn) % tiles.length];
       if (performance.now() > end) return this._wake();
-      if (tile.dirty.size > WHOLE_TILE) {
-        this._paint(level, tile);
-        continue;
-      }
-      const { layout } = /** @type {Scene} */ (this._scene);
-      const { reach } = level.painter;
-      for (const seat of tile.dirty) {
-        const [x, y] = [layout.x[seat], layout.y[seat]];
-        const area = { left: x - reach, top: y - reach, right: x + reach, bottom: y + reach };
-        level.painter.paint(tile.context, tile.column * tile.canvas.width, tile.line * tile.canvas.width, area, false);
-      }
-      tile.dirty.clear();
+      if (tile.dirty.size > WHOLE_TILE) this._paint(level, tile);
+      else if (!this._patch(level, tile, end)) return this._wake();
     }
+  }
+
+  /** @param {Level} level @param {Tile} tile @param {number} end @returns {boolean} whether all of it was done */
+  _patch(level, tile, end) {
+    const [left, top] = [tile.column * tile.canvas.width, tile.line * tile.canvas.width];
+    if (tile.ground === undefined) tile.ground = this._ground(level, tile, left, top);
+    for (const seat of tile.dirty) {
+      level.painter.patch(tile.context, tile.ground, left, top, seat);
+      tile.dirty.delete(seat);
+      if (tile.dirty.size % 8 === 0 && performance.now() > end) return false;
+    }
+    return true;
+  }
+
+  /** @param {Level} level @param {Tile} tile @param {number} left @param {number} top */
+  _ground(level, tile, left, top) {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = tile.canvas.width;
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    return level.painter.ground(context, left, top, this._area(level, tile)) ? canvas : null;
   }
 
   /** @param {Level} level @param {Tile[]} wanted @param {number} end */
@@ -211,11 +232,14 @@ export class Tiles {
 
   /** @param {Level} level @param {Tile} tile */
   _paint(level, tile) {
-    const side = SIDE / level.scale;
-    /** @type {Rect} */
-    const area = { left: tile.column * side, top: tile.line * side, right: (tile.column + 1) * side, bottom: (tile.line + 1) * side };
     tile.painted = true;
     tile.dirty.clear();
-    level.painter.paint(tile.context, tile.column * tile.canvas.width, tile.line * tile.canvas.width, area, true);
+    level.painter.paint(tile.context, tile.column * tile.canvas.width, tile.line * tile.canvas.width, this._area(level, tile));
+  }
+
+  /** @param {Level} level @param {Tile} tile @returns {Rect} in units of the plan */
+  _area(level, tile) {
+    const side = SIDE / level.scale;
+    return { left: tile.column * side, top: tile.line * side, right: (tile.column + 1) * side, bottom: (tile.line + 1) * side };
   }
 }
