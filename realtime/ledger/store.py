@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, delete, event, insert, make_url, select, update
+from sqlalchemy import Table, delete, event, func, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,6 +23,7 @@ from realtime.ledger import schema
 from realtime.model import SalesState, Show, Theatre
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_SCHEMA_LOCK = 7_405_926
 _BUSY_MS = 5000
 """How long SQLite waits for another process to finish writing."""
 
@@ -85,6 +86,9 @@ class Ledger:
         if self._url.drivername.startswith("sqlite") and self._url.database:
             Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
         async with self._transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                # Two keepers may start at once; SQLite's BEGIN IMMEDIATE is lock enough.
+                await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
             await connection.run_sync(schema.metadata.create_all)
 
     async def close(self) -> None:

@@ -18,9 +18,8 @@ import msgspec
 from realtime import keys, limits, wire
 from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.model import Layout, Show, Theatre, region_of
-from realtime.rooms.feed import Feed
+from realtime.rooms.feed import Feed, Listener
 from realtime.topology import Topology
-from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class KnownLayout:
     index: Mapping[str, int]
 
 
-class Directory:
+class Directory(Listener):
     """Listens to all feeds; answers from memory."""
 
     def __init__(self, topology: Topology, feeds: Mapping[str, Feed]) -> None:
@@ -138,18 +137,6 @@ class Directory:
             self._read(self._read_show(feed, what["show"]))
         else:
             self._read(self._read_all(feed))
-
-    def on_change(self, feed: Feed, show: str, change: ChangeMessage) -> None:
-        """Follow the sales state of a show."""
-
-    def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None:
-        """Nothing to do."""
-
-    def on_notice(self, feed: Feed, notice: dict[str, Any]) -> None:
-        """Nothing to do."""
-
-    def on_state(self, feed: Feed) -> None:
-        """Nothing to do: what was declared stays declared while a region is out of reach."""
 
     def _read(self, work: Awaitable[None]) -> None:
         async def run() -> None:

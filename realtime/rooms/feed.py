@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -35,8 +35,8 @@ MOVE_PAUSE_S = 0.1
 _FIXED = (keys.NOTICES, keys.DIRECTORY, keys.HEARTBEAT)
 
 
-class Listener(Protocol):
-    """Who wants to know; all calls are made on the loop and must not block."""
+class Listener:
+    """Who wants to know of something overrides its method; all are called on the loop and must not block."""
 
     def on_connected(self, feed: Feed) -> None:
         """The feed (re)connected: what was read before may be out of date."""

@@ -18,12 +18,12 @@ from realtime import limits, wire
 from realtime.errors import RegionUnavailable, TooManyWatches
 from realtime.model import SalesState, Show
 from realtime.rooms.fanout import Fanout
-from realtime.rooms.feed import Feed
+from realtime.rooms.feed import Feed, Listener
 from realtime.rooms.room import Room
 from realtime.wire import ChangeMessage, Since
 
 
-class Rooms:
+class Rooms(Listener):
     """The rooms of one node."""
 
     def __init__(self, sio: socketio.AsyncServer, feeds: Mapping[str, Feed]) -> None:
@@ -158,9 +158,3 @@ class Rooms:
         """Tell viewers that the region is out of reach, or back."""
         for room in self._of(feed):
             room.tell_status()
-
-    def on_directory(self, feed: Feed, what: dict[str, Any]) -> None:
-        """Nothing to do."""
-
-    def on_notice(self, feed: Feed, notice: dict[str, Any]) -> None:
-        """Nothing to do."""

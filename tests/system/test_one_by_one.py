@@ -1,0 +1,166 @@
+"""A node and a keeper started one by one from a topology file, as in production: on Redis, plain and by Sentinel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.errors import RegionUnavailable
+from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
+from realtime.topology import load
+from tests.cluster import Client, grid, pay, until
+
+SECRET = "a secret for the tests"
+
+
+@dataclass
+class Installation:
+    """Servers and processes, each started by hand; all ended at the end."""
+
+    folder: Path
+    binary: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def topology(self) -> Path:
+        return self.folder / "topology.toml"
+
+    def sentinel(self, master: valkey.Valkey) -> int:
+        port = valkey.free_port()
+        config = self.folder / "sentinel.conf"
+        config.write_text(
+            f"port {port}\nbind {valkey.HOST}\ndir {self.folder}\n"
+            f"sentinel monitor tickets {valkey.HOST} {master.port} 1\n"
+            "sentinel down-after-milliseconds tickets 500\nsentinel failover-timeout tickets 3000\n"
+        )
+        self.processes.append(valkey.spawn([str(self.binary), str(config), "--sentinel"], self.folder))
+        return port
+
+    def start(self, *command: str) -> None:
+        args = [sys.executable, "-m", "realtime", "--topology", str(self.topology), *command]
+        env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET}
+        with (self.folder / f"{command[0]}.log").open("ab") as log:
+            self.processes.append(subprocess.Popen(args, env=env, stdout=log, stderr=log))
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    found = shutil.which("redis-server")
+    assert found is not None, "this test needs Debian's redis-server: run `make browser`"
+    here = Installation(tmp_path, Path(found))
+    yield here
+    for process in here.processes:
+        process.kill()
+        process.wait()
+
+
+def server(here: Installation, name: str, replica_of: int | None = None) -> valkey.Valkey:
+    started = valkey.start(here.folder / name, replica_of=replica_of, server=here.binary)
+    here.processes.append(started.process)
+    started.wait_ready()
+    return started
+
+
+async def open_sales(here: Installation) -> None:
+    """Declare a theatre, a layout and a show through the keeper."""
+    link = LockMaster(load(here.topology).regions["west"], timeout_s=5.0)
+    layout = grid()
+
+    async def declared() -> bool:
+        with contextlib.suppress(RegionUnavailable):
+            await run_command(link, "theatre", {"id": "gateway", "name": "Gateway", "city": "Mumbai"})
+            return True
+        return False
+
+    await until(declared, timeout_s=60)
+    await link.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+    await run_command(link, "layout", {"id": layout.id})
+    show = {"id": "west-s", "theatre": "gateway", "layout": layout.id, "title": "S", "prices": {"Gold": 1}}
+    await run_command(link, "show", {**show, "starts_at": "2030-01-01T18:30:00+05:30"})
+    await link.close()
+
+
+async def book(url: str, seat: str) -> None:
+    """Book a seat, asking again while the region is out of reach."""
+    buyer = await Client.connect(url)
+
+    async def held() -> str | None:
+        answer = await buyer.call("seats:hold", {"show": "west-s", "seats": [seat], "request_id": seat})
+        assert answer["ok"] or answer["error"]["retryable"], answer
+        return str(answer["hold"]["id"]) if answer["ok"] else None
+
+    hold = await until(held, timeout_s=40)
+    done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(url, hold)})
+    assert done["ok"], done
+    if done["booking"]["state"] == "pending":
+        assert (await buyer.hears("booking:settled"))["booking"]["state"] == "booked"
+    await buyer.close()
+
+
+async def serves(url: str) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as response:
+            return response.status == 200
+    return False
+
+
+async def test_one_redis_one_keeper_one_node(installation: Installation) -> None:
+    master = server(installation, "master")
+    installation.topology.write_text(
+        f'payments = "demo"\n[regions.west]\nmaster = "{master.url}"\n'
+        f'ledger = "sqlite:///{installation.folder}/ledger.db"\n'
+    )
+    port = valkey.free_port()
+    installation.start("keeper", "--region", "west")
+    installation.start("node", "--region", "west", "--port", str(port))
+    await open_sales(installation)
+    url = f"http://{valkey.HOST}:{port}"
+    await until(lambda: serves(url))
+    await asyncio.gather(*(book(url, f"A-{n}") for n in range(1, 6)))
+
+
+async def test_a_master_behind_a_sentinel_is_followed_through_a_failover(installation: Installation) -> None:
+    master = server(installation, "master")
+    server(installation, "replica", replica_of=master.port)
+    sentinel = installation.sentinel(master)
+    installation.topology.write_text(
+        f'payments = "demo"\n[regions.west]\nsentinels = ["{valkey.HOST}:{sentinel}"]\nservice = "tickets"\n'
+        f'ledger = "sqlite:///{installation.folder}/ledger.db"\n'
+    )
+    port = valkey.free_port()
+    installation.start("keeper", "--region", "west")
+    installation.start("node", "--region", "west", "--port", str(port))
+    await open_sales(installation)
+    url = f"http://{valkey.HOST}:{port}"
+    await until(lambda: serves(url))
+    await book(url, "A-1")
+    viewer = await Client.connect(url)
+    await viewer.call("show:watch", {"show": "west-s"})
+
+    async def knows_its_replica() -> bool:
+        async with Redis(host=valkey.HOST, port=sentinel) as redis:
+            return len(await redis.execute_command("SENTINEL", "REPLICAS", "tickets")) == 1  # type: ignore[no-untyped-call]
+
+    await until(knows_its_replica)
+    master.kill()
+    await book(url, "A-2")
+
+    async def both_sold() -> bool:
+        return (viewer.status("west-s", 0), viewer.status("west-s", 1)) == ("sold", "sold")
+
+    await until(both_sold, timeout_s=40)
+    await viewer.close()
