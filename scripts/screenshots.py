@@ -26,34 +26,38 @@ async def open_show(page: Page, show: str) -> None:
     """Open a show and wait until its map is painted."""
     await page.goto(f"{URL}/shows/{show}")
     await page.wait_for_selector("html[data-ready]")
-    await page.wait_for_function("document.querySelector('seat-map').states.version >= 0")
-    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    await page.wait_for_function("() => document.querySelector('seat-map').painted")
 
 
 async def main() -> None:
-    """Desktop and phone, light and dark."""
+    """Desktop and phone, light and dark, English and Hindi."""
     OUT.mkdir(parents=True, exist_ok=True)
     found = shows()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
-        desktop = await browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        desktop = await browser.new_page(
+            viewport={"width": 1280, "height": 800}, color_scheme="light", locale="en-IN", reduced_motion="reduce"
+        )
         await desktop.goto(URL)
-        await desktop.wait_for_selector(".show")
+        await desktop.wait_for_selector(".card h4")
         await desktop.screenshot(path=OUT / "shows.png")
         await open_show(desktop, found[60000])
         await desktop.screenshot(path=OUT / "stadium.png")
         await open_show(desktop, found[280])
-        await desktop.evaluate("document.querySelector('seat-map').select(['F-11', 'F-12', 'F-13'])")
-        await desktop.click("#hold")
-        await desktop.wait_for_selector("#held")
+        await desktop.evaluate(
+            "['F-11', 'F-12', 'F-13'].forEach((seat) => document.querySelector('seat-map').select(seat))"
+        )
+        await desktop.click('[data-key="hold"]')
+        await desktop.wait_for_selector('[data-step="held"]')
+        await desktop.wait_for_function("() => document.querySelector('seat-map').painted")
         await desktop.screenshot(path=OUT / "held.png")
         phone = await browser.new_page(
-            viewport={"width": 360, "height": 740}, color_scheme="dark", device_scale_factor=2
+            viewport={"width": 360, "height": 740}, color_scheme="dark", device_scale_factor=2, locale="hi-IN"
         )
         await open_show(phone, found[280])
         await phone.screenshot(path=OUT / "phone.png")
-        await desktop.get_by_role("button", name="Cancel").click()
-        await desktop.wait_for_selector("#held", state="detached")
+        await desktop.click('[data-key="release"]')
+        await desktop.wait_for_selector('[data-step="choosing"]')
         await browser.close()
 
 

@@ -1,213 +1,312 @@
 /**
- * The booking of one person on one show: choosing -> held -> paying -> booked, kept in localStorage, so that a refresh,
- * the back button or a second tab goes on where this one is. It asks the server; it never believes itself.
+ * The steps of a booking, from choosing to the ticket, as a state that survives reloads, lost connections and second tabs.
  *
- * Events: `change` after each step.
+ * Every step is written down before it is asked of the server, and every question may be asked again: the hold has its
+ * request_id, the payment and the booking have the hold. Draws nothing.
  *
- * @import { Connection } from "../seat-map/connection.js"
- * @import { Booking, Hold } from "../seat-map/types.js"
+ * Events: `change`.
+ *
+ * @import { Booking, HoldAck } from "../seat-map/types.js"
+ * @import { SeatMap } from "../seat-map/seat-map.js"
  */
-
+import { RequestError } from "../seat-map/connection.js";
+import { ServerClock } from "./clock.js";
 import { pay } from "./payment.js";
+import { onOtherTab, readRecord, writeRecord } from "./record.js";
 
-/** @typedef {"choosing" | "holding" | "held" | "paying" | "pending" | "booked"} Step */
+/** @typedef {"choosing" | "holding" | "held" | "paying" | "confirming" | "pending" | "booked" | "expired" | "rejected"} Step */
 
-export class BookingFlow extends EventTarget {
-  /** @param {Connection} connection @param {string} show */
-  constructor(connection, show) {
+const AGAIN_MS = 4000;
+
+export class Flow extends EventTarget {
+  /** @param {SeatMap} map @param {string} show */
+  constructor(map, show) {
     super();
-    this._connection = connection;
+    this._map = map;
     this._show = show;
-    this._key = `tickingtickets.booking.${show}`;
+    this.clock = new ServerClock();
     /** @type {Step} */
     this.step = "choosing";
-    /** @type {(Hold & {extensions_left?: number}) | null} */
-    this.hold = null;
-    /** @type {Booking | null} */
-    this.booking = null;
-    /** @type {{kind: "lost" | "expired" | "error", text: string, seats: string[]} | null} */
-    this.notice = null;
-    this._clockAhead = 0;
-    this._expiring = 0;
-    addEventListener("storage", (event) => {
-      if (event.key === this._key) void this.resume();
+    /** Seats that this step is about. @type {string[]} */
+    this.seats = [];
+    /** ms since the epoch, by the server. */
+    this.expiresAt = 0;
+    this.extended = false;
+    /** The ticket code. */
+    this.booking = "";
+    /** What went wrong last, a code; "" for nothing. */
+    this.error = "";
+    /** The server's words for it. */
+    this.errorText = "";
+    this._busy = false;
+    this._again = 0;
+    map.addEventListener("holdexpired", (event) => this._expired(/** @type {CustomEvent} */ (event).detail.hold));
+    map.addEventListener("bookingsettled", (event) => this._settled(/** @type {CustomEvent} */ (event).detail.booking));
+    map.addEventListener("statuschange", (event) => {
+      if (/** @type {CustomEvent} */ (event).detail.connection === "online") this.resume();
     });
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible" && this.step === "held") this.resume();
+    });
+    onOtherTab(show, () => this.resume());
   }
 
-  /** Time left of the hold by the server's clock, ms. */
-  get left() {
-    return this.hold ? this.hold.expires_at - (Date.now() - this._clockAhead) : 0;
+  /** ms until the hold is over, 0 when it is. */
+  get remaining() {
+    return Math.max(0, this.expiresAt - this.clock.now());
   }
 
-  /** Take up what this browser had going: after a reload, a reconnect, or when another tab moved on. */
+  /** Go on where this browser left off: after a load, a reconnect, or when another tab did something. */
   async resume() {
-    const kept = this._read();
-    if (!kept) {
-      if (this.step !== "choosing" && this.step !== "booked") this._set("choosing", { hold: null });
+    const record = readRecord(this._show);
+    if (this._busy) return;
+    if (!record) {
+      if (this.step !== "expired" && this.step !== "rejected" && this.step !== "choosing") this._reset();
       return;
     }
-    try {
-      const ack = await this._connection.request("hold:resume", { hold: kept.hold });
-      this._clock(ack.server_time);
-      const { state } = ack.hold;
-      if (state === "held") {
-        this._set("held", { hold: ack.hold });
-        if (kept.payment) await this._confirm(kept.payment);
-      } else if (state === "confirming") this._set("pending", { hold: ack.hold });
-      else if (state === "booked") this._booked({ id: bookingOf(kept.hold), show: this._show, seats: ack.hold.seats, state: "booked" });
-      else if (kept.payment) await this._confirm(kept.payment);
-      else this._over(state === "expired" || state === "lost" ? "expired" : "error", ack.hold.seats);
-    } catch (error) {
-      if (codeOf(error) === "hold_not_found") this._over("expired", kept.seats);
-    }
+    this.seats = record.seats;
+    this.extended = record.extended ?? false;
+    if (record.booking) this._booked({ id: record.booking, seats: record.seats });
+    else if (record.hold && record.payment) await this._confirm(record.hold, record.payment);
+    else if (record.hold) await this._takeUp(record.hold);
+    else await this._hold(record.request, record.seats);
   }
 
-  /** @param {string[]} seats */
-  async take(seats) {
-    this._set("holding", { notice: null });
-    const ask = { show: this._show, seats, request_id: crypto.randomUUID() };
-    try {
-      const ack = await this._connection.request("seats:hold", ask);
-      this._clock(ack.server_time);
-      this._write({ hold: ack.hold.id, seats: ack.hold.seats });
-      this._set("held", { hold: ack.hold });
-    } catch (error) {
-      const taken = /** @type {any} */ (error).details?.seats ?? [];
-      const lost = codeOf(error) === "seats_taken";
-      this._set("choosing", { notice: { kind: lost ? "lost" : "error", text: words(error), seats: taken } });
-    }
+  /** Hold what is chosen on the map, or these seats. @param {string[]} [seats] */
+  async hold(seats = this._map.selection) {
+    if (this._busy || !seats.length) return;
+    const request = crypto.randomUUID();
+    // Written first: a reload before the answer asks again under the same name, and gets the same hold.
+    writeRecord(this._show, { request, seats });
+    await this._hold(request, seats);
   }
 
   async extend() {
-    if (!this.hold) return;
-    try {
-      const ack = await this._connection.request("seats:extend", { hold: this.hold.id });
-      this._clock(ack.server_time);
-      this._set("held", { hold: ack.hold, notice: null });
-    } catch (error) {
-      this._set(this.step, { notice: { kind: "error", text: words(error), seats: [] } });
-    }
-  }
-
-  async cancel() {
-    const hold = this.hold;
-    this._write(null);
-    this._set("choosing", { hold: null, notice: null });
-    if (hold) await this._connection.request("seats:release", { hold: hold.id }).catch(() => undefined);
-  }
-
-  async pay() {
-    if (!this.hold || this.step !== "held") return;
-    const { id, seats } = this.hold;
-    this._set("paying", { notice: null });
-    try {
-      const payment = await pay(this._connection, id);
-      // Kept before it is used: whatever happens now, the next page load finishes it.
-      this._write({ hold: id, seats, payment });
-      await this._confirm(payment);
-    } catch (error) {
-      this._set("held", { notice: { kind: "error", text: words(error), seats: [] } });
-    }
-  }
-
-  /** Begin anew after a booking. */
-  again() {
-    this._write(null);
-    this._set("choosing", { hold: null, booking: null, notice: null });
-  }
-
-  /** @param {{event: string, payload: any}} news from the connection */
-  news({ event, payload }) {
-    const kept = this._read();
-    if (event === "hold:expired" && payload.hold === this.hold?.id && this.step === "held") this._over("expired", this.hold?.seats ?? []);
-    if (event === "booking:settled" && payload.booking.hold === kept?.hold) {
-      if (payload.booking.state === "booked") this._booked(payload.booking);
-      else this._over("error", kept?.seats ?? []);
-    }
-  }
-
-  /** @param {string} payment */
-  async _confirm(payment) {
-    const hold = this._read()?.hold;
+    const { hold } = readRecord(this._show) ?? {};
     if (!hold) return;
-    this._set("paying", {});
+    await this._do(this.step, async () => {
+      try {
+        this._take(await this._timed(() => this._map.extend(hold)));
+      } catch (error) {
+        // The answer to an earlier try may have been lost: what counts is when the hold ends now.
+        if (!(error instanceof RequestError) || error.code !== "extend_limit") throw error;
+        this._take(await this._timed(() => this._map.resume(hold)));
+      }
+      this.extended = true;
+      this._note({ extended: true });
+    });
+  }
+
+  /** Give the seats back. */
+  async release() {
+    const { hold } = readRecord(this._show) ?? {};
+    await this._do("held", async () => {
+      if (hold) await this._map.release(hold);
+      this._reset();
+    });
+  }
+
+  /** @param {number} amount whole rupees */
+  async pay(amount) {
+    const { hold } = readRecord(this._show) ?? {};
+    if (!hold || this._busy) return;
+    const paid = await this._alone(hold, async () => {
+      // The other tab may have paid while we waited for our turn.
+      const before = readRecord(this._show);
+      if (!before || before.booking || before.payment) return before?.payment ?? null;
+      let payment = "";
+      await this._do("paying", async () => {
+        payment = await pay(this._map, { hold, amount });
+        this._note({ payment });
+      }, "held");
+      return payment;
+    });
+    if (paid) await this._confirm(hold, paid);
+    else if (paid === null) await this.resume();
+  }
+
+  /** Back to choosing, after the end of a booking. */
+  restart() {
+    this._reset();
+  }
+
+  // --- inside -------------------------------------------------------------------------------------------------------
+  /** @param {string} request @param {string[]} seats */
+  async _hold(request, seats) {
+    this.seats = seats;
+    await this._do(
+      "holding",
+      async () => {
+        const ack = await this._timed(() => this._map.hold(request, seats));
+        this._note({ hold: ack.hold.id });
+        this.extended = false;
+        this._take(ack);
+      },
+      "choosing",
+    );
+    // Not held, and it is known: nothing to remember. Not known: the same question again when we are back.
+    const unsure = this.error === "offline";
+    if (this.step === "choosing" && !unsure) writeRecord(this._show, null);
+  }
+
+  /** @param {string} hold */
+  async _takeUp(hold) {
+    if (this.step === "choosing") this.step = "held";
+    await this._do(this.step, async () => this._take(await this._timed(() => this._map.resume(hold))), "held");
+    if (this.error === "hold_not_found" || this.error === "not_your_hold") this._end("expired");
+  }
+
+  /** @param {HoldAck} ack */
+  _take({ hold }) {
+    this.seats = hold.seats;
+    this.expiresAt = hold.expires_at;
+    if (hold.state === "held") this._mark("held");
+    else if (hold.state === "confirming") this._mark("pending");
+    else if (hold.state === "booked") this._booked({ id: bookingOf(hold.id), seats: hold.seats });
+    else if (hold.state === "rejected") this._end("rejected");
+    else this._end("expired");
+  }
+
+  /** @param {string} hold @param {string} payment */
+  async _confirm(hold, payment) {
+    if (this.step === "booked" || this._busy) return;
+    await this._do(
+      "confirming",
+      async () => {
+        const { booking } = await this._map.confirm(hold, payment);
+        if (booking.state === "booked") this._booked(booking);
+        else {
+          this._mark("pending");
+          this._later();
+        }
+      },
+      "pending",
+    );
+    if (this.error === "booking_rejected") this._end("rejected");
+    else if (this.error === "payment_refused") {
+      this._note({ payment: undefined });
+      this.step = "held";
+      this._tell();
+    } else if (["hold_expired", "hold_ended", "hold_lost", "hold_not_found"].includes(this.error)) this._end("rejected");
+    else if (this.error) this._later();
+  }
+
+  // The word may come as an event; should that be lost, we ask.
+  _later() {
+    clearTimeout(this._again);
+    this._again = setTimeout(() => {
+      if (this.step === "pending") this.resume();
+    }, AGAIN_MS);
+  }
+
+  /** @param {string} hold */
+  _expired(hold) {
+    if (readRecord(this._show)?.hold === hold) this._end("expired");
+  }
+
+  /** @param {Booking & {hold?: string, state: string}} booking */
+  _settled(booking) {
+    const { hold } = readRecord(this._show) ?? {};
+    if (!hold || bookingOf(hold) !== booking.id) return;
+    if (booking.state === "booked") this._booked({ id: booking.id, seats: booking.seats ?? this.seats });
+    else this._end("rejected");
+  }
+
+  /** @param {{id: string, seats: string[]}} booking */
+  _booked({ id, seats }) {
+    clearTimeout(this._again);
+    this.booking = id;
+    this.seats = seats;
+    this.error = "";
+    this._note({ booking: id });
+    this._mark("booked");
+  }
+
+  /** @param {"expired" | "rejected"} step */
+  _end(step) {
+    writeRecord(this._show, null);
+    this._map.mine = [];
+    this.error = "";
+    this.step = step;
+    this._tell();
+  }
+
+  _reset() {
+    clearTimeout(this._again);
+    writeRecord(this._show, null);
+    this._map.mine = [];
+    this.seats = [];
+    this.booking = "";
+    this.error = "";
+    this.step = "choosing";
+    this._tell();
+  }
+
+  /** @param {Step} step with our seats on the map */
+  _mark(step) {
+    const fresh = this.step !== step;
+    this._map.mine = this.seats;
+    this.step = step;
+    this._tell();
+    if (fresh) this._map.reveal(this.seats[0]);
+  }
+
+  /** @param {Partial<import("./record.js").BookingRecord>} more */
+  _note(more) {
+    const record = readRecord(this._show);
+    if (record) writeRecord(this._show, { ...record, ...more });
+  }
+
+  /**
+   * One thing at a time; an error is kept in `error`, with `or` as the step to be in then.
+   * @param {Step} step
+   * @param {() => Promise<void>} act
+   * @param {Step} [or]
+   */
+  async _do(step, act, or = step) {
+    if (this._busy) return;
+    this._busy = true;
+    this.step = step;
+    this.error = "";
+    this._tell();
     try {
-      const { booking } = await this._connection.request("seats:confirm", { hold, payment }, { patienceMs: 60000 });
-      if (booking.state === "booked") this._booked(booking);
-      else this._set("pending", {});
+      await act();
     } catch (error) {
-      if (/** @type {any} */ (error).retryable || codeOf(error) === "offline") {
-        this._set("pending", { notice: { kind: "error", text: "The connection is slow. Your payment is safe; this finishes by itself.", seats: [] } });
-        setTimeout(() => void this.resume(), 3000);
-      } else this._over("error", this._read()?.seats ?? [], words(error));
+      this.step = or;
+      this.error = error instanceof RequestError ? error.code : "internal";
+      this.errorText = error instanceof Error ? error.message : "";
+    } finally {
+      this._busy = false;
+      this._tell();
     }
   }
 
-  /** @param {Booking} booking */
-  _booked(booking) {
-    this._write(null);
-    this._set("booked", { booking, hold: null, notice: null });
+  /** @param {() => Promise<HoldAck>} ask */
+  async _timed(ask) {
+    const asked = performance.now();
+    const ack = await ask();
+    this.clock.set(ack.server_time, asked);
+    return ack;
   }
 
-  /** @param {"expired" | "error"} kind @param {string[]} seats @param {string} [text] */
-  _over(kind, seats, text) {
-    this._write(null);
-    const kind_text = kind === "expired" ? "Your time ran out, so the seats went back on sale. Take them again if they are still free." : "This booking did not go through; a payment that was made is refunded.";
-    this._set("choosing", { hold: null, notice: { kind, text: text ?? kind_text, seats } });
+  /**
+   * Run `act` in one tab at a time.
+   * @template T
+   * @param {string} hold
+   * @param {() => Promise<T>} act
+   * @returns {Promise<T>}
+   */
+  async _alone(hold, act) {
+    return navigator.locks ? await navigator.locks.request(`pay ${hold}`, act) : act();
   }
 
-  /** @param {number} serverTime */
-  _clock(serverTime) {
-    this._clockAhead = Date.now() - serverTime;
-  }
-
-  /** @param {Step} step @param {Partial<Pick<BookingFlow, "hold" | "booking" | "notice">>} more */
-  _set(step, more) {
-    this.step = step;
-    Object.assign(this, more);
-    clearTimeout(this._expiring);
-    // The server tells when a hold is over; should its news be lost, ask.
-    if (step === "held") this._expiring = setTimeout(() => void this.resume(), Math.max(0, this.left) + 1500);
+  _tell() {
     this.dispatchEvent(new Event("change"));
   }
-
-  /** @returns {{hold: string, seats: string[], payment?: string} | null} */
-  _read() {
-    try {
-      return JSON.parse(localStorage.getItem(this._key) ?? "null");
-    } catch {
-      return null;
-    }
-  }
-
-  /** @param {{hold: string, seats: string[], payment?: string} | null} kept */
-  _write(kept) {
-    if (kept) localStorage.setItem(this._key, JSON.stringify(kept));
-    else localStorage.removeItem(this._key);
-  }
 }
 
-/** @param {string} hold */
-function bookingOf(hold) {
+/** @param {string} hold @returns {string} the id of the booking that it becomes */
+export function bookingOf(hold) {
   const dot = hold.indexOf(".");
   return `${hold.slice(0, dot)}.b${hold.slice(dot + 2)}`;
-}
-
-/** @param {unknown} error */
-function codeOf(error) {
-  return /** @type {any} */ (error)?.code ?? "";
-}
-
-const WORDS = /** @type {Record<string, string>} */ ({
-  seats_taken: "Somebody was faster with these seats. Choose others.",
-  offline: "There is no connection right now. Try again in a moment.",
-  region_unavailable: "This theatre's region is out of reach. Nothing is lost; try again in a moment.",
-  sales_paused: "Sales are paused for a moment.",
-  sales_closed: "Sales for this show are closed.",
-  too_many_holds: "You are holding too many seats of this show already.",
-});
-
-/** @param {unknown} error */
-function words(error) {
-  return WORDS[codeOf(error)] || /** @type {any} */ (error)?.message || "Something went wrong. Try again.";
 }

@@ -83,15 +83,15 @@ export class Connection extends EventTarget {
    * Ask the server; waits for a connection, and asks again when one broke before the answer came.
    * @param {string} event
    * @param {object} payload
-   * @param {{patienceMs?: number}} [options] how long to try before giving up
+   * @param {{patienceMs?: number, ackMs?: number}} [options] how long to try before giving up, and to wait for one answer
    * @returns {Promise<any>} the ack (ok: true)
    * @throws {RequestError}
    */
-  async request(event, payload, { patienceMs = 20000 } = {}) {
+  async request(event, payload, { patienceMs = 20000, ackMs = ACK_MS } = {}) {
     const deadline = performance.now() + patienceMs;
     for (;;) {
       const socket = await this._online(deadline);
-      const left = Math.max(500, Math.min(ACK_MS, deadline - performance.now()));
+      const left = Math.max(500, Math.min(ackMs, deadline - performance.now()));
       let ack;
       try {
         ack = await socket.timeout(left).emitWithAck(event, payload);

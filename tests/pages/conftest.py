@@ -1,4 +1,4 @@
-"""Real Chromium, one for the session, a fresh context for each person."""
+"""Real Chromium: a fresh one for each test, a fresh context for each person."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+DESKTOP = (1280, 800)
+PHONE = (360, 740)
 
 
 @pytest.fixture
@@ -19,22 +21,37 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 
 class Person:
-    """One browser context with its page; page errors and console errors fail the test at the end."""
+    """One browser context with its page; an error in it, or a refusal by its policy, fails the test at the end."""
 
-    def __init__(self, context: BrowserContext, page: Page) -> None:
+    def __init__(self, context: BrowserContext, page: Page, node: str) -> None:
         self.context = context
         self.page = page
+        self.node = node
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda line: self._heard(line.text))
+
+    def _heard(self, line: str) -> None:
+        if "Content Security Policy" in line:
+            self.errors.append(line)
 
     @classmethod
-    async def arrive(cls, browser: Browser, url: str, *, phone: bool = False) -> Person:
-        size = {"width": 360, "height": 740} if phone else {"width": 1280, "height": 800}
-        context = await browser.new_context(viewport=size, has_touch=phone)  # type: ignore[arg-type]
-        page = await context.new_page()
-        person = cls(context, page)
-        await page.goto(url)
+    async def arrive(
+        cls, browser: Browser, node: str, path: str = "/", *, phone: bool = False, locale: str = "en-IN"
+    ) -> Person:
+        width, height = PHONE if phone else DESKTOP
+        context = await browser.new_context(
+            viewport={"width": width, "height": height}, has_touch=phone, locale=locale, reduced_motion="reduce"
+        )
+        person = cls(context, await context.new_page(), node)
+        await person.goes(path)
         return person
+
+    async def goes(self, path: str) -> None:
+        """Open a path on this person's node; a show's map is waited for."""
+        await self.page.goto(self.node + path)
+        if path.startswith("/shows/"):
+            await self.page.wait_for_selector("html[data-ready]")
 
     async def sees(self, seat: str, *states: str) -> None:
         """Wait until the map shows a seat in one of these states."""
@@ -44,14 +61,38 @@ class Person:
         )
 
     async def clicks(self, seat: str) -> None:
-        """Click on a seat where it is drawn."""
-        point = await self.page.evaluate("(seat) => document.querySelector('seat-map').pointOf(seat)", seat)
+        """Click on a seat where it is drawn, or touch it."""
+        point = await self.page.evaluate(
+            """async (seat) => {
+                const map = document.querySelector('seat-map');
+                await map.reveal(seat);
+                return map.pointOf(seat);
+            }""",
+            seat,
+        )
         await self.page.mouse.click(point["x"], point["y"])
 
-    async def ready(self) -> None:
-        await self.page.wait_for_selector("html[data-ready]")
-        await self.page.wait_for_function("document.querySelector('seat-map').states.version >= 0")
+    async def presses(self, key: str) -> None:
+        """Press a button of the booking panel, by its name in the page."""
+        await self.page.locator(f'[data-key="{key}"]').click()
 
-    async def close(self) -> None:
-        assert self.errors == []
+    async def is_at(self, step: str) -> None:
+        """Wait until the booking has come to a step."""
+        await self.page.wait_for_selector(f'#panel[data-step="{step}"]')
+
+    async def step(self) -> str:
+        """The step of the booking now."""
+        return await self.page.locator("#panel").get_attribute("data-step") or ""
+
+    async def holds(self, *seats: str) -> None:
+        """Choose seats and hold them."""
+        for seat in seats:
+            await self.clicks(seat)
+        await self.presses("hold")
+        await self.is_at("held")
+
+    async def leaves(self) -> None:
+        """Close everything; nothing may have gone wrong in the page."""
+        errors = list(self.errors)
         await self.context.close()
+        assert errors == []

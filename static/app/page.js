@@ -1,0 +1,81 @@
+/**
+ * What every page has: language, theme, and the bar on top with the switches for both.
+ */
+import { languages, speaker, supported } from "../i18n/i18n.js";
+import { h, icon } from "./dom.js";
+
+const LOCALE = "tickingtickets.locale";
+const THEME = "tickingtickets.theme";
+
+/** @param {string} key @returns {string | null} null too where storage is forbidden */
+export function recall(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key @param {string | null} value null forgets it */
+export function remember(key, value) {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // Then it lasts as long as the page.
+  }
+}
+
+/** The chosen language, else the device's. */
+export function locale() {
+  return supported(recall(LOCALE) ?? navigator.language);
+}
+
+/** @returns {"light" | "dark"} the chosen theme, else the device's */
+export function theme() {
+  const chosen = recall(THEME);
+  if (chosen === "light" || chosen === "dark") return chosen;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+/**
+ * Set up the bar; `changed` is called now and whenever language or theme change.
+ * @param {HTMLElement} bar
+ * @param {(say: import("../i18n/i18n.js").Speaker, theme: "light" | "dark") => void} changed
+ */
+export function setUpPage(bar, changed) {
+  const apply = () => {
+    const say = speaker(locale());
+    document.documentElement.lang = say.code;
+    document.documentElement.dataset.theme = theme();
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-t]"))) {
+      element.textContent = say.t(element.dataset.t ?? "");
+    }
+    bar.replaceChildren(languageSwitch(say.t("languageLabel"), apply), themeSwitch(say.t("theme"), apply));
+    changed(say, theme());
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+  apply();
+}
+
+/** @param {string} label @param {() => void} apply */
+function languageSwitch(label, apply) {
+  const choose = (/** @type {Event} */ event) => {
+    remember(LOCALE, /** @type {HTMLSelectElement} */ (event.target).value);
+    apply();
+    /** @type {HTMLElement | null} */ (document.querySelector("select.language"))?.focus();
+  };
+  const select = h("select", { class: "language", "aria-label": label, onchange: choose });
+  for (const { code, name } of languages) select.append(h("option", { value: code, lang: code, selected: code === locale() }, name));
+  return select;
+}
+
+/** @param {string} label @param {() => void} apply */
+function themeSwitch(label, apply) {
+  const turn = () => {
+    remember(THEME, theme() === "dark" ? "light" : "dark");
+    apply();
+    /** @type {HTMLElement | null} */ (document.querySelector("button.theme"))?.focus();
+  };
+  return h("button", { class: "theme", type: "button", "aria-label": label, title: label, "aria-pressed": String(theme() === "dark"), onclick: turn }, icon("moon"));
+}

@@ -1,0 +1,64 @@
+/**
+ * The time that is left of a hold: a ring and digits, by the server's clock; screen readers hear it now and then only.
+ */
+import { h } from "../app/dom.js";
+
+const AROUND = 2 * Math.PI * 26;
+/** Seconds left at which it is said aloud. */
+const SPOKEN = [300, 120, 60, 30, 10];
+
+export class Countdown {
+  /**
+   * @param {() => number} remaining ms
+   * @param {(seconds: number) => void} speak
+   */
+  constructor(remaining, speak) {
+    this._remaining = remaining;
+    this._speak = speak;
+    this._whole = 1;
+    this._said = Infinity;
+    this._timer = 0;
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    svg.setAttribute("viewBox", "0 0 60 60");
+    svg.setAttribute("class", "ring");
+    svg.setAttribute("aria-hidden", "true");
+    const circles = ["track", "rest"].map((name) => {
+      const circle = document.createElementNS(space, "circle");
+      for (const [key, value] of [["cx", "30"], ["cy", "30"], ["r", "26"], ["class", name]]) circle.setAttribute(key, value);
+      svg.append(circle);
+      return circle;
+    });
+    this._rest = circles[1];
+    this._rest.style.strokeDasharray = String(AROUND);
+    this._digits = h("span", { class: "digits", role: "timer" });
+    this.element = h("div", { class: "countdown" }, svg, this._digits);
+  }
+
+  /** @param {number} wholeMs what a full ring stands for */
+  start(wholeMs) {
+    this._whole = Math.max(1, wholeMs);
+    clearInterval(this._timer);
+    this._timer = setInterval(() => this._draw(), 250);
+    this._draw();
+  }
+
+  stop() {
+    clearInterval(this._timer);
+    this._timer = 0;
+    this._said = Infinity;
+  }
+
+  _draw() {
+    const seconds = Math.ceil(this._remaining() / 1000);
+    const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    if (this._digits.textContent !== text) this._digits.textContent = text;
+    this._rest.style.strokeDashoffset = String(AROUND * (1 - Math.min(1, this._remaining() / this._whole)));
+    this.element.classList.toggle("soon", seconds <= 60);
+    const due = SPOKEN.find((mark) => seconds <= mark && this._said > mark && seconds > mark - 5);
+    if (due) {
+      this._said = due;
+      this._speak(seconds);
+    }
+  }
+}

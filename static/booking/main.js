@@ -1,0 +1,59 @@
+/**
+ * The page of a show: puts the map, the flow and the panel together.
+ */
+import "../seat-map/seat-map.js";
+import { setUpPage } from "../app/page.js";
+import { Flow } from "./flow.js";
+import { Panel } from "./panel.js";
+
+/** @param {string} selector @returns {HTMLElement} */
+const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+const map = /** @type {import("../seat-map/seat-map.js").SeatMap} */ (find("seat-map"));
+const show = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
+const flow = new Flow(map, show);
+const panel = new Panel(find("#panel"), flow, map);
+const live = find("#live");
+/** @type {import("../i18n/i18n.js").Speaker} */
+let say;
+
+function describe() {
+  const info = map.info;
+  if (!info || !say) return;
+  document.title = `${info.title} · ${say.t("brand")}`;
+  find("#title").textContent = info.title;
+  find("#where").textContent = `${info.theatre_name}, ${info.city} · ${say.t("when", { day: say.shortDay(info.starts_at), time: say.time(info.starts_at) })}`;
+  panel.show = info;
+  panel.draw();
+}
+
+function liveness() {
+  const word = map.connection !== "online" ? `conn_${map.connection}` : map.status === "live" ? "conn_online" : `status_${map.status}`;
+  live.dataset.state = map.connection !== "online" ? map.connection : map.status;
+  live.textContent = say.t(word).replace(/[.…].*$/, "");
+}
+
+flow.addEventListener("change", () => map.toggleAttribute("readonly", !["choosing", "expired"].includes(flow.step)));
+map.addEventListener("selectionchange", (event) => {
+  if (flow.step === "expired" && /** @type {CustomEvent} */ (event).detail.seats.length) flow.restart();
+});
+map.addEventListener("showchange", describe);
+map.addEventListener("statuschange", liveness);
+map.addEventListener("failed", () => {
+  document.body.classList.add("failed");
+  if (!map.info) find("#title").textContent = say.t("brand");
+});
+map.addEventListener("ready", () => {
+  document.body.classList.remove("failed");
+  document.documentElement.toggleAttribute("data-ready", true);
+  describe();
+});
+setUpPage(find("#switches"), (words, theme) => {
+  say = words;
+  map.setAttribute("locale", words.code);
+  map.setAttribute("theme", theme);
+  panel.speak(words);
+  describe();
+  liveness();
+});
+map.setAttribute("show", show);
+flow.resume();

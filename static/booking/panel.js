@@ -1,0 +1,229 @@
+/**
+ * The panel beside the map: what is chosen, the clock, paying, the ticket. It draws the steps of a `Flow` and passes
+ * on what is pressed.
+ *
+ * @import { Flow } from "./flow.js"
+ * @import { SeatMap } from "../seat-map/seat-map.js"
+ * @import { SeatInfo, Show } from "../seat-map/types.js"
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { Countdown } from "./countdown.js";
+
+export class Panel {
+  /** @param {HTMLElement} box @param {Flow} flow @param {SeatMap} map */
+  constructor(box, flow, map) {
+    this._box = box;
+    this._flow = flow;
+    this._map = map;
+    /** @type {Speaker | null} */
+    this._say = null;
+    /** @type {Show | null} */
+    this.show = null;
+    this._step = "";
+    this._countdown = new Countdown(
+      () => flow.remaining,
+      (seconds) => {
+        const n = Math.round(seconds / 60);
+        if (this._say) map.announce(seconds > 60 ? this._say.t("minutesLeft", { n }) : this._say.t("secondsLeft", { n: seconds }));
+      },
+    );
+    flow.addEventListener("change", () => this.draw());
+    for (const event of ["selectionchange", "ready", "statuschange"]) map.addEventListener(event, () => this.draw());
+    map.addEventListener("seatschange", () => {
+      if (flow.step === "expired") this.draw();
+    });
+  }
+
+  /** @param {Speaker} say */
+  speak(say) {
+    this._say = say;
+    this.draw();
+  }
+
+  draw() {
+    const say = this._say;
+    if (!say) return;
+    const { step } = this._flow;
+    const focus = /** @type {HTMLElement | null} */ (document.activeElement);
+    const key = focus && this._box.contains(focus) ? focus.dataset.key : undefined;
+    this._box.dataset.step = step;
+    this._box.dataset.count = String(step === "choosing" ? this._map.selection.length : this._flow.seats.length);
+    this._box.replaceChildren(...this._content(say).filter((node) => node !== null));
+    if (step === "held" || step === "paying") this._countdown.start((this.show?.hold_s ?? 480) * 1000);
+    else this._countdown.stop();
+    const again = key ? this._box.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
+    if (again instanceof HTMLElement) again.focus();
+    else if (key || (this._step && this._step !== step && ["held", "booked", "expired", "rejected"].includes(step))) {
+      // A new step begins at its title, for whoever can't see that the panel changed.
+      this._box.querySelector("h2")?.focus({ preventScroll: true });
+    }
+    this._step = step;
+  }
+
+  /** @param {Speaker} say @returns {(Node | null)[]} */
+  _content(say) {
+    switch (this._flow.step) {
+      case "held":
+      case "paying":
+        return this._held(say);
+      case "confirming":
+        return [this._title(say.t("confirming")), this._wait(), this._error(say)];
+      case "pending":
+        return [this._title(say.t("pendingTitle")), this._wait(), h("p", { class: "hint" }, say.t("pendingHint"))];
+      case "booked":
+        return this._booked(say);
+      case "expired":
+        return this._expired(say);
+      case "rejected":
+        return [
+          this._title(say.t("rejectedTitle")),
+          h("p", { class: "hint" }, say.t("rejectedHint")),
+          this._button("again", say.t("chooseOthers"), "primary", () => this._flow.restart()),
+        ];
+      default:
+        return this._choosing(say);
+    }
+  }
+
+  /** @param {Speaker} say */
+  _choosing(say) {
+    const chosen = this._infos(this._map.selection);
+    const asking = this._flow.step === "holding";
+    const seats = asking ? this._infos(this._flow.seats) : chosen;
+    const n = seats.length;
+    const closed = this._map.status === "closed" || this._map.status === "paused";
+    const hint = `${say.t("pickHint")} ${say.t("pickLimit", { n: this._map.maxSeats })}`;
+    const words = asking ? say.t("holding") : n ? say.t("hold", { n }) : say.t("holdEmpty");
+    return [
+      this._title(say.t("yourSeats")),
+      n ? this._seats(say, seats, !asking) : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
+      this._error(say),
+      n ? this._total(say, seats) : null,
+      this._button("hold", words, "primary", () => this._flow.hold(), asking || !n || closed),
+    ];
+  }
+
+  /** @param {Speaker} say */
+  _held(say) {
+    const seats = this._infos(this._flow.seats);
+    const paying = this._flow.step === "paying";
+    const amount = sum(seats);
+    const offline = this._map.connection === "offline";
+    return [
+      h("div", { class: "clock" }, this._countdown.element, h("div", {}, this._title(say.t("heldTitle")), h("p", { class: "hint" }, say.t(offline ? "clockKeeps" : "heldHint")))),
+      this._seats(say, seats, false),
+      this._error(say),
+      this._total(say, seats),
+      this._button("pay", paying ? say.t("paying") : say.t("pay", { total: say.rupees(amount) }), "primary", () => this._flow.pay(amount), paying),
+      h("p", { class: "note" }, say.t("demoNote")),
+      h(
+        "div",
+        { class: "pair" },
+        this._flow.extended ? null : this._button("extend", say.t("extend"), "quiet", () => this._flow.extend(), paying),
+        this._button("release", say.t("release"), "quiet", () => this._flow.release(), paying),
+      ),
+    ];
+  }
+
+  /** @param {Speaker} say */
+  _booked(say) {
+    const code = this._flow.booking;
+    const seats = this._infos(this._flow.seats);
+    const { show } = this;
+    const copy = async (/** @type {Event} */ event) => {
+      await navigator.clipboard.writeText(code);
+      /** @type {HTMLElement} */ (event.target).textContent = say.t("copied");
+    };
+    return [
+      this._title(say.t("bookedTitle")),
+      h(
+        "article",
+        { class: "ticket" },
+        h("p", { class: "ticket-title" }, show?.title ?? ""),
+        h("p", { class: "ticket-where" }, show ? `${show.theatre_name}, ${show.city}` : ""),
+        h("p", { class: "ticket-when" }, show ? say.t("when", { day: say.day(show.starts_at), time: say.time(show.starts_at) }) : ""),
+        h("ul", { class: "ticket-seats" }, ...seats.map((seat) => h("li", {}, h("b", {}, name(seat)), h("span", {}, seat.section)))),
+        h("div", { class: "ticket-stub" }, h("span", { class: "note" }, say.t("ticketCode")), h("code", {}, code)),
+      ),
+      h("p", { class: "hint" }, say.t("bookedHint")),
+      h("div", { class: "pair" }, this._button("copy", say.t("copy"), "quiet", copy), this._button("print", say.t("print"), "quiet", () => print())),
+      this._button("again", say.t("again"), "plain", () => this._flow.restart()),
+    ];
+  }
+
+  /** @param {Speaker} say */
+  _expired(say) {
+    const free = this._flow.seats.filter((id) => this._map.isFree(id));
+    const all = free.length === this._flow.seats.length;
+    const names = say.list(this._infos(free).map(name));
+    const state = all ? say.t("stillFree") : free.length ? say.t("someFree", { seats: names }) : say.t("noneFree");
+    return [
+      this._title(say.t("expiredTitle")),
+      h("p", { class: "hint" }, `${say.t("expiredHint")} ${state}`),
+      this._seats(say, this._infos(this._flow.seats), false),
+      this._error(say),
+      free.length ? this._button("hold-again", say.t("holdAgain"), "primary", () => this._flow.hold(free)) : null,
+      this._button("again", say.t("chooseOthers"), free.length ? "quiet" : "primary", () => this._flow.restart()),
+    ];
+  }
+
+  // --- pieces -------------------------------------------------------------------------------------------------------
+  /** @param {string} text */
+  _title(text) {
+    return h("h2", { tabindex: -1, "data-key": "title" }, text);
+  }
+
+  _wait() {
+    return h("div", { class: "wait", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
+  }
+
+  /** @param {Speaker} say */
+  _error(say) {
+    const { error, errorText } = this._flow;
+    if (!error) return null;
+    const words = say.has(`err_${error}`) ? say.t(`err_${error}`) : errorText || say.t("err_internal");
+    return h("p", { class: "error", role: "alert", "data-code": error }, icon("alert"), h("span", {}, words));
+  }
+
+  /** @param {Speaker} say @param {SeatInfo[]} seats @param {boolean} removable */
+  _seats(say, seats, removable) {
+    const line = (/** @type {SeatInfo} */ seat) =>
+      h(
+        "li",
+        {},
+        h("b", { class: "seat-name" }, name(seat)),
+        h("span", { class: "seat-where" }, `${seat.section} · ${seat.category}${seat.accessible ? ` · ${say.t("accessible")}` : ""}`),
+        h("span", { class: "seat-price" }, seat.price === null ? "" : say.rupees(seat.price)),
+        removable
+          ? h("button", { class: "remove", type: "button", "data-key": `drop-${seat.id}`, "aria-label": say.t("removeSeat", { seat: name(seat) }), onclick: () => this._map.deselect(seat.id) }, icon("close"))
+          : null,
+      );
+    return h("ul", { class: "seats" }, ...seats.map(line));
+  }
+
+  /** @param {Speaker} say @param {SeatInfo[]} seats */
+  _total(say, seats) {
+    return h("p", { class: "total" }, h("span", {}, `${say.t("total")} · ${say.t("seatsN", { n: seats.length })}`), h("b", {}, say.rupees(sum(seats))));
+  }
+
+  /** @param {string} key @param {string} text @param {string} look @param {(event: Event) => void} act @param {boolean} [off] */
+  _button(key, text, look, act, off = false) {
+    return h("button", { type: "button", class: `button ${look}`, "data-key": key, disabled: off, onclick: act }, text);
+  }
+
+  /** @param {string[]} ids */
+  _infos(ids) {
+    return ids.map((id) => this._map.seat(id)).filter((seat) => seat !== null);
+  }
+}
+
+/** @param {SeatInfo} seat */
+function name(seat) {
+  return seat.row ? `${seat.row}-${seat.number}` : seat.number;
+}
+
+/** @param {SeatInfo[]} seats */
+function sum(seats) {
+  return seats.reduce((total, seat) => total + (seat.price ?? 0), 0);
+}

@@ -1,0 +1,70 @@
+/**
+ * Words and numbers in the reader's language. A language is one file beside this one; a missing word is English.
+ *
+ * Times are shown in India's, money in rupees, whatever the device says.
+ */
+import en from "./en.js";
+import hi from "./hi.js";
+
+/** @typedef {string | {one: string, other: string}} Phrase */
+/** @typedef {Record<string, Phrase>} Words */
+/** @typedef {ReturnType<typeof speaker>} Speaker */
+
+/** @type {Record<string, Words>} */
+const LANGUAGES = { en, hi };
+const ZONE = "Asia/Kolkata";
+
+/** @type {readonly {code: string, name: string}[]} */
+export const languages = Object.entries(LANGUAGES).map(([code, words]) => ({ code, name: String(words.language) }));
+
+/** @param {string | null | undefined} wanted @returns {string} a language that there is */
+export function supported(wanted) {
+  const code = (wanted ?? "").slice(0, 2).toLowerCase();
+  return code in LANGUAGES ? code : "en";
+}
+
+/** @param {string} locale */
+export function speaker(locale) {
+  const code = supported(locale);
+  const words = LANGUAGES[code];
+  const tag = `${code}-IN`;
+  const plural = new Intl.PluralRules(tag);
+  const rupees = new Intl.NumberFormat(tag, { style: "currency", currency: "INR", maximumFractionDigits: 0 });
+  const count = new Intl.NumberFormat(tag);
+  const time = new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "long", day: "numeric", month: "long" });
+  const shortDay = new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "short", day: "numeric", month: "short" });
+  const key = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE });
+  const list = new Intl.ListFormat(tag, { type: "conjunction" });
+  return {
+    code,
+    /**
+     * @param {string} name
+     * @param {Record<string, string | number>} [values] `n` also chooses between one and many
+     */
+    t(name, values = {}) {
+      const phrase = words[name] ?? en[/** @type {keyof typeof en} */ (name)] ?? name;
+      const text = typeof phrase === "string" ? phrase : phrase[plural.select(Number(values.n)) === "one" ? "one" : "other"];
+      return text.replace(/\{(\w+)\}/g, (_, value) => {
+        const given = values[value];
+        return typeof given === "number" ? count.format(given) : (given ?? "");
+      });
+    },
+    /** @param {string} name whether there is such a phrase */
+    has: (name) => name in words || name in en,
+    /** @param {number} amount whole rupees */
+    rupees: (amount) => rupees.format(amount),
+    /** @param {number} number */
+    count: (number) => count.format(number),
+    /** @param {string | number} when */
+    time: (when) => time.format(new Date(when)),
+    /** @param {string | number} when */
+    day: (when) => day.format(new Date(when)),
+    /** @param {string | number} when */
+    shortDay: (when) => shortDay.format(new Date(when)),
+    /** @param {string | number} when @returns {string} 2026-01-31 in India */
+    dayKey: (when) => key.format(new Date(when)),
+    /** @param {string[]} items */
+    list: (items) => list.format(items),
+  };
+}

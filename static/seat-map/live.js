@@ -1,0 +1,184 @@
+/**
+ * A show as it lives: its layout, its seats' statuses kept at the server's version, and what became of our holds.
+ *
+ * Joins the connection, the reading of the layout and the rules of `seat-states.js`. Draws nothing.
+ *
+ * Events: `layout` (more seats of the plan arrived), `seats` (detail: changed indices), `status`, `connection`, `show`,
+ * `failed` (detail: error code), `holdexpired` and `bookingsettled` (detail: the server's payload).
+ *
+ * @import { Frame, LayoutHead, Show, ShowStatus, WatchAck } from "./types.js"
+ */
+import { Connection, RequestError } from "./connection.js";
+import { Layout } from "./layout.js";
+import { readLayout } from "./layout-stream.js";
+import { SeatStates } from "./seat-states.js";
+
+const INDEX_EVERY_MS = 200;
+const AGAIN_MS = 1500;
+
+export class LiveShow extends EventTarget {
+  /** @param {string} server @param {string[]} nodes @param {string} id of the show */
+  constructor(server, nodes, id) {
+    super();
+    this.id = id;
+    this.connection = new Connection(server);
+    if (nodes.length) this.connection.setNodes(nodes);
+    this.states = new SeatStates();
+    /** @type {Layout | null} */
+    this.layout = null;
+    /** @type {Show | null} */
+    this.show = null;
+    /** @type {ShowStatus} */
+    this.status = "live";
+    /** When the map was last true, ms since the epoch; 0 while it is. */
+    this.staleSince = 0;
+    this._gone = new AbortController();
+    this._watching = 0;
+    /** @type {Frame[]} frames that came while a watch was being answered */
+    this._early = [];
+    this._loading = false;
+  }
+
+  start() {
+    const { connection } = this;
+    connection.addEventListener("online", () => {
+      this._watch();
+      if (!this.layout?.complete) this._load();
+    });
+    connection.addEventListener("doubt", () => this._watch(2500));
+    connection.addEventListener("state", () => this._tell("connection", connection.state));
+    connection.addEventListener("message", (event) => this._message(/** @type {CustomEvent} */ (event).detail));
+    connection.open();
+    this._load();
+  }
+
+  stop() {
+    this._gone.abort();
+    this.connection.close();
+  }
+
+  /** Everything over again, after a failure. */
+  retry() {
+    this.connection.retryNow();
+    this._load();
+  }
+
+  // --- the layout ---------------------------------------------------------------------------------------------------
+  async _load() {
+    if (this._loading) return;
+    this._loading = true;
+    try {
+      if (!this.show) {
+        const found = await this.connection.http(`/api/v1/shows/${encodeURIComponent(this.id)}`, { signal: this._gone.signal });
+        this.show = /** @type {Show} */ (found.show ?? found);
+        this._tell("show", this.show);
+        this._configure();
+      }
+      await this._readLayout(this.show);
+    } catch (error) {
+      if (this._gone.signal.aborted) return;
+      this._tell("failed", error instanceof RequestError ? error.code : "offline");
+    } finally {
+      this._loading = false;
+    }
+  }
+
+  async _configure() {
+    try {
+      const config = await this.connection.http("/api/v1/config", { signal: this._gone.signal });
+      this.connection.setNodes(config.nodes ?? []);
+    } catch {
+      // Without the list we stay with the node that we have.
+    }
+  }
+
+  /** @param {Show} show */
+  async _readLayout(show) {
+    /** @type {Layout | null} */
+    let layout = null;
+    let indexed = 0;
+    await readLayout(`${this.connection.base}/api/v1/layouts/${show.layout}`, {
+      signal: this._gone.signal,
+      head: (/** @type {LayoutHead} */ head) => {
+        layout = new Layout(head, show.seat_count);
+      },
+      seats: (seats) => {
+        if (!layout) return;
+        layout.add(seats);
+        if (performance.now() - indexed < INDEX_EVERY_MS) return;
+        layout.index();
+        this.layout = layout;
+        this._tell("layout", layout);
+        indexed = performance.now();
+      },
+    });
+    const whole = /** @type {Layout | null} */ (layout);
+    if (!whole) throw new RequestError({ code: "layout_not_found", message: "" });
+    whole.complete = true;
+    whole.index();
+    this.layout = whole;
+    this._tell("layout", whole);
+  }
+
+  // --- the seats ----------------------------------------------------------------------------------------------------
+  /** @param {number} [ackMs] how soon a silent connection counts as lost */
+  async _watch(ackMs) {
+    const mine = ++this._watching;
+    this._early = [];
+    try {
+      const since = this.states.since;
+      const ack = /** @type {WatchAck} */ (
+        await this.connection.request("show:watch", { show: this.id, ...(since ? { since } : {}) }, { patienceMs: 1e9, ackMs })
+      );
+      if (mine !== this._watching) return;
+      const changed = this.states.watch(ack);
+      if (!changed) {
+        this.states.epoch = "";
+        this._watch();
+        return;
+      }
+      this._watching = 0;
+      this._setStatus(ack.status, ack.since);
+      this._tell("seats", changed);
+      this._tell("watched", null);
+      for (const frame of this._early.splice(0)) this._frame(frame);
+    } catch (error) {
+      if (mine !== this._watching || this._gone.signal.aborted) return;
+      const { code, retryable } = error instanceof RequestError ? error : { code: "internal", retryable: true };
+      if (retryable) setTimeout(() => mine === this._watching && this._watch(), AGAIN_MS);
+      else this._tell("failed", code);
+    }
+  }
+
+  /** @param {{event: string, payload: any}} message */
+  _message({ event, payload }) {
+    if (event === "seats:changed" && payload.show === this.id) this._frame(payload);
+    else if (event === "show:status" && payload.show === this.id) this._setStatus(payload.status, payload.since);
+    else if (event === "hold:expired") this._tell("holdexpired", payload);
+    else if (event === "booking:settled") this._tell("bookingsettled", payload);
+  }
+
+  /** @param {Frame} frame */
+  _frame(frame) {
+    if (this._watching) {
+      // A frame may be read before the promise of the ack that it follows.
+      this._early.push(frame);
+      return;
+    }
+    const changed = this.states.apply(frame);
+    if (!changed) this._watch();
+    else if (changed.length) this._tell("seats", changed);
+  }
+
+  /** @param {ShowStatus} status @param {number} [since] */
+  _setStatus(status, since) {
+    this.status = status;
+    this.staleSince = status === "stale" ? (since ?? Date.now()) : 0;
+    this._tell("status", status);
+  }
+
+  /** @param {string} name @param {unknown} detail */
+  _tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

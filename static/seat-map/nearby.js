@@ -1,0 +1,76 @@
+/**
+ * Which seats lie where: nearest free ones to offer, and the neighbour in a direction for the arrow keys. Pure.
+ *
+ * @import { Layout } from "./layout.js"
+ */
+
+/**
+ * The free seats nearest to `seat`, best first: the same category and row count as nearer.
+ * @param {Layout} layout
+ * @param {number} seat
+ * @param {(seat: number) => boolean} free
+ * @param {number} limit
+ */
+export function nearestFree(layout, seat, free, limit) {
+  /** @type {{seat: number, far: number}[]} */
+  const best = [];
+  for (let n = 0; n < layout.count; n++) {
+    if (n === seat || !free(n)) continue;
+    let far = Math.hypot(layout.x[n] - layout.x[seat], layout.y[n] - layout.y[seat]);
+    if (layout.row[n] !== layout.row[seat]) far *= 1.3;
+    if (layout.category[n] !== layout.category[seat]) far *= 3;
+    if (best.length === limit && far >= best[limit - 1].far) continue;
+    best.push({ seat: n, far });
+    best.sort((a, b) => a.far - b.far);
+    best.length = Math.min(best.length, limit);
+  }
+  return best.map((each) => each.seat);
+}
+
+/**
+ * The seat that an arrow leads to: along the row where the row runs that way, else the next row over.
+ * @param {Layout} layout
+ * @param {number} seat
+ * @param {number} dx -1, 0 or 1
+ * @param {number} dy
+ */
+export function neighbour(layout, seat, dx, dy) {
+  const { seats } = layout.rows[layout.row[seat]];
+  const place = layout.place[seat];
+  const [before, after] = [seats[Math.max(0, place - 1)], seats[Math.min(seats.length - 1, place + 1)]];
+  const [tx, ty] = [layout.x[after] - layout.x[before], layout.y[after] - layout.y[before]];
+  const along = (tx * dx + ty * dy) / (Math.hypot(tx, ty) || 1);
+  if (Math.abs(along) > 0.7) {
+    const next = seats[place + (along > 0 ? 1 : -1)];
+    if (next !== undefined) return next;
+  }
+  let best = seat;
+  let least = Infinity;
+  for (let n = 0; n < layout.count; n++) {
+    if (layout.row[n] === layout.row[seat]) continue;
+    const [ox, oy] = [layout.x[n] - layout.x[seat], layout.y[n] - layout.y[seat]];
+    const ahead = ox * dx + oy * dy;
+    const aside = Math.abs(ox * dy - oy * dx);
+    if (ahead < layout.pitch * 0.3 || aside > ahead * 4 + layout.pitch * 2) continue;
+    const far = ahead + aside * 1.6;
+    if (far < least) [best, least] = [n, far];
+  }
+  return best;
+}
+
+/**
+ * The seat at a point of the plan, or -1.
+ * @param {Layout} layout
+ * @param {number} x
+ * @param {number} y
+ * @param {number} within units of the plan
+ */
+export function seatAt(layout, x, y, within) {
+  let best = -1;
+  let least = within;
+  layout.grid.each({ left: x - within, right: x + within, top: y - within, bottom: y + within }, (n) => {
+    const far = Math.hypot(layout.x[n] - x, layout.y[n] - y);
+    if (far < least) [best, least] = [n, far];
+  });
+  return best;
+}

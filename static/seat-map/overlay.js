@@ -1,0 +1,129 @@
+/**
+ * What lies over the tiles: the keyboard's ring, the pointer's ring, pins of your own seats when far, and quiet pulses
+ * where others change something. One canvas of the viewport's size, drawn only when there is something to draw.
+ *
+ * @import { Camera } from "./camera.js"
+ * @import { Layout } from "./layout.js"
+ * @import { Palette } from "./palette.js"
+ */
+
+const PULSE_MS = 700;
+/** Past this many at once a storm is shown by the seats themselves. */
+const MAX_PULSES = 48;
+
+export class Overlay {
+  /** @param {HTMLCanvasElement} canvas @param {Camera} camera @param {() => void} wake */
+  constructor(canvas, camera, wake) {
+    this._canvas = canvas;
+    this._context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    this._camera = camera;
+    this._wake = wake;
+    /** @type {Map<number, number>} seat -> when it began */
+    this._pulses = new Map();
+    this._clean = true;
+    this.focus = -1;
+    this.hover = -1;
+    this.focusVisible = false;
+    /** @type {Iterable<number>} */
+    this.own = [];
+  }
+
+  /** @param {number[]} seats @param {Layout} layout */
+  pulse(seats, layout) {
+    if (this._camera.still || seats.length > MAX_PULSES) return;
+    const { view } = this._camera;
+    const now = performance.now();
+    for (const seat of seats) {
+      if (this._pulses.size >= MAX_PULSES) break;
+      const [x, y] = [layout.x[seat], layout.y[seat]];
+      if (x > view.left && x < view.right && y > view.top && y < view.bottom) this._pulses.set(seat, now);
+    }
+    if (this._pulses.size) this._wake();
+  }
+
+  /** @param {number} width @param {number} height */
+  resize(width, height) {
+    const dpr = Math.min(2.5, devicePixelRatio || 1);
+    this._canvas.width = Math.round(width * dpr);
+    this._canvas.height = Math.round(height * dpr);
+    this._context.setTransform(dpr, 0, 0, dpr, 0, 0);
+  }
+
+  /** @param {Layout} layout @param {Palette} palette @param {number} size of a seat on the screen */
+  frame(layout, palette, size) {
+    const own = size < 12 ? [...this.own] : [];
+    const rings = [this.hover, this.focusVisible ? this.focus : -1].filter((seat) => seat >= 0);
+    if (!own.length && !rings.length && !this._pulses.size) {
+      if (!this._clean) this._clear();
+      this._clean = true;
+      return;
+    }
+    this._clear();
+    this._clean = false;
+    const c = this._context;
+    this._drawPulses(layout, palette, size);
+    for (const seat of own) this._pin(layout, palette, seat);
+    for (const seat of rings) {
+      const { x, y } = this._at(layout, seat);
+      const side = Math.max(size, 8) + 7;
+      c.beginPath();
+      c.roundRect(x - side / 2, y - side / 2, side, side, side * 0.32);
+      c.lineWidth = seat === this.focus ? 5 : 3;
+      c.strokeStyle = palette.bg;
+      c.stroke();
+      c.lineWidth = seat === this.focus ? 3 : 1.5;
+      c.strokeStyle = palette.ink;
+      c.stroke();
+    }
+  }
+
+  /** @param {Layout} layout @param {Palette} palette @param {number} size */
+  _drawPulses(layout, palette, size) {
+    const c = this._context;
+    const now = performance.now();
+    for (const [seat, begun] of this._pulses) {
+      const t = (now - begun) / PULSE_MS;
+      if (t >= 1) {
+        this._pulses.delete(seat);
+        continue;
+      }
+      const { x, y } = this._at(layout, seat);
+      c.beginPath();
+      c.arc(x, y, Math.max(4, size * 0.55) + t * Math.max(7, size * 0.4), 0, Math.PI * 2);
+      c.globalAlpha = 0.5 * (1 - t);
+      c.lineWidth = 2;
+      c.strokeStyle = palette.ink;
+      c.stroke();
+    }
+    c.globalAlpha = 1;
+    if (this._pulses.size) this._wake();
+  }
+
+  /** @param {Layout} layout @param {Palette} palette @param {number} seat */
+  _pin(layout, palette, seat) {
+    const { x, y } = this._at(layout, seat);
+    const c = this._context;
+    c.beginPath();
+    c.arc(x, y - 15, 8, Math.PI * 0.8, Math.PI * 0.2);
+    c.lineTo(x, y);
+    c.closePath();
+    c.fillStyle = palette.own;
+    c.fill();
+    c.lineWidth = 2;
+    c.strokeStyle = palette.ownInk;
+    c.stroke();
+    c.beginPath();
+    c.arc(x, y - 15, 2.5, 0, Math.PI * 2);
+    c.fillStyle = palette.ownInk;
+    c.fill();
+  }
+
+  /** @param {Layout} layout @param {number} seat */
+  _at(layout, seat) {
+    return { x: layout.x[seat] * this._camera.scale + this._camera.x, y: layout.y[seat] * this._camera.scale + this._camera.y };
+  }
+
+  _clear() {
+    this._context.clearRect(0, 0, this._canvas.width, this._canvas.height);
+  }
+}

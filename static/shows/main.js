@@ -1,0 +1,163 @@
+/**
+ * The list of shows: by day and city, with a filter; the choice of city stays in the address.
+ *
+ * @import { Show } from "../seat-map/types.js"
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { setUpPage } from "../app/page.js";
+
+/** @param {string} selector @returns {HTMLElement} */
+const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+const list = find("#shows");
+const filters = find("#filters");
+const DAY_MS = 24 * 3600 * 1000;
+const GONE_AFTER_MS = 3 * 3600 * 1000;
+const FRESH_MS = 60000;
+
+/** @type {Show[] | null} */
+let shows = null;
+let failed = false;
+let loadedAt = 0;
+let city = new URLSearchParams(location.search).get("city") ?? "";
+let words = "";
+/** @type {Speaker} */
+let say;
+
+async function load() {
+  try {
+    const response = await fetch("/api/v1/shows");
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    const all = /** @type {Show[]} */ ((await response.json()).shows);
+    const now = Date.now();
+    shows = all.filter((show) => Date.parse(show.starts_at) > now - GONE_AFTER_MS).sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
+    failed = false;
+    loadedAt = now;
+  } catch {
+    // A list that we have is better than none.
+    failed = shows === null;
+  }
+  draw();
+}
+
+function draw() {
+  if (!say) return;
+  list.setAttribute("aria-busy", String(!shows && !failed));
+  drawFilters();
+  if (failed) list.replaceChildren(message("alert", "loadFailed", "loadFailedHint", "tryAgain", load));
+  else if (!shows) list.replaceChildren(...skeleton());
+  else if (!shows.length) list.replaceChildren(message("ticket", "noShows", "noShowsHint"));
+  else drawShows(shows.filter(matches));
+}
+
+/** @param {Show} show */
+function matches(show) {
+  if (city && show.city !== city) return false;
+  const text = `${show.title} ${show.theatre_name} ${show.city}`.toLowerCase();
+  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+/** @param {Show[]} found */
+function drawShows(found) {
+  find("#found").textContent = say.t("showCount", { n: found.length });
+  if (!found.length) {
+    list.replaceChildren(message("search", "noMatch", "noMatchHint", "clearFilter", clear));
+    return;
+  }
+  const days = Map.groupBy(found, (show) => say.dayKey(show.starts_at));
+  list.replaceChildren(
+    ...[...days.values()].map((ofDay) => {
+      const cities = Map.groupBy(ofDay, (show) => show.city);
+      const sections = [...cities].sort(([a], [b]) => a.localeCompare(b)).map(([name, ofCity]) => citySection(name, ofCity));
+      return h("section", { class: "day" }, h("h2", {}, ...dayTitle(ofDay[0].starts_at)), ...sections);
+    }),
+  );
+}
+
+/** @param {string} name @param {Show[]} shows */
+function citySection(name, shows) {
+  const films = Map.groupBy(shows, (show) => `${show.title}\n${show.theatre}`);
+  return h("section", { class: "city" }, h("h3", {}, name), h("ul", { class: "cards" }, ...[...films.values()].map(card)));
+}
+
+/** One card per title and theatre, with all its times. @param {Show[]} shows */
+function card(shows) {
+  const [first] = shows;
+  const least = Math.min(...shows.flatMap((show) => Object.values(show.prices)));
+  const times = shows.map((show) => {
+    const still = show.status === "live" ? null : h("span", { class: "state" }, say.t(`status_${show.status}`));
+    const label = `${show.title}, ${say.time(show.starts_at)}`;
+    return h("li", {}, h("a", { class: "time", href: `/shows/${encodeURIComponent(show.id)}`, "data-status": show.status, "aria-label": label }, say.time(show.starts_at), still));
+  });
+  return h(
+    "li",
+    { class: "card" },
+    h("h4", {}, first.title),
+    h("p", { class: "theatre" }, first.theatre_name),
+    h("ul", { class: "times" }, ...times),
+    Number.isFinite(least) ? h("p", { class: "price" }, say.t("from", { price: say.rupees(least) })) : null,
+  );
+}
+
+/** @param {string} when @returns {(string | Node)[]} */
+function dayTitle(when) {
+  const key = say.dayKey(when);
+  const near = key === say.dayKey(Date.now()) ? "today" : key === say.dayKey(Date.now() + DAY_MS) ? "tomorrow" : "";
+  return near ? [say.t(near), h("span", {}, say.day(when))] : [say.day(when)];
+}
+
+function drawFilters() {
+  const names = [...new Set((shows ?? []).map((show) => show.city))].sort((a, b) => a.localeCompare(b));
+  const chip = (/** @type {string} */ name) =>
+    h("button", { class: "chip", type: "button", "aria-pressed": String(city === name), onclick: () => chooseCity(name), "data-city": name }, name || say.t("allCities"));
+  const input = /** @type {HTMLInputElement | null} */ (filters.querySelector("input"));
+  if (input && input.placeholder === say.t("search")) {
+    filters.querySelector(".cities")?.replaceChildren(...["", ...names].map(chip));
+    return;
+  }
+  const search = h("input", { type: "search", placeholder: say.t("search"), "aria-label": say.t("search"), value: words });
+  search.addEventListener("input", () => {
+    words = search.value.trim();
+    draw();
+  });
+  filters.replaceChildren(
+    h("label", { class: "search" }, icon("search"), search),
+    h("div", { class: "cities", role: "group", "aria-label": say.t("cityFilter") }, ...["", ...names].map(chip)),
+  );
+}
+
+/** @param {string} name */
+function chooseCity(name) {
+  city = name;
+  history.replaceState(null, "", name ? `?city=${encodeURIComponent(name)}` : location.pathname);
+  draw();
+  /** @type {HTMLElement | null} */ (filters.querySelector(`[data-city="${CSS.escape(name)}"]`))?.focus();
+}
+
+function clear() {
+  words = "";
+  const input = filters.querySelector("input");
+  if (input) input.value = "";
+  chooseCity("");
+}
+
+/** @param {string} sign @param {string} title @param {string} hint @param {string} [action] @param {() => void} [act] */
+function message(sign, title, hint, action, act) {
+  const button = action && act ? h("button", { class: "button primary", type: "button", onclick: act }, say.t(action)) : null;
+  return h("div", { class: "message" }, icon(sign), h("h2", {}, say.t(title)), h("p", {}, say.t(hint)), button);
+}
+
+function skeleton() {
+  return [h("p", { class: "hidden" }, say.t("loading")), h("ul", { class: "cards waiting", "aria-hidden": "true" }, ...Array.from({ length: 6 }, () => h("li", { class: "card" })))];
+}
+
+setUpPage(find("#switches"), (words) => {
+  say = words;
+  document.title = `${say.t("showsTitle")} · ${say.t("brand")}`;
+  draw();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && Date.now() - loadedAt > FRESH_MS) load();
+});
+addEventListener("online", load);
+load();

@@ -1,0 +1,86 @@
+"""The seat map without a mouse and without sight: keys, names, live words."""
+
+from __future__ import annotations
+
+from playwright.async_api import Browser, expect
+
+from realtime.dev.cluster import Cluster
+from tests.cluster import Client, node_urls
+from tests.pages.conftest import Person
+from tests.pages.test_main_job import multiplex_show
+
+
+async def test_the_keyboard_alone_books(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    grid = asha.page.get_by_role("grid")
+    await grid.focus()
+    await asha.page.keyboard.type("f12")
+    active = asha.page.locator(
+        "seat-map [role=gridcell][id='" + str(await grid.get_attribute("aria-activedescendant")) + "']"
+    )
+    await expect(active).to_contain_text("row F, seat 12")
+    await asha.page.keyboard.press("Enter")
+    await asha.sees("F-12", "selected")
+    await expect(active).to_have_attribute("aria-selected", "true")
+    await asha.page.keyboard.press("ArrowRight")
+    await asha.page.keyboard.press("Space")
+    await asha.sees("F-13", "selected")
+    await asha.page.locator('[data-key="hold"]').focus()
+    await asha.page.keyboard.press("Enter")
+    await asha.is_at("held")
+    await expect(asha.page.get_by_role("heading", name="Held for you")).to_be_focused()
+    await asha.page.locator('[data-key="pay"]').focus()
+    await asha.page.keyboard.press("Enter")
+    await asha.is_at("booked")
+    await asha.leaves()
+
+
+async def test_arrows_follow_rows_and_pages_follow_sections(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    grid = asha.page.get_by_role("grid")
+    await grid.focus()
+
+    async def stands_at(words: str) -> None:
+        name = await grid.get_attribute("aria-activedescendant")
+        await expect(asha.page.locator(f"seat-map #{name}")).to_contain_text(words)
+
+    await asha.page.keyboard.type("g8")
+    await stands_at("row G, seat 8")
+    for key, words in (
+        ("ArrowLeft", "row G, seat 7"),
+        ("ArrowDown", "row H, seat 7"),
+        ("ArrowUp", "row G, seat 7"),
+        ("Home", "row G, seat 1"),
+        ("End", "row G, seat 22"),
+    ):
+        await asha.page.keyboard.press(key)
+        await stands_at(words)
+    await asha.leaves()
+
+
+async def test_the_words_of_a_seat_follow_what_others_do(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.page.get_by_role("grid").focus()
+    await asha.page.keyboard.type("e9")
+    cell = asha.page.locator("seat-map [role=gridcell]", has_text="row E, seat 9,")
+    await expect(cell).to_contain_text("free")
+    bala = await Client.connect(node_urls(cluster)[1])
+    assert (await bala.call("seats:hold", {"show": show, "seats": ["E-9"], "request_id": "1"}))["ok"]
+    await expect(cell).to_contain_text("held by someone")
+    await bala.close()
+    await asha.leaves()
+
+
+async def test_a_category_can_be_filtered_out_and_back(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    chip = asha.page.locator('seat-map [data-category="Gold"]')
+    await expect(chip).to_have_attribute("aria-pressed", "true")
+    await chip.click()
+    await expect(chip).to_have_attribute("aria-pressed", "false")
+    await chip.click()
+    await expect(chip).to_have_attribute("aria-pressed", "true")
+    await asha.leaves()
