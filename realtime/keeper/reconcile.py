@@ -43,6 +43,7 @@ class Reconciler:
         try:
             await self._reconcile()
             await self._master.command("SET", keys.RECONCILED, identity)
+            await self._declare.announce()
         finally:
             if await self._master.command("GET", keys.RECONCILING) == token.encode():
                 await self._master.command("DEL", keys.RECONCILING)
@@ -66,11 +67,11 @@ class Reconciler:
                 await self._declare.layout(layout_id, blob)
         shows = await self._ledger.shows()
         for show in shows:
-            await self._show(show)
-        await self._declare.announce()
+            await self.put_right(show)
         log.info("%s: %d shows are in order", self._region, len(shows))
 
-    async def _show(self, show: Show) -> None:
+    async def put_right(self, show: Show) -> None:
+        """Make the master's side of a show what the ledger proves; live holds that don't collide with it stay."""
         epoch = new_epoch(await self._declare.now_ms())
         await self._locks.declare(show, epoch)
         sold = [Sale(hold_of(b.id), b.owner, b.seats) for b in await self._ledger.booked(show.id)]

@@ -150,17 +150,19 @@ class Directory(Listener):
         task.add_done_callback(self._reading.discard)
 
     async def _read_all(self, feed: Feed) -> None:
+        # Nothing that was declared is ever taken back: a master that lacks it has lost its memory, and will be put
+        # right. Until a keeper has done so, what this node does not know may well be there.
+        in_order = await feed.command("EXISTS", keys.RECONCILED)
         theatres = _values(await feed.command("HGETALL", keys.THEATRES))
         shows = _values(await feed.command("HGETALL", keys.SHOWS))
-        known = (_decoded(wire.decode_theatre, blob) for blob in theatres)
-        self._theatres[feed.region] = {theatre.id: theatre for theatre in known if theatre is not None}
-        found = (self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows)
-        declared = {show.id: show for show in found if show is not None}
-        for gone in [show.id for show in self._shows.values() if show.region == feed.region]:
-            if gone not in declared:
-                del self._shows[gone]
-        self._shows.update(declared)
-        self.read_regions.add(feed.region)
+        for theatre in (_decoded(wire.decode_theatre, blob) for blob in theatres):
+            if theatre is not None:
+                self._theatres[feed.region][theatre.id] = theatre
+        for show in (self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows):
+            if show is not None:
+                self._shows[show.id] = show
+        if in_order:
+            self.read_regions.add(feed.region)
 
     async def _read_show(self, feed: Feed, show_id: str) -> None:
         blob: bytes | None = await feed.command("HGET", keys.SHOWS, show_id)

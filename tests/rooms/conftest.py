@@ -107,6 +107,7 @@ async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = T
     master = LockMaster(servers.region)
     await master.command("FLUSHALL")
     await master.load_functions()
+    await master.command("SET", keys.RECONCILED, "by this fixture")
     locks = SeatLocks(master)
     await locks.declare(SHOW, "e1")
     await master.command("SET", keys.layout(LAYOUT.id), wire.encode_layout(LAYOUT))
@@ -174,6 +175,20 @@ async def node(shared_servers: Servers) -> AsyncIterator[Node]:
 async def own_node(own_servers: Servers) -> AsyncIterator[Node]:
     async for each in serve_node(own_servers):
         yield each
+
+
+async def viewer(node: Node, transports: list[str] | None = None) -> Client:
+    await until(known(node))
+    client = await Client.connect(node.url, transports=transports)
+    assert (await client.call("show:watch", {"show": SHOW.id}))["ok"]
+    return client
+
+
+def known(node: Node) -> Any:
+    async def check() -> bool:
+        return "west" in node.directory.read_regions and node.feed.connected
+
+    return check
 
 
 def hold_id(name: str) -> str:

@@ -22,23 +22,9 @@ from realtime.model import SalesState, Theatre
 from realtime.rooms.directory import Directory
 from realtime.rooms.feed import Feed
 from realtime.topology import Region, Topology
-from tests.cluster import Client, until
+from tests.cluster import until
 
-from .conftest import LAYOUT, SHOW, Node, Servers, hold_id, serve_node, settled
-
-
-async def viewer(node: Node, transports: list[str] | None = None) -> Client:
-    await until(known(node))
-    client = await Client.connect(node.url, transports=transports)
-    assert (await client.call("show:watch", {"show": SHOW.id}))["ok"]
-    return client
-
-
-def known(node: Node) -> Any:
-    async def check() -> bool:
-        return "west" in node.directory.read_regions and node.feed.connected
-
-    return check
+from .conftest import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
 
 
 async def storm(locks: SeatLocks, turns: int, seed: int) -> None:
@@ -281,6 +267,21 @@ async def test_the_directory_follows_declarations(node: Node) -> None:
         await node.directory.layout(new)
 
 
+async def test_a_master_that_lost_its_memory_does_not_make_shows_unknown(node: Node) -> None:
+    await until(known(node))
+    await node.locks.master.command("FLUSHALL")
+    await node.locks.master.command("PUBLISH", keys.DIRECTORY, b"{}")
+    new = replace(SHOW, id="west-new")
+    await node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    await node.locks.master.command("PUBLISH", keys.DIRECTORY, b"{}")
+
+    async def read_again() -> bool:
+        return any(show.id == "west-new" for show in node.directory.shows())
+
+    await until(read_again)
+    assert node.directory.show(SHOW.id) == SHOW
+
+
 async def test_a_theatre_that_two_regions_declare_is_refused_by_every_node(
     node: Node, shared_servers: Servers, own_servers: Servers
 ) -> None:
@@ -288,6 +289,7 @@ async def test_a_theatre_that_two_regions_declare_is_refused_by_every_node(
     other = LockMaster(south)
     rival = Theatre("gateway", "Gateway", "Mumbai", "south")
     await other.command("HSET", keys.THEATRES, "gateway", wire.encode_theatre(rival))
+    await other.command("SET", keys.RECONCILED, "by this test")
     await other.close()
     feeds = {"west": Feed(shared_servers.region, "west"), "south": Feed(south, "west")}
     directory = Directory(Topology({"west": shared_servers.region, "south": south}), feeds)
