@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from realtime import __version__, settings
+from realtime.cli.check import check
 from realtime.cli.operate import plans, shows, theatres
 from realtime.cli.run import keeper, node
 from realtime.cli.up import up
@@ -34,6 +35,7 @@ def cli(context: click.Context, topology: Path, verbose: bool) -> None:
     tickingtickets keeper --region west                one keeper
     tickingtickets plans import hall.json --theatre west-hall
     tickingtickets shows list
+    tickingtickets check                               do ledgers and masters agree?
     """
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -42,7 +44,7 @@ def cli(context: click.Context, topology: Path, verbose: bool) -> None:
     context.obj = topology
 
 
-for command in (up, node, keeper, plans, shows, theatres):
+for command in (up, node, keeper, plans, shows, theatres, check):
     cli.add_command(command)
 
 

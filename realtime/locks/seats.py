@@ -32,7 +32,9 @@ class Sale:
     seats: tuple[int, ...]
 
 
-class _Record(msgspec.Struct):
+class Record(msgspec.Struct):
+    """A hold as the master remembers it (a field of ``keys.holds``)."""
+
     owner: str
     seats: tuple[int, ...]
     state: HoldState
@@ -40,7 +42,7 @@ class _Record(msgspec.Struct):
     extensions: int = 0
 
 
-_decode_record = msgspec.json.Decoder(_Record, strict=False).decode
+decode_record = msgspec.json.Decoder(Record, strict=False).decode
 
 
 class SeatLocks:
@@ -177,7 +179,7 @@ def _refusal(code: str, detail: str) -> Exception:
 
 
 def _hold(hold_id: str, reply: list[Any]) -> Hold:
-    record = _decode_record(reply[1])
+    record = decode_record(reply[1])
     state = record.state
     if state is HoldState.HELD and record.expires_at <= int(reply[2]):
         state = HoldState.EXPIRED
