@@ -7,7 +7,7 @@ import time
 import orjson
 
 from realtime import keys
-from realtime.errors import RegionUnavailable, ShowNotFound
+from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 
@@ -44,6 +44,6 @@ class Heartbeat:
             show = self._turn.pop()
             try:
                 digests[show] = await self._locks.digest(show)
-            except (ShowNotFound, RegionUnavailable):
+            except RegionUnavailable:
                 continue
         return digests

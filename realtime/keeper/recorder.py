@@ -13,7 +13,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from realtime.errors import RegionUnavailable, ShowNotFound
+from realtime.errors import RegionUnavailable
 from realtime.keeper.commands import Commands
 from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Entry, Outbox
@@ -24,7 +24,7 @@ from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import booking_of, hold_of, show_of
 
 log = logging.getLogger(__name__)
-TRANSIENT = (LedgerUnavailable, RegionUnavailable, RedisError, OSError, ShowNotFound)
+TRANSIENT = (LedgerUnavailable, RegionUnavailable, RedisError, OSError)
 """What will pass, or be put right by a reconciliation; the entry stays where it is."""
 
 

@@ -16,7 +16,7 @@ import msgspec
 import orjson
 
 from realtime import keys, limits
-from realtime.errors import CODES, BadRequest, ExtendLimit
+from realtime.errors import CODES, BadRequest, ExtendLimit, RegionUnavailable
 from realtime.locks.master import LockMaster
 from realtime.model import Hold, HoldState, SalesState, Show, show_of
 
@@ -160,6 +160,9 @@ class SeatLocks:
         code = reply[0].decode()
         if code == "ok":
             return reply
+        if code == "show_not_found":
+            # Who asks knows of the show, so this is a master that lost its memory and is being put right.
+            raise RegionUnavailable(region=self.master.region)
         detail = reply[1].decode() if len(reply) > 1 else ""
         raise _refusal(code, detail)
 

@@ -89,8 +89,8 @@ async def test_no_seats_or_more_than_the_show_allows_is_refused(locks: SeatLocks
             await locks.hold(A, "asha", seats)
 
 
-async def test_a_show_that_is_not_there_is_not_found(locks: SeatLocks) -> None:
-    with pytest.raises(errors.ShowNotFound):
+async def test_a_show_that_the_master_does_not_have_yet_is_out_of_reach(locks: SeatLocks) -> None:
+    with pytest.raises(errors.RegionUnavailable):
         await locks.hold(hold_id("a", "west-other"), "asha", [1])
 
 
