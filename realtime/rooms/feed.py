@@ -1,8 +1,9 @@
 """A node's feed of one region: one subscription and one reading connection, both to the *same* replica.
 
 What a function on the master writes and publishes reaches a replica's subscribers in that order. So whoever
-subscribes, waits for the confirmation, and then reads from this feed has missed nothing in between. When the feed moves
-to another server, listeners are told to read everything again.
+subscribes, waits for the confirmation, and then reads from this feed has missed nothing in between. Whenever something
+may have been missed (the feed moved to another server, or the region was silent for a while: a replica that had to copy
+its master anew drops what was published meanwhile), listeners are told to read everything again.
 """
 
 from __future__ import annotations
@@ -14,24 +15,23 @@ import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
-import msgspec
 import orjson
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
 from realtime.errors import RegionUnavailable
+from realtime.rooms.replica import PROBE_S, Map, Replica, authority, standing_of
 from realtime.topology import Plain, Region
 from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-PROBE_S = 1.0
-"""How long a server may take to say that it is there."""
 PREFER_EVERY_S = 5.0
 """How often a feed that had to move asks whether the replica nearest to it is back."""
 MOVE_PAUSE_S = 0.1
+MISSED_BEATS = 2
+"""After this many heartbeats' time without one, what was published meanwhile may be lost."""
 _FIXED = (keys.NOTICES, keys.DIRECTORY, keys.HEARTBEAT)
 
 
@@ -39,7 +39,7 @@ class Listener:
     """Who wants to know of something overrides its method; all are called on the loop and must not block."""
 
     def on_connected(self, feed: Feed) -> None:
-        """The feed (re)connected: what was read before may be out of date."""
+        """The feed (re)connected, or may have missed something: what was read before may be out of date."""
 
     def on_change(self, feed: Feed, show: str, change: ChangeMessage) -> None:
         """A show that somebody subscribed to has changed."""
@@ -62,13 +62,18 @@ class _MoveOn(Exception):
 
 
 class Feed:
-    """The feed of one region, read near the region ``near``. ``start`` it, ``close`` it."""
+    """The feed of one region, read near the region ``near``. ``start`` it, ``close`` it.
+
+    ``live``: the region is in reach; else maps are as of ``stale_since`` (ms since the epoch). ``lag_ms``: by how much
+    the last heartbeat's own time lay behind this node's clock when it came, so it is as good as the clocks agree.
+    ``moves``: how often the feed left a server for another.
+    """
 
     def __init__(self, region: Region, near: str, password: str = "") -> None:
         """``password`` is for URLs that name none."""
         self.region = region.name
         self.live = False
-        self.stale_since = int(time.time() * 1000)
+        self.stale_since = _now_ms()
         self.lag_ms: float | None = None
         self.moves = 0
         self.listeners: list[Listener] = []
@@ -79,8 +84,11 @@ class Feed:
         self._wanted: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
         self._pubsub: PubSub | None = None
-        self._redis: Redis | None = None
+        self._replica: Replica | None = None
         self._heard = 0.0
+        self._good_ms = self.stale_since
+        self._pong = asyncio.Event()
+        self._changing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -97,7 +105,7 @@ class Feed:
     @property
     def connected(self) -> bool:
         """Whether there is a server to read from."""
-        return self._redis is not None
+        return self._replica is not None
 
     # --- reading --------------------------------------------------------------------------------------------------
     async def subscribe(self, show: str) -> None:
@@ -105,40 +113,36 @@ class Feed:
         channel = keys.changes(show)
         self._wanted.add(channel)
         confirmed = self._confirmed.setdefault(channel, asyncio.Event())
-        if self._pubsub is None:
-            raise RegionUnavailable(region=self.region)
-        if not confirmed.is_set():
-            await self._bounded(self._pubsub.subscribe(channel))
-            await self._bounded(confirmed.wait())
+        async with self._changing:
+            if self._pubsub is None:
+                raise RegionUnavailable(region=self.region)
+            if not confirmed.is_set():
+                await self._bounded(self._pubsub.subscribe(channel))
+        await self._bounded(confirmed.wait())
 
     async def unsubscribe(self, show: str) -> None:
         """Stop listening to a show's changes."""
         channel = keys.changes(show)
         self._wanted.discard(channel)
         self._confirmed.pop(channel, None)
-        if self._pubsub is not None:
-            with contextlib.suppress(RegionUnavailable):
-                await self._bounded(self._pubsub.unsubscribe(channel))
+        async with self._changing:
+            # Somebody may have asked for it again meanwhile.
+            if self._pubsub is not None and channel not in self._wanted:
+                with contextlib.suppress(RegionUnavailable):
+                    await self._bounded(self._pubsub.unsubscribe(channel))
 
-    async def read_map(self, show: str) -> tuple[str, int, str, bytearray] | None:
+    async def read_map(self, show: str) -> Map | None:
         """Return epoch, version, sales and the statuses (bytes 0-3) of one moment; None if the show has no state."""
-        redis = self._reader()
-        pipeline = redis.pipeline(transaction=True)
-        pipeline.hmget(keys.meta(show), ["epoch", "version", "sales"])
-        pipeline.get(keys.seats(show))
-        (epoch, version, sales), seats = await self._bounded(pipeline.execute())
-        if epoch is None or seats is None:
-            return None
-        return epoch.decode(), int(version), sales.decode(), wire.statuses_from_master(seats)
+        return await self._bounded(self._reading().read_map(show))
 
     async def command(self, *args: str | int) -> Any:
         """Read something from the feed's server. Raises ``RegionUnavailable``."""
-        return await self._bounded(self._reader().execute_command(*args))  # type: ignore[no-untyped-call]
+        return await self._bounded(self._reading().command(*args))
 
-    def _reader(self) -> Redis:
-        if self._redis is None:
+    def _reading(self) -> Replica:
+        if self._replica is None:
             raise RegionUnavailable(region=self.region)
-        return self._redis
+        return self._replica
 
     async def _bounded(self, work: Awaitable[T]) -> T:
         try:
@@ -149,8 +153,12 @@ class Feed:
     # --- staying connected ----------------------------------------------------------------------------------------
     async def _run(self) -> None:
         while True:
-            if not await self._serve_best():
-                self._set_live(False)
+            try:
+                if not await self._serve_best():
+                    self._set_live(False)
+            except Exception:
+                # Whatever it was: a node without this feed would show nothing of the region until it is restarted.
+                log.exception("feed of %s: failed", self.region)
             await asyncio.sleep(MOVE_PAUSE_S)
 
     async def _serve_best(self) -> bool:
@@ -175,39 +183,52 @@ class Feed:
         return self._replicas
 
     async def _serve(self, server: Plain, place: int) -> None:
-        redis = connect.client(server, self._password, timeout_s=limits.RELAY_TIMEOUT_S, connections=8)
+        replica = Replica(server, self._password)
+        pubsub = replica.pubsub()
         try:
-            linked = await self._in_sync(redis)
-            if not linked and await self._master_answers():
-                raise _MoveOn("it has no link to its master")
-            pubsub = redis.pubsub()
-            try:
-                channels = [*_FIXED, *self._wanted]
-                for channel in self._wanted:
-                    self._confirmed[channel] = asyncio.Event()
-                await pubsub.subscribe(*channels)
-                for _ in channels:
-                    await self._take(await self._next(pubsub, PROBE_S))
-                self._redis, self._pubsub = redis, pubsub
-                self._heard = time.monotonic()
-                log.info("feed of %s: on %s", self.region, _address(server))
-                self._set_live(linked)
-                for listener in self.listeners:
-                    listener.on_connected(self)
-                await self._listen(redis, pubsub, place)
-            finally:
-                with contextlib.suppress(RedisError, OSError):
-                    await pubsub.aclose()  # type: ignore[no-untyped-call]
+            live = await self._may_serve(replica)
+            await self._subscribe_all(pubsub)
+            self._replica, self._pubsub = replica, pubsub
+            self._heard = time.monotonic()
+            log.info("feed of %s: on %s", self.region, _address(server))
+            self._set_live(live)
+            self._read_again()
+            await self._listen(replica, pubsub, place)
         finally:
-            await connect.close(redis)
+            with contextlib.suppress(RedisError, OSError):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await replica.close()
+
+    async def _may_serve(self, replica: Replica) -> bool:
+        """Tell whether the region is live as a server sees it; raises if the server is not to be read from."""
+        here = await replica.standing()
+        master = await authority(self._master, self._password)
+        if master is None and here.master:
+            raise _MoveOn("it says it is a master, and the master does not answer")
+        if master is not None and not here.follows(master):
+            raise _MoveOn("it does not follow the master")
+        return master is not None
+
+    async def _subscribe_all(self, pubsub: PubSub) -> None:
+        missing = {*_FIXED, *self._wanted}
+        for channel in self._wanted:
+            self._confirmed.setdefault(channel, asyncio.Event())
+        await pubsub.subscribe(*missing)
+        while missing:
+            message: dict[str, Any] | None = await pubsub.get_message(timeout=PROBE_S)
+            if message is None:
+                raise _MoveOn("it does not answer")
+            self._take(message)
+            if message["type"] == "subscribe":
+                missing.discard(message["channel"].decode())
 
     def _disconnect(self) -> None:
-        self._redis = self._pubsub = None
+        self._replica = self._pubsub = None
         for confirmed in self._confirmed.values():
             confirmed.clear()
 
-    async def _listen(self, redis: Redis, pubsub: PubSub, place: int) -> None:
-        watch = asyncio.get_running_loop().create_task(self._watch(redis, place))
+    async def _listen(self, replica: Replica, pubsub: PubSub, place: int) -> None:
+        watch = asyncio.get_running_loop().create_task(self._watch(replica, pubsub, place))
         listen = asyncio.get_running_loop().create_task(self._hear(pubsub))
         try:
             done, _ = await asyncio.wait((watch, listen), return_when=asyncio.FIRST_COMPLETED)
@@ -221,16 +242,16 @@ class Feed:
     async def _hear(self, pubsub: PubSub) -> None:
         while True:
             message = await pubsub.get_message(timeout=60.0)
-            if message is not None:
-                await self._take(message)
+            if message is None:
+                continue
+            self._take(message)
+            if message["type"] == "subscribe" and message["channel"].decode() in _FIXED:
+                raise _MoveOn("the subscription was lost for a moment and made anew")
 
-    async def _next(self, pubsub: PubSub, timeout_s: float) -> dict[str, Any]:
-        message: dict[str, Any] | None = await pubsub.get_message(timeout=timeout_s)
-        if message is None:
-            raise _MoveOn("it does not answer")
-        return message
-
-    async def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "pong":
+            self._pong.set()
+            return
         channel = message["channel"].decode()
         if message["type"] == "subscribe":
             if channel in self._confirmed:
@@ -238,8 +259,9 @@ class Feed:
         elif message["type"] == "message":
             try:
                 self._deliver(channel, message["data"])
-            except (msgspec.MsgspecError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                log.warning("feed of %s: unreadable message on %s: %s", self.region, channel, error)
+            except Exception as error:
+                # No message, whatever is in it, may end the feed.
+                log.warning("feed of %s: skipped a message on %s: %r", self.region, channel, error)
 
     def _deliver(self, channel: str, data: bytes) -> None:
         if channel not in _FIXED:
@@ -251,9 +273,7 @@ class Feed:
         if not isinstance(told, dict):
             raise TypeError("not an object")
         if channel == keys.HEARTBEAT:
-            self._heard = time.monotonic()
-            self.lag_ms = max(0.0, time.time() * 1000 - told["time"])
-            self._set_live(True)
+            self._beat(told)
         for listener in self.listeners:
             if channel == keys.HEARTBEAT:
                 listener.on_heartbeat(self, told)
@@ -262,59 +282,68 @@ class Feed:
             else:
                 listener.on_notice(self, told)
 
+    def _beat(self, heartbeat: dict[str, Any]) -> None:
+        self.lag_ms = max(0.0, time.time() * 1000 - heartbeat["time"])
+        silent_ms = (time.monotonic() - self._heard) * 1000
+        self._heard = time.monotonic()
+        self._set_live(True)
+        if silent_ms > MISSED_BEATS * limits.HEARTBEAT_MS and self.connected:
+            self._read_again()
+
+    def _read_again(self) -> None:
+        for listener in self.listeners:
+            listener.on_connected(self)
+
     # --- is it still there? ---------------------------------------------------------------------------------------
-    async def _watch(self, redis: Redis, place: int) -> None:
+    async def _watch(self, replica: Replica, pubsub: PubSub, place: int) -> None:
         """Ask around whenever the feed is silent; return never, raise to move to another server."""
         preferred_at = time.monotonic() + PREFER_EVERY_S
         while True:
             await asyncio.sleep(limits.HEARTBEAT_MS / 1000)
             if place > 0 and time.monotonic() > preferred_at:
                 preferred_at = time.monotonic() + PREFER_EVERY_S
-                if await self._can_serve(self._replicas[0]):
+                if await self._nearer(place):
                     raise _MoveOn("a nearer replica is back")
-            if time.monotonic() - self._heard < limits.SILENCE_MS / 1000:
-                continue
-            linked = await self._in_sync(redis)
-            if not await self._master_answers():
-                self._set_live(False)
-            elif linked:
-                self._set_live(True)  # only the keepers are silent
-            else:
-                raise _MoveOn("it lost its master, and the master is there")
+            if time.monotonic() - self._heard > limits.SILENCE_MS / 1000:
+                await self._ask_around(replica, pubsub)
 
-    async def _master_answers(self) -> bool:
-        try:
-            where = await connect.locate(self._master, self._password, timeout_s=PROBE_S)
-        except (RedisError, OSError):
-            return False
-        master = connect.client(where, self._password, timeout_s=PROBE_S, connections=1)
-        try:
-            return bool(await master.ping())
-        except (RedisError, OSError):
-            return False
-        finally:
-            await connect.close(master)
+    async def _ask_around(self, replica: Replica, pubsub: PubSub) -> None:
+        """Find out whose silence it is: the keepers', the master's, or only this server's (then raise)."""
+        self._pong.clear()
+        await pubsub.ping()
+        here = await replica.standing()
+        await asyncio.wait_for(self._pong.wait(), PROBE_S)
+        master = await authority(self._master, self._password)
+        if master is None:
+            self._set_live(False)
+        elif not here.follows(master):
+            raise _MoveOn("it lost its master, and the master is there")
+        elif self.live:
+            self._good_ms = _now_ms()  # only the keepers are silent
+        else:
+            self._set_live(True)
+            self._read_again()
 
-    async def _can_serve(self, server: Plain) -> bool:
-        redis = connect.client(server, self._password, timeout_s=PROBE_S, connections=1)
-        try:
-            return await self._in_sync(redis)
-        except (RedisError, OSError):
+    async def _nearer(self, place: int) -> bool:
+        """Tell whether a server before ``place`` can serve."""
+        master = await authority(self._master, self._password)
+        if master is None:
             return False
-        finally:
-            await connect.close(redis)
-
-    async def _in_sync(self, redis: Redis) -> bool:
-        """Tell whether a server has the master's data and (as a replica) the link to it."""
-        info: dict[str, Any] = await redis.info("replication")
-        return bool(info["role"] != "slave" or info["master_link_status"] == "up")
+        found = [await standing_of(server, self._password) for server in self._replicas[:place]]
+        return any(here is not None and here.follows(master) for here in found)
 
     def _set_live(self, live: bool) -> None:
+        if live:
+            self._good_ms = _now_ms()
         if live != self.live:
             self.live = live
-            self.stale_since = 0 if live else int(time.time() * 1000)
+            self.stale_since = 0 if live else self._good_ms
             for listener in self.listeners:
                 listener.on_state(self)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _address(server: Plain) -> str:

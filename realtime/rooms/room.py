@@ -8,6 +8,7 @@ is skipped, and sent one catch-up when it has drained.
 from __future__ import annotations
 
 import asyncio
+import logging
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from realtime.errors import RegionUnavailable
 from realtime.model import SalesState, Show
 from realtime.rooms.fanout import Fanout, encode
 from realtime.rooms.feed import Feed
+from realtime.rooms.replica import Map
 from realtime.rooms.state import Frame, Outcome, RoomState
 from realtime.wire import ChangeMessage
 
+log = logging.getLogger(__name__)
 CHUNK = 200
 """Viewers served between two turns of the loop: a full house must not keep the loop from everything else."""
 RETRY_S = 0.2
@@ -58,7 +61,7 @@ class Room:
         self._sync_again = False
         self._pumping: asyncio.Task[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
-        self._start_linger()
+        self.linger()
         self.resync()
 
     # --- viewers --------------------------------------------------------------------------------------------------
@@ -75,14 +78,18 @@ class Room:
             self._linger = None
         return self.state
 
+    def linger(self) -> None:
+        """Stay a while from now on; a room with viewers stays anyway."""
+        if not self.viewers:
+            if self._linger is not None:
+                self._linger.cancel()
+            loop = asyncio.get_running_loop()
+            self._linger = loop.call_later(limits.FEED_LINGER_S, self._on_empty, self)
+
     def leave(self, sid: str) -> None:
         """Let a viewer out."""
-        if self.viewers.pop(sid, None) is not None and not self.viewers:
-            self._start_linger()
-
-    def _start_linger(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._linger = loop.call_later(limits.FEED_LINGER_S, self._on_empty, self)
+        if self.viewers.pop(sid, None) is not None:
+            self.linger()
 
     # --- status ---------------------------------------------------------------------------------------------------
     @property
@@ -131,13 +138,21 @@ class Room:
             self.tell_status()
 
     def check(self, epoch: str, version: int, digest: int) -> None:
-        """Hold the map against a digest of the authority's; a map that drifted is read again."""
+        """Hold the map against a digest of the authority's; a map that drifted, or missed a change, is read again.
+
+        Changes up to the digest's version were published before the digest was: they are here, or they were lost.
+        """
         state = self.state
-        if state is None or self._syncing is not None or (state.epoch, state.version) != (epoch, version):
+        if state is None or self._syncing is not None:
             return
-        if zlib.crc32(state.statuses.translate(_TO_ASCII)) != digest:
-            self.gaps += 1
-            self.resync()
+        if epoch == state.epoch and version < state.version:
+            return
+        if (epoch, version) == (state.epoch, state.version):
+            if zlib.crc32(state.statuses.translate(_TO_ASCII)) == digest:
+                return
+            log.warning("room of %s: the map had drifted", self.show.id)
+        self.gaps += 1
+        self.resync()
 
     def resync(self) -> None:
         """Read the map (again) from the feed's server, then send viewers the difference."""
@@ -147,14 +162,21 @@ class Room:
         else:
             self._sync_again = True
 
+    async def _read(self) -> Map | None:
+        try:
+            await self.feed.subscribe(self.show.id)
+            found = await self.feed.read_map(self.show.id)
+        except RegionUnavailable:
+            return None
+        if found is not None and self.state is not None and len(found[3]) != len(self.state.statuses):
+            log.error("room of %s: a map of %d seats is not this show's", self.show.id, len(found[3]))
+            return None
+        return found
+
     async def _sync(self) -> None:
         while True:
             self._sync_again = False
-            try:
-                await self.feed.subscribe(self.show.id)
-                found = await self.feed.read_map(self.show.id)
-            except RegionUnavailable:
-                found = None
+            found = await self._read()
             if found is None:
                 # Out of reach, or a master that is being rebuilt: the map will be there.
                 await asyncio.sleep(RETRY_S)
@@ -235,7 +257,7 @@ class Room:
                 viewer.behind_since = None
             elif now - viewer.behind_since > limits.VIEWER_STUCK_S:
                 self._fanout.abort(viewer.sid)
-                self.viewers.pop(viewer.sid, None)
+                self.leave(viewer.sid)
 
     def _send_missed(self, viewer: Viewer) -> None:
         """Send one viewer what it lacks: the changes since its version, or (too many, another epoch) the whole map."""
@@ -256,11 +278,10 @@ class Room:
         viewer.epoch, viewer.version = state.epoch, state.version
 
     async def close(self) -> None:
-        """Stop; viewers are told nothing."""
+        """Stop; viewers are told nothing. The subscription stays: another room of the show may have it by now."""
         if self._linger is not None:
             self._linger.cancel()
         tasks = [task for task in (self._syncing, self._pumping) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.feed.unsubscribe(self.show.id)

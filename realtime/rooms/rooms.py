@@ -15,7 +15,7 @@ from typing import Any
 import socketio
 
 from realtime import limits, wire
-from realtime.errors import RegionUnavailable, TooManyWatches
+from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
 from realtime.model import SalesState, Show
 from realtime.rooms.fanout import Fanout
 from realtime.rooms.feed import Feed, Listener
@@ -29,6 +29,7 @@ class Rooms(Listener):
     def __init__(self, sio: socketio.AsyncServer, feeds: Mapping[str, Feed]) -> None:
         """``feeds`` by region; call before they are started and before ``sio`` serves."""
         self.fanout = Fanout(sio)
+        self._sio = sio
         self._feeds = feeds
         self._rooms: dict[str, Room] = {}
         self._watched: dict[str, set[str]] = {}
@@ -40,13 +41,14 @@ class Rooms(Listener):
     async def watch(self, sid: str, show: Show, since: Since | None) -> dict[str, Any]:
         """Let a viewer into the room of a show; return the payload of the ack.
 
-        Raises ``TooManyWatches``, or ``RegionUnavailable`` when no map can be had.
+        Raises ``TooManyWatches``, ``RateLimited`` when it does not read what it was sent, or ``RegionUnavailable`` when
+        no map can be had.
         """
-        watched = self._watched.get(sid, set())
-        if show.id not in watched and len(watched) >= limits.MAX_WATCHES_PER_CONNECTION:
-            raise TooManyWatches()
+        self._check(sid, show)
         room = await self._open(show)
-        # No await from here on: whoever is let in is told everything after this moment, and only that.
+        # No await from here on: whoever is let in is told everything after this moment, and only that. Others of its
+        # events may have been served meanwhile, or it may have left.
+        self._check(sid, show)
         state = room.join(sid)
         self._watched.setdefault(sid, set()).add(show.id)
         answer: dict[str, Any] = {
@@ -62,6 +64,15 @@ class Rooms(Listener):
             return {**answer, "seats": state.snapshot()}
         assert since is not None
         return {**answer, "changes": {"from": since.version, **wire.seat_lists(missed)}}
+
+    def _check(self, sid: str, show: Show) -> None:
+        if not self._sio.manager.is_connected(sid, "/"):
+            raise TicketError("This connection is gone.")
+        watched = self._watched.get(sid, ())
+        if show.id not in watched and len(watched) >= limits.MAX_WATCHES_PER_CONNECTION:
+            raise TooManyWatches()
+        if self.fanout.unsent(sid) > limits.VIEWER_UNSENT_BYTES:
+            raise RateLimited(retry_after_ms=limits.TICK_MAX_MS)
 
     def unwatch(self, sid: str, show_id: str) -> None:
         """Let a viewer out of a room; no matter if it was not in."""
@@ -115,21 +126,29 @@ class Rooms(Listener):
                 await asyncio.wait_for(room.ready(), limits.RELAY_TIMEOUT_S)
             except TimeoutError:
                 raise RegionUnavailable(region=show.region) from None
+            if self._rooms.get(show.id) is not room:
+                raise RegionUnavailable(region=show.region)  # closed while we waited
+        room.linger()
         return room
 
     def _empty(self, room: Room) -> None:
         """A room has been without viewers for a while: let its feed go."""
         if self._rooms.get(room.show.id) is room:
             del self._rooms[room.show.id]
-        task = asyncio.get_running_loop().create_task(room.close())
+        task = asyncio.get_running_loop().create_task(self._close(room))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    async def _close(self, room: Room) -> None:
+        await room.close()
+        if room.show.id not in self._rooms:
+            await room.feed.unsubscribe(room.show.id)
 
     async def close(self) -> None:
         """Close all rooms."""
         rooms = list(self._rooms.values())
         self._rooms.clear()
-        await asyncio.gather(*(room.close() for room in rooms), *self._closing, return_exceptions=True)
+        await asyncio.gather(*map(self._close, rooms), *self._closing, return_exceptions=True)
         await self.fanout.close()
 
     # --- what feeds say -------------------------------------------------------------------------------------------

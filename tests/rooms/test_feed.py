@@ -1,0 +1,211 @@
+"""A feed that loses things: what it misses is found, whoever can't be trusted is left, nothing ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from redis import Redis
+
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.rooms.feed import Feed, Listener
+from realtime.topology import Plain, Region
+from tests.cluster import until
+
+from .conftest import SHOW, Node, Servers, hold_id, known, settled, viewer
+
+
+async def shown(node: Node, index: int, status: int) -> None:
+    """Wait until the room's map has a seat in a status."""
+
+    async def there() -> bool:
+        seats = (await node.rooms.snapshot(SHOW))[3]
+        return wire.unpack_seats(seats, SHOW.seat_count)[index] == status
+
+    await until(there)
+
+
+async def heartbeat(node: Node, digests: object) -> None:
+    told = {"region": "west", "keeper": "k", "time": 0, "digests": digests}
+    await node.locks.master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told))
+
+
+async def test_no_message_ends_a_feed(node: Node) -> None:
+    client = await viewer(node)
+    version = (await node.locks.digest(SHOW.id))[1]
+    changes: list[dict[str, object]] = [
+        {"epoch": "e1", "version": version + 1, "held": [-1]},
+        {"epoch": "e1", "version": version + 1, "held": [0, -1000]},
+        {"epoch": "e1", "version": 10**18, "held": [0]},
+        {"epoch": "", "version": -1, "sold": [0]},
+    ]
+    for told in changes:
+        await node.locks.master.command("PUBLISH", keys.changes(SHOW.id), orjson.dumps(told))
+    wrong: list[object] = [[], None, 3, {SHOW.id: 3}, {SHOW.id: [1]}, {SHOW.id: ["e1", "x", None]}, {SHOW.id: {}}]
+    for digests in wrong:
+        await heartbeat(node, digests)
+    declarations: list[dict[str, object]] = [{"show": 3}, {"show": "x" * 1000}, {"theatre": None}, {"hold": {}}]
+    for told in declarations:
+        await node.locks.master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(told))
+        await node.locks.master.command("PUBLISH", keys.NOTICES, orjson.dumps(told))
+    moves = node.feed.moves
+    await node.locks.hold(hold_id("a"), "a", [1])
+    await settled(node, client)
+    assert node.feed.moves == moves
+    await client.close()
+
+
+async def test_a_change_that_was_lost_with_none_after_it_is_found_by_the_heartbeat(node: Node) -> None:
+    client = await viewer(node)
+    await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 5, "2")
+    await node.locks.master.command("HINCRBY", keys.meta(SHOW.id), "version", 1)
+    await heartbeat(node, {SHOW.id: await node.locks.digest(SHOW.id)})
+    await settled(node, client)
+    await client.close()
+
+
+async def test_a_map_that_drifted_is_corrected_for_its_viewers(node: Node) -> None:
+    client = await viewer(node)
+    await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 7, "3")
+    await heartbeat(node, {SHOW.id: await node.locks.digest(SHOW.id)})
+    correction = await client.hears("seats:changed", blocked=[7])
+    assert correction["from"] == correction["version"] == 1
+    await node.locks.hold(hold_id("a"), "a", [1])
+    await settled(node, client)
+    await client.close()
+
+
+async def test_any_number_of_reads_at_once_is_served(node: Node) -> None:
+    await until(known(node))
+    maps = await asyncio.gather(*(node.feed.read_map(SHOW.id) for _ in range(200)))
+    assert all(found is not None for found in maps)
+    await asyncio.gather(*(node.feed.command("GET", keys.seats(SHOW.id)) for _ in range(200)))
+
+
+async def test_unsubscribing_and_subscribing_at_once_leaves_the_subscription(node: Node) -> None:
+    await until(known(node))
+    for round in range(20):
+        await node.feed.subscribe(SHOW.id)
+        await asyncio.gather(node.feed.unsubscribe(SHOW.id), node.feed.subscribe(SHOW.id))
+        told = await node.feed.command("PUBSUB", "NUMSUB", keys.changes(SHOW.id))
+        count = next(iter(told.values())) if isinstance(told, dict) else told[1]
+        assert count == 1, f"round {round}"
+
+
+async def test_a_room_that_is_opened_while_it_closes_hears_changes(node: Node) -> None:
+    await until(known(node))
+    for seat in range(10):
+        await node.rooms.snapshot(SHOW)
+        node.rooms._empty(node.rooms._rooms[SHOW.id])
+        await node.rooms.snapshot(SHOW)
+        await node.locks.hold(hold_id(f"r{seat}"), f"r{seat}", [seat])
+        await shown(node, seat, 1)
+
+
+async def test_a_replica_that_follows_nobody_is_left_alone(own_node: Node, own_servers: Servers) -> None:
+    client = await viewer(own_node)
+    impostor = Redis(host=valkey.HOST, port=own_servers.near.port)
+    impostor.replicaof("NO", "ONE")
+    impostor.flushall()
+    impostor.close()
+    await own_node.locks.hold(hold_id("a"), "a", [1])
+    await settled(own_node, client)
+    assert own_node.directory.show(SHOW.id) == SHOW
+    await client.close()
+
+
+class Deaf:
+    """A way to a server on which subscriptions can be made to hear nothing, with no connection closed."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.deaf = False
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, valkey.HOST, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(valkey.HOST, self._target)
+        subscribed = [False]
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            task = asyncio.get_running_loop().create_task(self._pump(source, sink, subscribed))
+            self._tasks.add(task)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, subscribed: list[bool]) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                subscribed[0] = subscribed[0] or b"SUBSCRIBE" in data
+                if not (self.deaf and subscribed[0]):
+                    sink.write(data)
+        sink.close()
+
+
+class Silent(Listener):
+    """A listener that notes how often the feed (re)connected."""
+
+    def __init__(self) -> None:
+        self.connected = 0
+
+    def on_connected(self, feed: Feed) -> None:
+        self.connected += 1
+
+
+@pytest.fixture
+async def deaf(shared_servers: Servers) -> AsyncIterator[Deaf]:
+    each = Deaf(shared_servers.near.port)
+    await each.start()
+    yield each
+    await each.close()
+
+
+async def test_a_subscription_that_hears_nothing_any_more_is_left(deaf: Deaf, shared_servers: Servers) -> None:
+    replicas = {"west": (Plain(f"redis://{valkey.HOST}:{deaf.port}"),), "south": (Plain(shared_servers.far.url),)}
+    feed = Feed(Region("west", "Mumbai", Plain(shared_servers.master.url), replicas, ""), "west")
+    noted = Silent()
+    feed.listeners.append(noted)
+    feed.start()
+
+    async def connected() -> bool:
+        return noted.connected == 1
+
+    await until(connected)
+    deaf.deaf = True
+
+    async def moved() -> bool:
+        return feed.connected and feed.moves > 0 and noted.connected > 1
+
+    await until(moved)
+    await feed.close()
+
+
+async def test_after_a_silence_everything_is_read_again(node: Node, shared_servers: Servers) -> None:
+    feed = Feed(shared_servers.region, "west")
+    noted = Silent()
+    feed.listeners.append(noted)
+    feed.start()
+
+    async def connected() -> bool:
+        return noted.connected > 0 and feed.live
+
+    await until(connected)
+    before = noted.connected
+    feed._heard -= 10
+
+    async def again() -> bool:
+        return noted.connected > before
+
+    await until(again)
+    await feed.close()
