@@ -158,7 +158,7 @@ class Client:
 
     def _change(self, change: dict[str, Any]) -> None:
         epoch, version, statuses = self.maps[change["show"]]
-        if change["epoch"] == epoch and change["version"] <= version:
+        if change["epoch"] == epoch and change["version"] < version:
             return
         if "seats" in change:
             statuses = wire.unpack_seats(change["seats"], len(statuses))

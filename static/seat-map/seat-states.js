@@ -56,7 +56,7 @@ export class SeatStates {
       if (frame.epoch === this.epoch && frame.version <= this.version) return [];
       return this._replace(frame.epoch, frame.version, frame.seats);
     }
-    if (frame.epoch === this.epoch && frame.version <= this.version) return [];
+    if (frame.epoch === this.epoch && frame.version < this.version) return [];
     const before = frame.previous_epoch ?? frame.epoch;
     if (before !== this.epoch || frame.from > this.version) return null;
     this.epoch = frame.epoch;
