@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+import zlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +25,10 @@ from realtime.rooms.feed import Feed, Listener
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
+EVERYTHING = ""
+"""What to read again, where it is not one show."""
+READ_AGAIN_S = 60.0
+RETRY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,9 @@ class Directory(Listener):
         self._shows: dict[str, Show] = {}
         self._theatres: dict[str, dict[str, Theatre]] = {region: {} for region in feeds}
         self._layouts: OrderedDict[str, asyncio.Task[KnownLayout]] = OrderedDict()
-        self._reading: set[asyncio.Task[None]] = set()
+        self._wanted: dict[str, set[str]] = {region: set() for region in feeds}
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._read_at: dict[str, float] = {}
         self.read_regions: set[str] = set()
         for feed in feeds.values():
             feed.listeners.append(self)
@@ -57,13 +66,14 @@ class Directory(Listener):
             if region in self._feeds and region not in self.read_regions:
                 raise RegionUnavailable(region=region)
             raise ShowNotFound()
-        if self.in_conflict(show.theatre):
-            raise TheatreConflict(regions=sorted(self._declaring(show.theatre)))
+        regions = self._declaring(show.theatre) | {show.region}
+        if len(regions) > 1:
+            raise TheatreConflict(regions=sorted(regions))
         return show
 
     def shows(self) -> list[Show]:
         """Return all shows of theatres that are not refused."""
-        return [show for show in self._shows.values() if not self.in_conflict(show.theatre)]
+        return [show for show in self._shows.values() if self._declaring(show.theatre) <= {show.region}]
 
     def theatres(self) -> list[Theatre]:
         """Return all theatres of all regions, refused ones too."""
@@ -91,16 +101,17 @@ class Directory(Listener):
         task = self._layouts.get(show.layout)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._load(show.layout, show.region))
+            task.add_done_callback(partial(self._forget_failed, show.layout))
             self._layouts[show.layout] = task
             if len(self._layouts) > limits.LAYOUT_CACHE:
                 self._layouts.popitem(last=False)
         self._layouts.move_to_end(show.layout)
-        try:
-            # Many may wait for one load; one that gives up must not take it from the others.
-            return await asyncio.shield(task)
-        except (RegionUnavailable, LayoutNotFound):
-            self._layouts.pop(show.layout, None)
-            raise
+        # Many may wait for one load; one that gives up must not take it from the others.
+        return await asyncio.shield(task)
+
+    def _forget_failed(self, layout_id: str, task: asyncio.Task[KnownLayout]) -> None:
+        if (task.cancelled() or task.exception() is not None) and self._layouts.get(layout_id) is task:
+            del self._layouts[layout_id]
 
     async def layout_blob(self, layout_id: str) -> bytes | None:
         """Return a layout as it is served (gzipped JSON) from any region that has it, None if none does."""
@@ -124,37 +135,50 @@ class Directory(Listener):
         if blob is None:
             raise LayoutNotFound()
         # 60,000 seats take a good part of a second: not on the loop.
-        return await asyncio.to_thread(_decode, blob)
+        return await asyncio.to_thread(_decode, layout_id, blob)
 
     # --- what feeds say -------------------------------------------------------------------------------------------
     def on_connected(self, feed: Feed) -> None:
         """Read the region's whole directory again."""
-        self._read(self._read_all(feed))
+        self._read(feed, EVERYTHING)
+
+    def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None:
+        """Read everything again now and then: what is said of declarations may be lost like anything else."""
+        if time.monotonic() - self._read_at.get(feed.region, 0.0) > READ_AGAIN_S:
+            self._read(feed, EVERYTHING)
 
     def on_directory(self, feed: Feed, what: dict[str, Any]) -> None:
         """Read again what was declared."""
-        if isinstance(what.get("show"), str):
-            self._read(self._read_show(feed, what["show"]))
-        else:
-            self._read(self._read_all(feed))
+        show = what.get("show")
+        self._read(feed, show if isinstance(show, str) else EVERYTHING)
 
-    def _read(self, work: Awaitable[None]) -> None:
-        async def run() -> None:
+    def _read(self, feed: Feed, what: str) -> None:
+        self._wanted[feed.region].add(what)
+        task = self._reading.get(feed.region)
+        if task is None or task.done():
+            self._reading[feed.region] = asyncio.get_running_loop().create_task(self._read_wanted(feed))
+
+    async def _read_wanted(self, feed: Feed) -> None:
+        # One read of a region at a time: an answer that a later one has overtaken would bring back what was.
+        wanted = self._wanted[feed.region]
+        while wanted:
+            what = wanted.pop()
             try:
-                await work
+                await (self._read_all(feed) if what == EVERYTHING else self._read_show(feed, what))
             except RegionUnavailable:
-                log.warning("directory: the feed was lost while it was read; it is read again when the feed is back")
-
-        task = asyncio.get_running_loop().create_task(run())
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+                wanted.add(what)
+                await asyncio.sleep(RETRY_S)
 
     async def _read_all(self, feed: Feed) -> None:
-        # Nothing that was declared is ever taken back: a master that lacks it has lost its memory, and will be put
+        # No show that was declared is ever taken back: a master that lacks it has lost its memory, and will be put
         # right. Until a keeper has done so, what this node does not know may well be there.
+        self._read_at[feed.region] = time.monotonic()
         in_order = await feed.command("EXISTS", keys.RECONCILED)
         theatres = _values(await feed.command("HGETALL", keys.THEATRES))
         shows = _values(await feed.command("HGETALL", keys.SHOWS))
+        if in_order:
+            # A conflict is over when one of the two no longer declares the theatre.
+            self._theatres[feed.region].clear()
         for theatre in (_decoded(wire.decode_theatre, blob) for blob in theatres):
             if theatre is not None:
                 self._theatres[feed.region][theatre.id] = theatre
@@ -177,8 +201,8 @@ class Directory(Listener):
         return show
 
     async def close(self) -> None:
-        """Wait for reads under way."""
-        tasks = [*self._reading, *self._layouts.values()]
+        """End reads that are under way."""
+        tasks = [*self._reading.values(), *self._layouts.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -197,6 +221,12 @@ def _decoded(decode: Any, blob: bytes) -> Any:
         return None
 
 
-def _decode(blob: bytes) -> KnownLayout:
-    layout = wire.decode_layout(blob)
+def _decode(layout_id: str, blob: bytes) -> KnownLayout:
+    try:
+        layout = wire.decode_layout(blob)
+        if layout.id != layout_id:
+            raise ValueError(f"it is {layout.id}")
+    except (msgspec.MsgspecError, ValueError, OSError, EOFError, zlib.error) as error:
+        log.error("directory: layout %s can't be used: %s", layout_id, error)
+        raise LayoutNotFound() from None
     return KnownLayout(layout, {seat.id: index for index, seat in enumerate(layout.seats)})

@@ -1,0 +1,122 @@
+"""The directory where things go wrong: lost messages, slow servers, layouts that can't be used, theatres in dispute."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import replace
+
+import pytest
+
+from realtime import keys, wire
+from realtime.errors import LayoutNotFound, TheatreConflict
+from realtime.locks.master import LockMaster
+from realtime.model import Theatre
+from realtime.rooms import directory as directory_module
+from realtime.rooms.directory import Directory
+from realtime.rooms.feed import Feed
+from realtime.topology import Region, Topology
+from tests.cluster import until
+
+from .conftest import LAYOUT, SHOW, Node, Servers, known
+
+
+async def knows(node: Node, show_id: str) -> None:
+    async def there() -> bool:
+        return any(show.id == show_id for show in node.directory.shows())
+
+    await until(there)
+
+
+async def test_a_declaration_whose_message_was_lost_is_found(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory_module, "READ_AGAIN_S", 0.3)
+    await until(known(node))
+    new = replace(SHOW, id="west-silent")
+    await node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    await knows(node, new.id)
+
+
+async def test_a_read_that_failed_is_done_again(own_node: Node, own_servers: Servers) -> None:
+    await until(known(own_node))
+    own_servers.near.process.send_signal(signal.SIGSTOP)
+    new = replace(SHOW, id="west-slow")
+    await own_node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    # As if its message had come just before the server froze.
+    own_node.directory.on_directory(own_node.feed, {"show": new.id})
+    reading = own_node.directory._reading["west"]
+    await asyncio.wait([reading], timeout=1.5)
+    assert not reading.done()
+    own_servers.near.process.send_signal(signal.SIGCONT)
+    await knows(own_node, new.id)
+
+
+async def test_many_ask_for_a_layout_and_it_is_loaded_once(node: Node) -> None:
+    await until(known(node))
+    found = await asyncio.gather(*(node.directory.layout(SHOW) for _ in range(20)))
+    assert all(each is found[0] for each in found)
+
+
+async def test_a_layout_that_can_not_be_used_is_not_found_until_it_can(node: Node) -> None:
+    await until(known(node))
+    other = replace(SHOW, id="west-other", layout="a" * 32)
+    for blob in (b"", b"{}", wire.encode_layout(LAYOUT)[:100], wire.encode_layout(LAYOUT)):
+        await node.locks.master.command("SET", keys.layout(other.layout), blob)
+        await node.locks.master.command("WAIT", 2, 1000)
+        with pytest.raises(LayoutNotFound):
+            await node.directory.layout(other)
+    assert (await node.directory.layout(SHOW)).layout == LAYOUT
+    await node.locks.master.command("DEL", keys.layout(SHOW.layout))
+    node.directory._layouts.clear()
+    await node.locks.master.command("WAIT", 2, 1000)
+    with pytest.raises(LayoutNotFound):
+        await node.directory.layout(SHOW)
+    await node.locks.master.command("SET", keys.layout(SHOW.layout), wire.encode_layout(LAYOUT))
+    await node.locks.master.command("WAIT", 2, 1000)
+    assert (await node.directory.layout(SHOW)).layout == LAYOUT
+
+
+async def test_a_conflict_ends_when_one_of_the_two_gives_the_theatre_up(
+    node: Node, shared_servers: Servers, own_servers: Servers
+) -> None:
+    south = Region("south", "Bengaluru", own_servers.region.master, {}, "")
+    other = LockMaster(south)
+    rival = Theatre("gateway", "Gateway", "Mumbai", "south")
+    await other.command("HSET", keys.THEATRES, rival.id, wire.encode_theatre(rival))
+    await other.command("SET", keys.RECONCILED, "by this test")
+    feeds = {"west": Feed(shared_servers.region, "west"), "south": Feed(south, "west")}
+    directory = Directory(Topology({"west": shared_servers.region, "south": south}), feeds)
+    for feed in feeds.values():
+        feed.start()
+
+    async def refused() -> bool:
+        return directory.read_regions == set(feeds) and directory.in_conflict("gateway")
+
+    await until(refused)
+    with pytest.raises(TheatreConflict):
+        directory.show(SHOW.id)
+    await other.command("HDEL", keys.THEATRES, rival.id)
+    await other.command("PUBLISH", keys.DIRECTORY, b"{}")
+
+    async def over() -> bool:
+        return not directory.in_conflict("gateway")
+
+    await until(over)
+    assert directory.show(SHOW.id) == SHOW
+    await directory.close()
+    await asyncio.gather(*(feed.close() for feed in feeds.values()))
+    await other.close()
+
+
+async def test_a_show_in_a_theatre_of_another_region_is_refused(node: Node) -> None:
+    await until(known(node))
+    poacher = Topology(
+        {
+            "west": Region("west", "", node.feed._master, {}, ""),
+            "south": Region("south", "", node.feed._master, {}, "", ("gateway",)),
+        }
+    )
+    directory = Directory(poacher, {})
+    directory._shows[SHOW.id] = SHOW
+    with pytest.raises(TheatreConflict):
+        directory.show(SHOW.id)
+    assert directory.shows() == []
