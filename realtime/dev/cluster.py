@@ -30,6 +30,7 @@ from realtime.dev import samples, valkey
 from realtime.dev.plan import DELAYS_MS, HOST, ClusterPlan
 from realtime.dev.process import Child
 from realtime.dev.relay import Relay
+from realtime.dev.supervisor import Supervisor
 from realtime.locks.master import LockMaster
 from realtime.settings import PREFIX
 from realtime.topology import Plain, Region
@@ -37,7 +38,6 @@ from realtime.topology import Plain, Region
 log = logging.getLogger(__name__)
 READY_S = 60.0
 POLL_S = 0.05
-RESTART_PAUSE_S = 0.5
 INDIA = ZoneInfo("Asia/Kolkata")
 
 
@@ -88,14 +88,7 @@ class Cluster:
 
     async def supervise(self) -> None:
         """Restart what dies by itself, for ever; cancel it to end."""
-        while True:
-            await asyncio.sleep(RESTART_PAUSE_S)
-            for child in self.children.values():
-                if not child.running and child.name not in self._resting:
-                    assert child.process is not None
-                    self._say(f"{child.name} ended with {child.process.returncode}; starting it again")
-                    self._say(child.last_words())
-                    child.start()
+        await Supervisor(self.children, self._resting, self._say).run()
 
     def rest(self, name: str) -> Child:
         """Leave a part alone when it ends (a test is about to kill it); return it."""

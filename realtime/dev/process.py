@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +27,21 @@ class Child:
     log: Path
     env: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    """When it was started last, as from ``time.monotonic()``."""
 
     def start(self) -> None:
-        """Start the process; does not wait until it is ready."""
+        """Start the process; does not wait until it is ready. The thread that calls must live as long as the process.
+
+        (On Linux the kernel ends the process with SIGTERM when that thread is gone, so a killed ``up`` leaves nothing.)
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.started_at = time.monotonic()
         with self.log.open("ab") as log:
             # A session of its own: a Ctrl-C in the terminal reaches `up` alone, which stops the parts in order.
             self.process = subprocess.Popen(
-                self.args,
+                [*_dies_with_parent(), *self.args],
                 cwd=self.folder,
                 env=self.env,
                 stdout=log,
@@ -45,6 +54,11 @@ class Child:
     def running(self) -> bool:
         """Whether the process is there."""
         return self.process is not None and self.process.poll() is None
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, as ``subprocess`` tells it; None while it runs or before it was started."""
+        return None if self.process is None else self.process.poll()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if the process is there."""
@@ -74,3 +88,17 @@ class Child:
         with contextlib.suppress(OSError):
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         return ""
+
+
+@functools.cache
+def _dies_with_parent() -> tuple[str, ...]:
+    """Return what goes before a command so that the kernel ends it when we are killed; nothing where that can't be.
+
+    ``setpriv`` (util-linux) sets the signal and becomes the command, so the process id stays; a ``preexec_fn`` would
+    run Python between fork and exec.
+    """
+    prefix = ("setpriv", "--pdeathsig", "TERM", "--")
+    if shutil.which(prefix[0]) is None:
+        return ()
+    known = subprocess.run([*prefix, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return prefix if known.returncode == 0 else ()

@@ -7,9 +7,8 @@ is in them, as a real cut does, and refuses new ones until it is restored.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections import deque
+from collections.abc import Callable, Coroutine
 
 HOST = "127.0.0.1"
 CHUNK = 64 * 1024
@@ -38,7 +37,7 @@ class Relay:
         """Drop everything and stop listening."""
         if self._server is not None:
             self._server.close()
-        self._drop()
+        self.cut()
         await asyncio.gather(*self._pumps, return_exceptions=True)
 
     def cut(self) -> None:
@@ -57,59 +56,70 @@ class Relay:
             pump.cancel()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._cut:
-            writer.transport.abort()
+        far_reader, far_writer = await self._reach() if not self._cut else (None, None)
+        # The link may have been cut while the far side was being reached.
+        if far_reader is None or far_writer is None or self._cut:
+            for each in filter(None, (writer, far_writer)):
+                each.transport.abort()
             return
+        ends = {writer, far_writer}
+        self._writers |= ends
+        pumps = {
+            asyncio.create_task(work)
+            for work in (*_direction(reader, far_writer, self._delay), *_direction(far_reader, writer, self._delay))
+        }
+        self._pumps |= pumps
         try:
-            far_reader, far_writer = await asyncio.open_connection(HOST, self._target, limit=CHUNK)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._writers |= {writer, far_writer}
-        loop = asyncio.get_running_loop()
-        pumps = [loop.create_task(self._pump(reader, far_writer)), loop.create_task(self._pump(far_reader, writer))]
-        self._pumps.update(pumps)
-        await asyncio.wait(pumps)
-        self._pumps.difference_update(pumps)
-        for each in (writer, far_writer):
-            self._writers.discard(each)
-            each.transport.abort()
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        loop = asyncio.get_running_loop()
-        under_way: deque[tuple[float, bytes]] = deque()
-        room = asyncio.Semaphore(MAX_UNDER_WAY)
-        arrived = asyncio.Event()
-
-        async def send() -> None:
-            while True:
-                while not under_way:
-                    arrived.clear()
-                    await arrived.wait()
-                due, data = under_way[0]
-                await asyncio.sleep(max(0.0, due - loop.time()))
-                under_way.popleft()
-                room.release()
-                if not data:
-                    writer.write_eof()
-                    return
-                writer.write(data)
-                await writer.drain()
-
-        sending = loop.create_task(send())
-        last = 0.0
-        try:
-            with contextlib.suppress(OSError):
-                while True:
-                    await room.acquire()
-                    data = await reader.read(CHUNK)
-                    # Never before what was sent earlier: a link delays, it does not reorder.
-                    last = max(last, loop.time() + random.uniform(*self._delay_ms) / 1000)
-                    under_way.append((last, data))
-                    arrived.set()
-                    if not data:
-                        break
-                await sending
+            # One end that is reset takes the other with it: nobody waits on half a link.
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            for pump in pumps:
+                pump.cancel()
+            for each in ends:
+                each.transport.abort()
+            self._writers -= ends
+            self._pumps -= pumps
+            await asyncio.gather(*pumps, return_exceptions=True)
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | tuple[None, None]:
+        try:
+            return await asyncio.open_connection(HOST, self._target, limit=CHUNK)
+        except OSError:
+            return None, None
+
+    def _delay(self) -> float:
+        return random.uniform(*self._delay_ms) / 1000
+
+
+def _direction(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: Callable[[], float]
+) -> tuple[Coroutine[None, None, None], Coroutine[None, None, None]]:
+    """Return the two halves of one direction: what takes in, and what lets out when its time has come."""
+    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MAX_UNDER_WAY)
+    return _take_in(reader, under_way, delay), _let_out(under_way, writer)
+
+
+async def _take_in(
+    reader: asyncio.StreamReader, under_way: asyncio.Queue[tuple[float, bytes]], delay: Callable[[], float]
+) -> None:
+    loop = asyncio.get_running_loop()
+    due = 0.0
+    while True:
+        data = await reader.read(CHUNK)
+        # Never before what was sent earlier: a link delays, it does not reorder.
+        due = max(due, loop.time() + delay())
+        await under_way.put((due, data))
+        if not data:
+            return
+
+
+async def _let_out(under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due, data = await under_way.get()
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        if not data:
+            writer.write_eof()
+            return
+        writer.write(data)
+        await writer.drain()

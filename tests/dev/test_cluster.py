@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster, ClusterError
 from realtime.dev.plan import ClusterPlan, plan
-from realtime.dev.relay import Relay
 from tests.cluster import Client, new_show, node_urls, until
 
 
@@ -90,7 +88,7 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         return keeper.running and keeper.process is not None and keeper.process.pid != before
 
     await until(another)
-    assert any("keeper west ended with -9" in line for line in said)
+    assert any("keeper west ended with -9; starting it again" in line for line in said)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     await cluster.stop()
@@ -133,58 +131,3 @@ def _read_until(process: subprocess.Popen[str], text: str, lines: list[str]) -> 
         if text in line:
             return True
     return False
-
-
-# --- the relay ----------------------------------------------------------------------------------------------------
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(4096):
-        writer.write(data)
-    writer.close()
-
-
-async def test_a_relay_delays_keeps_order_and_passes_everything_on() -> None:
-    far = await asyncio.start_server(_echo, valkey.HOST, 0)
-    relay = Relay(valkey.free_port(), far.sockets[0].getsockname()[1], (5.0, 15.0))
-    await relay.start()
-    reader, writer = await asyncio.open_connection(valkey.HOST, relay.port)
-    sent = b"".join(n.to_bytes(4, "big") for n in range(100_000))
-    begun = time.monotonic()
-    writer.write(sent)
-    got = await reader.readexactly(len(sent))
-    assert got == sent
-    assert time.monotonic() - begun >= 0.010, "twice five milliseconds at the least"
-    writer.write_eof()
-    assert await reader.read() == b""
-    writer.close()
-    await relay.close()
-    far.close()
-
-
-async def test_a_cut_relay_drops_what_is_on_the_way_and_refuses_until_restored() -> None:
-    far = await asyncio.start_server(_echo, valkey.HOST, 0)
-    relay = Relay(valkey.free_port(), far.sockets[0].getsockname()[1], (200.0, 200.0))
-    await relay.start()
-    reader, writer = await asyncio.open_connection(valkey.HOST, relay.port)
-    writer.write(b"lost")
-    await writer.drain()
-
-    async def connected() -> bool:
-        return len(relay._writers) == 2
-
-    await until(connected)
-    relay.cut()
-    with pytest.raises(ConnectionError):
-        if await reader.read() == b"":
-            raise ConnectionResetError
-    late_reader, late_writer = await asyncio.open_connection(valkey.HOST, relay.port)
-    with pytest.raises(ConnectionError):
-        if await late_reader.read() == b"":
-            raise ConnectionResetError
-    relay.restore()
-    reader, back = await asyncio.open_connection(valkey.HOST, relay.port)
-    back.write(b"again")
-    assert await reader.readexactly(5) == b"again"
-    for each in (writer, late_writer, back):
-        each.close()
-    await relay.close()
-    far.close()
