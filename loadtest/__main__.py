@@ -1,0 +1,18 @@
+"""``python -m loadtest``: crowds, faults and benchmarks against a cluster of one's own."""
+
+from __future__ import annotations
+
+import click
+
+from loadtest.faults.cli import faults
+
+
+@click.group()
+def main() -> None:
+    """Load and faults for TickingTickets; every command starts its own cluster, and ends by itself."""
+
+
+main.add_command(faults)
+
+if __name__ == "__main__":
+    main(prog_name="python -m loadtest")

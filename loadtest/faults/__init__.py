@@ -1,0 +1,1 @@
+"""``python -m loadtest faults``: buyers and viewers while things die, and a verdict on what they were told."""
