@@ -3,9 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
-SOURCES := realtime loadtest tests scripts
+SOURCES := realtime loadtest tests scripts setup.py
 
-.PHONY: help up test check lint format types layers types-js tests bench install install-dev browser clean
+.PHONY: help up test check lint format types layers types-js tests bench install install-dev browser wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,8 +45,12 @@ install-dev: install .venv/dev.stamp ## what testing needs
 browser: ## Chromium and Redis for the tests; installed by apt when missing and root
 	bash scripts/debian.sh chromium redis-server
 
+wheel: install ## a wheel with the pages in it, in dist/
+	rm -rf build
+	$(PIP) wheel --no-deps -w dist .
+
 clean: ## forget everything installed and all data
-	rm -rf .venv .node node_modules static/vendor var build *.egg-info
+	rm -rf .venv .node node_modules static/vendor var build dist *.egg-info
 
 $(BIN)/python:
 	bash scripts/venv.sh $(PYTHON)

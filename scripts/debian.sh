@@ -1,10 +1,19 @@
 #!/usr/bin/env bash
 # See that Debian packages are there; install the missing ones where that is possible (apt, root).
 set -euo pipefail
-declare -A command=([chromium]=chromium [redis-server]=redis-server [python3-venv]=-)
+# Any of these programs will do instead of the package; python3-venv has none.
+declare -A programs=([chromium]="chromium chromium-browser google-chrome" [redis-server]="redis-server" [python3-venv]="")
+has_one_of() {
+  local program
+  for program in "$@"; do
+    command -v "$program" >/dev/null 2>&1 && return 0
+  done
+  return 1
+}
 missing=()
 for package in "$@"; do
-  command -v "${command[$package]}" >/dev/null 2>&1 || missing+=("$package")
+  # shellcheck disable=SC2086  # a list
+  has_one_of ${programs[$package]} || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

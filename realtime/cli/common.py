@@ -13,6 +13,7 @@ import click
 import uvloop
 
 from realtime import settings
+from realtime.cli.addresses import check_addresses
 from realtime.errors import TicketError
 from realtime.settings import Settings
 from realtime.topology import TopologyError
@@ -23,9 +24,11 @@ T = TypeVar("T")
 def load_settings(topology: Path) -> Settings:
     """Read topology and environment; a fault ends the program with its one line."""
     try:
-        return settings.load(topology, os.environ)
+        found = settings.load(topology, os.environ)
+        check_addresses(found.topology)
     except TopologyError as error:
         raise click.UsageError(str(error)) from None
+    return found
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -105,8 +105,14 @@ class Cluster:
 
     # --- before anything runs -------------------------------------------------------------------------------------
     def _take_folder(self, fresh: bool) -> None:
-        self.plan.data.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.plan.data / "lock").open("w")
+        try:
+            valkey.binary()
+            self.plan.data.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.plan.data / "lock").open("w")
+        except RuntimeError as error:
+            raise ClusterError(str(error)) from None
+        except OSError as error:
+            raise ClusterError(f"can't keep data in {self.plan.data}: {error.strerror}; give another --data") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from realtime.cli import cli
 from realtime.dev import samples
 from realtime.dev.cluster import Cluster
 
@@ -48,6 +50,39 @@ def test_an_error_is_one_clear_line_and_no_traceback(args: list[str], said: str)
     done = run(*(example if arg == "EXAMPLE" else arg for arg in args), env={"TICKINGTICKETS_SECRET": ""})
     assert done.returncode == 2
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('master = "ftp://x"\nledger = "sqlite:///x.db"', "regions.west.master: Redis URL must specify"),
+        ('master = "redis://:secret@x:port"\nledger = "sqlite:///x.db"', "regions.west.master: Port"),
+        ('master = "redis://x"\nledger = "mysql://secret@x/y"', "regions.west.ledger: give sqlite:"),
+        ('master = "redis://x"\nledger = "nonsense"', "regions.west.ledger: give sqlite:"),
+        ('sentinels = ["x"]\nservice = "y"\nledger = "sqlite:///x.db"', "regions.west.sentinels: x is not host:port"),
+        (
+            'master = "redis://x"\nledger = "sqlite:///x.db"\n[regions.west.replicas]\nwest = ["x:6379"]',
+            "regions.west.replicas.west: Redis URL must specify",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [["node", "--region", "west", "--port", "1"], ["keeper", "--region", "west"]])
+def test_a_wrong_address_is_named_by_its_field(tmp_path: Path, command: list[str], line: str, said: str) -> None:
+    file = tmp_path / "topology.toml"
+    file.write_text(f"[regions.west]\n{line}\n")
+    environment = {"TICKINGTICKETS_SECRET": "sixteen characters"}
+    done = CliRunner(env=environment).invoke(cli, ["--topology", str(file), *command])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("up", "--data", str(tmp_path / "file" / "var"))
+    assert done.returncode == 1
+    assert "can't keep data in" in done.stderr
     assert "Traceback" not in done.stderr
 
 

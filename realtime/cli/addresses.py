@@ -1,0 +1,53 @@
+"""Finds addresses in a topology that no process could use, before one starts and fails on them later.
+
+Messages name the field, never the address itself: it may carry a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from redis.asyncio.connection import parse_url
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from realtime.topology import Plain, Region, Topology, TopologyError
+
+LEDGERS = ("sqlite", "postgresql")
+
+
+def check_addresses(topology: Topology) -> None:
+    """Raise ``TopologyError`` for the first address that can't be used."""
+    for region in topology.regions.values():
+        for field, url in _servers(region):
+            try:
+                parse_url(url)
+            except ValueError as error:
+                raise TopologyError(f"regions.{region.name}.{field}: {error}") from None
+        if not isinstance(region.master, Plain):
+            for host in region.master.hosts:
+                _check_sentinel(region.name, host)
+        if region.ledger:
+            _check_ledger(region.name, region.ledger)
+
+
+def _servers(region: Region) -> Iterator[tuple[str, str]]:
+    yield ("master" if isinstance(region.master, Plain) else "credentials"), region.master.url
+    for near, replicas in region.replicas.items():
+        for replica in replicas:
+            yield f"replicas.{near}", replica.url
+
+
+def _check_sentinel(region: str, host: str) -> None:
+    name, _, port = host.rpartition(":")
+    if not name or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise TopologyError(f"regions.{region}.sentinels: {host} is not host:port")
+
+
+def _check_ledger(region: str, url: str) -> None:
+    try:
+        backend = make_url(url).get_backend_name()
+    except (ArgumentError, ValueError):
+        backend = ""
+    if backend not in LEDGERS:
+        raise TopologyError(f"regions.{region}.ledger: give sqlite:////path/to/file or postgresql://user@host/database")
