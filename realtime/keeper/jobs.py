@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from bullmq import Queue
+from redis.asyncio import Redis
 
-from realtime.connect import client
-from realtime.topology import Plain
+from realtime import connect
+from realtime.topology import Plain, Sentinels
 
 PREFIX = "tt-jobs"
 BOOKINGS = "bookings"
@@ -26,31 +27,36 @@ _TIMEOUT_S = 5.0
 
 
 class Jobs:
-    """Adds jobs to the queues of one master."""
+    """Adds jobs to the queues of one region's master, wherever that is. Connection faults are redis-py's errors."""
 
-    def __init__(self, where: Plain, password: str = "") -> None:
-        """``where`` is the master as it was found last; make a new one when it has moved."""
-        self._redis = client(where, password, timeout_s=_TIMEOUT_S, connections=4, decode=True)
-        options = {"prefix": PREFIX, "connection": self._redis}
-        self._bookings = Queue(BOOKINGS, options)
-        self._refunds = Queue(REFUNDS, options)
+    def __init__(self, master: Plain | Sentinels, password: str = "") -> None:
+        """Connects when there is something to add, and anew after ``close``."""
+        self._master = master
+        self._password = password
+        self._redis: Redis | None = None
+        self._queues: dict[str, Queue] = {}
 
     async def booked(self, bookings: list[dict[str, Any]]) -> None:
         """Add one job for each booking (``data`` with ``booking`` = its id)."""
-        await self._add(self._bookings, "booked", [(data["booking"], data) for data in bookings])
+        await self._add(BOOKINGS, "booked", [(data["booking"], data) for data in bookings])
 
     async def refund(self, refunds: list[dict[str, Any]]) -> None:
         """Add one job for each refund (``data`` with ``hold``)."""
-        await self._add(self._refunds, "refund", [(f"refund.{data['hold']}", data) for data in refunds])
+        await self._add(REFUNDS, "refund", [(f"refund.{data['hold']}", data) for data in refunds])
 
-    async def _add(self, queue: Queue, name: str, jobs: list[tuple[str, dict[str, Any]]]) -> None:
-        if jobs:
-            await queue.addBulk(
-                [{"name": name, "data": data, "opts": {**_OPTIONS, "jobId": job_id}} for job_id, data in jobs]
-            )
+    async def _add(self, name: str, kind: str, jobs: list[tuple[str, dict[str, Any]]]) -> None:
+        if not jobs:
+            return
+        if self._redis is None:
+            where = await connect.locate(self._master, self._password)
+            self._redis = connect.client(where, self._password, timeout_s=_TIMEOUT_S, connections=4, decode=True)
+            options = {"prefix": PREFIX, "connection": self._redis}
+            self._queues = {each: Queue(each, options) for each in (BOOKINGS, REFUNDS)}
+        await self._queues[name].addBulk(
+            [{"name": kind, "data": data, "opts": {**_OPTIONS, "jobId": job_id}} for job_id, data in jobs]
+        )
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._bookings.close()
-        await self._refunds.close()
-        await self._redis.aclose()
+        """Drop the connections; the next job looks for the master again."""
+        redis, self._redis = self._redis, None
+        await connect.close(redis)

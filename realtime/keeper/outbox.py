@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -83,8 +84,11 @@ class Outbox:
         """Acknowledge and remove entries."""
         ids = [entry.id for entry in entries]
         if ids:
-            await self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids)
-            await self._master.command("XDEL", keys.OUTBOX, *ids)
+            # Of the same loop turn, so in one pipeline: what is acknowledged and not removed would stay for ever.
+            await asyncio.gather(
+                self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids),
+                self._master.command("XDEL", keys.OUTBOX, *ids),
+            )
 
     async def park(self, entry: Entry, reason: str) -> None:
         """Set an entry aside that can't be processed, where an operator sees it, and take it off the outbox."""

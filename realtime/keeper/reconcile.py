@@ -2,6 +2,7 @@
 
 The mark ``tt:reconciled`` on the master names the process that it was put right in. A failover copies the mark to a
 process of another name, a restart gives the process a new name, a wipe takes the mark away: all three are noticed.
+Keepers take turns; one whose turn has run out (it was frozen) stops, so that it can't set the mark for work half done.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
 
 log = logging.getLogger(__name__)
-LOCK_MS = 60_000
-"""A keeper that dies while it reconciles keeps the others waiting for this long at most."""
+TURN_MS = 10_000
+"""A keeper that dies while it reconciles keeps the others waiting for this long at most; one at work asks for more."""
+
+
+class _TurnLost(Exception):
+    """Another keeper has begun in the meantime."""
 
 
 class Reconciler:
@@ -31,42 +36,61 @@ class Reconciler:
         self._master = master
         self._locks = locks
         self._declare = Declarations(master, locks)
+        self._served: bytes | None = None
 
-    async def ready(self) -> bool:
-        """Return whether the master is in order, after putting it in order if it was this keeper's turn to."""
+    async def ready(self) -> bytes | None:
+        """Return the name of the master's process if that is in order; it is put in order if it is this keeper's turn.
+
+        None: another keeper is at it.
+        """
         identity = await self._identity()
-        if await self._master.command("GET", keys.RECONCILED) == identity:
-            return True
-        token = secrets.token_hex(8)
-        if not await self._master.command("SET", keys.RECONCILING, token, "NX", "PX", LOCK_MS):
-            return False  # another keeper is at it
+        # A keeper that served another process before may have booked there what this one was not put right with,
+        # whoever put it right: it does so again.
+        if self._served in (None, identity) and await self._master.command("GET", keys.RECONCILED) == identity:
+            self._served = identity
+            return identity
+        token = secrets.token_hex(8).encode()
+        if not await self._master.command("SET", keys.RECONCILING, token, "NX", "PX", TURN_MS):
+            return None
         try:
-            await self._reconcile()
+            await self._reconcile(token)
+            await self._keep_turn(token)
             await self._master.command("SET", keys.RECONCILED, identity)
             await self._declare.announce()
+        except _TurnLost:
+            log.warning("%s: this keeper was too slow; another puts the master right", self._region)
+            return None
         finally:
-            if await self._master.command("GET", keys.RECONCILING) == token.encode():
+            if await self._master.command("GET", keys.RECONCILING) == token:
                 await self._master.command("DEL", keys.RECONCILING)
-        return True
+        self._served = identity
+        return identity
+
+    async def _keep_turn(self, token: bytes) -> None:
+        if await self._master.command("GET", keys.RECONCILING) != token:
+            raise _TurnLost
+        await self._master.command("PEXPIRE", keys.RECONCILING, TURN_MS)
 
     async def _identity(self) -> bytes:
         info = await self._master.command("INFO", "server")
         run_id = info["run_id"] if isinstance(info, dict) else info
         return str(run_id).encode()
 
-    async def _reconcile(self) -> None:
+    async def _reconcile(self, token: bytes) -> None:
         log.info("%s: putting the master right from the ledger", self._region)
         await self._master.load_functions()
         await self._master.command("SET", keys.REGION, self._region)
         for theatre in await self._ledger.theatres(self._region):
             await self._master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
         for layout_id in await self._ledger.layout_ids():
+            await self._keep_turn(token)
             if not await self._master.command("EXISTS", keys.layout(layout_id)):
                 blob = await self._ledger.layout(layout_id)
                 assert blob is not None, "layouts are never removed"
                 await self._declare.layout(layout_id, blob)
         shows = await self._ledger.shows()
         for show in shows:
+            await self._keep_turn(token)
             await self.put_right(show)
         log.info("%s: %d shows are in order", self._region, len(shows))
 

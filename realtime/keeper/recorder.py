@@ -7,11 +7,19 @@ read again and every step is repeated harmlessly. ``settle`` tells the buyer; it
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    BusyLoadingError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from realtime.errors import RegionUnavailable
 from realtime.keeper.commands import Commands
@@ -26,6 +34,10 @@ from realtime.model import booking_of, hold_of, show_of
 log = logging.getLogger(__name__)
 TRANSIENT = (LedgerUnavailable, RegionUnavailable, RedisError, OSError)
 """What will pass, or be put right by a reconciliation; the entry stays where it is."""
+_STATE_OF_SERVER = (BusyLoadingError, MasterDownError, NoScriptError, OutOfMemoryError, ReadOnlyError)
+_CANNOT_WRITE = ("MISCONF", "NOREPLICAS")
+CHOKES = 5
+"""An entry that the master refused this often is not worth another try."""
 
 
 class Recorder:
@@ -41,35 +53,48 @@ class Recorder:
         self._jobs = jobs
         self._shows = shows
         self._commands = commands
+        self._chokes: dict[bytes, int] = {}
 
     async def process(self, entries: Sequence[Entry]) -> None:
         """Process entries and acknowledge them; raises one of ``TRANSIENT`` when that must be tried again later."""
         bookings = [entry for entry in entries if entry.kind == "booking"]
+        refused: list[ResponseError | None] = []
         try:
             await self._record(bookings)
-        except TRANSIENT:
-            raise
-        except Exception:
+        except Exception as error:
+            if _will_pass(error):
+                raise
             # One of them can't be processed: find out which, and let the others pass.
             log.exception("a batch of %d bookings failed; trying one by one", len(bookings))
-            for entry in bookings:
-                await self._alone(entry, self._record)
+            refused += [await self._alone(entry, self._record) for entry in bookings]
         for entry in entries:
             if entry.kind == "command":
-                await self._alone(entry, self._command)
+                refused.append(await self._alone(entry, self._command))
             elif entry.kind == "refund":
-                await self._alone(entry, self._refund)
+                refused.append(await self._alone(entry, self._refund))
             elif entry.kind != "booking":
                 await self._outbox.park(entry, "unknown kind")
+        for each in refused:
+            if each is not None:
+                raise each
 
-    async def _alone(self, entry: Entry, step: Any) -> None:
+    async def _alone(self, entry: Entry, step: Callable[[Sequence[Entry]], Awaitable[None]]) -> ResponseError | None:
+        """Process one entry, or set it aside; return the master's refusal if it is to be tried again."""
         try:
             await step([entry])
-        except TRANSIENT:
-            raise
         except Exception as error:
+            if _will_pass(error):
+                raise
+            if isinstance(error, ResponseError) and self._try_again(entry):
+                return error
             log.exception("outbox entry %s is set aside", entry.id.decode())
             await self._outbox.park(entry, f"{type(error).__name__}: {error}")
+        self._chokes.pop(entry.id, None)
+        return None
+
+    def _try_again(self, entry: Entry) -> bool:
+        self._chokes[entry.id] = self._chokes.get(entry.id, 0) + 1
+        return self._chokes[entry.id] < CHOKES
 
     # --- bookings -------------------------------------------------------------------------------------------------
     async def _record(self, entries: Sequence[Entry]) -> None:
@@ -118,6 +143,13 @@ class Recorder:
             fields = entry.fields
             await self._commands.carry_out(fields["id"], fields["name"], fields["body"].encode())
         await self._outbox.done(list(entries))
+
+
+def _will_pass(error: Exception) -> bool:
+    if isinstance(error, ResponseError):
+        # The master answered: that it can't now, or that it can't do this.
+        return isinstance(error, _STATE_OF_SERVER) or any(word in str(error) for word in _CANNOT_WRITE)
+    return isinstance(error, TRANSIENT)
 
 
 def _sale(booking: NewBooking) -> Sale:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
-from realtime import connect, limits
+from realtime import limits
 from realtime.errors import RegionUnavailable, TicketError
 from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
@@ -28,7 +28,8 @@ from realtime.topology import TopologyError
 
 log = logging.getLogger(__name__)
 PAUSE_S = 0.25
-"""Pause after a fault that will pass."""
+"""Pause after a fault that will pass; longer and longer while it does not."""
+LONGEST_PAUSE_S = 2.0
 CALL_TIMEOUT_S = 5.0
 """Nobody waits for a keeper's calls as a buyer does; a rebuild of a stadium may take its time."""
 
@@ -49,8 +50,6 @@ class Keeper:
         if not known.ledger:
             raise TopologyError(f"regions.{region} has no ledger")
         self.name = name or default_name()
-        self._where = known.master
-        self._password = settings.redis_password
         self._ledger = Ledger(known.ledger)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._locks = SeatLocks(self._master)
@@ -67,7 +66,9 @@ class Keeper:
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
-        self._jobs: Jobs | None = None
+        self._jobs = Jobs(known.master, settings.redis_password)
+        self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
+        self._served: bytes | None = None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -82,9 +83,9 @@ class Keeper:
     async def stop(self) -> None:
         """Finish the batch under way, then leave."""
         self._stopping.set()
-        await asyncio.gather(*self._tasks)
-        await self._outbox.close()
-        await self._close_jobs()
+        # A task that failed has told ``run``; the others and the connections are ended all the same.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._disconnect()
         await self._master.close()
         await self._ledger.close()
 
@@ -96,6 +97,7 @@ class Keeper:
     # --- the record path ------------------------------------------------------------------------------------------
     async def _keep_recording(self) -> None:
         opened = False
+        pause_s = PAUSE_S
         while not self._stopping.is_set():
             try:
                 if not opened:
@@ -104,26 +106,28 @@ class Keeper:
                 await self._record_once()
             except TRANSIENT as error:
                 log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
-                await self._outbox.close()
-                await self._close_jobs()
-                await self._pause(PAUSE_S)
+                await self._disconnect()
+                await self._pause(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            else:
+                pause_s = PAUSE_S
 
     async def _record_once(self) -> None:
-        if not await self._reconciler.ready():
+        served = await self._reconciler.ready()
+        if served is None:
             await self._pause(PAUSE_S)
             return
-        if self._jobs is None:
-            self._jobs = Jobs(await connect.locate(self._where, self._password), self._password)
+        if served != self._served:
+            # A connection that outlived a failover would read the outbox of a master that is none any more.
+            await self._disconnect()
+            self._served = served
         entries = await self._outbox.read()
         if entries:
-            recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
-            await recorder.process(entries)
+            await self._recorder.process(entries)
 
-    async def _close_jobs(self) -> None:
-        jobs, self._jobs = self._jobs, None
-        if jobs is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await jobs.close()
+    async def _disconnect(self) -> None:
+        await self._outbox.close()
+        await self._jobs.close()
 
     # --- the others -----------------------------------------------------------------------------------------------
     async def _sweep(self) -> None:

@@ -126,6 +126,23 @@ async def test_an_entry_that_cannot_be_processed_is_set_aside_and_blocks_nothing
         assert entry[b"reason"]
 
 
+async def test_an_entry_that_the_master_chokes_on_is_set_aside_and_blocks_nothing(place: Place) -> None:
+    await place.rest()
+    poison, good = await place.confirm("poison", [1]), await place.confirm("good", [5])
+    await place.master.command("HSET", keys.holds(SHOW), poison, "no record")
+    place.keeper("k2")
+    await until(all_booked(place, [good]))
+
+    async def parked() -> bool:
+        return int(await place.master.command("XLEN", keys.PARKED)) == 1
+
+    await until(parked)
+    ((_id, entry),) = await place.master.command("XRANGE", keys.PARKED, "-", "+")
+    assert entry[b"hold"].decode() == poison
+    later = await place.confirm("later", [7])
+    await until(all_booked(place, [later]))
+
+
 async def test_another_keeper_takes_over_what_a_dead_one_left(place: Place) -> None:
     await place.rest()
     hold = await place.confirm("a", [1])
