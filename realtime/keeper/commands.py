@@ -51,6 +51,8 @@ from realtime.topology import Topology
 log = logging.getLogger(__name__)
 REPLY_KEPT_S = 60
 _ASK_S = 2.0
+SAME_TIME = 50
+"""Shows of one theatre that may begin at the same minute and be given an id here."""
 
 
 class _TheatreBody(msgspec.Struct):
@@ -185,7 +187,8 @@ class Commands:
             raise LayoutNotFound()
         layout = await self._shows.layout(ask.layout)
         _check_prices(ask, layout)
-        show_id = ask.id or self._name(ask, _start(ask.starts_at))
+        start = _start(ask.starts_at)
+        show_id = ask.id or self._name(ask, start)
         if not ID.match(show_id) or not show_id.startswith(f"{self._region}-"):
             raise BadRequest(f"A show's id is lower-case letters, digits and hyphens, and begins with {self._region}-.")
         show = Show(
@@ -203,8 +206,15 @@ class Commands:
             max_seats=ask.max_seats,
         )
         known = await self._ledger.show(show_id)
-        if known is not None and replace(known, sales=show.sales) != show:
-            raise AlreadyExists("There is another show with this id.", id=show_id)
+        if ask.id is None:
+            # Two screens may begin at the same time; the same show asked for twice is one show.
+            for number in range(2, SAME_TIME + 1):
+                if known is None or _same(known, show):
+                    break
+                show = replace(show, id=f"{show_id}-{number}")
+                known = await self._ledger.show(show.id)
+        if known is not None and not _same(known, show):
+            raise AlreadyExists("There is another show with this id.", id=show.id)
         if known is None:
             await self._ledger.save_show(show)
         await self._declare.layout(ask.layout, blob)
@@ -212,7 +222,7 @@ class Commands:
         return {"show": wire.show_payload(known or show, "live")}
 
     def _name(self, ask: wire.NewShow, start: datetime) -> str:
-        room = limits.MAX_ID_LENGTH - len(self._region) - len("--20261231-2359")
+        room = limits.MAX_ID_LENGTH - len(self._region) - len(f"--20261231-2359-{SAME_TIME}")
         slug = re.sub(r"-+\Z", "", ask.theatre.removeprefix(f"{self._region}-")[:room])
         return f"{self._region}-{slug}-{start:%Y%m%d-%H%M}"
 
@@ -254,6 +264,11 @@ class Commands:
         await self._locks.set_sales(show.id, ask.sales)
         await self._declare.show(show)
         return {"show": show.id, "sales": ask.sales.value}
+
+
+def _same(known: Show, asked: Show) -> bool:
+    """Tell whether a show is the one that was asked for, whatever became of its sales or its theatre's name since."""
+    return replace(asked, sales=known.sales, theatre_name=known.theatre_name, city=known.city) == known
 
 
 def _check_prices(ask: wire.NewShow, layout: Layout) -> None:

@@ -41,6 +41,7 @@ GOOD = {
         ("show", {**GOOD, "prices": {"Gold": -1}}, "bad_request"),
         ("show", {**GOOD, "starts_at": "tomorrow"}, "bad_request"),
         ("show", {**GOOD, "starts_at": "2030-01-02T18:30:00"}, "bad_request"),
+        ("show", {**GOOD, "id": "west-named", "starts_at": "tomorrow"}, "bad_request"),
         ("show", {**GOOD, "id": "north-x"}, "bad_request"),
         ("show", {**GOOD, "id": SHOW}, "already_exists"),
         ("show", {**GOOD, "hold_s": 0}, "bad_request"),
@@ -61,6 +62,13 @@ async def test_a_show_gets_a_name_and_asking_twice_is_harmless(place: Place) -> 
     assert first["show"]["id"] == "west-gateway-20300102-1830"
     assert await run_command(place.master, "show", GOOD) == first
     assert await place.ledger.show("west-gateway-20300102-1830") is not None
+
+
+async def test_two_screens_of_a_theatre_may_begin_at_the_same_time(place: Place) -> None:
+    other = {**GOOD, "title": "In the other screen"}
+    for _ in range(2):
+        assert (await run_command(place.master, "show", GOOD))["show"]["id"] == "west-gateway-20300102-1830"
+        assert (await run_command(place.master, "show", other))["show"]["id"] == "west-gateway-20300102-1830-2"
 
 
 async def test_a_blob_that_is_no_layout_is_refused_and_removed(place: Place) -> None:
