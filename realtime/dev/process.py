@@ -24,6 +24,8 @@ class Child:
     log: Path
     env: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
+    rest_s: float = 0.0
+    """How long it stays away when it ended by itself, before it is started again."""
 
     def start(self) -> None:
         """Start the process; does not wait until it is ready."""

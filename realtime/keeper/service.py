@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
-from realtime import connect, limits
+from realtime import limits
 from realtime.errors import RegionUnavailable, TicketError
 from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
@@ -49,7 +49,6 @@ class Keeper:
         if not known.ledger:
             raise TopologyError(f"regions.{region} has no ledger")
         self.name = name or default_name()
-        self._where = known.master
         self._password = settings.redis_password
         self._ledger = Ledger(known.ledger)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
@@ -113,7 +112,9 @@ class Keeper:
             await self._pause(PAUSE_S)
             return
         if self._jobs is None:
-            self._jobs = Jobs(await connect.locate(self._where, self._password), self._password)
+            # The outbox first: it notices, before anything is acknowledged, if the master moved since.
+            await self._outbox.open()
+            self._jobs = Jobs(await self._master.address(), self._password)
         entries = await self._outbox.read()
         if entries:
             recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
