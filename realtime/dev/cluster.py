@@ -172,9 +172,12 @@ class Cluster:
             arguments = self._server(owner, folder, port, self.plan.master_port(owner, near))
             replicas.append(self._add(f"replica {owner} in {near}", arguments, folder, port))
         spares = [self._spare(region, port) for region, ports in self.plan.spares.items() for port in ports]
+        servers = [*masters, *replicas, *spares]
+        if not any(self.plan.data.glob("*/sentinel-*/")):
+            # Sentinels ask a master for its replicas when they start, and then only every ten seconds.
+            await self._all_ready(servers)
         await self._start_sentinels()
-        # Behind Sentinels any of them may be the master of the last run.
-        await self._all_ready([*masters, *replicas, *spares])
+        await self._all_ready(servers)
 
     def _server(self, region: str, folder: Path, port: int, replica_of: int | None = None) -> list[str]:
         if region in self.plan.sentinels:

@@ -222,7 +222,7 @@ class LockMaster:
 
     async def _prove(self, redis: Redis, at: Plain) -> None:
         """Make sure that a server says it is the master, and that after that the Sentinels still say so too."""
-        async with asyncio.timeout(limits.RELAY_TIMEOUT_S):
+        async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
             role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
         if role[0] != b"master" or await connect.locate(self._where, timeout_s=limits.RELAY_TIMEOUT_S / 2) != at:
             raise RedisError("it is not the master (any more)")

@@ -294,3 +294,29 @@ async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster)
     await link.close()
     await here.close()
     await viewer.close()
+
+
+async def test_a_second_start_goes_on_with_the_master_of_the_first(tmp_path: Path) -> None:
+    whole = plan(tmp_path, regions=("west",), sentinel=True, port=valkey.free_port)
+    first = Cluster(whole)
+    await first.start(sample_data=False)
+    show = await new_show(first, "west")
+    old = await master_port(first)
+    server(first, old).kill()
+    new = await promoted(first, old)
+    buyer = await Client.connect(node_urls(first)[0])
+    request = {"show": show, "seats": ["A-1"], "request_id": "1"}
+    assert (await Crowd("", show, [])._patiently(buyer, "seats:hold", request))["ok"]
+    await buyer.close()
+    await first.stop()
+
+    second = Cluster(whole)
+    await second.start(sample_data=False)
+    try:
+        assert await master_port(second) == new
+        viewer = await Client.connect(node_urls(second)[0])
+        assert (await viewer.call("show:watch", {"show": show}))["ok"]
+        assert viewer.status(show, 0) == "held"
+        await viewer.close()
+    finally:
+        await second.stop()
