@@ -6,17 +6,20 @@ not sent again by a library (redis-py would, ten times).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError
 
 from realtime.topology import Plain, Sentinels
+
+_GRACE_S = 0.05
+"""How long stragglers among the Sentinels are waited for once most have answered."""
 
 
 def client(
@@ -39,17 +42,52 @@ async def locate(master: Plain | Sentinels, password: str = "", *, timeout_s: fl
     """Return where a master is now; asks the Sentinels. Raises redis-py's ``ConnectionError`` when none knows."""
     if isinstance(master, Plain):
         return master
-    hosts = [(host.rpartition(":")[0], int(host.rpartition(":")[2])) for host in master.hosts]
-    timeouts = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
-    sentinel = Sentinel(hosts, sentinel_kwargs=timeouts)  # type: ignore[no-untyped-call]
-    try:
-        host, port = await sentinel.discover_master(master.service)
-    finally:
-        for each in sentinel.sentinels:
-            await each.aclose()
+    answers = await _ask_all(master, timeout_s)
+    if not answers:
+        raise ConnectionError(f"no Sentinel knows where {master.service} is")
+    # The newest configuration: the Sentinel that led a failover knows before the others do.
+    _epoch, host, port = max(answers)
     parts = urlsplit(master.url)
     credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
     return Plain(f"{parts.scheme}://{credentials}{host}:{port}{parts.path}")
+
+
+_Answer = tuple[int, str, int]
+
+
+async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
+    """Ask all Sentinels at once; one that hangs keeps nobody waiting once most have answered."""
+    pending = {asyncio.create_task(_ask(host, master.service, timeout_s)) for host in master.hosts}
+    answers: list[_Answer] = []
+    try:
+        while pending:
+            most = len(answers) > len(master.hosts) // 2
+            done, pending = await asyncio.wait(
+                pending, timeout=_GRACE_S if most else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                break
+            answers += [answer for task in done if (answer := task.result()) is not None]
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+    return answers
+
+
+async def _ask(host: str, service: str, timeout_s: float) -> _Answer | None:
+    redis = client(Plain(f"redis://{host}"), timeout_s=timeout_s, connections=1, decode=True)
+    try:
+        async with asyncio.timeout(timeout_s):
+            pipeline = redis.pipeline(transaction=False)
+            pipeline.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", service)
+            pipeline.execute_command("SENTINEL MASTER", service)
+            address, state = await pipeline.execute()
+        return int(state["config-epoch"]), address[0], int(address[1])
+    except (RedisError, OSError, KeyError, TypeError):
+        return None
+    finally:
+        await close(redis)
 
 
 async def close(redis: Redis | None) -> None:

@@ -15,6 +15,7 @@ from realtime.dev.plan import LABELS, ClusterPlan, plan
 @click.command()
 @click.option("--nodes-per-region", type=click.IntRange(1, 20), default=1, show_default=True)
 @click.option("--wan", is_flag=True, help="Delay the links between regions as across India (10-25 ms one way).")
+@click.option("--sentinel", is_flag=True, help="Two spare masters and three Sentinels a region: failover by itself.")
 @click.option("--fresh", is_flag=True, help="Begin anew: forget all data of earlier runs.")
 @click.option(
     "--data",
@@ -23,13 +24,15 @@ from realtime.dev.plan import LABELS, ClusterPlan, plan
     show_default=True,
     help="Where data and logs are kept.",
 )
-def up(nodes_per_region: int, wan: bool, fresh: bool, data: Path) -> None:
+def up(nodes_per_region: int, wan: bool, sentinel: bool, fresh: bool, data: Path) -> None:
     """Start the whole system with sample theatres and shows.
 
     Three regions, each with a lock master, replicas in every region, nodes, a keeper and a ledger. Ctrl-C stops it;
     the next start goes on with the data.
     """
-    run(_up(plan(data, nodes_per_region=nodes_per_region, wan=wan), fresh))
+    if wan and sentinel:
+        raise click.UsageError("give --wan or --sentinel: links to a master that moves can't be delayed")
+    run(_up(plan(data, nodes_per_region=nodes_per_region, wan=wan, sentinel=sentinel), fresh))
 
 
 async def _up(cluster_plan: ClusterPlan, fresh: bool) -> None:

@@ -20,6 +20,7 @@ from datetime import datetime
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -38,6 +39,8 @@ from realtime.topology import Plain, Region
 log = logging.getLogger(__name__)
 READY_S = 60.0
 POLL_S = 0.05
+FAILOVER_REST_S = 5.0
+"""How long a server behind Sentinels stays away, so that they have the time to notice and decide."""
 INDIA = ZoneInfo("Asia/Kolkata")
 
 
@@ -75,8 +78,8 @@ class Cluster:
             raise
 
     async def stop(self) -> None:
-        """Stop everything in order: nodes, keepers, replicas, masters."""
-        for role in ("node", "keeper", "replica", "master"):
+        """Stop everything in order: nodes, keepers, Sentinels, replicas, masters."""
+        for role in ("node", "keeper", "sentinel", "replica", "spare", "master"):
             parts = [child for name, child in self.children.items() if name.startswith(role)]
             self._resting.update(child.name for child in parts)
             await asyncio.gather(*(child.stop() for child in parts))
@@ -151,18 +154,50 @@ class Cluster:
         masters = []
         for region, port in self.plan.masters.items():
             folder = self.plan.data / region / "master"
-            masters.append(self._add(f"master {region}", valkey.arguments(folder, port), folder, port))
+            masters.append(self._add(f"master {region}", self._server(region, folder, port), folder, port))
         for (owner, near), port in self.plan.relays.items():
             relay = Relay(port, self.plan.masters[owner], DELAYS_MS[frozenset((owner, near))])
             self.relays[(owner, near)] = relay
             await relay.start()
-        await self._all_ready(masters)
+        if not self.plan.sentinels:
+            await self._all_ready(masters)
         replicas = []
         for (owner, near), port in self.plan.replicas.items():
             folder = self.plan.data / owner / f"replica-{near}"
-            arguments = valkey.arguments(folder, port, replica_of=self.plan.master_port(owner, near))
+            arguments = self._server(owner, folder, port, self.plan.master_port(owner, near))
             replicas.append(self._add(f"replica {owner} in {near}", arguments, folder, port))
-        await self._all_ready(replicas)
+        spares = [self._spare(region, port) for region, ports in self.plan.spares.items() for port in ports]
+        servers = [*masters, *replicas, *spares]
+        if not any(self.plan.data.glob("*/sentinel-*/")):
+            # Sentinels ask a master for its replicas when they start, and then only every ten seconds.
+            await self._all_ready(servers)
+        await self._start_sentinels()
+        await self._all_ready(servers)
+
+    def _server(self, region: str, folder: Path, port: int, replica_of: int | None = None) -> list[str]:
+        if region in self.plan.sentinels:
+            return valkey.managed_arguments(folder, port, replica_of=replica_of, promotable=replica_of is None)
+        return valkey.arguments(folder, port, replica_of=replica_of)
+
+    def _spare(self, region: str, port: int) -> tuple[Child, int]:
+        folder = self.plan.data / region / f"spare-{port}"
+        master = self.plan.masters[region]
+        arguments = valkey.managed_arguments(folder, port, replica_of=master, promotable=True)
+        return self._add(f"spare {region} {port}", arguments, folder, port)
+
+    async def _start_sentinels(self) -> None:
+        waits = []
+        for region, ports in self.plan.sentinels.items():
+            servers = 1 + sum(owner == region for owner, _near in self.plan.replicas) + len(self.plan.spares[region])
+            for port in ports:
+                folder = self.plan.data / region / f"sentinel-{port}"
+                arguments = valkey.sentinel_arguments(folder, port, region, self.plan.masters[region])
+                child, _ = self._add(f"sentinel {region} {port}", arguments, folder, port)
+                waits.append(self._until(child, partial(_watches, port, region, servers - 1, len(ports) - 1)))
+            for child in self.children.values():
+                if child.name.startswith((f"master {region}", f"spare {region}")):
+                    child.rest_s = FAILOVER_REST_S
+        await asyncio.gather(*waits)
 
     def _add(self, name: str, args: list[str], folder: Path, port: int) -> tuple[Child, int]:
         child = Child(name, args, folder, self._log(name))
@@ -208,13 +243,16 @@ class Cluster:
         return (self.plan.data / "log" / f"{name.replace(' ', '-')}.log").absolute()
 
     async def _reconciled(self, region: str) -> bool:
-        redis = connect.client(Plain(f"redis://{HOST}:{self.plan.masters[region]}"), timeout_s=1.0, connections=1)
+        with contextlib.suppress(RedisError, OSError):
+            return await self._marked(await connect.locate(self.plan.master(region)))
+        return False
+
+    async def _marked(self, where: Plain) -> bool:
+        redis = connect.client(where, timeout_s=1.0, connections=1)
         try:
             mark = await redis.get(keys.RECONCILED)
             run_id: str = (await redis.info("server"))["run_id"]
             return bool(mark == run_id.encode())
-        except (RedisError, OSError):
-            return False
         finally:
             await connect.close(redis)
 
@@ -231,8 +269,8 @@ class Cluster:
     async def masters(self) -> AsyncIterator[dict[str, LockMaster]]:
         """Links to all lock masters, for the time of the context."""
         links = {
-            region: LockMaster(Region(region, region, Plain(f"redis://{HOST}:{port}"), {}, ""), timeout_s=5.0)
-            for region, port in self.plan.masters.items()
+            region: LockMaster(Region(region, region, self.plan.master(region), {}, ""), timeout_s=5.0)
+            for region in self.plan.regions
         }
         try:
             yield links
@@ -251,6 +289,18 @@ async def _in_sync(port: int) -> bool:
     try:
         info = await redis.info("replication")
         return bool(info["role"] != "slave" or info["master_link_status"] == "up")
+    except (RedisError, OSError):
+        return False
+    finally:
+        await connect.close(redis)
+
+
+async def _watches(port: int, service: str, replicas: int, others: int) -> bool:
+    """Tell whether a Sentinel knows all the servers and the other Sentinels."""
+    redis = connect.client(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, connections=1, decode=True)
+    try:
+        state: Any = await redis.execute_command("SENTINEL MASTER", service)  # type: ignore[no-untyped-call]
+        return int(state["num-slaves"]) >= replicas and int(state["num-other-sentinels"]) >= others
     except (RedisError, OSError):
         return False
     finally:

@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
 
+from realtime.topology import Plain, Sentinels
+
 HOST = "127.0.0.1"
 LABELS = {"north": "Delhi", "west": "Mumbai", "south": "Bengaluru"}
 FIRST_NODE_PORT = 8001
 FIRST_MASTER_PORT = 7401
 FIRST_REPLICA_PORT = 7411
 FIRST_RELAY_PORT = 7431
+FIRST_SPARE_PORT = 7441
+FIRST_SENTINEL_PORT = 7451
+SPARES = 2
+SENTINELS = 3
 DELAYS_MS = {
     frozenset(("north", "west")): (15.0, 20.0),
     frozenset(("west", "south")): (10.0, 15.0),
@@ -30,6 +36,10 @@ class ClusterPlan:
     masters: dict[str, int]
     replicas: dict[tuple[str, str], int]
     relays: dict[tuple[str, str], int] = field(default_factory=dict)
+    spares: dict[str, list[int]] = field(default_factory=dict)
+    """With Sentinels: replicas that may become the master."""
+    sentinels: dict[str, list[int]] = field(default_factory=dict)
+    """The Sentinels of each region; they watch its master under the region's name."""
 
     @property
     def regions(self) -> list[str]:
@@ -44,9 +54,14 @@ class ClusterPlan:
             yield port, f"the replica of {owner} in {near}"
         for (owner, near), port in self.relays.items():
             yield port, f"the link from {near} to {owner}"
-        for region, ports in self.nodes.items():
-            for port in ports:
-                yield port, f"a node of {region}"
+        for what, by_region in (
+            ("a spare of", self.spares),
+            ("a Sentinel of", self.sentinels),
+            ("a node of", self.nodes),
+        ):
+            for region, ports in by_region.items():
+                for port in ports:
+                    yield port, f"{what} {region}"
 
     def node_urls(self, region: str) -> list[str]:
         """Return the public URLs of a region's nodes."""
@@ -56,6 +71,18 @@ class ClusterPlan:
         """Return the port at which processes in ``near`` reach the master of ``owner``."""
         return self.relays.get((owner, near), self.masters[owner])
 
+    def master(self, region: str) -> Plain | Sentinels:
+        """Return how the master of a region is found (from here: without delays)."""
+        if region in self.sentinels:
+            return Sentinels(tuple(f"{HOST}:{port}" for port in self.sentinels[region]), region)
+        return Plain(f"redis://{HOST}:{self.masters[region]}")
+
+    def _master_lines(self, owner: str, near: str) -> list[str]:
+        if owner in self.sentinels:
+            hosts = [f"{HOST}:{port}" for port in self.sentinels[owner]]
+            return [f"sentinels = {hosts}".replace("'", '"'), f'service = "{owner}"']
+        return [f'master = "redis://{HOST}:{self.master_port(owner, near)}"']
+
     def topology(self, near: str) -> str:
         """Return the topology file for processes in ``near``: the same for all, unless links are delayed."""
         lines = ['payments = "demo"', ""]
@@ -63,7 +90,7 @@ class ClusterPlan:
             lines += [
                 f"[regions.{owner}]",
                 f'label = "{LABELS.get(owner, owner)}"',
-                f'master = "redis://{HOST}:{self.master_port(owner, near)}"',
+                *self._master_lines(owner, near),
                 f'ledger = "sqlite:///{self.data.absolute()}/{owner}/ledger.db"',
                 f"nodes = {self.node_urls(owner)}".replace("'", '"'),
                 "",
@@ -85,22 +112,29 @@ def plan(
     regions: tuple[str, ...] = tuple(LABELS),
     nodes_per_region: int = 1,
     wan: bool = False,
+    sentinel: bool = False,
     port: Callable[[], int] | None = None,
 ) -> ClusterPlan:
-    """Plan a cluster on the fixed ports, or on those that ``port`` gives (tests)."""
+    """Plan a cluster on the fixed ports, or on those that ``port`` gives (tests).
+
+    ``wan`` and ``sentinel`` exclude each other: a delayed link leads to one fixed server.
+    """
+    assert not (wan and sentinel), "links to a master that moves can't be delayed"
 
     def take(first: int, index: int) -> int:
         return port() if port is not None else first + index
+
+    def several(first: int, each: int) -> dict[str, list[int]]:
+        return {region: [take(first, n * each + k) for k in range(each)] for n, region in enumerate(regions)}
 
     pairs = [(owner, near) for owner in regions for near in regions]
     crossing = list(permutations(regions, 2)) if wan else []
     return ClusterPlan(
         data,
-        nodes={
-            region: [take(FIRST_NODE_PORT, n * nodes_per_region + k) for k in range(nodes_per_region)]
-            for n, region in enumerate(regions)
-        },
+        nodes=several(FIRST_NODE_PORT, nodes_per_region),
         masters={region: take(FIRST_MASTER_PORT, n) for n, region in enumerate(regions)},
         replicas={pair: take(FIRST_REPLICA_PORT, n) for n, pair in enumerate(pairs)},
         relays={pair: take(FIRST_RELAY_PORT, n) for n, pair in enumerate(crossing)},
+        spares=several(FIRST_SPARE_PORT, SPARES) if sentinel else {},
+        sentinels=several(FIRST_SENTINEL_PORT, SENTINELS) if sentinel else {},
     )

@@ -29,6 +29,8 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     """When it was started last, as from ``time.monotonic()``."""
+    rest_s: float = 0.0
+    """How long it stays away when it ended by itself, before it is started again."""
 
     def start(self) -> None:
         """Start the process; does not wait until it is ready. The thread that calls must live as long as the process.

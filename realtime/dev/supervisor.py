@@ -48,6 +48,7 @@ class Supervisor:
         fresh = earlier is None or now - child.started_at >= SETTLED_S
         pause = FIRST_PAUSE_S if earlier is None or fresh else min(2 * earlier, LONGEST_PAUSE_S)
         self._pauses[child.name] = pause
+        pause = max(pause, child.rest_s)
         self._say(
             f"{child.name} ended with {child.returncode}; starting it again in {pause:g} s. The end of {child.log}:"
         )

@@ -19,6 +19,9 @@ from redis import Redis
 from redis.exceptions import BusyLoadingError, RedisError
 
 HOST = "127.0.0.1"
+DOWN_AFTER_MS = 1000
+"""Not less than ``realtime.locks.master.TRUST_S``."""
+FAILOVER_TIMEOUT_MS = 5000
 
 
 def binary() -> Path:
@@ -120,10 +123,47 @@ def start(
 
 def arguments(folder: Path, port: int, *, replica_of: int | None = None, server: Path | None = None) -> list[str]:
     """Return the command line of a master, or of a replica of the master on port ``replica_of``."""
-    args = [str(server or binary()), "--port", str(port), "--bind", HOST, "--dir", str(folder.absolute())]
+    args = [str(server or binary()), *_common(folder, port)]
+    if replica_of is None:
+        return [*args, *_FILE]
+    return [*args, *_NO_FILE, "--replicaof", f"{HOST} {replica_of}"]
+
+
+def managed_arguments(folder: Path, port: int, *, replica_of: int | None, promotable: bool) -> list[str]:
+    """Return the command line of a server whose role is what Sentinels make of it.
+
+    Whom it follows stands in a file that is rewritten by their orders; ``replica_of`` is where it begins. One that may
+    become the master keeps an append-only file.
+    """
+    config = folder.absolute() / "server.conf"
+    if not config.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        config.write_text("" if replica_of is None else f"replicaof {HOST} {replica_of}\n")
+    role = _FILE if promotable else [*_NO_FILE, "--replica-priority", "0"]
+    return [str(binary()), str(config), *_common(folder, port), *role]
+
+
+def _common(folder: Path, port: int) -> list[str]:
+    args = ["--port", str(port), "--bind", HOST, "--dir", str(folder.absolute())]
     # Sync at once; let readers notice a lost master soon; never throw data away; cut off readers that don't read.
     args += ["--save", "", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
-    args += ["--maxmemory-policy", "noeviction", "--client-output-buffer-limit", "pubsub 64mb 32mb 30"]
-    if replica_of is None:
-        return [*args, "--appendonly", "yes", "--appendfsync", "everysec"]
-    return [*args, "--appendonly", "no", "--replicaof", f"{HOST} {replica_of}"]
+    return [*args, "--maxmemory-policy", "noeviction", "--client-output-buffer-limit", "pubsub 64mb 32mb 30"]
+
+
+_FILE = ["--appendonly", "yes", "--appendfsync", "everysec"]
+_NO_FILE = ["--appendonly", "no"]
+
+
+def sentinel_arguments(folder: Path, port: int, service: str, master: int) -> list[str]:
+    """Return the command line of one of three Sentinels; what it learned in an earlier run stays in its file."""
+    config = folder.absolute() / "sentinel.conf"
+    if not config.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        config.write_text(
+            f"port {port}\nbind {HOST}\ndir {folder.absolute()}\n"
+            f"sentinel monitor {service} {HOST} {master} 2\n"
+            f"sentinel down-after-milliseconds {service} {DOWN_AFTER_MS}\n"
+            f"sentinel failover-timeout {service} {FAILOVER_TIMEOUT_MS}\n"
+            f"sentinel parallel-syncs {service} 5\n"
+        )
+    return [str(binary()), str(config), "--sentinel"]

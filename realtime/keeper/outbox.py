@@ -11,13 +11,15 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from realtime import connect, keys, limits
+from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
 
 BLOCK_MS = 500
 CLAIM_IDLE_MS = 3_000
 """An entry that a keeper has had for this long without finishing it is another's to take."""
 CLAIM_EVERY_S = 1.0
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 2.0
+"""For one reply, ``BLOCK_MS`` included: a master that hangs is left soon, and looked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Outbox:
         self._master = master
         self._consumer = consumer
         self._redis: Redis | None = None
+        self._generation = 0
         self._claim_at = 0.0
 
     async def _prepare(self) -> None:
@@ -53,7 +56,13 @@ class Outbox:
 
     async def read(self) -> list[Entry]:
         """Return up to ``limits.KEEPER_BATCH`` entries that are ours now; none after ``BLOCK_MS`` of silence."""
-        redis = await self._connection()
+        redis = await self.open()
+        entries = await self._read(redis)
+        if entries:
+            await self._same_master()
+        return entries
+
+    async def _read(self, redis: Redis) -> list[Entry]:
         entries = await self._group_read(redis, "0", None)
         if not entries and time.monotonic() >= self._claim_at:
             self._claim_at = time.monotonic() + CLAIM_EVERY_S
@@ -84,6 +93,7 @@ class Outbox:
         """Acknowledge and remove entries."""
         ids = [entry.id for entry in entries]
         if ids:
+            await self._same_master()
             # Of the same loop turn, so in one pipeline: what is acknowledged and not removed would stay for ever.
             await asyncio.gather(
                 self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids),
@@ -96,11 +106,23 @@ class Outbox:
         await self._master.command("XADD", keys.PARKED, "*", *flat, "parked_id", entry.id, "reason", reason[:500])
         await self.done([entry])
 
-    async def _connection(self) -> Redis:
+    async def open(self) -> Redis:
+        """Connect, if there is no connection, to the master as it is now."""
         if self._redis is None:
             await self._prepare()
+            self._generation = self._master.generation
             self._redis = await self._master.own_connection(_TIMEOUT_S)
         return self._redis
+
+    async def _same_master(self) -> None:
+        """Raise ``RegionUnavailable`` unless ours is the connection to the server that is the master now.
+
+        What a former master delivers may not be carried out as if it were this one's, nor acknowledged here: another
+        entry may have the same id.
+        """
+        await self._master.command("PING")
+        if self._generation != self._master.generation:
+            raise RegionUnavailable(region=self._master.region)
 
     async def close(self) -> None:
         """Drop the connection; the next ``read`` looks for the master again."""

@@ -2,6 +2,12 @@
 
 No call is ever sent twice by this module: a write whose answer was lost fails as ``RegionUnavailable``, and the caller
 may ask again because the functions are idempotent. Every call answers or fails within its time-out.
+
+Behind Sentinels a server that was master may come back believing that it still is, and stays writable for ten seconds.
+Sentinels replace a master only after it was silent for ``down-after-milliseconds`` (``TRUST_S`` or more, see
+docs/operations.md). So a link watches: an answer after a longer silence doesn't count, the Sentinels are asked where
+the master is, and they are asked again after the server found there has said that it is the master. They are asked
+every ``ASK_EVERY_S`` too, in case it is they who can't reach the server that we can.
 """
 
 from __future__ import annotations
@@ -27,7 +33,7 @@ from redis.exceptions import (
 
 from realtime import connect, limits
 from realtime.errors import Overloaded, RegionUnavailable
-from realtime.topology import Region
+from realtime.topology import Plain, Region, Sentinels
 
 log = logging.getLogger(__name__)
 LIBRARY = files("realtime.locks").joinpath("seats.lua")
@@ -35,6 +41,12 @@ MAX_BATCH = 512
 """Calls in one pipeline: keeps one reply burst small enough not to hold up the loop."""
 MAX_PIPELINES = 4
 """Pipelines under way at once: a region 25 ms away still answers while others are in flight."""
+TRUST_S = 1.0
+"""Silence after which Sentinels may have another master."""
+WATCH_S = 0.25
+"""How often an idle link behind Sentinels makes sure of its master."""
+ASK_EVERY_S = 1.0
+"""How often the Sentinels are asked while the master answers."""
 RETRY_AFTER_S = 0.1
 """Pause before a master that was out of reach is looked for again; calls fail at once in the meantime."""
 
@@ -61,6 +73,10 @@ class LockMaster:
         self._where = region.master
         self._password = password
         self._redis: Redis | None = None
+        self._at: Plain | None = None
+        self._heard = 0.0
+        self._watching: asyncio.Task[None] | None = None
+        self.generation = 0
         self._waiting: deque[_Call] = deque()
         self._pipelines: set[asyncio.Task[None]] = set()
         self._locating: asyncio.Lock = asyncio.Lock()
@@ -101,17 +117,25 @@ class LockMaster:
         if loaded < int(found[1]):
             await self.command("FUNCTION", "LOAD", "REPLACE", source)
 
-    async def own_connection(self, timeout_s: float) -> Redis:
-        """Return a client of its own for a blocking read of up to ``timeout_s``; the caller closes it."""
+    async def address(self) -> Plain:
+        """Return where the master is; ``generation`` rises when that may have changed. Raises ``RegionUnavailable``."""
         try:
-            where = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S)
+            await self._connected()
         except (RedisError, OSError):
             raise RegionUnavailable(region=self.region) from None
-        return connect.client(where, self._password, timeout_s=timeout_s, connections=1)
+        assert self._at is not None, "a link has an address"
+        return self._at
+
+    async def own_connection(self, timeout_s: float) -> Redis:
+        """Return a client of its own for a blocking read of up to ``timeout_s``; the caller closes it."""
+        return connect.client(await self.address(), self._password, timeout_s=timeout_s, connections=1)
 
     async def close(self) -> None:
         """Fail what waits, wait for what is under way, close the connections."""
         self._closed = True
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         self._fail_waiting()
         if self._pipelines:
             await asyncio.gather(*self._pipelines, return_exceptions=True)
@@ -143,15 +167,18 @@ class LockMaster:
             self._flush()
 
     async def _send(self, batch: list[_Call]) -> None:
+        redis: Redis | None = None
         try:
             redis = await self._connected()
             pipeline = redis.pipeline(transaction=False)
             for call in batch:
                 pipeline.execute_command(*call.args)
             replies = await pipeline.execute(raise_on_error=False)
+            self._believe(redis)
         except (RedisError, OSError) as error:
             log.debug("%s: the master is out of reach: %s", self.region, error)
-            await self._lost()
+            if self._redis in (None, redis):  # else there is a new link already
+                await self._lost()
             replies = [RegionUnavailable(region=self.region)] * len(batch)
         for call, reply in zip(batch, replies, strict=True):
             call.timer.cancel()
@@ -175,20 +202,66 @@ class LockMaster:
     async def _connected(self) -> Redis:
         async with self._locating:
             if self._redis is None:
-                where = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S / 2)
-                self._redis = connect.client(
-                    where, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1
-                )
+                self._at, self._redis = await self._find()
+                self._heard = asyncio.get_running_loop().time()
+                self.generation += 1
+                if isinstance(self._where, Sentinels) and self._watching is None:
+                    self._watching = asyncio.get_running_loop().create_task(self._watch())
             return self._redis
 
-    async def _lost(self) -> None:
+    async def _find(self) -> tuple[Plain, Redis]:
+        at = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S / 2)
+        redis = connect.client(at, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1)
+        if isinstance(self._where, Sentinels):
+            try:
+                await self._prove(redis, at)
+            except BaseException:
+                await connect.close(redis)
+                raise
+        return at, redis
+
+    async def _prove(self, redis: Redis, at: Plain) -> None:
+        """Make sure that a server says it is the master, and that after that the Sentinels still say so too."""
+        async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
+            role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
+        if role[0] != b"master" or await connect.locate(self._where, timeout_s=limits.RELAY_TIMEOUT_S / 2) != at:
+            raise RedisError("it is not the master (any more)")
+
+    def _believe(self, redis: Redis) -> None:
+        """Take note of a sign of life; one that comes too late from behind Sentinels is an error."""
+        now = asyncio.get_running_loop().time()
+        if isinstance(self._where, Sentinels) and (redis is not self._redis or now - self._heard > TRUST_S):
+            raise RedisError("it was silent for so long that there may be another master")
+        self._heard = now
+
+    async def _watch(self) -> None:
+        ask_at = 0.0
+        while True:
+            await asyncio.sleep(WATCH_S)
+            silent = False
+            try:
+                await asyncio.wait_for(self.command("PING"), TRUST_S)
+            except (RegionUnavailable, Overloaded, TimeoutError):
+                silent = True
+            if self._at is None or not (silent or asyncio.get_running_loop().time() >= ask_at):
+                continue
+            ask_at = asyncio.get_running_loop().time() + ASK_EVERY_S
+            # When no Sentinel answers, what was known stands.
+            with contextlib.suppress(RedisError, OSError):
+                if await connect.locate(self._where, timeout_s=limits.RELAY_TIMEOUT_S) != self._at:
+                    log.info("%s: the master has moved", self.region)
+                    await self._lost(hard=True)
+
+    async def _lost(self, *, hard: bool = False) -> None:
+        """Leave the server; ``hard``: don't wait for what it may still answer either."""
         self._down_until = asyncio.get_running_loop().time() + RETRY_AFTER_S
         self._fail_waiting()
         redis, self._redis = self._redis, None
-        # Others may be reading replies on this client's connections: only the idle ones are dropped.
+        # Others may be reading replies on this client's connections: usually only the idle ones are dropped.
         if redis is not None:
+            self.generation += 1
             with contextlib.suppress(RedisError, OSError):
-                await redis.connection_pool.disconnect(inuse_connections=False)
+                await redis.connection_pool.disconnect(inuse_connections=hard)
 
     def _fail_waiting(self) -> None:
         while self._waiting:

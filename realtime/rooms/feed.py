@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
 from realtime.errors import RegionUnavailable
-from realtime.rooms.replica import PROBE_S, Map, Replica, authority, standing_of
+from realtime.rooms.replica import PROBE_S, Map, Replica, Standing, authority, standing_of
 from realtime.topology import Plain, Region
 from realtime.wire import ChangeMessage
 
@@ -186,28 +186,28 @@ class Feed:
         replica = Replica(server, self._password)
         pubsub = replica.pubsub()
         try:
-            live = await self._may_serve(replica)
+            here, live = await self._may_serve(replica)
             await self._subscribe_all(pubsub)
             self._replica, self._pubsub = replica, pubsub
             self._heard = time.monotonic()
             log.info("feed of %s: on %s", self.region, _address(server))
             self._set_live(live)
             self._read_again()
-            await self._listen(replica, pubsub, place)
+            await self._listen(replica, pubsub, here, place)
         finally:
             with contextlib.suppress(RedisError, OSError):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
             await replica.close()
 
-    async def _may_serve(self, replica: Replica) -> bool:
-        """Tell whether the region is live as a server sees it; raises if the server is not to be read from."""
+    async def _may_serve(self, replica: Replica) -> tuple[Standing, bool]:
+        """Return where a server stands and whether the region is live; raises if it is not to be read from."""
         here = await replica.standing()
         master = await authority(self._master, self._password)
         if master is None and here.master:
             raise _MoveOn("it says it is a master, and the master does not answer")
         if master is not None and not here.follows(master):
             raise _MoveOn("it does not follow the master")
-        return master is not None
+        return here, master is not None
 
     async def _subscribe_all(self, pubsub: PubSub) -> None:
         missing = {*_FIXED, *self._wanted}
@@ -227,8 +227,8 @@ class Feed:
         for confirmed in self._confirmed.values():
             confirmed.clear()
 
-    async def _listen(self, replica: Replica, pubsub: PubSub, place: int) -> None:
-        watch = asyncio.get_running_loop().create_task(self._watch(replica, pubsub, place))
+    async def _listen(self, replica: Replica, pubsub: PubSub, here: Standing, place: int) -> None:
+        watch = asyncio.get_running_loop().create_task(self._watch(replica, pubsub, here, place))
         listen = asyncio.get_running_loop().create_task(self._hear(pubsub))
         try:
             done, _ = await asyncio.wait((watch, listen), return_when=asyncio.FIRST_COMPLETED)
@@ -295,8 +295,8 @@ class Feed:
             listener.on_connected(self)
 
     # --- is it still there? ---------------------------------------------------------------------------------------
-    async def _watch(self, replica: Replica, pubsub: PubSub, place: int) -> None:
-        """Ask around whenever the feed is silent; return never, raise to move to another server."""
+    async def _watch(self, replica: Replica, pubsub: PubSub, known: Standing, place: int) -> None:
+        """Look every second whether all is well; return never, raise to move to another server."""
         preferred_at = time.monotonic() + PREFER_EVERY_S
         while True:
             await asyncio.sleep(limits.HEARTBEAT_MS / 1000)
@@ -304,8 +304,22 @@ class Feed:
                 preferred_at = time.monotonic() + PREFER_EVERY_S
                 if await self._nearer(place):
                     raise _MoveOn("a nearer replica is back")
+            known = await self._look(replica, known)
             if time.monotonic() - self._heard > limits.SILENCE_MS / 1000:
                 await self._ask_around(replica, pubsub)
+
+    async def _look(self, replica: Replica, known: Standing) -> Standing:
+        """Return where the server stands now; if it has copied a master anew, everything is read again."""
+        try:
+            here = await replica.standing()
+        except (RedisError, OSError):
+            return known  # too busy, or gone: then there will be silence
+        if here != known and here.linked:
+            master = await authority(self._master, self._password)
+            if master is not None and not here.follows(master):
+                raise _MoveOn("it follows another master")
+            self._read_again()
+        return here
 
     async def _ask_around(self, replica: Replica, pubsub: PubSub) -> None:
         """Find out whose silence it is: the keepers', the master's, or only this server's (then raise)."""

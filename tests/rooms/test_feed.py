@@ -12,6 +12,7 @@ from redis import Redis
 
 from realtime import keys, wire
 from realtime.dev import valkey
+from realtime.errors import RegionUnavailable
 from realtime.rooms.feed import Feed, Listener
 from realtime.topology import Plain, Region
 from tests.cluster import until
@@ -209,3 +210,26 @@ async def test_after_a_silence_everything_is_read_again(node: Node, shared_serve
 
     await until(again)
     await feed.close()
+
+
+async def test_what_was_published_while_replicas_copied_a_restarted_master_is_found(
+    own_node: Node, own_servers: Servers
+) -> None:
+    client = await viewer(own_node)
+    await own_node.locks.hold(hold_id("a"), "a", [1])
+    await settled(own_node, client)
+    # The kind way, so that it has everything when it is back.
+    await asyncio.to_thread(own_servers.master.stop)
+    own_servers.master.restart()
+    await own_servers.master.wait_ready_async()
+
+    async def held() -> bool:
+        try:
+            return bool(await own_node.locks.hold(hold_id("b"), "b", [2]))
+        except RegionUnavailable:
+            return False
+
+    # Before the replicas have found their master again: nobody hears of this.
+    await until(held)
+    await settled(own_node, client)
+    await client.close()

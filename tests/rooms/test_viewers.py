@@ -190,3 +190,42 @@ async def test_one_who_reads_nothing_can_not_ask_for_map_after_map(node: Node, m
         await until(refused)
         await session.get(poll)
         assert (await node.rooms.watch(sid, SHOW, None))["seats"]
+
+
+async def test_one_who_never_reads_is_closed_and_nobody_waits_for_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "VIEWER_UNSENT_BYTES", 20_000)
+    monkeypatch.setattr(limits, "VIEWER_STUCK_S", 0.3)
+    monkeypatch.setattr(limits, "TICK_MIN_MS", 0)
+    reader = await viewer(node)
+    async with ClientSession() as session:
+        socket = await session.ws_connect(f"{node.url}/socket.io/?EIO=4&transport=websocket")
+        await socket.receive()
+        await socket.send_str("40")
+        await socket.receive()
+        await socket.send_str(f'420["show:watch",{{"show":"{SHOW.id}"}}]')
+        assert socket._response is not None and socket._response.connection is not None
+        transport = socket._response.connection.transport
+        assert transport is not None
+        transport.pause_reading()
+
+        async def watching() -> bool:
+            return node.rooms.stats()["viewers"] == 2
+
+        await until(watching)
+        slow = next(sid for sid in node.rooms._watched if sid != reader.sio.get_sid())
+        # More than the kernel takes for it, from the first moment on.
+        await node.sio.emit("large", "x" * 20_000_000, to=slow)
+
+        async def closed() -> bool:
+            hold = hold_id(uuid.uuid4().hex[:20])
+            await node.locks.hold(hold, "w", [1])
+            await node.locks.release(hold, "w")
+            await settled(node, reader)
+            return node.rooms.stats()["viewers"] == 1 and list(node.rooms._watched) == [reader.sio.get_sid()]
+
+        await until(closed)
+        transport.resume_reading()
+        await socket.close()
+    await reader.close()

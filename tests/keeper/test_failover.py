@@ -1,0 +1,322 @@
+"""A region behind Sentinels: its master is killed or frozen while people buy, and comes back believing it is one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime import connect, keys
+from realtime.dev import valkey
+from realtime.dev.cluster import Cluster
+from realtime.dev.plan import HOST, plan
+from realtime.dev.process import Child
+from realtime.errors import RegionUnavailable
+from realtime.keeper.check import Checker
+from realtime.ledger import Ledger
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.model import HoldState
+from realtime.topology import Plain, load
+from tests.cluster import Client, authority, grid, new_show, node_urls, pay, until
+
+LAYOUT = grid()
+
+
+@pytest.fixture
+async def region(tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(plan(tmp_path, regions=("west",), sentinel=True, port=valkey.free_port))
+    await cluster.start(sample_data=False)
+    try:
+        yield cluster
+    finally:
+        await cluster.stop()
+
+
+async def master_port(cluster: Cluster) -> int:
+    return int((await connect.locate(cluster.plan.master("west"))).url.rpartition(":")[2])
+
+
+def server(cluster: Cluster, port: int) -> Child:
+    """The part that listens on a port and can be the master."""
+    if port == cluster.plan.masters["west"]:
+        return cluster.children["master west"]
+    return cluster.children[f"spare west {port}"]
+
+
+async def role(port: int) -> str:
+    redis = connect.client(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, connections=1, decode=True)
+    try:
+        return str((await redis.execute_command("ROLE"))[0])  # type: ignore[no-untyped-call]
+    finally:
+        await connect.close(redis)
+
+
+async def promoted(cluster: Cluster, old: int) -> int:
+    """Wait until the Sentinels have made another server the master; return its port."""
+
+    async def moved() -> int | None:
+        with contextlib.suppress(Exception):
+            new = await master_port(cluster)
+            return new if new != old else None
+        return None
+
+    return int(await until(moved, timeout_s=60))
+
+
+async def differences(cluster: Cluster) -> list[Any]:
+    checker = Checker(load(cluster.topology_file("west")).regions["west"])
+    try:
+        return (await checker.check()).differences
+    finally:
+        await checker.close()
+
+
+@dataclass
+class Crowd:
+    """Buyers who each want the next seat, ask again when told that they may, and remember what they were told."""
+
+    url: str
+    show: str
+    wanted: list[int]
+    booked: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    async def buy(self) -> None:
+        buyer = await Client.connect(self.url)
+        while self.wanted:
+            await self._one(buyer, LAYOUT.seats[self.wanted.pop(0)].id)
+        await buyer.close()
+
+    async def _one(self, buyer: Client, seat: str) -> None:
+        for attempt in range(4):  # a hold that was lost with the master is made again
+            request = {"show": self.show, "seats": [seat], "request_id": f"{seat} {attempt}"}
+            answer = await self._patiently(buyer, "seats:hold", request)
+            if not answer["ok"]:
+                continue
+            hold = answer["hold"]["id"]
+            payment = await self._pay(hold)
+            if payment is None:
+                continue
+            answer = await self._patiently(buyer, "seats:confirm", {"hold": hold, "payment": payment})
+            if answer["ok"] and (answer["booking"]["state"] == "booked" or await self._settled(buyer, hold)):
+                self.booked[seat] = hold
+                return
+
+    async def _patiently(self, buyer: Client, event: str, request: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            answer = await buyer.call(event, request)
+            if answer["ok"] or not answer["error"]["retryable"]:
+                return answer
+            self.refused.append(answer["error"]["code"])
+            await asyncio.sleep(0.1)
+
+    async def _pay(self, hold: str) -> str | None:
+        for _ in range(100):
+            try:
+                return await pay(self.url, hold)
+            except AssertionError as refused:
+                if "hold_not_found" in str(refused):
+                    return None
+                await asyncio.sleep(0.1)
+        return None
+
+    async def _settled(self, buyer: Client, hold: str) -> bool:
+        """Whether a pending booking came through; the master may have lost it with its own death."""
+        for _ in range(100):
+            answer = await self._patiently(buyer, "hold:resume", {"hold": hold})
+            if not answer["ok"] and answer["error"]["code"] != "hold_confirmed":
+                return False
+            if answer["ok"] and answer["hold"]["state"] != HoldState.CONFIRMING:
+                return bool(answer["hold"]["state"] == HoldState.BOOKED)
+            await asyncio.sleep(0.1)
+        return False
+
+
+async def everything_adds_up(cluster: Cluster, crowd: Crowd, viewer: Client) -> None:
+    """Every acknowledged booking is in the ledger and on the map, nothing is sold twice, and the viewer sees it."""
+
+    async def drained() -> bool:
+        async with cluster.masters() as masters:
+            return int(await masters["west"].command("XLEN", keys.OUTBOX)) == 0
+
+    await until(drained, timeout_s=40)
+    assert await differences(cluster) == []
+    ledger = Ledger(load(cluster.topology_file("west")).regions["west"].ledger)
+    rows = [seat for booking in await ledger.booked(crowd.show) for seat in booking.seats]
+    await ledger.close()
+    assert len(rows) == len(set(rows))
+    seats = {LAYOUT.seats[index].id for index in rows}
+    assert set(crowd.booked) <= seats
+
+    async def same_map() -> bool:
+        text = (await authority(cluster, crowd.show))[2]
+        return "".join(map(str, viewer.maps[crowd.show][2])) == text
+
+    await until(same_map, timeout_s=40)
+    text = (await authority(cluster, crowd.show))[2]
+    assert all(text[index] == "2" for index in rows)
+
+
+async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(region: Cluster) -> None:
+    show = await new_show(region, "west")
+    url = node_urls(region)[0]
+    viewer = await Client.connect(url)
+    await viewer.call("show:watch", {"show": show})
+    crowd = Crowd(url, show, list(range(100)))
+    buying = [asyncio.create_task(crowd.buy()) for _ in range(4)]
+
+    async def some_booked() -> bool:
+        return len(crowd.booked) >= 10
+
+    await until(some_booked, timeout_s=40)
+    old = await master_port(region)
+    ours = {name: child for name, child in region.children.items() if name.startswith(("node", "keeper"))}
+    processes = {name: child.process for name, child in ours.items()}
+    server(region, old).kill()
+    new = await promoted(region, old)
+    wanted_then = len(crowd.wanted)
+    await asyncio.gather(*buying)
+    assert wanted_then > 0
+    assert "region_unavailable" in crowd.refused
+    assert len(crowd.booked) == 100, "every seat was bought by somebody in the end"
+    await everything_adds_up(region, crowd, viewer)
+    assert all(child.running and child.process is processes[name] for name, child in ours.items())
+
+    # The old master comes back believing that it is one; it is not written to, and made a replica.
+    region.wake(server(region, old).name)
+
+    async def follows() -> bool:
+        with contextlib.suppress(Exception):
+            return await role(old) == "slave"
+        return False
+
+    more = Crowd(url, show, list(range(100, 120)))
+    await more.buy()
+    assert len(more.booked) == 20
+    await until(follows, timeout_s=60)
+    assert await master_port(region) == new
+    crowd.booked |= more.booked
+    await everything_adds_up(region, crowd, viewer)
+    await viewer.close()
+
+
+async def test_a_hold_that_was_lost_with_its_master_is_honestly_free(region: Cluster) -> None:
+    show = await new_show(region, "west")
+    url = node_urls(region)[0]
+    kept, lost, other = [await Client.connect(url) for _ in range(3)]
+    first = await kept.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    old = await master_port(region)
+    replicas = [child for name, child in region.children.items() if name.startswith(("spare", "replica"))]
+
+    async def replicated() -> bool:
+        async with region.masters() as masters:
+            return int(await masters["west"].command("WAIT", len(replicas), 1000)) == len(replicas)
+
+    await until(replicated)
+    for child in replicas:
+        child.signal(signal.SIGSTOP)
+    redis = connect.client(Plain(f"redis://{HOST}:{old}"))
+    await redis.execute_command("CLIENT KILL TYPE replica")  # type: ignore[no-untyped-call]
+    second = await lost.call("seats:hold", {"show": show, "seats": ["A-2"], "request_id": "2"})
+    assert second["ok"]
+    server(region, old).kill()
+    await connect.close(redis)
+    for child in replicas:
+        child.signal(signal.SIGCONT)
+    answer = await other.call("seats:hold", {"show": show, "seats": ["B-1"], "request_id": "3"})
+    assert answer["error"]["code"] == "region_unavailable"
+    assert answer["error"]["retryable"]
+    await promoted(region, old)
+    crowd = Crowd(url, show, [1, 0])
+    await crowd._one(other, "A-2")
+    assert set(crowd.booked) == {"A-2"}
+    gone = await crowd._patiently(lost, "seats:confirm", {"hold": second["hold"]["id"], "payment": "x"})
+    assert not gone["ok"]
+    resumed = await crowd._patiently(lost, "hold:resume", {"hold": second["hold"]["id"]})
+    assert resumed["error"]["code"] in ("hold_lost", "hold_not_found")
+    payment = await pay(url, first["hold"]["id"])
+    booked = await crowd._patiently(kept, "seats:confirm", {"hold": first["hold"]["id"], "payment": payment})
+    assert booked["ok"], booked
+
+    async def in_order() -> bool:
+        return await differences(region) == []
+
+    await until(in_order, timeout_s=40)
+    for client in (kept, lost, other):
+        await client.close()
+
+
+async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster) -> None:
+    show = await new_show(region, "west")
+    url = node_urls(region)[0]
+    viewer = await Client.connect(url)
+    await viewer.call("show:watch", {"show": show})
+    crowd = Crowd(url, show, list(range(60)))
+    buying = [asyncio.create_task(crowd.buy()) for _ in range(4)]
+
+    async def some_booked() -> bool:
+        return len(crowd.booked) >= 10
+
+    await until(some_booked, timeout_s=40)
+    old = await master_port(region)
+    known = load(region.topology_file("west")).regions["west"]
+    link = LockMaster(known)
+    locks = SeatLocks(link)
+    await link.command("PING")
+    frozen = server(region, old)
+    frozen.signal(signal.SIGSTOP)
+    new = await promoted(region, old)
+    frozen.signal(signal.SIGCONT)
+    assert await role(old) == "master", "it still believes that it is the master"
+    # A link that was there before the freeze: what it says is held is held on the master that is one now.
+    held = []
+    for n in range(60, 80):
+        hold_id = f"{show}.h{n:_<22}"
+        with contextlib.suppress(RegionUnavailable):
+            await locks.hold(hold_id, f"owner{n}", [n])
+            held.append(hold_id)
+        await asyncio.sleep(0.05)
+    assert held
+    here = LockMaster(known)
+    for hold_id in held:
+        assert (await SeatLocks(here).get(hold_id))[0].state is HoldState.HELD
+    assert (await here.address()).url.endswith(f":{new}")
+    await asyncio.gather(*buying)
+    assert len(crowd.booked) == 60
+    await everything_adds_up(region, crowd, viewer)
+    await link.close()
+    await here.close()
+    await viewer.close()
+
+
+async def test_a_second_start_goes_on_with_the_master_of_the_first(tmp_path: Path) -> None:
+    whole = plan(tmp_path, regions=("west",), sentinel=True, port=valkey.free_port)
+    first = Cluster(whole)
+    await first.start(sample_data=False)
+    show = await new_show(first, "west")
+    old = await master_port(first)
+    server(first, old).kill()
+    new = await promoted(first, old)
+    buyer = await Client.connect(node_urls(first)[0])
+    request = {"show": show, "seats": ["A-1"], "request_id": "1"}
+    assert (await Crowd("", show, [])._patiently(buyer, "seats:hold", request))["ok"]
+    await buyer.close()
+    await first.stop()
+
+    second = Cluster(whole)
+    await second.start(sample_data=False)
+    try:
+        assert await master_port(second) == new
+        viewer = await Client.connect(node_urls(second)[0])
+        assert (await viewer.call("show:watch", {"show": show}))["ok"]
+        assert viewer.status(show, 0) == "held"
+        await viewer.close()
+    finally:
+        await second.stop()
