@@ -86,6 +86,9 @@ EVENTS_PER_S = 50.0
 """Token bucket of one connection; beyond it ``rate_limited``."""
 EVENTS_OVER_LIMIT = 400
 """A connection with this many more events refused than granted is cut off."""
+ADDRESS_BURST = 2_000
+ADDRESS_PER_S = 1_000.0
+"""Token bucket of one network address for what needs no identity: a mobile carrier puts thousands behind one."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50

@@ -3,7 +3,7 @@
 The authority over seats: every decision about a seat is one of these functions on the owning master.
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
-  1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats
+  1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats, rebuilt_at (ms; if it was)
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, released}
@@ -27,9 +27,10 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 1
+local VERSION = 2
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local LIST = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
+local LOST_MS = 3600000 -- for an hour after a rebuild, a hold that is not known counts as lost in what led to it
 local CHUNK = 1000 -- arguments per variadic command, even; Lua's stack takes a few thousand
 
 local function names(keys)
@@ -255,13 +256,19 @@ local function hold(keys, args)
   return { 'ok', record, at }
 end
 
+-- There is no record of a hold: it never was, was forgotten long after its end, or a failure has just taken it.
+local function unknown(K)
+  local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
+  return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
+end
+
 -- What every verb on a hold asks first; returns show, hold or an error.
 local function own_hold(K, id, owner)
   local show = load_show(K)
   if not show then return nil, nil, { 'show_not_found' } end
   local mine = load_hold(K, id)
-  if not mine then return nil, nil, { 'hold_not_found' } end
-  if mine.owner ~= owner then return nil, nil, { 'not_your_hold' } end
+  if not mine then return show, nil, unknown(K) end
+  if mine.owner ~= owner then return show, mine, { 'not_your_hold' } end
   return show, mine, nil
 end
 
@@ -331,30 +338,39 @@ local function release(keys, args)
   return { 'ok', cjson.encode(mine), at }
 end
 
+-- A payment that can't become a booking goes back through the outbox; twice is harmless, the job's id is the hold's.
+local function refund(K, id, owner, payment, at, reason)
+  redis.call('XADD', K.outbox, '*', 'kind', 'refund', 'hold', id, 'owner', owner, 'payment', payment,
+    'at', string.format('%.0f', at), 'reason', reason)
+end
+
 -- tt_confirm  id, owner, payment, outbox_limit, keep  ->  ok, record, now
 -- held -> confirming and one outbox entry, in one step; asked again it answers the same. A payment that comes after
--- the deadline takes the seats again if nobody else has them; else the payment goes to the outbox as a refund.
+-- the deadline, or after a failure took the hold, takes the seats again if nobody else has them; else it is refunded.
 local function confirm(keys, args)
   local K, id, keep = names(keys), args[1], tonumber(args[5])
   local show, mine, refusal = own_hold(K, id, args[2])
-  if refusal then return refusal end
   local at = now_ms()
-  if mine.state == 'confirming' or mine.state == 'booked' then return { 'ok', cjson.encode(mine), at } end
-  if mine.state ~= 'held' and mine.state ~= 'expired' then return { ENDED[mine.state] } end
+  if not show or (refusal and mine) then return refusal end
+  if mine and (mine.state == 'confirming' or mine.state == 'booked') then return { 'ok', cjson.encode(mine), at } end
+  if mine and mine.state == 'rejected' then return { ENDED.rejected } end
   if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then return { 'overloaded' } end
+  if not mine or mine.state == 'released' then
+    refund(K, id, args[2], args[3], at, mine and 'released' or 'lost')
+    return refusal or { ENDED.released }
+  end
 
   local change = {}
-  if mine.state == 'expired' or mine.expires_at <= at then
+  if mine.state ~= 'held' or mine.expires_at <= at then
     local taken, lapsed = obstacles(K, id, mine.seats, at)
     if #taken > 0 or show.sales ~= 'open' then
       finish(K, id, mine, 'rejected', at, keep, change)
-      redis.call('XADD', K.outbox, '*', 'kind', 'refund', 'hold', id, 'owner', mine.owner, 'payment', args[3],
-        'at', string.format('%.0f', at), 'reason', 'late')
+      refund(K, id, mine.owner, args[3], at, 'late')
       publish(K, show, change)
       return { 'booking_rejected', table.concat(taken, ',') }
     end
     sweep(K, lapsed, at, keep, change)
-    if mine.state == 'expired' then
+    if mine.state ~= 'held' then
       paint(K, mine.seats, HELD, change)
       take(K, id, mine.seats)
       one_more(K, mine.owner)
@@ -372,8 +388,9 @@ end
 
 -- tt_get  id  ->  ok, record, now
 local function get(keys, args)
-  local record = redis.call('HGET', keys[4], args[1])
-  if not record then return { 'hold_not_found' } end
+  local K = names(keys)
+  local record = redis.call('HGET', K.holds, args[1])
+  if not record then return unknown(K) end
   return { 'ok', record, now_ms() }
 end
 
@@ -652,7 +669,7 @@ local function rebuild(keys, args)
     redis.call('ZADD', K.ended, at + keep, lost[n])
     notice(K, 'lost', lost[n], lost[n + 1])
   end
-  redis.call('HSET', K.meta, 'epoch', epoch)
+  redis.call('HSET', K.meta, 'epoch', epoch, 'rebuilt_at', string.format('%.0f', at))
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
   redis.call('PUBLISH', K.changes, '{"epoch":"' .. epoch .. '","version":' .. version .. '}')
   return { 'ok', lost }

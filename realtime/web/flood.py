@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from realtime import limits
 from realtime.errors import RateLimited
@@ -14,19 +14,25 @@ MAX_BUCKETS = 50_000
 
 @dataclass(slots=True)
 class Bucket:
-    """Holds up to ``limits.EVENT_BURST`` tokens, gains ``limits.EVENTS_PER_S``; ``now`` is any monotonic clock (s)."""
+    """Holds up to ``burst`` tokens, gains ``per_s``; ``now`` is any monotonic clock (s)."""
 
     filled_at: float
-    tokens: float = limits.EVENT_BURST
+    burst: int = limits.EVENT_BURST
+    per_s: float = limits.EVENTS_PER_S
     refused: int = 0
+    tokens: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """A new bucket is full."""
+        self.tokens = self.burst
 
     def take(self, now: float) -> None:
         """Take a token; raise ``RateLimited`` when there is none."""
-        self.tokens = min(limits.EVENT_BURST, self.tokens + (now - self.filled_at) * limits.EVENTS_PER_S)
+        self.tokens = min(self.burst, self.tokens + (now - self.filled_at) * self.per_s)
         self.filled_at = now
         if self.tokens < 1:
             self.refused += 1
-            raise RateLimited(retry_after_ms=int((1 - self.tokens) / limits.EVENTS_PER_S * 1000) + 1)
+            raise RateLimited(retry_after_ms=int((1 - self.tokens) / self.per_s * 1000) + 1)
         self.tokens -= 1
         # Not back to none: a flood has its lucky moments too.
         self.refused = max(0, self.refused - 1)
@@ -40,13 +46,15 @@ class Bucket:
 class Buckets:
     """A bucket for each of many callers, bounded in number."""
 
-    def __init__(self) -> None:
-        """Start without any."""
+    def __init__(self, burst: int, per_s: float) -> None:
+        """Start without any; each gets ``burst`` tokens and gains ``per_s``."""
+        self._burst = burst
+        self._per_s = per_s
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, caller: str, now: float) -> None:
         """Take a token from the caller's bucket; raise ``RateLimited`` when there is none."""
-        bucket = self._buckets.setdefault(caller, Bucket(now))
+        bucket = self._buckets.setdefault(caller, Bucket(now, self._burst, self._per_s))
         self._buckets.move_to_end(caller)
         if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)

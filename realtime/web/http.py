@@ -78,7 +78,8 @@ class Api:
         self._office = office
         self._masters = masters
         self._demo = demo
-        self._buckets = Buckets()
+        self._owner_buckets = Buckets(limits.EVENT_BURST, limits.EVENTS_PER_S)
+        self._address_buckets = Buckets(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
         self._maps: OrderedDict[str, tuple[str, bytes, bytes]] = OrderedDict()
 
     def routes(self) -> list[Route]:
@@ -126,7 +127,7 @@ class Api:
         )
 
     async def _session(self, request: web.Request) -> web.Response:
-        self._buckets.take(request.remote or "", asyncio.get_running_loop().time())
+        self._address_buckets.take(request.remote or "", asyncio.get_running_loop().time())
         owner, token = self._identities.new()
         return json_answer({"owner": owner, "token": token})
 
@@ -179,7 +180,7 @@ class Api:
         if scheme != "Bearer":
             raise Unauthorized("Send your token as Authorization: Bearer; POST /api/v1/session makes one.")
         owner = self._identities.owner(token)
-        self._buckets.take(owner, asyncio.get_running_loop().time())
+        self._owner_buckets.take(owner, asyncio.get_running_loop().time())
         return owner
 
     async def _hold(self, request: web.Request) -> web.Response:
@@ -209,7 +210,7 @@ class Api:
 
     async def _pay(self, request: web.Request) -> web.Response:
         assert self._demo is not None
-        self._buckets.take(request.remote or "", asyncio.get_running_loop().time())
+        self._address_buckets.take(request.remote or "", asyncio.get_running_loop().time())
         ask = wire.parse_json(wire.PayDemo, await request.read())
         await self._office.payable(ask.hold)
         return json_answer({"payment": self._demo.pay(ask.hold)})

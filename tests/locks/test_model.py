@@ -59,6 +59,7 @@ class ShowModel:
         self.blocked: set[int] = set()
         self.sales = "open"
         self.outbox: list[tuple[str, str]] = []
+        self.rebuilt = False
 
     def holder(self, seat: int) -> str | None:
         for name, hold in self.holds.items():
@@ -119,7 +120,7 @@ class ShowModel:
 
     def mine(self, name: str, owner: str) -> str:
         if name not in self.holds:
-            return "hold_not_found"
+            return "hold_lost" if self.rebuilt else "hold_not_found"
         return "" if self.holds[name].owner == owner else "not_your_hold"
 
     def changeable(self, name: str, owner: str) -> str:
@@ -162,14 +163,19 @@ class ShowModel:
 
     def confirm(self, name: str, owner: str) -> str:
         refusal = self.mine(name, owner)
+        if name not in self.holds:
+            self.outbox.append(("refund", name))
         if refusal:
             return refusal
         hold = self.holds[name]
         if hold.state in ("confirming", "booked"):
             return "ok"
-        if hold.state not in ("held", "expired"):
-            return self.ended[hold.state]
-        if hold.state == "expired" or hold.lapsed:
+        if hold.state == "rejected":
+            return "booking_rejected"
+        if hold.state == "released":
+            self.outbox.append(("refund", name))
+            return "hold_ended"
+        if hold.state != "held" or hold.lapsed:
             if self.sales != "open" or self.in_the_way(name, hold.seats):
                 hold.state = "rejected"
                 self.outbox.append(("refund", name))
@@ -335,6 +341,7 @@ class SeatsMachine(RuleBasedStateMachine):
         """With the ledger's truth, which is what the model has as booked: nothing may be lost by it."""
         sold = [Sale(n, h.owner, tuple(h.seats)) for n, h in self.model.holds.items() if h.state == "booked"]
         assert self.run(self.locks.rebuild(SHOW.id, f"epoch-{number}", sold, self.model.blocked)) == []
+        self.model.rebuilt = True
         self.viewer = bytearray(int(digit) for digit in self.model.map())
         self.epoch = f"epoch-{number}"
 

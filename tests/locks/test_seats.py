@@ -223,7 +223,10 @@ async def test_a_booking_of_the_ledger_outranks_what_the_master_remembers(locks:
     await locks.settle(SHOW.id, [Sale(A, "asha", (2, 3))])
     assert (await seat_map(locks))[:5] == "00220"
     with pytest.raises(errors.HoldLost):
+        await locks.extend(B, "bala")
+    with pytest.raises(errors.BookingRejected):
         await locks.confirm(B, "bala", "paid")
+    assert [(entry[b"kind"], entry[b"hold"]) for entry in await outbox(locks)] == [(b"refund", B.encode())]
 
 
 async def test_blocked_seats_are_not_for_sale(locks: SeatLocks) -> None:
@@ -275,6 +278,29 @@ async def test_a_rebuild_keeps_what_can_stand_and_loses_what_collides(locks: Sea
     assert (await locks.get(gone))[0].state is HoldState.BOOKED
     for n in range(limits.MAX_HOLDS_PER_OWNER):
         await locks.hold(hold_id(f"n{n}"), "bala", [20 + n])
+
+
+async def test_a_payment_for_a_lost_hold_books_when_its_seats_are_free_again(locks: SeatLocks) -> None:
+    await locks.hold(B, "bala", [3, 4])
+    await locks.rebuild(SHOW.id, "epoch-2", [Sale(A, "asha", (4,))], [])
+    await locks.rebuild(SHOW.id, "epoch-3", [], [])
+    await locks.master.command("SETRANGE", keys.seats(SHOW.id), 4, "0")
+    await locks.master.command("HDEL", keys.show(SHOW.id)[2], "4")
+    assert (await locks.confirm(B, "bala", "paid")).state is HoldState.CONFIRMING
+    assert (await seat_map(locks))[3:5] == "11"
+
+
+async def test_a_hold_that_a_rebuilt_show_never_heard_of_is_lost_and_its_payment_refunded(locks: SeatLocks) -> None:
+    with pytest.raises(errors.HoldNotFound):
+        await locks.get(A)
+    await locks.rebuild(SHOW.id, "epoch-2", [], [])
+    for verb in (locks.get(A), locks.extend(A, "asha"), locks.release(A, "asha"), locks.confirm(A, "asha", "paid")):
+        with pytest.raises(errors.HoldLost):
+            await verb
+    assert [(entry[b"kind"], entry[b"reason"]) for entry in await outbox(locks)] == [(b"refund", b"lost")]
+    await locks.master.command("HINCRBY", keys.meta(SHOW.id), "rebuilt_at", -2 * 3_600_000)
+    with pytest.raises(errors.HoldNotFound):
+        await locks.get(A)
 
 
 async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: LockMaster) -> None:

@@ -71,7 +71,7 @@ def _take_all(bucket: Bucket, now: float) -> None:
 
 def test_buckets_are_bounded_and_one_caller_does_not_slow_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.web.flood.MAX_BUCKETS", 3)
-    buckets = Buckets()
+    buckets = Buckets(limits.EVENT_BURST, limits.EVENTS_PER_S)
     for _ in range(limits.EVENT_BURST):
         buckets.take("a", 0.0)
     with pytest.raises(RateLimited):
