@@ -35,14 +35,14 @@ def layout(layout_id: str) -> str:
 
 
 def show(show_id: str) -> list[str]:
-    """Return the KEYS of every function on a show, in the order that ``locks/seats.lua`` lists (channels last)."""
+    """Return the KEYS of every function on a show, in the order that ``locks/seats.lua`` lists."""
     tag = f"tt:{{{show_id}}}"
     own = [f"{tag}:{name}" for name in ("meta", "seats", "taken", "holds", "owners")]
-    return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES]
+    return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES, RECONCILED]
 
 
 def meta(show_id: str) -> str:
-    """hash: epoch, version, sales, size, hold_ms, max_seats: the state of a show that functions decide by."""
+    """hash: epoch, version, sales, size, hold_ms, max_seats, rebuilt_at: the state of a show that functions decide by."""
     return f"tt:{{{show_id}}}:meta"
 
 

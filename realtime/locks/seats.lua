@@ -13,6 +13,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   8 outbox    stream  what the keepers carry to the ledger
   9 changes   channel what viewers are told
  10 notices   channel what owners are told
+ 11 mark      string  the run_id of the server process that was last put right from the ledger
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected.
 
@@ -37,6 +38,7 @@ local function names(keys)
   return {
     meta = keys[1], seats = keys[2], taken = keys[3], holds = keys[4], owners = keys[5],
     deadlines = keys[6], ended = keys[7], outbox = keys[8], changes = keys[9], notices = keys[10],
+    mark = keys[11],
   }
 end
 
@@ -259,7 +261,10 @@ end
 -- There is no record of a hold: it never was, was forgotten long after its end, or a failure has just taken it.
 local function unknown(K)
   local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
-  return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
+  if rebuilt and now_ms() < rebuilt + LOST_MS then return { 'hold_lost' } end
+  local mark = redis.call('GET', K.mark)
+  local in_order = not mark or string.find(redis.call('INFO', 'server'), mark, 1, true)
+  return { in_order and 'hold_not_found' or 'hold_lost' }
 end
 
 -- What every verb on a hold asks first; returns show, hold or an error.
