@@ -42,7 +42,7 @@ def show(show_id: str) -> list[str]:
 
 
 def meta(show_id: str) -> str:
-    """hash: epoch, version, sales, size, hold_ms, max_seats, rebuilt_at: the state of a show that functions decide by."""
+    """hash: epoch, version, sales, size, hold_ms, max_seats, rebuilt_at: what functions decide by."""
     return f"tt:{{{show_id}}}:meta"
 
 

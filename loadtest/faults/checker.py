@@ -1,8 +1,8 @@
 """The judge: was what everybody was told true? Reads a history and the end state; no clocks, no sockets.
 
 It knows that an answer that never came, or was ``retryable``, says nothing: it may have happened or not. And that a
-master which lost its memory (``schedule.MEMORY``) may have forgotten holds and confirms that were told ``pending``, but
-nothing that was told ``booked``.
+master which lost its memory (a fault with ``memory``) may have forgotten holds and confirms that were told
+``pending``, but nothing that was told ``booked``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from typing import Any
 
 from loadtest.faults.final import Final, ShowState
 from loadtest.faults.history import Record
-from loadtest.faults.schedule import MEMORY
 from loadtest.maps import SeatMap
 from realtime.model import region_of, show_of
 
-_MEMORY = frozenset(kind.value for kind in MEMORY)
 REBUILT_MS = 5_000
 """A master that lost its memory has been put right by then; until then it may give a seat to two for a moment."""
 
@@ -92,7 +90,7 @@ class _Judge:
     def take(self, record: Record) -> None:
         kind = record["k"]
         if kind == "fault":
-            if record["kind"] in _MEMORY:
+            if record["memory"]:
                 self._forgot[record["region"]] = record["t"]
         elif kind == "conn":
             self._owners[record["c"]] = record["owner"]

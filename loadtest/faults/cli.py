@@ -7,12 +7,17 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import orjson
 
 from loadtest.faults import report
-from loadtest.faults.run import Plan, run
+from loadtest.faults.place import Place
+from loadtest.faults.run import Plan, run, watch
+from realtime.cli.common import load_settings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command()
@@ -21,9 +26,22 @@ from loadtest.faults.run import Plan, run
 @click.option("--buyers", default=50, show_default=True, help="Buyers in each region.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here too.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the history in this folder.")
+@click.option(
+    "--topology",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Sell and judge on this installation instead; its faults are yours to cause.",
+)
+@click.option("--i-own-this-target", "owned", is_flag=True, help="Allow nodes that are not on this machine.")
 @click.pass_context
 def faults(
-    context: click.Context, minutes: float, seed: int | None, buyers: int, file: Path | None, keep: Path | None
+    context: click.Context,
+    minutes: float,
+    seed: int | None,
+    buyers: int,
+    file: Path | None,
+    keep: Path | None,
+    topology: Path | None,
+    owned: bool,
 ) -> None:
     """Sell seats while masters, replicas, nodes, keepers, links and ledgers fail; say whether a promise was broken.
 
@@ -31,10 +49,12 @@ def faults(
     anybody was told is not true.
     """
     what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers)
-    click.echo(f"seed {what.seed}: {minutes:g} minutes of faults, {buyers} buyers in each region")
+    place = None if topology is None else _place(topology, owned)
+    click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
     folder = Path(tempfile.mkdtemp(prefix="tickingtickets-faults-"))
     try:
-        outcome = asyncio.run(run(what, folder, click.echo))
+        work = run(what, folder, click.echo) if place is None else watch(what, place, folder, click.echo)
+        outcome = asyncio.run(work)
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
             outcome.history = Path(shutil.move(outcome.history, keep / outcome.history.name))
@@ -45,3 +65,16 @@ def faults(
         file.write_bytes(orjson.dumps(report.document(outcome), option=orjson.OPT_INDENT_2))
     if not report.passed(outcome):
         context.exit(1)
+
+
+def _place(topology: Path, owned: bool) -> Place:
+    settings = load_settings(topology)
+    foreign = [
+        url for urls in settings.topology.nodes.values() for url in urls if urlsplit(url).hostname not in LOOPBACK
+    ]
+    if foreign and not owned:
+        raise click.UsageError(f"{foreign[0]} is not on this machine; if it is yours, add --i-own-this-target")
+    for name, region in settings.topology.regions.items():
+        if not settings.topology.nodes.get(name) or not region.ledger:
+            raise click.UsageError(f"regions.{name} in {topology} needs its nodes and its ledger")
+    return Place.of_topology(settings.topology, settings.redis_password)

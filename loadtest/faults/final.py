@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
+from loadtest.faults.place import Place
 from loadtest.faults.workload import ShowSeats
 from realtime import keys
-from realtime.dev.cluster import Cluster
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of
@@ -52,14 +52,14 @@ class Final:
         return not any(self.outbox.values()) and not any(show.live for show in self.shows.values())
 
 
-async def read(cluster: Cluster, shows: Iterable[ShowSeats]) -> Final:
+async def read(place: Place, shows: Iterable[ShowSeats]) -> Final:
     """Read everything; raises ``RegionUnavailable`` or ``LedgerUnavailable``."""
     final = Final({})
-    async with cluster.masters() as masters:
+    async with place.masters() as masters:
         for region, master in masters.items():
             final.outbox[region] = await master.command("XLEN", keys.OUTBOX)
             final.parked[region] = await master.command("XLEN", keys.PARKED)
-            ledger = Ledger(f"sqlite:///{cluster.plan.data.absolute()}/{region}/ledger.db")
+            ledger = place.ledger(region)
             try:
                 for show in shows:
                     if show.region == region:

@@ -9,7 +9,8 @@ Times are ms since the epoch. ``k`` is the kind of a record, ``c`` the client, `
 | ``told`` | ``n``, ``e``, ``a``: the answer |
 | ``lost`` | ``n``, ``e``: no answer came; it may have happened or not |
 | ``news`` | ``e``, ``p``: what the server sent by itself |
-| ``fault`` | ``kind``, ``target``, ``region``, ``phase``: ``begin``, ``healed`` or ``back`` (with ``outage_ms``) |
+| ``fault`` | ``kind``, ``target``, ``region``, ``memory`` (may the master have forgotten something?), ``phase``:
+  ``begin``, ``healed`` or ``back`` (with ``outage_ms``) |
 """
 
 from __future__ import annotations

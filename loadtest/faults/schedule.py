@@ -15,15 +15,23 @@ class Kind(StrEnum):
     PAUSE_MASTER = "master paused"
     WIPE_MASTER = "master wiped"
     OLD_MASTER = "master gone back in time"
-    WIPE_BEHIND_LEDGER = "master wiped while the ledger is locked"
-    LOCK_LEDGER = "ledger locked"
+    WIPE_BEHIND_LEDGER = "master wiped without a ledger"
+    FULL_DISK = "master's disk full"
+    FAILOVER = "failover: master killed"
+    FREEZE = "failover: master frozen"
+    LOSSY_FAILOVER = "failover: master killed, spares behind"
+    KILL_SENTINEL = "sentinel killed"
     KILL_REPLICA = "replica killed"
+    CUT_FEED = "link of a replica cut"
+    CUT_LINK = "link to a master cut"
+    SLOW_LINK = "link to a master slow"
+    LOCK_LEDGER = "ledger locked"
+    CUT_LEDGER = "link to a ledger cut"
     KILL_KEEPER = "keeper killed"
     PAUSE_KEEPER = "keeper paused"
     KILL_NODE = "node killed"
     PAUSE_NODE = "node paused"
-    CUT_LINK = "link cut"
-    KILL_SENTINEL = "sentinel killed"
+    STOP_NODE = "node stopped kindly"
 
 
 SECONDS: Mapping[Kind, tuple[float, float]] = {
@@ -32,19 +40,36 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.WIPE_MASTER: (0.5, 2.0),
     Kind.OLD_MASTER: (1.5, 3.0),
     Kind.WIPE_BEHIND_LEDGER: (2.0, 4.0),
-    Kind.LOCK_LEDGER: (2.0, 8.0),
+    Kind.FULL_DISK: (1.0, 4.0),
+    Kind.FAILOVER: (3.0, 6.0),
+    Kind.FREEZE: (3.5, 6.0),
+    Kind.LOSSY_FAILOVER: (3.0, 6.0),
+    Kind.KILL_SENTINEL: (1.0, 4.0),
     Kind.KILL_REPLICA: (1.0, 4.0),
+    Kind.CUT_FEED: (1.0, 5.0),
+    Kind.CUT_LINK: (1.0, 5.0),
+    Kind.SLOW_LINK: (2.0, 5.0),
+    Kind.LOCK_LEDGER: (2.0, 8.0),
+    Kind.CUT_LEDGER: (2.0, 8.0),
     Kind.KILL_KEEPER: (1.0, 5.0),
     Kind.PAUSE_KEEPER: (1.0, 6.0),
     Kind.KILL_NODE: (1.0, 4.0),
     Kind.PAUSE_NODE: (1.0, 5.0),
-    Kind.CUT_LINK: (1.0, 5.0),
-    Kind.KILL_SENTINEL: (1.0, 4.0),
+    Kind.STOP_NODE: (0.5, 2.0),
 }
 """How long each lasts, from and to."""
 GAP_S = (2.5, 5.0)
 """Peace in a region between two of its faults."""
-MEMORY = frozenset({Kind.KILL_MASTER, Kind.WIPE_MASTER, Kind.OLD_MASTER, Kind.WIPE_BEHIND_LEDGER})
+MEMORY = frozenset(
+    {
+        Kind.WIPE_MASTER,
+        Kind.OLD_MASTER,
+        Kind.WIPE_BEHIND_LEDGER,
+        Kind.FAILOVER,
+        Kind.FREEZE,
+        Kind.LOSSY_FAILOVER,
+    }
+)
 """After these a master may have forgotten what only it knew: holds, and confirms that were told ``pending``."""
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,8 @@ class World:
     maps: dict[str, SeatMap] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    on_new_epoch: Callable[[ShowSeats], None] = lambda show: None
+    """Told when a viewer sees that a show was rebuilt."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: begin nothing new."""
     deadline: float = float("inf")
@@ -187,6 +189,7 @@ class Viewer:
     def __init__(self, client: Client, shows: Sequence[ShowSeats], world: World) -> None:
         """At most ``limits.MAX_WATCHES_PER_CONNECTION`` shows."""
         self.maps = {show.id: SeatMap(len(show.seats)) for show in shows}
+        self._shows = {show.id: show for show in shows}
         self._client = client
         self._world = world
         self._gaps: asyncio.Queue[str] = asyncio.Queue()
@@ -195,12 +198,19 @@ class Viewer:
 
     def _watched(self, answer: Answer) -> None:
         if answer["ok"]:
+            self._notice(answer)
             self.maps[answer["show"]].watched(answer)
 
     def _news(self, event: str, payload: dict[str, Any]) -> None:
-        if event == "seats:changed" and not self.maps[payload["show"]].changed(payload):
-            self._world.counts["gaps"] += 1
-            self._gaps.put_nowait(payload["show"])
+        if event == "seats:changed":
+            self._notice(payload)
+            if not self.maps[payload["show"]].changed(payload):
+                self._world.counts["gaps"] += 1
+                self._gaps.put_nowait(payload["show"])
+
+    def _notice(self, told: dict[str, Any]) -> None:
+        if self.maps[told["show"]].epoch not in ("", told["epoch"]):
+            self._world.on_new_epoch(self._shows[told["show"]])
 
     async def run(self) -> None:
         """Watch until cancelled."""

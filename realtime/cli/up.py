@@ -32,7 +32,8 @@ def up(nodes_per_region: int, wan: bool, sentinel: bool, fresh: bool, data: Path
     """
     if wan and sentinel:
         raise click.UsageError("give --wan or --sentinel: links to a master that moves can't be delayed")
-    run(_up(plan(data, nodes_per_region=nodes_per_region, wan=wan, sentinel=sentinel), fresh))
+    sentinels = tuple(LABELS) if sentinel else ()
+    run(_up(plan(data, nodes_per_region=nodes_per_region, wan=wan, sentinels=sentinels), fresh))
 
 
 async def _up(cluster_plan: ClusterPlan, fresh: bool) -> None:

@@ -57,6 +57,7 @@ class Cluster:
         self.secrets = {"SECRET": "", "OPERATOR_KEY": ""}
         self.children: dict[str, Child] = {}
         self.relays: dict[tuple[str, str], Relay] = {}
+        self.feeds: dict[tuple[str, str], Relay] = {}
         self._say = say
         self._lock: TextIOWrapper | None = None
         self._resting: set[str] = set()
@@ -83,7 +84,7 @@ class Cluster:
             parts = [child for name, child in self.children.items() if name.startswith(role)]
             self._resting.update(child.name for child in parts)
             await asyncio.gather(*(child.stop() for child in parts))
-        for relay in self.relays.values():
+        for relay in (*self.relays.values(), *self.feeds.values()):
             await relay.close()
         if self._lock is not None:
             self._lock.close()
@@ -155,16 +156,18 @@ class Cluster:
         for region, port in self.plan.masters.items():
             folder = self.plan.data / region / "master"
             masters.append(self._add(f"master {region}", self._server(region, folder, port), folder, port))
-        for (owner, near), port in self.plan.relays.items():
-            relay = Relay(port, self.plan.masters[owner], DELAYS_MS[frozenset((owner, near))])
-            self.relays[(owner, near)] = relay
-            await relay.start()
+        for planned, links in ((self.plan.relays, self.relays), (self.plan.feeds, self.feeds)):
+            for (owner, near), port in planned.items():
+                delay = DELAYS_MS.get(frozenset((owner, near)), (0.0, 0.0))
+                relay = links[owner, near] = Relay(port, self.plan.masters[owner], delay)
+                await relay.start()
         if not self.plan.sentinels:
             await self._all_ready(masters)
         replicas = []
         for (owner, near), port in self.plan.replicas.items():
             folder = self.plan.data / owner / f"replica-{near}"
-            arguments = self._server(owner, folder, port, self.plan.master_port(owner, near))
+            follows = self.plan.feeds.get((owner, near), self.plan.master_port(owner, near))
+            arguments = self._server(owner, folder, port, follows)
             replicas.append(self._add(f"replica {owner} in {near}", arguments, folder, port))
         spares = [self._spare(region, port) for region, ports in self.plan.spares.items() for port in ports]
         servers = [*masters, *replicas, *spares]
@@ -212,8 +215,10 @@ class Cluster:
     async def _start_keepers(self) -> None:
         keepers = []
         for region in self.plan.regions:
-            child = self._own(f"keeper {region}", region, ["keeper", "--region", region])
-            keepers.append(self._until(child, partial(self._reconciled, region)))
+            for number in range(self.plan.keepers):
+                name = f"keeper {region}" if number == 0 else f"keeper {region} {number + 1}"
+                child = self._own(name, region, ["keeper", "--region", region])
+                keepers.append(self._until(child, partial(self._reconciled, region)))
         await asyncio.gather(*keepers)
 
     async def _start_nodes(self) -> None:

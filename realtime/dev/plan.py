@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import permutations
 from pathlib import Path
 
 from realtime.topology import Plain, Sentinels
@@ -17,6 +16,7 @@ FIRST_REPLICA_PORT = 7411
 FIRST_RELAY_PORT = 7431
 FIRST_SPARE_PORT = 7441
 FIRST_SENTINEL_PORT = 7451
+FIRST_FEED_PORT = 7471
 SPARES = 2
 SENTINELS = 3
 DELAYS_MS = {
@@ -24,22 +24,29 @@ DELAYS_MS = {
     frozenset(("west", "south")): (10.0, 15.0),
     frozenset(("north", "south")): (17.0, 25.0),
 }
-"""One way, between the cities of ``LABELS``."""
+"""One way, between the cities of ``LABELS``; within a city there is no delay worth imitating."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterPlan:
-    """All ports of a cluster. ``replicas`` and ``relays`` are by (owning region, region of the reader)."""
+    """All ports of a cluster. ``replicas``, ``relays`` and ``feeds`` are by (owning region, region of the reader)."""
 
     data: Path
     nodes: dict[str, list[int]]
     masters: dict[str, int]
     replicas: dict[tuple[str, str], int]
     relays: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Links to a master that can be delayed and cut: of nodes and keepers, and of the replica where it has no feed."""
+    feeds: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Links of their own for replicas."""
     spares: dict[str, list[int]] = field(default_factory=dict)
     """With Sentinels: replicas that may become the master."""
     sentinels: dict[str, list[int]] = field(default_factory=dict)
     """The Sentinels of each region; they watch its master under the region's name."""
+    keepers: int = 1
+    """In each region."""
+    ledgers: Mapping[str, str] = field(default_factory=dict)
+    """URLs of ledgers that are not files of this cluster."""
 
     @property
     def regions(self) -> list[str]:
@@ -54,6 +61,8 @@ class ClusterPlan:
             yield port, f"the replica of {owner} in {near}"
         for (owner, near), port in self.relays.items():
             yield port, f"the link from {near} to {owner}"
+        for (owner, near), port in self.feeds.items():
+            yield port, f"the link of the replica of {owner} in {near}"
         for what, by_region in (
             ("a spare of", self.spares),
             ("a Sentinel of", self.sentinels),
@@ -70,6 +79,10 @@ class ClusterPlan:
     def master_port(self, owner: str, near: str) -> int:
         """Return the port at which processes in ``near`` reach the master of ``owner``."""
         return self.relays.get((owner, near), self.masters[owner])
+
+    def ledger(self, region: str) -> str:
+        """Return the URL of a region's ledger."""
+        return self.ledgers.get(region, f"sqlite:///{self.data.absolute()}/{region}/ledger.db")
 
     def master(self, region: str) -> Plain | Sentinels:
         """Return how the master of a region is found (from here: without delays)."""
@@ -91,7 +104,7 @@ class ClusterPlan:
                 f"[regions.{owner}]",
                 f'label = "{LABELS.get(owner, owner)}"',
                 *self._master_lines(owner, near),
-                f'ledger = "sqlite:///{self.data.absolute()}/{owner}/ledger.db"',
+                f'ledger = "{self.ledger(owner)}"',
                 f"nodes = {self.node_urls(owner)}".replace("'", '"'),
                 "",
                 f"[regions.{owner}.replicas]",
@@ -99,7 +112,7 @@ class ClusterPlan:
                 *(
                     f'{reader} = ["redis://{HOST}:{port}"]'
                     for (of, reader), port in self.replicas.items()
-                    if of == owner and (reader == near or not self.relays)
+                    if of == owner and (reader == near or (owner, near) not in self.relays)
                 ),
                 "",
             ]
@@ -111,30 +124,38 @@ def plan(
     *,
     regions: tuple[str, ...] = tuple(LABELS),
     nodes_per_region: int = 1,
+    keepers_per_region: int = 1,
     wan: bool = False,
-    sentinel: bool = False,
+    links: bool = False,
+    sentinels: Collection[str] = (),
+    ledgers: Mapping[str, str] | None = None,
     port: Callable[[], int] | None = None,
 ) -> ClusterPlan:
     """Plan a cluster on the fixed ports, or on those that ``port`` gives (tests).
 
-    ``wan`` and ``sentinel`` exclude each other: a delayed link leads to one fixed server.
+    ``wan`` delays the links between regions; ``links`` gives every process a link that can be cut, replicas one of
+    their own. Regions in ``sentinels`` have neither: a relay leads to one fixed server, and their masters move.
     """
-    assert not (wan and sentinel), "links to a master that moves can't be delayed"
 
     def take(first: int, index: int) -> int:
         return port() if port is not None else first + index
 
-    def several(first: int, each: int) -> dict[str, list[int]]:
-        return {region: [take(first, n * each + k) for k in range(each)] for n, region in enumerate(regions)}
+    def several(first: int, each: int, where: Collection[str]) -> dict[str, list[int]]:
+        places = [(n, name) for n, name in enumerate(regions) if name in where]
+        return {name: [take(first, n * each + k) for k in range(each)] for n, name in places}
 
     pairs = [(owner, near) for owner in regions for near in regions]
-    crossing = list(permutations(regions, 2)) if wan else []
+    fixed = [pair for pair in pairs if pair[0] not in sentinels]
+    linked = [pair for pair in fixed if links or (wan and pair[0] != pair[1])]
     return ClusterPlan(
         data,
-        nodes=several(FIRST_NODE_PORT, nodes_per_region),
+        nodes=several(FIRST_NODE_PORT, nodes_per_region, regions),
         masters={region: take(FIRST_MASTER_PORT, n) for n, region in enumerate(regions)},
         replicas={pair: take(FIRST_REPLICA_PORT, n) for n, pair in enumerate(pairs)},
-        relays={pair: take(FIRST_RELAY_PORT, n) for n, pair in enumerate(crossing)},
-        spares=several(FIRST_SPARE_PORT, SPARES) if sentinel else {},
-        sentinels=several(FIRST_SENTINEL_PORT, SENTINELS) if sentinel else {},
+        relays={pair: take(FIRST_RELAY_PORT, n) for n, pair in enumerate(linked)},
+        feeds={pair: take(FIRST_FEED_PORT, n) for n, pair in enumerate(fixed if links else ())},
+        spares=several(FIRST_SPARE_PORT, SPARES, sentinels),
+        sentinels=several(FIRST_SENTINEL_PORT, SENTINELS, sentinels),
+        keepers=keepers_per_region,
+        ledgers=ledgers or {},
     )

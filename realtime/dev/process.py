@@ -50,6 +50,8 @@ class Child:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                # Python ignores SIGXFSZ, and so shall they: a file that can't grow is an error, not a death.
+                restore_signals=False,
             )
 
     @property

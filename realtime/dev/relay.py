@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 
 HOST = "127.0.0.1"
 CHUNK = 64 * 1024
@@ -19,8 +20,8 @@ MAX_UNDER_WAY = 64
 class Relay:
     """One link: listens on ``port``, passes on to ``target``; delays in ms, one way."""
 
-    def __init__(self, port: int, target: int, delay_ms: tuple[float, float]) -> None:
-        """Both ports are on loopback."""
+    def __init__(self, port: int, target: int | Path, delay_ms: tuple[float, float]) -> None:
+        """Both ports are on loopback; a path is a server's Unix socket."""
         self.port = port
         self._target = target
         self._delay_ms = delay_ms
@@ -28,6 +29,7 @@ class Relay:
         self._pumps: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._cut = False
+        self._slower_ms = 0.0
 
     async def start(self) -> None:
         """Listen."""
@@ -46,8 +48,13 @@ class Relay:
         self._drop()
 
     def restore(self) -> None:
-        """Let connections through again."""
+        """Let connections through again, at the usual pace."""
         self._cut = False
+        self._slower_ms = 0.0
+
+    def slow_down(self, ms: float) -> None:
+        """Delay everything by so much more, each way."""
+        self._slower_ms = ms
 
     def _drop(self) -> None:
         for writer in self._writers:
@@ -83,12 +90,14 @@ class Relay:
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | tuple[None, None]:
         try:
+            if isinstance(self._target, Path):
+                return await asyncio.open_unix_connection(str(self._target), limit=CHUNK)
             return await asyncio.open_connection(HOST, self._target, limit=CHUNK)
         except OSError:
             return None, None
 
     def _delay(self) -> float:
-        return random.uniform(*self._delay_ms) / 1000
+        return (random.uniform(*self._delay_ms) + self._slower_ms) / 1000
 
 
 def _direction(

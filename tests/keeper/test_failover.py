@@ -31,7 +31,7 @@ LAYOUT = grid()
 
 @pytest.fixture
 async def region(tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(plan(tmp_path, regions=("west",), sentinel=True, port=valkey.free_port))
+    cluster = Cluster(plan(tmp_path, regions=("west",), sentinels=("west",), port=valkey.free_port))
     await cluster.start(sample_data=False)
     try:
         yield cluster
@@ -298,7 +298,7 @@ async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster)
 
 
 async def test_a_second_start_goes_on_with_the_master_of_the_first(tmp_path: Path) -> None:
-    whole = plan(tmp_path, regions=("west",), sentinel=True, port=valkey.free_port)
+    whole = plan(tmp_path, regions=("west",), sentinels=("west",), port=valkey.free_port)
     first = Cluster(whole)
     await first.start(sample_data=False)
     show = await new_show(first, "west")
