@@ -89,6 +89,10 @@ EVENTS_OVER_LIMIT = 400
 ADDRESS_BURST = 2_000
 ADDRESS_PER_S = 1_000.0
 """Token bucket of one network address for what needs no identity: a mobile carrier puts thousands behind one."""
+LEAVE_S = 8.0
+"""A node that is stopped answers what is under way, for so long at most."""
+LEAVE_PER_S = 2_000
+"""Connections that a node which is stopped closes in a second: the others are to take them up in peace."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50
@@ -102,4 +106,5 @@ assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one legal polygon fits into a pla
 assert RELAY_TIMEOUT_S < 1.0, "holds of an unreachable region fail within 1 s"
 assert SILENCE_MS >= 2 * HEARTBEAT_MS, "one lost heartbeat is not silence"
 assert CONFIRM_WAIT_S > RELAY_TIMEOUT_S
+assert LEAVE_S > CONFIRM_WAIT_S + 2 * RELAY_TIMEOUT_S, "a confirm that has just come is answered"
 assert MAX_SEATS_PER_HOLD * MAX_ID_LENGTH * 4 < MAX_EVENT_BYTES, "a legal hold fits into one event"

@@ -21,7 +21,7 @@ from realtime.locks.commands import run_command
 from realtime.model import Category, Layout, Seat
 
 _numbers = itertools.count(1)
-EVENTS = ("session", "seats:changed", "show:status", "hold:expired", "booking:settled")
+EVENTS = ("session", "seats:changed", "show:status", "hold:expired", "booking:settled", "node:leaving")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -111,7 +112,20 @@ class Fanout:
         if socket is not None and socket.upgraded:
             socket.tt_way.transport.abort()
             return
-        ending = self._sio.disconnect(sid) if socket is None else socket.close(wait=False, abort=True)
+        self._end(self._sio.disconnect(sid) if socket is None else socket.close(wait=False, abort=True))
+
+    def finish(self, sid: str) -> None:
+        """Close a connection once what is queued for it is written. Clients come back by themselves, to any node.
+
+        (After a farewell in their own protocol, ``disconnect``, they would not.)
+        """
+        socket = self._socket(sid) if self.fast else None
+        if socket is not None and socket.upgraded:
+            socket.queue.put_nowait(None)
+        else:
+            self._end(self._sio.disconnect(sid) if socket is None else socket.close(wait=False))
+
+    def _end(self, ending: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(ending)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -114,6 +114,11 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         await asyncio.gather(*(feed.close() for feed in feeds.values()))
         await asyncio.gather(*(master.close() for master in masters.values()))
 
+    async def leave(_app: web.Application) -> None:
+        await events.leave()
+
+    # Nobody new can come any more then, and who is here still can.
+    app.on_shutdown.append(leave)
     app.cleanup_ctx.append(run)
     return app
 

@@ -7,6 +7,7 @@ News of holds and bookings goes to every connection of their owner on this node.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Any, TypeVar
 
 import socketio
 
-from realtime import wire
-from realtime.errors import BadRequest, TicketError
+from realtime import limits, wire
+from realtime.errors import BadRequest, Overloaded, TicketError
 from realtime.model import HoldState, booking_of, show_of
 from realtime.rooms.directory import Directory
 from realtime.rooms.rooms import Rooms
@@ -24,6 +25,7 @@ from realtime.web.flood import Bucket
 from realtime.web.identity import Identities
 
 log = logging.getLogger(__name__)
+LEAVE_CHUNK = 100
 T = TypeVar("T")
 Payload = dict[str, Any]
 
@@ -32,6 +34,8 @@ Payload = dict[str, Any]
 class _Client:
     owner: str
     bucket: Bucket
+    busy: int = 0
+    leaving: bool = False
 
 
 class Events:
@@ -49,6 +53,7 @@ class Events:
         self._clients: dict[str, _Client] = {}
         self._of_owner: dict[str, set[str]] = {}
         self._news: set[asyncio.Task[None]] = set()
+        self._leaving = False
         sio.on("connect", self._connect)
         sio.on("disconnect", self._disconnect)
         sio.on("*", self._unknown)
@@ -114,6 +119,10 @@ class Events:
         if client is None:
             # It left (or was cut off) with events still on their way here; nobody reads the answer.
             return _refusal(TicketError())
+        if client.leaving:
+            # This answer would not reach anybody: the client asks the next node.
+            return _refusal(Overloaded())
+        client.busy += 1
         try:
             client.bucket.take(asyncio.get_running_loop().time())
             return {"ok": True, **await act()}
@@ -124,6 +133,11 @@ class Events:
         except Exception:
             log.exception("event %s failed", event)
             return _refusal(TicketError())
+        finally:
+            client.busy -= 1
+            if self._leaving and not client.busy:
+                # The framework queues the answer before anything else happens in this turn of the loop.
+                asyncio.get_running_loop().call_soon(self._let_go, sid)
 
     async def _watch(self, sid: str, ask: wire.Watch) -> Payload:
         return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since)
@@ -158,6 +172,25 @@ class Events:
             event, news = "booking:settled", found
         for sid in tuple(self._of_owner.get(owner, ())):
             await self._sio.emit(event, news, to=sid)
+
+    async def leave(self) -> None:
+        """Tell all clients, and close each connection when what is under way on it is answered; a crowd bit by bit."""
+        self._leaving = True
+        for number, sid in enumerate(list(self._clients)):
+            if number and number % LEAVE_CHUNK == 0:
+                await asyncio.sleep(LEAVE_CHUNK / limits.LEAVE_PER_S)
+            await self._sio.emit("node:leaving", {}, to=sid)
+            self._let_go(sid)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.LEAVE_S):
+                while self._clients:  # noqa: ASYNC110 - connections end in the framework's hands
+                    await asyncio.sleep(0.02)
+
+    def _let_go(self, sid: str) -> None:
+        client = self._clients.get(sid)
+        if client is not None and not client.busy and not client.leaving:
+            client.leaving = True
+            self._rooms.fanout.finish(sid)
 
     async def close(self) -> None:
         """Wait for the news that is on its way out."""
