@@ -7,7 +7,7 @@ master which lost its memory (a fault with ``memory``) may have forgotten holds 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,7 +84,7 @@ class _Judge:
         self._holds: dict[str, _Told] = {}
         self._requests: dict[tuple[str, str], str] = {}
         self._grips: dict[tuple[str, str], _Grip] = {}
-        self._forgot: dict[str, int] = defaultdict(int)
+        self._forgot: dict[str, int] = {}
         self._maps: dict[tuple[str, str], SeatMap] = {}
 
     def take(self, record: Record) -> None:
@@ -154,7 +154,7 @@ class _Judge:
                 and other.hold != hold["id"]
                 and other.since < asked_at
                 and record["t"] < other.until
-                and self._forgot[region] < other.since - REBUILT_MS
+                and self._forgot.get(region, float("-inf")) < other.since - REBUILT_MS
             )
             words = f"{hold['show']} {seat}: held by {other.hold if other else ''} and by {hold['id']}"
             self._verdict.check(rule, not both, words)
@@ -269,7 +269,7 @@ class _Judge:
             rule = "everything pending settles"
             done = mine.booked is not None or bool(mine.failed)
             self._verdict.check(rule, done, f"{hold}: {mine.client} was told pending, and nothing after it")
-            forgot = self._forgot[region_of(hold)] > 0
+            forgot = region_of(hold) in self._forgot
             lost = mine.failed not in ("", "booking_rejected")
             words = f"{hold}: {mine.client} was told pending, then {mine.failed}, and no master had lost its memory"
             self._verdict.check("nothing pending is lost", not lost or forgot, words)

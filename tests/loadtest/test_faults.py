@@ -1,0 +1,72 @@
+"""The fault runner, short: a minute of faults of every kind under a fixed seed; its schedule; its mistakes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from loadtest.__main__ import main
+from loadtest.faults import schedule
+from loadtest.faults.schedule import Kind
+from realtime.dev.cluster import Cluster
+
+REGIONS = ("north", "west", "south")
+TARGETS = {(kind, region): [f"{kind} {region}"] for kind in Kind for region in REGIONS}
+
+
+@pytest.mark.timeout(300)
+def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "loadtest", "faults", "--minutes", "1", "--seed", "20261123", "--buyers", "12"]
+    ended = subprocess.run([*command, "--json", str(report)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-3000:]
+    told = json.loads(report.read_text())
+    assert told["passed"]
+    assert told["violations"] == []
+    assert set(told["faults"]) == {kind.value for kind in Kind}, "each kind of fault happened"
+    assert told["counts"]["bookings"] > 0
+    assert min(told["checks"].values()) > 0
+    assert "PASSED" in ended.stdout
+
+
+def test_a_seed_gives_the_same_faults_and_another_one_others() -> None:
+    first = schedule.schedule(1, 600, REGIONS, TARGETS)
+    assert first == schedule.schedule(1, 600, REGIONS, TARGETS)
+    assert first != schedule.schedule(2, 600, REGIONS, TARGETS)
+    assert {fault.kind for fault in first} == set(Kind)
+
+
+def test_faults_of_a_region_do_not_overlap_and_end_in_time() -> None:
+    faults = schedule.schedule(3, 300, REGIONS, TARGETS)
+    for region in REGIONS:
+        own = [fault for fault in faults if fault.region == region]
+        assert all(a.at + a.seconds < b.at for a, b in itertools.pairwise(own))
+    assert all(fault.at + fault.seconds <= 302 for fault in faults)
+
+
+@pytest.mark.timeout(120)
+def test_an_installation_that_runs_already_is_judged_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKINGTICKETS_SECRET", "0123456789abcdef")
+    file = cluster.topology_file("north")
+    command = ["faults", "--topology", str(file), "--minutes", "0.1", "--buyers", "3", "--seed", "1"]
+    ended = CliRunner().invoke(main, command)
+    assert ended.exit_code == 0, ended.output
+    assert "PASSED" in ended.output
+
+
+def test_foreign_installations_need_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKINGTICKETS_SECRET", "0123456789abcdef")
+    file = tmp_path / "topology.toml"
+    text = '[regions.west]\nmaster = "redis://127.0.0.1:1"\nledger = "sqlite:///x.db"\nnodes = ["https://tickets.example"]\n'
+    file.write_text(text)
+    ended = CliRunner().invoke(main, ["faults", "--topology", str(file)])
+    assert ended.exit_code == 2
+    assert "--i-own-this-target" in ended.output
+    file.write_text(text.replace('nodes = ["https://tickets.example"]', ""))
+    assert "needs its nodes" in CliRunner().invoke(main, ["faults", "--topology", str(file)]).output
