@@ -55,8 +55,8 @@ class Client:
         return self._nodes[self._turn % len(self._nodes)]
 
     # --- asking ---------------------------------------------------------------------------------------------------
-    async def ask(self, event: str, payload: dict[str, Any]) -> Answer | None:
-        """Send an event; return its answer, or None when none came (it may have happened or not)."""
+    async def ask(self, event: str, payload: dict[str, Any], patience_s: float = ANSWER_S) -> Answer | None:
+        """Send an event; return its answer, or None when none came in time (it may have happened or not)."""
         if not await self.connected():
             return None
         sio = self._sio
@@ -76,7 +76,7 @@ class Client:
         answer = None
         try:
             await sio.emit(event, payload, callback=told)
-            answer = await asyncio.wait_for(answered, ANSWER_S)
+            answer = await asyncio.wait_for(answered, patience_s)
         except (TimeoutError, socketio.exceptions.SocketIOError, aiohttp.ClientError, OSError):
             self._leave(sio)
         finally:

@@ -72,6 +72,6 @@ def reply(command_id: str) -> str:
 
 
 RECONCILED = "tt:reconciled"
-"""string: the run id of the master process that was put right from the ledger."""
+"""string: the run id of the master process that was put right from the ledger, a space, a token: the reign."""
 RECONCILING = "tt:reconciling"
 """string: a token while a keeper puts the master right; expires."""

@@ -12,6 +12,8 @@ from loadtest.clients import Client
 from loadtest.faults.workload import ShowSeats
 
 AGAIN_S = 0.1
+PATIENCE_S = 1.5
+"""A node answers a hold within a second; one that does not is not there."""
 GIVE_UP_S = 90.0
 
 
@@ -40,7 +42,7 @@ class Probe:
     async def _try(self, book: bool) -> bool:
         number = next(self._requests)
         ask = {"show": self._show.id, "seats": [next(self._seats)], "request_id": f"{self._client.name}-{number}"}
-        answer = await self._client.ask("seats:hold", ask)
+        answer = await self._client.ask("seats:hold", ask, PATIENCE_S)
         if answer is None or not answer["ok"]:
             return False
         hold = {"hold": answer["hold"]["id"]}
@@ -51,5 +53,13 @@ class Probe:
             if response.status != 200:
                 return False
             payment = (await response.json())["payment"]
-        answer = await self._client.ask("seats:confirm", {**hold, "payment": payment})
-        return answer is not None and bool(answer["ok"]) and answer["booking"]["state"] == "booked"
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GIVE_UP_S
+        while loop.time() < until:
+            answer = await self._client.ask("seats:confirm", {**hold, "payment": payment})
+            if answer is not None and answer["ok"] and answer["booking"]["state"] == "booked":
+                return True
+            if answer is not None and not answer["ok"] and not answer["error"]["retryable"]:
+                return False
+            await asyncio.sleep(AGAIN_S)
+        return False

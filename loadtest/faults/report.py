@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import median
 from typing import Any
 
 from loadtest.faults.run import Outcome
+from loadtest.faults.schedule import Kind
 
 SHOWN = 12
 
@@ -24,7 +26,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "minutes": outcome.plan.minutes,
         "buyers_per_region": outcome.plan.buyers,
         "faults": {
-            kind: {"injected": count, "longest_outage_s": _longest(outcome.outages.get(kind, []))}  # type: ignore[call-overload]
+            kind: {"injected": count, **_outages(outcome.outages.get(Kind(kind), []))}
             for kind, count in sorted(kinds.items())
         },
         "counts": {**outcome.counts, "seats_sold": outcome.seats_sold},
@@ -36,17 +38,25 @@ def document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _longest(outages: list[float | None]) -> float | None:
-    return None if not outages or None in outages else round(max(each for each in outages if each is not None), 2)
+def _outages(outages: list[float | None]) -> dict[str, float | None]:
+    felt = [each for each in outages if each is not None]
+    if not felt or len(felt) < len(outages):
+        return {"median_outage_s": None, "longest_outage_s": None}
+    return {"median_outage_s": round(median(felt), 2), "longest_outage_s": round(max(felt), 2)}
+
+
+def _s(seconds: float | None) -> str:
+    return "never back" if seconds is None else f"{seconds:.2f} s"
 
 
 def text(outcome: Outcome) -> str:
     """Return the report for a terminal."""
     told = document(outcome)
-    lines = ["", f"{'fault':<42}{'injected':>9}{'longest outage':>16}"]
+    lines = ["", f"{'fault':<42}{'injected':>9}{'outage: median':>16}{'longest':>12}"]
     for kind, each in told["faults"].items():
-        longest = each["longest_outage_s"]
-        lines.append(f"{kind:<42}{each['injected']:>9}{'never back' if longest is None else f'{longest:.2f} s':>16}")
+        lines.append(
+            f"{kind:<42}{each['injected']:>9}{_s(each['median_outage_s']):>16}{_s(each['longest_outage_s']):>12}"
+        )
     counts = told["counts"]
     lines += [
         "",

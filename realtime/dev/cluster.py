@@ -257,7 +257,7 @@ class Cluster:
         try:
             mark = await redis.get(keys.RECONCILED)
             run_id: str = (await redis.info("server"))["run_id"]
-            return bool(mark == run_id.encode())
+            return mark is not None and mark.split()[0] == run_id.encode()
         finally:
             await connect.close(redis)
 

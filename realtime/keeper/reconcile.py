@@ -1,7 +1,9 @@
 """After a master started, was replaced or lost its memory: put it right from the ledger before anything is settled.
 
-The mark ``tt:reconciled`` on the master names the process that it was put right in. A failover copies the mark to a
-process of another name, a restart gives the process a new name, a wipe takes the mark away: all three are noticed.
+The mark ``tt:reconciled`` on the master names the process that it was put right in, and the reign that began with it. A
+failover copies the mark to a process of another name, a restart gives the process a new name, a wipe takes the mark
+away: all three are noticed. The ledger knows the reign too, and books for no earlier one: what an earlier process had
+confirmed and this one has forgotten is either in the ledger before it is read, or never.
 Keepers take turns; one whose turn has run out (it was frozen) stops, so that it can't set the mark for work half done.
 """
 
@@ -36,26 +38,25 @@ class Reconciler:
         self._master = master
         self._locks = locks
         self._declare = Declarations(master, locks)
-        self._served: bytes | None = None
+        self._distrusted = False
 
-    async def ready(self) -> bytes | None:
-        """Return the name of the master's process if that is in order; it is put in order if it is this keeper's turn.
+    async def ready(self) -> str | None:
+        """Return the reign under which the master is in order; it is put in order if it is this keeper's turn.
 
         None: another keeper is at it.
         """
         identity = await self._identity()
-        # A keeper that served another process before may have booked there what this one was not put right with,
-        # whoever put it right: it does so again.
-        if self._served in (None, identity) and await self._master.command("GET", keys.RECONCILED) == identity:
-            self._served = identity
-            return identity
+        mark = await self._master.command("GET", keys.RECONCILED)
+        if not self._distrusted and mark is not None and mark.split()[0] == identity:
+            return str(mark.decode())
         token = secrets.token_hex(8).encode()
         if not await self._master.command("SET", keys.RECONCILING, token, "NX", "PX", TURN_MS):
             return None
+        reign = f"{identity.decode()} {token.decode()}"
         try:
-            await self._reconcile(token)
+            await self._reconcile(token, reign)
             await self._keep_turn(token)
-            await self._master.command("SET", keys.RECONCILED, identity)
+            await self._master.command("SET", keys.RECONCILED, reign)
             await self._declare.announce()
         except _TurnLost:
             log.warning("%s: this keeper was too slow; another puts the master right", self._region)
@@ -63,21 +64,27 @@ class Reconciler:
         finally:
             if await self._master.command("GET", keys.RECONCILING) == token:
                 await self._master.command("DEL", keys.RECONCILING)
-        self._served = identity
-        return identity
+        self._distrusted = False
+        return reign
 
     async def _keep_turn(self, token: bytes) -> None:
         if await self._master.command("GET", keys.RECONCILING) != token:
             raise _TurnLost
         await self._master.command("PEXPIRE", keys.RECONCILING, TURN_MS)
 
+    def distrust(self) -> None:
+        """Put the master right again, whatever its mark says: the ledger books for another one."""
+        self._distrusted = True
+
     async def _identity(self) -> bytes:
         info = await self._master.command("INFO", "server")
         run_id = info["run_id"] if isinstance(info, dict) else info
         return str(run_id).encode()
 
-    async def _reconcile(self, token: bytes) -> None:
+    async def _reconcile(self, token: bytes, reign: str) -> None:
         log.info("%s: putting the master right from the ledger", self._region)
+        # First of all: what is read below is the last word on all that earlier processes have confirmed.
+        await self._ledger.begin_reign(reign)
         await self._master.load_functions()
         await self._master.command("SET", keys.REGION, self._region)
         for theatre in await self._ledger.theatres(self._region):

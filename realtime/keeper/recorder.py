@@ -26,13 +26,13 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.shows import Shows
-from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded
+from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleReign
 from realtime.ledger.store import Result
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import booking_of, hold_of, show_of
 
 log = logging.getLogger(__name__)
-TRANSIENT = (LedgerUnavailable, RegionUnavailable, RedisError, OSError)
+TRANSIENT = (LedgerUnavailable, StaleReign, RegionUnavailable, RedisError, OSError)
 """What will pass, or be put right by a reconciliation; the entry stays where it is."""
 _STATE_OF_SERVER = (BusyLoadingError, MasterDownError, NoScriptError, OutOfMemoryError, ReadOnlyError)
 _CANNOT_WRITE = ("MISCONF", "NOREPLICAS")
@@ -54,9 +54,14 @@ class Recorder:
         self._shows = shows
         self._commands = commands
         self._chokes: dict[bytes, int] = {}
+        self._reign = ""
 
-    async def process(self, entries: Sequence[Entry]) -> None:
-        """Process entries and acknowledge them; raises one of ``TRANSIENT`` when that must be tried again later."""
+    async def process(self, entries: Sequence[Entry], reign: str) -> None:
+        """Process entries that this process of the master delivered, and acknowledge them.
+
+        Raises one of ``TRANSIENT`` when that must be tried again later.
+        """
+        self._reign = reign
         bookings = [entry for entry in entries if entry.kind == "booking"]
         refused: list[ResponseError | None] = []
         try:
@@ -101,7 +106,7 @@ class Recorder:
         if not entries:
             return
         bookings = [await self._booking(entry) for entry in entries]
-        results = await self._ledger.record(bookings)
+        results = await self._ledger.record(bookings, self._reign)
         outcomes = list(zip(entries, bookings, results, strict=True))
         kept = [(entry, booking) for entry, booking, result in outcomes if result.recorded is not Recorded.REFUSED]
         for show_id, group in groupby(sorted(kept, key=lambda pair: pair[1].show_id), key=lambda pair: pair[1].show_id):

@@ -20,7 +20,7 @@ from realtime.keeper.outbox import Outbox
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import TRANSIENT, Recorder
 from realtime.keeper.shows import Shows
-from realtime.ledger import Ledger
+from realtime.ledger import Ledger, StaleReign
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.settings import Settings
@@ -68,7 +68,7 @@ class Keeper:
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
         self._jobs = Jobs(known.master, settings.redis_password)
         self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
-        self._served: bytes | None = None
+        self._served: str | None = None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -106,6 +106,8 @@ class Keeper:
                 await self._record_once()
             except TRANSIENT as error:
                 log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
+                if isinstance(error, StaleReign):
+                    self._reconciler.distrust()
                 await self._disconnect()
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -123,7 +125,7 @@ class Keeper:
             self._served = served
         entries = await self._outbox.read()
         if entries:
-            await self._recorder.process(entries)
+            await self._recorder.process(entries, served)
 
     async def _disconnect(self) -> None:
         await self._outbox.close()

@@ -59,3 +59,10 @@ booked_seats = Table(
     Column("seat_index", Integer, nullable=False),
     Column("booking_id", ForeignKey("bookings.id"), nullable=False, index=True),
 )
+
+reign = Table(
+    "reign",
+    metadata,
+    Column("id", Integer, primary_key=True),  # one row
+    Column("name", String(64), nullable=False),  # run_id of the lock master's process, and a token
+)

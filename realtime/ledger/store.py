@@ -36,6 +36,10 @@ class LedgerUnavailable(Exception):
     """The database can't be reached or can't write now; the same thing will work later."""
 
 
+class StaleReign(Exception):
+    """The lock master was replaced or put right since these bookings were read from its outbox."""
+
+
 class Recorded(Enum):
     """What became of a booking: new in the ledger, there before, or refused by the key (show, seat)."""
 
@@ -114,20 +118,35 @@ class Ledger:
             raise LedgerUnavailable(_first_line(error)) from error
 
     # --- bookings -------------------------------------------------------------------------------------------------
-    async def record(self, bookings: Sequence[NewBooking]) -> list[Result]:
-        """Record bookings in one transaction; where the key refuses one of them, each in its own. In order."""
+    async def begin_reign(self, reign: str) -> None:
+        """Book for this reign from now on: a name (60 characters) for the lock master since it was put right last.
+
+        Whoever reads the bookings after this has seen all that there will ever be of earlier reigns: a keeper that
+        still carries what was confirmed under one of them can't record it any more.
+        """
+        async with self._transaction() as connection:
+            await connection.execute(update(schema.reign).values(name=reign))
+
+    async def record(self, bookings: Sequence[NewBooking], reign: str | None = None) -> list[Result]:
+        """Record bookings in one transaction; where the key refuses one of them, each in its own. In order.
+
+        ``reign`` is that under which they were read from the outbox; ``StaleReign`` if another one has begun (None:
+        under any).
+        """
         try:
             async with self._transaction() as connection:
+                await _check_reign(connection, reign)
                 known = await self._known(connection, bookings)
                 new = {b.id: b for b in bookings if b.id not in known}
                 await _insert_bookings(connection, list(new.values()))
         except IntegrityError:
-            return [await self._record_one(booking) for booking in bookings]
+            return [await self._record_one(booking, reign) for booking in bookings]
         return [Result(Recorded.NEW if b.id in new else Recorded.ALREADY) for b in bookings]
 
-    async def _record_one(self, booking: NewBooking) -> Result:
+    async def _record_one(self, booking: NewBooking, reign: str | None) -> Result:
         try:
             async with self._transaction() as connection:
+                await _check_reign(connection, reign)
                 if await self._known(connection, [booking]):
                     return Result(Recorded.ALREADY)
                 await _insert_bookings(connection, [booking])
@@ -261,6 +280,13 @@ class Ledger:
         async with self._transaction() as connection:
             rows = await connection.execute(select(table.c.seat_index).where(table.c.show_id == show_id))
             return list(rows.scalars())
+
+
+async def _check_reign(connection: AsyncConnection, reign: str | None) -> None:
+    # Shared: until this transaction has ended, no other reign begins.
+    current = (await connection.execute(select(schema.reign.c.name).with_for_update(read=True))).scalar_one()
+    if reign not in (None, current):
+        raise StaleReign("the master was put right again since these bookings were read")
 
 
 async def _insert_bookings(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> None:

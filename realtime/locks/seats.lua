@@ -13,7 +13,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   8 outbox    stream  what the keepers carry to the ledger
   9 changes   channel what viewers are told
  10 notices   channel what owners are told
- 11 mark      string  the run_id of the server process that was last put right from the ledger
+ 11 mark      string  the run_id of the server process that was last put right from the ledger (and more)
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected.
 
@@ -258,13 +258,16 @@ local function hold(keys, args)
   return { 'ok', record, at }
 end
 
--- There is no record of a hold: it never was, was forgotten long after its end, or a failure has just taken it.
+-- There is no record of a hold: it never was, was forgotten long after its end, or a failure has just taken it. Before
+-- this process has been put right nobody can tell: the ledger may have a booking that was made of it.
 local function unknown(K)
-  local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
-  if rebuilt and now_ms() < rebuilt + LOST_MS then return { 'hold_lost' } end
   local mark = redis.call('GET', K.mark)
-  local in_order = not mark or string.find(redis.call('INFO', 'server'), mark, 1, true)
-  return { in_order and 'hold_not_found' or 'hold_lost' }
+  local process = mark and string.match(mark, '^%S+')
+  if not process or not string.find(redis.call('INFO', 'server'), process, 1, true) then
+    return { 'region_unavailable' }
+  end
+  local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
+  return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
 end
 
 -- What every verb on a hold asks first; returns show, hold or an error.
@@ -360,6 +363,7 @@ local function confirm(keys, args)
   if mine and (mine.state == 'confirming' or mine.state == 'booked') then return { 'ok', cjson.encode(mine), at } end
   if mine and mine.state == 'rejected' then return { ENDED.rejected } end
   if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then return { 'overloaded' } end
+  if refusal and refusal[1] == 'region_unavailable' then return refusal end
   if not mine or mine.state == 'released' then
     refund(K, id, args[2], args[3], at, mine and 'released' or 'lost')
     return refusal or { ENDED.released }

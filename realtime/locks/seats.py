@@ -160,7 +160,7 @@ class SeatLocks:
         code = reply[0].decode()
         if code == "ok":
             return reply
-        if code == "show_not_found":
+        if code in ("show_not_found", "region_unavailable"):
             # Who asks knows of the show, so this is a master that lost its memory and is being put right.
             raise RegionUnavailable(region=self.master.region)
         detail = reply[1].decode() if len(reply) > 1 else ""

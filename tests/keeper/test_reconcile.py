@@ -1,18 +1,21 @@
-"""When a master is put right: by whom, and again when what a keeper did to its predecessor may be missing."""
+"""When a master is put right, by whom, and what can't be recorded any more after that."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
 
+import pytest
+
 from realtime import keys
 from realtime.errors import RegionUnavailable
 from realtime.keeper.reconcile import Reconciler
-from realtime.ledger import NewBooking
-from realtime.model import HoldState, booking_of
+from realtime.ledger import NewBooking, StaleReign
+from realtime.model import booking_of
 from tests.cluster import until
 
-from .conftest import SHOW, Place, hold_id
+from .conftest import SHOW, Place
+from .test_record_path import all_booked
 
 
 def reconciler(place: Place) -> Reconciler:
@@ -32,12 +35,6 @@ async def restart_master(place: Place) -> None:
     await until(answers)
 
 
-async def book_in_the_ledger_only(place: Place) -> str:
-    hold = hold_id("a")
-    await place.ledger.record([NewBooking(booking_of(hold), SHOW, "a", (("A-2", 1),), "paid", 450, 1)])
-    return hold
-
-
 async def put_right(place: Place, keeper: Reconciler) -> None:
     async def ready() -> bool:
         return await keeper.ready() is not None
@@ -49,21 +46,6 @@ async def test_a_master_in_order_is_left_alone(place: Place) -> None:
     epoch = (await place.locks.digest(SHOW))[0]
     assert await reconciler(place).ready() is not None
     assert (await place.locks.digest(SHOW))[0] == epoch
-
-
-async def test_a_keeper_that_served_the_predecessor_puts_the_new_master_right_itself(place: Place) -> None:
-    """Another keeper has done so already, but before this one's last booking of the old master was in the ledger."""
-    await place.rest()
-    late, other = reconciler(place), reconciler(place)
-    first = await late.ready()
-    await restart_master(place)
-    await put_right(place, other)
-    hold = await book_in_the_ledger_only(place)
-    assert (await place.seats())[1] == "0"
-    await put_right(place, late)
-    assert await late.ready() != first
-    assert (await place.seats())[1] == "2"
-    assert (await place.locks.get(hold))[0].state is HoldState.BOOKED
 
 
 async def test_one_keeper_at_a_time_and_a_dead_one_does_not_stand_in_the_way_for_long(place: Place) -> None:
@@ -92,3 +74,22 @@ async def test_a_keeper_that_lost_its_turn_gives_up_without_a_mark(place: Place)
     assert await keeper.ready() is None
     assert await place.master.command("GET", keys.RECONCILED) == mark
     assert await place.master.command("GET", keys.RECONCILING) is not None, "the other's turn is not ended"
+
+
+async def test_what_a_slow_keeper_still_carries_is_not_recorded_once_the_master_was_put_right(place: Place) -> None:
+    """Its booking is on no master any more, and its buyer may have been told so."""
+    hold = await place.confirm("slow", [5])
+    entry = NewBooking(booking_of(hold), SHOW, "slow", (("A-6", 5),), "paid", 450, 1)
+    await until(all_booked(place, [hold]))
+    old = str((await place.master.command("GET", keys.RECONCILED)).decode())
+    await place.rest()
+    await restart_master(place)
+    assert await reconciler(place).ready() not in (None, old)
+    with pytest.raises(StaleReign):
+        await place.ledger.record([entry], old)
+
+
+async def test_a_keeper_whose_reign_is_over_puts_the_master_right_and_goes_on(place: Place) -> None:
+    await place.ledger.begin_reign("somebody else's")
+    hold = await place.confirm("patient", [6])
+    await until(all_booked(place, [hold]))

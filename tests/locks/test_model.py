@@ -27,7 +27,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import SalesState
 
-from .conftest import SHOW, hold_id, region
+from .conftest import SHOW, hold_id, prepare, region
 
 T = TypeVar("T")
 SEATS = 12
@@ -211,8 +211,7 @@ class SeatsMachine(RuleBasedStateMachine):
 
     async def open(self) -> None:
         self.master = LockMaster(region(self.server))
-        await self.master.command("FLUSHALL")
-        await self.master.load_functions()
+        await prepare(self.master)
         self.locks = SeatLocks(self.master)
         await self.locks.declare(SHOW_SMALL, "epoch-1")
 
