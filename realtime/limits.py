@@ -40,6 +40,8 @@ SILENCE_MS = 3_000
 FEED_LINGER_S = 30.0
 """A room keeps its feed this long after the last viewer left."""
 TOKEN_MAX_AGE_S = 30 * 24 * 3600
+PIN_REST_S = 30.0
+"""One wrong kiosk PIN of a caller is forgiven after this long."""
 
 # --- sizes --------------------------------------------------------------------------------------------------------
 MAX_LAYOUT_SEATS = 200_000
@@ -63,6 +65,9 @@ MAX_TEXT_LENGTH = 200
 """Titles and names."""
 MAX_PAYMENT_LENGTH = 1024
 MAX_PRICE_RUPEES = 10_000_000
+MIN_PIN_DIGITS = 6
+MAX_PIN_DIGITS = 12
+"""Of the PIN that an attendant leaves a kiosk with."""
 
 # --- queues, buffers and histories --------------------------------------------------------------------------------
 ROOM_HISTORY_CHANGES = 4_096
@@ -93,6 +98,10 @@ LEAVE_S = 8.0
 """A node that is stopped answers what is under way, for so long at most."""
 LEAVE_PER_S = 2_000
 """Connections that a node which is stopped closes in a second: the others are to take them up in peace."""
+PIN_TRIES = 5
+"""Wrong kiosk PINs that a caller may give in a row."""
+PIN_CALLERS = 10_000
+"""Callers whose wrong PINs a node remembers; the longest unseen is forgotten."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50

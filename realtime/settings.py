@@ -5,6 +5,7 @@
 | ``TICKINGTICKETS_TOPOLOGY`` | path of the topology file (``--topology``), default ``topology.toml`` |
 | ``TICKINGTICKETS_SECRET`` | signs identities and names holds; the same on every node, 16 characters or more |
 | ``TICKINGTICKETS_OPERATOR_KEY`` | the bearer key of operators; without it no operator request is allowed |
+| ``TICKINGTICKETS_KIOSK_PIN`` | 6 to 12 digits that let an attendant leave a kiosk; without it nobody can |
 | ``TICKINGTICKETS_MASTER_<REGION>`` | overrides a region's ``master`` URL |
 | ``TICKINGTICKETS_LEDGER_<REGION>`` | overrides a region's ``ledger`` URL |
 | ``TICKINGTICKETS_REDIS_PASSWORD`` | password for every master and replica whose URL names none |
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime import topology
+from realtime import limits, topology
 from realtime.topology import Plain, Region, Topology, TopologyError
 
 PREFIX = "TICKINGTICKETS_"
@@ -31,6 +32,7 @@ class Settings:
     secret: str
     operator_key: str = ""
     redis_password: str = ""
+    kiosk_pin: str = ""
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -40,12 +42,17 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     secret = environ.get(f"{PREFIX}SECRET", "")
     if len(secret) < 16:
         raise TopologyError(f"set {PREFIX}SECRET to 16 characters or more, the same for every process")
+    pin = environ.get(f"{PREFIX}KIOSK_PIN", "")
+    if pin and not (pin.isascii() and pin.isdigit() and limits.MIN_PIN_DIGITS <= len(pin) <= limits.MAX_PIN_DIGITS):
+        span = f"{limits.MIN_PIN_DIGITS} to {limits.MAX_PIN_DIGITS}"
+        raise TopologyError(f"set {PREFIX}KIOSK_PIN to {span} digits, or leave it out: nobody can leave a kiosk then")
     regions = {name: _override(region, environ) for name, region in found.regions.items()}
     return Settings(
         topology=replace(found, regions=regions),
         secret=secret,
         operator_key=environ.get(f"{PREFIX}OPERATOR_KEY", ""),
         redis_password=environ.get(f"{PREFIX}REDIS_PASSWORD", ""),
+        kiosk_pin=pin,
     )
 
 

@@ -70,5 +70,7 @@ def _greet(cluster: Cluster) -> None:
         urls = "  ".join(f"{url}/" for url in cluster.plan.node_urls(region))
         click.echo(f"  {LABELS.get(region, region):<10} {urls}")
     click.echo(f"\nOperator key: {cluster.secrets['OPERATOR_KEY']}")
+    node = cluster.plan.node_urls(cluster.plan.regions[0])[0]
+    click.echo(f"Kiosks: {node}/kiosk  PIN {cluster.secrets['KIOSK_PIN']}")
     click.echo(f"Topology, logs and data: {cluster.plan.data}/")
     click.echo("Ctrl-C stops everything.")

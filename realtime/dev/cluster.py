@@ -54,7 +54,7 @@ class Cluster:
     def __init__(self, plan: ClusterPlan, *, say: Callable[[str], None] = log.info) -> None:
         """``say`` is told what a person at the terminal should see."""
         self.plan = plan
-        self.secrets = {"SECRET": "", "OPERATOR_KEY": ""}
+        self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": ""}
         self.children: dict[str, Child] = {}
         self.relays: dict[tuple[str, str], Relay] = {}
         self.feeds: dict[tuple[str, str], Relay] = {}
@@ -139,10 +139,16 @@ class Cluster:
 
     def _prepare_files(self) -> None:
         file = self.plan.data / "secrets.json"
-        if not file.exists():
+        known = json.loads(file.read_text()) if file.exists() else {}
+        self.secrets = {
+            "SECRET": secrets.token_hex(24),
+            "OPERATOR_KEY": secrets.token_urlsafe(18),
+            "KIOSK_PIN": f"{secrets.randbelow(10**6):06}",
+            **known,
+        }
+        if self.secrets != known:
             file.touch(mode=0o600)
-            file.write_text(json.dumps({"SECRET": secrets.token_hex(24), "OPERATOR_KEY": secrets.token_urlsafe(18)}))
-        self.secrets = json.loads(file.read_text())
+            file.write_text(json.dumps(self.secrets))
         for region in self.plan.regions:
             self.topology_file(region).write_text(self.plan.topology(region))
 

@@ -23,7 +23,7 @@ from realtime.rooms.feed import Feed, Listener
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.topology import TopologyError
-from realtime.web import metrics, openapi, pages
+from realtime.web import kiosk, metrics, openapi, pages
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
 from realtime.web.http import Api, errors, json_answer
@@ -80,7 +80,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     sio.attach(app)
-    routes = api.routes()
+    routes = [*api.routes(), *kiosk.routes(settings.kiosk_pin)]
     document = openapi.document(routes)
     for route in routes:
         app.router.add_route(route.method, route.path, route.handler)

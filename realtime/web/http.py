@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from realtime.errors import (
     LayoutNotFound,
     NotFound,
     PayloadTooLarge,
+    RegionUnavailable,
     TheatreNotFound,
     TicketError,
     Unauthorized,
@@ -89,6 +91,7 @@ class Api:
             Route("GET", "/api/v1/config", self._config, "What a page needs to know of this installation"),
             Route("POST", "/api/v1/session", self._session, "A new guest identity"),
             Route("GET", "/api/v1/theatres", self._theatres, "All theatres of all regions"),
+            Route("GET", "/api/v1/theatres/{theatre}/shows", self._shows_of, "All shows of one theatre"),
             Route("GET", "/api/v1/shows", self._shows, "All shows of all regions"),
             Route("GET", "/api/v1/shows/{show}", self._show, "One show"),
             Route("GET", "/api/v1/shows/{show}/seats", self._seats, "The seat map now; ETag is epoch.version"),
@@ -135,8 +138,23 @@ class Api:
         return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
 
     async def _shows(self, _request: web.Request) -> web.Response:
-        shows = sorted(self._directory.shows(), key=lambda show: (show.starts_at, show.id))
-        return json_answer({"shows": [self._listed(show) for show in shows]})
+        return json_answer({"shows": self._list(self._directory.shows()), "server_time": _now_ms()})
+
+    async def _shows_of(self, request: web.Request) -> web.Response:
+        theatre_id = request.match_info["theatre"]
+        self._directory.region_of_theatre(theatre_id)
+        theatre = next((each for each in self._directory.theatres() if each.id == theatre_id), None)
+        if theatre is None:
+            # A region that this node has not read yet may well have it.
+            if missing := sorted(set(self._settings.topology.regions) - self._directory.read_regions):
+                raise RegionUnavailable(region=missing[0])
+            raise TheatreNotFound("There is no theatre with this id.")
+        shows = [show for show in self._directory.shows() if show.theatre == theatre_id]
+        about = orjson.loads(wire.encode_theatre(theatre))
+        return json_answer({"theatre": about, "shows": self._list(shows), "server_time": _now_ms()})
+
+    def _list(self, shows: Iterable[Show]) -> list[dict[str, Any]]:
+        return [self._listed(show) for show in sorted(shows, key=lambda show: (show.starts_at, show.id))]
 
     async def _show(self, request: web.Request) -> web.Response:
         return json_answer(self._listed(self._directory.show(request.match_info["show"])))
@@ -339,6 +357,11 @@ def _shared(request: web.Request, plain: bytes, packed: bytes, headers: dict[str
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         return _body(packed, headers | {"Content-Encoding": "gzip"})
     return _body(plain, headers)
+
+
+def _now_ms() -> int:
+    """The node's own clock: good enough to tell a page which day it is, never for a deadline."""
+    return int(time.time() * 1000)
 
 
 def _layout_link(show: Show) -> dict[str, str]:

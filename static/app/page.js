@@ -7,8 +7,12 @@ import { h, icon } from "./dom.js";
 const LOCALE = "tickingtickets.locale";
 const THEME = "tickingtickets.theme";
 
-/** @param {string} key @returns {string | null} null too where storage is forbidden */
+/** What could not be stored; it lasts as long as the page. @type {Map<string, string | null>} */
+const memory = new Map();
+
+/** @param {string} key @returns {string | null} */
 export function recall(key) {
+  if (memory.has(key)) return memory.get(key) ?? null;
   try {
     return localStorage.getItem(key);
   } catch {
@@ -21,8 +25,9 @@ export function remember(key, value) {
   try {
     if (value === null) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
+    memory.delete(key);
   } catch {
-    // Then it lasts as long as the page.
+    memory.set(key, value);
   }
 }
 

@@ -50,10 +50,15 @@ export class Countdown {
   }
 
   _draw() {
-    const seconds = Math.ceil(this._remaining() / 1000);
+    const left = this._remaining();
+    if (Number.isNaN(left)) {
+      this._digits.textContent = "–:––";
+      return;
+    }
+    const seconds = Math.ceil(left / 1000);
     const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     if (this._digits.textContent !== text) this._digits.textContent = text;
-    this._rest.style.strokeDashoffset = String(AROUND * (1 - Math.min(1, this._remaining() / this._whole)));
+    this._rest.style.strokeDashoffset = String(AROUND * (1 - Math.min(1, left / this._whole)));
     this.element.classList.toggle("soon", seconds <= 60);
     const due = SPOKEN.find((mark) => seconds <= mark && this._said > mark && seconds > mark - 5);
     if (due) {

@@ -9,10 +9,18 @@
  */
 import { h, icon } from "../app/dom.js";
 import { Countdown } from "./countdown.js";
+import { prepareQr } from "./qr.js";
+import { seatName, ticket } from "./ticket.js";
 
 export class Panel {
-  /** @param {HTMLElement} box @param {Flow} flow @param {SeatMap} map */
-  constructor(box, flow, map) {
+  /**
+   * @param {HTMLElement} box
+   * @param {Flow} flow
+   * @param {SeatMap} map
+   * @param {(() => void) | null} [finish] where a booking ends by handing the page to the next person (a kiosk)
+   */
+  constructor(box, flow, map, finish = null) {
+    this._finish = finish;
     this._box = box;
     this._flow = flow;
     this._map = map;
@@ -53,7 +61,7 @@ export class Panel {
     if (step === "held" || step === "paying") this._countdown.start((this.show?.hold_s ?? 480) * 1000);
     else this._countdown.stop();
     const again = key ? this._box.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
-    if (again instanceof HTMLElement) again.focus();
+    if (again instanceof HTMLElement && !again.hasAttribute("disabled")) again.focus();
     else if (key || (this._step && this._step !== step && ["held", "booked", "expired", "rejected"].includes(step))) {
       // A new step begins at its title, for whoever can't see that the panel changed.
       this._box.querySelector("h2")?.focus({ preventScroll: true });
@@ -70,17 +78,13 @@ export class Panel {
       case "confirming":
         return [this._title(say.t("confirming")), this._wait(), this._error(say)];
       case "pending":
-        return [this._title(say.t("pendingTitle")), this._wait(), h("p", { class: "hint" }, say.t("pendingHint"))];
+        return this._pending(say);
       case "booked":
         return this._booked(say);
       case "expired":
         return this._expired(say);
       case "rejected":
-        return [
-          this._title(say.t("rejectedTitle")),
-          h("p", { class: "hint" }, say.t("rejectedHint")),
-          this._button("again", say.t("chooseOthers"), "primary", () => this._flow.restart()),
-        ];
+        return this._rejected(say);
       default:
         return this._choosing(say);
     }
@@ -92,7 +96,7 @@ export class Panel {
     const asking = this._flow.step === "holding";
     const seats = asking ? this._infos(this._flow.seats) : chosen;
     const n = seats.length;
-    const closed = this._map.status === "closed" || this._map.status === "paused";
+    const closed = this._map.status === "closed" || this._map.status === "paused" || this._offline;
     const hint = `${say.t("pickHint")} ${say.t("pickLimit", { n: this._map.maxSeats })}`;
     const words = asking ? say.t("holding") : n ? say.t("hold", { n }) : say.t("holdEmpty");
     return [
@@ -100,7 +104,14 @@ export class Panel {
       n ? this._seats(say, seats, !asking) : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
       this._error(say),
       n ? this._total(say, seats) : null,
-      this._button("hold", words, "primary", () => this._flow.hold(), asking || !n || closed),
+      this._flow.stuck
+        ? h(
+            "div",
+            { class: "pair" },
+            this._button("retry", say.t("tryAgain"), "quiet", () => this._flow.resume()),
+            this._button("cancel", say.t("neverMind"), "quiet", () => this._flow.cancel()),
+          )
+        : this._button("hold", words, "primary", () => this._flow.hold(), asking || !n || closed),
     ];
   }
 
@@ -109,20 +120,40 @@ export class Panel {
     const seats = this._infos(this._flow.seats);
     const paying = this._flow.step === "paying";
     const amount = sum(seats);
-    const offline = this._map.connection === "offline";
+    const offline = this._offline;
+    // What is dearest to have ready when the network fails in between.
+    prepareQr();
     return [
       h("div", { class: "clock" }, this._countdown.element, h("div", {}, this._title(say.t("heldTitle")), h("p", { class: "hint" }, say.t(offline ? "clockKeeps" : "heldHint")))),
       this._seats(say, seats, false),
       this._error(say),
       this._total(say, seats),
-      this._button("pay", paying ? say.t("paying") : say.t("pay", { total: say.rupees(amount) }), "primary", () => this._flow.pay(amount), paying),
+      this._button("pay", paying ? say.t("paying") : say.t("pay", { total: say.rupees(amount) }), "primary", () => this._flow.pay(amount), paying || offline),
       h("p", { class: "note" }, say.t("demoNote")),
       h(
         "div",
         { class: "pair" },
-        this._flow.extended ? null : this._button("extend", say.t("extend"), "quiet", () => this._flow.extend(), paying),
+        this._flow.extended ? null : this._button("extend", say.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
         this._button("release", say.t("release"), "quiet", () => this._flow.release(), paying),
       ),
+    ];
+  }
+
+  // Whether the server has the payment, or only this browser, makes all the difference to whoever wants to leave.
+  /** @param {Speaker} say */
+  _pending(say) {
+    const hint = this._flow.delivered ? "pendingHint" : "undeliveredHint";
+    return [this._title(say.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")), this._wait(), h("p", { class: "hint" }, say.t(hint))];
+  }
+
+  /** @param {Speaker} say */
+  _rejected(say) {
+    const { reason } = this._flow;
+    return [
+      this._title(say.t(reason ? "notBookedTitle" : "rejectedTitle")),
+      h("p", { class: "hint" }, reason ? `${this._words(say, reason)} ${say.t("notBookedHint")}` : say.t("rejectedHint")),
+      this._seats(say, this._infos(this._flow.seats), false),
+      this._button("again", say.t("chooseOthers"), "primary", () => this._flow.restart()),
     ];
   }
 
@@ -130,25 +161,19 @@ export class Panel {
   _booked(say) {
     const code = this._flow.booking;
     const seats = this._infos(this._flow.seats);
-    const { show } = this;
+    const finish = this._finish;
     const copy = async (/** @type {Event} */ event) => {
       await navigator.clipboard.writeText(code);
       /** @type {HTMLElement} */ (event.target).textContent = say.t("copied");
     };
+    const print = this._button("print", say.t("print"), "quiet", () => window.print());
     return [
       this._title(say.t("bookedTitle")),
-      h(
-        "article",
-        { class: "ticket" },
-        h("p", { class: "ticket-title" }, show?.title ?? ""),
-        h("p", { class: "ticket-where" }, show ? `${show.theatre_name}, ${show.city}` : ""),
-        h("p", { class: "ticket-when" }, show ? say.t("when", { day: say.day(show.starts_at), time: say.time(show.starts_at) }) : ""),
-        h("ul", { class: "ticket-seats" }, ...seats.map((seat) => h("li", {}, h("b", {}, name(seat)), h("span", {}, seat.section)))),
-        h("div", { class: "ticket-stub" }, h("span", { class: "note" }, say.t("ticketCode")), h("code", {}, code)),
-      ),
-      h("p", { class: "hint" }, say.t("bookedHint")),
-      h("div", { class: "pair" }, this._button("copy", say.t("copy"), "quiet", copy), this._button("print", say.t("print"), "quiet", () => print())),
-      this._button("again", say.t("again"), "plain", () => this._flow.restart()),
+      ticket(say, { code, show: this.show, seats }),
+      h("p", { class: "hint" }, say.t(finish ? "bookedKioskHint" : "bookedHint")),
+      // The clipboard is there on https and localhost only, and of no use at a kiosk.
+      h("div", { class: "pair" }, !finish && navigator.clipboard ? this._button("copy", say.t("copy"), "quiet", copy) : null, print),
+      finish ? this._button("finish", say.t("finish"), "primary", finish) : this._button("again", say.t("again"), "plain", () => this._flow.restart()),
     ];
   }
 
@@ -156,11 +181,13 @@ export class Panel {
   _expired(say) {
     const free = this._flow.seats.filter((id) => this._map.isFree(id));
     const all = free.length === this._flow.seats.length;
-    const names = say.list(this._infos(free).map(name));
+    const { reason } = this._flow;
+    const lost = reason === "hold_lost";
+    const names = say.list(this._infos(free).map(seatName));
     const state = all ? say.t("stillFree") : free.length ? say.t("someFree", { seats: names }) : say.t("noneFree");
     return [
-      this._title(say.t("expiredTitle")),
-      h("p", { class: "hint" }, `${say.t("expiredHint")} ${state}`),
+      this._title(say.t(lost ? "lostTitle" : "expiredTitle")),
+      h("p", { class: "hint" }, lost ? `${say.t("lostHint")} ${state}` : `${say.t("expiredHint")} ${state}`),
       this._seats(say, this._infos(this._flow.seats), false),
       this._error(say),
       free.length ? this._button("hold-again", say.t("holdAgain"), "primary", () => this._flow.hold(free)) : null,
@@ -180,10 +207,18 @@ export class Panel {
 
   /** @param {Speaker} say */
   _error(say) {
-    const { error, errorText } = this._flow;
+    const { error } = this._flow;
     if (!error) return null;
-    const words = say.has(`err_${error}`) ? say.t(`err_${error}`) : errorText || say.t("err_internal");
-    return h("p", { class: "error", role: "alert", "data-code": error }, icon("alert"), h("span", {}, words));
+    return h("p", { class: "error", role: "alert", "data-code": error }, icon("alert"), h("span", {}, this._words(say, error)));
+  }
+
+  /** @param {Speaker} say @param {string} code */
+  _words(say, code) {
+    return say.has(`err_${code}`) ? say.t(`err_${code}`) : this._flow.errorText || say.t("err_internal");
+  }
+
+  get _offline() {
+    return this._map.connection === "offline";
   }
 
   /** @param {Speaker} say @param {SeatInfo[]} seats @param {boolean} removable */
@@ -192,11 +227,11 @@ export class Panel {
       h(
         "li",
         {},
-        h("b", { class: "seat-name" }, name(seat)),
+        h("b", { class: "seat-name" }, seatName(seat)),
         h("span", { class: "seat-where" }, `${seat.section} · ${seat.category}${seat.accessible ? ` · ${say.t("accessible")}` : ""}`),
         h("span", { class: "seat-price" }, seat.price === null ? "" : say.rupees(seat.price)),
         removable
-          ? h("button", { class: "remove", type: "button", "data-key": `drop-${seat.id}`, "aria-label": say.t("removeSeat", { seat: name(seat) }), onclick: () => this._map.deselect(seat.id) }, icon("close"))
+          ? h("button", { class: "remove", type: "button", "data-key": `drop-${seat.id}`, "aria-label": say.t("removeSeat", { seat: seatName(seat) }), onclick: () => this._map.deselect(seat.id) }, icon("close"))
           : null,
       );
     return h("ul", { class: "seats" }, ...seats.map(line));
@@ -216,11 +251,6 @@ export class Panel {
   _infos(ids) {
     return ids.map((id) => this._map.seat(id)).filter((seat) => seat !== null);
   }
-}
-
-/** @param {SeatInfo} seat */
-function name(seat) {
-  return seat.row ? `${seat.row}-${seat.number}` : seat.number;
 }
 
 /** @param {SeatInfo[]} seats */

@@ -5,8 +5,8 @@
  * @property {string} request the request_id of the hold, kept from before it is asked for
  * @property {string[]} seats
  * @property {string} [hold] once there is one
+ * @property {boolean} [paying] from before a payment is begun until its proof is here
  * @property {string} [payment] once it is paid
- * @property {boolean} [extended]
  * @property {string} [booking] the ticket code, once booked
  */
 import { recall, remember } from "../app/page.js";
@@ -27,9 +27,10 @@ export function writeRecord(show, record) {
   remember(PREFIX + show, record && JSON.stringify(record));
 }
 
-/** Call `changed` when another tab wrote. @param {string} show @param {() => void} changed */
-export function onOtherTab(show, changed) {
-  addEventListener("storage", (event) => {
+/** Call `changed` when another tab wrote. @param {string} show @param {() => void} changed @param {AbortSignal} until */
+export function onOtherTab(show, changed, until) {
+  const heard = (/** @type {StorageEvent} */ event) => {
     if (event.key === PREFIX + show) changed();
-  });
+  };
+  addEventListener("storage", heard, { signal: until });
 }

@@ -1,0 +1,110 @@
+/**
+ * What somebody walked away from: holds to give back, payments to book. Kept until the server has heard of it, through
+ * reloads and lost connections.
+ *
+ * A payment is never dropped, and never begun here. Draws nothing.
+ *
+ * @import { BookingRecord } from "./record.js"
+ */
+import { recall, remember } from "../app/page.js";
+import { findPayment } from "./payment.js";
+
+const KEY = "tickingtickets.leftovers";
+const TOKEN = "tickingtickets.token";
+const MOST = 20;
+const PATIENCE_MS = 8000;
+
+/** @typedef {BookingRecord & {show: string, owner: string}} Leftover `owner` is the identity token that it was begun with */
+
+/** @returns {Leftover[]} */
+function read() {
+  try {
+    return JSON.parse(recall(KEY) ?? "[]");
+  } catch {
+    return [];
+  }
+}
+
+/** @param {Leftover[]} all */
+function write(all) {
+  remember(KEY, all.length ? JSON.stringify(all) : null);
+}
+
+/** @param {string} show @param {BookingRecord} record */
+export function leave(show, record) {
+  if (record.booking) return;
+  const all = [...read(), { ...record, show, owner: recall(TOKEN) ?? "" }];
+  // Holds lapse by themselves; what is paid does not.
+  while (all.length > MOST && all.some((each) => !paid(each))) all.splice(all.findIndex((each) => !paid(each)), 1);
+  write(all);
+}
+
+/** How many wait. */
+export function leftovers() {
+  return read().length;
+}
+
+/** @type {Promise<void> | null} */
+let settling = null;
+
+/** Tell the server, as far as it can be reached; what remains waits for the next call. @param {string} server origin of a node */
+export function settleLeftovers(server) {
+  settling ??= settleAll(server).finally(() => (settling = null));
+  return settling;
+}
+
+/** @param {string} server */
+async function settleAll(server) {
+  for (const each of read()) {
+    if (!(await settled(server, each))) return;
+    write(read().filter((other) => other.request !== each.request));
+  }
+}
+
+/** @param {string} server @param {Leftover} left @returns {Promise<boolean>} whether there is nothing more to do */
+async function settled(server, left) {
+  const ask = asker(server, left.owner);
+  try {
+    const payment = left.payment ?? (left.paying && left.hold ? await findPayment(left.hold) : null);
+    const hold = left.hold ?? (await heldBy(ask, left));
+    if (!hold) return true;
+    const path = `/api/v1/holds/${encodeURIComponent(hold)}`;
+    const status = payment ? await ask(`${path}/confirm`, "POST", { payment }) : await ask(path, "DELETE");
+    return final(status.code);
+  } catch {
+    return false;
+  }
+}
+
+// The answer never came: asking under the same name finds the hold, or makes one that is given back at once.
+/** @param {Ask} ask @param {Leftover} left */
+async function heldBy(ask, { show, seats, request }) {
+  const { code, body } = await ask(`/api/v1/shows/${encodeURIComponent(show)}/holds`, "POST", { seats, request_id: request });
+  if (!final(code)) throw new Error(`HTTP ${code}`);
+  return /** @type {string | undefined} */ (body.hold?.id);
+}
+
+/** @typedef {(path: string, method: string, body?: object) => Promise<{code: number, body: any}>} Ask */
+
+/** @param {string} server @param {string} owner @returns {Ask} */
+function asker(server, owner) {
+  return async (path, method, body) => {
+    const answer = await fetch(server + path, {
+      method,
+      headers: { Authorization: `Bearer ${owner}`, ...(body ? { "Content-Type": "application/json" } : {}) },
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    return { code: answer.status, body: await answer.json().catch(() => ({})) };
+  };
+}
+
+/** @param {Leftover} left */
+function paid(left) {
+  return Boolean(left.payment || left.paying);
+}
+
+/** @param {number} code whether asking again would change nothing */
+function final(code) {
+  return code < 500 && code !== 429 && code !== 202;
+}

@@ -1,0 +1,84 @@
+/**
+ * One person's booking at the kiosk: the map and the panel of one show, from choosing to the ticket.
+ *
+ * @import { Show } from "../seat-map/types.js"
+ * @import { SeatMap } from "../seat-map/seat-map.js"
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import "../seat-map/seat-map.js";
+import { h, icon } from "../app/dom.js";
+import { Flow } from "../booking/flow.js";
+import { Panel } from "../booking/panel.js";
+
+export class Booking {
+  /**
+   * @param {Show} show
+   * @param {object} kiosk
+   * @param {string} kiosk.server origin of a node that answers
+   * @param {() => void} kiosk.finish the next person's turn
+   * @param {() => void} kiosk.changed the step or the connection did
+   */
+  constructor(show, { server, finish, changed }) {
+    this.show = show;
+    this._changed = changed;
+    this._cut = h("p", { class: "kiosk-cut", role: "alert", hidden: true });
+    this.map = /** @type {SeatMap} */ (document.createElement("seat-map"));
+    this.map.setAttribute("server", server);
+    this._box = h("section", { class: "panel", tabindex: -1 });
+    this.flow = new Flow(this.map, show.id);
+    this._panel = new Panel(this._box, this.flow, this.map, finish);
+    this._panel.show = show;
+    this.element = h("div", { class: "kiosk-booking", "data-step": "choosing" }, this._cut, this.map, this._box);
+    /** @type {Speaker | null} */
+    this._say = null;
+    this.flow.addEventListener("change", () => this._draw());
+    this.map.addEventListener("statuschange", () => this._draw());
+    this.map.addEventListener("selectionchange", (event) => {
+      if (this.flow.step === "expired" && /** @type {CustomEvent} */ (event).detail.seats.length) this.flow.restart();
+    });
+    this.map.addEventListener("ready", () => this.element.toggleAttribute("data-ready", true));
+  }
+
+  /** Begin, or go on where this kiosk was cut off. */
+  start() {
+    this.map.setAttribute("show", this.show.id);
+    this.flow.resume();
+  }
+
+  /** Whether something of this person's would be left behind. */
+  get personal() {
+    return this.flow.step !== "choosing" || this.map.selection.length > 0;
+  }
+
+  /** Whether money may be on its way: nobody is sent off then. */
+  get paying() {
+    const { step, delivered } = this.flow;
+    return step === "paying" || step === "confirming" || (step === "pending" && !delivered);
+  }
+
+  /** @param {Speaker} say @param {string} theme */
+  speak(say, theme) {
+    this._say = say;
+    this.map.setAttribute("locale", say.code);
+    this.map.setAttribute("theme", theme);
+    this._panel.speak(say);
+    this._draw();
+  }
+
+  /** End it: what is held goes back, what is paid is booked, as soon as the server can be reached. */
+  end() {
+    this.flow.abandon();
+    this.element.remove();
+  }
+
+  _draw() {
+    const { step } = this.flow;
+    this.element.dataset.step = step;
+    this.map.toggleAttribute("readonly", !["choosing", "expired"].includes(step));
+    const cut = this.map.connection === "offline" && step !== "booked";
+    this._cut.hidden = !cut;
+    const word = ["paying", "confirming", "pending"].includes(step) ? "kioskCutPaid" : step === "held" ? "kioskCutHeld" : "kioskCutHint";
+    if (cut && this._say) this._cut.replaceChildren(icon("alert"), h("span", {}, this._say.t(word)));
+    this._changed();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The kiosk's two dialogs: "are you still there?", and the staff's PIN pad with what it opens.
+ *
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+
+const MOST_DIGITS = 12;
+
+/** Warns that the kiosk is about to start over. */
+export class IdleWarning {
+  /** @param {() => void} stay */
+  constructor(stay) {
+    this._count = h("b", { class: "idle-count", role: "timer" });
+    this._why = h("p", { id: "idle-why" });
+    this._title = h("h2", { id: "idle-title" });
+    this._stay = h("button", { class: "button primary", type: "button", onclick: stay });
+    this.element = h("dialog", { class: "kiosk-dialog idle", role: "alertdialog", "aria-labelledby": "idle-title", "aria-describedby": "idle-why", oncancel: stay }, this._title, this._why, this._count, this._stay);
+  }
+
+  /** @param {Speaker} say @param {string} why a key of the words @param {number} seconds */
+  show(say, why, seconds) {
+    this._title.textContent = say.t("idleTitle");
+    this._why.textContent = say.t(why);
+    this._count.textContent = say.t("idleSeconds", { n: seconds });
+    this._stay.textContent = say.t("idleStay");
+    if (!this.element.open) this.element.showModal();
+  }
+
+  hide() {
+    this.element.close();
+  }
+}
+
+/**
+ * Asks for the PIN and, when the server says that it is right, offers the way out. The PIN is the server's to judge; this
+ * page never has it.
+ */
+export class Attendant {
+  /**
+   * @param {object} hooks
+   * @param {(pin: string) => Promise<{code: string, waitMs: number}>} hooks.check "" for a right PIN
+   * @param {() => void} hooks.leave
+   * @param {() => number} hooks.waiting bookings and holds that the server has not heard of
+   */
+  constructor(hooks) {
+    this._hooks = hooks;
+    this._pin = "";
+    this._busy = false;
+    /** @type {Speaker | null} */
+    this._say = null;
+    this._dots = h("p", { class: "pin-dots", "aria-live": "polite" });
+    this._note = h("p", { class: "pin-note", role: "alert" });
+    this.element = h("dialog", { class: "kiosk-dialog attendant", "aria-labelledby": "pin-title" });
+    this.element.addEventListener("keydown", (event) => this._key(event));
+  }
+
+  /** @param {Speaker} say */
+  open(say) {
+    this._say = say;
+    this._pin = "";
+    this._note.textContent = "";
+    const digit = (/** @type {string} */ n) => h("button", { class: "button", type: "button", "data-digit": n, onclick: () => this._type(n) }, n);
+    this.element.replaceChildren(
+      h("h2", { id: "pin-title" }, say.t("pinTitle")),
+      this._dots,
+      this._note,
+      h(
+        "div",
+        { class: "pin-pad" },
+        ...[..."123456789"].map(digit),
+        h("button", { class: "button quiet", type: "button", "data-digit": "delete", onclick: () => this._erase() }, say.t("pinDelete")),
+        digit("0"),
+        h("button", { class: "button primary", type: "button", "data-digit": "enter", onclick: () => this._enter() }, say.t("pinEnter")),
+      ),
+      h("button", { class: "button quiet", type: "button", "data-key": "staff-back", onclick: () => this.close() }, say.t("staffBack")),
+    );
+    this._draw();
+    if (!this.element.open) this.element.showModal();
+  }
+
+  close() {
+    this._pin = "";
+    this.element.close();
+  }
+
+  // --- inside -------------------------------------------------------------------------------------------------------
+  /** @param {KeyboardEvent} event */
+  _key(event) {
+    if (/^\d$/.test(event.key)) this._type(event.key);
+    else if (event.key === "Backspace") this._erase();
+  }
+
+  /** @param {string} digit */
+  _type(digit) {
+    if (this._pin.length < MOST_DIGITS) this._pin += digit;
+    this._note.textContent = "";
+    this._draw();
+  }
+
+  _erase() {
+    this._pin = this._pin.slice(0, -1);
+    this._draw();
+  }
+
+  _draw() {
+    const n = this._pin.length;
+    this._dots.replaceChildren(
+      h("span", { "aria-hidden": "true" }, "•".repeat(n) || "–"),
+      h("span", { class: "hidden" }, this._say?.t("pinDigits", { n }) ?? ""),
+    );
+  }
+
+  async _enter() {
+    const say = this._say;
+    if (!say || !this._pin || this._busy) return;
+    this._busy = true;
+    const { code, waitMs } = await this._hooks.check(this._pin);
+    this._busy = false;
+    this._pin = "";
+    this._draw();
+    if (!code) this._menu(say);
+    else if (code === "rate_limited") this._note.textContent = say.t("pinWait", { n: Math.ceil(waitMs / 1000) });
+    else this._note.textContent = say.t({ wrong_pin: "pinWrong", no_pin: "pinNone" }[code] ?? "pinOffline");
+  }
+
+  /** @param {Speaker} say */
+  _menu(say) {
+    const n = this._hooks.waiting();
+    this.element.replaceChildren(
+      h("h2", { id: "pin-title", tabindex: -1 }, say.t("staffTitle")),
+      ...(n ? [h("p", {}, icon("alert"), say.t("staffWaiting", { n }))] : []),
+      h("button", { class: "button primary", type: "button", "data-key": "staff-back", autofocus: true, onclick: () => this.close() }, say.t("staffBack")),
+      h("button", { class: "button", type: "button", "data-key": "staff-reload", onclick: () => location.reload() }, say.t("staffReload")),
+      h("button", { class: "button", type: "button", "data-key": "staff-leave", onclick: () => this._hooks.leave() }, say.t("staffLeave")),
+    );
+    this.element.querySelector("button")?.focus();
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * The kiosk of a theatre: today's shows, seats, payment, ticket; then the next person. It starts over when nobody is
+ * there, goes on by itself after a network cut or a restart, and lets only an attendant out.
+ *
+ * @import { Show } from "../seat-map/types.js"
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { recall, remember, theme } from "../app/page.js";
+import { leftovers, settleLeftovers } from "../booking/leftovers.js";
+import { readRecord } from "../booking/record.js";
+import { languages, speaker, supported } from "../i18n/i18n.js";
+import { Booking } from "./booking.js";
+import { Attendant, IdleWarning } from "./dialogs.js";
+import { Idle } from "./idle.js";
+import { Programme } from "./programme.js";
+
+const CURRENT = "tickingtickets.kiosk.show";
+const PIN_PATIENCE_MS = 8000;
+const CLOCK_MS = 5000;
+
+const id = decodeURIComponent(location.pathname.split("/").filter(Boolean)[1] ?? "");
+const bar = /** @type {HTMLElement} */ (document.getElementById("bar"));
+const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
+const programme = new Programme(id);
+const homeLanguage = supported(navigator.language);
+/** @type {Speaker} */
+let say = speaker(homeLanguage);
+/** @type {Booking | null} */
+let booking = null;
+let drawn = "";
+
+const attendant = new Attendant({ check: checkPin, leave: leaveKiosk, waiting: leftovers });
+const warning = new IdleWarning(() => idle.touch());
+const idle = new Idle({
+  watching: () => !booking?.paying && (Boolean(booking) || say.code !== homeLanguage || attendant.element.open),
+  warn: (seconds) => {
+    if (!booking) return;
+    const { step } = booking.flow;
+    warning.show(say, step === "held" ? "idleHeld" : step === "booked" ? "idleTicket" : "idlePlain", seconds);
+  },
+  stayed: () => warning.hide(),
+  gone: startOver,
+});
+
+/** What the screen shows now. */
+function where() {
+  if (booking) return "booking";
+  return programme.state === "open" ? "shows" : programme.state;
+}
+
+// --- the next person ----------------------------------------------------------------------------------------------------
+/** @param {Show} show */
+function choose(show) {
+  booking?.end();
+  remember(CURRENT, show.id);
+  booking = new Booking(show, { server: programme.server, finish: startOver, changed: drawBar });
+  draw();
+  booking.start();
+}
+
+function startOver() {
+  booking?.end();
+  booking = null;
+  remember(CURRENT, null);
+  warning.hide();
+  attendant.close();
+  say = speaker(homeLanguage);
+  settleLeftovers(programme.server);
+  draw();
+}
+
+// After a restart in the middle of somebody's booking.
+function takeUpAgain() {
+  const current = recall(CURRENT);
+  const show = current ? programme.show(current) : null;
+  if (show && readRecord(show.id)) choose(show);
+  else remember(CURRENT, null);
+}
+
+// --- attendants -----------------------------------------------------------------------------------------------------------
+/** @param {string} pin @returns {Promise<{code: string, waitMs: number}>} */
+async function checkPin(pin) {
+  try {
+    const answer = await fetch(`${programme.server}/api/v1/kiosk/leave`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ pin }),
+      signal: AbortSignal.timeout(PIN_PATIENCE_MS),
+    });
+    if (answer.ok) return { code: "", waitMs: 0 };
+    const { error } = await answer.json();
+    return { code: error.reason ?? error.code, waitMs: error.retry_after_ms ?? 0 };
+  } catch {
+    return { code: "offline", waitMs: 0 };
+  }
+}
+
+async function leaveKiosk() {
+  startOver();
+  if (document.fullscreenElement) await document.exitFullscreen().catch(() => null);
+  location.assign("/");
+}
+
+// --- drawing --------------------------------------------------------------------------------------------------------------
+function draw() {
+  document.documentElement.lang = say.code;
+  document.documentElement.dataset.theme = theme();
+  document.title = `${programme.theatre?.name ?? say.t("brand")} · ${say.t("brand")}`;
+  const now = where();
+  document.body.dataset.screen = now;
+  drawBar();
+  booking?.speak(say, theme());
+  if (booking) {
+    if (screen.firstElementChild !== booking.element) screen.replaceChildren(booking.element);
+  } else screen.replaceChildren(...content());
+  if (drawn && drawn !== now) screen.focus({ preventScroll: true });
+  if (drawn !== now) scrollTo(0, 0);
+  drawn = now;
+}
+
+function content() {
+  switch (programme.state) {
+    case "open":
+      return programme.today.length ? [heading(), h("ul", { class: "kiosk-shows" }, ...programme.today.map(card))] : [heading(), message("calendar", "kioskNone", "kioskNoneHint")];
+    case "cut":
+      return [message("alert", "kioskCut", "kioskCutHint", "cut")];
+    case "trouble":
+      return [message("alert", "kioskTrouble", "kioskTroubleHint")];
+    case "unknown":
+      return [message("search", id ? "kioskUnknown" : "kioskChoose", id ? "kioskUnknownHint" : "kioskChooseHint"), theatres()];
+    default:
+      return [h("p", { class: "kiosk-wait", role: "status" }, say.t("loading"))];
+  }
+}
+
+function heading() {
+  const now = programme.clock.now();
+  return h(
+    "div",
+    { class: "kiosk-lead" },
+    h("h1", {}, programme.theatre?.name ?? ""),
+    h("p", {}, `${say.t("kioskToday")}, ${say.day(now)} · ${programme.theatre?.city ?? ""}`),
+    programme.today.length ? h("p", { class: "kiosk-pick" }, say.t("kioskPick")) : null,
+  );
+}
+
+/** @param {Show} show */
+function card(show) {
+  const prices = Object.values(show.prices);
+  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, say.t(`status_${show.status}`));
+  return h(
+    "li",
+    {},
+    h(
+      "button",
+      { class: "kiosk-show", type: "button", "data-show": show.id, "data-status": show.status, disabled: show.status === "closed", onclick: () => choose(show) },
+      h("span", { class: "kiosk-time" }, say.time(show.starts_at)),
+      h("span", { class: "kiosk-what" }, h("b", {}, show.title), state ?? (prices.length ? h("span", {}, say.t("from", { price: say.rupees(Math.min(...prices)) })) : null)),
+    ),
+  );
+}
+
+function theatres() {
+  const link = (/** @type {import("./programme.js").Theatre} */ { id, name, city }) =>
+    h("li", {}, h("a", { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` }, h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city))));
+  const sorted = [...programme.others].sort((a, b) => a.city.localeCompare(b.city) || a.name.localeCompare(b.name));
+  return h("ul", { class: "kiosk-shows" }, ...sorted.map(link));
+}
+
+/** @param {string} sign @param {string} title @param {string} hint @param {string} [kind] */
+function message(sign, title, hint, kind = "") {
+  return h("div", { class: `kiosk-message ${kind}`, role: "status" }, icon(sign), h("h2", {}, say.t(title, { name: id })), h("p", {}, say.t(hint)));
+}
+
+function drawBar() {
+  const step = booking?.flow.step;
+  const back = booking && step !== "booked" && !booking.paying;
+  const focus = document.activeElement instanceof HTMLElement && bar.contains(document.activeElement) ? document.activeElement.dataset.key : "";
+  const nodes = [
+    back
+      ? h("button", { class: "button kiosk-back", type: "button", "data-key": "back", onclick: startOver }, icon("back"), say.t(step === "choosing" ? "kioskBack" : "kioskCancel"))
+      : h("span", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 }), h("span", {}, say.t("brand"))),
+    booking && step !== "booked"
+      ? h("div", { class: "what" }, h("h1", {}, booking.show.title), h("p", {}, say.t("when", { day: say.shortDay(booking.show.starts_at), time: say.time(booking.show.starts_at) })))
+      : h("span", { class: "kiosk-clock", id: "clock" }, say.time(programme.clock.now())),
+    h("div", { class: "kiosk-languages", role: "group", "aria-label": say.t("languageLabel") }, ...languages.map(languageButton)),
+    h("button", { class: "button quiet kiosk-staff", type: "button", "data-key": "staff", "aria-label": say.t("staff"), onclick: () => attendant.open(say) }, icon("lock")),
+  ];
+  bar.replaceChildren(...nodes);
+  if (focus) /** @type {HTMLElement | null} */ (bar.querySelector(`[data-key="${focus}"]`))?.focus();
+}
+
+/** @param {{code: string, name: string}} language */
+function languageButton({ code, name }) {
+  const speak = () => {
+    say = speaker(code);
+    draw();
+  };
+  return h("button", { class: "button", type: "button", lang: code, "data-key": `language-${code}`, "aria-pressed": String(say.code === code), onclick: speak }, name);
+}
+
+// --- the device -----------------------------------------------------------------------------------------------------------
+// Browsers let a page fill the screen only when somebody touches it; a browser started as a kiosk does so anyway.
+function fillScreen() {
+  if (document.fullscreenEnabled && !document.fullscreenElement) document.documentElement.requestFullscreen().catch(() => null);
+}
+
+async function stayAwake() {
+  if (document.visibilityState === "visible") await navigator.wakeLock?.request("screen").catch(() => null);
+}
+
+let begun = false;
+programme.addEventListener("change", () => {
+  if (programme.state === "open" && !begun) {
+    begun = true;
+    takeUpAgain();
+  }
+  if (programme.state === "open") settleLeftovers(programme.server);
+  draw();
+});
+setInterval(() => {
+  const clock = document.getElementById("clock");
+  if (clock) clock.textContent = say.time(programme.clock.now());
+  if (programme.state === "open" && leftovers()) settleLeftovers(programme.server);
+}, CLOCK_MS);
+document.body.append(warning.element, attendant.element);
+addEventListener("click", fillScreen);
+addEventListener("contextmenu", (event) => event.preventDefault());
+document.addEventListener("visibilitychange", stayAwake);
+stayAwake();
+draw();
+programme.start();

@@ -1,0 +1,137 @@
+/**
+ * Today's shows of one theatre, kept fresh; and whether the box office can be reached at all.
+ *
+ * Today is India's today, by the server's clock: a kiosk's own may be wrong. It asks the node that served the page, and
+ * any other that it knows when that one is silent. Draws nothing.
+ *
+ * Events: `change`.
+ *
+ * @import { Show } from "../seat-map/types.js"
+ */
+import { ServerClock } from "../booking/clock.js";
+
+const ASK_EVERY_MS = 15000;
+const ASK_AGAIN_MS = 2500;
+const PATIENCE_MS = 5000;
+/** A show that began this long ago is not offered any more. */
+const LATE_MS = 20 * 60000;
+const INDIA = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Kolkata" });
+
+/** @typedef {{id: string, name: string, city: string}} Theatre */
+/** @typedef {"loading" | "open" | "cut" | "unknown" | "trouble"} State */
+
+export class Programme extends EventTarget {
+  /** @param {string} theatre id; "" where none was named */
+  constructor(theatre) {
+    super();
+    this._id = theatre;
+    this.clock = new ServerClock();
+    /** @type {State} */
+    this.state = "loading";
+    /** @type {Theatre | null} */
+    this.theatre = null;
+    /** All theatres, once this one turned out not to be there. @type {Theatre[]} */
+    this.others = [];
+    /** Origin of the node that answered last. */
+    this.server = location.origin;
+    /** @type {Show[]} */
+    this._shows = [];
+    /** @type {string[]} */
+    this._nodes = [location.origin];
+    this._timer = 0;
+    this._drawn = "";
+  }
+
+  start() {
+    addEventListener("online", () => this.ask());
+    addEventListener("offline", () => this.ask());
+    this.ask();
+  }
+
+  /** What begins today and is not over for latecomers. */
+  get today() {
+    const now = this.clock.now();
+    return this._shows.filter((show) => {
+      const at = Date.parse(show.starts_at);
+      return INDIA.format(at) === INDIA.format(now) && at > now - LATE_MS;
+    });
+  }
+
+  /** @param {string} id @returns {Show | null} */
+  show(id) {
+    return this._shows.find((show) => show.id === id) ?? null;
+  }
+
+  /** Ask now; and again and again from here. */
+  async ask() {
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this.ask(), PATIENCE_MS * (this._nodes.length + 1));
+    const state = await this._asked();
+    clearTimeout(this._timer);
+    const wait = state === "open" || state === "unknown" ? ASK_EVERY_MS : ASK_AGAIN_MS;
+    this._timer = setTimeout(() => this.ask(), wait * (0.8 + 0.4 * Math.random()));
+    this._tell(state);
+  }
+
+  /** @returns {Promise<State>} */
+  async _asked() {
+    const nodes = [this.server, ...this._nodes.filter((node) => node !== this.server)];
+    for (const node of nodes) {
+      try {
+        const state = await this._askOne(node);
+        this.server = node;
+        return state;
+      } catch {
+        // Silent, or talking nonsense: the next one.
+      }
+    }
+    return "cut";
+  }
+
+  /** @param {string} node @returns {Promise<State>} */
+  async _askOne(node) {
+    const asked = performance.now();
+    const path = this._id ? `/api/v1/theatres/${encodeURIComponent(this._id)}/shows` : "/api/v1/theatres";
+    const answer = await fetch(node + path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
+    const body = await answer.json();
+    if (answer.ok && this._id) {
+      this.clock.set(body.server_time, asked);
+      this.theatre = body.theatre;
+      this._shows = body.shows;
+      if (this._nodes.length === 1) this._learnNodes(node);
+      return "open";
+    }
+    if (answer.ok || body.error?.code === "theatre_not_found" || body.error?.code === "not_found") {
+      this.others = answer.ok ? body.theatres : await theatres(node);
+      return "unknown";
+    }
+    if (body.error) return "trouble";
+    throw new Error(`HTTP ${answer.status}`);
+  }
+
+  /** @param {string} node */
+  async _learnNodes(node) {
+    try {
+      const answer = await fetch(`${node}/api/v1/config`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      const { nodes } = /** @type {{nodes: string[]}} */ (await answer.json());
+      this._nodes = [...new Set([location.origin, ...nodes.map((url) => new URL(url).origin)])];
+    } catch {
+      // Then it is asked again with the next answer.
+    }
+  }
+
+  /** @param {State} state */
+  _tell(state) {
+    const drawn = JSON.stringify([state, this.theatre, this.today, this.others]);
+    this.state = state;
+    if (drawn === this._drawn) return;
+    this._drawn = drawn;
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** @param {string} node @returns {Promise<Theatre[]>} */
+async function theatres(node) {
+  const answer = await fetch(`${node}/api/v1/theatres`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  return (await answer.json()).theatres;
+}

@@ -1,0 +1,334 @@
+"""The kiosk of a theatre in a real browser, by touch: a whole booking, idle reset, PIN, network cuts, languages."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, Route, ViewportSize, expect
+
+from realtime.dev import samples
+from realtime.dev.cluster import Cluster
+from realtime.locks.commands import run_command
+from realtime.plans import read_plan
+from tests.cluster import Client, new_show, node_urls, until
+from tests.pages.conftest import Person
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+QR = Path(__file__).parent.parent.parent / "node_modules" / "qr"
+PORTRAIT: ViewportSize = {"width": 1080, "height": 1920}
+_numbers = itertools.count(1)
+
+
+def today(hour: int = 23, minute: int = 59, *, days: int = 0) -> str:
+    """A time of today, or of a day near it, in India."""
+    now = datetime.now(INDIA) + timedelta(days=days)
+    return now.replace(hour=hour, minute=minute, second=30, microsecond=0).isoformat()
+
+
+async def theatre_of_its_own(cluster: Cluster) -> str:
+    """A theatre that no other test has shows in."""
+    theatre = f"west-kiosk-{next(_numbers)}"
+    async with cluster.masters() as masters:
+        await run_command(masters["west"], "theatre", {"id": theatre, "name": "Kiosk Palace", "city": "Somewhere"})
+    return theatre
+
+
+async def a_show_today(cluster: Cluster, theatre: str, **terms: object) -> str:
+    layout = read_plan(samples.multiplex_plan())
+    prices = {category.name: 100 * (n + 2) for n, category in enumerate(layout.categories)}
+    terms = {"starts_at": today(), **terms}
+    return await new_show(cluster, "west", layout=layout, prices=prices, theatre=theatre, **terms)
+
+
+class Kiosk(Person):
+    """A person at a kiosk: it is touched, never typed at."""
+
+    @classmethod
+    async def opens(cls, browser: Browser, node: str, theatre: str, *, locale: str = "en-IN") -> Kiosk:
+        context = await browser.new_context(viewport=PORTRAIT, has_touch=True, locale=locale, reduced_motion="reduce")
+        kiosk = cls(context, await context.new_page(), node)
+        await kiosk.page.goto(f"{node}/kiosk/{theatre}")
+        return kiosk
+
+    async def touches(self, key: str) -> None:
+        await self.page.locator(f'[data-key="{key}"]').tap()
+
+    async def picks(self, show: str) -> None:
+        await self.page.locator(f'[data-show="{show}"]').tap()
+        await self.page.wait_for_selector(".kiosk-booking[data-ready]")
+
+    async def clicks(self, seat: str) -> None:
+        point = await self.page.evaluate(
+            """async (seat) => {
+                const map = document.querySelector('seat-map');
+                await map.reveal(seat);
+                return map.pointOf(seat);
+            }""",
+            seat,
+        )
+        await self.page.touchscreen.tap(point["x"], point["y"])
+
+    async def presses(self, key: str) -> None:
+        await self.touches(key)
+
+    async def is_at(self, step: str) -> None:
+        await self.page.wait_for_selector(f'.panel[data-step="{step}"]')
+
+    async def shows_the_programme(self) -> None:
+        await self.page.wait_for_selector('body[data-screen="shows"] .kiosk-shows')
+
+    async def enters(self, pin: str) -> None:
+        for digit in pin:
+            await self.page.locator(f'[data-digit="{digit}"]').tap()
+        await self.page.locator('[data-digit="enter"]').tap()
+
+
+async def scanned(page: Page) -> str:
+    """What a scanner reads from the code on the screen."""
+
+    async def from_package(route: Route) -> None:
+        await route.fulfill(path=QR / route.request.url.rsplit("/", 1)[1], content_type="text/javascript")
+
+    await page.route("**/static/test-qr/*", from_package)
+    text = await page.evaluate(
+        """async () => {
+            const { default: decode } = await import('/static/test-qr/decode.js');
+            const svg = new XMLSerializer().serializeToString(document.querySelector('svg.qr'));
+            const image = new Image(400, 400);
+            image.src = 'data:image/svg+xml,' + encodeURIComponent(svg);
+            await image.decode();
+            const canvas = new OffscreenCanvas(400, 400).getContext('2d');
+            canvas.drawImage(image, 0, 0, 400, 400);
+            const { width, height, data } = canvas.getImageData(0, 0, 400, 400);
+            return decode({ width, height, data });
+        }"""
+    )
+    return str(text)
+
+
+async def test_a_whole_booking_by_touch_ends_with_a_code_to_scan(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre, title="An Evening by Touch")
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[1], theatre)
+    await expect(kiosk.page.get_by_role("heading", name="Kiosk Palace")).to_be_visible()
+    await kiosk.picks(show)
+    await kiosk.holds("F-11", "F-12")
+    await kiosk.touches("pay")
+    await kiosk.is_at("booked")
+    code = await kiosk.page.locator(".ticket code").inner_text()
+    assert re.fullmatch(rf"{show}\.b[\w-]+", code.replace("\n", ""))
+    await kiosk.page.wait_for_selector("svg.qr")
+    assert await scanned(kiosk.page) == code.replace("\n", "")
+    await kiosk.page.evaluate("() => { window.print = () => { document.title = 'printed'; }; }")
+    await kiosk.touches("print")
+    await expect(kiosk.page).to_have_title("printed")
+    await kiosk.page.emulate_media(media="print")
+    await expect(kiosk.page.locator(".ticket")).to_be_visible()
+    await expect(kiosk.page.locator("#bar")).to_be_hidden()
+    await expect(kiosk.page.locator('[data-key="finish"]')).to_be_hidden()
+    await kiosk.page.emulate_media(media="screen")
+    await kiosk.touches("finish")
+    await kiosk.shows_the_programme()
+    # The next person sees nothing of it but seats that are sold.
+    await kiosk.picks(show)
+    await kiosk.is_at("choosing")
+    await kiosk.sees("F-11", "sold")
+    await kiosk.leaves()
+
+
+async def test_only_todays_shows_of_the_theatre_are_offered(browser: Browser, cluster: Cluster) -> None:
+    theatre, other = await theatre_of_its_own(cluster), await theatre_of_its_own(cluster)
+    tonight = await a_show_today(cluster, theatre)
+    await a_show_today(cluster, theatre, starts_at=today(0, 1, days=1))
+    await a_show_today(cluster, theatre, starts_at=today(days=-1))
+    await a_show_today(cluster, other)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.shows_the_programme()
+    shown = kiosk.page.locator("[data-show]")
+    await expect(shown).to_have_count(1)
+    await expect(shown).to_have_attribute("data-show", tonight)
+    await kiosk.leaves()
+
+
+async def test_a_wrong_clock_of_the_kiosk_does_not_change_the_day(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    await a_show_today(cluster, theatre)
+    context = await browser.new_context(viewport=PORTRAIT, has_touch=True)
+    await context.add_init_script("const real = Date.now; Date.now = () => real() + 40 * 3600 * 1000;")
+    kiosk = Kiosk(context, await context.new_page(), node_urls(cluster)[0])
+    await kiosk.page.goto(f"{kiosk.node}/kiosk/{theatre}")
+    await expect(kiosk.page.locator("[data-show]")).to_have_count(1)
+    await kiosk.leaves()
+
+
+async def test_a_theatre_without_shows_says_so_and_an_unknown_one_too(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[1], theatre)
+    await expect(kiosk.page.get_by_role("heading", name="No more shows today")).to_be_visible()
+    await kiosk.page.goto(f"{kiosk.node}/kiosk/no-such-theatre")
+    await expect(kiosk.page.get_by_role("heading", name="There is no theatre called “no-such-theatre”")).to_be_visible()
+    await kiosk.page.goto(f"{kiosk.node}/kiosk")
+    await expect(kiosk.page.get_by_role("heading", name="Which theatre is this kiosk in?")).to_be_visible()
+    await kiosk.page.locator(f'a[href="/kiosk/{theatre}"]').tap()
+    await expect(kiosk.page.get_by_role("heading", name="Kiosk Palace")).to_be_visible()
+    await kiosk.leaves()
+
+
+async def test_whoever_walks_away_is_warned_and_the_seats_go_back(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.page.clock.install()
+    await kiosk.page.reload()
+    await kiosk.picks(show)
+    await kiosk.page.locator('[data-key="language-hi"]').tap()
+    await kiosk.holds("G-7")
+    await kiosk.page.clock.fast_forward(61_000)
+    warning = kiosk.page.get_by_role("alertdialog")
+    await expect(warning).to_contain_text("क्या आप यहीं हैं?")
+    await expect(warning.get_by_role("timer")).to_contain_text("सेकंड")
+    await warning.get_by_role("button").tap()
+    await expect(warning).to_be_hidden()
+    await kiosk.is_at("held")
+    await kiosk.page.clock.fast_forward(61_000)
+    await expect(warning).to_be_visible()
+    await kiosk.page.clock.fast_forward(20_000)
+    await kiosk.shows_the_programme()
+    await expect(warning).to_be_hidden()
+    await expect(kiosk.page.locator("html")).to_have_attribute("lang", "en")
+    await kiosk.picks(show)
+    await kiosk.is_at("choosing")
+    await kiosk.sees("G-7", "free")
+    await kiosk.leaves()
+
+
+async def test_only_the_right_pin_opens_the_way_out(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[2], theatre)
+    pin = cluster.secrets["KIOSK_PIN"]
+    wrong = "000000" if pin != "000000" else "111111"
+    await kiosk.shows_the_programme()
+    assert pin not in await kiosk.page.content()
+    await kiosk.touches("staff")
+    dialog = kiosk.page.locator(".attendant")
+    await kiosk.enters(wrong)
+    await expect(dialog.get_by_role("alert")).to_have_text("This is not the PIN.")
+    await kiosk.enters(pin)
+    await kiosk.touches("staff-leave")
+    await expect(kiosk.page).to_have_url(f"{kiosk.node}/")
+    await kiosk.leaves()
+
+
+async def test_too_many_wrong_pins_have_to_wait(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[1], theatre)
+    pin = cluster.secrets["KIOSK_PIN"]
+    wrong = "000000" if pin != "000000" else "111111"
+    await kiosk.touches("staff")
+    note = kiosk.page.locator(".attendant").get_by_role("alert")
+    for _ in range(5):
+        await kiosk.enters(wrong)
+        await expect(note).to_have_text("This is not the PIN.")
+    # Now even the right one.
+    await kiosk.enters(pin)
+    await expect(note).to_contain_text("Too many tries")
+    await kiosk.touches("staff-back")
+    await expect(kiosk.page.locator(".attendant")).to_be_hidden()
+    await kiosk.leaves()
+
+
+async def test_a_kiosk_without_network_says_so_and_comes_back_by_itself(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.shows_the_programme()
+    await kiosk.context.set_offline(True)
+    await expect(kiosk.page.get_by_role("heading", name="No connection")).to_be_visible()
+    await kiosk.touches("staff")
+    await kiosk.enters("123456")
+    await expect(kiosk.page.locator(".attendant").get_by_role("alert")).to_contain_text("without a connection")
+    await kiosk.touches("staff-back")
+    await kiosk.context.set_offline(False)
+    await kiosk.picks(show)
+    await kiosk.leaves()
+
+
+async def cut(kiosk: Kiosk) -> None:
+    """Cut the network; Chromium's switch leaves open sockets alone, a real cut does not."""
+    await kiosk.context.set_offline(True)
+    await kiosk.page.evaluate("() => document.querySelector('seat-map').live.connection._lost()")
+
+
+async def test_a_cut_in_the_middle_of_a_hold_and_a_restart_lose_nothing(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.picks(show)
+    await kiosk.holds("H-9")
+    await cut(kiosk)
+    await expect(kiosk.page.locator(".kiosk-cut")).to_contain_text("Your seats stay yours")
+    await expect(kiosk.page.locator('[data-key="pay"]')).to_be_disabled()
+    await kiosk.context.set_offline(False)
+    await expect(kiosk.page.locator(".kiosk-cut")).to_be_hidden(timeout=20_000)
+    # And now somebody pulls the plug.
+    await kiosk.page.reload()
+    await kiosk.is_at("held")
+    await kiosk.sees("H-9", "mine")
+    await kiosk.touches("pay")
+    await kiosk.is_at("booked")
+    await kiosk.leaves()
+
+
+async def test_a_cut_between_paying_and_booking_ends_with_the_ticket(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.picks(show)
+    await kiosk.holds("J-3")
+    # The payment is made; then nothing goes through any more.
+    await kiosk.page.evaluate(
+        """() => {
+            const { live } = document.querySelector('seat-map');
+            const { connection } = live;
+            const ask = connection.request.bind(connection);
+            connection.request = (event, ...more) => {
+                if (event === 'seats:confirm') connection._lost();
+                return ask(event, ...more);
+            };
+        }"""
+    )
+    await kiosk.page.route("**/socket.io/**", lambda route: route.abort())
+    await kiosk.touches("pay")
+    await expect(kiosk.page.locator(".kiosk-cut")).to_contain_text("What you paid is safe")
+    await expect(kiosk.page.locator('[data-key="back"]')).to_have_count(0)
+    await kiosk.page.unroute("**/socket.io/**")
+    await kiosk.page.reload()
+    await kiosk.is_at("booked")
+    await kiosk.leaves()
+
+
+async def test_what_was_held_when_a_cut_kiosk_started_over_goes_back(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.picks(show)
+    await kiosk.holds("K-4")
+    await cut(kiosk)
+    await expect(kiosk.page.locator(".kiosk-cut")).to_be_visible()
+    await kiosk.touches("back")
+    bala = await Client.connect(node_urls(cluster)[2])
+    await bala.call("show:watch", {"show": show})
+    taken = {"show": show, "seats": ["K-4"], "request_id": "1"}
+    assert (await bala.call("seats:hold", taken))["error"]["code"] == "seats_taken"
+    await kiosk.context.set_offline(False)
+
+    async def given_back() -> bool:
+        return bool((await bala.call("seats:hold", taken))["ok"])
+
+    await until(given_back)
+    await bala.close()
+    await kiosk.leaves()
