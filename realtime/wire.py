@@ -70,10 +70,11 @@ class ExtendHold(Struct, frozen=True):
 
 
 class ConfirmHold(Struct, frozen=True):
-    """``seats:confirm``; ``payment`` is the payment service's proof."""
+    """``seats:confirm``; ``payment`` is the payment service's proof, ``seats`` what it is for (the whole hold)."""
 
     hold: LongId
     payment: Payment
+    seats: SeatIds | None = None
 
 
 class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from loadtest.faults.history import History
 from loadtest.faults.probe import Probe
@@ -84,7 +85,9 @@ def _frozen(children: Sequence[Child]) -> Iterator[None]:
 
 async def _drop_replicas(port: int) -> None:
     async with Redis(host=HOST, port=port, socket_timeout=1) as redis:
-        await redis.execute_command("CLIENT", "KILL", "TYPE", "replica")  # type: ignore[no-untyped-call]
+        # One that can't be reached has no followers either.
+        with contextlib.suppress(RedisError):
+            await redis.execute_command("CLIENT", "KILL", "TYPE", "replica")  # type: ignore[no-untyped-call]
 
 
 @dataclass(slots=True)
@@ -283,7 +286,13 @@ class Injector:
         self.cluster.wake(name)
 
     async def _master(self, region: str) -> tuple[str, int]:
-        port = int((await connect.locate(self.cluster.plan.master(region))).url.rpartition(":")[2])
+        while True:
+            try:
+                at = await connect.locate(self.cluster.plan.master(region))
+                break
+            except (RedisError, OSError):
+                await asyncio.sleep(0.1)  # in the middle of the failover before
+        port = int(at.url.rpartition(":")[2])
         return f"master {region}" if port == self.cluster.plan.masters[region] else f"spare {region} {port}", port
 
     _acts = {  # noqa: RUF012

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +21,9 @@ PAUSE_S = (0.3, 1.0)
 """Between two tries of the same request."""
 FRONT_ROW = 40
 """Most buyers want one of the first so many free seats: that is where they meet."""
-SOLD_OUT = 0.08
-_FREE, _SOLD = STATUS_KEYS.index("free"), STATUS_KEYS.index("sold")
+SOLD_LATELY = 30
+"""Bookings that others may try to book again, of all regions."""
+_FREE = STATUS_KEYS.index("free")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +48,24 @@ class World:
     errors: Counter[str] = field(default_factory=Counter)
     on_new_epoch: Callable[[ShowSeats], None] = lambda show: None
     """Told when a viewer sees that a show was rebuilt."""
+    sold_lately: deque[tuple[ShowSeats, list[str]]] = field(default_factory=lambda: deque(maxlen=SOLD_LATELY))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: begin nothing new."""
     deadline: float = float("inf")
     """Loop time after which unfinished business is given up."""
 
+    def sold_wish(self, rng: random.Random) -> tuple[ShowSeats, list[str]] | None:
+        """Choose what somebody has just bought: the first thing to be sold twice if a master forgets it."""
+        return rng.choice(self.sold_lately) if self.sold_lately else None
+
     def wish(self, region: str, rng: random.Random) -> tuple[ShowSeats, list[str]]:
-        """Choose a show and seats there as a buyer of ``region`` would; some want what is sold."""
+        """Choose a show and seats there as a buyer of ``region`` would."""
         home = rng.random() < 0.7
         shows = [show for show in self.shows if (show.region == region) == home] or self.shows
         show = rng.choice(shows)
         statuses = self.maps[show.id].statuses
-        stubborn = rng.random() < 0.12
-        wanted = [seat for seat, status in enumerate(statuses) if status == (_SOLD if stubborn else _FREE)]
-        if not wanted:
-            wanted = list(range(len(show.seats)))
-        near = wanted[:FRONT_ROW] if not stubborn and rng.random() < 0.6 else wanted
+        wanted = [seat for seat, status in enumerate(statuses) if status == _FREE] or list(range(len(show.seats)))
+        near = wanted[:FRONT_ROW] if rng.random() < 0.6 else wanted
         start = rng.choice(near)
         count = rng.choice((1, 1, 1, 2, 2, 3, 4))
         return show, list(show.seats[start : start + count])
@@ -100,7 +103,8 @@ class Buyer:
         await self._client.close()
 
     async def _buy_once(self) -> None:
-        show, seats = self._world.wish(self._region, self._rng)
+        second_hand = self._world.sold_wish(self._rng) if self._rng.random() < 0.12 else None
+        show, seats = second_hand or self._world.wish(self._region, self._rng)
         self._requests += 1
         ask = {"show": show.id, "seats": seats, "request_id": f"{self._client.name}-{self._requests}"}
         answer = await self._insist("seats:hold", ask, asyncio.get_running_loop().time() + HOLD_TRIES_S, twice=0.08)
@@ -108,6 +112,9 @@ class Buyer:
             return
         self._world.counts["holds"] += 1
         hold = answer["hold"]
+        if second_hand is not None:
+            await self._confirm(hold["id"], show, seats)  # no time to lose
+            return
         mood = self._rng.random()
         if mood < 0.10:
             return  # goes away without a word
@@ -119,23 +126,26 @@ class Buyer:
             answer = await self._insist("seats:release", {"hold": hold["id"], "seats": seats[:1]}, self._world.deadline)
             if answer is None or not answer["ok"]:
                 return
+            seats = seats[1:]
         elif mood < 0.36:
             await self._insist("seats:extend", {"hold": hold["id"]}, asyncio.get_running_loop().time() + HOLD_TRIES_S)
         elif mood < 0.40:
             await asyncio.sleep(self._world.hold_s + self._rng.uniform(-0.5, 1.0))  # pays at the last moment, or late
-        await self._confirm(hold["id"])
+        await self._confirm(hold["id"], show, seats)
 
-    async def _confirm(self, hold: str) -> None:
+    async def _confirm(self, hold: str, show: ShowSeats, seats: list[str]) -> None:
         payment = await self._pay(hold)
         if payment is None:
             return
-        ask = {"hold": hold, "payment": payment}
+        ask = {"hold": hold, "payment": payment, "seats": seats}
         news = self._settled[hold] = asyncio.Event()
         pending = False
         try:
             while (answer := await self._insist("seats:confirm", ask, self._world.deadline, twice=0.1)) is not None:
                 if not answer["ok"] or answer["booking"]["state"] == "booked":
                     self._world.counts["bookings"] += answer["ok"]
+                    if answer["ok"]:
+                        self._world.sold_lately.append((show, seats))
                     return
                 if not pending:
                     pending = True

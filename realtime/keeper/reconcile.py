@@ -20,7 +20,7 @@ from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
 
 log = logging.getLogger(__name__)
-TURN_MS = 10_000
+TURN_MS = 3_000
 """A keeper that dies while it reconciles keeps the others waiting for this long at most; one at work asks for more."""
 
 

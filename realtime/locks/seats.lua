@@ -352,9 +352,25 @@ local function refund(K, id, owner, payment, at, reason)
     'at', string.format('%.0f', at), 'reason', reason)
 end
 
--- tt_confirm  id, owner, payment, outbox_limit, keep  ->  ok, record, now
+-- Sort the seats of a hold into those that are asked for and the others; third: asked for, and not among them.
+local function sift(held, asked)
+  local wanted, others, unknown, is = {}, {}, {}, {}
+  for _, seat in ipairs(asked) do is[seat] = true end
+  for _, seat in ipairs(held) do
+    local list = is[seat] and wanted or others
+    list[#list + 1] = seat
+    is[seat] = nil
+  end
+  for _, seat in ipairs(asked) do
+    if is[seat] then unknown[#unknown + 1] = seat end
+  end
+  return wanted, others, unknown
+end
+
+-- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all)  ->  ok, record, now
 -- held -> confirming and one outbox entry, in one step; asked again it answers the same. A payment that comes after
 -- the deadline, or after a failure took the hold, takes the seats again if nobody else has them; else it is refunded.
+-- With seats, only these are booked and the others given back: this master may have forgotten that they were released.
 local function confirm(keys, args)
   local K, id, keep = names(keys), args[1], tonumber(args[5])
   local show, mine, refusal = own_hold(K, id, args[2])
@@ -368,8 +384,16 @@ local function confirm(keys, args)
     refund(K, id, args[2], args[3], at, mine and 'released' or 'lost')
     return refusal or { ENDED.released }
   end
+  local change, others, not_held = {}, {}, {}
+  local wanted = mine.seats
+  if args[6] ~= '' then wanted, others, not_held = sift(mine.seats, split(args[6])) end
+  if #not_held > 0 then return { 'seat_not_found', table.concat(not_held, ',') } end
 
-  local change = {}
+  if #others > 0 then
+    free(K, id, others, change)
+    mine.asked = mine.asked or mine.seats
+    mine.seats = wanted
+  end
   if mine.state ~= 'held' or mine.expires_at <= at then
     local taken, lapsed = obstacles(K, id, mine.seats, at)
     if #taken > 0 or show.sales ~= 'open' then

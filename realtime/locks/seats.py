@@ -73,13 +73,16 @@ class SeatLocks:
         some = "" if seats is None else _csv(sorted(set(seats)))
         return _hold(hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP))
 
-    async def confirm(self, hold_id: str, owner: str, payment: str) -> Hold:
+    async def confirm(self, hold_id: str, owner: str, payment: str, seats: Iterable[int] | None = None) -> Hold:
         """Send a paid hold on its way to the ledger; return it as ``confirming`` or, asked again later, ``booked``.
 
-        A late payment takes the seats again when they are free; else ``BookingRejected``, and a refund is on its way.
+        With ``seats`` exactly these are booked, and what else the hold has is given back: a master that was restored
+        may have forgotten a release. A late payment takes the seats again when they are free; else
+        ``BookingRejected``, and a refund is on its way.
         """
-        reply = await self._call("tt_confirm", show_of(hold_id), hold_id, owner, payment, limits.OUTBOX_LIMIT, KEEP)
-        return _hold(hold_id, reply)
+        some = "" if seats is None else _csv(sorted(set(seats)))
+        args = (hold_id, owner, payment, limits.OUTBOX_LIMIT, KEEP, some)
+        return _hold(hold_id, await self._call("tt_confirm", show_of(hold_id), *args))
 
     async def get(self, hold_id: str) -> tuple[Hold, int]:
         """Return a hold as it stands and the master's time; a lapsed one is ``expired``, swept or not."""

@@ -87,13 +87,14 @@ class BoxOffice:
     async def confirm(self, owner: str, ask: wire.ConfirmHold) -> dict[str, Any]:
         """Book a paid hold; ``booked`` once the ledger has it, ``pending`` if it needs longer than a person waits."""
         _show, layout = await self._of(ask.hold)
+        some = None if ask.seats is None else _indices(layout, ask.seats)
         await self._payments.verify(ask.hold, ask.payment)
         settled: asyncio.Future[HoldState] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(ask.hold, [])
         waiting.append(settled)
         try:
             try:
-                hold = await self._locks_of(ask.hold).confirm(ask.hold, owner, ask.payment)
+                hold = await self._locks_of(ask.hold).confirm(ask.hold, owner, ask.payment, some)
             except TicketError as error:
                 raise _named(error, layout) from None
             state = hold.state

@@ -220,7 +220,8 @@ class Api:
     async def _confirm(self, request: web.Request) -> web.Response:
         owner = self._owner(request)
         body = wire.parse_json(ConfirmBody, await request.read())
-        answer = await self._office.confirm(owner, wire.ConfirmHold(request.match_info["hold"], body.payment))
+        ask = wire.ConfirmHold(request.match_info["hold"], body.payment, body.seats)
+        answer = await self._office.confirm(owner, ask)
         return json_answer(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
 
     async def _booking(self, request: web.Request) -> web.Response:
@@ -309,6 +310,7 @@ class ConfirmBody(msgspec.Struct, frozen=True):
     """Body of ``POST /holds/{hold}/confirm``."""
 
     payment: wire.Payment
+    seats: wire.SeatIds | None = None
 
 
 # --- answers ------------------------------------------------------------------------------------------------------

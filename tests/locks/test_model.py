@@ -161,7 +161,7 @@ class ShowModel:
             hold.seats = rest
         return "ok"
 
-    def confirm(self, name: str, owner: str) -> str:
+    def confirm(self, name: str, owner: str, some: list[int] | None = None) -> str:
         refusal = self.mine(name, owner)
         if name not in self.holds:
             self.outbox.append(("refund", name))
@@ -175,6 +175,10 @@ class ShowModel:
         if hold.state == "released":
             self.outbox.append(("refund", name))
             return "hold_ended"
+        if some is not None:
+            if any(seat not in hold.seats for seat in some):
+                return "seat_not_found"
+            hold.seats = some
         if hold.state != "held" or hold.lapsed:
             if self.sales != "open" or self.in_the_way(name, hold.seats):
                 hold.state = "rejected"
@@ -268,16 +272,20 @@ class SeatsMachine(RuleBasedStateMachine):
         some = data.draw(st.none() | own | seat_sets)
         assert self.code(self.locks.release(name, owner, some)) == self.model.release(name, owner, some)
 
-    @rule(name=names, caller=callers)
-    def confirm(self, name: str, caller: str) -> None:
+    @rule(name=names, caller=callers, data=st.data())
+    def confirm(self, name: str, caller: str, data: st.DataObject) -> None:
         owner = self.who(name, caller)
-        assert self.code(self.locks.confirm(name, owner, "paid")) == self.model.confirm(name, owner)
+        held = self.model.holds[name].seats if name in self.model.holds else [0]
+        own = st.lists(st.sampled_from(held), min_size=1, unique=True).map(sorted)
+        some = data.draw(st.none() | own | seat_sets)
+        assert self.code(self.locks.confirm(name, owner, "paid", some)) == self.model.confirm(name, owner, some)
 
     @precondition(lambda self: any(hold.state == "expired" for hold in self.model.holds.values()))
     @rule(data=st.data())
     def pay_late(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from([n for n, h in self.model.holds.items() if h.state == "expired"]))
-        self.confirm(name, "its owner")
+        self.code(self.locks.confirm(name, self.model.holds[name].owner, "paid"))
+        self.model.confirm(name, self.model.holds[name].owner)
 
     # --- what keepers do ------------------------------------------------------------------------------------------
     @rule(name=names)

@@ -208,6 +208,18 @@ async def test_a_late_payment_for_seats_that_are_gone_is_refunded_once(locks: Se
     assert (await seat_map(locks))[:4] == "0010"
 
 
+async def test_a_payment_books_exactly_what_it_is_for(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2, 3])
+    with pytest.raises(errors.SeatNotFound) as refused:
+        await locks.confirm(A, "asha", "paid", [2, 4])
+    assert refused.value.details == {"seats": [4]}
+    booked = await locks.confirm(A, "asha", "paid", [3, 2])
+    assert booked.seats == (2, 3)
+    assert (await seat_map(locks))[:5] == "00110"
+    assert [entry[b"seats"] for entry in await outbox(locks)] == [b"2,3"]
+    assert (await locks.confirm(A, "asha", "paid", [2, 3])).seats == (2, 3)
+
+
 async def test_what_the_ledger_refused_is_put_right(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
     await locks.confirm(A, "asha", "paid")
@@ -243,7 +255,7 @@ async def test_blocked_seats_are_not_for_sale(locks: SeatLocks) -> None:
 
 async def test_a_full_outbox_refuses_before_anything_is_written(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
-    reply = await locks.master.call("tt_confirm", keys.show(SHOW.id), A, "asha", "paid", 0, 1000)
+    reply = await locks.master.call("tt_confirm", keys.show(SHOW.id), A, "asha", "paid", 0, 1000, "")
     assert reply == [b"overloaded"]
     assert (await locks.get(A))[0].state is HoldState.HELD
 
