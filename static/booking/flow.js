@@ -178,6 +178,7 @@ export class Flow extends EventTarget {
     if (!this.error) await this.resume();
     else if (!this._retryable) this._note({ paying: undefined });
     if (OVER.includes(this.error)) this._end("expired", this.error);
+    else if (this.step === "held" && !this.remaining) await this.resume();
   }
 
   /** Back to choosing, after the end of a booking. */
@@ -303,7 +304,9 @@ export class Flow extends EventTarget {
   // --- inside: news -------------------------------------------------------------------------------------------------
   /** @param {{hold: string, reason?: string}} news */
   _expired({ hold, reason }) {
-    if (readRecord(this._show)?.hold === hold) this._end("expired", reason === "lost" ? "hold_lost" : "");
+    const record = readRecord(this._show);
+    // Once money moves, the payment's end decides: a late one books the seats if they are free, else it is refunded.
+    if (record?.hold === hold && !record.paying && !record.payment) this._end("expired", reason === "lost" ? "hold_lost" : "");
   }
 
   /** @param {Booking & {hold?: string, state: string}} booking */

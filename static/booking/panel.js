@@ -11,6 +11,7 @@ import { h, icon } from "../app/dom.js";
 import { Countdown } from "./countdown.js";
 import { prepareQr } from "./qr.js";
 import { seatName, ticket } from "./ticket.js";
+import { keepTicket, ticketList } from "./tickets.js";
 
 export class Panel {
   /**
@@ -96,8 +97,9 @@ export class Panel {
     const asking = this._flow.step === "holding";
     const seats = asking ? this._infos(this._flow.seats) : chosen;
     const n = seats.length;
-    const closed = this._map.status === "closed" || this._map.status === "paused" || this._offline;
-    const hint = `${say.t("pickHint")} ${say.t("pickLimit", { n: this._map.maxSeats })}`;
+    const { status } = this._map;
+    const shut = status === "closed" || status === "paused" ? say.t(`map_${status}`) : "";
+    const hint = shut || `${say.t("pickHint")} ${say.t("pickLimit", { n: this._map.maxSeats })}`;
     const words = asking ? say.t("holding") : n ? say.t("hold", { n }) : say.t("holdEmpty");
     return [
       this._title(say.t("yourSeats")),
@@ -111,7 +113,8 @@ export class Panel {
             this._button("retry", say.t("tryAgain"), "quiet", () => this._flow.resume()),
             this._button("cancel", say.t("neverMind"), "quiet", () => this._flow.cancel()),
           )
-        : this._button("hold", words, "primary", () => this._flow.hold(), asking || !n || closed),
+        : this._button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
+      !n && !this._finish && this.show ? ticketList(say, { show: this.show.id }) : null,
     ];
   }
 
@@ -160,8 +163,10 @@ export class Panel {
   /** @param {Speaker} say */
   _booked(say) {
     const code = this._flow.booking;
-    const seats = this._infos(this._flow.seats);
     const finish = this._finish;
+    const bought = this._ticket();
+    // Not on a device that the next stranger uses.
+    if (this.show && bought.seats.length && !finish) keepTicket(bought);
     const copy = async (/** @type {Event} */ event) => {
       await navigator.clipboard.writeText(code);
       /** @type {HTMLElement} */ (event.target).textContent = say.t("copied");
@@ -169,12 +174,26 @@ export class Panel {
     const print = this._button("print", say.t("print"), "quiet", () => window.print());
     return [
       this._title(say.t("bookedTitle")),
-      ticket(say, { code, show: this.show, seats }),
+      ticket(say, bought),
       h("p", { class: "hint" }, say.t(finish ? "bookedKioskHint" : "bookedHint")),
       // The clipboard is there on https and localhost only, and of no use at a kiosk.
       h("div", { class: "pair" }, !finish && navigator.clipboard ? this._button("copy", say.t("copy"), "quiet", copy) : null, print),
       finish ? this._button("finish", say.t("finish"), "primary", finish) : this._button("again", say.t("again"), "plain", () => this._flow.restart()),
     ];
+  }
+
+  /** @returns {import("./ticket.js").Ticket} */
+  _ticket() {
+    const { show } = this;
+    return {
+      code: this._flow.booking,
+      show: show?.id ?? "",
+      title: show?.title ?? "",
+      theatre: show?.theatre_name ?? "",
+      city: show?.city ?? "",
+      starts_at: show?.starts_at ?? "",
+      seats: this._infos(this._flow.seats).map((seat) => ({ name: seatName(seat), section: seat.section })),
+    };
   }
 
   /** @param {Speaker} say */

@@ -16,7 +16,10 @@ const PREFIX = "tickingtickets.booking.";
 /** @param {string} show @returns {BookingRecord | null} */
 export function readRecord(show) {
   try {
-    return JSON.parse(recall(PREFIX + show) ?? "null");
+    const record = JSON.parse(recall(PREFIX + show) ?? "null");
+    // Anybody may have written there.
+    const sound = typeof record?.request === "string" && Array.isArray(record.seats) && record.seats.every((/** @type {unknown} */ id) => typeof id === "string");
+    return sound ? record : null;
   } catch {
     return null;
   }

@@ -1,21 +1,25 @@
 /**
  * A ticket as it is shown and printed: what, where, when, which seats, and its code to read and to scan.
  *
- * @import { SeatInfo, Show } from "../seat-map/types.js"
+ * @import { SeatInfo } from "../seat-map/types.js"
  * @import { Speaker } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
 import { qrCode } from "./qr.js";
 
 /**
- * @param {Speaker} say
- * @param {object} booking
- * @param {string} booking.code
- * @param {Show | null} booking.show
- * @param {SeatInfo[]} booking.seats
- * @returns {HTMLElement} the scannable code follows by itself
+ * @typedef {object} Ticket all that a ticket shows
+ * @property {string} code
+ * @property {string} show id
+ * @property {string} title
+ * @property {string} theatre
+ * @property {string} city
+ * @property {string} starts_at
+ * @property {{name: string, section: string}[]} seats
  */
-export function ticket(say, { code, show, seats }) {
+
+/** @param {Speaker} say @param {Ticket} booking @returns {HTMLElement} the scannable code follows by itself */
+export function ticket(say, { code, title, theatre, city, starts_at, seats }) {
   const scan = h("div", { class: "ticket-scan" });
   qrCode(code, say.t("scanCode")).then((svg) => {
     if (svg) scan.replaceChildren(svg);
@@ -23,10 +27,10 @@ export function ticket(say, { code, show, seats }) {
   return h(
     "article",
     { class: "ticket" },
-    h("p", { class: "ticket-title" }, show?.title ?? ""),
-    h("p", { class: "ticket-where" }, show ? `${show.theatre_name}, ${show.city}` : ""),
-    h("p", { class: "ticket-when" }, show ? say.t("when", { day: say.day(show.starts_at), time: say.time(show.starts_at) }) : ""),
-    h("ul", { class: "ticket-seats" }, ...seats.map((seat) => h("li", {}, h("b", {}, seatName(seat)), h("span", {}, seat.section)))),
+    h("p", { class: "ticket-title" }, title),
+    h("p", { class: "ticket-where" }, [theatre, city].filter(Boolean).join(", ")),
+    h("p", { class: "ticket-when" }, starts_at ? say.t("when", { day: say.day(starts_at), time: say.time(starts_at) }) : ""),
+    h("ul", { class: "ticket-seats" }, ...seats.map(({ name, section }) => h("li", {}, h("b", {}, name), h("span", {}, section)))),
     h("div", { class: "ticket-stub" }, h("div", {}, h("span", { class: "note" }, say.t("ticketCode")), h("code", {}, ...breakable(code))), scan),
   );
 }

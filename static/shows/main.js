@@ -6,6 +6,8 @@
  */
 import { h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
+import { ServerClock } from "../booking/clock.js";
+import { ticketList } from "../booking/tickets.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
@@ -14,10 +16,14 @@ const filters = find("#filters");
 const DAY_MS = 24 * 3600 * 1000;
 const GONE_AFTER_MS = 3 * 3600 * 1000;
 const FRESH_MS = 60000;
+const PATIENCE_MS = 10000;
 
 /** @type {Show[] | null} */
 let shows = null;
 let failed = false;
+/** The list that is shown could not be brought up to date. */
+let old = false;
+const clock = new ServerClock();
 let loadedAt = 0;
 let city = new URLSearchParams(location.search).get("city") ?? "";
 let words = "";
@@ -26,16 +32,19 @@ let say;
 
 async function load() {
   try {
-    const response = await fetch("/api/v1/shows");
+    const asked = performance.now();
+    const response = await fetch("/api/v1/shows", { signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    const all = /** @type {Show[]} */ ((await response.json()).shows);
-    const now = Date.now();
-    shows = all.filter((show) => Date.parse(show.starts_at) > now - GONE_AFTER_MS).sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
-    failed = false;
+    const answer = /** @type {{shows: Show[], server_time?: number}} */ (await response.json());
+    if (answer.server_time) clock.set(answer.server_time, asked);
+    const now = clock.now();
+    shows = answer.shows.filter((show) => Date.parse(show.starts_at) > now - GONE_AFTER_MS).sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
+    failed = old = false;
     loadedAt = now;
   } catch {
     // A list that we have is better than none.
     failed = shows === null;
+    old = !failed;
   }
   draw();
 }
@@ -44,10 +53,17 @@ function draw() {
   if (!say) return;
   list.setAttribute("aria-busy", String(!shows && !failed));
   drawFilters();
+  drawOwn();
   if (failed) list.replaceChildren(message("alert", "loadFailed", "loadFailedHint", "tryAgain", load));
   else if (!shows) list.replaceChildren(...skeleton());
   else if (!shows.length) list.replaceChildren(message("ticket", "noShows", "noShowsHint"));
   else drawShows(shows.filter(matches));
+}
+
+function drawOwn() {
+  const notice = old ? h("p", { class: "error", role: "status" }, icon("alert"), h("span", {}, say.t("listOld", { time: say.time(loadedAt) }))) : null;
+  const mine = ticketList(say, { now: clock.now() });
+  find("#own").replaceChildren(...[notice, mine].filter((node) => node !== null));
 }
 
 /** @param {Show} show */
@@ -102,7 +118,7 @@ function card(shows) {
 /** @param {string} when @returns {(string | Node)[]} */
 function dayTitle(when) {
   const key = say.dayKey(when);
-  const near = key === say.dayKey(Date.now()) ? "today" : key === say.dayKey(Date.now() + DAY_MS) ? "tomorrow" : "";
+  const near = key === say.dayKey(clock.now()) ? "today" : key === say.dayKey(clock.now() + DAY_MS) ? "tomorrow" : "";
   return near ? [say.t(near), h("span", {}, say.day(when))] : [say.day(when)];
 }
 
@@ -157,7 +173,7 @@ setUpPage(find("#switches"), (words) => {
   draw();
 });
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible" && Date.now() - loadedAt > FRESH_MS) load();
+  if (document.visibilityState === "visible" && clock.now() - loadedAt > FRESH_MS) load();
 });
 addEventListener("online", load);
 load();

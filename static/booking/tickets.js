@@ -1,0 +1,72 @@
+/**
+ * The tickets that this browser has bought, so that none is lost when somebody books again: a list that opens each.
+ *
+ * @import { Ticket } from "./ticket.js"
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { recall, remember } from "../app/page.js";
+import { ticket } from "./ticket.js";
+
+const KEY = "tickingtickets.tickets";
+const MOST = 30;
+/** A show is over this long after its beginning, at the latest. */
+const OVER_MS = 8 * 3600 * 1000;
+
+/** Newest first. @returns {Ticket[]} */
+export function tickets() {
+  try {
+    const all = JSON.parse(recall(KEY) ?? "[]");
+    return Array.isArray(all) ? all.filter((each) => typeof each?.code === "string" && Array.isArray(each.seats)) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** @param {Ticket} bought */
+export function keepTicket(bought) {
+  const all = tickets();
+  if (all.some(({ code }) => code === bought.code)) return;
+  remember(KEY, JSON.stringify([bought, ...all].slice(0, MOST)));
+}
+
+/**
+ * @param {Speaker} say
+ * @param {object} [which]
+ * @param {string} [which.show] of this show only; else of all that are not over
+ * @param {number} [which.now] ms since the epoch, by the server
+ * @returns {HTMLElement | null} null where there are none
+ */
+export function ticketList(say, { show, now = Date.now() } = {}) {
+  const found = tickets().filter((each) => (show ? each.show === show : Date.parse(each.starts_at) > now - OVER_MS));
+  if (!found.length) return null;
+  const entry = (/** @type {Ticket} */ bought) => {
+    const seats = say.list(bought.seats.map(({ name }) => name));
+    const when = say.t("when", { day: say.shortDay(bought.starts_at), time: say.time(bought.starts_at) });
+    const about = show ? h("span", {}, h("b", {}, seats)) : h("span", {}, h("b", {}, bought.title), h("span", {}, `${when} · ${seats}`));
+    return h("li", {}, h("button", { class: "my-ticket", type: "button", "data-code": bought.code, onclick: () => openTicket(say, bought) }, icon("ticket"), about));
+  };
+  return h("section", { class: "my-tickets" }, h(show ? "h3" : "h2", {}, say.t(show ? "yourTicketsHere" : "yourTickets")), h("ul", {}, ...found.map(entry)));
+}
+
+/** @param {Speaker} say @param {Ticket} bought */
+function openTicket(say, bought) {
+  const before = document.activeElement;
+  const dialog = h("dialog", { class: "ticket-dialog", "aria-label": say.t("ticketOf", { title: bought.title }) });
+  dialog.append(
+    ticket(say, bought),
+    h("p", { class: "hint" }, say.t("bookedHint")),
+    h(
+      "div",
+      { class: "pair" },
+      h("button", { class: "button quiet", type: "button", onclick: () => print() }, say.t("print")),
+      h("button", { class: "button primary", type: "button", autofocus: true, onclick: () => dialog.close() }, say.t("close")),
+    ),
+  );
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (before instanceof HTMLElement) before.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}

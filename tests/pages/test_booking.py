@@ -1,0 +1,373 @@
+"""Booking as people who interrupt it: reload, two tabs, lost networks, slow payments, odd browsers and screens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Error, Page, Route, expect
+
+from realtime.dev.cluster import Cluster
+from tests.cluster import Client, node_urls, pay, until
+from tests.pages.conftest import Person
+from tests.pages.test_main_job import multiplex_show
+
+ODD_BROWSERS = {
+    "over plain http": """
+        Object.defineProperty(navigator, 'locks', { value: undefined });
+        Object.defineProperty(navigator, 'clipboard', { value: undefined });
+        delete Crypto.prototype.randomUUID;
+    """,
+    "with storage forbidden": """
+        Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } });
+    """,
+    "with rubbish in its storage": """
+        const rubbish = { 'booking.SHOW': '{"seats":5}', tickets: '[1,{"code":2}]', leftovers: 'x' };
+        for (const key in rubbish) localStorage.setItem('tickingtickets.' + key, rubbish[key]);
+    """,
+}
+
+
+async def pair_of_tabs(browser: Browser, cluster: Cluster, show: str) -> tuple[Person, Person]:
+    """Two tabs of one person; the first has an identity before the second comes."""
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    tab = Person(asha.context, await asha.context.new_page(), asha.node)
+    await tab.goes(f"/shows/{show}")
+    return asha, tab
+
+
+async def first_to_hold(client: Client, show: str, seat: str) -> dict[str, Any]:
+    """Hold a seat as soon as somebody else's time is up."""
+
+    async def held() -> dict[str, Any] | None:
+        answer = await client.call("seats:hold", {"show": show, "seats": [seat], "request_id": "first"})
+        return answer if answer["ok"] else None
+
+    answer: dict[str, Any] = await until(held)
+    return answer
+
+
+class SlowBank:
+    """Holds payments of a page back until they are let go; counts them."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.came = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    @classmethod
+    async def of(cls, where: Page | BrowserContext) -> SlowBank:
+        bank = cls()
+        await where.route("**/demo/pay", bank._pay)
+        return bank
+
+    async def _pay(self, route: Route) -> None:
+        self.asked += 1
+        self.came.set()
+        await self.let_go.wait()
+        # Whoever left in the meantime is not told.
+        with contextlib.suppress(Error):
+            await route.continue_()
+
+
+async def test_a_reload_in_the_middle_of_paying_goes_back_to_the_hold(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("C-5")
+    bank = await SlowBank.of(asha.page)
+    await asha.presses("pay")
+    await bank.came.wait()
+    await asha.is_at("paying")
+    await asha.goes(f"/shows/{show}")
+    bank.let_go.set()
+    # What was not answered was not paid: nothing is begun by itself, nothing is lost.
+    await asha.is_at("held")
+    await asha.sees("C-5", "mine")
+    await expect(asha.page.get_by_role("timer")).to_contain_text(":")
+    await asha.presses("pay")
+    await asha.is_at("booked")
+    await asha.leaves()
+
+
+async def test_an_impatient_finger_pays_once(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("C-6")
+    bank = await SlowBank.of(asha.page)
+    press = "() => { for (let n = 0; n < 5; n++) document.querySelector('[data-key=pay]')?.click(); }"
+    await asha.page.evaluate(press)
+    await bank.came.wait()
+    await asha.page.evaluate(press)
+    bank.let_go.set()
+    await asha.is_at("booked")
+    assert bank.asked == 1
+    await asha.leaves()
+
+
+async def test_two_tabs_pay_once_and_a_reload_of_one_does_not_pay_again(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha, tab = await pair_of_tabs(browser, cluster, show)
+    await asha.holds("C-7")
+    await tab.is_at("held")
+    bank = await SlowBank.of(asha.context)
+    await asha.presses("pay")
+    await bank.came.wait()
+    # The other one knows that paying is under way, and waits with it.
+    await tab.is_at("paying")
+    await tab.goes(f"/shows/{show}")
+    await tab.is_at("paying")
+    bank.let_go.set()
+    for each in (asha, tab):
+        await each.is_at("booked")
+    assert bank.asked == 1
+    assert tab.errors == []
+    await asha.leaves()
+
+
+async def test_two_tabs_that_hold_at_once_hold_once(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha, tab = await pair_of_tabs(browser, cluster, show)
+    await asha.clicks("D-8")
+    await tab.clicks("E-8")
+    press = "() => document.querySelector('[data-key=hold]').click()"
+    await asyncio.gather(*(each.page.evaluate(press) for each in (asha, tab)))
+    for each in (asha, tab):
+        await each.is_at("held")
+    held = [await each.page.locator(".seat-name").all_inner_texts() for each in (asha, tab)]
+    assert held[0] == held[1]
+    assert held[0] in (["D-8"], ["E-8"])
+    other = "E-8" if held[0] == ["D-8"] else "D-8"
+    await asha.sees(other, "free")
+    await asha.presses("pay")
+    await tab.is_at("booked")
+    await asha.leaves()
+
+
+async def test_giving_back_in_one_tab_waits_for_the_payment_of_the_other(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha, tab = await pair_of_tabs(browser, cluster, show)
+    await asha.holds("C-9")
+    await tab.is_at("held")
+    bank = await SlowBank.of(asha.page)
+    both = "() => document.querySelector('[data-key=release]').click()"
+    await asha.presses("pay")
+    await tab.page.evaluate(both)
+    await bank.came.wait()
+    bank.let_go.set()
+    for each in (asha, tab):
+        await each.is_at("booked")
+    await asha.sees("C-9", "mine")
+    await asha.leaves()
+
+
+async def test_a_payment_that_comes_too_late_is_refunded_in_so_many_words(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster, hold_s=2)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("B-4")
+    bank = await SlowBank.of(asha.page)
+    await asha.presses("pay")
+    await bank.came.wait()
+    bala = await Client.connect(node_urls(cluster)[2])
+    hold = await first_to_hold(bala, show, "B-4")
+    proof = await pay(node_urls(cluster)[2], hold["hold"]["id"])
+    assert (await bala.call("seats:confirm", {"hold": hold["hold"]["id"], "payment": proof}))["ok"]
+    bank.let_go.set()
+    await asha.is_at("rejected")
+    await expect(asha.page.get_by_role("heading", name="went to someone else")).to_be_focused()
+    await expect(asha.page.locator("#panel")).to_contain_text("refunded in full")
+    await asha.presses("again")
+    await asha.is_at("choosing")
+    await asha.sees("B-4", "sold")
+    await bala.close()
+    await asha.leaves()
+
+
+async def test_a_payment_that_comes_late_books_seats_that_are_still_free(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster, hold_s=1)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("B-5")
+    bank = await SlowBank.of(asha.page)
+    await asha.page.evaluate("() => document.querySelector('[data-key=pay]').click()")
+    await bank.came.wait()
+    # The hold is over; the payment is not.
+    await asha.page.wait_for_function("() => document.querySelector('seat-map').isFree('B-5')")
+    await asha.is_at("paying")
+    bank.let_go.set()
+    await asha.is_at("booked")
+    await asha.leaves()
+
+
+async def test_time_runs_out_offline_too_and_the_seats_can_be_had_again(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster, hold_s=2)
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+    await asha.holds("B-6", "B-7")
+    await asha.context.set_offline(True)
+    await asha.page.evaluate("() => document.querySelector('seat-map').live.connection._lost()")
+    await asha.is_at("expired")
+    await expect(asha.page.locator("#panel")).to_contain_text("No money was taken")
+    bala = await Client.connect(node_urls(cluster)[2])
+    await first_to_hold(bala, show, "B-7")
+    await asha.context.set_offline(False)
+    await asha.sees("B-7", "held")
+    await expect(asha.page.locator("#panel")).to_contain_text("B-6 still free")
+    await asha.presses("hold-again")
+    await asha.is_at("held")
+    await asha.sees("B-6", "mine")
+    await bala.close()
+    await asha.leaves()
+
+
+async def test_a_cut_in_the_moment_of_holding_holds_once_when_it_is_over(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+    await asha.clicks("D-12")
+    await asha.page.evaluate(
+        """() => {
+            const { connection } = document.querySelector('seat-map').live;
+            const ask = connection.request.bind(connection);
+            connection.request = (event, ...more) => {
+                if (event === 'seats:hold') connection._lost();
+                return ask(event, ...more);
+            };
+        }"""
+    )
+    await asha.page.route("**/socket.io/**", lambda route: route.abort())
+    await asha.presses("hold")
+    await asha.is_at("holding")
+    await asha.page.unroute("**/socket.io/**")
+    await asha.goes(f"/shows/{show}")
+    await asha.is_at("held")
+    await asha.sees("D-12", "mine")
+    await asha.leaves()
+
+
+async def test_a_hold_that_the_region_lost_is_told_as_that(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("G-3")
+    await asha.page.evaluate(
+        """(show) => {
+            const { hold } = JSON.parse(localStorage.getItem('tickingtickets.booking.' + show));
+            const message = { event: 'hold:expired', payload: { hold, show, reason: 'lost' } };
+            document.querySelector('seat-map').live._message(message);
+        }""",
+        show,
+    )
+    await asha.is_at("expired")
+    await expect(asha.page.get_by_role("heading", name="This hold was lost")).to_be_focused()
+    await asha.leaves()
+
+
+async def test_the_clock_is_extended_once_and_a_reload_remembers(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("H-4")
+    await asha.presses("extend")
+    await expect(asha.page.locator('[data-key="extend"]')).to_have_count(0)
+    await asha.page.evaluate("() => localStorage.setItem('unrelated', '1')")
+    await asha.goes(f"/shows/{show}")
+    await asha.is_at("held")
+    await expect(asha.page.locator('[data-key="extend"]')).to_have_count(0)
+    await asha.leaves()
+
+
+async def test_back_and_forward_find_the_hold_and_the_ticket(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0])
+    await asha.page.locator(f'a[href="/shows/{show}"]').click()
+    await asha.page.wait_for_selector("html[data-ready]")
+    await asha.holds("G-4")
+    await asha.page.go_back()
+    await asha.page.wait_for_selector(".card")
+    await asha.page.go_forward()
+    await asha.is_at("held")
+    await asha.presses("pay")
+    await asha.is_at("booked")
+    code = await asha.page.locator(".ticket code").inner_text()
+    await asha.page.go_back()
+    await asha.page.wait_for_selector(".card")
+    await asha.page.go_forward()
+    await asha.is_at("booked")
+    assert await asha.page.locator(".ticket code").inner_text() == code
+    await asha.leaves()
+
+
+async def test_whoever_books_again_keeps_the_first_ticket(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
+    codes = []
+    for seat in ("G-5", "G-6"):
+        await asha.holds(seat)
+        await asha.presses("pay")
+        await asha.is_at("booked")
+        codes.append(await asha.page.locator(".ticket code").inner_text())
+        await asha.presses("again")
+        await asha.is_at("choosing")
+    assert codes[0] != codes[1]
+    mine = asha.page.locator("#panel .my-ticket")
+    await expect(mine).to_have_count(2)
+    await asha.goes("/")
+    await expect(asha.page.get_by_role("heading", name="Your tickets")).to_be_visible()
+    await asha.page.locator("#own .my-ticket").last.click()
+    dialog = asha.page.get_by_role("dialog")
+    await expect(dialog.locator("code")).to_have_text(codes[0].replace("\n", ""))
+    await expect(dialog.locator("svg.qr")).to_be_visible()
+    await dialog.get_by_role("button", name="Close").click()
+    await expect(dialog).to_have_count(0)
+    await asha.leaves()
+
+
+@pytest.mark.parametrize("kind", ODD_BROWSERS)
+async def test_booking_works_in_a_browser(browser: Browser, cluster: Cluster, kind: str) -> None:
+    show = await multiplex_show(cluster)
+    context = await browser.new_context(locale="en-IN", reduced_motion="reduce")
+    await context.add_init_script(ODD_BROWSERS[kind].replace("SHOW", show))
+    asha = Person(context, await context.new_page(), node_urls(cluster)[0])
+    await asha.goes(f"/shows/{show}")
+    await asha.holds("K-3")
+    await asha.presses("pay")
+    await asha.is_at("booked")
+    await asha.leaves()
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024), (1280, 800), (1920, 1080)])
+async def test_nothing_sticks_out_and_everything_can_be_touched(
+    browser: Browser, cluster: Cluster, width: int, height: int
+) -> None:
+    show = await multiplex_show(cluster)
+    context = await browser.new_context(viewport={"width": width, "height": height}, has_touch=True, locale="hi-IN")
+    asha = Person(context, await context.new_page(), node_urls(cluster)[0])
+
+    async def is_in_order() -> None:
+        trouble = await asha.page.evaluate(
+            """() => {
+                const trouble = [];
+                const wide = document.documentElement.scrollWidth - innerWidth;
+                if (wide > 0) trouble.push(`${wide} px too wide`);
+                for (const each of document.querySelectorAll('main button, main a, main input, dialog button')) {
+                    const { width, height } = each.getBoundingClientRect();
+                    if (width && (height < 44 || width < 44)) trouble.push(`${each.outerHTML} ${width} x ${height}`);
+                }
+                return trouble;
+            }"""
+        )
+        assert trouble == []
+
+    await asha.goes("/")
+    await asha.page.wait_for_selector(".card")
+    await is_in_order()
+    await asha.goes(f"/shows/{show}")
+    await is_in_order()
+    await asha.clicks("F-11")
+    await asha.clicks("F-12")
+    await is_in_order()
+    await asha.presses("hold")
+    await asha.is_at("held")
+    await is_in_order()
+    await asha.presses("pay")
+    await asha.is_at("booked")
+    await asha.page.wait_for_selector("svg.qr")
+    await is_in_order()
+    await asha.leaves()
