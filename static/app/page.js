@@ -31,6 +31,15 @@ export function remember(key, value) {
   }
 }
 
+/** Part `n` of the address, decoded; "" where there is none or it is malformed. @param {number} n */
+export function addressPart(n) {
+  try {
+    return decodeURIComponent(location.pathname.split("/").filter(Boolean)[n] ?? "");
+  } catch {
+    return "";
+  }
+}
+
 /** The chosen language, else the device's. */
 export function locale() {
   return supported(recall(LOCALE) ?? navigator.language);
@@ -72,7 +81,7 @@ function languageSwitch(label, apply) {
   };
   const select = h("select", { class: "language", "aria-label": label, onchange: choose });
   for (const { code, name } of languages) select.append(h("option", { value: code, lang: code, selected: code === locale() }, name));
-  return select;
+  return h("span", { class: "language-switch" }, icon("globe"), select);
 }
 
 /** @param {string} label @param {() => void} apply */

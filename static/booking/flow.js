@@ -115,7 +115,7 @@ export class Flow extends EventTarget {
 
   async extend() {
     const { hold } = readRecord(this._show) ?? {};
-    if (!hold) return;
+    if (!hold || this._busy) return;
     await this._do(this.step, async () => {
       try {
         this._take(await this._timed(() => this._map.extend(hold)));
@@ -131,6 +131,7 @@ export class Flow extends EventTarget {
   /** Give the seats back. */
   async release() {
     const { hold } = readRecord(this._show) ?? {};
+    if (this._busy) return;
     await this._do(this.step, () =>
       this._alone(async () => {
         // Another tab may have paid while we waited for our turn.

@@ -2,14 +2,15 @@
  * The page of a show: puts the map, the flow and the panel together.
  */
 import "../seat-map/seat-map.js";
-import { setUpPage } from "../app/page.js";
+import { addressPart, setUpPage } from "../app/page.js";
 import { Flow } from "./flow.js";
+import { haveIdentity } from "./identity.js";
 import { Panel } from "./panel.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const map = /** @type {import("../seat-map/seat-map.js").SeatMap} */ (find("seat-map"));
-const show = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
+const show = addressPart(1) || "-";
 const flow = new Flow(map, show);
 const panel = new Panel(find("#panel"), flow, map);
 const live = find("#live");
@@ -55,5 +56,6 @@ setUpPage(find("#switches"), (words, theme) => {
   describe();
   liveness();
 });
+await haveIdentity();
 map.setAttribute("show", show);
 flow.resume();

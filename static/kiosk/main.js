@@ -6,7 +6,7 @@
  * @import { Speaker } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
-import { recall, remember, theme } from "../app/page.js";
+import { addressPart, recall, remember, theme } from "../app/page.js";
 import { leftovers, settleLeftovers } from "../booking/leftovers.js";
 import { readRecord } from "../booking/record.js";
 import { languages, speaker, supported } from "../i18n/i18n.js";
@@ -19,7 +19,7 @@ const CURRENT = "tickingtickets.kiosk.show";
 const PIN_PATIENCE_MS = 8000;
 const CLOCK_MS = 5000;
 
-const id = decodeURIComponent(location.pathname.split("/").filter(Boolean)[1] ?? "");
+const id = addressPart(1);
 const bar = /** @type {HTMLElement} */ (document.getElementById("bar"));
 const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
 const programme = new Programme(id);
@@ -115,14 +115,14 @@ function draw() {
     if (screen.firstElementChild !== booking.element) screen.replaceChildren(booking.element);
   } else screen.replaceChildren(...content());
   if (drawn && drawn !== now) screen.focus({ preventScroll: true });
-  if (drawn !== now) scrollTo(0, 0);
+  if (drawn !== now) screen.scrollTo(0, 0);
   drawn = now;
 }
 
 function content() {
   switch (programme.state) {
     case "open":
-      return programme.today.length ? [heading(), h("ul", { class: "kiosk-shows" }, ...programme.today.map(card))] : [heading(), message("calendar", "kioskNone", "kioskNoneHint")];
+      return programme.today.length ? [heading(), h("ul", { class: "kiosk-shows" }, ...programme.today.map(card))] : [heading(), message("calendar", "kioskNone", "kioskNoneHint", "below")];
     case "cut":
       return [message("alert", "kioskCut", "kioskCutHint", "cut")];
     case "trouble":
@@ -170,7 +170,7 @@ function theatres() {
 
 /** @param {string} sign @param {string} title @param {string} hint @param {string} [kind] */
 function message(sign, title, hint, kind = "") {
-  return h("div", { class: `kiosk-message ${kind}`, role: "status" }, icon(sign), h("h2", {}, say.t(title, { name: id })), h("p", {}, say.t(hint)));
+  return h("div", { class: `kiosk-message ${kind}`, role: "status" }, icon(sign), h(kind === "below" ? "h2" : "h1", {}, say.t(title, { name: id })), h("p", {}, say.t(hint)));
 }
 
 function drawBar() {
@@ -183,7 +183,8 @@ function drawBar() {
       : h("span", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 }), h("span", {}, say.t("brand"))),
     booking && step !== "booked"
       ? h("div", { class: "what" }, h("h1", {}, booking.show.title), h("p", {}, say.t("when", { day: say.shortDay(booking.show.starts_at), time: say.time(booking.show.starts_at) })))
-      : h("span", { class: "kiosk-clock", id: "clock" }, say.time(programme.clock.now())),
+      : h("span", { class: "kiosk-clock", id: "clock" }, programme.theatre ? say.time(programme.clock.now()) : ""),
+    ...(step === "booked" ? [h("h1", { class: "hidden" }, booking?.show.title ?? "")] : []),
     h("div", { class: "kiosk-languages", role: "group", "aria-label": say.t("languageLabel") }, ...languages.map(languageButton)),
     h("button", { class: "button quiet kiosk-staff", type: "button", "data-key": "staff", "aria-label": say.t("staff"), onclick: () => attendant.open(say) }, icon("lock")),
   ];
@@ -221,7 +222,7 @@ programme.addEventListener("change", () => {
 });
 setInterval(() => {
   const clock = document.getElementById("clock");
-  if (clock) clock.textContent = say.time(programme.clock.now());
+  if (clock && programme.theatre) clock.textContent = say.time(programme.clock.now());
   if (programme.state === "open" && leftovers()) settleLeftovers(programme.server);
 }, CLOCK_MS);
 document.body.append(warning.element, attendant.element);
