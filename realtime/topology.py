@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -49,11 +50,15 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All regions by name, and the public URL of every node by region (browsers fail over along these)."""
+    """All regions by name, and the public URL of every node by region (browsers fail over along these).
+
+    ``origins`` are those of other sites whose pages may embed the seat map.
+    """
 
     regions: Mapping[str, Region]
     nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     payments: str = ""
+    origins: tuple[str, ...] = ()
 
     def theatre_region(self, theatre: str) -> str | None:
         """Return the region that the file gives a theatre to, or None when only a declaration will tell."""
@@ -75,6 +80,7 @@ class _RegionForm(msgspec.Struct, forbid_unknown_fields=True):
 class _Form(msgspec.Struct, forbid_unknown_fields=True):
     regions: dict[str, _RegionForm]
     payments: str = ""
+    origins: list[str] = []
 
 
 def load(path: Path) -> Topology:
@@ -112,11 +118,20 @@ def parse(text: str, where: str = "topology") -> Topology:
             owner[theatre] = name
     if not form.regions:
         raise TopologyError(f"{where}: no regions")
+    for origin in form.origins:
+        if not _is_origin(origin):
+            raise TopologyError(f"{where}: origins: {origin!r} is not an origin such as https://shop.example")
     return Topology(
         regions={name: _region(name, region) for name, region in form.regions.items()},
         nodes={name: tuple(region.nodes) for name, region in form.regions.items()},
         payments=form.payments,
+        origins=tuple(form.origins),
     )
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"
 
 
 def _region(name: str, form: _RegionForm) -> Region:

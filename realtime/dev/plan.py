@@ -47,6 +47,8 @@ class ClusterPlan:
     """In each region."""
     ledgers: Mapping[str, str] = field(default_factory=dict)
     """URLs of ledgers that are not files of this cluster."""
+    origins: tuple[str, ...] = ()
+    """Other sites whose pages may embed the seat map."""
 
     @property
     def regions(self) -> list[str]:
@@ -98,7 +100,7 @@ class ClusterPlan:
 
     def topology(self, near: str) -> str:
         """Return the topology file for processes in ``near``: the same for all, unless links are delayed."""
-        lines = ['payments = "demo"', ""]
+        lines = ['payments = "demo"', f"origins = {[*self.origins]}".replace("'", '"'), ""]
         for owner in self.regions:
             lines += [
                 f"[regions.{owner}]",
@@ -129,6 +131,7 @@ def plan(
     links: bool = False,
     sentinels: Collection[str] = (),
     ledgers: Mapping[str, str] | None = None,
+    origins: tuple[str, ...] = (),
     port: Callable[[], int] | None = None,
 ) -> ClusterPlan:
     """Plan a cluster on the fixed ports, or on those that ``port`` gives (tests).
@@ -158,4 +161,5 @@ def plan(
         sentinels=several(FIRST_SENTINEL_PORT, SENTINELS, sentinels),
         keepers=keepers_per_region,
         ledgers=ledgers or {},
+        origins=origins,
     )

@@ -59,7 +59,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     identities = Identities(settings.secret, settings.operator_key)
     sio = socketio.AsyncServer(
         async_mode="aiohttp",
-        cors_allowed_origins=[*pages.origins(nodes)] or None,
+        cors_allowed_origins=[*pages.origins(nodes), *topology.origins] or None,
         max_http_buffer_size=limits.MAX_EVENT_BYTES,
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
@@ -95,7 +95,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     app.router.add_get("/metrics", metrics.handler(rooms, feeds, events))
     pages.add_pages(app, static)
     app.on_response_prepare.append(pages.security_headers(nodes))
-    app.on_response_prepare.append(pages.cross_origin(nodes))
+    app.on_response_prepare.append(pages.cross_origin(nodes, topology.origins))
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
         # A crowd of viewers is a crowd of long-lived objects: without this the collector walks all of them, again and

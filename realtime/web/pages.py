@@ -57,18 +57,25 @@ def origins(nodes: Sequence[str]) -> set[str]:
     return {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in nodes}
 
 
-def cross_origin(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Return an ``on_response_prepare`` handler that lets pages of the other nodes read the API (fail-over)."""
-    allowed = origins(nodes)
+def cross_origin(
+    nodes: Sequence[str], others: Sequence[str]
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return an ``on_response_prepare`` handler that lets other pages take modules from here and read the API.
+
+    Those are the pages of the other nodes (fail-over) and of the origins ``others`` (sites that embed the seat map).
+    """
+    allowed = origins(nodes) | set(others)
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get("Origin", "")
         # Socket.IO answers for itself.
-        if origin in allowed and not request.path.startswith("/socket.io/"):
+        if request.path.startswith("/socket.io/"):
+            return
+        response.headers["Vary"] = "Origin, Accept-Encoding"
+        if origin in allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
-            response.headers["Vary"] = "Origin, Accept-Encoding"
 
     return add
 

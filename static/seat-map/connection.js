@@ -5,7 +5,8 @@
  * list. A request that was not answered before the connection broke is sent again on the next one; callers only send
  * requests that the server answers twice without doing them twice (docs/protocol.md).
  *
- * Events: `state` (detail: ConnectionState), `message` (detail: {event, payload}), `online` after each (re)connect.
+ * Events: `state` (detail: ConnectionState), `message` (detail: {event, payload}), `online` after each (re)connect,
+ * `exhausted` when every node was tried in vain (it goes on trying).
  *
  * @import { ConnectionState } from "./types.js"
  */
@@ -28,12 +29,12 @@ export class RequestError extends Error {
 }
 
 export class Connection extends EventTarget {
-  /** @param {string} server the node to begin with, an origin */
-  constructor(server) {
+  /** @param {string[]} nodes origins, the one to begin with first */
+  constructor(nodes) {
     super();
     /** @type {string[]} */
-    this.nodes = [server];
-    this.base = server;
+    this.nodes = nodes;
+    this.base = nodes[0];
     /** @type {ConnectionState} */
     this.state = "connecting";
     this.owner = "";
@@ -43,6 +44,11 @@ export class Connection extends EventTarget {
     this._timer = 0;
     this._closed = false;
     this._wake = () => this._nudge();
+  }
+
+  /** Whether every node was tried in vain. */
+  get exhausted() {
+    return this._failures > this.nodes.length;
   }
 
   /** The identity token, "" before the first session. It is this browser's; all tabs share it. */
@@ -76,7 +82,7 @@ export class Connection extends EventTarget {
 
   /** @param {string[]} nodes origins to fail over to, best first */
   setNodes(nodes) {
-    this.nodes = [...new Set([this.nodes[0], ...nodes.map((url) => new URL(url).origin)])];
+    this.nodes = [...new Set([...this.nodes, ...nodes.map((url) => new URL(url).origin)])];
   }
 
   /**
@@ -188,6 +194,7 @@ export class Connection extends EventTarget {
     this._setState("offline");
     const wait = RETRY_MS[Math.min(this._failures, RETRY_MS.length - 1)];
     this._failures++;
+    if (this._failures === this.nodes.length + 1) this.dispatchEvent(new Event("exhausted"));
     clearTimeout(this._timer);
     // Spread out: a node's viewers should not all knock at the next one in the same instant.
     this._timer = setTimeout(() => this._connect(), wait * (0.5 + Math.random()));

@@ -1,39 +1,56 @@
 /**
- * Names of the sections with what is free in them, over the plan when it is seen from afar.
+ * Names of the sections with what is free in them, over the plan when it is seen from afar. With much room a label says
+ * how many are free, with little a gauge shows how much; the tip of a section always says both.
  *
  * @import { Camera } from "./camera.js"
- * @import { Layout } from "./layout.js"
+ * @import { Layout, Section } from "./layout.js"
  * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Rect } from "./types.js"
  */
 import { h } from "../app/dom.js";
 import { touches } from "./painter.js";
-import { FREE } from "./seat-states.js";
+import { FREE, UNKNOWN } from "./seat-states.js";
 
 /** Seats larger than this (CSS pixels) speak for themselves. */
 const NEAR = 9;
 /** A label's size, CSS pixels; measuring sixty boxes in each frame of a zoom would cost more than it is worth. */
 const LETTER = 6.4;
-const FULL_WIDTH = 76;
-const FULL_HEIGHT = 38;
-const SMALL_HEIGHT = 20;
+const SIZES = { full: { least: 76, tall: 46 }, name: { least: 40, tall: 27 }, gauge: { least: 26, tall: 10 } };
+/** Below this share of names that fit, gauges alone tell more. */
+const ENOUGH_NAMES = 0.6;
+
+/** @typedef {keyof typeof SIZES} Form */
+/** @typedef {{box: HTMLElement, count: HTMLElement, bar: HTMLElement, said: number, form: Form | "none" | null}} Label */
 
 export class Labels {
   /** @param {HTMLElement} pane @param {Camera} camera */
   constructor(pane, camera) {
     this._pane = pane;
     this._camera = camera;
-    /** @type {{box: HTMLElement, free: HTMLElement, said: number}[]} */
+    /** @type {Label[]} */
     this._labels = [];
-    this._free = new Int32Array(0);
+    this._scale = 0;
+    /** Free seats by section, as of the last count. */
+    this.bySection = new Int32Array(0);
+    /** Free seats in all; -1 before the first snapshot. */
+    this.free = -1;
+  }
+
+  /** Whether sections stand for their seats. @param {Layout} layout @param {number} size of a seat on the screen */
+  shown(layout, size) {
+    return size < NEAR && layout.sections.length > 1;
   }
 
   /** @param {Layout} layout */
   reset(layout) {
     this._labels = layout.sections.map(({ name }) => {
-      const free = h("span", { class: "label-free" });
-      return { box: h("div", { class: "label" }, h("span", { class: "label-name" }, name), free), free, said: -1 };
+      const bar = h("i");
+      const count = h("span", { class: "label-free" });
+      const box = h("div", { class: "label" }, h("span", { class: "label-name" }, name), h("span", { class: "gauge" }, bar), count);
+      return { box, count, bar, said: -1, form: null };
     });
     this._pane.replaceChildren(...this._labels.map(({ box }) => box));
+    this._scale = 0;
   }
 
   /**
@@ -44,68 +61,83 @@ export class Labels {
    */
   count(layout, status, say) {
     const free = new Int32Array(layout.sections.length);
-    let unknown = false;
+    let all = 0;
+    let unknown = layout.count === 0;
     for (let n = 0; n < layout.count; n++) {
       const is = status(n);
-      if (is === FREE) free[layout.section[n]]++;
-      unknown ||= is === 4;
+      if (is === FREE) {
+        free[layout.section[n]]++;
+        all++;
+      }
+      unknown ||= is === UNKNOWN;
     }
-    this._free = free;
+    this.bySection = free;
+    this.free = unknown ? -1 : all;
+    if (unknown) return;
     this._labels.forEach((label, n) => {
-      if (label.said === free[n] || unknown) return;
+      if (label.said === free[n]) return;
       label.said = free[n];
-      label.free.textContent = free[n] ? say.t("freeCount", { n: free[n] }) : say.t("full");
-      label.box.classList.toggle("full", !free[n]);
+      label.count.textContent = free[n] ? say.t("freeCount", { n: free[n] }) : say.t("full");
+      label.box.classList.toggle("sold-out", !free[n]);
+      label.bar.style.width = `${Math.ceil((100 * free[n]) / (layout.sections[n]?.count || 1))}%`;
     });
-  }
-
-  /** Free seats in all, as of the last count. */
-  get free() {
-    return this._free.reduce((sum, n) => sum + n, 0);
   }
 
   /** @param {Layout} layout @param {number} size of a seat on the screen */
   frame(layout, size) {
-    const shown = size < NEAR && layout.sections.length > 1;
-    this._pane.hidden = !shown;
+    const shown = this.shown(layout, size);
+    if (this._pane.hidden === shown) this._pane.hidden = !shown;
     if (!shown) return;
-    // All with what is free in them, or all with their names alone: a mixture reads as if it meant something.
-    const roomy = layout.sections.every((section, n) => !this._collides(this._box(section, true), layout.sections.slice(0, n).map((other) => this._box(other, true))));
-    /** @type {import("./types.js").Rect[]} */
-    const taken = [];
-    layout.sections.forEach((section, n) => {
+    const { scale, x, y } = this._camera;
+    if (scale !== this._scale) this._arrange(layout, scale);
+    this._scale = scale;
+    this._pane.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+  }
+
+  // Where labels lie depends on the scale alone, so a pan moves only the pane that they are on.
+  /** @param {Layout} layout @param {number} scale */
+  _arrange({ sections }, scale) {
+    /** @type {Form[][]} from the most telling to the least */
+    const ways = [["full"], ["name", "gauge"], ["gauge"]];
+    // All with what is free in them, or none: a mixture reads as if it meant something.
+    const [full, names, gauges] = ways.map((way) => fit(sections, way, scale));
+    const named = names.filter((form) => form === "name").length;
+    const forms = !full.includes("none") ? full : named >= sections.length * ENOUGH_NAMES ? names : gauges;
+    sections.forEach((section, n) => {
       const label = this._labels[n];
-      if (label) this._place(label.box, this._box(section, roomy), roomy, taken);
+      if (!label) return;
+      if (forms[n] !== label.form) label.box.className = `label as-${forms[n]}${label.said === 0 ? " sold-out" : ""}`;
+      label.form = forms[n];
+      label.box.style.transform = `translate(${Math.round(section.x * scale)}px, ${Math.round(section.y * scale)}px) translate(-50%, -50%)`;
     });
   }
+}
 
-  /** @param {import("./layout.js").Section} section @param {boolean} full @returns {import("./types.js").Rect} on the screen */
-  _box(section, full) {
-    const { scale, x, y } = this._camera;
-    const [px, py] = [section.x * scale + x, section.y * scale + y];
-    const half = Math.max(section.name.length * LETTER + 18, full ? FULL_WIDTH : 0) / 2;
-    const tall = (full ? FULL_HEIGHT : SMALL_HEIGHT) / 2;
-    return { left: px - half, right: px + half, top: py - tall, bottom: py + tall };
-  }
+/**
+ * The first form of these in which each label has room beside those before it.
+ * @param {Section[]} sections
+ * @param {Form[]} way
+ * @param {number} scale
+ * @returns {(Form | "none")[]}
+ */
+function fit(sections, way, scale) {
+  /** @type {Rect[]} */
+  const taken = [];
+  return sections.map((section) => {
+    for (const form of way) {
+      const place = box(section, form, scale);
+      if (taken.some((other) => touches(place, other))) continue;
+      taken.push(place);
+      return form;
+    }
+    return "none";
+  });
+}
 
-  /** @param {import("./types.js").Rect} box @param {import("./types.js").Rect[]} others */
-  _collides(box, others) {
-    return others.some((other) => touches(box, other));
-  }
-
-  /**
-   * Put a label where it belongs, unless another one is there or it is out of sight.
-   * @param {HTMLElement} box
-   * @param {import("./types.js").Rect} at
-   * @param {boolean} full
-   * @param {import("./types.js").Rect[]} taken by labels before it
-   */
-  _place(box, at, full, taken) {
-    const { width, height } = this._camera;
-    box.hidden = !touches(at, { left: 0, top: 0, right: width, bottom: height }) || this._collides(at, taken);
-    if (box.hidden) return;
-    taken.push(at);
-    box.classList.toggle("small", !full);
-    box.style.transform = `translate(${Math.round((at.left + at.right) / 2)}px, ${Math.round((at.top + at.bottom) / 2)}px) translate(-50%, -50%)`;
-  }
+/** @param {Section} section @param {Form} form @param {number} scale @returns {Rect} CSS pixels from the plan's corner */
+function box(section, form, scale) {
+  const { least, tall } = SIZES[form];
+  const half = Math.max(form === "gauge" ? 0 : section.name.length * LETTER + 18, least) / 2;
+  const [x, y] = [section.x * scale, section.y * scale];
+  return { left: x - half, right: x + half, top: y - tall / 2, bottom: y + tall / 2 };
 }

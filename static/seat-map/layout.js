@@ -15,6 +15,7 @@
  * @property {number} x the middle
  * @property {number} y the middle
  * @property {number[]} rows indices into `Layout.rows`, front to back
+ * @property {number[]} categories indices into `Layout.categories` of its seats
  */
 
 /**
@@ -135,7 +136,7 @@ export class Layout {
     if (n === undefined) {
       n = this.sections.length;
       this._sectionOf.set(name, n);
-      this.sections.push({ name, count: 0, bounds: { left: 0, top: 0, right: 0, bottom: 0 }, x: 0, y: 0, rows: [] });
+      this.sections.push({ name, count: 0, bounds: { left: 0, top: 0, right: 0, bottom: 0 }, x: 0, y: 0, rows: [], categories: [] });
     }
     return n;
   }
@@ -184,15 +185,19 @@ export class Layout {
   _measureSection(section, n) {
     const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
     section.count = 0;
+    /** @type {Set<number>} */
+    const categories = new Set();
     for (const row of section.rows) {
       for (const seat of this.rows[row].seats) {
         section.count++;
+        categories.add(this.category[seat]);
         box.left = Math.min(box.left, this.x[seat]);
         box.right = Math.max(box.right, this.x[seat]);
         box.top = Math.min(box.top, this.y[seat]);
         box.bottom = Math.max(box.bottom, this.y[seat]);
       }
     }
+    section.categories = [...categories].sort((a, b) => a - b);
     section.bounds = box;
     section.x = (box.left + box.right) / 2;
     section.y = (box.top + box.bottom) / 2;

@@ -17,12 +17,11 @@ const INDEX_EVERY_MS = 200;
 const AGAIN_MS = 1500;
 
 export class LiveShow extends EventTarget {
-  /** @param {string} server @param {string[]} nodes @param {string} id of the show */
-  constructor(server, nodes, id) {
+  /** @param {string[]} nodes origins, the one to begin with first @param {string} id of the show */
+  constructor(nodes, id) {
     super();
     this.id = id;
-    this.connection = new Connection(server);
-    if (nodes.length) this.connection.setNodes(nodes);
+    this.connection = new Connection(nodes);
     this.states = new SeatStates();
     /** @type {Layout | null} */
     this.layout = null;
@@ -45,6 +44,7 @@ export class LiveShow extends EventTarget {
       this._watch();
       if (!this.layout?.complete) this._load();
     });
+    connection.addEventListener("exhausted", () => this.layout?.complete || this._tell("failed", "offline"));
     connection.addEventListener("doubt", () => this._watch(2500));
     connection.addEventListener("state", () => this._tell("connection", connection.state));
     connection.addEventListener("message", (event) => this._message(/** @type {CustomEvent} */ (event).detail));
@@ -77,7 +77,9 @@ export class LiveShow extends EventTarget {
       await this._readLayout(this.show);
     } catch (error) {
       if (this._gone.signal.aborted) return;
-      this._tell("failed", error instanceof RequestError ? error.code : "offline");
+      const code = error instanceof RequestError ? error.code : "offline";
+      // Another node may be there: the connection looks for it, and says when there is none.
+      if (code !== "offline" || this.connection.exhausted) this._tell("failed", code);
     } finally {
       this._loading = false;
     }

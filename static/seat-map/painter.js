@@ -8,6 +8,7 @@
  * @import { Palette } from "./palette.js"
  * @import { Rect, Shape } from "./types.js"
  */
+import { Dots } from "./dots.js";
 import { shapeBounds } from "./layout.js";
 import { BLOCKED, FREE, HELD, SOLD, UNKNOWN } from "./seat-states.js";
 
@@ -40,6 +41,7 @@ export class Painter {
     this._px = Math.max(1, Math.round(this.size * dpr));
     this._pad = Math.ceil(dpr);
     this._boxes = scene.layout.shapes.map((shape) => shapeBounds(shape, scene.layout.pitch));
+    this._dots = new Dots(scene, this._k, this._px);
     /** @type {Map<number, HTMLCanvasElement>} */
     this._sprites = new Map();
   }
@@ -57,17 +59,16 @@ export class Painter {
    * @param {Rect} area the tile, in units of the plan
    */
   paint(context, left, top, area) {
-    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
     this.ground(context, left, top, area);
     const { reach } = this;
     const wide = { left: area.left - reach, top: area.top - reach, right: area.right + reach, bottom: area.bottom + reach };
-    if (this.size < DOTS) this._dots(context, left, top, wide);
+    if (this.size < DOTS) this._dots.paint(context, left, top, wide);
     else this._seats(context, left, top, wide);
     if (this.size >= ROW_NAMES) this._rowNames(context, left, top, area);
   }
 
   /**
-   * Paint what lies under the seats of a tile; false when there is nothing.
+   * Paint what lies under the seats of a tile; false when that is the background alone.
    * @param {CanvasRenderingContext2D} context
    * @param {number} left
    * @param {number} top
@@ -75,6 +76,8 @@ export class Painter {
    */
   ground(context, left, top, area) {
     let any = false;
+    context.fillStyle = this._scene.palette.bg;
+    context.fillRect(0, 0, context.canvas.width, context.canvas.height);
     this._scene.layout.shapes.forEach((shape, n) => {
       if (!touches(this._boxes[n], area)) return;
       any = true;
@@ -99,9 +102,10 @@ export class Painter {
     const inset = dots ? 0 : this._pad;
     const x = Math.round(layout.x[seat] * this._k - left - edge) + inset;
     const y = Math.round(layout.y[seat] * this._k - top - edge) + inset;
-    context.clearRect(x, y, side, side);
+    context.fillStyle = this._scene.palette.bg;
     if (ground) context.drawImage(ground, x, y, side, side, x, y, side, side);
-    if (dots) this._dot(context, left, top, seat);
+    else context.fillRect(x, y, side, side);
+    if (dots) this._dots.one(context, left, top, seat);
     else {
       this._prepare(context);
       this._seat(context, left, top, seat);
@@ -138,27 +142,10 @@ export class Painter {
     context.drawImage(this._sprite(category, kind, dim, access), px, py);
     if (this.size < NUMBERS || kind !== FREE || dim || access) return;
     context.fillStyle = palette.categories[category].ink;
-    context.fillText(layout.numbers[seat], px + half, py + half + this._px * 0.04, this._px * 0.86);
-  }
-
-  /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {Rect} area */
-  _dots(context, left, top, area) {
-    this._scene.layout.grid.each(area, (seat) => this._dot(context, left, top, seat));
-  }
-
-  /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat */
-  _dot(context, left, top, seat) {
-    const { layout, palette, state, dimmed } = this._scene;
-    const kind = state(seat);
-    const free = kind === FREE && !dimmed(seat);
-    const own = kind >= SELECTED;
-    context.fillStyle = free ? palette.categories[layout.category[seat]].fill : own ? palette.own : palette.taken;
-    // What is taken is smaller, not only paler.
-    const side = free || own ? this._px : Math.max(1, Math.round(this._px * 0.6));
-    const shift = (this._px - side) >> 1;
-    const x = Math.round(layout.x[seat] * this._k - left - this._px / 2);
-    const y = Math.round(layout.y[seat] * this._k - top - this._px / 2);
-    context.fillRect(x + shift, y + shift, side, side);
+    const number = layout.numbers[seat];
+    // A width to keep to has to be measured each time; one or two figures always fit.
+    if (number.length < 3) context.fillText(number, px + half, py + half + this._px * 0.04);
+    else context.fillText(number, px + half, py + half + this._px * 0.04, this._px * 0.86);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {Rect} area */
@@ -313,7 +300,8 @@ export function drawSeat(c, size, dpr, kind, palette, category, dim, access) {
     c.fillStyle = mine ? palette.ownInk : palette.own;
     c.fill();
     seat(line * 0.75);
-    c.strokeStyle = mine ? palette.own : palette.ownInk;
+    // The ring stands out from the ground, whatever colour the seats around have.
+    c.strokeStyle = mine ? palette.own : palette.ink;
     c.lineWidth = line * 1.5;
     c.stroke();
     tick(c, size, mine ? palette.own : palette.ownInk, line * 1.8);

@@ -53,6 +53,15 @@ export function contrast(a, b) {
   return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
 }
 
+/** A colour as a pixel of `ImageData` seen as 32 bits. @param {string} color hex */
+export function rgba(color) {
+  const [r, g, b] = parse(color);
+  return LITTLE ? (0xff000000 | (b << 16) | (g << 8) | r) >>> 0 : ((r << 24) | (g << 16) | (b << 8) | 0xff) >>> 0;
+}
+
+/** Whether this device keeps the low byte first. */
+const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
 /** @param {string} text @returns {[number, number, number]} */
 function parse(text) {
   let digits = text.trim().replace("#", "");

@@ -5,12 +5,12 @@
  *     <seat-map server="https://tickets.example" show="west-screen-1-0930"></seat-map>
  *
  * Attributes
- *   server     origin of the node to begin with; default: the page's own
- *   nodes      more origins to fail over to, separated by spaces; default: what the server's config lists
+ *   server     origins of nodes, the one to begin with first, separated by spaces; default: where this module is from
  *   show       id of the show
  *   max-seats  most seats that may be chosen; default: the show's own limit
  *   locale     en or hi; default: en
  *   theme      light or dark; default: what the device prefers
+ *   view       map or list; default: map
  *   readonly   nothing can be chosen
  *
  * Properties: `selection` (seat ids), `mine` (seat ids that are held or booked for this viewer; set it), `info` (the
@@ -38,7 +38,7 @@ const OFFERS = 3;
 const SUMMARY_MS = 20000;
 
 export class SeatMap extends HTMLElement {
-  static observedAttributes = ["server", "show", "locale", "theme", "max-seats"];
+  static observedAttributes = ["server", "show", "locale", "theme", "view"];
 
   constructor() {
     super();
@@ -70,6 +70,8 @@ export class SeatMap extends HTMLElement {
       describe: (seat) => this._describe(seat),
       choose: (seat) => this._toggle(seat),
       tip: (seat) => this._tip(seat),
+      section: (section) => this._sectionTip(section),
+      turn: () => this.setAttribute("view", this.view === "list" ? "map" : "list"),
     });
   }
 
@@ -78,6 +80,7 @@ export class SeatMap extends HTMLElement {
     this._view.connect();
     this._applyLocale();
     this._applyTheme();
+    this._view.showList(this.view === "list");
     this._start();
   }
 
@@ -93,7 +96,8 @@ export class SeatMap extends HTMLElement {
     if (!this.isConnected || before === now) return;
     if (name === "theme") this._applyTheme();
     else if (name === "locale") this._applyLocale();
-    else if (name === "show" || name === "server") this._start();
+    else if (name === "view") this._turn();
+    else this._start();
   }
 
   // --- what a page reads and sets -----------------------------------------------------------------------------------
@@ -131,6 +135,15 @@ export class SeatMap extends HTMLElement {
     return this.live?.status ?? "live";
   }
 
+  /** What is seen: the map, or the same as a list. @returns {"map" | "list"} */
+  get view() {
+    return this.getAttribute("view") === "list" ? "list" : "map";
+  }
+
+  set view(view) {
+    this.setAttribute("view", view);
+  }
+
   /** Whether all that is in sight is painted, at the scale it is seen at. */
   get painted() {
     return this._ready && this._view.tiles.settled;
@@ -161,7 +174,7 @@ export class SeatMap extends HTMLElement {
 
   /** The point of the viewport at which a click chooses this seat (once it is in sight, see `reveal`). @param {string} id */
   pointOf(id) {
-    const box = this.getBoundingClientRect();
+    const box = this._view.field.getBoundingClientRect();
     const { x, y } = this._view.place(this._layout?.byId.get(id) ?? 0);
     return { x: box.left + x, y: box.top + y };
   }
@@ -286,6 +299,11 @@ export class SeatMap extends HTMLElement {
     return found;
   }
 
+  get _nodes() {
+    const named = (this.getAttribute("server") ?? "").split(/\s+/).filter((url) => URL.canParse(url));
+    return named.length ? named.map((url) => new URL(url).origin) : [new URL(import.meta.url).origin];
+  }
+
   _start() {
     const show = this.getAttribute("show");
     if (!this.isConnected || !show) return;
@@ -293,8 +311,7 @@ export class SeatMap extends HTMLElement {
     this._selected.clear();
     this._mine.clear();
     this._ready = false;
-    const nodes = (this.getAttribute("nodes") ?? "").split(/\s+/).filter(Boolean);
-    const live = new LiveShow(this.getAttribute("server") || location.origin, nodes, show);
+    const live = new LiveShow(this._nodes, show);
     this.live = live;
     live.addEventListener("layout", () => this._layoutCame(live));
     live.addEventListener("seats", (event) => this._seatsChanged(/** @type {CustomEvent<number[]>} */ (event).detail));
@@ -346,6 +363,8 @@ export class SeatMap extends HTMLElement {
       else this._view.overlay.pulse(changed.filter((seat) => !this._mine.has(seat) && !this._pending.has(seat)), layout);
       this._view.change(first ? [] : changed.filter((seat) => seat < layout.count));
       if (first) this._view.rows.reset(layout);
+      if (first) this._view.list.reset(layout);
+      this._view.recount(first);
     }
     const lost = changed.filter((seat) => this._selected.has(seat) && !this._pending.has(seat) && this.live?.states.of(seat) !== FREE);
     if (lost.length) this._lose(lost);
@@ -369,7 +388,7 @@ export class SeatMap extends HTMLElement {
     const missing = code === "show_not_found" || code === "not_found";
     const say = this._say;
     const again = h("button", { class: "action", type: "button", onclick: () => this._again() }, say.t("tryAgain"));
-    const home = h("a", { class: "action", href: `${this.getAttribute("server") ?? ""}/` }, say.t("allShows"));
+    const home = h("a", { class: "action", href: `${this._nodes[0]}/` }, say.t("allShows"));
     this._view.cover.className = "cover";
     this._view.cover.replaceChildren(
       h("h2", {}, say.t(missing ? "mapMissing" : "mapFailed")),
@@ -452,7 +471,7 @@ export class SeatMap extends HTMLElement {
       const text = price === null ? this._name(seat) : `${this._name(seat)} · ${say.rupees(price)}`;
       return h("button", { type: "button", "data-seat": this._ids[seat], onclick: () => this._choose(seat) }, text);
     });
-    this._view.callout.setAttribute("aria-label", words);
+    this._view.notes.callout.setAttribute("aria-label", words);
     this._view.showCallout(seats[0], [
       h("p", { role: "alert" }, words),
       h("p", { class: "near" }, say.t(near.length ? "nearest" : "noneNear")),
@@ -516,6 +535,23 @@ export class SeatMap extends HTMLElement {
     return { title: `${this._name(seat)} · ${is.section}`, detail: `${is.category}${price}${access}${state}` };
   }
 
+  /** @param {number} section @returns {{title: string, detail: string}} */
+  _sectionTip(section) {
+    const layout = /** @type {import("./layout.js").Layout} */ (this._layout);
+    const say = this._say;
+    const { name, count, categories } = layout.sections[section];
+    const prices = categories.map((n) => this.info?.prices[layout.categories[n].name]).filter((price) => price !== undefined);
+    const [least, most] = [Math.min(...prices), Math.max(...prices)];
+    const cost = !prices.length ? "" : least === most ? say.rupees(least) : `${say.rupees(least)}–${say.rupees(most)}`;
+    const free = this._view.labels.free < 0 ? "" : say.t("freeOf", { n: this._view.labels.bySection[section], all: count });
+    return { title: name, detail: [free, cost].filter(Boolean).join(" · ") };
+  }
+
+  _turn() {
+    this._view.showList(this.view === "list");
+    this._emit("viewchange", { view: this.view });
+  }
+
   /** Now and then, and only for whoever is in the grid: how many seats are left. */
   _summary() {
     const now = performance.now();
@@ -547,6 +583,7 @@ export class SeatMap extends HTMLElement {
       chip.setAttribute("aria-pressed", String(!this._hidden.has(n)));
     }
     this._view.repaint();
+    if (this._layout) this._view.list.reset(this._layout);
   }
 
   /** @param {string} text @param {boolean} [good] it goes by itself @param {number} [forMs] */

@@ -40,33 +40,36 @@ styles.replaceSync(`
 [hidden] { display: none !important; }
 button { font: inherit; color: inherit; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
+.frame { position: absolute; inset: 0; container-type: inline-size; display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); }
+.field, .list, .notes { grid-area: 2 / 1; position: relative; min-height: 0; overflow: hidden; }
+.notes { pointer-events: none; }
+.notes > * { pointer-events: auto; }
 .stage, .overlay, .labels, .grid { position: absolute; inset: 0; }
 .stage { overflow: hidden; }
 .pane { position: absolute; left: 0; top: 0; transform-origin: 0 0; will-change: transform; }
 .pane canvas { position: absolute; display: block; }
 .overlay { width: 100%; height: 100%; pointer-events: none; }
-.labels { overflow: hidden; pointer-events: none; }
+.labels { inset: auto; left: 0; top: 0; pointer-events: none; will-change: transform; }
 .label {
-  position: absolute; left: 0; top: 0; display: grid; justify-items: center; padding: 3px 9px 4px; border-radius: 10px;
-  background: color-mix(in srgb, var(--_surface) 88%, transparent); box-shadow: 0 0 0 1px var(--_line);
+  position: absolute; left: 0; top: 0; display: grid; justify-items: center; gap: 2px; padding: 3px 9px 5px; border-radius: 10px;
+  background: color-mix(in srgb, var(--_surface) 90%, transparent); box-shadow: 0 0 0 1px var(--_line);
   font-size: 12px; line-height: 1.25; white-space: nowrap; font-variant-numeric: tabular-nums;
 }
 .label-name { font-weight: 650; }
 .label-free { color: var(--_muted); }
-.label.full { opacity: .8; }
-.label.full .label-name { text-decoration: line-through; text-decoration-thickness: 1px; }
-.label.small { padding: 1px 6px 2px; font-size: 11px; }
-.label.small .label-free { display: none; }
+.gauge { width: 100%; min-width: 22px; height: 5px; border-radius: 3px; background: var(--_line); overflow: hidden; order: 3; }
+.gauge i { display: block; height: 100%; border-radius: 3px; background: var(--_accent); }
+.label.sold-out .label-name { text-decoration: line-through; text-decoration-thickness: 1px; color: var(--_muted); }
+.label.as-name { padding: 1px 6px 4px; font-size: 11px; }
+.as-name .label-free, .as-gauge .label-free, .as-gauge .label-name, .as-none { display: none; }
+.label.as-gauge { width: 26px; padding: 2px; border-radius: 6px; }
 .grid { cursor: grab; touch-action: none; user-select: none; -webkit-user-select: none; outline-offset: -4px; }
 .grid:active { cursor: grabbing; }
 .grid.on-seat { cursor: pointer; }
 .grid > div { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.top { position: absolute; inset: 0 0 auto 0; display: flex; flex-direction: column; align-items: stretch; gap: 8px; padding: 10px 12px; pointer-events: none; }
-.top > * { pointer-events: auto; }
-.legend { display: flex; gap: 8px; overflow-x: auto; scrollbar-width: none; padding: 2px; margin: -2px; align-self: flex-start; max-width: 100%; }
-.legend::-webkit-scrollbar { display: none; }
+.legend { display: flex; flex-wrap: wrap; gap: 8px; padding: 10px 12px; min-height: 64px; }
 .chip {
-  display: inline-flex; align-items: center; gap: 7px; min-height: 44px; padding: 6px 14px 6px 11px; border-radius: 22px; white-space: nowrap;
+  display: inline-flex; align-items: center; gap: 7px; min-height: 44px; padding: 6px 12px 6px 10px; border-radius: 22px; white-space: nowrap; font-size: 14px;
   border: 1px solid var(--_line); background: var(--_surface); box-shadow: 0 1px 2px rgb(20 18 28 / .06); flex: none;
 }
 .chip-name { font-weight: 560; }
@@ -76,19 +79,35 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .chip[aria-pressed="false"] .chip-name { text-decoration: line-through; font-weight: 450; color: var(--_muted); }
 .swatch { width: 18px; height: 18px; flex: none; }
 .banner {
-  align-self: flex-start; display: flex; align-items: center; gap: 9px; padding: 9px 14px; border-radius: 12px; max-width: 560px;
+  position: absolute; left: 12px; top: 0; display: flex; align-items: center; gap: 9px; padding: 9px 14px; border-radius: 12px; max-width: min(560px, calc(100% - 24px));
   background: var(--_surface); box-shadow: var(--_shadow); border-inline-start: 4px solid var(--_warn); font-weight: 520;
 }
 .banner.good { border-color: var(--_accent); }
-.foot { position: absolute; inset: auto 0 0 0; display: flex; align-items: flex-end; justify-content: space-between; gap: 12px; padding: 10px 12px; pointer-events: none; }
-.key { list-style: none; margin: 0; padding: 7px 12px; display: flex; flex-wrap: wrap; gap: 4px 14px; font-size: 13px; border-radius: 12px; background: color-mix(in srgb, var(--_surface) 92%, transparent); }
+.banner .icon { flex: none; }
+.foot { display: flex; align-items: center; gap: 8px 18px; padding: 8px 12px; min-height: 60px; border-top: 1px solid var(--_line); }
+.count { font-weight: 650; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.key { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; }
 .key li { display: inline-flex; align-items: center; gap: 6px; color: var(--_muted); }
 .key .swatch { width: 15px; height: 15px; }
-.tools { display: flex; flex-direction: column; gap: 8px; pointer-events: auto; margin-inline-start: auto; }
-.tools button {
-  width: 44px; height: 44px; border-radius: 12px; border: 1px solid var(--_line); background: var(--_surface); display: grid; place-items: center; box-shadow: var(--_shadow);
-}
+.tools { display: flex; gap: 8px; margin-inline-start: auto; }
+.tools button { width: 44px; height: 44px; border-radius: 12px; border: 1px solid var(--_line); background: var(--_surface); display: grid; place-items: center; padding: 0; }
+.tools .keyShow, .list-open .zoomIn, .list-open .zoomOut, .list-open .zoomFit { display: none; }
 .icon { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+.list { overflow-y: auto; padding: 2px 12px 12px; overscroll-behavior: contain; }
+.list-section { border-bottom: 1px solid var(--_line); }
+.list-section summary { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 12px; min-height: 52px; padding: 8px 4px; cursor: pointer; list-style-position: inside; }
+.list-section summary::before { content: "+"; width: 1ch; font-weight: 650; color: var(--_accent); }
+.list-section[open] summary::before { content: "−"; }
+.list-section summary::-webkit-details-marker { display: none; }
+.list-name { font-weight: 650; }
+.list-count { color: var(--_muted); font-variant-numeric: tabular-nums; margin-inline-start: auto; }
+.list-row { display: grid; grid-template-columns: 76px minmax(0, 1fr); gap: 4px 10px; padding: 4px 0 10px; align-items: start; }
+.list-head { padding-top: 12px; font-size: 13px; color: var(--_muted); }
+.list-seats { display: flex; flex-wrap: wrap; gap: 6px; }
+.list-seat { position: relative; min-width: 44px; height: 44px; padding: 0 4px; border-radius: 10px; border: 1.5px solid var(--_accent); background: var(--_surface); font-weight: 600; font-variant-numeric: tabular-nums; }
+.list-seat.accessible::after { content: "♿︎"; position: absolute; right: 2px; bottom: -1px; font-size: 12px; line-height: 1.3; }
+.list-seat[aria-disabled="true"] { border: 1px dashed var(--_muted); background: transparent; color: var(--_muted); font-weight: 400; text-decoration: line-through; cursor: default; }
+.list-seat[data-state="5"], .list-seat[data-state="6"] { border: 3px solid var(--_ink); background: var(--_own); color: var(--_own-ink); font-weight: 700; text-decoration: none; }
 .tip, .callout, .typing { position: absolute; left: 0; top: 0; background: var(--_surface); border-radius: 12px; box-shadow: var(--_shadow), 0 0 0 1px var(--_line); }
 .tip { padding: 8px 12px; pointer-events: none; max-width: 240px; }
 .tip b { display: block; }
@@ -106,11 +125,25 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .cover p { margin: 0 0 12px; color: var(--_muted); max-width: 36ch; }
 .cover .action { min-height: 44px; padding: 8px 20px; border-radius: 12px; border: 0; background: var(--_accent); color: var(--_bg); font-weight: 600; text-decoration: none; display: inline-grid; place-items: center; }
 .live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-@container (max-width: 560px) { .key { display: none; } .foot { padding: 8px; } .top { padding: 8px; } }
-.frame { position: absolute; inset: 0; container-type: inline-size; }
+.list-open .callout { left: 50%; top: auto; bottom: 8px; transform: translateX(-50%) !important; }
+.list-open .tip { display: none; }
+@container (max-width: 680px) {
+  .key { display: none; }
+  .key-open .key { display: flex; position: absolute; left: 8px; right: 8px; bottom: 68px; gap: 10px 18px; padding: 14px 16px; border-radius: 12px; background: var(--_surface); box-shadow: var(--_shadow), 0 0 0 1px var(--_line); font-size: 14px; }
+  .tools .keyShow { display: grid; }
+  .tools { gap: 6px; }
+  .foot { padding: 8px; }
+  .count { font-size: 13px; white-space: normal; line-height: 1.2; }
+  .legend { flex-wrap: nowrap; overflow-x: auto; padding: 8px; min-height: 60px; scrollbar-width: none; mask-image: linear-gradient(to right, #000 calc(100% - 36px), transparent); }
+  .legend::-webkit-scrollbar { display: none; }
+  .legend::after { content: ""; flex: 0 0 28px; }
+  .chip { padding: 6px 11px 6px 9px; gap: 6px; }
+  .list-row { grid-template-columns: minmax(0, 1fr); }
+  .list-head { padding-top: 4px; }
+}
 @media (prefers-reduced-motion: no-preference) {
   .callout { animation: rise .18s ease-out; }
   @keyframes rise { from { opacity: 0; margin-top: 8px; } }
 }
-@media (forced-colors: active) { .chip, .tools button, .banner, .callout, .tip { border: 1px solid CanvasText; } }
+@media (forced-colors: active) { .chip, .tools button, .banner, .callout, .tip { border: 1px solid CanvasText; } .gauge i { background: CanvasText; } }
 `);

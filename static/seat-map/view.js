@@ -10,7 +10,9 @@ import { h, icon } from "../app/dom.js";
 import { Camera } from "./camera.js";
 import { Gestures } from "./gestures.js";
 import { Labels } from "./labels.js";
+import { List } from "./list.js";
 import { seatAt } from "./nearby.js";
+import { Notes } from "./notes.js";
 import { Overlay } from "./overlay.js";
 import { readPalette } from "./palette.js";
 import { Rows } from "./rows.js";
@@ -29,6 +31,8 @@ const COUNT_EVERY_MS = 400;
  * @property {(seat: number) => string} describe
  * @property {(seat: number, touch: boolean) => void} choose
  * @property {(seat: number) => {title: string, detail: string}} tip
+ * @property {(section: number) => {title: string, detail: string}} section
+ * @property {() => void} turn the other view was asked for: list or map
  */
 
 export class View {
@@ -45,16 +49,18 @@ export class View {
     this.help = h("p", { class: "live", id: "help" });
     this.legend = h("div", { class: "legend", role: "group" });
     this.banner = h("div", { class: "banner", role: "status", hidden: true });
+    this.count = h("span", { class: "count" });
     this.key = h("ul", { class: "key" });
-    this.tools = h("div", { class: "tools" });
-    this.tip = h("div", { class: "tip", hidden: true, "aria-hidden": "true" });
-    this.callout = h("div", { class: "callout", role: "alertdialog", hidden: true });
-    this.typing = h("div", { class: "typing", hidden: true, "aria-hidden": "true" });
+    this.tools = h("div", { class: "tools", role: "group" });
     this.cover = h("div", { class: "cover" });
     this.polite = h("p", { class: "live", "aria-live": "polite" });
-    const top = h("div", { class: "top" }, this.legend, this.banner);
-    const foot = h("div", { class: "foot" }, this.key, this.tools);
-    this.frame = h("div", { class: "frame" }, this.stage, this.labelPane, this.canvas, this.grid, top, foot, this.tip, this.callout, this.typing, this.cover, this.help, this.polite);
+    this.camera = new Camera(() => this._moved());
+    this.notes = new Notes(this.camera);
+    this.field = h("div", { class: "field" }, this.stage, this.labelPane, this.canvas, this.grid);
+    this.listBox = h("div", { class: "list", hidden: true, role: "group" });
+    const foot = h("div", { class: "foot" }, this.count, this.key, this.tools);
+    const notes = h("div", { class: "notes" }, ...this.notes.elements, this.banner);
+    this.frame = h("div", { class: "frame" }, this.legend, this.field, this.listBox, notes, foot, this.cover, this.help, this.polite);
     root.append(this.frame);
 
     /** @type {Layout | null} */
@@ -66,11 +72,9 @@ export class View {
     this._countAt = 0;
     this._countTimer = 0;
     this._tipSeat = -1;
-    this._tipTimer = 0;
-    this._calloutSeat = -1;
+    this._tipSection = -1;
     this._sayTimer = 0;
     const wake = () => this.wake();
-    this.camera = new Camera(() => this._moved());
     this.tiles = new Tiles(this.stage, this.camera, wake);
     this.overlay = new Overlay(this.canvas, this.camera, wake);
     this.labels = new Labels(this.labelPane, this.camera);
@@ -85,17 +89,18 @@ export class View {
     });
     new Gestures(this.grid, this.camera, {
       tap: (x, y, touch) => this._tap(x, y, touch),
-      press: (x, y) => this.showTip(this.seatNear(x, y, true), true),
+      press: (x, y) => this._tipAt(x, y, true),
       hover: (x, y) => this._hover(x, y),
       leave: () => this._hover(-1, -1),
     });
+    this.list = new List(this.listBox, { ...owner, choose: (seat) => owner.choose(seat, false) });
     this.grid.addEventListener("focus", () => this._ring());
     this.grid.addEventListener("blur", () => this._ring());
     this._sized = new ResizeObserver(() => this._resize());
   }
 
   connect() {
-    this._sized.observe(this._host);
+    this._sized.observe(this.field);
     const motion = matchMedia("(prefers-reduced-motion: reduce)");
     this.camera.still = motion.matches;
     motion.onchange = () => (this.camera.still = motion.matches);
@@ -120,6 +125,7 @@ export class View {
     if (!this._touched) this._fit();
     this.labels.reset(layout);
     this.rows.reset(layout);
+    this.list.reset(layout);
     this.recount(true);
     this.repaint();
   }
@@ -142,7 +148,8 @@ export class View {
     this.overlay.own = this._owner.own();
     this.tiles.change(seats);
     this.rows.change(seats);
-    if (this._tipSeat >= 0 && !this.tip.hidden) this.showTip(this._tipSeat, false);
+    this.list.change(seats);
+    if (this._tipSeat >= 0 && !this.notes.tip.hidden) this.showTip(this._tipSeat, false);
     this.recount(false);
   }
 
@@ -151,7 +158,10 @@ export class View {
     const count = () => {
       this._countTimer = 0;
       if (!this.layout) return;
-      this.labels.count(this.layout, this._owner.status, this._owner.say());
+      const say = this._owner.say();
+      this.labels.count(this.layout, this._owner.status, say);
+      this.list.count();
+      this.count.textContent = this.labels.free < 0 ? "" : say.t("freeCount", { n: this.labels.free });
       this.wake();
     };
     if (now) count();
@@ -198,31 +208,30 @@ export class View {
 
   /** @param {number} seat -1 hides it @param {boolean} fade it goes by itself (touch) */
   showTip(seat, fade) {
-    clearTimeout(this._tipTimer);
     this._tipSeat = seat;
-    this.tip.hidden = seat < 0 || seat === this._calloutSeat;
-    if (this.tip.hidden) return;
-    const { title, detail } = this._owner.tip(seat);
-    this.tip.replaceChildren(h("b", {}, title), h("span", {}, detail));
-    this._anchor(this.tip, seat);
-    if (fade) this._tipTimer = setTimeout(() => this.showTip(-1, false), 2600);
+    this.notes.showTip(seat < 0 ? null : this._owner.tip(seat), this._spot(seat), fade);
   }
 
   /** Say something beside a seat. @param {number} seat @param {Node[]} content */
   showCallout(seat, content) {
-    this._calloutSeat = seat;
-    this.callout.replaceChildren(...content);
-    this.callout.hidden = false;
-    this.showTip(-1, false);
     this.reveal(seat);
-    this._anchor(this.callout, seat);
+    this.notes.showCallout(content, this._spot(seat));
     this.wake();
   }
 
   hideCallout() {
-    if (this.callout.contains(/** @type {ShadowRoot} */ (this._host.shadowRoot).activeElement)) this.grid.focus();
-    this._calloutSeat = -1;
-    this.callout.hidden = true;
+    const { callout } = this.notes;
+    if (callout.contains(/** @type {ShadowRoot} */ (this._host.shadowRoot).activeElement)) this.grid.focus();
+    callout.hidden = true;
+  }
+
+  /** The list in place of the map, or the map again. @param {boolean} wanted */
+  showList(wanted) {
+    this.listBox.hidden = !wanted;
+    this.field.hidden = wanted;
+    this.frame.classList.toggle("list-open", wanted);
+    if (wanted && this.layout) this.list.reset(this.layout);
+    this._dressTools();
   }
 
   /** Tell screen readers; what comes in quick succession is told once, the last. @param {string} text */
@@ -237,21 +246,46 @@ export class View {
   relabel() {
     const say = this._owner.say();
     this.help.textContent = say.t("mapHelp");
-    /** @param {string} name @param {string} sign @param {() => void} act */
-    const tool = (name, sign, act) => h("button", { type: "button", "aria-label": say.t(name), title: say.t(name), onclick: act }, icon(sign));
-    this.tools.replaceChildren(
-      tool("zoomIn", "plus", () => this.zoomBy(1.6)),
-      tool("zoomOut", "minus", () => this.zoomBy(1 / 1.6)),
-      tool("zoomFit", "fit", () => this.fit()),
-    );
+    this.listBox.setAttribute("aria-label", say.t("listLabel"));
+    this._dressTools();
     if (this.layout) {
       this.labels.reset(this.layout);
       this.rows.reset(this.layout);
+      this.list.reset(this.layout);
       this.recount(true);
     }
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------
+  _dressTools() {
+    const say = this._owner.say();
+    const { open } = this.list;
+    /** @param {string} name @param {string} sign @param {() => void} act */
+    const tool = (name, sign, act) => h("button", { type: "button", class: name, "aria-label": say.t(name), title: say.t(name), onclick: act }, icon(sign));
+    const focused = /** @type {ShadowRoot} */ (this._host.shadowRoot).activeElement?.className;
+    this.tools.setAttribute("aria-label", say.t("tools"));
+    this.tools.replaceChildren(
+      tool("keyShow", "info", () => this._turnKey()),
+      tool("zoomOut", "minus", () => this.zoomBy(1 / 1.6)),
+      tool("zoomIn", "plus", () => this.zoomBy(1.6)),
+      tool("zoomFit", "fit", () => this.fit()),
+      tool(open ? "mapShow" : "listShow", open ? "map" : "list", () => this._owner.turn()),
+    );
+    this.tools.querySelector(".keyShow")?.setAttribute("aria-expanded", String(this.frame.classList.contains("key-open")));
+    if (focused === "listShow" || focused === "mapShow") /** @type {HTMLElement} */ (this.tools.lastElementChild).focus();
+  }
+
+  // On a narrow map the signs are explained on demand.
+  _turnKey() {
+    const open = this.frame.classList.toggle("key-open");
+    this.tools.querySelector(".keyShow")?.setAttribute("aria-expanded", String(open));
+  }
+
+  /** Where a seat lies. @param {number} seat */
+  _spot(seat) {
+    return { x: this.layout?.x[seat] ?? 0, y: this.layout?.y[seat] ?? 0 };
+  }
+
   _frame() {
     this._frameAsked = 0;
     const { layout, palette } = this;
@@ -260,8 +294,7 @@ export class View {
     const size = this.tiles.seatSize;
     this.overlay.frame(layout, palette, size);
     this.labels.frame(layout, size);
-    if (!this.tip.hidden) this._anchor(this.tip, this._tipSeat);
-    if (!this.callout.hidden) this._anchor(this.callout, this._calloutSeat);
+    this.notes.frame(size);
   }
 
   _moved() {
@@ -270,7 +303,7 @@ export class View {
   }
 
   _resize() {
-    const { clientWidth: width, clientHeight: height } = this._host;
+    const { clientWidth: width, clientHeight: height } = this.field;
     if (!width || !height) return;
     if (this._touched) {
       // What was in the middle stays in the middle.
@@ -279,8 +312,6 @@ export class View {
     }
     this.camera.width = width;
     this.camera.height = height;
-    const narrow = width < 560;
-    this.camera.inset = { left: 14, right: narrow ? 14 : 66, top: 66, bottom: narrow ? 18 : 54 };
     this.overlay.resize(width, height);
     if (!this._touched) this._fit();
     this._moved();
@@ -323,12 +354,31 @@ export class View {
 
   /** @param {number} x @param {number} y */
   _hover(x, y) {
-    const seat = x < 0 || this.tiles.seatSize < 9 ? -1 : this.seatNear(x, y, false);
-    if (seat === this.overlay.hover) return;
+    const far = this.tiles.seatSize < 9;
+    const seat = x < 0 || far ? -1 : this.seatNear(x, y, false);
+    if (far && x >= 0) {
+      this._tipAt(x, y, false);
+      return;
+    }
+    if (seat === this.overlay.hover && this._tipSection < 0) return;
+    this._tipSection = -1;
     this.overlay.hover = seat;
     this.grid.classList.toggle("on-seat", seat >= 0);
     this.showTip(seat, false);
     this.wake();
+  }
+
+  // From afar a place stands for its section, near for its seat.
+  /** @param {number} x @param {number} y @param {boolean} fade */
+  _tipAt(x, y, fade) {
+    const { layout } = this;
+    const seat = this.seatNear(x, y, true);
+    if (!layout || !this.labels.shown(layout, this.tiles.seatSize)) return this.showTip(seat, fade);
+    const section = seat < 0 ? -1 : layout.section[seat];
+    if (section === this._tipSection && !fade) return;
+    this._tipSection = section;
+    this._tipSeat = -1;
+    this.notes.showTip(section < 0 ? null : this._owner.section(section), layout.sections[section] ?? { x: 0, y: 0 }, fade);
   }
 
   /** @param {number} seat the keyboard came to it */
@@ -347,21 +397,7 @@ export class View {
   /** @param {string} typed @param {boolean} found */
   _typed(typed, found) {
     const say = this._owner.say();
-    this.typing.hidden = !typed;
-    this.typing.textContent = say.t(found ? "typing" : "noSeat", { typed });
+    this.notes.showTyping(typed && say.t(found ? "typing" : "noSeat", { typed }));
     if (typed && !found) this.announce(say.t("noSeat", { typed }));
-  }
-
-  // Beside the seat where there is room: above it, else below.
-  /** @param {HTMLElement} box @param {number} seat */
-  _anchor(box, seat) {
-    const { x, y } = this.place(seat);
-    const { width, height } = this.camera;
-    const half = this.tiles.seatSize / 2 + 8;
-    const [w, tall] = [box.offsetWidth, box.offsetHeight];
-    const left = Math.max(8, Math.min(width - w - 8, x - w / 2));
-    const above = y - half - tall;
-    const top = Math.max(8, Math.min(height - tall - 8, above > 8 ? above : y + half));
-    box.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }
 }

@@ -108,6 +108,7 @@ def test_the_example_topology_is_one() -> None:
     assert read.regions["north"].master == Plain("redis://10.1.0.10:6379")
     assert isinstance(read.regions["west"].master, Sentinels)
     assert read.theatre_region("delhi-lotus") == "north"
+    assert read.origins == ("https://shop.example",)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,8 @@ def test_the_example_topology_is_one() -> None:
         ("[regions.a]\nmaster = 'redis://x'\nsentinels = ['y:1']", "either master or sentinels"),
         ("[regions.a]\nsentinels = ['y:1']", "name of the service"),
         ("[regions.a]\nmaster = 'redis://x'\nmasters = 'z'", "masters"),
+        ("origins = ['https://shop.example/']\n[regions.a]\nmaster = 'redis://x'", "origins: 'https://shop.example/'"),
+        ("origins = ['*']\n[regions.a]\nmaster = 'redis://x'", "origins"),
         ("[regions.a]\nmaster = 'redis://x'\n[regions.a.replicas]\nb = ['redis://y']", "no region b"),
         (
             "[regions.a]\nmaster = 'redis://x'\ntheatres = ['t']\n[regions.b]\nmaster = 'redis://y'\ntheatres = ['t']",

@@ -1,0 +1,210 @@
+/**
+ * The plan painted at one scale: a pane of canvas tiles, made where they are in sight, patched where a seat changes.
+ *
+ * Tiles are opaque, so that what lies below them (the plan at another scale) never shows through. Canvases are used
+ * again: a new one costs more than what is painted on it.
+ *
+ * @import { Scene } from "./painter.js"
+ * @import { Rect } from "./types.js"
+ */
+import { Painter } from "./painter.js";
+
+const SIDE = 256;
+/** More dirty seats than this in one tile: painting the whole tile is cheaper. */
+const WHOLE_TILE = 600;
+/** Tiles that are kept beyond those in sight, for the way back. */
+const KEEP_AROUND = 2;
+const POOL = 48;
+
+/**
+ * @typedef {object} Tile device pixels
+ * @property {HTMLCanvasElement} canvas
+ * @property {CanvasRenderingContext2D} context
+ * @property {number} column
+ * @property {number} line
+ * @property {number} left of its corner in the whole picture
+ * @property {number} top
+ * @property {boolean} painted
+ * @property {Set<number>} dirty seats to paint anew
+ * @property {HTMLCanvasElement | null | undefined} ground what lies under the seats; null for nothing, undefined for not known
+ */
+
+/** @type {HTMLCanvasElement[]} */
+const pool = [];
+
+/** @param {number} side @returns {HTMLCanvasElement} */
+function takeCanvas(side) {
+  for (let canvas = pool.pop(); canvas; canvas = pool.pop()) if (canvas.width === side) return canvas;
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = side;
+  return canvas;
+}
+
+/** @param {HTMLCanvasElement} canvas */
+function giveBack(canvas) {
+  canvas.remove();
+  if (pool.length < POOL) pool.push(canvas);
+}
+
+export class Level {
+  /**
+   * @param {Scene} scene
+   * @param {number} scale CSS pixels per unit of the plan
+   * @param {number} dpr device pixels per CSS pixel
+   */
+  constructor(scene, scale, dpr) {
+    this.scale = scale;
+    this.painter = new Painter(scene, scale, dpr);
+    this.pane = document.createElement("div");
+    this.pane.className = "pane";
+    this._scene = scene;
+    this._side = Math.round(SIDE * dpr);
+    this._turn = 0;
+    /** @type {Map<string, Tile>} */
+    this._tiles = new Map();
+  }
+
+  /** Whether every tile that was made is painted and up to date. */
+  get settled() {
+    for (const tile of this._tiles.values()) if (!tile.painted || tile.dirty.size) return false;
+    return true;
+  }
+
+  remove() {
+    this.pane.remove();
+    for (const tile of this._tiles.values()) this._drop(tile);
+    this._tiles.clear();
+  }
+
+  /** Where the pane lies on the screen. @param {import("./camera.js").Camera} camera */
+  place({ scale, x, y }) {
+    const ratio = scale / this.scale;
+    const dpr = devicePixelRatio || 1;
+    // Whole device pixels keep resting tiles sharp.
+    const at = `translate(${Math.round(x * dpr) / dpr}px, ${Math.round(y * dpr) / dpr}px)`;
+    this.pane.style.transform = Math.abs(ratio - 1) < 1e-6 ? at : `${at} scale(${ratio})`;
+  }
+
+  /** @param {Iterable<number>} seats whose look changed */
+  change(seats) {
+    const { x: xs, y: ys } = this._scene.layout;
+    const reach = this.painter.reach * this.scale;
+    for (const seat of seats) {
+      const x = xs[seat] * this.scale;
+      const y = ys[seat] * this.scale;
+      for (let line = Math.floor((y - reach) / SIDE); line <= Math.floor((y + reach) / SIDE); line++) {
+        for (let column = Math.floor((x - reach) / SIDE); column <= Math.floor((x + reach) / SIDE); column++) {
+          this._tiles.get(`${column},${line}`)?.dirty.add(seat);
+        }
+      }
+    }
+  }
+
+  /** The tiles of an area, made where missing, middle first; those far from it are dropped. @param {Rect} view @returns {Tile[]} */
+  want(view) {
+    const range = this._range(view);
+    const { left, top, right, bottom } = range;
+    for (const [key, tile] of this._tiles) {
+      const { column, line } = tile;
+      if (column >= left - KEEP_AROUND && column <= right + KEEP_AROUND && line >= top - KEEP_AROUND && line <= bottom + KEEP_AROUND) continue;
+      this._drop(tile);
+      this._tiles.delete(key);
+    }
+    /** @type {Tile[]} */
+    const wanted = [];
+    for (let line = top; line <= bottom; line++) {
+      for (let column = left; column <= right; column++) wanted.push(this._tile(column, line));
+    }
+    /** @param {Tile} tile */
+    const far = (tile) => Math.abs(tile.column - (left + right) / 2) + Math.abs(tile.line - (top + bottom) / 2);
+    return wanted.sort((a, b) => far(a) - far(b));
+  }
+
+  /** Paint what is missing of these tiles. @param {Tile[]} wanted @param {number} end when to stop @returns {boolean} whether all is painted */
+  paintMissing(wanted, end) {
+    for (const tile of wanted) {
+      if (tile.painted) continue;
+      if (performance.now() > end) return false;
+      this._paint(tile);
+      this.pane.append(tile.canvas);
+    }
+    return true;
+  }
+
+  /** Bring painted tiles up to date. @param {number} end when to stop @returns {boolean} whether all are */
+  paintDirty(end) {
+    const tiles = [...this._tiles.values()].filter((tile) => tile.painted && tile.dirty.size);
+    // Another tile begins in each frame: under a storm that never ends, none is left behind.
+    this._turn++;
+    for (let n = 0; n < tiles.length; n++) {
+      const tile = tiles[(n + this._turn) % tiles.length];
+      if (performance.now() > end) return false;
+      if (tile.dirty.size > WHOLE_TILE) this._paint(tile);
+      else if (!this._patch(tile, end)) return false;
+    }
+    return true;
+  }
+
+  /** @param {Rect} view units of the plan @returns {Rect} columns and lines */
+  _range(view) {
+    const { bounds } = this._scene.layout;
+    const k = this.scale / SIDE;
+    return {
+      left: Math.floor(Math.max(view.left, bounds.left) * k),
+      right: Math.floor(Math.min(view.right, bounds.right) * k),
+      top: Math.floor(Math.max(view.top, bounds.top) * k),
+      bottom: Math.floor(Math.min(view.bottom, bounds.bottom) * k),
+    };
+  }
+
+  /** @param {number} column @param {number} line @returns {Tile} */
+  _tile(column, line) {
+    const key = `${column},${line}`;
+    const found = this._tiles.get(key);
+    if (found) return found;
+    const canvas = takeCanvas(this._side);
+    canvas.style.cssText = `width: ${SIDE}px; height: ${SIDE}px; left: ${column * SIDE}px; top: ${line * SIDE}px`;
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+    /** @type {Tile} */
+    const tile = { canvas, context, column, line, left: column * this._side, top: line * this._side, painted: false, dirty: new Set(), ground: undefined };
+    this._tiles.set(key, tile);
+    return tile;
+  }
+
+  /** @param {Tile} tile */
+  _drop(tile) {
+    giveBack(tile.canvas);
+  }
+
+  /** @param {Tile} tile */
+  _paint(tile) {
+    tile.painted = true;
+    tile.dirty.clear();
+    this.painter.paint(tile.context, tile.left, tile.top, this._area(tile));
+  }
+
+  /** @param {Tile} tile @param {number} end @returns {boolean} whether all of it was done */
+  _patch(tile, end) {
+    if (tile.ground === undefined) tile.ground = this._ground(tile);
+    for (const seat of tile.dirty) {
+      this.painter.patch(tile.context, tile.ground, tile.left, tile.top, seat);
+      tile.dirty.delete(seat);
+      if (tile.dirty.size % 8 === 0 && performance.now() > end) return false;
+    }
+    return true;
+  }
+
+  /** @param {Tile} tile */
+  _ground(tile) {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = this._side;
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+    return this.painter.ground(context, tile.left, tile.top, this._area(tile)) ? canvas : null;
+  }
+
+  /** @param {Tile} tile @returns {Rect} in units of the plan */
+  _area(tile) {
+    const side = SIDE / this.scale;
+    return { left: tile.column * side, top: tile.line * side, right: (tile.column + 1) * side, bottom: (tile.line + 1) * side };
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The plan as a list: sections that open, rows in them, a button for each seat. For those who would rather read than
+ * look, and for small hands and small screens. It shows and offers the same as the map, and is filled when it is opened.
+ *
+ * @import { Layout } from "./layout.js"
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import { h } from "../app/dom.js";
+import { FREE } from "./seat-states.js";
+
+/**
+ * @typedef {object} ListOwner
+ * @property {() => Speaker} say
+ * @property {(seat: number) => number} state
+ * @property {(seat: number) => boolean} dimmed filtered out
+ * @property {(seat: number) => string} describe a seat in words
+ * @property {(section: number) => {title: string, detail: string}} section
+ * @property {(seat: number) => void} choose
+ */
+
+export class List {
+  /** @param {HTMLElement} box @param {ListOwner} owner */
+  constructor(box, owner) {
+    this._box = box;
+    this._owner = owner;
+    /** @type {Layout | null} */
+    this._layout = null;
+    /** @type {Map<number, HTMLButtonElement>} seat -> its button, of opened sections */
+    this._seats = new Map();
+    /** @type {{details: HTMLDetailsElement, count: HTMLElement, filled: boolean}[]} */
+    this._sections = [];
+    box.addEventListener("click", (event) => this._clicked(event));
+  }
+
+  /** Whether it is what is seen now. */
+  get open() {
+    return !this._box.hidden;
+  }
+
+  /** Begin anew: another plan, language or filter. Sections that were open stay open. @param {Layout} layout */
+  reset(layout) {
+    this._layout = layout;
+    if (!this.open) return;
+    const before = this._sections.map(({ details }) => details.open);
+    this._seats.clear();
+    this._sections = layout.sections.map(({ name }, n) => {
+      const count = h("span", { class: "list-count" });
+      const details = h("details", { class: "list-section" }, h("summary", {}, h("span", { class: "list-name" }, name), count));
+      details.addEventListener("toggle", () => details.open && this._fill(n));
+      return { details, count, filled: false };
+    });
+    this._box.replaceChildren(...this._sections.map(({ details }) => details));
+    this._sections.forEach(({ details }, n) => (details.open = before.length ? !!before[n] : layout.sections.length === 1));
+    this.count();
+  }
+
+  /** How many are free in each section, again. */
+  count() {
+    if (!this.open) return;
+    this._sections.forEach(({ count }, n) => (count.textContent = this._owner.section(n).detail));
+  }
+
+  /** @param {Iterable<number>} seats whose look changed */
+  change(seats) {
+    if (!this.open) return;
+    for (const seat of seats) {
+      const button = this._seats.get(seat);
+      if (button) this._dress(button, seat);
+    }
+  }
+
+  /** @param {number} n */
+  _fill(n) {
+    const layout = this._layout;
+    const section = this._sections[n];
+    if (!layout || section.filled) return;
+    section.filled = true;
+    const say = this._owner.say();
+    for (const row of layout.sections[n].rows) {
+      const { name, seats } = layout.rows[row];
+      const shown = seats.filter((seat) => !this._owner.dimmed(seat));
+      if (!shown.length) continue;
+      const buttons = shown.map((seat) => this._button(seat, layout.numbers[seat]));
+      const label = say.t("row", { row: name });
+      section.details.append(h("div", { class: "list-row", role: "group", "aria-label": label }, h("span", { class: "list-head", "aria-hidden": "true" }, label), h("div", { class: "list-seats" }, ...buttons)));
+    }
+  }
+
+  /** @param {number} seat @param {string} number */
+  _button(seat, number) {
+    const button = h("button", { type: "button", class: "list-seat", "data-index": seat }, h("span", { "aria-hidden": "true" }, number));
+    this._seats.set(seat, button);
+    this._dress(button, seat);
+    return button;
+  }
+
+  /** @param {HTMLButtonElement} button @param {number} seat */
+  _dress(button, seat) {
+    const state = this._owner.state(seat);
+    button.dataset.state = String(state);
+    button.classList.toggle("accessible", this._layout?.accessible[seat] === 1);
+    button.setAttribute("aria-label", this._owner.describe(seat));
+    button.setAttribute("aria-pressed", String(state >= 5));
+    button.setAttribute("aria-disabled", String(state !== FREE && state !== 5));
+  }
+
+  /** @param {Event} event */
+  _clicked(event) {
+    const button = /** @type {HTMLElement} */ (event.target).closest(".list-seat");
+    if (button instanceof HTMLElement) this._owner.choose(Number(button.dataset.index));
+  }
+}

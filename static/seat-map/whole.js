@@ -1,0 +1,68 @@
+/**
+ * The whole plan on one small canvas, below the tiles: what is seen at the edges while the view moves faster than tiles
+ * can be painted. Hidden, and left as it is, while the tiles cover the view.
+ *
+ * @import { Camera } from "./camera.js"
+ * @import { Scene } from "./painter.js"
+ */
+import { Painter } from "./painter.js";
+
+/** Most pixels on a side; it is only ever seen stretched and for a moment. */
+const MAX_SIDE = 1400;
+/** More changes than this: painting it anew is cheaper than patching. */
+const ANEW = 400;
+
+export class Whole {
+  /** @param {Scene} scene @param {Camera} camera */
+  constructor(scene, camera) {
+    this._scene = scene;
+    this._camera = camera;
+    const { bounds } = scene.layout;
+    const side = Math.max(bounds.right - bounds.left, bounds.bottom - bounds.top) || 1;
+    this.scale = Math.min(MAX_SIDE / side, Math.max(camera.framing(bounds).scale, 300 / side));
+    this.pane = document.createElement("div");
+    this.pane.className = "pane";
+    this.pane.hidden = true;
+    this._canvas = document.createElement("canvas");
+    this._canvas.width = Math.ceil((bounds.right - bounds.left) * this.scale) || 1;
+    this._canvas.height = Math.ceil((bounds.bottom - bounds.top) * this.scale) || 1;
+    this._context = /** @type {CanvasRenderingContext2D} */ (this._canvas.getContext("2d", { alpha: false }));
+    this.pane.append(this._canvas);
+    /** @type {Painter | null} made when it is first needed */
+    this._painter = null;
+    /** @type {Set<number> | null} null: all of it */
+    this._dirty = null;
+  }
+
+  remove() {
+    this.pane.remove();
+  }
+
+  /** @param {Iterable<number>} seats */
+  change(seats) {
+    if (!this._dirty) return;
+    for (const seat of seats) this._dirty.add(seat);
+    if (this._dirty.size > ANEW) this._dirty = null;
+  }
+
+  /** @param {boolean} wanted whether it may be seen in this frame */
+  frame(wanted) {
+    if (this.pane.hidden === wanted) this.pane.hidden = !wanted;
+    if (!wanted) return;
+    const { bounds } = this._scene.layout;
+    const { scale, x, y } = this._camera;
+    this.pane.style.transform = `translate(${bounds.left * scale + x}px, ${bounds.top * scale + y}px) scale(${scale / this.scale})`;
+    if (this._dirty?.size === 0) return;
+    this._paint(bounds.left * this.scale, bounds.top * this.scale);
+  }
+
+  /** @param {number} left @param {number} top */
+  _paint(left, top) {
+    this._painter ??= new Painter(this._scene, this.scale, 1);
+    const { bounds } = this._scene.layout;
+    // Patches leave out the shapes below a dot; at this size nobody sees it, and the next full painting mends it.
+    if (this._dirty) for (const seat of this._dirty) this._painter.patch(this._context, null, left, top, seat);
+    else this._painter.paint(this._context, left, top, bounds);
+    this._dirty = new Set();
+  }
+}

@@ -1,0 +1,165 @@
+"""The seat map on another site's page: two lines, another origin, its own strict policy, fail-over along the nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from realtime.dev import valkey
+from realtime.dev.cluster import Cluster
+from realtime.dev.plan import plan
+from tests.cluster import Client, new_show, node_urls
+from tests.pages.axe import violations
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A shop</title>
+<link rel="icon" href="data:,">
+<style>seat-map {{ height: 500px }}</style></head><body><main><h1>A shop</h1>
+<script type="module" src="{node}/static/seat-map/seat-map.js"></script>
+<seat-map {attributes}></seat-map>
+</main></body></html>"""
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {http}; connect-src {http} {ws}"
+
+
+class Shop(ThreadingHTTPServer):
+    """A site of its own; ``page`` is what it answers with, ``policy`` its Content-Security-Policy."""
+
+    page = ""
+    policy = ""
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def embeds(self, node: str, attributes: str, nodes: list[str]) -> None:
+        """Serve a page with the map in it from now on."""
+        self.page = PAGE.format(node=node, attributes=attributes)
+        http = " ".join(nodes)
+        self.policy = POLICY.format(http=http, ws=http.replace("http:", "ws:"))
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Shop
+
+    def do_GET(self) -> None:
+        body = self.server.page.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", self.server.policy)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[Shop]:
+    with Shop(("127.0.0.1", 0), _Answer) as shop:
+        thread = threading.Thread(target=shop.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield shop
+        finally:
+            shop.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    with serving() as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def open_cluster(shop: Shop) -> Iterator[Cluster]:
+    """Two nodes that let the shop's pages embed the map."""
+    with TemporaryDirectory() as folder:
+        where = plan(Path(folder), regions=("west",), nodes_per_region=2, origins=(shop.origin,), port=valkey.free_port)
+        cluster = Cluster(where, say=print)
+        asyncio.run(cluster.start(sample_data=False))
+        try:
+            yield cluster
+        finally:
+            asyncio.run(cluster.stop())
+
+
+async def visit(browser: Browser, origin: str) -> tuple[Page, list[str]]:
+    """Open the shop's page; return it with what goes wrong in it."""
+    page = await browser.new_page(viewport={"width": 900, "height": 700}, reduced_motion="reduce")
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+    await page.goto(origin)
+    return page, wrong
+
+
+STATE = "([seat, state]) => document.querySelector('seat-map').seatState(seat) === state"
+
+
+async def test_two_lines_put_the_live_map_on_another_sites_page(
+    browser: Browser, open_cluster: Cluster, shop: Shop
+) -> None:
+    show = await new_show(open_cluster)
+    nodes = node_urls(open_cluster)
+    shop.embeds(nodes[0], f'show="{show}"', nodes)
+    page, wrong = await visit(browser, shop.origin)
+    await page.wait_for_function(STATE, arg=["B-3", "free"])
+    other = await Client.connect(nodes[1])
+    assert (await other.call("seats:hold", {"show": show, "seats": ["B-3"], "request_id": "1"}))["ok"]
+    await page.wait_for_function(STATE, arg=["B-3", "held"])
+    held = await page.evaluate(
+        """async () => {
+            const map = document.querySelector('seat-map');
+            map.select('C-4');
+            const { hold } = await map.hold('first');
+            const { payment } = await map.post('/demo/pay', { hold: hold.id });
+            return (await map.confirm(hold.id, payment)).booking.state;
+        }"""
+    )
+    assert held == "booked"
+    await page.wait_for_function(STATE, arg=["C-4", "mine"])
+    assert await violations(page) == []
+    assert wrong == []
+    await other.close()
+    await page.close()
+
+
+async def test_of_a_list_of_nodes_the_first_that_answers_serves(
+    browser: Browser, open_cluster: Cluster, shop: Shop
+) -> None:
+    show = await new_show(open_cluster)
+    nodes = node_urls(open_cluster)
+    nobody = f"http://127.0.0.1:{valkey.free_port()}"
+    shop.embeds(nodes[0], f'server="{nobody} {nodes[1]}" show="{show}" max-seats="2" theme="dark"', [*nodes, nobody])
+    page, wrong = await visit(browser, shop.origin)
+    await page.wait_for_function(STATE, arg=["B-3", "free"])
+    chosen = await page.evaluate("['A-1', 'A-2', 'A-3'].map((id) => document.querySelector('seat-map').select(id))")
+    assert chosen == [True, True, False]
+    await expect(page.locator("seat-map .banner")).to_contain_text("up to 2 seats")
+    assert (
+        await page.evaluate("getComputedStyle(document.querySelector('seat-map')).backgroundColor") == "rgb(18, 22, 27)"
+    )
+    assert wrong == []
+    await page.close()
+
+
+async def test_a_site_that_is_not_listed_gets_nothing(browser: Browser, open_cluster: Cluster) -> None:
+    show = await new_show(open_cluster)
+    nodes = node_urls(open_cluster)
+    with serving() as stranger:
+        stranger.embeds(nodes[0], f'show="{show}"', nodes)
+        page, _ = await visit(browser, "about:blank")
+        async with page.expect_event("requestfailed") as failed:
+            await page.goto(stranger.origin)
+        assert "seat-map.js" in (await failed.value).url
+        assert await page.evaluate("customElements.get('seat-map') === undefined")
+        await page.close()
