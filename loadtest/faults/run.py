@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import click
 
 from loadtest.faults import checker, final, injector, postgres, schedule
 from loadtest.faults.checker import Verdict
@@ -252,7 +253,10 @@ async def _known(http: aiohttp.ClientSession, url: str) -> None:
 
 
 async def _rest(place: Place, shows: list[ShowSeats]) -> final.Final:
-    """Wait until every hold has lapsed and every outbox is empty; return how things stand then, or at the latest."""
+    """Wait until every hold has lapsed and every outbox is empty; return how things stand then, or at the latest.
+
+    Raises ``ClickException`` if a region is out of reach even then.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + HOLD_S * (1 + limits.MAX_EXTENSIONS) + SETTLE_S
     while True:
@@ -260,7 +264,7 @@ async def _rest(place: Place, shows: list[ShowSeats]) -> final.Final:
             state = await final.read(place, shows)
             if state.quiet or loop.time() > deadline:
                 return state
-        except (TicketError, LedgerUnavailable):
+        except (TicketError, LedgerUnavailable) as error:
             if loop.time() > deadline:
-                raise
+                raise click.ClickException(f"a region never came back: {error}") from None
         await asyncio.sleep(0.5)
