@@ -38,11 +38,11 @@ def show(show_id: str) -> list[str]:
     """Return the KEYS of every function on a show, in the order that ``locks/seats.lua`` lists."""
     tag = f"tt:{{{show_id}}}"
     own = [f"{tag}:{name}" for name in ("meta", "seats", "taken", "holds", "owners")]
-    return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES, RECONCILED]
+    return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES]
 
 
 def meta(show_id: str) -> str:
-    """hash: epoch, version, sales, size, hold_ms, max_seats, rebuilt_at: what functions decide by."""
+    """hash: epoch, version, sales, size, hold_ms, max_seats, process, rebuilt_at: what functions decide by."""
     return f"tt:{{{show_id}}}:meta"
 
 
@@ -73,5 +73,7 @@ def reply(command_id: str) -> str:
 
 RECONCILED = "tt:reconciled"
 """string: the run id of the master process that was put right from the ledger, a space, a token: the reign."""
+REIGNS = "tt:reigns"
+"""list: the last reigns that began, or were about to, with this master's data; the newest first."""
 RECONCILING = "tt:reconciling"
 """string: a token while a keeper puts the master right; expires."""

@@ -189,6 +189,8 @@ class _Judge:
         payload = record["p"]
         if record["e"] == "seats:changed":
             self._map(record["c"], payload["show"]).changed(payload)
+        elif record["e"] == "hold:expired":
+            self._let_go(payload["hold"], None, record["t"])
         elif record["e"] == "booking:settled":
             booking = payload["booking"]
             mine = self._of(record, booking["hold"])

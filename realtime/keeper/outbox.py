@@ -132,9 +132,10 @@ class Outbox:
 
 def _entries(found: Any) -> list[Entry]:
     # An entry that was deleted while it was pending comes back without fields.
-    return [Entry(entry_id, _text(fields)) for entry_id, fields in found if fields]
+    return [Entry(entry_id, fields_of(fields)) for entry_id, fields in found if fields]
 
 
-def _text(fields: Any) -> dict[str, str]:
+def fields_of(fields: Any) -> dict[str, str]:
+    """Return the fields of a stream entry, as the server delivered them, as text."""
     items = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
     return {key.decode(): value.decode(errors="replace") for key, value in items}

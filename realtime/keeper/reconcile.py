@@ -12,14 +12,17 @@ from __future__ import annotations
 import logging
 import secrets
 
-from realtime import keys, wire
+from realtime import keys, limits, wire
 from realtime.keeper.declare import Declarations
+from realtime.keeper.outbox import fields_of
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
 
 log = logging.getLogger(__name__)
+REIGNS = 20
+"""How many reigns a master's memory knows of."""
 TURN_MS = 3_000
 """A keeper that dies while it reconciles keeps the others waiting for this long at most; one at work asks for more."""
 
@@ -83,8 +86,9 @@ class Reconciler:
 
     async def _reconcile(self, token: bytes, reign: str) -> None:
         log.info("%s: putting the master right from the ledger", self._region)
-        # First of all: what is read below is the last word on all that earlier processes have confirmed.
-        await self._ledger.begin_reign(reign)
+        astray = await self._begin(reign)
+        if astray:
+            log.warning("%s: another master has sold since this one's memory is of", self._region)
         await self._master.load_functions()
         await self._master.command("SET", keys.REGION, self._region)
         for theatre in await self._ledger.theatres(self._region):
@@ -95,18 +99,48 @@ class Reconciler:
                 blob = await self._ledger.layout(layout_id)
                 assert blob is not None, "layouts are never removed"
                 await self._declare.layout(layout_id, blob)
+        if astray:
+            await self._disown()
         shows = await self._ledger.shows()
         for show in shows:
             await self._keep_turn(token)
-            await self.put_right(show)
+            await self.put_right(show, astray=astray)
         log.info("%s: %d shows are in order", self._region, len(shows))
 
-    async def put_right(self, show: Show) -> None:
-        """Make the master's side of a show what the ledger proves; live holds that don't collide with it stay."""
+    async def _begin(self, reign: str) -> bool:
+        """Begin a reign; tell whether the last one was another master's, that this one's memory knows nothing of."""
+        mark = await self._master.command("GET", keys.RECONCILED)
+        known = {mark, *await self._master.command("LRANGE", keys.REIGNS, 0, -1)}
+        # Noted here first: whoever finds this reign in the ledger can tell by it that this memory is its own.
+        await self._master.command("LPUSH", keys.REIGNS, reign)
+        await self._master.command("LTRIM", keys.REIGNS, 0, REIGNS - 1)
+        # Before anything is read: what is in the ledger now is all that earlier reigns will ever have recorded.
+        before = await self._ledger.begin_reign(reign)
+        return before != "" and before.encode() not in known
+
+    async def _disown(self) -> None:
+        """Refund what the outbox says was paid for: its buyers may have been told otherwise since."""
+        while True:
+            entries = await self._master.command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", limits.KEEPER_BATCH)
+            paid = [(entry_id, fields_of(fields)) for entry_id, fields in entries]
+            paid = [(entry_id, fields) for entry_id, fields in paid if fields.get("kind") == "booking"]
+            if not paid:
+                return
+            for entry_id, fields in paid:
+                refund = {**fields, "kind": "refund", "reason": "lost"}
+                flat = [part for pair in refund.items() for part in pair]
+                await self._master.command("XADD", keys.OUTBOX, "*", *flat)
+                await self._master.command("XDEL", keys.OUTBOX, entry_id)
+
+    async def put_right(self, show: Show, *, astray: bool = False) -> None:
+        """Make the master's side of a show what the ledger proves; live holds that don't collide with it stay.
+
+        None of them stays if the master's memory went ``astray``.
+        """
         epoch = new_epoch(await self._declare.now_ms())
-        await self._locks.declare(show, epoch)
+        await self._locks.declare(show, epoch, for_sale=False)
         sold = [Sale(hold_of(b.id), b.owner, b.seats) for b in await self._ledger.booked(show.id)]
-        lost = await self._locks.rebuild(show.id, epoch, sold, await self._ledger.blocked(show.id))
+        lost = await self._locks.rebuild(show.id, epoch, sold, await self._ledger.blocked(show.id), astray=astray)
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         if lost:
             log.warning("%s: %d holds were lost", show.id, len(lost))

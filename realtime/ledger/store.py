@@ -118,14 +118,18 @@ class Ledger:
             raise LedgerUnavailable(_first_line(error)) from error
 
     # --- bookings -------------------------------------------------------------------------------------------------
-    async def begin_reign(self, reign: str) -> None:
+    async def begin_reign(self, reign: str) -> str:
         """Book for this reign from now on: a name (60 characters) for the lock master since it was put right last.
+
+        Returns the name of the one before, empty if there was none.
 
         Whoever reads the bookings after this has seen all that there will ever be of earlier reigns: a keeper that
         still carries what was confirmed under one of them can't record it any more.
         """
         async with self._transaction() as connection:
+            before: str = (await connection.execute(select(schema.reign.c.name).with_for_update())).scalar_one()
             await connection.execute(update(schema.reign).values(name=reign))
+            return before
 
     async def record(self, bookings: Sequence[NewBooking], reign: str | None = None) -> list[Result]:
         """Record bookings in one transaction; where the key refuses one of them, each in its own. In order.

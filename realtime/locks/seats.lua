@@ -3,7 +3,7 @@
 The authority over seats: every decision about a seat is one of these functions on the owning master.
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
-  1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats, rebuilt_at (ms; if it was)
+  1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats, process, rebuilt_at (ms)
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, released}
@@ -13,7 +13,6 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   8 outbox    stream  what the keepers carry to the ledger
   9 changes   channel what viewers are told
  10 notices   channel what owners are told
- 11 mark      string  the run_id of the server process that was last put right from the ledger (and more)
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected.
 
@@ -23,6 +22,8 @@ Invariants
     because a Lua error does not undo what came before it.
   - Whoever changes seats raises `version` by one and publishes one message with exactly what changed.
   - A held hold past its deadline is free to the next taker at once, swept or not.
+  - A show is for sale only in the process (`process` = its run_id) in which it was declared or rebuilt: a restart, a
+    failover, a restored copy may have forgotten what was told, so nothing is told before the ledger was asked.
   - A confirming hold can't expire. Its seats look held until the ledger has it (settle) or refuses it (reject).
 
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
@@ -38,7 +39,6 @@ local function names(keys)
   return {
     meta = keys[1], seats = keys[2], taken = keys[3], holds = keys[4], owners = keys[5],
     deadlines = keys[6], ended = keys[7], outbox = keys[8], changes = keys[9], notices = keys[10],
-    mark = keys[11],
   }
 end
 
@@ -53,13 +53,27 @@ local function split(csv)
   return out
 end
 
-local function load_show(K)
-  local meta = redis.call('HMGET', K.meta, 'epoch', 'sales', 'size', 'hold_ms', 'max_seats')
+-- Asked once: a process loads this library anew.
+local run_id
+local function this_process()
+  run_id = run_id or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  return run_id
+end
+
+local function load_terms(K)
+  local meta = redis.call('HMGET', K.meta, 'epoch', 'sales', 'size', 'hold_ms', 'max_seats', 'process')
   if not meta[1] then return nil end
   return {
     epoch = meta[1], sales = meta[2], size = tonumber(meta[3]), hold_ms = tonumber(meta[4]),
-    max_seats = tonumber(meta[5]),
+    max_seats = tonumber(meta[5]), process = meta[6],
   }
+end
+
+-- The show, if it is for sale in this process. One that is not yet put right is as good as not there.
+local function load_show(K)
+  local show = load_terms(K)
+  if show and show.process == this_process() then return show end
+  return nil
 end
 
 local function load_hold(K, id)
@@ -258,14 +272,8 @@ local function hold(keys, args)
   return { 'ok', record, at }
 end
 
--- There is no record of a hold: it never was, was forgotten long after its end, or a failure has just taken it. Before
--- this process has been put right nobody can tell: the ledger may have a booking that was made of it.
+-- There is no record of a hold: it never was, was forgotten long after its end, or a failure has just taken it.
 local function unknown(K)
-  local mark = redis.call('GET', K.mark)
-  local process = mark and string.match(mark, '^%S+')
-  if not process or not string.find(redis.call('INFO', 'server'), process, 1, true) then
-    return { 'region_unavailable' }
-  end
   local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
   return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
 end
@@ -379,7 +387,6 @@ local function confirm(keys, args)
   if mine and (mine.state == 'confirming' or mine.state == 'booked') then return { 'ok', cjson.encode(mine), at } end
   if mine and mine.state == 'rejected' then return { ENDED.rejected } end
   if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then return { 'overloaded' } end
-  if refusal and refusal[1] == 'region_unavailable' then return refusal end
   if not mine or mine.state == 'released' then
     refund(K, id, args[2], args[3], at, mine and 'released' or 'lost')
     return refusal or { ENDED.released }
@@ -422,6 +429,7 @@ end
 -- tt_get  id  ->  ok, record, now
 local function get(keys, args)
   local K = names(keys)
+  if not load_show(K) then return { 'show_not_found' } end
   local record = redis.call('HGET', K.holds, args[1])
   if not record then return unknown(K) end
   return { 'ok', record, now_ms() }
@@ -510,6 +518,7 @@ local function expire(keys, args)
   local K, keep = names(keys), tonumber(args[1])
   local at, change, count = now_ms(), {}, 0
   local show = load_show(K)
+  if not show and load_terms(K) then return { 'ok', 0 } end
   for n = 2, #args do
     local due = show and load_hold(K, args[n])
     if not due or due.state ~= 'held' then
@@ -578,11 +587,11 @@ local function announce_sales(K, epoch, sales)
   redis.call('PUBLISH', K.changes, '{"epoch":"' .. epoch .. '","version":' .. version .. ',"sales":"' .. sales .. '"}')
 end
 
--- tt_declare  epoch, size, sales, hold_ms, max_seats  ->  ok, 1 if made, 0 if it was there
--- Makes the state of a show; where there is one, only its terms change.
+-- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0)  ->  ok, 1 if made, 0 if it was there
+-- Makes the state of a show; where there is one, only its terms change. With 0 it is for sale once it is rebuilt.
 local function declare(keys, args)
   local K = names(keys)
-  local show = load_show(K)
+  local show = load_terms(K)
   redis.call('HSET', K.meta, 'sales', args[3], 'hold_ms', args[4], 'max_seats', args[5])
   if show then
     if show.sales ~= args[3] then announce_sales(K, show.epoch, args[3]) end
@@ -590,6 +599,7 @@ local function declare(keys, args)
   end
   redis.call('SET', K.seats, string.rep(FREE, tonumber(args[2])))
   redis.call('HSET', K.meta, 'epoch', args[1], 'version', 1, 'size', args[2])
+  if args[6] == '1' then redis.call('HSET', K.meta, 'process', this_process()) end
   return { 'ok', 1 }
 end
 
@@ -605,14 +615,17 @@ local function sales(keys, args)
   return { 'ok' }
 end
 
--- tt_rebuild  epoch, keep, JSON {sold: [[hold id, owner, [seat]]], blocked: [seat]}  ->  ok, lost (hold id, owner, ...)
+-- tt_rebuild  epoch, keep, JSON {sold: [[hold id, owner, [seat]]], blocked: [seat], astray}
+--   ->  ok, lost (hold id, owner, ...)
 -- After the master may have lost or gained the wrong memory: bookings of the ledger are sold, live holds that don't
 -- collide with them stay, those that do are lost. Confirming ones stay: their outbox entry decides. What stands here
 -- as booked stays sold even if the list lacks it, because a keeper may have committed it a moment ago.
+-- `astray`: another master has sold since this memory is of; what it says of holds may contradict what was told there,
+-- so none of them stays, paid or not. From now on the show is for sale in this process.
 -- Publishes the new epoch alone: versions can't be compared across it, so receivers read the snapshot again.
 local function rebuild(keys, args)
   local K, epoch, keep, truth = names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
-  local show = load_show(K)
+  local show = load_terms(K)
   if not show then return { 'show_not_found' } end
   local at = now_ms()
   local map, taken, owners, lost = {}, {}, {}, {}
@@ -645,17 +658,17 @@ local function rebuild(keys, args)
   -- Confirming ones first: a payment outranks a hold that is only waiting for one.
   table.sort(waiting, function(a, b) return a[2].state < b[2].state end)
   for _, entry in ipairs(waiting) do
-    local id, known, clear = entry[1], entry[2], true
+    local id, known, clear = entry[1], entry[2], not truth.astray
     for _, seat in ipairs(known.seats) do
       if map[seat] ~= FREE then clear = false end
     end
     if clear then
       claim(id, known.seats, HELD)
-    elseif known.state == 'held' then
+    elseif known.state == 'held' or truth.astray then
       lost[#lost + 1] = id
       lost[#lost + 1] = known.owner
     end
-    if clear or known.state == 'confirming' then
+    if clear or (known.state == 'confirming' and not truth.astray) then
       owners[known.owner] = (owners[known.owner] or 0) + 1
     end
   end
@@ -702,7 +715,8 @@ local function rebuild(keys, args)
     redis.call('ZADD', K.ended, at + keep, lost[n])
     notice(K, 'lost', lost[n], lost[n + 1])
   end
-  redis.call('HSET', K.meta, 'epoch', epoch, 'rebuilt_at', string.format('%.0f', at))
+  redis.call('HSET', K.meta, 'epoch', epoch, 'rebuilt_at', string.format('%.0f', at),
+    'process', this_process())
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
   redis.call('PUBLISH', K.changes, '{"epoch":"' .. epoch .. '","version":' .. version .. '}')
   return { 'ok', lost }

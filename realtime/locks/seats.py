@@ -90,9 +90,12 @@ class SeatLocks:
         return _hold(hold_id, reply), int(reply[2])
 
     # --- what keepers do ------------------------------------------------------------------------------------------
-    async def declare(self, show: Show, epoch: str) -> bool:
-        """Make the state of a show if there is none (True); where there is one, set its terms of sale (False)."""
-        terms = (show.sales.value, show.hold_s * 1000, show.max_seats)
+    async def declare(self, show: Show, epoch: str, *, for_sale: bool = True) -> bool:
+        """Make the state of a show if there is none (True); where there is one, set its terms of sale (False).
+
+        What is made without ``for_sale`` sells nothing before ``rebuild``.
+        """
+        terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale))
         reply = await self._call("tt_declare", show.id, epoch, show.seat_count, *terms)
         return bool(reply[1])
 
@@ -137,10 +140,13 @@ class SeatLocks:
         await self._call("tt_sales", show_id, sales.value)
 
     async def rebuild(
-        self, show_id: str, epoch: str, sold: Sequence[Sale], blocked: Iterable[int]
+        self, show_id: str, epoch: str, sold: Sequence[Sale], blocked: Iterable[int], *, astray: bool = False
     ) -> list[tuple[str, str]]:
-        """Put a declared show right from the ledger under a new epoch; return the (hold, owner) that were lost."""
-        truth = {"sold": [(s.hold, s.owner, s.seats) for s in sold], "blocked": sorted(blocked)}
+        """Put a declared show right from the ledger under a new epoch; return the (hold, owner) that were lost.
+
+        ``astray``: another master has sold since this one's memory is of, so no hold stays.
+        """
+        truth = {"sold": [(s.hold, s.owner, s.seats) for s in sold], "blocked": sorted(blocked), "astray": astray}
         lost = (await self._call("tt_rebuild", show_id, epoch, KEEP, orjson.dumps(truth)))[1]
         return [(lost[n].decode(), lost[n + 1].decode()) for n in range(0, len(lost), 2)]
 
@@ -163,7 +169,7 @@ class SeatLocks:
         code = reply[0].decode()
         if code == "ok":
             return reply
-        if code in ("show_not_found", "region_unavailable"):
+        if code == "show_not_found":
             # Who asks knows of the show, so this is a master that lost its memory and is being put right.
             raise RegionUnavailable(region=self.master.region)
         detail = reply[1].decode() if len(reply) > 1 else ""

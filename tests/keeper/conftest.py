@@ -55,9 +55,13 @@ class Place:
         keepers, self.keepers = self.keepers, []
         await asyncio.gather(*(keeper.stop() for keeper in keepers))
 
-    async def confirm(self, name: str, seats: list[int]) -> str:
+    async def hold(self, name: str, seats: list[int]) -> str:
         hold = hold_id(name)
         await self.locks.hold(hold, name, seats)
+        return hold
+
+    async def confirm(self, name: str, seats: list[int]) -> str:
+        hold = await self.hold(name, seats)
         await self.locks.confirm(hold, name, f"paid {name}")
         return hold
 

@@ -8,14 +8,15 @@ import secrets
 import pytest
 
 from realtime import keys
-from realtime.errors import RegionUnavailable
+from realtime.errors import HoldLost, RegionUnavailable
+from realtime.keeper.jobs import REFUNDS
 from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import NewBooking, StaleReign
 from realtime.model import booking_of
 from tests.cluster import until
 
 from .conftest import SHOW, Place
-from .test_record_path import all_booked
+from .test_record_path import all_booked, job_ids
 
 
 def reconciler(place: Place) -> Reconciler:
@@ -65,9 +66,9 @@ async def test_a_keeper_that_lost_its_turn_gives_up_without_a_mark(place: Place)
     keeper = reconciler(place)
     rebuild = place.locks.rebuild
 
-    async def frozen_for_long(*args: object) -> object:
+    async def frozen_for_long(*args: object, **more: object) -> object:
         await place.master.command("SET", keys.RECONCILING, secrets.token_hex(8))
-        return await rebuild(*args)  # type: ignore[arg-type]
+        return await rebuild(*args, **more)  # type: ignore[arg-type]
 
     place.locks.rebuild = frozen_for_long  # type: ignore[method-assign, assignment]
     mark = await place.master.command("GET", keys.RECONCILED)
@@ -89,7 +90,40 @@ async def test_what_a_slow_keeper_still_carries_is_not_recorded_once_the_master_
         await place.ledger.record([entry], old)
 
 
-async def test_a_keeper_whose_reign_is_over_puts_the_master_right_and_goes_on(place: Place) -> None:
-    await place.ledger.begin_reign("somebody else's")
+async def test_a_memory_that_another_master_has_outlived_keeps_no_hold_and_books_nothing(place: Place) -> None:
+    """A former master comes back, and is made master again before it has copied its successor."""
+    before = await place.confirm("before", [6])
+    await until(all_booked(place, [before]))
+    await place.rest()
+    waiting = await place.hold("waiting", [7])
+    paid = await place.confirm("paid", [8])
+    await place.ledger.begin_reign("the successor's")
+    await restart_master(place)
+    place.keeper("again")
+    assert await until(all_booked(place, [before]))
+
+    async def put_right_again() -> bool:
+        with contextlib.suppress(RegionUnavailable):
+            return (await place.seats())[6:9] == "200"
+        return False
+
+    await until(put_right_again)
+    for lost in (waiting, paid):
+        with pytest.raises(HoldLost):
+            await place.locks.extend(lost, "waiting" if lost == waiting else "paid")
+
+    async def refunded() -> bool:
+        return await job_ids(place, REFUNDS) == [f"refund.{paid}"]
+
+    await until(refunded)
+    after = await place.confirm("after", [8])
+    await until(all_booked(place, [after]))
+
+
+async def test_a_reign_that_was_begun_and_not_finished_is_this_memory_s_own(place: Place) -> None:
+    await place.rest()
     hold = await place.confirm("patient", [6])
+    await restart_master(place)
+    assert await reconciler(place)._begin("died right after this") is False
+    place.keeper("next")
     await until(all_booked(place, [hold]))

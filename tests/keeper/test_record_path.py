@@ -17,7 +17,7 @@ from bullmq import Queue, Worker
 
 from realtime import keys
 from realtime.connect import client
-from realtime.errors import BookingRejected
+from realtime.errors import BookingRejected, RegionUnavailable
 from realtime.keeper.jobs import BOOKINGS, PREFIX, REFUNDS
 from realtime.ledger import NewBooking
 from realtime.locks.commands import run_command
@@ -41,7 +41,10 @@ async def job_ids(place: Place, name: str) -> list[str]:
 
 def all_booked(place: Place, holds: list[str]) -> Any:
     async def check() -> bool:
-        states = [(await place.locks.get(hold))[0].state for hold in holds]
+        try:
+            states = [(await place.locks.get(hold))[0].state for hold in holds]
+        except RegionUnavailable:
+            return False  # the master is being put right
         return all(state is HoldState.BOOKED for state in states)
 
     return check

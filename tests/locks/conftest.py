@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from realtime import keys
 from realtime.dev import valkey
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -41,18 +40,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         started.kill()
 
 
-async def prepare(master: LockMaster) -> None:
-    """An empty master as a keeper leaves it."""
-    await master.command("FLUSHALL")
-    await master.load_functions()
-    info = await master.command("INFO", "server")
-    await master.command("SET", keys.RECONCILED, info["run_id"] if isinstance(info, dict) else info)
-
-
 @pytest.fixture
 async def master(server: valkey.Valkey) -> AsyncIterator[LockMaster]:
     link = LockMaster(region(server))
-    await prepare(link)
+    await link.command("FLUSHALL")
+    await link.load_functions()
     yield link
     await link.close()
 

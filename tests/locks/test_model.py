@@ -27,7 +27,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import SalesState
 
-from .conftest import SHOW, hold_id, prepare, region
+from .conftest import SHOW, hold_id, region
 
 T = TypeVar("T")
 SEATS = 12
@@ -215,7 +215,8 @@ class SeatsMachine(RuleBasedStateMachine):
 
     async def open(self) -> None:
         self.master = LockMaster(region(self.server))
-        await prepare(self.master)
+        await self.master.command("FLUSHALL")
+        await self.master.load_functions()
         self.locks = SeatLocks(self.master)
         await self.locks.declare(SHOW_SMALL, "epoch-1")
 

@@ -307,11 +307,11 @@ async def test_what_a_rebuilt_show_never_heard_of_is_lost_but_nobody_can_tell_be
 ) -> None:
     with pytest.raises(errors.HoldNotFound):
         await locks.get(A)
-    mark = await locks.master.command("GETSET", keys.RECONCILED, "another process, before a failover")
-    for verb in (locks.get(A), locks.extend(A, "asha"), locks.confirm(A, "asha", "paid")):
+    await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
+    unknown = (locks.get(A), locks.extend(A, "asha"), locks.confirm(A, "asha", "paid"), locks.hold(A, "asha", [1]))
+    for verb in (*unknown, locks.block(SHOW.id, [1]), locks.settle(SHOW.id, [])):
         with pytest.raises(errors.RegionUnavailable):
             await verb
-    await locks.master.command("SET", keys.RECONCILED, mark)
     await locks.rebuild(SHOW.id, "epoch-2", [], [])
     for verb in (locks.get(A), locks.extend(A, "asha"), locks.release(A, "asha"), locks.confirm(A, "asha", "paid")):
         with pytest.raises(errors.HoldLost):
@@ -331,3 +331,30 @@ async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: L
     await master.command("FUNCTION", "LOAD", "REPLACE", older)
     await master.load_functions()
     assert int(await master.command("FCALL", "tt_version", 0)) == int(found[1])
+
+
+async def test_a_show_that_is_made_to_be_rebuilt_is_not_for_sale_before(locks: SeatLocks) -> None:
+    await locks.master.command("FLUSHDB")
+    await locks.declare(SHOW, "epoch-1", for_sale=False)
+    with pytest.raises(errors.RegionUnavailable):
+        await locks.hold(A, "asha", [1])
+    await locks.rebuild(SHOW.id, "epoch-2", [], [])
+    await locks.hold(A, "asha", [1])
+
+
+async def test_the_sweeper_leaves_alone_what_is_not_put_right_yet(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
+    assert await locks.expire([A]) == 0
+    assert await locks.master.command("ZCARD", keys.DEADLINES) == 1
+
+
+async def test_holds_of_a_memory_that_went_astray_are_lost_paid_or_not(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await locks.hold(B, "bala", [3])
+    await locks.confirm(B, "bala", "paid")
+    lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(C, "chitra", (5,))], [], astray=True)
+    assert sorted(lost) == sorted([(A, "asha"), (B, "bala")])
+    assert (await seat_map(locks))[:7] == "0000020"
+    with pytest.raises(errors.HoldLost):
+        await locks.extend(A, "asha")
