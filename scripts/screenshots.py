@@ -1,16 +1,20 @@
-"""Take the pictures of README and docs from a running `make up`: `.venv/bin/python scripts/screenshots.py`."""
+"""Take the pictures of README and docs from a running `make up`: `.venv/bin/python scripts/screenshots.py`.
+
+An address after it is that of another node than Mumbai's.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import shutil
+import sys
 import urllib.request
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
-URL = "http://127.0.0.1:8002"
+URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8002"
 OUT = Path(__file__).parent.parent / "docs" / "images"
 ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
@@ -27,6 +31,41 @@ async def open_show(page: Page, show: str) -> None:
     await page.goto(f"{URL}/shows/{show}")
     await page.wait_for_selector("html[data-ready]")
     await page.wait_for_function("() => document.querySelector('seat-map').painted")
+
+
+async def kiosk(browser: Browser) -> None:
+    """The kiosk in portrait, half its size: today's shows, seats that are held, the ticket; then the next person."""
+    page = await browser.new_page(
+        viewport={"width": 1080, "height": 1920},
+        device_scale_factor=0.5,
+        has_touch=True,
+        color_scheme="light",
+        locale="en-IN",
+        reduced_motion="reduce",
+    )
+    await page.goto(f"{URL}/kiosk/konkan-lights")
+    await page.wait_for_selector(".kiosk-show")
+    await page.screenshot(path=OUT / "kiosk-shows.png")
+    await page.locator(".kiosk-show").last.tap()
+    await page.wait_for_selector(".kiosk-booking[data-ready]")
+    await page.wait_for_function("() => document.querySelector('seat-map').painted")
+    await page.evaluate(
+        """() => {
+            const map = document.querySelector('seat-map');
+            const row = [...'GFHEIJKL'].find((row) => [11, 12].every((n) => map.isFree(`${row}-${n}`)));
+            for (const n of [11, 12]) map.select(`${row}-${n}`);
+        }"""
+    )
+    await page.locator('[data-key="hold"]').tap()
+    await page.wait_for_selector('.panel[data-step="held"]')
+    await page.wait_for_function("() => document.querySelector('seat-map').painted")
+    await page.screenshot(path=OUT / "kiosk-held.png")
+    await page.locator('[data-key="pay"]').tap()
+    await page.wait_for_selector("svg.qr")
+    await page.screenshot(path=OUT / "kiosk-ticket.png")
+    await page.locator('[data-key="finish"]').tap()
+    await page.wait_for_selector(".kiosk-shows")
+    await page.close()
 
 
 async def main() -> None:
@@ -58,6 +97,7 @@ async def main() -> None:
         await phone.screenshot(path=OUT / "phone.png")
         await desktop.click('[data-key="release"]')
         await desktop.wait_for_selector('[data-step="choosing"]')
+        await kiosk(browser)
         await browser.close()
 
 

@@ -44,6 +44,12 @@ export class Panel {
     });
   }
 
+  /** Draw no more. */
+  close() {
+    this._say = null;
+    this._countdown.stop();
+  }
+
   /** @param {Speaker} say */
   speak(say) {
     this._say = say;

@@ -45,6 +45,11 @@ export class Booking {
     this.flow.resume();
   }
 
+  /** Others can't reach the box office: find out now whether we can. */
+  doubt() {
+    this.map.live?.connection.dispatchEvent(new Event("doubt"));
+  }
+
   /** Whether something of this person's would be left behind. */
   get personal() {
     return this.flow.step !== "choosing" || this.map.selection.length > 0;
@@ -68,6 +73,7 @@ export class Booking {
   /** End it: what is held goes back, what is paid is booked, as soon as the server can be reached. */
   end() {
     this.flow.abandon();
+    this._panel.close();
     this.element.remove();
   }
 

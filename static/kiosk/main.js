@@ -155,15 +155,23 @@ function card(show) {
     h(
       "button",
       { class: "kiosk-show", type: "button", "data-show": show.id, "data-status": show.status, disabled: show.status === "closed", onclick: () => choose(show) },
-      h("span", { class: "kiosk-time" }, say.time(show.starts_at)),
+      startTime(show.starts_at),
       h("span", { class: "kiosk-what" }, h("b", {}, show.title), state ?? (prices.length ? h("span", {}, say.t("from", { price: say.rupees(Math.min(...prices)) })) : null)),
+      icon("next"),
     ),
   );
 }
 
+// The hour large, am or pm small, where a language has them.
+/** @param {string} when */
+function startTime(when) {
+  const [hour, ...half] = say.time(when).split(/\s+/);
+  return h("span", { class: "kiosk-time" }, hour, half.length ? h("small", {}, ` ${half.join(" ")}`) : null);
+}
+
 function theatres() {
   const link = (/** @type {import("./programme.js").Theatre} */ { id, name, city }) =>
-    h("li", {}, h("a", { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` }, h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city))));
+    h("li", {}, h("a", { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` }, h("span", { class: "kiosk-time" }, icon("seat")), h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city)), icon("next")));
   const sorted = [...programme.others].sort((a, b) => a.city.localeCompare(b.city) || a.name.localeCompare(b.name));
   return h("ul", { class: "kiosk-shows" }, ...sorted.map(link));
 }
@@ -218,6 +226,7 @@ programme.addEventListener("change", () => {
     takeUpAgain();
   }
   if (programme.state === "open") settleLeftovers(programme.server);
+  else booking?.doubt();
   draw();
 });
 setInterval(() => {

@@ -12,7 +12,8 @@ import { ServerClock } from "../booking/clock.js";
 
 const ASK_EVERY_MS = 15000;
 const ASK_AGAIN_MS = 2500;
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 4000;
+const ASK_OTHERS = 4;
 /** A show that began this long ago is not offered any more. */
 const LATE_MS = 20 * 60000;
 const INDIA = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Kolkata" });
@@ -65,7 +66,7 @@ export class Programme extends EventTarget {
   /** Ask now; and again and again from here. */
   async ask() {
     clearTimeout(this._timer);
-    this._timer = setTimeout(() => this.ask(), PATIENCE_MS * (this._nodes.length + 1));
+    this._timer = setTimeout(() => this.ask(), 4 * PATIENCE_MS);
     const state = await this._asked();
     clearTimeout(this._timer);
     const wait = state === "open" || state === "unknown" ? ASK_EVERY_MS : ASK_AGAIN_MS;
@@ -75,17 +76,13 @@ export class Programme extends EventTarget {
 
   /** @returns {Promise<State>} */
   async _asked() {
-    const nodes = [this.server, ...this._nodes.filter((node) => node !== this.server)];
-    for (const node of nodes) {
-      try {
-        const state = await this._askOne(node);
-        this.server = node;
-        return state;
-      } catch {
-        // Silent, or talking nonsense: the next one.
-      }
+    try {
+      return await this._askOne(this.server);
+    } catch {
+      // Silent, or talking nonsense: some others at once, so that a cut is told soon.
+      const others = this._nodes.filter((node) => node !== this.server).sort(() => Math.random() - 0.5);
+      return await Promise.any(others.slice(0, ASK_OTHERS).map((node) => this._askOne(node))).catch(() => "cut");
     }
-    return "cut";
   }
 
   /** @param {string} node @returns {Promise<State>} */
@@ -94,6 +91,7 @@ export class Programme extends EventTarget {
     const path = this._id ? `/api/v1/theatres/${encodeURIComponent(this._id)}/shows` : "/api/v1/theatres";
     const answer = await fetch(node + path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
     const body = await answer.json();
+    this.server = node;
     if (answer.ok && this._id) {
       this.clock.set(body.server_time, asked);
       this.theatre = body.theatre;

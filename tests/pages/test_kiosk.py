@@ -332,3 +332,22 @@ async def test_what_was_held_when_a_cut_kiosk_started_over_goes_back(browser: Br
     await until(given_back)
     await bala.close()
     await kiosk.leaves()
+
+
+async def test_a_kiosk_whose_node_dies_goes_on_at_another(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    async with kiosk.page.expect_response("**/api/v1/config"):
+        await kiosk.page.reload()
+    # For this page its node is gone, and only that.
+    await kiosk.page.route(f"{kiosk.node}/api/**", lambda route: route.abort())
+    await kiosk.page.route(f"{kiosk.node}/socket.io/**", lambda route: route.abort())
+    elsewhere = re.compile(rf"^(?!{re.escape(kiosk.node)}/).*/theatres/{theatre}/shows$")
+    async with kiosk.page.expect_response(elsewhere):
+        await kiosk.page.evaluate("() => dispatchEvent(new Event('online'))")
+    await kiosk.picks(show)
+    await kiosk.holds("L-5")
+    await kiosk.touches("pay")
+    await kiosk.is_at("booked")
+    await kiosk.leaves()
