@@ -58,7 +58,9 @@ export class Flow extends EventTarget {
     map.addEventListener("holdexpired", (event) => this._expired(/** @type {CustomEvent} */ (event).detail), { signal });
     map.addEventListener("bookingsettled", (event) => this._settled(/** @type {CustomEvent} */ (event).detail.booking), { signal });
     const back = (/** @type {Event} */ event) => {
-      if (/** @type {CustomEvent} */ (event).detail.connection === "online") this.resume();
+      if (/** @type {CustomEvent} */ (event).detail.connection !== "online") return;
+      this.resume();
+      this._settleLeftovers();
     };
     map.addEventListener("statuschange", back, { signal });
     const seen = () => {

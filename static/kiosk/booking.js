@@ -36,7 +36,8 @@ export class Booking {
     this.map.addEventListener("selectionchange", (event) => {
       if (this.flow.step === "expired" && /** @type {CustomEvent} */ (event).detail.seats.length) this.flow.restart();
     });
-    this.map.addEventListener("ready", () => this.element.toggleAttribute("data-ready", true));
+    this.map.addEventListener("ready", () => this._loaded(true));
+    this.map.addEventListener("failed", () => this._loaded(false));
   }
 
   /** Begin, or go on where this kiosk was cut off. */
@@ -75,6 +76,12 @@ export class Booking {
     this.flow.abandon();
     this._panel.close();
     this.element.remove();
+  }
+
+  /** @param {boolean} well */
+  _loaded(well) {
+    this.element.toggleAttribute("data-ready", well);
+    this.element.toggleAttribute("data-failed", !well);
   }
 
   _draw() {

@@ -219,6 +219,15 @@ async function stayAwake() {
   if (document.visibilityState === "visible") await navigator.wakeLock?.request("screen").catch(() => null);
 }
 
+// No link leads out of the kiosk; one that would, begins anew.
+/** @param {MouseEvent} event */
+function stayInside(event) {
+  const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement);
+  if (!(link instanceof HTMLAnchorElement) || new URL(link.href).pathname.startsWith("/kiosk/")) return;
+  event.preventDefault();
+  startOver();
+}
+
 let begun = false;
 programme.addEventListener("change", () => {
   if (programme.state === "open" && !begun) {
@@ -236,6 +245,7 @@ setInterval(() => {
 }, CLOCK_MS);
 document.body.append(warning.element, attendant.element);
 addEventListener("click", fillScreen);
+addEventListener("click", stayInside, { capture: true });
 addEventListener("contextmenu", (event) => event.preventDefault());
 document.addEventListener("visibilitychange", stayAwake);
 stayAwake();

@@ -351,3 +351,19 @@ async def test_a_kiosk_whose_node_dies_goes_on_at_another(browser: Browser, clus
     await kiosk.touches("pay")
     await kiosk.is_at("booked")
     await kiosk.leaves()
+
+
+async def test_no_link_leads_out_of_the_kiosk(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.shows_the_programme()
+    gone = {"error": {"code": "show_not_found", "message": "", "retryable": False}}
+    await kiosk.page.route(f"**/api/v1/shows/{show}", lambda route: route.fulfill(status=404, json=gone))
+    await kiosk.page.locator(f'[data-show="{show}"]').tap()
+    await expect(kiosk.page.get_by_role("heading", name="There is no such show")).to_be_visible()
+    await expect(kiosk.page.locator(".panel")).to_be_hidden()
+    await kiosk.page.get_by_role("link", name="All shows").tap()
+    await kiosk.shows_the_programme()
+    await expect(kiosk.page).to_have_url(f"{kiosk.node}/kiosk/{theatre}")
+    await kiosk.leaves()
