@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections import deque
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ SEATS = 8
 """In one hold."""
 STANDING = 60
 """Holds that stand at a time; older ones are given back."""
+_numbers = itertools.count(1)
 
 
 @contextlib.asynccontextmanager
@@ -33,11 +35,9 @@ async def storm(locks: SeatLocks, show: str, seat_count: int, rate: float) -> As
 async def _blow(locks: SeatLocks, show: str, seat_count: int, rate: float) -> None:
     choose = random.Random(1)
     standing: deque[str] = deque()
-    number = 0
     # Each hold changes its seats twice: taken, and given back.
     every = 2 * SEATS / rate
-    while True:
-        number += 1
+    for number in _numbers:
         hold = f"{show}.hstorm{number:017d}"
         first = choose.randrange(seat_count - SEATS)
         with contextlib.suppress(SeatsTaken):
