@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from loadtest.faults.cli import faults
+from loadtest.frames.cli import frames
 
 
 @click.group()
@@ -13,6 +14,7 @@ def main() -> None:
 
 
 main.add_command(faults)
+main.add_command(frames)
 
 if __name__ == "__main__":
     main(prog_name="python -m loadtest")

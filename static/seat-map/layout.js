@@ -177,8 +177,7 @@ export class Layout {
       }
     }
     if (!gaps.length) return Math.max(this.size.width, this.size.height, 1) / 40;
-    gaps.sort((a, b) => a - b);
-    return gaps[Math.floor(gaps.length / 5)];
+    return Float64Array.from(gaps).sort()[Math.floor(gaps.length / 5)];
   }
 
   /** @param {Section} section @param {number} n */

@@ -64,10 +64,15 @@ export class Level {
     this._tiles = new Map();
   }
 
-  /** Whether every tile that was made is painted and up to date. */
-  get settled() {
-    for (const tile of this._tiles.values()) if (!tile.painted || tile.dirty.size) return false;
+  /** Whether every painted tile is up to date. */
+  get fresh() {
+    for (const tile of this._tiles.values()) if (tile.painted && tile.dirty.size) return false;
     return true;
+  }
+
+  /** Whether any tile is painted. */
+  get begun() {
+    return this.pane.childElementCount > 0;
   }
 
   remove() {

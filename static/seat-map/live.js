@@ -13,7 +13,8 @@ import { Layout } from "./layout.js";
 import { readLayout } from "./layout-stream.js";
 import { SeatStates } from "./seat-states.js";
 
-const INDEX_EVERY_MS = 200;
+/** The plan is shown again when it has grown by this factor, so that showing it early costs little in all. */
+const GROWN = 2;
 const AGAIN_MS = 1500;
 
 export class LiveShow extends EventTarget {
@@ -107,11 +108,11 @@ export class LiveShow extends EventTarget {
       seats: (seats) => {
         if (!layout) return;
         layout.add(seats);
-        if (performance.now() - indexed < INDEX_EVERY_MS) return;
+        if (layout.count < indexed * GROWN) return;
+        indexed = layout.count;
         layout.index();
         this.layout = layout;
         this._tell("layout", layout);
-        indexed = performance.now();
       },
     });
     const whole = /** @type {Layout | null} */ (layout);

@@ -18,7 +18,7 @@ export class Overlay {
     this._context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     this._camera = camera;
     this._wake = wake;
-    /** @type {Map<number, number>} seat -> when it began */
+    /** @type {Map<number, number>} seat -> when it was first drawn, 0 for not yet */
     this._pulses = new Map();
     this._clean = true;
     this.focus = -1;
@@ -32,11 +32,10 @@ export class Overlay {
   pulse(seats, layout) {
     if (this._camera.still || seats.length > MAX_PULSES) return;
     const { view } = this._camera;
-    const now = performance.now();
     for (const seat of seats) {
       if (this._pulses.size >= MAX_PULSES) break;
       const [x, y] = [layout.x[seat], layout.y[seat]];
-      if (x > view.left && x < view.right && y > view.top && y < view.bottom) this._pulses.set(seat, now);
+      if (x > view.left && x < view.right && y > view.top && y < view.bottom) this._pulses.set(seat, 0);
     }
     if (this._pulses.size) this._wake();
   }
@@ -82,7 +81,9 @@ export class Overlay {
     const c = this._context;
     const now = performance.now();
     for (const [seat, begun] of this._pulses) {
-      const t = (now - begun) / PULSE_MS;
+      // It begins when it is first seen: a busy moment must not swallow it.
+      if (!begun) this._pulses.set(seat, now);
+      const t = begun ? (now - begun) / PULSE_MS : 0;
       if (t >= 1) {
         this._pulses.delete(seat);
         continue;

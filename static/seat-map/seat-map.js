@@ -15,8 +15,8 @@
  *
  * Properties: `selection` (seat ids), `mine` (seat ids that are held or booked for this viewer; set it), `info` (the
  * show), `connection` (state), `status` (of the show), `painted`, `live` (the LiveShow behind it).
- * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `nearest`, `reveal`, `pointOf`, `hold`,
- * `resume`, `extend`, `release`, `confirm`, `request`, `post`, `announce`.
+ * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `nearest`, `reveal`, `pointOf`, `zoomBy`,
+ * `showAll`, `hold`, `resume`, `extend`, `release`, `confirm`, `request`, `post`, `announce`.
  * Events (all bubble): `ready`, `showchange`, `selectionchange`, `seatlost`, `seatschange`, `statuschange`,
  * `holdexpired`, `bookingsettled`. Details, and the CSS variables: docs/seat-map.md.
  *
@@ -185,6 +185,16 @@ export class SeatMap extends HTMLElement {
     if (index === undefined) return;
     this._view.reveal(index);
     while (this._view.camera.gliding) await new Promise((next) => requestAnimationFrame(next));
+  }
+
+  /** Come nearer (more than 1) or go back (less), around the middle. @param {number} factor */
+  zoomBy(factor) {
+    this._view.zoomBy(factor);
+  }
+
+  /** Show the whole plan. */
+  showAll() {
+    this._view.fit();
   }
 
   /** Choose a seat; false when it can't be. @param {string} id */

@@ -35,6 +35,8 @@ export class Tiles {
     this._level = null;
     /** @type {Level | null} the level that the new one will replace */
     this._old = null;
+    /** Whether all that is in sight is painted at its own scale. */
+    this._covered = false;
     this._restAt = 0;
     this._timer = 0;
   }
@@ -44,10 +46,15 @@ export class Tiles {
     return this._scene ? this._scene.layout.pitch * this._camera.scale * 0.86 : 0;
   }
 
+  /** Whether the first seats are painted. */
+  get begun() {
+    return this._level?.begun ?? false;
+  }
+
   /** Whether nothing is left to paint. */
   get settled() {
     const level = this._level;
-    return !!level && !this._old && this._camera.scale === level.scale && level.settled;
+    return !!level && this._covered && this._camera.scale === level.scale && level.fresh;
   }
 
   /** Begin anew: another plan, other colours, another filter. @param {Scene} scene */
@@ -68,6 +75,7 @@ export class Tiles {
 
   /** Called when the camera moved. */
   moved() {
+    this._covered = false;
     this._restAt = performance.now() + REST_MS;
     this._wake();
   }
@@ -82,6 +90,7 @@ export class Tiles {
     for (const each of [this._old, level]) each?.place(camera);
     const fresh = level.paintDirty(end) && (this._old?.paintDirty(end) ?? true);
     const whole = camera.scale === level.scale && this._complete(level, end);
+    this._covered = whole;
     this._whole?.frame(!whole);
     if (whole) {
       this._old?.remove();
@@ -106,6 +115,7 @@ export class Tiles {
 
   _begin() {
     if (!this._scene) return;
+    this._covered = false;
     const dpr = Math.min(2.5, devicePixelRatio || 1);
     this._old?.remove();
     this._old = this._level;

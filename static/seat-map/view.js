@@ -69,6 +69,7 @@ export class View {
     this.palette = null;
     this._frameAsked = 0;
     this._touched = false;
+    this._marked = false;
     this._countAt = 0;
     this._countTimer = 0;
     this._tipSeat = -1;
@@ -291,6 +292,10 @@ export class View {
     const { layout, palette } = this;
     if (!layout || !palette) return;
     this.tiles.frame();
+    if (!this._marked && this.tiles.begun) {
+      this._marked = true;
+      performance.mark("seat-map:first-seats");
+    }
     const size = this.tiles.seatSize;
     this.overlay.frame(layout, palette, size);
     this.labels.frame(layout, size);

@@ -1,0 +1,82 @@
+"""Halls for tests of the seat map: many sections, as a stadium has them, and small enough to be quick."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page
+
+from realtime import wire
+from realtime.dev.cluster import Cluster
+from realtime.model import Category, Layout, Seat
+from tests.cluster import new_show
+
+PRICES = {"Gold": 900, "Silver": 400}
+
+
+def stands(lines: int = 4, columns: int = 8, rows: int = 12, numbers: int = 14) -> Layout:
+    """Stands in a raster, each ``rows`` by ``numbers``; ids are ``S<stand>-<row>-<number>``, the first line is Gold."""
+    seats = tuple(
+        Seat(
+            f"S{line * columns + column + 1}-{chr(65 + row)}-{number}",
+            f"Stand {line * columns + column + 1}",
+            chr(65 + row),
+            str(number),
+            "Silver" if line else "Gold",
+            (column * (numbers + 2) + number) * 10.0,
+            (line * (rows + 2) + row) * 10.0,
+            accessible=row == 0 and number == 1,
+        )
+        for line in range(lines)
+        for column in range(columns)
+        for row in range(rows)
+        for number in range(1, numbers + 1)
+    )
+    categories = (Category("Gold", "#d4a017"), Category("Silver", "#7a8fa6"))
+    width, height = columns * (numbers + 2) * 10, lines * (rows + 2) * 10
+    return wire.make_layout("Stands", width, height, categories, seats)
+
+
+async def stands_show(cluster: Cluster) -> str:
+    """Declare a show in a hall of stands; return its id."""
+    return await new_show(cluster, "west", layout=stands(), prices=PRICES)
+
+
+async def distance(page: Page, one: str, other: str) -> float:
+    """How far apart two seats are on the screen, CSS pixels: what a zoom changes."""
+    return float(
+        await page.evaluate(
+            """([one, other]) => {
+                const map = document.querySelector('seat-map');
+                const [a, b] = [map.pointOf(one), map.pointOf(other)];
+                return Math.hypot(a.x - b.x, a.y - b.y);
+            }""",
+            [one, other],
+        )
+    )
+
+
+async def painted(page: Page) -> None:
+    """Wait until the map is painted as it is to stay."""
+    await page.wait_for_function("() => document.querySelector('seat-map').painted")
+
+
+async def color_of(page: Page, seat: str, aside: float = 0) -> tuple[int, int, int]:
+    """Return the red, green and blue that is painted where a seat is, ``aside`` pixels left of its middle."""
+    await painted(page)
+    found = await page.evaluate(
+        """([seat, aside]) => {
+            const map = document.querySelector('seat-map');
+            const at = map.pointOf(seat);
+            at.x -= aside;
+            for (const canvas of [...map.shadowRoot.querySelectorAll('.stage canvas')].reverse()) {
+                const box = canvas.getBoundingClientRect();
+                if (at.x < box.left || at.x >= box.right || at.y < box.top || at.y >= box.bottom) continue;
+                const k = canvas.width / box.width;
+                const [x, y] = [(at.x - box.left) * k, (at.y - box.top) * k];
+                const { data } = canvas.getContext('2d').getImageData(x, y, 1, 1);
+                return [...data].slice(0, 3);
+            }
+            return [-1, -1, -1];
+        }""",
+        [seat, aside],
+    )
+    return found[0], found[1], found[2]
