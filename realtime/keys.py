@@ -38,7 +38,7 @@ def show(show_id: str) -> list[str]:
     """Return the KEYS of every function on a show, in the order that ``locks/seats.lua`` lists."""
     tag = f"tt:{{{show_id}}}"
     own = [f"{tag}:{name}" for name in ("meta", "seats", "taken", "holds", "owners")]
-    return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES]
+    return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES, log(show_id)]
 
 
 def meta(show_id: str) -> str:
@@ -56,6 +56,11 @@ def holds(show_id: str) -> str:
     return f"tt:{{{show_id}}}:holds"
 
 
+def log(show_id: str) -> str:
+    """stream: what happened in a show, for operators; bounded."""
+    return f"tt:{{{show_id}}}:log"
+
+
 def changes(show_id: str) -> str:
     """channel: JSON of one change: ``{"epoch", "version", "free": [index], ...}`` or with ``"sales"``."""
     return f"tt:{{{show_id}}}:changes"
@@ -71,6 +76,10 @@ def reply(command_id: str) -> str:
     return f"tt:reply:{command_id}"
 
 
+NODES = "tt:nodes"
+"""hash: node -> JSON of what it does now, with the time (ms); the nodes of this region."""
+KEEPERS = "tt:keepers"
+"""hash: keeper -> JSON of what it sees now, with the time (ms)."""
 RECONCILED = "tt:reconciled"
 """string: the run id of the master process that was put right from the ledger, a space, a token: the reign."""
 REIGNS = "tt:reigns"

@@ -35,6 +35,10 @@ EXPIRY_VISIBLE_MS = 500
 """A seat whose hold lapsed shows as free on every map within this."""
 HEARTBEAT_MS = 1_000
 """A keeper publishes a heartbeat through its master this often."""
+PRESENCE_MS = 2_000
+"""Nodes and keepers write down what they do this often, for operators."""
+PRESENCE_GONE_MS = 60_000
+"""One that has not for this long is forgotten."""
 SILENCE_MS = 3_000
 """A feed without a heartbeat for this long asks whether the region is still there."""
 FEED_LINGER_S = 30.0

@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +35,11 @@ class Settings:
     operator_key: str = ""
     redis_password: str = ""
     kiosk_pin: str = ""
+
+
+def process_name() -> str:
+    """Return a name that no other process of the installation has: host and process id."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:

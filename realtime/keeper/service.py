@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
@@ -17,13 +15,14 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Outbox
+from realtime.keeper.presence import Presence
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import TRANSIENT, Recorder
 from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger, StaleReign
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
-from realtime.settings import Settings
+from realtime.settings import Settings, process_name
 from realtime.topology import TopologyError
 
 log = logging.getLogger(__name__)
@@ -32,11 +31,6 @@ PAUSE_S = 0.25
 LONGEST_PAUSE_S = 2.0
 CALL_TIMEOUT_S = 5.0
 """Nobody waits for a keeper's calls as a buyer does; a rebuild of a stadium may take its time."""
-
-
-def default_name() -> str:
-    """Return a name that no other keeper has: host and process."""
-    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Keeper:
@@ -49,7 +43,7 @@ class Keeper:
             raise TopologyError(f"there is no region {region} in the topology")
         if not known.ledger:
             raise TopologyError(f"regions.{region} has no ledger")
-        self.name = name or default_name()
+        self.name = name or process_name()
         self._ledger = Ledger(known.ledger)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._locks = SeatLocks(self._master)
@@ -66,6 +60,7 @@ class Keeper:
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
+        self._presence = Presence(self.name, self._master)
         self._jobs = Jobs(known.master, settings.redis_password)
         self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
         self._served: str | None = None
@@ -78,6 +73,7 @@ class Keeper:
             asyncio.create_task(self._keep_recording(), name="recorder"),
             asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
             asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
+            asyncio.create_task(self._every(limits.PRESENCE_MS, self._presence.tell), name="presence"),
         ]
 
     async def stop(self) -> None:

@@ -13,6 +13,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   8 outbox    stream  what the keepers carry to the ledger
   9 changes   channel what viewers are told
  10 notices   channel what owners are told
+ 11 log       stream  what happened, for operators: kind, hold, version, change (as published); the last LOG entries
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected.
 
@@ -29,16 +30,17 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 2
+local VERSION = 3
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local LIST = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
+local LOG = 20000 -- events of a show that are kept, about
 local LOST_MS = 3600000 -- for an hour after a rebuild, a hold that is not known counts as lost in what led to it
 local CHUNK = 1000 -- arguments per variadic command, even; Lua's stack takes a few thousand
 
 local function names(keys)
   return {
     meta = keys[1], seats = keys[2], taken = keys[3], holds = keys[4], owners = keys[5],
-    deadlines = keys[6], ended = keys[7], outbox = keys[8], changes = keys[9], notices = keys[10],
+    deadlines = keys[6], ended = keys[7], outbox = keys[8], changes = keys[9], notices = keys[10], log = keys[11],
   }
 end
 
@@ -142,8 +144,12 @@ local function free(K, id, seats, change)
   redis.call('HDEL', K.taken, unpack(own))
 end
 
--- Publish what changed: one version, one message. Seats are sorted into lists by status.
-local function publish(K, show, change)
+local function note(K, kind, id, version, message)
+  redis.call('XADD', K.log, 'MAXLEN', '~', LOG, '*', 'kind', kind, 'hold', id, 'version', version, 'change', message)
+end
+
+-- Publish what changed, and note it: one version, one message. Seats are sorted into lists by status.
+local function publish(K, show, change, kind, id)
   local lists = {}
   for seat, digit in pairs(change) do
     local list = lists[digit]
@@ -159,8 +165,9 @@ local function publish(K, show, change)
     parts[#parts + 1] = '"' .. LIST[digit] .. '":[' .. table.concat(list, ',') .. ']'
   end
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  redis.call('PUBLISH', K.changes,
-    '{"epoch":"' .. show.epoch .. '","version":' .. version .. ',' .. table.concat(parts, ',') .. '}')
+  local message = '{"epoch":"' .. show.epoch .. '","version":' .. version .. ',' .. table.concat(parts, ',') .. '}'
+  redis.call('PUBLISH', K.changes, message)
+  note(K, kind, id, version, message)
 end
 
 local function notice(K, kind, id, owner)
@@ -268,7 +275,7 @@ local function hold(keys, args)
   redis.call('HSET', K.holds, id, record)
   redis.call('ZADD', K.deadlines, deadline, id)
   one_more(K, owner)
-  publish(K, show, change)
+  publish(K, show, change, 'held', id)
   return { 'ok', record, at }
 end
 
@@ -307,6 +314,7 @@ local function extend(keys, args)
   mine.expires_at = at + show.hold_ms
   save_hold(K, id, mine)
   redis.call('ZADD', K.deadlines, mine.expires_at, id)
+  note(K, 'extended', id, '', '')
   return { 'ok', cjson.encode(mine), at }
 end
 
@@ -350,7 +358,7 @@ local function release(keys, args)
     for _, seat in ipairs(going) do mine.released[#mine.released + 1] = seat end
     save_hold(K, id, mine)
   end
-  publish(K, show, change)
+  publish(K, show, change, 'released', id)
   return { 'ok', cjson.encode(mine), at }
 end
 
@@ -406,7 +414,7 @@ local function confirm(keys, args)
     if #taken > 0 or show.sales ~= 'open' then
       finish(K, id, mine, 'rejected', at, keep, change)
       refund(K, id, mine.owner, args[3], at, 'late')
-      publish(K, show, change)
+      publish(K, show, change, 'rejected', id)
       return { 'booking_rejected', table.concat(taken, ',') }
     end
     sweep(K, lapsed, at, keep, change)
@@ -422,7 +430,7 @@ local function confirm(keys, args)
   redis.call('ZREM', K.deadlines, id)
   redis.call('XADD', K.outbox, '*', 'kind', 'booking', 'hold', id, 'owner', mine.owner, 'seats',
     table.concat(mine.seats, ','), 'payment', args[3], 'at', string.format('%.0f', at))
-  publish(K, show, change)
+  if next(change) then publish(K, show, change, 'confirmed', id) else note(K, 'confirmed', id, '', '') end
   return { 'ok', cjson.encode(mine), at }
 end
 
@@ -486,7 +494,7 @@ local function settle(keys, args)
       sell(K, args[n], args[n + 1], split(args[n + 2]), at, keep, change)
     end
   end
-  publish(K, show, change)
+  publish(K, show, change, 'booked', #args == 4 and args[2] or '')
   return { 'ok' }
 end
 
@@ -508,7 +516,7 @@ local function reject(keys, args)
   for n = 4, #args, 2 do
     seize(K, args[n + 1], { tonumber(args[n]) }, at, keep, change)
   end
-  publish(K, show, change)
+  publish(K, show, change, 'rejected', id)
   return { 'ok' }
 end
 
@@ -528,7 +536,7 @@ local function expire(keys, args)
       count = count + 1
     end
   end
-  if show then publish(K, show, change) end
+  if show then publish(K, show, change, 'expired', #args == 2 and args[2] or '') end
   return { 'ok', count }
 end
 
@@ -563,7 +571,7 @@ local function block(keys, args)
   if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
   sweep(K, lapsed, at, tonumber(args[1]), change)
   paint(K, going, BLOCKED, change)
-  publish(K, show, change)
+  publish(K, show, change, 'blocked', '')
   return { 'ok' }
 end
 
@@ -578,13 +586,15 @@ local function unblock(keys, args)
     if redis.call('GETRANGE', K.seats, seat, seat) == BLOCKED then going[#going + 1] = seat end
   end
   paint(K, going, FREE, change)
-  publish(K, show, change)
+  publish(K, show, change, 'unblocked', '')
   return { 'ok' }
 end
 
 local function announce_sales(K, epoch, sales)
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  redis.call('PUBLISH', K.changes, '{"epoch":"' .. epoch .. '","version":' .. version .. ',"sales":"' .. sales .. '"}')
+  local message = '{"epoch":"' .. epoch .. '","version":' .. version .. ',"sales":"' .. sales .. '"}'
+  redis.call('PUBLISH', K.changes, message)
+  note(K, 'sales_' .. sales, '', version, message)
 end
 
 -- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0)  ->  ok, 1 if made, 0 if it was there
@@ -718,7 +728,9 @@ local function rebuild(keys, args)
   redis.call('HSET', K.meta, 'epoch', epoch, 'rebuilt_at', string.format('%.0f', at),
     'process', this_process())
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  redis.call('PUBLISH', K.changes, '{"epoch":"' .. epoch .. '","version":' .. version .. '}')
+  local message = '{"epoch":"' .. epoch .. '","version":' .. version .. '}'
+  redis.call('PUBLISH', K.changes, message)
+  note(K, 'rebuilt', '', version, message)
   return { 'ok', lost }
 end
 

@@ -25,10 +25,12 @@ from realtime.settings import Settings
 from realtime.topology import TopologyError
 from realtime.web import kiosk, metrics, openapi, pages
 from realtime.web.box_office import BoxOffice
+from realtime.web.control_room import ControlRoom
 from realtime.web.events import Events
 from realtime.web.http import Api, errors, json_answer
 from realtime.web.identity import Identities
 from realtime.web.payments import DemoPayments, payment_service
+from realtime.web.presence import Presence
 
 log = logging.getLogger(__name__)
 PING_INTERVAL_S = 20
@@ -73,6 +75,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     rooms = Rooms(sio, feeds)
     office = BoxOffice(directory, locks, identities, payments)
     events = Events(sio, identities, directory, rooms, office)
+    control = ControlRoom(settings, region, identities, directory, feeds)
+    presence = Presence(masters[region], rooms, feeds, events, office)
     demo = payments if isinstance(payments, DemoPayments) else None
     api = Api(settings, region, identities, directory, rooms, office, masters, demo)
     for feed in feeds.values():
@@ -80,7 +84,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     sio.attach(app)
-    routes = [*api.routes(), *kiosk.routes(settings.kiosk_pin)]
+    routes = [*api.routes(), *kiosk.routes(settings.kiosk_pin), *control.routes()]
     document = openapi.document(routes)
     for route in routes:
         app.router.add_route(route.method, route.path, route.handler)
@@ -92,7 +96,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         return json_answer({"ok": not missing, "missing": missing}, status=503 if missing else 200)
 
     app.router.add_get("/readyz", ready)
-    app.router.add_get("/metrics", metrics.handler(rooms, feeds, events))
+    app.router.add_get("/metrics", metrics.handler(rooms, feeds, events, office))
     pages.add_pages(app, static)
     app.on_response_prepare.append(pages.security_headers(nodes))
     app.on_response_prepare.append(pages.cross_origin(nodes, topology.origins))
@@ -106,7 +110,10 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
             feed.start()
         # The first buyer should not wait for a handshake across India. Who is out of reach is looked for again later.
         await asyncio.gather(*(master.command("PING") for master in masters.values()), return_exceptions=True)
+        present = asyncio.create_task(presence.run(), name="presence")
         yield
+        present.cancel()
+        await asyncio.gather(present, return_exceptions=True)
         await sio.shutdown()
         await events.close()
         await rooms.close()

@@ -17,6 +17,7 @@ from realtime.errors import (
     BookingRejected,
     HoldNotFound,
     SeatNotFound,
+    SeatsTaken,
     ShowNotFound,
     TicketError,
 )
@@ -42,6 +43,8 @@ class BoxOffice:
         self._locks = locks
         self._identities = identities
         self._payments = payments
+        self.counts = {"holds": 0, "conflicts": 0, "bookings": 0}
+        """Since the node began: holds given, holds refused because seats were taken, bookings acknowledged."""
         self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
 
     # --- verbs ----------------------------------------------------------------------------------------------------
@@ -56,7 +59,9 @@ class BoxOffice:
         try:
             hold, now = await self._locks[show.region].hold(hold_id, owner, indices)
         except TicketError as error:
+            self.counts["conflicts"] += isinstance(error, SeatsTaken)
             raise _named(error, layout) from None
+        self.counts["holds"] += 1
         return _hold_payload(hold, layout, now)
 
     async def extend(self, owner: str, hold_id: str) -> dict[str, Any]:
@@ -106,6 +111,7 @@ class BoxOffice:
                 self._waiting.pop(ask.hold, None)
         if state is HoldState.REJECTED:
             raise BookingRejected()
+        self.counts["bookings"] += state is HoldState.BOOKED
         return {"booking": _booking_body(hold, layout, state)}
 
     async def booking(self, owner: str, booking_id: str) -> dict[str, Any]:

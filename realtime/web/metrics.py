@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from realtime.rooms.feed import Feed
 from realtime.rooms.rooms import Rooms
+from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
 
 _GAUGES = {
@@ -23,13 +24,19 @@ _COUNTERS = {
     "frames": "Frames sent to viewers",
     "bytes": "Bytes of these frames",
 }
+_SALES = {
+    "holds": "Holds given through this node",
+    "conflicts": "Holds refused because seats were taken",
+    "bookings": "Bookings acknowledged through this node",
+}
 
 
 class _Node(Collector):
-    def __init__(self, rooms: Rooms, feeds: Mapping[str, Feed], events: Events) -> None:
+    def __init__(self, rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice) -> None:
         self._rooms = rooms
         self._feeds = feeds
         self._events = events
+        self._office = office
 
     def collect(self) -> Iterator[Metric]:
         stats = self._rooms.stats()
@@ -38,6 +45,8 @@ class _Node(Collector):
         for name, text in _COUNTERS.items():
             yield CounterMetricFamily(f"tickingtickets_{name}", text, value=stats[name])
         yield GaugeMetricFamily("tickingtickets_connections", "Socket.IO clients", value=self._events.connections)
+        for name, text in _SALES.items():
+            yield CounterMetricFamily(f"tickingtickets_{name}", text, value=self._office.counts[name])
         live = GaugeMetricFamily("tickingtickets_feed_live", "1 when a region is in reach", labels=["owner"])
         lag = GaugeMetricFamily(
             "tickingtickets_feed_lag_ms", "Age of the last heartbeat when it came; clocks differ", labels=["owner"]
@@ -56,11 +65,11 @@ class _Node(Collector):
 
 
 def handler(
-    rooms: Rooms, feeds: Mapping[str, Feed], events: Events
+    rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return the handler of ``/metrics``."""
     registry = CollectorRegistry()
-    registry.register(_Node(rooms, feeds, events))
+    registry.register(_Node(rooms, feeds, events, office))
 
     async def serve(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")

@@ -22,6 +22,8 @@ def add_pages(app: web.Application, static: Path) -> None:
     app.router.add_get("/shows/{show}", page("show.html"))
     app.router.add_get("/kiosk", page("kiosk.html"))
     app.router.add_get("/kiosk/{theatre}", page("kiosk.html"))
+    app.router.add_get("/ops", page("ops.html"))
+    app.router.add_get("/ops/shows/{show}", page("ops.html"))
     app.router.add_static("/static", static)
 
 
