@@ -67,5 +67,7 @@ static/vendor/socket.io.esm.min.js: package-lock.json | $(BIN)/python
 	bash scripts/npm.sh ci --ignore-scripts --no-audit --no-fund
 	mkdir -p static/vendor
 	cp node_modules/qr/index.js static/vendor/qr.js
+	cp node_modules/uplot/dist/uPlot.esm.js static/vendor/uplot.js
+	cp node_modules/uplot/dist/uPlot.min.css static/vendor/uplot.css
 	cp node_modules/socket.io-client/dist/socket.io.esm.min.js static/vendor/
 	touch $@

@@ -32,6 +32,7 @@ export function speaker(locale) {
   const rupees = new Intl.NumberFormat(tag, { style: "currency", currency: "INR", maximumFractionDigits: 0 });
   const count = new Intl.NumberFormat(tag);
   const time = new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit" });
+  const clock = new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit", second: "2-digit" });
   const day = new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "long", day: "numeric", month: "long" });
   const shortDay = new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "short", day: "numeric", month: "short" });
   const key = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE });
@@ -56,6 +57,8 @@ export function speaker(locale) {
     rupees: (amount) => rupees.format(amount),
     /** @param {number} number */
     count: (number) => count.format(number),
+    /** To the second. @param {string | number} when */
+    clock: (when) => clock.format(new Date(when)),
     /** @param {string | number} when */
     time: (when) => time.format(new Date(when)),
     /** @param {string | number} when */

@@ -1,0 +1,44 @@
+/**
+ * What operators ask of a node, with their key. The key lives as long as the tab.
+ */
+const KEY = "tickingtickets.operator";
+const PATIENCE_MS = 5000;
+
+export class Refused extends Error {
+  /** @param {number} status 0: no answer @param {string} code @param {string} message */
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export const key = {
+  get: () => sessionStorage.getItem(KEY),
+  /** @param {string} value */
+  set: (value) => sessionStorage.setItem(KEY, value),
+  forget: () => sessionStorage.removeItem(KEY),
+};
+
+/**
+ * Ask; the answer, or `Refused`.
+ * @param {string} path below /api/v1
+ * @param {object} [body] makes it a POST
+ * @returns {Promise<any>}
+ */
+export async function ask(path, body) {
+  let response;
+  try {
+    response = await fetch(`/api/v1${path}`, {
+      method: body ? "POST" : "GET",
+      headers: { Authorization: `Bearer ${key.get() ?? ""}` },
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch {
+    throw new Refused(0, "offline", "");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, answer.error?.code ?? "internal", answer.error?.message ?? "");
+  return answer;
+}

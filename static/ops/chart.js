@@ -1,0 +1,54 @@
+/**
+ * A line over the last minutes, drawn by uPlot; its colours follow the theme.
+ */
+import uPlot from "/static/vendor/uplot.js";
+
+const HEIGHT = 150;
+
+export class Chart {
+  /** @param {HTMLElement} place @param {string} label what is drawn, for those who can't see it @param {(value: number) => string} format @param {number} lines */
+  constructor(place, label, format, lines = 1) {
+    this._place = place;
+    this._format = format;
+    this._lines = lines;
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", label);
+    this._plot = this._make([[], ...Array.from({ length: lines }, () => [])]);
+    this._resize = new ResizeObserver(() => this._plot.setSize({ width: this._place.clientWidth, height: HEIGHT }));
+    this._resize.observe(place);
+  }
+
+  /** @param {number[]} times s @param {number[][]} values a list a line */
+  set(times, values) {
+    this._plot.setData([times, ...values]);
+  }
+
+  destroy() {
+    this._resize.disconnect();
+    this._plot.destroy();
+  }
+
+  /** @param {number[][]} data */
+  _make(data) {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const strokes = [colour("--accent"), colour("--own"), colour("--warn")];
+    return new uPlot(
+      {
+        width: this._place.clientWidth || 300,
+        height: HEIGHT,
+        cursor: { show: false },
+        legend: { show: false },
+        scales: { x: { time: true }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.15)] } },
+        axes: [
+          { ...axis, size: 26 },
+          { ...axis, size: 52, values: (_plot, marks) => marks.map(this._format) },
+        ],
+        series: [{}, ...Array.from({ length: this._lines }, (_, n) => ({ stroke: strokes[n], width: 2, fill: n === 0 ? colour("--accent-soft") : undefined, points: { show: false } }))],
+      },
+      /** @type {any} */ (data),
+      this._place,
+    );
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A show's whole map as marks on a canvas: a ring is free, a disc held, a square sold, a cross not for sale. For
+ * watching and choosing, not for buying: `<seat-map>` is the map for that.
+ *
+ * Events: `choose` (detail: index of a seat).
+ */
+const MARGIN = 12;
+
+export class DotMap extends EventTarget {
+  /** @param {HTMLCanvasElement} canvas @param {{x: number, y: number}[]} seats */
+  constructor(canvas, seats) {
+    super();
+    this._canvas = canvas;
+    this._seats = seats;
+    /** @type {Uint8Array} */
+    this._statuses = new Uint8Array(seats.length);
+    /** @type {Set<number>} */
+    this._chosen = new Set();
+    const xs = seats.map((seat) => seat.x);
+    const ys = seats.map((seat) => seat.y);
+    const least = (/** @type {number[]} */ all) => all.reduce((a, b) => Math.min(a, b), Infinity);
+    const most = (/** @type {number[]} */ all) => all.reduce((a, b) => Math.max(a, b), -Infinity);
+    this._box = { x: least(xs), y: least(ys), width: most(xs) - least(xs) || 1, height: most(ys) - least(ys) || 1 };
+    this._resize = new ResizeObserver(() => this.draw());
+    this._resize.observe(canvas);
+    canvas.addEventListener("click", (event) => this._click(event));
+  }
+
+  /** @param {Uint8Array} statuses @param {Set<number>} chosen */
+  set(statuses, chosen) {
+    this._statuses = statuses;
+    this._chosen = chosen;
+    this.draw();
+  }
+
+  destroy() {
+    this._resize.disconnect();
+  }
+
+  _fit() {
+    const { clientWidth: width, clientHeight: height } = this._canvas;
+    const scale = Math.min((width - 2 * MARGIN) / this._box.width, (height - 2 * MARGIN) / this._box.height);
+    const left = (width - this._box.width * scale) / 2;
+    const top = (height - this._box.height * scale) / 2;
+    return { scale, at: (/** @type {{x: number, y: number}} */ seat) => [left + (seat.x - this._box.x) * scale, top + (seat.y - this._box.y) * scale] };
+  }
+
+  draw() {
+    const canvas = this._canvas;
+    const ratio = devicePixelRatio || 1;
+    canvas.width = canvas.clientWidth * ratio;
+    canvas.height = canvas.clientHeight * ratio;
+    const pen = canvas.getContext("2d");
+    if (!pen || !canvas.width) return;
+    pen.scale(ratio, ratio);
+    const style = getComputedStyle(canvas);
+    const colours = ["--accent", "--own", "--muted", "--line"].map((name) => style.getPropertyValue(name).trim());
+    const chosen = style.getPropertyValue("--ink").trim();
+    const { at } = this._fit();
+    const area = (canvas.clientWidth * canvas.clientHeight) / this._seats.length;
+    const size = Math.max(0.7, Math.min(7, Math.sqrt(area) * 0.28));
+    pen.lineWidth = Math.max(0.6, size / 4);
+    for (let n = 0; n < this._seats.length; n++) {
+      const [x, y] = at(this._seats[n]);
+      mark(pen, this._statuses[n], colours, x, y, size);
+      if (this._chosen.has(n)) {
+        pen.strokeStyle = chosen;
+        pen.strokeRect(x - size - 2, y - size - 2, 2 * size + 4, 2 * size + 4);
+      }
+    }
+  }
+
+  /** @param {MouseEvent} event */
+  _click(event) {
+    const { at } = this._fit();
+    let nearest = -1;
+    let best = 24 ** 2;
+    this._seats.forEach((seat, n) => {
+      const [x, y] = at(seat);
+      const far = (x - event.offsetX) ** 2 + (y - event.offsetY) ** 2;
+      if (far < best) [nearest, best] = [n, far];
+    });
+    if (nearest >= 0) this.dispatchEvent(new CustomEvent("choose", { detail: nearest }));
+  }
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {number} status @param {string[]} colours @param {number} x @param {number} y @param {number} size */
+function mark(pen, status, colours, x, y, size) {
+  pen.fillStyle = pen.strokeStyle = colours[status];
+  if (status === 2) {
+    pen.fillRect(x - size, y - size, 2 * size, 2 * size);
+    return;
+  }
+  pen.beginPath();
+  if (status === 3) {
+    pen.moveTo(x - size, y - size);
+    pen.lineTo(x + size, y + size);
+    pen.moveTo(x + size, y - size);
+    pen.lineTo(x - size, y + size);
+    pen.stroke();
+    return;
+  }
+  pen.arc(x, y, size, 0, 7);
+  if (status === 1) pen.fill();
+  else pen.stroke();
+}

@@ -1,0 +1,89 @@
+/**
+ * From what nodes and keepers tell to what operators read: sums, rates, the worst. Pure.
+ */
+
+/** @typedef {{name: string, age_ms: number, connections: number, viewers: number, holds: number, conflicts: number, bookings: number, feeds: Record<string, {live: boolean, lag_ms: number | null}>}} NodeRecord */
+/** @typedef {{name: string, age_ms: number, outbox: number, oldest_ms: number, set_aside: number, live_holds: number, jobs: Record<string, number>}} KeeperRecord */
+/** @typedef {{name: string, label: string, live: boolean, since: number | null, lag_ms: number | null, shows: number, nodes: NodeRecord[], keepers: KeeperRecord[]}} RegionRecord */
+/** @typedef {{time: number, region: string, regions: RegionRecord[]}} Installation */
+/** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, setAside: number, liveHolds: number, jobs: number, nodes: number, keepers: number}} Figures */
+
+/** A record as old as this tells of something that is not there any more. */
+export const OLD_MS = 7000;
+
+/** @param {{age_ms: number}} record */
+const fresh = (record) => record.age_ms < OLD_MS;
+
+/** @param {number[]} numbers */
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+/**
+ * Figures of a region now; what is counted since a node began becomes a rate against the answer before.
+ * @param {RegionRecord} region
+ * @param {Installation} now
+ * @param {Installation | null} before
+ * @returns {Figures}
+ */
+export function figures(region, now, before) {
+  const nodes = region.nodes.filter(fresh);
+  const keepers = region.keepers.filter(fresh);
+  const earlier = new Map(before?.regions.find((each) => each.name === region.name)?.nodes.map((node) => [node.name, node]) ?? []);
+  const seconds = before ? (now.time - before.time) / 1000 : 0;
+  const rate = (/** @type {"holds" | "bookings" | "conflicts"} */ what) =>
+    seconds > 0 ? sum(nodes.map((node) => Math.max(0, node[what] - (earlier.get(node.name)?.[what] ?? node[what])))) / seconds : 0;
+  const lags = now.regions.flatMap((each) => each.nodes.filter(fresh).map((node) => node.feeds[region.name]?.lag_ms)).filter((lag) => lag !== null && lag !== undefined);
+  const worst = (/** @type {(keeper: KeeperRecord) => number} */ of) => Math.max(0, ...keepers.map(of));
+  return {
+    viewers: sum(nodes.map((node) => node.viewers)),
+    connections: sum(nodes.map((node) => node.connections)),
+    holds: rate("holds"),
+    bookings: rate("bookings"),
+    conflicts: rate("conflicts"),
+    lag: lags.length ? Math.max(0, ...lags) : null,
+    outbox: worst((keeper) => keeper.outbox),
+    oldest: worst((keeper) => (keeper.outbox ? keeper.oldest_ms : 0)),
+    setAside: worst((keeper) => keeper.set_aside),
+    liveHolds: worst((keeper) => keeper.live_holds),
+    jobs: worst((keeper) => sum(Object.values(keeper.jobs))),
+    nodes: nodes.length,
+    keepers: keepers.length,
+  };
+}
+
+/** Of all regions. @param {Figures[]} all @returns {Figures} */
+export function total(all) {
+  const add = (/** @type {keyof Figures} */ name) => sum(all.map((each) => each[name] ?? 0));
+  const most = (/** @type {keyof Figures} */ name) => Math.max(0, ...all.map((each) => each[name] ?? 0));
+  return {
+    viewers: add("viewers"),
+    connections: add("connections"),
+    holds: add("holds"),
+    bookings: add("bookings"),
+    conflicts: add("conflicts"),
+    lag: all.some((each) => each.lag !== null) ? most("lag") : null,
+    outbox: add("outbox"),
+    oldest: most("oldest"),
+    setAside: add("setAside"),
+    liveHolds: add("liveHolds"),
+    jobs: add("jobs"),
+    nodes: add("nodes"),
+    keepers: add("keepers"),
+  };
+}
+
+/** What is wrong with a region, the worst first: names of phrases. @param {RegionRecord} region @param {Figures} figures */
+export function troubles(region, { keepers, nodes, oldest, setAside, lag }) {
+  return [
+    !region.live && "opsOutOfReach",
+    region.live && !keepers && "opsNoKeeper",
+    region.live && !nodes && "opsNoNode",
+    oldest > 5000 && "opsPendingOld",
+    setAside > 0 && "opsSetAside",
+    lag !== null && lag > 1000 && "opsLagging",
+  ].filter((each) => typeof each === "string");
+}
+
+/** Share of tries that met a taken seat, 0 to 1. @param {Figures} figures */
+export function conflictRate({ holds, conflicts }) {
+  return holds + conflicts > 0 ? conflicts / (holds + conflicts) : 0;
+}

@@ -1,0 +1,82 @@
+/**
+ * The control room: signing in, then the whole installation or one show.
+ *
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { addressPart, setUpPage } from "../app/page.js";
+import { Refused, ask, key } from "./api.js";
+import { Overview } from "./overview.js";
+import { ShowRoom } from "./show.js";
+
+const screen = /** @type {HTMLElement} */ (document.querySelector("#screen"));
+const show = addressPart(2);
+/** @type {Overview | ShowRoom | null} */
+let room = null;
+/** @type {Speaker} */
+let say;
+let problem = "";
+let checking = false;
+
+/** @param {SubmitEvent} event */
+async function enter(event) {
+  event.preventDefault();
+  const typed = new FormData(/** @type {HTMLFormElement} */ (event.target)).get("key");
+  key.set(String(typed).trim());
+  checking = true;
+  draw();
+  try {
+    await ask("/ops");
+    problem = "";
+  } catch (error) {
+    key.forget();
+    problem = error instanceof Refused && error.status === 403 ? "opsWrongKey" : "err_offline";
+  }
+  checking = false;
+  draw();
+}
+
+/** Back to the door, saying why. @param {string} [why] */
+function leave(why = "") {
+  key.forget();
+  room?.stop();
+  room = null;
+  problem = why;
+  draw();
+}
+
+function draw() {
+  document.title = `${say.t("opsTitle")} · ${say.t("brand")}`;
+  if (!key.get() || checking) {
+    drawDoor();
+    return;
+  }
+  if (!room) {
+    room = show ? new ShowRoom(screen, show, leave) : new Overview(screen, leave);
+    room.start(say);
+  } else room.speak(say);
+}
+
+function drawDoor() {
+  const wrong = problem && h("p", { class: "error", role: "alert", id: "problem" }, icon("alert"), h("span", {}, say.t(problem)));
+  const input = h("input", { name: "key", id: "key", type: "password", required: true, autocomplete: "current-password", "aria-describedby": problem && "problem", disabled: checking });
+  screen.replaceChildren(
+    h(
+      "form",
+      { class: "door", onsubmit: enter },
+      icon("lock"),
+      h("h1", {}, say.t("opsDoor")),
+      h("p", {}, say.t("opsDoorHint")),
+      h("label", { for: "key" }, say.t("opsKey")),
+      input,
+      wrong,
+      h("button", { class: "button primary", type: "submit", disabled: checking }, say.t(checking ? "loading" : "opsEnter")),
+    ),
+  );
+  if (problem) input.focus();
+}
+
+setUpPage(/** @type {HTMLElement} */ (document.querySelector("#switches")), (words) => {
+  say = words;
+  draw();
+});

@@ -1,0 +1,263 @@
+/**
+ * The whole installation: India with its regions, their health and figures, plots over the last minutes, all shows.
+ *
+ * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Figures, Installation, RegionRecord } from "./figures.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { Refused, ask } from "./api.js";
+import { Chart } from "./chart.js";
+import { OLD_MS, conflictRate, figures, total, troubles } from "./figures.js";
+import { cityAt, outline } from "./india.js";
+
+const EVERY_MS = 2000;
+const KEPT = 450;
+const SVG = "http://www.w3.org/2000/svg";
+
+export class Overview {
+  /** @param {HTMLElement} screen @param {(why?: string) => void} leave */
+  constructor(screen, leave) {
+    this._screen = screen;
+    this._leave = leave;
+    /** @type {Installation | null} */
+    this._now = null;
+    /** @type {Figures[]} */
+    this._figures = [];
+    /** @type {{time: number, all: Figures}[]} */
+    this._history = [];
+    /** @type {Chart[]} */
+    this._charts = [];
+    /** @type {{id: string, title: string, city: string, region: string, starts_at: string, status: string}[] | null} */
+    this._shows = null;
+    this._cut = false;
+    this._words = "";
+    this._timer = 0;
+    this._parts = {
+      totals: h("ul", { class: "totals" }),
+      map: h("div", { class: "india" }),
+      regions: h("div", { class: "regions" }),
+      notice: h("div", { "aria-live": "polite" }),
+      plots: h("div", { class: "plots" }),
+      shows: h("ul", { class: "show-list" }),
+      found: h("p", { class: "hint", role: "status" }),
+    };
+  }
+
+  /** @param {Speaker} say */
+  start(say) {
+    this.speak(say);
+    this._ask();
+    this._askShows();
+  }
+
+  stop() {
+    clearTimeout(this._timer);
+    for (const chart of this._charts) chart.destroy();
+    this._charts = [];
+  }
+
+  /** Draw everything in this language and theme. @param {Speaker} say */
+  speak(say) {
+    this._say = say;
+    const search = h("input", { type: "search", id: "find", value: this._words, placeholder: say.t("opsFindShow"), "aria-label": say.t("opsFindShow") });
+    search.addEventListener("input", () => {
+      this._words = search.value;
+      this._drawShows();
+    });
+    const { totals, map, regions, notice, plots, shows, found } = this._parts;
+    this._screen.replaceChildren(
+      h("div", { class: "head" }, h("h1", {}, say.t("opsNow")), h("button", { class: "button", type: "button", onclick: () => this._leave() }, say.t("opsLeave"))),
+      notice,
+      totals,
+      h("div", { class: "place" }, map, regions),
+      h("h2", {}, say.t("opsLately")),
+      plots,
+      h("h2", {}, say.t("opsShows")),
+      h("label", { class: "search" }, icon("search"), search),
+      found,
+      shows,
+    );
+    this._makeCharts();
+    this._draw();
+  }
+
+  async _ask() {
+    try {
+      const before = this._now;
+      this._now = /** @type {Installation} */ (await ask("/ops"));
+      const now = this._now;
+      this._figures = now.regions.map((region) => figures(region, now, before));
+      if (before) {
+        this._history.push({ time: now.time / 1000, all: total(this._figures) });
+        this._history.splice(0, this._history.length - KEPT);
+      }
+      this._cut = false;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 403) {
+        this._leave("opsWrongKey");
+        return;
+      }
+      this._cut = true;
+    }
+    this._draw();
+    this._timer = setTimeout(() => this._ask(), EVERY_MS);
+  }
+
+  async _askShows() {
+    try {
+      this._shows = (await ask("/shows")).shows;
+    } catch {
+      this._shows = null;
+    }
+    this._drawShows();
+  }
+
+  _draw() {
+    const say = /** @type {Speaker} */ (this._say);
+    this._parts.notice.replaceChildren(...(this._cut ? [h("p", { class: "error" }, icon("alert"), h("span", {}, say.t("opsCut")))] : []));
+    if (!this._now) {
+      this._parts.totals.replaceChildren(h("li", { class: "waiting" }, this._cut ? "" : say.t("loading")));
+      return;
+    }
+    this._drawTotals(total(this._figures));
+    this._drawMap(this._now.regions);
+    this._drawRegions(this._now.regions);
+    this._drawCharts();
+  }
+
+  /** @param {Figures} all */
+  _drawTotals(all) {
+    const say = /** @type {Speaker} */ (this._say);
+    const one = (/** @type {string} */ name, /** @type {string} */ value) => h("li", {}, h("b", {}, value), h("span", {}, say.t(name)));
+    this._parts.totals.replaceChildren(
+      one("opsViewers", say.count(all.viewers)),
+      one("opsHoldsPerS", perSecond(all.holds, say)),
+      one("opsBookingsPerS", perSecond(all.bookings, say)),
+      one("opsConflicts", percent(conflictRate(all), say)),
+      one("opsStale", milliseconds(all.lag, say)),
+      one("opsOldest", milliseconds(all.oldest, say)),
+    );
+  }
+
+  /** @param {RegionRecord[]} regions */
+  _drawMap(regions) {
+    const say = /** @type {Speaker} */ (this._say);
+    const svg = svgElement("svg", { viewBox: "0 0 96 100", role: "img", "aria-label": regions.map((region, n) => `${region.label}: ${say.t(troubles(region, this._figures[n])[0] ?? "opsGood")}`).join("; ") });
+    svg.append(svgElement("path", { d: outline, class: "land" }));
+    regions.forEach((region, n) => {
+      const at = cityAt(region.label);
+      if (!at) return;
+      const state = troubles(region, this._figures[n]).length ? (region.live ? "warn" : "lost") : "good";
+      const size = 2 + Math.min(4, Math.log10(1 + this._figures[n].viewers) * 1.2);
+      svg.append(svgElement("circle", { cx: at[0], cy: at[1], r: size + 2, class: `halo ${state}` }), svgElement("circle", { cx: at[0], cy: at[1], r: size, class: `city ${state}` }));
+      const label = svgElement("text", { x: at[0] + size + 3, y: at[1] + 1.6 });
+      label.textContent = region.label;
+      svg.append(label);
+    });
+    this._parts.map.replaceChildren(svg);
+  }
+
+  /** @param {RegionRecord[]} regions */
+  _drawRegions(regions) {
+    const open = new Set([...this._parts.regions.querySelectorAll("details[open]")].map((each) => each.getAttribute("data-region")));
+    const focus = document.activeElement?.closest("details")?.getAttribute("data-region");
+    this._parts.regions.replaceChildren(...regions.map((region, n) => this._region(region, this._figures[n], open.has(region.name))));
+    if (focus) /** @type {HTMLElement | null} */ (this._parts.regions.querySelector(`[data-region="${CSS.escape(focus)}"] summary`))?.focus();
+  }
+
+  /** @param {RegionRecord} region @param {Figures} now @param {boolean} open */
+  _region(region, now, open) {
+    const say = /** @type {Speaker} */ (this._say);
+    const wrong = troubles(region, now);
+    const state = wrong.length
+      ? wrong.map((name) => h("p", { class: `state ${region.live ? "warn" : "lost"}` }, icon("alert"), say.t(name, { n: now.setAside, time: region.since ? say.time(region.since) : "" })))
+      : [h("p", { class: "state good" }, icon("check"), say.t("opsGood"))];
+    const figure = (/** @type {string} */ name, /** @type {string} */ value) => h("div", {}, h("dt", {}, say.t(name)), h("dd", {}, value));
+    const rows = [...region.nodes.map((node) => ({ ...node, sort: "opsNode" })), ...region.keepers.map((keeper) => ({ ...keeper, sort: "opsKeeper" }))].map((each) =>
+      h("li", { class: each.age_ms < OLD_MS ? "" : "silent" }, h("span", {}, `${say.t(each.sort)} ${each.name}`), h("span", {}, say.t("opsHeard", { n: Math.round(each.age_ms / 1000) }))),
+    );
+    return h(
+      "section",
+      { class: "region", "data-region": region.name },
+      h("h3", {}, region.label),
+      ...state,
+      h(
+        "dl",
+        {},
+        figure("opsViewers", say.count(now.viewers)),
+        figure("opsLiveHolds", say.count(now.liveHolds)),
+        figure("opsHoldsPerS", perSecond(now.holds, say)),
+        figure("opsBookingsPerS", perSecond(now.bookings, say)),
+        figure("opsStale", milliseconds(now.lag, say)),
+        figure("opsOutbox", say.count(now.outbox)),
+        figure("opsOldest", milliseconds(now.oldest, say)),
+        figure("opsJobs", say.count(now.jobs)),
+      ),
+      h("details", { "data-region": region.name, open }, h("summary", {}, say.t("opsParts", { nodes: now.nodes, keepers: now.keepers })), h("ul", { class: "parts" }, ...rows)),
+    );
+  }
+
+  _makeCharts() {
+    const say = /** @type {Speaker} */ (this._say);
+    for (const chart of this._charts) chart.destroy();
+    this._parts.plots.replaceChildren();
+    const make = (/** @type {string} */ title, /** @type {(value: number) => string} */ format, lines = 1) => {
+      const place = h("div", { class: "plot" });
+      this._parts.plots.append(h("figure", {}, h("figcaption", {}, say.t(title)), place));
+      return new Chart(place, say.t(title), format, lines);
+    };
+    this._charts = [
+      make("opsViewers", (value) => say.count(Math.round(value))),
+      make("opsSalesPlot", (value) => perSecond(value, say), 2),
+      make("opsConflicts", (value) => `${say.count(Math.round(value))} %`),
+      make("opsStaleMs", (value) => say.count(Math.round(value))),
+      make("opsOutbox", (value) => say.count(Math.round(value))),
+    ];
+  }
+
+  _drawCharts() {
+    const times = this._history.map(({ time }) => time);
+    const line = (/** @type {(figures: Figures) => number} */ of) => this._history.map(({ all }) => of(all));
+    const [viewers, sales, conflicts, lag, outbox] = this._charts;
+    viewers.set(times, [line((f) => f.viewers)]);
+    sales.set(times, [line((f) => f.holds), line((f) => f.bookings)]);
+    conflicts.set(times, [line((f) => 100 * conflictRate(f))]);
+    lag.set(times, [line((f) => f.lag ?? 0)]);
+    outbox.set(times, [line((f) => f.outbox)]);
+  }
+
+  _drawShows() {
+    const say = /** @type {Speaker} */ (this._say);
+    const words = this._words.toLowerCase().split(/\s+/);
+    const found = (this._shows ?? []).filter((show) => words.every((word) => `${show.title} ${show.city} ${show.id}`.toLowerCase().includes(word)));
+    this._parts.found.textContent = this._shows ? say.t("showCount", { n: found.length }) : "";
+    this._parts.shows.replaceChildren(
+      ...found.slice(0, 60).map((show) =>
+        h("li", {}, h("a", { href: `/ops/shows/${encodeURIComponent(show.id)}` }, h("b", {}, show.title), h("span", {}, `${show.city}, ${say.day(show.starts_at)}, ${say.time(show.starts_at)}`), show.status === "live" ? null : h("em", {}, say.t(`status_${show.status}`)))),
+      ),
+    );
+  }
+}
+
+/** @param {number} value @param {Speaker} say */
+function perSecond(value, say) {
+  return say.count(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
+}
+
+/** @param {number} share @param {Speaker} say */
+function percent(share, say) {
+  return `${say.count(Math.round(share * 100))} %`;
+}
+
+/** @param {number | null} value @param {Speaker} say */
+function milliseconds(value, say) {
+  if (value === null) return "–";
+  return value < 1000 ? say.t("opsMs", { n: Math.round(value) }) : say.t("opsS", { n: Math.round(value / 100) / 10 });
+}
+
+/** @param {string} name @param {Record<string, string | number>} attributes */
+function svgElement(name, attributes) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  return element;
+}

@@ -1,0 +1,57 @@
+/**
+ * A show's sale from its log: the map before the first event that is known, and after each. Pure.
+ *
+ * The log is bounded, and begins anew for a replay where the show was rebuilt. What a seat was before its first event
+ * follows from the event; a seat without one is as it is now.
+ */
+export const STATUS = /** @type {const} */ (["free", "held", "sold", "blocked"]);
+const [FREE, HELD, SOLD, BLOCKED] = [0, 1, 2, 3];
+
+/** @typedef {{id: string, time: number, kind: string, hold: string, version?: number, epoch?: string, free?: number[], held?: number[], sold?: number[], blocked?: number[]}} ShowEvent */
+
+/** @param {number} status what a seat became @param {string} kind of the event */
+function statusBefore(status, kind) {
+  if (status === SOLD) return HELD;
+  if (status === FREE) return kind === "unblocked" ? BLOCKED : HELD;
+  return FREE;
+}
+
+export class Replay {
+  /** @param {ShowEvent[]} log the oldest first @param {Uint8Array} now statuses */
+  constructor(log, now) {
+    const rebuilt = log.findLastIndex((event) => event.kind === "rebuilt");
+    /** What can be played. */
+    this.events = log.slice(rebuilt + 1);
+    this._base = new Uint8Array(now);
+    const known = new Uint8Array(now.length);
+    for (const event of this.events) {
+      for (const [seat, status] of changes(event)) {
+        if (!known[seat]) this._base[seat] = statusBefore(status, event.kind);
+        known[seat] = 1;
+      }
+    }
+    this._at = 0;
+    this._map = new Uint8Array(this._base);
+  }
+
+  /** The map after the first `count` events. @param {number} count */
+  after(count) {
+    if (count < this._at) {
+      this._map = new Uint8Array(this._base);
+      this._at = 0;
+    }
+    for (; this._at < count; this._at++) for (const [seat, status] of changes(this.events[this._at])) this._map[seat] = status;
+    return this._map;
+  }
+}
+
+/** @param {ShowEvent} event @returns {[number, number][]} seat and new status */
+function changes(event) {
+  return STATUS.flatMap((name, status) => (event[name] ?? []).map((seat) => /** @type {[number, number]} */ ([seat, status])));
+}
+
+/** Statuses as a snapshot packs them: base64 of two bits a seat. @param {string} packed @param {number} size */
+export function unpack(packed, size) {
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  return Uint8Array.from({ length: size }, (_, seat) => (bytes[seat >> 2] >> (2 * (seat & 3))) & 3);
+}
