@@ -199,6 +199,7 @@ async def test_a_kiosk_without_network_says_so_and_comes_back_by_itself(browser:
     await kiosk.shows_the_programme()
     await kiosk.context.set_offline(True)
     await expect(kiosk.page.get_by_role("heading", name="No connection")).to_be_visible()
+    assert await kiosk.page.evaluate("() => document.querySelector('.brand img').naturalWidth > 0")
     await kiosk.touches("staff")
     await kiosk.enters("123456")
     await expect(kiosk.page.locator(".attendant").get_by_role("alert")).to_contain_text("without a connection")
