@@ -22,6 +22,8 @@ const CLOCK_MS = 5000;
 const id = addressPart(1);
 const bar = /** @type {HTMLElement} */ (document.getElementById("bar"));
 const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
+// One picture for good: made anew during a cut it could not be loaded.
+const logo = h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 });
 const programme = new Programme(id);
 const homeLanguage = supported(navigator.language);
 /** @type {Speaker} */
@@ -188,7 +190,7 @@ function drawBar() {
   const nodes = [
     back
       ? h("button", { class: "button kiosk-back", type: "button", "data-key": "back", onclick: startOver }, icon("back"), say.t(step === "choosing" ? "kioskBack" : "kioskCancel"))
-      : h("span", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 }), h("span", {}, say.t("brand"))),
+      : h("span", { class: "brand" }, logo, booking && step !== "booked" ? null : h("span", {}, say.t("brand"))),
     booking && step !== "booked"
       ? h("div", { class: "what" }, h("h1", {}, booking.show.title), h("p", {}, say.t("when", { day: say.shortDay(booking.show.starts_at), time: say.time(booking.show.starts_at) })))
       : h("span", { class: "kiosk-clock", id: "clock" }, programme.theatre ? say.time(programme.clock.now()) : ""),

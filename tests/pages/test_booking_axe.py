@@ -9,7 +9,7 @@ from realtime.dev.cluster import Cluster
 from tests.cluster import node_urls
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
-from tests.pages.test_kiosk import Kiosk, a_show_today, cut, theatre_of_its_own
+from tests.pages.kiosk import Kiosk, a_show_today, cut, theatre_of_its_own
 from tests.pages.test_main_job import multiplex_show
 
 SCHEMES = ("light", "dark")

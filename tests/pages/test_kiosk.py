@@ -2,88 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, Route, ViewportSize, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from realtime.dev import samples
 from realtime.dev.cluster import Cluster
-from realtime.locks.commands import run_command
-from realtime.plans import read_plan
-from tests.cluster import Client, new_show, node_urls, until
-from tests.pages.conftest import Person
+from tests.cluster import Client, node_urls, until
+from tests.pages.kiosk import PORTRAIT, Kiosk, a_show_today, cut, theatre_of_its_own, today
 
-INDIA = timezone(timedelta(hours=5, minutes=30))
 QR = Path(__file__).parent.parent.parent / "node_modules" / "qr"
-PORTRAIT: ViewportSize = {"width": 1080, "height": 1920}
-_numbers = itertools.count(1)
-
-
-def today(hour: int = 23, minute: int = 59, *, days: int = 0) -> str:
-    """A time of today, or of a day near it, in India."""
-    now = datetime.now(INDIA) + timedelta(days=days)
-    return now.replace(hour=hour, minute=minute, second=30, microsecond=0).isoformat()
-
-
-async def theatre_of_its_own(cluster: Cluster) -> str:
-    """A theatre that no other test has shows in."""
-    theatre = f"west-kiosk-{next(_numbers)}"
-    async with cluster.masters() as masters:
-        await run_command(masters["west"], "theatre", {"id": theatre, "name": "Kiosk Palace", "city": "Somewhere"})
-    return theatre
-
-
-async def a_show_today(cluster: Cluster, theatre: str, **terms: object) -> str:
-    layout = read_plan(samples.multiplex_plan())
-    prices = {category.name: 100 * (n + 2) for n, category in enumerate(layout.categories)}
-    terms = {"starts_at": today(), **terms}
-    return await new_show(cluster, "west", layout=layout, prices=prices, theatre=theatre, **terms)
-
-
-class Kiosk(Person):
-    """A person at a kiosk: it is touched, never typed at."""
-
-    @classmethod
-    async def opens(cls, browser: Browser, node: str, theatre: str, *, locale: str = "en-IN") -> Kiosk:
-        context = await browser.new_context(viewport=PORTRAIT, has_touch=True, locale=locale, reduced_motion="reduce")
-        kiosk = cls(context, await context.new_page(), node)
-        await kiosk.page.goto(f"{node}/kiosk/{theatre}")
-        return kiosk
-
-    async def touches(self, key: str) -> None:
-        await self.page.locator(f'[data-key="{key}"]').tap()
-
-    async def picks(self, show: str) -> None:
-        await self.page.locator(f'[data-show="{show}"]').tap()
-        await self.page.wait_for_selector(".kiosk-booking[data-ready]")
-
-    async def clicks(self, seat: str) -> None:
-        point = await self.page.evaluate(
-            """async (seat) => {
-                const map = document.querySelector('seat-map');
-                await map.reveal(seat);
-                return map.pointOf(seat);
-            }""",
-            seat,
-        )
-        await self.page.touchscreen.tap(point["x"], point["y"])
-
-    async def presses(self, key: str) -> None:
-        await self.touches(key)
-
-    async def is_at(self, step: str) -> None:
-        await self.page.wait_for_selector(f'.panel[data-step="{step}"]')
-
-    async def shows_the_programme(self) -> None:
-        await self.page.wait_for_selector('body[data-screen="shows"] .kiosk-shows')
-
-    async def enters(self, pin: str) -> None:
-        for digit in pin:
-            await self.page.locator(f'[data-digit="{digit}"]').tap()
-        await self.page.locator('[data-digit="enter"]').tap()
 
 
 async def scanned(page: Page) -> str:
@@ -161,6 +90,28 @@ async def test_a_wrong_clock_of_the_kiosk_does_not_change_the_day(browser: Brows
     kiosk = Kiosk(context, await context.new_page(), node_urls(cluster)[0])
     await kiosk.page.goto(f"{kiosk.node}/kiosk/{theatre}")
     await expect(kiosk.page.locator("[data-show]")).to_have_count(1)
+    await kiosk.leaves()
+
+
+async def test_the_day_rolls_over_at_midnight_in_india(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    late = await a_show_today(cluster, theatre)
+    early = await a_show_today(cluster, theatre, starts_at=today(0, 5, days=1))
+    server_time = {"now": datetime.fromisoformat(today(23, 58))}
+
+    async def at_that_time(route: Route) -> None:
+        answer = await (await route.fetch()).json()
+        await route.fulfill(json={**answer, "server_time": int(server_time["now"].timestamp() * 1000)})
+
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.page.route(f"**/theatres/{theatre}/shows", at_that_time)
+    shown = kiosk.page.locator("[data-show]")
+    asks = "() => dispatchEvent(new Event('online'))"
+    for time, show in ((today(23, 58), late), (today(0, 0, days=1), early)):
+        server_time["now"] = datetime.fromisoformat(time)
+        await kiosk.page.evaluate(asks)
+        await expect(shown).to_have_count(1)
+        await expect(shown).to_have_attribute("data-show", show)
     await kiosk.leaves()
 
 
@@ -248,6 +199,7 @@ async def test_a_kiosk_without_network_says_so_and_comes_back_by_itself(browser:
     await kiosk.shows_the_programme()
     await kiosk.context.set_offline(True)
     await expect(kiosk.page.get_by_role("heading", name="No connection")).to_be_visible()
+    assert await kiosk.page.evaluate("() => document.querySelector('.brand img').naturalWidth > 0")
     await kiosk.touches("staff")
     await kiosk.enters("123456")
     await expect(kiosk.page.locator(".attendant").get_by_role("alert")).to_contain_text("without a connection")
@@ -255,12 +207,6 @@ async def test_a_kiosk_without_network_says_so_and_comes_back_by_itself(browser:
     await kiosk.context.set_offline(False)
     await kiosk.picks(show)
     await kiosk.leaves()
-
-
-async def cut(kiosk: Kiosk) -> None:
-    """Cut the network; Chromium's switch leaves open sockets alone, a real cut does not."""
-    await kiosk.context.set_offline(True)
-    await kiosk.page.evaluate("() => document.querySelector('seat-map').live.connection._lost()")
 
 
 async def test_a_cut_in_the_middle_of_a_hold_and_a_restart_lose_nothing(browser: Browser, cluster: Cluster) -> None:
