@@ -14,8 +14,9 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
-URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8002"
+URL = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8002"
 OUT = Path(__file__).parent.parent / "docs" / "images"
+PAINTED = "() => document.querySelector('seat-map').painted"
 ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 
@@ -30,7 +31,7 @@ async def open_show(page: Page, show: str) -> None:
     """Open a show and wait until its map is painted."""
     await page.goto(f"{URL}/shows/{show}")
     await page.wait_for_selector("html[data-ready]")
-    await page.wait_for_function("() => document.querySelector('seat-map').painted")
+    await page.wait_for_function(PAINTED)
 
 
 async def kiosk(browser: Browser) -> None:
@@ -48,7 +49,7 @@ async def kiosk(browser: Browser) -> None:
     await page.screenshot(path=OUT / "kiosk-shows.png")
     await page.locator(".kiosk-show").last.tap()
     await page.wait_for_selector(".kiosk-booking[data-ready]")
-    await page.wait_for_function("() => document.querySelector('seat-map').painted")
+    await page.wait_for_function(PAINTED)
     await page.evaluate(
         """() => {
             const map = document.querySelector('seat-map');
@@ -58,7 +59,7 @@ async def kiosk(browser: Browser) -> None:
     )
     await page.locator('[data-key="hold"]').tap()
     await page.wait_for_selector('.panel[data-step="held"]')
-    await page.wait_for_function("() => document.querySelector('seat-map').painted")
+    await page.wait_for_function(PAINTED)
     await page.screenshot(path=OUT / "kiosk-held.png")
     await page.locator('[data-key="pay"]').tap()
     await page.wait_for_selector("svg.qr")
@@ -88,7 +89,7 @@ async def main() -> None:
         )
         await desktop.click('[data-key="hold"]')
         await desktop.wait_for_selector('[data-step="held"]')
-        await desktop.wait_for_function("() => document.querySelector('seat-map').painted")
+        await desktop.wait_for_function(PAINTED)
         await desktop.screenshot(path=OUT / "held.png")
         phone = await browser.new_page(
             viewport={"width": 360, "height": 740}, color_scheme="dark", device_scale_factor=2, locale="hi-IN"
@@ -97,8 +98,29 @@ async def main() -> None:
         await phone.screenshot(path=OUT / "phone.png")
         await desktop.click('[data-key="release"]')
         await desktop.wait_for_selector('[data-step="choosing"]')
+        await desktop.click("seat-map .listShow")
+        await desktop.screenshot(path=OUT / "list.png")
+        await open_show(phone, found[60000])
+        await phone.screenshot(path=OUT / "phone-stadium.png")
+        await lost_seat(browser, desktop, found[280])
         await kiosk(browser)
         await browser.close()
+
+
+async def lost_seat(browser: Browser, page: Page, show: str) -> None:
+    """Somebody else takes a seat that is chosen here."""
+    await open_show(page, show)
+    choose = "document.querySelector('seat-map').select('G-12')"
+    await page.evaluate(choose)
+    other = await (await browser.new_context()).new_page()
+    await open_show(other, show)
+    await other.evaluate(choose)
+    await other.click('[data-key="hold"]')
+    await page.wait_for_selector("seat-map .callout:not([hidden])")
+    await page.wait_for_function(PAINTED)
+    await page.screenshot(path=OUT / "lost.png")
+    await other.click('[data-key="release"]')
+    await other.wait_for_selector('[data-step="choosing"]')
 
 
 asyncio.run(main())

@@ -15,7 +15,10 @@ import { FREE, UNKNOWN } from "./seat-states.js";
 const NEAR = 9;
 /** A label's size, CSS pixels; measuring sixty boxes in each frame of a zoom would cost more than it is worth. */
 const LETTER = 6.4;
-const SIZES = { full: { least: 76, tall: 46 }, name: { least: 40, tall: 27 }, gauge: { least: 26, tall: 10 } };
+const SIZES = { full: { least: 76, tall: 46 }, name: { least: 40, tall: 27 }, gauge: { least: 22, tall: 9 } };
+/** While a zoom is under way the pane is stretched, and labels are put in order again this often. */
+const ARRANGE_MS = 90;
+const STRETCH = 1.25;
 /** Below this share of names that fit, gauges alone tell more. */
 const ENOUGH_NAMES = 0.6;
 
@@ -30,6 +33,7 @@ export class Labels {
     /** @type {Label[]} */
     this._labels = [];
     this._scale = 0;
+    this._arrangedAt = 0;
     /** Free seats by section, as of the last count. */
     this.bySection = new Int32Array(0);
     /** Free seats in all; -1 before the first snapshot. */
@@ -89,9 +93,15 @@ export class Labels {
     if (this._pane.hidden === shown) this._pane.hidden = !shown;
     if (!shown) return;
     const { scale, x, y } = this._camera;
-    if (scale !== this._scale) this._arrange(layout, scale);
-    this._scale = scale;
-    this._pane.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+    const ratio = scale / this._scale;
+    const now = performance.now();
+    if (ratio > STRETCH || ratio < 1 / STRETCH || (ratio !== 1 && now - this._arrangedAt > ARRANGE_MS)) {
+      this._arrange(layout, scale);
+      this._scale = scale;
+      this._arrangedAt = now;
+    }
+    const at = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+    this._pane.style.transform = scale === this._scale ? at : `${at} scale(${scale / this._scale})`;
   }
 
   // Where labels lie depends on the scale alone, so a pan moves only the pane that they are on.

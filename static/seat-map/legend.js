@@ -5,9 +5,7 @@
  * @import { Palette } from "./palette.js"
  * @import { Speaker } from "../i18n/i18n.js"
  */
-import { h } from "../app/dom.js";
-import { drawSeat, MINE, SELECTED } from "./painter.js";
-import { FREE, HELD, SOLD } from "./seat-states.js";
+import { h, icon } from "../app/dom.js";
 
 /**
  * @param {HTMLElement} box
@@ -28,7 +26,7 @@ export function drawLegend(box, { layout, palette, say, prices, hidden, toggle }
     return h(
       "button",
       { class: "chip", type: "button", "aria-pressed": String(!hidden.has(n)), "data-category": name, onclick: () => toggle(n) },
-      swatch(palette, FREE, n),
+      swatch(palette, n),
       h("span", { class: "chip-name" }, name),
       price === undefined ? null : h("span", { class: "chip-price" }, say.rupees(price)),
     );
@@ -38,27 +36,25 @@ export function drawLegend(box, { layout, palette, say, prices, hidden, toggle }
 
 /** @param {HTMLElement} box @param {Palette} palette @param {Speaker} say */
 export function drawKey(box, palette, say) {
-  /** @type {[string, number, boolean][]} */
+  /** @type {[string, string, string][]} words, form, sign */
   const signs = [
-    ["keyFree", FREE, false],
-    ["keyHeld", HELD, false],
-    ["keySold", SOLD, false],
-    ["keyOwn", SELECTED, false],
-    ["keyMine", MINE, false],
-    ["keyAccess", FREE, true],
+    ["keyFree", "free", ""],
+    ["keyHeld", "held", ""],
+    ["keySold", "sold", "close"],
+    ["keyOwn", "chosen", "check"],
+    ["keyMine", "mine", "check"],
+    ["keyAccess", "free", "wheelchair"],
   ];
   box.setAttribute("aria-label", say.t("key"));
-  box.replaceChildren(
-    ...signs.map(([word, kind, access]) => h("li", {}, swatch(palette, kind, 0, access), h("span", {}, say.t(word)))),
-  );
+  box.replaceChildren(...signs.map(([word, form, sign]) => h("li", {}, swatch(palette, 0, form, sign), h("span", {}, say.t(word)))));
 }
 
-/** @param {Palette} palette @param {number} kind @param {number} category @param {boolean} [access] */
-function swatch(palette, kind, category, access = false) {
-  const side = 18;
-  const dpr = Math.min(3, devicePixelRatio || 1);
-  const canvas = h("canvas", { class: "swatch", width: Math.round(side * dpr), height: Math.round(side * dpr), "aria-hidden": "true" });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  drawSeat(context, Math.round(side * dpr), dpr, kind, palette, category, false, access);
-  return canvas;
+// Elements, not canvases: each canvas would be a layer of its own for the compositor to move.
+/** @param {Palette} palette @param {number} category @param {string} [form] @param {string} [sign] */
+function swatch(palette, category, form = "free", sign = "") {
+  const box = h("span", { class: `swatch ${form}`, "aria-hidden": "true" }, sign ? icon(sign) : null);
+  const { fill, ink } = palette.categories[category] ?? { fill: palette.ink, ink: palette.bg };
+  box.style.setProperty("--fill", fill);
+  box.style.setProperty("--sign", ink);
+  return box;
 }

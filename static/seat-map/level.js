@@ -9,7 +9,8 @@
  */
 import { Painter } from "./painter.js";
 
-const SIDE = 256;
+/** Device pixels. Each tile is a layer of the compositor: fewer and larger ones move at less cost. */
+const SIDE_PX = 512;
 /** More dirty seats than this in one tile: painting the whole tile is cheaper. */
 const WHOLE_TILE = 600;
 /** Tiles that are kept beyond those in sight, for the way back. */
@@ -58,7 +59,8 @@ export class Level {
     this.pane = document.createElement("div");
     this.pane.className = "pane";
     this._scene = scene;
-    this._side = Math.round(SIDE * dpr);
+    /** A tile's side, CSS pixels. */
+    this._css = SIDE_PX / dpr;
     this._turn = 0;
     /** @type {Map<string, Tile>} */
     this._tiles = new Map();
@@ -97,8 +99,8 @@ export class Level {
     for (const seat of seats) {
       const x = xs[seat] * this.scale;
       const y = ys[seat] * this.scale;
-      for (let line = Math.floor((y - reach) / SIDE); line <= Math.floor((y + reach) / SIDE); line++) {
-        for (let column = Math.floor((x - reach) / SIDE); column <= Math.floor((x + reach) / SIDE); column++) {
+      for (let line = Math.floor((y - reach) / this._css); line <= Math.floor((y + reach) / this._css); line++) {
+        for (let column = Math.floor((x - reach) / this._css); column <= Math.floor((x + reach) / this._css); column++) {
           this._tiles.get(`${column},${line}`)?.dirty.add(seat);
         }
       }
@@ -153,7 +155,7 @@ export class Level {
   /** @param {Rect} view units of the plan @returns {Rect} columns and lines */
   _range(view) {
     const { bounds } = this._scene.layout;
-    const k = this.scale / SIDE;
+    const k = this.scale / this._css;
     return {
       left: Math.floor(Math.max(view.left, bounds.left) * k),
       right: Math.floor(Math.min(view.right, bounds.right) * k),
@@ -167,11 +169,11 @@ export class Level {
     const key = `${column},${line}`;
     const found = this._tiles.get(key);
     if (found) return found;
-    const canvas = takeCanvas(this._side);
-    canvas.style.cssText = `width: ${SIDE}px; height: ${SIDE}px; left: ${column * SIDE}px; top: ${line * SIDE}px`;
+    const canvas = takeCanvas(SIDE_PX);
+    canvas.style.cssText = `width: ${this._css}px; height: ${this._css}px; left: ${column * this._css}px; top: ${line * this._css}px`;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     /** @type {Tile} */
-    const tile = { canvas, context, column, line, left: column * this._side, top: line * this._side, painted: false, dirty: new Set(), ground: undefined };
+    const tile = { canvas, context, column, line, left: column * SIDE_PX, top: line * SIDE_PX, painted: false, dirty: new Set(), ground: undefined };
     this._tiles.set(key, tile);
     return tile;
   }
@@ -202,14 +204,14 @@ export class Level {
   /** @param {Tile} tile */
   _ground(tile) {
     const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = this._side;
+    canvas.width = canvas.height = SIDE_PX;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     return this.painter.ground(context, tile.left, tile.top, this._area(tile)) ? canvas : null;
   }
 
   /** @param {Tile} tile @returns {Rect} in units of the plan */
   _area(tile) {
-    const side = SIDE / this.scale;
+    const side = this._css / this.scale;
     return { left: tile.column * side, top: tile.line * side, right: (tile.column + 1) * side, bottom: (tile.line + 1) * side };
   }
 }

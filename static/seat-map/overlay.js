@@ -23,6 +23,8 @@ export class Overlay {
     this._clean = true;
     this.focus = -1;
     this.hover = -1;
+    /** A seat that others took while it was chosen here; -1 once that has been read. */
+    this.lost = -1;
     this.focusVisible = false;
     /** @type {Iterable<number>} */
     this.own = [];
@@ -51,7 +53,7 @@ export class Overlay {
   /** @param {Layout} layout @param {Palette} palette @param {number} size of a seat on the screen */
   frame(layout, palette, size) {
     const own = size < 12 ? [...this.own] : [];
-    const rings = [this.hover, this.focusVisible ? this.focus : -1].filter((seat) => seat >= 0);
+    const rings = [this.lost, this.hover, this.focusVisible ? this.focus : -1].filter((seat) => seat >= 0);
     if (!own.length && !rings.length && !this._pulses.size) {
       if (!this._clean) this._clear();
       this._clean = true;

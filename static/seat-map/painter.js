@@ -254,7 +254,7 @@ export class Painter {
 }
 
 /**
- * Draw one seat in a square of `size` device pixels; the legend uses it too.
+ * Draw one seat in a square of `size` device pixels.
  * @param {CanvasRenderingContext2D} c
  * @param {number} size
  * @param {number} dpr
@@ -264,7 +264,7 @@ export class Painter {
  * @param {boolean} dim
  * @param {boolean} access
  */
-export function drawSeat(c, size, dpr, kind, palette, category, dim, access) {
+function drawSeat(c, size, dpr, kind, palette, category, dim, access) {
   const color = palette.categories[category] ?? { fill: palette.ink, ink: palette.bg };
   const line = Math.max(1, Math.min(2 * dpr, size * 0.08));
   /** @param {number} by */

@@ -31,6 +31,7 @@ import { nearestFree } from "./nearby.js";
 import { MINE, SELECTED } from "./painter.js";
 import { FREE } from "./seat-states.js";
 import { View } from "./view.js";
+import { Words } from "./words.js";
 
 /** @type {readonly SeatStatus[]} */
 const NAMES = ["free", "held", "sold", "blocked", "unknown", "selected", "mine"];
@@ -61,16 +62,24 @@ export class SeatMap extends HTMLElement {
     this._ready = false;
     this._dark = matchMedia("(prefers-color-scheme: dark)");
     this._restyle = () => this._applyTheme();
+    this._words = new Words({
+      layout: () => /** @type {import("./layout.js").Layout} */ (this._layout),
+      prices: () => this.info?.prices ?? {},
+      say: () => this._say,
+      status: (seat) => NAMES[this._state(seat)],
+      free: (section) => this._view.free(section),
+    });
+    /** @type {View} */
     this._view = new View(this, {
       say: () => this._say,
       state: (seat) => this._state(seat),
       status: (seat) => this.live?.states.of(seat) ?? 4,
       dimmed: (seat) => this._hidden.size > 0 && this._hidden.has(this._layout?.category[seat] ?? -1),
       own: () => [...this._mine, ...this._selected],
-      describe: (seat) => this._describe(seat),
+      describe: (seat) => this._words.describe(seat),
       choose: (seat) => this._toggle(seat),
-      tip: (seat) => this._tip(seat),
-      section: (section) => this._sectionTip(section),
+      tip: (seat) => this._words.tip(seat),
+      section: (section) => this._words.section(section),
       turn: () => this.setAttribute("view", this.view === "list" ? "map" : "list"),
     });
   }
@@ -157,7 +166,7 @@ export class SeatMap extends HTMLElement {
   /** @param {string} id @returns {SeatInfo | null} everything about a seat */
   seat(id) {
     const index = this._layout?.byId.get(id);
-    return index === undefined ? null : this._info(index);
+    return index === undefined ? null : this._words.info(index);
   }
 
   /** What is shown of a seat: a status, "selected" or "mine". @param {string} id @returns {SeatStatus} */
@@ -433,7 +442,7 @@ export class SeatMap extends HTMLElement {
     const say = this._say;
     if (this.hasAttribute("readonly") || this._selected.has(seat) || this._mine.has(seat)) return false;
     if (this._state(seat) !== FREE) {
-      this.announce(say.t("takenSay", { seat: this._describe(seat), state: "" }));
+      this.announce(say.t("takenSay", { seat: this._words.name(seat), state: say.t(`state_${NAMES[this._state(seat)]}`) }));
       this._view.showTip(seat, true);
       return false;
     }
@@ -446,7 +455,7 @@ export class SeatMap extends HTMLElement {
     this._view.hideCallout();
     this._view.change([seat]);
     const { length } = this.selection;
-    this.announce(say.t("chosenSay", { seat: this._name(seat), n: length, total: say.rupees(this._total()) }));
+    this.announce(say.t("chosenSay", { seat: this._words.name(seat), n: length, total: say.rupees(this._total()) }));
     this._selectionChanged();
     return true;
   }
@@ -455,16 +464,16 @@ export class SeatMap extends HTMLElement {
   _drop(seat) {
     this._selected.delete(seat);
     this._view.change([seat]);
-    this.announce(this._say.t("droppedSay", { seat: this._name(seat) }));
+    this.announce(this._say.t("droppedSay", { seat: this._words.name(seat) }));
     this._selectionChanged();
   }
 
   _total() {
-    return [...this._selected].reduce((sum, seat) => sum + (this._info(seat).price ?? 0), 0);
+    return [...this._selected].reduce((sum, seat) => sum + (this._words.info(seat).price ?? 0), 0);
   }
 
   _selectionChanged() {
-    this._emit("selectionchange", { seats: [...this._selected].map((seat) => this._info(seat)), total: this._total() });
+    this._emit("selectionchange", { seats: [...this._selected].map((seat) => this._words.info(seat)), total: this._total() });
   }
 
   /** Others were faster: say so where the viewer looks, and offer what is near. @param {number[]} seats */
@@ -473,14 +482,12 @@ export class SeatMap extends HTMLElement {
     const say = this._say;
     for (const seat of seats) this._selected.delete(seat);
     this._view.change(seats);
-    const names = say.list(seats.map((seat) => this._name(seat)));
+    const names = say.list(seats.map((seat) => this._words.name(seat)));
     const words = say.t(seats.length > 1 ? "lostMany" : "lostOne", { seats: names });
     const near = this._nearest(seats[0], OFFERS);
-    const offers = near.map((seat) => {
-      const { price } = this._info(seat);
-      const text = price === null ? this._name(seat) : `${this._name(seat)} · ${say.rupees(price)}`;
-      return h("button", { type: "button", "data-seat": this._ids[seat], onclick: () => this._choose(seat) }, text);
-    });
+    const offers = near.map((seat) =>
+      h("button", { type: "button", "data-seat": this._ids[seat], onclick: () => this._choose(seat) }, this._words.offer(seat)),
+    );
     this._view.notes.callout.setAttribute("aria-label", words);
     this._view.showCallout(seats[0], [
       h("p", { role: "alert" }, words),
@@ -498,65 +505,6 @@ export class SeatMap extends HTMLElement {
   }
 
   // --- inside: words and looks --------------------------------------------------------------------------------------
-  /** @param {number} index @returns {SeatInfo} */
-  _info(index) {
-    const layout = /** @type {import("./layout.js").Layout} */ (this._layout);
-    const category = layout.categories[layout.category[index]]?.name ?? "";
-    return {
-      id: layout.ids[index],
-      index,
-      section: layout.sections[layout.section[index]].name,
-      row: layout.rows[layout.row[index]].name,
-      number: layout.numbers[index],
-      category,
-      price: this.info?.prices[category] ?? null,
-      accessible: layout.accessible[index] === 1,
-      status: NAMES[this._state(index)],
-    };
-  }
-
-  /** @param {number} seat */
-  _name(seat) {
-    return this._layout?.label(seat) ?? "";
-  }
-
-  /** @param {number} seat */
-  _describe(seat) {
-    const is = this._info(seat);
-    const say = this._say;
-    return [
-      say.t("seatLabel", { section: is.section, row: is.row, number: is.number }),
-      is.accessible ? say.t("accessible") : "",
-      is.category,
-      is.price === null ? "" : say.rupees(is.price),
-      say.t(`state_${is.status}`),
-    ]
-      .filter(Boolean)
-      .join(", ");
-  }
-
-  /** @param {number} seat */
-  _tip(seat) {
-    const is = this._info(seat);
-    const say = this._say;
-    const price = is.price === null ? "" : ` · ${say.rupees(is.price)}`;
-    const access = is.accessible ? ` · ${say.t("accessible")}` : "";
-    const state = is.status === "free" ? "" : ` · ${say.t(`state_${is.status}`)}`;
-    return { title: `${this._name(seat)} · ${is.section}`, detail: `${is.category}${price}${access}${state}` };
-  }
-
-  /** @param {number} section @returns {{title: string, detail: string}} */
-  _sectionTip(section) {
-    const layout = /** @type {import("./layout.js").Layout} */ (this._layout);
-    const say = this._say;
-    const { name, count, categories } = layout.sections[section];
-    const prices = categories.map((n) => this.info?.prices[layout.categories[n].name]).filter((price) => price !== undefined);
-    const [least, most] = [Math.min(...prices), Math.max(...prices)];
-    const cost = !prices.length ? "" : least === most ? say.rupees(least) : `${say.rupees(least)}–${say.rupees(most)}`;
-    const free = this._view.labels.free < 0 ? "" : say.t("freeOf", { n: this._view.labels.bySection[section], all: count });
-    return { title: name, detail: [free, cost].filter(Boolean).join(" · ") };
-  }
-
   _turn() {
     this._view.showList(this.view === "list");
     this._emit("viewchange", { view: this.view });

@@ -49,7 +49,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .pane { position: absolute; left: 0; top: 0; transform-origin: 0 0; will-change: transform; }
 .pane canvas { position: absolute; display: block; }
 .overlay { width: 100%; height: 100%; pointer-events: none; }
-.labels { inset: auto; left: 0; top: 0; pointer-events: none; will-change: transform; }
+.labels { inset: auto; left: 0; top: 0; pointer-events: none; transform-origin: 0 0; will-change: transform; }
 .label {
   position: absolute; left: 0; top: 0; display: grid; justify-items: center; gap: 2px; padding: 3px 9px 5px; border-radius: 10px;
   background: color-mix(in srgb, var(--_surface) 90%, transparent); box-shadow: 0 0 0 1px var(--_line);
@@ -57,12 +57,12 @@ button { font: inherit; color: inherit; cursor: pointer; }
 }
 .label-name { font-weight: 650; }
 .label-free { color: var(--_muted); }
-.gauge { width: 100%; min-width: 22px; height: 5px; border-radius: 3px; background: var(--_line); overflow: hidden; order: 3; }
+.gauge { width: 100%; min-width: 18px; height: 5px; border-radius: 3px; background: var(--_line); overflow: hidden; order: 3; }
 .gauge i { display: block; height: 100%; border-radius: 3px; background: var(--_accent); }
 .label.sold-out .label-name { text-decoration: line-through; text-decoration-thickness: 1px; color: var(--_muted); }
 .label.as-name { padding: 1px 6px 4px; font-size: 11px; }
 .as-name .label-free, .as-gauge .label-free, .as-gauge .label-name, .as-none { display: none; }
-.label.as-gauge { width: 26px; padding: 2px; border-radius: 6px; }
+.label.as-gauge { width: 22px; padding: 2px; border-radius: 6px; }
 .grid { cursor: grab; touch-action: none; user-select: none; -webkit-user-select: none; outline-offset: -4px; }
 .grid:active { cursor: grabbing; }
 .grid.on-seat { cursor: pointer; }
@@ -77,7 +77,12 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .chip[aria-pressed="false"] { background: transparent; box-shadow: none; border-style: dashed; }
 .chip[aria-pressed="false"] .swatch { opacity: .3; }
 .chip[aria-pressed="false"] .chip-name { text-decoration: line-through; font-weight: 450; color: var(--_muted); }
-.swatch { width: 18px; height: 18px; flex: none; }
+.swatch { width: 18px; height: 18px; flex: none; display: inline-grid; place-items: center; border-radius: 34% 34% 16% 16%; background: var(--fill); color: var(--sign); }
+.swatch .icon { width: 82%; height: 82%; stroke-width: 3; }
+.swatch.held { border: 1.5px solid var(--_muted); background: repeating-linear-gradient(135deg, transparent 0 2px, var(--_muted) 2px 3px); }
+.swatch.sold { transform: scale(.8); background: var(--_taken); color: var(--_muted); }
+.swatch.chosen { border: 2px solid var(--_ink); background: var(--_own); color: var(--_own-ink); }
+.swatch.mine { border: 2px solid var(--_own); background: var(--_own-ink); color: var(--_own); }
 .banner {
   position: absolute; left: 12px; top: 0; display: flex; align-items: center; gap: 9px; padding: 9px 14px; border-radius: 12px; max-width: min(560px, calc(100% - 24px));
   background: var(--_surface); box-shadow: var(--_shadow); border-inline-start: 4px solid var(--_warn); font-weight: 520;
@@ -88,7 +93,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .count { font-weight: 650; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .key { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; }
 .key li { display: inline-flex; align-items: center; gap: 6px; color: var(--_muted); }
-.key .swatch { width: 15px; height: 15px; }
+.key .swatch { width: 16px; height: 16px; }
 .tools { display: flex; gap: 8px; margin-inline-start: auto; }
 .tools button { width: 44px; height: 44px; border-radius: 12px; border: 1px solid var(--_line); background: var(--_surface); display: grid; place-items: center; padding: 0; }
 .tools .keyShow, .list-open .zoomIn, .list-open .zoomOut, .list-open .zoomFit { display: none; }
@@ -112,15 +117,16 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .tip { padding: 8px 12px; pointer-events: none; max-width: 240px; }
 .tip b { display: block; }
 .tip span { color: var(--_muted); font-size: 13px; }
-.callout { padding: 12px 14px 14px; width: min(300px, calc(100% - 24px)); border-top: 4px solid var(--_warn); }
+.callout { padding: 12px 14px 14px; width: min(384px, calc(100% - 24px)); border-top: 4px solid var(--_warn); }
 .callout p { margin: 0 32px 8px 0; font-weight: 600; }
 .callout .near { margin: 0 0 8px; color: var(--_muted); font-weight: 450; font-size: 14px; }
 .callout .offers { display: flex; flex-wrap: wrap; gap: 8px; }
-.callout .offers button { min-height: 44px; padding: 6px 14px; border-radius: 10px; border: 1.5px solid var(--_accent); background: transparent; font-weight: 600; }
+.callout .offers button { min-height: 44px; padding: 6px 12px; border-radius: 10px; border: 1.5px solid var(--_accent); background: transparent; font-weight: 600; }
 .callout .shut { position: absolute; right: 2px; top: 0; width: 44px; height: 44px; border: 0; background: transparent; display: grid; place-items: center; }
 .typing { left: 50%; top: 45%; transform: translate(-50%, -50%); padding: 10px 20px; font-size: 22px; font-weight: 650; pointer-events: none; }
 .cover { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 6px; text-align: center; padding: 24px; background: var(--_bg); }
-.cover.light { background: none; pointer-events: none; align-content: end; padding-bottom: 90px; color: var(--_muted); }
+.cover.light { background: none; pointer-events: none; }
+.cover.light p::before { content: ""; display: block; width: 34px; height: 34px; margin: 0 auto 14px; border-radius: 12px 12px 6px 6px; background: var(--_taken); }
 .cover h2 { margin: 8px 0 0; font-size: 20px; }
 .cover p { margin: 0 0 12px; color: var(--_muted); max-width: 36ch; }
 .cover .action { min-height: 44px; padding: 8px 20px; border-radius: 12px; border: 0; background: var(--_accent); color: var(--_bg); font-weight: 600; text-decoration: none; display: inline-grid; place-items: center; }
@@ -143,6 +149,8 @@ button { font: inherit; color: inherit; cursor: pointer; }
 }
 @media (prefers-reduced-motion: no-preference) {
   .callout { animation: rise .18s ease-out; }
+  .cover.light p::before { animation: wait 1.4s ease-in-out infinite alternate; }
+  @keyframes wait { from { opacity: .35; } }
   @keyframes rise { from { opacity: 0; margin-top: 8px; } }
 }
 @media (forced-colors: active) { .chip, .tools button, .banner, .callout, .tip { border: 1px solid CanvasText; } .gauge i { background: CanvasText; } }

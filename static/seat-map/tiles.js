@@ -14,8 +14,6 @@ import { Whole } from "./whole.js";
 /** A slice of painting in one frame; leaves most of a 60 Hz frame to the rest, on a slow phone too. */
 const BUDGET_MS = 5;
 const REST_MS = 110;
-/** Past this a stretched picture is too coarse to find one's way by, and sharper tiles are painted on the way. */
-const COARSE = 4;
 
 export class Tiles {
   /**
@@ -85,8 +83,7 @@ export class Tiles {
     const { _level: level, _camera: camera } = this;
     if (!level) return;
     const end = performance.now() + BUDGET_MS;
-    const ratio = camera.scale / level.scale;
-    if (camera.scale !== level.scale && (ratio > COARSE || this._rested())) return this._begin();
+    if (camera.scale !== level.scale && this._rested()) return this._begin();
     for (const each of [this._old, level]) each?.place(camera);
     const fresh = level.paintDirty(end) && (this._old?.paintDirty(end) ?? true);
     const whole = camera.scale === level.scale && this._complete(level, end);

@@ -6,7 +6,7 @@
  * @import { Palette } from "./palette.js"
  * @import { Speaker } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { h } from "../app/dom.js";
 import { Camera } from "./camera.js";
 import { Gestures } from "./gestures.js";
 import { Labels } from "./labels.js";
@@ -18,6 +18,7 @@ import { readPalette } from "./palette.js";
 import { Rows } from "./rows.js";
 import { styles } from "./styles.js";
 import { Tiles } from "./tiles.js";
+import { Toolbar } from "./toolbar.js";
 
 const COUNT_EVERY_MS = 400;
 
@@ -94,6 +95,7 @@ export class View {
       hover: (x, y) => this._hover(x, y),
       leave: () => this._hover(-1, -1),
     });
+    this.toolbar = new Toolbar(this.tools, (tool) => this._tool(tool));
     this.list = new List(this.listBox, { ...owner, choose: (seat) => owner.choose(seat, false) });
     this.grid.addEventListener("focus", () => this._ring());
     this.grid.addEventListener("blur", () => this._ring());
@@ -169,6 +171,11 @@ export class View {
     else this._countTimer ||= setTimeout(count, COUNT_EVERY_MS);
   }
 
+  /** Free seats in a section as of the last count, -1 while that is not known. @param {number} section */
+  free(section) {
+    return this.labels.free < 0 ? -1 : this.labels.bySection[section];
+  }
+
   /** @param {number} factor */
   zoomBy(factor) {
     this._touched = true;
@@ -216,6 +223,7 @@ export class View {
   /** Say something beside a seat. @param {number} seat @param {Node[]} content */
   showCallout(seat, content) {
     this.reveal(seat);
+    this.overlay.lost = seat;
     this.notes.showCallout(content, this._spot(seat));
     this.wake();
   }
@@ -224,6 +232,8 @@ export class View {
     const { callout } = this.notes;
     if (callout.contains(/** @type {ShadowRoot} */ (this._host.shadowRoot).activeElement)) this.grid.focus();
     callout.hidden = true;
+    this.overlay.lost = -1;
+    this.wake();
   }
 
   /** The list in place of the map, or the map again. @param {boolean} wanted */
@@ -232,7 +242,7 @@ export class View {
     this.field.hidden = wanted;
     this.frame.classList.toggle("list-open", wanted);
     if (wanted && this.layout) this.list.reset(this.layout);
-    this._dressTools();
+    this.toolbar.dress(this._owner.say(), this.list.open);
   }
 
   /** Tell screen readers; what comes in quick succession is told once, the last. @param {string} text */
@@ -248,7 +258,7 @@ export class View {
     const say = this._owner.say();
     this.help.textContent = say.t("mapHelp");
     this.listBox.setAttribute("aria-label", say.t("listLabel"));
-    this._dressTools();
+    this.toolbar.dress(this._owner.say(), this.list.open);
     if (this.layout) {
       this.labels.reset(this.layout);
       this.rows.reset(this.layout);
@@ -258,28 +268,13 @@ export class View {
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------
-  _dressTools() {
-    const say = this._owner.say();
-    const { open } = this.list;
-    /** @param {string} name @param {string} sign @param {() => void} act */
-    const tool = (name, sign, act) => h("button", { type: "button", class: name, "aria-label": say.t(name), title: say.t(name), onclick: act }, icon(sign));
-    const focused = /** @type {ShadowRoot} */ (this._host.shadowRoot).activeElement?.className;
-    this.tools.setAttribute("aria-label", say.t("tools"));
-    this.tools.replaceChildren(
-      tool("keyShow", "info", () => this._turnKey()),
-      tool("zoomOut", "minus", () => this.zoomBy(1 / 1.6)),
-      tool("zoomIn", "plus", () => this.zoomBy(1.6)),
-      tool("zoomFit", "fit", () => this.fit()),
-      tool(open ? "mapShow" : "listShow", open ? "map" : "list", () => this._owner.turn()),
-    );
-    this.tools.querySelector(".keyShow")?.setAttribute("aria-expanded", String(this.frame.classList.contains("key-open")));
-    if (focused === "listShow" || focused === "mapShow") /** @type {HTMLElement} */ (this.tools.lastElementChild).focus();
-  }
-
-  // On a narrow map the signs are explained on demand.
-  _turnKey() {
-    const open = this.frame.classList.toggle("key-open");
-    this.tools.querySelector(".keyShow")?.setAttribute("aria-expanded", String(open));
+  /** @param {import("./toolbar.js").Tool} tool */
+  _tool(tool) {
+    if (tool === "zoomIn") this.zoomBy(1.6);
+    else if (tool === "zoomOut") this.zoomBy(1 / 1.6);
+    else if (tool === "zoomFit") this.fit();
+    else if (tool === "turn") this._owner.turn();
+    else this.toolbar.opened(this.frame.classList.toggle("key-open"));
   }
 
   /** Where a seat lies. @param {number} seat */

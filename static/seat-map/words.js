@@ -1,0 +1,93 @@
+/**
+ * What is said of a seat or a section: in the list, beside the pointer, to screen readers and to the page. Pure.
+ *
+ * @import { Layout } from "./layout.js"
+ * @import { SeatInfo, SeatStatus } from "./types.js"
+ * @import { Speaker } from "../i18n/i18n.js"
+ */
+
+/**
+ * @typedef {object} Known
+ * @property {() => Layout} layout
+ * @property {() => Record<string, number>} prices whole rupees by category name
+ * @property {() => Speaker} say
+ * @property {(seat: number) => SeatStatus} status
+ * @property {(section: number) => number} free seats in a section, -1 while that is not known
+ */
+
+export class Words {
+  /** @param {Known} known */
+  constructor(known) {
+    this._known = known;
+  }
+
+  /** @param {number} seat @returns {SeatInfo} */
+  info(seat) {
+    const layout = this._known.layout();
+    const category = layout.categories[layout.category[seat]]?.name ?? "";
+    return {
+      id: layout.ids[seat],
+      index: seat,
+      section: layout.sections[layout.section[seat]].name,
+      row: layout.rows[layout.row[seat]].name,
+      number: layout.numbers[seat],
+      category,
+      price: this._known.prices()[category] ?? null,
+      accessible: layout.accessible[seat] === 1,
+      status: this._known.status(seat),
+    };
+  }
+
+  /** The short name on the ticket. @param {number} seat */
+  name(seat) {
+    return this._known.layout().label(seat);
+  }
+
+  /** Its name and what it costs. @param {number} seat */
+  offer(seat) {
+    const { price } = this.info(seat);
+    return price === null ? this.name(seat) : `${this.name(seat)} · ${this._known.say().rupees(price)}`;
+  }
+
+  /** Everything, in words. @param {number} seat */
+  describe(seat) {
+    const is = this.info(seat);
+    const say = this._known.say();
+    return [
+      say.t("seatLabel", { section: is.section, row: is.row, number: is.number }),
+      is.accessible ? say.t("accessible") : "",
+      is.category,
+      is.price === null ? "" : say.rupees(is.price),
+      say.t(`state_${is.status}`),
+    ]
+      .filter(Boolean)
+      .join(", ");
+  }
+
+  /** @param {number} seat @returns {{title: string, detail: string}} */
+  tip(seat) {
+    const is = this.info(seat);
+    const say = this._known.say();
+    const detail = [
+      is.category,
+      is.price === null ? "" : say.rupees(is.price),
+      is.accessible ? say.t("accessible") : "",
+      is.status === "free" ? "" : say.t(`state_${is.status}`),
+    ];
+    return { title: `${this.name(seat)} · ${is.section}`, detail: detail.filter(Boolean).join(" · ") };
+  }
+
+  /** @param {number} section @returns {{title: string, detail: string}} */
+  section(section) {
+    const layout = this._known.layout();
+    const say = this._known.say();
+    const { name, count, categories } = layout.sections[section];
+    const listed = this._known.prices();
+    const prices = categories.map((n) => listed[layout.categories[n].name]).filter((price) => price !== undefined);
+    const [least, most] = [Math.min(...prices), Math.max(...prices)];
+    const cost = !prices.length ? "" : least === most ? say.rupees(least) : `${say.rupees(least)}–${say.rupees(most)}`;
+    const n = this._known.free(section);
+    const free = n < 0 ? "" : say.t("freeOf", { n, all: count });
+    return { title: name, detail: [free, cost].filter(Boolean).join(" · ") };
+  }
+}
