@@ -145,6 +145,8 @@ local function free(K, id, seats, change)
 end
 
 local function note(K, kind, id, version, message)
+  -- A process of an older version names no log, and an error here would come after seats were changed.
+  if not K.log then return end
   redis.call('XADD', K.log, 'MAXLEN', '~', LOG, '*', 'kind', kind, 'hold', id, 'version', version, 'change', message)
 end
 

@@ -358,3 +358,15 @@ async def test_holds_of_a_memory_that_went_astray_are_lost_paid_or_not(locks: Se
     assert (await seat_map(locks))[:7] == "0000020"
     with pytest.raises(errors.HoldLost):
         await locks.extend(A, "asha")
+
+
+async def test_who_knows_of_no_log_is_served_all_the_same(locks: SeatLocks) -> None:
+    """While an installation is updated, nodes of the version before call the new functions."""
+    known = keys.show(SHOW.id)
+    before = [key for key in known if key != keys.log(SHOW.id)]
+    assert (await locks.master.call("tt_hold", before, A, "asha", "3", 10, 1000))[0] == b"ok"
+    assert (await locks.master.call("tt_extend", before, A, "asha", 1))[0] == b"ok"
+    assert (await locks.master.call("tt_release", before, A, "asha", "", 1000))[0] == b"ok"
+    assert await locks.master.command("XLEN", keys.log(SHOW.id)) == 0
+    assert (await locks.master.call("tt_hold", known, B, "asha", "3", 10, 1000))[0] == b"ok"
+    assert await locks.master.command("XLEN", keys.log(SHOW.id)) == 1
