@@ -37,8 +37,8 @@ def table(reports: list[dict[str, object]]) -> str:
     row("promises broken", [len(report["violations"]) for report in reports])  # type: ignore[arg-type]
     lines += [
         "",
-        "How long a fault was felt, by somebody who tried again and again from its beginning (so the fault's own duration",
-        "counts, and other faults of the moment too): times injected, median and longest outage in seconds.",
+        "How long a fault was felt, by somebody who tried again and again from its beginning (so the fault's own",
+        "duration counts, and other faults of the moment too): times injected, median and longest outage in seconds.",
         "",
         "| fault | " + " | ".join(f"seed {seed}" for seed in seeds) + " |",
         "| --- |" + " --- |" * len(seeds),

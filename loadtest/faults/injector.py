@@ -10,6 +10,7 @@ import signal
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -83,6 +84,17 @@ def _frozen(children: Sequence[Child]) -> Iterator[None]:
             child.signal(signal.SIGCONT)
 
 
+async def _copy(folder: Path, to: Path) -> None:
+    """Copy a server's data while it writes; a file that goes away meanwhile makes us begin anew."""
+    while True:
+        try:
+            shutil.copytree(folder, to)
+            return
+        except (shutil.Error, OSError):
+            shutil.rmtree(to, ignore_errors=True)
+            await asyncio.sleep(0.1)
+
+
 async def _drop_replicas(port: int) -> None:
     async with Redis(host=HOST, port=port, socket_timeout=1) as redis:
         # One that can't be reached has no followers either.
@@ -100,6 +112,8 @@ class Injector:
     ledgers: Mapping[str, Relay]
     now: dict[int, Fault] = field(default_factory=dict)
     outages: dict[Kind, list[float | None]] = field(default_factory=dict)
+    trouble: list[str] = field(default_factory=list)
+    """Faults that could not be caused: the runner's failure, not the product's."""
 
     async def run(self, faults: Sequence[Fault]) -> None:
         """Inject all, each at its time; returns when all have healed and their end was felt."""
@@ -124,6 +138,10 @@ class Injector:
             self._note(fault, "healed")
             assert measuring is not None, "every fault says when it begins"
             outage = await measuring
+        except Exception as error:
+            # The others go on; each act has put back what it took.
+            self.trouble.append(f"{fault.kind} of {fault.target}: {error!r}")
+            return
         finally:
             del self.now[number]
             if measuring is not None:
@@ -153,16 +171,20 @@ class Injector:
 
     # --- the acts: each calls ``begun`` when the damage is done, and returns when it is healed ----------------------
     async def _kill(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
-        self.cluster.rest(fault.target).kill()
-        await begun()
-        await asyncio.sleep(fault.seconds)
-        self.cluster.wake(fault.target)
+        try:
+            self.cluster.rest(fault.target).kill()
+            await begun()
+            await asyncio.sleep(fault.seconds)
+        finally:
+            self.cluster.wake(fault.target)
 
     async def _stop(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
-        await self.cluster.rest(fault.target).stop()
-        await begun()
-        await asyncio.sleep(fault.seconds)
-        self.cluster.wake(fault.target)
+        try:
+            await self.cluster.rest(fault.target).stop()
+            await begun()
+            await asyncio.sleep(fault.seconds)
+        finally:
+            self.cluster.wake(fault.target)
 
     async def _pause(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
         with _frozen([self.cluster.children[fault.target]]):
@@ -171,25 +193,29 @@ class Injector:
 
     async def _wipe(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
         child = self.cluster.rest(fault.target)
-        child.kill()
-        shutil.rmtree(child.folder)
-        await begun()
-        await asyncio.sleep(fault.seconds)
-        self.cluster.wake(fault.target)
+        try:
+            child.kill()
+            shutil.rmtree(child.folder)
+            await begun()
+            await asyncio.sleep(fault.seconds)
+        finally:
+            self.cluster.wake(fault.target)
 
     async def _go_back(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
         """As after a failover to a replica that lagged behind, while the keepers are slow to notice."""
         child = self.cluster.children[fault.target]
         old = self.cluster.plan.data / f"{fault.target.replace(' ', '-')}-old"
-        shutil.copytree(child.folder, old)
+        await _copy(child.folder, old)
         await asyncio.sleep(OLD_COPY_S)
         keepers = [each for name, each in self.cluster.children.items() if name.startswith(f"keeper {fault.region}")]
         with _frozen(keepers):
-            self.cluster.rest(fault.target).kill()
-            shutil.rmtree(child.folder)
-            old.rename(child.folder)
-            await begun()
-            self.cluster.wake(fault.target)
+            try:
+                self.cluster.rest(fault.target).kill()
+                shutil.rmtree(child.folder)
+                old.rename(child.folder)
+                await begun()
+            finally:
+                self.cluster.wake(fault.target)
             await asyncio.sleep(fault.seconds)
 
     async def _wipe_without_ledger(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
@@ -259,10 +285,12 @@ class Injector:
     # --- failovers: the master is whom the Sentinels say ------------------------------------------------------------
     async def _fail_over(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
         name, _port = await self._master(fault.region)
-        self.cluster.rest(name).kill()
-        await begun()
-        await asyncio.sleep(fault.seconds)
-        self.cluster.wake(name)
+        try:
+            self.cluster.rest(name).kill()
+            await begun()
+            await asyncio.sleep(fault.seconds)
+        finally:
+            self.cluster.wake(name)
 
     async def _freeze(self, fault: Fault, begun: Callable[[], Awaitable[None]]) -> None:
         """It comes back believing that it is the master."""
@@ -276,14 +304,16 @@ class Injector:
         name, port = await self._master(fault.region)
         may_lead = (f"master {fault.region}", f"spare {fault.region} ")
         spares = [each for n, each in self.cluster.children.items() if n.startswith(may_lead) and n != name]
-        with _frozen(spares):
-            # What is on its way to them is theirs; what comes after is not.
-            await _drop_replicas(port)
-            await asyncio.sleep(BEHIND_S)
-            self.cluster.rest(name).kill()
-            await begun()
-        await asyncio.sleep(fault.seconds)
-        self.cluster.wake(name)
+        try:
+            with _frozen(spares):
+                # What is on its way to them is theirs; what comes after is not.
+                await _drop_replicas(port)
+                await asyncio.sleep(BEHIND_S)
+                self.cluster.rest(name).kill()
+                await begun()
+            await asyncio.sleep(fault.seconds)
+        finally:
+            self.cluster.wake(name)
 
     async def _master(self, region: str) -> tuple[str, int]:
         while True:

@@ -120,7 +120,9 @@ async def _with_faults(what: Plan, cluster: Cluster, ledgers: Mapping[str, Relay
 
         supervising = asyncio.create_task(cluster.supervise())
         try:
-            return await stage.play(inject.run(faults), now, faults, inject.outages)
+            outcome = await stage.play(inject.run(faults), now, faults, inject.outages)
+            outcome.trouble += inject.trouble
+            return outcome
         finally:
             supervising.cancel()
 

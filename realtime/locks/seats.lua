@@ -30,7 +30,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 3
+local VERSION = 4
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local LIST = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG = 20000 -- events of a show that are kept, about
@@ -489,14 +489,15 @@ local function settle(keys, args)
   local K, keep = names(keys), tonumber(args[1])
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
-  local at, change = now_ms(), {}
+  local at, change, ids = now_ms(), {}, {}
   for n = 2, #args, 3 do
     local known = load_hold(K, args[n])
     if not known or known.state ~= 'booked' then
       sell(K, args[n], args[n + 1], split(args[n + 2]), at, keep, change)
+      ids[#ids + 1] = args[n]
     end
   end
-  publish(K, show, change, 'booked', #args == 4 and args[2] or '')
+  publish(K, show, change, 'booked', table.concat(ids, ' '))
   return { 'ok' }
 end
 
@@ -538,7 +539,7 @@ local function expire(keys, args)
       count = count + 1
     end
   end
-  if show then publish(K, show, change, 'expired', #args == 2 and args[2] or '') end
+  if show then publish(K, show, change, 'expired', table.concat(args, ' ', 2)) end
   return { 'ok', count }
 end
 

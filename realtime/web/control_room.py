@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from realtime import keys, limits
+from realtime import keys
 from realtime.errors import BadRequest, RegionUnavailable
 from realtime.model import Show, show_of
 from realtime.rooms.directory import Directory
@@ -120,8 +120,9 @@ async def _records(feed: Feed, key: str) -> list[dict[str, Any]]:
     pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
     now = _now_ms()
     told = ({"name": name.decode(), **orjson.loads(record)} for name, record in pairs)
-    fresh = ({**each, "age_ms": max(0, now - each["time"])} for each in told)
-    return sorted((each for each in fresh if each["age_ms"] < limits.PRESENCE_GONE_MS), key=lambda each: each["name"])
+    # However old: what was last heard of a region out of reach is better than nothing, and says how old it is. Keepers
+    # drop who is gone for good.
+    return sorted(({**each, "age_ms": max(0, now - each["time"])} for each in told), key=lambda each: each["name"])
 
 
 def _entry(entry: Any) -> tuple[str, dict[str, str]]:

@@ -16,7 +16,7 @@ const SHOWN_HOLDS = 30;
 const PLAY_S = 15;
 
 /** @typedef {{id: string, state: string, seats: number[], expires_at: number}} LiveHold */
-/** @typedef {{id: string, title: string, theatre_name: string, city: string, starts_at: string, status: string, sales: string, layout: {id: string, url: string}}} Show */
+/** @typedef {{id: string, title: string, theatre_name: string, city: string, starts_at: string, status: string, sales: string, layout: string}} Show */
 
 export class ShowRoom {
   /** @param {HTMLElement} screen @param {string} id @param {(why?: string) => void} leave */
@@ -92,7 +92,7 @@ export class ShowRoom {
   async _load() {
     try {
       this._show = /** @type {Show} */ (await ask(`/shows/${encodeURIComponent(this._id)}`));
-      const layout = await ask(`/layouts/${this._show.layout.id}`);
+      const layout = await ask(`/layouts/${this._show.layout}`);
       this._seats = layout.seats;
       this._statuses = new Uint8Array(this._seats.length);
       this._map = new DotMap(this._canvas, this._seats);
