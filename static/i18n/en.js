@@ -202,7 +202,7 @@ export default {
   opsOutbox: "Confirms on their way to the ledger",
   opsJobs: "Jobs that wait",
   opsSalesPlot: "Holds and bookings a second",
-  opsParts: "{nodes} nodes, {keepers} keepers",
+  opsParts: "Nodes: {nodes}, keepers: {keepers}",
   opsNode: "Node",
   opsKeeper: "Keeper",
   opsHeard: "{n} s ago",

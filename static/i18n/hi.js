@@ -198,7 +198,7 @@ export default {
   opsOutbox: "बही की ओर जाती पुष्टियाँ",
   opsJobs: "प्रतीक्षारत काम",
   opsSalesPlot: "प्रति सेकंड रोक और बुकिंग",
-  opsParts: "{nodes} नोड, {keepers} रखवाले",
+  opsParts: "नोड: {nodes}, रखवाले: {keepers}",
   opsNode: "नोड",
   opsKeeper: "रखवाला",
   opsHeard: "{n} से. पहले",

@@ -179,7 +179,7 @@ export class Overview {
     return h(
       "section",
       { class: "region", "data-region": region.name },
-      h("h3", {}, region.label),
+      h("h2", {}, region.label),
       ...state,
       h(
         "dl",

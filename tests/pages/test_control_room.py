@@ -1,0 +1,156 @@
+"""The control room in a real browser: sign in, see the figures move, act on a show, read and replay what happened."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.async_api import Browser
+
+from realtime.dev.cluster import Cluster
+from tests.cluster import Client, new_show, node_urls, running_cluster
+from tests.pages.axe import violations
+from tests.pages.conftest import Person
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Cluster]:
+    with running_cluster() as cluster:
+        yield cluster
+
+
+async def sign_in(person: Person, cluster: Cluster) -> None:
+    await person.page.fill("#key", cluster.secrets["OPERATOR_KEY"])
+    await person.page.keyboard.press("Enter")
+
+
+async def act(person: Person, what: str) -> None:
+    await person.page.locator(f'[data-act="{what}"]').click()
+    await person.page.locator(".question .primary").click()
+    await person.page.wait_for_selector(".done")
+
+
+async def test_only_the_right_key_opens_the_control_room(browser: Browser, cluster: Cluster) -> None:
+    await new_show(cluster, "west")
+    person = await Person.arrive(browser, node_urls(cluster)[1], "/ops")
+    page = person.page
+    await page.fill("#key", "not the key")
+    await page.keyboard.press("Enter")
+    await page.wait_for_function(
+        "() => document.querySelector('#problem')?.textContent.includes('not the operator key')"
+    )
+    assert await violations(page) == []
+    await sign_in(person, cluster)
+    await page.wait_for_selector('.region[data-region="west"] .state.good')
+    assert await page.locator(".region").count() == 3
+    await page.wait_for_selector(".show-list a")
+    assert await violations(page) == []
+    await page.reload()
+    await page.wait_for_selector(".region")
+    await page.get_by_role("button", name="Sign out").click()
+    await page.wait_for_selector("#key")
+    await person.leaves()
+
+
+async def test_a_phone_in_hindi_and_the_dark_shows_it_all_without_scrolling_sideways(
+    browser: Browser, cluster: Cluster
+) -> None:
+    person = await Person.arrive(browser, node_urls(cluster)[1], "/ops", phone=True, locale="hi-IN")
+    await person.page.locator("button.theme").click()
+    await sign_in(person, cluster)
+    await person.page.wait_for_selector(".region dl")
+    assert await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await violations(person.page) == []
+    await person.leaves()
+
+
+async def test_figures_move_when_people_hold_seats(browser: Browser, cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    person = await Person.arrive(browser, node_urls(cluster)[0], "/ops")
+    await sign_in(person, cluster)
+    await person.page.wait_for_selector(".totals b")
+    buyer = await Client.connect(node_urls(cluster)[2])
+    await buyer.call("show:watch", {"show": show})
+    moved = "() => [...document.querySelectorAll('.region dd')].some((each) => /^[1-9]/.test(each.textContent))"
+    await person.page.wait_for_function(moved)
+    held = "() => Number(document.querySelectorAll('.region[data-region=west] dd')[1].textContent) >= 1"
+    assert (await buyer.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "1"}))["ok"]
+    await person.page.wait_for_function(held)
+    await buyer.close()
+    await person.leaves()
+
+
+async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await new_show(cluster, "west")
+    north, west, _south = node_urls(cluster)
+    viewer = await Client.connect(north)
+    await viewer.call("show:watch", {"show": show})
+    person = await Person.arrive(browser, west, f"/ops/shows/{show}")
+    page = person.page
+    await sign_in(person, cluster)
+    await page.wait_for_selector(".log .hint")
+    assert (await viewer.call("seats:hold", {"show": show, "seats": ["B-1", "B-2"], "request_id": "one"}))["ok"]
+    await page.wait_for_selector(".log tbody tr")
+    await page.wait_for_function("() => document.querySelector('.holds li b')?.textContent === 'B-1, B-2'")
+    await page.locator('[data-act="block"]').click()
+    await page.wait_for_selector(".error")
+    await page.fill("#seats", "A-1, nonsense")
+    await act(person, "block")
+    await viewer.hears("seats:changed", blocked=[0])
+    await page.fill("#seats", "B-1")
+    await page.locator('[data-act="block"]').click()
+    await page.locator(".question .primary").click()
+    await page.wait_for_selector(".error")
+    await page.fill("#seats", "A-1")
+    await act(person, "unblock")
+    await viewer.hears("seats:changed", free=[0])
+    await act(person, "pause")
+    await viewer.hears("show:status", status="paused")
+    await page.wait_for_selector(".pill.paused")
+    await act(person, "open")
+    await page.wait_for_function("() => document.querySelectorAll('.log tbody tr').length === 5")
+    assert await violations(page) == []
+
+    blocked = "document.querySelector('.counts .blocked b').textContent"
+    held = "document.querySelector('.counts .held b').textContent"
+    await page.locator(".begin").click()
+    slider = page.locator(".replay input")
+    await slider.focus()
+    await page.keyboard.press("Home")
+    await page.wait_for_function(f"() => {held} === '0'")
+    await page.keyboard.press("ArrowRight")
+    await page.wait_for_function(f"() => {held} === '2' && {blocked} === '0'")
+    await page.keyboard.press("ArrowRight")
+    await page.wait_for_function(f"() => {blocked} === '1'")
+    await page.locator(".play").click()
+    await page.wait_for_function(f"() => {blocked} === '0' && {held} === '2'")
+    assert await violations(page) == []
+    await page.get_by_role("button", name="Back to now").click()
+    await page.wait_for_selector(".begin")
+    await viewer.close()
+    await person.leaves()
+
+
+async def test_a_region_out_of_reach_is_shown_as_such(browser: Browser, mortal: Cluster) -> None:
+    person = await Person.arrive(browser, node_urls(mortal)[0], "/ops")
+    await sign_in(person, mortal)
+    await person.page.wait_for_selector('.region[data-region="west"] .state.good')
+    master = mortal.rest("master west")
+    master.signal(signal.SIGSTOP)
+    await person.page.wait_for_selector('.region[data-region="west"] .state.lost', timeout=30_000)
+    assert await person.page.locator('.region[data-region="south"] .state.good').count() == 1
+    master.signal(signal.SIGCONT)
+    mortal.wake("master west")
+    await person.page.wait_for_selector('.region[data-region="west"] .state.good', timeout=30_000)
+    await person.leaves()
+
+
+async def test_a_show_that_is_not_there_says_so(browser: Browser, cluster: Cluster) -> None:
+    person = await Person.arrive(browser, node_urls(cluster)[0], "/ops/shows/west-nothing")
+    await sign_in(person, cluster)
+    await person.page.wait_for_selector(".error")
+    assert "no such show" in await person.page.locator(".error").inner_text()
+    await person.leaves()

@@ -1,0 +1,83 @@
+"""What the control room is told: the figures of every node and keeper, a show's holds, a show's log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from realtime.dev.cluster import Cluster
+from tests.cluster import Client, new_show, node_urls, pay, until
+
+
+def operator(cluster: Cluster) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(headers={"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"})
+
+
+async def get(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    async with session.get(url) as response:
+        assert response.status == 200, await response.text()
+        told: dict[str, Any] = await response.json()
+        return told
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ops", "/api/v1/ops/shows/west-x", "/api/v1/ops/shows/west-x/log"])
+async def test_only_operators_are_told(cluster: Cluster, path: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        for headers in ({}, {"Authorization": "Bearer wrong"}):
+            async with session.get(node_urls(cluster)[0] + path, headers=headers) as response:
+                assert (response.status, (await response.json())["error"]["code"]) == (403, "forbidden")
+
+
+async def test_any_node_shows_all_nodes_and_keepers_of_all_regions(cluster: Cluster) -> None:
+    async with operator(cluster) as session:
+        for url in node_urls(cluster):
+
+            async def whole(url: str = url) -> bool:
+                regions = (await get(session, f"{url}/api/v1/ops"))["regions"]
+                return len(regions) == 3 and all(each["live"] and each["nodes"] and each["keepers"] for each in regions)
+
+            await until(whole)
+
+
+async def test_a_sale_is_told_event_by_event_in_every_region(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    north, west, _south = node_urls(cluster)
+    buyer = await Client.connect(west)
+    ask = {"show": show, "seats": ["A-1", "A-2"], "request_id": "one"}
+    hold = (await buyer.call("seats:hold", ask))["hold"]["id"]
+    async with operator(cluster) as session:
+
+        async def listed() -> list[dict[str, Any]]:
+            return list((await get(session, f"{north}/api/v1/ops/shows/{show}"))["holds"])
+
+        (held,) = await until(listed)
+        assert (held["id"], held["state"], sorted(held["seats"])) == (hold, "held", [0, 1])
+        assert (await buyer.call("seats:extend", {"hold": hold}))["ok"]
+        booked = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(west, hold)})
+        assert booked["booking"]["state"] == "booked"
+        await buyer.close()
+        for verb, body in (("block", {"seats": ["B-1"]}), ("unblock", {"seats": ["B-1"]}), ("pause", {}), ("open", {})):
+            async with session.post(f"{west}/api/v1/shows/{show}/{verb}", json=body) as response:
+                assert response.status == 200
+        expected = ["held", "extended", "confirmed", "booked", "blocked", "unblocked", "sales_paused", "sales_open"]
+
+        async def told() -> list[dict[str, Any]] | None:
+            events: list[dict[str, Any]] = (await get(session, f"{north}/api/v1/ops/shows/{show}/log"))["events"]
+            return events[::-1] if len(events) >= len(expected) else None
+
+        events = await until(told)
+        assert [each["kind"] for each in events] == expected
+        assert sorted(events[0]["held"]) == sorted(events[3]["sold"]) == [0, 1]
+        assert [each["hold"] for each in events[:4]] == [hold] * 4
+        before = await get(session, f"{north}/api/v1/ops/shows/{show}/log?before={events[4]['id']}&count=2")
+        assert [each["kind"] for each in before["events"]] == ["booked", "confirmed"]
+
+
+@pytest.mark.parametrize("query", ["count=0", "count=501", "count=x", "before=x", "before=1-", "before=1-2-3"])
+async def test_bad_questions_about_a_log_are_refused(cluster: Cluster, query: str) -> None:
+    show = await new_show(cluster, "west")
+    url = f"{node_urls(cluster)[0]}/api/v1/ops/shows/{show}/log?{query}"
+    async with operator(cluster) as session, session.get(url) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (400, "bad_request")
