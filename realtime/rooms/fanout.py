@@ -1,12 +1,16 @@
 """Fan-out: one event, encoded once, to many viewers. The only module that touches what the framework keeps private.
 
 A python-socketio ``emit`` costs a task, a queue and an encoding for every viewer. Here a WebSocket viewer gets one
-shared, finished frame written straight to its transport; others (long-polling, upgrading, or with packets still on
-their way) get it through the queue of their engine.io socket, behind what is there.
+shared, finished frame: given straight to the kernel while nothing waits in its transport, else to its transport;
+others (long-polling, upgrading, or with packets still on their way) get it through the queue of their engine.io
+socket, behind what is there.
 
 Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework had
-queued for it before, because the direct way is only taken while nothing is queued and nothing is in the hands of the
-framework's writer. Not guaranteed: that it arrives (a viewer may go), nor back-pressure: ask ``unsent`` before sending.
+queued for it before, because the direct way is only taken while nothing is queued, nothing is in the hands of the
+framework's writer, and (for the kernel) nothing waits in the transport. So a change never overtakes the snapshot that
+it follows. Not guaranteed: that it arrives (a viewer may go), nor back-pressure from ``send``: ask ``unsent`` before.
+What a viewer that reads nothing can cost: ``limits.VIEWER_KERNEL_BYTES`` in the kernel, and here
+``limits.VIEWER_UNSENT_BYTES`` and one packet more.
 
 Where the private parts are missing (another version of the framework), everything falls back to plain ``emit``. Then
 ``unsent`` knows nothing: a viewer that does not read is only cut off when the framework misses its pongs.
@@ -16,6 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket as sockets
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -27,6 +33,8 @@ import socketio
 from aiohttp import web
 from engineio import packet as engineio_packet
 from engineio.async_socket import AsyncSocket
+
+from realtime import limits
 
 log = logging.getLogger(__name__)
 QUEUED_PACKET_BYTES = 4096
@@ -64,6 +72,17 @@ def _text_frame(data: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + data
 
 
+class Line:
+    """One viewer's line out: what ``Fanout`` needs to know of a session, looked up once."""
+
+    __slots__ = ("sid", "socket")
+
+    def __init__(self, sid: str, socket: Any) -> None:
+        """``socket`` is the engine.io socket; None when it is gone, or nobody may know it."""
+        self.sid = sid
+        self.socket = socket
+
+
 class Fanout:
     """Sends packets to viewers by Socket.IO session id. Make it before the server serves."""
 
@@ -79,8 +98,46 @@ class Fanout:
         if not self.fast:
             log.warning("engine.io %s is not as expected: fan-out by plain emit", version("python-engineio"))
 
+    def line(self, sid: str) -> Line:
+        """Return the line to a viewer, for ``offer``; good as long as the viewer is connected."""
+        return Line(sid, self._socket(sid) if self.fast else None)
+
+    def offer(self, line: Line, packet: Packet) -> bool:
+        """Send a packet to a viewer unless too much is unsent (False); returns at once. This is the hot path."""
+        socket = line.socket
+        if socket is None:
+            self.send(line.sid, packet)
+            return True
+        way = socket.tt_way
+        frame = packet.frame
+        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
+        if way is None or way.writing or socket.queue._unfinished_tasks or not socket.upgraded or socket.closed:
+            if self.unsent(line.sid) > limits.VIEWER_UNSENT_BYTES:
+                return False
+            self.send(line.sid, packet)
+            return True
+        transport = way.transport
+        if transport.is_closing():
+            return True
+        waiting = transport.get_write_buffer_size()
+        if waiting > limits.VIEWER_UNSENT_BYTES:
+            return False
+        self.frames += 1
+        self.bytes += len(frame)
+        if waiting or way.file < 0:
+            transport.write(frame)
+            return True
+        # A transport that is open has its file, and all of this happens within one turn of the loop.
+        try:
+            written = os.write(way.file, frame)
+        except OSError:
+            written = 0  # full, or broken: the transport finds out
+        if written < len(frame):
+            transport.write(frame[written:])
+        return True
+
     def send(self, sid: str, packet: Packet) -> None:
-        """Send a packet to one viewer; returns at once."""
+        """Send a packet to one viewer, however much is unsent; returns at once."""
         self.frames += 1
         self.bytes += len(packet.frame)
         if not self.fast:
@@ -89,8 +146,7 @@ class Fanout:
         socket = self._socket(sid)
         if socket is None or socket.closed:
             return
-        way = getattr(socket, "tt_way", None)
-        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
+        way = socket.tt_way
         if way is not None and socket.upgraded and not way.writing and not socket.queue._unfinished_tasks:
             if not way.transport.is_closing():
                 way.transport.write(packet.frame)
@@ -102,7 +158,7 @@ class Fanout:
         socket = self._socket(sid) if self.fast else None
         if socket is None:
             return 0
-        way = getattr(socket, "tt_way", None)
+        way = socket.tt_way
         buffered = way.transport.get_write_buffer_size() if way is not None and not way.transport.is_closing() else 0
         return int(buffered + socket.queue.qsize() * QUEUED_PACKET_BYTES)
 
@@ -136,7 +192,10 @@ class Fanout:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     def _socket(self, sid: str) -> Any:
-        return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        if socket is not None and not hasattr(socket, "tt_way"):
+            socket.tt_way = None  # no WebSocket (yet)
+        return socket
 
     def _emit(self, sid: str, packet: Packet) -> None:
         self._backlog.append((sid, packet))
@@ -147,6 +206,20 @@ class Fanout:
         while self._backlog:
             sid, packet = self._backlog.popleft()
             await self._sio.emit(packet.event, packet.payload, to=sid)
+
+
+def _file_of(transport: asyncio.Transport) -> int:
+    """Bound what the kernel keeps for a connection; return its file descriptor, -1 if frames can't go there."""
+    socket = transport.get_extra_info("socket")
+    if socket is None or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    file = int(socket.fileno())
+    own = sockets.socket(fileno=file)
+    try:
+        own.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, limits.VIEWER_KERNEL_BYTES // 2)  # Linux doubles it
+    finally:
+        own.detach()
+    return file
 
 
 def _install(sio: socketio.AsyncServer) -> bool:
@@ -179,6 +252,7 @@ def _install(sio: socketio.AsyncServer) -> bool:
             self.environ = environ
             self.transport = request.transport
             self.writing = False
+            self.file = _file_of(request.transport)
             self.handler.__self__.tt_way = self
             await self.handler(self)
             return self._sock
