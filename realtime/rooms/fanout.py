@@ -1,14 +1,14 @@
-"""Fan-out: one event, encoded once, to many viewers. The only module that touches what the framework keeps private.
+"""Fan-out: one event, encoded once, to many viewers.
 
 A python-socketio ``emit`` costs a task, a queue and an encoding for every viewer. Here a WebSocket viewer gets one
-shared, finished frame: given straight to the kernel while nothing waits in its transport, else to its transport;
-others (long-polling, upgrading, or with packets still on their way) get it through the queue of their engine.io
-socket, behind what is there.
+shared, finished frame, given straight to the kernel while nothing waits in its transport (``engine``); others
+(long-polling, upgrading, or with packets still on their way) get it through the queue of their engine.io session,
+behind what is there.
 
-Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework had
-queued for it before, because the direct way is only taken while nothing is queued, nothing is in the hands of the
-framework's writer, and (for the kernel) nothing waits in the transport. So a change never overtakes the snapshot that
-it follows. Not guaranteed: that it arrives (a viewer may go), nor back-pressure from ``send``: ask ``unsent`` before.
+Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework sent to
+it before, because the direct way is only taken while nothing is queued, nothing is in the hands of the framework's
+writer, and (for the kernel) nothing waits in the transport. So a change never overtakes the snapshot that it follows.
+Not guaranteed: that it arrives (a viewer may go), nor back-pressure from ``send``: ask ``unsent`` before, or ``offer``.
 What a viewer that reads nothing can cost: ``limits.VIEWER_KERNEL_BYTES`` in the kernel, and here
 ``limits.VIEWER_UNSENT_BYTES`` and one packet more.
 
@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket as sockets
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -30,11 +28,10 @@ from typing import Any
 
 import orjson
 import socketio
-from aiohttp import web
 from engineio import packet as engineio_packet
-from engineio.async_socket import AsyncSocket
 
 from realtime import limits
+from realtime.rooms.engine import frame_of, install
 
 log = logging.getLogger(__name__)
 QUEUED_PACKET_BYTES = 4096
@@ -58,18 +55,8 @@ def encode(event: str, payload: dict[str, Any]) -> Packet:
         event,
         payload,
         engineio_packet.Packet(engineio_packet.MESSAGE, text.decode()),
-        _text_frame(b"4" + text),
+        frame_of(b"4" + text),
     )
-
-
-def _text_frame(data: bytes) -> bytes:
-    """Return an unmasked, unfragmented WebSocket text frame (RFC 6455, 5.2)."""
-    size = len(data)
-    if size < 126:
-        return bytes((0x81, size)) + data
-    if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + data
-    return b"\x81\x7f" + size.to_bytes(8, "big") + data
 
 
 class Line:
@@ -89,7 +76,7 @@ class Fanout:
     def __init__(self, sio: socketio.AsyncServer) -> None:
         """Take the fast way if the framework is as expected."""
         self._sio = sio
-        self.fast = _install(sio)
+        self.fast = install(sio)
         self._backlog: deque[tuple[str, Packet]] = deque()
         self._emitting: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -124,16 +111,7 @@ class Fanout:
             return False
         self.frames += 1
         self.bytes += len(frame)
-        if waiting or way.file < 0:
-            transport.write(frame)
-            return True
-        # A transport that is open has its file, and all of this happens within one turn of the loop.
-        try:
-            written = os.write(way.file, frame)
-        except OSError:
-            written = 0  # full, or broken: the transport finds out
-        if written < len(frame):
-            transport.write(frame[written:])
+        way.write(frame)
         return True
 
     def send(self, sid: str, packet: Packet) -> None:
@@ -148,8 +126,7 @@ class Fanout:
             return
         way = socket.tt_way
         if way is not None and socket.upgraded and not way.writing and not socket.queue._unfinished_tasks:
-            if not way.transport.is_closing():
-                way.transport.write(packet.frame)
+            way.write(packet.frame)
             return
         socket.queue.put_nowait(packet.queued)
 
@@ -206,65 +183,3 @@ class Fanout:
         while self._backlog:
             sid, packet = self._backlog.popleft()
             await self._sio.emit(packet.event, packet.payload, to=sid)
-
-
-def _file_of(transport: asyncio.Transport) -> int:
-    """Bound what the kernel keeps for a connection; return its file descriptor, -1 if frames can't go there."""
-    socket = transport.get_extra_info("socket")
-    if socket is None or transport.get_extra_info("sslcontext") is not None:
-        return -1
-    file = int(socket.fileno())
-    own = sockets.socket(fileno=file)
-    try:
-        own.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, limits.VIEWER_KERNEL_BYTES // 2)  # Linux doubles it
-    finally:
-        own.detach()
-    return file
-
-
-def _install(sio: socketio.AsyncServer) -> bool:
-    """Put our WebSocket driver into the engine.io server; False if it is not built as expected."""
-    try:
-        driver = sio.eio._async["websocket"]
-        probe = AsyncSocket(sio.eio, "probe")
-        made = driver(probe._websocket_handler, sio.eio)
-        expected = (
-            made.handler.__self__ is probe,
-            made.server is sio.eio,
-            callable(made.send) and callable(made.wait) and callable(sio.manager.eio_sid_from_sid),
-            isinstance(sio.eio.sockets, dict),
-            probe.queue._unfinished_tasks == 0,
-            probe.upgraded is False and probe.closed is False,
-            made._sock is None,
-        )
-    except (AttributeError, KeyError, TypeError):
-        return False
-    if not all(expected):
-        return False
-
-    class Driver(driver):  # type: ignore[misc, valid-type]
-        """Shows ``Fanout`` the transport, and when it is free. No deflate: it costs 117 KiB a viewer."""
-
-        async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
-            request = environ["aiohttp.request"]
-            self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
-            await self._sock.prepare(request)
-            self.environ = environ
-            self.transport = request.transport
-            self.writing = False
-            self.file = _file_of(request.transport)
-            self.handler.__self__.tt_way = self
-            await self.handler(self)
-            return self._sock
-
-        async def send(self, message: str | bytes) -> None:
-            # The writer takes a batch of packets out of the queue at once, and may be held up here between two of them.
-            self.writing = True
-            try:
-                await super().send(message)
-            finally:
-                self.writing = False
-
-    # A copy: the module's own dictionary serves every other server in the process.
-    sio.eio._async = {**sio.eio._async, "websocket": Driver}
-    return True
