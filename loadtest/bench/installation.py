@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import orjson
+from redis.asyncio import Redis
 
 from loadtest.bench.programs import Program, running
 from realtime import keys, wire
@@ -29,6 +31,7 @@ SECRET = "a secret of the benchmarks only"
 SEATS_A_ROW = 200
 
 
+@functools.cache
 def house(seats: int) -> Layout:
     """Return a layout of rows of 200 seats; a seat's id is ``row-number``, both from 0."""
     made = tuple(
@@ -36,22 +39,30 @@ def house(seats: int) -> Layout:
              n % SEATS_A_ROW * 10.0, n // SEATS_A_ROW * 10.0)
         for n in range(seats)
     )  # fmt: skip
-    return wire.make_layout("Bench", SEATS_A_ROW * 10, 10 * (seats // SEATS_A_ROW + 1), (Category("Gold", "#d4a017"),), made)
+    return wire.make_layout(
+        "Bench", SEATS_A_ROW * 10, 10 * (seats // SEATS_A_ROW + 1), (Category("Gold", "#d4a017"),), made
+    )
 
 
 class Installation:
     """What a benchmark needs to know of it: the node, where it listens, and the locks to make things happen."""
 
-    def __init__(self, node: Program, port: int, master: LockMaster, idle_rss: int) -> None:
-        """``idle_rss`` is the node's memory before anybody came."""
+    def __init__(self, node: Program, port: int, master: LockMaster, replica: str, seats: int) -> None:
+        """``replica`` is a URL, ``seats`` the size of the shows."""
         self.node = node
         self.port = port
         self.master = master
         self.locks = SeatLocks(master)
-        self.idle_rss = idle_rss
+        self.seats = seats
+        self._replica = replica
 
-    async def declare(self, show_id: str, layout: Layout) -> None:
+    def replica(self) -> Redis:
+        """Return a client of the replica, not connected yet; the caller closes it."""
+        return Redis.from_url(self._replica)
+
+    async def declare(self, show_id: str) -> None:
         """Make a show; returns once the node knows it."""
+        layout = house(self.seats)
         show = Show(
             id=show_id,
             title="A show",
@@ -73,7 +84,9 @@ class Installation:
 
 
 @contextlib.asynccontextmanager
-async def installed(folder: Path, server_core: int | None, other_core: int | None) -> AsyncIterator[Installation]:
+async def installed(
+    folder: Path, server_core: int | None, other_core: int | None, seats: int
+) -> AsyncIterator[Installation]:
     """Run a node with everything it needs, below ``folder``."""
     if other_core is not None:
         os.sched_setaffinity(0, {other_core})  # children inherit it
@@ -100,7 +113,7 @@ async def installed(folder: Path, server_core: int | None, other_core: int | Non
         with running(node):
             await _answers(f"http://{valkey.HOST}:{port}/readyz")
             try:
-                yield Installation(node, port, master, node.rss_bytes)
+                yield Installation(node, port, master, replica.url, seats)
             finally:
                 beating.cancel()
                 await asyncio.gather(beating, return_exceptions=True)

@@ -70,6 +70,12 @@ def _own_node(folder: Path) -> tuple[str, str]:
     return str(inside / "bin" / "node"), str(inside / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
 
 
+def cpu_of(pid: int) -> float:
+    """Return the CPU time (s) that a process has used so far, all threads, user and kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 class Program:
     """A process that takes lines and answers with lines of JSON. ``end`` it."""
 
@@ -103,8 +109,7 @@ class Program:
     @property
     def cpu_s(self) -> float:
         """CPU time that it has used so far, all threads, user and kernel."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_of(self.pid)
 
     @property
     def rss_bytes(self) -> int:

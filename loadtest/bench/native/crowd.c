@@ -8,6 +8,7 @@
  *   watch | catchup     all watch again, without or with `since`; prints {"joined", "seconds"}
  *   hold SHOWS DEPTH    each client holds pairs of seats, one after the other, 10 on each of SHOW-0, SHOW-1, ...
  *                       as long as there are any, DEPTH clients at a time; prints {"held", "refused", "seconds", ...}
+ *   show NAME           what SHOW is from now on
  *   stall COUNT         the first COUNT clients read no more
  * With LOG, the arrivals (us, client, from, version: 4 x int64) of every EVERYth client are written to that file.
  * Frames are sent with a mask of zeros. Only for benchmarks: what it does not expect it ignores.
@@ -28,7 +29,7 @@ static int64_t since_us, version = -1;
 static char epoch[64];
 static int expecting, shows, held, refused, next_client, under_way;
 static int64_t *asked_us;
-static char inbox[READ];
+static char inbox[READ], name[128];
 
 static void say(struct client *c, const char *text, size_t size) {
   char frame[4096];
@@ -222,6 +223,8 @@ static void obey(char *line) {
     shows = first, expecting = second, held = refused = 0;
     mark();
     hold_more();
+  } else if (sscanf(line, "show %127s", name) == 1) {
+    show = name;
   } else if (sscanf(line, "stall %d", &first) == 1) {
     for (; stalled < first; stalled++) epoll_ctl(poll_fd, EPOLL_CTL_DEL, clients[stalled].fd, NULL);
   }
@@ -251,7 +254,8 @@ int main(int argc, char **argv) {
       ssize_t got = read(0, line, sizeof line - 1);
       if (got <= 0) return 0;
       line[got] = 0;
-      obey(line);
+      char *rest = line, *command;
+      while ((command = strsep(&rest, "\n")) != NULL) obey(command);
     }
   }
 }
