@@ -41,7 +41,7 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
             link = Link(server.port)
             link.call([("FUNCTION", "LOAD", LIBRARY.read_text()), ("FUNCTION", "LOAD", BARE)])
             ours = keys.show(SHOW)
-            declare = ("FCALL", "tt_declare", len(ours), *ours, "e1", 2 * calls, "open", 480_000, 10)
+            declare = ("FCALL", "tt_declare", len(ours), *ours, "e1", 2 * calls, "open", 480_000, 10, 1)
             link.call([declare, ("SET", "seats", "0" * 2 * calls)])
             terms = (limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS)
             held = [("FCALL", "tt_hold", len(ours), *ours, *_pair(n), *terms) for n in range(calls)]

@@ -173,7 +173,7 @@ def _driver(base: Any) -> Any:
         async def _take(self, session: Any, data: str | bytes) -> None:
             try:
                 await session.receive(packet.Packet(encoded_packet=data))
-            except (exceptions.UnknownPacketError, ValueError) as error:
+            except (exceptions.UnknownPacketError, ValueError, IndexError) as error:
                 log.debug("a packet that means nothing: %s", error)
             except exceptions.SocketIsClosedError:
                 raise
