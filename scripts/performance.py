@@ -103,7 +103,32 @@ def figures(run: dict[str, Any]) -> str:
         if not missed
         else "Not reached in this run:\n\n- " + "\n- ".join(missed)
     )
-    return f"{about}\n\n{table.text(run)}\n\n{verdict}"
+    return f"{about}\n\n{table.text(run)}\n\n{verdict}\n\n{on_paper(run)}"
+
+
+def on_paper(run: dict[str, Any]) -> str:
+    """Return what an installation of 15 nodes, one core each, in three regions carries, worked out from a run."""
+    storm, writes, nodes, regions = run["storm"], run["writes"], 15, 3
+    # A node shall not be busier than 70 % of its core: what is left answers joins, pollers and holds in time.
+    viewers = int(storm["viewers"] * min(1.0, 70 / storm["core_percent"]))
+    memory = viewers * run["joins"]["kib"] / 1024 / 1024
+    return "\n".join(
+        [
+            "## What 15 nodes carry, on paper",
+            "",
+            f"Five nodes in each of three regions, a core like this one each, in the worst case (all its viewers on "
+            f"one show with {storm['rate']:,.0f} changes a second) at most 70 % busy:",
+            "",
+            f"- viewers: {nodes} x {viewers:,} = {nodes * viewers:,}, with {memory:.1f} GB of memory a node for them;",
+            f"- joins: {nodes} x {1e6 / run['joins']['cpu_us']:,.0f} a second, if nodes do nothing else: a full house "
+            f"that comes back at once is in after {viewers * run['joins']['cpu_us'] / 1e6:.0f} s;",
+            f"- pollers: {nodes} x {run['http']['unchanged']['per_core_s']:,.0f} requests a second, likewise;",
+            f"- holds: {nodes} x {writes['holds']['per_core_s']:,.0f} a second at the nodes, and {regions} x "
+            f"{writes['function']['hold']:,.0f} at the lock masters, one core each: the lesser counts.",
+            "",
+            "This is arithmetic, not a measurement: a network, TLS in front and slower cores take their share.",
+        ]
+    )
 
 
 def main() -> None:

@@ -129,8 +129,7 @@ async def storm(bench: Bench, here: Installation, folder: Path, show: str, viewe
             reached = await storm.blow(rate, seconds)
             took = time.perf_counter() - begun
             spent = here.node.cpu_s - cpu
-            await asyncio.sleep(SETTLE_S)
-            told = await ask(crowd, "report")
+            told = await _quiet(crowd)
             rows.append({
                 "viewers": viewers,
                 "rate": rate,
@@ -144,6 +143,16 @@ async def storm(bench: Bench, here: Installation, folder: Path, show: str, viewe
             })  # fmt: skip
     await asyncio.sleep(SETTLE_S)
     return rows
+
+
+async def _quiet(crowd: Program) -> Row:
+    """Wait until nothing comes any more; return the crowd's report."""
+    told = await ask(crowd, "report")
+    while True:
+        await asyncio.sleep(SETTLE_S)
+        before, told = told, await ask(crowd, "report")
+        if told["frames"] == before["frames"]:
+            return told
 
 
 async def lone(bench: Bench, here: Installation, folder: Path, show: str, changes: int) -> Row:
