@@ -45,6 +45,9 @@ install-dev: install .venv/dev.stamp ## what testing needs
 browser: ## Chromium and Redis for the tests; installed by apt when missing and root
 	bash scripts/debian.sh chromium redis-server
 
+bench: install ## fan-out, joins, storms, writes beside Node.js and the kernel; ten minutes (BENCH="--json run.json")
+	$(BIN)/python -m loadtest bench $(BENCH)
+
 wheel: install ## a wheel with the pages in it, in dist/
 	rm -rf build
 	$(PIP) wheel --no-deps -w dist .

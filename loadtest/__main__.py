@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from loadtest.bench.cli import bench
 from loadtest.faults.cli import faults
 from loadtest.frames.cli import frames
 
@@ -13,6 +14,7 @@ def main() -> None:
     """Load and faults for TickingTickets; every command starts its own cluster, and ends by itself."""
 
 
+main.add_command(bench)
 main.add_command(faults)
 main.add_command(frames)
 

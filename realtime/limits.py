@@ -80,6 +80,8 @@ ROOM_HISTORY_SEATS = 65_536
 """... and the sum of seats in them."""
 VIEWER_UNSENT_BYTES = 256 * 1024
 """Past this many unsent bytes a viewer is behind: skipped until it has drained, then caught up."""
+VIEWER_KERNEL_BYTES = 128 * 1024
+"""What the kernel may keep unsent for a viewer beside that: the send buffer of its connection."""
 VIEWER_STUCK_S = 30.0
 """A viewer behind for this long is closed."""
 RELAY_QUEUE_CALLS = 10_000
@@ -109,8 +111,10 @@ PIN_CALLERS = 10_000
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50
-TICK_MAX_MS = 250
-"""Under a storm a room sends at most one frame per tick; the tick grows with the room."""
+TICK_MAX_MS = 200
+"""Under a storm a room sends at most one frame per tick; the tick grows with the time that a frame takes to send."""
+TICK_PER_SENDING = 2.0
+"""A tick is this many times as long as sending a frame took: the rest is for joins, holds and other rooms."""
 
 assert DEFAULT_HOLD_S >= PAYMENT_TIMEOUT_S + PAYMENT_SLACK_S, "a hold must outlive the payment"
 assert MIN_HOLD_S <= DEFAULT_HOLD_S <= MAX_HOLD_S

@@ -1,12 +1,16 @@
-"""Fan-out: one event, encoded once, to many viewers. The only module that touches what the framework keeps private.
+"""Fan-out: one event, encoded once, to many viewers.
 
 A python-socketio ``emit`` costs a task, a queue and an encoding for every viewer. Here a WebSocket viewer gets one
-shared, finished frame written straight to its transport; others (long-polling, upgrading, or with packets still on
-their way) get it through the queue of their engine.io socket, behind what is there.
+shared, finished frame, given straight to the kernel while nothing waits in its transport (``engine``); others
+(long-polling, upgrading, or with packets still on their way) get it through the queue of their engine.io session,
+behind what is there.
 
-Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework had
-queued for it before, because the direct way is only taken while nothing is queued and nothing is in the hands of the
-framework's writer. Not guaranteed: that it arrives (a viewer may go), nor back-pressure: ask ``unsent`` before sending.
+Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework sent to
+it before, because the direct way is only taken while nothing is queued, nothing is in the hands of the framework's
+writer, and (for the kernel) nothing waits in the transport. So a change never overtakes the snapshot that it follows.
+Not guaranteed: that it arrives (a viewer may go), nor back-pressure from ``send``: ask ``unsent`` before, or ``offer``.
+What a viewer that reads nothing can cost: ``limits.VIEWER_KERNEL_BYTES`` in the kernel, and here
+``limits.VIEWER_UNSENT_BYTES`` and one packet more.
 
 Where the private parts are missing (another version of the framework), everything falls back to plain ``emit``. Then
 ``unsent`` knows nothing: a viewer that does not read is only cut off when the framework misses its pongs.
@@ -24,9 +28,10 @@ from typing import Any
 
 import orjson
 import socketio
-from aiohttp import web
 from engineio import packet as engineio_packet
-from engineio.async_socket import AsyncSocket
+
+from realtime import limits
+from realtime.rooms.engine import frame_of, install
 
 log = logging.getLogger(__name__)
 QUEUED_PACKET_BYTES = 4096
@@ -50,18 +55,19 @@ def encode(event: str, payload: dict[str, Any]) -> Packet:
         event,
         payload,
         engineio_packet.Packet(engineio_packet.MESSAGE, text.decode()),
-        _text_frame(b"4" + text),
+        frame_of(b"4" + text),
     )
 
 
-def _text_frame(data: bytes) -> bytes:
-    """Return an unmasked, unfragmented WebSocket text frame (RFC 6455, 5.2)."""
-    size = len(data)
-    if size < 126:
-        return bytes((0x81, size)) + data
-    if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + data
-    return b"\x81\x7f" + size.to_bytes(8, "big") + data
+class Line:
+    """One viewer's line out: what ``Fanout`` needs to know of a session, looked up once."""
+
+    __slots__ = ("sid", "socket")
+
+    def __init__(self, sid: str, socket: Any) -> None:
+        """``socket`` is the engine.io socket; None when it is gone, or nobody may know it."""
+        self.sid = sid
+        self.socket = socket
 
 
 class Fanout:
@@ -70,7 +76,7 @@ class Fanout:
     def __init__(self, sio: socketio.AsyncServer) -> None:
         """Take the fast way if the framework is as expected."""
         self._sio = sio
-        self.fast = _install(sio)
+        self.fast = install(sio)
         self._backlog: deque[tuple[str, Packet]] = deque()
         self._emitting: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -79,8 +85,37 @@ class Fanout:
         if not self.fast:
             log.warning("engine.io %s is not as expected: fan-out by plain emit", version("python-engineio"))
 
+    def line(self, sid: str) -> Line:
+        """Return the line to a viewer, for ``offer``; good as long as the viewer is connected."""
+        return Line(sid, self._socket(sid) if self.fast else None)
+
+    def offer(self, line: Line, packet: Packet) -> bool:
+        """Send a packet to a viewer unless too much is unsent (False); returns at once. This is the hot path."""
+        socket = line.socket
+        if socket is None:
+            self.send(line.sid, packet)
+            return True
+        way = socket.tt_way
+        frame = packet.frame
+        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
+        if way is None or way.writing or socket.queue._unfinished_tasks or not socket.upgraded or socket.closed:
+            if self.unsent(line.sid) > limits.VIEWER_UNSENT_BYTES:
+                return False
+            self.send(line.sid, packet)
+            return True
+        transport = way.transport
+        if transport.is_closing():
+            return True
+        waiting = transport.get_write_buffer_size()
+        if waiting > limits.VIEWER_UNSENT_BYTES:
+            return False
+        self.frames += 1
+        self.bytes += len(frame)
+        way.write(frame)
+        return True
+
     def send(self, sid: str, packet: Packet) -> None:
-        """Send a packet to one viewer; returns at once."""
+        """Send a packet to one viewer, however much is unsent; returns at once."""
         self.frames += 1
         self.bytes += len(packet.frame)
         if not self.fast:
@@ -89,11 +124,9 @@ class Fanout:
         socket = self._socket(sid)
         if socket is None or socket.closed:
             return
-        way = getattr(socket, "tt_way", None)
-        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
+        way = socket.tt_way
         if way is not None and socket.upgraded and not way.writing and not socket.queue._unfinished_tasks:
-            if not way.transport.is_closing():
-                way.transport.write(packet.frame)
+            way.write(packet.frame)
             return
         socket.queue.put_nowait(packet.queued)
 
@@ -102,7 +135,7 @@ class Fanout:
         socket = self._socket(sid) if self.fast else None
         if socket is None:
             return 0
-        way = getattr(socket, "tt_way", None)
+        way = socket.tt_way
         buffered = way.transport.get_write_buffer_size() if way is not None and not way.transport.is_closing() else 0
         return int(buffered + socket.queue.qsize() * QUEUED_PACKET_BYTES)
 
@@ -136,7 +169,10 @@ class Fanout:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     def _socket(self, sid: str) -> Any:
-        return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        if socket is not None and not hasattr(socket, "tt_way"):
+            socket.tt_way = None  # no WebSocket (yet)
+        return socket
 
     def _emit(self, sid: str, packet: Packet) -> None:
         self._backlog.append((sid, packet))
@@ -147,50 +183,3 @@ class Fanout:
         while self._backlog:
             sid, packet = self._backlog.popleft()
             await self._sio.emit(packet.event, packet.payload, to=sid)
-
-
-def _install(sio: socketio.AsyncServer) -> bool:
-    """Put our WebSocket driver into the engine.io server; False if it is not built as expected."""
-    try:
-        driver = sio.eio._async["websocket"]
-        probe = AsyncSocket(sio.eio, "probe")
-        made = driver(probe._websocket_handler, sio.eio)
-        expected = (
-            made.handler.__self__ is probe,
-            made.server is sio.eio,
-            callable(made.send) and callable(made.wait) and callable(sio.manager.eio_sid_from_sid),
-            isinstance(sio.eio.sockets, dict),
-            probe.queue._unfinished_tasks == 0,
-            probe.upgraded is False and probe.closed is False,
-            made._sock is None,
-        )
-    except (AttributeError, KeyError, TypeError):
-        return False
-    if not all(expected):
-        return False
-
-    class Driver(driver):  # type: ignore[misc, valid-type]
-        """Shows ``Fanout`` the transport, and when it is free. No deflate: it costs 117 KiB a viewer."""
-
-        async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
-            request = environ["aiohttp.request"]
-            self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
-            await self._sock.prepare(request)
-            self.environ = environ
-            self.transport = request.transport
-            self.writing = False
-            self.handler.__self__.tt_way = self
-            await self.handler(self)
-            return self._sock
-
-        async def send(self, message: str | bytes) -> None:
-            # The writer takes a batch of packets out of the queue at once, and may be held up here between two of them.
-            self.writing = True
-            try:
-                await super().send(message)
-            finally:
-                self.writing = False
-
-    # A copy: the module's own dictionary serves every other server in the process.
-    sio.eio._async = {**sio.eio._async, "websocket": Driver}
-    return True

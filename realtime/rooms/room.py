@@ -1,8 +1,9 @@
 """One room: all viewers of one show on this node, its map, and the pump that keeps them up to date.
 
-Conflation: a lone change goes out at once; then the pump rests for a tick, and whatever came meanwhile goes out as one
-frame. So a viewer costs at most one frame a tick, at any rate of sales. A viewer with too much unsent is *behind*: it
-is skipped, and sent one catch-up when it has drained.
+Conflation: a lone change goes out at once; until a tick later whatever comes is gathered, and goes out as one frame. So
+a viewer costs at most one frame a tick, at any rate of sales. The tick adapts: it is at least as long as it takes to
+send a frame, with time to spare for everything else (``limits.TICK_PER_SENDING``). A viewer with too much unsent is
+*behind*: it is skipped, and sent one catch-up when it has drained.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from realtime import limits, wire
 from realtime.errors import RegionUnavailable
 from realtime.model import SalesState, Show
-from realtime.rooms.fanout import Fanout, encode
+from realtime.rooms.fanout import Fanout, Line, Packet, encode
 from realtime.rooms.feed import Feed
 from realtime.rooms.replica import Map
 from realtime.rooms.state import Frame, Outcome, RoomState
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 CHUNK = 200
 """Viewers served between two turns of the loop: a full house must not keep the loop from everything else."""
 RETRY_S = 0.2
-TICK_MS_PER_VIEWER = 0.02
 _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
 
 
@@ -35,10 +35,12 @@ _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
 class Viewer:
     """One viewer and the version that it has been sent."""
 
-    sid: str
+    line: Line
     epoch: str
     version: int
     behind_since: float | None = None
+    gone: bool = False
+    """It left, or joined anew, which made another of it."""
 
 
 class Room:
@@ -55,6 +57,8 @@ class Room:
         self._told_status: dict[str, Any] = {}
         self._fanout = fanout
         self._on_empty = on_empty
+        self._behind: list[Viewer] = []
+        self._sending_s = 0.0
         self._early: list[ChangeMessage] = []
         self._ready = asyncio.Event()
         self._syncing: asyncio.Task[None] | None = None
@@ -72,7 +76,11 @@ class Room:
     def join(self, sid: str) -> RoomState:
         """Let a viewer in at the present version (again, if it is in)."""
         assert self.state is not None, "a room is ready before it is joined"
-        self.viewers[sid] = Viewer(sid, self.state.epoch, self.state.version)
+        before = self.viewers.get(sid)
+        if before is not None:
+            before.gone = True
+        line = self._fanout.line(sid) if before is None else before.line
+        self.viewers[sid] = Viewer(line, self.state.epoch, self.state.version)
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -88,8 +96,15 @@ class Room:
 
     def leave(self, sid: str) -> None:
         """Let a viewer out."""
-        if self.viewers.pop(sid, None) is not None:
+        viewer = self.viewers.pop(sid, None)
+        if viewer is not None:
+            viewer.gone = True
             self.linger()
+
+    @property
+    def behind(self) -> int:
+        """How many viewers wait for a catch-up."""
+        return len(self._behind)
 
     # --- status ---------------------------------------------------------------------------------------------------
     @property
@@ -210,54 +225,59 @@ class Room:
         loop = asyncio.get_running_loop()
         try:
             while True:
+                begun = loop.time()
                 frame = self.state.take_frame()
                 if frame is not None:
-                    await self._send(frame, loop.time())
-                await asyncio.sleep(self._tick_s())
+                    await self._send(frame, begun)
+                    self._sending_s = loop.time() - begun
+                await asyncio.sleep(max(begun + self._tick_s() - loop.time(), 0))
                 self._catch_up(loop.time())
-                if not self.state.dirty and not any(v.behind_since is not None for v in self.viewers.values()):
+                if not self.state.dirty and not self._behind:
                     return
         finally:
             self._pumping = None
 
     def _tick_s(self) -> float:
-        tick = limits.TICK_MIN_MS + TICK_MS_PER_VIEWER * len(self.viewers)
-        return min(tick, limits.TICK_MAX_MS) / 1000
+        tick = max(limits.TICK_MIN_MS / 1000, limits.TICK_PER_SENDING * self._sending_s)
+        return min(tick, limits.TICK_MAX_MS / 1000)
 
     async def _send(self, frame: Frame, now: float) -> None:
         payload = wire.changed_payload(self.show.id, frame.epoch, frame.from_version, frame.version, frame.seats)
         if frame.previous_epoch is not None:
             payload["previous_epoch"] = frame.previous_epoch
         packet = encode("seats:changed", payload)
-        for n, viewer in enumerate(tuple(self.viewers.values()), 1):
-            if viewer.behind_since is None and self._needs(viewer, frame):
-                if self._fanout.unsent(viewer.sid) > limits.VIEWER_UNSENT_BYTES:
-                    viewer.behind_since = now
-                elif viewer.epoch in (frame.epoch, frame.previous_epoch):
-                    self._fanout.send(viewer.sid, packet)
-                    viewer.epoch, viewer.version = frame.epoch, frame.version
-                else:
-                    # It joined in an epoch that came and went between two frames.
-                    self._send_missed(viewer)
-            if n % CHUNK == 0:
+        viewers = tuple(self.viewers.values())
+        for start in range(0, len(viewers), CHUNK):
+            if start:
                 await asyncio.sleep(0)
+            for viewer in viewers[start : start + CHUNK]:
+                if viewer.behind_since is None and not viewer.gone and _needs(viewer, frame):
+                    self._offer(viewer, frame, packet, now)
 
-    def _needs(self, viewer: Viewer, frame: Frame) -> bool:
-        # One who joined (again) meanwhile has all of it, and one who left is not here any more.
-        current = self.viewers.get(viewer.sid) is viewer
-        corrects = viewer.version == frame.from_version == frame.version
-        return current and (viewer.epoch != frame.epoch or viewer.version < frame.version or corrects)
+    def _offer(self, viewer: Viewer, frame: Frame, packet: Packet, now: float) -> None:
+        if viewer.epoch != frame.epoch and viewer.epoch != frame.previous_epoch:
+            # It joined in an epoch that came and went between two frames.
+            self._send_missed(viewer)
+        elif self._fanout.offer(viewer.line, packet):
+            viewer.epoch, viewer.version = frame.epoch, frame.version
+        else:
+            viewer.behind_since = now
+            self._behind.append(viewer)
 
     def _catch_up(self, now: float) -> None:
-        for viewer in tuple(self.viewers.values()):
-            if viewer.behind_since is None:
+        behind, self._behind = self._behind, []
+        for viewer in behind:
+            sid = viewer.line.sid
+            if viewer.gone:
                 continue
-            if self._fanout.unsent(viewer.sid) == 0:
+            if self._fanout.unsent(sid) == 0:
                 self._send_missed(viewer)
                 viewer.behind_since = None
-            elif now - viewer.behind_since > limits.VIEWER_STUCK_S:
-                self._fanout.abort(viewer.sid)
-                self.leave(viewer.sid)
+            elif viewer.behind_since is not None and now - viewer.behind_since > limits.VIEWER_STUCK_S:
+                self._fanout.abort(sid)
+                self.leave(sid)
+            else:
+                self._behind.append(viewer)
 
     def _send_missed(self, viewer: Viewer) -> None:
         """Send one viewer what it lacks: the changes since its version, or (too many, another epoch) the whole map."""
@@ -274,7 +294,7 @@ class Room:
                 "version": state.version,
                 "seats": state.snapshot(),
             }
-        self._fanout.send(viewer.sid, encode("seats:changed", payload))
+        self._fanout.send(viewer.line.sid, encode("seats:changed", payload))
         viewer.epoch, viewer.version = state.epoch, state.version
 
     async def close(self) -> None:
@@ -285,3 +305,9 @@ class Room:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _needs(viewer: Viewer, frame: Frame) -> bool:
+    # One who joined meanwhile has all of it.
+    corrects = frame.from_version == frame.version == viewer.version
+    return viewer.version < frame.version or viewer.epoch != frame.epoch or corrects

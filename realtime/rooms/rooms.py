@@ -110,7 +110,7 @@ class Rooms(Listener):
         return {
             "rooms": len(rooms),
             "viewers": sum(len(room.viewers) for room in rooms),
-            "behind": sum(viewer.behind_since is not None for room in rooms for viewer in room.viewers.values()),
+            "behind": sum(room.behind for room in rooms),
             "gaps": sum(room.gaps for room in rooms),
             "frames": self.fanout.frames,
             "bytes": self.fanout.bytes,

@@ -19,6 +19,7 @@ from realtime import limits, wire
 from realtime.errors import BadRequest, Overloaded, TicketError
 from realtime.model import HoldState, booking_of, show_of
 from realtime.rooms.directory import Directory
+from realtime.rooms.fanout import encode
 from realtime.rooms.rooms import Rooms
 from realtime.web.box_office import BoxOffice
 from realtime.web.flood import Bucket
@@ -82,7 +83,7 @@ class Events:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
         self._clients[sid] = _Client(owner, Bucket(asyncio.get_running_loop().time()))
         self._of_owner.setdefault(owner, set()).add(sid)
-        await self._sio.emit("session", {"owner": owner, "token": self._identities.token(owner)}, to=sid)
+        self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": self._identities.token(owner)}))
         return None
 
     async def _disconnect(self, sid: str, *_reason: object) -> Payload | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
 import pytest
 import socketio
 from aiohttp import ClientSession, ClientWebSocketResponse, web
+from engineio.async_socket import AsyncSocket
 
 from realtime import limits
 from realtime.dev import valkey
+from realtime.rooms import engine
 from realtime.rooms.fanout import Fanout, encode
 from tests.cluster import until
 
@@ -19,8 +22,8 @@ from tests.cluster import until
 class Server:
     """A Socket.IO server with nothing but a fan-out."""
 
-    def __init__(self, *, fast: bool) -> None:
-        self.sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=None)
+    def __init__(self, *, fast: bool, **options: Any) -> None:
+        self.sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=None, **options)
         parts = self.sio.eio._async
         if not fast:
             self.sio.eio._async = {}
@@ -153,3 +156,91 @@ async def test_sending_to_one_who_is_gone_is_nothing(server: Server) -> None:
     server.fanout.send("nobody", encode("seats:changed", {}))
     server.fanout.abort("nobody")
     assert server.fanout.unsent("nobody") in (0, 4096)
+
+
+async def test_whoever_sends_it_arrives_in_the_order_of_the_calls(server: Server) -> None:
+    async with ClientSession() as session:
+        sid, socket = await join(server, session)
+        line = server.fanout.line(sid)
+        for number in range(0, 90, 3):
+            await server.sio.emit("n", number, to=sid)
+            server.fanout.send(sid, encode("n", {"n": number + 1}))
+            assert server.fanout.offer(line, encode("n", {"n": number + 2}))
+            if not server.fanout.fast:
+                await server.fanout.close()  # plain emit keeps the order of one road only
+        heard = [await socket.receive_str() for _ in range(90)]
+        numbers = [int("".join(filter(str.isdigit, text[2:]))) for text in heard]
+        assert numbers == list(range(90))
+        await socket.close()
+
+
+async def test_what_a_viewer_that_reads_nothing_costs_is_bounded() -> None:
+    server = Server(fast=True)
+    await server.start()
+    async with ClientSession() as session:
+        sid, socket = await join(server, session)
+        reading(socket, False)
+        line, packet, taken = server.fanout.line(sid), encode("seats:changed", {"text": "x" * 10_000}), 0
+        while server.fanout.offer(line, packet):
+            taken += 1
+            assert taken < 10_000, "nobody bounds it"
+            await asyncio.sleep(0)
+        assert server.fanout.unsent(sid) <= limits.VIEWER_UNSENT_BYTES + len(packet.frame)
+        inner = server.sio.get_environ(sid)["aiohttp.request"].transport.get_extra_info("socket")
+        assert inner.getsockopt(SOL_SOCKET, SO_SNDBUF) == limits.VIEWER_KERNEL_BYTES
+        reading(socket, True)
+        for _ in range(taken):
+            assert len(await socket.receive_str()) > 10_000
+        assert server.fanout.unsent(sid) == 0
+        await socket.close()
+    await server.stop()
+
+
+async def test_sessions_live_and_end_as_the_framework_has_them() -> None:
+    server = Server(fast=True, ping_interval=0.05, ping_timeout=20)
+    await server.start()
+
+    async def gone(*sids: str) -> None:
+        async def all_gone() -> bool:
+            return server.gone == [*sids] and not server.sio.eio.sockets
+
+        await until(all_gone)
+
+    async with ClientSession() as session:
+        first, socket = await join(server, session)
+        for _ in range(3):  # each pong brings the next ping
+            assert await socket.receive_str() == "2"
+            await socket.send_str("3")
+        await socket.send_str("this is no packet")
+        await socket.send_str("9")
+        assert await socket.receive_str() == "2", "one that talks nonsense is still there"
+        await socket.close()
+        await gone(first)
+        second, socket = await join(server, session)
+        await server.sio.disconnect(second)
+        told = [text async for text in each(socket)]
+        assert "41" in told, "it is told before it is let go"
+        await socket.close()
+        await gone(first, second)
+        third, socket = await join(server, session)
+        server.fanout.send(third, encode("last", {}))
+        server.fanout.finish(third)
+        assert '42["last",{}]' in [text async for text in each(socket)], "what was sent before the end arrives"
+        await gone(first, second, third)
+    await server.stop()
+
+
+async def each(socket: ClientWebSocketResponse) -> AsyncIterator[str]:
+    """Yield the texts until the server closes the WebSocket, or says that it is over."""
+    async for message in socket:
+        yield str(message.data)
+        if message.data in ("1", "41"):
+            return
+
+
+def test_a_framework_that_is_built_otherwise_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    monkeypatch.delattr(AsyncSocket, "_send_ping")
+    parts, start = sio.eio._async, sio.eio.start_background_task
+    assert not engine.install(sio)
+    assert sio.eio._async is parts and sio.eio.start_background_task == start

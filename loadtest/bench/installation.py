@@ -1,0 +1,145 @@
+"""The real thing for benchmarks: one node, its lock master and a replica, shows of a size of one's choice, no keeper.
+
+The node is pinned to the server's core; master, replica and whoever writes stand on the other one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+from redis.asyncio import Redis
+
+from loadtest.bench.programs import Program, running
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.model import Category, Layout, Seat, Show, Theatre
+from realtime.topology import Plain, Region
+
+SECRET = "a secret of the benchmarks only"
+SEATS_A_ROW = 200
+
+
+@functools.cache
+def house(seats: int) -> Layout:
+    """Return a layout of rows of 200 seats; a seat's id is ``row-number``, both from 0."""
+    made = tuple(
+        Seat(f"{n // SEATS_A_ROW}-{n % SEATS_A_ROW}", "A", str(n // SEATS_A_ROW), str(n % SEATS_A_ROW), "Gold",
+             n % SEATS_A_ROW * 10.0, n // SEATS_A_ROW * 10.0)
+        for n in range(seats)
+    )  # fmt: skip
+    return wire.make_layout(
+        "Bench", SEATS_A_ROW * 10, 10 * (seats // SEATS_A_ROW + 1), (Category("Gold", "#d4a017"),), made
+    )
+
+
+class Installation:
+    """What a benchmark needs to know of it: the node, where it listens, and the locks to make things happen."""
+
+    def __init__(self, node: Program, port: int, master: LockMaster, replica: str, seats: int) -> None:
+        """``replica`` is a URL, ``seats`` the size of the shows."""
+        self.node = node
+        self.port = port
+        self.master = master
+        self.locks = SeatLocks(master)
+        self.seats = seats
+        self._replica = replica
+
+    def replica(self) -> Redis:
+        """Return a client of the replica, not connected yet; the caller closes it."""
+        return Redis.from_url(self._replica)
+
+    async def declare(self, show_id: str) -> None:
+        """Make a show; returns once the node knows it."""
+        layout = house(self.seats)
+        show = Show(
+            id=show_id,
+            title="A show",
+            theatre="west-hall",
+            theatre_name="Hall",
+            city="Mumbai",
+            region="west",
+            layout=layout.id,
+            seat_count=len(layout.seats),
+            starts_at="2030-01-01T18:30:00+05:30",
+        )
+        await self.locks.declare(show, "e1")
+        await self.master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+        theatre = Theatre("west-hall", "Hall", "Mumbai", "west")
+        await self.master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
+        await self.master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
+        await self.master.command("PUBLISH", keys.DIRECTORY, b"{}")
+        await _answers(f"http://{valkey.HOST}:{self.port}/api/v1/shows/{show_id}/seats")
+
+
+@contextlib.asynccontextmanager
+async def installed(
+    folder: Path, server_core: int | None, other_core: int | None, seats: int
+) -> AsyncIterator[Installation]:
+    """Run a node with everything it needs, below ``folder``."""
+    if other_core is not None:
+        os.sched_setaffinity(0, {other_core})  # children inherit it
+    master_server = valkey.start(folder / "master")
+    replica = valkey.start(folder / "replica", replica_of=master_server.port)
+    try:
+        await master_server.wait_ready_async()
+        await replica.wait_ready_async()
+        region = Region("west", "Mumbai", Plain(master_server.url), {"west": (Plain(replica.url),)}, "")
+        master = LockMaster(region)
+        await master.load_functions()
+        await master.command("SET", keys.REGION, "west")
+        await master.command("SET", keys.RECONCILED, "by the benchmark")
+        port = valkey.free_port()
+        topology = folder / "topology.toml"
+        topology.write_text(
+            f'payments = "demo"\n[regions.west]\nlabel = "Mumbai"\nmaster = "{master_server.url}"\n'
+            f'nodes = ["http://{valkey.HOST}:{port}"]\n[regions.west.replicas]\nwest = ["{replica.url}"]\n'
+        )
+        command = [sys.executable, "-m", "realtime", "--topology", str(topology), "node"]
+        env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET}
+        node = Program([*command, "--region", "west", "--port", str(port)], server_core, env=env)
+        beating = asyncio.create_task(_beat(master))
+        with running(node):
+            await _answers(f"http://{valkey.HOST}:{port}/readyz")
+            try:
+                yield Installation(node, port, master, replica.url, seats)
+            finally:
+                beating.cancel()
+                await asyncio.gather(beating, return_exceptions=True)
+                await master.close()
+    finally:
+        replica.kill()
+        master_server.kill()
+
+
+async def _beat(master: LockMaster) -> None:
+    while True:
+        told = {"region": "west", "keeper": "bench", "time": int(time.time() * 1000), "digests": {}}
+        await asyncio.gather(master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told)), return_exceptions=True)
+        await asyncio.sleep(1)
+
+
+async def _answers(url: str, timeout_s: float = 60.0) -> None:
+    def ask() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as response:
+                return bool(response.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    deadline = time.monotonic() + timeout_s
+    while not await asyncio.to_thread(ask):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{url} does not answer")
+        await asyncio.sleep(0.1)

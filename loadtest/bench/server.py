@@ -1,0 +1,101 @@
+"""A bare server of one room, by our fan-out or by python-socketio's own ``emit``: ``server KIND PORT``.
+
+The same words as the C floor and the Node.js peer: ``send RATE SECONDS`` on stdin is answered with ``{"turns"}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+import socketio
+import uvloop
+from aiohttp import web
+
+from realtime.dev.valkey import HOST
+from realtime.rooms.fanout import Fanout, Line, encode
+from realtime.rooms.room import CHUNK
+from realtime.wire import pack_seats
+
+SEATS = 1200
+BACKLOG = 4096
+
+
+def payload(version: int) -> dict[str, Any]:
+    """A change of four seats, as a busy show has them, and when it was sent (us since 1970)."""
+    return {
+        "show": "west-konkan-lights-20261123-2355",
+        "epoch": "019ab",
+        "from": version - 1,
+        "version": version,
+        "held": [version % 1000, version % 1000 + 1],
+        "sold": [7, 8],
+        "t": time.time_ns() // 1000,
+    }
+
+
+class Server:
+    """One room; who watches is in it."""
+
+    def __init__(self, kind: str) -> None:
+        """``kind`` is ``ours`` or ``emit``."""
+        self.sio = socketio.AsyncServer(async_mode="aiohttp", ping_interval=20)
+        self._fanout = Fanout(self.sio) if kind == "ours" else None
+        self._lines: list[Line] = []
+        self._seats = pack_seats(bytes(SEATS))
+        self.sio.on("show:watch", self._watch)
+
+    async def _watch(self, sid: str, ask: dict[str, Any]) -> dict[str, Any]:
+        if self._fanout is None:
+            await self.sio.enter_room(sid, "show")
+        else:
+            self._lines.append(self._fanout.line(sid))
+        return {"ok": True, "show": ask["show"], "epoch": "019ab", "version": 0, "seats": self._seats}
+
+    async def _turn(self, number: int) -> None:
+        if self._fanout is None:
+            await self.sio.emit("seats:changed", payload(number), room="show")
+            return
+        packet = encode("seats:changed", payload(number))
+        for start in range(0, len(self._lines), CHUNK):
+            for line in self._lines[start : start + CHUNK]:
+                self._fanout.offer(line, packet)
+            await asyncio.sleep(0)
+
+    async def send(self, rate: float, seconds: float) -> int:
+        """Send ``rate`` times a second (0: as fast as it goes); return how often."""
+        begun, turns = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds and (rate == 0 or turns < rate * seconds):
+            turns += 1
+            await self._turn(turns)
+            due = begun + turns / rate if rate else 0.0
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        return turns
+
+
+async def main(kind: str, port: int) -> None:
+    """Serve until stdin ends."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    server = Server(kind)
+    app = web.Application()
+    server.sio.attach(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, port, backlog=BACKLOG).start()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    print(json.dumps({"ready": True}), flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        _verb, rate, seconds = line.split()
+        turns = await server.send(float(rate), float(seconds))
+        print(json.dumps({"turns": turns}), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,62 @@
+"""The benchmarks run, a few viewers for a moment: every figure is there, every answer right. Nothing about speed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from loadtest.bench import programs, table
+from loadtest.bench.cli import bench
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    target = tmp_path_factory.mktemp("bench") / "run.json"
+    done = CliRunner().invoke(bench, ["--quick", "--no-node", "--json", str(target)])
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(target.read_text())
+    assert table.text(found) in done.output
+    return found
+
+
+def test_every_server_delivers_what_it_sends(run: dict[str, Any]) -> None:
+    for case in run["fan_out"]:
+        assert set(case["kinds"]) == {"floor", "ours", "emit"}
+        for figures in case["kinds"].values():
+            assert figures["delivered"] > 0 and figures["saturated"] > 0
+
+
+def test_a_storm_reaches_every_viewer_and_skips_nobody(run: dict[str, Any]) -> None:
+    for storm in (*run["curves"]["viewers"], *run["curves"]["rates"]):
+        assert storm["converged"] and storm["fewest_frames"] > 0 and storm["lost"] == 0
+
+
+def test_pollers_and_holders_are_served(run: dict[str, Any]) -> None:
+    assert not run["http"]["body"]["wrong"] and not run["http"]["unchanged"]["wrong"]
+    assert run["http"]["unchanged"]["bytes"] < run["http"]["body"]["bytes"]
+    assert run["writes"]["holds"]["refused"] == 0 and run["writes"]["holds"]["per_s"] > 0
+
+
+def test_the_table_has_a_figure_for_every_measure(run: dict[str, Any]) -> None:
+    lines = table.lines(run)
+    assert all(math.isfinite(line.ours) for line in lines)
+    assert {line.measure.partition(",")[0].partition(":")[0] for line in lines} >= {
+        "CPU a message",
+        "saturation",
+        "memory an idle viewer",
+        "HTTP pollers",
+        "hold function / bare function",
+    }
+    text = table.text(run).splitlines()
+    assert len({len(row) for row in text}) == 1 and len(text) == len(lines) + 2
+
+
+def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(programs.Missing, match="C compiler"):
+        programs.build(tmp_path)
