@@ -15,6 +15,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright
 
 URL = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8002"
+SECRETS = Path("var/secrets.json")
 OUT = Path(__file__).parent.parent / "docs" / "images"
 PAINTED = "() => document.querySelector('seat-map').painted"
 ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -25,6 +26,12 @@ def shows() -> dict[int, str]:
     with urllib.request.urlopen(f"{URL}/api/v1/shows") as answer:
         listed = json.load(answer)["shows"]
     return {show["seat_count"]: show["id"] for show in listed}
+
+
+def first_show() -> str:
+    """Return the first show that begins: the one that others may be buying for meanwhile."""
+    with urllib.request.urlopen(f"{URL}/api/v1/shows") as answer:
+        return str(json.load(answer)["shows"][0]["id"])
 
 
 async def open_show(page: Page, show: str) -> None:
@@ -73,6 +80,7 @@ async def main() -> None:
     """Desktop and phone, light and dark, English and Hindi."""
     OUT.mkdir(parents=True, exist_ok=True)
     found = shows()
+    secrets = SECRETS.read_text()  # noqa: ASYNC240 - nothing else runs yet
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
         desktop = await browser.new_page(
@@ -104,7 +112,25 @@ async def main() -> None:
         await phone.screenshot(path=OUT / "phone-stadium.png")
         await lost_seat(browser, desktop, found[280])
         await kiosk(browser)
+        await control_room(browser, first_show(), json.loads(secrets)["OPERATOR_KEY"])
         await browser.close()
+
+
+async def control_room(browser: Browser, show: str, key: str) -> None:
+    """The control room after some minutes of life, and the replay of what has just been done to a show."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 1040}, color_scheme="light", locale="en-IN")
+    await page.goto(f"{URL}/ops")
+    await page.fill("#key", key)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".region dl")
+    await page.wait_for_timeout(20_000)  # for the plots to have something to show
+    await page.screenshot(path=OUT / "ops.png")
+    await page.goto(f"{URL}/ops/shows/{show}")
+    await page.wait_for_selector(".log td")
+    await page.click(".begin")
+    await page.wait_for_selector(".replay input")
+    await page.screenshot(path=OUT / "ops-show.png")
+    await page.close()
 
 
 async def lost_seat(browser: Browser, page: Page, show: str) -> None:

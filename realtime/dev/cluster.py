@@ -32,7 +32,7 @@ from realtime.dev.plan import DELAYS_MS, HOST, ClusterPlan
 from realtime.dev.process import Child
 from realtime.dev.relay import Relay
 from realtime.dev.supervisor import Supervisor
-from realtime.locks.master import LockMaster
+from realtime.locks.master import LockMaster, term_of
 from realtime.settings import PREFIX
 from realtime.topology import Plain, Region
 
@@ -262,8 +262,8 @@ class Cluster:
         redis = connect.client(where, timeout_s=1.0, connections=1)
         try:
             mark = await redis.get(keys.RECONCILED)
-            run_id: str = (await redis.info("server"))["run_id"]
-            return mark is not None and mark.split()[0] == run_id.encode()
+            info = await redis.execute_command("INFO", "server", "replication")  # type: ignore[no-untyped-call]
+            return mark is not None and mark.split()[0] == term_of(info)
         finally:
             await connect.close(redis)
 

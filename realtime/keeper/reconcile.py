@@ -1,10 +1,11 @@
 """After a master started, was replaced or lost its memory: put it right from the ledger before anything is settled.
 
-The mark ``tt:reconciled`` on the master names the process that it was put right in, and the reign that began with it. A
-failover copies the mark to a process of another name, a restart gives the process a new name, a wipe takes the mark
-away: all three are noticed. The ledger knows the reign too, and books for no earlier one: what an earlier process had
-confirmed and this one has forgotten is either in the ledger before it is read, or never.
-Keepers take turns; one whose turn has run out (it was frozen) stops, so that it can't set the mark for work half done.
+The mark ``tt:reconciled`` on the master names the term (process, and time as master) in which it was put right, and the
+reign that began with it. A failover copies the mark to a server in another term, a restart begins a new one, a wipe
+takes the mark away: all three are noticed, and nodes use no master whose mark is not of its term. The ledger knows the
+reign too, and books for no earlier one: what an earlier master had confirmed and this one has forgotten is either in
+the ledger before it is read, or never. Keepers take turns; one whose turn has run out (it was frozen) stops, so that it
+can't set the mark for work half done.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
 from realtime.keeper.outbox import fields_of
 from realtime.ledger import Ledger
-from realtime.locks.master import LockMaster
+from realtime.locks.master import LockMaster, term_of
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
 
@@ -51,14 +52,14 @@ class Reconciler:
 
         None: another keeper is at it.
         """
-        identity = await self._identity()
+        term = term_of(await self._master.command("INFO", "server", "replication"))
         mark = await self._master.command("GET", keys.RECONCILED)
-        if not self._distrusted and mark is not None and mark.split()[0] == identity:
+        if not self._distrusted and mark is not None and mark.split()[0] == term:
             return str(mark.decode())
         token = secrets.token_hex(8).encode()
         if not await self._master.command("SET", keys.RECONCILING, token, "NX", "PX", TURN_MS):
             return None
-        reign = f"{identity.decode()} {token.decode()}"
+        reign = f"{term.decode()} {token.decode()}"
         # However slow the work is, on a busy machine or with many shows: a turn ends with its keeper, not with time.
         staying = asyncio.create_task(self._stay(token))
         try:
@@ -91,11 +92,6 @@ class Reconciler:
     def distrust(self) -> None:
         """Put the master right again, whatever its mark says: the ledger books for another one."""
         self._distrusted = True
-
-    async def _identity(self) -> bytes:
-        info = await self._master.command("INFO", "server")
-        run_id = info["run_id"] if isinstance(info, dict) else info
-        return str(run_id).encode()
 
     async def _reconcile(self, token: bytes, reign: str) -> None:
         log.info("%s: putting the master right from the ledger", self._region)

@@ -64,5 +64,5 @@ reign = Table(
     "reign",
     metadata,
     Column("id", Integer, primary_key=True),  # one row
-    Column("name", String(64), nullable=False),  # run_id of the lock master's process, and a token
+    Column("name", String(128), nullable=False),  # run_id of the lock master's process, and a token
 )

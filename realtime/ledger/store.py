@@ -119,7 +119,7 @@ class Ledger:
 
     # --- bookings -------------------------------------------------------------------------------------------------
     async def begin_reign(self, reign: str) -> str:
-        """Book for this reign from now on: a name (60 characters) for the lock master since it was put right last.
+        """Book for this reign from now on: the lock master since it was put right last, by name (128 characters).
 
         Returns the name of the one before, empty if there was none.
 

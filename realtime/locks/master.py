@@ -31,7 +31,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from realtime import connect, limits
+from realtime import connect, keys, limits
 from realtime.errors import Overloaded, RegionUnavailable
 from realtime.topology import Plain, Region, Sentinels
 
@@ -56,6 +56,14 @@ _CANNOT_WRITE = ("NOREPLICAS", "MISCONF")
 _NO_LIBRARY = "Function not found"
 
 
+def term_of(info: Any) -> bytes:
+    """Return the name of a master's term, from ``INFO server replication``: its process, and its being the master.
+
+    A restart changes the one, a promotion the other.
+    """
+    return f"{info['run_id']}.{info['master_replid']}".encode()
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     args: tuple[Any, ...]
@@ -66,9 +74,20 @@ class _Call:
 class LockMaster:
     """The owning master of one region. Make it inside a running loop; ``close`` it there."""
 
-    def __init__(self, region: Region, password: str = "", *, timeout_s: float = limits.RELAY_TIMEOUT_S) -> None:
-        """``password`` is for URLs that name none; a keeper, whom no buyer waits for, takes a longer ``timeout_s``."""
+    def __init__(
+        self,
+        region: Region,
+        password: str = "",
+        *,
+        timeout_s: float = limits.RELAY_TIMEOUT_S,
+        in_order: bool = False,
+    ) -> None:
+        """``password`` is for URLs that name none; a keeper, whom no buyer waits for, takes a longer ``timeout_s``.
+
+        ``in_order``: use only a master that a keeper has put right since it became the master.
+        """
         self._timeout_s = timeout_s
+        self._in_order = in_order
         self.region = region.name
         self._where = region.master
         self._password = password
@@ -212,13 +231,28 @@ class LockMaster:
     async def _find(self) -> tuple[Plain, Redis]:
         at = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S / 2)
         redis = connect.client(at, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1)
-        if isinstance(self._where, Sentinels):
-            try:
+        try:
+            if isinstance(self._where, Sentinels):
                 await self._prove(redis, at)
-            except BaseException:
-                await connect.close(redis)
-                raise
+            if self._in_order:
+                await self._check_order(redis)
+        except BaseException:
+            await connect.close(redis)
+            raise
         return at, redis
+
+    async def _check_order(self, redis: Redis) -> None:
+        """Make sure that the master was put right in this term of its own.
+
+        A server may lose its place and regain it as the same process, with what it knew the first time.
+        """
+        async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
+            pipeline = redis.pipeline(transaction=False)
+            pipeline.execute_command("GET", keys.RECONCILED)
+            pipeline.execute_command("INFO", "server", "replication")
+            mark, info = await pipeline.execute()
+        if mark is None or mark.split()[0] != term_of(info):
+            raise RedisError("it has not been put right yet")
 
     async def _prove(self, redis: Redis, at: Plain) -> None:
         """Make sure that a server says it is the master, and that after that the Sentinels still say so too."""

@@ -82,7 +82,9 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         logger=False,
     )
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
-    masters = {name: LockMaster(each, settings.redis_password) for name, each in topology.regions.items()}
+    masters = {
+        name: LockMaster(each, settings.redis_password, in_order=True) for name, each in topology.regions.items()
+    }
     locks = {name: SeatLocks(master) for name, master in masters.items()}
     directory = Directory(topology, feeds)
     rooms = Rooms(sio, feeds)

@@ -14,6 +14,6 @@ def upgrade(op: Operations) -> None:
     reign = op.create_table(
         "reign",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(128), nullable=False),
     )
     op.bulk_insert(reign, [{"id": 1, "name": ""}])
