@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -70,6 +70,7 @@ def handler(
     """Return the handler of ``/metrics``."""
     registry = CollectorRegistry()
     registry.register(_Node(rooms, feeds, events, office))
+    ProcessCollector(registry=registry)  # memory and CPU time of this process, where the system tells
 
     async def serve(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")
