@@ -16,6 +16,7 @@ from loadtest.faults import schedule
 from loadtest.faults.schedule import Kind
 from realtime.dev.cluster import Cluster
 
+ROOT = Path(__file__).parents[2]
 REGIONS = ("north", "west", "south")
 TARGETS = {(kind, region): [f"{kind} {region}"] for kind in Kind for region in REGIONS}
 
@@ -70,3 +71,8 @@ def test_foreign_installations_need_a_word(tmp_path: Path, monkeypatch: pytest.M
     assert "--i-own-this-target" in ended.output
     file.write_text(text.replace('nodes = ["https://tickets.example"]', ""))
     assert "needs its nodes" in CliRunner().invoke(main, ["faults", "--topology", str(file)]).output
+
+
+@pytest.mark.parametrize("patch", sorted((ROOT / "loadtest/faults/broken").glob("*.patch")), ids=lambda file: file.stem)
+def test_the_product_can_still_be_broken_on_purpose(patch: Path) -> None:
+    subprocess.run(["git", "apply", "--check", patch], cwd=ROOT, check=True)
