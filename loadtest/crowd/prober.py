@@ -102,7 +102,13 @@ class Prober:
         self._stage.board.forget(probe)
         for viewer in self._viewers:
             state = viewer.state
-            if viewer.show.id != probe.show or not viewer.is_watching or viewer.since > probe.since or state is None:
+            if (
+                viewer.show.id != probe.show
+                or not viewer.measured
+                or not viewer.is_watching
+                or viewer.since > probe.since
+                or state is None
+            ):
                 continue
             if probe.version is None or (state.epoch == probe.epoch and state.version < probe.version):
                 self._stage.now.counts["missed"] += 1

@@ -11,6 +11,8 @@ from loadtest.crowd.viewers import Stage, Viewer
 class SlowViewer(Viewer):
     """Joins, reads nothing for ``plan.stall_s`` but asks for the map every ``plan.ask_s``; then reads again."""
 
+    measured = False
+
     def __init__(self, stage: Stage, number: int, show: ShowPlan) -> None:
         """As any viewer."""
         super().__init__(stage, number, show)

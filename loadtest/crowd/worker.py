@@ -139,7 +139,7 @@ class Worker:
             if viewer.is_watching and state is not None:
                 watching += 1
                 known = newest[state.show]
-                if known.epoch == state.epoch:
+                if known.epoch == state.epoch and viewer.measured:
                     now.times["versions behind"].add_number(max(0, known.version - state.version))
         cpu, self._cpu = self._cpu, time.process_time()
         now.gauges = {f"viewers {self._plan.number}": watching}

@@ -1,0 +1,27 @@
+"""Take the picture of docs/loadtest.md from a report: `.venv/bin/python scripts/report_picture.py report.html`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+OUT = Path(__file__).parent.parent / "docs" / "images" / "loadtest.png"
+ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+
+
+async def main(report: str) -> None:
+    """The top of the page, as a desktop shows it."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
+        page = await browser.new_page(viewport={"width": 1180, "height": 980}, color_scheme="light")
+        await page.goto(report)
+        await page.screenshot(path=OUT)
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]).resolve().as_uri()))
