@@ -104,7 +104,7 @@ function card(shows) {
     const still = show.status === "live" ? null : h("span", { class: "state" }, say.t(`status_${show.status}`));
     // What is seen is part of what is said, in the same order.
     const label = `${show.title}, ${say.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
-    return h("li", {}, h("a", { class: "time", href: `/shows/${encodeURIComponent(show.id)}`, "data-status": show.status, "aria-label": label }, say.time(show.starts_at), still));
+    return h("li", {}, h("a", { class: "time", href: `/shows/${encodeURIComponent(show.id)}`, "data-status": show.status, "aria-label": label }, say.time(show.starts_at), still && " ", still));
   });
   return h(
     "li",
