@@ -156,8 +156,11 @@ export class Flow extends Attempts {
     const turn = async () => {
       if (this._gone.signal.aborted) return;
       const before = readRecord(this._show);
-      // Another tab was faster; its booking is this browser's.
-      if (before?.hold || before?.booking) return;
+      // Another tab was faster; its booking is this browser's, and what was chosen here is nobody's.
+      if (before?.hold || before?.booking) {
+        this._map.clear();
+        return;
+      }
       const asked = before && before.seats.join() === seats.join() ? before.request : request || newRequest();
       if (before && before.request !== asked) leave(this._show, before);
       // Written first: a reload before the answer asks again under the same name, and gets the same hold.

@@ -82,9 +82,9 @@ async def test_a_map_that_drifted_is_corrected_for_its_viewers(node: Node) -> No
 
 async def test_any_number_of_reads_at_once_is_served(node: Node) -> None:
     await until(known(node))
-    maps = await asyncio.gather(*(node.feed.read_map(SHOW.id) for _ in range(64)))
+    maps = await asyncio.gather(*(node.feed.read_map(SHOW.id) for _ in range(200)))
     assert all(found is not None for found in maps)
-    await asyncio.gather(*(node.feed.command("GET", keys.seats(SHOW.id)) for _ in range(64)))
+    await asyncio.gather(*(node.feed.command("GET", keys.seats(SHOW.id)) for _ in range(200)))
 
 
 async def test_unsubscribing_and_subscribing_at_once_leaves_the_subscription(node: Node) -> None:
