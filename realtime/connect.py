@@ -14,7 +14,15 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from realtime.topology import Plain, Sentinels
 
@@ -88,6 +96,28 @@ async def _ask(host: str, service: str, timeout_s: float) -> _Answer | None:
         return None
     finally:
         await close(redis)
+
+
+# Their codes are classes in redis-py; of the others the word in the message.
+_NOT_NOW = (ReadOnlyError, BusyLoadingError, MasterDownError, OutOfMemoryError)
+_NOT_NOW_WORDS = ("NOREPLICAS", "MISCONF")
+
+
+def not_now(error: Exception) -> bool:
+    """Tell whether a server refused because of the state it is in (it is not, or not yet, a master that can write)."""
+    return isinstance(error, _NOT_NOW) or (
+        isinstance(error, ResponseError) and any(word in str(error) for word in _NOT_NOW_WORDS)
+    )
+
+
+def pairs(reply: Any) -> list[tuple[Any, Any]]:
+    """Return the fields and values of a map as a server answered it: a map itself (RESP3), or a flat list (RESP2)."""
+    return list(reply.items()) if isinstance(reply, dict) else list(zip(reply[::2], reply[1::2], strict=True))
+
+
+def text_fields(fields: Any) -> dict[str, str]:
+    """Return the fields of a stream's entry as text."""
+    return {key.decode(): value.decode(errors="replace") for key, value in pairs(fields)}
 
 
 async def close(redis: Redis | None) -> None:

@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from loadtest.bench.programs import Program, running
 from realtime import keys, wire
+from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.locks.master import LockMaster, term_of
 from realtime.locks.seats import SeatLocks
@@ -127,7 +128,7 @@ async def installed(
 
 async def _beat(master: LockMaster) -> None:
     while True:
-        told = {"region": "west", "keeper": "bench", "time": int(time.time() * 1000), "digests": {}}
+        told = {"region": "west", "keeper": "bench", "time": now_ms(), "digests": {}}
         await asyncio.gather(master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told)), return_exceptions=True)
         await asyncio.sleep(1)
 

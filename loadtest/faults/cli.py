@@ -7,17 +7,15 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import orjson
 
+from loadtest.crowd.target import TargetError, checked_urls
 from loadtest.faults import report
 from loadtest.faults.place import Place
 from loadtest.faults.run import Plan, run, watch
 from realtime.cli.common import load_settings
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command()
@@ -69,11 +67,10 @@ def faults(
 
 def _place(topology: Path, owned: bool) -> Place:
     settings = load_settings(topology)
-    foreign = [
-        url for urls in settings.topology.nodes.values() for url in urls if urlsplit(url).hostname not in LOOPBACK
-    ]
-    if foreign and not owned:
-        raise click.UsageError(f"{foreign[0]} is not on this machine; if it is yours, add --i-own-this-target")
+    try:
+        checked_urls([url for urls in settings.topology.nodes.values() for url in urls], owned)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from None
     for name, region in settings.topology.regions.items():
         if not settings.topology.nodes.get(name) or not region.ledger:
             raise click.UsageError(f"regions.{name} in {topology} needs its nodes and its ledger")

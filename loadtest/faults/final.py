@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
 from loadtest.faults.place import Place
 from loadtest.faults.workload import ShowSeats
-from realtime import keys
+from realtime import connect, keys
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of
@@ -74,18 +73,14 @@ async def _show(master: LockMaster, ledger: Ledger, show: ShowSeats) -> ShowStat
     bookings = [Booking(hold_of(each.id), each.owner, each.seats) for each in await ledger.booked(show.id)]
     epoch, version = await master.command("HMGET", meta, "epoch", "version")
     digits = await master.command("GET", _seats)
-    takers = _pairs(await master.command("HGETALL", taken))
-    records = {hold: orjson.loads(record) for hold, record in _pairs(await master.command("HGETALL", holds)).items()}
+    takers = connect.pairs(await master.command("HGETALL", taken))
+    records = {hold: orjson.loads(record) for hold, record in connect.pairs(await master.command("HGETALL", holds))}
     return ShowState(
         show.seats,
         bookings,
         (epoch or b"").decode(),
         int(version or 0),
         (digits or b"").decode(),
-        {int(seat): hold.decode() for seat, hold in takers.items()},
+        {int(seat): hold.decode() for seat, hold in takers},
         {hold.decode(): r["state"] for hold, r in records.items() if r["state"] in ("held", "confirming")},
     )
-
-
-def _pairs(reply: Any) -> dict[bytes, bytes]:
-    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))

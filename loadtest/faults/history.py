@@ -15,19 +15,15 @@ Times are ms since the epoch. ``k`` is the kind of a record, ``c`` the client, `
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from realtime.clock import now_ms
+
 Record = dict[str, Any]
-
-
-def now_ms() -> int:
-    """Return the time as records carry it."""
-    return int(time.time() * 1000)
 
 
 class History:

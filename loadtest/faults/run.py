@@ -16,11 +16,12 @@ import click
 from loadtest.faults import checker, final, injector, postgres, schedule
 from loadtest.faults.checker import Verdict
 from loadtest.faults.crowd import SETTLE_S, Crowd
-from loadtest.faults.history import History, now_ms, read
+from loadtest.faults.history import History, read
 from loadtest.faults.place import Place
 from loadtest.faults.schedule import Fault, Kind
 from loadtest.faults.workload import ShowSeats, World
 from realtime import keys, limits, wire
+from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan

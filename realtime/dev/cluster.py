@@ -32,7 +32,7 @@ from realtime.dev.plan import DELAYS_MS, HOST, ClusterPlan
 from realtime.dev.process import Child
 from realtime.dev.relay import Relay
 from realtime.dev.supervisor import Supervisor
-from realtime.locks.master import LockMaster, term_of
+from realtime.locks.master import LockMaster, put_right_in, term_of
 from realtime.settings import PREFIX
 from realtime.topology import Plain, Region
 
@@ -261,9 +261,9 @@ class Cluster:
     async def _marked(self, where: Plain) -> bool:
         redis = connect.client(where, timeout_s=1.0, connections=1)
         try:
-            mark = await redis.get(keys.RECONCILED)
+            mark = await redis.execute_command("GET", keys.RECONCILED)  # type: ignore[no-untyped-call]
             info = await redis.execute_command("INFO", "server", "replication")  # type: ignore[no-untyped-call]
-            return mark is not None and mark.split()[0] == term_of(info)
+            return put_right_in(mark, term_of(info))
         finally:
             await connect.close(redis)
 

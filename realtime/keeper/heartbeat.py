@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import orjson
 
 from realtime import keys
+from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -31,7 +30,7 @@ class Heartbeat:
         told = {
             "region": self._region,
             "keeper": self._keeper,
-            "time": int(time.time() * 1000),
+            "time": now_ms(),
             "digests": await self._digests(),
         }
         await self._master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told))

@@ -12,7 +12,7 @@ from bullmq import Queue
 from redis.asyncio import Redis
 
 from realtime import connect
-from realtime.topology import Plain, Sentinels
+from realtime.locks.master import LockMaster
 
 PREFIX = "tt-jobs"
 BOOKINGS = "bookings"
@@ -29,7 +29,7 @@ _TIMEOUT_S = 5.0
 class Jobs:
     """Adds jobs to the queues of one region's master, wherever that is. Connection faults are redis-py's errors."""
 
-    def __init__(self, master: Plain | Sentinels, password: str = "") -> None:
+    def __init__(self, master: LockMaster, password: str = "") -> None:
         """Connects when there is something to add, and anew after ``close``."""
         self._master = master
         self._password = password
@@ -48,7 +48,7 @@ class Jobs:
         if not jobs:
             return
         if self._redis is None:
-            where = await connect.locate(self._master, self._password)
+            where = await self._master.address()
             self._redis = connect.client(where, self._password, timeout_s=_TIMEOUT_S, connections=4, decode=True)
             options = {"prefix": PREFIX, "connection": self._redis}
             self._queues = {each: Queue(each, options) for each in (BOOKINGS, REFUNDS)}

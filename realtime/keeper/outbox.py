@@ -132,10 +132,4 @@ class Outbox:
 
 def _entries(found: Any) -> list[Entry]:
     # An entry that was deleted while it was pending comes back without fields.
-    return [Entry(entry_id, fields_of(fields)) for entry_id, fields in found if fields]
-
-
-def fields_of(fields: Any) -> dict[str, str]:
-    """Return the fields of a stream entry, as the server delivered them, as text."""
-    items = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
-    return {key.decode(): value.decode(errors="replace") for key, value in items}
+    return [Entry(entry_id, connect.text_fields(fields)) for entry_id, fields in found if fields]

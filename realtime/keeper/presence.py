@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+import asyncio
 
 import orjson
 
-from realtime import keys, limits
+from realtime import connect, keys, limits
+from realtime.clock import now_ms
 from realtime.keeper.jobs import BOOKINGS, PREFIX, REFUNDS
 from realtime.locks.master import LockMaster
 
@@ -22,22 +22,26 @@ class Presence:
 
     async def tell(self) -> None:
         """Write the record once; raises ``RegionUnavailable``."""
-        now = int(time.time() * 1000)
-        oldest = await self._master.command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1)
+        now = now_ms()
+        command = self._master.command
+        oldest, outbox, set_aside, live_holds, bookings, refunds, nodes, keepers = await asyncio.gather(
+            command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1),
+            command("XLEN", keys.OUTBOX),
+            command("XLEN", keys.PARKED),
+            command("ZCARD", keys.DEADLINES),
+            *(command("LLEN", f"{PREFIX}:{name}:wait") for name in (BOOKINGS, REFUNDS)),
+            *(command("HGETALL", key) for key in (keys.NODES, keys.KEEPERS)),
+        )
         record = {
             "time": now,
-            "outbox": await self._master.command("XLEN", keys.OUTBOX),
+            "outbox": outbox,
             "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
-            "set_aside": await self._master.command("XLEN", keys.PARKED),
-            "live_holds": await self._master.command("ZCARD", keys.DEADLINES),
-            "jobs": {name: await self._master.command("LLEN", f"{PREFIX}:{name}:wait") for name in (BOOKINGS, REFUNDS)},
+            "set_aside": set_aside,
+            "live_holds": live_holds,
+            "jobs": {BOOKINGS: bookings, REFUNDS: refunds},
         }
-        await self._master.command("HSET", keys.KEEPERS, self._name, orjson.dumps(record))
-        for key in (keys.NODES, keys.KEEPERS):
-            for name, told in _pairs(await self._master.command("HGETALL", key)):
+        await command("HSET", keys.KEEPERS, self._name, orjson.dumps(record))
+        for key, known in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):
+            for name, told in connect.pairs(known):
                 if now - orjson.loads(told)["time"] > limits.PRESENCE_GONE_MS:
-                    await self._master.command("HDEL", key, name)
-
-
-def _pairs(reply: Any) -> list[tuple[bytes, bytes]]:
-    return list(reply.items()) if isinstance(reply, dict) else list(zip(reply[::2], reply[1::2], strict=True))
+                    await command("HDEL", key, name)

@@ -15,12 +15,11 @@ import contextlib
 import logging
 import secrets
 
-from realtime import keys, limits, wire
+from realtime import connect, keys, limits, wire
 from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
-from realtime.keeper.outbox import fields_of
 from realtime.ledger import Ledger
-from realtime.locks.master import LockMaster, term_of
+from realtime.locks.master import LockMaster, put_right_in, term_of
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
 
@@ -54,7 +53,7 @@ class Reconciler:
         """
         term = term_of(await self._master.command("INFO", "server", "replication"))
         mark = await self._master.command("GET", keys.RECONCILED)
-        if not self._distrusted and mark is not None and mark.split()[0] == term:
+        if not self._distrusted and put_right_in(mark, term):
             return str(mark.decode())
         token = secrets.token_hex(8).encode()
         if not await self._master.command("SET", keys.RECONCILING, token, "NX", "PX", TURN_MS):
@@ -131,7 +130,7 @@ class Reconciler:
         """Refund what the outbox says was paid for: its buyers may have been told otherwise since."""
         while True:
             entries = await self._master.command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", limits.KEEPER_BATCH)
-            paid = [(entry_id, fields_of(fields)) for entry_id, fields in entries]
+            paid = [(entry_id, connect.text_fields(fields)) for entry_id, fields in entries]
             paid = [(entry_id, fields) for entry_id, fields in paid if fields.get("kind") == "booking"]
             if not paid:
                 return

@@ -11,16 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from redis.exceptions import (
-    BusyLoadingError,
-    MasterDownError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from realtime import connect
 from realtime.errors import RegionUnavailable
 from realtime.keeper.commands import Commands
 from realtime.keeper.jobs import Jobs
@@ -34,8 +27,6 @@ from realtime.model import booking_of, hold_of, show_of
 log = logging.getLogger(__name__)
 TRANSIENT = (LedgerUnavailable, StaleReign, RegionUnavailable, RedisError, OSError)
 """What will pass, or be put right by a reconciliation; the entry stays where it is."""
-_STATE_OF_SERVER = (BusyLoadingError, MasterDownError, NoScriptError, OutOfMemoryError, ReadOnlyError)
-_CANNOT_WRITE = ("MISCONF", "NOREPLICAS")
 CHOKES = 5
 """An entry that the master refused this often is not worth another try."""
 
@@ -153,7 +144,7 @@ class Recorder:
 def _will_pass(error: Exception) -> bool:
     if isinstance(error, ResponseError):
         # The master answered: that it can't now, or that it can't do this.
-        return isinstance(error, _STATE_OF_SERVER) or any(word in str(error) for word in _CANNOT_WRITE)
+        return connect.not_now(error) or isinstance(error, NoScriptError)
     return isinstance(error, TRANSIENT)
 
 

@@ -61,7 +61,7 @@ class Keeper:
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
         self._presence = Presence(self.name, self._master)
-        self._jobs = Jobs(known.master, settings.redis_password)
+        self._jobs = Jobs(self._master, settings.redis_password)
         self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
         self._served: str | None = None
         self._stopping = asyncio.Event()

@@ -22,14 +22,7 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import (
-    BusyLoadingError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import RedisError, ResponseError
 
 from realtime import connect, keys, limits
 from realtime.errors import Overloaded, RegionUnavailable
@@ -50,9 +43,6 @@ ASK_EVERY_S = 1.0
 RETRY_AFTER_S = 0.1
 """Pause before a master that was out of reach is looked for again; calls fail at once in the meantime."""
 
-# A server that says one of these is not (or not yet) the master that we need; another may be.
-_NOT_THE_MASTER = (ReadOnlyError, BusyLoadingError, MasterDownError, OutOfMemoryError)
-_CANNOT_WRITE = ("NOREPLICAS", "MISCONF")
 _NO_LIBRARY = "Function not found"
 
 
@@ -62,6 +52,11 @@ def term_of(info: Any) -> bytes:
     A restart changes the one, a promotion the other.
     """
     return f"{info['run_id']}.{info['master_replid']}".encode()
+
+
+def put_right_in(mark: bytes | None, term: bytes) -> bool:
+    """Tell whether a mark (``keys.RECONCILED``) says that the master was put right in this term."""
+    return mark is not None and mark.split()[0] == term
 
 
 @dataclass(slots=True, eq=False)
@@ -212,8 +207,8 @@ class LockMaster:
         if isinstance(error, ResponseError) and _NO_LIBRARY in str(error):
             # A master that no keeper has prepared yet.
             return RegionUnavailable(region=self.region, reason=_NO_LIBRARY)
-        elsewhere = isinstance(error, _NOT_THE_MASTER) or any(word in str(error) for word in _CANNOT_WRITE)
-        if elsewhere or (isinstance(error, RedisError) and not isinstance(error, ResponseError)):
+        # Another server may be the master that can.
+        if connect.not_now(error) or (isinstance(error, RedisError) and not isinstance(error, ResponseError)):
             await self._lost()
             return RegionUnavailable(region=self.region)
         return error
@@ -251,7 +246,7 @@ class LockMaster:
             pipeline.execute_command("GET", keys.RECONCILED)
             pipeline.execute_command("INFO", "server", "replication")
             mark, info = await pipeline.execute()
-        if mark is None or mark.split()[0] != term_of(info):
+        if not put_right_in(mark, term_of(info)):
             raise RedisError("it has not been put right yet")
 
     async def _prove(self, redis: Redis, at: Plain) -> None:

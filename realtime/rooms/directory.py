@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from realtime import keys, limits, wire
+from realtime import connect, keys, limits, wire
 from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.model import Layout, Show, Theatre, region_of
 from realtime.rooms.feed import Feed, Listener
@@ -174,8 +174,8 @@ class Directory(Listener):
         # right. Until a keeper has done so, what this node does not know may well be there.
         self._read_at[feed.region] = time.monotonic()
         in_order = await feed.command("EXISTS", keys.RECONCILED)
-        theatres = _values(await feed.command("HGETALL", keys.THEATRES))
-        shows = _values(await feed.command("HGETALL", keys.SHOWS))
+        theatres = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.THEATRES))]
+        shows = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.SHOWS))]
         if in_order:
             # A conflict is over when one of the two no longer declares the theatre.
             self._theatres[feed.region].clear()
@@ -206,11 +206,6 @@ class Directory(Listener):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _values(reply: Any) -> list[bytes]:
-    # RESP3 answers a map, RESP2 a flat list.
-    return list(reply.values()) if isinstance(reply, dict) else list(reply[1::2])
 
 
 def _decoded(decode: Any, blob: bytes) -> Any:

@@ -20,6 +20,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
+from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
 from realtime.rooms.replica import PROBE_S, Map, Replica, Standing, authority, standing_of
 from realtime.topology import Plain, Region
@@ -73,7 +74,7 @@ class Feed:
         """``password`` is for URLs that name none."""
         self.region = region.name
         self.live = False
-        self.stale_since = _now_ms()
+        self.stale_since = now_ms()
         self.lag_ms: float | None = None
         self.moves = 0
         self.listeners: list[Listener] = []
@@ -333,7 +334,7 @@ class Feed:
         elif not here.follows(master):
             raise _MoveOn("it lost its master, and the master is there")
         elif self.live:
-            self._good_ms = _now_ms()  # only the keepers are silent
+            self._good_ms = now_ms()  # only the keepers are silent
         else:
             self._set_live(True)
             self._read_again()
@@ -348,16 +349,12 @@ class Feed:
 
     def _set_live(self, live: bool) -> None:
         if live:
-            self._good_ms = _now_ms()
+            self._good_ms = now_ms()
         if live != self.live:
             self.live = live
             self.stale_since = 0 if live else self._good_ms
             for listener in self.listeners:
                 listener.on_state(self)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def _address(server: Plain) -> str:

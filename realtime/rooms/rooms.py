@@ -8,13 +8,13 @@ awaiting anything in between, so the ack is queued before the next frame.)
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import socketio
 
 from realtime import limits, wire
+from realtime.clock import now_ms
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
 from realtime.model import SalesState, Show
 from realtime.rooms.fanout import Fanout
@@ -57,7 +57,7 @@ class Rooms(Listener):
             "version": state.version,
             **room.status_payload(),
             "layout": {"id": show.layout, "url": f"/api/v1/layouts/{show.layout}"},
-            "server_time": int(time.time() * 1000),
+            "server_time": now_ms(),
         }
         missed = state.since(since.epoch, since.version) if since is not None else None
         if missed is None:

@@ -6,14 +6,14 @@ what happens in a show beside its seats, and the replicas carry both here.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from realtime import keys
+from realtime import connect, keys
+from realtime.clock import now_ms
 from realtime.errors import BadRequest, RegionUnavailable
 from realtime.model import Show, show_of
 from realtime.rooms.directory import Directory
@@ -55,7 +55,7 @@ class ControlRoom:
         self._identities.require_operator(request.headers.get("Authorization", ""))
         return json_answer(
             {
-                "time": _now_ms(),
+                "time": now_ms(),
                 "region": self._region,
                 "regions": [await self._overview(name, feed) for name, feed in self._feeds.items()],
             }
@@ -79,13 +79,14 @@ class ControlRoom:
         self._identities.require_operator(request.headers.get("Authorization", ""))
         show = self._directory.show(request.match_info["show"])
         feed = self._feeds[show.region]
-        return json_answer({"show": show.id, "time": _now_ms(), "holds": await self._holds(feed, show)})
+        return json_answer({"show": show.id, "time": now_ms(), "holds": await self._holds(feed, show)})
 
     async def _holds(self, feed: Feed, show: Show) -> list[dict[str, Any]]:
         due = await feed.command("ZRANGE", keys.DEADLINES, 0, MOST_DEADLINES - 1)
         held = [hold for hold in (member.decode() for member in due) if show_of(hold) == show.id]
         waiting = await feed.command("XREVRANGE", keys.OUTBOX, "+", "-", "COUNT", PAGE)
-        confirming = [fields["hold"] for _id, fields in map(_entry, waiting) if fields.get("kind") == "booking"]
+        paid = (connect.text_fields(fields) for _id, fields in waiting)
+        confirming = [fields["hold"] for fields in paid if fields.get("kind") == "booking"]
         wanted = [*(hold for hold in confirming if show_of(hold) == show.id), *held][:MOST_HOLDS]
         if not wanted:
             return []
@@ -117,22 +118,15 @@ async def _records(feed: Feed, key: str) -> list[dict[str, Any]]:
         reply = await feed.command("HGETALL", key)
     except RegionUnavailable:
         return []
-    pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
-    now = _now_ms()
-    told = ({"name": name.decode(), **orjson.loads(record)} for name, record in pairs)
+    now = now_ms()
+    told = ({"name": name.decode(), **orjson.loads(record)} for name, record in connect.pairs(reply))
     # However old: what was last heard of a region out of reach is better than nothing, and says how old it is. Keepers
     # drop who is gone for good.
     return sorted(({**each, "age_ms": max(0, now - each["time"])} for each in told), key=lambda each: each["name"])
 
 
-def _entry(entry: Any) -> tuple[str, dict[str, str]]:
-    entry_id, fields = entry
-    pairs = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
-    return entry_id.decode(), {key.decode(): value.decode(errors="replace") for key, value in pairs}
-
-
 def _event(entry: Any) -> dict[str, Any]:
-    entry_id, fields = _entry(entry)
+    entry_id, fields = entry[0].decode(), connect.text_fields(entry[1])
     change = orjson.loads(fields["change"]) if fields["change"] else {}
     return {
         "id": entry_id,
@@ -141,7 +135,3 @@ def _event(entry: Any) -> dict[str, Any]:
         "hold": fields["hold"],
         **{name: change[name] for name in ("version", "free", "held", "sold", "blocked", "epoch") if name in change},
     }
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

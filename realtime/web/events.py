@@ -177,10 +177,11 @@ class Events:
     async def leave(self) -> None:
         """Tell all clients, and close each connection when what is under way on it is answered; a crowd bit by bit."""
         self._leaving = True
+        leaving = encode("node:leaving", {})
         for number, sid in enumerate(list(self._clients)):
             if number and number % LEAVE_CHUNK == 0:
                 await asyncio.sleep(LEAVE_CHUNK / limits.LEAVE_PER_S)
-            await self._sio.emit("node:leaving", {}, to=sid)
+            self._rooms.fanout.send(sid, leaving)
             self._let_go(sid)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limits.LEAVE_S):

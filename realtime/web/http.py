@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import orjson
 from aiohttp import web
 
 from realtime import keys, limits, plans, wire
+from realtime.clock import now_ms
 from realtime.errors import (
     BadRequest,
     LayoutNotFound,
@@ -138,7 +138,7 @@ class Api:
         return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
 
     async def _shows(self, _request: web.Request) -> web.Response:
-        return json_answer({"shows": self._list(self._directory.shows()), "server_time": _now_ms()})
+        return json_answer({"shows": self._list(self._directory.shows()), "server_time": now_ms()})
 
     async def _shows_of(self, request: web.Request) -> web.Response:
         theatre_id = request.match_info["theatre"]
@@ -151,7 +151,7 @@ class Api:
             raise TheatreNotFound("There is no theatre with this id.")
         shows = [show for show in self._directory.shows() if show.theatre == theatre_id]
         about = orjson.loads(wire.encode_theatre(theatre))
-        return json_answer({"theatre": about, "shows": self._list(shows), "server_time": _now_ms()})
+        return json_answer({"theatre": about, "shows": self._list(shows), "server_time": now_ms()})
 
     def _list(self, shows: Iterable[Show]) -> list[dict[str, Any]]:
         return [self._listed(show) for show in sorted(shows, key=lambda show: (show.starts_at, show.id))]
@@ -359,11 +359,6 @@ def _shared(request: web.Request, plain: bytes, packed: bytes, headers: dict[str
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         return _body(packed, headers | {"Content-Encoding": "gzip"})
     return _body(plain, headers)
-
-
-def _now_ms() -> int:
-    """The node's own clock: good enough to tell a page which day it is, never for a deadline."""
-    return int(time.time() * 1000)
 
 
 def _layout_link(show: Show) -> dict[str, str]:

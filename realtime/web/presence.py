@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from realtime import keys, limits
+from realtime.clock import now_ms
 from realtime.errors import TicketError
 from realtime.locks.master import LockMaster
 from realtime.rooms.feed import Feed
@@ -54,7 +54,7 @@ class Presence:
         """Return the figures: gauges as they are, counts since the node began, lags in ms by region."""
         stats = self._rooms.stats()
         return {
-            "time": int(time.time() * 1000),
+            "time": now_ms(),
             "connections": self._events.connections,
             "viewers": stats["viewers"],
             "rooms": stats["rooms"],

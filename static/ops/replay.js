@@ -49,9 +49,3 @@ export class Replay {
 function changes(event) {
   return STATUS.flatMap((name, status) => (event[name] ?? []).map((seat) => /** @type {[number, number]} */ ([seat, status])));
 }
-
-/** Statuses as a snapshot packs them: base64 of two bits a seat. @param {string} packed @param {number} size */
-export function unpack(packed, size) {
-  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-  return Uint8Array.from({ length: size }, (_, seat) => (bytes[seat >> 2] >> (2 * (seat & 3))) & 3);
-}

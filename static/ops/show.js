@@ -7,7 +7,8 @@
 import { h, icon } from "../app/dom.js";
 import { Refused, ask } from "./api.js";
 import { DotMap } from "./dot-map.js";
-import { Replay, STATUS, unpack } from "./replay.js";
+import { unpack } from "../seat-map/seat-states.js";
+import { Replay, STATUS } from "./replay.js";
 
 const EVERY_MS = 1500;
 const MOST_EVENTS = 20000;
@@ -111,7 +112,7 @@ export class ShowRoom {
     try {
       const [show, map, live, log] = await Promise.all([ask(`/shows/${id}`), ask(`/shows/${id}/seats`), ask(`/ops/shows/${id}`), ask(`/ops/shows/${id}/log?count=${SHOWN_EVENTS}`)]);
       this._show = show;
-      this._statuses = unpack(map.seats, this._seats.length);
+      this._statuses = unpack(map.seats).subarray(0, this._seats.length);
       this._holds = live.holds;
       this._now = live.time;
       this._log = log.events;

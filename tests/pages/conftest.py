@@ -62,6 +62,10 @@ class Person:
 
     async def clicks(self, seat: str) -> None:
         """Click on a seat where it is drawn, or touch it."""
+        await self.page.mouse.click(*await self.point_of(seat))
+
+    async def point_of(self, seat: str) -> tuple[float, float]:
+        """Bring a seat into sight; return where it is drawn."""
         point = await self.page.evaluate(
             """async (seat) => {
                 const map = document.querySelector('seat-map');
@@ -70,7 +74,7 @@ class Person:
             }""",
             seat,
         )
-        await self.page.mouse.click(point["x"], point["y"])
+        return point["x"], point["y"]
 
     async def presses(self, key: str) -> None:
         """Press a button of the booking panel, by its name in the page."""

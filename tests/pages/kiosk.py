@@ -65,15 +65,7 @@ class Kiosk(Person):
         await self.page.wait_for_selector(".kiosk-booking[data-ready]")
 
     async def clicks(self, seat: str) -> None:
-        point = await self.page.evaluate(
-            """async (seat) => {
-                const map = document.querySelector('seat-map');
-                await map.reveal(seat);
-                return map.pointOf(seat);
-            }""",
-            seat,
-        )
-        await self.page.touchscreen.tap(point["x"], point["y"])
+        await self.page.touchscreen.tap(*await self.point_of(seat))
 
     async def presses(self, key: str) -> None:
         await self.touches(key)
