@@ -27,6 +27,8 @@ CONFIRM_WAIT_S = 3.0
 """How long a node waits for the ledger before it answers ``pending``."""
 RELAY_TIMEOUT_S = 0.9
 """A region that does not answer within this is ``region_unavailable``; the promise to clients is 1 s."""
+START_S = 2.0
+"""How long a node that starts waits for regions that it can't read before it serves the others."""
 COMMAND_TIMEOUT_S = 15.0
 """How long an operator's command may take to come back from the keeper."""
 EXPIRY_POLL_MS = 100

@@ -53,8 +53,13 @@ class Directory(Listener):
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._read_at: dict[str, float] = {}
         self.read_regions: set[str] = set()
+        self._complete = asyncio.Event()
         for feed in feeds.values():
             feed.listeners.append(self)
+
+    async def complete(self) -> None:
+        """Wait until every region was read once."""
+        await self._complete.wait()
 
     # --- answers --------------------------------------------------------------------------------------------------
     def show(self, show_id: str) -> Show:
@@ -187,6 +192,8 @@ class Directory(Listener):
                 self._shows[show.id] = show
         if in_order:
             self.read_regions.add(feed.region)
+            if len(self.read_regions) == len(self._feeds):
+                self._complete.set()
 
     async def _read_show(self, feed: Feed, show_id: str) -> None:
         blob: bytes | None = await feed.command("HGET", keys.SHOWS, show_id)

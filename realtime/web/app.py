@@ -6,6 +6,7 @@ Stateless: any node serves any show of any region, and takes any hold up again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -125,6 +126,9 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
             feed.start()
         # The first buyer should not wait for a handshake across India. Who is out of reach is looked for again later.
         await asyncio.gather(*(master.command("PING") for master in masters.values()), return_exceptions=True)
+        # Nor be told that a region can't be reached by a node that has only just begun.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(directory.complete(), limits.START_S)
         present = asyncio.create_task(presence.run(), name="presence")
         yield
         present.cancel()
