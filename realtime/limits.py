@@ -48,6 +48,8 @@ FEED_LINGER_S = 30.0
 TOKEN_MAX_AGE_S = 30 * 24 * 3600
 PIN_REST_S = 30.0
 """One wrong kiosk PIN of a caller is forgiven after this long."""
+KEY_REST_S = 3.0
+"""One wrong operators' key of a caller is forgiven after this long."""
 
 # --- sizes --------------------------------------------------------------------------------------------------------
 MAX_LAYOUT_SEATS = 200_000
@@ -108,8 +110,10 @@ LEAVE_PER_S = 2_000
 """Connections that a node which is stopped closes in a second: the others are to take them up in peace."""
 PIN_TRIES = 5
 """Wrong kiosk PINs that a caller may give in a row."""
-PIN_CALLERS = 10_000
-"""Callers whose wrong PINs a node remembers; the longest unseen is forgotten."""
+KEY_TRIES = 20
+"""Wrong operators' keys that a caller may give in a row: a room full of operators has one address."""
+GUESSERS = 10_000
+"""Callers whose wrong guesses a node remembers; the longest unseen is forgotten."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50

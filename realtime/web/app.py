@@ -31,6 +31,7 @@ from realtime.web.control_room import ControlRoom
 from realtime.web.events import Events
 from realtime.web.http import Api, errors, json_answer
 from realtime.web.identity import Identities
+from realtime.web.operators import Operators
 from realtime.web.payments import DemoPayments, payment_service
 from realtime.web.presence import Presence
 
@@ -71,7 +72,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         raise TopologyError(f"there is no region {region} in the topology; there are {', '.join(topology.regions)}")
     nodes = [url for urls in topology.nodes.values() for url in urls]
     payments = payment_service(settings)
-    identities = Identities(settings.secret, settings.operator_key)
+    identities = Identities(settings.secret)
     sio = socketio.AsyncServer(
         async_mode="aiohttp",
         cors_allowed_origins=[*pages.origins(nodes), *topology.origins] or None,
@@ -91,7 +92,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     rooms = Rooms(sio, feeds)
     office = BoxOffice(directory, locks, identities, payments)
     events = Events(sio, identities, directory, rooms, office)
-    control = ControlRoom(settings, region, identities, directory, feeds)
+    control = ControlRoom(settings, region, directory, feeds)
     presence = Presence(masters[region], rooms, feeds, events, office)
     demo = payments if isinstance(payments, DemoPayments) else None
     api = Api(settings, region, identities, directory, rooms, office, masters, demo)
@@ -102,8 +103,10 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     sio.attach(app)
     routes = [*api.routes(), *kiosk.routes(settings.kiosk_pin), *control.routes()]
     document = openapi.document(routes)
+    operators = Operators(settings.operator_key)
     for route in routes:
-        app.router.add_route(route.method, route.path, route.handler)
+        handler = operators.only(route.handler) if route.who == "operator" else route.handler
+        app.router.add_route(route.method, route.path, handler)
     app.router.add_get("/api/openapi.json", lambda _request: _answer(document))
     app.router.add_get("/healthz", lambda _request: _answer({"ok": True}))
 

@@ -43,8 +43,9 @@ class BoxOffice:
         self._locks = locks
         self._identities = identities
         self._payments = payments
-        self.counts = {"holds": 0, "conflicts": 0, "bookings": 0}
-        """Since the node began: holds given, holds refused because seats were taken, bookings acknowledged."""
+        self.sales = {region: {"holds": 0, "conflicts": 0, "bookings": 0} for region in locks}
+        """By the region whose seats they are, since the node began: holds given, holds refused because seats were
+        taken, bookings acknowledged."""
         self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
 
     # --- verbs ----------------------------------------------------------------------------------------------------
@@ -59,9 +60,9 @@ class BoxOffice:
         try:
             hold, now = await self._locks[show.region].hold(hold_id, owner, indices)
         except TicketError as error:
-            self.counts["conflicts"] += isinstance(error, SeatsTaken)
+            self.sales[show.region]["conflicts"] += isinstance(error, SeatsTaken)
             raise _named(error, layout) from None
-        self.counts["holds"] += 1
+        self.sales[show.region]["holds"] += 1
         return _hold_payload(hold, layout, now)
 
     async def extend(self, owner: str, hold_id: str) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class BoxOffice:
 
     async def confirm(self, owner: str, ask: wire.ConfirmHold) -> dict[str, Any]:
         """Book a paid hold; ``booked`` once the ledger has it, ``pending`` if it needs longer than a person waits."""
-        _show, layout = await self._of(ask.hold)
+        show, layout = await self._of(ask.hold)
         some = None if ask.seats is None else _indices(layout, ask.seats)
         await self._payments.verify(ask.hold, ask.payment)
         settled: asyncio.Future[HoldState] = asyncio.get_running_loop().create_future()
@@ -111,7 +112,7 @@ class BoxOffice:
                 self._waiting.pop(ask.hold, None)
         if state is HoldState.REJECTED:
             raise BookingRejected()
-        self.counts["bookings"] += state is HoldState.BOOKED
+        self.sales[show.region]["bookings"] += state is HoldState.BOOKED
         return {"booking": _booking_body(hold, layout, state)}
 
     async def booking(self, owner: str, booking_id: str) -> dict[str, Any]:

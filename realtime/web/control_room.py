@@ -20,7 +20,6 @@ from realtime.rooms.directory import Directory
 from realtime.rooms.feed import Feed
 from realtime.settings import Settings
 from realtime.web.http import Route, json_answer
-from realtime.web.identity import Identities
 
 MOST_HOLDS = 500
 """Holds of a show that are listed, those that lapse first."""
@@ -32,13 +31,10 @@ PAGE = 500
 class ControlRoom:
     """The operators' reading verbs."""
 
-    def __init__(
-        self, settings: Settings, region: str, identities: Identities, directory: Directory, feeds: Mapping[str, Feed]
-    ) -> None:
+    def __init__(self, settings: Settings, region: str, directory: Directory, feeds: Mapping[str, Feed]) -> None:
         """``region`` is the node's own."""
         self._regions = settings.topology.regions
         self._region = region
-        self._identities = identities
         self._directory = directory
         self._feeds = feeds
 
@@ -50,9 +46,8 @@ class ControlRoom:
             Route("GET", "/api/v1/ops/shows/{show}/log", self.log, "What happened in a show", None, "operator"),
         ]
 
-    async def overview(self, request: web.Request) -> web.Response:
+    async def overview(self, _request: web.Request) -> web.Response:
         """All regions: in reach or not, their nodes and keepers as they last told, ``age_ms`` ago."""
-        self._identities.require_operator(request.headers.get("Authorization", ""))
         return json_answer(
             {
                 "time": now_ms(),
@@ -76,7 +71,6 @@ class ControlRoom:
 
     async def show(self, request: web.Request) -> web.Response:
         """One show: its holds that are live, those that lapse first come first; ages and deadlines in ms."""
-        self._identities.require_operator(request.headers.get("Authorization", ""))
         show = self._directory.show(request.match_info["show"])
         feed = self._feeds[show.region]
         return json_answer({"show": show.id, "time": now_ms(), "holds": await self._holds(feed, show)})
@@ -100,7 +94,6 @@ class ControlRoom:
 
     async def log(self, request: web.Request) -> web.Response:
         """What happened in a show, the newest first, up to ``count`` (500) events before the id ``before``."""
-        self._identities.require_operator(request.headers.get("Authorization", ""))
         show = self._directory.show(request.match_info["show"])
         before = request.query.get("before", "")
         count = request.query.get("count", str(PAGE))

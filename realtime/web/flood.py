@@ -1,7 +1,11 @@
-"""How fast one client may ask: a token bucket each, and a balance of refusals that tells an attack from haste."""
+"""How fast one client may ask: a token bucket each, and a balance of refusals that tells an attack from haste.
+
+And how often it may guess at a secret.
+"""
 
 from __future__ import annotations
 
+import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -59,3 +63,41 @@ class Buckets:
         if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         bucket.take(now)
+
+
+@dataclass(slots=True)
+class _Tries:
+    at: float
+    wrong: float = 0.0
+
+
+class Guesses:
+    """A secret, and how often each caller was wrong about it lately. Counted on each node by itself."""
+
+    def __init__(self, secret: str, tries: int, rest_s: float) -> None:
+        """Allow ``tries`` wrong guesses in a row, of which one is forgiven each ``rest_s``."""
+        self._secret = secret.encode()
+        self._most = tries
+        self._rest_s = rest_s
+        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+
+    def right(self, caller: str, guess: str, now: float) -> bool:
+        """Tell whether ``guess`` is the secret; raise ``RateLimited`` after too many that were not.
+
+        ``now`` is any monotonic clock (s).
+        """
+        tries = self._tries.setdefault(caller, _Tries(now))
+        self._tries.move_to_end(caller)
+        if len(self._tries) > limits.GUESSERS:
+            self._tries.popitem(last=False)
+        tries.wrong = max(0.0, tries.wrong - (now - tries.at) / self._rest_s)
+        tries.at = now
+        # Before the comparison: a right guess among too many must not be told from a wrong one.
+        if tries.wrong > self._most - 1:
+            rest_s = (tries.wrong - (self._most - 1)) * self._rest_s
+            raise RateLimited(retry_after_ms=int(rest_s * 1000) + 1)
+        if hmac.compare_digest(guess.encode(errors="surrogatepass"), self._secret):
+            del self._tries[caller]
+            return True
+        tries.wrong += 1
+        return False

@@ -14,19 +14,18 @@ import secrets
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from realtime import limits
-from realtime.errors import Forbidden, Unauthorized
+from realtime.errors import Unauthorized
 
 OWNER_BYTES = 12
 
 
 class Identities:
-    """Makes and reads identity tokens; names holds; knows the operators' key."""
+    """Makes and reads identity tokens; names holds."""
 
-    def __init__(self, secret: str, operator_key: str) -> None:
-        """Without an ``operator_key`` nobody is an operator."""
+    def __init__(self, secret: str) -> None:
+        """All nodes of an installation share ``secret``."""
         self._signer = URLSafeTimedSerializer(secret, salt="identity")
         self._hold_key = hashlib.sha256(b"holds:" + secret.encode()).digest()
-        self._operator_key = operator_key
 
     def new(self) -> tuple[str, str]:
         """Return a new guest's (owner, token)."""
@@ -51,9 +50,3 @@ class Identities:
         text = "\n".join((show, owner, request_id)).encode()
         digest = hmac.digest(self._hold_key, text, "sha256")[:16]
         return f"{show}.h{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
-
-    def require_operator(self, authorization: str) -> None:
-        """Raise ``Forbidden`` unless the header carries the operators' key."""
-        given = authorization.removeprefix("Bearer ").encode()
-        if not self._operator_key or not hmac.compare_digest(given, self._operator_key.encode()):
-            raise Forbidden()

@@ -46,7 +46,10 @@ class _Node(Collector):
             yield CounterMetricFamily(f"tickingtickets_{name}", text, value=stats[name])
         yield GaugeMetricFamily("tickingtickets_connections", "Socket.IO clients", value=self._events.connections)
         for name, text in _SALES.items():
-            yield CounterMetricFamily(f"tickingtickets_{name}", text, value=self._office.counts[name])
+            sales = CounterMetricFamily(f"tickingtickets_{name}", text, labels=["owner"])
+            for region, counts in self._office.sales.items():
+                sales.add_metric([region], counts[name])
+            yield sales
         live = GaugeMetricFamily("tickingtickets_feed_live", "1 when a region is in reach", labels=["owner"])
         lag = GaugeMetricFamily(
             "tickingtickets_feed_lag_ms", "Age of the last heartbeat when it came; clocks differ", labels=["owner"]

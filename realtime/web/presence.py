@@ -51,7 +51,7 @@ class Presence:
                 await self._master.command("HDEL", keys.NODES, self._name)
 
     def record(self) -> dict[str, Any]:
-        """Return the figures: gauges as they are, counts since the node began, lags in ms by region."""
+        """Return the figures: gauges as they are, counts since the node began; sales, and lags in ms, by region."""
         stats = self._rooms.stats()
         return {
             "time": now_ms(),
@@ -61,6 +61,6 @@ class Presence:
             "behind": stats["behind"],
             "frames": stats["frames"],
             "gaps": stats["gaps"],
-            **self._office.counts,
+            "sales": self._office.sales,
             "feeds": {name: {"live": feed.live, "lag_ms": feed.lag_ms} for name, feed in self._feeds.items()},
         }

@@ -196,6 +196,7 @@ export class Flow extends Attempts {
   /** @param {HoldAck} ack */
   _take({ hold, server_time }) {
     this.seats = hold.seats;
+    this._note({ seats: hold.seats });
     this.expiresAt = hold.expires_at;
     this.extended = /** @type {{extensions_left?: number}} */ (hold).extensions_left === 0;
     if (hold.state === "held" && hold.expires_at > server_time) {
@@ -240,7 +241,7 @@ export class Flow extends Attempts {
     await this._do(
       this.step === "pending" ? "pending" : "confirming",
       async () => {
-        const { booking } = await this._map.confirm(hold, payment);
+        const { booking } = await this._map.confirm(hold, payment, this.seats);
         if (booking.state === "booked") this._booked(booking);
         else {
           this.delivered = true;

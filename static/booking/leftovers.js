@@ -69,7 +69,7 @@ async function settled(server, left) {
     const hold = left.hold ?? (await heldBy(ask, left));
     if (!hold) return true;
     const path = `/api/v1/holds/${encodeURIComponent(hold)}`;
-    const status = payment ? await ask(`${path}/confirm`, "POST", { payment }) : await ask(path, "DELETE");
+    const status = payment ? await ask(`${path}/confirm`, "POST", { payment, seats: left.seats }) : await ask(path, "DELETE");
     return final(status.code);
   } catch {
     return false;

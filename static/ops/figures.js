@@ -2,7 +2,8 @@
  * From what nodes and keepers tell to what operators read: sums, rates, the worst. Pure.
  */
 
-/** @typedef {{name: string, age_ms: number, connections: number, viewers: number, holds: number, conflicts: number, bookings: number, feeds: Record<string, {live: boolean, lag_ms: number | null}>}} NodeRecord */
+/** @typedef {{holds: number, conflicts: number, bookings: number}} Sales */
+/** @typedef {{name: string, age_ms: number, connections: number, viewers: number, sales: Record<string, Sales>, feeds: Record<string, {live: boolean, lag_ms: number | null}>}} NodeRecord */
 /** @typedef {{name: string, age_ms: number, outbox: number, oldest_ms: number, set_aside: number, live_holds: number, jobs: Record<string, number>}} KeeperRecord */
 /** @typedef {{name: string, label: string, live: boolean, since: number | null, lag_ms: number | null, shows: number, nodes: NodeRecord[], keepers: KeeperRecord[]}} RegionRecord */
 /** @typedef {{time: number, region: string, regions: RegionRecord[]}} Installation */
@@ -27,11 +28,16 @@ const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 export function figures(region, now, before) {
   const nodes = region.nodes.filter(fresh);
   const keepers = region.keepers.filter(fresh);
-  const earlier = new Map(before?.regions.find((each) => each.name === region.name)?.nodes.map((node) => [node.name, node]) ?? []);
+  // Any node sells any region's seats.
+  const everywhere = now.regions.flatMap((each) => each.nodes.filter(fresh));
+  const earlier = new Map(before?.regions.flatMap((each) => each.nodes.map((node) => [node.name, node.sales[region.name]])) ?? []);
   const seconds = before ? (now.time - before.time) / 1000 : 0;
-  const rate = (/** @type {"holds" | "bookings" | "conflicts"} */ what) =>
-    seconds > 0 ? sum(nodes.map((node) => Math.max(0, node[what] - (earlier.get(node.name)?.[what] ?? node[what])))) / seconds : 0;
-  const lags = now.regions.flatMap((each) => each.nodes.filter(fresh).map((node) => node.feeds[region.name]?.lag_ms)).filter((lag) => lag !== null && lag !== undefined);
+  const gained = (/** @type {NodeRecord} */ { name, sales }, /** @type {keyof Sales} */ what) => {
+    const sold = sales[region.name]?.[what] ?? 0;
+    return Math.max(0, sold - (earlier.get(name)?.[what] ?? sold));
+  };
+  const rate = (/** @type {keyof Sales} */ what) => (seconds > 0 ? sum(everywhere.map((node) => gained(node, what))) / seconds : 0);
+  const lags = everywhere.map((node) => node.feeds[region.name]?.lag_ms).filter((lag) => lag !== null && lag !== undefined);
   const worst = (/** @type {(keeper: KeeperRecord) => number} */ of) => Math.max(0, ...keepers.map(of));
   return {
     viewers: sum(nodes.map((node) => node.viewers)),

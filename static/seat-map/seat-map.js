@@ -277,9 +277,15 @@ export class SeatMap extends HTMLElement {
     return this.request("seats:release", { hold, ...(seats ? { seats } : {}) });
   }
 
-  /** @param {string} hold @param {string} payment @returns {Promise<{ok: true, booking: import("./types.js").Booking}>} */
-  async confirm(hold, payment) {
-    return this.request("seats:confirm", { hold, payment });
+  /**
+   * Book what is paid. With `seats` exactly these, whatever else the hold may have.
+   * @param {string} hold
+   * @param {string} payment
+   * @param {string[]} [seats]
+   * @returns {Promise<{ok: true, booking: import("./types.js").Booking}>}
+   */
+  async confirm(hold, payment, seats) {
+    return this.request("seats:confirm", { hold, payment, ...(seats ? { seats } : {}) });
   }
 
   /** Any event of the protocol. @param {string} event @param {object} payload @returns {Promise<any>} @throws {RequestError} */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from typing import Any
 
 import pytest
@@ -286,6 +287,28 @@ async def test_a_hold_that_the_region_lost_is_told_as_that(browser: Browser, clu
     )
     await asha.is_at("expired")
     await expect(asha.page.get_by_role("heading", name="This hold was lost")).to_be_focused()
+    await asha.leaves()
+
+
+async def test_a_booking_that_the_books_keep_waiting_says_so_and_is_told_when_it_stands(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("C-5")
+    keeper = cluster.children["keeper west"]
+    keeper.signal(signal.SIGSTOP)
+    try:
+        await asha.presses("pay")
+        await asha.is_at("pending")
+        await expect(asha.page.locator("#panel")).to_contain_text("Your payment arrived")
+        # Nothing of it depends on this page.
+        await asha.goes(f"/shows/{show}")
+        await asha.is_at("pending")
+        await asha.sees("C-5", "mine")
+    finally:
+        keeper.signal(signal.SIGCONT)
+    await asha.is_at("booked")
     await asha.leaves()
 
 

@@ -41,6 +41,27 @@ async def test_any_node_shows_all_nodes_and_keepers_of_all_regions(cluster: Clus
             await until(whole)
 
 
+async def test_a_hold_counts_for_the_region_whose_seats_it_takes(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    north = node_urls(cluster)[0]
+    async with operator(cluster) as session:
+
+        async def holds() -> dict[str, int] | None:
+            regions = (await get(session, f"{north}/api/v1/ops"))["regions"]
+            records = [node["sales"] for each in regions if each["name"] == "north" for node in each["nodes"]]
+            return {region: sold["holds"] for region, sold in records[0].items()} if records else None
+
+        before = await until(holds)
+        buyer = await Client.connect(north)
+        assert (await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"}))["ok"]
+
+        async def counted() -> bool:
+            return await holds() == {**before, "west": before["west"] + 1}
+
+        await until(counted)
+        await buyer.close()
+
+
 async def test_a_sale_is_told_event_by_event_in_every_region(cluster: Cluster) -> None:
     show = await new_show(cluster, "west")
     north, west, _south = node_urls(cluster)

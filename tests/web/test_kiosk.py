@@ -11,6 +11,7 @@ from realtime import limits, settings
 from realtime.dev.cluster import Cluster
 from realtime.errors import Forbidden, RateLimited
 from realtime.topology import TopologyError
+from realtime.web.flood import Guesses
 from realtime.web.kiosk import Attendants
 from tests.cluster import new_show, node_urls
 
@@ -49,11 +50,9 @@ def test_guessing_costs_time_and_a_right_guess_too_many_looks_like_a_wrong_one()
 
 
 def test_callers_are_remembered_up_to_a_bound() -> None:
-    attendants = Attendants("246810")
-    for n in range(limits.PIN_CALLERS + 10):
-        with pytest.raises(Forbidden):
-            attendants.check(str(n), "111111", 0.0)
-    assert len(attendants._tries) == limits.PIN_CALLERS
+    guesses = Guesses("246810", limits.PIN_TRIES, limits.PIN_REST_S)
+    assert not any(guesses.right(str(n), "111111", 0.0) for n in range(limits.GUESSERS + 10))
+    assert len(guesses._tries) == limits.GUESSERS
 
 
 @pytest.mark.parametrize("pin", ["12345", "1234567890123", "abcdef", "१२३४५६", "12 456"])

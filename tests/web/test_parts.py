@@ -13,6 +13,7 @@ from realtime.settings import Settings
 from realtime.topology import Plain, Sentinels, Topology, TopologyError
 from realtime.web.flood import Bucket, Buckets
 from realtime.web.identity import Identities
+from realtime.web.operators import Operators
 from realtime.web.payments import DemoPayments, payment_service
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,17 +21,18 @@ SECRET = "a secret for the tests"
 
 
 def test_a_token_is_read_by_every_node_of_the_installation_and_no_other() -> None:
-    owner, token = Identities(SECRET, "").new()
-    assert Identities(SECRET, "").owner(token) == owner
-    for bad in (token[:-1] + ("A" if token[-1] != "A" else "B"), "", None, 5, token * 50):
+    owner, token = Identities(SECRET).new()
+    assert Identities(SECRET).owner(token) == owner
+    # Not the last character: two bits of that say nothing.
+    for bad in (("A" if token[0] != "A" else "B") + token[1:], token[:-2], "", None, 5, token * 50):
         with pytest.raises(Unauthorized):
-            Identities(SECRET, "").owner(bad)
+            Identities(SECRET).owner(bad)
     with pytest.raises(Unauthorized):
-        Identities("another secret here", "").owner(token)
+        Identities("another secret here").owner(token)
 
 
 def test_a_hold_s_id_is_its_request_s() -> None:
-    identities = Identities(SECRET, "")
+    identities = Identities(SECRET)
     hold = identities.hold_id("west-s", "asha", "1")
     assert hold == identities.hold_id("west-s", "asha", "1")
     assert len({hold, identities.hold_id("west-s", "asha", "2"), identities.hold_id("west-s", "bala", "1")}) == 3
@@ -41,12 +43,29 @@ def test_a_hold_s_id_is_its_request_s() -> None:
 
 
 def test_operators_need_the_key_and_without_one_there_are_none() -> None:
-    Identities(SECRET, "key").require_operator("Bearer key")
-    for header in ("", "Bearer ", "Bearer keys", "key2", "Bearer schlüssel"):
+    Operators("key").check("a", "Bearer key", 0.0)
+    for header in ("", "Bearer ", "Bearer keys", "key2", "Bearer schlüssel", "Bearer \udcff"):
         with pytest.raises(Forbidden):
-            Identities(SECRET, "key").require_operator(header)
-    with pytest.raises(Forbidden):
-        Identities(SECRET, "").require_operator("Bearer ")
+            Operators("key").check("a", header, 0.0)
+    for header in ("", "Bearer ", "Bearer key"):
+        with pytest.raises(Forbidden):
+            Operators("").check("a", header, 0.0)
+
+
+def test_guessing_at_the_operators_key_costs_time_and_bringing_none_does_not() -> None:
+    operators = Operators("key")
+    for _ in range(2 * limits.KEY_TRIES):
+        with pytest.raises(Forbidden):
+            operators.check("forgetful", "", 0.0)
+    operators.check("forgetful", "Bearer key", 0.0)
+    for _ in range(limits.KEY_TRIES):
+        with pytest.raises(Forbidden):
+            operators.check("guesser", "Bearer keys", 0.0)
+    for header in ("Bearer keys", "Bearer key"):
+        with pytest.raises(RateLimited):
+            operators.check("guesser", header, 0.0)
+    operators.check("another", "Bearer key", 0.0)
+    operators.check("guesser", "Bearer key", limits.KEY_REST_S)
 
 
 def test_a_bucket_gives_bursts_then_a_rate_then_calls_it_abuse() -> None:
