@@ -23,7 +23,11 @@ from realtime.cli.common import load_settings
 @click.option("--seed", type=int, help="The faults and the buyers' choices; another one every time if not given.")
 @click.option("--buyers", default=50, show_default=True, help="Buyers in each region.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here too.")
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the history in this folder.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the history in this folder; of a run that failed it is kept in any case.",
+)
 @click.option(
     "--topology",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -53,6 +57,8 @@ def faults(
     try:
         work = run(what, folder, click.echo) if place is None else watch(what, place, folder, click.echo)
         outcome = asyncio.run(work)
+        if keep is None and not report.passed(outcome):
+            keep = Path(tempfile.gettempdir())
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
             outcome.history = Path(shutil.move(outcome.history, keep / outcome.history.name))

@@ -6,7 +6,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats, process, rebuilt_at (ms)
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
-  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, released}
+  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, released, disowned}
   5 owners    hash    owner -> number of live holds (held or confirming)
   6 deadlines zset    hold id by deadline (ms), of all shows
   7 ended     zset    hold id by the time (ms) its record may be forgotten, of all shows
@@ -30,7 +30,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 4
+local VERSION = 5
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local LIST = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG = 20000 -- events of a show that are kept, about
@@ -246,6 +246,7 @@ local function hold(keys, args)
   local record = redis.call('HGET', K.holds, id)
   if record then
     local known = cjson.decode(record)
+    if known.disowned then return { 'hold_lost' } end
     if not same_seats(known.asked or known.seats, seats) then return { 'request_reused' } end
     if known.state == 'expired' or (known.state == 'held' and known.expires_at <= at) then
       return { 'hold_expired' }
@@ -285,6 +286,14 @@ end
 local function unknown(K)
   local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
   return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
+end
+
+-- Whoever is told that a hold is lost will hear nothing else, even if a request of before comes late: it can't be made
+-- or paid for any more.
+local function bury(K, id, owner, at, keep)
+  redis.call('HSET', K.holds, id, '{"owner":"' .. owner .. '","seats":[],"state":"lost","expires_at":'
+    .. string.format('%.0f', at) .. ',"extensions":0,"disowned":true}')
+  redis.call('ZADD', K.ended, at + keep, id)
 end
 
 -- What every verb on a hold asks first; returns show, hold or an error.
@@ -387,7 +396,8 @@ end
 
 -- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all)  ->  ok, record, now
 -- held -> confirming and one outbox entry, in one step; asked again it answers the same. A payment that comes after
--- the deadline, or after a failure took the hold, takes the seats again if nobody else has them; else it is refunded.
+-- the deadline, or after a failure took the hold, takes the seats again if nobody else has them; else it is refunded,
+-- and so is one for a hold that is disowned or not known here.
 -- With seats, only these are booked and the others given back: this master may have forgotten that they were released.
 local function confirm(keys, args)
   local K, id, keep = names(keys), args[1], tonumber(args[5])
@@ -397,9 +407,10 @@ local function confirm(keys, args)
   if mine and (mine.state == 'confirming' or mine.state == 'booked') then return { 'ok', cjson.encode(mine), at } end
   if mine and mine.state == 'rejected' then return { ENDED.rejected } end
   if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then return { 'overloaded' } end
-  if not mine or mine.state == 'released' then
-    refund(K, id, args[2], args[3], at, mine and 'released' or 'lost')
-    return refusal or { ENDED.released }
+  if not mine or mine.state == 'released' or mine.disowned then
+    refund(K, id, args[2], args[3], at, mine and mine.state or 'lost')
+    if not mine then bury(K, id, args[2], at, keep) end
+    return refusal or { ENDED[mine.state] }
   end
   local change, others, not_held = {}, {}, {}
   local wanted = mine.seats
@@ -634,7 +645,7 @@ end
 -- collide with them stay, those that do are lost. Confirming ones stay: their outbox entry decides. What stands here
 -- as booked stays sold even if the list lacks it, because a keeper may have committed it a moment ago.
 -- `astray`: another master has sold since this memory is of; what it says of holds may contradict what was told there,
--- so none of them stays, paid or not. From now on the show is for sale in this process.
+-- so none of them stays, paid or not, or can be paid for (disowned). From now on the show is for sale in this process.
 -- Publishes the new epoch alone: versions can't be compared across it, so receivers read the snapshot again.
 local function rebuild(keys, args)
   local K, epoch, keep, truth = names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
@@ -656,7 +667,7 @@ local function rebuild(keys, args)
     claim(sale[1], sale[3], SOLD)
   end
   local records = redis.call('HGETALL', K.holds)
-  local waiting, remembered = {}, {}
+  local waiting, remembered, ended = {}, {}, {}
   for n = 1, #records, 2 do
     local id, known = records[n], cjson.decode(records[n + 1])
     remembered[id] = known
@@ -665,6 +676,8 @@ local function rebuild(keys, args)
         claim(id, known.seats, SOLD)
       elseif live(known) then
         waiting[#waiting + 1] = { id, known }
+      elseif truth.astray and (known.state == 'expired' or known.state == 'lost') then
+        ended[#ended + 1] = id
       end
     end
   end
@@ -720,10 +733,14 @@ local function rebuild(keys, args)
   for _, entry in ipairs(waiting) do
     if entry[2].state == 'held' then redis.call('ZADD', K.deadlines, entry[2].expires_at, entry[1]) end
   end
+  local function lose(id)
+    local gone = remembered[id]
+    gone.state, gone.disowned = 'lost', truth.astray or nil
+    save_hold(K, id, gone)
+  end
+  for _, id in ipairs(ended) do lose(id) end
   for n = 1, #lost, 2 do
-    local gone = remembered[lost[n]]
-    gone.state = 'lost'
-    save_hold(K, lost[n], gone)
+    lose(lost[n])
     redis.call('ZREM', K.deadlines, lost[n])
     redis.call('ZADD', K.ended, at + keep, lost[n])
     notice(K, 'lost', lost[n], lost[n + 1])

@@ -48,6 +48,7 @@ class ModelHold:
     state: str = "held"
     lapsed: bool = False
     extensions: int = 0
+    disowned: bool = False
     released: list[int] = field(default_factory=list)
 
 
@@ -96,6 +97,8 @@ class ShowModel:
     def hold(self, name: str, owner: str, seats: list[int]) -> str:
         known = self.holds.get(name)
         if known is not None:
+            if known.disowned:
+                return "hold_lost"
             if known.asked != seats:
                 return "request_reused"
             if known.state == "expired" or self.lapsed(name):
@@ -110,6 +113,15 @@ class ShowModel:
         self.sweep(seats)
         self.holds[name] = ModelHold(owner, seats, seats)
         return "ok"
+
+    def disown(self) -> list[tuple[str, str]]:
+        lost = []
+        for name, hold in self.holds.items():
+            if hold.state in ("held", "confirming"):
+                lost.append((name, hold.owner))
+            if hold.state in ("held", "confirming", "expired", "lost"):
+                hold.state, hold.disowned = "lost", True
+        return sorted(lost)
 
     ended = {  # noqa: RUF012
         "released": "hold_ended",
@@ -165,6 +177,10 @@ class ShowModel:
         refusal = self.mine(name, owner)
         if name not in self.holds:
             self.outbox.append(("refund", name))
+            self.holds[name] = ModelHold(owner, [], [], state="lost", disowned=True)
+        elif not refusal and self.holds[name].disowned:
+            self.outbox.append(("refund", name))
+            return "hold_lost"
         if refusal:
             return refusal
         hold = self.holds[name]
@@ -268,7 +284,7 @@ class SeatsMachine(RuleBasedStateMachine):
     @rule(name=names, caller=callers, data=st.data())
     def release(self, name: str, caller: str, data: st.DataObject) -> None:
         owner = self.who(name, caller)
-        asked = self.model.holds[name].asked if name in self.model.holds else [0]
+        asked = self.model.holds[name].asked if name in self.model.holds and self.model.holds[name].asked else [0]
         own = st.lists(st.sampled_from(asked), min_size=1, unique=True).map(sorted)
         some = data.draw(st.none() | own | seat_sets)
         assert self.code(self.locks.release(name, owner, some)) == self.model.release(name, owner, some)
@@ -276,7 +292,7 @@ class SeatsMachine(RuleBasedStateMachine):
     @rule(name=names, caller=callers, data=st.data())
     def confirm(self, name: str, caller: str, data: st.DataObject) -> None:
         owner = self.who(name, caller)
-        held = self.model.holds[name].seats if name in self.model.holds else [0]
+        held = self.model.holds[name].seats if name in self.model.holds and self.model.holds[name].seats else [0]
         own = st.lists(st.sampled_from(held), min_size=1, unique=True).map(sorted)
         some = data.draw(st.none() | own | seat_sets)
         assert self.code(self.locks.confirm(name, owner, "paid", some)) == self.model.confirm(name, owner, some)
@@ -344,11 +360,12 @@ class SeatsMachine(RuleBasedStateMachine):
         self.model.sales = state.value
         self.run(self.locks.set_sales(SHOW.id, state))
 
-    @rule(number=st.integers(1, 10**6))
-    def rebuild(self, number: int) -> None:
-        """With the ledger's truth, which is what the model has as booked: nothing may be lost by it."""
+    @rule(number=st.integers(1, 10**6), astray=st.sampled_from([False, False, True]))
+    def rebuild(self, number: int, astray: bool) -> None:
+        """With the ledger's truth, which is what the model has as booked: nothing may be lost by it, unless astray."""
         sold = [Sale(n, h.owner, tuple(h.seats)) for n, h in self.model.holds.items() if h.state == "booked"]
-        assert self.run(self.locks.rebuild(SHOW.id, f"epoch-{number}", sold, self.model.blocked)) == []
+        lost = self.run(self.locks.rebuild(SHOW.id, f"epoch-{number}", sold, self.model.blocked, astray=astray))
+        assert sorted(lost) == (self.model.disown() if astray else [])
         self.model.rebuilt = True
         self.viewer = bytearray(int(digit) for digit in self.model.map())
         self.epoch = f"epoch-{number}"

@@ -319,7 +319,7 @@ async def test_what_a_rebuilt_show_never_heard_of_is_lost_but_nobody_can_tell_be
     assert [(entry[b"kind"], entry[b"reason"]) for entry in await outbox(locks)] == [(b"refund", b"lost")]
     await locks.master.command("HINCRBY", keys.meta(SHOW.id), "rebuilt_at", -2 * 3_600_000)
     with pytest.raises(errors.HoldNotFound):
-        await locks.get(A)
+        await locks.get(B)
 
 
 async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: LockMaster) -> None:
@@ -358,6 +358,35 @@ async def test_holds_of_a_memory_that_went_astray_are_lost_paid_or_not(locks: Se
     assert (await seat_map(locks))[:7] == "0000020"
     with pytest.raises(errors.HoldLost):
         await locks.extend(A, "asha")
+
+
+async def test_what_a_memory_that_went_astray_knows_can_t_be_paid_for(locks: SeatLocks) -> None:
+    """Its buyer may have been told by another master that it is lost, and what was sent before may come late."""
+    await locks.hold(A, "asha", [1, 2])
+    await locks.hold(B, "bala", [3])
+    await lapse(locks, B)
+    await locks.expire([B])
+    await locks.rebuild(SHOW.id, "epoch-2", [], [], astray=True)
+    for hold, owner, seat in ((A, "asha", 1), (B, "bala", 3)):
+        with pytest.raises(errors.HoldLost):
+            await locks.confirm(hold, owner, "paid")
+        with pytest.raises(errors.HoldLost):
+            await locks.hold(hold, owner, [seat])
+    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund", b"refund"]
+    assert (await seat_map(locks))[:4] == "0000"
+
+
+async def test_who_is_told_that_a_paid_hold_is_lost_will_not_have_it_after_all(locks: SeatLocks) -> None:
+    """Not even when the request that should have made it, or another confirm, was stuck somewhere and comes now."""
+    await locks.rebuild(SHOW.id, "epoch-2", [], [])
+    for _ in range(2):
+        with pytest.raises(errors.HoldLost):
+            await locks.confirm(A, "asha", "paid")
+    with pytest.raises(errors.HoldLost):
+        await locks.hold(A, "asha", [1])
+    hold, _now = await locks.get(A)
+    assert (hold.state, hold.seats) == (HoldState.LOST, ())
+    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund", b"refund"]
 
 
 async def test_who_knows_of_no_log_is_served_all_the_same(locks: SeatLocks) -> None:
