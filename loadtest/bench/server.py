@@ -20,6 +20,7 @@ from aiohttp import web
 from realtime.dev.valkey import HOST
 from realtime.rooms.fanout import Fanout, Line, encode
 from realtime.rooms.room import CHUNK
+from realtime.rooms.way import Way
 from realtime.wire import pack_seats
 
 SEATS = 1200
@@ -46,7 +47,7 @@ class Server:
         """``kind`` is ``ours`` or ``emit``."""
         self.sio = socketio.AsyncServer(async_mode="aiohttp", ping_interval=20)
         self._fanout = Fanout(self.sio) if kind == "ours" else None
-        self._lines: list[Line] = []
+        self._lines: list[Line | Way] = []
         self._seats = pack_seats(bytes(SEATS))
         self.sio.on("show:watch", self._watch)
 

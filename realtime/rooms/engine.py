@@ -1,43 +1,31 @@
-"""How engine.io writes to a WebSocket, made cheap. With ``fanout``, all that touches what the framework keeps private.
+"""How engine.io talks over a WebSocket, made cheap. With ``fanout``, all that touches what the frameworks keep private.
 
-The framework runs a writer task, a reading task, a ping task and a queue for every WebSocket. Here a session that
-begins as a WebSocket has none of them: what is sent to it, by whomever, is written at once, in the order of the calls,
-to the kernel while nothing waits in the transport, else to the transport. A session that began by long-polling keeps
-the framework's queue and writer, also after its upgrade.
+aiohttp keeps a request, a parser and two tasks for as long as a WebSocket lives; engine.io adds a writer task, a ping
+task and a queue. Here a session that begins as a WebSocket has none of them: once hands are shaken its connection is
+taken over from aiohttp (``Way``). What is sent to it, by whomever, is written at once, in the order of the calls: to
+the kernel while nothing waits in the transport, else to the transport. A session that began by long-polling keeps the
+frameworks' own ways, also after its upgrade.
 
-``install`` looks first whether the framework is built as expected, and changes nothing if it is not.
+``install`` looks first whether the frameworks are built as expected, and changes nothing if they are not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import inspect
-import logging
-import os
-import socket as sockets
 import time
 from typing import Any
 
 import socketio
 from aiohttp import web
-from engineio import exceptions, packet
+from aiohttp.http_websocket import WS_KEY
+from aiohttp.web_protocol import RequestHandler
+from engineio import packet
 from engineio.async_socket import AsyncSocket
 
-from realtime import limits
-
-log = logging.getLogger(__name__)
-CLOSE_S = 5.0
-"""How long a client that was told to go may take, before it is cut off."""
-
-
-def frame_of(data: bytes, opcode: int = 0x81) -> bytes:
-    """Return an unmasked, unfragmented WebSocket frame (RFC 6455, 5.2); ``opcode`` is with FIN, text by default."""
-    size = len(data)
-    if size < 126:
-        return bytes((opcode, size)) + data
-    if size < 1 << 16:
-        return bytes((opcode, 126)) + size.to_bytes(2, "big") + data
-    return bytes((opcode, 127)) + size.to_bytes(8, "big") + data
+from realtime.rooms.way import BINARY, Inbox, Way, file_of, frame_of, reads_frames
 
 
 class Outlet:
@@ -46,8 +34,8 @@ class Outlet:
     __slots__ = ("_way",)
     _unfinished_tasks = 0
 
-    def __init__(self, way: Any) -> None:
-        """``way`` is the session's WebSocket."""
+    def __init__(self, way: Way) -> None:
+        """``way`` is the session's."""
         self._way = way
 
     def put_nowait(self, what: packet.Packet | None) -> None:
@@ -56,9 +44,9 @@ class Outlet:
             self._way.end()
             return
         data = what.encode()
-        self._way.write(frame_of(data, 0x82) if isinstance(data, bytes) else frame_of(data.encode()))
+        self._way.write(frame_of(data, BINARY) if isinstance(data, bytes) else frame_of(data.encode()))
         if what.packet_type == packet.CLOSE:
-            asyncio.get_running_loop().call_later(CLOSE_S, self._way.transport.abort)
+            self._way.abort_later()
 
     async def put(self, what: packet.Packet | None) -> None:
         """As ``put_nowait``."""
@@ -73,7 +61,7 @@ class Outlet:
 
 
 def install(sio: socketio.AsyncServer) -> bool:
-    """Put our WebSocket driver into the engine.io server; False if it is not built as expected."""
+    """Put our WebSocket driver into the engine.io server; False if the frameworks are not built as expected."""
     if not _as_expected(sio):
         return False
     # A copy: the module's own dictionary serves every other server in the process.
@@ -98,7 +86,7 @@ def _as_expected(sio: socketio.AsyncServer) -> bool:
             (
                 made.handler.__self__ is probe,
                 made.server is sio.eio,
-                callable(made.send) and callable(made.wait) and callable(sio.manager.eio_sid_from_sid),
+                callable(made.send) and callable(sio.manager.eio_sid_from_sid),
                 isinstance(sio.eio.sockets, dict),
                 isinstance(probe.queue, asyncio.Queue) and probe.queue._unfinished_tasks == 0,  # type: ignore[attr-defined]
                 probe.upgraded is False and probe.connected is False and probe.closed is False,
@@ -107,9 +95,12 @@ def _as_expected(sio: socketio.AsyncServer) -> bool:
                 list(inspect.signature(probe.close).parameters) == ["wait", "abort", "reason"],
                 sio.eio.reason.TRANSPORT_CLOSE,
                 made._sock is None,
+                "_message_tail" in RequestHandler.__slots__,
+                list(inspect.signature(RequestHandler.connection_lost).parameters) == ["self", "exc"],
+                reads_frames(),
             )
         )
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
 
 
@@ -119,86 +110,29 @@ def _ping(session: Any) -> None:
         session.queue.put_nowait(packet.Packet(packet.PING))
 
 
-def _file_of(transport: asyncio.Transport) -> int:
-    """Bound what the kernel keeps for a connection; return its file descriptor, -1 if frames can't go there."""
-    socket = transport.get_extra_info("socket")
-    if socket is None or transport.get_extra_info("sslcontext") is not None:
-        return -1
-    file = int(socket.fileno())
-    own = sockets.socket(fileno=file)
-    try:
-        own.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, limits.VIEWER_KERNEL_BYTES // 2)  # Linux doubles it
-    finally:
-        own.detach()
-    return file
-
-
 def _driver(base: Any) -> Any:
+    inbox = Inbox()
+
     class Driver(base):  # type: ignore[misc]
-        """One WebSocket. No deflate: it costs 117 KiB a viewer."""
+        """Shakes hands, and takes the connection over; leaves one that began by long-polling to the framework."""
 
-        async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
+        async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
             request = environ["aiohttp.request"]
-            self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
-            await self._sock.prepare(request)
-            self.environ = environ
-            self.transport = request.transport
-            self.file = _file_of(request.transport)
-            self.writing = False
-            self.ending: asyncio.Task[None] | None = None
             session = self.handler.__self__
-            session.tt_way = self
-            if session.connected:
+            self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
+            if session.connected or not self._sock.can_prepare(request).ok:
+                self.writing = False
+                await self._sock.prepare(request)
+                file_of(request.transport)
+                self.environ = environ
+                self.transport = request.transport
+                session.tt_way = self
                 await self.handler(self)
-            else:
-                await self._serve(session)
-            return self._sock
-
-        async def _serve(self, session: Any) -> None:
-            """Be the session's handler, from its first word to its end."""
-            early, session.queue = session.queue, Outlet(self)
-            session.connected = session.upgraded = True
-            while not early.empty():
-                session.queue.put_nowait(early.get_nowait())
-            try:
-                while data := await self.wait():
-                    await self._take(session, data)
-            except (OSError, exceptions.SocketIsClosedError):
-                pass
-            finally:
-                await session.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
-                if self.ending is not None:
-                    await self.ending
-
-        async def _take(self, session: Any, data: str | bytes) -> None:
-            try:
-                await session.receive(packet.Packet(encoded_packet=data))
-            except (exceptions.UnknownPacketError, ValueError, IndexError) as error:
-                log.debug("a packet that means nothing: %s", error)
-            except exceptions.SocketIsClosedError:
-                raise
-            except Exception:
-                log.exception("a packet could not be processed")
-
-        def write(self, frame: bytes) -> None:
-            """Write a finished frame behind all that was written before."""
-            transport = self.transport
-            if transport.is_closing():
-                return
-            written = 0
-            # A transport that is open has its file, and all of this happens within one turn of the loop.
-            if self.file >= 0 and not transport.get_write_buffer_size():
-                try:
-                    written = os.write(self.file, frame)
-                except OSError:
-                    written = 0  # full, or broken: the transport finds out
-            if written < len(frame):
-                transport.write(frame[written:] if written else frame)
-
-        def end(self) -> None:
-            """Close the WebSocket in its own protocol."""
-            if self.ending is None:
-                self.ending = asyncio.get_running_loop().create_task(self.close())
+                return self._sock
+            _take_over(request, session, inbox)
+            # Nobody asks for it any more, and it holds the whole request.
+            environ.clear()
+            return web.Response()  # to nobody: aiohttp has lost its connection
 
         async def send(self, message: str | bytes) -> None:
             # The framework's writer takes a batch of packets out of the queue at once, and may be held up here between
@@ -210,3 +144,24 @@ def _driver(base: Any) -> Any:
                 self.writing = False
 
     return Driver
+
+
+def _take_over(request: web.Request, session: Any, inbox: Inbox) -> None:
+    protocol: Any = request.protocol
+    transport = protocol.transport
+    tail, protocol._message_tail = protocol._message_tail, b""
+    accept = base64.b64encode(hashlib.sha1(request.headers["Sec-WebSocket-Key"].encode() + WS_KEY).digest())
+    transport.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    protocol.transport = None  # or it would be closed
+    protocol.connection_lost(None)
+    way = session.tt_way = Way(session, transport, inbox)
+    transport.set_protocol(way)
+    early, session.queue = session.queue, Outlet(way)
+    session.connected = session.upgraded = True
+    while not early.empty():
+        session.queue.put_nowait(early.get_nowait())
+    if tail:
+        way.data_received(tail)

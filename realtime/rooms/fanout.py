@@ -1,9 +1,9 @@
 """Fan-out: one event, encoded once, to many viewers.
 
 A python-socketio ``emit`` costs a task, a queue and an encoding for every viewer. Here a WebSocket viewer gets one
-shared, finished frame, given straight to the kernel while nothing waits in its transport (``engine``); others
-(long-polling, upgrading, or with packets still on their way) get it through the queue of their engine.io session,
-behind what is there.
+shared, finished frame, given straight to the kernel while nothing waits in its transport (``engine``). One that began
+by long-polling gets it through its transport, or, while it polls, upgrades, or has packets on their way, through the
+queue of its engine.io session, behind what is there.
 
 Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework sent to
 it before, because the direct way is only taken while nothing is queued, nothing is in the hands of the framework's
@@ -20,18 +20,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import socketio
 from engineio import packet as engineio_packet
 
 from realtime import limits
-from realtime.rooms.engine import frame_of, install
+from realtime.rooms.engine import install
+from realtime.rooms.way import Way, frame_of
 
 log = logging.getLogger(__name__)
 QUEUED_PACKET_BYTES = 4096
@@ -60,14 +62,14 @@ def encode(event: str, payload: dict[str, Any]) -> Packet:
 
 
 class Line:
-    """One viewer's line out: what ``Fanout`` needs to know of a session, looked up once."""
+    """A viewer's line out that is no ``Way``: one that began by long-polling, or that nobody may know."""
 
-    __slots__ = ("sid", "socket")
+    __slots__ = ("sid",)
+    file = -1
 
-    def __init__(self, sid: str, socket: Any) -> None:
-        """``socket`` is the engine.io socket; None when it is gone, or nobody may know it."""
+    def __init__(self, sid: str) -> None:
+        """``sid`` is the Socket.IO session."""
         self.sid = sid
-        self.socket = socket
 
 
 class Fanout:
@@ -85,33 +87,31 @@ class Fanout:
         if not self.fast:
             log.warning("engine.io %s is not as expected: fan-out by plain emit", version("python-engineio"))
 
-    def line(self, sid: str) -> Line:
+    def line(self, sid: str) -> Line | Way:
         """Return the line to a viewer, for ``offer``; good as long as the viewer is connected."""
-        return Line(sid, self._socket(sid) if self.fast else None)
+        way = self._way(sid)
+        if not isinstance(way, Way):
+            return Line(sid)
+        way.sid = sid
+        return way
 
-    def offer(self, line: Line, packet: Packet) -> bool:
+    def offer(self, line: Line | Way, packet: Packet) -> bool:
         """Send a packet to a viewer unless too much is unsent (False); returns at once. This is the hot path."""
-        socket = line.socket
-        if socket is None:
-            self.send(line.sid, packet)
+        file = line.file
+        if file >= 0:
+            frame = packet.frame
+            self.frames += 1
+            self.bytes += len(frame)
+            try:
+                written = os.write(file, frame)
+            except OSError:
+                written = 0
+            if written < len(frame):
+                cast("Way", line).write_rest(frame, written)
             return True
-        way = socket.tt_way
-        frame = packet.frame
-        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
-        if way is None or way.writing or socket.queue._unfinished_tasks or not socket.upgraded or socket.closed:
-            if self.unsent(line.sid) > limits.VIEWER_UNSENT_BYTES:
-                return False
-            self.send(line.sid, packet)
-            return True
-        transport = way.transport
-        if transport.is_closing():
-            return True
-        waiting = transport.get_write_buffer_size()
-        if waiting > limits.VIEWER_UNSENT_BYTES:
+        if self.unsent(line.sid) > limits.VIEWER_UNSENT_BYTES:
             return False
-        self.frames += 1
-        self.bytes += len(frame)
-        way.write(frame)
+        self.send(line.sid, packet)
         return True
 
     def send(self, sid: str, packet: Packet) -> None:
@@ -124,26 +124,31 @@ class Fanout:
         socket = self._socket(sid)
         if socket is None or socket.closed:
             return
-        way = socket.tt_way
-        if way is not None and socket.upgraded and not way.writing and not socket.queue._unfinished_tasks:
+        way = self._way(sid)
+        if isinstance(way, Way):
             way.write(packet.frame)
-            return
-        socket.queue.put_nowait(packet.queued)
+        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
+        elif way is None or way.writing or socket.queue._unfinished_tasks or not socket.upgraded:
+            socket.queue.put_nowait(packet.queued)
+        elif not way.transport.is_closing():
+            way.transport.write(packet.frame)
 
     def unsent(self, sid: str) -> int:
         """Return how many bytes wait for a viewer, about; what the kernel has taken does not count."""
-        socket = self._socket(sid) if self.fast else None
+        way = self._way(sid)
+        if isinstance(way, Way):
+            return way.unsent()
+        socket = self._socket(sid)
         if socket is None:
             return 0
-        way = socket.tt_way
         buffered = way.transport.get_write_buffer_size() if way is not None and not way.transport.is_closing() else 0
         return int(buffered + socket.queue.qsize() * QUEUED_PACKET_BYTES)
 
     def abort(self, sid: str) -> None:
         """Cut a viewer off without waiting for it to read; its ``disconnect`` follows."""
-        socket = self._socket(sid) if self.fast else None
-        if socket is not None and socket.upgraded:
-            socket.tt_way.transport.abort()
+        socket, way = self._socket(sid), self._way(sid)
+        if way is not None and socket.upgraded:
+            way.transport.abort()
             return
         self._end(self._sio.disconnect(sid) if socket is None else socket.close(wait=False, abort=True))
 
@@ -152,7 +157,7 @@ class Fanout:
 
         (After a farewell in their own protocol, ``disconnect``, they would not.)
         """
-        socket = self._socket(sid) if self.fast else None
+        socket = self._socket(sid)
         if socket is not None and socket.upgraded:
             socket.queue.put_nowait(None)
         else:
@@ -164,15 +169,20 @@ class Fanout:
         task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Wait for what plain emit still has to send, and for those who are being cut off."""
+        """Cut everybody off; wait for what plain emit still has to send, and for those who are going."""
+        for socket in self._sio.eio.sockets.values() if self.fast else ():
+            if (way := getattr(socket, "tt_way", None)) is not None:
+                way.transport.abort()
         waiting = [*self._closing, *([self._emitting] if self._emitting is not None else [])]
         await asyncio.gather(*waiting, return_exceptions=True)
 
     def _socket(self, sid: str) -> Any:
-        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
-        if socket is not None and not hasattr(socket, "tt_way"):
-            socket.tt_way = None  # no WebSocket (yet)
-        return socket
+        """Return the session in engine.io; None when it is gone, or nobody may know it."""
+        return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/")) if self.fast else None
+
+    def _way(self, sid: str) -> Any:
+        """Return a ``Way``, the driver of a WebSocket that began by long-polling, or None where there is neither."""
+        return getattr(self._socket(sid), "tt_way", None)
 
     def _emit(self, sid: str, packet: Packet) -> None:
         self._backlog.append((sid, packet))

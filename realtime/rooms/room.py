@@ -22,6 +22,7 @@ from realtime.rooms.fanout import Fanout, Line, Packet, encode
 from realtime.rooms.feed import Feed
 from realtime.rooms.replica import Map
 from realtime.rooms.state import Frame, Outcome, RoomState
+from realtime.rooms.way import Way
 from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
 class Viewer:
     """One viewer and the version that it has been sent."""
 
-    line: Line
+    line: Line | Way
     epoch: str
     version: int
     behind_since: float | None = None

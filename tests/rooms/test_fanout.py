@@ -93,7 +93,9 @@ async def test_a_frame_never_overtakes_what_the_framework_holds_in_its_hands(ser
         await asyncio.gather(server.sio.emit("map", "x" * 20_000_000, to=sid), server.sio.emit("ack", to=sid))
 
         async def stopped() -> bool:
-            return bool(server.sio.get_environ(sid)["aiohttp.request"].transport.get_write_buffer_size())
+            way = server.fanout._way(sid)
+            transport = way.transport if way else server.sio.get_environ(sid)["aiohttp.request"].transport
+            return bool(transport.get_write_buffer_size())
 
         await until(stopped)
         for version in (1, 2):
@@ -186,7 +188,7 @@ async def test_what_a_viewer_that_reads_nothing_costs_is_bounded() -> None:
             assert taken < 10_000, "nobody bounds it"
             await asyncio.sleep(0)
         assert server.fanout.unsent(sid) <= limits.VIEWER_UNSENT_BYTES + len(packet.frame)
-        inner = server.sio.get_environ(sid)["aiohttp.request"].transport.get_extra_info("socket")
+        inner = server.fanout._way(sid).transport.get_extra_info("socket")
         assert inner.getsockopt(SOL_SOCKET, SO_SNDBUF) == limits.VIEWER_KERNEL_BYTES
         reading(socket, True)
         for _ in range(taken):

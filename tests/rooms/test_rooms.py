@@ -197,7 +197,7 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
         connection.transport.pause_reading()
         # The kernel would take megabytes for it before anybody felt it.
         sids = list(node.rooms._rooms[SHOW.id].viewers)
-        ends = [connection.transport, *(node.rooms.fanout._socket(sid).tt_way.transport for sid in sids)]
+        ends = [connection.transport, *(node.rooms.fanout._way(sid).transport for sid in sids)]
         for end in ends:
             for buffer in (socketlib.SO_RCVBUF, socketlib.SO_SNDBUF):
                 end.get_extra_info("socket").setsockopt(socketlib.SOL_SOCKET, buffer, 4096)
