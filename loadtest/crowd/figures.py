@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 BUCKETS_PER_OCTAVE = 16
@@ -121,6 +122,17 @@ class Series:
         while len(self.bins) <= at:
             self.bins.append(Bin())
         self.bins[at].merge(what)
+
+    def growth(self, gauge: str) -> float | None:
+        """Return by which share a gauge is higher in the last quarter than in the second; None where it can't be told.
+
+        The first quarter is for people to arrive. Medians, so that a moment says nothing.
+        """
+        told = [value for each in self.bins if (value := each.gauge(gauge)) is not None]
+        quarter = len(told) // 4
+        if quarter < 2:
+            return None
+        return median(told[-quarter:]) / median(told[quarter : 2 * quarter]) - 1
 
     def _widen(self) -> None:
         merged = []

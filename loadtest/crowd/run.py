@@ -27,6 +27,10 @@ START_S = 1.5
 """Workers have read their plan and are ready by then."""
 LINE_BYTES = 64 * 1024 * 1024
 NODES_WATCHED = 16
+MOST_GROWTH = 0.05
+"""A soak in which the servers' memory grows by more of itself has found a leak."""
+LONG_S = 600.0
+"""In a shorter soak that is only a note: memory finds its level in minutes."""
 
 
 @dataclass(slots=True)
@@ -188,6 +192,9 @@ class Run:
         if not any(name in whole.times for name in ("join", "hold", "poll")):
             outcome.wrong.append("nothing could be measured: no viewer, buyer or poller got an answer")
         outcome.notes += _notes(self.plan, whole, self.series)
+        if self.plan.command == "soak" and (growth := self.series.growth("server memory")) is not None:
+            words = f"The servers' memory changed by {growth:+.1%} from the second quarter of the time to the last."
+            (outcome.wrong if growth > MOST_GROWTH and outcome.took_s >= LONG_S else outcome.notes).append(words)
 
 
 def _notes(plan: Plan, whole: Bin, series: Series) -> list[str]:

@@ -78,3 +78,15 @@ def test_a_long_run_has_no_more_bins_than_a_plot_can_show() -> None:
     assert len(series.bins) <= MAX_BINS
     assert sum(each.counts["frames"] for each in series.bins) == series.whole.counts["frames"] == seconds
     assert {each.counts["frames"] for each in series.bins[:-1]} == {series.width_s}
+
+
+def test_growth_is_from_the_second_quarter_to_the_last_whatever_a_moment_says() -> None:
+    series = Series()
+    assert series.growth("server memory") is None
+    for second in range(100):
+        arriving = min(second, 20) * 10.0
+        series.add(second, Bin(gauges={"server memory": 100.0 + arriving + second + (500 if second == 90 else 0)}))
+    grown = series.growth("server memory")
+    assert grown is not None
+    assert math.isclose(grown, 387 / 337 - 1, abs_tol=0.005)
+    assert series.growth("server cpu") is None
