@@ -217,6 +217,10 @@ class _Judge:
             self._verdict.check("every outbox is empty in the end", left == 0, f"{region}: {left} entries are left")
         for region, parked in self._final.parked.items():
             self._verdict.check("nothing is set aside", parked == 0, f"{region}: {parked} entries are set aside")
+        for show_id, refusals in self._final.booked_again.items():
+            for refused in refusals:
+                words = f"{show_id}: a keeper gone wrong could book a sold seat"
+                self._verdict.check("the ledger refuses a seat that is sold", refused, words)
         for (client, show_id), seen in self._maps.items():
             self._viewer(client, show_id, seen)
         return self._verdict

@@ -39,11 +39,15 @@ class ShowState:
 
 @dataclass(slots=True)
 class Final:
-    """The end of a run: shows by id; what is left in each region's outbox, and what was set aside."""
+    """The end of a run: shows by id; what is left in each region's outbox, and what was set aside.
+
+    ``booked_again``: by show, whether the ledger refused each booking of seats that are sold (``rogue``).
+    """
 
     shows: dict[str, ShowState]
     outbox: dict[str, int] = field(default_factory=dict)
     parked: dict[str, int] = field(default_factory=dict)
+    booked_again: dict[str, list[bool]] = field(default_factory=dict)
 
     @property
     def quiet(self) -> bool:

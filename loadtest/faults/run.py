@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import click
 
-from loadtest.faults import checker, final, injector, postgres, schedule
+from loadtest.faults import checker, final, injector, postgres, rogue, schedule
 from loadtest.faults.checker import Verdict
 from loadtest.faults.crowd import SETTLE_S, Crowd
 from loadtest.faults.history import History, read
@@ -180,7 +180,10 @@ class _Stage:
         self.say("the time is over; waiting for everything to come to rest")
         state = await _rest(self.place, self.everything)
         await self.crowd.maps_agree(state)
-        state = await final.read(self.place, self.everything)
+        self.say("a keeper goes wrong: it books sold seats again")
+        await rogue.book_again(self.place, state)
+        booked_again, state = state.booked_again, await final.read(self.place, self.everything)
+        state.booked_again = booked_again
         await self.crowd.leave()
         self.history.close()
         self.say("checking what everybody was told")

@@ -82,7 +82,7 @@ def history() -> list[Record]:
 def final() -> Final:
     bookings = [Booking(ASHA, "owner-asha", (0, 1)), Booking(CHITRA, "owner-chitra", (2,))]
     state = ShowState(SEATS, bookings, "e", 6, "2220", {0: ASHA, 1: ASHA, 2: CHITRA}, {})
-    return Final({SHOW: state}, {"west": 0}, {"west": 0})
+    return Final({SHOW: state}, {"west": 0}, {"west": 0}, {SHOW: [True, True]})
 
 
 def broken(records: list[Record], end: Final) -> set[str]:
@@ -200,6 +200,12 @@ def test_what_never_comes_to_rest_is_found() -> None:
         "every outbox is empty in the end",
         "nothing is set aside",
     }
+
+
+def test_a_ledger_that_books_a_sold_seat_again_is_found() -> None:
+    end = final()
+    end.booked_again[SHOW][1] = False
+    assert broken(history(), end) == {"the ledger refuses a seat that is sold"}
 
 
 def test_a_request_that_made_two_holds_is_found() -> None:
