@@ -18,6 +18,7 @@ from loadtest.faults.checker import Verdict
 from loadtest.faults.crowd import SETTLE_S, Crowd
 from loadtest.faults.history import History, read
 from loadtest.faults.place import Place
+from loadtest.faults.probe import GIVE_UP_S
 from loadtest.faults.schedule import Fault, Kind
 from loadtest.faults.workload import ShowSeats, World
 from realtime import keys, limits, wire
@@ -188,6 +189,10 @@ class _Stage:
         self.history.close()
         self.say("checking what everybody was told")
         verdict = await asyncio.to_thread(checker.check, read(self.history.file), state)
+        for kind, felt in outages.items():
+            for outage in felt:
+                words = f"{kind.value}: nobody who tried was served for {GIVE_UP_S:g} s"
+                verdict.check("whoever tries again is served in the end", outage is not None, words)
         sold = sum(len(booking.seats) for show in state.shows.values() for booking in show.bookings)
         counts, errors = dict(self.world.counts), dict(self.world.errors)
         return Outcome(self.what, faults, verdict, counts, errors, outages, sold, self.history.file, trouble)
