@@ -5,6 +5,7 @@ export const styles = new CSSStyleSheet();
 styles.replaceSync(`
 :host {
   display: block; position: relative; min-height: 320px; overflow: hidden; contain: layout paint style;
+  --_target: var(--seat-map-target, 44px);
   --_bg: var(--seat-map-background, #fbfaf7);
   --_ink: var(--seat-map-ink, #1c1b22);
   --_muted: var(--seat-map-muted, #63606b);
@@ -69,7 +70,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .grid > div { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .legend { display: flex; flex-wrap: wrap; gap: 8px; padding: 10px 12px; min-height: 64px; }
 .chip {
-  display: inline-flex; align-items: center; gap: 7px; min-height: 44px; padding: 6px 12px 6px 10px; border-radius: 22px; white-space: nowrap; font-size: 14px;
+  display: inline-flex; align-items: center; gap: 7px; min-height: var(--_target); padding: 6px 12px 6px 10px; border-radius: 32px; white-space: nowrap; font-size: 14px;
   border: 1px solid var(--_line); background: var(--_surface); box-shadow: 0 1px 2px rgb(20 18 28 / .06); flex: none;
 }
 .chip-name { font-weight: 560; }
@@ -95,7 +96,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .key li { display: inline-flex; align-items: center; gap: 6px; color: var(--_muted); }
 .key .swatch { width: 16px; height: 16px; }
 .tools { display: flex; gap: 8px; margin-inline-start: auto; }
-.tools button { width: 44px; height: 44px; border-radius: 12px; border: 1px solid var(--_line); background: var(--_surface); display: grid; place-items: center; padding: 0; }
+.tools button { width: var(--_target); height: var(--_target); border-radius: 12px; border: 1px solid var(--_line); background: var(--_surface); display: grid; place-items: center; padding: 0; }
 .tools .keyShow, .list-open .zoomIn, .list-open .zoomOut, .list-open .zoomFit { display: none; }
 .icon { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 .list { overflow-y: auto; padding: 2px 12px 12px; overscroll-behavior: contain; }
