@@ -43,8 +43,7 @@ class Outlet:
         if what is None:
             self._way.end()
             return
-        data = what.encode()
-        self._way.write(frame_of(data, BINARY) if isinstance(data, bytes) else frame_of(data.encode()))
+        self._way.write(_framed(what))
         if what.packet_type == packet.CLOSE:
             self._way.abort_later()
 
@@ -58,6 +57,11 @@ class Outlet:
 
     async def join(self) -> None:
         """Nothing waits here."""
+
+
+def _framed(what: packet.Packet) -> bytes:
+    data = what.encode()
+    return frame_of(data, BINARY) if isinstance(data, bytes) else frame_of(data.encode())
 
 
 def install(sio: socketio.AsyncServer) -> bool:
@@ -151,17 +155,18 @@ def _take_over(request: web.Request, session: Any, inbox: Inbox) -> None:
     transport = protocol.transport
     tail, protocol._message_tail = protocol._message_tail, b""
     accept = base64.b64encode(hashlib.sha1(request.headers["Sec-WebSocket-Key"].encode() + WS_KEY).digest())
-    transport.write(
+    first = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
+    while not session.queue.empty():
+        first += _framed(session.queue.get_nowait())
+    transport.write(first)
     protocol.transport = None  # or it would be closed
     protocol.connection_lost(None)
     way = session.tt_way = Way(session, transport, inbox)
     transport.set_protocol(way)
-    early, session.queue = session.queue, Outlet(way)
+    session.queue = Outlet(way)
     session.connected = session.upgraded = True
-    while not early.empty():
-        session.queue.put_nowait(early.get_nowait())
     if tail:
         way.data_received(tail)
