@@ -119,7 +119,7 @@ GUESSERS = 10_000
 TICK_MIN_MS = 50
 TICK_MAX_MS = 200
 """Under a storm a room sends at most one frame per tick; the tick grows with the time that a frame takes to send."""
-TICK_PER_SENDING = 1.5
+TICK_PER_SENDING = 1.2
 """A tick is this many times as long as sending a frame took: the rest is for joins, holds and other rooms."""
 
 assert DEFAULT_HOLD_S >= PAYMENT_TIMEOUT_S + PAYMENT_SLACK_S, "a hold must outlive the payment"
