@@ -306,7 +306,8 @@ export class SeatMap extends HTMLElement {
 
   // --- inside: the show ---------------------------------------------------------------------------------------------
   get _layout() {
-    return this.live?.layout ?? null;
+    // Taken out of the page, it still answers for what it showed: an answer may be on its way to it.
+    return this.live ? this.live.layout : this._view.layout;
   }
 
   get _ids() {

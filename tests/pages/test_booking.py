@@ -423,3 +423,22 @@ async def test_nothing_sticks_out_and_everything_can_be_touched(
     await asha.page.wait_for_selector("svg.qr")
     await is_in_order()
     await asha.leaves()
+
+
+async def test_a_map_that_was_taken_out_of_the_page_answers_in_peace(browser: Browser, cluster: Cluster) -> None:
+    """An answer that was on its way to it may come when nobody looks any more."""
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.clicks("C-5")
+    kept = await asha.page.evaluate(
+        """() => {
+            const map = document.querySelector('seat-map');
+            map.mine = ['C-5'];
+            map.remove();
+            map.mine = [];
+            map.mine = ['C-6'];
+            return map.mine;
+        }"""
+    )
+    assert kept == ["C-6"]
+    await asha.leaves()

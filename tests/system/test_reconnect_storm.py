@@ -6,62 +6,70 @@ import asyncio
 import random
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from loadtest.clients import Client as Person
 from loadtest.faults.history import History
 from loadtest.faults.workload import ShowSeats, Viewer, World
+from realtime.dev.cluster import Cluster
 from tests.cluster import Client, grid, new_show, node_urls, running_cluster, until
 
 VIEWERS = 150
 
 
-async def test_a_crowd_whose_node_dies_is_taken_up_by_the_others(tmp_path: Path) -> None:
-    layout = grid()
+@pytest.fixture
+def storm() -> Iterator[Cluster]:
     with running_cluster() as cluster:
-        show = ShowSeats(await new_show(cluster, "west", layout=layout), "west", tuple(s.id for s in layout.seats))
-        dies, *others = node_urls(cluster)
-        history = History(tmp_path / "history.jsonl")
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            world = World([show], 60, (0, 0), http)
-            people = [
-                Person(f"viewer-{n}", [dies, others[n % len(others)]], history, http, random.Random(n))
-                for n in range(VIEWERS)
-            ]
-            viewers = [Viewer(person, [show], world) for person in people]
-            watching = [asyncio.create_task(viewer.run()) for viewer in viewers]
-            buyer = await Client.connect(others[0])
+        yield cluster
 
-            async def hold(seat: str) -> None:
-                ask = {"show": show.id, "seats": [seat], "request_id": seat}
-                assert (await buyer.call("seats:hold", ask))["ok"], "whoever is elsewhere buys on"
 
-            async def all_see(*seats: str) -> None:
-                held = {show.seats.index(seat) for seat in seats}
+async def test_a_crowd_whose_node_dies_is_taken_up_by_the_others(storm: Cluster, tmp_path: Path) -> None:
+    layout = grid()
+    show = ShowSeats(await new_show(storm, "west", layout=layout), "west", tuple(s.id for s in layout.seats))
+    dies, *others = node_urls(storm)
+    history = History(tmp_path / "history.jsonl")
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        world = World([show], 60, (0, 0), http)
+        people = [
+            Person(f"viewer-{n}", [dies, others[n % len(others)]], history, http, random.Random(n))
+            for n in range(VIEWERS)
+        ]
+        viewers = [Viewer(person, [show], world) for person in people]
+        watching = [asyncio.create_task(viewer.run()) for viewer in viewers]
+        buyer = await Client.connect(others[0])
 
-                async def seen() -> bool:
-                    return all(
-                        {n for n, digit in enumerate(viewer.maps[show.id].digits) if digit == "1"} == held
-                        for viewer in viewers
-                    )
+        async def hold(seat: str) -> None:
+            ask = {"show": show.id, "seats": [seat], "request_id": seat}
+            assert (await buyer.call("seats:hold", ask))["ok"], "whoever is elsewhere buys on"
 
-                await until(seen, timeout_s=30)
+        async def all_see(*seats: str) -> None:
+            held = {show.seats.index(seat) for seat in seats}
 
-            await hold("A-1")
-            await all_see("A-1")
-            assert Counter(person.node for person in people) == {dies: VIEWERS}
-            cluster.rest(f"node {dies.rpartition(':')[2]}").signal(signal.SIGKILL)
-            # While they are away, and while they come.
-            await hold("A-2")
-            await hold("A-3")
-            await all_see("A-1", "A-2", "A-3")
-            await hold("A-4")
-            await all_see("A-1", "A-2", "A-3", "A-4")
-            assert Counter(person.node for person in people) == dict.fromkeys(others, VIEWERS // 2)
-            for task in watching:
-                task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
-            await asyncio.gather(*(person.close() for person in people), buyer.close())
-        history.close()
+            async def seen() -> bool:
+                return all(
+                    {n for n, digit in enumerate(viewer.maps[show.id].digits) if digit == "1"} == held
+                    for viewer in viewers
+                )
+
+            await until(seen, timeout_s=30)
+
+        await hold("A-1")
+        await all_see("A-1")
+        assert Counter(person.node for person in people) == {dies: VIEWERS}
+        storm.rest(f"node {dies.rpartition(':')[2]}").signal(signal.SIGKILL)
+        # While they are away, and while they come.
+        await hold("A-2")
+        await hold("A-3")
+        await all_see("A-1", "A-2", "A-3")
+        await hold("A-4")
+        await all_see("A-1", "A-2", "A-3", "A-4")
+        assert Counter(person.node for person in people) == dict.fromkeys(others, VIEWERS // 2)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        await asyncio.gather(*(person.close() for person in people), buyer.close())
+    history.close()
