@@ -181,7 +181,7 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
     ours = {name: child for name, child in region.children.items() if name.startswith(("node", "keeper"))}
     processes = {name: child.process for name, child in ours.items()}
     server(region, old).kill()
-    new = await promoted(region, old)
+    await promoted(region, old)
     wanted_then = len(crowd.wanted)
     await asyncio.gather(*buying)
     assert wanted_then > 0
@@ -202,7 +202,7 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
     await more.buy()
     assert len(more.booked) == 20
     await until(follows, timeout_s=60)
-    assert await master_port(region) == new
+    assert await master_port(region) != old
     crowd.booked |= more.booked
     await everything_adds_up(region, crowd, viewer)
     await viewer.close()
