@@ -28,12 +28,6 @@ def shows() -> dict[int, str]:
     return {show["seat_count"]: show["id"] for show in listed}
 
 
-def first_show() -> str:
-    """Return the first show that begins: the one that others may be buying for meanwhile."""
-    with urllib.request.urlopen(f"{URL}/api/v1/shows") as answer:
-        return str(json.load(answer)["shows"][0]["id"])
-
-
 async def open_show(page: Page, show: str) -> None:
     """Open a show and wait until its map is painted."""
     await page.goto(f"{URL}/shows/{show}")
@@ -112,12 +106,16 @@ async def main() -> None:
         await phone.screenshot(path=OUT / "phone-stadium.png")
         await lost_seat(browser, desktop, found[280])
         await kiosk(browser)
-        await control_room(browser, first_show(), json.loads(secrets)["OPERATOR_KEY"])
+        await control_room(browser, found[1000], json.loads(secrets)["OPERATOR_KEY"])
         await browser.close()
 
 
 async def control_room(browser: Browser, show: str, key: str) -> None:
-    """The control room after some minutes of life, and the replay of what has just been done to a show."""
+    """The control room while people buy, and the replay of what has just been done to a show."""
+    buyers = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "loadtest", "buyers", "--url", URL, "--show", show, "--seconds", "25"),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
     page = await browser.new_page(viewport={"width": 1280, "height": 1040}, color_scheme="light", locale="en-IN")
     await page.goto(f"{URL}/ops")
     await page.fill("#key", key)
@@ -125,6 +123,7 @@ async def control_room(browser: Browser, show: str, key: str) -> None:
     await page.wait_for_selector(".region dl")
     await page.wait_for_timeout(20_000)  # for the plots to have something to show
     await page.screenshot(path=OUT / "ops.png")
+    await buyers.wait()
     await page.goto(f"{URL}/ops/shows/{show}")
     await page.wait_for_selector(".log td")
     await page.click(".begin")

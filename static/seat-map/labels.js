@@ -15,7 +15,7 @@ import { FREE, UNKNOWN } from "./seat-states.js";
 const NEAR = 9;
 /** A label's size, CSS pixels; measuring sixty boxes in each frame of a zoom would cost more than it is worth. */
 const LETTER = 6.4;
-const SIZES = { full: { least: 76, tall: 46 }, name: { least: 40, tall: 27 }, gauge: { least: 22, tall: 9 } };
+const SIZES = { full: { least: 76, tall: 46 }, name: { least: 40, tall: 27 }, gauge: { least: 22, tall: 9 }, dot: { least: 12, tall: 9 } };
 /** While a zoom is under way the pane is stretched, and labels are put in order again this often. */
 const ARRANGE_MS = 90;
 const STRETCH = 1.25;
@@ -108,7 +108,7 @@ export class Labels {
   /** @param {Layout} layout @param {number} scale */
   _arrange({ sections }, scale) {
     /** @type {Form[][]} from the most telling to the least */
-    const ways = [["full"], ["name", "gauge"], ["gauge"]];
+    const ways = [["full"], ["name", "gauge", "dot"], ["gauge", "dot"]];
     // All with what is free in them, or none: a mixture reads as if it meant something.
     const [full, names, gauges] = ways.map((way) => fit(sections, way, scale));
     const named = names.filter((form) => form === "name").length;
@@ -147,7 +147,7 @@ function fit(sections, way, scale) {
 /** @param {Section} section @param {Form} form @param {number} scale @returns {Rect} CSS pixels from the plan's corner */
 function box(section, form, scale) {
   const { least, tall } = SIZES[form];
-  const half = Math.max(form === "gauge" ? 0 : section.name.length * LETTER + 18, least) / 2;
+  const half = Math.max(form === "gauge" || form === "dot" ? 0 : section.name.length * LETTER + 18, least) / 2;
   const [x, y] = [section.x * scale, section.y * scale];
   return { left: x - half, right: x + half, top: y - tall / 2, bottom: y + tall / 2 };
 }

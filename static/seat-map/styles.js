@@ -62,8 +62,10 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .gauge i { display: block; height: 100%; border-radius: 3px; background: var(--_accent); }
 .label.sold-out .label-name { text-decoration: line-through; text-decoration-thickness: 1px; color: var(--_muted); }
 .label.as-name { padding: 1px 6px 4px; font-size: 11px; }
-.as-name .label-free, .as-gauge .label-free, .as-gauge .label-name, .as-none { display: none; }
+.as-name .label-free, .as-gauge > span:not(.gauge), .as-dot > span:not(.gauge), .as-none { display: none; }
 .label.as-gauge { width: 22px; padding: 2px; border-radius: 6px; }
+.label.as-dot { width: 12px; padding: 2px; border-radius: 6px; }
+.as-dot .gauge { min-width: 0; }
 .grid { cursor: grab; touch-action: none; user-select: none; -webkit-user-select: none; outline-offset: -4px; }
 .grid:active { cursor: grabbing; }
 .grid.on-seat { cursor: pointer; }

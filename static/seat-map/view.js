@@ -156,10 +156,12 @@ export class View {
     this.recount(false);
   }
 
-  /** @param {boolean} now */
+  /** Count at once what is free, unless that was done a moment ago. @param {boolean} now even then */
   recount(now) {
     const count = () => {
+      clearTimeout(this._countTimer);
       this._countTimer = 0;
+      this._countAt = performance.now();
       if (!this.layout) return;
       const say = this._owner.say();
       this.labels.count(this.layout, this._owner.status, say);
@@ -167,8 +169,9 @@ export class View {
       this.count.textContent = this.labels.free < 0 ? "" : say.t("freeCount", { n: this.labels.free });
       this.wake();
     };
-    if (now) count();
-    else this._countTimer ||= setTimeout(count, COUNT_EVERY_MS);
+    const early = this._countAt + COUNT_EVERY_MS - performance.now();
+    if (now || early <= 0) count();
+    else this._countTimer ||= setTimeout(count, early);
   }
 
   /** Free seats in a section as of the last count, -1 while that is not known. @param {number} section */
