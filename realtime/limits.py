@@ -29,6 +29,8 @@ RELAY_TIMEOUT_S = 0.9
 """A region that does not answer within this is ``region_unavailable``; the promise to clients is 1 s."""
 START_S = 2.0
 """How long a node that starts waits for regions that it can't read before it serves the others."""
+FIRST_REQUEST_S = 30.0
+"""How long a connection may be open before anything is asked on it."""
 COMMAND_TIMEOUT_S = 15.0
 """How long an operator's command may take to come back from the keeper."""
 EXPIRY_POLL_MS = 100

@@ -18,6 +18,7 @@ import uvloop
 from aiohttp import web
 
 from realtime.dev.valkey import HOST
+from realtime.rooms.clients import Clients
 from realtime.rooms.fanout import Fanout, Line, encode
 from realtime.rooms.room import CHUNK
 from realtime.rooms.way import Way
@@ -45,7 +46,8 @@ class Server:
 
     def __init__(self, kind: str) -> None:
         """``kind`` is ``ours`` or ``emit``."""
-        self.sio = socketio.AsyncServer(async_mode="aiohttp", ping_interval=20)
+        manager = Clients() if kind == "ours" else None
+        self.sio = socketio.AsyncServer(client_manager=manager, async_mode="aiohttp", ping_interval=20)
         self._fanout = Fanout(self.sio) if kind == "ours" else None
         self._lines: list[Line | Way] = []
         self._seats = pack_seats(bytes(SEATS))

@@ -77,6 +77,8 @@ def _fan_out(run: dict[str, Any]) -> Iterator[Line]:
     yield Line("CPU a join", ours["cpu_us"], "us", **peer("cpu_us"))
     cheaper = ours["catchup"]["cpu_us"] < ours["cpu_us"]
     yield Line("CPU a refresh with `since`", ours["catchup"]["cpu_us"], "us", target="< a join", met=cheaper)
+    met = ours["leave_us"] < ours["cpu_us"]
+    yield Line("CPU a leave, when all leave at once", ours["leave_us"], "us", target="< a join", met=met)
     yield Line("memory an idle viewer", ours["kib"], "KiB", **kib, target="<= 1.2 Node.js", met=small)
 
 

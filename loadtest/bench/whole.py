@@ -22,6 +22,8 @@ MOST_AT_ONCE = 200
 QUIET_S = 0.08
 """Between two lone changes: longer than a tick."""
 ROW = struct.Struct("=4q")
+IDLE = 0.1
+"""Share of a core that a node without work takes at most."""
 STEP_S = 0.01
 """A storm's changes come in pipelines this far apart."""
 
@@ -38,7 +40,7 @@ async def sell_half(here: Installation, show: str, seats: int) -> None:
 
 
 async def joins(bench: Bench, here: Installation, show: str, viewers: int) -> Row:
-    """All come at once, each answered with its snapshot; then all refresh, without and with ``since``."""
+    """All come at once, each answered with its snapshot; all refresh, without and with ``since``; and all leave."""
     cpu, rss = here.node.cpu_s, here.node.rss_bytes
     with running(bench.crowd(here.port, viewers, show)) as crowd:
         first = await asyncio.to_thread(crowd.hear)
@@ -50,8 +52,19 @@ async def joins(bench: Bench, here: Installation, show: str, viewers: int) -> Ro
             cpu = here.node.cpu_s
             again = await ask(crowd, name)
             row[name] = {"seconds": again["seconds"], "cpu_us": (here.node.cpu_s - cpu) / viewers * 1e6}
-    await asyncio.sleep(SETTLE_S)
+        cpu = here.node.cpu_s
+    row["leave_us"] = (await _idle(here) - cpu) / viewers * 1e6
     return row
+
+
+async def _idle(here: Installation) -> float:
+    """Wait until the node has nothing to do any more; return its CPU time."""
+    now = here.node.cpu_s
+    while True:
+        await asyncio.sleep(SETTLE_S)
+        before, now = now, here.node.cpu_s
+        if now - before < IDLE * SETTLE_S:
+            return now
 
 
 class Storm:

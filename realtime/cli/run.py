@@ -12,6 +12,7 @@ from aiohttp import web
 import realtime
 from realtime.cli.common import load_settings, run, stop_on_signals
 from realtime.keeper import service
+from realtime.rooms.door import Runner
 from realtime.settings import Settings
 from realtime.web.app import make_app
 
@@ -33,9 +34,7 @@ def node(topology: Path, region: str, port: int, host: str) -> None:
 async def _node(settings: Settings, region: str, host: str, port: int) -> None:
     _raise_file_limit()
     stop = stop_on_signals()
-    runner = web.AppRunner(
-        make_app(settings, region, static=static_folder()), access_log=None, shutdown_timeout=SHUTDOWN_S
-    )
+    runner = Runner(make_app(settings, region, static=static_folder()), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         try:

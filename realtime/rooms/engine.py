@@ -25,6 +25,7 @@ from aiohttp.web_protocol import RequestHandler
 from engineio import packet
 from engineio.async_socket import AsyncSocket
 
+from realtime.rooms.door import Handshake
 from realtime.rooms.way import BINARY, Inbox, Way, file_of, frame_of, reads_frames
 
 
@@ -69,7 +70,14 @@ def install(sio: socketio.AsyncServer) -> bool:
     if not _as_expected(sio):
         return False
     # A copy: the module's own dictionary serves every other server in the process.
-    sio.eio._async = {**sio.eio._async, "websocket": _driver(sio.eio._async["websocket"])}
+    parts = sio.eio._async
+    sio.eio._async = {
+        **parts,
+        "websocket": _driver(parts["websocket"]),
+        "translate_request": lambda asked: (
+            asked.environ if isinstance(asked, Handshake) else parts["translate_request"](asked)
+        ),
+    }
     plainly = sio.eio.start_background_task
 
     def start(target: Any, *args: Any, **kwargs: Any) -> Any:
@@ -121,10 +129,21 @@ def _driver(base: Any) -> Any:
         """Shakes hands, and takes the connection over; leaves one that began by long-polling to the framework."""
 
         async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
-            request = environ["aiohttp.request"]
             session = self.handler.__self__
+            handshake: Handshake | None = environ.get("tt.handshake")
+            if handshake is not None:
+                handshake.taken = True
+                _begin(session, handshake.transport, handshake.key, inbox)
+                environ.clear()
+                return web.Response()  # to nobody
+            request = environ["aiohttp.request"]
             self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
-            if session.connected or not self._sock.can_prepare(request).ok:
+            shakes = self._sock.can_prepare(request).ok
+            if not shakes and not session.connected:
+                # The framework would remember what has never begun until its ping is missed.
+                await session.close(wait=False, abort=True)
+                self.server.sockets.pop(session.sid, None)
+            if session.connected or not shakes:
                 self.writing = False
                 await self._sock.prepare(request)
                 file_of(request.transport)
@@ -154,19 +173,26 @@ def _take_over(request: web.Request, session: Any, inbox: Inbox) -> None:
     protocol: Any = request.protocol
     transport = protocol.transport
     tail, protocol._message_tail = protocol._message_tail, b""
-    accept = base64.b64encode(hashlib.sha1(request.headers["Sec-WebSocket-Key"].encode() + WS_KEY).digest())
+    protocol.transport = None  # or it would be closed
+    protocol.connection_lost(None)
+    way = _begin(session, transport, request.headers["Sec-WebSocket-Key"], inbox)
+    if tail:
+        way.data_received(tail)
+
+
+def _begin(session: Any, transport: asyncio.Transport, key: str, inbox: Inbox) -> Way:
+    """Shake hands, and let the connection be the session's."""
+    accept = base64.b64encode(hashlib.sha1(key.encode() + WS_KEY).digest())
     first = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
     while not session.queue.empty():
         first += _framed(session.queue.get_nowait())
-    transport.write(first)
-    protocol.transport = None  # or it would be closed
-    protocol.connection_lost(None)
-    way = session.tt_way = Way(session, transport, inbox)
+    way: Way = Way(session, transport, inbox)
+    session.tt_way = way
     transport.set_protocol(way)
     session.queue = Outlet(way)
     session.connected = session.upgraded = True
-    if tail:
-        way.data_received(tail)
+    way.write(first)
+    return way

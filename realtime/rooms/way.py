@@ -177,7 +177,8 @@ def file_of(transport: asyncio.Transport) -> int:
     if socket is None or transport.get_extra_info("sslcontext") is not None:
         return -1
     file = int(socket.fileno())
-    own = sockets.socket(fileno=file)
+    # Told what it is, it asks the kernel nothing.
+    own = sockets.socket(socket.family, socket.type, socket.proto, file)
     try:
         own.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, limits.VIEWER_KERNEL_BYTES // 2)  # Linux doubles it
     finally:

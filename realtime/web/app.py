@@ -16,11 +16,14 @@ from typing import Any
 import orjson
 import socketio
 from aiohttp import web
+from socketio import packet as socketio_packet
 
 from realtime import limits
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
+from realtime.rooms.clients import Clients
 from realtime.rooms.directory import Directory
+from realtime.rooms.door import ENTRANCE, Entrance
 from realtime.rooms.feed import Feed, Listener
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
@@ -51,6 +54,12 @@ class _Json:
     loads = staticmethod(orjson.loads)
 
 
+class _Packet(socketio_packet.Packet):  # type: ignore[misc]
+    """A packet as the framework makes it, which does not look for bytes in everything that is sent: there are none."""
+
+    uses_binary_events = False
+
+
 class _News(Listener):
     """Brings what feeds say of holds and bookings to the events."""
 
@@ -74,12 +83,14 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     payments = payment_service(settings)
     identities = Identities(settings.secret)
     sio = socketio.AsyncServer(
+        client_manager=Clients(),
         async_mode="aiohttp",
         cors_allowed_origins=[*pages.origins(nodes), *topology.origins] or None,
         max_http_buffer_size=limits.MAX_EVENT_BYTES,
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
         http_compression=False,
+        serializer=_Packet,
         json=_Json,
         logger=False,
     )
@@ -101,6 +112,9 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     sio.attach(app)
+    entrance = Entrance(sio) if rooms.fanout.fast else None
+    if entrance is not None:
+        app[ENTRANCE] = entrance
     routes = [*api.routes(), *kiosk.routes(settings.kiosk_pin), *control.routes()]
     document = openapi.document(routes)
     operators = Operators(settings.operator_key)
@@ -136,6 +150,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         yield
         present.cancel()
         await asyncio.gather(present, return_exceptions=True)
+        if entrance is not None:
+            entrance.close()
         await sio.shutdown()
         await events.close()
         await rooms.close()

@@ -78,7 +78,7 @@ class Events:
             return await self._unknown("connect", sid, environ)
         token = auth.get("token") if isinstance(auth, dict) else None
         try:
-            owner = self._identities.owner(token) if token is not None else self._identities.new()[0]
+            owner = self._identities.owner(token) if token is not None else self._identities.new()
         except TicketError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
         self._clients[sid] = _Client(owner, Bucket(asyncio.get_running_loop().time()))

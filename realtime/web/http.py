@@ -132,8 +132,8 @@ class Api:
 
     async def _session(self, request: web.Request) -> web.Response:
         self._address_buckets.take(request.remote or "", asyncio.get_running_loop().time())
-        owner, token = self._identities.new()
-        return json_answer({"owner": owner, "token": token})
+        owner = self._identities.new()
+        return json_answer({"owner": owner, "token": self._identities.token(owner)})
 
     async def _theatres(self, _request: web.Request) -> web.Response:
         return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})

@@ -17,7 +17,9 @@ from realtime.dev import valkey
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Show, Theatre
+from realtime.rooms.clients import Clients
 from realtime.rooms.directory import Directory
+from realtime.rooms.door import ENTRANCE, Entrance, Runner
 from realtime.rooms.feed import Feed
 from realtime.rooms.rooms import Rooms
 from realtime.topology import Plain, Region, Topology
@@ -114,7 +116,7 @@ async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = T
     theatre = Theatre("gateway", "Gateway", "Mumbai", "west")
     await master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
     await master.command("HSET", keys.SHOWS, SHOW.id, wire.encode_show(SHOW))
-    sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=None)
+    sio = socketio.AsyncServer(client_manager=Clients(), async_mode="aiohttp", cors_allowed_origins=None)
     parts = sio.eio._async
     if not fast:
         # As with a framework that is built otherwise: the guard must notice and fall back.
@@ -146,7 +148,9 @@ async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = T
     sio.on("show:unwatch", unwatch)
     app = web.Application()
     sio.attach(app)
-    runner = web.AppRunner(app, shutdown_timeout=1)
+    if fast:
+        app[ENTRANCE] = Entrance(sio)
+    runner = Runner(app, shutdown_timeout=1)
     await runner.setup()
     port = valkey.free_port()
     await web.TCPSite(runner, valkey.HOST, port).start()

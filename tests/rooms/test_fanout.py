@@ -15,6 +15,8 @@ from engineio.async_socket import AsyncSocket
 from realtime import limits
 from realtime.dev import valkey
 from realtime.rooms import engine
+from realtime.rooms.clients import Clients
+from realtime.rooms.door import ENTRANCE, Entrance, Runner
 from realtime.rooms.fanout import Fanout, encode
 from tests.cluster import until
 
@@ -22,8 +24,11 @@ from tests.cluster import until
 class Server:
     """A Socket.IO server with nothing but a fan-out."""
 
-    def __init__(self, *, fast: bool, **options: Any) -> None:
-        self.sio = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins=None, **options)
+    def __init__(self, *, fast: bool, door: bool = False, **options: Any) -> None:
+        manager = Clients() if fast else None
+        self.sio = socketio.AsyncServer(
+            client_manager=manager, async_mode="aiohttp", cors_allowed_origins=None, **options
+        )
         parts = self.sio.eio._async
         if not fast:
             self.sio.eio._async = {}
@@ -36,7 +41,10 @@ class Server:
         self.sio.on("disconnect", self._disconnect)
         app = web.Application()
         self.sio.attach(app)
-        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        self.entrance = Entrance(self.sio)
+        if door:
+            app[ENTRANCE] = self.entrance
+        self._runner = Runner(app, shutdown_timeout=1)
         self.url = ""
 
     async def _connect(self, sid: str, *_more: Any) -> None:
@@ -52,14 +60,15 @@ class Server:
         self.url = f"http://{valkey.HOST}:{port}"
 
     async def stop(self) -> None:
+        self.entrance.close()
         await self.sio.shutdown()
         await self.fanout.close()
         await self._runner.cleanup()
 
 
-@pytest.fixture(params=[True, False], ids=["direct", "emit"])
+@pytest.fixture(params=["door", "aiohttp", "emit"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    each = Server(fast=request.param)
+    each = Server(fast=request.param != "emit", door=request.param == "door")
     await each.start()
     yield each
     await each.stop()

@@ -35,7 +35,7 @@ async def declare(node: Node, count: int) -> list[str]:
 
 def sid_of(node: Node) -> str:
     """Return the only connection's Socket.IO session."""
-    (sid,) = node.sio.manager.rooms["/"][None]
+    ((sid, _carrier),) = node.sio.manager.get_participants("/", None)
     return str(sid)
 
 

@@ -1,4 +1,4 @@
-"""A WebSocket that was taken over from aiohttp, spoken to byte by byte: whole, cut, wrong, too much, and gone."""
+"""A WebSocket of ours, let in by the door or by aiohttp, spoken to byte by byte: whole, cut, wrong, too much, gone."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Peer:
         return await self.reader.read(1) == b""
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    each = Server(fast=True, max_http_buffer_size=20_000)
+@pytest.fixture(params=["door", "aiohttp"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    each = Server(fast=True, door=request.param == "door", max_http_buffer_size=20_000)
     each.sio.on("echo", lambda _sid, what: what)
     await each.start()
     yield each

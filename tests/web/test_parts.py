@@ -21,10 +21,11 @@ SECRET = "a secret for the tests"
 
 
 def test_a_token_is_read_by_every_node_of_the_installation_and_no_other() -> None:
-    owner, token = Identities(SECRET).new()
+    owner = Identities.new()
+    token = Identities(SECRET).token(owner)
     assert Identities(SECRET).owner(token) == owner
     # Not the last character: two bits of that say nothing.
-    for bad in (("A" if token[0] != "A" else "B") + token[1:], token[:-2], "", None, 5, token * 50):
+    for bad in (("A" if token[0] != "A" else "B") + token[1:], token[:-2], "", None, 5, token * 50, "\udc80" + token):
         with pytest.raises(Unauthorized):
             Identities(SECRET).owner(bad)
     with pytest.raises(Unauthorized):

@@ -1,0 +1,144 @@
+"""How connections come in: handshakes that are let in, those that aiohttp answers, and those that never ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import socketio
+from aiohttp import ClientSession
+
+from realtime import limits
+from realtime.dev import valkey
+from realtime.rooms.clients import Clients
+from tests.cluster import until
+from tests.rooms.test_fanout import Server
+from tests.rooms.test_way import all_gone, frame, handshake
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    monkeypatch.setattr(limits, "FIRST_REQUEST_S", 0.3)
+    each = Server(fast=True, door=True)
+    await each.start()
+    yield each
+    await each.stop()
+
+
+async def says(server: Server, *parts: bytes) -> bytes:
+    """Send parts, each by itself; return the head of the answer."""
+    reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
+    for part in parts:
+        writer.write(part)
+        await asyncio.sleep(0.02)
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return head
+
+
+def with_lines(ask: bytes, *lines: bytes) -> bytes:
+    return ask.replace(b"\r\n\r\n", b"".join(b"\r\n" + line for line in lines) + b"\r\n\r\n")
+
+
+async def test_a_handshake_is_let_in_past_aiohttp_and_others_by_it(server: Server) -> None:
+    whole = handshake(server)
+    cut = whole[:40], whole[40:]
+    for parts, by_aiohttp in (((whole,), 0), (cut, 1), ((whole + frame(b"40"),), 2)):
+        assert (await says(server, *parts)).startswith(b"HTTP/1.1 101 ")
+        assert server.entrance.server is not None
+        assert server.entrance.server.requests_count == by_aiohttp
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ((b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 12"), b"400"),
+        ((b"dGhlIHNhbXBsZSBub25jZQ==", b"short"), b"400"),
+        ((b"EIO=4", b"EIO=3"), b"400"),
+        ((b"transport=websocket", b"transport=pigeon"), b"400"),
+        ((b"EIO=4", b"sid=nobody&EIO=4"), b"400"),
+        ((b"/socket.io/", b"/elsewhere/"), b"404"),
+        ((b"GET", b"PUT"), b"405"),
+        ((b" HTTP/1.1", b" HTTP/banana"), b"400"),
+        ((b"Host: ", b"Host\0: "), b"400"),
+    ],
+)
+async def test_what_is_wrong_is_refused_as_ever(server: Server, change: tuple[bytes, bytes], status: bytes) -> None:
+    assert (await says(server, handshake(server).replace(*change))).split()[1] == status
+    assert not server.sio.eio.sockets
+
+
+async def test_a_page_of_another_origin_is_refused(server: Server) -> None:
+    own = with_lines(handshake(server), b"Origin: " + server.url.encode())
+    assert (await says(server, own)).startswith(b"HTTP/1.1 101 ")
+    other = with_lines(handshake(server), b"Origin: http://elsewhere.example")
+    assert (await says(server, other)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_header_that_comes_twice_counts_as_both(server: Server) -> None:
+    twice = with_lines(handshake(server), b"Origin: " + server.url.encode(), b"Origin: http://elsewhere.example")
+    assert (await says(server, twice)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_who_asks_nothing_is_sent_away_and_who_leaves_is_forgotten(server: Server) -> None:
+    reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
+    assert await reader.read() == b""
+    writer.close()
+    _reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
+    writer.close()
+
+    async def nobody() -> bool:
+        return not server.entrance.doors
+
+    await until(nobody)
+
+
+async def test_who_leaves_in_the_middle_of_the_handshake_leaves_nothing_behind(server: Server) -> None:
+    for _ in range(20):
+        _reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
+        writer.write(handshake(server))
+        assert writer.transport is not None
+        writer.transport.abort()
+
+    async def nothing() -> bool:
+        return not server.sio.eio.sockets and not server.entrance.doors
+
+    await until(nothing)
+
+
+async def test_http_and_long_polling_that_upgrades_go_through_the_door(server: Server) -> None:
+    async with ClientSession() as session, session.get(server.url + "/nothing") as answer:
+        assert answer.status == 404
+    client = socketio.AsyncClient()
+    await client.connect(server.url, transports=["polling", "websocket"])
+
+    async def upgraded() -> bool:
+        return str(client.transport()) == "websocket"
+
+    await until(upgraded)
+    await client.disconnect()
+    await all_gone(server)
+
+
+async def test_clients_come_and_go_without_a_trace() -> None:
+    clients = Clients()
+    sio = socketio.AsyncServer(client_manager=clients, async_mode="aiohttp")
+    one, other = await clients.pre_connect("e1", "/"), await clients.pre_connect("e2", "/")
+    assert one and other and await clients.pre_connect("e1", "/") is None
+    assert not clients.is_connected(one, "/")
+    await clients.connect(one, "/")
+    await clients.connect(other, "/")
+    assert clients.is_connected(one, "/") and not clients.is_connected(None, "/")
+    assert (clients.sid_from_eio_sid("e1", "/"), clients.eio_sid_from_sid(one, "/")) == (one, "e1")
+    assert list(clients.get_participants("/", one)) == [(one, "e1")]
+    assert dict(clients.get_participants("/", None)) == {one: "e1", other: "e2"}
+    assert clients.pre_disconnect(one, "/") == "e1"
+    assert not clients.is_connected(one, "/") and clients.eio_sid_from_sid(one, "/") == "e1"
+    await clients.disconnect(one, "/")
+    await clients.disconnect(one, "/")
+    assert clients.sid_from_eio_sid("e1", "/") is None and list(clients.get_participants("/", one)) == []
+    with pytest.raises(NotImplementedError):
+        await sio.enter_room(other, "a room")
+    await clients.disconnect(other, "/")
+    assert not any((clients._carriers, clients._sids, clients._coming, clients._going))
