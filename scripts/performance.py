@@ -111,7 +111,7 @@ def on_paper(run: dict[str, Any]) -> str:
     storm, writes, nodes, regions = run["storm"], run["writes"], 15, 3
     # A node shall not be busier than 70 % of its core: what is left answers joins, pollers and holds in time.
     viewers = int(storm["viewers"] * min(1.0, 70 / storm["core_percent"]))
-    memory = viewers * run["joins"]["kib"] / 1024 / 1024
+    memory = viewers * run["joins"]["kib"] / 1024
     return "\n".join(
         [
             "## What 15 nodes carry, on paper",
@@ -119,12 +119,13 @@ def on_paper(run: dict[str, Any]) -> str:
             f"Five nodes in each of three regions, a core like this one each, in the worst case (all its viewers on "
             f"one show with {storm['rate']:,.0f} changes a second) at most 70 % busy:",
             "",
-            f"- viewers: {nodes} x {viewers:,} = {nodes * viewers:,}, with {memory:.1f} GB of memory a node for them;",
+            f"- viewers: {nodes} x {viewers:,} = {nodes * viewers:,}, with {memory:,.0f} MB of memory a node for them;",
             f"- joins: {nodes} x {1e6 / run['joins']['cpu_us']:,.0f} a second, if nodes do nothing else: a full house "
             f"that comes back at once is in after {viewers * run['joins']['cpu_us'] / 1e6:.0f} s;",
             f"- pollers: {nodes} x {run['http']['unchanged']['per_core_s']:,.0f} requests a second, likewise;",
             f"- holds: {nodes} x {writes['holds']['per_core_s']:,.0f} a second at the nodes, and {regions} x "
-            f"{writes['function']['hold']:,.0f} at the lock masters, one core each: the lesser counts.",
+            f"{writes['function']['alone']:,.0f} at the lock masters, one core each, if none come together "
+            f"({writes['function']['hold']:,.0f} if 50 do): the lesser counts.",
             "",
             "This is arithmetic, not a measurement: a network, TLS in front and slower cores take their share.",
         ]

@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hiredis
 
@@ -15,11 +16,11 @@ from loadtest.bench.programs import cpu_of
 from realtime import keys, limits
 from realtime.dev import valkey
 from realtime.locks.master import LIBRARY
+from realtime.locks.seats import HOLDS_A_CALL
 
-SHOW = "west-bench"
-CALLS = 20_000
+CALLS = 60_000
 DEPTH = 512
-"""Calls in one pipeline, as a node has them."""
+"""Holds in one pipeline, as a node has them."""
 BARE = """#!lua name=bare
 redis.register_function('bare_hold', function(keys, args)
   redis.call('SETRANGE', keys[1], args[1], '11')
@@ -31,7 +32,10 @@ end)
 
 
 def hold_function(bench: Bench, calls: int = CALLS) -> Row:
-    """Return calls a second of the master's CPU, for both."""
+    """Return holds a second of the master's CPU: the bare ones, ours as a busy node asks for them, and each by itself.
+
+    ``share`` and ``alone_share`` are those of the bare ones.
+    """
     with tempfile.TemporaryDirectory() as folder:
         server = valkey.start(Path(folder))
         try:
@@ -40,27 +44,35 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
                 os.sched_setaffinity(server.process.pid, {bench.server_core})
             link = Link(server.port)
             link.call([("FUNCTION", "LOAD", LIBRARY.read_text()), ("FUNCTION", "LOAD", BARE)])
-            ours = keys.show(SHOW)
-            declare = ("FCALL", "tt_declare", len(ours), *ours, "e1", 2 * calls, "open", 480_000, 10, 1)
-            link.call([declare, ("SET", "seats", "0" * 2 * calls)])
-            terms = (limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS)
-            held = [("FCALL", "tt_hold", len(ours), *ours, *_pair(n), *terms) for n in range(calls)]
             bare = [("FCALL", "bare_hold", 3, "seats", "meta", "changes", 2 * n) for n in range(calls)]
+            link.call([("SET", "seats", "0" * 2 * calls)])
             row: Row = {}
             work: Sequence[tuple[object, ...]]
-            for name, work in (("bare", bare), ("hold", held)):
+            for name, work, together in (
+                ("bare", bare, 1),
+                ("hold", _holds(link, "west-together", calls, HOLDS_A_CALL), HOLDS_A_CALL),
+                ("alone", _holds(link, "west-alone", calls, 1), 1),
+            ):
                 before = cpu_of(server.process.pid)
-                replies = link.call(work)
+                replies = link.call(work, DEPTH // together)
                 row[name] = calls / max(cpu_of(server.process.pid) - before, 0.01)
-                if name == "hold" and any(reply[0] != b"ok" for reply in replies):
+                if name != "bare" and any(each[0] != b"ok" for reply in replies for each in reply[1]):
                     raise RuntimeError(f"a hold was refused: {replies[-1]}")
-            return {**row, "share": row["hold"] / row["bare"]}
+            return {**row, "share": row["hold"] / row["bare"], "alone_share": row["alone"] / row["bare"]}
         finally:
             server.kill()
 
 
-def _pair(n: int) -> tuple[str, str, str]:
-    return f"{SHOW}.h{n:0>22}", f"owner-{n:0>10}", f"{2 * n},{2 * n + 1}"
+def _holds(link: Link, show: str, count: int, together: int) -> list[tuple[object, ...]]:
+    """Declare a show; return the calls that hold all its seats, two by two, so many holds a call."""
+    names = keys.show(show)
+    link.call([("FCALL", "tt_declare", len(names), *names, "e1", 2 * count, "open", 480_000, 10, 1)])
+    head = ("FCALL", "tt_holds", len(names), *names, limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS)
+    return [
+        (*head, *(part for n in range(start, start + together)
+                  for part in (f"{show}.h{n:0>22}", f"owner-{n:0>10}", f"{2 * n},{2 * n + 1}")))
+        for start in range(0, count, together)
+    ]  # fmt: skip
 
 
 class Link:
@@ -70,15 +82,15 @@ class Link:
         """Connect."""
         self._socket = socket.create_connection((valkey.HOST, port))
 
-    def call(self, commands: Sequence[tuple[object, ...]]) -> list[list[bytes]]:
-        """Send commands, ``DEPTH`` at a time; return the replies. Raises what the server refuses."""
-        replies: list[list[bytes]] = []
+    def call(self, commands: Sequence[tuple[object, ...]], depth: int = DEPTH) -> list[list[Any]]:
+        """Send commands, ``depth`` at a time; return the replies. Raises what the server refuses."""
+        replies: list[list[Any]] = []
         packed = [
             hiredis.pack_command(tuple(str(part) for part in command))  # type: ignore[arg-type]
             for command in commands
         ]
-        for start in range(0, len(packed), DEPTH):
-            batch = packed[start : start + DEPTH]
+        for start in range(0, len(packed), depth):
+            batch = packed[start : start + depth]
             self._socket.sendall(b"".join(batch))
             reader = hiredis.Reader()
             for _ in batch:

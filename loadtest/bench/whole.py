@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtest.bench.installation import Installation
 from loadtest.bench.peers import SETTLE_S, TICK_S, WINDOW, Bench, Row
 from loadtest.bench.programs import Program, running
-from realtime import keys
+from realtime import keys, limits
 from realtime.dev.valkey import HOST
 
 POLLERS = 64
@@ -97,8 +97,12 @@ class Storm:
             pair, self._pair = self._pair, self._pair + 1
             self.version += 1
             self.asked_us[self.version] = now
-            calls.append(self._here.locks.hold(f"{self._show}.h{pair:0>22}", f"o{pair}", [2 * pair, 2 * pair + 1]))
-        await asyncio.gather(*calls)
+            # Not by ``SeatLocks.hold``: holds of one moment would be one change.
+            hold = (f"{self._show}.h{pair:0>22}", f"o{pair}", f"{2 * pair},{2 * pair + 1}")
+            terms = (limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS)
+            calls.append(self._here.master.call("tt_hold", keys.show(self._show), *hold, *terms))
+        if any(reply[0] != b"ok" for reply in await asyncio.gather(*calls)):
+            raise RuntimeError("a hold was refused")
 
 
 def ages(log: Path, storm: Storm) -> Row:

@@ -45,6 +45,7 @@ class Reconciler:
         self._locks = locks
         self._declare = Declarations(master, locks)
         self._distrusted = False
+        self._equipped = False
 
     async def ready(self) -> str | None:
         """Return the reign under which the master is in order; it is put in order if it is this keeper's turn.
@@ -54,6 +55,10 @@ class Reconciler:
         term = term_of(await self._master.command("INFO", "server", "replication"))
         mark = await self._master.command("GET", keys.RECONCILED)
         if not self._distrusted and put_right_in(mark, term):
+            if not self._equipped:
+                # The keepers of a new release bring its functions to a master that goes on as it is.
+                await self._master.load_functions()
+                self._equipped = True
             return str(mark.decode())
         token = secrets.token_hex(8).encode()
         if not await self._master.command("SET", keys.RECONCILING, token, "NX", "PX", TURN_MS):

@@ -100,10 +100,14 @@ class LockMaster:
 
     async def call(self, function: str, keys: list[str], *args: str | int | bytes) -> Any:
         """Call a function of ``seats.lua``; return its raw reply. Raises ``RegionUnavailable``, ``Overloaded``."""
-        return await self.command("FCALL", function, len(keys), *keys, *args)
+        return await self.post("FCALL", function, len(keys), *keys, *args)
 
     async def command(self, *args: str | int | bytes) -> Any:
         """Send one command; return its raw reply (bytes, int, list). A refusal of the command is redis-py's error."""
+        return await self.post(*args)
+
+    def post(self, *args: str | int | bytes) -> asyncio.Future[Any]:
+        """Take a command in, behind those before; the future is what ``command`` returns or raises."""
         loop = asyncio.get_running_loop()
         if self._closed or loop.time() < self._down_until:
             raise RegionUnavailable(region=self.region)
@@ -115,7 +119,7 @@ class LockMaster:
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._flush)
-        return await answer
+        return answer
 
     async def load_functions(self) -> None:
         """Load ``seats.lua`` unless the master has this version or a later one."""

@@ -13,7 +13,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   8 outbox    stream  what the keepers carry to the ledger
   9 changes   channel what viewers are told
  10 notices   channel what owners are told
- 11 log       stream  what happened, for operators: kind, hold, version, change (as published); the last LOG entries
+ 11 log       stream  what happened, for operators: kind, hold (ids), change (as published); the last LOG entries
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected.
 
@@ -30,7 +30,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 5
+local VERSION = 6
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local LIST = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG = 20000 -- events of a show that are kept, about
@@ -144,13 +144,21 @@ local function free(K, id, seats, change)
   redis.call('HDEL', K.taken, unpack(own))
 end
 
-local function note(K, kind, id, version, message)
+local function note(K, kind, id, message)
   -- A process of an older version names no log, and an error here would come after seats were changed.
   if not K.log then return end
-  redis.call('XADD', K.log, 'MAXLEN', '~', LOG, '*', 'kind', kind, 'hold', id, 'version', version, 'change', message)
+  redis.call('XADD', K.log, 'MAXLEN', '~', LOG, '*', 'kind', kind, 'hold', id, 'change', message)
 end
 
--- Publish what changed, and note it: one version, one message. Seats are sorted into lists by status.
+-- Tell viewers what changed, and note it: one version, one message. `lists` is the JSON of the lists by status.
+local function announce(K, show, lists, kind, id)
+  local version = redis.call('HINCRBY', K.meta, 'version', 1)
+  local message = '{"epoch":"' .. show.epoch .. '","version":' .. version .. ',' .. lists .. '}'
+  redis.call('PUBLISH', K.changes, message)
+  note(K, kind, id, message)
+end
+
+-- Announce a change, if it is one. Seats are sorted into lists by status.
 local function publish(K, show, change, kind, id)
   local lists = {}
   for seat, digit in pairs(change) do
@@ -166,10 +174,7 @@ local function publish(K, show, change, kind, id)
   for digit, list in pairs(lists) do
     parts[#parts + 1] = '"' .. LIST[digit] .. '":[' .. table.concat(list, ',') .. ']'
   end
-  local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  local message = '{"epoch":"' .. show.epoch .. '","version":' .. version .. ',' .. table.concat(parts, ',') .. '}'
-  redis.call('PUBLISH', K.changes, message)
-  note(K, kind, id, version, message)
+  announce(K, show, table.concat(parts, ','), kind, id)
 end
 
 local function notice(K, kind, id, owner)
@@ -235,14 +240,15 @@ local function same_seats(a, b)
   return true
 end
 
--- tt_hold  id, owner, seats (csv, ascending), max_holds, keep  ->  ok, record, now
--- All or nothing. The id is made from owner and request_id, so the same request finds its own hold again.
--- Publishes the seats as held (and what lapsed holds gave back).
-local function hold(keys, args)
-  local K, id, owner, seats, keep = names(keys), args[1], args[2], split(args[3]), tonumber(args[5])
-  local show = load_show(K)
-  if not show then return { 'show_not_found' } end
-  local at = now_ms()
+local function new_record(owner, csv, deadline)
+  return '{"owner":"' .. owner .. '","seats":[' .. csv .. '],"state":"held","expires_at":' .. deadline
+    .. ',"extensions":0}'
+end
+
+-- Hold seats, or say why not; publishes them as held (and what lapsed holds gave back). All or nothing. The id is made
+-- from owner and request_id, so the same request finds its own hold again.
+local function hold_one(K, show, at, id, owner, csv, most, keep)
+  local seats = split(csv)
   local record = redis.call('HGET', K.holds, id)
   if record then
     local known = cjson.decode(record)
@@ -266,20 +272,110 @@ local function hold(keys, args)
   for _, gone in pairs(lapsed) do
     if gone.owner == owner then others = others - 1 end
   end
-  if others >= tonumber(args[4]) then return { 'too_many_holds' } end
+  if others >= most then return { 'too_many_holds' } end
 
   local change = {}
   sweep(K, lapsed, at, keep, change)
   paint(K, seats, HELD, change)
   take(K, id, seats)
   local deadline = string.format('%.0f', at + show.hold_ms)
-  record = '{"owner":"' .. owner .. '","seats":[' .. args[3] .. '],"state":"held","expires_at":' .. deadline
-    .. ',"extensions":0}'
+  record = new_record(owner, csv, deadline)
   redis.call('HSET', K.holds, id, record)
   redis.call('ZADD', K.deadlines, deadline, id)
   one_more(K, owner)
   publish(K, show, change, 'held', id)
   return { 'ok', record, at }
+end
+
+-- Holds that nothing stands in the way of, decided but not written yet.
+local function new_run()
+  return {
+    ids = {}, lists = {}, firsts = {}, counts = {}, taken = {}, records = {}, deadlines = {},
+    seats = {}, known = {}, owners = {},
+  }
+end
+
+-- The usual case: some free neighbours, for an owner who may have them. Notes the hold in `run` and returns its record;
+-- returns nil where hold_one has to look closer. Reads only.
+local function easy(run, K, show, deadline, id, owner, csv, most)
+  if run.known[id] or redis.call('HEXISTS', K.holds, id) == 1 then return nil end
+  local taken, count, first, last = run.taken, 0, nil, nil
+  for seat in string.gmatch(csv, '%d+') do
+    first = first or tonumber(seat)
+    last = seat
+    count = count + 1
+  end
+  last = tonumber(last)
+  if count == 0 or count > show.max_seats or last - first ~= count - 1 or last >= show.size then return nil end
+  for seat = first, last do
+    if run.seats[seat] then return nil end
+  end
+  if redis.call('GETRANGE', K.seats, first, last) ~= string.rep(FREE, count) then return nil end
+  local others = run.owners[owner] or tonumber(redis.call('HGET', K.owners, owner) or 0)
+  if others >= most then return nil end
+
+  local n = #run.ids + 1
+  local record = new_record(owner, csv, deadline)
+  run.ids[n], run.lists[n], run.firsts[n], run.counts[n] = id, csv, first, count
+  run.known[id], run.owners[owner] = true, others + 1
+  run.records[2 * n - 1], run.records[2 * n] = id, record
+  run.deadlines[2 * n - 1], run.deadlines[2 * n] = deadline, id
+  for seat = first, last do
+    run.seats[seat] = true
+    taken[#taken + 1] = seat
+    taken[#taken + 1] = id
+  end
+  return record
+end
+
+-- Write a run, and publish its seats as held: one change.
+local function write(run, K, show)
+  if #run.ids == 0 then return end
+  for n, first in ipairs(run.firsts) do
+    redis.call('SETRANGE', K.seats, first, string.rep(HELD, run.counts[n]))
+  end
+  local owners = {}
+  for owner, count in pairs(run.owners) do
+    owners[#owners + 1] = owner
+    owners[#owners + 1] = count
+  end
+  set_fields(K.taken, run.taken)
+  set_fields(K.holds, run.records)
+  set_fields(K.owners, owners)
+  redis.call('ZADD', K.deadlines, unpack(run.deadlines))
+  announce(K, show, '"held":[' .. table.concat(run.lists, ',') .. ']', 'held', table.concat(run.ids, ' '))
+end
+
+-- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each  ->  ok, for each: {ok, record, now} or code
+-- One after the other, as if each had been asked by itself; what is asked together is written and published together.
+local function holds(keys, args)
+  local K, most, keep = names(keys), tonumber(args[1]), tonumber(args[2])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local at, replies, run = now_ms(), {}, new_run()
+  local deadline = string.format('%.0f', at + show.hold_ms)
+  for n = 3, #args, 3 do
+    local id, owner, csv = args[n], args[n + 1], args[n + 2]
+    local record = show.sales == 'open' and easy(run, K, show, deadline, id, owner, csv, most)
+    if record then
+      replies[#replies + 1] = { 'ok', record, at }
+    else
+      write(run, K, show)
+      run = new_run()
+      replies[#replies + 1] = hold_one(K, show, at, id, owner, csv, most, keep)
+    end
+  end
+  write(run, K, show)
+  return { 'ok', replies }
+end
+
+-- tt_hold  id, owner, seats (csv, ascending), max_holds, keep  ->  ok, record, now
+-- One hold, as nodes of before version 6 ask for it.
+local function hold(keys, args)
+  local K = names(keys)
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  return hold_one(K, show, now_ms(), args[1], args[2], args[3], tonumber(args[4]), tonumber(args[5]))
 end
 
 -- There is no record of a hold: it never was, was forgotten long after its end, or a failure has just taken it.
@@ -443,7 +539,7 @@ local function confirm(keys, args)
   redis.call('ZREM', K.deadlines, id)
   redis.call('XADD', K.outbox, '*', 'kind', 'booking', 'hold', id, 'owner', mine.owner, 'seats',
     table.concat(mine.seats, ','), 'payment', args[3], 'at', string.format('%.0f', at))
-  if next(change) then publish(K, show, change, 'confirmed', id) else note(K, 'confirmed', id, '', '') end
+  if next(change) then publish(K, show, change, 'confirmed', id) else note(K, 'confirmed', id, '') end
   return { 'ok', cjson.encode(mine), at }
 end
 
@@ -608,7 +704,7 @@ local function announce_sales(K, epoch, sales)
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
   local message = '{"epoch":"' .. epoch .. '","version":' .. version .. ',"sales":"' .. sales .. '"}'
   redis.call('PUBLISH', K.changes, message)
-  note(K, 'sales_' .. sales, '', version, message)
+  note(K, 'sales_' .. sales, '', message)
 end
 
 -- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0)  ->  ok, 1 if made, 0 if it was there
@@ -750,13 +846,14 @@ local function rebuild(keys, args)
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
   local message = '{"epoch":"' .. epoch .. '","version":' .. version .. '}'
   redis.call('PUBLISH', K.changes, message)
-  note(K, 'rebuilt', '', version, message)
+  note(K, 'rebuilt', '', message)
   return { 'ok', lost }
 end
 
 local function version() return VERSION end
 
 redis.register_function('tt_hold', hold)
+redis.register_function('tt_holds', holds)
 redis.register_function('tt_extend', extend)
 redis.register_function('tt_release', release)
 redis.register_function('tt_confirm', confirm)

@@ -201,7 +201,9 @@ export class ShowRoom {
     const rows = this._log.map((event) => {
       const seats = STATUS.flatMap((name) => event[name] ?? []);
       const names = seats.slice(0, 8).map((seat) => this._seats[seat]?.id ?? String(seat)).join(", ") + (seats.length > 8 ? ` +${seats.length - 8}` : "");
-      return h("tr", {}, h("td", {}, say.clock(event.time)), h("td", {}, say.t(`ops_${event.kind}`)), h("td", {}, names), h("td", { class: "hold" }, event.hold.split(".").at(-1) ?? ""));
+      const [first = "", ...more] = event.hold.split(" ");
+      const holds = (first.split(".").at(-1) ?? "") + (more.length ? ` +${more.length}` : "");
+      return h("tr", {}, h("td", {}, say.clock(event.time)), h("td", {}, say.t(`ops_${event.kind}`)), h("td", {}, names), h("td", { class: "hold" }, holds));
     });
     const head = ["opsWhen", "opsWhat", "opsSeats", "opsHold"].map((name) => h("th", { scope: "col" }, say.t(name)));
     this._parts.log.replaceChildren(

@@ -12,10 +12,11 @@ from realtime.errors import HoldLost, RegionUnavailable
 from realtime.keeper.jobs import REFUNDS
 from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import NewBooking, StaleReign
+from realtime.locks.master import LIBRARY
 from realtime.model import booking_of
 from tests.cluster import until
 
-from .conftest import SHOW, Place
+from .conftest import SHOW, Place, hold_id
 from .test_record_path import all_booked, job_ids
 
 
@@ -46,6 +47,19 @@ async def put_right(place: Place, keeper: Reconciler) -> None:
 async def test_a_master_in_order_is_left_alone(place: Place) -> None:
     epoch = (await place.locks.digest(SHOW))[0]
     assert await reconciler(place).ready() is not None
+    assert (await place.locks.digest(SHOW))[0] == epoch
+
+
+async def test_a_keeper_of_a_new_release_brings_its_functions_to_a_master_in_order(place: Place) -> None:
+    now = int(await place.master.command("FCALL", "tt_version", 0))
+    library = LIBRARY.read_text()
+    before = library.replace(f"local VERSION = {now}", f"local VERSION = {now - 1}").replace("'tt_holds'", "'tt_other'")
+    await place.master.command("FUNCTION", "LOAD", "REPLACE", before)
+    with pytest.raises(RegionUnavailable):
+        await place.locks.hold(hold_id("a"), "asha", [1])
+    epoch = (await place.locks.digest(SHOW))[0]
+    assert await reconciler(place).ready() is not None
+    await place.locks.hold(hold_id("a"), "asha", [1])
     assert (await place.locks.digest(SHOW))[0] == epoch
 
 

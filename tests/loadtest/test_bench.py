@@ -50,7 +50,7 @@ def test_the_table_has_a_figure_for_every_measure(run: dict[str, Any]) -> None:
         "saturation",
         "memory an idle viewer",
         "HTTP pollers",
-        "hold function / bare function",
+        "hold function",
     }
     text = table.text(run).splitlines()
     assert len({len(row) for row in text}) == 1 and len(text) == len(lines) + 2

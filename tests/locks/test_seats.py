@@ -11,7 +11,7 @@ import pytest
 
 from realtime import errors, keys, limits
 from realtime.locks.master import LIBRARY, LockMaster
-from realtime.locks.seats import Sale, SeatLocks
+from realtime.locks.seats import HOLDS_A_CALL, Sale, SeatLocks
 from realtime.model import HoldState, SalesState
 
 from .conftest import SHOW, hold_id
@@ -60,6 +60,65 @@ async def test_a_hundred_takers_of_one_seat_make_one_holder(locks: SeatLocks) ->
     tries = [locks.hold(hold_id(f"n{n}"), f"owner{n}", [7, 8]) for n in range(100)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(r, errors.SeatsTaken) for r in results) == 99
+
+
+async def version(locks: SeatLocks) -> int:
+    return int(await locks.master.command("HGET", keys.meta(SHOW.id), "version"))
+
+
+async def test_holds_of_one_moment_are_decided_one_after_the_other(locks: SeatLocks) -> None:
+    before = await version(locks)
+    asks = [(A, "asha", [1, 2]), (B, "bala", [2, 3]), (C, "asha", [3]), (A, "asha", [2, 1]), (A, "asha", [5])]
+    one, other, third, again, reused = await asyncio.gather(*(locks.hold(*ask) for ask in asks), return_exceptions=True)
+    assert isinstance(one, tuple) and one[0].seats == (1, 2)
+    assert isinstance(other, errors.SeatsTaken) and other.details == {"seats": [2]}
+    assert isinstance(third, tuple) and third[0].seats == (3,)
+    assert again == one
+    assert isinstance(reused, errors.RequestReused)
+    assert (await seat_map(locks))[:6] == "011100"
+    assert await version(locks) == before + 2
+    assert await locks.master.command("HGET", keys.show(SHOW.id)[4], "asha") == b"2"
+
+
+async def test_many_holds_of_one_moment_are_few_changes(locks: SeatLocks) -> None:
+    count = 2 * HOLDS_A_CALL + 10
+    large = replace(SHOW, id="west-large", seat_count=count)
+    await locks.declare(large, "epoch-1")
+    ids = [hold_id(f"n{n}", large.id) for n in range(count)]
+    made = await asyncio.gather(*(locks.hold(each, f"owner{n}", [n]) for n, each in enumerate(ids)))
+    assert [hold.seats for hold, _now in made] == [(n,) for n in range(count)]
+    assert await locks.master.command("GET", keys.seats(large.id)) == b"1" * count
+    assert int(await locks.master.command("HGET", keys.meta(large.id), "version")) == 1 + 3
+    noted = [
+        fields[b"hold"].decode() for _id, fields in await locks.master.command("XRANGE", keys.log(large.id), "-", "+")
+    ]
+    assert " ".join(noted).split() == ids
+    assert await locks.master.command("ZCARD", keys.DEADLINES) == count
+
+
+async def test_one_owner_gets_no_more_holds_in_one_moment_than_one_by_one(locks: SeatLocks) -> None:
+    tries = [locks.hold(hold_id(f"n{n}"), "asha", [2 * n]) for n in range(limits.MAX_HOLDS_PER_OWNER + 2)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    refused = [n for n, each in enumerate(results) if isinstance(each, errors.TooManyHolds)]
+    assert refused == [limits.MAX_HOLDS_PER_OWNER, limits.MAX_HOLDS_PER_OWNER + 1]
+
+
+async def test_what_is_asked_after_a_hold_comes_after_it(locks: SeatLocks) -> None:
+    held = asyncio.ensure_future(locks.hold(A, "asha", [1, 2]))
+    released = asyncio.ensure_future(locks.release(A, "asha"))
+    assert (await held)[0].state is HoldState.HELD
+    assert (await released).state is HoldState.RELEASED
+
+
+async def test_who_gives_up_at_once_holds_nothing_and_takes_nothing_from_others(locks: SeatLocks) -> None:
+    gone = asyncio.ensure_future(locks.hold(A, "asha", [1]))
+    other = asyncio.ensure_future(locks.hold(B, "bala", [2]))
+    asyncio.get_running_loop().call_soon(gone.cancel)
+    assert (await other)[0].seats == (2,)
+    assert gone.cancelled()
+    await locks.master.close()
+    with pytest.raises(errors.RegionUnavailable):
+        await locks.hold(C, "asha", [3])
 
 
 async def test_the_same_request_finds_its_own_hold_again(locks: SeatLocks) -> None:
