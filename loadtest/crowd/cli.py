@@ -89,6 +89,8 @@ def buyers(**options: Any) -> None:
 @_people("viewers", 1000)
 @_people("buyers", 50)
 @click.option("--doors", "doors_s", type=SECONDS, default=15.0, show_default=True, help="Buying begins at (s).")
+@click.option("--operator-key", default="", envvar="TICKINGTICKETS_OPERATOR_KEY",
+              help="With it sales are paused until the doors open.")  # fmt: skip
 @_seconds(90)
 @_with(WATCHING, BUYING, COMMON)
 def onsale(**options: Any) -> None:
@@ -139,12 +141,13 @@ COMMANDS = (viewers, buyers, onsale, pollers, slow, soak)
 
 def _carry_out(command: str, options: dict[str, Any], *, largest: bool = False) -> None:
     json_file, html_file = options.pop("json_file"), options.pop("html_file")
+    operator_key = options.pop("operator_key", "")
     try:
         plan = asyncio.run(_plan(command, options, largest))
     except target.TargetError as error:
         raise click.ClickException(str(error)) from None
     with terminal.Progress() as progress:
-        outcome = asyncio.run(_run(plan, progress))
+        outcome = asyncio.run(_run(plan, progress, operator_key))
     terminal.summary(outcome)
     if json_file is not None:
         json_file.write_bytes(orjson.dumps(document.document(outcome), option=orjson.OPT_INDENT_2))
@@ -177,5 +180,5 @@ async def _plan(command: str, options: dict[str, Any], largest: bool) -> Plan:
     )
 
 
-async def _run(plan: Plan, progress: terminal.Progress) -> Outcome:
-    return await Run(plan, progress.show).run()
+async def _run(plan: Plan, progress: terminal.Progress, operator_key: str) -> Outcome:
+    return await Run(plan, progress.show, operator_key).run()

@@ -55,8 +55,12 @@ class Outcome:
 class Run:
     """One run. ``progress`` is called about once a second."""
 
-    def __init__(self, plan: Plan, progress: Callable[[Run], None]) -> None:
-        """Nothing happens before ``run``."""
+    def __init__(self, plan: Plan, progress: Callable[[Run], None], operator_key: str = "") -> None:
+        """Nothing happens before ``run``. With the operators' key nothing is for sale before the doors open.
+
+        It is no part of the plan: that goes into the report.
+        """
+        self._operator_key = operator_key
         self.plan = msgspec.structs.replace(plan, begin=time.monotonic() + START_S + 0.3 * plan.processes)
         self.series = Series()
         self.judge = Judge()
@@ -77,6 +81,7 @@ class Run:
         timeout = aiohttp.ClientTimeout(total=10.0)
         async with aiohttp.ClientSession(timeout=timeout) as http:
             watching = asyncio.create_task(self._watch(http))
+            doors = asyncio.create_task(self._doors(http))
             try:
                 async with asyncio.timeout(max(1.0, until - time.monotonic())):
                     workers = [self._work(number) for number in range(self.plan.processes)]
@@ -85,7 +90,8 @@ class Run:
                 self.outcome.wrong.append(f"the run had not ended {GRACE_S:g} s after its time")
             finally:
                 watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                doors.cancel()
+                await asyncio.gather(watching, doors, return_exceptions=True)
             await self._sold(http)
         self._conclude()
         return self.outcome
@@ -153,6 +159,24 @@ class Run:
             if time.monotonic() >= self.plan.begin and any(found):
                 self.series.add(min(self.elapsed_s, self.plan.seconds), Bin(gauges=self._gauges(urls, found)))
             await asyncio.sleep(1.0)
+
+    async def _doors(self, http: aiohttp.ClientSession) -> None:
+        """Pause sales until the doors open, or the run ends before that."""
+        if not self._operator_key:
+            return
+        await self._operate(http, "pause")
+        if self.outcome.wrong:
+            return
+        try:
+            await asyncio.sleep(self.plan.begin + self.plan.doors_s - time.monotonic())
+        finally:
+            await self._operate(http, "open")
+
+    async def _operate(self, http: aiohttp.ClientSession, verb: str) -> None:
+        for show in self.plan.shows:
+            failed = await target.operate(http, self.plan.urls[0], show.id, verb, self._operator_key)
+            if failed:
+                self.outcome.wrong.append(f"{show.id}: could not {verb} its sales: {failed}")
 
     def _gauges(self, urls: list[str], found: list[dict[str, float]]) -> dict[str, float]:
         gauges: defaultdict[str, float] = defaultdict(float)

@@ -101,6 +101,17 @@ async def _get(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
         raise TargetError(f"{where} answers, but not as a TickingTickets node") from None
 
 
+async def operate(http: aiohttp.ClientSession, url: str, show: str, verb: str, key: str) -> str:
+    """Do to a show what operators may (``pause``, ``open``); return why not, empty if it was done."""
+    try:
+        headers = {"Authorization": f"Bearer {key}"}
+        async with http.post(f"{url}/api/v1/shows/{show}/{verb}", headers=headers) as response:
+            body = orjson.loads(await response.read())
+            return "" if response.status == 200 else str(body["error"]["message"])
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as error:
+        return str(error) or type(error).__name__
+
+
 METRICS = {
     "process_resident_memory_bytes": "memory",
     "process_cpu_seconds_total": "cpu",

@@ -124,13 +124,13 @@ class Door(asyncio.Protocol):
             self._letting_in = asyncio.get_running_loop().create_task(self._let_in(handshake, data))
 
     async def _let_in(self, handshake: Handshake, data: bytes) -> None:
+        if self._transport.is_closing():
+            return  # nobody would notice that the session is over
         try:
             await self._entrance.eio.handle_request(handshake)
         except Exception:
             log.exception("a handshake failed")
             self._transport.abort()
-            return
-        if self._transport.is_closing():
             return
         if not handshake.taken:
             self._lead_on(data)

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import aiohttp
 import msgspec
@@ -37,12 +38,28 @@ def loadtest(cluster: Cluster, command: str, show: str, *options: str) -> Result
     return CliRunner().invoke(main, [command, *nodes, "--show", show, "--seed", "1", *options])
 
 
+def events_of(cluster: Cluster, show: str) -> list[dict[str, Any]]:
+    """Return what a show's log has, the latest first."""
+    url = f"{node_urls(cluster)[0]}/api/v1/ops/shows/{show}/log"
+    events: list[dict[str, Any]] = []
+    while True:
+        before = f"?before={events[-1]['id']}" if events else ""
+        asked = Request(url + before, headers={"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"})
+        with urlopen(asked) as answer:
+            page = json.load(answer)["events"]
+        if not page:
+            return events
+        events += page
+
+
 # --- the commands -------------------------------------------------------------------------------------------------
 def test_an_onsale_is_measured_judged_and_reported(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data, page = tmp_path / "report.json", tmp_path / "report.html"
     people = ["--viewers", "24", "--buyers", "6", "--processes", "2", "--think", "0.1", "0.3"]
     when = ["--arrive", "2", "--doors", "2", "--seconds", "9", "--refresh", "3", "--reload", "4", "--probe", "0.5"]
-    ended = loadtest(cluster, "onsale", show, *people, *when, "--json", str(data), "--html", str(page))
+    key = cluster.secrets["OPERATOR_KEY"]
+    shut = ["--operator-key", key]
+    ended = loadtest(cluster, "onsale", show, *people, *when, *shut, "--json", str(data), "--html", str(page))
     assert ended.exit_code == 0, ended.output
     told = json.loads(data.read_text())
     assert told["passed"]
@@ -57,6 +74,16 @@ def test_an_onsale_is_measured_judged_and_reported(cluster: Cluster, show: str, 
     assert "passed" in html
     # One file: nothing is fetched from anywhere.
     assert not re.search(r"""(src|href)\s*=|@import|url\(|//cdn""", html)
+    assert key not in html + data.read_text()
+    kinds = [event["kind"] for event in reversed(events_of(cluster, show))]
+    assert kinds[:2] == ["sales_paused", "sales_open"] and "held" in kinds
+
+
+def test_a_wrong_operators_key_is_said(cluster: Cluster, show: str) -> None:
+    people = ["--viewers", "2", "--buyers", "1", "--doors", "0", "--seconds", "1"]
+    ended = loadtest(cluster, "onsale", show, *people, "--operator-key", "wrong")
+    assert ended.exit_code == 1
+    assert "could not pause its sales" in ended.output
 
 
 def test_pollers_are_told_that_nothing_changed(cluster: Cluster, show: str, tmp_path: Path) -> None:
