@@ -11,7 +11,9 @@ import hashlib
 import hmac
 import secrets
 
+import orjson
 from itsdangerous import BadSignature, TimestampSigner
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from realtime import limits
 from realtime.errors import Unauthorized
@@ -24,9 +26,10 @@ class Identities:
 
     def __init__(self, secret: str) -> None:
         """All nodes of an installation share ``secret``."""
-        # A key of its own, derived once: the library would derive it anew for each token.
-        key = hashlib.sha256(b"identity:" + secret.encode()).digest()
-        self._signer = TimestampSigner(key, key_derivation="none", digest_method=hashlib.sha256)
+        # Tokens are those of the library's ``URLSafeTimedSerializer(secret, salt="identity")``, which would derive its
+        # key anew and try to compress for each of them.
+        key = hashlib.sha1(b"identity" + b"signer" + secret.encode()).digest()
+        self._signer = TimestampSigner(key, key_derivation="none")
         self._hold_key = hashlib.sha256(b"holds:" + secret.encode()).digest()
 
     @staticmethod
@@ -36,14 +39,14 @@ class Identities:
 
     def token(self, owner: str) -> str:
         """Return a token for an owner, valid for ``limits.TOKEN_MAX_AGE_S``."""
-        return self._signer.sign(owner).decode()
+        return self._signer.sign(base64_encode(orjson.dumps(owner))).decode()
 
     def owner(self, token: object) -> str:
         """Return whose token this is; raise ``Unauthorized`` for anything that was not made here or is too old."""
         if not isinstance(token, str) or len(token) > 256 or not token.isascii():
             raise Unauthorized()
         try:
-            return self._signer.unsign(token, max_age=limits.TOKEN_MAX_AGE_S).decode()
+            return str(orjson.loads(base64_decode(self._signer.unsign(token, max_age=limits.TOKEN_MAX_AGE_S))))
         except BadSignature:
             raise Unauthorized() from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from itsdangerous import URLSafeTimedSerializer
 
 from realtime import errors, limits, settings, topology
 from realtime.errors import Forbidden, PaymentRefused, RateLimited, Unauthorized
@@ -24,6 +25,9 @@ def test_a_token_is_read_by_every_node_of_the_installation_and_no_other() -> Non
     owner = Identities.new()
     token = Identities(SECRET).token(owner)
     assert Identities(SECRET).owner(token) == owner
+    # The format of the library, and so of every release.
+    library = URLSafeTimedSerializer(SECRET, salt="identity")
+    assert library.loads(token) == owner and Identities(SECRET).owner(library.dumps(owner)) == owner
     # Not the last character: two bits of that say nothing.
     for bad in (("A" if token[0] != "A" else "B") + token[1:], token[:-2], "", None, 5, token * 50, "\udc80" + token):
         with pytest.raises(Unauthorized):
