@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from loadtest.crowd.board import Board, MapState
@@ -100,6 +101,8 @@ class Viewer:
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._gone = False
+        self._due: dict[Callable[[], None], float] = {}
+        """When it will do what, by the loop's clock."""
 
     # --- coming and going ------------------------------------------------------------------------------------------
     def come(self) -> None:
@@ -129,6 +132,7 @@ class Viewer:
     def renew(self) -> None:
         """Leave, and let somebody else come in one's place."""
         self.stage.now.counts["leaves"] += 1
+        self._due.clear()
         self.reload()
         self.state = None
 
@@ -205,15 +209,18 @@ class Viewer:
             self._plan_next()
 
     def _plan_next(self) -> None:
+        """Do next what is due first. What is planned stays planned, whatever is done before it."""
         plan, rng, loop = self.stage.plan, self.stage.rng, self.stage.loop
-        after = {
-            act: rng.uniform(0.5, 1.5) * every
-            for act, every in ((self._refresh, plan.refresh_s), (self.reload, plan.reload_s), (self.renew, plan.stay_s))
-            if every
-        }
-        if after and not self.stage.ending:
-            act = min(after, key=after.__getitem__)
-            self._timer = loop.call_later(after[act], act)
+        for act, every in ((self._refresh, plan.refresh_s), (self.reload, plan.reload_s), (self.renew, plan.stay_s)):
+            if every and act not in self._due:
+                self._due[act] = loop.time() + rng.uniform(0.5, 1.5) * every
+        if self._due and not self.stage.ending:
+            act = min(self._due, key=self._due.__getitem__)
+            self._timer = loop.call_at(self._due[act], self._act, act)
+
+    def _act(self, act: Callable[[], None]) -> None:
+        del self._due[act]
+        act()
 
     def _refresh(self) -> None:
         self.watch()

@@ -111,10 +111,12 @@ def test_slow_viewers_are_caught_up_when_they_read_again(cluster: Cluster, show:
 def test_a_soak_has_people_come_and_go(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data = tmp_path / "report.json"
     people = ["--viewers", "10", "--buyers", "2", "--arrive", "1", "--stay", "2", "--think", "0.1", "0.2"]
+    people += ["--refresh", "0.3", "--reload", "1"]
     ended = loadtest(cluster, "soak", show, *people, "--minutes", "0.15", "--json", str(data))
     assert ended.exit_code == 0, ended.output
     told = json.loads(data.read_text())
-    assert told["whole"]["counts"]["leaves"] > 0
+    counts = told["whole"]["counts"]
+    assert counts["refreshes"] > counts["joins"] > counts["leaves"] > 10
     assert told["maps_right"] == 10
     assert any(each["gauges"].get("server memory") for each in told["series"]["bins"]), "the nodes tell their memory"
 
