@@ -88,6 +88,8 @@ def test_a_killed_parent_leaves_no_child(tmp_path: Path) -> None:
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     try:
+        # Only the program itself is bound to its parent; what starts it is not yet.
+        asyncio.run(until(partial(_is, "sleep", pid)))
         parent.kill()
         parent.wait()
         asyncio.run(until(partial(_gone, pid)))
@@ -95,6 +97,10 @@ def test_a_killed_parent_leaves_no_child(tmp_path: Path) -> None:
         parent.stdout.close()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+async def _is(program: str, pid: int) -> bool:
+    return await asyncio.to_thread(Path(f"/proc/{pid}/comm").read_text) == f"{program}\n"
 
 
 async def _gone(pid: int) -> bool:
