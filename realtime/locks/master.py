@@ -100,14 +100,17 @@ class LockMaster:
 
     async def call(self, function: str, keys: list[str], *args: str | int | bytes) -> Any:
         """Call a function of ``seats.lua``; return its raw reply. Raises ``RegionUnavailable``, ``Overloaded``."""
-        return await self.post("FCALL", function, len(keys), *keys, *args)
+        return await self.post(function, keys, *args)
+
+    def post(self, function: str, keys: list[str], *args: str | int | bytes) -> asyncio.Future[Any]:
+        """Take a call in, behind those before; the future is what ``call`` returns or raises."""
+        return self._take_in("FCALL", function, len(keys), *keys, *args)
 
     async def command(self, *args: str | int | bytes) -> Any:
         """Send one command; return its raw reply (bytes, int, list). A refusal of the command is redis-py's error."""
-        return await self.post(*args)
+        return await self._take_in(*args)
 
-    def post(self, *args: str | int | bytes) -> asyncio.Future[Any]:
-        """Take a command in, behind those before; the future is what ``command`` returns or raises."""
+    def _take_in(self, *args: str | int | bytes) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         if self._closed or loop.time() < self._down_until:
             raise RegionUnavailable(region=self.region)

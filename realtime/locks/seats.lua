@@ -150,10 +150,10 @@ local function note(K, kind, id, message)
   redis.call('XADD', K.log, 'MAXLEN', '~', LOG, '*', 'kind', kind, 'hold', id, 'change', message)
 end
 
--- Tell viewers what changed, and note it: one version, one message. `lists` is the JSON of the lists by status.
-local function announce(K, show, lists, kind, id)
+-- Tell viewers what changed, and note it: one version, one message. `what` is more JSON of the message, from its comma.
+local function announce(K, epoch, what, kind, id)
   local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  local message = '{"epoch":"' .. show.epoch .. '","version":' .. version .. ',' .. lists .. '}'
+  local message = '{"epoch":"' .. epoch .. '","version":' .. version .. what .. '}'
   redis.call('PUBLISH', K.changes, message)
   note(K, kind, id, message)
 end
@@ -172,9 +172,9 @@ local function publish(K, show, change, kind, id)
   if not next(lists) then return end
   local parts = {}
   for digit, list in pairs(lists) do
-    parts[#parts + 1] = '"' .. LIST[digit] .. '":[' .. table.concat(list, ',') .. ']'
+    parts[#parts + 1] = ',"' .. LIST[digit] .. '":[' .. table.concat(list, ',') .. ']'
   end
-  announce(K, show, table.concat(parts, ','), kind, id)
+  announce(K, show.epoch, table.concat(parts), kind, id)
 end
 
 local function notice(K, kind, id, owner)
@@ -343,7 +343,7 @@ local function write(run, K, show)
   set_fields(K.holds, run.records)
   set_fields(K.owners, owners)
   redis.call('ZADD', K.deadlines, unpack(run.deadlines))
-  announce(K, show, '"held":[' .. table.concat(run.lists, ',') .. ']', 'held', table.concat(run.ids, ' '))
+  announce(K, show.epoch, ',"held":[' .. table.concat(run.lists, ',') .. ']', 'held', table.concat(run.ids, ' '))
 end
 
 -- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each  ->  ok, for each: {ok, record, now} or code
@@ -701,10 +701,7 @@ local function unblock(keys, args)
 end
 
 local function announce_sales(K, epoch, sales)
-  local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  local message = '{"epoch":"' .. epoch .. '","version":' .. version .. ',"sales":"' .. sales .. '"}'
-  redis.call('PUBLISH', K.changes, message)
-  note(K, 'sales_' .. sales, '', message)
+  announce(K, epoch, ',"sales":"' .. sales .. '"', 'sales_' .. sales, '')
 end
 
 -- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0)  ->  ok, 1 if made, 0 if it was there
@@ -843,10 +840,7 @@ local function rebuild(keys, args)
   end
   redis.call('HSET', K.meta, 'epoch', epoch, 'rebuilt_at', string.format('%.0f', at),
     'process', this_process())
-  local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  local message = '{"epoch":"' .. epoch .. '","version":' .. version .. '}'
-  redis.call('PUBLISH', K.changes, message)
-  note(K, 'rebuilt', '', message)
+  announce(K, epoch, '', 'rebuilt', '')
   return { 'ok', lost }
 end
 

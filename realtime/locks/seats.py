@@ -111,9 +111,7 @@ class SeatLocks:
     def _send_some(self, show: str, some: Sequence[_Asked]) -> None:
         args = [part for asked in some for part in asked.args]
         try:
-            call = self.master.post(
-                "FCALL", "tt_holds", len(keys.show(show)), *keys.show(show), _MAX_HOLDS, KEEP, *args
-            )
+            call = self.master.post("tt_holds", keys.show(show), _MAX_HOLDS, KEEP, *args)
         except TicketError as error:
             for asked in some:
                 asked.refuse(error)

@@ -28,21 +28,21 @@ HEAD_BYTES = 8190
 
 
 class Handshake:
-    """What engine.io is given where it would get aiohttp's request."""
+    """What engine.io is given where it would get aiohttp's request: as much of one as it asks for."""
 
-    __slots__ = ("environ", "key", "taken", "transport")
+    __slots__ = ("headers", "path", "path_qs", "query_string", "taken", "transport", "version")
+    method = "GET"
+    content = None
 
-    def __init__(self, transport: asyncio.Transport, query: str, headers: Any) -> None:
-        """Put the request into words of WSGI, as engine.io reads it."""
+    def __init__(self, transport: asyncio.Transport, message: Any) -> None:
+        """``message`` is what aiohttp's parser made of it."""
         self.transport = transport
-        self.key = str(headers.get("Sec-WebSocket-Key", ""))
+        self.version = message.version
+        self.headers = message.headers
+        self.path_qs = message.path
+        self.path, _, self.query_string = message.path.partition("?")
         self.taken = False
         """Whether the connection is a ``Way`` now."""
-        self.environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "QUERY_STRING": query, "tt.handshake": self}
-        for name, value in headers.items():
-            word = "HTTP_" + name.upper().replace("-", "_")
-            self.environ[word] = f"{self.environ[word]},{value}" if word in self.environ else value
-        self.environ["wsgi.url_scheme"] = self.environ.get("HTTP_X_FORWARDED_PROTO", "http")
 
 
 class Entrance:
@@ -54,7 +54,6 @@ class Entrance:
         self.server: web.Server | None = None
         """aiohttp's, for everything else."""
         self.doors: set[Door] = set()
-        self._protocol: BaseProtocol | None = None
 
     def __call__(self) -> Door:
         """Return the protocol of a new connection."""
@@ -65,26 +64,22 @@ class Entrance:
         if not data.startswith(PATH) or not data.endswith(b"\r\n\r\n"):
             return None
         loop = asyncio.get_running_loop()
-        if self._protocol is None:
-            self._protocol = BaseProtocol(loop)
         try:
             parser = HttpRequestParser(
-                self._protocol, loop, HEAD_BYTES, max_line_size=HEAD_BYTES, max_field_size=HEAD_BYTES
+                BaseProtocol(loop), loop, HEAD_BYTES, max_line_size=HEAD_BYTES, max_field_size=HEAD_BYTES
             )
             messages, upgraded, tail = parser.feed_data(data)
         except Exception:
             return None  # aiohttp has an answer to it
         if len(messages) != 1 or not upgraded or tail:
             return None
-        message = messages[0][0]
-        headers = message.headers
+        handshake = Handshake(transport, messages[0][0])
+        if "sid=" in handshake.query_string:
+            return None  # from long-polling
+        headers = handshake.headers
         if headers.get("Upgrade", "").lower() != "websocket" or headers.get("Sec-WebSocket-Version") != "13":
             return None
-        query = message.path.partition("?")[2]
-        if "sid=" in query:
-            return None  # from long-polling
-        handshake = Handshake(transport, query, headers)
-        return handshake if _is_key(handshake.key) else None
+        return handshake if _is_key(headers.get("Sec-WebSocket-Key", "")) else None
 
     def close(self) -> None:
         """Close connections on which nothing was asked."""

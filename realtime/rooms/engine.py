@@ -16,6 +16,7 @@ import base64
 import hashlib
 import inspect
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import socketio
@@ -70,14 +71,7 @@ def install(sio: socketio.AsyncServer) -> bool:
     if not _as_expected(sio):
         return False
     # A copy: the module's own dictionary serves every other server in the process.
-    parts = sio.eio._async
-    sio.eio._async = {
-        **parts,
-        "websocket": _driver(parts["websocket"]),
-        "translate_request": lambda asked: (
-            asked.environ if isinstance(asked, Handshake) else parts["translate_request"](asked)
-        ),
-    }
+    sio.eio._async = {**sio.eio._async, "websocket": _driver(sio.eio._async["websocket"])}
     plainly = sio.eio.start_background_task
 
     def start(target: Any, *args: Any, **kwargs: Any) -> Any:
@@ -129,21 +123,19 @@ def _driver(base: Any) -> Any:
         """Shakes hands, and takes the connection over; leaves one that began by long-polling to the framework."""
 
         async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
+            request = environ["aiohttp.request"]
             session = self.handler.__self__
-            handshake: Handshake | None = environ.get("tt.handshake")
-            if handshake is not None:
-                handshake.taken = True
-                _begin(session, handshake.transport, handshake.key, inbox)
+            if isinstance(request, Handshake):
+                request.taken = True
+                _begin(session, request.transport, request.headers, inbox)
                 environ.clear()
                 return web.Response()  # to nobody
-            request = environ["aiohttp.request"]
             self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
-            shakes = self._sock.can_prepare(request).ok
-            if not shakes and not session.connected:
-                # The framework would remember what has never begun until its ping is missed.
-                await session.close(wait=False, abort=True)
-                self.server.sockets.pop(session.sid, None)
-            if session.connected or not shakes:
+            if session.connected or not self._sock.can_prepare(request).ok:
+                if not session.connected:
+                    # The framework would remember what has never begun until its ping is missed.
+                    await session.close(wait=False, abort=True)
+                    self.server.sockets.pop(session.sid, None)
                 self.writing = False
                 await self._sock.prepare(request)
                 file_of(request.transport)
@@ -175,14 +167,14 @@ def _take_over(request: web.Request, session: Any, inbox: Inbox) -> None:
     tail, protocol._message_tail = protocol._message_tail, b""
     protocol.transport = None  # or it would be closed
     protocol.connection_lost(None)
-    way = _begin(session, transport, request.headers["Sec-WebSocket-Key"], inbox)
+    way = _begin(session, transport, request.headers, inbox)
     if tail:
         way.data_received(tail)
 
 
-def _begin(session: Any, transport: asyncio.Transport, key: str, inbox: Inbox) -> Way:
+def _begin(session: Any, transport: asyncio.Transport, headers: Mapping[str, str], inbox: Inbox) -> Way:
     """Shake hands, and let the connection be the session's."""
-    accept = base64.b64encode(hashlib.sha1(key.encode() + WS_KEY).digest())
+    accept = base64.b64encode(hashlib.sha1(headers["Sec-WebSocket-Key"].encode() + WS_KEY).digest())
     first = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"

@@ -112,8 +112,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     sio.attach(app)
-    entrance = Entrance(sio) if rooms.fanout.fast else None
-    if entrance is not None:
+    entrance = Entrance(sio)
+    if rooms.fanout.fast:
         app[ENTRANCE] = entrance
     routes = [*api.routes(), *kiosk.routes(settings.kiosk_pin), *control.routes()]
     document = openapi.document(routes)
@@ -150,8 +150,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         yield
         present.cancel()
         await asyncio.gather(present, return_exceptions=True)
-        if entrance is not None:
-            entrance.close()
+        entrance.close()
         await sio.shutdown()
         await events.close()
         await rooms.close()
