@@ -186,12 +186,19 @@ export class ShowRoom {
     /** @type {HTMLElement} */ (part.querySelector(".play")).textContent = say.t(this._playing ? "opsStop" : "opsPlay");
   }
 
+  /**
+   * Names of seats with commas between them; a line may end after a comma, not within a name.
+   * @param {number[]} seats
+   */
+  _names(seats) {
+    return seats.flatMap((seat, n) => [n > 0 && ", ", h("i", { class: "name" }, this._seats[seat]?.id ?? String(seat))]);
+  }
+
   _drawHolds() {
     const say = /** @type {Speaker} */ (this._say);
     const rows = this._holds.slice(0, SHOWN_HOLDS).map((hold) => {
       const left = Math.max(0, Math.round((hold.expires_at - this._now) / 1000));
-      const names = hold.seats.map((seat) => this._seats[seat]?.id ?? String(seat)).join(", ");
-      return h("li", {}, h("b", {}, names), h("span", {}, hold.state === "confirming" ? say.t("opsConfirming") : say.t("opsLeft", { n: left })));
+      return h("li", {}, h("b", {}, ...this._names(hold.seats)), h("span", {}, hold.state === "confirming" ? say.t("opsConfirming") : say.t("opsLeft", { n: left })));
     });
     this._parts.holds.replaceChildren(h("h2", {}, say.t("opsHolds", { n: this._holds.length })), rows.length ? h("ul", {}, ...rows) : h("p", { class: "hint" }, say.t("opsNoHolds")));
   }
@@ -200,10 +207,9 @@ export class ShowRoom {
     const say = /** @type {Speaker} */ (this._say);
     const rows = this._log.map((event) => {
       const seats = STATUS.flatMap((name) => event[name] ?? []);
-      const names = seats.slice(0, 8).map((seat) => this._seats[seat]?.id ?? String(seat)).join(", ") + (seats.length > 8 ? ` +${seats.length - 8}` : "");
       const [first = "", ...more] = event.hold.split(" ");
       const holds = (first.split(".").at(-1) ?? "") + (more.length ? ` +${more.length}` : "");
-      return h("tr", {}, h("td", {}, say.clock(event.time)), h("td", {}, say.t(`ops_${event.kind}`)), h("td", {}, names), h("td", { class: "hold" }, holds));
+      return h("tr", {}, h("td", {}, say.clock(event.time)), h("td", {}, say.t(`ops_${event.kind}`)), h("td", {}, ...this._names(seats.slice(0, 8)), seats.length > 8 && ` +${seats.length - 8}`), h("td", { class: "hold" }, holds));
     });
     const head = ["opsWhen", "opsWhat", "opsSeats", "opsHold"].map((name) => h("th", { scope: "col" }, say.t(name)));
     this._parts.log.replaceChildren(
