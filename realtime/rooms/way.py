@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 CLOSE_S = 5.0
 """How long a client that was told to go may take, before it is cut off."""
 PACKETS = 100
-"""Packets of one WebSocket that are taken in one turn of the loop."""
+"""Packets of one WebSocket that are taken in one turn of the loop; with more than these waiting, no more are read."""
 TEXT, BINARY = 0x81, 0x82
 _CLOSE, _PONG = 0x88, 0x8A
 _Queue: Any = getattr(web_ws, "WebSocketDataQueue", object)
@@ -116,7 +116,7 @@ class Way(asyncio.Protocol):
 
     # --- in -------------------------------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
-        """Take what came. No more is read while a flood is being dealt with."""
+        """Take what came."""
         failed, _tail = self._reader.feed_data(data)
         messages, self._inbox.messages = self._inbox.messages, []
         packets = []
@@ -131,15 +131,15 @@ class Way(asyncio.Protocol):
         if failed:
             self.end(getattr(self._inbox.error, "code", WSCloseCode.PROTOCOL_ERROR))
             self.transport.close()
-        if packets and self._todo is None:
-            self._todo = packets
-            self.session.server.start_background_task(self._take_all, len(packets) > PACKETS)
-        elif self._todo is not None:
+        if self._todo is not None:
             self._todo += packets
-
-    async def _take_all(self, flood: bool) -> None:
-        if flood and not self.transport.is_closing():
+        elif packets:
+            self._todo = packets
+            self.session.server.start_background_task(self._take_all)
+        if self._todo and len(self._todo) > PACKETS and not self.transport.is_closing():
             self.transport.pause_reading()
+
+    async def _take_all(self) -> None:
         while packets := self._todo:
             self._todo = []
             for number, data in enumerate(packets):
@@ -147,7 +147,7 @@ class Way(asyncio.Protocol):
                     await asyncio.sleep(0)  # what these have begun goes on first
                 await self._take(data)
         self._todo = None
-        if flood and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.resume_reading()
 
     async def _take(self, data: str | bytes) -> None:

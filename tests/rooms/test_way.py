@@ -55,6 +55,9 @@ class Peer:
     def says(self, *frames: bytes) -> None:
         self.writer.write(b"".join(frames))
 
+    def unsent(self) -> int:
+        return self.writer.transport.get_write_buffer_size()
+
     async def ended(self) -> bool:
         return await self.reader.read(1) == b""
 
@@ -151,6 +154,28 @@ async def test_a_flood_is_taken_in_order_and_leaves_room_for_others(server: Serv
             assert await loud.hears() == (TEXT, f"43{n}[{n}]".encode())
         loud.says(frame(b'420["echo","and on"]'))
         assert await loud.hears() == (TEXT, b'430["and on"]')
+
+
+async def test_no_more_is_read_while_packets_wait(server: Server) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def connect(*_who: object) -> None:
+        asked.set()
+        await go_on.wait()
+
+    server.sio.on("connect", connect)
+    flood = frame(b"3" + bytes(100)) * 200_000  # more than the kernel keeps
+    async with peer(server, frame(b"40")) as loud:
+        await asked.wait()
+        loud.says(flood)
+        left = -1
+        while left != (left := loud.unsent()):
+            await asyncio.sleep(0.1)
+        assert left > 0
+        go_on.set()
+        assert (await loud.hears())[1].startswith(b"40")
+        loud.says(frame(b'420["echo","after all"]'))
+        assert await loud.hears() == (TEXT, b'430["after all"]')
 
 
 async def test_a_way_that_is_lost_never_writes_to_whoever_gets_its_file_next(server: Server) -> None:
