@@ -77,7 +77,9 @@ def install(sio: socketio.AsyncServer) -> bool:
     def start(target: Any, *args: Any, **kwargs: Any) -> Any:
         # A timer instead of a task that sleeps.
         if getattr(target, "__func__", None) is AsyncSocket._send_ping:
-            return asyncio.get_running_loop().call_later(sio.eio.ping_interval, _ping, target.__self__)
+            session = target.__self__
+            session.tt_ping = asyncio.get_running_loop().call_later(sio.eio.ping_interval, _ping, session)
+            return session.tt_ping
         return plainly(target, *args, **kwargs)
 
     sio.eio.start_background_task = start

@@ -151,10 +151,15 @@ class Way(asyncio.Protocol):
             self.transport.resume_reading()
 
     async def _take(self, data: str | bytes) -> None:
+        """Process a packet; one that means nothing is passed over."""
         try:
-            await self.session.receive(packet.Packet(encoded_packet=data))
-        except (exceptions.UnknownPacketError, ValueError, IndexError) as error:
-            log.debug("a packet that means nothing: %s", error)
+            said = packet.Packet(encoded_packet=data)
+        except ValueError:
+            return
+        try:
+            await self.session.receive(said)
+        except exceptions.UnknownPacketError:
+            return
         except exceptions.SocketIsClosedError:
             self.transport.close()
         except Exception:
@@ -166,9 +171,12 @@ class Way(asyncio.Protocol):
         self.session.server.start_background_task(self._gone)
 
     async def _gone(self) -> None:
-        server = self.session.server
-        await self.session.close(wait=False, abort=True, reason=server.reason.TRANSPORT_CLOSE)
-        server.sockets.pop(self.session.sid, None)
+        session = self.session
+        await session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_CLOSE)
+        session.server.sockets.pop(session.sid, None)
+        # Nothing may be left of it: a cycle, or a timer, would keep it until the collector comes, which is seldom.
+        session.tt_ping.cancel()
+        session.queue = session.tt_way = None
 
 
 def file_of(transport: asyncio.Transport) -> int:

@@ -13,10 +13,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import socketio
 from aiohttp import web
-from socketio import packet as socketio_packet
 
 from realtime import limits
 from realtime.locks.master import LockMaster
@@ -35,29 +33,13 @@ from realtime.web.events import Events
 from realtime.web.http import Api, errors, json_answer
 from realtime.web.identity import Identities
 from realtime.web.operators import Operators
+from realtime.web.packets import Json, Packet, errors_of
 from realtime.web.payments import DemoPayments, payment_service
 from realtime.web.presence import Presence
 
 log = logging.getLogger(__name__)
 PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 20
-
-
-class _Json:
-    """JSON as the framework asks for it, by the fastest there is."""
-
-    @staticmethod
-    def dumps(value: object, **_spelling: object) -> str:
-        """Return the shortest spelling."""
-        return orjson.dumps(value).decode()
-
-    loads = staticmethod(orjson.loads)
-
-
-class _Packet(socketio_packet.Packet):  # type: ignore[misc]
-    """A packet as the framework makes it, which does not look for bytes in everything that is sent: there are none."""
-
-    uses_binary_events = False
 
 
 class _News(Listener):
@@ -90,9 +72,10 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
         http_compression=False,
-        serializer=_Packet,
-        json=_Json,
-        logger=False,
+        serializer=Packet,
+        json=Json,
+        logger=errors_of("socketio.server"),
+        engineio_logger=errors_of("engineio.server"),
     )
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
     masters = {

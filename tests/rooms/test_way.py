@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket as sockets
 import struct
@@ -168,10 +169,14 @@ async def test_no_more_is_read_while_packets_wait(server: Server) -> None:
     async with peer(server, frame(b"40")) as loud:
         await asked.wait()
         loud.says(flood)
-        left = -1
-        while left != (left := loud.unsent()):
-            await asyncio.sleep(0.1)
-        assert left > 0
+        left: list[int] = []
+
+        async def no_more_is_read() -> bool:
+            left.append(loud.unsent())
+            return len(left) > 5 and left[-1] == left[-6]
+
+        await until(no_more_is_read)
+        assert left[-1] > 0
         go_on.set()
         assert (await loud.hears())[1].startswith(b"40")
         loud.says(frame(b'420["echo","after all"]'))
@@ -201,6 +206,22 @@ async def test_a_way_that_is_lost_never_writes_to_whoever_gets_its_file_next(ser
     finally:
         for each in (*taken, ours.detach(), theirs.detach()):
             os.close(each)
+
+
+async def test_nothing_is_left_to_the_collector_of_who_is_gone(server: Server) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for farewell in (b"", frame(b"\x03\xe8", CLOSE)):
+            async with peer(server, frame(b"40")) as end:
+                await end.hears()
+                end.says(frame(b'420["echo",1]'), farewell)
+                await end.hears()
+        await all_gone(server, 2)
+        await asyncio.sleep(0.1)  # what is under way
+        assert not any(isinstance(each, way.Way) for each in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 async def test_whoever_is_told_to_go_and_stays_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -175,6 +176,72 @@ async def test_a_message_of_megabytes_is_cut_off(cluster: Cluster, show: str) ->
             return not client.sio.connected
 
         await until(cut_off)
+
+
+BAD_PACKETS = (
+    "",
+    "x",
+    "4",
+    "4x",
+    "49",
+    "42",
+    "42null",
+    "42{}",
+    "42[]",
+    "42[1]",
+    "42[null]",
+    '42[["show:watch"]]',
+    '42[{"a":1}]',
+    '42"show:watch"',
+    "42[",
+    "42" + "[" * 5_000,
+    "42" + "1" * 200 + "[]",
+    "43",
+    "43{}",
+    "431[]",
+    "44",
+    "44{}",
+    '450-["show:watch",{}]',
+    '451-["show:watch",{"_placeholder":true,"num":0}]',
+    '459999999999-["show:watch",{}]',
+    '461-7[{"_placeholder":true,"num":0}]',
+    "40",
+    "40/nowhere,",
+    "41/nowhere,",
+)
+
+
+def _mishaps(cluster: Cluster) -> int:
+    """Count what nodes could only wonder about."""
+    logs = (cluster.plan.data / "log").glob("node-*.log")
+    return sum(path.read_text(errors="replace").count("Traceback") for path in logs)
+
+
+@pytest.mark.parametrize("packet", BAD_PACKETS, ids=lambda packet: packet[:20] or "nothing")
+async def test_packets_that_mean_nothing_are_passed_over(cluster: Cluster, show: str, packet: str) -> None:
+    before = _mishaps(cluster)
+    url = node_urls(cluster)[0] + "/socket.io/?EIO=4&transport="
+    watch = f'427["show:watch",{{"show":"{show}"}}]'
+    async with aiohttp.ClientSession() as session, session.ws_connect(url + "websocket") as socket:
+        await socket.send_str("40")
+        await socket.send_str(packet)
+        await socket.send_bytes(packet.encode())
+        await socket.send_str(watch)
+        while not (heard := await socket.receive_str(timeout=10)).startswith("437"):
+            pass
+        assert '"ok":true' in heard
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url + "polling") as response:
+            sid = json.loads((await response.text())[1:])["sid"]
+        for body in ("40", packet, "b" + packet, watch):
+            async with session.post(f"{url}polling&sid={sid}", data=body) as response:
+                assert response.status == 200
+        heard = ""
+        while "437" not in heard:
+            async with session.get(f"{url}polling&sid={sid}") as response:
+                heard = await response.text()
+        assert '"ok":true' in heard
+    assert _mishaps(cluster) == before
 
 
 async def test_a_connection_can_only_watch_so_many_shows(cluster: Cluster) -> None:
