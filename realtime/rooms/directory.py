@@ -20,7 +20,7 @@ import msgspec
 
 from realtime import connect, keys, limits, wire
 from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
-from realtime.model import Layout, Show, Theatre, region_of
+from realtime.model import Show, Theatre, region_of
 from realtime.rooms.feed import Feed, Listener
 from realtime.topology import Topology
 
@@ -32,10 +32,10 @@ RETRY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class KnownLayout:
-    """A layout with the way from a seat's id to its index."""
+class SeatIds:
+    """The seats of a layout, from index to id and back: all that a node needs of it."""
 
-    layout: Layout
+    ids: tuple[str, ...]
     index: Mapping[str, int]
 
 
@@ -48,7 +48,7 @@ class Directory(Listener):
         self._feeds = feeds
         self._shows: dict[str, Show] = {}
         self._theatres: dict[str, dict[str, Theatre]] = {region: {} for region in feeds}
-        self._layouts: OrderedDict[str, asyncio.Task[KnownLayout]] = OrderedDict()
+        self._layouts: OrderedDict[str, asyncio.Task[SeatIds]] = OrderedDict()
         self._wanted: dict[str, set[str]] = {region: set() for region in feeds}
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._read_at: dict[str, float] = {}
@@ -101,8 +101,8 @@ class Directory(Listener):
         return declaring | {by_file} if by_file is not None else declaring
 
     # --- layouts --------------------------------------------------------------------------------------------------
-    async def layout(self, show: Show) -> KnownLayout:
-        """Return the layout of a show; read once, kept among the last ``limits.LAYOUT_CACHE``."""
+    async def seat_ids(self, show: Show) -> SeatIds:
+        """Return the seats of a show; read once, kept among the last ``limits.LAYOUT_CACHE``."""
         task = self._layouts.get(show.layout)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._load(show.layout, show.region))
@@ -114,7 +114,7 @@ class Directory(Listener):
         # Many may wait for one load; one that gives up must not take it from the others.
         return await asyncio.shield(task)
 
-    def _forget_failed(self, layout_id: str, task: asyncio.Task[KnownLayout]) -> None:
+    def _forget_failed(self, layout_id: str, task: asyncio.Task[SeatIds]) -> None:
         if (task.cancelled() or task.exception() is not None) and self._layouts.get(layout_id) is task:
             del self._layouts[layout_id]
 
@@ -135,7 +135,7 @@ class Directory(Listener):
             raise out_of_reach
         return None
 
-    async def _load(self, layout_id: str, region: str) -> KnownLayout:
+    async def _load(self, layout_id: str, region: str) -> SeatIds:
         blob: bytes | None = await self._feeds[region].command("GET", keys.layout(layout_id))
         if blob is None:
             raise LayoutNotFound()
@@ -223,7 +223,7 @@ def _decoded(decode: Any, blob: bytes) -> Any:
         return None
 
 
-def _decode(layout_id: str, blob: bytes) -> KnownLayout:
+def _decode(layout_id: str, blob: bytes) -> SeatIds:
     try:
         layout = wire.decode_layout(blob)
         if layout.id != layout_id:
@@ -231,4 +231,5 @@ def _decode(layout_id: str, blob: bytes) -> KnownLayout:
     except (msgspec.MsgspecError, ValueError, OSError, EOFError, zlib.error) as error:
         log.error("directory: layout %s can't be used: %s", layout_id, error)
         raise LayoutNotFound() from None
-    return KnownLayout(layout, {seat.id: index for index, seat in enumerate(layout.seats)})
+    ids = tuple(seat.id for seat in layout.seats)
+    return SeatIds(ids, {seat: index for index, seat in enumerate(ids)})

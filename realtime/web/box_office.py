@@ -23,7 +23,7 @@ from realtime.errors import (
 )
 from realtime.locks.seats import SeatLocks
 from realtime.model import Hold, HoldState, Show, booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
-from realtime.rooms.directory import Directory, KnownLayout
+from realtime.rooms.directory import Directory, SeatIds
 from realtime.web.identity import Identities
 from realtime.web.payments import PaymentService
 
@@ -54,46 +54,46 @@ class BoxOffice:
         if len(set(ask.seats)) != len(ask.seats):
             raise BadRequest("A seat stands twice in this hold.")
         show = self._directory.show(ask.show)
-        layout = await self._directory.layout(show)
-        indices = _indices(layout, ask.seats)
+        known = await self._directory.seat_ids(show)
+        indices = _indices(known, ask.seats)
         hold_id = self._identities.hold_id(show.id, owner, ask.request_id)
         try:
             hold, now = await self._locks[show.region].hold(hold_id, owner, indices)
         except TicketError as error:
             self.sales[show.region]["conflicts"] += isinstance(error, SeatsTaken)
-            raise _named(error, layout) from None
+            raise _named(error, known) from None
         self.sales[show.region]["holds"] += 1
-        return _hold_payload(hold, layout, now)
+        return _hold_payload(hold, known, now)
 
     async def extend(self, owner: str, hold_id: str) -> dict[str, Any]:
         """Give a hold its full time again."""
-        _show, layout = await self._of(hold_id)
+        _show, known = await self._of(hold_id)
         hold, now = await self._locks_of(hold_id).extend(hold_id, owner)
-        return _hold_payload(hold, layout, now)
+        return _hold_payload(hold, known, now)
 
     async def release(self, owner: str, ask: wire.ReleaseSeats) -> dict[str, Any]:
         """Give back some seats or all; the answer has ``hold`` when some remain."""
-        _show, layout = await self._of(ask.hold)
-        some = None if ask.seats is None else _indices(layout, ask.seats)
+        _show, known = await self._of(ask.hold)
+        some = None if ask.seats is None else _indices(known, ask.seats)
         try:
             hold = await self._locks_of(ask.hold).release(ask.hold, owner, some)
         except TicketError as error:
-            raise _named(error, layout) from None
-        return {"hold": _hold_body(hold, layout)} if hold.state is HoldState.HELD else {}
+            raise _named(error, known) from None
+        return {"hold": _hold_body(hold, known)} if hold.state is HoldState.HELD else {}
 
     async def get(self, owner: str, hold_id: str) -> dict[str, Any]:
         """Return a hold as it stands, to its owner only."""
-        _show, layout = await self._of(hold_id)
+        _show, known = await self._of(hold_id)
         hold, now = await self._locks_of(hold_id).get(hold_id)
         # Whose hold it is, is not for others to learn.
         if hold.owner != owner:
             raise HoldNotFound()
-        return _hold_payload(hold, layout, now)
+        return _hold_payload(hold, known, now)
 
     async def confirm(self, owner: str, ask: wire.ConfirmHold) -> dict[str, Any]:
         """Book a paid hold; ``booked`` once the ledger has it, ``pending`` if it needs longer than a person waits."""
-        show, layout = await self._of(ask.hold)
-        some = None if ask.seats is None else _indices(layout, ask.seats)
+        show, known = await self._of(ask.hold)
+        some = None if ask.seats is None else _indices(known, ask.seats)
         await self._payments.verify(ask.hold, ask.payment)
         settled: asyncio.Future[HoldState] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(ask.hold, [])
@@ -102,7 +102,7 @@ class BoxOffice:
             try:
                 hold = await self._locks_of(ask.hold).confirm(ask.hold, owner, ask.payment, some)
             except TicketError as error:
-                raise _named(error, layout) from None
+                raise _named(error, known) from None
             state = hold.state
             if state is HoldState.CONFIRMING:
                 state = await self._settled(ask.hold, settled)
@@ -113,7 +113,7 @@ class BoxOffice:
         if state is HoldState.REJECTED:
             raise BookingRejected()
         self.sales[show.region]["bookings"] += state is HoldState.BOOKED
-        return {"booking": _booking_body(hold, layout, state)}
+        return {"booking": _booking_body(hold, known, state)}
 
     async def booking(self, owner: str, booking_id: str) -> dict[str, Any]:
         """Return a booking (also one that is on its way to the ledger), to its owner only."""
@@ -121,22 +121,22 @@ class BoxOffice:
             raise BookingNotFound()
         hold_id = hold_of(booking_id)
         try:
-            _show, layout = await self._of(hold_id)
+            _show, known = await self._of(hold_id)
             hold, _now = await self._locks_of(hold_id).get(hold_id)
         except (HoldNotFound, ShowNotFound):
             raise BookingNotFound() from None
         if hold.owner != owner or hold.state not in (HoldState.CONFIRMING, HoldState.BOOKED):
             raise BookingNotFound()
-        return {"booking": _booking_body(hold, layout, hold.state)}
+        return {"booking": _booking_body(hold, known, hold.state)}
 
     async def booking_news(self, hold_id: str) -> dict[str, Any] | None:
         """Return the ``booking:settled`` payload for a booking that the ledger has just accepted, None if unknown."""
         try:
-            _show, layout = await self._of(hold_id)
+            _show, known = await self._of(hold_id)
             hold, _now = await self._locks_of(hold_id).get(hold_id)
         except TicketError:
             return None
-        return {"booking": _booking_body(hold, layout, hold.state)}
+        return {"booking": _booking_body(hold, known, hold.state)}
 
     async def payable(self, hold_id: str) -> None:
         """Raise unless there is such a hold; the demo payment service asks before it takes the money."""
@@ -161,57 +161,57 @@ class BoxOffice:
                 return HoldState.CONFIRMING
 
     # --- routing --------------------------------------------------------------------------------------------------
-    async def _of(self, hold_id: str) -> tuple[Show, KnownLayout]:
+    async def _of(self, hold_id: str) -> tuple[Show, SeatIds]:
         if not is_hold_id(hold_id):
             raise HoldNotFound()
         try:
             show = self._directory.show(show_of(hold_id))
         except ShowNotFound:
             raise HoldNotFound() from None
-        return show, await self._directory.layout(show)
+        return show, await self._directory.seat_ids(show)
 
     def _locks_of(self, hold_id: str) -> SeatLocks:
         return self._locks[region_of(hold_id)]
 
 
-def _indices(layout: KnownLayout, seats: Sequence[str]) -> list[int]:
-    unknown = [seat for seat in seats if seat not in layout.index]
+def _indices(known: SeatIds, seats: Sequence[str]) -> list[int]:
+    unknown = [seat for seat in seats if seat not in known.index]
     if unknown:
         raise SeatNotFound(seats=unknown)
-    return [layout.index[seat] for seat in seats]
+    return [known.index[seat] for seat in seats]
 
 
-def _names(layout: KnownLayout, indices: Sequence[int]) -> list[str]:
-    return [layout.layout.seats[index].id for index in indices]
+def _names(known: SeatIds, indices: Sequence[int]) -> list[str]:
+    return [known.ids[index] for index in indices]
 
 
-def _named(error: TicketError, layout: KnownLayout) -> TicketError:
+def _named(error: TicketError, known: SeatIds) -> TicketError:
     """Locks speak of seats by index, clients by id."""
     if "seats" in error.details:
-        error.details["seats"] = _names(layout, error.details["seats"])
+        error.details["seats"] = _names(known, error.details["seats"])
     return error
 
 
-def _hold_body(hold: Hold, layout: KnownLayout) -> dict[str, Any]:
+def _hold_body(hold: Hold, known: SeatIds) -> dict[str, Any]:
     return {
         "id": hold.id,
         "show": hold.show,
-        "seats": _names(layout, hold.seats),
+        "seats": _names(known, hold.seats),
         "expires_at": hold.expires_at,
         "state": hold.state.value,
         "extensions_left": limits.MAX_EXTENSIONS - hold.extensions,
     }
 
 
-def _hold_payload(hold: Hold, layout: KnownLayout, now: int) -> dict[str, Any]:
-    return {"hold": _hold_body(hold, layout), "server_time": now}
+def _hold_payload(hold: Hold, known: SeatIds, now: int) -> dict[str, Any]:
+    return {"hold": _hold_body(hold, known), "server_time": now}
 
 
-def _booking_body(hold: Hold, layout: KnownLayout, state: HoldState) -> dict[str, Any]:
+def _booking_body(hold: Hold, known: SeatIds, state: HoldState) -> dict[str, Any]:
     return {
         "id": booking_of(hold.id),
         "hold": hold.id,
         "show": hold.show,
-        "seats": _names(layout, hold.seats),
+        "seats": _names(known, hold.seats),
         "state": "booked" if state is HoldState.BOOKED else "pending",
     }

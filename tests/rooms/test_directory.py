@@ -52,7 +52,7 @@ async def test_a_read_that_failed_is_done_again(own_node: Node, own_servers: Ser
 
 async def test_many_ask_for_a_layout_and_it_is_loaded_once(node: Node) -> None:
     await until(known(node))
-    found = await asyncio.gather(*(node.directory.layout(SHOW) for _ in range(20)))
+    found = await asyncio.gather(*(node.directory.seat_ids(SHOW) for _ in range(20)))
     assert all(each is found[0] for each in found)
 
 
@@ -63,16 +63,16 @@ async def test_a_layout_that_can_not_be_used_is_not_found_until_it_can(node: Nod
         await node.locks.master.command("SET", keys.layout(other.layout), blob)
         await node.locks.master.command("WAIT", 2, 1000)
         with pytest.raises(LayoutNotFound):
-            await node.directory.layout(other)
-    assert (await node.directory.layout(SHOW)).layout == LAYOUT
+            await node.directory.seat_ids(other)
+    assert (await node.directory.seat_ids(SHOW)).ids == tuple(seat.id for seat in LAYOUT.seats)
     await node.locks.master.command("DEL", keys.layout(SHOW.layout))
     node.directory._layouts.clear()
     await node.locks.master.command("WAIT", 2, 1000)
     with pytest.raises(LayoutNotFound):
-        await node.directory.layout(SHOW)
+        await node.directory.seat_ids(SHOW)
     await node.locks.master.command("SET", keys.layout(SHOW.layout), wire.encode_layout(LAYOUT))
     await node.locks.master.command("WAIT", 2, 1000)
-    assert (await node.directory.layout(SHOW)).layout == LAYOUT
+    assert (await node.directory.seat_ids(SHOW)).ids == tuple(seat.id for seat in LAYOUT.seats)
 
 
 async def test_a_conflict_ends_when_one_of_the_two_gives_the_theatre_up(

@@ -252,8 +252,8 @@ async def test_the_directory_follows_declarations(node: Node) -> None:
     assert node.directory.show(SHOW.id) == SHOW
     with pytest.raises(ShowNotFound):
         node.directory.show("west-other")
-    known_layout = await node.directory.layout(SHOW)
-    assert known_layout.index["F-12"] == [seat.id for seat in LAYOUT.seats].index("F-12")
+    seat_ids = await node.directory.seat_ids(SHOW)
+    assert seat_ids.index["F-12"] == [seat.id for seat in LAYOUT.seats].index("F-12")
     assert await node.directory.layout_blob("0" * 32) is None
     new = replace(SHOW, id="west-new", layout="f" * 32)
     await node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
@@ -264,7 +264,7 @@ async def test_the_directory_follows_declarations(node: Node) -> None:
 
     await until(there)
     with pytest.raises(LayoutNotFound):
-        await node.directory.layout(new)
+        await node.directory.seat_ids(new)
 
 
 async def test_a_master_that_lost_its_memory_does_not_make_shows_unknown(node: Node) -> None:
