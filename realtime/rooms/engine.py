@@ -113,6 +113,7 @@ def _as_expected(sio: socketio.AsyncServer) -> bool:
 
 
 def _ping(session: Any) -> None:
+    session.tt_ping = None  # it holds the session
     if not session.closing and not session.closed:
         session.last_ping = time.time()
         session.queue.put_nowait(packet.Packet(packet.PING))
@@ -144,12 +145,22 @@ def _driver(base: Any) -> Any:
                 self.environ = environ
                 self.transport = request.transport
                 session.tt_way = self
-                await self.handler(self)
+                try:
+                    await self.handler(self)
+                finally:
+                    session.tt_way = None
                 return self._sock
             _take_over(request, session, inbox)
             # Nobody asks for it any more, and it holds the whole request.
             environ.clear()
             return web.Response()  # to nobody: aiohttp has lost its connection
+
+        async def wait(self) -> str | bytes | None:
+            # Where it raised, the error and the framework's task would hold each other until the collector comes.
+            try:
+                return await super().wait()  # type: ignore[no-any-return]
+            except OSError:
+                return None
 
         async def send(self, message: str | bytes) -> None:
             # The framework's writer takes a batch of packets out of the queue at once, and may be held up here between

@@ -175,7 +175,8 @@ class Way(asyncio.Protocol):
         await session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_CLOSE)
         session.server.sockets.pop(session.sid, None)
         # Nothing may be left of it: a cycle, or a timer, would keep it until the collector comes, which is seldom.
-        session.tt_ping.cancel()
+        if (timer := getattr(session, "tt_ping", None)) is not None:
+            timer.cancel()
         session.queue = session.tt_way = None
 
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import socketio
+from engineio.async_drivers.aiohttp import WebSocket as Driver
 
 from realtime.dev import valkey
 from realtime.rooms import way
@@ -208,6 +210,10 @@ async def test_a_way_that_is_lost_never_writes_to_whoever_gets_its_file_next(ser
             os.close(each)
 
 
+async def is_upgraded(client: socketio.AsyncClient) -> bool:
+    return bool(client.transport() == "websocket")
+
+
 async def test_nothing_is_left_to_the_collector_of_who_is_gone(server: Server) -> None:
     gc.collect()
     gc.disable()
@@ -217,9 +223,13 @@ async def test_nothing_is_left_to_the_collector_of_who_is_gone(server: Server) -
                 await end.hears()
                 end.says(frame(b'420["echo",1]'), farewell)
                 await end.hears()
-        await all_gone(server, 2)
+        upgrading = socketio.AsyncClient()
+        await upgrading.connect(server.url)
+        await until(lambda: is_upgraded(upgrading))
+        await upgrading.disconnect()
+        await all_gone(server, 3)
         await asyncio.sleep(0.1)  # what is under way
-        assert not any(isinstance(each, way.Way) for each in gc.get_objects())
+        assert not any(isinstance(each, (way.Way, Driver)) for each in gc.get_objects())
     finally:
         gc.enable()
 
