@@ -1,8 +1,8 @@
 """What of Socket.IO is spoken here: connect, disconnect and events with a name, in one namespace, as text.
 
 The framework takes more: bytes that follow an event, as many and for as long as the client likes, answers to questions
-that nobody asked, events that are no lists. It keeps what it can and stumbles over the rest. Here all that is an
-unknown packet, and passed over.
+that nobody asked, events that are no lists. It keeps what it can and stumbles over the rest. Here all that is passed
+over; an event that misses its bytes is refused as any other.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Packet(packet.Packet):  # type: ignore[misc]
     """A packet as the framework makes it, without bytes: it neither takes them nor looks for them in what is sent."""
 
     uses_binary_events = False
+    packet_type: int
 
     def __init__(self, *made_of: Any, encoded_packet: Any = None, **more: Any) -> None:
         """Make a packet, or read what a client sent."""
@@ -45,16 +46,17 @@ class Packet(packet.Packet):  # type: ignore[misc]
             super().decode(encoded_packet)
         except ValueError as error:
             raise UnknownPacketError from error
-        if self.packet_type == packet.CONNECT:
-            return
-        if self.packet_type not in (packet.EVENT, packet.DISCONNECT) or self.namespace not in (None, "/"):
-            raise UnknownPacketError
-        if self.packet_type == packet.EVENT and not _names_an_event(self.data):
+        if self.packet_type == packet.BINARY_EVENT:
+            self.packet_type = packet.EVENT  # to be refused; the bytes that follow are passed over
+        if self.packet_type != packet.CONNECT and not self._is_for_us():
             raise UnknownPacketError
 
-
-def _names_an_event(data: Any) -> bool:
-    return isinstance(data, list) and len(data) > 0 and isinstance(data[0], str)
+    def _is_for_us(self) -> bool:
+        if self.namespace not in (None, "/"):
+            return False
+        if self.packet_type == packet.EVENT:
+            return isinstance(self.data, list) and len(self.data) > 0 and isinstance(self.data[0], str)
+        return self.packet_type == packet.DISCONNECT
 
 
 def errors_of(framework: str) -> logging.Logger:
