@@ -56,7 +56,7 @@ class Packet(packet.Packet):  # type: ignore[misc]
             return False
         if self.packet_type == packet.EVENT:
             return isinstance(self.data, list) and len(self.data) > 0 and isinstance(self.data[0], str)
-        return self.packet_type == packet.DISCONNECT
+        return bool(self.packet_type == packet.DISCONNECT)
 
 
 def errors_of(framework: str) -> logging.Logger:
