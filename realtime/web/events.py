@@ -91,6 +91,8 @@ class Events:
         if self._sio.manager.is_connected(sid, "/"):
             return await self._unknown("disconnect", sid)
         self._rooms.drop(sid)
+        # Coming back in the same connection, it would be as if it had asked for nothing yet.
+        self._rooms.fanout.finish(sid)
         client = self._clients.pop(sid, None)
         if client is not None:
             sids = self._of_owner[client.owner]

@@ -170,6 +170,28 @@ async def test_a_flood_is_slowed_down_then_cut_off_and_others_are_served(cluster
     await other.close()
 
 
+@pytest.mark.parametrize("packets", [("41", "40"), ('42["show:unwatch",{}]',)], ids=["by itself", "for a flood"])
+async def test_who_was_let_go_is_not_let_in_by_the_same_connection(cluster: Cluster, packets: tuple[str, ...]) -> None:
+    url = node_urls(cluster)[0] + "/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.send_str("40")
+        while not (await socket.receive_str(timeout=10)).startswith("40{"):
+            pass
+
+        async def flood() -> None:
+            while not socket.closed:
+                for packet in packets:
+                    await socket.send_str(packet)
+                await asyncio.sleep(0)
+
+        flooding = asyncio.create_task(flood())
+        async with asyncio.timeout(20):
+            async for message in socket:
+                assert not str(message.data).startswith("40{")
+        await asyncio.gather(flooding, return_exceptions=True)
+        assert socket.closed
+
+
 async def test_a_message_of_megabytes_is_cut_off(cluster: Cluster, show: str) -> None:
     for transports in (["websocket"], ["polling"]):
         client = await Client.connect(node_urls(cluster)[0], transports=transports)
