@@ -131,12 +131,13 @@ class Way(asyncio.Protocol):
         if failed:
             self.end(getattr(self._inbox.error, "code", WSCloseCode.PROTOCOL_ERROR))
             self.transport.close()
-        if self._todo is not None:
-            self._todo += packets
-        elif packets:
-            self._todo = packets
+        if not packets:
+            return
+        if self._todo is None:
+            self._todo = []
             self.session.server.start_background_task(self._take_all)
-        if self._todo and len(self._todo) > PACKETS and not self.transport.is_closing():
+        self._todo += packets
+        if len(self._todo) > PACKETS and not self.transport.is_closing():
             self.transport.pause_reading()
 
     async def _take_all(self) -> None:
@@ -153,13 +154,9 @@ class Way(asyncio.Protocol):
     async def _take(self, data: str | bytes) -> None:
         """Process a packet; one that means nothing is passed over."""
         try:
-            said = packet.Packet(encoded_packet=data)
-        except ValueError:
-            return
-        try:
-            await self.session.receive(said)
-        except exceptions.UnknownPacketError:
-            return
+            await self.session.receive(packet.Packet(encoded_packet=data))
+        except (exceptions.UnknownPacketError, ValueError):
+            pass  # what handlers raise does not get here
         except exceptions.SocketIsClosedError:
             self.transport.close()
         except Exception:

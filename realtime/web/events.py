@@ -91,7 +91,7 @@ class Events:
         if self._sio.manager.is_connected(sid, "/"):
             return await self._unknown("disconnect", sid)
         self._rooms.drop(sid)
-        # Coming back in the same connection, it would be as if it had asked for nothing yet.
+        # In the same connection it could come back with a new allowance of events.
         self._rooms.fanout.finish(sid)
         client = self._clients.pop(sid, None)
         if client is not None:

@@ -35,14 +35,14 @@ class Packet(packet.Packet):  # type: ignore[misc]
     def __init__(self, *made_of: Any, encoded_packet: Any = None, **more: Any) -> None:
         """Make a packet, or read what a client sent."""
         super().__init__(*made_of, **more)
-        if encoded_packet is not None:
+        if encoded_packet is not None:  # the framework would take nothing for an event
             self.decode(encoded_packet)
 
     def decode(self, encoded_packet: Any) -> None:
         """Read what a client sent; raises ``UnknownPacketError`` for all that means nothing here."""
+        if not isinstance(encoded_packet, str):
+            raise UnknownPacketError
         try:
-            if not isinstance(encoded_packet, str):
-                raise ValueError("no text")
             super().decode(encoded_packet)
         except ValueError as error:
             raise UnknownPacketError from error
