@@ -6,11 +6,15 @@ Used by ``up``, by the tests and by the load tester. The server listens on 127.0
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,11 +42,20 @@ def binary() -> Path:
         return Path(found)
 
 
+_PORTS = range(10_000, 32_768)
+"""Systems take the near ends of connections from 32768 (Linux) or 49152 on. A server's port is not to be one of those:
+a connection may be given it before the server starts, or while it is down."""
+_start = random.randrange(len(_PORTS))  # two processes that look at the same time shall not find the same
+_walk: Iterator[int] = itertools.cycle((*_PORTS[_start:], *_PORTS[:_start]))
+
+
 def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nobody listens on; the same one again only when all others have been returned."""
+    for port in itertools.islice(_walk, len(_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise OSError(f"no port from {_PORTS[0]} to {_PORTS[-1]} is free on {HOST}")
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -27,6 +28,16 @@ def test_the_ports_of_fifteen_nodes() -> None:
     assert plan(Path("var")).nodes == {"north": [8001], "west": [8002], "south": [8003]}
     ports = [port for port, _purpose in whole.ports()]
     assert len(ports) == len(set(ports)) == 15 + 3 + 9 + 6
+
+
+def test_a_free_port_is_nobody_elses() -> None:
+    first = valkey.free_port()
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # somebody else has it: as good
+            taken.bind((valkey.HOST, first + 1))
+        ports = [valkey.free_port() for _ in range(50)]
+    assert first not in ports and first + 1 not in ports and len(set(ports)) == 50
+    assert max(ports) < 32_768  # where systems begin with the ports of connections
 
 
 async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
