@@ -115,6 +115,12 @@ def pairs(reply: Any) -> list[tuple[Any, Any]]:
     return list(reply.items()) if isinstance(reply, dict) else list(zip(reply[::2], reply[1::2], strict=True))
 
 
+def time_ms(reply: Any) -> int:
+    """Return the answer to ``TIME`` as ms since the epoch."""
+    seconds, micros = reply
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
 def text_fields(fields: Any) -> dict[str, str]:
     """Return the fields of a stream's entry as text."""
     return {key.decode(): value.decode(errors="replace") for key, value in pairs(fields)}

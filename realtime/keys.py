@@ -18,8 +18,8 @@ ENDED = "tt:ended"
 OUTBOX = "tt:outbox"
 """stream: confirmed holds, refunds and operators' commands on their way to the ledger."""
 OUTBOX_GROUP = "keepers"
-PARKED = "tt:parked"
-"""stream: outbox entries that no keeper could process, set aside for an operator."""
+DEAD_LETTERS = "tt:dead-letters"
+"""stream: outbox entries that no keeper could process, with the reason, for an operator."""
 
 NOTICES = "tt:notices"
 """channel: JSON, what happened to holds and bookings: expired, settled, rejected, lost."""
@@ -35,7 +35,7 @@ def layout(layout_id: str) -> str:
 
 
 def show(show_id: str) -> list[str]:
-    """Return the KEYS of every function on a show, in the order that ``locks/seats.lua`` lists."""
+    """Return the KEYS of every function on a show, in the order that ``locks/lua/shared.lua`` lists."""
     tag = f"tt:{{{show_id}}}"
     own = [f"{tag}:{name}" for name in ("meta", "seats", "taken", "holds", "owners")]
     return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES, log(show_id)]
@@ -81,8 +81,11 @@ NODES = "tt:nodes"
 KEEPERS = "tt:keepers"
 """hash: keeper -> JSON of what it sees now, with the time (ms)."""
 RECONCILED = "tt:reconciled"
-"""string: the term (``locks.master.term_of``) in which the master was put right, a space, a token: the reign."""
-REIGNS = "tt:reigns"
-"""list: the last reigns that began, or were about to, with this master's data; the newest first."""
+"""string: the fencing token: the incarnation (``locks.master.incarnation_of``) in which the master was reconciled, a
+space, a random part."""
+FENCING_TOKENS = "tt:fencing-tokens"
+"""list: the last fencing tokens that began, or were about to begin, with this master's data; the newest first."""
+FENCING_TOKENS_BEFORE = "tt:reigns"
+"""list: the same, under the name that keepers of the release before read."""
 RECONCILING = "tt:reconciling"
-"""string: a token while a keeper puts the master right; expires."""
+"""string: names the keeper whose turn it is to reconcile the master; expires."""

@@ -39,9 +39,9 @@ EXPIRY_VISIBLE_MS = 500
 """A seat whose hold lapsed shows as free on every map within this."""
 HEARTBEAT_MS = 1_000
 """A keeper publishes a heartbeat through its master this often."""
-PRESENCE_MS = 2_000
+STATUS_REPORT_MS = 2_000
 """Nodes and keepers write down what they do this often, for operators."""
-PRESENCE_GONE_MS = 60_000
+STATUS_REPORT_GONE_MS = 60_000
 """One that has not for this long is forgotten."""
 SILENCE_MS = 3_000
 """A feed without a heartbeat for this long asks whether the region is still there."""
@@ -114,8 +114,8 @@ PIN_TRIES = 5
 """Wrong kiosk PINs that a caller may give in a row."""
 KEY_TRIES = 20
 """Wrong operators' keys that a caller may give in a row: a room full of operators has one address."""
-GUESSERS = 10_000
-"""Callers whose wrong guesses a node remembers; the longest unseen is forgotten."""
+ATTEMPT_CALLERS = 10_000
+"""Callers whose wrong limiter a node remembers; the longest unseen is forgotten."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50

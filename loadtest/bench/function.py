@@ -15,7 +15,7 @@ from loadtest.bench.peers import Bench, Row
 from loadtest.bench.programs import cpu_of
 from realtime import keys, limits
 from realtime.dev import valkey
-from realtime.locks.master import LIBRARY
+from realtime.locks import library
 from realtime.locks.seats import HOLDS_A_CALL
 
 CALLS = 60_000
@@ -43,7 +43,7 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
             if bench.server_core is not None:
                 os.sched_setaffinity(server.process.pid, {bench.server_core})
             link = Link(server.port)
-            link.call([("FUNCTION", "LOAD", LIBRARY.read_text()), ("FUNCTION", "LOAD", BARE)])
+            link.call([("FUNCTION", "LOAD", library.source()), ("FUNCTION", "LOAD", BARE)])
             bare = [("FCALL", "bare_hold", 3, "seats", "meta", "changes", 2 * n) for n in range(calls)]
             link.call([("SET", "seats", "0" * 2 * calls)])
             row: Row = {}

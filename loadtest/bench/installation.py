@@ -23,7 +23,7 @@ from loadtest.bench.programs import Program, running
 from realtime import keys, wire
 from realtime.clock import now_ms
 from realtime.dev import valkey
-from realtime.locks.master import LockMaster, term_of
+from realtime.locks.master import LockMaster, incarnation_of
 from realtime.locks.seats import SeatLocks
 from realtime.model import Category, Layout, Seat, Show, Theatre
 from realtime.topology import Plain, Region
@@ -101,7 +101,7 @@ async def installed(
         await master.load_functions()
         await master.command("SET", keys.REGION, "west")
         # What a keeper would say; nobody keeps here.
-        term = term_of(await master.command("INFO", "server", "replication"))
+        term = incarnation_of(await master.command("INFO", "server", "replication"))
         await master.command("SET", keys.RECONCILED, term)
         port = valkey.free_port()
         topology = folder / "topology.toml"

@@ -18,10 +18,10 @@ import uvloop
 from aiohttp import web
 
 from realtime.dev.valkey import HOST
-from realtime.rooms.clients import Clients
-from realtime.rooms.fanout import Fanout, Line, encode
 from realtime.rooms.room import CHUNK
-from realtime.rooms.way import Way
+from realtime.transport.fanout import Fanout, QueuedConnection, encode
+from realtime.transport.session_manager import SessionManager
+from realtime.transport.websocket_connection import WebSocketConnection
 from realtime.wire import pack_seats
 
 SEATS = 1200
@@ -46,10 +46,10 @@ class Server:
 
     def __init__(self, kind: str) -> None:
         """``kind`` is ``ours`` or ``emit``."""
-        manager = Clients() if kind == "ours" else None
+        manager = SessionManager() if kind == "ours" else None
         self.sio = socketio.AsyncServer(client_manager=manager, async_mode="aiohttp", ping_interval=20)
         self._fanout = Fanout(self.sio) if kind == "ours" else None
-        self._lines: list[Line | Way] = []
+        self._lines: list[QueuedConnection | WebSocketConnection] = []
         self._seats = pack_seats(bytes(SEATS))
         self.sio.on("show:watch", self._watch)
 
@@ -57,7 +57,7 @@ class Server:
         if self._fanout is None:
             await self.sio.enter_room(sid, "show")
         else:
-            self._lines.append(self._fanout.line(sid))
+            self._lines.append(self._fanout.connection(sid))
         return {"ok": True, "show": ask["show"], "epoch": "019ab", "version": 0, "seats": self._seats}
 
     async def _turn(self, number: int) -> None:

@@ -61,7 +61,7 @@ async def read(place: Place, shows: Iterable[ShowSeats]) -> Final:
     async with place.masters() as masters:
         for region, master in masters.items():
             final.outbox[region] = await master.command("XLEN", keys.OUTBOX)
-            final.parked[region] = await master.command("XLEN", keys.PARKED)
+            final.parked[region] = await master.command("XLEN", keys.DEAD_LETTERS)
             ledger = place.ledger(region)
             try:
                 for show in shows:

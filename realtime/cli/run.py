@@ -12,8 +12,8 @@ from aiohttp import web
 import realtime
 from realtime.cli.common import load_settings, run, stop_on_signals
 from realtime.keeper import service
-from realtime.rooms.door import Runner
 from realtime.settings import Settings
+from realtime.transport.acceptor import Runner
 from realtime.web.app import make_app
 
 BACKLOG = 4096

@@ -32,7 +32,7 @@ from realtime.dev.plan import DELAYS_MS, HOST, ClusterPlan
 from realtime.dev.process import Child
 from realtime.dev.relay import Relay
 from realtime.dev.supervisor import Supervisor
-from realtime.locks.master import LockMaster, put_right_in, term_of
+from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
 from realtime.settings import PREFIX
 from realtime.topology import Plain, Region
 
@@ -263,7 +263,7 @@ class Cluster:
         try:
             mark = await redis.execute_command("GET", keys.RECONCILED)  # type: ignore[no-untyped-call]
             info = await redis.execute_command("INFO", "server", "replication")  # type: ignore[no-untyped-call]
-            return put_right_in(mark, term_of(info))
+            return reconciled_in(mark, incarnation_of(info))
         finally:
             await connect.close(redis)
 
@@ -272,7 +272,7 @@ class Cluster:
         while not await ready():
             if not child.running or asyncio.get_running_loop().time() > deadline:
                 state = "is not ready" if child.running else "ended"
-                raise ClusterError(f"{child.name} {state}; the end of {child.log}:\n{child.last_words()}")
+                raise ClusterError(f"{child.name} {state}; the end of {child.log}:\n{child.log_tail()}")
             await asyncio.sleep(POLL_S)
 
     # --- sample data ----------------------------------------------------------------------------------------------

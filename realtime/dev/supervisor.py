@@ -38,12 +38,12 @@ class Supervisor:
             if child.running or name in self._resting:
                 self._due.pop(name, None)
             elif name not in self._due:
-                self._due[name] = now + self._mourn(child, now)
+                self._due[name] = now + self._back_off(child, now)
             elif now >= self._due[name]:
                 del self._due[name]
                 child.start()
 
-    def _mourn(self, child: Child, now: float) -> float:
+    def _back_off(self, child: Child, now: float) -> float:
         earlier = self._pauses.get(child.name)
         fresh = earlier is None or now - child.started_at >= SETTLED_S
         pause = FIRST_PAUSE_S if earlier is None or fresh else min(2 * earlier, LONGEST_PAUSE_S)
@@ -52,5 +52,5 @@ class Supervisor:
         self._say(
             f"{child.name} ended with {child.returncode}; starting it again in {pause:g} s. The end of {child.log}:"
         )
-        self._say(child.last_words())
+        self._say(child.log_tail())
         return pause

@@ -24,7 +24,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 HOST = "127.0.0.1"
 DOWN_AFTER_MS = 1_500
-"""Not less than ``realtime.locks.master.TRUST_S``, and more than a second, which is how often Sentinels ping: with just
+"""Not less than ``realtime.locks.master.LEASE_S``, and more than a second, which is how often Sentinels ping: with just
 that they now and then take a master that they have promoted a moment ago for dead, and promote another."""
 FAILOVER_TIMEOUT_MS = 5000
 

@@ -54,7 +54,7 @@ class Kind(StrEnum):
     UNKNOWN_SHOW = "unknown_show"
 
     @property
-    def mendable(self) -> bool:
+    def repairable(self) -> bool:
         """Whether ``--repair`` puts it right."""
         return self not in (Kind.SOLD_TWICE, Kind.NOT_IN_LEDGER, Kind.STUCK, Kind.UNKNOWN_SHOW)
 
@@ -217,7 +217,7 @@ class Checker:
 
     async def _check(self, redis: Redis) -> Report:
         report = Report(outbox=await redis.xlen(keys.OUTBOX))
-        parked: Any = await redis.xrange(keys.PARKED)
+        parked: Any = await redis.xrange(keys.DEAD_LETTERS)
         for entry_id, fields in parked:
             told = {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
             what = told.get("hold") or told.get("name") or "an entry"
@@ -267,15 +267,15 @@ class Checker:
             await link.load_functions()
             reconciler = Reconciler(self._region.name, self._ledger, link, locks)
             declare = Declarations(link, locks)
-            mendable = [d for d in differences if d.kind.mendable]
-            await locks.expire([d.hold for d in mendable if d.kind is Kind.OVERDUE])
-            for show_id in sorted({d.show for d in mendable if d.kind is not Kind.OVERDUE}):
+            repairable = [d for d in differences if d.kind.repairable]
+            await locks.expire([d.hold for d in repairable if d.kind is Kind.OVERDUE])
+            for show_id in sorted({d.show for d in repairable if d.kind is not Kind.OVERDUE}):
                 show = await self._ledger.show(show_id)
                 assert show is not None, "shows are never removed"
                 blob = await self._ledger.layout(show.layout)
                 assert blob is not None, "layouts are never removed"
                 await declare.layout(show.layout, blob)
-                await reconciler.put_right(show)
+                await reconciler.rebuild_show(show)
                 await declare.announce(show=show_id)
         finally:
             await link.close()
@@ -290,7 +290,7 @@ async def _read(redis: Redis, show: str) -> OnMaster | None:
     pipeline.hgetall(holds)
     pipeline.xrange(keys.OUTBOX)
     pipeline.time()
-    sales, text, takers, records, entries, (seconds, micros) = await pipeline.execute()
+    sales, text, takers, records, entries, time = await pipeline.execute()
     if sales is None or text is None:
         return None
     return OnMaster(
@@ -299,5 +299,5 @@ async def _read(redis: Redis, show: str) -> OnMaster | None:
         taken={int(seat): hold.decode() for seat, hold in takers.items()},
         holds={hold.decode(): decode_record(record) for hold, record in records.items()},
         waiting=frozenset(f[b"hold"].decode() for _id, f in entries if f.get(b"kind") == b"booking" and b"hold" in f),
-        now=int(seconds) * 1000 + int(micros) // 1000,
+        now=connect.time_ms(time),
     )

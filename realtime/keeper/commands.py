@@ -1,4 +1,4 @@
-"""Operators' commands: checked, recorded in the ledger, written through to the master, answered.
+"""OpsAccess' commands: checked, recorded in the ledger, written through to the master, answered.
 
 | name | body |
 | --- | --- |

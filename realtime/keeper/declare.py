@@ -18,11 +18,6 @@ class Declarations:
         self._master = master
         self._locks = locks
 
-    async def now_ms(self) -> int:
-        """Return the master's time."""
-        seconds, micros = await self._master.command("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
-
     async def theatre(self, theatre: Theatre) -> None:
         """Declare a theatre."""
         await self._master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
@@ -34,7 +29,7 @@ class Declarations:
 
     async def show(self, show: Show) -> None:
         """Declare a show; its seats come first, so that whoever learns of it finds them."""
-        await self._locks.declare(show, new_epoch(await self.now_ms()))
+        await self._locks.declare(show, new_epoch(await self._master.time_ms()))
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         await self.announce(show=show.id)
 

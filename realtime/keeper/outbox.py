@@ -103,7 +103,7 @@ class Outbox:
     async def park(self, entry: Entry, reason: str) -> None:
         """Set an entry aside that can't be processed, where an operator sees it, and take it off the outbox."""
         flat = [part for pair in entry.fields.items() for part in pair]
-        await self._master.command("XADD", keys.PARKED, "*", *flat, "parked_id", entry.id, "reason", reason[:500])
+        await self._master.command("XADD", keys.DEAD_LETTERS, "*", *flat, "entry_id", entry.id, "reason", reason[:500])
         await self.done([entry])
 
     async def open(self) -> Redis:

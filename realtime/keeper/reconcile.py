@@ -1,11 +1,21 @@
-"""After a master started, was replaced or lost its memory: put it right from the ledger before anything is settled.
+"""Reconciles a region's lock master with the ledger after it was started, replaced or lost data.
 
-The mark ``tt:reconciled`` on the master names the term (process, and time as master) in which it was put right, and the
-reign that began with it. A failover copies the mark to a server in another term, a restart begins a new one, a wipe
-takes the mark away: all three are noticed, and nodes use no master whose mark is not of its term. The ledger knows the
-reign too, and books for no earlier one: what an earlier master had confirmed and this one has forgotten is either in
-the ledger before it is read, or never. Keepers take turns; one whose turn has run out (it was frozen) stops, so that it
-can't set the mark for work half done.
+How a master is fenced, in order:
+
+1. Every server process in one role is an *incarnation* (``locks.master.incarnation_of``): a restart, a promotion and a
+   demotion each begin a new one.
+2. The mark ``keys.RECONCILED`` on the master names the incarnation in which it was reconciled, and the fencing token of
+   that reconciliation. A failover copies the mark to a server in another incarnation, a restart begins another
+   incarnation, a wipe deletes the mark: in each case the mark no longer matches, and nodes don't use the master.
+3. A keeper that finds no matching mark takes the turn (``keys.RECONCILING``), begins a new fencing token in the ledger,
+   rebuilds every show from the ledger, then writes the mark.
+4. The ledger compares the fencing token in the transaction of every booking. A booking that was confirmed on an earlier
+   incarnation is either committed before step 3 reads the ledger, or it is never committed.
+
+If the ledger's last fencing token is unknown to this master, another master has sold since: this master's data has
+*diverged*. Its holds are void, and the payments in its outbox are refunded.
+
+A keeper whose turn has run out (its process was frozen) stops before it writes the mark.
 """
 
 from __future__ import annotations
@@ -19,23 +29,23 @@ from realtime import connect, keys, limits, wire
 from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
 from realtime.ledger import Ledger
-from realtime.locks.master import LockMaster, put_right_in, term_of
+from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
 
 log = logging.getLogger(__name__)
-REIGNS = 20
-"""How many reigns a master's memory knows of."""
+TOKENS_KEPT = 20
+"""Fencing tokens that a master remembers."""
 TURN_MS = 4_000
-"""A keeper that dies while it reconciles keeps the others waiting for this long at most; one at work asks for more."""
+"""How long the turn of a keeper lasts that has died while it reconciled. A live one renews its turn."""
 
 
 class _TurnLost(Exception):
-    """Another keeper has begun in the meantime."""
+    """Another keeper has taken the turn in the meantime."""
 
 
 class Reconciler:
-    """Puts one region's master right."""
+    """Reconciles one region's master, in turn with the other keepers of the region."""
 
     def __init__(self, region: str, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
         """All of ``region``."""
@@ -44,95 +54,108 @@ class Reconciler:
         self._master = master
         self._locks = locks
         self._declare = Declarations(master, locks)
-        self._distrusted = False
-        self._equipped = False
+        self._invalidated = False
+        self._functions_loaded = False
 
-    async def ready(self) -> str | None:
-        """Return the reign under which the master is in order; it is put in order if it is this keeper's turn.
+    async def ensure_reconciled(self) -> str | None:
+        """Return the fencing token under which the master is reconciled; reconcile it first if that is necessary.
 
-        None: another keeper is at it.
+        Returns None while another keeper reconciles it. Raises ``RegionUnavailable``, ``LedgerUnavailable``.
         """
-        term = term_of(await self._master.command("INFO", "server", "replication"))
+        incarnation = incarnation_of(await self._master.command("INFO", "server", "replication"))
         mark = await self._master.command("GET", keys.RECONCILED)
-        if not self._distrusted and put_right_in(mark, term):
-            if not self._equipped:
-                # The keepers of a new release bring its functions to a master that goes on as it is.
-                await self._master.load_functions()
-                self._equipped = True
+        if not self._invalidated and reconciled_in(mark, incarnation):
+            await self._load_functions_once()
             return str(mark.decode())
-        token = secrets.token_hex(8).encode()
-        if not await self._master.command("SET", keys.RECONCILING, token, "NX", "PX", TURN_MS):
+        return await self._reconcile_in_turn(incarnation)
+
+    async def _load_functions_once(self) -> None:
+        # The first keeper of a new release brings its functions to a master that needs no reconciliation.
+        if not self._functions_loaded:
+            await self._master.load_functions()
+            self._functions_loaded = True
+
+    def invalidate(self) -> None:
+        """Reconcile the master again, whatever its mark says: the ledger has refused the fencing token."""
+        self._invalidated = True
+
+    # --- taking turns ---------------------------------------------------------------------------------------------
+    async def _reconcile_in_turn(self, incarnation: bytes) -> str | None:
+        turn = secrets.token_hex(8).encode()
+        if not await self._master.command("SET", keys.RECONCILING, turn, "NX", "PX", TURN_MS):
             return None
-        reign = f"{term.decode()} {token.decode()}"
-        # However slow the work is, on a busy machine or with many shows: a turn ends with its keeper, not with time.
-        staying = asyncio.create_task(self._stay(token))
+        token = f"{incarnation.decode()} {turn.decode()}"
+        # Renewed by a task: reconciling many shows on a busy machine may take longer than one turn.
+        renewing = asyncio.create_task(self._renew_turn_repeatedly(turn))
         try:
-            await self._reconcile(token, reign)
-            await self._keep_turn(token)
-            await self._master.command("SET", keys.RECONCILED, reign)
+            await self._reconcile(turn, token)
+            await self._renew_turn(turn)
+            await self._master.command("SET", keys.RECONCILED, token)
             await self._declare.announce()
         except _TurnLost:
-            log.warning("%s: this keeper was too slow; another puts the master right", self._region)
+            log.warning("%s: this keeper was too slow; another one reconciles the master", self._region)
             return None
         finally:
-            staying.cancel()
-            await asyncio.gather(staying, return_exceptions=True)
-            if await self._master.command("GET", keys.RECONCILING) == token:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            if await self._master.command("GET", keys.RECONCILING) == turn:
                 await self._master.command("DEL", keys.RECONCILING)
-        self._distrusted = False
-        return reign
+        self._invalidated = False
+        return token
 
-    async def _stay(self, token: bytes) -> None:
+    async def _renew_turn_repeatedly(self, turn: bytes) -> None:
         while True:
             await asyncio.sleep(TURN_MS / 4000)
             with contextlib.suppress(_TurnLost, RegionUnavailable):
-                await self._keep_turn(token)
+                await self._renew_turn(turn)
 
-    async def _keep_turn(self, token: bytes) -> None:
-        if await self._master.command("GET", keys.RECONCILING) != token:
+    async def _renew_turn(self, turn: bytes) -> None:
+        if await self._master.command("GET", keys.RECONCILING) != turn:
             raise _TurnLost
         await self._master.command("PEXPIRE", keys.RECONCILING, TURN_MS)
 
-    def distrust(self) -> None:
-        """Put the master right again, whatever its mark says: the ledger books for another one."""
-        self._distrusted = True
-
-    async def _reconcile(self, token: bytes, reign: str) -> None:
-        log.info("%s: putting the master right from the ledger", self._region)
-        astray = await self._begin(reign)
-        if astray:
-            log.warning("%s: another master has sold since this one's memory is of", self._region)
+    # --- reconciling ----------------------------------------------------------------------------------------------
+    async def _reconcile(self, turn: bytes, token: str) -> None:
+        log.info("%s: reconciling the master with the ledger", self._region)
+        diverged = await self._begin_token(token)
+        if diverged:
+            log.warning("%s: the master's data has diverged: another master has sold since", self._region)
         await self._master.load_functions()
         await self._master.command("SET", keys.REGION, self._region)
         for theatre in await self._ledger.theatres(self._region):
             await self._master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
-        for layout_id in await self._ledger.layout_ids():
-            await self._keep_turn(token)
-            if not await self._master.command("EXISTS", keys.layout(layout_id)):
-                blob = await self._ledger.layout(layout_id)
-                assert blob is not None, "layouts are never removed"
-                await self._declare.layout(layout_id, blob)
-        if astray:
-            await self._disown()
+        await self._restore_layouts(turn)
+        if diverged:
+            await self._refund_outbox()
         shows = await self._ledger.shows()
         for show in shows:
-            await self._keep_turn(token)
-            await self.put_right(show, astray=astray)
-        log.info("%s: %d shows are in order", self._region, len(shows))
+            await self._renew_turn(turn)
+            await self.rebuild_show(show, diverged=diverged)
+        log.info("%s: %d shows are reconciled", self._region, len(shows))
 
-    async def _begin(self, reign: str) -> bool:
-        """Begin a reign; tell whether the last one was another master's, that this one's memory knows nothing of."""
+    async def _begin_token(self, token: str) -> bool:
+        """Begin a fencing token; return whether the one before belongs to a master that this one knows nothing of."""
         mark = await self._master.command("GET", keys.RECONCILED)
-        known = {mark, *await self._master.command("LRANGE", keys.REIGNS, 0, -1)}
-        # Noted here first: whoever finds this reign in the ledger can tell by it that this memory is its own.
-        await self._master.command("LPUSH", keys.REIGNS, reign)
-        await self._master.command("LTRIM", keys.REIGNS, 0, REIGNS - 1)
-        # Before anything is read: what is in the ledger now is all that earlier reigns will ever have recorded.
-        before = await self._ledger.begin_reign(reign)
+        known = {mark}
+        for remembered in (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE):
+            known.update(await self._master.command("LRANGE", remembered, 0, -1))
+            # The master first: a keeper that finds this token in the ledger knows then that this data is current.
+            await self._master.command("LPUSH", remembered, token)
+            await self._master.command("LTRIM", remembered, 0, TOKENS_KEPT - 1)
+        # Before the bookings are read: nothing that was confirmed under an earlier token is committed after this.
+        before = await self._ledger.begin_fencing_token(token)
         return before != "" and before.encode() not in known
 
-    async def _disown(self) -> None:
-        """Refund what the outbox says was paid for: its buyers may have been told otherwise since."""
+    async def _restore_layouts(self, turn: bytes) -> None:
+        for layout_id in await self._ledger.layout_ids():
+            await self._renew_turn(turn)
+            if not await self._master.command("EXISTS", keys.layout(layout_id)):
+                blob = await self._ledger.layout(layout_id)
+                assert blob is not None, "layouts are never deleted"
+                await self._declare.layout(layout_id, blob)
+
+    async def _refund_outbox(self) -> None:
+        """Turn the bookings in the outbox into refunds: their buyers may have been answered differently since."""
         while True:
             entries = await self._master.command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", limits.KEEPER_BATCH)
             paid = [(entry_id, connect.text_fields(fields)) for entry_id, fields in entries]
@@ -145,15 +168,15 @@ class Reconciler:
                 await self._master.command("XADD", keys.OUTBOX, "*", *flat)
                 await self._master.command("XDEL", keys.OUTBOX, entry_id)
 
-    async def put_right(self, show: Show, *, astray: bool = False) -> None:
-        """Make the master's side of a show what the ledger proves; live holds that don't collide with it stay.
+    async def rebuild_show(self, show: Show, *, diverged: bool = False) -> None:
+        """Make a show on the master what the ledger proves.
 
-        None of them stays if the master's memory went ``astray``.
+        Live holds that collide with no booking stay, unless the master's data has ``diverged``.
         """
-        epoch = new_epoch(await self._declare.now_ms())
+        epoch = new_epoch(await self._master.time_ms())
         await self._locks.declare(show, epoch, for_sale=False)
         sold = [Sale(hold_of(b.id), b.owner, b.seats) for b in await self._ledger.booked(show.id)]
-        lost = await self._locks.rebuild(show.id, epoch, sold, await self._ledger.blocked(show.id), astray=astray)
+        lost = await self._locks.rebuild(show.id, epoch, sold, await self._ledger.blocked(show.id), diverged=diverged)
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         if lost:
             log.warning("%s: %d holds were lost", show.id, len(lost))

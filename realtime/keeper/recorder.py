@@ -19,15 +19,15 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.shows import Shows
-from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleReign
+from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
 from realtime.ledger.store import Result
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import booking_of, hold_of, show_of
 
 log = logging.getLogger(__name__)
-TRANSIENT = (LedgerUnavailable, StaleReign, RegionUnavailable, RedisError, OSError)
+TRANSIENT = (LedgerUnavailable, StaleFencingToken, RegionUnavailable, RedisError, OSError)
 """What will pass, or be put right by a reconciliation; the entry stays where it is."""
-CHOKES = 5
+MAX_ATTEMPTS = 5
 """An entry that the master refused this often is not worth another try."""
 
 
@@ -44,15 +44,15 @@ class Recorder:
         self._jobs = jobs
         self._shows = shows
         self._commands = commands
-        self._chokes: dict[bytes, int] = {}
-        self._reign = ""
+        self._attempts: dict[bytes, int] = {}
+        self._fencing_token = ""
 
-    async def process(self, entries: Sequence[Entry], reign: str) -> None:
+    async def process(self, entries: Sequence[Entry], fencing_token: str) -> None:
         """Process entries that this process of the master delivered, and acknowledge them.
 
         Raises one of ``TRANSIENT`` when that must be tried again later.
         """
-        self._reign = reign
+        self._fencing_token = fencing_token
         bookings = [entry for entry in entries if entry.kind == "booking"]
         refused: list[ResponseError | None] = []
         try:
@@ -85,19 +85,19 @@ class Recorder:
                 return error
             log.exception("outbox entry %s is set aside", entry.id.decode())
             await self._outbox.park(entry, f"{type(error).__name__}: {error}")
-        self._chokes.pop(entry.id, None)
+        self._attempts.pop(entry.id, None)
         return None
 
     def _try_again(self, entry: Entry) -> bool:
-        self._chokes[entry.id] = self._chokes.get(entry.id, 0) + 1
-        return self._chokes[entry.id] < CHOKES
+        self._attempts[entry.id] = self._attempts.get(entry.id, 0) + 1
+        return self._attempts[entry.id] < MAX_ATTEMPTS
 
     # --- bookings -------------------------------------------------------------------------------------------------
     async def _record(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
         bookings = [await self._booking(entry) for entry in entries]
-        results = await self._ledger.record(bookings, self._reign)
+        results = await self._ledger.record(bookings, self._fencing_token)
         outcomes = list(zip(entries, bookings, results, strict=True))
         kept = [(entry, booking) for entry, booking, result in outcomes if result.recorded is not Recorded.REFUSED]
         for show_id, group in groupby(sorted(kept, key=lambda pair: pair[1].show_id), key=lambda pair: pair[1].show_id):

@@ -15,11 +15,11 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Outbox
-from realtime.keeper.presence import Presence
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import TRANSIENT, Recorder
 from realtime.keeper.shows import Shows
-from realtime.ledger import Ledger, StaleReign
+from realtime.keeper.status_report import StatusReporter
+from realtime.ledger import Ledger, StaleFencingToken
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.settings import Settings, process_name
@@ -60,7 +60,7 @@ class Keeper:
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
-        self._presence = Presence(self.name, self._master)
+        self._presence = StatusReporter(self.name, self._master)
         self._jobs = Jobs(self._master, settings.redis_password)
         self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
         self._served: str | None = None
@@ -73,7 +73,7 @@ class Keeper:
             asyncio.create_task(self._keep_recording(), name="recorder"),
             asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
             asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
-            asyncio.create_task(self._every(limits.PRESENCE_MS, self._presence.tell), name="presence"),
+            asyncio.create_task(self._every(limits.STATUS_REPORT_MS, self._presence.tell), name="status_report"),
         ]
 
     async def stop(self) -> None:
@@ -102,8 +102,8 @@ class Keeper:
                 await self._record_once()
             except TRANSIENT as error:
                 log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
-                if isinstance(error, StaleReign):
-                    self._reconciler.distrust()
+                if isinstance(error, StaleFencingToken):
+                    self._reconciler.invalidate()
                 await self._disconnect()
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -111,7 +111,7 @@ class Keeper:
                 pause_s = PAUSE_S
 
     async def _record_once(self) -> None:
-        served = await self._reconciler.ready()
+        served = await self._reconciler.ensure_reconciled()
         if served is None:
             await self._pause(PAUSE_S)
             return

@@ -1,5 +1,5 @@
 """The SQL ledger of a region: the last word on who bought what, and what an empty master is rebuilt from."""
 
-from realtime.ledger.store import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleReign
+from realtime.ledger.store import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
 
-__all__ = ["Ledger", "LedgerUnavailable", "NewBooking", "Recorded", "StaleReign"]
+__all__ = ["Ledger", "LedgerUnavailable", "NewBooking", "Recorded", "StaleFencingToken"]

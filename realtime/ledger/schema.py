@@ -60,9 +60,9 @@ booked_seats = Table(
     Column("booking_id", ForeignKey("bookings.id"), nullable=False, index=True),
 )
 
-reign = Table(
-    "reign",
+fencing_token = Table(
+    "fencing_token",
     metadata,
     Column("id", Integer, primary_key=True),  # one row
-    Column("name", String(128), nullable=False),  # run_id of the lock master's process, and a token
+    Column("token", String(128), nullable=False),  # the master's incarnation, a space, a random part
 )

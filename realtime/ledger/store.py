@@ -36,8 +36,8 @@ class LedgerUnavailable(Exception):
     """The database can't be reached or can't write now; the same thing will work later."""
 
 
-class StaleReign(Exception):
-    """The lock master was replaced or put right since these bookings were read from its outbox."""
+class StaleFencingToken(Exception):
+    """The lock master was replaced or reconciled since these bookings were read from its outbox."""
 
 
 class Recorded(Enum):
@@ -118,39 +118,39 @@ class Ledger:
             raise LedgerUnavailable(_first_line(error)) from error
 
     # --- bookings -------------------------------------------------------------------------------------------------
-    async def begin_reign(self, reign: str) -> str:
-        """Book for this reign from now on: the lock master since it was put right last, by name (128 characters).
+    async def begin_fencing_token(self, fencing_token: str) -> str:
+        """Accept bookings under this fencing token only (at most 128 characters); return the one before, "" for none.
 
-        Returns the name of the one before, empty if there was none.
-
-        Whoever reads the bookings after this has seen all that there will ever be of earlier reigns: a keeper that
-        still carries what was confirmed under one of them can't record it any more.
+        A reader that reads the bookings after this call sees all that will ever be recorded under earlier tokens: a
+        keeper that still has entries confirmed under one of them gets ``StaleFencingToken``.
         """
         async with self._transaction() as connection:
-            before: str = (await connection.execute(select(schema.reign.c.name).with_for_update())).scalar_one()
-            await connection.execute(update(schema.reign).values(name=reign))
+            before: str = (
+                await connection.execute(select(schema.fencing_token.c.token).with_for_update())
+            ).scalar_one()
+            await connection.execute(update(schema.fencing_token).values(token=fencing_token))
             return before
 
-    async def record(self, bookings: Sequence[NewBooking], reign: str | None = None) -> list[Result]:
+    async def record(self, bookings: Sequence[NewBooking], fencing_token: str | None = None) -> list[Result]:
         """Record bookings in one transaction; where the key refuses one of them, each in its own. In order.
 
-        ``reign`` is that under which they were read from the outbox; ``StaleReign`` if another one has begun (None:
-        under any).
+        ``fencing_token`` is the one under which they were read from the outbox (None: any). Raises
+        ``StaleFencingToken`` if another one has begun since.
         """
         try:
             async with self._transaction() as connection:
-                await _check_reign(connection, reign)
+                await _check_fencing_token(connection, fencing_token)
                 known = await self._known(connection, bookings)
                 new = {b.id: b for b in bookings if b.id not in known}
                 await _insert_bookings(connection, list(new.values()))
         except IntegrityError:
-            return [await self._record_one(booking, reign) for booking in bookings]
+            return [await self._record_one(booking, fencing_token) for booking in bookings]
         return [Result(Recorded.NEW if b.id in new else Recorded.ALREADY) for b in bookings]
 
-    async def _record_one(self, booking: NewBooking, reign: str | None) -> Result:
+    async def _record_one(self, booking: NewBooking, fencing_token: str | None) -> Result:
         try:
             async with self._transaction() as connection:
-                await _check_reign(connection, reign)
+                await _check_fencing_token(connection, fencing_token)
                 if await self._known(connection, [booking]):
                     return Result(Recorded.ALREADY)
                 await _insert_bookings(connection, [booking])
@@ -286,11 +286,11 @@ class Ledger:
             return list(rows.scalars())
 
 
-async def _check_reign(connection: AsyncConnection, reign: str | None) -> None:
-    # Shared: until this transaction has ended, no other reign begins.
-    current = (await connection.execute(select(schema.reign.c.name).with_for_update(read=True))).scalar_one()
-    if reign not in (None, current):
-        raise StaleReign("the master was put right again since these bookings were read")
+async def _check_fencing_token(connection: AsyncConnection, fencing_token: str | None) -> None:
+    # A shared lock: no other fencing token begins until this transaction has ended.
+    current = (await connection.execute(select(schema.fencing_token.c.token).with_for_update(read=True))).scalar_one()
+    if fencing_token not in (None, current):
+        raise StaleFencingToken("the master was reconciled again since these bookings were read")
 
 
 async def _insert_bookings(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> None:

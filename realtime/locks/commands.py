@@ -1,4 +1,4 @@
-"""Operators' commands: they travel the record path, so that the ledger knows of them before a master does.
+"""OpsAccess' commands: they travel the record path, so that the ledger knows of them before a master does.
 
 ``outbox -> keeper -> ledger -> master -> reply``; the reply comes back on a list of the owning master.
 """

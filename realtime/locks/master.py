@@ -4,7 +4,7 @@ No call is ever sent twice by this module: a write whose answer was lost fails a
 may ask again because the functions are idempotent. Every call answers or fails within its time-out.
 
 Behind Sentinels a server that was master may come back believing that it still is, and stays writable for ten seconds.
-Sentinels replace a master only after it was silent for ``down-after-milliseconds`` (``TRUST_S`` or more, see
+Sentinels replace a master only after it was silent for ``down-after-milliseconds`` (``LEASE_S`` or more, see
 docs/operations.md). So a link watches: an answer after a longer silence doesn't count, the Sentinels are asked where
 the master is, and they are asked again after the server found there has said that it is the master. They are asked
 every ``ASK_EVERY_S`` too, in case it is they who can't reach the server that we can.
@@ -15,10 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 from collections import deque
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
@@ -26,15 +24,15 @@ from redis.exceptions import RedisError, ResponseError
 
 from realtime import connect, keys, limits
 from realtime.errors import Overloaded, RegionUnavailable
+from realtime.locks import library
 from realtime.topology import Plain, Region, Sentinels
 
 log = logging.getLogger(__name__)
-LIBRARY = files("realtime.locks").joinpath("seats.lua")
 MAX_BATCH = 512
 """Calls in one pipeline: keeps one reply burst small enough not to hold up the loop."""
 MAX_PIPELINES = 4
 """Pipelines under way at once: a region 25 ms away still answers while others are in flight."""
-TRUST_S = 1.0
+LEASE_S = 1.0
 """Silence after which Sentinels may have another master."""
 WATCH_S = 0.25
 """How often an idle link behind Sentinels makes sure of its master."""
@@ -46,7 +44,7 @@ RETRY_AFTER_S = 0.1
 _NO_LIBRARY = "Function not found"
 
 
-def term_of(info: Any) -> bytes:
+def incarnation_of(info: Any) -> bytes:
     """Return the name of a master's term, from ``INFO server replication``: its process, and its being the master.
 
     A restart changes the one, a promotion the other.
@@ -54,7 +52,7 @@ def term_of(info: Any) -> bytes:
     return f"{info['run_id']}.{info['master_replid']}".encode()
 
 
-def put_right_in(mark: bytes | None, term: bytes) -> bool:
+def reconciled_in(mark: bytes | None, term: bytes) -> bool:
     """Tell whether a mark (``keys.RECONCILED``) says that the master was put right in this term."""
     return mark is not None and mark.split()[0] == term
 
@@ -75,14 +73,14 @@ class LockMaster:
         password: str = "",
         *,
         timeout_s: float = limits.RELAY_TIMEOUT_S,
-        in_order: bool = False,
+        reconciled_only: bool = False,
     ) -> None:
         """``password`` is for URLs that name none; a keeper, whom no buyer waits for, takes a longer ``timeout_s``.
 
-        ``in_order``: use only a master that a keeper has put right since it became the master.
+        ``reconciled_only``: use only a master that a keeper has put right since it became the master.
         """
         self._timeout_s = timeout_s
-        self._in_order = in_order
+        self._in_order = reconciled_only
         self.region = region.name
         self._where = region.master
         self._password = password
@@ -99,7 +97,7 @@ class LockMaster:
         self._closed = False
 
     async def call(self, function: str, keys: list[str], *args: str | int | bytes) -> Any:
-        """Call a function of ``seats.lua``; return its raw reply. Raises ``RegionUnavailable``, ``Overloaded``."""
+        """Call a function of the library; return its raw reply. Raises ``RegionUnavailable``, ``Overloaded``."""
         return await self.post(function, keys, *args)
 
     def post(self, function: str, keys: list[str], *args: str | int | bytes) -> asyncio.Future[Any]:
@@ -124,18 +122,20 @@ class LockMaster:
             loop.call_soon(self._flush)
         return answer
 
+    async def time_ms(self) -> int:
+        """Return the master's clock, in ms since the epoch."""
+        return connect.time_ms(await self.command("TIME"))
+
     async def load_functions(self) -> None:
-        """Load ``seats.lua`` unless the master has this version or a later one."""
-        source = LIBRARY.read_text()
-        found = re.search(r"^local VERSION = (\d+)$", source, re.MULTILINE)
-        assert found is not None, "seats.lua names its version"
+        """Load the function library unless the master has this version or a later one."""
+        source = library.source()
         try:
             loaded = int(await self.command("FCALL", "tt_version", 0))
         except RegionUnavailable as error:
             if error.details.get("reason") != _NO_LIBRARY:
                 raise
             loaded = 0
-        if loaded < int(found[1]):
+        if loaded < library.version(source):
             await self.command("FUNCTION", "LOAD", "REPLACE", source)
 
     async def address(self) -> Plain:
@@ -237,13 +237,13 @@ class LockMaster:
             if isinstance(self._where, Sentinels):
                 await self._prove(redis, at)
             if self._in_order:
-                await self._check_order(redis)
+                await self._check_reconciled(redis)
         except BaseException:
             await connect.close(redis)
             raise
         return at, redis
 
-    async def _check_order(self, redis: Redis) -> None:
+    async def _check_reconciled(self, redis: Redis) -> None:
         """Make sure that the master was put right in this term of its own.
 
         A server may lose its place and regain it as the same process, with what it knew the first time.
@@ -253,7 +253,7 @@ class LockMaster:
             pipeline.execute_command("GET", keys.RECONCILED)
             pipeline.execute_command("INFO", "server", "replication")
             mark, info = await pipeline.execute()
-        if not put_right_in(mark, term_of(info)):
+        if not reconciled_in(mark, incarnation_of(info)):
             raise RedisError("it has not been put right yet")
 
     async def _prove(self, redis: Redis, at: Plain) -> None:
@@ -266,7 +266,7 @@ class LockMaster:
     def _believe(self, redis: Redis) -> None:
         """Take note of a sign of life; one that comes too late from behind Sentinels is an error."""
         now = asyncio.get_running_loop().time()
-        if isinstance(self._where, Sentinels) and (redis is not self._redis or now - self._heard > TRUST_S):
+        if isinstance(self._where, Sentinels) and (redis is not self._redis or now - self._heard > LEASE_S):
             raise RedisError("it was silent for so long that there may be another master")
         self._heard = now
 
@@ -276,7 +276,7 @@ class LockMaster:
             await asyncio.sleep(WATCH_S)
             silent = False
             try:
-                await asyncio.wait_for(self.command("PING"), TRUST_S)
+                await asyncio.wait_for(self.command("PING"), LEASE_S)
             except (RegionUnavailable, Overloaded, TimeoutError):
                 silent = True
             if self._at is None or not (silent or asyncio.get_running_loop().time() >= ask_at):

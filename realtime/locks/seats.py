@@ -1,4 +1,4 @@
-"""The seat locks of one region: each verb is one function of ``seats.lua`` on the owning master, one round trip.
+"""The seat locks of one region: each verb is one function of the library on the owning master, one round trip.
 
 Holds on a show that are asked for in the same turn of the loop are decided by one call, one after the other: in a rush
 that costs the master a third, and viewers one change.
@@ -195,13 +195,13 @@ class SeatLocks:
         await self._call("tt_sales", show_id, sales.value)
 
     async def rebuild(
-        self, show_id: str, epoch: str, sold: Sequence[Sale], blocked: Iterable[int], *, astray: bool = False
+        self, show_id: str, epoch: str, sold: Sequence[Sale], blocked: Iterable[int], *, diverged: bool = False
     ) -> list[tuple[str, str]]:
         """Put a declared show right from the ledger under a new epoch; return the (hold, owner) that were lost.
 
-        ``astray``: another master has sold since this one's memory is of, so no hold stays.
+        ``diverged``: another master has sold since this one's memory is of, so no hold stays.
         """
-        truth = {"sold": [(s.hold, s.owner, s.seats) for s in sold], "blocked": sorted(blocked), "astray": astray}
+        truth = {"sold": [(s.hold, s.owner, s.seats) for s in sold], "blocked": sorted(blocked), "diverged": diverged}
         lost = (await self._call("tt_rebuild", show_id, epoch, KEEP, orjson.dumps(truth)))[1]
         return [(lost[n].decode(), lost[n + 1].decode()) for n in range(0, len(lost), 2)]
 
@@ -212,8 +212,7 @@ class SeatLocks:
 
     # --- calls ----------------------------------------------------------------------------------------------------
     async def _past(self, sorted_set: str, limit: int) -> list[str]:
-        seconds, micros = await self.master.command("TIME")
-        now = int(seconds) * 1000 + int(micros) // 1000
+        now = await self.master.time_ms()
         return [
             member.decode()
             for member in await self.master.command("ZRANGEBYSCORE", sorted_set, "-inf", now, "LIMIT", 0, limit)

@@ -17,12 +17,12 @@ from typing import Any
 
 from realtime import limits, wire
 from realtime.errors import RegionUnavailable
+from realtime.feeds.feed import Feed
+from realtime.feeds.replica import Map
 from realtime.model import SalesState, Show
-from realtime.rooms.fanout import Fanout, Line, Packet, encode
-from realtime.rooms.feed import Feed
-from realtime.rooms.replica import Map
 from realtime.rooms.state import Frame, Outcome, RoomState
-from realtime.rooms.way import Way
+from realtime.transport.fanout import Fanout, Packet, QueuedConnection, encode
+from realtime.transport.websocket_connection import WebSocketConnection
 from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
 class Viewer:
     """One viewer and the version that it has been sent."""
 
-    line: Line | Way
+    connection: QueuedConnection | WebSocketConnection
     epoch: str
     version: int
-    behind_since: float | None = None
+    lagging_since: float | None = None
     gone: bool = False
     """It left, or joined anew, which made another of it."""
 
@@ -55,10 +55,10 @@ class Room:
         self.viewers: dict[str, Viewer] = {}
         self.gaps = 0
         self._sales = show.sales.value
-        self._told_status: dict[str, Any] = {}
+        self._sent_status: dict[str, Any] = {}
         self._fanout = fanout
         self._on_empty = on_empty
-        self._behind: list[Viewer] = []
+        self._lagging: list[Viewer] = []
         self._sending_s = 0.0
         self._early: list[ChangeMessage] = []
         self._ready = asyncio.Event()
@@ -80,7 +80,7 @@ class Room:
         before = self.viewers.get(sid)
         if before is not None:
             before.gone = True
-        line = self._fanout.line(sid) if before is None else before.line
+        line = self._fanout.connection(sid) if before is None else before.connection
         self.viewers[sid] = Viewer(line, self.state.epoch, self.state.version)
         if self._linger is not None:
             self._linger.cancel()
@@ -103,9 +103,9 @@ class Room:
             self.linger()
 
     @property
-    def behind(self) -> int:
+    def lagging(self) -> int:
         """How many viewers wait for a catch-up."""
-        return len(self._behind)
+        return len(self._lagging)
 
     # --- status ---------------------------------------------------------------------------------------------------
     @property
@@ -123,9 +123,9 @@ class Room:
     def tell_status(self) -> None:
         """Tell all viewers, if there is something new to tell."""
         told = self.status_payload()
-        if told == self._told_status:
+        if told == self._sent_status:
             return
-        self._told_status = told
+        self._sent_status = told
         packet = encode("show:status", {"show": self.show.id, **told})
         for sid in self.viewers:
             self._fanout.send(sid, packet)
@@ -204,7 +204,7 @@ class Room:
         epoch, version, self._sales, statuses = found
         if self.state is None:
             self.state = RoomState(epoch, version, statuses)
-            self._told_status = self.status_payload()
+            self._sent_status = self.status_payload()
         else:
             self.state.reset(epoch, version, statuses)
             self.tell_status()
@@ -233,7 +233,7 @@ class Room:
                     self._sending_s = loop.time() - begun
                 await asyncio.sleep(max(begun + self._tick_s() - loop.time(), 0))
                 self._catch_up(loop.time())
-                if not self.state.dirty and not self._behind:
+                if not self.state.dirty and not self._lagging:
                     return
         finally:
             self._pumping = None
@@ -252,33 +252,33 @@ class Room:
             if start:
                 await asyncio.sleep(0)
             for viewer in viewers[start : start + CHUNK]:
-                if viewer.behind_since is None and not viewer.gone and _needs(viewer, frame):
+                if viewer.lagging_since is None and not viewer.gone and _needs(viewer, frame):
                     self._offer(viewer, frame, packet, now)
 
     def _offer(self, viewer: Viewer, frame: Frame, packet: Packet, now: float) -> None:
         if viewer.epoch != frame.epoch and viewer.epoch != frame.previous_epoch:
             # It joined in an epoch that came and went between two frames.
             self._send_missed(viewer)
-        elif self._fanout.offer(viewer.line, packet):
+        elif self._fanout.offer(viewer.connection, packet):
             viewer.epoch, viewer.version = frame.epoch, frame.version
         else:
-            viewer.behind_since = now
-            self._behind.append(viewer)
+            viewer.lagging_since = now
+            self._lagging.append(viewer)
 
     def _catch_up(self, now: float) -> None:
-        behind, self._behind = self._behind, []
+        behind, self._lagging = self._lagging, []
         for viewer in behind:
-            sid = viewer.line.sid
+            sid = viewer.connection.sid
             if viewer.gone:
                 continue
             if self._fanout.unsent(sid) == 0:
                 self._send_missed(viewer)
-                viewer.behind_since = None
-            elif viewer.behind_since is not None and now - viewer.behind_since > limits.VIEWER_STUCK_S:
+                viewer.lagging_since = None
+            elif viewer.lagging_since is not None and now - viewer.lagging_since > limits.VIEWER_STUCK_S:
                 self._fanout.abort(sid)
                 self.leave(sid)
             else:
-                self._behind.append(viewer)
+                self._lagging.append(viewer)
 
     def _send_missed(self, viewer: Viewer) -> None:
         """Send one viewer what it lacks: the changes since its version, or (too many, another epoch) the whole map."""
@@ -295,7 +295,7 @@ class Room:
                 "version": state.version,
                 "seats": state.snapshot(),
             }
-        self._fanout.send(viewer.line.sid, encode("seats:changed", payload))
+        self._fanout.send(viewer.connection.sid, encode("seats:changed", payload))
         viewer.epoch, viewer.version = state.epoch, state.version
 
     async def close(self) -> None:

@@ -16,10 +16,10 @@ import socketio
 from realtime import limits, wire
 from realtime.clock import now_ms
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
+from realtime.feeds.feed import Feed, Listener
 from realtime.model import SalesState, Show
-from realtime.rooms.fanout import Fanout
-from realtime.rooms.feed import Feed, Listener
 from realtime.rooms.room import Room
+from realtime.transport.fanout import Fanout
 from realtime.wire import ChangeMessage, Since
 
 
@@ -110,7 +110,7 @@ class Rooms(Listener):
         return {
             "rooms": len(rooms),
             "viewers": sum(len(room.viewers) for room in rooms),
-            "behind": sum(room.behind for room in rooms),
+            "lagging": sum(room.lagging for room in rooms),
             "gaps": sum(room.gaps for room in rooms),
             "frames": self.fanout.frames,
             "bytes": self.fanout.bytes,

@@ -56,8 +56,8 @@ class RoomState:
         self.statuses = statuses
         self._history: deque[_Step] = deque()
         self._history_seats = 0
-        self._told_epoch, self._told_version = epoch, version
-        self._untold: set[int] = set()
+        self._sent_epoch, self._sent_version = epoch, version
+        self._unsent: set[int] = set()
         self._corrected: set[int] = set()
         self._corrected_at = version
         self._packed: str | None = None
@@ -93,7 +93,7 @@ class RoomState:
             self._history.clear()
             self._history_seats = 0
             self.version = version
-            self._untold.update(differing, self._corrected)
+            self._unsent.update(differing, self._corrected)
             self._corrected.clear()
             self._packed = None
         elif version > self.version or differing:
@@ -125,7 +125,7 @@ class RoomState:
     @property
     def dirty(self) -> bool:
         """Whether there is something that viewers have not been told."""
-        return self._told_version != self.version or self._told_epoch != self.epoch or bool(self._untold)
+        return self._sent_version != self.version or self._sent_epoch != self.epoch or bool(self._unsent)
 
     def take_frame(self) -> Frame | None:
         """Return everything since the last frame as one frame, or None when there is nothing."""
@@ -133,15 +133,15 @@ class RoomState:
             return None
         frame = Frame(
             self.epoch,
-            self._told_version,
+            self._sent_version,
             self.version,
-            {seat: self.statuses[seat] for seat in self._untold | self._corrected},
-            self._told_epoch if self._told_epoch != self.epoch else None,
+            {seat: self.statuses[seat] for seat in self._unsent | self._corrected},
+            self._sent_epoch if self._sent_epoch != self.epoch else None,
         )
         if frame.previous_epoch is None and self._corrected_at <= frame.from_version < frame.version:
             self._corrected.clear()
-        self._told_epoch, self._told_version = self.epoch, self.version
-        self._untold.clear()
+        self._sent_epoch, self._sent_version = self.epoch, self.version
+        self._unsent.clear()
         return frame
 
     def _moved(self, version: int, seats: tuple[int, ...]) -> None:
@@ -150,5 +150,5 @@ class RoomState:
         while len(self._history) > limits.ROOM_HISTORY_CHANGES or self._history_seats > limits.ROOM_HISTORY_SEATS:
             self._history_seats -= len(self._history.popleft().seats)
         self.version = version
-        self._untold.update(seats)
+        self._unsent.update(seats)
         self._packed = None

@@ -17,25 +17,27 @@ import socketio
 from aiohttp import web
 
 from realtime import limits
+from realtime.feeds.directory import Directory
+from realtime.feeds.feed import Feed, Listener
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
-from realtime.rooms.clients import Clients
-from realtime.rooms.directory import Directory
-from realtime.rooms.door import ENTRANCE, Entrance
-from realtime.rooms.feed import Feed, Listener
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.topology import TopologyError
+from realtime.transport.acceptor import ACCEPTOR, Acceptor
+from realtime.transport.packets import Json, Packet, errors_of
+from realtime.transport.session_manager import SessionManager
 from realtime.web import kiosk, metrics, openapi, pages
 from realtime.web.box_office import BoxOffice
-from realtime.web.control_room import ControlRoom
 from realtime.web.events import Events
-from realtime.web.http import Api, errors, json_answer
 from realtime.web.identity import Identities
-from realtime.web.operators import Operators
-from realtime.web.packets import Json, Packet, errors_of
+from realtime.web.ops_access import OpsAccess
+from realtime.web.ops_api import OpsApi
+from realtime.web.ops_view import OpsView
 from realtime.web.payments import DemoPayments, payment_service
-from realtime.web.presence import Presence
+from realtime.web.public_api import PublicApi
+from realtime.web.routing import errors, json_answer
+from realtime.web.status_report import StatusReporter
 
 log = logging.getLogger(__name__)
 PING_INTERVAL_S = 20
@@ -65,7 +67,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     payments = payment_service(settings)
     identities = Identities(settings.secret)
     sio = socketio.AsyncServer(
-        client_manager=Clients(),
+        client_manager=SessionManager(),
         async_mode="aiohttp",
         cors_allowed_origins=[*pages.origins(nodes), *topology.origins] or None,
         max_http_buffer_size=limits.MAX_EVENT_BYTES,
@@ -79,30 +81,31 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     )
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
     masters = {
-        name: LockMaster(each, settings.redis_password, in_order=True) for name, each in topology.regions.items()
+        name: LockMaster(each, settings.redis_password, reconciled_only=True) for name, each in topology.regions.items()
     }
     locks = {name: SeatLocks(master) for name, master in masters.items()}
     directory = Directory(topology, feeds)
     rooms = Rooms(sio, feeds)
     office = BoxOffice(directory, locks, identities, payments)
     events = Events(sio, identities, directory, rooms, office)
-    control = ControlRoom(settings, region, directory, feeds)
-    presence = Presence(masters[region], rooms, feeds, events, office)
+    status_report = StatusReporter(masters[region], rooms, feeds, events, office)
     demo = payments if isinstance(payments, DemoPayments) else None
-    api = Api(settings, region, identities, directory, rooms, office, masters, demo)
+    public = PublicApi(settings, region, identities, directory, rooms, office, demo)
+    ops = OpsApi(region, directory, masters)
+    ops_view = OpsView(settings, region, directory, feeds)
     for feed in feeds.values():
         feed.listeners.append(_News(events))
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     sio.attach(app)
-    entrance = Entrance(sio)
+    acceptor = Acceptor(sio)
     if rooms.fanout.fast:
-        app[ENTRANCE] = entrance
-    routes = [*api.routes(), *kiosk.routes(settings.kiosk_pin), *control.routes()]
+        app[ACCEPTOR] = acceptor
+    routes = [*public.routes(), *ops.routes(), *ops_view.routes(), *kiosk.routes(settings.kiosk_pin)]
     document = openapi.document(routes)
-    operators = Operators(settings.operator_key)
+    access = OpsAccess(settings.operator_key)
     for route in routes:
-        handler = operators.only(route.handler) if route.who == "operator" else route.handler
+        handler = access.only(route.handler) if route.who == "operator" else route.handler
         app.router.add_route(route.method, route.path, handler)
     app.router.add_get("/api/openapi.json", lambda _request: _answer(document))
     app.router.add_get("/healthz", lambda _request: _answer({"ok": True}))
@@ -129,11 +132,11 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         # Nor be told that a region can't be reached by a node that has only just begun.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(directory.complete(), limits.START_S)
-        present = asyncio.create_task(presence.run(), name="presence")
+        present = asyncio.create_task(status_report.run(), name="status_report")
         yield
         present.cancel()
         await asyncio.gather(present, return_exceptions=True)
-        entrance.close()
+        acceptor.close()
         await sio.shutdown()
         await events.close()
         await rooms.close()

@@ -21,9 +21,9 @@ from realtime.errors import (
     ShowNotFound,
     TicketError,
 )
+from realtime.feeds.directory import Directory, SeatIds
 from realtime.locks.seats import SeatLocks
 from realtime.model import Hold, HoldState, Show, booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
-from realtime.rooms.directory import Directory, SeatIds
 from realtime.web.identity import Identities
 from realtime.web.payments import PaymentService
 

@@ -17,13 +17,13 @@ import socketio
 
 from realtime import limits, wire
 from realtime.errors import BadRequest, Overloaded, TicketError
+from realtime.feeds.directory import Directory
 from realtime.model import HoldState, booking_of, show_of
-from realtime.rooms.directory import Directory
-from realtime.rooms.fanout import encode
 from realtime.rooms.rooms import Rooms
+from realtime.transport.fanout import encode
 from realtime.web.box_office import BoxOffice
-from realtime.web.flood import Bucket
 from realtime.web.identity import Identities
+from realtime.web.rate_limits import TokenBucket
 
 log = logging.getLogger(__name__)
 LEAVE_CHUNK = 100
@@ -34,7 +34,7 @@ Payload = dict[str, Any]
 @dataclass(slots=True)
 class _Client:
     owner: str
-    bucket: Bucket
+    bucket: TokenBucket
     busy: int = 0
     leaving: bool = False
 
@@ -81,7 +81,7 @@ class Events:
             owner = self._identities.owner(token) if token is not None else self._identities.new()
         except TicketError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
-        self._clients[sid] = _Client(owner, Bucket(asyncio.get_running_loop().time()))
+        self._clients[sid] = _Client(owner, TokenBucket(asyncio.get_running_loop().time()))
         self._of_owner.setdefault(owner, set()).add(sid)
         self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": self._identities.token(owner)}))
         return None

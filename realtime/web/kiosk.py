@@ -14,8 +14,8 @@ from msgspec import Meta, Struct
 
 from realtime import limits, wire
 from realtime.errors import Forbidden
-from realtime.web.flood import Guesses
-from realtime.web.http import Route, json_answer
+from realtime.web.rate_limits import AttemptLimiter
+from realtime.web.routing import Route, json_answer
 
 
 class LeaveKiosk(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +29,7 @@ class Attendants:
 
     def __init__(self, pin: str) -> None:
         """Without a ``pin`` nobody can leave a kiosk."""
-        self._pin = Guesses(pin, limits.PIN_TRIES, limits.PIN_REST_S) if pin else None
+        self._pin = AttemptLimiter(pin, limits.PIN_TRIES, limits.PIN_REST_S) if pin else None
 
     def check(self, caller: str, pin: str, now: float) -> None:
         """Return if ``pin`` is right; raise ``Forbidden`` or ``RateLimited``. ``now`` is any monotonic clock (s)."""

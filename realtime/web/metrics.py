@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from realtime.rooms.feed import Feed
+from realtime.feeds.feed import Feed
 from realtime.rooms.rooms import Rooms
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
@@ -17,7 +17,7 @@ from realtime.web.events import Events
 _GAUGES = {
     "rooms": "Shows that somebody watches on this node",
     "viewers": "Viewers of all rooms of this node",
-    "behind": "Viewers that read too slowly and wait for a catch-up",
+    "lagging": "Viewers that read too slowly and wait for a catch-up",
 }
 _COUNTERS = {
     "gaps": "Gaps in versions, or drifted maps, that were mended by reading again",

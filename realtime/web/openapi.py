@@ -10,7 +10,7 @@ import msgspec
 
 from realtime import __version__
 from realtime.errors import CODES
-from realtime.web.http import Route
+from realtime.web.routing import Route
 
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {"anyone": [], "owner": [{"token": []}], "operator": [{"key": []}]}
 

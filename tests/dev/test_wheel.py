@@ -35,7 +35,11 @@ def test_the_wheel_has_the_pages_and_the_functions(tmp_path: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
     pages = {f"realtime/{file.relative_to(ROOT)}" for file in (ROOT / "static").rglob("*.*") if file.is_file()}
     assert {name for name in pages if not name.endswith(".d.ts")} <= inside
-    assert {"realtime/locks/seats.lua", "realtime/py.typed", "realtime/static/vendor/socket.io.esm.min.js"} <= inside
+    assert {
+        "realtime/locks/lua/shared.lua",
+        "realtime/py.typed",
+        "realtime/static/vendor/socket.io.esm.min.js",
+    } <= inside
     for revision in (ROOT / "realtime" / "ledger" / "migrations" / "versions").glob("*.py"):
         assert str(revision.relative_to(ROOT)) in inside
 

@@ -241,7 +241,7 @@ async def test_a_confirm_that_nothing_will_finish_is_stuck_and_what_is_set_aside
     await place.rest()
     hold = await place.confirm("a", [1])
     await place.master.command("XTRIM", keys.OUTBOX, "MAXLEN", 0)
-    await place.master.command("XADD", keys.PARKED, "*", "kind", "booking", "hold", hold, "reason", "poison")
+    await place.master.command("XADD", keys.DEAD_LETTERS, "*", "kind", "booking", "hold", hold, "reason", "poison")
     assert await differences(place) == [Difference(SHOW, Kind.STUCK, (1,), hold)]
     code, said = await tickets(place, "--repair")
     assert code == 1

@@ -1,4 +1,4 @@
-"""Operators' commands: checked, recorded, written through, and refused with a reason."""
+"""OpsAccess' commands: checked, recorded, written through, and refused with a reason."""
 
 from __future__ import annotations
 

@@ -246,10 +246,10 @@ async def test_a_hold_that_was_lost_with_its_master_is_honestly_free(region: Clu
     booked = await crowd._patiently(kept, "seats:confirm", {"hold": first["hold"]["id"], "payment": payment})
     assert booked["ok"], booked
 
-    async def in_order() -> bool:
+    async def reconciled_only() -> bool:
         return await differences(region) == []
 
-    await until(in_order, timeout_s=40)
+    await until(reconciled_only, timeout_s=40)
     for client in (kept, lost, other):
         await client.close()
 

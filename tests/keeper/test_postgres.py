@@ -70,4 +70,4 @@ async def test_confirms_wait_while_postgresql_is_away_and_settle_when_it_is_back
     await until(all_booked(place, holds))
     assert set(await place.booked()) == {booking_of(hold) for hold in [first, *holds]}
     assert (await place.seats()).startswith("2" * 11 + "0")
-    assert int(await place.master.command("XLEN", keys.PARKED)) == 0
+    assert int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 0

@@ -11,8 +11,8 @@ from realtime import keys
 from realtime.errors import HoldLost, RegionUnavailable
 from realtime.keeper.jobs import REFUNDS
 from realtime.keeper.reconcile import Reconciler
-from realtime.ledger import NewBooking, StaleReign
-from realtime.locks.master import LIBRARY
+from realtime.ledger import NewBooking, StaleFencingToken
+from realtime.locks import library
 from realtime.model import booking_of
 from tests.cluster import until
 
@@ -37,28 +37,31 @@ async def restart_master(place: Place) -> None:
     await until(answers)
 
 
-async def put_right(place: Place, keeper: Reconciler) -> None:
+async def reconcile(place: Place, keeper: Reconciler) -> None:
     async def ready() -> bool:
-        return await keeper.ready() is not None
+        return await keeper.ensure_reconciled() is not None
 
     await until(ready)
 
 
 async def test_a_master_in_order_is_left_alone(place: Place) -> None:
     epoch = (await place.locks.digest(SHOW))[0]
-    assert await reconciler(place).ready() is not None
+    assert await reconciler(place).ensure_reconciled() is not None
     assert (await place.locks.digest(SHOW))[0] == epoch
 
 
 async def test_a_keeper_of_a_new_release_brings_its_functions_to_a_master_in_order(place: Place) -> None:
     now = int(await place.master.command("FCALL", "tt_version", 0))
-    library = LIBRARY.read_text()
-    before = library.replace(f"local VERSION = {now}", f"local VERSION = {now - 1}").replace("'tt_holds'", "'tt_other'")
+    before = (
+        library.source()
+        .replace(f"local VERSION = {now}", f"local VERSION = {now - 1}")
+        .replace("'tt_holds'", "'tt_other'")
+    )
     await place.master.command("FUNCTION", "LOAD", "REPLACE", before)
     with pytest.raises(RegionUnavailable):
         await place.locks.hold(hold_id("a"), "asha", [1])
     epoch = (await place.locks.digest(SHOW))[0]
-    assert await reconciler(place).ready() is not None
+    assert await reconciler(place).ensure_reconciled() is not None
     await place.locks.hold(hold_id("a"), "asha", [1])
     assert (await place.locks.digest(SHOW))[0] == epoch
 
@@ -68,8 +71,8 @@ async def test_one_keeper_at_a_time_and_a_dead_one_does_not_stand_in_the_way_for
     await restart_master(place)
     await place.master.command("SET", keys.RECONCILING, "dead", "PX", 700)
     keeper = reconciler(place)
-    assert await keeper.ready() is None
-    await put_right(place, keeper)
+    assert await keeper.ensure_reconciled() is None
+    await reconcile(place, keeper)
     assert await place.master.command("GET", keys.RECONCILING) is None
 
 
@@ -86,7 +89,7 @@ async def test_a_keeper_that_lost_its_turn_gives_up_without_a_mark(place: Place)
 
     place.locks.rebuild = frozen_for_long  # type: ignore[method-assign, assignment]
     mark = await place.master.command("GET", keys.RECONCILED)
-    assert await keeper.ready() is None
+    assert await keeper.ensure_reconciled() is None
     assert await place.master.command("GET", keys.RECONCILED) == mark
     assert await place.master.command("GET", keys.RECONCILING) is not None, "the other's turn is not ended"
 
@@ -99,8 +102,8 @@ async def test_what_a_slow_keeper_still_carries_is_not_recorded_once_the_master_
     old = str((await place.master.command("GET", keys.RECONCILED)).decode())
     await place.rest()
     await restart_master(place)
-    assert await reconciler(place).ready() not in (None, old)
-    with pytest.raises(StaleReign):
+    assert await reconciler(place).ensure_reconciled() not in (None, old)
+    with pytest.raises(StaleFencingToken):
         await place.ledger.record([entry], old)
 
 
@@ -111,17 +114,17 @@ async def test_a_memory_that_another_master_has_outlived_keeps_no_hold_and_books
     await place.rest()
     waiting = await place.hold("waiting", [7])
     paid = await place.confirm("paid", [8])
-    await place.ledger.begin_reign("the successor's")
+    await place.ledger.begin_fencing_token("the successor's")
     await restart_master(place)
     place.keeper("again")
     assert await until(all_booked(place, [before]))
 
-    async def put_right_again() -> bool:
+    async def reconciled_again() -> bool:
         with contextlib.suppress(RegionUnavailable):
             return (await place.seats())[6:9] == "200"
         return False
 
-    await until(put_right_again)
+    await until(reconciled_again)
     for lost in (waiting, paid):
         with pytest.raises(HoldLost):
             await place.locks.extend(lost, "waiting" if lost == waiting else "paid")
@@ -134,10 +137,10 @@ async def test_a_memory_that_another_master_has_outlived_keeps_no_hold_and_books
     await until(all_booked(place, [after]))
 
 
-async def test_a_reign_that_was_begun_and_not_finished_is_this_memory_s_own(place: Place) -> None:
+async def test_a_token_that_was_begun_and_not_finished_is_known_to_this_master(place: Place) -> None:
     await place.rest()
     hold = await place.confirm("patient", [6])
     await restart_master(place)
-    assert await reconciler(place)._begin("died right after this") is False
+    assert await reconciler(place)._begin_token("died right after this") is False
     place.keeper("next")
     await until(all_booked(place, [hold]))

@@ -122,10 +122,10 @@ async def test_an_entry_that_cannot_be_processed_is_set_aside_and_blocks_nothing
     await until(all_booked(place, [hold]))
 
     async def parked() -> bool:
-        return int(await place.master.command("XLEN", keys.PARKED)) == 5
+        return int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 5
 
     await until(parked)
-    for _id, entry in await place.master.command("XRANGE", keys.PARKED, "-", "+"):
+    for _id, entry in await place.master.command("XRANGE", keys.DEAD_LETTERS, "-", "+"):
         assert entry[b"reason"]
 
 
@@ -137,10 +137,10 @@ async def test_an_entry_that_the_master_chokes_on_is_set_aside_and_blocks_nothin
     await until(all_booked(place, [good]))
 
     async def parked() -> bool:
-        return int(await place.master.command("XLEN", keys.PARKED)) == 1
+        return int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 1
 
     await until(parked)
-    ((_id, entry),) = await place.master.command("XRANGE", keys.PARKED, "-", "+")
+    ((_id, entry),) = await place.master.command("XRANGE", keys.DEAD_LETTERS, "-", "+")
     assert entry[b"hold"].decode() == poison
     later = await place.confirm("later", [7])
     await until(all_booked(place, [later]))

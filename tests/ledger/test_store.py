@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from realtime import wire
-from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleReign
+from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
 from realtime.model import SalesState, Show, Theatre
 from tests.cluster import grid
 
@@ -189,23 +189,23 @@ async def test_a_locked_or_missing_database_is_unavailable_not_wrong(
         await nowhere.close()
 
 
-async def test_bookings_of_an_earlier_reign_are_refused_whole(ledger: Ledger) -> None:
-    await ledger.begin_reign("one")
+async def test_bookings_of_an_earlier_fencing_token_are_refused_whole(ledger: Ledger) -> None:
+    await ledger.begin_fencing_token("one")
     await ledger.record([booking("a", [1])], "one")
-    await ledger.begin_reign("two")
-    with pytest.raises(StaleReign):
+    await ledger.begin_fencing_token("two")
+    with pytest.raises(StaleFencingToken):
         await ledger.record([booking("b", [2]), booking("c", [3])], "one")
-    with pytest.raises(StaleReign):
+    with pytest.raises(StaleFencingToken):
         await ledger.record([booking("b", [1])], "one")
     await ledger.record([booking("b", [2])], "two")
     assert [each.seats for each in await ledger.booked("west-s")] == [(1,), (2,)]
 
 
-async def test_no_reign_begins_while_bookings_of_the_one_before_are_being_recorded(ledger: Ledger, url: str) -> None:
-    await ledger.begin_reign("one")
+async def test_no_fencing_token_begins_while_bookings_are_being_recorded(ledger: Ledger, url: str) -> None:
+    await ledger.begin_fencing_token("one")
     other = Ledger(url)
     recording = [asyncio.create_task(ledger.record([booking(f"k{n}", [n])], "one")) for n in range(8)]
-    await other.begin_reign("two")
+    await other.begin_fencing_token("two")
     seen = {each.id for each in await other.booked("west-s")}
     await asyncio.gather(*recording, return_exceptions=True)
     assert {each.id for each in await other.booked("west-s")} == seen

@@ -56,7 +56,7 @@ def events_of(cluster: Cluster, show: str) -> list[dict[str, Any]]:
 def test_an_onsale_is_measured_judged_and_reported(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data, page = tmp_path / "report.json", tmp_path / "report.html"
     people = ["--viewers", "24", "--buyers", "6", "--processes", "2", "--think", "0.1", "0.3"]
-    when = ["--arrive", "2", "--doors", "2", "--seconds", "9", "--refresh", "3", "--reload", "4", "--probe", "0.5"]
+    when = ["--arrive", "2", "--pending", "2", "--seconds", "9", "--refresh", "3", "--reload", "4", "--probe", "0.5"]
     key = cluster.secrets["OPERATOR_KEY"]
     shut = ["--operator-key", key]
     ended = loadtest(cluster, "onsale", show, *people, *when, *shut, "--json", str(data), "--html", str(page))
@@ -80,7 +80,7 @@ def test_an_onsale_is_measured_judged_and_reported(cluster: Cluster, show: str, 
 
 
 def test_a_wrong_operators_key_is_said(cluster: Cluster, show: str) -> None:
-    people = ["--viewers", "2", "--buyers", "1", "--doors", "0", "--seconds", "1"]
+    people = ["--viewers", "2", "--buyers", "1", "--pending", "0", "--seconds", "1"]
     ended = loadtest(cluster, "onsale", show, *people, "--operator-key", "wrong")
     assert ended.exit_code == 1
     assert "could not pause its sales" in ended.output

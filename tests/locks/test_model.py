@@ -50,7 +50,7 @@ class ModelHold:
     state: str = "held"
     lapsed: bool = False
     extensions: int = 0
-    disowned: bool = False
+    void: bool = False
     released: list[int] = field(default_factory=list)
 
 
@@ -99,7 +99,7 @@ class ShowModel:
     def hold(self, name: str, owner: str, seats: list[int]) -> str:
         known = self.holds.get(name)
         if known is not None:
-            if known.disowned:
+            if known.void:
                 return "hold_lost"
             if known.asked != seats:
                 return "request_reused"
@@ -116,16 +116,16 @@ class ShowModel:
         self.holds[name] = ModelHold(owner, seats, seats)
         return "ok"
 
-    def disown(self) -> list[tuple[str, str]]:
+    def void_all(self) -> list[tuple[str, str]]:
         lost = []
         for name, hold in self.holds.items():
             if hold.state in ("held", "confirming"):
                 lost.append((name, hold.owner))
             if hold.state in ("held", "confirming", "expired", "lost"):
-                hold.state, hold.disowned = "lost", True
+                hold.state, hold.void = "lost", True
         # As the keeper does before: what was on its way to the ledger comes back as a refund.
         self.outbox = [
-            ("refund", name) if kind == "booking" and self.holds[name].disowned else (kind, name)
+            ("refund", name) if kind == "booking" and self.holds[name].void else (kind, name)
             for kind, name in self.outbox
         ]
         return sorted(lost)
@@ -184,8 +184,8 @@ class ShowModel:
         refusal = self.mine(name, owner)
         if name not in self.holds:
             self.outbox.append(("refund", name))
-            self.holds[name] = ModelHold(owner, [], [], state="lost", disowned=True)
-        elif not refusal and self.holds[name].disowned:
+            self.holds[name] = ModelHold(owner, [], [], state="lost", void=True)
+        elif not refusal and self.holds[name].void:
             self.outbox.append(("refund", name))
             return "hold_lost"
         if refusal:
@@ -376,12 +376,12 @@ class SeatsMachine(RuleBasedStateMachine):
         self.model.sales = state.value
         self.run(self.locks.set_sales(SHOW.id, state))
 
-    @rule(number=st.integers(1, 10**6), astray=st.sampled_from([False, False, True]))
-    def rebuild(self, number: int, astray: bool) -> None:
-        """With the ledger's truth, which is what the model has as booked: nothing may be lost by it, unless astray."""
+    @rule(number=st.integers(1, 10**6), diverged=st.sampled_from([False, False, True]))
+    def rebuild(self, number: int, diverged: bool) -> None:
+        """With the ledger's bookings, which are the model's: no hold may be lost by it, unless the master diverged."""
         sold = [Sale(n, h.owner, tuple(h.seats)) for n, h in self.model.holds.items() if h.state == "booked"]
-        lost = self.run(self.locks.rebuild(SHOW.id, f"epoch-{number}", sold, self.model.blocked, astray=astray))
-        assert sorted(lost) == (self.model.disown() if astray else [])
+        lost = self.run(self.locks.rebuild(SHOW.id, f"epoch-{number}", sold, self.model.blocked, diverged=diverged))
+        assert sorted(lost) == (self.model.void_all() if diverged else [])
         self.model.rebuilt = True
         self.viewer = bytearray(int(digit) for digit in self.model.map())
         self.epoch = f"epoch-{number}"

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from realtime import errors, keys, limits
-from realtime.locks.master import LIBRARY, LockMaster
+from realtime.locks import library
+from realtime.locks.master import LockMaster
 from realtime.locks.seats import HOLDS_A_CALL, Sale, SeatLocks
 from realtime.model import HoldState, SalesState
 
@@ -37,7 +38,7 @@ async def outbox(locks: SeatLocks) -> list[dict[bytes, bytes]]:
 
 
 def test_every_code_that_the_library_returns_is_in_the_closed_list() -> None:
-    lua = LIBRARY.read_text()
+    lua = library.source()
     codes = set(re.findall(r"return (?:nil, nil, )?{ '(\w+)' *[,}]", lua)) - {"ok"}
     (ended,) = re.findall(r"local ENDED = {(.*)}", lua)
     codes |= set(re.findall(r"= '(\w+)'", ended)) | {f"sales_{state.value}" for state in SalesState} - {"sales_open"}
@@ -383,7 +384,7 @@ async def test_what_a_rebuilt_show_never_heard_of_is_lost_but_nobody_can_tell_be
 
 async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: LockMaster) -> None:
     await master.load_functions()
-    current = LIBRARY.read_text()
+    current = library.source()
     found = re.search(r"VERSION = (\d+)", current)
     assert found is not None
     older = current.replace(found[0], "VERSION = 0")
@@ -401,31 +402,31 @@ async def test_a_show_that_is_made_to_be_rebuilt_is_not_for_sale_before(locks: S
     await locks.hold(A, "asha", [1])
 
 
-async def test_the_sweeper_leaves_alone_what_is_not_put_right_yet(locks: SeatLocks) -> None:
+async def test_the_sweeper_ignores_a_show_that_is_not_rebuilt_yet(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
     await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
     assert await locks.expire([A]) == 0
     assert await locks.master.command("ZCARD", keys.DEADLINES) == 1
 
 
-async def test_holds_of_a_memory_that_went_astray_are_lost_paid_or_not(locks: SeatLocks) -> None:
+async def test_holds_of_a_diverged_master_are_lost_paid_or_not(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
     await locks.hold(B, "bala", [3])
     await locks.confirm(B, "bala", "paid")
-    lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(C, "chitra", (5,))], [], astray=True)
+    lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(C, "chitra", (5,))], [], diverged=True)
     assert sorted(lost) == sorted([(A, "asha"), (B, "bala")])
     assert (await seat_map(locks))[:7] == "0000020"
     with pytest.raises(errors.HoldLost):
         await locks.extend(A, "asha")
 
 
-async def test_what_a_memory_that_went_astray_knows_can_t_be_paid_for(locks: SeatLocks) -> None:
-    """Its buyer may have been told by another master that it is lost, and what was sent before may come late."""
+async def test_holds_of_a_diverged_master_can_t_be_paid_for(locks: SeatLocks) -> None:
+    """Another master may have answered its buyer `hold_lost`, and earlier requests may arrive late."""
     await locks.hold(A, "asha", [1, 2])
     await locks.hold(B, "bala", [3])
     await lapse(locks, B)
     await locks.expire([B])
-    await locks.rebuild(SHOW.id, "epoch-2", [], [], astray=True)
+    await locks.rebuild(SHOW.id, "epoch-2", [], [], diverged=True)
     for hold, owner, seat in ((A, "asha", 1), (B, "bala", 3)):
         with pytest.raises(errors.HoldLost):
             await locks.confirm(hold, owner, "paid")
@@ -435,7 +436,7 @@ async def test_what_a_memory_that_went_astray_knows_can_t_be_paid_for(locks: Sea
     assert (await seat_map(locks))[:4] == "0000"
 
 
-async def test_who_is_told_that_a_paid_hold_is_lost_will_not_have_it_after_all(locks: SeatLocks) -> None:
+async def test_a_paid_hold_that_was_answered_as_lost_stays_lost(locks: SeatLocks) -> None:
     """Not even when the request that should have made it, or another confirm, was stuck somewhere and comes now."""
     await locks.rebuild(SHOW.id, "epoch-2", [], [])
     for _ in range(2):
@@ -448,7 +449,7 @@ async def test_who_is_told_that_a_paid_hold_is_lost_will_not_have_it_after_all(l
     assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund", b"refund"]
 
 
-async def test_who_knows_of_no_log_is_served_all_the_same(locks: SeatLocks) -> None:
+async def test_a_client_that_passes_no_log_key_is_served(locks: SeatLocks) -> None:
     """While an installation is updated, nodes of the version before call the new functions."""
     known = keys.show(SHOW.id)
     before = [key for key in known if key != keys.log(SHOW.id)]

@@ -25,7 +25,7 @@ async def violations(page: Page, *, within: str | None = None) -> list[dict[str,
 
     ``within`` is a CSS selector of the part to look at; default: the whole page. Each violation has ``rule``,
     ``impact``, ``help`` and ``where`` (``at``, a path of selectors, and ``why``). The script comes in through the
-    debugger's own door, so the page's Content-Security-Policy stays as it is.
+    debugger's own connection, so the page's Content-Security-Policy stays as it is.
     """
     if not await page.evaluate("typeof window.axe === 'object'"):
         await page.evaluate(_source())

@@ -16,15 +16,14 @@ from aiohttp import ClientSession
 
 from realtime import keys, limits, wire
 from realtime.errors import LayoutNotFound, ShowNotFound, TheatreConflict
+from realtime.feeds.directory import Directory
+from realtime.feeds.feed import Feed
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import SalesState, Theatre
-from realtime.rooms.directory import Directory
-from realtime.rooms.feed import Feed
 from realtime.topology import Region, Topology
 from tests.cluster import until
-
-from .conftest import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
+from tests.read_path import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
 
 
 async def storm(locks: SeatLocks, turns: int, seed: int) -> None:
@@ -197,23 +196,23 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
         connection.transport.pause_reading()
         # The kernel would take megabytes for it before anybody felt it.
         sids = list(node.rooms._rooms[SHOW.id].viewers)
-        ends = [connection.transport, *(node.rooms.fanout._way(sid).transport for sid in sids)]
+        ends = [connection.transport, *(node.rooms.fanout._connection(sid).transport for sid in sids)]
         for end in ends:
             for buffer in (socketlib.SO_RCVBUF, socketlib.SO_SNDBUF):
                 end.get_extra_info("socket").setsockopt(socketlib.SOL_SOCKET, buffer, 4096)
 
-        async def behind() -> bool:
+        async def lagging() -> bool:
             # Held and freed over and over, wide frames, until the kernel takes no more of them for the silent one.
             for n in range(20):
                 hold = hold_id(f"w{n}-{random.random()}"[:20])
                 await node.locks.hold(hold, hold, random.sample(range(120), 10))
                 await node.locks.release(hold, hold)
             await node.locks.master.command("FCALL", "tt_version", 0)
-            return node.rooms.stats()["behind"] > 0
+            return node.rooms.stats()["lagging"] > 0
 
         monkeypatch.setattr(limits, "TICK_MIN_MS", 0)
         monkeypatch.setattr(limits, "TICK_MAX_MS", 0)
-        await until(behind, timeout_s=60)
+        await until(lagging, timeout_s=60)
         assert max(node.rooms.fanout.unsent(sid) for sid in sids) < 20_000 + 10_000
         await settled(node, reader)
         connection.transport.resume_reading()
@@ -221,7 +220,7 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
         reading = asyncio.create_task(_read(socket))
 
         async def caught_up() -> bool:
-            return node.rooms.stats()["behind"] == 0
+            return node.rooms.stats()["lagging"] == 0
 
         await until(caught_up)
         assert node.rooms.stats()["viewers"] == 2, "it was caught up, not cut off"

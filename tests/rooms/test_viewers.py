@@ -14,8 +14,7 @@ from aiohttp import ClientSession
 from realtime import keys, limits, wire
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
 from tests.cluster import Client, until
-
-from .conftest import SHOW, Node, Servers, hold_id, known, settled, viewer
+from tests.read_path import SHOW, Node, Servers, hold_id, known, settled, viewer
 
 
 async def declare(node: Node, count: int) -> list[str]:

@@ -11,8 +11,8 @@ from realtime import limits, settings
 from realtime.dev.cluster import Cluster
 from realtime.errors import Forbidden, RateLimited
 from realtime.topology import TopologyError
-from realtime.web.flood import Guesses
 from realtime.web.kiosk import Attendants
+from realtime.web.rate_limits import AttemptLimiter
 from tests.cluster import new_show, node_urls
 
 
@@ -50,9 +50,9 @@ def test_guessing_costs_time_and_a_right_guess_too_many_looks_like_a_wrong_one()
 
 
 def test_callers_are_remembered_up_to_a_bound() -> None:
-    guesses = Guesses("246810", limits.PIN_TRIES, limits.PIN_REST_S)
-    assert not any(guesses.right(str(n), "111111", 0.0) for n in range(limits.GUESSERS + 10))
-    assert len(guesses._tries) == limits.GUESSERS
+    limiter = AttemptLimiter("246810", limits.PIN_TRIES, limits.PIN_REST_S)
+    assert not any(limiter.right(str(n), "111111", 0.0) for n in range(limits.ATTEMPT_CALLERS + 10))
+    assert len(limiter._tries) == limits.ATTEMPT_CALLERS
 
 
 @pytest.mark.parametrize("pin", ["12345", "1234567890123", "abcdef", "१२३४५६", "12 456"])

@@ -12,10 +12,10 @@ from realtime.errors import Forbidden, PaymentRefused, RateLimited, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.settings import Settings
 from realtime.topology import Plain, Sentinels, Topology, TopologyError
-from realtime.web.flood import Bucket, Buckets
 from realtime.web.identity import Identities
-from realtime.web.operators import Operators
+from realtime.web.ops_access import OpsAccess
 from realtime.web.payments import DemoPayments, payment_service
+from realtime.web.rate_limits import RateLimits, TokenBucket
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "a secret for the tests"
@@ -48,17 +48,17 @@ def test_a_hold_s_id_is_its_request_s() -> None:
 
 
 def test_operators_need_the_key_and_without_one_there_are_none() -> None:
-    Operators("key").check("a", "Bearer key", 0.0)
+    OpsAccess("key").check("a", "Bearer key", 0.0)
     for header in ("", "Bearer ", "Bearer keys", "key2", "Bearer schlüssel", "Bearer \udcff"):
         with pytest.raises(Forbidden):
-            Operators("key").check("a", header, 0.0)
+            OpsAccess("key").check("a", header, 0.0)
     for header in ("", "Bearer ", "Bearer key"):
         with pytest.raises(Forbidden):
-            Operators("").check("a", header, 0.0)
+            OpsAccess("").check("a", header, 0.0)
 
 
 def test_guessing_at_the_operators_key_costs_time_and_bringing_none_does_not() -> None:
-    operators = Operators("key")
+    operators = OpsAccess("key")
     for _ in range(2 * limits.KEY_TRIES):
         with pytest.raises(Forbidden):
             operators.check("forgetful", "", 0.0)
@@ -74,7 +74,7 @@ def test_guessing_at_the_operators_key_costs_time_and_bringing_none_does_not() -
 
 
 def test_a_bucket_gives_bursts_then_a_rate_then_calls_it_abuse() -> None:
-    bucket = Bucket(0.0)
+    bucket = TokenBucket(0.0)
     for _ in range(limits.EVENT_BURST):
         bucket.take(0.0)
     with pytest.raises(RateLimited) as refused:
@@ -88,14 +88,14 @@ def test_a_bucket_gives_bursts_then_a_rate_then_calls_it_abuse() -> None:
     assert bucket.abusive
 
 
-def _take_all(bucket: Bucket, now: float) -> None:
+def _take_all(bucket: TokenBucket, now: float) -> None:
     while True:
         bucket.take(now)
 
 
 def test_buckets_are_bounded_and_one_caller_does_not_slow_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.web.flood.MAX_BUCKETS", 3)
-    buckets = Buckets(limits.EVENT_BURST, limits.EVENTS_PER_S)
+    monkeypatch.setattr("realtime.web.rate_limits.MAX_BUCKETS", 3)
+    buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
     for _ in range(limits.EVENT_BURST):
         buckets.take("a", 0.0)
     with pytest.raises(RateLimited):

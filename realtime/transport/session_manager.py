@@ -16,7 +16,7 @@ import socketio
 NAMESPACE = "/"
 
 
-class Clients(socketio.AsyncManager):  # type: ignore[misc]
+class SessionManager(socketio.AsyncManager):  # type: ignore[misc]
     """Socket.IO sessions and the engine.io sessions that they live in."""
 
     def __init__(self) -> None:

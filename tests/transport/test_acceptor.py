@@ -11,16 +11,16 @@ from aiohttp import ClientSession
 
 from realtime import limits
 from realtime.dev import valkey
-from realtime.rooms.clients import Clients
+from realtime.transport.session_manager import SessionManager
 from tests.cluster import until
-from tests.rooms.test_fanout import Server
-from tests.rooms.test_way import all_gone, frame, handshake
+from tests.transport.test_fanout import Server
+from tests.transport.test_websocket_connection import all_gone, frame, handshake
 
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     monkeypatch.setattr(limits, "FIRST_REQUEST_S", 0.3)
-    each = Server(fast=True, door=True)
+    each = Server(fast=True, connection=True)
     await each.start()
     yield each
     await each.stop()
@@ -46,8 +46,8 @@ async def test_a_handshake_is_let_in_past_aiohttp_and_others_by_it(server: Serve
     cut = whole[:40], whole[40:]
     for parts, by_aiohttp in (((whole,), 0), (cut, 1), ((whole + frame(b"40"),), 2)):
         assert (await says(server, *parts)).startswith(b"HTTP/1.1 101 ")
-        assert server.entrance.server is not None
-        assert server.entrance.server.requests_count == by_aiohttp
+        assert server.acceptor.server is not None
+        assert server.acceptor.server.requests_count == by_aiohttp
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_who_asks_nothing_is_sent_away_and_who_leaves_is_forgotten(server:
     writer.close()
 
     async def nobody() -> bool:
-        return not server.entrance.doors
+        return not server.acceptor.pending
 
     await until(nobody)
 
@@ -102,7 +102,7 @@ async def test_who_leaves_in_the_middle_of_the_handshake_leaves_nothing_behind(s
         writer.transport.abort()
 
     async def nothing() -> bool:
-        return not server.sio.eio.sockets and not server.entrance.doors
+        return not server.sio.eio.sockets and not server.acceptor.pending
 
     await until(nothing)
 
@@ -122,7 +122,7 @@ async def test_http_and_long_polling_that_upgrades_go_through_the_door(server: S
 
 
 async def test_clients_come_and_go_without_a_trace() -> None:
-    clients = Clients()
+    clients = SessionManager()
     sio = socketio.AsyncServer(client_manager=clients, async_mode="aiohttp")
     one, other = await clients.pre_connect("e1", "/"), await clients.pre_connect("e2", "/")
     assert one and other and await clients.pre_connect("e1", "/") is None

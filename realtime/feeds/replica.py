@@ -27,14 +27,14 @@ Map = tuple[str, int, str, bytearray]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReplicationStatus:
     """What a server says of itself."""
 
     replid: str
     master: bool
     linked: bool
 
-    def follows(self, authority: Standing) -> bool:
+    def follows(self, authority: ReplicationStatus) -> bool:
         """Tell whether this server has the authority's data and the link to it, or is the authority."""
         return self.linked and self.replid == authority.replid
 
@@ -55,9 +55,9 @@ class Replica:
         """Return a subscription, not connected yet."""
         return self._redis.pubsub()
 
-    async def standing(self) -> Standing:
+    async def replication_status(self) -> ReplicationStatus:
         """Return where the server stands."""
-        return await _standing(self._redis)
+        return await _replication_status(self._redis)
 
     async def read_map(self, show: str) -> Map | None:
         """Return the map of a show; None if it has no state here."""
@@ -77,28 +77,28 @@ class Replica:
             return await self._redis.execute_command(*args)  # type: ignore[no-untyped-call]
 
 
-async def _standing(redis: Redis) -> Standing:
+async def _replication_status(redis: Redis) -> ReplicationStatus:
     info: dict[str, Any] = await redis.info("replication")
     master = info["role"] == "master"
-    return Standing(str(info["master_replid"]), master, master or info.get("master_link_status") == "up")
+    return ReplicationStatus(str(info["master_replid"]), master, master or info.get("master_link_status") == "up")
 
 
-async def standing_of(server: Plain, password: str) -> Standing | None:
+async def replication_status_of(server: Plain, password: str) -> ReplicationStatus | None:
     """Return where a server stands, over a connection of its own; None if it does not answer in time."""
     redis = connect.client(server, password, timeout_s=PROBE_S, connections=1)
     try:
-        return await _standing(redis)
+        return await _replication_status(redis)
     except (RedisError, OSError):
         return None
     finally:
         await connect.close(redis)
 
 
-async def authority(master: Plain | Sentinels, password: str) -> Standing | None:
+async def authority(master: Plain | Sentinels, password: str) -> ReplicationStatus | None:
     """Return where a region's master stands, wherever it is now; None if there is none that answers in time."""
     try:
         where = await connect.locate(master, password, timeout_s=PROBE_S)
     except (RedisError, OSError):
         return None
-    found = await standing_of(where, password)
+    found = await replication_status_of(where, password)
     return found if found is not None and found.master else None

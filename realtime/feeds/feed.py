@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from realtime import connect, keys, limits, wire
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
-from realtime.rooms.replica import PROBE_S, Map, Replica, Standing, authority, standing_of
+from realtime.feeds.replica import PROBE_S, Map, Replica, ReplicationStatus, authority, replication_status_of
 from realtime.topology import Plain, Region
 from realtime.wire import ChangeMessage
 
@@ -200,9 +200,9 @@ class Feed:
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
             await replica.close()
 
-    async def _may_serve(self, replica: Replica) -> tuple[Standing, bool]:
+    async def _may_serve(self, replica: Replica) -> tuple[ReplicationStatus, bool]:
         """Return where a server stands and whether the region is live; raises if it is not to be read from."""
-        here = await replica.standing()
+        here = await replica.replication_status()
         master = await authority(self._master, self._password)
         if master is None and here.master:
             raise _MoveOn("it says it is a master, and the master does not answer")
@@ -228,7 +228,7 @@ class Feed:
         for confirmed in self._confirmed.values():
             confirmed.clear()
 
-    async def _listen(self, replica: Replica, pubsub: PubSub, here: Standing, place: int) -> None:
+    async def _listen(self, replica: Replica, pubsub: PubSub, here: ReplicationStatus, place: int) -> None:
         watch = asyncio.get_running_loop().create_task(self._watch(replica, pubsub, here, place))
         listen = asyncio.get_running_loop().create_task(self._hear(pubsub))
         try:
@@ -296,7 +296,7 @@ class Feed:
             listener.on_connected(self)
 
     # --- is it still there? ---------------------------------------------------------------------------------------
-    async def _watch(self, replica: Replica, pubsub: PubSub, known: Standing, place: int) -> None:
+    async def _watch(self, replica: Replica, pubsub: PubSub, known: ReplicationStatus, place: int) -> None:
         """Look every second whether all is well; return never, raise to move to another server."""
         preferred_at = time.monotonic() + PREFER_EVERY_S
         while True:
@@ -309,10 +309,10 @@ class Feed:
             if time.monotonic() - self._heard > limits.SILENCE_MS / 1000:
                 await self._ask_around(replica, pubsub)
 
-    async def _look(self, replica: Replica, known: Standing) -> Standing:
+    async def _look(self, replica: Replica, known: ReplicationStatus) -> ReplicationStatus:
         """Return where the server stands now; if it has copied a master anew, everything is read again."""
         try:
-            here = await replica.standing()
+            here = await replica.replication_status()
         except (RedisError, OSError):
             return known  # too busy, or gone: then there will be silence
         if here != known and here.linked:
@@ -326,7 +326,7 @@ class Feed:
         """Find out whose silence it is: the keepers', the master's, or only this server's (then raise)."""
         self._pong.clear()
         await pubsub.ping()
-        here = await replica.standing()
+        here = await replica.replication_status()
         await asyncio.wait_for(self._pong.wait(), PROBE_S)
         master = await authority(self._master, self._password)
         if master is None:
@@ -344,7 +344,7 @@ class Feed:
         master = await authority(self._master, self._password)
         if master is None:
             return False
-        found = [await standing_of(server, self._password) for server in self._replicas[:place]]
+        found = [await replication_status_of(server, self._password) for server in self._replicas[:place]]
         return any(here is not None and here.follows(master) for here in found)
 
     def _set_live(self, live: bool) -> None:

@@ -1,4 +1,4 @@
-"""A WebSocket of ours, let in by the door or by aiohttp, spoken to byte by byte: whole, cut, wrong, too much, gone."""
+"""A WebSocketConnection, accepted by us or by aiohttp, addressed byte by byte: whole, cut, wrong, too much, closed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import socketio
 from engineio.async_drivers.aiohttp import WebSocket as Driver
 
 from realtime.dev import valkey
-from realtime.rooms import way
-from realtime.rooms.fanout import encode
+from realtime.transport import websocket_connection
+from realtime.transport.fanout import encode
 from tests.cluster import until
-from tests.rooms.test_fanout import Server
+from tests.transport.test_fanout import Server
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -65,9 +65,9 @@ class Peer:
         return await self.reader.read(1) == b""
 
 
-@pytest.fixture(params=["door", "aiohttp"])
+@pytest.fixture(params=["connection", "aiohttp"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    each = Server(fast=True, door=request.param == "door", max_http_buffer_size=20_000)
+    each = Server(fast=True, connection=request.param == "connection", max_http_buffer_size=20_000)
     each.sio.on("echo", lambda _sid, what: what)
     await each.start()
     yield each
@@ -146,7 +146,7 @@ async def test_what_is_no_frame_ends_the_session_with_a_reason(server: Server, w
 
 
 async def test_a_flood_is_taken_in_order_and_leaves_room_for_others(server: Server) -> None:
-    many = 20 * way.PACKETS
+    many = 20 * websocket_connection.PACKETS
     async with peer(server, frame(b"40")) as loud, peer(server, frame(b"40")) as quiet:
         await loud.hears()
         await quiet.hears()
@@ -188,7 +188,7 @@ async def test_no_more_is_read_while_packets_wait(server: Server) -> None:
 async def test_a_way_that_is_lost_never_writes_to_whoever_gets_its_file_next(server: Server) -> None:
     async with peer(server, frame(b"40")) as end:
         await end.hears()
-        lost = server.fanout.line(server.sids[-1])
+        lost = server.fanout.connection(server.sids[-1])
         assert server.fanout.offer(lost, encode("first", {}))
         await end.hears()
         file = lost.file
@@ -229,13 +229,15 @@ async def test_nothing_is_left_to_the_collector_of_who_is_gone(server: Server) -
         await upgrading.disconnect()
         await all_gone(server, 3)
         await asyncio.sleep(0.1)  # what is under way
-        assert not any(isinstance(each, (way.Way, Driver)) for each in gc.get_objects())
+        assert not any(
+            isinstance(each, (websocket_connection.WebSocketConnection, Driver)) for each in gc.get_objects()
+        )
     finally:
         gc.enable()
 
 
 async def test_whoever_is_told_to_go_and_stays_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(way, "CLOSE_S", 0.05)
+    monkeypatch.setattr(websocket_connection, "CLOSE_S", 0.05)
     async with peer(server, frame(b"40")) as end:
         await end.hears()
         server.fanout.finish(server.sids[-1])
@@ -254,6 +256,6 @@ async def test_who_can_t_shake_hands_is_refused(server: Server, key: str) -> Non
 
 
 def test_a_parser_that_works_otherwise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert way.reads_frames()
-    monkeypatch.setattr(way.Inbox, "feed_data", lambda *_: None)
-    assert not way.reads_frames()
+    assert websocket_connection.reads_frames()
+    monkeypatch.setattr(websocket_connection.FrameSink, "feed_data", lambda *_: None)
+    assert not websocket_connection.reads_frames()

@@ -8,16 +8,16 @@ from aiohttp import web
 
 from realtime import limits
 from realtime.errors import Forbidden
-from realtime.web.flood import Guesses
-from realtime.web.http import Handler
+from realtime.web.rate_limits import AttemptLimiter
+from realtime.web.routing import Handler
 
 
-class Operators:
+class OpsAccess:
     """Knows the key; counts who tries it."""
 
     def __init__(self, key: str) -> None:
         """Without a ``key`` nobody is an operator."""
-        self._key = Guesses(key, limits.KEY_TRIES, limits.KEY_REST_S) if key else None
+        self._key = AttemptLimiter(key, limits.KEY_TRIES, limits.KEY_REST_S) if key else None
 
     def check(self, caller: str, authorization: str, now: float) -> None:
         """Return if the header carries the key; raise ``Forbidden`` or ``RateLimited``."""

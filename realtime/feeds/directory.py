@@ -20,8 +20,8 @@ import msgspec
 
 from realtime import connect, keys, limits, wire
 from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
+from realtime.feeds.feed import Feed, Listener
 from realtime.model import Show, Theatre, region_of
-from realtime.rooms.feed import Feed, Listener
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -178,10 +178,10 @@ class Directory(Listener):
         # No show that was declared is ever taken back: a master that lacks it has lost its memory, and will be put
         # right. Until a keeper has done so, what this node does not know may well be there.
         self._read_at[feed.region] = time.monotonic()
-        in_order = await feed.command("EXISTS", keys.RECONCILED)
+        reconciled_only = await feed.command("EXISTS", keys.RECONCILED)
         theatres = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.THEATRES))]
         shows = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.SHOWS))]
-        if in_order:
+        if reconciled_only:
             # A conflict is over when one of the two no longer declares the theatre.
             self._theatres[feed.region].clear()
         for theatre in (_decoded(wire.decode_theatre, blob) for blob in theatres):
@@ -190,7 +190,7 @@ class Directory(Listener):
         for show in (self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows):
             if show is not None:
                 self._shows[show.id] = show
-        if in_order:
+        if reconciled_only:
             self.read_regions.add(feed.region)
             if len(self.read_regions) == len(self._feeds):
                 self._complete.set()

@@ -39,7 +39,7 @@ def frame_of(data: bytes, opcode: int = TEXT) -> bytes:
     return bytes((opcode, 127)) + size.to_bytes(8, "big") + data
 
 
-class Inbox(_Queue):  # type: ignore[misc]
+class FrameSink(_Queue):  # type: ignore[misc]
     """Where aiohttp's parser puts the messages of one reading; all connections of a server share it."""
 
     def __init__(self) -> None:
@@ -57,12 +57,12 @@ class Inbox(_Queue):  # type: ignore[misc]
         self.error = exc
 
 
-class Way(asyncio.Protocol):
+class WebSocketConnection(asyncio.Protocol):
     """One WebSocket and its session: reads packets, writes finished frames. No deflate: it costs 117 KiB a viewer."""
 
-    __slots__ = ("_direct", "_ended", "_inbox", "_reader", "_todo", "file", "session", "sid", "transport")
+    __slots__ = ("_direct", "_ended", "_reader", "_sink", "_todo", "file", "session", "sid", "transport")
 
-    def __init__(self, session: Any, transport: asyncio.Transport, inbox: Inbox) -> None:
+    def __init__(self, session: Any, transport: asyncio.Transport, sink: FrameSink) -> None:
         """``transport`` is taken over: it must not be anybody else's any more."""
         self.session = session
         self.sid = ""
@@ -72,9 +72,9 @@ class Way(asyncio.Protocol):
         """Where a whole frame may be written now, past the transport; -1 while something waits in there."""
         self._direct = file_of(transport)
         self._ended = False
-        self._inbox = inbox
+        self._sink = sink
         self._todo: list[str | bytes] | None = None
-        self._reader = WebSocketReader(inbox, session.server.max_http_buffer_size, compress=False, decode_text=True)
+        self._reader = WebSocketReader(sink, session.server.max_http_buffer_size, compress=False, decode_text=True)
 
     # --- out ------------------------------------------------------------------------------------------------------
     def write(self, frame: bytes) -> None:
@@ -118,7 +118,7 @@ class Way(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         failed, _tail = self._reader.feed_data(data)
-        messages, self._inbox.messages = self._inbox.messages, []
+        messages, self._sink.messages = self._sink.messages, []
         packets = []
         for message in messages:
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -129,7 +129,7 @@ class Way(asyncio.Protocol):
                 self.end()
                 self.transport.close()
         if failed:
-            self.end(getattr(self._inbox.error, "code", WSCloseCode.PROTOCOL_ERROR))
+            self.end(getattr(self._sink.error, "code", WSCloseCode.PROTOCOL_ERROR))
             self.transport.close()
         if not packets:
             return
@@ -174,7 +174,7 @@ class Way(asyncio.Protocol):
         # Nothing may be left of it: a cycle, or a timer, would keep it until the collector comes, which is seldom.
         if (timer := getattr(session, "tt_ping", None)) is not None:
             timer.cancel()
-        session.queue = session.tt_way = None
+        session.queue = session.tt_connection = None
 
 
 def file_of(transport: asyncio.Transport) -> int:
@@ -194,6 +194,6 @@ def file_of(transport: asyncio.Transport) -> int:
 
 def reads_frames() -> bool:
     """Tell whether aiohttp's parser is as expected."""
-    inbox = Inbox()
-    WebSocketReader(inbox, 1024, compress=False, decode_text=True).feed_data(b"\x81\x82\0\0\0\0hi")
-    return [message.data for message in inbox.messages] == ["hi"]
+    sink = FrameSink()
+    WebSocketReader(sink, 1024, compress=False, decode_text=True).feed_data(b"\x81\x82\0\0\0\0hi")
+    return [message.data for message in sink.messages] == ["hi"]

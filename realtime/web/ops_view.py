@@ -15,11 +15,11 @@ from aiohttp import web
 from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, RegionUnavailable
+from realtime.feeds.directory import Directory
+from realtime.feeds.feed import Feed
 from realtime.model import Show, show_of
-from realtime.rooms.directory import Directory
-from realtime.rooms.feed import Feed
 from realtime.settings import Settings
-from realtime.web.http import Route, json_answer
+from realtime.web.routing import Route, json_answer
 
 MOST_HOLDS = 500
 """Holds of a show that are listed, those that lapse first."""
@@ -28,7 +28,7 @@ PAGE = 500
 """Events of a log in one answer."""
 
 
-class ControlRoom:
+class OpsView:
     """The operators' reading verbs."""
 
     def __init__(self, settings: Settings, region: str, directory: Directory, feeds: Mapping[str, Feed]) -> None:

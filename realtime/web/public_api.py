@@ -1,65 +1,36 @@
-"""HTTP: the same verbs as Socket.IO for those who only speak HTTP, and the operators' verbs. JSON both ways.
-
-One table of routes makes the router and ``/api/openapi.json``.
-"""
+"""The public HTTP API: the same verbs as Socket.IO, for clients that speak HTTP only. JSON both ways."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import orjson
 from aiohttp import web
 
-from realtime import keys, limits, plans, wire
+from realtime import limits, wire
 from realtime.clock import now_ms
-from realtime.errors import (
-    BadRequest,
-    LayoutNotFound,
-    NotFound,
-    PayloadTooLarge,
-    RegionUnavailable,
-    TheatreNotFound,
-    TicketError,
-    Unauthorized,
-)
-from realtime.locks.commands import run_command
-from realtime.locks.master import LockMaster
-from realtime.model import ID, SalesState, Show, region_of
-from realtime.rooms.directory import Directory
+from realtime.errors import LayoutNotFound, RegionUnavailable, TheatreNotFound, Unauthorized
+from realtime.feeds.directory import Directory
+from realtime.model import Show
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.web.box_office import BoxOffice
-from realtime.web.flood import Buckets
 from realtime.web.identity import Identities
 from realtime.web.payments import DemoPayments
+from realtime.web.rate_limits import RateLimits
+from realtime.web.routing import Route, json_answer
 
-log = logging.getLogger(__name__)
 SHARED_BODIES = 256
 """Encoded seat maps kept for the refreshing crowd, one a show."""
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One verb: its place, who may call it, and what the docs say of it."""
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    body: type | None = None
-    who: str = "anyone"  # anyone | owner | operator
-
-
-class Api:
-    """All HTTP routes of a node under ``/api/v1`` (and ``/demo/pay`` where the demo payments are)."""
+class PublicApi:
+    """The routes under ``/api/v1`` for everybody, and ``/demo/pay`` where the demo payments are."""
 
     def __init__(
         self,
@@ -69,25 +40,22 @@ class Api:
         directory: Directory,
         rooms: Rooms,
         office: BoxOffice,
-        masters: dict[str, LockMaster],
         demo: DemoPayments | None,
     ) -> None:
-        """``region`` is the node's own; ``masters`` are all regions'."""
+        """``region`` is the node's own."""
         self._settings = settings
         self._region = region
         self._identities = identities
         self._directory = directory
         self._rooms = rooms
         self._office = office
-        self._masters = masters
         self._demo = demo
-        self._owner_buckets = Buckets(limits.EVENT_BURST, limits.EVENTS_PER_S)
-        self._address_buckets = Buckets(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
+        self._owner_buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
+        self._address_buckets = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
         self._maps: OrderedDict[str, tuple[str, bytes, bytes]] = OrderedDict()
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
-        operator = "operator"
         table = [
             Route("GET", "/api/v1/config", self._config, "What a page needs to know of this installation"),
             Route("POST", "/api/v1/session", self._session, "A new guest identity"),
@@ -103,14 +71,6 @@ class Api:
             Route("POST", "/api/v1/holds/{hold}/extend", self._extend, "Extend a hold", None, "owner"),
             Route("POST", "/api/v1/holds/{hold}/confirm", self._confirm, "Book a paid hold", ConfirmBody, "owner"),
             Route("GET", "/api/v1/bookings/{booking}", self._booking, "A booking of yours", None, "owner"),
-            Route("PUT", "/api/v1/theatres/{theatre}", self._theatre, "Declare a theatre", wire.NewTheatre, operator),
-            Route("POST", "/api/v1/layouts", self._new_layout, "Import a seating plan for ?region=", None, operator),
-            Route("POST", "/api/v1/shows", self._new_show, "Declare a show", wire.NewShow, operator),
-            Route("POST", "/api/v1/shows/{show}/block", self._block, "Take seats off sale", wire.BlockSeats, operator),
-            Route("POST", "/api/v1/shows/{show}/unblock", self._unblock, "Back on sale", wire.BlockSeats, operator),
-            Route("POST", "/api/v1/shows/{show}/pause", self._pause, "Pause sales", None, operator),
-            Route("POST", "/api/v1/shows/{show}/open", self._open, "Open sales", None, operator),
-            Route("POST", "/api/v1/shows/{show}/close", self._close, "Close sales", None, operator),
         ]
         if self._demo is not None:
             table.append(Route("POST", "/demo/pay", self._pay, "Demo payment for a hold", wire.PayDemo))
@@ -235,62 +195,6 @@ class Api:
         await self._office.payable(ask.hold)
         return json_answer({"payment": self._demo.pay(ask.hold)})
 
-    # --- operating ------------------------------------------------------------------------------------------------
-    def _master(self, region: str) -> LockMaster:
-        if region not in self._masters:
-            raise BadRequest(f"There is no region {region[:16]!r}.")
-        return self._masters[region]
-
-    async def _theatre(self, request: web.Request) -> web.Response:
-        theatre_id = request.match_info["theatre"]
-        if not ID.match(theatre_id):
-            raise BadRequest("A theatre's id is lower-case letters, digits and inner hyphens.")
-        body = wire.parse_json(wire.NewTheatre, await request.read())
-        command = {"id": theatre_id, "name": body.name, "city": body.city}
-        return json_answer(await run_command(self._master(body.region), "theatre", command))
-
-    async def _new_layout(self, request: web.Request) -> web.Response:
-        master = self._master(request.query.get("region", self._region))
-        plan = await _read_up_to(request, limits.MAX_PLAN_BYTES)
-        layout = await asyncio.to_thread(plans.read_plan, plan, request.query.get("name", ""))
-        blob = await asyncio.to_thread(wire.encode_layout, layout)
-        await master.command("SET", keys.layout(layout.id), blob)
-        return json_answer(await run_command(master, "layout", {"id": layout.id}), status=201)
-
-    async def _new_show(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        ask = wire.parse_json(wire.NewShow, body)
-        region = self._directory.region_of_theatre(ask.theatre)
-        if region is None:
-            raise TheatreNotFound()
-        return json_answer(await run_command(self._master(region), "show", orjson.loads(body)), status=201)
-
-    async def _block(self, request: web.Request) -> web.Response:
-        return await self._seat_command(request, "block")
-
-    async def _unblock(self, request: web.Request) -> web.Response:
-        return await self._seat_command(request, "unblock")
-
-    async def _seat_command(self, request: web.Request, name: str) -> web.Response:
-        show = self._directory.show(request.match_info["show"])
-        body = wire.parse_json(wire.BlockSeats, await _read_up_to(request, limits.MAX_PLAN_BYTES))
-        command = {"show": show.id, "seats": body.seats}
-        return json_answer(await run_command(self._masters[show.region], name, command))
-
-    async def _pause(self, request: web.Request) -> web.Response:
-        return await self._sales(request, SalesState.PAUSED)
-
-    async def _open(self, request: web.Request) -> web.Response:
-        return await self._sales(request, SalesState.OPEN)
-
-    async def _close(self, request: web.Request) -> web.Response:
-        return await self._sales(request, SalesState.CLOSED)
-
-    async def _sales(self, request: web.Request, sales: SalesState) -> web.Response:
-        show = self._directory.show(request.match_info["show"])
-        command = {"show": show.id, "sales": sales.value}
-        return json_answer(await run_command(self._masters[region_of(show.id)], "sales", command))
-
 
 class HoldBody(msgspec.Struct, frozen=True):
     """Body of ``POST /shows/{show}/holds``."""
@@ -306,44 +210,6 @@ class ConfirmBody(msgspec.Struct, frozen=True):
     seats: wire.SeatIds | None = None
 
 
-# --- answers ------------------------------------------------------------------------------------------------------
-@web.middleware
-async def errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer every refusal in the documented form; what we did not foresee is logged and told as ``internal``."""
-    try:
-        return await handler(request)
-    except TicketError as error:
-        return _refusal(error)
-    except web.HTTPRequestEntityTooLarge:
-        return _refusal(PayloadTooLarge())
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        kind = {404: NotFound, 405: NotFound}.get(error.status, BadRequest)
-        return _refusal(kind(), error.status)
-    except (ConnectionError, asyncio.CancelledError):
-        raise
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path)
-        return _refusal(TicketError())
-
-
-def _refusal(error: TicketError, status: int | None = None) -> web.Response:
-    return json_answer({"error": error.payload()}, status=status or error.status)
-
-
-def json_answer(payload: object, status: int = 200) -> web.Response:
-    """Return a JSON answer that nobody may cache."""
-    return web.Response(
-        body=orjson.dumps(payload),
-        status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
 def _body(body: bytes, headers: dict[str, str]) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
 
@@ -356,14 +222,3 @@ def _shared(request: web.Request, plain: bytes, packed: bytes, headers: dict[str
 
 def _layout_link(show: Show) -> dict[str, str]:
     return {"id": show.layout, "url": f"/api/v1/layouts/{show.layout}"}
-
-
-async def _read_up_to(request: web.Request, size: int) -> bytes:
-    """Read a body that may be larger than other clients' bodies; operators only."""
-    parts, total = [], 0
-    async for part in request.content.iter_chunked(1 << 18):
-        total += len(part)
-        if total > size:
-            raise PayloadTooLarge()
-        parts.append(part)
-    return b"".join(parts)

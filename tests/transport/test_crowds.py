@@ -11,8 +11,7 @@ import pytest
 from realtime import limits, wire
 from realtime.rooms import state
 from tests.cluster import Client, until
-
-from .conftest import SHOW, Node, hold_id, known, settled, viewer
+from tests.read_path import SHOW, Node, hold_id, known, settled, viewer
 
 
 def changes(client: Client) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ MAX_BUCKETS = 50_000
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """Holds up to ``burst`` tokens, gains ``per_s``; ``now`` is any monotonic clock (s)."""
 
     filled_at: float
@@ -47,18 +47,18 @@ class Bucket:
         return self.refused >= limits.EVENTS_OVER_LIMIT
 
 
-class Buckets:
+class RateLimits:
     """A bucket for each of many callers, bounded in number."""
 
     def __init__(self, burst: int, per_s: float) -> None:
         """Start without any; each gets ``burst`` tokens and gains ``per_s``."""
         self._burst = burst
         self._per_s = per_s
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def take(self, caller: str, now: float) -> None:
         """Take a token from the caller's bucket; raise ``RateLimited`` when there is none."""
-        bucket = self._buckets.setdefault(caller, Bucket(now, self._burst, self._per_s))
+        bucket = self._buckets.setdefault(caller, TokenBucket(now, self._burst, self._per_s))
         self._buckets.move_to_end(caller)
         if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
@@ -71,11 +71,11 @@ class _Tries:
     wrong: float = 0.0
 
 
-class Guesses:
+class AttemptLimiter:
     """A secret, and how often each caller was wrong about it lately. Counted on each node by itself."""
 
     def __init__(self, secret: str, tries: int, rest_s: float) -> None:
-        """Allow ``tries`` wrong guesses in a row, of which one is forgiven each ``rest_s``."""
+        """Allow ``tries`` wrong limiter in a row, of which one is forgiven each ``rest_s``."""
         self._secret = secret.encode()
         self._most = tries
         self._rest_s = rest_s
@@ -88,7 +88,7 @@ class Guesses:
         """
         tries = self._tries.setdefault(caller, _Tries(now))
         self._tries.move_to_end(caller)
-        if len(self._tries) > limits.GUESSERS:
+        if len(self._tries) > limits.ATTEMPT_CALLERS:
             self._tries.popitem(last=False)
         tries.wrong = max(0.0, tries.wrong - (now - tries.at) / self._rest_s)
         tries.at = now

@@ -2,9 +2,9 @@
 
 aiohttp keeps a request, a parser and two tasks for as long as a WebSocket lives; engine.io adds a writer task, a ping
 task and a queue. Here a session that begins as a WebSocket has none of them: once hands are shaken its connection is
-taken over from aiohttp (``Way``). What is sent to it, by whomever, is written at once, in the order of the calls: to
-the kernel while nothing waits in the transport, else to the transport. A session that began by long-polling keeps the
-frameworks' own ways, also after its upgrade.
+taken over from aiohttp (``WebSocketConnection``). What is sent to it is written at once, in the order of the calls: to
+the kernel while nothing waits in the transport, else to the transport. A session that began by long-polling stays with
+the frameworks, also after its upgrade.
 
 ``install`` looks first whether the frameworks are built as expected, and changes nothing if they are not.
 """
@@ -26,28 +26,35 @@ from aiohttp.web_protocol import RequestHandler
 from engineio import packet
 from engineio.async_socket import AsyncSocket
 
-from realtime.rooms.door import Handshake
-from realtime.rooms.way import BINARY, Inbox, Way, file_of, frame_of, reads_frames
+from realtime.transport.acceptor import Handshake
+from realtime.transport.websocket_connection import (
+    BINARY,
+    FrameSink,
+    WebSocketConnection,
+    file_of,
+    frame_of,
+    reads_frames,
+)
 
 
-class Outlet:
+class DirectQueue:
     """Stands where a session's queue was: what is put in is written at once."""
 
-    __slots__ = ("_way",)
+    __slots__ = ("_connection",)
     _unfinished_tasks = 0
 
-    def __init__(self, way: Way) -> None:
-        """``way`` is the session's."""
-        self._way = way
+    def __init__(self, connection: WebSocketConnection) -> None:
+        """``connection`` is the session's."""
+        self._connection = connection
 
     def put_nowait(self, what: packet.Packet | None) -> None:
         """Write a packet; None closes the WebSocket behind what has been written."""
         if what is None:
-            self._way.end()
+            self._connection.end()
             return
-        self._way.write(_framed(what))
+        self._connection.write(_framed(what))
         if what.packet_type == packet.CLOSE:
-            self._way.abort_later()
+            self._connection.abort_later()
 
     async def put(self, what: packet.Packet | None) -> None:
         """As ``put_nowait``."""
@@ -120,7 +127,7 @@ def _ping(session: Any) -> None:
 
 
 def _driver(base: Any) -> Any:
-    inbox = Inbox()
+    sink = FrameSink()
 
     class Driver(base):  # type: ignore[misc]
         """Shakes hands, and takes the connection over; leaves one that began by long-polling to the framework."""
@@ -130,7 +137,7 @@ def _driver(base: Any) -> Any:
             session = self.handler.__self__
             if isinstance(request, Handshake):
                 request.taken = True
-                _begin(session, request.transport, request.headers, inbox)
+                _begin(session, request.transport, request.headers, sink)
                 environ.clear()
                 return web.Response()  # to nobody
             self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
@@ -144,13 +151,13 @@ def _driver(base: Any) -> Any:
                 file_of(request.transport)
                 self.environ = environ
                 self.transport = request.transport
-                session.tt_way = self
+                session.tt_connection = self
                 try:
                     await self.handler(self)
                 finally:
-                    session.tt_way = None
+                    session.tt_connection = None
                 return self._sock
-            _take_over(request, session, inbox)
+            _take_over(request, session, sink)
             # Nobody asks for it any more, and it holds the whole request.
             environ.clear()
             return web.Response()  # to nobody: aiohttp has lost its connection
@@ -174,18 +181,20 @@ def _driver(base: Any) -> Any:
     return Driver
 
 
-def _take_over(request: web.Request, session: Any, inbox: Inbox) -> None:
+def _take_over(request: web.Request, session: Any, sink: FrameSink) -> None:
     protocol: Any = request.protocol
     transport = protocol.transport
     tail, protocol._message_tail = protocol._message_tail, b""
     protocol.transport = None  # or it would be closed
     protocol.connection_lost(None)
-    way = _begin(session, transport, request.headers, inbox)
+    connection = _begin(session, transport, request.headers, sink)
     if tail:
-        way.data_received(tail)
+        connection.data_received(tail)
 
 
-def _begin(session: Any, transport: asyncio.Transport, headers: Mapping[str, str], inbox: Inbox) -> Way:
+def _begin(
+    session: Any, transport: asyncio.Transport, headers: Mapping[str, str], sink: FrameSink
+) -> WebSocketConnection:
     """Shake hands, and let the connection be the session's."""
     accept = base64.b64encode(hashlib.sha1(headers["Sec-WebSocket-Key"].encode() + WS_KEY).digest())
     first = (
@@ -194,10 +203,10 @@ def _begin(session: Any, transport: asyncio.Transport, headers: Mapping[str, str
     )
     while not session.queue.empty():
         first += _framed(session.queue.get_nowait())
-    way: Way = Way(session, transport, inbox)
-    session.tt_way = way
-    transport.set_protocol(way)
-    session.queue = Outlet(way)
+    connection: WebSocketConnection = WebSocketConnection(session, transport, sink)
+    session.tt_connection = connection
+    transport.set_protocol(connection)
+    session.queue = DirectQueue(connection)
     session.connected = session.upgraded = True
-    way.write(first)
-    return way
+    connection.write(first)
+    return connection

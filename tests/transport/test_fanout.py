@@ -14,18 +14,18 @@ from engineio.async_socket import AsyncSocket
 
 from realtime import limits
 from realtime.dev import valkey
-from realtime.rooms import engine
-from realtime.rooms.clients import Clients
-from realtime.rooms.door import ENTRANCE, Entrance, Runner
-from realtime.rooms.fanout import Fanout, encode
+from realtime.transport import driver
+from realtime.transport.acceptor import ACCEPTOR, Acceptor, Runner
+from realtime.transport.fanout import Fanout, encode
+from realtime.transport.session_manager import SessionManager
 from tests.cluster import until
 
 
 class Server:
     """A Socket.IO server with nothing but a fan-out."""
 
-    def __init__(self, *, fast: bool, door: bool = False, **options: Any) -> None:
-        manager = Clients() if fast else None
+    def __init__(self, *, fast: bool, connection: bool = False, **options: Any) -> None:
+        manager = SessionManager() if fast else None
         self.sio = socketio.AsyncServer(
             client_manager=manager, async_mode="aiohttp", cors_allowed_origins=None, **options
         )
@@ -41,9 +41,9 @@ class Server:
         self.sio.on("disconnect", self._disconnect)
         app = web.Application()
         self.sio.attach(app)
-        self.entrance = Entrance(self.sio)
-        if door:
-            app[ENTRANCE] = self.entrance
+        self.acceptor = Acceptor(self.sio)
+        if connection:
+            app[ACCEPTOR] = self.acceptor
         self._runner = Runner(app, shutdown_timeout=1)
         self.url = ""
 
@@ -60,15 +60,15 @@ class Server:
         self.url = f"http://{valkey.HOST}:{port}"
 
     async def stop(self) -> None:
-        self.entrance.close()
+        self.acceptor.close()
         await self.sio.shutdown()
         await self.fanout.close()
         await self._runner.cleanup()
 
 
-@pytest.fixture(params=["door", "aiohttp", "emit"])
+@pytest.fixture(params=["connection", "aiohttp", "emit"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    each = Server(fast=request.param != "emit", door=request.param == "door")
+    each = Server(fast=request.param != "emit", connection=request.param == "connection")
     await each.start()
     yield each
     await each.stop()
@@ -102,8 +102,8 @@ async def test_a_frame_never_overtakes_what_the_framework_holds_in_its_hands(ser
         await asyncio.gather(server.sio.emit("map", "x" * 20_000_000, to=sid), server.sio.emit("ack", to=sid))
 
         async def stopped() -> bool:
-            way = server.fanout._way(sid)
-            transport = way.transport if way else server.sio.get_environ(sid)["aiohttp.request"].transport
+            connection = server.fanout._connection(sid)
+            transport = connection.transport if connection else server.sio.get_environ(sid)["aiohttp.request"].transport
             return bool(transport.get_write_buffer_size())
 
         await until(stopped)
@@ -172,7 +172,7 @@ async def test_sending_to_one_who_is_gone_is_nothing(server: Server) -> None:
 async def test_whoever_sends_it_arrives_in_the_order_of_the_calls(server: Server) -> None:
     async with ClientSession() as session:
         sid, socket = await join(server, session)
-        line = server.fanout.line(sid)
+        line = server.fanout.connection(sid)
         for number in range(0, 90, 3):
             await server.sio.emit("n", number, to=sid)
             server.fanout.send(sid, encode("n", {"n": number + 1}))
@@ -191,13 +191,13 @@ async def test_what_a_viewer_that_reads_nothing_costs_is_bounded() -> None:
     async with ClientSession() as session:
         sid, socket = await join(server, session)
         reading(socket, False)
-        line, packet, taken = server.fanout.line(sid), encode("seats:changed", {"text": "x" * 10_000}), 0
+        line, packet, taken = server.fanout.connection(sid), encode("seats:changed", {"text": "x" * 10_000}), 0
         while server.fanout.offer(line, packet):
             taken += 1
             assert taken < 10_000, "nobody bounds it"
             await asyncio.sleep(0)
         assert server.fanout.unsent(sid) <= limits.VIEWER_UNSENT_BYTES + len(packet.frame)
-        inner = server.fanout._way(sid).transport.get_extra_info("socket")
+        inner = server.fanout._connection(sid).transport.get_extra_info("socket")
         assert inner.getsockopt(SOL_SOCKET, SO_SNDBUF) == limits.VIEWER_KERNEL_BYTES
         reading(socket, True)
         for _ in range(taken):
@@ -253,5 +253,5 @@ def test_a_framework_that_is_built_otherwise_is_left_alone(monkeypatch: pytest.M
     sio = socketio.AsyncServer(async_mode="aiohttp")
     monkeypatch.delattr(AsyncSocket, "_send_ping")
     parts, start = sio.eio._async, sio.eio.start_background_task
-    assert not engine.install(sio)
+    assert not driver.install(sio)
     assert sio.eio._async is parts and sio.eio.start_background_task == start

@@ -16,15 +16,15 @@ from redis.exceptions import RedisError
 from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.errors import TicketError
+from realtime.feeds.feed import Feed
 from realtime.locks.master import LockMaster
-from realtime.rooms.feed import Feed
 from realtime.rooms.rooms import Rooms
 from realtime.settings import process_name
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
 
 
-class Presence:
+class StatusReporter:
     """Keeps one node's record fresh. ``run`` it; cancel it to end, which takes the record away."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Presence:
                 # A master out of reach is shown by the record growing old.
                 with contextlib.suppress(TicketError, RedisError):
                     await self._master.command("HSET", keys.NODES, self._name, orjson.dumps(self.record()))
-                await asyncio.sleep(limits.PRESENCE_MS / 1000)
+                await asyncio.sleep(limits.STATUS_REPORT_MS / 1000)
         finally:
             with contextlib.suppress(TicketError, RedisError, asyncio.CancelledError):
                 await self._master.command("HDEL", keys.NODES, self._name)
@@ -58,7 +58,7 @@ class Presence:
             "connections": self._events.connections,
             "viewers": stats["viewers"],
             "rooms": stats["rooms"],
-            "behind": stats["behind"],
+            "lagging": stats["lagging"],
             "frames": stats["frames"],
             "gaps": stats["gaps"],
             "sales": self._office.sales,

@@ -32,8 +32,8 @@ import socketio
 from engineio import packet as engineio_packet
 
 from realtime import limits
-from realtime.rooms.engine import install
-from realtime.rooms.way import Way, frame_of
+from realtime.transport.driver import install
+from realtime.transport.websocket_connection import WebSocketConnection, frame_of
 
 log = logging.getLogger(__name__)
 QUEUED_PACKET_BYTES = 4096
@@ -61,8 +61,8 @@ def encode(event: str, payload: dict[str, Any]) -> Packet:
     )
 
 
-class Line:
-    """A viewer's line out that is no ``Way``: one that began by long-polling, or that nobody may know."""
+class QueuedConnection:
+    """A viewer that has no ``WebSocketConnection``: it began by long-polling, or the fast path is off."""
 
     __slots__ = ("sid",)
     file = -1
@@ -87,17 +87,17 @@ class Fanout:
         if not self.fast:
             log.warning("engine.io %s is not as expected: fan-out by plain emit", version("python-engineio"))
 
-    def line(self, sid: str) -> Line | Way:
+    def connection(self, sid: str) -> QueuedConnection | WebSocketConnection:
         """Return the line to a viewer, for ``offer``; good as long as the viewer is connected."""
-        way = self._way(sid)
-        if not isinstance(way, Way):
-            return Line(sid)
-        way.sid = sid
-        return way
+        connection = self._connection(sid)
+        if not isinstance(connection, WebSocketConnection):
+            return QueuedConnection(sid)
+        connection.sid = sid
+        return connection
 
-    def offer(self, line: Line | Way, packet: Packet) -> bool:
+    def offer(self, connection: QueuedConnection | WebSocketConnection, packet: Packet) -> bool:
         """Send a packet to a viewer unless too much is unsent (False); returns at once. This is the hot path."""
-        file = line.file
+        file = connection.file
         if file >= 0:
             frame = packet.frame
             self.frames += 1
@@ -107,11 +107,11 @@ class Fanout:
             except OSError:
                 written = 0
             if written < len(frame):
-                cast("Way", line).write_rest(frame, written)
+                cast("WebSocketConnection", connection).write_rest(frame, written)
             return True
-        if self.unsent(line.sid) > limits.VIEWER_UNSENT_BYTES:
+        if self.unsent(connection.sid) > limits.VIEWER_UNSENT_BYTES:
             return False
-        self.send(line.sid, packet)
+        self.send(connection.sid, packet)
         return True
 
     def send(self, sid: str, packet: Packet) -> None:
@@ -124,31 +124,35 @@ class Fanout:
         socket = self._socket(sid)
         if socket is None or socket.closed:
             return
-        way = self._way(sid)
-        if isinstance(way, Way):
-            way.write(packet.frame)
+        connection = self._connection(sid)
+        if isinstance(connection, WebSocketConnection):
+            connection.write(packet.frame)
         # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
-        elif way is None or way.writing or socket.queue._unfinished_tasks or not socket.upgraded:
+        elif connection is None or connection.writing or socket.queue._unfinished_tasks or not socket.upgraded:
             socket.queue.put_nowait(packet.queued)
-        elif not way.transport.is_closing():
-            way.transport.write(packet.frame)
+        elif not connection.transport.is_closing():
+            connection.transport.write(packet.frame)
 
     def unsent(self, sid: str) -> int:
         """Return how many bytes wait for a viewer, about; what the kernel has taken does not count."""
-        way = self._way(sid)
-        if isinstance(way, Way):
-            return way.unsent()
+        connection = self._connection(sid)
+        if isinstance(connection, WebSocketConnection):
+            return connection.unsent()
         socket = self._socket(sid)
         if socket is None:
             return 0
-        buffered = way.transport.get_write_buffer_size() if way is not None and not way.transport.is_closing() else 0
+        buffered = (
+            connection.transport.get_write_buffer_size()
+            if connection is not None and not connection.transport.is_closing()
+            else 0
+        )
         return int(buffered + socket.queue.qsize() * QUEUED_PACKET_BYTES)
 
     def abort(self, sid: str) -> None:
         """Cut a viewer off without waiting for it to read; its ``disconnect`` follows."""
-        socket, way = self._socket(sid), self._way(sid)
-        if way is not None and socket.upgraded:
-            way.transport.abort()
+        socket, connection = self._socket(sid), self._connection(sid)
+        if connection is not None and socket.upgraded:
+            connection.transport.abort()
             return
         self._end(self._sio.disconnect(sid) if socket is None else socket.close(wait=False, abort=True))
 
@@ -171,8 +175,8 @@ class Fanout:
     async def close(self) -> None:
         """Cut everybody off; wait for what plain emit still has to send, and for those who are going."""
         for socket in self._sio.eio.sockets.values() if self.fast else ():
-            if (way := getattr(socket, "tt_way", None)) is not None:
-                way.transport.abort()
+            if (connection := getattr(socket, "tt_connection", None)) is not None:
+                connection.transport.abort()
         waiting = [*self._closing, *([self._emitting] if self._emitting is not None else [])]
         await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -180,9 +184,9 @@ class Fanout:
         """Return the session in engine.io; None when it is gone, or nobody may know it."""
         return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/")) if self.fast else None
 
-    def _way(self, sid: str) -> Any:
-        """Return a ``Way``, the driver of a WebSocket that began by long-polling, or None where there is neither."""
-        return getattr(self._socket(sid), "tt_way", None)
+    def _connection(self, sid: str) -> Any:
+        """Return a ``WebSocketConnection``, the driver of an upgraded WebSocket, or None where there is neither."""
+        return getattr(self._socket(sid), "tt_connection", None)
 
     def _emit(self, sid: str, packet: Packet) -> None:
         self._backlog.append((sid, packet))

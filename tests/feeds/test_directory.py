@@ -10,15 +10,14 @@ import pytest
 
 from realtime import keys, wire
 from realtime.errors import LayoutNotFound, TheatreConflict
+from realtime.feeds import directory as directory_module
+from realtime.feeds.directory import Directory
+from realtime.feeds.feed import Feed
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
-from realtime.rooms import directory as directory_module
-from realtime.rooms.directory import Directory
-from realtime.rooms.feed import Feed
 from realtime.topology import Region, Topology
 from tests.cluster import until
-
-from .conftest import LAYOUT, SHOW, Node, Servers, known
+from tests.read_path import LAYOUT, SHOW, Node, Servers, known
 
 
 async def knows(node: Node, show_id: str) -> None:

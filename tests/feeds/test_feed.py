@@ -13,11 +13,10 @@ from redis import Redis
 from realtime import keys, wire
 from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
-from realtime.rooms.feed import Feed, Listener
+from realtime.feeds.feed import Feed, Listener
 from realtime.topology import Plain, Region
 from tests.cluster import until
-
-from .conftest import SHOW, Node, Servers, hold_id, known, settled, viewer
+from tests.read_path import SHOW, Node, Servers, hold_id, known, settled, viewer
 
 
 async def shown(node: Node, index: int, status: int) -> None:

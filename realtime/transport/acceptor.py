@@ -42,22 +42,22 @@ class Handshake:
         self.path_qs = message.path
         self.path, _, self.query_string = message.path.partition("?")
         self.taken = False
-        """Whether the connection is a ``Way`` now."""
+        """Whether the connection is a ``WebSocketConnection`` now."""
 
 
-class Entrance:
-    """Makes a ``Door`` for each connection. Give it to the listening socket in place of ``server``."""
+class Acceptor:
+    """Makes a ``PendingConnection`` for each connection. Give it to the listening socket in place of ``server``."""
 
     def __init__(self, sio: socketio.AsyncServer) -> None:
         """``sio`` must have our WebSocket driver (``engine.install``)."""
         self.eio = sio.eio
         self.server: web.Server | None = None
         """aiohttp's, for everything else."""
-        self.doors: set[Door] = set()
+        self.pending: set[PendingConnection] = set()
 
-    def __call__(self) -> Door:
+    def __call__(self) -> PendingConnection:
         """Return the protocol of a new connection."""
-        return Door(self)
+        return PendingConnection(self)
 
     def read(self, transport: asyncio.Transport, data: bytes) -> Handshake | None:
         """Return the handshake that this is, all of it and nothing else; None for anything that aiohttp should see."""
@@ -83,18 +83,18 @@ class Entrance:
 
     def close(self) -> None:
         """Close connections on which nothing was asked."""
-        for door in tuple(self.doors):
-            door.close()
+        for connection in tuple(self.pending):
+            connection.close()
 
 
-class Door(asyncio.Protocol):
+class PendingConnection(asyncio.Protocol):
     """A connection on which nothing was asked yet."""
 
-    __slots__ = ("_early", "_entrance", "_letting_in", "_timer", "_transport")
+    __slots__ = ("_acceptor", "_early", "_letting_in", "_timer", "_transport")
 
-    def __init__(self, entrance: Entrance) -> None:
-        """Made by the entrance."""
-        self._entrance = entrance
+    def __init__(self, acceptor: Acceptor) -> None:
+        """Made by the acceptor."""
+        self._acceptor = acceptor
         self._transport: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._letting_in: asyncio.Task[None] | None = None
@@ -104,7 +104,7 @@ class Door(asyncio.Protocol):
         """Wait for what is asked, for a while."""
         self._transport = transport
         self._timer = asyncio.get_running_loop().call_later(limits.FIRST_REQUEST_S, self.close)
-        self._entrance.doors.add(self)
+        self._acceptor.pending.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Let in who shakes hands; lead others to aiohttp."""
@@ -112,7 +112,7 @@ class Door(asyncio.Protocol):
             self._early += data  # of one turn of the loop
             return
         self._forget()
-        handshake = self._entrance.read(self._transport, data)
+        handshake = self._acceptor.read(self._transport, data)
         if handshake is None:
             self._lead_on(data)
         else:
@@ -122,7 +122,7 @@ class Door(asyncio.Protocol):
         if self._transport.is_closing():
             return  # nobody would notice that the session is over
         try:
-            await self._entrance.eio.handle_request(handshake)
+            await self._acceptor.eio.handle_request(handshake)
         except Exception:
             log.exception("a handshake failed")
             self._transport.abort()
@@ -133,8 +133,8 @@ class Door(asyncio.Protocol):
             self._transport.get_protocol().data_received(self._early)
 
     def _lead_on(self, data: bytes) -> None:
-        assert self._entrance.server is not None, "aiohttp serves"
-        handler = self._entrance.server()
+        assert self._acceptor.server is not None, "aiohttp serves"
+        handler = self._acceptor.server()
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
         handler.data_received(data)
@@ -149,27 +149,27 @@ class Door(asyncio.Protocol):
         self._transport.close()
 
     def _forget(self) -> None:
-        self._entrance.doors.discard(self)
+        self._acceptor.pending.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-ENTRANCE: web.AppKey[Entrance] = web.AppKey("entrance", Entrance)
+ACCEPTOR: web.AppKey[Acceptor] = web.AppKey("acceptor", Acceptor)
 
 
 class Runner(web.AppRunner):
-    """Serves an application whose connections come in by its ``Entrance``, if it has one."""
+    """Serves an application whose connections come in by its ``Acceptor``, if it has one."""
 
     @property
     def server(self) -> Any:
         """What sites give their connections to."""
         server = super().server
-        entrance = self.app.get(ENTRANCE)
-        if entrance is None or server is None:
+        acceptor = self.app.get(ACCEPTOR)
+        if acceptor is None or server is None:
             return server
-        entrance.server = server
-        return entrance
+        acceptor.server = server
+        return acceptor
 
 
 def _is_key(key: str) -> bool:

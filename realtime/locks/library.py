@@ -1,0 +1,30 @@
+"""The Lua function library that decides about seats: four files, concatenated into the one that a master loads.
+
+``python -m realtime.locks.library`` prints it, for linters and for a look at what a server runs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.resources import files
+
+PARTS = ("shared", "buyers", "keepers", "operators")
+"""In this order: ``shared`` opens with the library's name, and each file uses local functions of those before it."""
+
+
+def source() -> str:
+    """Return the source of the whole library."""
+    folder = files("realtime.locks").joinpath("lua")
+    return "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in PARTS)
+
+
+def version(text: str) -> int:
+    """Return the version that the source of a library declares."""
+    found = re.search(r"^local VERSION = (\d+)$", text, re.MULTILINE)
+    assert found is not None, "the library declares its version"
+    return int(found[1])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(source())

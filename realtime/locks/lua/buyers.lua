@@ -1,0 +1,363 @@
+-- What buyers do, through a node: hold, extend, release, confirm; and what nodes and keepers read: get, map.
+
+-- --- hold -----------------------------------------------------------------------------------------------------------
+-- Two implementations of one decision. `hold_one` states the rules in full: repeated requests, lapsed holds in the way,
+-- every refusal. `hold_fast` covers the usual case (free neighbouring seats, a new id) without writing, so that a rush
+-- of holds costs one set of writes and one published change. It may only succeed where `hold_one` would; in every other
+-- case it returns nil and `hold_one` decides. tests/locks/test_model.py compares both with one model.
+
+local function same_seats(a, b)
+  if #a ~= #b then return false end
+  for n = 1, #a do
+    if a[n] ~= b[n] then return false end
+  end
+  return true
+end
+
+local function new_record(owner, csv, deadline)
+  return '{"owner":"' .. owner .. '","seats":[' .. csv .. '],"state":"held","expires_at":' .. deadline
+    .. ',"extensions":0}'
+end
+
+-- The answer to a request whose hold exists: the id is made from owner and request_id, so a repeated request finds its
+-- own hold.
+local function repeated_hold(record, seats, at)
+  local known = decode_hold(record)
+  if known.void then return { 'hold_lost' } end
+  if not same_seats(known.asked or known.seats, seats) then return { 'request_reused' } end
+  if known.state == 'expired' or (known.state == 'held' and known.expires_at <= at) then return { 'hold_expired' } end
+  if known.state == 'lost' then return { 'hold_lost' } end
+  if not is_live(known) and known.state ~= 'booked' then return { 'request_reused' } end
+  return { 'ok', record, at }
+end
+
+-- Holds all seats or none; publishes them as held, and what lapsed holds released as free.
+local function hold_one(K, show, at, id, owner, csv, max_holds, keep)
+  local seats = split_csv(csv)
+  local record = redis.call('HGET', K.holds, id)
+  if record then return repeated_hold(record, seats, at) end
+  if show.sales ~= 'open' then return { 'sales_' .. show.sales } end
+  if #seats == 0 or #seats > show.max_seats then return { 'bad_request', tostring(show.max_seats) } end
+  for _, seat in ipairs(seats) do
+    if seat >= show.size then return { 'seat_not_found', tostring(seat) } end
+  end
+  local taken, lapsed = conflicts(K, id, seats, at)
+  if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
+  local others = tonumber(redis.call('HGET', K.owners, owner) or 0)
+  for _, gone in pairs(lapsed) do
+    if gone.owner == owner then others = others - 1 end
+  end
+  if others >= max_holds then return { 'too_many_holds' } end
+
+  local change = {}
+  sweep(K, lapsed, at, keep, change)
+  set_status(K, seats, HELD, change)
+  claim(K, id, seats)
+  local deadline = ms_text(at + show.hold_ms)
+  record = new_record(owner, csv, deadline)
+  redis.call('HSET', K.holds, id, record)
+  redis.call('ZADD', K.deadlines, deadline, id)
+  count_hold(K, owner)
+  publish_change(K, show, change, 'held', id)
+  return { 'ok', record, at }
+end
+
+-- Holds that the fast path has decided and `commit_batch` has not written yet.
+local function new_batch()
+  return {
+    ids = {}, lists = {}, firsts = {}, counts = {}, taken = {}, records = {}, deadlines = {},
+    seats = {}, known = {}, owners = {},
+  }
+end
+
+-- Returns the first and last of ascending neighbouring seats and their number; nil if they are not neighbours.
+local function neighbours(csv)
+  local first, last, count = nil, nil, 0
+  for seat in string.gmatch(csv, '%d+') do
+    first = first or tonumber(seat)
+    last = seat
+    count = count + 1
+  end
+  last = tonumber(last)
+  if count == 0 or last - first ~= count - 1 then return nil end
+  return first, last, count
+end
+
+-- Adds a hold to the batch and returns its record; nil where `hold_one` has to decide. Reads only.
+local function hold_fast(batch, K, show, deadline, id, owner, csv, max_holds)
+  if batch.known[id] or redis.call('HEXISTS', K.holds, id) == 1 then return nil end
+  local first, last, count = neighbours(csv)
+  if not first or count > show.max_seats or last >= show.size then return nil end
+  for seat = first, last do
+    if batch.seats[seat] then return nil end
+  end
+  if redis.call('GETRANGE', K.seats, first, last) ~= string.rep(FREE, count) then return nil end
+  local others = batch.owners[owner] or tonumber(redis.call('HGET', K.owners, owner) or 0)
+  if others >= max_holds then return nil end
+
+  local n, taken = #batch.ids + 1, batch.taken
+  local record = new_record(owner, csv, deadline)
+  batch.ids[n], batch.lists[n], batch.firsts[n], batch.counts[n] = id, csv, first, count
+  batch.known[id], batch.owners[owner] = true, others + 1
+  batch.records[2 * n - 1], batch.records[2 * n] = id, record
+  batch.deadlines[2 * n - 1], batch.deadlines[2 * n] = deadline, id
+  for seat = first, last do
+    batch.seats[seat] = true
+    taken[#taken + 1] = seat
+    taken[#taken + 1] = id
+  end
+  return record
+end
+
+-- Writes a batch and publishes its seats as held: one change.
+local function commit_batch(batch, K, show)
+  if #batch.ids == 0 then return end
+  for n, first in ipairs(batch.firsts) do
+    redis.call('SETRANGE', K.seats, first, string.rep(HELD, batch.counts[n]))
+  end
+  local owners = {}
+  for owner, count in pairs(batch.owners) do
+    owners[#owners + 1] = owner
+    owners[#owners + 1] = count
+  end
+  set_fields(K.taken, batch.taken)
+  set_fields(K.holds, batch.records)
+  set_fields(K.owners, owners)
+  redis.call('ZADD', K.deadlines, unpack(batch.deadlines))
+  announce(K, show.epoch, ',"held":[' .. table.concat(batch.lists, ',') .. ']', 'held', table.concat(batch.ids, ' '))
+end
+
+-- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each  ->  ok, for each: {ok, record, now} or code
+-- Decides the holds in order, as if each were asked alone; consecutive fast ones are written and published together.
+local function holds(keys, args)
+  local K, max_holds, keep = key_names(keys), tonumber(args[1]), tonumber(args[2])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local at, replies, batch = now_ms(), {}, new_batch()
+  local deadline = ms_text(at + show.hold_ms)
+  for n = 3, #args, 3 do
+    local id, owner, csv = args[n], args[n + 1], args[n + 2]
+    local record = show.sales == 'open' and hold_fast(batch, K, show, deadline, id, owner, csv, max_holds)
+    if record then
+      replies[#replies + 1] = { 'ok', record, at }
+    else
+      commit_batch(batch, K, show)
+      batch = new_batch()
+      replies[#replies + 1] = hold_one(K, show, at, id, owner, csv, max_holds, keep)
+    end
+  end
+  commit_batch(batch, K, show)
+  return { 'ok', replies }
+end
+
+-- tt_hold  id, owner, seats (csv, ascending), max_holds, keep  ->  ok, record, now
+-- One hold, as nodes of releases before version 6 of this library ask for it.
+local function hold(keys, args)
+  local K = key_names(keys)
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  return hold_one(K, show, now_ms(), args[1], args[2], args[3], tonumber(args[4]), tonumber(args[5]))
+end
+
+-- --- verbs on a hold --------------------------------------------------------------------------------------------------
+
+-- The answer for a hold without a record: it never existed, was deleted long after its end, or was lost in a failure.
+local function unknown_hold(K)
+  local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
+  return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
+end
+
+-- Returns show, hold; third an error, if there is one.
+local function own_hold(K, id, owner)
+  local show = load_show(K)
+  if not show then return nil, nil, { 'show_not_found' } end
+  local mine = load_hold(K, id)
+  if not mine then return show, nil, unknown_hold(K) end
+  if mine.owner ~= owner then return show, mine, { 'not_your_hold' } end
+  return show, mine, nil
+end
+
+-- The answer for a hold that can't be extended or released any more; nil if it can.
+local function not_changeable(mine, at)
+  if ENDED[mine.state] then return { ENDED[mine.state] } end
+  if mine.state ~= 'held' then return { 'hold_confirmed' } end
+  if mine.expires_at <= at then return { 'hold_expired' } end
+  return nil
+end
+
+-- tt_extend  id, owner, max_extensions  ->  ok, record, now
+-- The deadline becomes a full hold time from now. Changes no seat, publishes nothing.
+local function extend(keys, args)
+  local K, id = key_names(keys), args[1]
+  local show, mine, refusal = own_hold(K, id, args[2])
+  if refusal then return refusal end
+  local at = now_ms()
+  refusal = not_changeable(mine, at)
+  if refusal then return refusal end
+  if mine.extensions >= tonumber(args[3]) then return { 'extend_limit', ms_text(mine.expires_at) } end
+  mine.extensions = mine.extensions + 1
+  mine.expires_at = at + show.hold_ms
+  save_hold(K, id, mine)
+  redis.call('ZADD', K.deadlines, mine.expires_at, id)
+  log_event(K, 'extended', id, '')
+  return { 'ok', encode_hold(mine), at }
+end
+
+-- Splits the seats of a hold into those that are asked for and the rest; third: seats asked for that it does not have.
+local function partition(held, asked)
+  local wanted, rest, unknown, is_asked = {}, {}, {}, {}
+  for _, seat in ipairs(asked) do is_asked[seat] = true end
+  for _, seat in ipairs(held) do
+    local list = is_asked[seat] and wanted or rest
+    list[#list + 1] = seat
+    is_asked[seat] = nil
+  end
+  for _, seat in ipairs(asked) do
+    if is_asked[seat] then unknown[#unknown + 1] = seat end
+  end
+  return wanted, rest, unknown
+end
+
+-- Makes `seats` all that a hold has. What was asked for first stays in its record, so that a repeated hold request
+-- still matches.
+local function shrink(hold, seats)
+  hold.asked = hold.asked or hold.seats
+  hold.seats = seats
+end
+
+-- tt_release  id, owner, seats (csv; empty: all), keep  ->  ok, record, now
+-- Releasing a seat twice is allowed: a client may have lost the first answer. Publishes the seats as free.
+local function release(keys, args)
+  local K, id, keep = key_names(keys), args[1], tonumber(args[4])
+  local show, mine, refusal = own_hold(K, id, args[2])
+  if refusal then return refusal end
+  local at = now_ms()
+  if mine.state == 'released' then return { 'ok', encode_hold(mine), at } end
+  refusal = not_changeable(mine, at)
+  if refusal then return refusal end
+  local going, rest, unknown = partition(mine.seats, args[3] == '' and mine.seats or split_csv(args[3]))
+  local _, _, never_held = partition(mine.released or {}, unknown)
+  if #never_held > 0 then return { 'seat_not_found', table.concat(never_held, ',') } end
+
+  local change = {}
+  if #rest == 0 then
+    end_hold(K, id, mine, 'released', at, keep, change)
+  elseif #going > 0 then
+    free_seats(K, id, going, change)
+    shrink(mine, rest)
+    mine.released = mine.released or {}
+    for _, seat in ipairs(going) do mine.released[#mine.released + 1] = seat end
+    save_hold(K, id, mine)
+  end
+  publish_change(K, show, change, 'released', id)
+  return { 'ok', encode_hold(mine), at }
+end
+
+-- --- confirm ----------------------------------------------------------------------------------------------------------
+
+-- Sends a payment that can't become a booking to the keepers. A repeated entry is harmless: the refund has one key.
+local function append_refund(K, id, owner, payment, at, reason)
+  redis.call('XADD', K.outbox, '*', 'kind', 'refund', 'hold', id, 'owner', owner, 'payment', payment,
+    'at', ms_text(at), 'reason', reason)
+end
+
+local function append_booking(K, id, hold, payment, at)
+  redis.call('XADD', K.outbox, '*', 'kind', 'booking', 'hold', id, 'owner', hold.owner, 'seats',
+    table.concat(hold.seats, ','), 'payment', payment, 'at', ms_text(at))
+end
+
+-- Leaves the record of a lost hold. Once a client has been answered `hold_lost`, every later request for that hold gets
+-- the same answer, also one that was sent before and arrives late.
+local function tombstone(K, id, owner, at, keep)
+  redis.call('HSET', K.holds, id, '{"owner":"' .. owner .. '","seats":[],"state":"lost","expires_at":' .. ms_text(at)
+    .. ',"extensions":0,"void":true}')
+  redis.call('ZADD', K.ended, at + keep, id)
+end
+
+-- Takes the seats of a hold that lapsed or was lost once more, if nobody else has them; returns the answer if not.
+local function retake(K, show, id, mine, payment, at, keep, change)
+  local taken, lapsed = conflicts(K, id, mine.seats, at)
+  if #taken > 0 or show.sales ~= 'open' then
+    end_hold(K, id, mine, 'rejected', at, keep, change)
+    append_refund(K, id, mine.owner, payment, at, 'late')
+    publish_change(K, show, change, 'rejected', id)
+    return { 'booking_rejected', table.concat(taken, ',') }
+  end
+  sweep(K, lapsed, at, keep, change)
+  if mine.state ~= 'held' then
+    set_status(K, mine.seats, HELD, change)
+    claim(K, id, mine.seats)
+    count_hold(K, mine.owner)
+    redis.call('ZREM', K.ended, id)
+  end
+  return nil
+end
+
+-- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all)  ->  ok, record, now
+-- Sends a paid hold to the ledger.
+--   1. Already confirming or booked: the same answer again. Rejected before: the same answer again.
+--   2. The hold can't be booked (unknown here, void, or released): the payment is refunded.
+--   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
+--   4. Past its deadline, or lost in a failure: its seats are taken again if they are free, else the payment is refunded.
+--   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
+local function confirm(keys, args)
+  local K, id, owner, payment, keep = key_names(keys), args[1], args[2], args[3], tonumber(args[5])
+  local show, mine, refusal = own_hold(K, id, owner)
+  local at = now_ms()
+  if not show or (refusal and mine) then return refusal end
+  if mine and (mine.state == 'confirming' or mine.state == 'booked') then return { 'ok', encode_hold(mine), at } end
+  if mine and mine.state == 'rejected' then return { ENDED.rejected } end
+  if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then return { 'overloaded' } end
+  if not mine or mine.state == 'released' or mine.void then
+    append_refund(K, id, owner, payment, at, mine and mine.state or 'lost')
+    if not mine then tombstone(K, id, owner, at, keep) end
+    return refusal or { ENDED[mine.state] }
+  end
+
+  local change = {}
+  if args[6] ~= '' then
+    local wanted, others, not_held = partition(mine.seats, split_csv(args[6]))
+    if #not_held > 0 then return { 'seat_not_found', table.concat(not_held, ',') } end
+    if #others > 0 then
+      free_seats(K, id, others, change)
+      shrink(mine, wanted)
+    end
+  end
+  if mine.state ~= 'held' or mine.expires_at <= at then
+    refusal = retake(K, show, id, mine, payment, at, keep, change)
+    if refusal then return refusal end
+  end
+  mine.state = 'confirming'
+  save_hold(K, id, mine)
+  redis.call('ZREM', K.deadlines, id)
+  append_booking(K, id, mine, payment, at)
+  if next(change) then publish_change(K, show, change, 'confirmed', id) else log_event(K, 'confirmed', id, '') end
+  return { 'ok', encode_hold(mine), at }
+end
+
+-- --- reading ----------------------------------------------------------------------------------------------------------
+
+-- tt_get  id  ->  ok, record, now
+local function get(keys, args)
+  local K = key_names(keys)
+  if not load_show(K) then return { 'show_not_found' } end
+  local record = redis.call('HGET', K.holds, args[1])
+  if not record then return unknown_hold(K) end
+  return { 'ok', record, now_ms() }
+end
+
+-- tt_map  ->  ok, epoch, version, seats
+-- The whole map at one moment.
+local function map(keys)
+  local meta = redis.call('HMGET', keys[1], 'epoch', 'version')
+  if not meta[1] then return { 'show_not_found' } end
+  return { 'ok', meta[1], tonumber(meta[2]), redis.call('GET', keys[2]) }
+end
+
+redis.register_function('tt_hold', hold)
+redis.register_function('tt_holds', holds)
+redis.register_function('tt_extend', extend)
+redis.register_function('tt_release', release)
+redis.register_function('tt_confirm', confirm)
+redis.register_function { function_name = 'tt_get', callback = get, flags = { 'no-writes' } }
+redis.register_function { function_name = 'tt_map', callback = map, flags = { 'no-writes' } }

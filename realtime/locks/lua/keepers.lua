@@ -1,0 +1,282 @@
+-- What keepers do: record bookings of the ledger on the map, sweep lapsed holds, declare and rebuild shows.
+
+-- --- the record path --------------------------------------------------------------------------------------------------
+
+-- Gives seats to a booking of the ledger, whatever this master has for them.
+local function override(K, id, seats, at, keep, change)
+  for _, seat in ipairs(seats) do
+    local holder = redis.call('HGET', K.taken, seat)
+    if holder and holder ~= id then
+      local other = load_hold(K, holder)
+      -- A confirming hold is the ledger's to refuse: it loses this seat here and its other seats by tt_reject.
+      if other and other.state == 'held' then
+        end_hold(K, holder, other, 'lost', at, keep, change)
+        notify(K, 'lost', holder, other.owner)
+      end
+    end
+  end
+  set_status(K, seats, SOLD, change)
+  claim(K, id, seats)
+end
+
+local function sell(K, id, owner, seats, at, keep, change)
+  override(K, id, seats, at, keep, change)
+  local mine = load_hold(K, id)
+  if mine and is_live(mine) then uncount_hold(K, mine.owner) end
+  redis.call('ZREM', K.deadlines, id)
+  redis.call('ZREM', K.ended, id)
+  save_hold(K, id, {
+    owner = owner,
+    seats = seats,
+    state = 'booked',
+    expires_at = mine and mine.expires_at or at,
+    extensions = mine and mine.extensions or 0,
+    asked = mine and mine.asked,
+  })
+  notify(K, 'booked', id, owner, seats)
+end
+
+-- tt_settle  keep, then id, owner, seats (csv, ascending) for each booking that the ledger has  ->  ok
+-- Idempotent: a booking that is on the map already is left as it is. Publishes the seats as sold.
+local function settle(keys, args)
+  local K, keep = key_names(keys), tonumber(args[1])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local at, change, ids = now_ms(), {}, {}
+  for n = 2, #args, 3 do
+    local known = load_hold(K, args[n])
+    if not known or known.state ~= 'booked' then
+      sell(K, args[n], args[n + 1], split_csv(args[n + 2]), at, keep, change)
+      ids[#ids + 1] = args[n]
+    end
+  end
+  publish_change(K, show, change, 'booked', table.concat(ids, ' '))
+  return { 'ok' }
+end
+
+-- tt_reject  id, owner, keep, then seat, hold id for each seat that the ledger gives to another  ->  ok
+-- The ledger refused the booking: its seats become free or sold to those who have them, its owner is notified.
+-- Idempotent.
+local function reject(keys, args)
+  local K, id, owner, keep = key_names(keys), args[1], args[2], tonumber(args[3])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local at, change = now_ms(), {}
+  local mine = load_hold(K, id)
+  if mine and mine.state ~= 'booked' then
+    local first = mine.state ~= 'rejected'
+    end_hold(K, id, mine, 'rejected', at, keep, change)
+    if first then notify(K, 'rejected', id, mine.owner) end
+  elseif not mine then
+    notify(K, 'rejected', id, owner)
+  end
+  for n = 4, #args, 2 do
+    override(K, args[n + 1], { tonumber(args[n]) }, at, keep, change)
+  end
+  publish_change(K, show, change, 'rejected', id)
+  return { 'ok' }
+end
+
+-- --- expiry -----------------------------------------------------------------------------------------------------------
+
+-- tt_expire  keep, then hold ids  ->  ok, number expired
+-- Frees the holds that are past their deadline by this clock; publishes one change for all of them.
+local function expire(keys, args)
+  local K, keep = key_names(keys), tonumber(args[1])
+  local at, change, count = now_ms(), {}, 0
+  local show = load_show(K)
+  -- A show that is not rebuilt yet keeps its deadlines: rebuild decides about its holds.
+  if not show and load_terms(K) then return { 'ok', 0 } end
+  for n = 2, #args do
+    local due = show and load_hold(K, args[n])
+    if not due or due.state ~= 'held' then
+      redis.call('ZREM', K.deadlines, args[n])
+    elseif due.expires_at <= at then
+      sweep(K, { [args[n]] = due }, at, keep, change)
+      count = count + 1
+    end
+  end
+  if show then publish_change(K, show, change, 'expired', table.concat(args, ' ', 2)) end
+  return { 'ok', count }
+end
+
+-- tt_forget  hold ids  ->  ok
+-- Deletes the records of ended holds; those of live holds and bookings stay.
+local function forget(keys, args)
+  local K = key_names(keys)
+  for _, id in ipairs(args) do
+    local old = load_hold(K, id)
+    if old and ENDED[old.state] then redis.call('HDEL', K.holds, id) end
+    redis.call('ZREM', K.ended, id)
+  end
+  return { 'ok' }
+end
+
+-- --- declarations -----------------------------------------------------------------------------------------------------
+
+local function announce_sales(K, epoch, sales)
+  announce(K, epoch, ',"sales":"' .. sales .. '"', 'sales_' .. sales, '')
+end
+
+-- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0)  ->  ok, 1 if created, 0 if it existed
+-- Creates the state of a show; of one that exists, only its terms change. With 0 it is for sale once it is rebuilt.
+local function declare(keys, args)
+  local K = key_names(keys)
+  local show = load_terms(K)
+  redis.call('HSET', K.meta, 'sales', args[3], 'hold_ms', args[4], 'max_seats', args[5])
+  if show then
+    if show.sales ~= args[3] then announce_sales(K, show.epoch, args[3]) end
+    return { 'ok', 0 }
+  end
+  redis.call('SET', K.seats, string.rep(FREE, tonumber(args[2])))
+  redis.call('HSET', K.meta, 'epoch', args[1], 'version', 1, 'size', args[2])
+  if args[6] == '1' then redis.call('HSET', K.meta, 'process', this_process()) end
+  return { 'ok', 1 }
+end
+
+-- --- rebuild ----------------------------------------------------------------------------------------------------------
+-- `plan` is what the rebuilt show will be: map (seat -> digit), taken (seat -> hold id), owners (owner -> live holds),
+-- known (id -> record on this master), kept (live holds that stay), lost (those that don't), voided (ended holds).
+
+local function claim_in(plan, id, seats, digit)
+  for _, seat in ipairs(seats) do
+    plan.map[seat] = digit
+    plan.taken[seat] = id
+  end
+end
+
+-- Starts from the ledger, then adds bookings that only this master has: a keeper may have committed one a moment ago.
+-- Returns the plan and the live holds, which are not decided yet.
+local function plan_bookings(K, size, truth)
+  local plan = { map = {}, taken = {}, owners = {}, known = {}, kept = {}, lost = {}, voided = {} }
+  for seat = 0, size - 1 do plan.map[seat] = FREE end
+  for _, seat in ipairs(truth.blocked) do plan.map[seat] = BLOCKED end
+  local booked, live = {}, {}
+  for _, sale in ipairs(truth.sold) do
+    booked[sale[1]] = true
+    claim_in(plan, sale[1], sale[3], SOLD)
+  end
+  local records = redis.call('HGETALL', K.holds)
+  for n = 1, #records, 2 do
+    local id, known = records[n], decode_hold(records[n + 1])
+    plan.known[id] = known
+    if not booked[id] then
+      if known.state == 'booked' then
+        claim_in(plan, id, known.seats, SOLD)
+      elseif is_live(known) then
+        live[#live + 1] = { id = id, hold = known }
+      elseif truth.diverged and (known.state == 'expired' or known.state == 'lost') then
+        plan.voided[#plan.voided + 1] = id
+      end
+    end
+  end
+  return plan, live
+end
+
+-- Keeps the live holds that collide with nothing. Confirming ones come first: a payment outranks a hold that still waits
+-- for one. A confirming hold that collides stays too, without seats on the map: its outbox entry decides.
+local function plan_holds(plan, live, diverged)
+  table.sort(live, function(a, b) return a.hold.state < b.hold.state end)
+  for _, each in ipairs(live) do
+    local hold, clear = each.hold, not diverged
+    for _, seat in ipairs(hold.seats) do
+      if plan.map[seat] ~= FREE then clear = false end
+    end
+    if clear then claim_in(plan, each.id, hold.seats, HELD) end
+    if clear or (hold.state == 'confirming' and not diverged) then
+      plan.owners[hold.owner] = (plan.owners[hold.owner] or 0) + 1
+      plan.kept[#plan.kept + 1] = each
+    else
+      plan.lost[#plan.lost + 1] = each
+    end
+  end
+end
+
+-- Writes the seats, and who has them.
+local function write_map(K, size, plan)
+  local digits, taken, owners = {}, {}, {}
+  for seat = 0, size - 1 do
+    digits[seat + 1] = plan.map[seat]
+    if plan.taken[seat] then
+      taken[#taken + 1] = seat
+      taken[#taken + 1] = plan.taken[seat]
+    end
+  end
+  for owner, count in pairs(plan.owners) do
+    owners[#owners + 1] = owner
+    owners[#owners + 1] = count
+  end
+  redis.call('SET', K.seats, table.concat(digits))
+  redis.call('DEL', K.taken, K.owners)
+  set_fields(K.taken, taken)
+  set_fields(K.owners, owners)
+end
+
+-- Writes the records of the ledger's bookings that this master lacks, and notifies owners whose hold it had as unbooked.
+local function write_bookings(K, sold, known, at)
+  local records = {}
+  for _, sale in ipairs(sold) do
+    local id, owner, seats = sale[1], sale[2], sale[3]
+    local mine = known[id]
+    if not mine or mine.state ~= 'booked' then
+      records[#records + 1] = id
+      records[#records + 1] = encode_hold({
+        owner = owner, seats = seats, state = 'booked', expires_at = at, extensions = 0,
+      })
+      if mine then
+        redis.call('ZREM', K.deadlines, id)
+        redis.call('ZREM', K.ended, id)
+        notify(K, 'booked', id, owner, seats)
+      end
+    end
+  end
+  set_fields(K.holds, records)
+end
+
+-- tt_rebuild  epoch, keep, JSON {sold: [[hold id, owner, [seat]]], blocked: [seat], diverged}
+--   ->  ok, lost (hold id, owner, ...)
+-- Makes a show what the ledger proves, after the master may have lost data or regained old data. Bookings of the ledger
+-- are sold; live holds that don't collide with them stay; the others are lost.
+-- `diverged`: another master has sold since this data was current. What it says of holds may contradict what clients
+-- were answered there, so no hold stays, paid or not, and none of them can be booked later (void).
+-- From now on the show is for sale in this process. Publishes the new epoch alone: versions can't be compared across it,
+-- so receivers read the snapshot again.
+local function rebuild(keys, args)
+  local K, epoch, keep, truth = key_names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
+  truth.diverged = truth.diverged or truth.astray -- keepers of the release before say `astray`
+  local show = load_terms(K)
+  if not show then return { 'show_not_found' } end
+  local at = now_ms()
+  local plan, live = plan_bookings(K, show.size, truth)
+  plan_holds(plan, live, truth.diverged)
+
+  write_map(K, show.size, plan)
+  write_bookings(K, truth.sold, plan.known, at)
+  for _, each in ipairs(plan.kept) do
+    if each.hold.state == 'held' then redis.call('ZADD', K.deadlines, each.hold.expires_at, each.id) end
+  end
+  local function save_lost(id, hold)
+    hold.state, hold.void = 'lost', truth.diverged or nil
+    save_hold(K, id, hold)
+  end
+  for _, id in ipairs(plan.voided) do save_lost(id, plan.known[id]) end
+  local lost = {}
+  for _, each in ipairs(plan.lost) do
+    save_lost(each.id, each.hold)
+    redis.call('ZREM', K.deadlines, each.id)
+    redis.call('ZADD', K.ended, at + keep, each.id)
+    notify(K, 'lost', each.id, each.hold.owner)
+    lost[#lost + 1] = each.id
+    lost[#lost + 1] = each.hold.owner
+  end
+  redis.call('HSET', K.meta, 'epoch', epoch, 'rebuilt_at', ms_text(at), 'process', this_process())
+  announce(K, epoch, '', 'rebuilt', '')
+  return { 'ok', lost }
+end
+
+redis.register_function('tt_settle', settle)
+redis.register_function('tt_reject', reject)
+redis.register_function('tt_expire', expire)
+redis.register_function('tt_forget', forget)
+redis.register_function('tt_declare', declare)
+redis.register_function('tt_rebuild', rebuild)

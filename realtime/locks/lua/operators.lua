@@ -1,0 +1,55 @@
+-- What operators do, through a keeper: block and unblock seats, open, pause and close sales.
+
+-- tt_block  keep, seats (csv, ascending)  ->  ok
+-- All must be free or blocked already. Publishes them as blocked.
+local function block(keys, args)
+  local K, seats = key_names(keys), split_csv(args[2])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local at, change, going, taken, lapsed = now_ms(), {}, {}, {}, {}
+  for _, seat in ipairs(seats) do
+    if seat >= show.size then return { 'seat_not_found', tostring(seat) } end
+    if redis.call('GETRANGE', K.seats, seat, seat) ~= BLOCKED then
+      local not_free, gone = conflicts(K, '', { seat }, at)
+      if #not_free > 0 then taken[#taken + 1] = seat end
+      for id, old in pairs(gone) do lapsed[id] = old end
+      going[#going + 1] = seat
+    end
+  end
+  if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
+  sweep(K, lapsed, at, tonumber(args[1]), change)
+  set_status(K, going, BLOCKED, change)
+  publish_change(K, show, change, 'blocked', '')
+  return { 'ok' }
+end
+
+-- tt_unblock  seats (csv, ascending)  ->  ok
+-- Makes blocked seats free; ignores seats that are not blocked.
+local function unblock(keys, args)
+  local K = key_names(keys)
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local change, going = {}, {}
+  for _, seat in ipairs(split_csv(args[1])) do
+    if redis.call('GETRANGE', K.seats, seat, seat) == BLOCKED then going[#going + 1] = seat end
+  end
+  set_status(K, going, FREE, change)
+  publish_change(K, show, change, 'unblocked', '')
+  return { 'ok' }
+end
+
+-- tt_sales  state (open | paused | closed)  ->  ok
+local function sales(keys, args)
+  local K = key_names(keys)
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  if show.sales ~= args[1] then
+    redis.call('HSET', K.meta, 'sales', args[1])
+    announce_sales(K, show.epoch, args[1])
+  end
+  return { 'ok' }
+end
+
+redis.register_function('tt_block', block)
+redis.register_function('tt_unblock', unblock)
+redis.register_function('tt_sales', sales)

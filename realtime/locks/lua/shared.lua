@@ -1,0 +1,281 @@
+#!lua name=tickingtickets
+--[[
+The authority over seats: every decision about a seat is made by one of these functions on the owning master.
+
+The library is the concatenation of four files, in this order (realtime/locks/library.py):
+  shared.lua     data model, helpers
+  buyers.lua     hold, extend, release, confirm, get, map
+  keepers.lua    settle, reject, expire, forget, declare, rebuild
+  operators.lua  block, unblock, sales
+
+Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
+  1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats, process, rebuilt_at (ms)
+  2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
+  3 taken     hash    seat index -> hold id, for every held and sold seat
+  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void}
+  5 owners    hash    owner -> number of live holds (held or confirming)
+  6 deadlines zset    hold id by deadline (ms), of all shows
+  7 ended     zset    hold id by the time (ms) at which its record may be deleted, of all shows
+  8 outbox    stream  entries that the keepers carry to the ledger
+  9 changes   channel changes of the map, for viewers
+ 10 notices   channel what became of a hold, for its owner
+ 11 log       stream  events of the show, for operators: kind, hold (ids), change (as published); the last LOG_LENGTH
+
+States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected.
+
+Invariants
+  - seats[i] is 1 or 2 exactly when taken[i] names a hold that has i among its seats.
+  - Functions run one at a time, on the master's own clock. They validate before their first write, because a Lua
+    error does not undo the writes before it.
+  - A function that changes seats raises `version` by one and publishes one message with exactly what changed.
+  - A held hold past its deadline is free to the next taker at once, even if no keeper has swept it.
+  - A show is for sale only in the server process (`process` = its run_id) in which it was declared or rebuilt. After a
+    restart, a failover or a restore the master may lack what clients were already answered, so nothing is sold until
+    a keeper has rebuilt the show from the ledger.
+  - A confirming hold can't expire. Its seats look held until the ledger records it (settle) or refuses it (reject).
+  - A void hold can never be booked: another master may have answered its owner differently.
+
+Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
+]]
+
+local VERSION = 7
+local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
+local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
+local LOG_LENGTH = 20000 -- events of a show that are kept, about
+local LOST_MS = 3600000 -- for an hour after a rebuild, an unknown hold is answered as lost, not as not found
+local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's stack takes a few thousand
+
+-- The answer to any verb on a hold that has ended.
+local ENDED = { released = 'hold_ended', expired = 'hold_expired', lost = 'hold_lost', rejected = 'booking_rejected' }
+
+local function key_names(keys)
+  return {
+    meta = keys[1],
+    seats = keys[2],
+    taken = keys[3],
+    holds = keys[4],
+    owners = keys[5],
+    deadlines = keys[6],
+    ended = keys[7],
+    outbox = keys[8],
+    changes = keys[9],
+    notices = keys[10],
+    log = keys[11],
+  }
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Numbers above 2^31 would otherwise be written in scientific notation.
+local function ms_text(ms)
+  return string.format('%.0f', ms)
+end
+
+local function split_csv(csv)
+  local out = {}
+  for number in string.gmatch(csv, '%d+') do out[#out + 1] = tonumber(number) end
+  return out
+end
+
+-- Read once: every server process loads this library anew.
+local run_id
+local function this_process()
+  run_id = run_id or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  return run_id
+end
+
+local function load_terms(K)
+  local meta = redis.call('HMGET', K.meta, 'epoch', 'sales', 'size', 'hold_ms', 'max_seats', 'process')
+  if not meta[1] then return nil end
+  return {
+    epoch = meta[1],
+    sales = meta[2],
+    size = tonumber(meta[3]),
+    hold_ms = tonumber(meta[4]),
+    max_seats = tonumber(meta[5]),
+    process = meta[6],
+  }
+end
+
+-- Returns the show if it is for sale in this process; nil if it is unknown, or not rebuilt yet.
+local function load_show(K)
+  local show = load_terms(K)
+  if show and show.process == this_process() then return show end
+  return nil
+end
+
+local function decode_hold(record)
+  local hold = cjson.decode(record)
+  hold.void = hold.void or hold.disowned -- version 6 of this library wrote `disowned`
+  return hold
+end
+
+local function load_hold(K, id)
+  local record = redis.call('HGET', K.holds, id)
+  return record and decode_hold(record) or nil
+end
+
+-- cjson can't tell an empty list from an empty object and writes {}.
+local function encode_hold(hold)
+  return (string.gsub(cjson.encode(hold), ':{}', ':[]'))
+end
+
+local function save_hold(K, id, hold)
+  redis.call('HSET', K.holds, id, encode_hold(hold))
+end
+
+-- Reads the status digits of seats; a range of neighbours, the usual case, costs one command.
+local function read_digits(K, seats)
+  local first, last = math.min(unpack(seats)), math.max(unpack(seats))
+  local out = {}
+  if last - first < 512 then
+    local text = redis.call('GETRANGE', K.seats, first, last)
+    for n, seat in ipairs(seats) do out[n] = string.sub(text, seat - first + 1, seat - first + 1) end
+  else
+    for n, seat in ipairs(seats) do out[n] = redis.call('GETRANGE', K.seats, seat, seat) end
+  end
+  return out
+end
+
+-- Writes one status digit to seats, a command per run of neighbours, and records it in `change` (seat -> digit).
+local function set_status(K, seats, digit, change)
+  local n = 1
+  while n <= #seats do
+    local run = 1
+    while seats[n + run] == seats[n] + run do run = run + 1 end
+    redis.call('SETRANGE', K.seats, seats[n], string.rep(digit, run))
+    for k = n, n + run - 1 do change[seats[k]] = digit end
+    n = n + run
+  end
+end
+
+-- HSET of a flat list field, value, field, value, ... of any length.
+local function set_fields(key, flat)
+  for from = 1, #flat, ARGS_PER_COMMAND do
+    redis.call('HSET', key, unpack(flat, from, math.min(from + ARGS_PER_COMMAND - 1, #flat)))
+  end
+end
+
+local function claim(K, id, seats)
+  local flat = {}
+  for _, seat in ipairs(seats) do
+    flat[#flat + 1] = seat
+    flat[#flat + 1] = id
+  end
+  set_fields(K.taken, flat)
+end
+
+-- The seats that a hold still has: a booking that the ledger upheld may have taken some of them.
+local function own_seats(K, id, seats)
+  local own = {}
+  for _, seat in ipairs(seats) do
+    if redis.call('HGET', K.taken, seat) == id then own[#own + 1] = seat end
+  end
+  return own
+end
+
+local function free_seats(K, id, seats, change)
+  local own = own_seats(K, id, seats)
+  if #own == 0 then return end
+  set_status(K, own, FREE, change)
+  redis.call('HDEL', K.taken, unpack(own))
+end
+
+local function log_event(K, kind, id, message)
+  -- A client of an older release passes no log key; an error here would come after seats were changed.
+  if not K.log then return end
+  redis.call('XADD', K.log, 'MAXLEN', '~', LOG_LENGTH, '*', 'kind', kind, 'hold', id, 'change', message)
+end
+
+-- Publishes a change to viewers and logs it: one version, one message. `fields` is more JSON of the message, each field
+-- with a leading comma.
+local function announce(K, epoch, fields, kind, id)
+  local version = redis.call('HINCRBY', K.meta, 'version', 1)
+  local message = '{"epoch":"' .. epoch .. '","version":' .. version .. fields .. '}'
+  redis.call('PUBLISH', K.changes, message)
+  log_event(K, kind, id, message)
+end
+
+-- Announces a change of seats, sorted into lists by status; does nothing when no seat changed.
+local function publish_change(K, show, change, kind, id)
+  local lists = {}
+  for seat, digit in pairs(change) do
+    local list = lists[digit]
+    if not list then
+      list = {}
+      lists[digit] = list
+    end
+    list[#list + 1] = seat
+  end
+  if not next(lists) then return end
+  local parts = {}
+  for digit, list in pairs(lists) do
+    parts[#parts + 1] = ',"' .. STATUS_NAMES[digit] .. '":[' .. table.concat(list, ',') .. ']'
+  end
+  announce(K, show.epoch, table.concat(parts), kind, id)
+end
+
+-- Tells the owner of a hold what became of it. `seats` is given for bookings: nodes need not read the master then.
+local function notify(K, kind, id, owner, seats)
+  redis.call('PUBLISH', K.notices, cjson.encode({ kind = kind, hold = id, owner = owner, seats = seats }))
+end
+
+local function is_live(hold)
+  return hold.state == 'held' or hold.state == 'confirming'
+end
+
+local function count_hold(K, owner)
+  redis.call('HINCRBY', K.owners, owner, 1)
+end
+
+local function uncount_hold(K, owner)
+  if redis.call('HINCRBY', K.owners, owner, -1) <= 0 then redis.call('HDEL', K.owners, owner) end
+end
+
+-- Ends a hold: frees its seats and keeps its record for `keep` ms, to answer late requests.
+local function end_hold(K, id, hold, state, at, keep, change)
+  free_seats(K, id, hold.seats, change)
+  if is_live(hold) then uncount_hold(K, hold.owner) end
+  hold.state = state
+  save_hold(K, id, hold)
+  redis.call('ZREM', K.deadlines, id)
+  redis.call('ZADD', K.ended, at + keep, id)
+end
+
+-- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that must be swept for the others.
+local function conflicts(K, id, seats, at)
+  local taken, lapsed = {}, {}
+  local status = read_digits(K, seats)
+  for n, seat in ipairs(seats) do
+    if status[n] == HELD then
+      local holder = redis.call('HGET', K.taken, seat)
+      if holder ~= id then
+        local other = lapsed[holder] or load_hold(K, holder)
+        if other and other.state == 'held' and other.expires_at <= at then
+          lapsed[holder] = other
+        else
+          taken[#taken + 1] = seat
+        end
+      end
+    elseif status[n] ~= FREE then
+      taken[#taken + 1] = seat
+    end
+  end
+  return taken, lapsed
+end
+
+local function sweep(K, lapsed, at, keep, change)
+  for id, hold in pairs(lapsed) do
+    end_hold(K, id, hold, 'expired', at, keep, change)
+    notify(K, 'expired', id, hold.owner)
+  end
+end
+
+redis.register_function {
+  function_name = 'tt_version',
+  callback = function() return VERSION end,
+  flags = { 'no-writes' },
+}

@@ -1,0 +1,1 @@
+"""Socket.IO over raw sockets: accepting, sessions, frames and fan-out. Everything that touches framework internals."""

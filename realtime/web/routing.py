@@ -1,0 +1,76 @@
+"""How HTTP routes are declared and answered: one table of routes makes the router and ``/api/openapi.json``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import web
+
+from realtime.errors import BadRequest, NotFound, PayloadTooLarge, TicketError
+
+log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route: its address, who may call it, and its summary in the docs."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    body: type | None = None
+    who: str = "anyone"  # anyone | owner | operator
+
+
+@web.middleware
+async def errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer every refusal in the documented form; an unexpected exception is logged and answered as ``internal``."""
+    try:
+        return await handler(request)
+    except TicketError as error:
+        return _refusal(error)
+    except web.HTTPRequestEntityTooLarge:
+        return _refusal(PayloadTooLarge())
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        kind = {404: NotFound, 405: NotFound}.get(error.status, BadRequest)
+        return _refusal(kind(), error.status)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return _refusal(TicketError())
+
+
+def _refusal(error: TicketError, status: int | None = None) -> web.Response:
+    return json_answer({"error": error.payload()}, status=status or error.status)
+
+
+def json_answer(payload: object, status: int = 200) -> web.Response:
+    """Return a JSON answer that nobody may cache."""
+    return web.Response(
+        body=orjson.dumps(payload),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def read_up_to(request: web.Request, size: int) -> bytes:
+    """Return a body that may be larger than the server's limit, up to ``size`` bytes; raise ``PayloadTooLarge``."""
+    parts, total = [], 0
+    async for part in request.content.iter_chunked(1 << 18):
+        total += len(part)
+        if total > size:
+            raise PayloadTooLarge()
+        parts.append(part)
+    return b"".join(parts)
