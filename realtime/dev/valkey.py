@@ -43,14 +43,51 @@ def binary() -> Path:
 
 
 _PORTS = range(10_000, 32_768)
-"""Systems take the near ends of connections from 32768 (Linux) or 49152 on. A server's port is not to be one of those:
-a connection may be given it before the server starts, or while it is down."""
-_start = random.randrange(len(_PORTS))  # two processes that look at the same time shall not find the same
-_walk: Iterator[int] = itertools.cycle((*_PORTS[_start:], *_PORTS[:_start]))
+"""Servers get ports below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere):
+such a connection could take a server's port before the server starts, or while it is down."""
+_BLOCK = 256
+_claims: list[socket.socket] = []
+"""One bound socket per block of ports that this process has reserved; the system releases them when it ends."""
+
+
+def _claim_block() -> range:
+    """Reserve a block of ports for this process; return an empty range if other processes have all of them.
+
+    The reservation is the block's first port: whoever has bound it owns the block. So two processes that start servers
+    at the same time never choose the same port, and a server that is down keeps its port.
+    """
+    for first in random.sample(range(_PORTS.start, _PORTS.stop, _BLOCK), len(_PORTS) // _BLOCK):
+        claim = socket.socket()
+        try:
+            claim.bind((HOST, first))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return range(first + 1, min(first + _BLOCK, _PORTS.stop))
+    return range(0)
+
+
+def _reserved_ports() -> Iterator[int]:
+    """Yield the ports of this process's blocks, of new blocks as long as there are any, then the same ones again."""
+    mine: list[int] = []
+    while True:
+        block = _claim_block()
+        mine += block
+        if not mine:
+            raise OSError(f"other processes have reserved all ports from {_PORTS[0]} to {_PORTS[-1]} on {HOST}")
+        yield from block or tuple(mine)
+
+
+_walk = _reserved_ports()
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on; the same one again only when all others have been returned."""
+    """Return a TCP port that nobody listens on and that no other process gets from this function meanwhile.
+
+    The same port comes again only when this process has used up all ports that it could reserve. Raises ``OSError``
+    when there is none. Not thread-safe.
+    """
     for port in itertools.islice(_walk, len(_PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))

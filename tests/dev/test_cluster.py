@@ -40,6 +40,19 @@ def test_a_free_port_is_nobody_elses() -> None:
     assert max(ports) < 32_768  # where systems begin with the ports of connections
 
 
+def test_two_processes_never_get_ports_of_the_same_block() -> None:
+    claim = valkey.free_port()
+    first = claim - (claim - valkey._PORTS.start) % valkey._BLOCK
+    script = f"""
+from realtime.dev import valkey
+valkey._PORTS = range({first}, {first + valkey._BLOCK})
+print(valkey.free_port())
+"""
+    other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert other.returncode != 0 and other.stdout == ""
+    assert "other processes have reserved all ports" in other.stderr
+
+
 async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     cluster = Cluster(plan(tmp_path, port=valkey.free_port))
     port = cluster.plan.nodes["west"][0]
