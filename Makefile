@@ -4,8 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := realtime loadtest tests scripts setup.py
+CHECKS := lint types layers lua types-js
+# A file of tests stays in one process, in the order of tests/conftest.py.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+PACKAGES := chromium gcc lua-check redis-server
 
-.PHONY: help up test check lint format types layers types-js tests bench install install-dev browser wheel clean
+.PHONY: help up test check packages lint format types layers lua types-js tests bench install install-dev wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -14,9 +18,14 @@ help: ## list the targets
 up: install ## start the whole system on this machine (UP="--wan --nodes-per-region 5 --fresh")
 	@exec $(BIN)/tickingtickets up $(UP)
 
-test: check tests ## everything that the CI runs: checks, then all tests
+test: ## everything that the CI runs: checks, then all tests (SYSTEM_PACKAGES=no: installs nothing outside this folder)
+	@PACKAGES="$(PACKAGES)" MAKE="$(MAKE)" bash scripts/steps.sh install-dev packages $(CHECKS) tests
 
-check: lint types layers types-js ## lint, format, types, layers, types of the pages
+check: ## the checks without the tests
+	@PACKAGES="lua-check" MAKE="$(MAKE)" bash scripts/steps.sh install-dev $(CHECKS)
+
+packages: ## Debian packages of the checks and tests; names the missing ones, installs them as root
+	@bash scripts/debian.sh $(PACKAGES)
 
 lint: .venv/dev.stamp ## style and format
 	$(BIN)/ruff check $(SOURCES)
@@ -32,18 +41,19 @@ types: .venv/dev.stamp ## strict types
 layers: .venv/dev.stamp ## imports go down only
 	$(BIN)/lint-imports
 
+lua: .venv/run.stamp ## mistakes in the Lua functions
+	@bash scripts/luacheck.sh
+
 types-js: static/vendor/socket.io.esm.min.js ## types of the pages (JSDoc)
 	bash scripts/npm.sh exec -- tsc -p jsconfig.json
 
-tests: install-dev browser ## all tests, on real servers and a real browser
-	$(BIN)/pytest
+tests: install-dev ## all tests, on real servers and a real browser, in parallel; coverage
+	$(BIN)/pytest $(PARALLEL) --cov --cov-report=
+	@bash scripts/coverage.sh
 
-install: .venv/run.stamp static/vendor/socket.io.esm.min.js ## what running needs
+install: .venv/run.stamp static/vendor/socket.io.esm.min.js ## what `make up` and the load tester need
 
-install-dev: install .venv/dev.stamp ## what testing needs
-
-browser: ## Chromium and Redis for the tests; installed by apt when missing and root
-	bash scripts/debian.sh chromium redis-server
+install-dev: install .venv/dev.stamp ## what the checks and tests need
 
 bench: install ## fan-out, joins, storms, writes beside Node.js and the kernel; ten minutes (BENCH="--json run.json")
 	$(BIN)/python -m loadtest bench $(BENCH)
@@ -59,7 +69,7 @@ $(BIN)/python:
 	bash scripts/venv.sh $(PYTHON)
 
 .venv/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e .
+	$(PIP) install -c constraints.txt -e '.[loadtest]'
 	touch $@
 
 .venv/dev.stamp: .venv/run.stamp

@@ -1,8 +1,28 @@
 #!/usr/bin/env bash
-# See that Debian packages are there; install the missing ones where that is possible (apt, root).
+# Debian packages that the checks and tests need. Says first which are missing and why, then installs them as root.
+#
+#   debian.sh PACKAGE...             install the missing ones; fails where that is not possible (no root, no apt-get)
+#   debian.sh --missing PACKAGE...   only print the missing ones, one a line, with the reason; never fails
+#
+# SYSTEM_PACKAGES=no keeps it from installing: it names what is missing, and what needs it is not run.
 set -euo pipefail
+
 # Any of these programs will do instead of the package; python3-venv has none.
-declare -A programs=([chromium]="chromium chromium-browser google-chrome" [redis-server]="redis-server" [python3-venv]="")
+declare -A programs=(
+  [chromium]="chromium chromium-browser google-chrome"
+  [gcc]="cc gcc clang"
+  [lua-check]="luacheck"
+  [python3-venv]=""
+  [redis-server]="redis-server"
+)
+declare -A reasons=(
+  [chromium]="the tests in tests/pages use the pages in a real browser"
+  [gcc]="tests/loadtest/test_bench.py compiles the benchmarks' clients, which are written in C"
+  [lua-check]="make lua looks for mistakes in the Lua functions"
+  [python3-venv]="everything from PyPI is installed in .venv"
+  [redis-server]="the Lua functions and a whole installation are tested on Redis as well as on Valkey"
+)
+
 has_one_of() {
   local program
   for program in "$@"; do
@@ -10,18 +30,35 @@ has_one_of() {
   done
   return 1
 }
+
+only_print=
+if [ "$1" = --missing ]; then
+  only_print=1
+  shift
+fi
 missing=()
 for package in "$@"; do
   # shellcheck disable=SC2086  # a list
   has_one_of ${programs[$package]} || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
+for package in "${missing[@]}"; do
+  echo "  $package: ${reasons[$package]}"
+done
+[ -z "$only_print" ] || exit 0
+
+if [ "${SYSTEM_PACKAGES:-}" = no ]; then
+  echo "These Debian packages are missing and not installed (SYSTEM_PACKAGES=no)."
+  exit 0
+fi
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "please install: ${missing[*]}" >&2
+  echo "These Debian packages are missing. Install them as root:  apt-get install ${missing[*]}" >&2
+  echo "Or set SYSTEM_PACKAGES=no: what needs them is then listed as not run." >&2
   exit 1
 fi
+echo "These Debian packages are missing; installing them (SYSTEM_PACKAGES=no prevents it) ..."
 export DEBIAN_FRONTEND=noninteractive
-# No service is started by an installation: the tests start their own servers.
+# apt must not start a service: the tests start their own servers.
 policy=/usr/sbin/policy-rc.d
 made=
 if [ ! -e $policy ]; then

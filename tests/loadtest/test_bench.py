@@ -12,10 +12,12 @@ from click.testing import CliRunner
 
 from loadtest.bench import programs, table
 from loadtest.bench.cli import bench
+from tests.programs import find_program
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    find_program("gcc", "cc", "gcc", "clang")
     target = tmp_path_factory.mktemp("bench") / "run.json"
     done = CliRunner().invoke(bench, ["--quick", "--no-node", "--json", str(target)])
     assert done.exit_code == 0, done.output

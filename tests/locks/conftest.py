@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +11,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Show
 from realtime.topology import Plain, Region
+from tests.programs import find_program
 
 SHOW = Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", "layout", 40, "2026-11-23T18:30:00+05:30")
 
@@ -27,11 +26,7 @@ def hold_id(name: str, show: str = SHOW.id) -> str:
 
 @pytest.fixture(scope="session", params=["valkey", "redis"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Valkey]:
-    binary = None
-    if request.param == "redis":
-        found = shutil.which("redis-server")
-        assert found is not None, "these tests need Debian's redis-server beside Valkey: apt-get install redis-server"
-        binary = Path(found)
+    binary = find_program("redis-server", "redis-server") if request.param == "redis" else None
     started = valkey.start(tmp_path_factory.mktemp(request.param), server=binary)
     try:
         started.wait_ready()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.topology import load
 from tests.cluster import Client, grid, pay, until
+from tests.programs import find_program
 
 SECRET = "a secret for the tests"
 
@@ -59,9 +59,7 @@ class Installation:
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    found = shutil.which("redis-server")
-    assert found is not None, "this test needs Debian's redis-server: run `make browser`"
-    here = Installation(tmp_path, Path(found))
+    here = Installation(tmp_path, find_program("redis-server", "redis-server"))
     yield here
     for process in here.processes:
         process.kill()
