@@ -127,7 +127,7 @@ local function commit_batch(batch, K, show)
   announce(K, show.epoch, ',"held":[' .. table.concat(batch.lists, ',') .. ']', 'held', table.concat(batch.ids, ' '))
 end
 
--- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each  ->  ok, for each: {ok, record, now} or code
+-- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each -> ok, for each: {ok, record, now} or code
 -- Decides the holds in order, as if each were asked alone; consecutive fast ones are written and published together.
 local function holds(keys, args)
   local K, max_holds, keep = key_names(keys), tonumber(args[1]), tonumber(args[2])
@@ -159,7 +159,7 @@ local function hold(keys, args)
   return hold_one(K, show, now_ms(), args[1], args[2], args[3], tonumber(args[4]), tonumber(args[5]))
 end
 
--- --- verbs on a hold --------------------------------------------------------------------------------------------------
+-- --- verbs on a hold -------------------------------------------------------------------------------------------------
 
 -- The answer for a hold without a record: it never existed, was deleted long after its end, or was lost in a failure.
 local function unknown_hold(K)
@@ -253,7 +253,7 @@ local function release(keys, args)
   return { 'ok', encode_hold(mine), at }
 end
 
--- --- confirm ----------------------------------------------------------------------------------------------------------
+-- --- confirm ---------------------------------------------------------------------------------------------------------
 
 -- Sends a payment that can't become a booking to the keepers. A repeated entry is harmless: the refund has one key.
 local function append_refund(K, id, owner, payment, at, reason)
@@ -298,7 +298,7 @@ end
 --   1. Already confirming or booked: the same answer again. Rejected before: the same answer again.
 --   2. The hold can't be booked (unknown here, void, or released): the payment is refunded.
 --   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
---   4. Past its deadline, or lost in a failure: its seats are taken again if they are free, else the payment is refunded.
+--   4. Past its deadline, or lost in a failure: its seats are taken again if free; if not, the payment is refunded.
 --   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
 local function confirm(keys, args)
   local K, id, owner, payment, keep = key_names(keys), args[1], args[2], args[3], tonumber(args[5])
@@ -335,7 +335,7 @@ local function confirm(keys, args)
   return { 'ok', encode_hold(mine), at }
 end
 
--- --- reading ----------------------------------------------------------------------------------------------------------
+-- --- reading ---------------------------------------------------------------------------------------------------------
 
 -- tt_get  id  ->  ok, record, now
 local function get(keys, args)

@@ -1,6 +1,6 @@
 -- What keepers do: record bookings of the ledger on the map, sweep lapsed holds, declare and rebuild shows.
 
--- --- the record path --------------------------------------------------------------------------------------------------
+-- --- the record path -------------------------------------------------------------------------------------------------
 
 -- Gives seats to a booking of the ledger, whatever this master has for them.
 local function override(K, id, seats, at, keep, change)
@@ -77,7 +77,7 @@ local function reject(keys, args)
   return { 'ok' }
 end
 
--- --- expiry -----------------------------------------------------------------------------------------------------------
+-- --- expiry ----------------------------------------------------------------------------------------------------------
 
 -- tt_expire  keep, then hold ids  ->  ok, number expired
 -- Frees the holds that are past their deadline by this clock; publishes one change for all of them.
@@ -112,7 +112,7 @@ local function forget(keys, args)
   return { 'ok' }
 end
 
--- --- declarations -----------------------------------------------------------------------------------------------------
+-- --- declarations ----------------------------------------------------------------------------------------------------
 
 local function announce_sales(K, epoch, sales)
   announce(K, epoch, ',"sales":"' .. sales .. '"', 'sales_' .. sales, '')
@@ -134,7 +134,7 @@ local function declare(keys, args)
   return { 'ok', 1 }
 end
 
--- --- rebuild ----------------------------------------------------------------------------------------------------------
+-- --- rebuild ---------------------------------------------------------------------------------------------------------
 -- `plan` is what the rebuilt show will be: map (seat -> digit), taken (seat -> hold id), owners (owner -> live holds),
 -- known (id -> record on this master), kept (live holds that stay), lost (those that don't), voided (ended holds).
 
@@ -173,7 +173,7 @@ local function plan_bookings(K, size, truth)
   return plan, live
 end
 
--- Keeps the live holds that collide with nothing. Confirming ones come first: a payment outranks a hold that still waits
+-- Keeps live holds that collide with nothing. Confirming ones come first: a payment outranks a hold that still waits
 -- for one. A confirming hold that collides stays too, without seats on the map: its outbox entry decides.
 local function plan_holds(plan, live, diverged)
   table.sort(live, function(a, b) return a.hold.state < b.hold.state end)
@@ -212,7 +212,7 @@ local function write_map(K, size, plan)
   set_fields(K.owners, owners)
 end
 
--- Writes the records of the ledger's bookings that this master lacks, and notifies owners whose hold it had as unbooked.
+-- Writes the records of the ledger's bookings that this master lacks, and notifies owners whose hold was unbooked here.
 local function write_bookings(K, sold, known, at)
   local records = {}
   for _, sale in ipairs(sold) do
@@ -239,7 +239,7 @@ end
 -- are sold; live holds that don't collide with them stay; the others are lost.
 -- `diverged`: another master has sold since this data was current. What it says of holds may contradict what clients
 -- were answered there, so no hold stays, paid or not, and none of them can be booked later (void).
--- From now on the show is for sale in this process. Publishes the new epoch alone: versions can't be compared across it,
+-- From now on the show is for sale in this process. Publishes the new epoch alone: versions can't be compared over it,
 -- so receivers read the snapshot again.
 local function rebuild(keys, args)
   local K, epoch, keep, truth = key_names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
