@@ -1,4 +1,4 @@
-"""``python -m realtime``."""
+"""Runs the command line as ``python -m realtime``."""
 
 from realtime.cli import main
 

@@ -1,4 +1,4 @@
-"""This process's own clock: good for ages that people read and for what day it is, never for a deadline."""
+"""The wall clock of this process. Use it for ages and dates that people read, never to decide about a deadline."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The closed list of error codes: one class per code, whose docstring is its message.
 
-Every refusal that reaches a client is one of these. The table in ``docs/protocol.md`` is made from this file
-(``python -m realtime.errors``), and a test holds every code that the Lua library returns against it.
-Pure: imports nothing of the house.
+Every error that reaches a client is one of these. The table in ``docs/protocol.md`` is generated from this file
+(``python -m realtime.errors``), and a test checks that every code of the Lua library is in it.
+Pure: imports nothing from the rest of the package.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 
 class TicketError(Exception):
-    """Something went wrong that no code below describes; trying again may help."""
+    """Something unexpected went wrong. Try again."""
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = True
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
-        """Take a message for people (default: the class docstring) and details that go to the client as they are."""
+        """Take a message for people (default: the class docstring) and details that are sent to the client as given."""
         self.message = message or " ".join((type(self).__doc__ or "").split()).replace("``", "")
         self.details = details
         super().__init__(self.message)
@@ -29,37 +29,37 @@ class TicketError(Exception):
 
 
 class BadRequest(TicketError):
-    """The request is not of the documented form; the message says where."""
+    """The request is malformed; the message says where."""
 
     code, status, retryable = "bad_request", 400, False
 
 
 class PayloadTooLarge(TicketError):
-    """The request is larger than this server takes."""
+    """The request is too large."""
 
     code, status, retryable = "payload_too_large", 413, False
 
 
 class InvalidPlan(TicketError):
-    """The seating plan can't be used; the message says where."""
+    """The seating plan can't be imported; the message says what is wrong and where."""
 
     code, status, retryable = "invalid_plan", 422, False
 
 
 class Unauthorized(TicketError):
-    """The identity token is not valid here; connect without one to get a new identity."""
+    """The identity token is invalid or has expired. Connect without a token to get a new identity."""
 
     code, status, retryable = "unauthorized", 401, False
 
 
 class Forbidden(TicketError):
-    """Only operators may do this."""
+    """Only operators may do this. Send the operator key."""
 
     code, status, retryable = "forbidden", 403, False
 
 
 class NotFound(TicketError):
-    """There is nothing at this address."""
+    """There is no such address or method."""
 
     code, status, retryable = "not_found", 404, False
 
@@ -71,7 +71,7 @@ class ShowNotFound(TicketError):
 
 
 class TheatreNotFound(TicketError):
-    """There is no theatre with this id in this region."""
+    """There is no theatre with this id."""
 
     code, status, retryable = "theatre_not_found", 404, False
 
@@ -83,13 +83,13 @@ class LayoutNotFound(TicketError):
 
 
 class SeatNotFound(TicketError):
-    """The show has no such seat; ``seats`` names the unknown ones."""
+    """The show has no seats with these ids; ``seats`` lists them."""
 
     code, status, retryable = "seat_not_found", 404, False
 
 
 class HoldNotFound(TicketError):
-    """There is no hold with this id, or it ended long ago."""
+    """There is no hold with this id, or it ended some time ago."""
 
     code, status, retryable = "hold_not_found", 404, False
 
@@ -101,67 +101,67 @@ class BookingNotFound(TicketError):
 
 
 class NotYourHold(TicketError):
-    """This hold belongs to somebody else."""
+    """This hold belongs to another buyer."""
 
     code, status, retryable = "not_your_hold", 403, False
 
 
 class SeatsTaken(TicketError):
-    """Some of these seats are not free any more; ``seats`` names them. Choose others."""
+    """Some of these seats are no longer free; ``seats`` lists them. Choose other seats."""
 
     code, status, retryable = "seats_taken", 409, False
 
 
 class HoldExpired(TicketError):
-    """The time for this hold is over; its seats went back on sale. Hold them again if they are still free."""
+    """This hold has expired and its seats are on sale again. Select them again if they are still free."""
 
     code, status, retryable = "hold_expired", 410, False
 
 
 class HoldEnded(TicketError):
-    """This hold was released; it can't be used any more."""
+    """This hold was released and can no longer be used."""
 
     code, status, retryable = "hold_ended", 409, False
 
 
 class HoldConfirmed(TicketError):
-    """This hold is already being booked; it can't be changed any more."""
+    """This hold is being booked and can no longer be changed."""
 
     code, status, retryable = "hold_confirmed", 409, False
 
 
 class HoldLost(TicketError):
-    """The region lost this hold in a failure; its seats are honestly free again. Hold them again."""
+    """This hold was lost in a server failure and its seats are free again. Select them again."""
 
     code, status, retryable = "hold_lost", 410, False
 
 
 class ExtendLimit(TicketError):
-    """This hold can't be extended any further."""
+    """This hold can't be extended again."""
 
     code, status, retryable = "extend_limit", 409, False
 
 
 class TooManyHolds(TicketError):
-    """You have too many live holds on this show; confirm or release one first."""
+    """You have too many holds on this show. Confirm or release one first."""
 
     code, status, retryable = "too_many_holds", 409, False
 
 
 class TooManyWatches(TicketError):
-    """This connection watches too many shows; unwatch one first."""
+    """This connection watches too many shows. Unwatch one first."""
 
     code, status, retryable = "too_many_watches", 409, False
 
 
 class RequestReused(TicketError):
-    """This request_id was used before for other seats, or its hold has ended; use a new one for a new hold."""
+    """This request_id was already used for other seats, or its hold has ended. Use a new one for each new hold."""
 
     code, status, retryable = "request_reused", 409, False
 
 
 class SalesPaused(TicketError):
-    """Sales for this show are paused; try again in a while."""
+    """Sales for this show are paused. Try again later."""
 
     code, status, retryable = "sales_paused", 409, True
 
@@ -173,43 +173,43 @@ class SalesClosed(TicketError):
 
 
 class PaymentRefused(TicketError):
-    """The payment service does not vouch for this payment; pay again."""
+    """The payment could not be verified. Pay again."""
 
     code, status, retryable = "payment_refused", 402, False
 
 
 class BookingRejected(TicketError):
-    """The seats were sold to somebody else before this booking could be recorded; the payment is refunded."""
+    """The seats were sold to another buyer before this booking was recorded. The payment is refunded."""
 
     code, status, retryable = "booking_rejected", 409, False
 
 
 class TheatreConflict(TicketError):
-    """This theatre is declared by more than one region; nothing is sold for it until an operator puts that right."""
+    """More than one region declares this theatre; nothing is sold for it until an operator resolves the conflict."""
 
     code, status, retryable = "theatre_conflict", 409, False
 
 
 class AlreadyExists(TicketError):
-    """Something else with this id exists already."""
+    """This id is already in use."""
 
     code, status, retryable = "already_exists", 409, False
 
 
 class RateLimited(TicketError):
-    """Too many requests; slow down. ``retry_after_ms`` says for how long."""
+    """Too many requests. Wait ``retry_after_ms`` before the next one."""
 
     code, status, retryable = "rate_limited", 429, True
 
 
 class RegionUnavailable(TicketError):
-    """The region that owns this show is out of reach; nothing is lost, try again in a moment."""
+    """Booking is unavailable for this show at the moment. Try again in a few seconds."""
 
     code, status, retryable = "region_unavailable", 503, True
 
 
 class Overloaded(TicketError):
-    """The region that owns this show has more work than it can take; try again in a moment."""
+    """Demand for this show is very high at the moment. Try again in a few seconds."""
 
     code, status, retryable = "overloaded", 503, True
 
@@ -220,7 +220,7 @@ def _all() -> dict[str, type[TicketError]]:
 
 
 CODES: dict[str, type[TicketError]] = _all()
-"""Every code with its class."""
+"""Every error class by its code."""
 
 
 def markdown_table() -> str:

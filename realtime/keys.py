@@ -1,6 +1,6 @@
-"""Every key and channel name on a lock master is spelled here, and nowhere else (the Lua takes them as KEYS).
+"""Every key and channel name on a lock master. They are spelled here and nowhere else; the Lua gets them as KEYS.
 
-Keys of a show share a hash tag. Pure.
+The keys of one show share a hash tag. Pure.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ SHOWS = "tt:shows"
 DEADLINES = "tt:deadlines"
 """sorted set: hold id by deadline (ms), live holds of all shows."""
 ENDED = "tt:ended"
-"""sorted set: hold id by the time (ms) at which the record of an ended hold is forgotten."""
+"""sorted set: hold id by the time (ms) at which the record of an ended hold is deleted."""
 OUTBOX = "tt:outbox"
-"""stream: confirmed holds, refunds and operators' commands on their way to the ledger."""
+"""stream: confirmed holds, refunds and operators' commands that the ledger has not recorded yet."""
 OUTBOX_GROUP = "keepers"
 DEAD_LETTERS = "tt:dead-letters"
 """stream: outbox entries that no keeper could process, with the reason, for an operator."""
 
 NOTICES = "tt:notices"
-"""channel: JSON, what happened to holds and bookings: expired, settled, rejected, lost."""
+"""channel: JSON, notices about holds and bookings: expired, booked, rejected, lost."""
 DIRECTORY = "tt:directory"
 """channel: JSON ``{"theatre": id}``, ``{"show": id}`` or ``{}`` (all of it) when a declaration changed."""
 HEARTBEAT = "tt:heartbeat"
@@ -42,7 +42,7 @@ def show(show_id: str) -> list[str]:
 
 
 def meta(show_id: str) -> str:
-    """hash: epoch, version, sales, size, hold_ms, max_seats, process, rebuilt_at: what functions decide by."""
+    """hash: epoch, version, sales, size, hold_ms, max_seats, process, rebuilt_at; read by the Lua functions."""
     return f"tt:{{{show_id}}}:meta"
 
 
@@ -57,7 +57,7 @@ def holds(show_id: str) -> str:
 
 
 def log(show_id: str) -> str:
-    """stream: what happened in a show, for operators; bounded."""
+    """stream: the log of a show, for operators; its length is bounded."""
     return f"tt:{{{show_id}}}:log"
 
 
@@ -67,19 +67,19 @@ def changes(show_id: str) -> str:
 
 
 def changes_show(channel: str) -> str:
-    """Return the show id inside the name of a changes channel."""
+    """Return the show id that the name of a changes channel contains."""
     return channel[4:-9]
 
 
 def reply(command_id: str) -> str:
-    """list: the answer to an operator's command; one JSON element, gone after a minute."""
+    """list: the answer to an operator's command; one JSON element, expires after a minute."""
     return f"tt:reply:{command_id}"
 
 
 NODES = "tt:nodes"
-"""hash: node -> JSON of what it does now, with the time (ms); the nodes of this region."""
+"""hash: node -> JSON of its status report, with the time (ms) by its own clock; the nodes of this region."""
 KEEPERS = "tt:keepers"
-"""hash: keeper -> JSON of what it sees now, with the time (ms)."""
+"""hash: keeper -> JSON of its status report, with the time (ms) by its own clock."""
 RECONCILED = "tt:reconciled"
 """string: the fencing token: the incarnation (``locks.master.incarnation_of``) in which the master was reconciled, a
 space, a random part."""

@@ -1,14 +1,14 @@
-"""Every bound of the system in one place, related to each other by assertion.
+"""Every limit of the system. Assertions at the end check how they relate to each other.
 
-Pure constants: this module imports nothing and never reads the environment. Units stand in the names:
+Pure constants: this module imports nothing and never reads the environment. Names end with their unit:
 ``_MS`` milliseconds, ``_S`` seconds, ``_BYTES`` bytes.
 """
 
-# --- what a person may do -----------------------------------------------------------------------------------------
+# --- what a buyer may do ------------------------------------------------------------------------------------------
 MAX_SEATS_PER_HOLD = 10
 """Seats in one hold; a show may set a lower limit of its own."""
 MAX_HOLDS_PER_OWNER = 10
-"""Live holds of one owner on one show; bounds what a single identity can lock."""
+"""Live holds of one owner on one show; limits what a single identity can lock."""
 MAX_EXTENSIONS = 1
 """How often one hold may be extended."""
 MAX_WATCHES_PER_CONNECTION = 8
@@ -19,39 +19,40 @@ DEFAULT_HOLD_S = 480
 MIN_HOLD_S = 1
 MAX_HOLD_S = 1800
 PAYMENT_TIMEOUT_S = 300
-"""How long a buyer may take at the payment service; a hold of default length outlives it."""
+"""How long a buyer may take at the payment service; pages get it from ``/api/v1/config``."""
 PAYMENT_SLACK_S = 60
+"""How much longer than that a hold of default length lasts: for choosing to pay, and for the confirm."""
 ENDED_KEEP_MS = 600_000
-"""A hold that ended keeps its record this long: lost acks are answered again, late payments find their seats."""
+"""How long the record of an ended hold is kept, to answer repeated requests and to find the seats of a late payment."""
 CONFIRM_WAIT_S = 3.0
 """How long a node waits for the ledger before it answers ``pending``."""
 RELAY_TIMEOUT_S = 0.9
-"""A region that does not answer within this is ``region_unavailable``; the promise to clients is 1 s."""
+"""A region that does not answer within this time is ``region_unavailable``; clients are promised 1 s."""
 START_S = 2.0
-"""How long a node that starts waits for regions that it can't read before it serves the others."""
+"""How long a starting node waits for regions that it can't read before it serves the others."""
 FIRST_REQUEST_S = 30.0
-"""How long a connection may be open before anything is asked on it."""
+"""How long a connection may stay open before its first request."""
 COMMAND_TIMEOUT_S = 15.0
-"""How long an operator's command may take to come back from the keeper."""
+"""How long a node or the command line waits for a keeper's answer to an operator's command."""
 EXPIRY_POLL_MS = 100
 """How often a keeper looks for holds past their deadline."""
 EXPIRY_VISIBLE_MS = 500
-"""A seat whose hold lapsed shows as free on every map within this."""
+"""A seat whose hold has expired is shown as free on every map within this time."""
 HEARTBEAT_MS = 1_000
-"""A keeper publishes a heartbeat through its master this often."""
+"""How often a keeper publishes a heartbeat through its master."""
 STATUS_REPORT_MS = 2_000
-"""Nodes and keepers write down what they do this often, for operators."""
+"""How often nodes and keepers write their status report."""
 STATUS_REPORT_GONE_MS = 60_000
-"""One that has not for this long is forgotten."""
+"""Keepers delete a status report that has not changed for this long."""
 SILENCE_MS = 3_000
-"""A feed without a heartbeat for this long asks whether the region is still there."""
+"""A feed that has received no heartbeat for this long checks whether its server is still there."""
 FEED_LINGER_S = 30.0
-"""A room keeps its feed this long after the last viewer left."""
+"""How long a room keeps its subscription after the last viewer left."""
 TOKEN_MAX_AGE_S = 30 * 24 * 3600
-PIN_REST_S = 30.0
-"""One wrong kiosk PIN of a caller is forgiven after this long."""
-KEY_REST_S = 3.0
-"""One wrong operators' key of a caller is forgiven after this long."""
+PIN_FORGIVE_S = 30.0
+"""One wrong kiosk PIN of a caller is forgiven after this time."""
+KEY_FORGIVE_S = 3.0
+"""One wrong operator key of a caller is forgiven after this time."""
 
 # --- sizes --------------------------------------------------------------------------------------------------------
 MAX_LAYOUT_SEATS = 200_000
@@ -64,72 +65,73 @@ MAX_PLAN_ROWS = 50_000
 MAX_PLAN_SHAPES = 5_000
 MAX_POLYGON_POINTS = 2_000
 MAX_PLAN_POINTS = 50_000
-"""Points of all shapes of a plan together: what every viewer's page has to draw."""
+"""Points of all shapes of a plan together, which every viewer's page has to draw."""
 MAX_SEAT_LABEL_LENGTH = 64
 """Row and seat numbers."""
 MAX_EVENT_BYTES = 64 * 1024
-"""One Socket.IO message or HTTP body from a client; larger ones are cut off."""
+"""One Socket.IO message or HTTP body from a client. A client that sends a larger message is disconnected."""
 MAX_ID_LENGTH = 64
-"""Theatre, show, category and seat ids; request ids too."""
+"""Theatre, show, category and seat ids, and request ids."""
 MAX_TEXT_LENGTH = 200
 """Titles and names."""
 MAX_PAYMENT_LENGTH = 1024
 MAX_PRICE_RUPEES = 10_000_000
 MIN_PIN_DIGITS = 6
 MAX_PIN_DIGITS = 12
-"""Of the PIN that an attendant leaves a kiosk with."""
+"""Length of the PIN that leaves a kiosk."""
 
 # --- queues, buffers and histories --------------------------------------------------------------------------------
 ROOM_HISTORY_CHANGES = 4_096
-"""Changes that a room remembers, for viewers who come back with ``since``."""
+"""Changes that a room keeps for viewers who return with ``since``."""
 ROOM_HISTORY_SEATS = 65_536
-"""... and the sum of seats in them."""
+"""The sum of seats in these changes."""
 VIEWER_UNSENT_BYTES = 256 * 1024
-"""Past this many unsent bytes a viewer is behind: skipped until it has drained, then caught up."""
+"""A viewer with more unsent bytes is lagging: it gets no changes until it has read them, then one catch-up."""
 VIEWER_KERNEL_BYTES = 128 * 1024
-"""What the kernel may keep unsent for a viewer beside that: the send buffer of its connection."""
+"""The kernel's send buffer of a viewer's connection, which holds unsent bytes in addition to that."""
 VIEWER_STUCK_S = 30.0
-"""A viewer behind for this long is closed."""
+"""A viewer that has been lagging for this long is disconnected."""
 RELAY_QUEUE_CALLS = 10_000
-"""Calls waiting for one master on one node; more are refused as ``overloaded``."""
+"""Calls of one node waiting for one master; more are refused as ``overloaded``."""
 OUTBOX_LIMIT = 100_000
-"""Entries in a region's outbox; past it confirms are refused as ``overloaded`` before anything is written."""
+"""Entries in a region's outbox. While it is full, confirms are refused as ``overloaded`` before anything is written."""
 KEEPER_BATCH = 256
 """Outbox entries in one ledger transaction, and holds in one expiry call."""
 LAYOUT_CACHE = 64
-"""Layouts that a node keeps decoded."""
+"""Decoded layouts in the cache of a node."""
 EVENT_BURST = 100
 EVENTS_PER_S = 50.0
-"""Token bucket of one connection; beyond it ``rate_limited``."""
+"""Token bucket of one connection; when it is empty, events are refused as ``rate_limited``."""
 EVENTS_OVER_LIMIT = 400
-"""A connection with this many more events refused than granted is cut off."""
+"""A connection with this many more events refused than granted is closed."""
 ADDRESS_BURST = 2_000
 ADDRESS_PER_S = 1_000.0
-"""Token bucket of one network address for what needs no identity: a mobile carrier puts thousands behind one."""
-LEAVE_S = 8.0
-"""A node that is stopped answers what is under way, for so long at most."""
-LEAVE_PER_S = 2_000
-"""Connections that a node which is stopped closes in a second: the others are to take them up in peace."""
-PIN_TRIES = 5
+"""Token bucket of one network address for requests without identity. High, because a mobile carrier puts thousands of
+buyers behind one address."""
+DRAIN_S = 8.0
+"""How long a stopping node waits for pending requests and for its connections to close."""
+DRAIN_PER_S = 2_000
+"""Connections that a stopping node closes per second, so that the other nodes can accept them."""
+PIN_ATTEMPTS = 5
 """Wrong kiosk PINs that a caller may give in a row."""
-KEY_TRIES = 20
-"""Wrong operators' keys that a caller may give in a row: a room full of operators has one address."""
+KEY_ATTEMPTS = 20
+"""Wrong operator keys that a caller may give in a row; several operators may share one address."""
 ATTEMPT_CALLERS = 10_000
-"""Callers whose wrong limiter a node remembers; the longest unseen is forgotten."""
+"""Callers whose wrong attempts a node remembers; the one idle for longest is dropped."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50
 TICK_MAX_MS = 200
-"""Under a storm a room sends at most one frame per tick; the tick grows with the time that a frame takes to send."""
+"""Under load a room sends at most one frame per tick; the tick grows with the time that sending a frame takes."""
 TICK_PER_SENDING = 1.2
-"""A tick is this many times as long as sending a frame took: the rest is for joins, holds and other rooms."""
+"""A tick is this many times as long as sending a frame took; the rest is left for joins, holds and other rooms."""
 
 assert DEFAULT_HOLD_S >= PAYMENT_TIMEOUT_S + PAYMENT_SLACK_S, "a hold must outlive the payment"
 assert MIN_HOLD_S <= DEFAULT_HOLD_S <= MAX_HOLD_S
 assert EXPIRY_POLL_MS + TICK_MAX_MS < EXPIRY_VISIBLE_MS, "sweep + tick must fit into the promise"
-assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one legal polygon fits into a plan"
+assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one valid polygon fits into a plan"
 assert RELAY_TIMEOUT_S < 1.0, "holds of an unreachable region fail within 1 s"
 assert SILENCE_MS >= 2 * HEARTBEAT_MS, "one lost heartbeat is not silence"
 assert CONFIRM_WAIT_S > RELAY_TIMEOUT_S
-assert LEAVE_S > CONFIRM_WAIT_S + 2 * RELAY_TIMEOUT_S, "a confirm that has just come is answered"
-assert MAX_SEATS_PER_HOLD * MAX_ID_LENGTH * 4 < MAX_EVENT_BYTES, "a legal hold fits into one event"
+assert DRAIN_S > CONFIRM_WAIT_S + 2 * RELAY_TIMEOUT_S, "a confirm that has just arrived is still answered"
+assert MAX_SEATS_PER_HOLD * MAX_ID_LENGTH * 4 < MAX_EVENT_BYTES, "a valid hold fits into one event"

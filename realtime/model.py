@@ -1,6 +1,6 @@
-"""The words of the field as plain values (see ``docs/architecture.md``): layout, show, hold, booking.
+"""The domain model as plain values (see ``docs/architecture.md``): layout, show, hold, booking.
 
-Pure: no I/O, no clock, no JSON. Everything inside the house passes these; the edge turns wire forms into them.
+Pure: no I/O, no clock, no JSON. All packages exchange these values; ``wire`` converts them from and to JSON.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from realtime.limits import MAX_ID_LENGTH
 ID = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{MAX_ID_LENGTH - 2}}}[a-z0-9])?\Z")
 """Theatre and show ids: lower-case letters, digits and inner hyphens."""
 REGION = re.compile(r"[a-z][a-z0-9]{0,15}\Z")
-"""Region names carry no hyphen, so that the id of a show (``west-...``) says whose it is."""
+"""Region names contain no hyphen, so that the region can be read from the id of a show (``west-...``)."""
 _HOLD = re.compile(rf"((?:[a-z][a-z0-9]{{0,15}})-[a-z0-9-]{{1,{MAX_ID_LENGTH}}})\.([hb])([A-Za-z0-9_-]{{22}})\Z")
 
 
 class SeatStatus(StrEnum):
-    """What a viewer sees of a seat. The order is the wire's: 0 free, 1 held, 2 sold, 3 blocked."""
+    """The status of a seat. The order is that of the wire: 0 free, 1 held, 2 sold, 3 blocked."""
 
     FREE = "free"
     HELD = "held"
@@ -28,7 +28,7 @@ class SeatStatus(StrEnum):
 
     @property
     def digit(self) -> int:
-        """The status as a number, 0 to 3, as it stands on the wire and (as an ASCII digit) on the lock master."""
+        """The status as a number, 0 to 3, as on the wire and (as an ASCII digit) on the lock master."""
         return STATUSES.index(self)
 
 
@@ -36,7 +36,7 @@ STATUSES: tuple[SeatStatus, ...] = tuple(SeatStatus)
 
 
 class SalesState(StrEnum):
-    """Whether a show sells: ``open``, ``paused`` (comes back) or ``closed`` (for good, unless opened again)."""
+    """Whether seats of a show can be bought: ``open``, ``paused`` (for a while) or ``closed`` (sales are over)."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -44,7 +44,7 @@ class SalesState(StrEnum):
 
 
 class HoldState(StrEnum):
-    """The life of a hold: held -> confirming -> booked, or released, expired, lost (in a failure), rejected."""
+    """The states of a hold: held -> confirming -> booked, or released, expired, lost (in a failure), rejected."""
 
     HELD = "held"
     CONFIRMING = "confirming"
@@ -81,8 +81,8 @@ class Category:
 class Shape:
     """A decoration of the plan (stage, wall, label). ``kind``: circle, ellipse, rectangle, polygon or text.
 
-    ``points`` are absolute x, y pairs: the polygon's corners; centre and radii for circle and ellipse; corner and
-    size for a rectangle; for a text its middle and, where the plan gives one, ``(0, size)``: the height of its letters.
+    ``points`` are absolute x, y pairs: the corners of a polygon; centre and radii of a circle or ellipse; corner and
+    size of a rectangle; the centre of a text and, if the plan gives a font size, ``(0, size)``.
     ``rotation`` is in degrees, clockwise, about the first point.
     """
 
@@ -96,7 +96,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """An immutable seating plan; ``id`` is the hash of its content. A seat's index is its place in ``seats``."""
+    """An immutable seating plan; ``id`` is the hash of its content. The index of a seat is its place in ``seats``."""
 
     id: str
     name: str
@@ -109,7 +109,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Theatre:
-    """A place with seats; belongs to exactly one region."""
+    """A venue; belongs to exactly one region."""
 
     id: str
     name: str
@@ -149,28 +149,28 @@ class Hold:
 
     @property
     def show(self) -> str:
-        """The id of the show that the hold is on."""
+        """The id of the show whose seats are held."""
         return show_of(self.id)
 
 
 def show_of(hold_or_booking: str) -> str:
-    """Return the show id inside a hold or booking id."""
+    """Return the show id that a hold or booking id contains."""
     return hold_or_booking.partition(".")[0]
 
 
 def region_of(any_id: str) -> str:
-    """Return the region that the id of a show, hold or booking carries."""
+    """Return the region that the id of a show, hold or booking begins with."""
     return any_id.partition("-")[0]
 
 
 def is_hold_id(text: str) -> bool:
-    """Tell whether ``text`` has the form of a hold id: ``<region>-<show>.h<22 characters>``."""
+    """Return whether ``text`` has the form of a hold id: ``<region>-<show>.h<22 characters>``."""
     found = _HOLD.match(text)
     return found is not None and found[2] == "h"
 
 
 def is_booking_id(text: str) -> bool:
-    """Tell whether ``text`` has the form of a booking id: the hold id with ``b`` for ``h``."""
+    """Return whether ``text`` has the form of a booking id: the hold id with ``b`` instead of ``h``."""
     found = _HOLD.match(text)
     return found is not None and found[2] == "b"
 
@@ -188,5 +188,5 @@ def hold_of(booking: str) -> str:
 
 
 def new_epoch(now_ms: int) -> str:
-    """Return the name of an epoch that begins now; later ones sort after earlier ones."""
+    """Return the name of an epoch that begins now. Names of later epochs sort after those of earlier ones."""
     return f"{now_ms:012x}"

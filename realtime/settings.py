@@ -1,14 +1,14 @@
-"""What one process runs with: its topology, and the secrets and overrides that come from the environment.
+"""The settings of a process: its topology, and the secrets and overrides from the environment.
 
 | variable | meaning |
 | --- | --- |
 | ``TICKINGTICKETS_TOPOLOGY`` | path of the topology file (``--topology``), default ``topology.toml`` |
-| ``TICKINGTICKETS_SECRET`` | signs identities and names holds; the same on every node, 16 characters or more |
-| ``TICKINGTICKETS_OPERATOR_KEY`` | the bearer key of operators; without it no operator request is allowed |
-| ``TICKINGTICKETS_KIOSK_PIN`` | 6 to 12 digits that let an attendant leave a kiosk; without it nobody can |
+| ``TICKINGTICKETS_SECRET`` | signs identity tokens and hold ids; the same on every node, 16 characters or more |
+| ``TICKINGTICKETS_OPERATOR_KEY`` | the bearer key of operators; without it all ops requests are refused |
+| ``TICKINGTICKETS_KIOSK_PIN`` | 6 to 12 digits that an attendant types to leave a kiosk; without it nobody can |
 | ``TICKINGTICKETS_MASTER_<REGION>`` | overrides a region's ``master`` URL |
 | ``TICKINGTICKETS_LEDGER_<REGION>`` | overrides a region's ``ledger`` URL |
-| ``TICKINGTICKETS_REDIS_PASSWORD`` | password for every master and replica whose URL names none |
+| ``TICKINGTICKETS_REDIS_PASSWORD`` | password for every master and replica whose URL contains none |
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEFAULT_TOPOLOGY = "topology.toml"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a process is told at its start."""
+    """The settings that every process of an installation needs."""
 
     topology: Topology
     secret: str
@@ -38,21 +38,23 @@ class Settings:
 
 
 def process_name() -> str:
-    """Return a name that no other process of the installation has: host and process id."""
+    """Return a name that is unique in the installation: host name and process id."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the topology file and the environment; raise ``TopologyError`` when something needed is missing."""
+    """Read the topology file and the environment; raise ``TopologyError`` if a setting is missing or invalid."""
     file = path or Path(environ.get(f"{PREFIX}TOPOLOGY", DEFAULT_TOPOLOGY))
     found = topology.load(file)
     secret = environ.get(f"{PREFIX}SECRET", "")
     if len(secret) < 16:
-        raise TopologyError(f"set {PREFIX}SECRET to 16 characters or more, the same for every process")
+        raise TopologyError(
+            f"set {PREFIX}SECRET to at least 16 random characters (openssl rand -hex 24), the same for every process"
+        )
     pin = environ.get(f"{PREFIX}KIOSK_PIN", "")
     if pin and not (pin.isascii() and pin.isdigit() and limits.MIN_PIN_DIGITS <= len(pin) <= limits.MAX_PIN_DIGITS):
         span = f"{limits.MIN_PIN_DIGITS} to {limits.MAX_PIN_DIGITS}"
-        raise TopologyError(f"set {PREFIX}KIOSK_PIN to {span} digits, or leave it out: nobody can leave a kiosk then")
+        raise TopologyError(f"set {PREFIX}KIOSK_PIN to {span} digits, or unset it: then nobody can leave a kiosk")
     regions = {name: _override(region, environ) for name, region in found.regions.items()}
     return Settings(
         topology=replace(found, regions=regions),

@@ -1,6 +1,7 @@
-"""Who is where: regions, their masters, replicas and ledgers, and the nodes that serve the public.
+"""The topology of an installation: regions with their masters, replicas, ledgers and nodes.
 
-Read from one TOML file (``docs/operations.md`` describes it); nothing here opens a connection or reads the environment.
+Read from one TOML file (described in ``docs/operations.md``). This module opens no connection and does not read the
+environment.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from realtime.model import ID, REGION
 
 
 class TopologyError(ValueError):
-    """The topology can't be used; the message says where and what to do."""
+    """The topology or another setting is invalid; the message says which one and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """A master found through Sentinels (``host:port`` each) by service name; ``url`` carries credentials and db."""
+    """A master that Sentinels (``host:port`` each) know by a service name; ``url`` has the credentials and the db."""
 
     hosts: tuple[str, ...]
     service: str
@@ -38,7 +39,7 @@ class Sentinels:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One authority. ``replicas`` maps the region of a reader to the replicas near it, best first."""
+    """One region. ``replicas`` maps the region of a reader to the replicas near it, in order of preference."""
 
     name: str
     label: str
@@ -50,9 +51,9 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All regions by name, and the public URL of every node by region (browsers fail over along these).
+    """All regions by name, and the public URLs of the nodes by region (browsers fail over between them).
 
-    ``origins`` are those of other sites whose pages may embed the seat map.
+    ``payments`` names the payment service. ``origins`` are the other sites whose pages may embed the seat map.
     """
 
     regions: Mapping[str, Region]
@@ -61,7 +62,7 @@ class Topology:
     origins: tuple[str, ...] = ()
 
     def theatre_region(self, theatre: str) -> str | None:
-        """Return the region that the file gives a theatre to, or None when only a declaration will tell."""
+        """Return the region that the file assigns a theatre to, or None if the file does not mention the theatre."""
         return next((r.name for r in self.regions.values() if theatre in r.theatres), None)
 
 
@@ -84,15 +85,15 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path) -> Topology:
-    """Read a topology file; raise ``TopologyError`` with the place of the fault."""
+    """Read a topology file; raise ``TopologyError`` that names the file and the invalid field."""
     try:
         return parse(path.read_text(), str(path))
     except OSError as error:
-        raise TopologyError(f"{path}: {error.strerror}; give the topology file with --topology") from None
+        raise TopologyError(f"{path}: {error.strerror}; set the path of the topology file with --topology") from None
 
 
 def parse(text: str, where: str = "topology") -> Topology:
-    """Parse the text of a topology file; raise ``TopologyError`` with the place of the fault."""
+    """Parse the text of a topology file; raise ``TopologyError`` that names ``where`` and the invalid field."""
     try:
         form = msgspec.convert(tomllib.loads(text), _Form)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -100,27 +101,30 @@ def parse(text: str, where: str = "topology") -> Topology:
     owner: dict[str, str] = {}
     for name, region in form.regions.items():
         if not REGION.match(name):
-            raise TopologyError(f"{where}: regions.{name}: a region's name is letters and digits, at most 16")
+            raise TopologyError(
+                f"{where}: regions.{name}: a region name is a lower-case letter, followed by lower-case letters "
+                "and digits, at most 16 in all"
+            )
         if bool(region.master) == bool(region.sentinels):
-            raise TopologyError(f"{where}: regions.{name}: give either master or sentinels")
+            raise TopologyError(f"{where}: regions.{name}: set either master or sentinels")
         if region.sentinels and not region.service:
-            raise TopologyError(f"{where}: regions.{name}: sentinels need the name of the service")
+            raise TopologyError(f"{where}: regions.{name}: sentinels also need service, the name of the service")
         for near in region.replicas:
             if near not in form.regions:
                 raise TopologyError(f"{where}: regions.{name}.replicas.{near}: there is no region {near}")
         for theatre in region.theatres:
             if not ID.match(theatre):
-                raise TopologyError(f"{where}: regions.{name}.theatres: {theatre!r} is not an id")
+                raise TopologyError(f"{where}: regions.{name}.theatres: {theatre!r} is not a valid theatre id")
             if theatre in owner:
                 raise TopologyError(
                     f"{where}: theatre {theatre} is declared by two regions, {owner[theatre]} and {name}"
                 )
             owner[theatre] = name
     if not form.regions:
-        raise TopologyError(f"{where}: no regions")
+        raise TopologyError(f"{where}: there are no regions")
     for origin in form.origins:
         if not _is_origin(origin):
-            raise TopologyError(f"{where}: origins: {origin!r} is not an origin such as https://shop.example")
+            raise TopologyError(f"{where}: origins: {origin!r} is not an origin; write it as https://shop.example")
     return Topology(
         regions={name: _region(name, region) for name, region in form.regions.items()},
         nodes={name: tuple(region.nodes) for name, region in form.regions.items()},

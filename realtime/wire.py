@@ -1,6 +1,6 @@
-"""The wire: what clients send (validated here, once), what they are sent, and what masters store as JSON.
+"""The wire formats: what clients send (validated here, once), what nodes send, and what masters store as JSON.
 
-Pure codecs: bytes and plain values in, plain values and bytes out. ``docs/protocol.md`` is the prose of this file.
+Pure codecs between bytes and plain values. ``docs/protocol.md`` describes the formats.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Rupees = Annotated[int, Meta(ge=0, le=limits.MAX_PRICE_RUPEES)]
 
 
 class Since(Struct, frozen=True):
-    """The state a returning viewer is at."""
+    """The epoch and version of the map that a returning viewer has."""
 
     epoch: Id
     version: Annotated[int, Meta(ge=0)]
@@ -49,7 +49,7 @@ class Unwatch(Struct, frozen=True):
 
 
 class HoldSeats(Struct, frozen=True):
-    """``seats:hold``; seats are seat ids, each once."""
+    """``seats:hold``; seats are seat ids without repetition."""
 
     show: Id
     seats: SeatIds
@@ -70,7 +70,7 @@ class ExtendHold(Struct, frozen=True):
 
 
 class ConfirmHold(Struct, frozen=True):
-    """``seats:confirm``; ``payment`` is the payment service's proof, ``seats`` what it is for (the whole hold)."""
+    """``seats:confirm``; ``payment`` is the payment service's proof; without ``seats`` the whole hold is booked."""
 
     hold: LongId
     payment: Payment
@@ -86,7 +86,7 @@ class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /shows``; prices are whole rupees by category name, for every category of the layout."""
+    """Body of ``POST /shows``; prices are whole rupees by category name, one for each category of the layout."""
 
     theatre: Id
     layout: Id
@@ -114,19 +114,19 @@ T = TypeVar("T")
 
 
 def parse(kind: type[T], payload: object) -> T:
-    """Check an already decoded payload (a Socket.IO event's object) against ``kind``; raise ``BadRequest``."""
+    """Validate a decoded payload (the object of a Socket.IO event) as ``kind``; raise ``BadRequest``."""
     try:
         return msgspec.convert(payload, kind)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"Bad payload: {error}") from None
+        raise BadRequest(f"Invalid payload: {error}") from None
 
 
 def parse_json(kind: type[T], body: bytes) -> T:
-    """Decode and check a JSON body against ``kind``; raise ``BadRequest``."""
+    """Decode a JSON body and validate it as ``kind``; raise ``BadRequest``."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
-        raise BadRequest(f"Bad body: {error}") from None
+        raise BadRequest(f"Invalid body: {error}") from None
 
 
 # --- seats --------------------------------------------------------------------------------------------------------
@@ -135,21 +135,21 @@ STATUS_KEYS: tuple[str, ...] = tuple(s.value for s in SeatStatus)
 
 
 def statuses_from_master(ascii_digits: bytes) -> bytearray:
-    """Turn the master's string (one ASCII digit a seat) into one byte 0-3 a seat."""
+    """Convert the master's string (one ASCII digit per seat) to one byte 0-3 per seat."""
     return bytearray(ascii_digits.translate(_FROM_ASCII))
 
 
 def pack_seats(statuses: bytes | bytearray) -> str:
-    """Return base64 of 2 bits a seat (first seat in the lowest bits of the first byte) for bytes 0-3 a seat."""
+    """Return base64 of 2 bits per seat (the first seat in the lowest bits), given one byte 0-3 per seat."""
     padded = bytes(statuses) + b"\0" * (-len(statuses) % 4)
-    # Big integers do the packing at C speed: bytes of a lane sit at the same offset of each group of four.
+    # Shifting big integers packs at C speed: lane k has every fourth byte, starting with the k-th.
     lanes = [int.from_bytes(padded[k::4], "little") << (2 * k) for k in range(4)]
     packed = lanes[0] | lanes[1] | lanes[2] | lanes[3]
     return base64.b64encode(packed.to_bytes(len(padded) // 4, "little")).decode()
 
 
 def unpack_seats(text: str, count: int) -> bytearray:
-    """Return one byte 0-3 a seat for what ``pack_seats`` made of ``count`` seats."""
+    """Return one byte 0-3 per seat; the inverse of ``pack_seats`` for ``count`` seats."""
     packed = base64.b64decode(text, validate=True)
     out = bytearray(len(packed) * 4)
     for k in range(4):
@@ -163,12 +163,12 @@ _LANES = [bytes((byte >> (2 * k)) & 3 for byte in range(256)) for k in range(4)]
 def changed_payload(
     show: str, epoch: str, from_version: int, version: int, seats: Mapping[int, int]
 ) -> dict[str, object]:
-    """Return the payload of ``seats:changed``: ``seats`` maps index to status 0-3; empty lists are left out."""
+    """Return the payload of ``seats:changed``. ``seats`` maps index to status 0-3; empty lists are omitted."""
     return {"show": show, "epoch": epoch, "from": from_version, "version": version, **seat_lists(seats)}
 
 
 def seat_lists(seats: Mapping[int, int]) -> dict[str, list[int]]:
-    """Sort seat indices into ``{"free": [...], "held": [...], ...}``; empty lists are left out."""
+    """Group seat indices by status: ``{"free": [...], "held": [...], ...}``; empty lists are omitted."""
     lists: dict[str, list[int]] = {}
     for index in sorted(seats):
         lists.setdefault(STATUS_KEYS[seats[index]], []).append(index)
@@ -176,7 +176,7 @@ def seat_lists(seats: Mapping[int, int]) -> dict[str, list[int]]:
 
 
 class ChangeMessage(Struct, frozen=True):
-    """One message of a changes channel, as the Lua library publishes it."""
+    """One message of a changes channel, as published by the Lua library."""
 
     epoch: str
     version: int
@@ -187,7 +187,7 @@ class ChangeMessage(Struct, frozen=True):
     sales: SalesState | None = None
 
     def seats(self) -> dict[int, int]:
-        """Return the changed seats: index -> status 0-3."""
+        """Return the status 0-3 of each changed seat, by index."""
         changed: dict[int, int] = {}
         for digit, indices in enumerate((self.free, self.held, self.sold, self.blocked)):
             for index in indices:
@@ -201,7 +201,7 @@ decode_change = msgspec.json.Decoder(ChangeMessage).decode
 
 
 def encode_theatre(theatre: Theatre) -> bytes:
-    """Return the JSON that a master keeps for a theatre."""
+    """Return the JSON of a theatre as a master stores it."""
     return msgspec.json.encode(theatre)
 
 
@@ -209,7 +209,7 @@ decode_theatre = msgspec.json.Decoder(Theatre).decode
 
 
 def encode_show(show: Show) -> bytes:
-    """Return the JSON that a master keeps for a show."""
+    """Return the JSON of a show as a master stores it."""
     return msgspec.json.encode(show)
 
 
@@ -284,14 +284,14 @@ def make_layout(
     seats: tuple[Seat, ...],
     shapes: tuple[Shape, ...] = (),
 ) -> Layout:
-    """Make a layout whose id is the hash of its content (32 hex digits)."""
+    """Return a layout whose id is the hash of its content (32 hex digits)."""
     body = orjson.dumps(_layout_body(name, width, height, categories, seats, shapes), option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(body).hexdigest()[:32]
     return Layout(digest, name, width, height, categories, seats, shapes)
 
 
 def encode_layout(layout: Layout) -> bytes:
-    """Return the gzipped JSON of ``GET /layouts/{id}``; seats in index order. The same layout gives the same bytes."""
+    """Return the gzipped JSON of ``GET /layouts/{id}``; seats in index order. Equal layouts give equal bytes."""
     body = _layout_body(layout.name, layout.width, layout.height, layout.categories, layout.seats, layout.shapes)
     return gzip.compress(orjson.dumps({"id": layout.id, **body}), compresslevel=6, mtime=0)
 
@@ -309,7 +309,7 @@ _decode_layout = msgspec.json.Decoder(_LayoutBody).decode
 
 
 def decode_layout(blob: bytes) -> Layout:
-    """Read back what ``encode_layout`` wrote; raise ``ValueError`` when the content does not match its id."""
+    """Decode what ``encode_layout`` wrote; raise ``ValueError`` if the content does not match its id."""
     body = _decode_layout(gzip.decompress(blob))
     layout = make_layout(
         body.name,

@@ -1,6 +1,7 @@
-"""The node, put together: feeds -> directory and rooms -> events and HTTP; locks of every region beside them.
+"""Assembles a node: feeds -> directory and rooms -> events and HTTP, and the seat locks of every region.
 
-Stateless: any node serves any show of any region, and takes any hold up again.
+A node keeps no state of its own: any node serves any show of any region, and any client can move to another node and
+continue with its holds there.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 20
 
 
-class _News(Listener):
-    """Brings what feeds say of holds and bookings to the events."""
+class _NoticeForwarder(Listener):
+    """Forwards the keepers' notices about holds and bookings from the feeds to the events."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
@@ -57,8 +58,8 @@ class _News(Listener):
 def make_app(settings: Settings, region: str, *, static: Path) -> web.Application:
     """Return the application of a node in ``region`` that serves the pages in ``static``.
 
-    Must be called in the loop that will serve it. Raises ``TopologyError`` for a region or payment service that is
-    not there.
+    Must be called in the loop that will serve it. Raises ``TopologyError`` if the region is not in the topology or the
+    payment service can't be loaded.
     """
     topology = settings.topology
     if region not in topology.regions:
@@ -94,7 +95,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     ops = OpsApi(region, directory, masters)
     ops_view = OpsView(settings, region, directory, feeds)
     for feed in feeds.values():
-        feed.listeners.append(_News(events))
+        feed.listeners.append(_NoticeForwarder(events))
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     sio.attach(app)
@@ -105,7 +106,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
     for route in routes:
-        handler = access.only(route.handler) if route.who == "operator" else route.handler
+        handler = access.require_key(route.handler) if route.who == "operator" else route.handler
         app.router.add_route(route.method, route.path, handler)
     app.router.add_get("/api/openapi.json", lambda _request: _answer(document))
     app.router.add_get("/healthz", lambda _request: _answer({"ok": True}))
@@ -121,21 +122,23 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     app.on_response_prepare.append(pages.cross_origin(nodes, topology.origins))
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
-        # A crowd of viewers is a crowd of long-lived objects: without this the collector walks all of them, again and
-        # again, while they join.
+        # Every viewer is a set of long-lived objects. With the default thresholds the garbage collector scans all of
+        # them again and again while a crowd joins.
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         for feed in feeds.values():
             feed.start()
-        # The first buyer should not wait for a handshake across India. Who is out of reach is looked for again later.
+        # Connect now, so that the first buyer does not wait for a handshake across India. Errors are ignored: a master
+        # that is unreachable now is tried again with the next call.
         await asyncio.gather(*(master.command("PING") for master in masters.values()), return_exceptions=True)
-        # Nor be told that a region can't be reached by a node that has only just begun.
+        # Serve only when the directories of all regions are read, or START_S have passed: before that, shows of regions
+        # that are fine would be reported as unavailable.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(directory.complete(), limits.START_S)
-        present = asyncio.create_task(status_report.run(), name="status_report")
+        reporting = asyncio.create_task(status_report.run(), name="status_report")
         yield
-        present.cancel()
-        await asyncio.gather(present, return_exceptions=True)
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
         acceptor.close()
         await sio.shutdown()
         await events.close()
@@ -144,11 +147,11 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         await asyncio.gather(*(feed.close() for feed in feeds.values()))
         await asyncio.gather(*(master.close() for master in masters.values()))
 
-    async def leave(_app: web.Application) -> None:
-        await events.leave()
+    async def drain(_app: web.Application) -> None:
+        await events.drain()
 
-    # Nobody new can come any more then, and who is here still can.
-    app.on_shutdown.append(leave)
+    # At this point the listening socket is closed, and open connections are still served.
+    app.on_shutdown.append(drain)
     app.cleanup_ctx.append(run)
     return app
 

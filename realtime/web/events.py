@@ -1,7 +1,8 @@
-"""Socket.IO: each event takes one object and is acknowledged with one object, whatever was sent.
+"""The Socket.IO events of a node. Each event takes one object and is acknowledged with one object.
 
-``{"ok": true, ...}`` or ``{"ok": false, "error": {"code", "message", "retryable", ...}}``; no traceback leaves here.
-News of holds and bookings goes to every connection of their owner on this node.
+The answer is ``{"ok": true, ...}`` or ``{"ok": false, "error": {"code", "message", "retryable", ...}}``, also for
+malformed input; a traceback goes to the log only. What happens to a hold or booking is sent to every connection that
+its owner has on this node.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from realtime.web.identity import Identities
 from realtime.web.rate_limits import TokenBucket
 
 log = logging.getLogger(__name__)
-LEAVE_CHUNK = 100
+DRAIN_CHUNK = 100
+"""Connections that are closed between two pauses while the node drains."""
 T = TypeVar("T")
 Payload = dict[str, Any]
 
@@ -36,25 +38,26 @@ class _Client:
     owner: str
     bucket: TokenBucket
     busy: int = 0
-    leaving: bool = False
+    """Events of this client that are being answered."""
+    closing: bool = False
 
 
 class Events:
-    """All events of a node; registers itself on ``sio``."""
+    """Handles all events of a node; registers its handlers on ``sio``."""
 
     def __init__(
         self, sio: socketio.AsyncServer, identities: Identities, directory: Directory, rooms: Rooms, office: BoxOffice
     ) -> None:
-        """``sio`` must not be serving yet."""
+        """Register the handlers; ``sio`` must not be serving yet."""
         self._sio = sio
         self._identities = identities
         self._directory = directory
         self._rooms = rooms
         self._office = office
         self._clients: dict[str, _Client] = {}
-        self._of_owner: dict[str, set[str]] = {}
-        self._news: set[asyncio.Task[None]] = set()
-        self._leaving = False
+        self._sids_of_owner: dict[str, set[str]] = {}
+        self._notice_tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
         sio.on("connect", self._connect)
         sio.on("disconnect", self._disconnect)
         sio.on("*", self._unknown)
@@ -73,7 +76,7 @@ class Events:
 
     # --- connections ----------------------------------------------------------------------------------------------
     async def _connect(self, sid: str, environ: object, auth: object = None, *_more: object) -> Payload | None:
-        # The framework calls this too for an event that a client has named "connect".
+        # The framework also calls this handler for an event that a client names "connect".
         if sid in self._clients:
             return await self._unknown("connect", sid, environ)
         token = auth.get("token") if isinstance(auth, dict) else None
@@ -82,23 +85,23 @@ class Events:
         except TicketError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
         self._clients[sid] = _Client(owner, TokenBucket(asyncio.get_running_loop().time()))
-        self._of_owner.setdefault(owner, set()).add(sid)
+        self._sids_of_owner.setdefault(owner, set()).add(sid)
         self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": self._identities.token(owner)}))
         return None
 
     async def _disconnect(self, sid: str, *_reason: object) -> Payload | None:
-        # As above; on its way out a client is not connected any more.
+        # It also calls this one for an event named "disconnect"; a client that really left is not connected any more.
         if self._sio.manager.is_connected(sid, "/"):
             return await self._unknown("disconnect", sid)
         self._rooms.drop(sid)
-        # In the same connection it could come back with a new allowance of events.
+        # Otherwise the client could connect to the namespace again in this connection, with a full token bucket.
         self._rooms.fanout.finish(sid)
         client = self._clients.pop(sid, None)
         if client is not None:
-            sids = self._of_owner[client.owner]
+            sids = self._sids_of_owner[client.owner]
             sids.discard(sid)
             if not sids:
-                del self._of_owner[client.owner]
+                del self._sids_of_owner[client.owner]
         return None
 
     def _owner(self, sid: str) -> str:
@@ -120,10 +123,10 @@ class Events:
     async def _answer(self, sid: str, event: str, act: Callable[[], Awaitable[Payload]]) -> Payload:
         client = self._clients.get(sid)
         if client is None:
-            # It left (or was cut off) with events still on their way here; nobody reads the answer.
+            # The client disconnected while this event was queued; nobody reads the answer.
             return _refusal(TicketError())
-        if client.leaving:
-            # This answer would not reach anybody: the client asks the next node.
+        if client.closing:
+            # The connection is being closed. This answer may not arrive; the client repeats its event at another node.
             return _refusal(Overloaded())
         client.busy += 1
         try:
@@ -138,9 +141,9 @@ class Events:
             return _refusal(TicketError())
         finally:
             client.busy -= 1
-            if self._leaving and not client.busy:
-                # The framework queues the answer before anything else happens in this turn of the loop.
-                asyncio.get_running_loop().call_soon(self._let_go, sid)
+            if self._draining and not client.busy:
+                # The framework queues the answer in this iteration of the loop; the connection is closed in the next.
+                asyncio.get_running_loop().call_soon(self._close_if_idle, sid)
 
     async def _watch(self, sid: str, ask: wire.Watch) -> Payload:
         return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since)
@@ -149,62 +152,67 @@ class Events:
         self._rooms.unwatch(sid, ask.show)
         return {}
 
-    # --- news from the keepers ------------------------------------------------------------------------------------
+    # --- notices from the keepers ---------------------------------------------------------------------------------
     def on_notice(self, notice: Payload) -> None:
-        """Pass on what happened to a hold: to whoever waits here for its booking, and to its owner's connections."""
+        """Handle a keeper's notice about a hold: wake the confirms that wait for it, inform its owner's connections."""
         hold_id, owner, kind = notice["hold"], notice["owner"], notice["kind"]
         if kind == "booked":
             self._office.settled(hold_id, HoldState.BOOKED)
         elif kind == "rejected":
             self._office.settled(hold_id, HoldState.REJECTED)
-        if owner in self._of_owner:
-            task = asyncio.get_running_loop().create_task(self._tell(owner, hold_id, kind))
-            self._news.add(task)
-            task.add_done_callback(self._news.discard)
+        if owner in self._sids_of_owner:
+            task = asyncio.get_running_loop().create_task(self._send_notice(owner, hold_id, kind))
+            self._notice_tasks.add(task)
+            task.add_done_callback(self._notice_tasks.discard)
 
-    async def _tell(self, owner: str, hold_id: str, kind: str) -> None:
+    async def _send_notice(self, owner: str, hold_id: str, kind: str) -> None:
         event = "hold:expired"
-        news: Payload = {"hold": hold_id, "show": show_of(hold_id), "reason": kind}
+        payload: Payload = {"hold": hold_id, "show": show_of(hold_id), "reason": kind}
         if kind == "rejected":
             booking = {"id": booking_of(hold_id), "hold": hold_id, "show": show_of(hold_id), "state": "rejected"}
-            event, news = "booking:settled", {"booking": booking}
+            event, payload = "booking:settled", {"booking": booking}
         elif kind == "booked":
-            found = await self._office.booking_news(hold_id)
+            found = await self._office.settled_booking(hold_id)
             if found is None:
                 return
-            event, news = "booking:settled", found
-        for sid in tuple(self._of_owner.get(owner, ())):
-            await self._sio.emit(event, news, to=sid)
+            event, payload = "booking:settled", found
+        for sid in tuple(self._sids_of_owner.get(owner, ())):
+            await self._sio.emit(event, payload, to=sid)
 
-    async def leave(self) -> None:
-        """Tell all clients, and close each connection when what is under way on it is answered; a crowd bit by bit."""
-        self._leaving = True
+    # --- shutdown -------------------------------------------------------------------------------------------------
+    async def drain(self) -> None:
+        """Send ``node:leaving`` to all clients and close each connection once its pending events are answered.
+
+        At most ``limits.DRAIN_PER_S`` connections are closed a second, so that the other nodes can accept them.
+        Returns when all are closed, or ``limits.DRAIN_S`` after the last client was notified.
+        """
+        self._draining = True
         leaving = encode("node:leaving", {})
         for number, sid in enumerate(list(self._clients)):
-            if number and number % LEAVE_CHUNK == 0:
-                await asyncio.sleep(LEAVE_CHUNK / limits.LEAVE_PER_S)
+            if number and number % DRAIN_CHUNK == 0:
+                await asyncio.sleep(DRAIN_CHUNK / limits.DRAIN_PER_S)
             self._rooms.fanout.send(sid, leaving)
-            self._let_go(sid)
+            self._close_if_idle(sid)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limits.LEAVE_S):
-                while self._clients:  # noqa: ASYNC110 - connections end in the framework's hands
+            async with asyncio.timeout(limits.DRAIN_S):
+                while self._clients:  # noqa: ASYNC110 - the framework closes connections and has no event for it
                     await asyncio.sleep(0.02)
 
-    def _let_go(self, sid: str) -> None:
+    def _close_if_idle(self, sid: str) -> None:
         client = self._clients.get(sid)
-        if client is not None and not client.busy and not client.leaving:
-            client.leaving = True
+        if client is not None and not client.busy and not client.closing:
+            client.closing = True
             self._rooms.fanout.finish(sid)
 
     async def close(self) -> None:
-        """Wait for the news that is on its way out."""
-        if self._news:
-            await asyncio.gather(*self._news, return_exceptions=True)
+        """Wait until all pending notices are sent."""
+        if self._notice_tasks:
+            await asyncio.gather(*self._notice_tasks, return_exceptions=True)
 
 
 def _one_object(sent: tuple[object, ...]) -> object:
     if len(sent) != 1:
-        raise BadRequest("An event takes one object.")
+        raise BadRequest("An event takes exactly one object.")
     return sent[0]
 
 

@@ -1,7 +1,7 @@
-"""Who is asking. A guest identity is a random owner id in a signed token; a client can't make one up or borrow one.
+"""Guest identities and hold ids. An identity is a random owner id in a signed token, which a client cannot forge.
 
-The same secret on every node: a token made by one is read by all. Hold ids are made here too, from owner and
-request id, so that a request asked twice names the same hold on the owning master, whichever nodes it went through.
+All nodes share one secret: a token made by one node is accepted by every other. Hold ids are derived here from the
+owner and the request id, so a repeated request names the same hold on the owning master, whichever node sends it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import hashlib
 import hmac
 import secrets
 
-import orjson
-from itsdangerous import BadSignature, TimestampSigner
-from itsdangerous.encoding import base64_decode, base64_encode
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from realtime import limits
 from realtime.errors import Unauthorized
@@ -22,14 +20,11 @@ OWNER_BYTES = 12
 
 
 class Identities:
-    """Makes and reads identity tokens; names holds."""
+    """Makes and verifies identity tokens, and derives hold ids."""
 
     def __init__(self, secret: str) -> None:
         """All nodes of an installation share ``secret``."""
-        # Tokens are those of the library's ``URLSafeTimedSerializer(secret, salt="identity")``, which would derive its
-        # key anew and try to compress for each of them.
-        key = hashlib.sha1(b"identity" + b"signer" + secret.encode()).digest()
-        self._signer = TimestampSigner(key, key_derivation="none")
+        self._tokens = URLSafeTimedSerializer(secret, salt="identity")
         self._hold_key = hashlib.sha256(b"holds:" + secret.encode()).digest()
 
     @staticmethod
@@ -39,19 +34,19 @@ class Identities:
 
     def token(self, owner: str) -> str:
         """Return a token for an owner, valid for ``limits.TOKEN_MAX_AGE_S``."""
-        return self._signer.sign(base64_encode(orjson.dumps(owner))).decode()
+        return str(self._tokens.dumps(owner))
 
     def owner(self, token: object) -> str:
-        """Return whose token this is; raise ``Unauthorized`` for anything that was not made here or is too old."""
+        """Return the owner that a token was made for; raise ``Unauthorized`` if it is forged, expired or no token."""
         if not isinstance(token, str) or len(token) > 256 or not token.isascii():
             raise Unauthorized()
         try:
-            return str(orjson.loads(base64_decode(self._signer.unsign(token, max_age=limits.TOKEN_MAX_AGE_S))))
-        except BadSignature:
+            return str(self._tokens.loads(token, max_age=limits.TOKEN_MAX_AGE_S))
+        except BadData:
             raise Unauthorized() from None
 
     def hold_id(self, show: str, owner: str, request_id: str) -> str:
-        """Return the id of the hold that this request of this owner makes; it can't be guessed."""
+        """Return the id of the hold that this request of this owner makes. Without the secret it cannot be guessed."""
         text = "\n".join((show, owner, request_id)).encode()
         digest = hmac.digest(self._hold_key, text, "sha256")[:16]
         return f"{show}.h{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"

@@ -1,4 +1,4 @@
-"""``/metrics`` in Prometheus' text format: counts that are kept anyway, read when asked for."""
+"""``/metrics`` in the Prometheus text format. All counts are kept by other parts and only read here, per request."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
 
 _GAUGES = {
-    "rooms": "Shows that somebody watches on this node",
-    "viewers": "Viewers of all rooms of this node",
-    "lagging": "Viewers that read too slowly and wait for a catch-up",
+    "rooms": "Shows with at least one viewer on this node",
+    "viewers": "Viewers of all rooms on this node",
+    "lagging": "Viewers that read too slowly and get no changes until their buffer has drained",
 }
 _COUNTERS = {
-    "gaps": "Gaps in versions, or drifted maps, that were mended by reading again",
+    "gaps": "Version gaps and diverged maps that were fixed by reading the seats again",
     "frames": "Frames sent to viewers",
     "bytes": "Bytes of these frames",
 }
 _SALES = {
-    "holds": "Holds given through this node",
+    "holds": "Holds granted through this node",
     "conflicts": "Holds refused because seats were taken",
     "bookings": "Bookings acknowledged through this node",
 }
@@ -50,12 +50,14 @@ class _Node(Collector):
             for region, counts in self._office.sales.items():
                 sales.add_metric([region], counts[name])
             yield sales
-        live = GaugeMetricFamily("tickingtickets_feed_live", "1 when a region is in reach", labels=["owner"])
+        live = GaugeMetricFamily("tickingtickets_feed_live", "1 while a region is reachable", labels=["owner"])
         lag = GaugeMetricFamily(
-            "tickingtickets_feed_lag_ms", "Age of the last heartbeat when it came; clocks differ", labels=["owner"]
+            "tickingtickets_feed_lag_ms",
+            "Age of the last heartbeat when it arrived; includes the difference between the clocks",
+            labels=["owner"],
         )
         moves = CounterMetricFamily(
-            "tickingtickets_feed_moves", "Times that a feed went to another server", labels=["owner"]
+            "tickingtickets_feed_moves", "Times that a feed switched to another server", labels=["owner"]
         )
         for name, feed in self._feeds.items():
             live.add_metric([name], float(feed.live))
@@ -73,7 +75,7 @@ def handler(
     """Return the handler of ``/metrics``."""
     registry = CollectorRegistry()
     registry.register(_Node(rooms, feeds, events, office))
-    ProcessCollector(registry=registry)  # memory and CPU time of this process, where the system tells
+    ProcessCollector(registry=registry)  # memory and CPU time of this process, on systems with /proc
 
     async def serve(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")

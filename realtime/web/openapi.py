@@ -1,4 +1,4 @@
-"""``/api/openapi.json``, made from the table of routes and the forms in ``realtime.wire``."""
+"""``/api/openapi.json``, generated from the table of routes and the structs in ``realtime.wire``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {"anyone": [], "owner": [{"to
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a node."""
-    forms = [route.body for route in routes if route.body is not None]
-    refs, components = msgspec.json.schema_components(forms, ref_template="#/components/schemas/{name}")
-    bodies = dict(zip(forms, refs, strict=True))
+    structs = [route.body for route in routes if route.body is not None]
+    refs, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
+    bodies = dict(zip(structs, refs, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, bodies)
@@ -30,8 +30,8 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": {**components, "Error": _ERROR},
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "a guest's token"},
-                "key": {"type": "http", "scheme": "bearer", "description": "the operators' key"},
+                "token": {"type": "http", "scheme": "bearer", "description": "the token of a guest"},
+                "key": {"type": "http", "scheme": "bearer", "description": "the operator key"},
             },
         },
     }
@@ -47,9 +47,9 @@ def _operation(route: Route, bodies: dict[type, Any]) -> dict[str, Any]:
             for name in re.findall(r"{(\w+)}", route.path)
         ],
         "responses": {
-            "2XX": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}},
-            "4XX": {"description": "refused; the code says why", "content": error},
-            "5XX": {"description": "try again", "content": error},
+            "2XX": {"description": "success", "content": {"application/json": {"schema": {"type": "object"}}}},
+            "4XX": {"description": "refused; `code` gives the reason", "content": error},
+            "5XX": {"description": "failed; retry if `retryable`", "content": error},
         },
     }
     if route.body is not None:

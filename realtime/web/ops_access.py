@@ -1,4 +1,4 @@
-"""Who may operate: whoever has the operators' key. Guessing at it costs time."""
+"""Access to the ops API: a request must carry the operator key. Wrong keys are rate limited."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from realtime.web.routing import Handler
 
 
 class OpsAccess:
-    """Knows the key; counts who tries it."""
+    """Checks the operator key and counts the wrong ones of each address."""
 
     def __init__(self, key: str) -> None:
-        """Without a ``key`` nobody is an operator."""
-        self._key = AttemptLimiter(key, limits.KEY_TRIES, limits.KEY_REST_S) if key else None
+        """Without a ``key`` every request is refused."""
+        self._key = AttemptLimiter(key, limits.KEY_ATTEMPTS, limits.KEY_FORGIVE_S) if key else None
 
-    def check(self, caller: str, authorization: str, now: float) -> None:
-        """Return if the header carries the key; raise ``Forbidden`` or ``RateLimited``."""
+    def check_key(self, caller: str, authorization: str, now: float) -> None:
+        """Return if the header carries the key; raise ``Forbidden`` or ``RateLimited``. ``now`` is monotonic (s)."""
         given = authorization.removeprefix("Bearer ")
-        # Who brings none does not guess.
-        if self._key is None or not given or not self._key.right(caller, given, now):
+        # A request without a key is no guess and is not counted.
+        if self._key is None or not given or not self._key.matches(caller, given, now):
             raise Forbidden()
 
-    def only(self, handler: Handler) -> Handler:
-        """Return a handler that only operators get an answer from."""
+    def require_key(self, handler: Handler) -> Handler:
+        """Return ``handler`` behind ``check_key``."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             now = asyncio.get_running_loop().time()
-            self.check(request.remote or "", request.headers.get("Authorization", ""), now)
+            self.check_key(request.remote or "", request.headers.get("Authorization", ""), now)
             return await handler(request)
 
         return guarded

@@ -1,4 +1,4 @@
-"""The pages: static files, the addresses that people see, and the headers that keep a page to itself."""
+"""The pages: static files, the public addresses of the pages, and their security and CORS headers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 
 
 def add_pages(app: web.Application, static: Path) -> None:
-    """Serve ``static`` under ``/static/`` and the pages at their addresses."""
+    """Serve the folder ``static`` under ``/static/``, and each page at its public address."""
 
     def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(_request: web.Request) -> web.StreamResponse:
@@ -28,7 +28,7 @@ def add_pages(app: web.Application, static: Path) -> None:
 
 
 def security_headers(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Return an ``on_response_prepare`` handler: a strict policy that lets a page talk to the ``nodes`` only."""
+    """Return an ``on_response_prepare`` handler with a strict CSP that lets a page connect to the ``nodes`` only."""
     reachable = [origin for url in nodes for origin in _both_schemes(url)]
     policy = "; ".join(
         (
@@ -48,7 +48,7 @@ def security_headers(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamR
         if response.content_type == "text/html":
             response.headers["Content-Security-Policy"] = policy
         elif request.path.startswith("/static/"):
-            # Revalidated each time: a page never runs with modules of two versions.
+            # Revalidated each time, so that a page never mixes modules of two releases.
             response.headers["Cache-Control"] = "no-cache"
 
     return add
@@ -62,15 +62,15 @@ def origins(nodes: Sequence[str]) -> set[str]:
 def cross_origin(
     nodes: Sequence[str], others: Sequence[str]
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Return an ``on_response_prepare`` handler that lets other pages take modules from here and read the API.
+    """Return an ``on_response_prepare`` handler that allows cross-origin requests (CORS) for modules and the API.
 
-    Those are the pages of the other nodes (fail-over) and of the origins ``others`` (sites that embed the seat map).
+    Allowed are the pages of the other nodes (fail-over) and of the origins ``others`` (sites that embed the seat map).
     """
     allowed = origins(nodes) | set(others)
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get("Origin", "")
-        # Socket.IO answers for itself.
+        # The Socket.IO server sets its own CORS headers.
         if request.path.startswith("/socket.io/"):
             return
         response.headers["Vary"] = "Origin, Accept-Encoding"
@@ -86,7 +86,7 @@ def cross_origin(
 async def preflight(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Answer what a browser asks before a page of one node posts to another; the answer is in the headers."""
+    """Answer CORS preflight requests (a page of one node posts to another); ``cross_origin`` adds the headers."""
     if request.method == "OPTIONS" and request.path.startswith(("/api/", "/demo/")):
         return web.Response(status=204)
     return await handler(request)

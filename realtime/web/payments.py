@@ -1,8 +1,8 @@
-"""Where a payment service plugs in, and nowhere else.
+"""The interface to a payment service. This is the only place where one is plugged in.
 
-A confirm carries ``payment``, the service's proof that this hold was paid for; a node asks ``PaymentService.verify``
-before it passes the confirm on. The topology file names the service: ``payments = "demo"`` is the demo service of the
-embedded cluster, ``payments = "package.module:factory"`` calls ``factory(settings)`` of your own code.
+A confirm carries ``payment``, the service's proof that the hold was paid for; a node calls ``PaymentService.verify``
+before it sends the confirm to the master. The topology file names the service: ``payments = "demo"`` is the demo
+service of the embedded cluster, ``payments = "package.module:factory"`` calls ``factory(settings)`` of your own code.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from realtime.topology import TopologyError
 
 
 class PaymentService(Protocol):
-    """What a node needs of a payment service."""
+    """What a node needs from a payment service."""
 
     async def verify(self, hold_id: str, payment: str) -> None:
-        """Return if the service vouches that ``hold_id`` was paid with ``payment``; else raise ``PaymentRefused``.
+        """Return if the service confirms that ``payment`` paid for ``hold_id``; else raise ``PaymentRefused``.
 
-        Called once or more for the same payment (a confirm may be asked again), so it must not capture twice.
+        May be called several times for one payment (clients repeat a confirm), so it must not capture money twice.
         """
 
 
 class DemoPayments:
-    """Stands in for a bank on a laptop: whoever asks has paid. Its proofs are signed, so they can't be made up."""
+    """A payment service for demonstrations: every payment succeeds. Its proofs are signed and can't be forged."""
 
     def __init__(self, settings: Settings) -> None:
-        """Sign with the installation's secret: every node knows every other's proofs."""
+        """Sign with the secret of the installation, so that every node accepts the proofs of every other."""
         self._signer = URLSafeTimedSerializer(settings.secret, salt="demo-payment")
 
     def pay(self, hold_id: str) -> str:
-        """Return the proof that a hold was paid for."""
+        """Return a proof that a hold was paid for."""
         return str(self._signer.dumps(hold_id))
 
     async def verify(self, hold_id: str, payment: str) -> None:
@@ -50,7 +50,7 @@ class DemoPayments:
 
 
 def payment_service(settings: Settings) -> PaymentService:
-    """Return the service that the topology names; raise ``TopologyError`` when it names none that can be used."""
+    """Return the service that the topology names; raise ``TopologyError`` when it can't be loaded."""
     name = settings.topology.payments
     if name == "demo":
         return DemoPayments(settings)

@@ -1,4 +1,4 @@
-"""The public HTTP API: the same verbs as Socket.IO, for clients that speak HTTP only. JSON both ways."""
+"""The public HTTP API: the same operations as over Socket.IO, for clients that use HTTP only. JSON both ways."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, json_answer
 
 SHARED_BODIES = 256
-"""Encoded seat maps kept for the refreshing crowd, one a show."""
+"""Shows whose encoded seat map is cached, for crowds that reload."""
 
 
 class PublicApi:
-    """The routes under ``/api/v1`` for everybody, and ``/demo/pay`` where the demo payments are."""
+    """The routes under ``/api/v1`` for everybody, and ``/demo/pay`` if the demo payment service is in use."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class PublicApi:
         office: BoxOffice,
         demo: DemoPayments | None,
     ) -> None:
-        """``region`` is the node's own."""
+        """``region`` is the node's own; ``demo`` is the demo payment service, if the topology names it."""
         self._settings = settings
         self._region = region
         self._identities = identities
@@ -57,27 +57,27 @@ class PublicApi:
     def routes(self) -> list[Route]:
         """Return the table of routes."""
         table = [
-            Route("GET", "/api/v1/config", self._config, "What a page needs to know of this installation"),
-            Route("POST", "/api/v1/session", self._session, "A new guest identity"),
-            Route("GET", "/api/v1/theatres", self._theatres, "All theatres of all regions"),
-            Route("GET", "/api/v1/theatres/{theatre}/shows", self._shows_of, "All shows of one theatre"),
-            Route("GET", "/api/v1/shows", self._shows, "All shows of all regions"),
-            Route("GET", "/api/v1/shows/{show}", self._show, "One show"),
-            Route("GET", "/api/v1/shows/{show}/seats", self._seats, "The seat map now; ETag is epoch.version"),
-            Route("GET", "/api/v1/layouts/{layout}", self._layout, "A layout; never changes"),
+            Route("GET", "/api/v1/config", self._get_config, "What pages need to know about this installation"),
+            Route("POST", "/api/v1/session", self._new_session, "Create a guest identity"),
+            Route("GET", "/api/v1/theatres", self._list_theatres, "All theatres of all regions"),
+            Route("GET", "/api/v1/theatres/{theatre}/shows", self._list_shows_of_theatre, "All shows of one theatre"),
+            Route("GET", "/api/v1/shows", self._list_shows, "All shows of all regions"),
+            Route("GET", "/api/v1/shows/{show}", self._get_show, "One show"),
+            Route("GET", "/api/v1/shows/{show}/seats", self._get_seats, "The current seat map, with an ETag"),
+            Route("GET", "/api/v1/layouts/{layout}", self._get_layout, "A layout; immutable"),
             Route("POST", "/api/v1/shows/{show}/holds", self._hold, "Hold seats", HoldBody, "owner"),
-            Route("GET", "/api/v1/holds/{hold}", self._get_hold, "A hold of yours", None, "owner"),
-            Route("DELETE", "/api/v1/holds/{hold}", self._release, "Give a hold back", None, "owner"),
+            Route("GET", "/api/v1/holds/{hold}", self._get_hold, "One of your holds", None, "owner"),
+            Route("DELETE", "/api/v1/holds/{hold}", self._release, "Release a hold", None, "owner"),
             Route("POST", "/api/v1/holds/{hold}/extend", self._extend, "Extend a hold", None, "owner"),
             Route("POST", "/api/v1/holds/{hold}/confirm", self._confirm, "Book a paid hold", ConfirmBody, "owner"),
-            Route("GET", "/api/v1/bookings/{booking}", self._booking, "A booking of yours", None, "owner"),
+            Route("GET", "/api/v1/bookings/{booking}", self._get_booking, "One of your bookings", None, "owner"),
         ]
         if self._demo is not None:
-            table.append(Route("POST", "/demo/pay", self._pay, "Demo payment for a hold", wire.PayDemo))
+            table.append(Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", wire.PayDemo))
         return table
 
     # --- reading --------------------------------------------------------------------------------------------------
-    async def _config(self, _request: web.Request) -> web.Response:
+    async def _get_config(self, _request: web.Request) -> web.Response:
         regions = self._settings.topology.regions
         return json_answer(
             {
@@ -87,45 +87,47 @@ class PublicApi:
                 "nodes": [url for urls in self._settings.topology.nodes.values() for url in urls],
                 "demo_payments": self._demo is not None,
                 "max_seats": limits.MAX_SEATS_PER_HOLD,
+                "payment_timeout_s": limits.PAYMENT_TIMEOUT_S,
             }
         )
 
-    async def _session(self, request: web.Request) -> web.Response:
+    async def _new_session(self, request: web.Request) -> web.Response:
         self._address_buckets.take(request.remote or "", asyncio.get_running_loop().time())
         owner = self._identities.new()
         return json_answer({"owner": owner, "token": self._identities.token(owner)})
 
-    async def _theatres(self, _request: web.Request) -> web.Response:
+    async def _list_theatres(self, _request: web.Request) -> web.Response:
         return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
 
-    async def _shows(self, _request: web.Request) -> web.Response:
-        return json_answer({"shows": self._list(self._directory.shows()), "server_time": now_ms()})
+    async def _list_shows(self, _request: web.Request) -> web.Response:
+        return json_answer({"shows": self._show_payloads(self._directory.shows()), "server_time": now_ms()})
 
-    async def _shows_of(self, request: web.Request) -> web.Response:
+    async def _list_shows_of_theatre(self, request: web.Request) -> web.Response:
         theatre_id = request.match_info["theatre"]
         self._directory.region_of_theatre(theatre_id)
         theatre = next((each for each in self._directory.theatres() if each.id == theatre_id), None)
         if theatre is None:
-            # A region that this node has not read yet may well have it.
+            # The theatre may belong to a region that this node has not read yet.
             if missing := sorted(set(self._settings.topology.regions) - self._directory.read_regions):
                 raise RegionUnavailable(region=missing[0])
-            raise TheatreNotFound("There is no theatre with this id.")
+            raise TheatreNotFound()
         shows = [show for show in self._directory.shows() if show.theatre == theatre_id]
         about = orjson.loads(wire.encode_theatre(theatre))
-        return json_answer({"theatre": about, "shows": self._list(shows), "server_time": now_ms()})
+        return json_answer({"theatre": about, "shows": self._show_payloads(shows), "server_time": now_ms()})
 
-    def _list(self, shows: Iterable[Show]) -> list[dict[str, Any]]:
-        return [self._listed(show) for show in sorted(shows, key=lambda show: (show.starts_at, show.id))]
+    def _show_payloads(self, shows: Iterable[Show]) -> list[dict[str, Any]]:
+        return [self._show_payload(show) for show in sorted(shows, key=lambda show: (show.starts_at, show.id))]
 
-    async def _show(self, request: web.Request) -> web.Response:
-        return json_answer(self._listed(self._directory.show(request.match_info["show"])))
+    async def _get_show(self, request: web.Request) -> web.Response:
+        return json_answer(self._show_payload(self._directory.show(request.match_info["show"])))
 
-    def _listed(self, show: Show) -> dict[str, Any]:
+    def _show_payload(self, show: Show) -> dict[str, Any]:
         return wire.show_payload(show, self._rooms.status(show))
 
-    async def _seats(self, request: web.Request) -> web.Response:
+    async def _get_seats(self, request: web.Request) -> web.Response:
         show = self._directory.show(request.match_info["show"])
         epoch, version, status, seats = await self._rooms.snapshot(show)
+        # The body contains the status, so a change of the status alone must change the tag.
         etag = f'"{epoch}.{version}"' if status == "live" else f'"{epoch}.{version}.{status}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if etag in request.headers.get("If-None-Match", ""):
@@ -134,14 +136,14 @@ class PublicApi:
         if known is None or known[0] != etag:
             body = {"show": show.id, "epoch": epoch, "version": version, "status": status, "seats": seats}
             plain = orjson.dumps({**body, "layout": _layout_link(show)})
-            # Level 1: the body is made anew with every version of a show on sale, and shared by all who ask.
+            # Level 1 is the fastest: the body changes with every version of a show on sale.
             known = self._maps[show.id] = (etag, plain, gzip.compress(plain, 1))
             self._maps.move_to_end(show.id)
             if len(self._maps) > SHARED_BODIES:
                 self._maps.popitem(last=False)
-        return _shared(request, known[1], known[2], headers)
+        return _plain_or_gzip(request, known[1], known[2], headers)
 
-    async def _layout(self, request: web.Request) -> web.Response:
+    async def _get_layout(self, request: web.Request) -> web.Response:
         layout_id = request.match_info["layout"]
         headers = {"ETag": f'"{layout_id}"', "Cache-Control": "public, max-age=31536000, immutable"}
         if f'"{layout_id}"' in request.headers.get("If-None-Match", ""):
@@ -157,7 +159,7 @@ class PublicApi:
     def _owner(self, request: web.Request) -> str:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
-            raise Unauthorized("Send your token as Authorization: Bearer; POST /api/v1/session makes one.")
+            raise Unauthorized("Send your token as 'Authorization: Bearer <token>'; POST /api/v1/session creates one.")
         owner = self._identities.owner(token)
         self._owner_buckets.take(owner, asyncio.get_running_loop().time())
         return owner
@@ -185,14 +187,14 @@ class PublicApi:
         answer = await self._office.confirm(owner, ask)
         return json_answer(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
 
-    async def _booking(self, request: web.Request) -> web.Response:
+    async def _get_booking(self, request: web.Request) -> web.Response:
         return json_answer(await self._office.booking(self._owner(request), request.match_info["booking"]))
 
-    async def _pay(self, request: web.Request) -> web.Response:
+    async def _pay_demo(self, request: web.Request) -> web.Response:
         assert self._demo is not None
         self._address_buckets.take(request.remote or "", asyncio.get_running_loop().time())
         ask = wire.parse_json(wire.PayDemo, await request.read())
-        await self._office.payable(ask.hold)
+        await self._office.require_hold(ask.hold)
         return json_answer({"payment": self._demo.pay(ask.hold)})
 
 
@@ -214,9 +216,9 @@ def _body(body: bytes, headers: dict[str, str]) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
-def _shared(request: web.Request, plain: bytes, packed: bytes, headers: dict[str, str]) -> web.Response:
+def _plain_or_gzip(request: web.Request, plain: bytes, zipped: bytes, headers: dict[str, str]) -> web.Response:
     if "gzip" in request.headers.get("Accept-Encoding", ""):
-        return _body(packed, headers | {"Content-Encoding": "gzip"})
+        return _body(zipped, headers | {"Content-Encoding": "gzip"})
     return _body(plain, headers)
 
 

@@ -1,6 +1,6 @@
-"""How fast one client may ask: a token bucket each, and a balance of refusals that tells an attack from haste.
+"""Rate limits: how often one client may send something, and how often it may guess a secret.
 
-And how often it may guess at a secret.
+Each client has a token bucket, and a count of refused requests that separates an attack from a short burst.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from realtime import limits
 from realtime.errors import RateLimited
 
 MAX_BUCKETS = 50_000
-"""HTTP callers remembered at a time; the longest unseen is forgotten (its bucket has filled up again long since)."""
+"""HTTP callers remembered at a time; the one idle for longest is dropped (its bucket is full again by then)."""
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Holds up to ``burst`` tokens, gains ``per_s``; ``now`` is any monotonic clock (s)."""
+    """Holds up to ``burst`` tokens and gains ``per_s`` a second; ``filled_at`` is by any monotonic clock (s)."""
 
     filled_at: float
     burst: int = limits.EVENT_BURST
@@ -38,20 +38,20 @@ class TokenBucket:
             self.refused += 1
             raise RateLimited(retry_after_ms=int((1 - self.tokens) / self.per_s * 1000) + 1)
         self.tokens -= 1
-        # Not back to none: a flood has its lucky moments too.
+        # Decreased, not reset: during an attack some requests are granted too.
         self.refused = max(0, self.refused - 1)
 
     @property
     def abusive(self) -> bool:
-        """Whether the client went on regardless for so long that it should be cut off."""
+        """Whether so many more requests were refused than granted that the client should be disconnected."""
         return self.refused >= limits.EVENTS_OVER_LIMIT
 
 
 class RateLimits:
-    """A bucket for each of many callers, bounded in number."""
+    """One token bucket per caller, for a bounded number of callers."""
 
     def __init__(self, burst: int, per_s: float) -> None:
-        """Start without any; each gets ``burst`` tokens and gains ``per_s``."""
+        """Give each caller ``burst`` tokens and ``per_s`` new ones a second."""
         self._burst = burst
         self._per_s = per_s
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
@@ -66,38 +66,38 @@ class RateLimits:
 
 
 @dataclass(slots=True)
-class _Tries:
+class _Attempts:
     at: float
     wrong: float = 0.0
 
 
 class AttemptLimiter:
-    """A secret, and how often each caller was wrong about it lately. Counted on each node by itself."""
+    """Compares guesses with a secret and limits the wrong guesses of each caller. Each node counts for itself."""
 
-    def __init__(self, secret: str, tries: int, rest_s: float) -> None:
-        """Allow ``tries`` wrong limiter in a row, of which one is forgiven each ``rest_s``."""
+    def __init__(self, secret: str, attempts: int, forgive_s: float) -> None:
+        """Allow ``attempts`` wrong guesses in a row; one of them is forgiven every ``forgive_s``."""
         self._secret = secret.encode()
-        self._most = tries
-        self._rest_s = rest_s
-        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+        self._most = attempts
+        self._forgive_s = forgive_s
+        self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
 
-    def right(self, caller: str, guess: str, now: float) -> bool:
-        """Tell whether ``guess`` is the secret; raise ``RateLimited`` after too many that were not.
+    def matches(self, caller: str, guess: str, now: float) -> bool:
+        """Return whether ``guess`` is the secret; raise ``RateLimited`` after too many wrong guesses.
 
         ``now`` is any monotonic clock (s).
         """
-        tries = self._tries.setdefault(caller, _Tries(now))
-        self._tries.move_to_end(caller)
-        if len(self._tries) > limits.ATTEMPT_CALLERS:
-            self._tries.popitem(last=False)
-        tries.wrong = max(0.0, tries.wrong - (now - tries.at) / self._rest_s)
-        tries.at = now
-        # Before the comparison: a right guess among too many must not be told from a wrong one.
-        if tries.wrong > self._most - 1:
-            rest_s = (tries.wrong - (self._most - 1)) * self._rest_s
-            raise RateLimited(retry_after_ms=int(rest_s * 1000) + 1)
+        attempts = self._attempts.setdefault(caller, _Attempts(now))
+        self._attempts.move_to_end(caller)
+        if len(self._attempts) > limits.ATTEMPT_CALLERS:
+            self._attempts.popitem(last=False)
+        attempts.wrong = max(0.0, attempts.wrong - (now - attempts.at) / self._forgive_s)
+        attempts.at = now
+        # Refused before the comparison: a caller over the limit must not learn that a guess was right.
+        if attempts.wrong > self._most - 1:
+            wait_s = (attempts.wrong - (self._most - 1)) * self._forgive_s
+            raise RateLimited(retry_after_ms=int(wait_s * 1000) + 1)
         if hmac.compare_digest(guess.encode(errors="surrogatepass"), self._secret):
-            del self._tries[caller]
+            del self._attempts[caller]
             return True
-        tries.wrong += 1
+        attempts.wrong += 1
         return False

@@ -1,4 +1,4 @@
-"""How HTTP routes are declared and answered: one table of routes makes the router and ``/api/openapi.json``."""
+"""Declares and answers HTTP routes. One table of routes makes both the router and ``/api/openapi.json``."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route: its address, who may call it, and its summary in the docs."""
+    """One route: its address, its summary and body in the OpenAPI document, and who may call it."""
 
     method: str
     path: str
     handler: Handler
     summary: str
     body: type | None = None
-    who: str = "anyone"  # anyone | owner | operator
+    who: str = "anyone"
+    """``anyone``; ``owner``: needs a guest's token; ``operator``: needs the operator key."""
 
 
 @web.middleware
 async def errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Answer every refusal in the documented form; an unexpected exception is logged and answered as ``internal``."""
+    """Answer every error in the documented form; an unexpected exception is logged and answered as ``internal``."""
     try:
         return await handler(request)
     except TicketError as error:
@@ -56,7 +57,7 @@ def _refusal(error: TicketError, status: int | None = None) -> web.Response:
 
 
 def json_answer(payload: object, status: int = 200) -> web.Response:
-    """Return a JSON answer that nobody may cache."""
+    """Return a JSON answer that must not be cached."""
     return web.Response(
         body=orjson.dumps(payload),
         status=status,
@@ -66,7 +67,7 @@ def json_answer(payload: object, status: int = 200) -> web.Response:
 
 
 async def read_up_to(request: web.Request, size: int) -> bytes:
-    """Return a body that may be larger than the server's limit, up to ``size`` bytes; raise ``PayloadTooLarge``."""
+    """Return a body of up to ``size`` bytes, whatever the server's general limit; raise ``PayloadTooLarge``."""
     parts, total = [], 0
     async for part in request.content.iter_chunked(1 << 18):
         total += len(part)

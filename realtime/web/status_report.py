@@ -1,6 +1,6 @@
-"""What this node does now, written every other second where every other node can read it: on its own region's master.
+"""The status report of a node: its current figures, written every two seconds on the master of its own region.
 
-The replicas carry it to all regions, so any node can show operators the whole installation from what is near it.
+Replication brings the reports to all regions, so any node can show operators the whole installation.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from realtime.web.events import Events
 
 
 class StatusReporter:
-    """Keeps one node's record fresh. ``run`` it; cancel it to end, which takes the record away."""
+    """Writes the status report of one node. Run ``run`` as a task; cancelling it deletes the report."""
 
     def __init__(
         self, master: LockMaster, rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice
     ) -> None:
-        """``master`` is the node's own region's."""
+        """``master`` is the lock master of the node's own region."""
         self._name = process_name()
         self._master = master
         self._rooms = rooms
@@ -39,19 +39,19 @@ class StatusReporter:
         self._office = office
 
     async def run(self) -> None:
-        """Write the record, again and again."""
+        """Write the report every ``limits.STATUS_REPORT_MS`` until cancelled."""
         try:
             while True:
-                # A master out of reach is shown by the record growing old.
+                # While the master is unreachable the last report gets older, which is what operators should see.
                 with contextlib.suppress(TicketError, RedisError):
-                    await self._master.command("HSET", keys.NODES, self._name, orjson.dumps(self.record()))
+                    await self._master.command("HSET", keys.NODES, self._name, orjson.dumps(self.report()))
                 await asyncio.sleep(limits.STATUS_REPORT_MS / 1000)
         finally:
             with contextlib.suppress(TicketError, RedisError, asyncio.CancelledError):
                 await self._master.command("HDEL", keys.NODES, self._name)
 
-    def record(self) -> dict[str, Any]:
-        """Return the figures: gauges as they are, counts since the node began; sales, and lags in ms, by region."""
+    def report(self) -> dict[str, Any]:
+        """Return the report: current gauges, counts since the node started; sales and feed lags (ms) by region."""
         stats = self._rooms.stats()
         return {
             "time": now_ms(),

@@ -1,4 +1,4 @@
-"""What the server does for kiosks: today's shows of a theatre, and the PIN that it never tells."""
+"""What the server does for kiosks: the shows of one theatre, and the PIN that leaves the page and is never sent."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ from realtime import limits, settings
 from realtime.dev.cluster import Cluster
 from realtime.errors import Forbidden, RateLimited
 from realtime.topology import TopologyError
-from realtime.web.kiosk import Attendants
+from realtime.web.kiosk import KioskPin
 from realtime.web.rate_limits import AttemptLimiter
 from tests.cluster import new_show, node_urls
 
 
-def test_the_right_pin_is_right_and_no_other() -> None:
-    attendants = Attendants("246810")
-    attendants.check("a", "246810", 0.0)
+def test_only_the_exact_pin_is_accepted() -> None:
+    kiosk_pin = KioskPin("246810")
+    kiosk_pin.check_pin("a", "246810", 0.0)
     for wrong in ("246811", "24681", "2468100", "०१२३४५", " 246810"):
         with pytest.raises(Forbidden) as refused:
-            attendants.check(wrong, wrong, 0.0)
+            kiosk_pin.check_pin(wrong, wrong, 0.0)
         assert refused.value.details == {"reason": "wrong_pin"}
 
 
-def test_without_a_pin_nobody_gets_out() -> None:
+def test_without_a_configured_pin_every_attempt_is_refused() -> None:
     for pin in ("", "000000"):
         with pytest.raises(Forbidden) as refused:
-            Attendants("").check("a", pin, 0.0)
+            KioskPin("").check_pin("a", pin, 0.0)
         assert refused.value.details == {"reason": "no_pin"}
 
 
-def test_guessing_costs_time_and_a_right_guess_too_many_looks_like_a_wrong_one() -> None:
-    attendants = Attendants("246810")
-    for _ in range(limits.PIN_TRIES):
+def test_wrong_pins_are_rate_limited_and_over_the_limit_the_right_pin_is_refused_too() -> None:
+    kiosk_pin = KioskPin("246810")
+    for _ in range(limits.PIN_ATTEMPTS):
         with pytest.raises(Forbidden):
-            attendants.check("guesser", "111111", 0.0)
+            kiosk_pin.check_pin("guesser", "111111", 0.0)
     for pin in ("111111", "246810"):
         with pytest.raises(RateLimited) as refused:
-            attendants.check("guesser", pin, 1.0)
-        assert refused.value.details["retry_after_ms"] == pytest.approx((limits.PIN_REST_S - 1) * 1000, abs=2)
-    attendants.check("another", "246810", 1.0)
-    attendants.check("guesser", "246810", limits.PIN_REST_S + 0.01)
-    # A right one wipes the slate clean.
-    for _ in range(limits.PIN_TRIES):
+            kiosk_pin.check_pin("guesser", pin, 1.0)
+        assert refused.value.details["retry_after_ms"] == pytest.approx((limits.PIN_FORGIVE_S - 1) * 1000, abs=2)
+    kiosk_pin.check_pin("another", "246810", 1.0)
+    kiosk_pin.check_pin("guesser", "246810", limits.PIN_FORGIVE_S + 0.01)
+    # The right PIN resets the count.
+    for _ in range(limits.PIN_ATTEMPTS):
         with pytest.raises(Forbidden):
-            attendants.check("guesser", "111111", limits.PIN_REST_S + 1)
+            kiosk_pin.check_pin("guesser", "111111", limits.PIN_FORGIVE_S + 1)
 
 
-def test_callers_are_remembered_up_to_a_bound() -> None:
-    limiter = AttemptLimiter("246810", limits.PIN_TRIES, limits.PIN_REST_S)
-    assert not any(limiter.right(str(n), "111111", 0.0) for n in range(limits.ATTEMPT_CALLERS + 10))
-    assert len(limiter._tries) == limits.ATTEMPT_CALLERS
+def test_the_number_of_remembered_callers_is_bounded() -> None:
+    limiter = AttemptLimiter("246810", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S)
+    assert not any(limiter.matches(str(n), "111111", 0.0) for n in range(limits.ATTEMPT_CALLERS + 10))
+    assert len(limiter._attempts) == limits.ATTEMPT_CALLERS
 
 
 @pytest.mark.parametrize("pin", ["12345", "1234567890123", "abcdef", "१२३४५६", "12 456"])
-def test_a_pin_that_is_none_is_refused_at_the_start(tmp_path: Path, pin: str) -> None:
+def test_a_process_does_not_start_with_an_invalid_pin(tmp_path: Path, pin: str) -> None:
     file = tmp_path / "topology.toml"
     file.write_text("payments = 'demo'\n[regions.west]\nmaster = 'redis://a:1'\nledger = 'sqlite:////x'\n")
     secret = {"TICKINGTICKETS_SECRET": "a secret for the tests"}
@@ -78,7 +78,7 @@ def test_a_pin_that_is_none_is_refused_at_the_start(tmp_path: Path, pin: str) ->
         (b'{"pin": "wrong"}', 403, "forbidden"),
     ],
 )
-async def test_hostile_pins_are_refused_in_the_documented_form(
+async def test_malformed_and_wrong_pins_get_the_documented_error(
     cluster: Cluster, body: bytes, status: int, code: str
 ) -> None:
     url = f"{node_urls(cluster)[2]}/api/v1/kiosk/leave"
@@ -88,15 +88,15 @@ async def test_hostile_pins_are_refused_in_the_documented_form(
         assert cluster.secrets["KIOSK_PIN"] not in await response.text()
 
 
-async def test_the_shows_of_one_theatre_come_with_the_servers_time(cluster: Cluster) -> None:
+async def test_the_shows_of_one_theatre_are_listed_with_the_server_time(cluster: Cluster) -> None:
     show = await new_show(cluster, "south")
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{node_urls(cluster)[0]}/api/v1/theatres/south-hall/shows") as response:
-            told = await response.json()
-        assert told["theatre"]["name"] == "Test Hall"
-        assert show in {each["id"] for each in told["shows"]}
-        assert {each["theatre"] for each in told["shows"]} == {"south-hall"}
-        assert told["server_time"] > 1_700_000_000_000
+            answer = await response.json()
+        assert answer["theatre"]["name"] == "Test Hall"
+        assert show in {each["id"] for each in answer["shows"]}
+        assert {each["theatre"] for each in answer["shows"]} == {"south-hall"}
+        assert answer["server_time"] > 1_700_000_000_000
         for unknown in ("nowhere", "..%2F..", "%00"):
             async with session.get(f"{node_urls(cluster)[0]}/api/v1/theatres/{unknown}/shows") as response:
                 assert response.status == 404

@@ -1,4 +1,4 @@
-"""The small parts of a node on their own: identity, flood, payments, errors, settings, topology."""
+"""The small parts of a node: identity, rate limits, payments, errors, settings, topology."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ROOT = Path(__file__).parent.parent.parent
 SECRET = "a secret for the tests"
 
 
-def test_a_token_is_read_by_every_node_of_the_installation_and_no_other() -> None:
+def test_a_token_is_accepted_by_every_node_with_the_same_secret_and_no_other() -> None:
     owner = Identities.new()
     token = Identities(SECRET).token(owner)
     assert Identities(SECRET).owner(token) == owner
-    # The format of the library, and so of every release.
+    # Every release has made tokens in this format of the library.
     library = URLSafeTimedSerializer(SECRET, salt="identity")
     assert library.loads(token) == owner and Identities(SECRET).owner(library.dumps(owner)) == owner
-    # Not the last character: two bits of that say nothing.
+    # Not only the last character is changed: two of its bits carry no data.
     for bad in (("A" if token[0] != "A" else "B") + token[1:], token[:-2], "", None, 5, token * 50, "\udc80" + token):
         with pytest.raises(Unauthorized):
             Identities(SECRET).owner(bad)
@@ -36,7 +36,7 @@ def test_a_token_is_read_by_every_node_of_the_installation_and_no_other() -> Non
         Identities("another secret here").owner(token)
 
 
-def test_a_hold_s_id_is_its_request_s() -> None:
+def test_the_id_of_a_hold_is_derived_from_show_owner_and_request() -> None:
     identities = Identities(SECRET)
     hold = identities.hold_id("west-s", "asha", "1")
     assert hold == identities.hold_id("west-s", "asha", "1")
@@ -47,33 +47,33 @@ def test_a_hold_s_id_is_its_request_s() -> None:
     assert is_booking_id(booking_of(hold))
 
 
-def test_operators_need_the_key_and_without_one_there_are_none() -> None:
-    OpsAccess("key").check("a", "Bearer key", 0.0)
+def test_only_the_operator_key_gives_access_and_nothing_does_when_none_is_set() -> None:
+    OpsAccess("key").check_key("a", "Bearer key", 0.0)
     for header in ("", "Bearer ", "Bearer keys", "key2", "Bearer schlüssel", "Bearer \udcff"):
         with pytest.raises(Forbidden):
-            OpsAccess("key").check("a", header, 0.0)
+            OpsAccess("key").check_key("a", header, 0.0)
     for header in ("", "Bearer ", "Bearer key"):
         with pytest.raises(Forbidden):
-            OpsAccess("").check("a", header, 0.0)
+            OpsAccess("").check_key("a", header, 0.0)
 
 
-def test_guessing_at_the_operators_key_costs_time_and_bringing_none_does_not() -> None:
-    operators = OpsAccess("key")
-    for _ in range(2 * limits.KEY_TRIES):
+def test_wrong_operator_keys_are_rate_limited_and_requests_without_a_key_are_not_counted() -> None:
+    access = OpsAccess("key")
+    for _ in range(2 * limits.KEY_ATTEMPTS):
         with pytest.raises(Forbidden):
-            operators.check("forgetful", "", 0.0)
-    operators.check("forgetful", "Bearer key", 0.0)
-    for _ in range(limits.KEY_TRIES):
+            access.check_key("forgetful", "", 0.0)
+    access.check_key("forgetful", "Bearer key", 0.0)
+    for _ in range(limits.KEY_ATTEMPTS):
         with pytest.raises(Forbidden):
-            operators.check("guesser", "Bearer keys", 0.0)
+            access.check_key("guesser", "Bearer keys", 0.0)
     for header in ("Bearer keys", "Bearer key"):
         with pytest.raises(RateLimited):
-            operators.check("guesser", header, 0.0)
-    operators.check("another", "Bearer key", 0.0)
-    operators.check("guesser", "Bearer key", limits.KEY_REST_S)
+            access.check_key("guesser", header, 0.0)
+    access.check_key("another", "Bearer key", 0.0)
+    access.check_key("guesser", "Bearer key", limits.KEY_FORGIVE_S)
 
 
-def test_a_bucket_gives_bursts_then_a_rate_then_calls_it_abuse() -> None:
+def test_a_bucket_grants_a_burst_then_a_rate_and_reports_a_client_that_ignores_refusals() -> None:
     bucket = TokenBucket(0.0)
     for _ in range(limits.EVENT_BURST):
         bucket.take(0.0)
@@ -93,7 +93,7 @@ def _take_all(bucket: TokenBucket, now: float) -> None:
         bucket.take(now)
 
 
-def test_buckets_are_bounded_and_one_caller_does_not_slow_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_buckets_is_bounded_and_one_caller_does_not_slow_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.web.rate_limits.MAX_BUCKETS", 3)
     buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
     for _ in range(limits.EVENT_BURST):
@@ -105,7 +105,7 @@ def test_buckets_are_bounded_and_one_caller_does_not_slow_another(monkeypatch: p
     assert len(buckets._buckets) == 3
 
 
-async def test_a_demo_payment_pays_its_own_hold_only() -> None:
+async def test_a_demo_payment_is_valid_for_its_own_hold_only() -> None:
     demo = DemoPayments(Settings(Topology({}), SECRET))
     payment = demo.pay("west-s.h1")
     await demo.verify("west-s.h1", payment)
@@ -122,12 +122,12 @@ def test_a_node_without_a_payment_service_does_not_start() -> None:
     assert isinstance(payment_service(own), DemoPayments)
 
 
-def test_the_table_of_errors_in_the_docs_is_made_from_the_code() -> None:
+def test_the_table_of_errors_in_the_docs_is_generated_from_the_code() -> None:
     assert errors.markdown_table() in (ROOT / "docs" / "protocol.md").read_text()
     assert all(code == kind.code for code, kind in errors.CODES.items())
 
 
-def test_the_example_topology_is_one() -> None:
+def test_the_example_topology_can_be_loaded() -> None:
     read = topology.load(ROOT / "topology.example.toml")
     assert read.regions["north"].master == Plain("redis://10.1.0.10:6379")
     assert isinstance(read.regions["west"].master, Sentinels)
@@ -136,7 +136,7 @@ def test_the_example_topology_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "regions"),
         ("[regions", "at the end of"),
@@ -154,12 +154,12 @@ def test_the_example_topology_is_one() -> None:
         ),
     ],
 )
-def test_a_bad_topology_says_where(text: str, said: str) -> None:
-    with pytest.raises(TopologyError, match=said):
+def test_an_invalid_topology_is_refused_with_the_field(text: str, message: str) -> None:
+    with pytest.raises(TopologyError, match=message):
         topology.parse(text)
 
 
-def test_the_environment_has_the_secrets_and_overrides(tmp_path: Path) -> None:
+def test_secrets_and_overrides_come_from_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "topology.toml"
     file.write_text("payments = 'demo'\n[regions.west]\nmaster = 'redis://a:1'\nledger = 'sqlite:////x'\n")
     with pytest.raises(TopologyError, match="SECRET"):
