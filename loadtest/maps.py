@@ -1,4 +1,4 @@
-"""A viewer's map, rebuilt only from what it was sent, by the rules of docs/protocol.md ("Keeping a map"). Pure."""
+"""A viewer's map, built only from what the server sent, by the rules of docs/protocol.md ("Keeping a map"). No I/O."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ class SeatMap:
 
     @property
     def digits(self) -> str:
-        """The statuses as the lock master writes them: an ASCII digit a seat."""
+        """The statuses in the lock master's format: one ASCII digit a seat."""
         return "".join(map(str, self.statuses))
 
-    def watched(self, answer: dict[str, Any]) -> None:
-        """Take the answer to ``show:watch``: a snapshot, or the changes since what it said it had."""
+    def apply_watch(self, answer: dict[str, Any]) -> None:
+        """Apply the answer to ``show:watch``: a snapshot, or the changes since the version that the viewer sent."""
         if "seats" in answer:
             self.statuses = wire.unpack_seats(answer["seats"], len(self.statuses))
         else:
-            self._paint(answer["changes"])
+            self._set_statuses(answer["changes"])
         self.epoch, self.version = answer["epoch"], answer["version"]
 
-    def changed(self, frame: dict[str, Any]) -> bool:
-        """Take a ``seats:changed``; False if there is a gap before it, and the show must be watched again."""
+    def apply_change(self, frame: dict[str, Any]) -> bool:
+        """Apply a ``seats:changed``. Returns False if versions are missing before it: watch the show again then."""
         if frame["epoch"] == self.epoch and frame["version"] < self.version:
             return True
         if "seats" in frame:
             self.statuses = wire.unpack_seats(frame["seats"], len(self.statuses))
         elif self.epoch in (frame["epoch"], frame.get("previous_epoch")) and frame["from"] <= self.version:
-            self._paint(frame)
+            self._set_statuses(frame)
         else:
             return False
         self.epoch, self.version = frame["epoch"], frame["version"]
         return True
 
-    def _paint(self, lists: dict[str, Any]) -> None:
+    def _set_statuses(self, lists: dict[str, Any]) -> None:
         for digit, name in enumerate(wire.STATUS_KEYS):
             for seat in lists.get(name, ()):
                 self.statuses[seat] = digit

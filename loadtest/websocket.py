@@ -1,7 +1,7 @@
-"""WebSocket frames as a client reads and writes them (RFC 6455). Pure: bytes in, messages out, whatever the cuts.
+"""WebSocket frames as a client reads and writes them (RFC 6455). No I/O: bytes in, messages out, in any chunks.
 
-``realtime`` and the official clients use well-kept libraries; ten thousand clients in one process can't afford one
-object of theirs each, and need next to nothing of what they do.
+``realtime`` and the official clients use maintained libraries. Ten thousand clients in one process can't afford a
+library's objects for each connection, and need very little of its function.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import random
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""The map of the largest layout is 67 kB; a peer that sends more than this is no seat map server."""
+"""The map of the largest layout has 67 kB. A server that sends more than this limit is not a TickingTickets node."""
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _CONTINUATION, _DATA, _CONTROL = 0, (TEXT, BINARY), (CLOSE, PING, PONG)
 _FINAL = 0x80
 
 
 class ProtocolError(Exception):
-    """What the server sent is not WebSocket as a client may hear it."""
+    """The server sent something that RFC 6455 does not allow it to send."""
 
 
 def masked(opcode: int, payload: bytes) -> bytes:
-    """Return one whole frame from client to server; clients must mask, with a key that nobody can foresee."""
+    """Return one complete frame from client to server, masked with a random key as the RFC requires of clients."""
     size = len(payload)
     if size < 126:
         head = bytes((_FINAL | opcode, 0x80 | size))
@@ -35,21 +35,21 @@ def masked(opcode: int, payload: bytes) -> bytes:
 
 
 class FrameReader:
-    """Turns what came from the socket into whole messages: ``(opcode, payload)``, control frames too."""
+    """Reassembles the bytes of a socket into messages ``(opcode, payload)``, control frames included."""
 
     __slots__ = ("_opcode", "_parts", "_rest", "_size")
 
     def __init__(self) -> None:
-        """Start at a frame's beginning."""
+        """The first byte to be fed is the first of a frame."""
         self._rest = b""
         self._opcode = 0
         self._parts: list[bytes] = []
         self._size = 0
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Return the messages that are complete now; raise ``ProtocolError`` for what no server may send."""
+        """Return the messages that ``data`` completes. Raises ``ProtocolError`` for what a server must not send."""
         size = len(data)
-        # Nearly always: one short text frame, whole.
+        # Fast path for the usual case: one short, complete text frame.
         if not self._rest and not self._opcode and size > 1 and data[0] == 0x81:
             if data[1] < 126 and size == data[1] + 2:
                 return [(TEXT, data[2:])]
@@ -70,7 +70,7 @@ class FrameReader:
                     break
                 size = int.from_bytes(data[at + 2 : start], "big")
             if size + self._size > MAX_MESSAGE_BYTES:
-                raise ProtocolError("a message that is too large")
+                raise ProtocolError("a message above the size limit")
             if end - start < size:
                 break
             message = self._frame(data[at] & 0x0F, bool(data[at] & _FINAL), data[start : start + size])
@@ -83,16 +83,16 @@ class FrameReader:
     def _frame(self, opcode: int, final: bool, payload: bytes) -> tuple[int, bytes] | None:
         if opcode in _CONTROL:
             if not final or len(payload) > 125:
-                raise ProtocolError("a control frame in parts")
+                raise ProtocolError("a fragmented control frame")
             return opcode, payload
         if opcode in _DATA:
             if self._opcode:
-                raise ProtocolError("a message within another")
+                raise ProtocolError("a message inside a fragmented one")
             if final:
                 return opcode, payload
             self._opcode = opcode
         elif opcode != _CONTINUATION or not self._opcode:
-            raise ProtocolError(f"a frame of kind {opcode}")
+            raise ProtocolError(f"a frame with opcode {opcode}")
         self._parts.append(payload)
         self._size += len(payload)
         if not final:

@@ -1,1 +1,1 @@
-"""Crowds: viewers, buyers and pollers by the thousand against any installation, in several processes, and a verdict."""
+"""Thousands of viewers, buyers and pollers against any installation, in several processes, with checks at the end."""

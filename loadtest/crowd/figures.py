@@ -1,7 +1,7 @@
-"""What is measured: counts, gauges and histograms by the second. Bounded, mergeable, plain JSON between processes.
+"""Counts, gauges and histograms by the second: bounded, mergeable, sent as plain JSON between processes.
 
-A histogram has fixed buckets, each 4.4 % wider than the one before: a percentile is at most that much too high, never
-too low. (The well-kept library for it takes 7 us a value; a crowd makes 40,000 values a second.)
+A histogram has fixed buckets, each 4.4 % wider than the one before, so a percentile is at most 4.4 % too high and never
+too low. (The maintained library for HDR histograms takes 7 us a value; a crowd produces 40,000 values a second.)
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from typing import Any
 BUCKETS_PER_OCTAVE = 16
 _SCALE = BUCKETS_PER_OCTAVE / math.log(2)
 MAX_BUCKET = 32 * BUCKETS_PER_OCTAVE
-"""Values end at about 70 minutes."""
+"""The last bucket; it holds everything above about 70 minutes."""
 MAX_BINS = 1_200
-"""A run's plots have at most so many points: longer runs get wider bins."""
+"""Bound on the points of a plot; the bins of a longer run are wider."""
 
 
 class Histogram:
-    """How often each duration came; values in milliseconds."""
+    """Number of values by bucket; values are in milliseconds."""
 
     __slots__ = ("counts",)
 
     def __init__(self, counts: dict[int, int] | None = None) -> None:
-        """Start empty, or with what ``counts`` of another had."""
+        """Start empty, or with the ``counts`` of another histogram."""
         self.counts: Counter[int] = Counter(counts or {})
 
     def add(self, ms: float, times: int = 1) -> None:
-        """Count a duration; what is below a microsecond is one."""
+        """Count a duration. Anything below a microsecond counts as one."""
         us = ms * 1000
         bucket = 0 if us <= 1 else min(MAX_BUCKET, math.ceil(math.log(us) * _SCALE - 1e-9))
         self.counts[bucket] += times
 
     def add_number(self, number: int) -> None:
-        """Count a small whole number instead of a duration; read it with ``number_at``."""
+        """Count a small integer instead of a duration; read it with ``number_at``."""
         self.add((number + 1) / 1000)
 
     def number_at(self, share: float) -> int | None:
-        """Return the number that ``share`` (0..1) of all do not exceed."""
+        """Return the integer that ``share`` (0..1) of all values do not exceed."""
         value = self.percentile(share)
         return None if value is None else round(value * 1000) - 1
 
     def merge(self, other: Histogram) -> None:
-        """Take all that another has counted."""
+        """Add the values of another histogram."""
         self.counts.update(other.counts)
 
     @property
@@ -70,7 +70,7 @@ def upper_ms(bucket: int) -> float:
 
 @dataclass(slots=True)
 class Bin:
-    """What happened in one stretch of time. Of a gauge the last word counts; each process names its own."""
+    """The figures of one interval. The last value of a gauge counts; names end in the number of their process."""
 
     counts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Bin:
     times: defaultdict[str, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
 
     def merge(self, other: Bin) -> None:
-        """Take all that another bin has; its gauges are later ones."""
+        """Add the figures of another bin, whose gauges replace those of this one."""
         self.counts.update(other.counts)
         self.errors.update(other.errors)
         self.gauges.update(other.gauges)
@@ -86,9 +86,9 @@ class Bin:
             self.times[name].merge(histogram)
 
     def gauge(self, name: str) -> float | None:
-        """Return the sum of a gauge over all processes, None where nobody has told it."""
-        told = [value for each, value in self.gauges.items() if each.rstrip("0123456789").rstrip() == name]
-        return sum(told) if told else None
+        """Return the sum of a gauge over all processes; None if no process reported it."""
+        values = [value for each, value in self.gauges.items() if each.rstrip("0123456789").rstrip() == name]
+        return sum(values) if values else None
 
     def document(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -97,7 +97,7 @@ class Bin:
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Bin:
-        """Read back what ``document`` made."""
+        """Return the bin that ``document`` was made from."""
         made = cls(Counter(document["counts"]), Counter(document["errors"]), dict(document["gauges"]))
         for name, counts in document["times"].items():
             made.times[name] = Histogram(dict(counts))
@@ -105,16 +105,16 @@ class Bin:
 
 
 class Series:
-    """A run's bins from its beginning on, all equally wide, never more than ``MAX_BINS``."""
+    """A run's bins from its beginning on, of equal width and at most ``MAX_BINS``."""
 
     def __init__(self) -> None:
-        """Start with bins of a second."""
+        """Bins are one second wide at first."""
         self.width_s = 1
         self.bins: list[Bin] = []
         self.whole = Bin()
 
     def add(self, second: float, what: Bin) -> None:
-        """Take what happened in a second since the beginning."""
+        """Add the figures of one second; ``second`` counts from the beginning of the run."""
         self.whole.merge(what)
         while second // self.width_s >= MAX_BINS:
             self._widen()
@@ -124,15 +124,15 @@ class Series:
         self.bins[at].merge(what)
 
     def growth(self, gauge: str) -> float | None:
-        """Return by which share a gauge is higher in the last quarter than in the second; None where it can't be told.
+        """Return the growth of a gauge from the run's second quarter to its last, as a share; None with too few values.
 
-        The first quarter is for people to arrive. Medians, so that a moment says nothing.
+        The first quarter is left out because people are still arriving. Medians ignore short peaks.
         """
-        told = [value for each in self.bins if (value := each.gauge(gauge)) is not None]
-        quarter = len(told) // 4
+        values = [value for each in self.bins if (value := each.gauge(gauge)) is not None]
+        quarter = len(values) // 4
         if quarter < 2:
             return None
-        return median(told[-quarter:]) / median(told[quarter : 2 * quarter]) - 1
+        return median(values[-quarter:]) / median(values[quarter : 2 * quarter]) - 1
 
     def _widen(self) -> None:
         merged = []

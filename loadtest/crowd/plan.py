@@ -1,20 +1,21 @@
-"""What a run is to do: made by the command line, read by every worker process. Times in seconds."""
+"""What a run does: made by the command line, read by every worker process. Times are in seconds."""
 
 from __future__ import annotations
 
+import random
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 GRACE_S = 90.0
-"""A run that has not ended by itself this long after its time is ended."""
+"""A run that is still going this long after its planned end is stopped."""
 MAX_VIEWERS_PER_PROCESS = 15_000
 """A process may have 20,000 files open."""
 
 
 class ShowPlan(Struct, frozen=True):
-    """A show that the crowd comes for."""
+    """A show of the target that the crowd uses."""
 
     id: str
     seats: int
@@ -23,17 +24,18 @@ class ShowPlan(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """One run. Numbers of people are for the whole run; ``part`` gives each process its own."""
+    """One run. Numbers of people are totals of the run; ``share`` gives each process its part."""
 
     command: str
     urls: list[str]
     shows: list[ShowPlan]
     seconds: float
-    """From the first arrival to the last word, before maps are compared."""
+    """From the first arrival until people stop; the comparison of maps comes after it."""
     begin: float = 0.0
-    """Monotonic time of the run's beginning; the same clock in all processes of a machine."""
+    """Monotonic time of the run's beginning; all processes of a machine read the same clock."""
     processes: int = 1
     number: int = 0
+    """Which of the processes this is, from 0."""
     seed: int = 0
     connects_per_s: float = 1000.0
     demo_payments: bool = False
@@ -60,5 +62,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     ask_s: float = 0.05
 
     def share(self, people: int) -> range:
-        """Return the numbers of the people of this process, of so many."""
+        """Return the numbers of those of ``people`` that this process simulates."""
         return range(self.number, people, self.processes)
+
+
+def arrivals(count: int, over_s: float, curve: str, rng: random.Random) -> list[float]:
+    """Return ``count`` arrival times (s from the beginning, ascending) within ``over_s``.
+
+    ``curve`` is ``even``, or ``rush``: half of the people come in the first fifth.
+    """
+    if curve == "rush":
+        return sorted(min(rng.expovariate(3.5), 1.0) * over_s for _ in range(count))
+    return sorted(rng.random() * over_s for _ in range(count))

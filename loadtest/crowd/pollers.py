@@ -1,4 +1,4 @@
-"""Pollers: those who refresh over HTTP, with the ETag that they were given."""
+"""Pollers: people who refresh the seat map over HTTP, with the ETag of their last answer."""
 
 from __future__ import annotations
 
@@ -8,41 +8,40 @@ import time
 import aiohttp
 import orjson
 
+from loadtest.crowd.context import WorkerContext
 from loadtest.crowd.plan import ShowPlan
-from loadtest.crowd.viewers import Stage
 
 
 class Poller:
-    """Asks for one show's map every ``plan.poll_s`` (0: again at once)."""
+    """Requests one show's map every ``plan.poll_s`` (0: without a pause)."""
 
-    def __init__(self, stage: Stage, number: int, show: ShowPlan, http: aiohttp.ClientSession) -> None:
+    def __init__(self, context: WorkerContext, number: int, show: ShowPlan, http: aiohttp.ClientSession) -> None:
         """``number`` spreads pollers over nodes."""
-        self._stage = stage
-        self._show = show
+        self._context = context
         self._http = http
-        self._url = f"{stage.endpoint(number).url}/api/v1/shows/{show.id}/seats"
+        self._url = f"{context.endpoint(number).url}/api/v1/shows/{show.id}/seats"
         self._etag = ""
 
     async def run(self) -> None:
         """Poll until the run ends or this is cancelled."""
-        every = self._stage.plan.poll_s
-        await asyncio.sleep(self._stage.rng.uniform(0, every))
-        while not self._stage.ending:
-            begun = self._stage.loop.time()
+        every = self._context.plan.poll_s
+        await asyncio.sleep(self._context.rng.uniform(0, every))
+        while not self._context.ending:
+            begun = self._context.loop.time()
             wait_s = await self._poll()
-            # Whoever is late asks at once, but does not make up for what it missed.
-            await asyncio.sleep(max(wait_s, begun + every - self._stage.loop.time(), 0))
+            # After a late answer the next request follows at once, but skipped ones are not made up for.
+            await asyncio.sleep(max(wait_s, begun + every - self._context.loop.time(), 0))
 
     async def _poll(self) -> float:
-        """Ask once; return how long (s) the server wants to be left alone."""
+        """Send one request; return how long (s) the server wants the client to wait."""
         headers = {"If-None-Match": self._etag} if self._etag else {}
         asked = time.monotonic()
-        now = self._stage.now
+        now = self._context.bin
         try:
             async with self._http.get(self._url, headers=headers) as response:
                 body = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            self._stage.error(f"http: {type(error).__name__}")
+            self._context.count_error(f"http: {type(error).__name__}")
             return 0.5
         if response.status == 304:
             now.counts["polls unchanged"] += 1
@@ -51,15 +50,15 @@ class Poller:
             now.counts["polls changed"] += 1
             now.counts["bytes"] += len(body)
         else:
-            return self._refused(response.status, body)
+            return self._count_refusal(response.status, body)
         now.times["poll"].add((time.monotonic() - asked) * 1000)
         return 0.0
 
-    def _refused(self, status: int, body: bytes) -> float:
+    def _count_refusal(self, status: int, body: bytes) -> float:
         try:
             error = orjson.loads(body)["error"]
         except (ValueError, LookupError, TypeError):
-            self._stage.error(f"http {status}")
+            self._context.count_error(f"http {status}")
             return 0.5
-        self._stage.error(error["code"])
+        self._context.count_error(error["code"])
         return float(error.get("retry_after_ms", 500)) / 1000

@@ -1,4 +1,4 @@
-"""A run: worker processes started, listened to, brought to their end in time; what they measured, put together."""
+"""Coordinates a run: starts the worker processes, merges what they measure, and ends them in time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,58 +15,37 @@ import aiohttp
 import msgspec
 import orjson
 
-from loadtest.crowd import target
+from loadtest.crowd import nodes
 from loadtest.crowd.figures import Bin, Series
-from loadtest.crowd.judge import Claim, Judge
+from loadtest.crowd.final_maps import read_snapshot
+from loadtest.crowd.outcome import Outcome
+from loadtest.crowd.ownership import Claim, OwnershipCheck
 from loadtest.crowd.person import Layouts
 from loadtest.crowd.plan import GRACE_S, Plan
-from loadtest.crowd.settle import snapshot
 
 START_S = 1.5
-"""Workers have read their plan and are ready by then."""
+"""Time for a worker to start and read its plan."""
 LINE_BYTES = 64 * 1024 * 1024
-NODES_WATCHED = 16
-MOST_GROWTH = 0.05
-"""A soak in which the servers' memory grows by more of itself has found a leak."""
-LONG_S = 600.0
-"""In a shorter soak that is only a note: memory finds its level in minutes."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run came to. ``wrong`` is empty when everything that anybody was told was true and could be checked."""
-
-    plan: Plan
-    series: Series
-    began: datetime
-    took_s: float = 0.0
-    wrong: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    maps_right: int = 0
-    seats_checked: int = 0
-
-    @property
-    def passed(self) -> bool:
-        """Whether the run measured something and found nothing wrong."""
-        return not self.wrong
+NODES_SAMPLED = 16
+"""Bound on the nodes whose /metrics are read each second."""
 
 
 class Run:
     """One run. ``progress`` is called about once a second."""
 
     def __init__(self, plan: Plan, progress: Callable[[Run], None], operator_key: str = "") -> None:
-        """Nothing happens before ``run``. With the operators' key nothing is for sale before the doors open.
+        """With the operators' key, sales are paused until ``plan.doors_s``.
 
-        It is no part of the plan: that goes into the report.
+        The key is not in the plan, because the plan is printed in the report.
         """
         self._operator_key = operator_key
         self.plan = msgspec.structs.replace(plan, begin=time.monotonic() + START_S + 0.3 * plan.processes)
         self.series = Series()
-        self.judge = Judge()
+        self.ownership = OwnershipCheck()
         self.outcome = Outcome(self.plan, self.series, datetime.now().astimezone())
         self._progress = progress
-        self._quiet = 0
-        self._all_quiet = asyncio.Event()
+        self._idle_workers = 0
+        self._all_idle = asyncio.Event()
         self._cpu: dict[str, tuple[float, float]] = {}
 
     @property
@@ -76,28 +54,31 @@ class Run:
         return max(0.0, time.monotonic() - self.plan.begin)
 
     async def run(self) -> Outcome:
-        """Run to the end; a worker that does not come to one is stopped, and said to be wrong."""
+        """Run to the end. A worker that does not end in time is killed, and reported as a failure."""
         until = self.plan.begin + self.plan.seconds + GRACE_S
         timeout = aiohttp.ClientTimeout(total=10.0)
         async with aiohttp.ClientSession(timeout=timeout) as http:
-            watching = asyncio.create_task(self._watch(http))
-            doors = asyncio.create_task(self._doors(http))
+            sampling = asyncio.create_task(self._sample_nodes(http))
+            doors = asyncio.create_task(self._control_sales(http))
             try:
                 async with asyncio.timeout(max(1.0, until - time.monotonic())):
-                    workers = [self._work(number) for number in range(self.plan.processes)]
+                    workers = [self._run_worker(number) for number in range(self.plan.processes)]
                     await asyncio.gather(*workers)
             except TimeoutError:
-                self.outcome.wrong.append(f"the run had not ended {GRACE_S:g} s after its time")
+                self.outcome.failures.append(f"the run had not ended {GRACE_S:g} s after its planned time")
             finally:
-                watching.cancel()
+                sampling.cancel()
                 doors.cancel()
-                await asyncio.gather(watching, doors, return_exceptions=True)
-            await self._sold(http)
-        self._conclude()
+                await asyncio.gather(sampling, doors, return_exceptions=True)
+            await self._check_bookings(http)
+        self.outcome.duration_s = self.elapsed_s
+        self.outcome.claims_checked = self.ownership.checked
+        self.outcome.failures += self.ownership.violations
+        self.outcome.conclude()
         return self.outcome
 
     # --- workers --------------------------------------------------------------------------------------------------
-    async def _work(self, number: int) -> None:
+    async def _run_worker(self, number: int) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -114,17 +95,18 @@ class Run:
             await process.stdin.drain()
             ended = False
             async for line in process.stdout:
-                told = orjson.loads(line)
-                self._take(told)
-                if "quiet" in told:
-                    await self._all_quiet.wait()
-                    process.stdin.write(b"settle\n")
-                ended = ended or "right" in told
+                message = orjson.loads(line)
+                self._on_message(message)
+                if "idle" in message:
+                    await self._all_idle.wait()
+                    process.stdin.write(b"compare\n")
+                ended = ended or "maps_verified" in message
             await process.wait()
             if not ended:
-                words = (await errors).decode(errors="replace").strip().splitlines()
-                self.outcome.wrong.append(f"a load process ended early: {words[-1] if words else 'without a word'}")
-                self._one_is_quiet()
+                output = (await errors).decode(errors="replace").strip().splitlines()
+                reason = output[-1] if output else "no error output"
+                self.outcome.failures.append(f"a load process ended early: {reason}")
+                self._count_idle_worker()
         finally:
             errors.cancel()
             if process.returncode is None:
@@ -132,57 +114,39 @@ class Run:
                     process.kill()
                 await process.wait()
 
-    def _one_is_quiet(self) -> None:
-        self._quiet += 1
-        if self._quiet >= self.plan.processes:
-            self._all_quiet.set()
+    def _count_idle_worker(self) -> None:
+        self._idle_workers += 1
+        if self._idle_workers >= self.plan.processes:
+            self._all_idle.set()
 
-    def _take(self, told: dict[str, Any]) -> None:
-        if "second" in told:
-            self.series.add(told["second"], Bin.of(told["bin"]))
-            for show, seats, hold, asked, until_told, until, booked in told["grips"]:
-                end = float("inf") if booked else until
-                self.judge.take(show, seats, Claim(hold, asked, until_told, end))
-        elif "quiet" in told:
-            self._one_is_quiet()
+    def _on_message(self, message: dict[str, Any]) -> None:
+        if "second" in message:
+            self.series.add(message["second"], Bin.of(message["bin"]))
+            for show, seats, hold, asked, answered, until, booked in message["holds"]:
+                self.ownership.add(show, seats, Claim(hold, asked, answered, float("inf") if booked else until))
+        elif "idle" in message:
+            self._count_idle_worker()
         else:
-            self.outcome.maps_right += told["right"]
-            self.outcome.wrong += told["wrong"]
+            self.outcome.maps_verified += message["maps_verified"]
+            self.outcome.failures += message["failures"]
 
-    # --- beside them ----------------------------------------------------------------------------------------------
-    async def _watch(self, http: aiohttp.ClientSession) -> None:
-        """Show how it goes, and read the nodes' own figures, once a second."""
+    # --- the nodes ------------------------------------------------------------------------------------------------
+    async def _sample_nodes(self, http: aiohttp.ClientSession) -> None:
+        """Show progress and read the nodes' metrics, once a second."""
         while True:
             self._progress(self)
-            urls = self.plan.urls[:NODES_WATCHED]
-            found = await asyncio.gather(*(target.metrics(http, url) for url in urls))
+            urls = self.plan.urls[:NODES_SAMPLED]
+            found = await asyncio.gather(*(nodes.read_metrics(http, url) for url in urls))
             if time.monotonic() >= self.plan.begin and any(found):
                 self.series.add(min(self.elapsed_s, self.plan.seconds), Bin(gauges=self._gauges(urls, found)))
             await asyncio.sleep(1.0)
 
-    async def _doors(self, http: aiohttp.ClientSession) -> None:
-        """Pause sales until the doors open, or the run ends before that."""
-        if not self._operator_key:
-            return
-        await self._operate(http, "pause")
-        if self.outcome.wrong:
-            return
-        try:
-            await asyncio.sleep(self.plan.begin + self.plan.doors_s - time.monotonic())
-        finally:
-            await self._operate(http, "open")
-
-    async def _operate(self, http: aiohttp.ClientSession, verb: str) -> None:
-        for show in self.plan.shows:
-            failed = await target.operate(http, self.plan.urls[0], show.id, verb, self._operator_key)
-            if failed:
-                self.outcome.wrong.append(f"{show.id}: could not {verb} its sales: {failed}")
-
     def _gauges(self, urls: list[str], found: list[dict[str, float]]) -> dict[str, float]:
+        """Sum the nodes' metrics; of CPU, as a share of a core, take the busiest node."""
         gauges: defaultdict[str, float] = defaultdict(float)
         now = time.monotonic()
         for url, known in zip(urls, found, strict=True):
-            for name in ("memory", "behind", "connections"):
+            for name in ("memory", "lagging", "connections"):
                 if name in known:
                     gauges[f"server {name}"] += known[name]
             if "cpu" in known:
@@ -193,55 +157,33 @@ class Run:
                     gauges["server cpu"] = max(gauges["server cpu"], share)
         return dict(gauges)
 
-    async def _sold(self, http: aiohttp.ClientSession) -> None:
-        """Hold what buyers were told against the map."""
+    async def _control_sales(self, http: aiohttp.ClientSession) -> None:
+        """Pause sales now and open them at ``plan.doors_s``, or when the run ends before that."""
+        if not self._operator_key:
+            return
+        await self._operate(http, "pause")
+        if self.outcome.failures:
+            return
+        try:
+            await asyncio.sleep(self.plan.begin + self.plan.doors_s - time.monotonic())
+        finally:
+            await self._operate(http, "open")
+
+    async def _operate(self, http: aiohttp.ClientSession, verb: str) -> None:
+        for show in self.plan.shows:
+            reason = await nodes.operate(http, self.plan.urls[0], show.id, verb, self._operator_key)
+            if reason:
+                self.outcome.failures.append(f"{show.id}: could not {verb} its sales: {reason}")
+
+    async def _check_bookings(self, http: aiohttp.ClientSession) -> None:
+        """Compare the bookings that buyers were told with the map."""
         layouts = Layouts(self.plan.urls[0], http)
         for show in self.plan.shows:
-            if not self.judge.booked[show.id]:
+            if not self.ownership.booked[show.id]:
                 continue
-            found = await snapshot(http, self.plan.urls[0], show)
+            found = await read_snapshot(http, self.plan.urls[0], show)
             if found is None:
-                self.outcome.wrong.append(f"{show.id}: the map could not be read in the end")
+                self.outcome.failures.append(f"{show.id}: the map could not be read at the end")
                 continue
             ids = await layouts.seat_ids(show)
-            self.judge.sold(show.id, dict(zip(ids, found.statuses, strict=True)))
-
-    def _conclude(self) -> None:
-        outcome, whole = self.outcome, self.series.whole
-        outcome.took_s = self.elapsed_s
-        outcome.seats_checked = self.judge.checked
-        outcome.wrong += self.judge.violations
-        if whole.counts["versions fell"]:
-            outcome.wrong.append(f"{whole.counts['versions fell']} times a viewer was sent an older version")
-        if not any(name in whole.times for name in ("join", "hold", "poll")):
-            outcome.wrong.append("nothing could be measured: no viewer, buyer or poller got an answer")
-        outcome.notes += _notes(self.plan, whole, self.series)
-        if self.plan.command == "soak" and (growth := self.series.growth("server memory")) is not None:
-            words = f"The servers' memory changed by {growth:+.1%} from the second quarter of the time to the last."
-            (outcome.wrong if growth > MOST_GROWTH and outcome.took_s >= LONG_S else outcome.notes).append(words)
-
-
-def _notes(plan: Plan, whole: Bin, series: Series) -> list[str]:
-    """Say what a reader of the figures must know."""
-    notes = []
-    if plan.buyers and not plan.demo_payments:
-        notes.append("The target has no demo payment service: buyers held and released seats, and booked none.")
-    if whole.counts["probes from the question"]:
-        notes.append(
-            "The clocks of this machine and of the servers differ: staleness is counted from the moment a change was "
-            "asked for, and so is an upper bound."
-        )
-    if whole.counts["missed"]:
-        notes.append(
-            f"{whole.counts['missed']:,} times a viewer had a change only after 10 s or never; counted as 10 s."
-        )
-    busy = [bin.gauges[name] / series.width_s for bin in series.bins for name in bin.gauges if "load cpu" in name]
-    if busy and sorted(busy)[len(busy) // 2] > 0.9:
-        notes.append("The load processes were busy themselves: add --processes, or the figures are partly theirs.")
-    if whole.counts["no seat to probe"] and "staleness" not in whole.times:
-        notes.append("Staleness was not measured: no seat was free that could be held to see when viewers have it.")
-    if whole.errors["rate_limited"]:
-        notes.append(
-            f"{whole.errors['rate_limited']:,} requests were refused as rate_limited; the crowd waited as it was told."
-        )
-    return notes
+            self.ownership.compare_with_map(show.id, dict(zip(ids, found.statuses, strict=True)))

@@ -1,7 +1,7 @@
-"""One process of a crowd: ``python -m loadtest.crowd.worker``. Started by the run; not for people.
+"""One process of a crowd: ``python -m loadtest.crowd.worker``, started by ``loadtest.crowd.run``.
 
-It reads a plan (one line of JSON) and writes a line a second of what happened; then ``quiet``; when told ``settle`` it
-compares maps, writes the outcome, and ends. It also ends when its input does.
+It reads a plan from stdin (one line of JSON) and writes a line of JSON to stdout for each second. Then it writes
+``idle``; when it reads ``compare`` it compares the maps, writes the result and exits. It also exits when stdin ends.
 """
 
 from __future__ import annotations
@@ -19,36 +19,39 @@ import msgspec
 import orjson
 import uvloop
 
-from loadtest.crowd.board import Board
+from loadtest.connection import Endpoint
 from loadtest.crowd.buyers import Buyer
+from loadtest.crowd.context import WorkerContext
 from loadtest.crowd.figures import Bin
+from loadtest.crowd.final_maps import FinalMapCheck
+from loadtest.crowd.map_store import MapStore
 from loadtest.crowd.person import Layouts, Person
-from loadtest.crowd.plan import GRACE_S, Plan
+from loadtest.crowd.plan import GRACE_S, Plan, arrivals
 from loadtest.crowd.pollers import Poller
 from loadtest.crowd.prober import Prober
-from loadtest.crowd.settle import Settling
 from loadtest.crowd.slow import SlowViewer
-from loadtest.crowd.viewers import Stage, Viewer, arrivals
-from loadtest.link import Endpoint
+from loadtest.crowd.viewers import Viewer
 
 HTTP_S = 15.0
-LET_GO_S = 15.0
+RELEASE_S = 15.0
+"""Time at the end for releasing all holds."""
 
 
-def say(what: dict[str, Any]) -> None:
-    """Write a line to the run."""
-    sys.stdout.buffer.write(orjson.dumps(what, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+def write_message(message: dict[str, Any]) -> None:
+    """Send a message to the run."""
+    sys.stdout.buffer.write(orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS) + b"\n")
     sys.stdout.buffer.flush()
 
 
 class Worker:
-    """The crowd of this process."""
+    """The part of the crowd that this process simulates."""
 
     def __init__(self, plan: Plan, http: aiohttp.ClientSession) -> None:
-        """Must be made on the loop."""
+        """Create it on the running event loop."""
         self._plan = plan
         self._http = http
-        self._stage = Stage(plan, [Endpoint.of(url) for url in plan.urls], Board({s.id: s.seats for s in plan.shows}))
+        endpoints = [Endpoint.of(url) for url in plan.urls]
+        self._context = WorkerContext(plan, endpoints, MapStore({show.id: show.seats for show in plan.shows}))
         self._layouts = Layouts(plan.urls[0], http)
         self._viewers: list[Viewer] = []
         self._persons: list[Person] = []
@@ -56,48 +59,49 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cpu = time.process_time()
 
-    async def run(self, settle: asyncio.Event) -> None:
-        """Do what is planned, from the first arrival to the verdict."""
-        plan, loop = self._plan, self._stage.loop
+    async def run(self, compare: asyncio.Event) -> None:
+        """Carry out the plan, from the first arrival to the comparison of maps, which waits for ``compare``."""
+        plan, loop = self._plan, self._context.loop
         begin = loop.time() + plan.begin - time.monotonic()
-        self._people(begin)
+        self._schedule_people(begin)
         second = 0
         while second < plan.seconds:
             second += 1
             await asyncio.sleep(max(0.0, begin + second - loop.time()))
-            self._tell(second - 1, (loop.time() - begin - second) * 1000)
-        await self._calm()
-        self._tell(second, 0.0)
-        say({"quiet": True})
-        await settle.wait()
-        settling = Settling(plan, self._viewers, self._http)
-        await settling.run()
-        self._tell(second, 0.0)
-        say({"right": settling.right, "wrong": settling.wrong})
+            self._report(second - 1, (loop.time() - begin - second) * 1000)
+        await self._stop_actions()
+        self._report(second, 0.0)
+        write_message({"idle": True})
+        await compare.wait()
+        maps = FinalMapCheck(plan, self._viewers, self._http)
+        await maps.run()
+        self._report(second, 0.0)
+        write_message({"maps_verified": maps.verified, "failures": maps.failures})
 
-    def _people(self, begin: float) -> None:
-        plan, stage, loop = self._plan, self._stage, self._stage.loop
+    def _schedule_people(self, begin: float) -> None:
+        plan, context, loop = self._plan, self._context, self._context.loop
         mine = list(plan.share(plan.viewers))
-        for number, at in zip(mine, arrivals(len(mine), plan.arrive_s, plan.curve, stage.rng), strict=True):
-            self._comes(Viewer(stage, number, plan.shows[number % len(plan.shows)]), begin + at)
+        for number, at in zip(mine, arrivals(len(mine), plan.arrive_s, plan.curve, context.rng), strict=True):
+            self._add_viewer(Viewer(context, number, plan.shows[number % len(plan.shows)]), begin + at)
         for number in plan.share(plan.slow):
-            self._comes(SlowViewer(stage, number, plan.shows[number % len(plan.shows)]), begin + stage.rng.random())
+            viewer = SlowViewer(context, number, plan.shows[number % len(plan.shows)])
+            self._add_viewer(viewer, begin + context.rng.random())
         for number in plan.share(plan.buyers):
-            buyer = Buyer(self._person(f"b{number}", number), plan.shows[number % len(plan.shows)], self._http)
+            buyer = Buyer(self._add_person(f"b{number}", number), plan.shows[number % len(plan.shows)], self._http)
             self._start(buyer.run(), begin + plan.doors_s - loop.time())
         for number in plan.share(plan.pollers):
-            self._start(Poller(stage, number, plan.shows[number % len(plan.shows)], self._http).run(), 0.0)
+            self._start(Poller(context, number, plan.shows[number % len(plan.shows)], self._http).run(), 0.0)
         if self._viewers and plan.probe_s:
-            self._prober = Prober(stage, self._viewers, self._person(f"p{plan.number}", plan.number))
+            self._prober = Prober(context, self._viewers, self._add_person(f"p{plan.number}", plan.number))
             self._start(self._prober.run(), begin + plan.doors_s - loop.time())
 
-    def _comes(self, viewer: Viewer, at: float) -> None:
+    def _add_viewer(self, viewer: Viewer, at: float) -> None:
         self._viewers.append(viewer)
-        self._stage.loop.call_at(at, viewer.come)
+        self._context.loop.call_at(at, viewer.connect)
 
-    def _person(self, name: str, turn: int) -> Person:
-        # Names are new for each run: requests are told apart by them.
-        person = Person(self._stage, self._layouts, f"{name}-{os.getpid()}-{self._plan.seed}", turn)
+    def _add_person(self, name: str, turn: int) -> Person:
+        # Request ids are made from names, so names must differ from those of earlier runs.
+        person = Person(self._context, self._layouts, f"{name}-{os.getpid()}-{self._plan.seed}", turn)
         self._persons.append(person)
         return person
 
@@ -109,13 +113,13 @@ class Worker:
             finally:
                 work.close()
 
-        self._tasks.add(self._stage.loop.create_task(later()))
+        self._tasks.add(self._context.loop.create_task(later()))
 
-    async def _calm(self) -> None:
-        """End all business; what is held is let go."""
-        self._stage.ending = True
+    async def _stop_actions(self) -> None:
+        """End all purchases, polls and probes, and release what is held; connections stay."""
+        self._context.ending = True
         for viewer in self._viewers:
-            viewer.calm()
+            viewer.stop_actions()
         for task in self._tasks:
             task.cancel()
         for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -123,16 +127,17 @@ class Worker:
                 raise ended
         if self._prober is not None:
             await self._prober.close()
-        held = [(person, hold) for person in self._persons for hold in person.grips if hold not in person.confirming]
+        held = [(person, hold) for person in self._persons for hold in person.held if hold not in person.confirming]
         try:
-            async with asyncio.timeout(LET_GO_S):
-                await asyncio.gather(*(person.let_go(hold) for person, hold in held if person.link is not None))
+            async with asyncio.timeout(RELEASE_S):
+                await asyncio.gather(*(person.release(hold) for person, hold in held if person.connection is not None))
         except TimeoutError:
-            self._stage.error("no answer")
+            self._context.count_error("no answer")
 
-    def _tell(self, second: int, late_ms: float) -> None:
-        now, self._stage.now = self._stage.now, Bin()
-        newest = self._stage.board.newest
+    def _report(self, second: int, late_ms: float) -> None:
+        """Write the figures of a second, and start those of the next."""
+        now, self._context.bin = self._context.bin, Bin()
+        newest = self._context.maps.newest
         watching = 0
         for viewer in self._viewers:
             state = viewer.state
@@ -145,22 +150,23 @@ class Worker:
         now.gauges = {f"viewers {self._plan.number}": watching}
         if second < self._plan.seconds:
             now.gauges |= {f"load cpu {self._plan.number}": self._cpu - cpu, f"load late {self._plan.number}": late_ms}
-        grips = []
+        holds = []
         for person in self._persons:
-            grips += [grip.document() for grip in person.ended]
+            holds += [held.document() for held in person.ended]
             person.ended.clear()
-        say({"second": second, "bin": now.document(), "grips": grips})
+        write_message({"second": second, "bin": now.document(), "holds": holds})
 
     async def close(self) -> None:
-        """Leave."""
+        """Disconnect everybody."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._stage.close()
+        await self._context.close()
         for viewer in self._viewers:
-            viewer.go()
+            viewer.leave()
         for person in self._persons:
             person.close()
+        # The transports write their last frames in later turns of the loop.
         await asyncio.sleep(0.1)
 
 
@@ -169,25 +175,25 @@ async def _main() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     plan = msgspec.json.decode(await reader.readline(), type=Plan)
-    settle = asyncio.Event()
+    compare = asyncio.Event()
 
-    async def told() -> None:
-        if await reader.readline() != b"settle\n":
-            os._exit(1)  # whoever started us is gone
-        settle.set()
+    async def read_commands() -> None:
+        if await reader.readline() != b"compare\n":
+            os._exit(1)  # the parent process is gone
+        compare.set()
         await reader.read()
         os._exit(1)
 
-    listening = loop.create_task(told())
+    reading = loop.create_task(read_commands())
     timeout = aiohttp.ClientTimeout(total=HTTP_S)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
         worker = Worker(plan, http)
         try:
             async with asyncio.timeout(plan.begin - time.monotonic() + plan.seconds + GRACE_S):
-                await worker.run(settle)
+                await worker.run(compare)
         finally:
             await worker.close()
-            listening.cancel()
+            reading.cancel()
 
 
 if __name__ == "__main__":

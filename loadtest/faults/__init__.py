@@ -1,1 +1,1 @@
-"""``python -m loadtest faults``: buyers and viewers while things die, and a verdict on what they were told."""
+"""``python -m loadtest faults``: sell seats while parts of the system fail, then check everything that clients heard."""

@@ -1,16 +1,16 @@
-"""What every client asked and was told, in order, with the time: one JSON object a line, in a file.
+"""Records every request, answer and event of every client, in order and with the time, in a file of JSON lines.
 
 Times are ms since the epoch. ``k`` is the kind of a record, ``c`` the client, ``n`` the number of its request:
 
 | k | further fields |
 | --- | --- |
-| ``conn`` | ``node``: connected; ``owner`` |
-| ``ask`` | ``n``, ``e`` (event), ``p`` (payload) |
-| ``told`` | ``n``, ``e``, ``a``: the answer |
-| ``lost`` | ``n``, ``e``: no answer came; it may have happened or not |
-| ``news`` | ``e``, ``p``: what the server sent by itself |
-| ``fault`` | ``kind``, ``target``, ``region``, ``memory`` (may the master have forgotten something?), ``phase``:
-  ``begin``, ``healed`` or ``back`` (with ``outage_ms``) |
+| ``connected`` | ``node``, ``owner`` |
+| ``request`` | ``n``, ``e`` (event), ``p`` (payload) |
+| ``answer`` | ``n``, ``e``, ``a``: the answer |
+| ``no_answer`` | ``n``, ``e``: no answer arrived; the request may have been carried out or not |
+| ``event`` | ``e``, ``p``: sent by the server without a request |
+| ``fault`` | ``kind``, ``target``, ``region``, ``loses_data`` (may the master have lost data that only it had?), ``phase``:
+  ``begin``, ``healed`` or ``recovered`` (with ``outage_ms``) |
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 
 class History:
-    """Writes the records of one run. ``close`` it before it is read."""
+    """Writes the records of one run. ``close`` it before the file is read."""
 
     def __init__(self, file: Path) -> None:
         """``file`` must not exist yet."""
@@ -35,11 +35,11 @@ class History:
         self._out = file.open("xb")
 
     def add(self, k: str, **fields: Any) -> None:
-        """Add a record of now."""
+        """Add a record with the current time."""
         self._out.write(orjson.dumps({"t": now_ms(), "k": k, **fields}, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:
-        """Write out what is left."""
+        """Flush and close the file."""
         self._out.close()
 
 

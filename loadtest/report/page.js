@@ -1,4 +1,4 @@
-// Shows the figures under the pointer (or the finger); everything else is in the page without it.
+// Shows the values under the pointer. Everything else on the page works without this script.
 for (const plot of document.querySelectorAll('.plot')) {
   const data = JSON.parse(plot.dataset.plot);
   const svg = plot.querySelector('svg');
@@ -11,10 +11,10 @@ for (const plot of document.querySelectorAll('.plot')) {
     const at = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
     let best = 0;
     data.x.forEach((x, n) => { if (Math.abs(x - at) < Math.abs(data.x[best] - at)) best = n; });
-    const told = data.lines.filter((line) => line.v[best] !== null);
-    if (!told.length) { leave(); return; }
+    const shown = data.lines.filter((line) => line.v[best] !== null);
+    if (!shown.length) { leave(); return; }
     tip.replaceChildren(Object.assign(document.createElement('b'), { textContent: data.label[best] }));
-    for (const line of told) {
+    for (const line of shown) {
       const value = line.v[best].toLocaleString('en', { maximumSignificantDigits: 4 });
       const row = Object.assign(document.createElement('div'), { className: `key ${line.css}` });
       row.textContent = `${line.name} ${value} ${data.unit}`;

@@ -1,7 +1,8 @@
-"""Plots as inline SVG: lines over time, bars of a histogram, bars by name. No I/O, and nothing from the network.
+"""Plots as inline SVG: lines over time, bars of a histogram, bars by name. No I/O, no external resources.
 
-Colours are classes (``a`` to ``c`` for different things, ``p1`` to ``p3`` for rising percentiles of one): the page
-chooses them for light and dark. Every plot also says its data to the page's script, which shows what is pointed at.
+Colours are CSS classes (``a`` to ``c`` for different quantities, ``p1`` to ``p3`` for rising percentiles of one), which
+the page defines for light and dark. Every plot carries its data for the page's script, which shows the values under the
+pointer.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from loadtest.crowd.figures import BUCKETS_PER_OCTAVE, Histogram, upper_ms
 WIDTH, HEIGHT = 620, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 30
 BRIDGED = 2
-"""A line goes on over so many points without a value."""
+"""A line is drawn across at most this many points without a value."""
 BAR_BUCKETS = BUCKETS_PER_OCTAVE // 4
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: a name for the legend, a class for its colour, a value (or None: a gap) for each point."""
+    """One line: its name in the legend, the class of its colour, and a value (None: no value) for each point."""
 
     name: str
     css: str
@@ -32,7 +33,7 @@ class Line:
 
 
 def nice_ticks(top: float, about: int = 4) -> list[float]:
-    """Return round marks from 0 to at least ``top``."""
+    """Return round tick values from 0 to at least ``top``."""
     rough = max(top, 1e-9) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
@@ -40,7 +41,7 @@ def nice_ticks(top: float, about: int = 4) -> list[float]:
 
 
 def short(value: float) -> str:
-    """Write a mark of an axis."""
+    """Format the label of a tick."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.3g}{unit}"
@@ -48,7 +49,7 @@ def short(value: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a moment of a run."""
+    """Format a time since the beginning of a run."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
@@ -73,14 +74,16 @@ def lines(xs: Sequence[float], drawn: Sequence[Line], unit: str) -> str:
             if value is None:
                 missing += 1
                 continue
-            # A point on its own shows as a dot.
+            # The zero-length segment draws an isolated point as a dot.
             path.append(f"{'L' if missing <= BRIDGED else 'M'}{x(second):.1f} {y(value):.1f}h0")
             missing = 0
         parts.append(f'<path class="line {line.css}" d="{" ".join(path)}"/>')
     data = {
         "x": [round(x(second), 1) for second in xs],
         "label": [clock(second) for second in xs],
-        "lines": [{"name": line.name, "css": line.css, "v": [_told(value) for value in line.values]} for line in drawn],
+        "lines": [
+            {"name": line.name, "css": line.css, "v": [_rounded(value) for value in line.values]} for line in drawn
+        ],
         "unit": unit,
     }
     legend = "".join(f'<span class="key {line.css}">{escape(line.name)}</span>' for line in drawn)
@@ -88,7 +91,7 @@ def lines(xs: Sequence[float], drawn: Sequence[Line], unit: str) -> str:
 
 
 def histogram(found: Histogram, css: str = "a") -> str:
-    """Plot how often each duration came; the axis of time is logarithmic."""
+    """Plot the distribution of durations, on a logarithmic axis."""
     bars: dict[int, int] = {}
     for bucket, count in found.counts.items():
         bars[bucket // BAR_BUCKETS] = bars.get(bucket // BAR_BUCKETS, 0) + count
@@ -135,7 +138,7 @@ def histogram(found: Histogram, css: str = "a") -> str:
 
 
 def bars_by_name(counts: Sequence[tuple[str, int]]) -> str:
-    """Plot numbers by name, as HTML: names may be long."""
+    """Plot numbers by name, as HTML because names may be long."""
     top = max((number for _name, number in counts), default=1)
     rows = "".join(
         f'<div class="hbar"><span class="name">{escape(name)}</span>'
@@ -169,14 +172,14 @@ def _time_ticks(end: float) -> list[float]:
     return [0.0, end]
 
 
-def _told(value: float | None) -> float | None:
+def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
 def _figure(inside: str, data: object, legend: str) -> str:
-    told = escape(orjson.dumps(data).decode(), quote=True)
+    json = escape(orjson.dumps(data).decode(), quote=True)
     return (
-        f'<div class="legend">{legend}</div><div class="plot" data-plot="{told}">'
+        f'<div class="legend">{legend}</div><div class="plot" data-plot="{json}">'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{inside}'
         f'<path class="cross" d="M0 {TOP}V{HEIGHT - BOTTOM}"/></svg>'
         '<div class="tip" hidden></div></div>'

@@ -1,4 +1,4 @@
-"""The terminal: a line that moves while a run goes on (without a terminal, one now and then), and tables in the end."""
+"""Output on the terminal: a progress line during the run, tables after it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.crowd.figures import Bin
-from loadtest.crowd.run import Outcome, Run
-from loadtest.report.words import TIMES, amount, ms, rows
+from loadtest.crowd.outcome import Outcome
+from loadtest.crowd.run import Run
+from loadtest.report.labels import TIMES, amount, ms, rows
 
 LINE_S = 10
-"""Without a terminal, a line of progress this often."""
+"""Interval of progress lines when stdout is not a terminal."""
 
 
 class Progress:
-    """How a run goes; a context manager."""
+    """Shows the progress of a run; a context manager."""
 
     def __init__(self) -> None:
-        """Find out whether this is a terminal."""
+        """On a terminal the line is updated in place, otherwise lines are printed."""
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._said_at = float("-inf")
+        self._printed_at = float("-inf")
 
     def __enter__(self) -> Progress:
-        """Take the terminal's last lines."""
+        """Start updating the terminal."""
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -35,23 +36,23 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give them back."""
+        """Stop updating the terminal."""
         if self._console.is_terminal:
             self._live.stop()
 
-    def show(self, run: Run) -> None:
-        """Show how it goes now."""
+    def update(self, run: Run) -> None:
+        """Show the figures of the last second."""
         line = _line(run)
         if self._console.is_terminal:
             self._live.update(Text(line), refresh=True)
-        elif run.elapsed_s - self._said_at >= LINE_S:
-            self._said_at = run.elapsed_s
+        elif run.elapsed_s - self._printed_at >= LINE_S:
+            self._printed_at = run.elapsed_s
             self._console.print(line, soft_wrap=True)
 
 
 def _line(run: Run) -> str:
     plan, series = run.plan, run.series
-    # The last stretch is not complete yet.
+    # The last bin is not complete yet.
     last = series.bins[-2] if len(series.bins) > 1 else Bin()
     parts = [f"{min(run.elapsed_s, plan.seconds):4.0f} of {plan.seconds:.0f} s"]
     if plan.viewers or plan.slow:
@@ -70,14 +71,14 @@ def _line(run: Run) -> str:
 
 
 def summary(outcome: Outcome) -> None:
-    """Print what came of a run."""
+    """Print the result of a run."""
     console = Console(highlight=False)
     whole = outcome.series.whole
     counts = Table(
-        title=f"{outcome.plan.command}, {outcome.took_s:.0f} s, seed {outcome.plan.seed}", title_justify="left"
+        title=f"{outcome.plan.command}, {outcome.duration_s:.0f} s, seed {outcome.plan.seed}", title_justify="left"
     )
-    counts.add_column("what")
-    counts.add_column("in all", justify="right")
+    counts.add_column("count")
+    counts.add_column("total", justify="right")
     counts.add_column("a second", justify="right")
     for name, number, rate in rows(outcome):
         counts.add_row(name, amount(number), rate)
@@ -87,18 +88,18 @@ def summary(outcome: Outcome) -> None:
     if whole.errors:
         errors = Table(title="refusals and failures", title_justify="left")
         errors.add_column("code")
-        errors.add_column("times", justify="right")
+        errors.add_column("count", justify="right")
         for code, number in whole.errors.most_common():
             errors.add_row(code, amount(number))
         console.print(errors)
     for note in outcome.notes:
         console.print(f"note: {note}", soft_wrap=True)
-    for words in outcome.wrong[:20]:
-        console.print(f"wrong: {words}", soft_wrap=True, style="bold red")
+    for failure in outcome.failures[:20]:
+        console.print(f"failure: {failure}", soft_wrap=True, style="bold red")
     verdict = "PASSED" if outcome.passed else "FAILED"
     console.print(
-        f"{verdict}: {outcome.maps_right:,} maps equal to the authority's, {outcome.seats_checked:,} claims to seats "
-        f"checked, {len(outcome.wrong):,} things wrong",
+        f"{verdict}: {outcome.maps_verified:,} maps verified, {outcome.claims_checked:,} held seats checked, "
+        f"{len(outcome.failures):,} failures",
         soft_wrap=True,
     )
 
@@ -106,15 +107,15 @@ def summary(outcome: Outcome) -> None:
 def _times(whole: Bin) -> Table:
     table = Table(title="times", title_justify="left")
     table.add_column("from ... to")
-    for name in ("number", "p50", "p95", "p99", "most"):
+    for name in ("number", "p50", "p95", "p99", "max"):
         table.add_column(name, justify="right")
-    for name, words in TIMES.items():
+    for name, label in TIMES.items():
         if name in whole.times:
             found = whole.times[name]
-            marks = [ms(found.percentile(share)) for share in (0.5, 0.95, 0.99, 1.0)]
-            table.add_row(words, amount(found.total), *marks)
+            percentiles = [ms(found.percentile(share)) for share in (0.5, 0.95, 0.99, 1.0)]
+            table.add_row(label, amount(found.total), *percentiles)
     behind = whole.times.get("versions behind")
     if behind is not None:
-        marks = [str(behind.number_at(share)) for share in (0.5, 0.95, 0.99, 1.0)]
-        table.add_row("versions behind the newest, each second", amount(behind.total), *marks)
+        percentiles = [str(behind.number_at(share)) for share in (0.5, 0.95, 0.99, 1.0)]
+        table.add_row("versions behind the newest, sampled each second", amount(behind.total), *percentiles)
     return table

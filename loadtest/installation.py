@@ -1,4 +1,4 @@
-"""Where a run takes place: an installation, as far as the runner needs to know it."""
+"""The installation under test: its lock masters, ledgers and nodes, as far as the tests need them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from realtime.topology import Region, Topology
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Installation:
     """Regions with their masters and ledgers, and the nodes' URLs by region."""
 
     regions: Mapping[str, Region]
@@ -21,25 +21,25 @@ class Place:
     password: str = ""
 
     @classmethod
-    def of_cluster(cls, plan: ClusterPlan) -> Place:
-        """Return an embedded cluster, its masters reached directly, past the links that will be cut."""
+    def of_cluster(cls, plan: ClusterPlan) -> Installation:
+        """Return an embedded cluster. Its masters are reached directly, not through the links that faults cut."""
         regions = {name: Region(name, name, plan.master(name), {}, plan.ledger(name)) for name in plan.regions}
         return cls(regions, {name: plan.node_urls(name) for name in plan.regions})
 
     @classmethod
-    def of_topology(cls, topology: Topology, password: str) -> Place:
+    def of_topology(cls, topology: Topology, password: str) -> Installation:
         """Return the installation that a topology file describes."""
         return cls(topology.regions, topology.nodes, password)
 
     @contextlib.asynccontextmanager
     async def masters(self) -> AsyncIterator[dict[str, LockMaster]]:
-        """Links to all lock masters, for the time of the context."""
-        links = {name: LockMaster(region, self.password, timeout_s=5.0) for name, region in self.regions.items()}
+        """Connect to all lock masters for the duration of the context."""
+        masters = {name: LockMaster(region, self.password, timeout_s=5.0) for name, region in self.regions.items()}
         try:
-            yield links
+            yield masters
         finally:
-            for link in links.values():
-                await link.close()
+            for master in masters.values():
+                await master.close()
 
     def ledger(self, region: str) -> Ledger:
         """Return a region's ledger; the caller closes it."""

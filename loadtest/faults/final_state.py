@@ -1,4 +1,4 @@
-"""How things stand in the end: ledger, lock master and outbox of every region, read where they are kept."""
+"""The state of ledgers, lock masters and outboxes at the end of a run, read where it is stored."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from loadtest.faults.place import Place
-from loadtest.faults.workload import ShowSeats
+from loadtest.faults.shows import ShowSeats
+from loadtest.installation import Installation
 from realtime import connect, keys
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
@@ -17,7 +17,7 @@ from realtime.model import hold_of
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A booking in the ledger, by the hold it came from; ``seats`` are indices."""
+    """A booking in the ledger, with the hold that it was made from. ``seats`` are indices."""
 
     hold: str
     owner: str
@@ -26,7 +26,11 @@ class Booking:
 
 @dataclass(slots=True)
 class ShowState:
-    """One show in the end. ``digits`` and ``taken`` (seat -> hold) are the master's; ``live`` its live holds."""
+    """One show at the end: ``bookings`` are the ledger's, the rest is the master's.
+
+    ``digits`` has a status digit for each seat, ``taken`` the hold of each taken seat, ``live`` the state of each hold
+    that has not ended.
+    """
 
     seat_ids: tuple[str, ...]
     bookings: list[Booking]
@@ -38,45 +42,45 @@ class ShowState:
 
 
 @dataclass(slots=True)
-class Final:
-    """The end of a run: shows by id; what is left in each region's outbox, and what was set aside.
+class FinalState:
+    """The end of a run: shows by id, and for each region how many outbox entries and dead letters are left.
 
-    ``booked_again``: by show, whether the ledger refused each booking of seats that are sold (``rogue``).
+    ``rebooking_refused`` has, by show, whether the ledger refused each attempt to book sold seats (``rogue_keeper``).
     """
 
     shows: dict[str, ShowState]
     outbox: dict[str, int] = field(default_factory=dict)
-    parked: dict[str, int] = field(default_factory=dict)
-    booked_again: dict[str, list[bool]] = field(default_factory=dict)
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    rebooking_refused: dict[str, list[bool]] = field(default_factory=dict)
 
     @property
-    def quiet(self) -> bool:
-        """Whether nothing is on its way any more."""
+    def settled(self) -> bool:
+        """Whether every outbox is empty and no hold is live."""
         return not any(self.outbox.values()) and not any(show.live for show in self.shows.values())
 
 
-async def read(place: Place, shows: Iterable[ShowSeats]) -> Final:
-    """Read everything; raises ``RegionUnavailable`` or ``LedgerUnavailable``."""
-    final = Final({})
-    async with place.masters() as masters:
+async def read(installation: Installation, shows: Iterable[ShowSeats]) -> FinalState:
+    """Read the state of all regions. Raises ``RegionUnavailable`` or ``LedgerUnavailable``."""
+    final = FinalState({})
+    async with installation.masters() as masters:
         for region, master in masters.items():
             final.outbox[region] = await master.command("XLEN", keys.OUTBOX)
-            final.parked[region] = await master.command("XLEN", keys.DEAD_LETTERS)
-            ledger = place.ledger(region)
+            final.dead_letters[region] = await master.command("XLEN", keys.PARKED)
+            ledger = installation.ledger(region)
             try:
                 for show in shows:
                     if show.region == region:
-                        final.shows[show.id] = await _show(master, ledger, show)
+                        final.shows[show.id] = await _read_show(master, ledger, show)
             finally:
                 await ledger.close()
     return final
 
 
-async def _show(master: LockMaster, ledger: Ledger, show: ShowSeats) -> ShowState:
-    meta, _seats, taken, holds = keys.show(show.id)[:4]
+async def _read_show(master: LockMaster, ledger: Ledger, show: ShowSeats) -> ShowState:
+    meta, seats, taken, holds = keys.show(show.id)[:4]
     bookings = [Booking(hold_of(each.id), each.owner, each.seats) for each in await ledger.booked(show.id)]
     epoch, version = await master.command("HMGET", meta, "epoch", "version")
-    digits = await master.command("GET", _seats)
+    digits = await master.command("GET", seats)
     takers = connect.pairs(await master.command("HGETALL", taken))
     records = {hold: orjson.loads(record) for hold, record in connect.pairs(await master.command("HGETALL", holds))}
     return ShowState(

@@ -12,19 +12,21 @@ import orjson
 
 
 @click.command()
-@click.option("--throttle", default=4.0, show_default=True, help="How many times slower the page's CPU is.")
-@click.option("--seconds", default=5.0, show_default=True, help="Of each measurement.")
+@click.option("--throttle", default=4.0, show_default=True, help="Slow the page's CPU down by this factor.")
+@click.option("--seconds", default=5.0, show_default=True, help="Duration of each measurement.")
 @click.option("--rate", default=400.0, show_default=True, help="Seats that change each second in a storm.")
 @click.option("--device", "devices", multiple=True, type=click.Choice(["desktop", "phone"]), help="Default: both.")
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here too.")
+@click.option(
+    "--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the figures to a file."
+)
 def frames(throttle: float, seconds: float, rate: float, devices: tuple[str, ...], file: Path | None) -> None:
-    """Measure the seat map's frames in Chromium on a stadium of 60,000 seats.
+    """Measure the seat map's frame rate in Chromium, on a stadium of 60,000 seats.
 
-    Pan, zoom (wheel, pinch) and a storm of other people's changes, from afar and near. Starts a cluster of its own on
-    free ports of loopback and in a temporary folder. Other work on the machine shows in the figures: the load average
-    is printed beside them.
+    Measures pan, zoom (wheel and pinch) and a storm of changes by other people, zoomed out and zoomed in. Starts a
+    cluster of its own on free loopback ports and in a temporary folder. Other load on the machine distorts the figures,
+    so the load average is printed with them.
     """
-    # The browser's driver is a tool of development: the other commands work without it.
+    # Playwright is a development dependency: the other commands must work without it.
     from loadtest.frames.run import measure
 
     click.echo(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, CPU throttled {throttle:g}x")

@@ -1,23 +1,23 @@
-"""The words and numbers that all reports share."""
+"""Labels and number formats that all reports share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from loadtest.crowd.run import Outcome
+from loadtest.crowd.outcome import Outcome
 
 TIMES = {
-    "staleness": "a change made ... a viewer has it",
-    "spread": "the first viewer has a frame ... another",
-    "join": "connecting ... a map",
-    "refresh": "asking again ... the answer",
-    "gap": "a gap ... the missing changes",
-    "hold": "asking for seats ... held",
-    "release": "letting go ... done",
+    "staleness": "a change ... a viewer has received it",
+    "spread": "the first viewer has received a frame ... another has",
+    "join": "connecting ... the map",
+    "refresh": "watching again ... the answer",
+    "gap": "a gap in versions ... the missing changes",
+    "hold": "requesting seats ... held",
+    "release": "releasing a hold ... released",
     "confirm": "confirming ... booked or pending",
     "poll": "GET seats ... the answer",
 }
-"""Durations that are measured, in the order of their weight: from where to where."""
+"""Durations that are measured, most important first: from which moment to which."""
 COUNTS = (
     "connects",
     "joins",
@@ -33,7 +33,7 @@ COUNTS = (
     "bookings",
     "seats sold",
     "pending",
-    "found nothing free",
+    "no free seats",
     "polls changed",
     "polls unchanged",
     "stalled",
@@ -44,7 +44,7 @@ COUNTS = (
 
 
 def ms(value: float | None) -> str:
-    """Write a duration (ms) for people."""
+    """Format a duration (ms)."""
     if value is None:
         return "-"
     if value >= 10_000:
@@ -53,12 +53,12 @@ def ms(value: float | None) -> str:
 
 
 def amount(number: float) -> str:
-    """Write a count for people."""
+    """Format a count."""
     return f"{number:,.0f}"
 
 
 def rows(outcome: Outcome) -> Iterator[tuple[str, int, str]]:
-    """Yield what was counted: name, number, and number a second as text."""
+    """Yield what was counted: name, number, and rate a second as text."""
     for name in COUNTS:
         number = outcome.series.whole.counts[name]
         if number:

@@ -1,23 +1,23 @@
-"""A keeper gone wrong: it books seats again that are sold, past all locks. Only the ledger's key stands in its way.
+"""A rogue keeper: writes bookings of sold seats into the ledger, without any lock. The ledger's key must refuse them.
 
-Every fault before this one is met by something else first, so without it nobody would notice that the key is gone.
+Every other fault is stopped by the locks first, so without this test nobody would notice that the key is missing.
 """
 
 from __future__ import annotations
 
-from loadtest.faults.final import Final
-from loadtest.faults.place import Place
+from loadtest.faults.final_state import FinalState
+from loadtest.installation import Installation
 from realtime.ledger import NewBooking, Recorded
 from realtime.model import booking_of, region_of
 
 TRIES = 5
-"""Bookings of a show whose seats it reaches for."""
+"""Bookings of each show that it repeats under another id."""
 
 
-async def book_again(place: Place, state: Final) -> None:
-    """Reach for sold seats of every show; note in ``state`` for each show how often, and how often it was refused."""
+async def book_again(installation: Installation, state: FinalState) -> None:
+    """Try to book sold seats of every show, and set ``state.rebooking_refused``."""
     for show_id, show in state.shows.items():
-        ledger = place.ledger(region_of(show_id))
+        ledger = installation.ledger(region_of(show_id))
         try:
             again = [
                 NewBooking(
@@ -34,4 +34,4 @@ async def book_again(place: Place, state: Final) -> None:
             results = await ledger.record(again) if again else []
         finally:
             await ledger.close()
-        state.booked_again[show_id] = [result.recorded is Recorded.REFUSED for result in results]
+        state.rebooking_refused[show_id] = [result.recorded is Recorded.REFUSED for result in results]

@@ -1,0 +1,22 @@
+"""The commands of ``python -m loadtest``: options are checked here, the work is done by the packages below."""
+
+from __future__ import annotations
+
+import click
+
+from loadtest.cli.bench import bench
+from loadtest.cli.crowd import COMMANDS
+from loadtest.cli.faults import faults
+from loadtest.cli.frames import frames
+
+
+@click.group()
+def main() -> None:
+    """Load tests, fault tests and benchmarks for TickingTickets.
+
+    Every command ends by itself. The exit code is 1 if a check failed.
+    """
+
+
+for command in (bench, faults, frames, *COMMANDS):
+    main.add_command(command)

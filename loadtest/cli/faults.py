@@ -1,0 +1,91 @@
+"""``python -m loadtest faults``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+import orjson
+
+from loadtest.faults import report
+from loadtest.faults.outcome import Plan
+from loadtest.faults.run import run_on_installation, run_on_own_cluster
+from loadtest.installation import Installation
+from loadtest.target import TargetError, checked_urls
+from realtime import settings
+from realtime.topology import TopologyError
+
+
+@click.command()
+@click.option("--minutes", default=2.0, show_default=True, help="Duration of the faults.")
+@click.option("--seed", type=int, help="Seed of the faults and of all choices; random by default.")
+@click.option("--buyers", default=50, show_default=True, help="Buyers in each region.")
+@click.option(
+    "--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the report to this file."
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the history in this folder. After a failed run it is kept in any case.",
+)
+@click.option(
+    "--topology",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Use this running installation instead of a new cluster; you cause the faults.",
+)
+@click.option("--i-own-this-target", "owned", is_flag=True, help="Allow nodes that are not on this machine.")
+@click.pass_context
+def faults(
+    context: click.Context,
+    minutes: float,
+    seed: int | None,
+    buyers: int,
+    file: Path | None,
+    keep: Path | None,
+    topology: Path | None,
+    owned: bool,
+) -> None:
+    """Sell seats while masters, replicas, nodes, keepers, links and ledgers fail; check every answer afterwards.
+
+    Starts a cluster of its own on free loopback ports and in a temporary folder. The exit code is 1 if a client was
+    told anything that turned out to be wrong.
+    """
+    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers)
+    installation = None if topology is None else _installation(topology, owned)
+    click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
+    folder = Path(tempfile.mkdtemp(prefix="tickingtickets-faults-"))
+    try:
+        if installation is None:
+            work = run_on_own_cluster(what, folder, click.echo)
+        else:
+            work = run_on_installation(what, installation, folder, click.echo)
+        outcome = asyncio.run(work)
+        if keep is None and not outcome.passed:
+            keep = Path(tempfile.gettempdir())
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+            outcome.history = Path(shutil.move(outcome.history, keep / outcome.history.name))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    click.echo(report.text(outcome))
+    if file is not None:
+        file.write_bytes(orjson.dumps(report.document(outcome), option=orjson.OPT_INDENT_2))
+    if not outcome.passed:
+        context.exit(1)
+
+
+def _installation(topology: Path, owned: bool) -> Installation:
+    try:
+        loaded = settings.load(topology, os.environ)
+        checked_urls([url for urls in loaded.topology.nodes.values() for url in urls], owned)
+    except (TargetError, TopologyError) as error:
+        raise click.UsageError(str(error)) from None
+    for name, region in loaded.topology.regions.items():
+        if not loaded.topology.nodes.get(name) or not region.ledger:
+            raise click.UsageError(f"regions.{name} in {topology} needs its nodes and its ledger")
+    return Installation.of_topology(loaded.topology, loaded.redis_password)

@@ -1,0 +1,65 @@
+"""What the owner of each hold was told about it, and whether the ledger agrees at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from loadtest.faults.verdict import Verdict
+
+LedgerRow = tuple[str, frozenset[str]]
+"""Owner and seats of a booking."""
+
+
+@dataclass(slots=True)
+class Promise:
+    """What a hold's owner was told about it, and asked for."""
+
+    hold: str
+    client: str
+    owner: str
+    seats: frozenset[str] = frozenset()
+    released: frozenset[str] = frozenset()
+    booked: frozenset[str] | None = None
+    failed: str = ""
+    """The code of a final refusal."""
+    released_all: bool = False
+    confirm_requested: bool = False
+    pending: bool = False
+
+    def add_release(self, payload: dict[str, Any], answer: dict[str, Any]) -> None:
+        """A release was acknowledged, of some seats or of all."""
+        self.released |= frozenset(payload.get("seats", self.seats))
+        self.released_all = "hold" not in answer
+
+    def add_booking(self, booking: dict[str, Any], verdict: Verdict) -> None:
+        """The client was told ``booked``."""
+        seats = frozenset(booking["seats"])
+        same = self.booked in (None, seats)
+        verdict.check("a booking does not change", same, f"{self.hold}: {self.booked} became {seats}")
+        self.booked = seats
+
+    def check(self, row: LedgerRow | None, lost_data: bool, verdict: Verdict) -> None:
+        """Compare with the ledger's row of this hold. ``lost_data``: the master may have lost pending confirms."""
+        if self.booked is not None:
+            text = f"{self.hold}: {self.client} was told {sorted(self.booked)}; the ledger has {row}"
+            verdict.check("every acknowledged booking is in the ledger", row == (self.owner, self.booked), text)
+            text = f"{self.hold}: {self.client} was told booked and {self.failed}"
+            verdict.check("no hold is reported both booked and failed", not self.failed, text)
+        if self.released:
+            bad = row is not None and bool(self.released_all or row[1] & self.released)
+            text = f"{self.hold}: {sorted(self.released)} released, but booked: {row}"
+            verdict.check("no released seat is booked", not bad, text)
+        if self.failed:
+            text = f"{self.hold}: {self.client} was told {self.failed}; the ledger has {row}"
+            verdict.check("no failed hold is booked", row is None, text)
+        if self.pending:
+            self._check_pending(lost_data, verdict)
+
+    def _check_pending(self, lost_data: bool, verdict: Verdict) -> None:
+        done = self.booked is not None or bool(self.failed)
+        text = f"{self.hold}: {self.client} was told pending, and nothing after it"
+        verdict.check("every pending booking settles", done, text)
+        lost = self.failed not in ("", "booking_rejected")
+        text = f"{self.hold}: {self.client} was told pending, then {self.failed}, and no master had lost data"
+        verdict.check("no pending booking is lost", not lost or lost_data, text)

@@ -1,0 +1,115 @@
+"""One session of buying and viewing on an installation, from the declaration of shows to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import click
+
+from loadtest.faults import checker, final_state, rogue_keeper, shows
+from loadtest.faults.context import RunContext
+from loadtest.faults.final_state import FinalState
+from loadtest.faults.history import History, read
+from loadtest.faults.outcome import Outcome, Plan
+from loadtest.faults.participants import SETTLE_S, Participants
+from loadtest.faults.probe import GIVE_UP_S
+from loadtest.faults.schedule import Fault, Kind
+from loadtest.faults.shows import HOLD_S, Shows
+from loadtest.installation import Installation
+from realtime import limits
+from realtime.errors import TicketError
+from realtime.ledger import LedgerUnavailable
+
+THINK_S = (1.0, 4.0)
+"""Pauses of buyers, chosen so that two cores are busy but not overloaded."""
+SETTLED_AFTER_S = HOLD_S * (1 + limits.MAX_EXTENSIONS) + SETTLE_S
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Session:
+    """Shows on sale and the clients that use them."""
+
+    plan: Plan
+    installation: Installation
+    history: History
+    context: RunContext
+    participants: Participants
+    shows: Shows
+    say: Say
+
+    async def run(
+        self,
+        inject: Coroutine[Any, Any, None],
+        progress: Callable[[], str],
+        faults: list[Fault],
+        outages: dict[Kind, list[float | None]],
+    ) -> Outcome:
+        """Run everybody while ``inject`` causes ``faults`` and fills ``outages``; check what they were told."""
+        reporting = asyncio.create_task(self.participants.report(self.say, progress))
+        try:
+            errors = await self.participants.run(inject, self.plan.minutes)
+        finally:
+            reporting.cancel()
+        state = await self._end()
+        self.say("checking what the clients were told")
+        verdict = await asyncio.to_thread(checker.check, read(self.history.file), state)
+        for kind, measured in outages.items():
+            for outage in measured:
+                text = f"{kind.value}: no attempt succeeded for {GIVE_UP_S:g} s"
+                verdict.check("retrying succeeds in the end", outage is not None, text)
+        sold = sum(len(booking.seats) for show in state.shows.values() for booking in show.bookings)
+        counts, refusals = dict(self.context.counts), dict(self.context.errors)
+        return Outcome(self.plan, faults, verdict, counts, refusals, outages, sold, self.history.file, errors)
+
+    async def _end(self) -> FinalState:
+        """Wait until everything is settled, try to book sold seats again, disconnect; return the final state."""
+        self.say("the time is over; waiting for everything to settle")
+        state = await self._wait_until_settled()
+        await self.participants.wait_for_maps(state)
+        self.say("a rogue keeper books sold seats again")
+        await rogue_keeper.book_again(self.installation, state)
+        refused, state = state.rebooking_refused, await final_state.read(self.installation, self.shows.all)
+        state.rebooking_refused = refused
+        await self.participants.close()
+        self.history.close()
+        return state
+
+    async def _wait_until_settled(self) -> FinalState:
+        """Return the state when every hold has ended and every outbox is empty, or after ``SETTLED_AFTER_S``.
+
+        Raises ``ClickException`` if a region can't be reached even then.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SETTLED_AFTER_S
+        while True:
+            try:
+                state = await final_state.read(self.installation, self.shows.all)
+                if state.settled or loop.time() > deadline:
+                    return state
+            except (TicketError, LedgerUnavailable) as error:
+                if loop.time() > deadline:
+                    raise click.ClickException(f"a region did not recover: {error}") from None
+            await asyncio.sleep(0.5)
+
+
+@contextlib.asynccontextmanager
+async def started(plan: Plan, installation: Installation, folder: Path, say: Say) -> AsyncIterator[Session]:
+    """Declare the shows of a run; the history is written into ``folder``."""
+    history = History(folder / f"history-{plan.seed}.jsonl")
+    try:
+        timeout = aiohttp.ClientTimeout(total=3)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
+            declared = await shows.declare(installation, plan.seats, http)
+            context = RunContext(declared.on_sale, HOLD_S, THINK_S, http)
+            participants = Participants(plan.seed, plan.buyers, installation, history, context)
+            yield Session(plan, installation, history, context, participants, declared, say)
+    finally:
+        history.close()
