@@ -1,1 +1,1 @@
-"""Benchmarks: this project beside python-socketio's own ``emit``, Node.js and the bare kernel, in one run."""
+"""Benchmarks: this project compared with python-socketio's own ``emit``, Node.js and the bare kernel, in one run."""

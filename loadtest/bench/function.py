@@ -1,4 +1,4 @@
-"""The hold function against a bare one that only does SETRANGE, HINCRBY and PUBLISH, pipelined alike, on one master."""
+"""Compares the hold function with a bare one that only does SETRANGE, HINCRBY and PUBLISH, on one master."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from realtime.locks.seats import HOLDS_A_CALL
 
 CALLS = 60_000
 DEPTH = 512
-"""Holds in one pipeline, as a node has them."""
+"""Holds in one pipeline, about as many as a busy node sends."""
 BARE = """#!lua name=bare
 redis.register_function('bare_hold', function(keys, args)
   redis.call('SETRANGE', keys[1], args[1], '11')
@@ -32,9 +32,9 @@ end)
 
 
 def hold_function(bench: Bench, calls: int = CALLS) -> Row:
-    """Return holds a second of the master's CPU: the bare ones, ours as a busy node asks for them, and each by itself.
+    """Return holds a second of the master's CPU: ``bare``, ``hold`` (50 holds a call) and ``alone`` (one hold a call).
 
-    ``share`` and ``alone_share`` are those of the bare ones.
+    ``share`` and ``alone_share`` are ratios to ``bare``.
     """
     with tempfile.TemporaryDirectory() as folder:
         server = valkey.start(Path(folder))
@@ -42,19 +42,19 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
             server.wait_ready()
             if bench.server_core is not None:
                 os.sched_setaffinity(server.process.pid, {bench.server_core})
-            link = Link(server.port)
-            link.call([("FUNCTION", "LOAD", library.source()), ("FUNCTION", "LOAD", BARE)])
+            client = PipelineClient(server.port)
+            client.call([("FUNCTION", "LOAD", library.source()), ("FUNCTION", "LOAD", BARE)])
             bare = [("FCALL", "bare_hold", 3, "seats", "meta", "changes", 2 * n) for n in range(calls)]
-            link.call([("SET", "seats", "0" * 2 * calls)])
+            client.call([("SET", "seats", "0" * 2 * calls)])
             row: Row = {}
             work: Sequence[tuple[object, ...]]
             for name, work, together in (
                 ("bare", bare, 1),
-                ("hold", _holds(link, "west-together", calls, HOLDS_A_CALL), HOLDS_A_CALL),
-                ("alone", _holds(link, "west-alone", calls, 1), 1),
+                ("hold", _holds(client, "west-together", calls, HOLDS_A_CALL), HOLDS_A_CALL),
+                ("alone", _holds(client, "west-alone", calls, 1), 1),
             ):
                 before = cpu_of(server.process.pid)
-                replies = link.call(work, DEPTH // together)
+                replies = client.call(work, DEPTH // together)
                 row[name] = calls / max(cpu_of(server.process.pid) - before, 0.01)
                 if name != "bare" and any(each[0] != b"ok" for reply in replies for each in reply[1]):
                     raise RuntimeError(f"a hold was refused: {replies[-1]}")
@@ -63,10 +63,10 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
             server.kill()
 
 
-def _holds(link: Link, show: str, count: int, together: int) -> list[tuple[object, ...]]:
-    """Declare a show; return the calls that hold all its seats, two by two, so many holds a call."""
+def _holds(client: PipelineClient, show: str, count: int, together: int) -> list[tuple[object, ...]]:
+    """Declare a show; return the calls that hold all its seats in pairs, with ``together`` holds a call."""
     names = keys.show(show)
-    link.call([("FCALL", "tt_declare", len(names), *names, "e1", 2 * count, "open", 480_000, 10, 1)])
+    client.call([("FCALL", "tt_declare", len(names), *names, "e1", 2 * count, "open", 480_000, 10, 1)])
     head = ("FCALL", "tt_holds", len(names), *names, limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS)
     return [
         (*head, *(part for n in range(start, start + together)
@@ -75,15 +75,15 @@ def _holds(link: Link, show: str, count: int, together: int) -> list[tuple[objec
     ]  # fmt: skip
 
 
-class Link:
-    """One connection that sends finished pipelines."""
+class PipelineClient:
+    """One blocking connection that sends prepared pipelines."""
 
     def __init__(self, port: int) -> None:
-        """Connect."""
+        """Connect to a server on this machine."""
         self._socket = socket.create_connection((valkey.HOST, port))
 
     def call(self, commands: Sequence[tuple[object, ...]], depth: int = DEPTH) -> list[list[Any]]:
-        """Send commands, ``depth`` at a time; return the replies. Raises what the server refuses."""
+        """Send commands, ``depth`` at a time; return the replies. Raises the first error reply."""
         replies: list[list[Any]] = []
         packed = [
             hiredis.pack_command(tuple(str(part) for part in command))  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""The real thing for benchmarks: one node, its lock master and a replica, shows of a size of one's choice, no keeper.
+"""A node for benchmarks, with its lock master and a replica, shows of any size, and no keeper.
 
-The node is pinned to the server's core; master, replica and whoever writes stand on the other one.
+The node has a core to itself; the master, the replica and all clients have the other one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SEATS_A_ROW = 200
 
 
 @functools.cache
-def house(seats: int) -> Layout:
+def layout_of(seats: int) -> Layout:
     """Return a layout of rows of 200 seats; a seat's id is ``row-number``, both from 0."""
     made = tuple(
         Seat(f"{n // SEATS_A_ROW}-{n % SEATS_A_ROW}", "A", str(n // SEATS_A_ROW), str(n % SEATS_A_ROW), "Gold",
@@ -45,25 +45,25 @@ def house(seats: int) -> Layout:
     )
 
 
-class Installation:
-    """What a benchmark needs to know of it: the node, where it listens, and the locks to make things happen."""
+class BenchNode:
+    """The node's process and port, and the locks through which a benchmark changes shows."""
 
     def __init__(self, node: Program, port: int, master: LockMaster, replica: str, seats: int) -> None:
-        """``replica`` is a URL, ``seats`` the size of the shows."""
-        self.node = node
+        """``replica`` is a URL; ``seats`` is the size of the shows."""
+        self.process = node
         self.port = port
         self.master = master
         self.locks = SeatLocks(master)
         self.seats = seats
         self._replica = replica
 
-    def replica(self) -> Redis:
-        """Return a client of the replica, not connected yet; the caller closes it."""
+    def replica_client(self) -> Redis:
+        """Return a client of the replica; the caller closes it."""
         return Redis.from_url(self._replica)
 
     async def declare(self, show_id: str) -> None:
-        """Make a show; returns once the node knows it."""
-        layout = house(self.seats)
+        """Declare a show; return when the node knows it."""
+        layout = layout_of(self.seats)
         show = Show(
             id=show_id,
             title="A show",
@@ -81,14 +81,14 @@ class Installation:
         await self.master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
         await self.master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         await self.master.command("PUBLISH", keys.DIRECTORY, b"{}")
-        await _answers(f"http://{valkey.HOST}:{self.port}/api/v1/shows/{show_id}/seats")
+        await _wait_for_answer(f"http://{valkey.HOST}:{self.port}/api/v1/shows/{show_id}/seats")
 
 
 @contextlib.asynccontextmanager
-async def installed(
+async def running_node(
     folder: Path, server_core: int | None, other_core: int | None, seats: int
-) -> AsyncIterator[Installation]:
-    """Run a node with everything it needs, below ``folder``."""
+) -> AsyncIterator[BenchNode]:
+    """Run a node, its master and a replica, with their data below ``folder``."""
     if other_core is not None:
         os.sched_setaffinity(0, {other_core})  # children inherit it
     master_server = valkey.start(folder / "master")
@@ -100,9 +100,9 @@ async def installed(
         master = LockMaster(region)
         await master.load_functions()
         await master.command("SET", keys.REGION, "west")
-        # What a keeper would say; nobody keeps here.
-        term = incarnation_of(await master.command("INFO", "server", "replication"))
-        await master.command("SET", keys.RECONCILED, term)
+        # A keeper would set this after reconciling the master.
+        incarnation = incarnation_of(await master.command("INFO", "server", "replication"))
+        await master.command("SET", keys.RECONCILED, incarnation)
         port = valkey.free_port()
         topology = folder / "topology.toml"
         topology.write_text(
@@ -112,28 +112,28 @@ async def installed(
         command = [sys.executable, "-m", "realtime", "--topology", str(topology), "node"]
         env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET}
         node = Program([*command, "--region", "west", "--port", str(port)], server_core, env=env)
-        beating = asyncio.create_task(_beat(master))
+        heartbeat = asyncio.create_task(_send_heartbeats(master))
         with running(node):
-            await _answers(f"http://{valkey.HOST}:{port}/readyz")
+            await _wait_for_answer(f"http://{valkey.HOST}:{port}/readyz")
             try:
-                yield Installation(node, port, master, replica.url, seats)
+                yield BenchNode(node, port, master, replica.url, seats)
             finally:
-                beating.cancel()
-                await asyncio.gather(beating, return_exceptions=True)
+                heartbeat.cancel()
+                await asyncio.gather(heartbeat, return_exceptions=True)
                 await master.close()
     finally:
         replica.kill()
         master_server.kill()
 
 
-async def _beat(master: LockMaster) -> None:
+async def _send_heartbeats(master: LockMaster) -> None:
     while True:
-        told = {"region": "west", "keeper": "bench", "time": now_ms(), "digests": {}}
-        await asyncio.gather(master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told)), return_exceptions=True)
+        heartbeat = {"region": "west", "keeper": "bench", "time": now_ms(), "digests": {}}
+        await asyncio.gather(master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(heartbeat)), return_exceptions=True)
         await asyncio.sleep(1)
 
 
-async def _answers(url: str, timeout_s: float = 60.0) -> None:
+async def _wait_for_answer(url: str, timeout_s: float = 60.0) -> None:
     def ask() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=2) as response:

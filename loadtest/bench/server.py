@@ -1,6 +1,6 @@
-"""A bare server of one room, by our fan-out or by python-socketio's own ``emit``: ``server KIND PORT``.
+"""A server with one room, which sends by our fan-out or by python-socketio's own ``emit``: ``server KIND PORT``.
 
-The same words as the C floor and the Node.js peer: ``send RATE SECONDS`` on stdin is answered with ``{"turns"}``.
+It takes the same command as the C server and the Node.js server: ``send RATE SECONDS``, answered with ``{"turns"}``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BACKLOG = 4096
 
 
 def payload(version: int) -> dict[str, Any]:
-    """A change of four seats, as a busy show has them, and when it was sent (us since 1970)."""
+    """Return a change of four seats, as is usual for a busy show, with the time of sending (us since 1970)."""
     return {
         "show": "west-konkan-lights-20261123-2355",
         "epoch": "019ab",
@@ -42,14 +42,14 @@ def payload(version: int) -> dict[str, Any]:
 
 
 class Server:
-    """One room; who watches is in it."""
+    """One room that all watching clients are in."""
 
     def __init__(self, kind: str) -> None:
         """``kind`` is ``ours`` or ``emit``."""
         manager = SessionManager() if kind == "ours" else None
         self.sio = socketio.AsyncServer(client_manager=manager, async_mode="aiohttp", ping_interval=20)
         self._fanout = Fanout(self.sio) if kind == "ours" else None
-        self._lines: list[QueuedConnection | WebSocketConnection] = []
+        self._connections: list[QueuedConnection | WebSocketConnection] = []
         self._seats = pack_seats(bytes(SEATS))
         self.sio.on("show:watch", self._watch)
 
@@ -57,7 +57,7 @@ class Server:
         if self._fanout is None:
             await self.sio.enter_room(sid, "show")
         else:
-            self._lines.append(self._fanout.connection(sid))
+            self._connections.append(self._fanout.connection(sid))
         return {"ok": True, "show": ask["show"], "epoch": "019ab", "version": 0, "seats": self._seats}
 
     async def _turn(self, number: int) -> None:
@@ -65,13 +65,13 @@ class Server:
             await self.sio.emit("seats:changed", payload(number), room="show")
             return
         packet = encode("seats:changed", payload(number))
-        for start in range(0, len(self._lines), CHUNK):
-            for line in self._lines[start : start + CHUNK]:
-                self._fanout.offer(line, packet)
+        for start in range(0, len(self._connections), CHUNK):
+            for connection in self._connections[start : start + CHUNK]:
+                self._fanout.offer(connection, packet)
             await asyncio.sleep(0)
 
     async def send(self, rate: float, seconds: float) -> int:
-        """Send ``rate`` times a second (0: as fast as it goes); return how often."""
+        """Send ``rate`` times a second (0: as fast as possible); return how often it was sent."""
         begun, turns = time.perf_counter(), 0
         while time.perf_counter() - begun < seconds and (rate == 0 or turns < rate * seconds):
             turns += 1
@@ -82,7 +82,7 @@ class Server:
 
 
 async def main(kind: str, port: int) -> None:
-    """Serve until stdin ends."""
+    """Serve until stdin is closed."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     server = Server(kind)

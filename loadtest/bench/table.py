@@ -1,4 +1,4 @@
-"""The comparison table of a run: what was measured, beside its peers, with ratios and what must be reached. Pure."""
+"""The table of a run: our figures beside those of the other servers, with ratios and targets. No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One measure of the table; ``target`` is met or not, or None where there is none."""
+    """One measure of the table. ``met`` says whether ``target`` is met; None without a target."""
 
     measure: str
     ours: float
@@ -23,7 +23,7 @@ class Line:
     met: bool | None = None
 
     def cells(self) -> list[str]:
-        """Return the line as it is printed."""
+        """Return the cells of the line."""
         ratio = [NONE if not other else f"{self.ours / other:.2f}" for other in (self.node, self.floor)]
         verdict = "" if self.met is None else " yes" if self.met else " **NO**"
         peers = [_figure(value) for value in (self.ours, self.emit, self.node, self.floor)]
@@ -40,8 +40,8 @@ def _figure(value: float | None) -> str:
 
 
 def lines(run: dict[str, Any]) -> list[Line]:
-    """Return all lines that a run has figures for."""
-    return [*_fan_out(run), *_whole(run)]
+    """Return all lines for a run."""
+    return [*_fan_out(run), *_joins(run), *_node(run)]
 
 
 def _fan_out(run: dict[str, Any]) -> Iterator[Line]:
@@ -60,6 +60,9 @@ def _fan_out(run: dict[str, Any]) -> Iterator[Line]:
         yield Line(f"delivered p99, {at}", ours["p99_ms"], "ms", **of("p99_ms"))
         more = ours["saturated"] > most["node"] if "node" in most else None
         yield Line(f"saturation, {where}", ours["saturated"], "messages/s", **most, target="> Node.js", met=more)
+
+
+def _joins(run: dict[str, Any]) -> Iterator[Line]:
     joins = next((case for case in run["fan_out"] if case["viewers"] == run["joins"]["viewers"]), None)
     peers: dict[str, Any] = {} if joins is None else joins["kinds"]
     ours = run["joins"]
@@ -72,28 +75,31 @@ def _fan_out(run: dict[str, Any]) -> Iterator[Line]:
     small = ours["kib"] / kib["node"] <= 1.2 if "node" in kib else None
     count = f"{ours['viewers']:,}"
     yield Line(
-        f"{count} joined, ours with the snapshot", ours["seconds"], "s", **seconds, target="<= Node.js", met=fast
+        f"time to join for {count} viewers (ours: with the snapshot)",
+        ours["seconds"],
+        "s",
+        **seconds,
+        target="<= Node.js",
+        met=fast,
     )
     yield Line("CPU a join", ours["cpu_us"], "us", **peer("cpu_us"))
     cheaper = ours["catchup"]["cpu_us"] < ours["cpu_us"]
     yield Line("CPU a refresh with `since`", ours["catchup"]["cpu_us"], "us", target="< a join", met=cheaper)
     met = ours["leave_us"] < ours["cpu_us"]
-    yield Line("CPU a leave, when all leave at once", ours["leave_us"], "us", target="< a join", met=met)
+    yield Line("CPU a leave, when all leave at the same time", ours["leave_us"], "us", target="< a join", met=met)
     yield Line("memory an idle viewer", ours["kib"], "KiB", **kib, target="<= 1.2 Node.js", met=small)
 
 
-def _whole(run: dict[str, Any]) -> Iterator[Line]:
-    storm, lone, http, writes = run["storm"], run["lone"], run["http"], run["writes"]
+def _node(run: dict[str, Any]) -> Iterator[Line]:
+    storm, single, http, writes = run["storm"], run["single"], run["http"], run["writes"]
     at = f"storm of {storm['rate']:,.0f} changes/s, {storm['viewers']:,} viewers"
     core = storm["core_percent"]
-    yield Line(f"{at}: the node", core, "% of a core", target="< 100", met=core < 100)
+    yield Line(f"{at}: CPU of the node", core, "% of a core", target="< 100", met=core < 100)
     age = storm["p99_ms"]
     yield Line(f"{at}: age of a change p99", age, "ms", target="<= 300", met=age <= 300 and storm["converged"])
-    yield Line(
-        f"{at}: frames of a viewer", storm["frames_per_s"], "1/s", target="<= 20", met=storm["frames_per_s"] <= 20
-    )
-    extra = lone["viewer_p50_ms"] - lone["replica_p50_ms"]
-    yield Line("a lone change: ack to viewer, beside replication, p50", extra, "ms", target="<= 5", met=extra <= 5)
+    yield Line(f"{at}: frames a viewer", storm["frames_per_s"], "1/s", target="<= 20", met=storm["frames_per_s"] <= 20)
+    extra = single["viewer_p50_ms"] - single["replica_p50_ms"]
+    yield Line("a single change: from ack to viewer, less replication, p50", extra, "ms", target="<= 5", met=extra <= 5)
     for name, what in (("unchanged", "304"), ("body", "shared body")):
         rate = http[name]["per_core_s"]
         met = rate >= 3000 and not http[name]["wrong"]
@@ -102,15 +108,15 @@ def _whole(run: dict[str, Any]) -> Iterator[Line]:
     yield Line("holds of two seats through one node", rate, "1/s a core", target=">= 2,000", met=rate >= 2000)
     share = writes["function"]["share"] * 100
     yield Line("hold function, 50 holds a call / bare function", share, "%", target=">= 30", met=share >= 30)
-    yield Line("hold function, a hold a call / bare function", writes["function"]["alone_share"] * 100, "%")
+    yield Line("hold function, one hold a call / bare function", writes["function"]["alone_share"] * 100, "%")
 
 
 def text(run: dict[str, Any]) -> str:
     """Return the table as Markdown, its columns aligned for a terminal."""
     rows = [HEAD, *(line.cells() for line in lines(run))]
     widths = [max(len(row[n]) for row in rows) for n in range(len(HEAD))]
-    spelled = [
+    lines_of_cells = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     rule = "| " + " | ".join("-" * width for width in widths) + " |"
-    return "\n".join([spelled[0], rule, *spelled[1:]])
+    return "\n".join([lines_of_cells[0], rule, *lines_of_cells[1:]])

@@ -25,8 +25,10 @@ SECONDS = click.FloatRange(0, MAX_SECONDS)
 COMMON = (
     click.option("--url", "urls", multiple=True, required=True, help="URL of a node; repeat for more."),
     click.option("--show", "shows", multiple=True, help="Id of a show; repeat for more."),
-    click.option("--shows", "count", type=click.IntRange(1, 200), default=1, show_default=True, help="How many shows on sale to use, without --show."),
-    click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of load processes."),
+    click.option("--shows", "count", type=click.IntRange(1, 200), default=1, show_default=True,
+                 help="Without --show: use the first so many shows on sale."),
+    click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True,
+                 help="Number of load processes."),
     click.option("--connect-rate", type=click.FloatRange(1, 20_000), default=1000.0, show_default=True,
                  help="Limit of new connections a second."),
     click.option("--seed", type=int, help="Seed of all random choices."),
@@ -35,10 +37,11 @@ COMMON = (
     click.option("--i-own-this-target", "owned", is_flag=True, help="Allow nodes that are not on this machine."),
 )  # fmt: skip
 WATCHING = (
-    click.option("--arrive", "arrive_s", type=SECONDS, default=10.0, show_default=True, help="Viewers arrive within (s)."),
+    click.option("--arrive", "arrive_s", type=SECONDS, default=10.0, show_default=True,
+                 help="Viewers arrive within (s)."),
     click.option("--curve", type=click.Choice(["even", "rush"]), default="even", show_default=True,
                  help="Arrivals: spread evenly, or half of them in the first fifth."),
-    click.option("--refresh", "refresh_s", type=SECONDS, default=0.0, help="Each viewer requests the changes again every (s)."),
+    click.option("--refresh", "refresh_s", type=SECONDS, default=0.0, help="Each viewer watches again every (s)."),
     click.option("--reload", "reload_s", type=SECONDS, default=0.0, help="Each viewer reconnects every (s)."),
     click.option("--probe", "probe_s", type=SECONDS, default=1.0, show_default=True,
                  help="Hold and release a seat every (s) to measure staleness; 0: change nothing."),
@@ -46,7 +49,8 @@ WATCHING = (
 BUYING = (
     click.option("--think", "think_s", type=(click.FloatRange(0), click.FloatRange(0)), default=(1.0, 4.0),
                  show_default=True, help="Pause between two steps (s), from and to."),
-    click.option("--pay", type=click.FloatRange(0, 1), default=0.6, show_default=True, help="Share of buyers that pay."),
+    click.option("--pay", type=click.FloatRange(0, 1), default=0.6, show_default=True,
+                 help="Share of buyers that pay."),
     click.option("--release", type=click.FloatRange(0, 1), default=0.3, show_default=True,
                  help="Share of buyers that release; the rest close the tab."),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from loadtest.faults.run import run_on_installation, run_on_own_cluster
 from loadtest.installation import Installation
 from loadtest.target import TargetError, checked_urls
 from realtime import settings
+from realtime.addresses import check_addresses
 from realtime.topology import TopologyError
 
 
@@ -82,6 +83,7 @@ def faults(
 def _installation(topology: Path, owned: bool) -> Installation:
     try:
         loaded = settings.load(topology, os.environ)
+        check_addresses(loaded.topology)
         checked_urls([url for urls in loaded.topology.nodes.values() for url in urls], owned)
     except (TargetError, TopologyError) as error:
         raise click.UsageError(str(error)) from None

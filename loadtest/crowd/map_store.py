@@ -101,7 +101,7 @@ class MapStore:
         return known
 
     def apply_watch(self, show: str, before: MapState | None, answer: dict[str, Any]) -> MapState:
-        """Return the map after the answer to ``show:watch``; ``before`` is the map that the viewer's ``since`` named."""
+        """Return the map after an answer to ``show:watch``; ``before`` is the map that the viewer's ``since`` named."""
         key = (show, answer["epoch"], answer["version"], answer.get("seats", ""))
         known = self._snapshots.get(key) if "seats" in answer else None
         if known is None:

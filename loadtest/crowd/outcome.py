@@ -58,7 +58,8 @@ def _notes(plan: Plan, whole: Bin, series: Series) -> list[str]:
         )
     if whole.counts["missed"]:
         notes.append(
-            f"{whole.counts['missed']:,} times a viewer received a change after more than 10 s or never; counted as 10 s."
+            f"{whole.counts['missed']:,} times a viewer received a change after more than 10 s or never; each is "
+            "counted as 10 s."
         )
     busy = [bin.gauges[name] / series.width_s for bin in series.bins for name in bin.gauges if "load cpu" in name]
     if busy and sorted(busy)[len(busy) // 2] > 0.9:

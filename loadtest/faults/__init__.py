@@ -1,1 +1,1 @@
-"""``python -m loadtest faults``: sell seats while parts of the system fail, then check everything that clients heard."""
+"""``python -m loadtest faults``: sell seats while parts of the system fail, then check every answer."""

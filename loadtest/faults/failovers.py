@@ -1,4 +1,4 @@
-"""Faults of the master of a region behind Sentinels. The master is the server that the Sentinels name at that moment."""
+"""Faults of the master of a region behind Sentinels. The master is the server that the Sentinels name."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ async def read(installation: Installation, shows: Iterable[ShowSeats]) -> FinalS
     async with installation.masters() as masters:
         for region, master in masters.items():
             final.outbox[region] = await master.command("XLEN", keys.OUTBOX)
-            final.dead_letters[region] = await master.command("XLEN", keys.PARKED)
+            final.dead_letters[region] = await master.command("XLEN", keys.DEAD_LETTERS)
             ledger = installation.ledger(region)
             try:
                 for show in shows:

@@ -89,8 +89,8 @@ def schedule(
 ) -> list[Fault]:
     """Return the faults of a run. Within a region they follow one another; those of different regions overlap.
 
-    ``targets`` are the parts by (kind, region); a kind without a part in a region does not happen there. Kinds are drawn
-    from a shuffled bag, so that even a short run has each of them.
+    ``targets`` are the parts by (kind, region); a kind without a part in a region does not happen there. Kinds are
+    drawn from a shuffled bag, so that even a short run has each of them.
     """
     rng = random.Random(seed)
     free_at = {region: rng.uniform(1.0, 3.0) for region in regions}

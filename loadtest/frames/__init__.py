@@ -1,1 +1,1 @@
-"""Frames a second of the seat map in a real browser on a slow device."""
+"""Frame rates of the seat map in a real browser on a slow device."""

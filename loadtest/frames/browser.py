@@ -1,4 +1,4 @@
-"""Chromium with a throttled CPU, and a meter for its frames."""
+"""Opens a show's page in Chromium with a throttled CPU, and measures its frames."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FIRST = """async () => {
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A screen: CSS pixels, and device pixels for each of them."""
+    """A screen: width and height in CSS pixels, and device pixels per CSS pixel."""
 
     name: str
     width: int
@@ -44,18 +44,18 @@ DEVICES = {
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Figures of one measurement, ms."""
+    """Figures of one measurement: frames a second, and times in ms."""
 
     fps: float
     p50: float
     p95: float
     worst: float
     cpu: float
-    """Time that the page's main thread worked for a frame, at full speed of this machine."""
+    """CPU time of the page's main thread for each frame, at the full speed of this machine."""
 
     @classmethod
     def of(cls, times: list[float], cpu_s: float) -> Frames:
-        """From the times (ms) at which frames began."""
+        """Return the figures for frames that began at ``times`` (ms)."""
         gaps = sorted(b - a for a, b in itertools.pairwise(times))
         return cls(
             fps=1000 * len(gaps) / sum(gaps),
@@ -67,61 +67,61 @@ class Frames:
 
 
 class Viewer:
-    """A page with a show's map."""
+    """A page with a show's seat map."""
 
     def __init__(self, page: Page, cdp: CDPSession) -> None:
-        """Made by ``viewer``."""
+        """Use ``open_viewer`` to make one."""
         self.page = page
         self.cdp = cdp
         self.throttle = 1.0
 
     @property
-    async def middle(self) -> tuple[float, float]:
-        """Return the middle of the map, CSS pixels."""
+    async def center(self) -> tuple[float, float]:
+        """The center of the map in CSS pixels."""
         box = await self.page.locator("seat-map .field").bounding_box()
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     async def first_paint(self) -> tuple[float, float]:
-        """Return when the first seats were painted and when the last byte of the plan was there, ms."""
+        """Return when the first seats were painted and when the last byte of the plan arrived (ms)."""
         first, last = await self.page.evaluate(_FIRST)
         return float(first), float(last)
 
-    async def settle(self) -> None:
-        """Wait until everything in sight is painted."""
+    async def wait_until_painted(self) -> None:
+        """Wait until everything in the viewport is painted."""
         await self.page.wait_for_function(_READY)
 
     async def zoom(self, factor: float) -> None:
-        """Come nearer, or go back to the whole plan with 0."""
+        """Show the whole plan, then zoom in by ``factor`` unless it is 0."""
         await self.page.click("seat-map .zoomFit")
-        await self.page.wait_for_timeout(400)  # the glide
+        await self.page.wait_for_timeout(400)  # duration of the animation
         if factor:
             await self.page.evaluate("(by) => document.querySelector('seat-map').zoomBy(by)", factor)
             await self.page.wait_for_timeout(400)
-        await self.settle()
+        await self.wait_until_painted()
 
     @contextlib.asynccontextmanager
-    async def metering(self, found: list[Frames]) -> AsyncIterator[None]:
-        """Measure the frames during the context; the figures are appended to ``found``."""
+    async def measuring(self, found: list[Frames]) -> AsyncIterator[None]:
+        """Measure the frames during the context, and append the figures to ``found``."""
         await self.page.evaluate(_BEGIN)
-        before = await self._worked_s()
+        before = await self._task_s()
         yield
-        cpu = await self._worked_s() - before
+        cpu = await self._task_s() - before
         times = await self.page.evaluate("window.frameTimes()")
-        # A throttled thread is kept busy in between; what it really worked is that much less.
+        # Chromium throttles by keeping the thread busy: only this share of its CPU time was work.
         found.append(Frames.of(times, cpu / self.throttle))
 
-    async def _worked_s(self) -> float:
+    async def _task_s(self) -> float:
         metrics = (await self.cdp.send("Performance.getMetrics"))["metrics"]
         return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
 
 
 @contextlib.asynccontextmanager
-async def viewer(url: str, device: Device, throttle: float) -> AsyncIterator[Viewer]:
-    """Open a show's page, slowed down by ``throttle`` from before its first byte; ready when all is painted."""
+async def open_viewer(url: str, device: Device, throttle: float) -> AsyncIterator[Viewer]:
+    """Open a show's page with its CPU slowed down by ``throttle`` from the start; yield it when all is painted."""
     binary = shutil.which("chromium") or shutil.which("google-chrome")
     if binary is None:
-        raise FileNotFoundError("there is no Chromium: run `make browser`")
+        raise FileNotFoundError("Chromium is not installed: run `make browser`")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=binary, args=ARGS)
         context = await browser.new_context(
@@ -137,6 +137,6 @@ async def viewer(url: str, device: Device, throttle: float) -> AsyncIterator[Vie
         found.throttle = throttle
         await page.goto(url)
         await page.wait_for_selector("html[data-ready]", timeout=120_000)
-        await found.settle()
+        await found.wait_until_painted()
         yield found
         await browser.close()

@@ -1,4 +1,4 @@
-"""What a viewer's hands do, sent through the browser's own input at 60 events a second."""
+"""Gestures of a viewer, sent through the browser's input at 60 events a second."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ RATE_S = 1 / 60
 Point = tuple[float, float]
 
 
-async def rest(cdp: CDPSession, middle: Point, seconds: float) -> None:
-    """Do nothing, which is what a storm of other people's changes is watched with."""
+async def rest(cdp: CDPSession, center: Point, seconds: float) -> None:
+    """Do nothing, while a storm of other people's changes is measured."""
     await asyncio.sleep(seconds)
 
 
-async def drag(cdp: CDPSession, middle: Point, seconds: float) -> None:
-    """Press and draw loops."""
-    x, y = middle
+async def drag(cdp: CDPSession, center: Point, seconds: float) -> None:
+    """Drag the map around in loops."""
+    x, y = center
     await _mouse(cdp, "mousePressed", x, y)
     await _repeat(seconds, lambda n: _mouse(cdp, "mouseMoved", x + 250 * math.sin(n / 25), y + 130 * math.sin(n / 17)))
     await _mouse(cdp, "mouseReleased", x, y)
 
 
-async def wheel(cdp: CDPSession, middle: Point, seconds: float) -> None:
-    """Zoom in for a second and a half, and out again, and so on."""
-    x, y = middle
+async def wheel(cdp: CDPSession, center: Point, seconds: float) -> None:
+    """Zoom in and out by the wheel, for a second and a half each."""
+    x, y = center
 
     def turn(n: int) -> Awaitable[object]:
         by = -10 if (n // 90) % 2 == 0 else 10
@@ -38,9 +38,9 @@ async def wheel(cdp: CDPSession, middle: Point, seconds: float) -> None:
     await _repeat(seconds, turn)
 
 
-async def pinch(cdp: CDPSession, middle: Point, seconds: float) -> None:
-    """Spread two fingers and close them, again and again."""
-    x, y = middle
+async def pinch(cdp: CDPSession, center: Point, seconds: float) -> None:
+    """Zoom in and out with two fingers."""
+    x, y = center
 
     def touch(kind: str, far: float) -> Awaitable[object]:
         fingers = [{"x": x - far, "y": y - far / 2, "id": 0}, {"x": x + far, "y": y + far / 2, "id": 1}]
@@ -52,7 +52,7 @@ async def pinch(cdp: CDPSession, middle: Point, seconds: float) -> None:
 
 
 async def _repeat(seconds: float, act: Callable[[int], Awaitable[object]]) -> None:
-    """Act 60 times a second without waiting for the page to answer, as a hand would."""
+    """Call ``act`` 60 times a second, without waiting for the page to process the event."""
 
     async def one(n: int) -> None:
         await act(n)

@@ -1,4 +1,4 @@
-"""One run: a cluster with a stadium, a browser for each device, the measurements one after the other."""
+"""Measures the frames of every device and gesture, on a cluster of its own with a stadium of 60,000 seats."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import aiohttp
 from playwright.async_api import CDPSession
 
-from loadtest.faults.place import Place
 from loadtest.frames import gestures
-from loadtest.frames.browser import DEVICES, Device, Frames, Viewer, viewer
+from loadtest.frames.browser import DEVICES, Device, Frames, Viewer, open_viewer
 from loadtest.frames.storm import storm
+from loadtest.installation import Installation
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
@@ -23,11 +23,11 @@ from realtime.locks.seats import SeatLocks
 REGION = "west"
 SEATS = 60_000
 NEAR = 24.0
-"""How much nearer than the whole plan seats carry their numbers."""
+"""A zoom factor at which seats show their numbers."""
 Gesture = Callable[[CDPSession, tuple[float, float], float], Awaitable[None]]
 Say = Callable[[str], None]
 
-WORK: tuple[tuple[str, Gesture, float, bool], ...] = (
+MEASUREMENTS: tuple[tuple[str, Gesture, float, bool], ...] = (
     ("pan, whole plan", gestures.drag, 0, False),
     ("pan, half-way", gestures.drag, 5, False),
     ("pan, near", gestures.drag, NEAR, False),
@@ -37,7 +37,7 @@ WORK: tuple[tuple[str, Gesture, float, bool], ...] = (
     ("storm, near", gestures.rest, NEAR, True),
     ("storm, while panning", gestures.drag, 5, True),
 )
-"""What is measured: name, gesture, how near first, and whether others change seats meanwhile."""
+"""Name, gesture, zoom factor (0: the whole plan), and whether other people change seats meanwhile."""
 
 
 async def measure(
@@ -50,8 +50,8 @@ async def measure(
     rows: list[dict[str, Any]] = []
     try:
         node = where.node_urls(REGION)[0]
-        show = await _stadium(node)
-        async with Place.of_cluster(where).masters() as masters:
+        show = await _find_stadium(node)
+        async with Installation.of_cluster(where).masters() as masters:
             locks = SeatLocks(masters[REGION])
             for name in devices:
                 rows += await _on_device(node, show, DEVICES[name], locks, throttle, seconds, rate, say)
@@ -66,29 +66,29 @@ async def _on_device(
     rows: list[dict[str, Any]] = []
     say(f"\n{device.name}, {device.width} x {device.height} at {device.dpr:g}x")
     say(f"{'':24}{'frames/s':>9}{'p50 ms':>9}{'p95 ms':>9}{'worst':>9}{'CPU ms a frame':>17}")
-    async with viewer(f"{node}/shows/{show}", device, throttle) as page:
+    async with open_viewer(f"{node}/shows/{show}", device, throttle) as page:
         first, last = await page.first_paint()
         say(f"{'first seats painted':24}{first:>9.0f} ms; last byte of the plan after {last:.0f} ms")
         rows.append({"device": device.name, "work": "first paint", "first_seats_ms": first, "last_byte_ms": last})
-        for name, gesture, near, stormy in WORK:
-            await page.zoom(near)
-            blowing = storm(locks, show, SEATS, rate) if stormy else contextlib.nullcontext()
-            async with blowing:
-                found = await _one(page, gesture, seconds)
+        for name, gesture, zoom, changing in MEASUREMENTS:
+            await page.zoom(zoom)
+            changes = storm(locks, show, SEATS, rate) if changing else contextlib.nullcontext()
+            async with changes:
+                found = await _measure_gesture(page, gesture, seconds)
             say(f"{name:24}{found.fps:>9.1f}{found.p50:>9.1f}{found.p95:>9.1f}{found.worst:>9.1f}{found.cpu:>17.2f}")
             rows.append({"device": device.name, "work": name, **asdict(found)})
     return rows
 
 
-async def _one(page: Viewer, gesture: Gesture, seconds: float) -> Frames:
+async def _measure_gesture(page: Viewer, gesture: Gesture, seconds: float) -> Frames:
     found: list[Frames] = []
-    middle = await page.middle
-    async with page.metering(found):
-        await gesture(page.cdp, middle, seconds)
+    center = await page.center
+    async with page.measuring(found):
+        await gesture(page.cdp, center, seconds)
     return found[0]
 
 
-async def _stadium(node: str) -> str:
+async def _find_stadium(node: str) -> str:
     async with aiohttp.ClientSession() as session, session.get(f"{node}/api/v1/shows") as answer:
         shows = (await answer.json())["shows"]
     return str(next(show["id"] for show in shows if show["seat_count"] == SEATS))

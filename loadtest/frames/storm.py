@@ -1,4 +1,4 @@
-"""A storm of changes: holds made and given back on the owning master, as fast as asked, all over the plan."""
+"""A storm of changes: holds and releases on the owning master at a given rate, all over the plan."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from realtime.errors import SeatsTaken
 from realtime.locks.seats import SeatLocks
 
 SEATS = 8
-"""In one hold."""
-STANDING = 60
-"""Holds that stand at a time; older ones are given back."""
+"""Seats of one hold."""
+LIVE_HOLDS = 60
+"""Holds at the same time; the oldest is released first."""
 _numbers = itertools.count(1)
 
 
 @contextlib.asynccontextmanager
 async def storm(locks: SeatLocks, show: str, seat_count: int, rate: float) -> AsyncIterator[None]:
-    """Change ``rate`` seats a second for the time of the context."""
-    task = asyncio.create_task(_blow(locks, show, seat_count, rate))
+    """Change ``rate`` seats a second during the context."""
+    task = asyncio.create_task(_change_seats(locks, show, seat_count, rate))
     try:
         yield
         if task.done():
@@ -32,18 +32,18 @@ async def storm(locks: SeatLocks, show: str, seat_count: int, rate: float) -> As
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _blow(locks: SeatLocks, show: str, seat_count: int, rate: float) -> None:
-    choose = random.Random(1)
-    standing: deque[str] = deque()
-    # Each hold changes its seats twice: taken, and given back.
+async def _change_seats(locks: SeatLocks, show: str, seat_count: int, rate: float) -> None:
+    rng = random.Random(1)
+    live: deque[str] = deque()
+    # Each hold changes its seats twice: held, and free again.
     every = 2 * SEATS / rate
     for number in _numbers:
         hold = f"{show}.hstorm{number:017d}"
-        first = choose.randrange(seat_count - SEATS)
+        first = rng.randrange(seat_count - SEATS)
         with contextlib.suppress(SeatsTaken):
             await locks.hold(hold, f"storm-{number}", range(first, first + SEATS))
-            standing.append(hold)
-        if len(standing) > STANDING:
-            old = standing.popleft()
+            live.append(hold)
+        if len(live) > LIVE_HOLDS:
+            old = live.popleft()
             await locks.release(old, f"storm-{int(old.rpartition('hstorm')[2])}")
         await asyncio.sleep(every)

@@ -1,6 +1,6 @@
-// The peer of the benchmarks: the official Socket.IO server with its Redis adapter, one room, the same payload as ours.
+// The Node.js server of the benchmarks: the official Socket.IO server with its Redis adapter, one room, our payload.
 // argv: port, URL of a Redis or Valkey server. Commands come as lines on stdin; each is answered with a line of JSON.
-//   send RATE SECONDS   emit to the room RATE times a second (0: as fast as it goes)
+//   send RATE SECONDS   emit to the room RATE times a second (0: as fast as possible)
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { createAdapter } from "@socket.io/redis-adapter";

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from loadtest.crowd.outcome import Outcome
 
 TIMES = {
-    "staleness": "a change ... a viewer has received it",
-    "spread": "the first viewer has received a frame ... another has",
-    "join": "connecting ... the map",
-    "refresh": "watching again ... the answer",
-    "gap": "a gap in versions ... the missing changes",
-    "hold": "requesting seats ... held",
-    "release": "releasing a hold ... released",
-    "confirm": "confirming ... booked or pending",
-    "poll": "GET seats ... the answer",
+    "staleness": "from a change to its arrival at a viewer",
+    "spread": "from a frame's first arrival at a viewer to each other arrival",
+    "join": "from connecting to the map",
+    "refresh": "from watching again to the answer",
+    "gap": "from noticing missing versions to receiving them",
+    "hold": "from requesting seats to holding them",
+    "release": "from releasing a hold to the answer",
+    "confirm": "from confirming to booked or pending",
+    "poll": "from GET seats to the whole answer",
 }
-"""Durations that are measured, most important first: from which moment to which."""
+"""The durations that are measured, most important first."""
 COUNTS = (
     "connects",
     "joins",

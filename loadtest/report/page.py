@@ -31,6 +31,12 @@ HEADS = {
     "join": "Joining",
     "spread": "Spread over viewers",
 }
+LATENCY_TILES = (
+    ("staleness", "Staleness of a map"),
+    ("join", "Joining"),
+    ("hold", "Holding seats"),
+    ("poll", "GET seats"),
+)
 PERCENTILES = ((0.5, "p50", "p1"), (0.95, "p95", "p2"), (0.99, "p99", "p3"))
 
 
@@ -73,45 +79,48 @@ def _head(outcome: Outcome, title: str) -> str:
 
 
 def _tiles(outcome: Outcome) -> str:
-    whole, bins, width = outcome.series.whole, outcome.series.bins, outcome.series.width_s
-    tiles: list[tuple[str, str, str]] = []
-
-    def peak(value: Callable[[Bin], float | None]) -> float:
-        return max((value(each) or 0.0 for each in bins), default=0.0)
-
-    def percentiles(name: str, label: str) -> None:
-        if name in whole.times:
-            found = whole.times[name]
-            tiles.append((label, ms(found.percentile(0.99)), f"p99; median {ms(found.percentile(0.5))}"))
-
-    if outcome.plan.viewers:
-        tiles.append(
-            ("Concurrent viewers", amount(peak(lambda each: each.gauge("viewers"))), "at the peak, with a live map")
-        )
-    percentiles("staleness", "Staleness of a map")
-    percentiles("join", "Joining")
-    percentiles("hold", "Holding seats")
-    percentiles("poll", "GET seats")
-    if whole.counts["frames"]:
-        rate = peak(lambda each: each.counts["frames"] / width)
-        tiles.append(("Messages a second", amount(rate), f"at the peak; {amount(whole.counts['frames'])} in total"))
-    if whole.counts["bookings"]:
-        tiles.append(("Bookings", amount(whole.counts["bookings"]), f"{amount(whole.counts['seats sold'])} seats"))
-    if "poll" in whole.times:
-        tiles.append(("Polls a second", amount(peak(lambda each: each.times["poll"].total / width)), "at the peak"))
-    if any(each.gauge("server cpu") for each in bins):
-        busiest = peak(lambda each: each.gauge("server cpu"))
-        tiles.append(("Busiest node", f"{100 * busiest:.0f} %", "of one core, at the peak"))
-    if outcome.maps_verified:
-        tiles.append(("Maps verified", amount(outcome.maps_verified), "equal to the nodes' at the same version"))
-    if outcome.claims_checked:
-        tiles.append(("Held seats", amount(outcome.claims_checked), "checked for a second owner"))
     body = "".join(
         f'<div class="tile"><div class="name">{escape(name)}</div><div class="figure">{escape(figure)}</div>'
         f'<div class="more">{escape(more)}</div></div>'
-        for name, figure, more in tiles
+        for name, figure, more in (*_viewing_tiles(outcome), *_load_tiles(outcome))
     )
     return f'<div class="tiles">{body}</div>'
+
+
+def _peak(outcome: Outcome, value: Callable[[Bin], float | None]) -> float:
+    return max((value(each) or 0.0 for each in outcome.series.bins), default=0.0)
+
+
+def _viewing_tiles(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
+    """Yield name, figure and explanation of what people notice."""
+    whole = outcome.series.whole
+    if outcome.plan.viewers:
+        viewers = _peak(outcome, lambda each: each.gauge("viewers"))
+        yield "Concurrent viewers", amount(viewers), "at the peak, with a live map"
+    for name, label in LATENCY_TILES:
+        if name in whole.times:
+            found = whole.times[name]
+            yield label, ms(found.percentile(0.99)), f"p99; median {ms(found.percentile(0.5))}"
+    if outcome.maps_verified:
+        yield "Maps verified", amount(outcome.maps_verified), "equal to the nodes' at the same version"
+    if outcome.claims_checked:
+        yield "Held seats", amount(outcome.claims_checked), "checked for a second owner"
+
+
+def _load_tiles(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
+    """Yield name, figure and explanation of the load."""
+    whole, width = outcome.series.whole, outcome.series.width_s
+    if whole.counts["frames"]:
+        rate = _peak(outcome, lambda each: each.counts["frames"] / width)
+        yield "Messages a second", amount(rate), f"at the peak; {amount(whole.counts['frames'])} in total"
+    if whole.counts["bookings"]:
+        yield "Bookings", amount(whole.counts["bookings"]), f"{amount(whole.counts['seats sold'])} seats"
+    if "poll" in whole.times:
+        rate = _peak(outcome, lambda each: each.times["poll"].total / width)
+        yield "Polls a second", amount(rate), "at the peak"
+    busiest = _peak(outcome, lambda each: each.gauge("server cpu"))
+    if busiest:
+        yield "Busiest node", f"{100 * busiest:.0f} %", "of one core, at the peak"
 
 
 def _notes(outcome: Outcome) -> str:
@@ -125,52 +134,67 @@ def _card(title: str, text: str, body: str, css: str = "card") -> str:
     return f'<section class="{css}"><h3>{escape(title)}</h3><p>{escape(text)}</p>{body}</section>'
 
 
-def _over_time(outcome: Outcome) -> Iterator[str]:
-    series, plan = outcome.series, outcome.plan
-    # Leave out what came after the planned time: disconnecting and comparing maps.
-    bins = series.bins[: max(1, int(plan.seconds // series.width_s))]
-    xs = [(n + 1.0) * series.width_s for n in range(len(bins))]
+class _TimePlots:
+    """Plots over the planned time of a run; the time for disconnecting and comparing maps is left out."""
 
-    def gauge(name: str, scale: float = 1.0) -> list[float | None]:
-        values = [each.gauge(name) for each in bins]
+    def __init__(self, outcome: Outcome) -> None:
+        series = outcome.series
+        self.bins = series.bins[: max(1, int(outcome.plan.seconds // series.width_s))]
+        self._width_s = series.width_s
+        self._xs = [(n + 1.0) * series.width_s for n in range(len(self.bins))]
+
+    def gauge(self, name: str, scale: float = 1.0) -> list[float | None]:
+        values = [each.gauge(name) for each in self.bins]
         return [None if value is None else value / scale for value in values]
 
-    def rate(name: str) -> list[float | None]:
-        return [each.counts[name] / series.width_s for each in bins]
+    def rate(self, count: str) -> list[float | None]:
+        return [each.counts[count] / self._width_s for each in self.bins]
 
-    def percentiles(name: str) -> str:
+    def error_rate(self) -> list[float | None]:
+        return [sum(each.errors.values()) / self._width_s for each in self.bins]
+
+    def card(self, title: str, text: str, unit: str, *drawn: Line) -> str:
+        return _card(title, text, plots.lines(self._xs, drawn, unit))
+
+    def percentiles(self, name: str) -> str:
         drawn = [
-            Line(label, css, [each.times[name].percentile(share) if name in each.times else None for each in bins])
+            Line(label, css, [each.times[name].percentile(share) if name in each.times else None for each in self.bins])
             for share, label, css in PERCENTILES
         ]
-        return plots.lines(xs, drawn, "ms")
+        return self.card(HEADS[name], _sentence(TIMES[name]), "ms", *drawn)
 
-    def card(title: str, text: str, unit: str, *drawn: Line) -> str:
-        return _card(title, text, plots.lines(xs, drawn, unit))
 
+def _over_time(outcome: Outcome) -> Iterator[str]:
+    over, plan, whole = _TimePlots(outcome), outcome.plan, outcome.series.whole
     if plan.viewers:
-        line = Line("viewers", "a", gauge("viewers"))
-        yield card("Viewers", "Connected, with a live map", "", line)
+        yield over.card("Viewers", "Connected, with a live map", "", Line("viewers", "a", over.gauge("viewers")))
     for name in ("staleness", "hold", "poll", "join"):
-        if name in series.whole.times:
-            yield _card(HEADS[name], f"From {TIMES[name].replace('...', 'to')}", percentiles(name))
-    if series.whole.counts["frames"]:
-        yield card("Messages", "Changes delivered to viewers, a second", "/s", Line("messages", "a", rate("frames")))
+        if name in whole.times:
+            yield over.percentiles(name)
+    if whole.counts["frames"]:
+        line = Line("messages", "a", over.rate("frames"))
+        yield over.card("Messages", "Changes delivered to viewers, a second", "/s", line)
     if plan.buyers:
-        drawn = [Line(name, css, rate(name)) for name, css in (("holds", "a"), ("bookings", "c"), ("releases", "b"))]
-        yield card("Sales", "Holds, bookings and releases a second", "/s", *drawn)
+        names = (("holds", "a"), ("bookings", "c"), ("releases", "b"))
+        sales = [Line(name, css, over.rate(name)) for name, css in names]
+        yield over.card("Sales", "Holds, bookings and releases a second", "/s", *sales)
     if plan.pollers:
-        same, new = Line("unchanged (304)", "a", rate("polls unchanged")), Line("new (200)", "b", rate("polls changed"))
-        yield card("Polls", "Answers a second", "/s", same, new)
-    if any(each.gauge("server cpu") is not None for each in bins):
-        line = Line("busiest node", "a", gauge("server cpu", 0.01))
-        yield card("CPU of the busiest node", "Share of one core, from /metrics", "%", line)
-    if any(each.gauge("server memory") is not None for each in bins):
-        line = Line("memory", "c", gauge("server memory", 1e6))
-        yield card("Memory of the nodes", "Resident memory of all nodes, from /metrics", "MB", line)
-    if series.whole.errors:
-        line = Line("refusals", "b", [sum(each.errors.values()) / series.width_s for each in bins])
-        yield card("Refusals and failures", "All kinds, a second", "/s", line)
+        unchanged = Line("unchanged (304)", "a", over.rate("polls unchanged"))
+        changed = Line("new (200)", "b", over.rate("polls changed"))
+        yield over.card("Polls", "Answers a second", "/s", unchanged, changed)
+    yield from _node_plots(over)
+    if whole.errors:
+        line = Line("refusals", "b", over.error_rate())
+        yield over.card("Refusals and failures", "All kinds, a second", "/s", line)
+
+
+def _node_plots(over: _TimePlots) -> Iterator[str]:
+    if any(each.gauge("server cpu") is not None for each in over.bins):
+        line = Line("busiest node", "a", over.gauge("server cpu", 0.01))
+        yield over.card("CPU of the busiest node", "Share of one core, from /metrics", "%", line)
+    if any(each.gauge("server memory") is not None for each in over.bins):
+        line = Line("memory", "c", over.gauge("server memory", 1e6))
+        yield over.card("Memory of the nodes", "Resident memory of all nodes, from /metrics", "MB", line)
 
 
 def _histograms(outcome: Outcome) -> Iterator[str]:
@@ -178,8 +202,12 @@ def _histograms(outcome: Outcome) -> Iterator[str]:
     for name in ("staleness", "hold", "confirm", "join", "poll", "spread"):
         if name in times and times[name].total:
             found = times[name]
-            text = f"{TIMES[name].replace('...', 'to')}; {amount(found.total)} values"
+            text = f"{_sentence(TIMES[name])}; {amount(found.total)} values"
             yield _card(HEADS[name], text, plots.histogram(found))
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -187,7 +215,7 @@ def _tables(outcome: Outcome) -> Iterator[str]:
     whole = outcome.series.whole
     shares = (0.5, 0.95, 0.99, 1.0)
     body = "".join(
-        f'<tr><td>{escape(label.replace("...", "→"))}</td><td class="n">{amount(whole.times[name].total)}</td>'
+        f'<tr><td>{escape(label)}</td><td class="n">{amount(whole.times[name].total)}</td>'
         + "".join(f'<td class="n">{ms(whole.times[name].percentile(share))}</td>' for share in shares)
         + "</tr>"
         for name, label in TIMES.items()

@@ -8,7 +8,7 @@ pointer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -90,51 +90,78 @@ def lines(xs: Sequence[float], drawn: Sequence[Line], unit: str) -> str:
     return _figure("".join(parts), data, legend if len(drawn) > 1 else "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """The bars of a histogram, from ``low`` up to but not ``high``; each covers ``BAR_BUCKETS`` buckets."""
+
+    shares: dict[int, float]
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, found: Histogram) -> _Bars:
+        """Return the bars of a histogram that is not empty; at least 12, so that few values don't fill the plot."""
+        shares: dict[int, float] = {}
+        for bucket, count in found.counts.items():
+            shares[bucket // BAR_BUCKETS] = shares.get(bucket // BAR_BUCKETS, 0.0) + 100 * count / found.total
+        low, high = min(shares), max(shares) + 1
+        if high - low < 12:
+            low, high = max(0, low - (12 - high + low) // 2), high + (12 - high + low) // 2
+        return cls(shares, low, high)
+
+    @property
+    def width(self) -> float:
+        """Width of a bar."""
+        return (WIDTH - LEFT - RIGHT) / (self.high - self.low)
+
+    def x_of_bar(self, bar: int) -> float:
+        """Return the left edge of a bar."""
+        return LEFT + (bar - self.low) * self.width
+
+    def x_of(self, value_ms: float) -> float:
+        """Return the place of a duration on the logarithmic axis."""
+        return LEFT + (math.log2(value_ms * 1000) * BUCKETS_PER_OCTAVE / BAR_BUCKETS - self.low) * self.width
+
+
 def histogram(found: Histogram, css: str = "a") -> str:
     """Plot the distribution of durations, on a logarithmic axis."""
-    bars: dict[int, int] = {}
-    for bucket, count in found.counts.items():
-        bars[bucket // BAR_BUCKETS] = bars.get(bucket // BAR_BUCKETS, 0) + count
-    low, high = min(bars), max(bars) + 1
-    if high - low < 12:
-        low, high = max(0, low - (12 - high + low) // 2), high + (12 - high + low) // 2
-    total = found.total
-    ticks = nice_ticks(100 * max(bars.values()) / total)
-    step = (WIDTH - LEFT - RIGHT) / (high - low)
+    bars = _Bars.of(found)
+    ticks = nice_ticks(max(bars.shares.values()))
 
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / ticks[-1]
 
     parts = [_frame(ticks, y, "%")]
     middles, labels, values = [], [], []
-    for bar in range(low, high):
-        share = 100 * bars.get(bar, 0) / total
-        left = LEFT + (bar - low) * step
+    for bar in range(bars.low, bars.high):
+        share, left = bars.shares.get(bar, 0.0), bars.x_of_bar(bar)
         if share:
-            height = max(1.0, y(0) - y(share))
+            height, width = max(1.0, y(0) - y(share)), max(1.0, bars.width - 2)
             parts.append(
-                f'<rect class="bar {css}" x="{left + 1:.1f}" y="{y(0) - height:.1f}" width="{max(1.0, step - 2):.1f}" '
+                f'<rect class="bar {css}" x="{left + 1:.1f}" y="{y(0) - height:.1f}" width="{width:.1f}" '
                 f'height="{height:.1f}" rx="2"/>'
             )
-        middles.append(round(left + step / 2, 1))
+        middles.append(round(left + bars.width / 2, 1))
         first, last = upper_ms(bar * BAR_BUCKETS - 1), upper_ms(bar * BAR_BUCKETS + BAR_BUCKETS - 1)
         labels.append(f"{first:.3g} to {last:.3g} ms")
         values.append(round(share, 3))
-    marks = [10.0**n * m for n in range(-3, 7) for m in ((1, 3) if high - low < 40 else (1,))]
-    for mark in marks:
-        at = LEFT + (math.log2(mark * 1000) * BUCKETS_PER_OCTAVE / BAR_BUCKETS - low) * step
-        if LEFT <= at <= WIDTH - RIGHT - 8:
-            words = f"{mark:g} ms" if mark < 1000 else f"{mark / 1000:g} s"
-            parts.append(_below(at, words))
-    for share, name in ((0.5, "p50"), (0.99, "p99")):
-        value = found.percentile(share) or 0.001
-        at = LEFT + (math.log2(value * 1000) * BUCKETS_PER_OCTAVE / BAR_BUCKETS - low) * step
-        at = min(WIDTH - RIGHT, max(LEFT, at))
-        parts.append(f'<path class="mark" d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
-        anchor, shift = ("end", -4) if at > WIDTH / 2 else ("start", 4)
-        parts.append(f'<text class="tick" x="{at + shift:.1f}" y="{TOP + 10}" text-anchor="{anchor}">{name}</text>')
+    parts += [*_duration_ticks(bars), *_percentile_marks(bars, found)]
     data = {"x": middles, "label": labels, "lines": [{"name": "of all", "css": css, "v": values}], "unit": "%"}
     return _figure("".join(parts), data, "")
+
+
+def _duration_ticks(bars: _Bars) -> Iterator[str]:
+    for mark in (10.0**n * m for n in range(-3, 7) for m in ((1, 3) if bars.high - bars.low < 40 else (1,))):
+        if LEFT <= bars.x_of(mark) <= WIDTH - RIGHT - 8:
+            yield _below(bars.x_of(mark), f"{mark:g} ms" if mark < 1000 else f"{mark / 1000:g} s")
+
+
+def _percentile_marks(bars: _Bars, found: Histogram) -> Iterator[str]:
+    for share, name in ((0.5, "p50"), (0.99, "p99")):
+        at = min(WIDTH - RIGHT, max(LEFT, bars.x_of(found.percentile(share) or 0.001)))
+        yield f'<path class="mark" d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}"/>'
+        anchor, shift = ("end", -4) if at > WIDTH / 2 else ("start", 4)
+        yield f'<text class="tick" x="{at + shift:.1f}" y="{TOP + 10}" text-anchor="{anchor}">{name}</text>'
 
 
 def bars_by_name(counts: Sequence[tuple[str, int]]) -> str:
@@ -150,18 +177,17 @@ def bars_by_name(counts: Sequence[tuple[str, int]]) -> str:
     return f'<div class="hbars">{rows}</div>'
 
 
-def _below(x: float, words: str) -> str:
-    return f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>'
+def _below(x: float, label: str) -> str:
+    return f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{label}</text>'
 
 
-def _frame(ticks: Sequence[float], y: object, unit: str) -> str:
+def _frame(ticks: Sequence[float], y: Callable[[float], float], unit: str) -> str:
     parts = []
-    assert callable(y)
     for tick in ticks:
         css = "axis" if tick == 0 else "grid"
         parts.append(f'<path class="{css}" d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}"/>')
-        words = f"{short(tick)}{' ' + unit if tick == ticks[-1] and unit else ''}"
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{words}</text>')
+        label = f"{short(tick)}{' ' + unit if tick == ticks[-1] and unit else ''}"
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{label}</text>')
     return "".join(parts)
 
 

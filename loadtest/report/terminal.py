@@ -106,7 +106,7 @@ def summary(outcome: Outcome) -> None:
 
 def _times(whole: Bin) -> Table:
     table = Table(title="times", title_justify="left")
-    table.add_column("from ... to")
+    table.add_column("duration")
     for name in ("number", "p50", "p95", "p99", "max"):
         table.add_column(name, justify="right")
     for name, label in TIMES.items():

@@ -13,7 +13,7 @@ import click
 import uvloop
 
 from realtime import settings
-from realtime.cli.addresses import check_addresses
+from realtime.addresses import check_addresses
 from realtime.errors import TicketError
 from realtime.settings import Settings
 from realtime.topology import TopologyError

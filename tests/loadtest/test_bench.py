@@ -1,4 +1,4 @@
-"""The benchmarks run, a few viewers for a moment: every figure is there, every answer right. Nothing about speed."""
+"""The benchmarks run with a few viewers for a moment: every figure is there and every answer right. Not their speed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from loadtest.bench import programs, table
-from loadtest.bench.cli import bench
+from loadtest.cli.bench import bench
 from tests.programs import find_program
 
 
@@ -33,7 +33,7 @@ def test_every_server_delivers_what_it_sends(run: dict[str, Any]) -> None:
             assert figures["delivered"] > 0 and figures["saturated"] > 0
 
 
-def test_a_storm_reaches_every_viewer_and_skips_nobody(run: dict[str, Any]) -> None:
+def test_every_viewer_gets_the_last_version_of_a_storm(run: dict[str, Any]) -> None:
     for storm in (*run["curves"]["viewers"], *run["curves"]["rates"]):
         assert storm["converged"] and storm["fewest_frames"] > 0 and storm["lost"] == 0
 
@@ -58,7 +58,7 @@ def test_the_table_has_a_figure_for_every_measure(run: dict[str, Any]) -> None:
     assert len({len(row) for row in text}) == 1 and len(text) == len(lines) + 2
 
 
-def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(programs.Missing, match="C compiler"):
         programs.build(tmp_path)

@@ -1,4 +1,4 @@
-"""Crowds against a real cluster, small: each command ends by itself with a true verdict; what is wrong is found."""
+"""Small crowds against a real cluster: each command ends by itself, and reports what is wrong."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import aiohttp
-import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from loadtest.__main__ import main
-from loadtest.crowd.board import Board, MapState
+from loadtest.cli import main
+from loadtest.connection import Connection, Endpoint
+from loadtest.crowd.context import WorkerContext
+from loadtest.crowd.final_maps import FinalMapCheck
+from loadtest.crowd.map_store import MapState, MapStore
 from loadtest.crowd.plan import Plan, ShowPlan
-from loadtest.crowd.settle import Settling
-from loadtest.crowd.viewers import Stage, Viewer
-from loadtest.link import Endpoint, Link
+from loadtest.crowd.viewers import Viewer
 from realtime.dev.cluster import Cluster
 from tests.cluster import Client, grid, new_show, node_urls, until
 
@@ -39,13 +39,13 @@ def loadtest(cluster: Cluster, command: str, show: str, *options: str) -> Result
 
 
 def events_of(cluster: Cluster, show: str) -> list[dict[str, Any]]:
-    """Return what a show's log has, the latest first."""
+    """Return the events in a show's log, the latest first."""
     url = f"{node_urls(cluster)[0]}/api/v1/ops/shows/{show}/log"
     events: list[dict[str, Any]] = []
     while True:
         before = f"?before={events[-1]['id']}" if events else ""
-        asked = Request(url + before, headers={"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"})
-        with urlopen(asked) as answer:
+        request = Request(url + before, headers={"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"})
+        with urlopen(request) as answer:
             page = json.load(answer)["events"]
         if not page:
             return events
@@ -53,19 +53,19 @@ def events_of(cluster: Cluster, show: str) -> list[dict[str, Any]]:
 
 
 # --- the commands -------------------------------------------------------------------------------------------------
-def test_an_onsale_is_measured_judged_and_reported(cluster: Cluster, show: str, tmp_path: Path) -> None:
+def test_an_onsale_is_measured_checked_and_reported(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data, page = tmp_path / "report.json", tmp_path / "report.html"
     people = ["--viewers", "24", "--buyers", "6", "--processes", "2", "--think", "0.1", "0.3"]
-    when = ["--arrive", "2", "--pending", "2", "--seconds", "9", "--refresh", "3", "--reload", "4", "--probe", "0.5"]
+    when = ["--arrive", "2", "--doors", "2", "--seconds", "9", "--refresh", "3", "--reload", "4", "--probe", "0.5"]
     key = cluster.secrets["OPERATOR_KEY"]
-    shut = ["--operator-key", key]
-    ended = loadtest(cluster, "onsale", show, *people, *when, *shut, "--json", str(data), "--html", str(page))
+    paused = ["--operator-key", key]
+    ended = loadtest(cluster, "onsale", show, *people, *when, *paused, "--json", str(data), "--html", str(page))
     assert ended.exit_code == 0, ended.output
-    told = json.loads(data.read_text())
-    assert told["passed"]
-    assert told["maps_right"] == 24
-    assert told["seats_checked"] > 0
-    counts, times = told["whole"]["counts"], told["whole"]["times_ms"]
+    report = json.loads(data.read_text())
+    assert report["passed"]
+    assert report["maps_verified"] == 24
+    assert report["claims_checked"] > 0
+    counts, times = report["whole"]["counts"], report["whole"]["times_ms"]
     assert counts["bookings"] > 0
     assert counts["joins"] >= 24
     assert {"staleness", "spread", "join", "refresh", "hold", "confirm"} <= set(times)
@@ -79,17 +79,17 @@ def test_an_onsale_is_measured_judged_and_reported(cluster: Cluster, show: str, 
     assert kinds[:2] == ["sales_paused", "sales_open"] and "held" in kinds
 
 
-def test_a_wrong_operators_key_is_said(cluster: Cluster, show: str) -> None:
-    people = ["--viewers", "2", "--buyers", "1", "--pending", "0", "--seconds", "1"]
+def test_a_wrong_operators_key_is_reported(cluster: Cluster, show: str) -> None:
+    people = ["--viewers", "2", "--buyers", "1", "--doors", "0", "--seconds", "1"]
     ended = loadtest(cluster, "onsale", show, *people, "--operator-key", "wrong")
     assert ended.exit_code == 1
     assert "could not pause its sales" in ended.output
 
 
-def test_pollers_are_told_that_nothing_changed(cluster: Cluster, show: str, tmp_path: Path) -> None:
+def test_pollers_get_304_while_nothing_changes(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data = tmp_path / "report.json"
     ended = loadtest(
-        cluster, "pollers", show, "--pollers", "4", "--every", "0.1", "--seconds", "2", "--json", str(data)
+        cluster, "pollers", show, "--pollers", "4", "--every", "0.1", "--seconds", "4", "--json", str(data)
     )
     assert ended.exit_code == 0, ended.output
     counts = json.loads(data.read_text())["whole"]["counts"]
@@ -102,26 +102,28 @@ def test_slow_viewers_are_caught_up_when_they_read_again(cluster: Cluster, show:
     when = ["--stall", "2", "--seconds", "6"]
     ended = loadtest(cluster, "slow", show, "--slow", "4", "--viewers", "4", *when, "--json", str(data))
     assert ended.exit_code == 0, ended.output
-    told = json.loads(data.read_text())
-    assert told["maps_right"] == 8
-    counts = told["whole"]["counts"]
+    report = json.loads(data.read_text())
+    assert report["maps_verified"] == 8
+    counts = report["whole"]["counts"]
     assert counts["stalled"] == 4 == counts.get("reads again", 0) + counts.get("closed while stalled", 0)
 
 
-def test_a_soak_has_people_come_and_go(cluster: Cluster, show: str, tmp_path: Path) -> None:
+def test_viewers_of_a_soak_leave_and_others_join(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data = tmp_path / "report.json"
     people = ["--viewers", "10", "--buyers", "2", "--arrive", "1", "--stay", "2", "--think", "0.1", "0.2"]
     people += ["--refresh", "0.3", "--reload", "1"]
     ended = loadtest(cluster, "soak", show, *people, "--minutes", "0.15", "--json", str(data))
     assert ended.exit_code == 0, ended.output
-    told = json.loads(data.read_text())
-    counts = told["whole"]["counts"]
+    report = json.loads(data.read_text())
+    counts = report["whole"]["counts"]
     assert counts["refreshes"] > counts["joins"] > counts["leaves"] > 10
-    assert told["maps_right"] == 10
-    assert any(each["gauges"].get("server memory") for each in told["series"]["bins"]), "the nodes tell their memory"
+    assert report["maps_verified"] == 10
+    assert any(each["gauges"].get("server memory") for each in report["series"]["bins"]), (
+        "the nodes report their memory"
+    )
 
 
-# --- what can't be tested -----------------------------------------------------------------------------------------
+# --- wrong targets -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -149,23 +151,23 @@ def test_an_unknown_show_is_named(cluster: Cluster) -> None:
 
 
 # --- the light client ---------------------------------------------------------------------------------------------
-class Listener(Link):
-    """A light client that keeps what it was told."""
+class Listener(Connection):
+    """A light client that keeps the events it receives."""
 
     def __init__(self, url: str) -> None:
         super().__init__(Endpoint.of(url))
-        self.told: list[Any] = []
+        self.received: list[Any] = []
         self.reason: str | None = None
 
-    def heard(self, text: bytes, now: float) -> None:
-        self.told.append(json.loads(text[2:]))
+    def on_event(self, packet: bytes, now: float) -> None:
+        self.received.append(json.loads(packet[2:]))
 
-    def left(self, reason: str) -> None:
+    def on_closed(self, reason: str) -> None:
         self.reason = reason
 
-    async def asks(self, event: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def answer_to(self, event: str, payload: dict[str, Any]) -> dict[str, Any]:
         answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self.ask(event, payload, answered.set_result)
+        self.request(event, payload, answered.set_result)
         async with asyncio.timeout(20):
             return await answered
 
@@ -183,30 +185,30 @@ async def _is(value: object) -> bool:
     return bool(value)
 
 
-async def test_it_is_told_what_the_official_client_is_told(cluster: Cluster, light: Listener) -> None:
+async def test_it_receives_what_the_official_client_receives(cluster: Cluster, light: Listener) -> None:
     show = await new_show(cluster)
     official = await Client.connect(node_urls(cluster)[0])
     try:
-        mine = await light.asks("show:watch", {"show": show})
+        mine = await light.answer_to("show:watch", {"show": show})
         theirs = await official.call("show:watch", {"show": show})
         assert {**mine, "server_time": 0} == {**theirs, "server_time": 0}
-        held = await light.asks("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "r1"})
+        held = await light.answer_to("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "r1"})
         assert held["ok"]
         change = await official.hears("seats:changed", held=[0])
-        await until(lambda: _is(["seats:changed", change] in light.told))
-        refused = await light.asks("seats:hold", {"show": show, "seats": ["Z-9"], "request_id": "r2"})
+        await until(lambda: _is(["seats:changed", change] in light.received))
+        refused = await light.answer_to("seats:hold", {"show": show, "seats": ["Z-9"], "request_id": "r2"})
         assert refused["error"]["code"] == "seat_not_found"
     finally:
         await official.close()
 
 
-async def test_it_takes_a_map_of_the_largest_size(cluster: Cluster, light: Listener) -> None:
+async def test_it_receives_a_map_of_the_largest_size(cluster: Cluster, light: Listener) -> None:
     show = await new_show(cluster, layout=grid(26, 2_300))
-    answer = await light.asks("show:watch", {"show": show})
+    answer = await light.answer_to("show:watch", {"show": show})
     assert len(base64.b64decode(answer["seats"])) == 26 * 2_300 // 4
 
 
-async def test_it_says_why_it_was_not_let_in(cluster: Cluster) -> None:
+async def test_it_reports_why_a_connection_was_refused(cluster: Cluster) -> None:
     for link, reason in (
         (Listener(node_urls(cluster)[0]), "unauthorized"),
         (Listener(node_urls(cluster)[0] + "/nothing-here"), "http 404"),
@@ -217,27 +219,27 @@ async def test_it_says_why_it_was_not_let_in(cluster: Cluster) -> None:
         assert link.reason == reason
 
 
-# --- planted lies -------------------------------------------------------------------------------------------------
+# --- planted errors -------------------------------------------------------------------------------------------------
 async def test_a_planted_wrong_map_is_found(cluster: Cluster) -> None:
     show = await new_show(cluster)
     url = node_urls(cluster)[0]
     known = ShowPlan(show, 120, 10, "layout")
     plan = Plan(command="viewers", urls=[url], shows=[known], seconds=1)
-    stage = Stage(plan, [Endpoint.of(url)], Board({show: 120}))
-    viewers = [Viewer(stage, number, known) for number in range(3)]
+    context = WorkerContext(plan, [Endpoint.of(url)], MapStore({show: 120}))
+    viewers = [Viewer(context, number, known) for number in range(3)]
     for viewer in viewers:
-        viewer.come()
+        viewer.connect()
     try:
         await until(lambda: _is(all(viewer.is_watching for viewer in viewers)))
         state = viewers[1].state
         assert state is not None
         viewers[1].state = MapState(show, state.epoch, state.version, b"\2" + state.statuses[1:])
         async with aiohttp.ClientSession() as http:
-            settling = Settling(msgspec.structs.replace(plan), viewers, http)
-            await settling.run()
-        assert settling.right == 2
-        assert settling.wrong == [f"{show}: the maps of 1 viewers are not the authority's at the same version"]
+            check = FinalMapCheck(plan, viewers, http)
+            await check.run()
+        assert check.verified == 2
+        assert check.failures == [f"{show}: the maps of 1 viewers differ from the nodes' at the same version"]
     finally:
-        await stage.close()
+        await context.close()
         for viewer in viewers:
-            viewer.go()
+            viewer.leave()

@@ -1,4 +1,4 @@
-"""The fault runner, short: a minute of faults of every kind under a fixed seed; its schedule; its mistakes."""
+"""A minute of faults of every kind under a fixed seed; the schedule of faults; wrong targets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from loadtest.__main__ import main
+from loadtest.cli import main
 from loadtest.faults import schedule
 from loadtest.faults.schedule import Kind
 from realtime.dev.cluster import Cluster
@@ -27,23 +27,23 @@ def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "loadtest", "faults", "--minutes", "1", "--seed", "20261123", "--buyers", "12"]
     ended = subprocess.run([*command, "--json", str(report)], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-3000:]
-    told = json.loads(report.read_text())
-    assert told["passed"]
-    assert told["violations"] == []
-    assert set(told["faults"]) == {kind.value for kind in Kind}, "each kind of fault happened"
-    assert told["counts"]["bookings"] > 0
-    assert min(told["checks"].values()) > 0
+    data = json.loads(report.read_text())
+    assert data["passed"]
+    assert data["violations"] == []
+    assert set(data["faults"]) == {kind.value for kind in Kind}, "each kind of fault happened"
+    assert data["counts"]["bookings"] > 0
+    assert min(data["checks"].values()) > 0
     assert "PASSED" in ended.stdout
 
 
-def test_a_seed_gives_the_same_faults_and_another_one_others() -> None:
+def test_the_same_seed_gives_the_same_faults() -> None:
     first = schedule.schedule(1, 600, REGIONS, TARGETS)
     assert first == schedule.schedule(1, 600, REGIONS, TARGETS)
     assert first != schedule.schedule(2, 600, REGIONS, TARGETS)
     assert {fault.kind for fault in first} == set(Kind)
 
 
-def test_faults_of_a_region_do_not_overlap_and_end_in_time() -> None:
+def test_faults_of_one_region_follow_one_another_and_end_in_time() -> None:
     faults = schedule.schedule(3, 300, REGIONS, TARGETS)
     for region in REGIONS:
         own = [fault for fault in faults if fault.region == region]
@@ -52,7 +52,7 @@ def test_faults_of_a_region_do_not_overlap_and_end_in_time() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_an_installation_that_runs_already_is_judged_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_installation_can_be_tested(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKINGTICKETS_SECRET", "0123456789abcdef")
     file = cluster.topology_file("north")
     command = ["faults", "--topology", str(file), "--minutes", "0.1", "--buyers", "3", "--seed", "1"]
@@ -61,7 +61,7 @@ def test_an_installation_that_runs_already_is_judged_too(cluster: Cluster, monke
     assert "PASSED" in ended.output
 
 
-def test_foreign_installations_need_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_on_other_machines_need_an_explicit_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKINGTICKETS_SECRET", "0123456789abcdef")
     file = tmp_path / "topology.toml"
     text = '[regions.west]\nmaster = "redis://127.0.0.1:1"\nledger = "sqlite:///x.db"\nnodes = ["https://tickets.example"]\n'
@@ -74,5 +74,5 @@ def test_foreign_installations_need_a_word(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("patch", sorted((ROOT / "loadtest/faults/broken").glob("*.patch")), ids=lambda file: file.stem)
-def test_the_product_can_still_be_broken_on_purpose(patch: Path) -> None:
+def test_the_patches_that_break_the_product_still_apply(patch: Path) -> None:
     subprocess.run(["git", "apply", "--check", patch], cwd=ROOT, check=True)

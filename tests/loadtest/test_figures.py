@@ -1,4 +1,4 @@
-"""What is measured: percentiles are never too low, merging loses nothing, and nothing grows without bound."""
+"""Figures: percentiles are never too low, merging loses nothing, memory is bounded."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_a_percentile_is_at_most_a_bucket_too_high(values: list[float], share: f
     for value in values:
         found.add(value)
     true = sorted(values)[math.ceil(len(values) * share) - 1]
-    told = found.percentile(share)
-    assert told is not None
-    assert true * 0.999999 <= told <= true * 1.045
+    measured = found.percentile(share)
+    assert measured is not None
+    assert true * 0.999999 <= measured <= true * 1.045
 
 
 @given(st.lists(st.integers(0, 9), min_size=1))
-def test_small_numbers_are_exact(numbers: list[int]) -> None:
+def test_small_integers_are_exact(numbers: list[int]) -> None:
     found = Histogram()
     for number in numbers:
         found.add_number(number)
@@ -33,7 +33,7 @@ def test_small_numbers_are_exact(numbers: list[int]) -> None:
 
 
 @given(DURATIONS, DURATIONS)
-def test_merging_is_counting_together(first: list[float], second: list[float]) -> None:
+def test_merged_histograms_equal_one_of_all_values(first: list[float], second: list[float]) -> None:
     one, other, both = Histogram(), Histogram(), Histogram()
     for value in first:
         one.add(value)
@@ -45,21 +45,21 @@ def test_merging_is_counting_together(first: list[float], second: list[float]) -
     assert one.counts == both.counts
 
 
-def test_nothing_was_measured_is_not_zero() -> None:
+def test_an_empty_histogram_has_no_percentile() -> None:
     assert Histogram().percentile(0.99) is None
 
 
-def test_a_bin_survives_the_way_between_processes() -> None:
+def test_a_bin_is_the_same_after_encoding_and_decoding() -> None:
     sent = Bin(gauges={"viewers 0": 3.0})
     sent.counts["frames"] += 7
     sent.errors["rate_limited"] += 1
     sent.times["hold"].add(12.5)
-    came = Bin.of(orjson.loads(orjson.dumps(sent.document(), option=orjson.OPT_NON_STR_KEYS)))
-    assert came.document() == sent.document()
-    assert came.times["hold"].percentile(1.0) == sent.times["hold"].percentile(1.0)
+    received = Bin.of(orjson.loads(orjson.dumps(sent.document(), option=orjson.OPT_NON_STR_KEYS)))
+    assert received.document() == sent.document()
+    assert received.times["hold"].percentile(1.0) == sent.times["hold"].percentile(1.0)
 
 
-def test_gauges_add_up_over_processes_and_the_last_word_counts() -> None:
+def test_gauges_are_summed_over_processes_and_the_last_value_counts() -> None:
     series = Series()
     for viewers in (5.0, 6.0):
         series.add(0, Bin(gauges={"viewers 0": viewers}))
@@ -68,7 +68,7 @@ def test_gauges_add_up_over_processes_and_the_last_word_counts() -> None:
     assert series.bins[0].gauge("server memory") is None
 
 
-def test_a_long_run_has_no_more_bins_than_a_plot_can_show() -> None:
+def test_the_bins_of_a_long_run_are_bounded() -> None:
     series = Series()
     seconds = 5 * MAX_BINS
     for second in range(seconds):
@@ -80,7 +80,7 @@ def test_a_long_run_has_no_more_bins_than_a_plot_can_show() -> None:
     assert {each.counts["frames"] for each in series.bins[:-1]} == {series.width_s}
 
 
-def test_growth_is_from_the_second_quarter_to_the_last_whatever_a_moment_says() -> None:
+def test_growth_compares_medians_of_the_second_and_the_last_quarter() -> None:
     series = Series()
     assert series.growth("server memory") is None
     for second in range(100):

@@ -1,4 +1,4 @@
-"""The light client's frame reader: whole messages, whatever the cuts; what no server may send is refused."""
+"""The light client's frame reader: complete messages for any chunks; frames that servers must not send are refused."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> tuple[list[tuple[int, bytes]], bytes]:
-    """Messages, and the bytes in which a server may send them: in fragments, with control frames in between."""
+    """Messages, and bytes in which a server may send them: in fragments, with control frames in between."""
     sizes = st.sampled_from([0, 1, 5, 125, 126, 127, 300, 65_535, 65_536, 70_000])
-    told, sent = [], b""
+    messages, sent = [], b""
     for _ in range(draw(st.integers(1, 5))):
         opcode = draw(st.sampled_from([TEXT, BINARY, PING, PONG, CLOSE]))
         size = draw(sizes)
@@ -35,28 +35,28 @@ def conversations(draw: st.DrawFn) -> tuple[list[tuple[int, bytes]], bytes]:
             ping = draw(st.booleans())
             sent += frame(opcode, payload[:cut], final=False)
             if ping:
-                told.append((PING, b"still there?"))
+                messages.append((PING, b"still there?"))
                 sent += frame(PING, b"still there?")
             sent += frame(0, payload[cut:])
         else:
             sent += frame(opcode, payload)
-        told.append((opcode, payload))
-    return told, sent
+        messages.append((opcode, payload))
+    return messages, sent
 
 
 @given(conversations(), st.lists(st.integers(1, 3_000), max_size=40))
-def test_cuts_change_nothing(conversation: tuple[list[tuple[int, bytes]], bytes], cuts: list[int]) -> None:
-    told, sent = conversation
-    reader, heard = FrameReader(), []
+def test_messages_do_not_depend_on_chunks(conversation: tuple[list[tuple[int, bytes]], bytes], cuts: list[int]) -> None:
+    messages, sent = conversation
+    reader, received = FrameReader(), []
     for size in cuts:
-        heard += reader.feed(sent[:size])
+        received += reader.feed(sent[:size])
         sent = sent[size:]
-    heard += reader.feed(sent)
-    assert heard == told
+    received += reader.feed(sent)
+    assert received == messages
 
 
 @given(st.binary(max_size=400))
-def test_it_refuses_or_waits_but_never_breaks(data: bytes) -> None:
+def test_random_bytes_raise_only_protocol_errors(data: bytes) -> None:
     reader = FrameReader()
     try:
         for byte in data:
@@ -69,21 +69,21 @@ def test_it_refuses_or_waits_but_never_breaks(data: bytes) -> None:
     "bad",
     [
         b"\x81\x80\0\0\0\0",  # masked
-        b"\xc1\x00",  # an extension's bit
-        b"\x83\x00",  # a kind that does not exist
+        b"\xc1\x00",  # a bit for extensions
+        b"\x83\x00",  # an opcode that does not exist
         frame(0, b"goes on from nothing"),
         frame(TEXT, b"one", final=False) + frame(TEXT, b"another"),
         frame(PING, b"in parts", final=False),
         b"\x82\x7f" + (MAX_MESSAGE_BYTES + 1).to_bytes(8, "big"),
     ],
 )
-def test_what_no_server_may_send_is_refused(bad: bytes) -> None:
+def test_frames_that_servers_must_not_send_are_refused(bad: bytes) -> None:
     with pytest.raises(ProtocolError):
         FrameReader().feed(bad)
 
 
 @given(st.binary(max_size=70_000), st.sampled_from([TEXT, PONG]))
-def test_what_it_sends_is_masked_and_whole(payload: bytes, opcode: int) -> None:
+def test_sent_frames_are_masked_and_complete(payload: bytes, opcode: int) -> None:
     sent = masked(opcode, payload)
     assert sent[0] == 0x80 | opcode
     assert sent[1] & 0x80

@@ -12,9 +12,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from loadtest.clients import Client as Person
+from loadtest.faults.client import Client as Person
+from loadtest.faults.context import RunContext
 from loadtest.faults.history import History
-from loadtest.faults.workload import ShowSeats, Viewer, World
+from loadtest.faults.shows import ShowSeats
+from loadtest.faults.viewers import Viewer
 from realtime.dev.cluster import Cluster
 from tests.cluster import Client, grid, new_show, node_urls, running_cluster, until
 
@@ -33,12 +35,12 @@ async def test_a_crowd_whose_node_dies_is_taken_up_by_the_others(storm: Cluster,
     dies, *others = node_urls(storm)
     history = History(tmp_path / "history.jsonl")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        world = World([show], 60, (0, 0), http)
+        context = RunContext([show], 60, (0, 0), http)
         people = [
             Person(f"viewer-{n}", [dies, others[n % len(others)]], history, http, random.Random(n))
             for n in range(VIEWERS)
         ]
-        viewers = [Viewer(person, [show], world) for person in people]
+        viewers = [Viewer(person, [show], context) for person in people]
         watching = [asyncio.create_task(viewer.run()) for viewer in viewers]
         buyer = await Client.connect(others[0])
 

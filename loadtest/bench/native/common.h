@@ -1,4 +1,4 @@
-/* What the programs of the benchmarks share: clocks, a histogram of delays, numbers out of JSON. */
+/* Shared by the programs of the benchmarks: clocks, a histogram of delays, reading numbers from JSON. */
 #ifndef COMMON_H
 #define COMMON_H
 #define _GNU_SOURCE

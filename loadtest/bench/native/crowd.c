@@ -1,17 +1,17 @@
 /* A crowd of Socket.IO clients over WebSocket: crowd HOST PORT COUNT SHOW WINDOW [LOG EVERY]
  *
- * Connects COUNT clients, at most WINDOW of them on their way at a time, each of which watches SHOW; prints
- * {"joined", "seconds"} when all have been answered. Then it reads, answers pings, and takes commands on stdin:
- *   mark                forget what was counted
+ * Connects COUNT clients, at most WINDOW at the same time, each of which watches SHOW; prints {"joined", "seconds"}
+ * when all have been answered. Then it reads, answers pings, and takes commands on stdin:
+ *   mark                reset the counters
  *   report              print what was received since: frames, bytes, delays of the payloads' "t" (us since 1970),
  *                       fewest and most frames of a client, connections lost
  *   watch | catchup     all watch again, without or with `since`; prints {"joined", "seconds"}
- *   hold SHOWS DEPTH    each client holds pairs of seats, one after the other, 10 on each of SHOW-0, SHOW-1, ...
- *                       as long as there are any, DEPTH clients at a time; prints {"held", "refused", "seconds", ...}
- *   show NAME           what SHOW is from now on
- *   stall COUNT         the first COUNT clients read no more
+ *   hold SHOWS DEPTH    each client holds pairs of seats, one after the other, 10 on each of SHOW-0, SHOW-1, ...,
+ *                       SHOWS in all, DEPTH clients at a time; prints {"held", "refused", "seconds", ...}
+ *   show NAME           replace SHOW
+ *   stall COUNT         the first COUNT clients stop reading
  * With LOG, the arrivals (us, client, from, version: 4 x int64) of every EVERYth client are written to that file.
- * Frames are sent with a mask of zeros. Only for benchmarks: what it does not expect it ignores.
+ * Frames are masked with zeros. For benchmarks only: unexpected input is ignored.
  */
 #include "common.h"
 
@@ -29,7 +29,7 @@ static int64_t since_us, version = -1;
 static char epoch[64];
 static int expecting, shows, held, refused, next_client, under_way;
 static int64_t *asked_us;
-static char inbox[READ], name[128];
+static char buffer[READ], name[128];
 
 static void say(struct client *c, const char *text, size_t size) {
   char frame[4096];
@@ -71,7 +71,7 @@ static void watch(struct client *c, int catchup) {
   say(c, text, (size_t)size);
 }
 
-/* Hold the client's next pair of seats: its own pair in each of ten rows of the house, on one show after the other. */
+/* Hold the client's next pair of seats: its own pair in each of ten rows of the layout, on one show after the other. */
 static int hold_next(int index) {
   struct client *c = &clients[index];
   char text[512];
@@ -147,7 +147,7 @@ static void leave(struct client *c) {
   lost++;
 }
 
-/* Take whole frames out of what was read; return how many bytes were used. */
+/* Handle the complete frames of what was read; return how many bytes were used. */
 static size_t frames_of(struct client *c, const char *data, size_t size) {
   size_t used = 0;
   while (size - used >= 2) {
@@ -168,26 +168,26 @@ static size_t frames_of(struct client *c, const char *data, size_t size) {
 static void hear(struct client *c) {
   size_t have = c->have, used = 0;
   if (have) {
-    memcpy(inbox, c->part, have);
+    memcpy(buffer, c->part, have);
     free(c->part);
     c->part = NULL, c->have = 0;
   }
-  ssize_t got = read(c->fd, inbox + have, sizeof inbox - have);
+  ssize_t got = read(c->fd, buffer + have, sizeof buffer - have);
   if (got <= 0) {
     if (got == 0 || errno != EAGAIN) leave(c);
     return;
   }
   size_t size = have + (size_t)got;
   if (c->stage == ASKED) {
-    const char *end = memmem(inbox, size, "\r\n\r\n", 4);
-    if (end && memcmp(inbox, "HTTP/1.1 101", 12) != 0) fprintf(stderr, "refused: %.60s\n", inbox), exit(1);
-    if (end) used = (size_t)(end - inbox) + 4, c->stage = NEW;
+    const char *end = memmem(buffer, size, "\r\n\r\n", 4);
+    if (end && memcmp(buffer, "HTTP/1.1 101", 12) != 0) fprintf(stderr, "refused: %.60s\n", buffer), exit(1);
+    if (end) used = (size_t)(end - buffer) + 4, c->stage = NEW;
   }
-  if (c->stage != ASKED) used += frames_of(c, inbox + used, size - used);
+  if (c->stage != ASKED) used += frames_of(c, buffer + used, size - used);
   if (used < size && c->stage != GONE) {
     c->have = (uint32_t)(size - used);
     c->part = malloc(c->have);
-    memcpy(c->part, inbox + used, c->have);
+    memcpy(c->part, buffer + used, c->have);
   }
 }
 

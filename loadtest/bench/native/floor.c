@@ -1,12 +1,12 @@
-/* The floor of the benchmarks: the same bytes with a bare send() to as many sockets. floor PORT
+/* The lower bound of the benchmarks: the same bytes with a bare send() to as many sockets. floor PORT
  *
- * Lets WebSocket clients in with as few words as they need. Commands on stdin, each answered with a line of JSON:
- *   send RATE SECONDS   send to all RATE times a second (0: as fast as it goes); prints {"turns"}
+ * Accepts WebSocket clients with the fewest possible messages. Commands on stdin, each answered with a line of JSON:
+ *   send RATE SECONDS   send to all RATE times a second (0: as fast as possible); prints {"turns"}
  */
 #include "common.h"
 
 static int sockets[65536], count, poll_fd;
-static char inbox[READ];
+static char buffer[READ];
 
 static void answer(int fd, const char *text) {
   char frame[64];
@@ -16,22 +16,22 @@ static void answer(int fd, const char *text) {
   send(fd, frame, size + 2, 0);
 }
 
-/* The clients' words come one by one and short: an upgrade, "40", a watch, pongs. */
-static void hear(int fd) {
+/* The clients send short messages one at a time: an upgrade, "40", a watch, pongs. */
+static void read_client(int fd) {
   static const char upgraded[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                  "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-  ssize_t got = read(fd, inbox, sizeof inbox);
+  ssize_t got = read(fd, buffer, sizeof buffer);
   if (got <= 0) {
     if (got == 0 || errno != EAGAIN) epoll_ctl(poll_fd, EPOLL_CTL_DEL, fd, NULL);
     return;
   }
-  if (memcmp(inbox, "GET ", 4) == 0) {
+  if (memcmp(buffer, "GET ", 4) == 0) {
     send(fd, upgraded, sizeof upgraded - 1, 0);
     answer(fd, "0{}");
-  } else if (memmem(inbox, (size_t)got, "[\"show:watch\"", 13)) {
+  } else if (memmem(buffer, (size_t)got, "[\"show:watch\"", 13)) {
     sockets[count++] = fd;
     answer(fd, "431[{\"ok\":true}]");
-  } else if (memmem(inbox, (size_t)got, "40", 2)) {
+  } else if (memmem(buffer, (size_t)got, "40", 2)) {
     answer(fd, "40{}");
   }
 }
@@ -43,7 +43,7 @@ static void serve(int listener, int wait_ms) {
     int fd = (int)events[n].data.u64, one = 1;
     if (fd == 0) continue;
     if (fd != listener) {
-      hear(fd);
+      read_client(fd);
       continue;
     }
     int fresh = accept4(listener, NULL, NULL, SOCK_NONBLOCK);

@@ -1,12 +1,12 @@
 /* Pollers over HTTP: poll HOST PORT COUNT SECONDS PATH [HEADER]
  *
- * COUNT connections ask for PATH again and again, each when its answer is there; HEADER is one more line of a request.
+ * COUNT connections request PATH again and again, each after its answer; HEADER is an additional request header.
  * Prints {"answers", "unchanged" (304), "others" (neither 200 nor 304), "bytes", "seconds", "p50_ms", "p99_ms"}.
  */
 #include "common.h"
 
 struct poller { int fd; int64_t asked_us; size_t want, got; };
-static char inbox[READ], ask[1024];
+static char buffer[READ], ask[1024];
 static int size;
 static struct delays delays;
 
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
     int ready = epoll_wait(poll_fd, events, EVENTS, 100);
     for (int n = 0; n < ready; n++) {
       struct poller *p = &pollers[events[n].data.u64];
-      ssize_t got = read(p->fd, inbox, sizeof inbox - 1);
+      ssize_t got = read(p->fd, buffer, sizeof buffer - 1);
       if (got <= 0) {
         fprintf(stderr, "a connection was closed\n");
         return 1;
@@ -44,15 +44,15 @@ int main(int argc, char **argv) {
       bytes += (uint64_t)got;
       p->got += (size_t)got;
       if (p->want == 0) {
-        /* The head of an answer comes in one piece. */
-        inbox[got] = 0;
-        const char *end = strstr(inbox, "\r\n\r\n"), *length = strcasestr(inbox, "content-length: ");
+        /* Assumes that the head of an answer arrives in one read. */
+        buffer[got] = 0;
+        const char *end = strstr(buffer, "\r\n\r\n"), *length = strcasestr(buffer, "content-length: ");
         if (!end) continue;
-        p->want = (size_t)(end - inbox) + 4 + (length && length < end ? (size_t)atoll(length + 16) : 0);
-        int status = atoi(inbox + 9);
+        p->want = (size_t)(end - buffer) + 4 + (length && length < end ? (size_t)atoll(length + 16) : 0);
+        int status = atoi(buffer + 9);
         unchanged += status == 304;
         others += status != 200 && status != 304;
-        if (status == 304) p->want = (size_t)(end - inbox) + 4;
+        if (status == 304) p->want = (size_t)(end - buffer) + 4;
       }
       if (p->got < p->want) continue;
       add_delay(&delays, now_us() - p->asked_us);
