@@ -11,7 +11,7 @@ MARK = "<!-- figures -->"
 
 
 def table(reports: list[dict[str, object]]) -> str:
-    """Return the figures of some runs as Markdown: one column a run."""
+    """Return the figures of some runs as Markdown, with a column for each run."""
     seeds = [str(report["seed"]) for report in reports]
     kinds = sorted({kind for report in reports for kind in report["faults"]})  # type: ignore[attr-defined]
     lines = [
@@ -33,12 +33,13 @@ def table(reports: list[dict[str, object]]) -> str:
         ("seats_sold", "seats sold"),
     ):
         row(name, [report["counts"][what] for report in reports])  # type: ignore[index]
-    row("checks done", [sum(report["checks"].values()) for report in reports])  # type: ignore[attr-defined]
-    row("promises broken", [len(report["violations"]) for report in reports])  # type: ignore[arg-type]
+    row("checks", [sum(report["checks"].values()) for report in reports])  # type: ignore[attr-defined]
+    row("violations", [len(report["violations"]) for report in reports])  # type: ignore[arg-type]
     lines += [
         "",
-        "How long a fault was felt, by somebody who tried again and again from its beginning (so the fault's own",
-        "duration counts, and other faults of the moment too): times injected, median and longest outage in seconds.",
+        "Each cell has the number of faults, the median and the longest outage in seconds. An outage is the time from",
+        "the beginning of a fault until a client that retries is served; it includes the duration of the fault and of",
+        "others at the same time.",
         "",
         "| fault | " + " | ".join(f"seed {seed}" for seed in seeds) + " |",
         "| --- |" + " --- |" * len(seeds),
@@ -47,20 +48,20 @@ def table(reports: list[dict[str, object]]) -> str:
         cells = []
         for report in reports:
             fault = report["faults"].get(kind)  # type: ignore[attr-defined]
-            cells.append("" if fault is None else f"{fault['injected']}: {felt(fault)}")
+            cells.append("" if fault is None else f"{fault['injected']}: {outage(fault)}")
         lines.append(f"| {kind} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def felt(fault: dict[str, float | None]) -> str:
-    """Return median and longest outage; the one who tried gives up after 90 s."""
+def outage(fault: dict[str, float | None]) -> str:
+    """Return median and longest outage; probes give up after 90 s."""
     if fault["longest_outage_s"] is None:
-        return "over 90 at the longest"
+        return "longest over 90"
     return f"{fault['median_outage_s']} / {fault['longest_outage_s']}"
 
 
 def main() -> None:
-    """Put the table after the mark, in place of the one that is there."""
+    """Replace the table after the mark."""
     reports = [json.loads(Path(name).read_text()) for name in sys.argv[1:]]
     text = PAGE.read_text()
     start = text.index(MARK) + len(MARK)

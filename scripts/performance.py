@@ -29,7 +29,7 @@ Series = tuple[str, list[float]]
 
 
 def plot(title: str, x_name: str, xs: Sequence[float], left: Series, right: Series) -> str:
-    """Return an SVG: two lines over a logarithmic x axis, each with an axis of its own from zero."""
+    """Return an SVG with two lines over a logarithmic x axis, each with a y axis of its own that starts at zero."""
     low, high = math.log10(xs[0]), math.log10(xs[-1])
 
     def x_at(x: float) -> float:
@@ -70,15 +70,18 @@ def _round_up(value: float) -> float:
 
 
 def curves(run: dict[str, Any]) -> dict[str, str]:
-    """Return the plots of a run by file name."""
+    """Return the plots of a run, by file name."""
     viewers, rates = run["curves"]["viewers"], run["curves"]["rates"]
 
     def series(rows: list[dict[str, Any]]) -> tuple[Series, Series]:
         core = [row["core_percent"] for row in rows]
-        return ("the node, % of a core", core), ("age of a change p99, ms", [float(row["p99_ms"]) for row in rows])
+        return ("CPU of the node, % of a core", core), (
+            "age of a change, p99, ms",
+            [float(row["p99_ms"]) for row in rows],
+        )
 
-    storm = f"{viewers[0]['rate']:,.0f} changes a second before more and more viewers"
-    crowd = f"{rates[0]['viewers']:,} viewers of a show that sells faster and faster"
+    storm = f"{viewers[0]['rate']:,.0f} changes a second, by number of viewers"
+    crowd = f"{rates[0]['viewers']:,} viewers, by changes a second"
     return {
         "cost-by-viewers.svg": plot(storm, "viewers", [row["viewers"] for row in viewers], *series(viewers)),
         "cost-by-changes.svg": plot(crowd, "changes a second", [row["rate"] for row in rates], *series(rates)),
@@ -86,7 +89,7 @@ def curves(run: dict[str, Any]) -> dict[str, str]:
 
 
 def figures(run: dict[str, Any]) -> str:
-    """Return what stands between the markers of the page."""
+    """Return the text between the markers of the page."""
     machine = run["machine"]
     about = (
         f"{run['at']}, {machine['cores']} cores ({machine['cpu']}), Linux {machine['kernel']}, Python "
@@ -94,40 +97,40 @@ def figures(run: dict[str, Any]) -> str:
         "command: `make bench`."
     )
     missed = [
-        f"{line.measure}: {line.ours:.3g} {line.unit}, wanted {line.target}"
+        f"{line.measure}: {line.ours:.3g} {line.unit}, target {line.target}"
         for line in table.lines(run)
         if line.met is False
     ]
-    verdict = (
-        "Every target of the table was reached."
-        if not missed
-        else "Not reached in this run:\n\n- " + "\n- ".join(missed)
-    )
-    return f"{about}\n\n{table.text(run)}\n\n{verdict}\n\n{on_paper(run)}"
+    verdict = "Every target of the table was met." if not missed else "Not met in this run:\n\n- " + "\n- ".join(missed)
+    return f"{about}\n\n{table.text(run)}\n\n{verdict}\n\n{capacity(run)}"
 
 
-def on_paper(run: dict[str, Any]) -> str:
-    """Return what an installation of 15 nodes, one core each, in three regions carries, worked out from a run."""
+def capacity(run: dict[str, Any]) -> str:
+    """Return what 15 nodes with one core each, in three regions, carry by the figures of a run."""
     storm, writes, nodes, regions = run["storm"], run["writes"], 15, 3
-    # A node shall not be busier than 70 % of its core: what is left answers joins, pollers and holds in time.
+    # A node is planned to be at most 70 % busy: the rest answers joins, pollers and holds in time.
     viewers = int(storm["viewers"] * min(1.0, 70 / storm["core_percent"]))
     memory = viewers * run["joins"]["kib"] / 1024
+    joins, pollers = 1e6 / run["joins"]["cpu_us"], run["http"]["unchanged"]["per_core_s"]
+    alone, together = writes["function"]["alone"], writes["function"]["hold"]
+    total = nodes * viewers
     return "\n".join(
         [
-            "## What 15 nodes carry, on paper",
+            "## What 15 nodes carry, calculated",
             "",
-            f"Five nodes in each of three regions, a core like this one each, in the worst case (all its viewers on "
-            f"one show with {storm['rate']:,.0f} changes a second) at most 70 % busy:",
+            f"Five nodes in each of three regions carry about {total // 1000 * 1000:,} viewers at worst: all "
+            f"viewers of a node on one show with {storm['rate']:,.0f} changes a second, on a core like this one that is "
+            "at most 70 % busy.",
             "",
-            f"- viewers: {nodes} x {viewers:,} = {nodes * viewers:,}, with {memory:,.0f} MB of memory a node for them;",
-            f"- joins: {nodes} x {1e6 / run['joins']['cpu_us']:,.0f} a second, if nodes do nothing else: a full house "
-            f"that comes back at once is in after {viewers * run['joins']['cpu_us'] / 1e6:.0f} s;",
-            f"- pollers: {nodes} x {run['http']['unchanged']['per_core_s']:,.0f} requests a second, likewise;",
-            f"- holds: {nodes} x {writes['holds']['per_core_s']:,.0f} a second at the nodes, and {regions} x "
-            f"{writes['function']['alone']:,.0f} at the lock masters, one core each, if none come together "
-            f"({writes['function']['hold']:,.0f} if 50 do): the lesser counts.",
+            f"- viewers: {nodes} x {viewers:,} = {total:,}, which take {memory:,.0f} MB of memory on each node;",
+            f"- joins: {nodes} x {joins:,.0f} a second if the nodes do nothing else, so that all viewers of a node "
+            f"reconnect within {viewers / joins:.0f} s;",
+            f"- pollers: {nodes} x {pollers:,.0f} requests a second if the nodes do nothing else;",
+            f"- holds: {nodes} x {writes['holds']['per_core_s']:,.0f} a second at the nodes, and at the lock masters "
+            f"(one core each) {regions} x {alone:,.0f} with one hold a call or {regions} x {together:,.0f} with 50. "
+            "The lower of the two is the limit.",
             "",
-            "This is arithmetic, not a measurement: a network, TLS in front and slower cores take their share.",
+            "This is arithmetic, not a measurement. Networks, TLS and slower cores reduce it.",
         ]
     )
 

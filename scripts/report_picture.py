@@ -1,4 +1,4 @@
-"""Take the picture of docs/loadtest.md from a report: `.venv/bin/python scripts/report_picture.py report.html`."""
+"""Take the screenshot for docs/loadtest.md from a report: `.venv/bin/python scripts/report_picture.py report.html`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 
 async def main(report: str) -> None:
-    """The top of the page, as a desktop shows it."""
+    """Save a screenshot of the top of the page."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
         page = await browser.new_page(viewport={"width": 1180, "height": 980}, color_scheme="light")
