@@ -119,8 +119,8 @@ def capacity(run: dict[str, Any]) -> str:
             "## What 15 nodes carry, calculated",
             "",
             f"Five nodes in each of three regions carry about {total // 1000 * 1000:,} viewers at worst: all "
-            f"viewers of a node on one show with {storm['rate']:,.0f} changes a second, on a core like this one that is "
-            "at most 70 % busy.",
+            f"viewers of a node on one show with {storm['rate']:,.0f} changes a second, on a core like this one that "
+            "is at most 70 % busy.",
             "",
             f"- viewers: {nodes} x {viewers:,} = {total:,}, which take {memory:,.0f} MB of memory on each node;",
             f"- joins: {nodes} x {joins:,.0f} a second if the nodes do nothing else, so that all viewers of a node "
