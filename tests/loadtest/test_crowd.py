@@ -69,7 +69,8 @@ def test_an_onsale_is_measured_checked_and_reported(cluster: Cluster, show: str,
     assert counts["bookings"] > 0
     assert counts["joins"] >= 24
     assert {"staleness", "spread", "join", "refresh", "hold", "confirm"} <= set(times)
-    assert times["staleness"]["p50"] <= times["staleness"]["p99"]
+    assert times["staleness"]["number"] > 24
+    assert times["staleness"]["p50"] < 10_000, "most probes reach the viewers"
     html = page.read_text()
     assert "passed" in html
     # One file: nothing is fetched from anywhere.
