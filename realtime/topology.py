@@ -1,6 +1,6 @@
 """The topology of an installation: regions with their masters, replicas, ledgers and nodes.
 
-Read from one TOML file (described in ``docs/operations.md``). This module opens no connection and does not read the
+Read from one TOML file (described in ``docs/settings.md``). This module opens no connection and does not read the
 environment.
 """
 

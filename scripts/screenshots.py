@@ -106,11 +106,11 @@ async def main() -> None:
         await phone.screenshot(path=OUT / "phone-stadium.png")
         await lost_seat(browser, desktop, found[280])
         await kiosk(browser)
-        await control_room(browser, found[1000], json.loads(secrets)["OPERATOR_KEY"])
+        await ops_pages(browser, found[1000], json.loads(secrets)["OPERATOR_KEY"])
         await browser.close()
 
 
-async def control_room(browser: Browser, show: str, key: str) -> None:
+async def ops_pages(browser: Browser, show: str, key: str) -> None:
     """The control room while people buy, and the replay of what has just been done to a show."""
     buyers = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "loadtest", "buyers", "--url", URL, "--show", show, "--seconds", "25"),

@@ -1,0 +1,145 @@
+"""The documents: what they link to and name exists, and what they list is complete."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from realtime import limits, settings, topology
+from realtime.cli import cli
+from realtime.plans import read_plan
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
+KINDS = ("tutorial", "how-to", "reference", "explanation")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CODE = re.compile(r"```.*?```", re.DOTALL)
+_PATH = re.compile(r"`((?:realtime|tests|static|loadtest|scripts|docs)/[\w./-]+)`")
+_MODULE = re.compile(r"`(realtime(?:\.\w+)+)`")
+GLOSSARY = {
+    word
+    for line in (
+        "abusive, acceptor, acknowledge, attempt limiter, attempts, catch-up, claim, clock, commit batch",
+        "confirming, conflation, conflict, dead letter, declare, difference, digest, direct queue, directory",
+        "diverged, drifted, driver, epoch, expired, failover, fallback, fan-out, feed, fencing token, forget",
+        "frame, frame sink, functions loaded, gap, handshake, heartbeat, history, hold, hold fast path",
+        "incarnation, index, invalidate, job, keeper, lagging, lapsed, lease, ledger, linger, listener, live",
+        "lock master, lost, mark, master status, notice, outbox, override, owner, partition, pending connection",
+        "pump, queued connection, rate limit, rebuild, reconcile, refund, region, reject, repair, replica",
+        "replication id, replication status, resync, retake, room, sent, session manager, set status, settle",
+        "since, snapshot, stale fencing token, status report, stuck, sweep, tick, token bucket, tombstone",
+        "topology, turn, version, void, websocketconnection",
+    )
+    for word in line.split(", ")
+}
+"""Words that a reader of the code meets, in lower case."""
+
+
+def _read(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def _ids(documents: list[Path]) -> list[str]:
+    return [str(document.relative_to(ROOT)) for document in documents]
+
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=_ids(DOCUMENTS))
+each_page = pytest.mark.parametrize("page", PAGES, ids=_ids(PAGES))
+
+
+def _anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _CODE.sub("", _read(document)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _named(document: Path) -> Iterator[str]:
+    # The changelog names what was there before.
+    text = "" if document.name == "CHANGELOG.md" else _read(document)
+    yield from _PATH.findall(text)
+    for module in _MODULE.findall(text):
+        path = module.replace(".", "/")
+        yield f"{path}.py" if (ROOT / f"{path}.py").exists() else path
+
+
+@each_document
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for link in _LINK.findall(_CODE.sub("", _read(document))):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), f"{link} leads nowhere"
+        if anchor:
+            assert anchor in _anchors(target), f"{link}: there is no such heading"
+
+
+@each_document
+def test_every_path_and_module_that_is_named_exists(document: Path) -> None:
+    missing = [path for path in _named(document) if not (ROOT / path).exists()]
+    assert missing == []
+
+
+@each_page
+def test_a_page_says_its_kind_and_is_in_the_index(page: Path) -> None:
+    if page.name == "README.md":
+        return
+    assert re.search(rf"^\*Kind: ({'|'.join(KINDS)})\.", _read(page), re.MULTILINE), "it says no kind"
+    assert f"({page.name})" in _read(DOCS / "README.md"), "the index lacks it"
+
+
+def test_the_glossary_has_every_word() -> None:
+    rows = re.findall(r"^\| ([^|]+) \|", _read(DOCS / "glossary.md"), re.MULTILINE)
+    words = {word.strip(" *`").lower() for row in rows for word in re.split(r",| \(", row)}
+    assert GLOSSARY - words == set()
+
+
+def test_the_settings_have_every_variable_and_every_field_of_a_topology() -> None:
+    text = _read(DOCS / "settings.md")
+    names = re.findall(r"``(TICKINGTICKETS_[\w<>]+)``", settings.__doc__ or "")
+    assert len(names) > 5
+    fields = {*topology._Form.__struct_fields__, *topology._RegionForm.__struct_fields__} - {"regions", "replicas"}
+    assert [name for name in (*names, *fields) if f"`{name}`" not in text] == []
+
+
+def test_the_example_of_a_topology_can_be_used() -> None:
+    text = _read(ROOT / "topology.example.toml")
+    assert topology.parse(text).regions.keys() == tomllib.loads(text)["regions"].keys()
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_the_command_line_has_every_command() -> None:
+    text = _read(DOCS / "cli.md")
+    assert [command for command in _commands(cli) if f"`{command}" not in text] == []
+
+
+def test_the_plan_of_the_tutorial_is_the_layout_that_the_tutorial_names() -> None:
+    layout = read_plan((DOCS / "little-hall.json").read_bytes())
+    assert f"layout {layout.id} in west: {layout.name}, {len(layout.seats)} seats" in _read(DOCS / "tutorial.md")
+
+
+def test_the_limits_that_the_settings_name_are_those_of_the_code() -> None:
+    text = _read(DOCS / "settings.md")
+    for value in (
+        f"{limits.DEFAULT_HOLD_S} s, {limits.MIN_HOLD_S} to {limits.MAX_HOLD_S} s per show",
+        f"a burst of {limits.EVENT_BURST}, then {limits.EVENTS_PER_S:.0f} per second",
+        f"a burst of {limits.ADDRESS_BURST:,}, then {limits.ADDRESS_PER_S:,.0f} per second",
+        f"| {limits.RELAY_TIMEOUT_S} s |",
+        f"| {limits.OUTBOX_LIMIT:,} entries",
+        f"| {limits.RELAY_QUEUE_CALLS:,};",
+    ):
+        assert value in text
