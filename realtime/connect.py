@@ -1,13 +1,14 @@
-"""Connections to masters and replicas: how a client is made, and where a master is right now.
+"""Connections to masters and replicas: creating a client, and finding the current master through Sentinels.
 
-No client made here retries by itself: a write whose answer was lost is answered again by the idempotent functions,
-not sent again by a library (redis-py would, ten times).
+No client made here retries by itself. When the answer to a write is lost, the caller decides whether to repeat it (the
+Lua functions are idempotent); redis-py would repeat it up to ten times, also commands that are not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,14 +27,19 @@ from redis.exceptions import (
 
 from realtime.topology import Plain, Sentinels
 
+LOCATE_S = 1.0
+"""How long Sentinels may take to answer."""
 _GRACE_S = 0.05
-"""How long stragglers among the Sentinels are waited for once most have answered."""
+"""How long the remaining Sentinels are waited for once most have answered."""
 
 
 def client(
     where: Plain, password: str = "", *, timeout_s: float | None = 5.0, connections: int = 16, decode: bool = False
 ) -> Redis:
-    """Return a client of one server; ``timeout_s`` bounds connecting and every reply, None waits for ever."""
+    """Return a client of one server. ``timeout_s`` limits connecting and each reply; with None, replies have no limit.
+
+    The caller closes it with ``close``.
+    """
     extra: dict[str, Any] = {} if (not password or urlsplit(where.url).password) else {"password": password}
     return Redis.from_url(
         where.url,
@@ -46,14 +52,39 @@ def client(
     )
 
 
-async def locate(master: Plain | Sentinels, password: str = "", *, timeout_s: float = 1.0) -> Plain:
-    """Return where a master is now; asks the Sentinels. Raises redis-py's ``ConnectionError`` when none knows."""
+@contextlib.asynccontextmanager
+async def to_server(where: Plain, password: str = "", *, timeout_s: float, decode: bool = False) -> AsyncIterator[Redis]:
+    """Provide a client with one connection to one server, and close it afterwards. Commands raise redis-py's errors."""
+    redis = client(where, password, timeout_s=timeout_s, connections=1, decode=decode)
+    try:
+        yield redis
+    finally:
+        await close(redis)
+
+
+@contextlib.asynccontextmanager
+async def to_master(master: Plain | Sentinels, password: str = "", *, timeout_s: float) -> AsyncIterator[Redis]:
+    """Provide a client with one connection to the current master, and close it afterwards.
+
+    Raises redis-py's ``ConnectionError`` when no Sentinel knows the master. The master may lose its role at any time
+    after that, so use this to read, or to write what any later master may ignore.
+    """
+    where = await locate(master, password, timeout_s=min(timeout_s, LOCATE_S))
+    async with to_server(where, password, timeout_s=timeout_s) as redis:
+        yield redis
+
+
+async def locate(master: Plain | Sentinels, password: str = "", *, timeout_s: float = LOCATE_S) -> Plain:
+    """Return the address of the current master, as the Sentinels know it.
+
+    The newest configuration wins. Raises redis-py's ``ConnectionError`` if no Sentinel answers within ``timeout_s``.
+    """
     if isinstance(master, Plain):
         return master
     answers = await _ask_all(master, timeout_s)
     if not answers:
         raise ConnectionError(f"no Sentinel knows where {master.service} is")
-    # The newest configuration: the Sentinel that led a failover knows before the others do.
+    # By configuration epoch: the Sentinel that led a failover has the new configuration before the others.
     _epoch, host, port = max(answers)
     parts = urlsplit(master.url)
     credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
@@ -64,7 +95,7 @@ _Answer = tuple[int, str, int]
 
 
 async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
-    """Ask all Sentinels at once; one that hangs keeps nobody waiting once most have answered."""
+    """Ask all Sentinels at once. Once most have answered, the others get ``_GRACE_S`` more."""
     pending = {asyncio.create_task(_ask(host, master.service, timeout_s)) for host in master.hosts}
     answers: list[_Answer] = []
     try:
@@ -84,9 +115,11 @@ async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
 
 
 async def _ask(host: str, service: str, timeout_s: float) -> _Answer | None:
-    redis = client(Plain(f"redis://{host}"), timeout_s=timeout_s, connections=1, decode=True)
     try:
-        async with asyncio.timeout(timeout_s):
+        async with (
+            to_server(Plain(f"redis://{host}"), timeout_s=timeout_s, decode=True) as redis,
+            asyncio.timeout(timeout_s),
+        ):
             pipeline = redis.pipeline(transaction=False)
             pipeline.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", service)
             pipeline.execute_command("SENTINEL MASTER", service)
@@ -94,24 +127,22 @@ async def _ask(host: str, service: str, timeout_s: float) -> _Answer | None:
         return int(state["config-epoch"]), address[0], int(address[1])
     except (RedisError, OSError, KeyError, TypeError):
         return None
-    finally:
-        await close(redis)
 
 
-# Their codes are classes in redis-py; of the others the word in the message.
+# For some error codes redis-py has classes; the others are recognised by the word in the message.
 _NOT_NOW = (ReadOnlyError, BusyLoadingError, MasterDownError, OutOfMemoryError)
 _NOT_NOW_WORDS = ("NOREPLICAS", "MISCONF")
 
 
 def not_now(error: Exception) -> bool:
-    """Tell whether a server refused because of the state it is in (it is not, or not yet, a master that can write)."""
+    """Return whether a server refused a command because of its state: it is not (or not yet) a writable master."""
     return isinstance(error, _NOT_NOW) or (
         isinstance(error, ResponseError) and any(word in str(error) for word in _NOT_NOW_WORDS)
     )
 
 
 def pairs(reply: Any) -> list[tuple[Any, Any]]:
-    """Return the fields and values of a map as a server answered it: a map itself (RESP3), or a flat list (RESP2)."""
+    """Return the fields and values of a map in a reply, which is a map (RESP3) or a flat list (RESP2)."""
     return list(reply.items()) if isinstance(reply, dict) else list(zip(reply[::2], reply[1::2], strict=True))
 
 
@@ -122,14 +153,13 @@ def time_ms(reply: Any) -> int:
 
 
 def text_fields(fields: Any) -> dict[str, str]:
-    """Return the fields of a stream's entry as text."""
+    """Return the fields of a stream entry as text."""
     return {key.decode(): value.decode(errors="replace") for key, value in pairs(fields)}
 
 
 async def close(redis: Redis | None) -> None:
-    """Close a client, whatever state its connections are in."""
+    """Close a client. Never raises: errors of connections that are already broken are ignored."""
     if redis is None:
         return
-    # A broken connection has nothing left to close.
     with contextlib.suppress(RedisError, OSError):
         await redis.aclose()

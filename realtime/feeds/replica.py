@@ -85,20 +85,18 @@ async def _replication_status(redis: Redis) -> ReplicationStatus:
 
 async def replication_status_of(server: Plain, password: str) -> ReplicationStatus | None:
     """Return where a server stands, over a connection of its own; None if it does not answer in time."""
-    redis = connect.client(server, password, timeout_s=PROBE_S, connections=1)
     try:
-        return await _replication_status(redis)
+        async with connect.to_server(server, password, timeout_s=PROBE_S) as redis:
+            return await _replication_status(redis)
     except (RedisError, OSError):
         return None
-    finally:
-        await connect.close(redis)
 
 
 async def authority(master: Plain | Sentinels, password: str) -> ReplicationStatus | None:
     """Return where a region's master stands, wherever it is now; None if there is none that answers in time."""
     try:
-        where = await connect.locate(master, password, timeout_s=PROBE_S)
+        async with connect.to_master(master, password, timeout_s=PROBE_S) as redis:
+            found = await _replication_status(redis)
     except (RedisError, OSError):
         return None
-    found = await replication_status_of(where, password)
-    return found if found is not None and found.master else None
+    return found if found.master else None

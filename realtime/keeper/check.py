@@ -206,12 +206,8 @@ class Checker:
     async def check(self) -> Report:
         """Compare all shows; what only the first look saw was on its way."""
         try:
-            where = await connect.locate(self._region.master, self._password)
-            redis = connect.client(where, self._password, timeout_s=TIMEOUT_S, connections=2)
-            try:
+            async with connect.to_master(self._region.master, self._password, timeout_s=TIMEOUT_S) as redis:
                 return await self._check(redis)
-            finally:
-                await connect.close(redis)
         except (RedisError, OSError):
             raise RegionUnavailable(region=self._region.name) from None
 

@@ -145,17 +145,12 @@ class Commands:
 
     async def _has(self, region: str, theatre_id: str) -> bool:
         """Ask a region's master itself: a replica may not have heard yet. Out of reach is no answer, so no theatre."""
+        master = self._topology.regions[region].master
         try:
-            where = await connect.locate(self._topology.regions[region].master, self._password, timeout_s=_ASK_S)
+            async with connect.to_master(master, self._password, timeout_s=_ASK_S) as redis:
+                return bool(await redis.hexists(keys.THEATRES, theatre_id))
         except (RedisError, OSError):
             raise self._cannot_ask(region) from None
-        redis = connect.client(where, self._password, timeout_s=_ASK_S, connections=1)
-        try:
-            return bool(await redis.hexists(keys.THEATRES, theatre_id))
-        except (RedisError, OSError):
-            raise self._cannot_ask(region) from None
-        finally:
-            await connect.close(redis)
 
     def _cannot_ask(self, region: str) -> RegionUnavailable:
         return RegionUnavailable(f"{region} can't be asked whether it has this theatre; try again.", region=region)

@@ -1,4 +1,4 @@
-"""The write path as a person feels it: lost acks, reconnects, other nodes, deadlines, late payments, operators."""
+"""The write path as a buyer sees it: lost acks, reconnects, other nodes, deadlines, late payments, operators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime.dev.cluster import Cluster
 from tests.cluster import Client, authority, new_show, node_urls, pay, until
 
 
-async def test_a_lost_ack_is_answered_again_on_another_node(cluster: Cluster) -> None:
+async def test_a_request_repeated_after_a_lost_ack_gets_the_same_hold_from_another_node(cluster: Cluster) -> None:
     show = await new_show(cluster, "south")
     north, west, south = node_urls(cluster)
     ask = {"show": show, "seats": ["B-1", "B-2"], "request_id": "once"}
@@ -33,7 +33,7 @@ async def test_a_lost_ack_is_answered_again_on_another_node(cluster: Cluster) ->
     await again.close()
 
 
-async def test_a_hold_that_expires_is_told_to_its_owner_and_shown_to_all(cluster: Cluster) -> None:
+async def test_an_expired_hold_is_reported_to_its_owner_only_and_its_seats_are_free_for_all(cluster: Cluster) -> None:
     show = await new_show(cluster, "west", hold_s=1)
     asha, bala = await Client.connect(node_urls(cluster)[0]), await Client.connect(node_urls(cluster)[2])
     await bala.call("show:watch", {"show": show})
@@ -46,7 +46,7 @@ async def test_a_hold_that_expires_is_told_to_its_owner_and_shown_to_all(cluster
         return bala.maps[show][1] >= 3 and bala.status(show, index) == "free"
 
     await until(free_again)
-    assert not [event for event, _ in bala.told if event == "hold:expired"], "it is nobody else's business"
+    assert not [event for event, _ in bala.told if event == "hold:expired"], "only its owner gets the event"
     refused = await asha.call("seats:extend", {"hold": hold})
     assert refused["error"]["code"] == "hold_expired"
     assert (await bala.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "1"}))["ok"]
@@ -55,7 +55,7 @@ async def test_a_hold_that_expires_is_told_to_its_owner_and_shown_to_all(cluster
     await asyncio.gather(asha.close(), bala.close())
 
 
-async def test_a_late_payment_books_when_the_seats_are_still_free(cluster: Cluster) -> None:
+async def test_a_late_payment_books_the_seats_if_they_are_still_free(cluster: Cluster) -> None:
     show = await new_show(cluster, "west", hold_s=1)
     asha = await Client.connect(node_urls(cluster)[0])
     held = await asha.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "1"})
@@ -67,7 +67,7 @@ async def test_a_late_payment_books_when_the_seats_are_still_free(cluster: Clust
     await asha.close()
 
 
-async def test_a_hold_is_extended_once_and_given_back_in_parts(cluster: Cluster) -> None:
+async def test_a_hold_can_be_extended_once_and_released_in_parts(cluster: Cluster) -> None:
     show = await new_show(cluster, "north")
     client = await Client.connect(node_urls(cluster)[1])
     held = await client.call("seats:hold", {"show": show, "seats": ["A-1", "A-2"], "request_id": "1"})
@@ -87,7 +87,7 @@ async def test_a_hold_is_extended_once_and_given_back_in_parts(cluster: Cluster)
     await client.close()
 
 
-async def test_the_same_over_http(cluster: Cluster) -> None:
+async def test_a_buyer_can_hold_extend_confirm_and_release_over_http(cluster: Cluster) -> None:
     show = await new_show(cluster, "west")
     north, west, _south = (f"{url}/api/v1" for url in node_urls(cluster))
     async with aiohttp.ClientSession() as session:
@@ -113,7 +113,7 @@ async def test_the_same_over_http(cluster: Cluster) -> None:
         assert (await ask("GET", f"{west}/bookings/{booking[:-1]}x"))[1]["error"]["code"] == "booking_not_found"
 
 
-async def test_the_refreshing_crowd_gets_a_shared_body_or_304(cluster: Cluster) -> None:
+async def test_an_unchanged_seat_map_is_answered_with_304_and_a_changed_one_with_its_body(cluster: Cluster) -> None:
     show = await new_show(cluster, "west")
     url = f"{node_urls(cluster)[0]}/api/v1/shows/{show}/seats"
     async with aiohttp.ClientSession() as session:
@@ -167,7 +167,7 @@ async def test_operators_block_pause_and_close_and_every_viewer_sees_it(cluster:
 
 
 @pytest.mark.parametrize("region", ["north", "west", "south"])
-async def test_a_return_with_since_gets_only_what_was_missed(cluster: Cluster, region: str) -> None:
+async def test_a_viewer_that_returns_with_since_gets_only_the_changes_it_missed(cluster: Cluster, region: str) -> None:
     show = await new_show(cluster, region)
     url = node_urls(cluster)[0]
     viewer, buyer = await Client.connect(url), await Client.connect(node_urls(cluster)[2])

@@ -1,4 +1,4 @@
-"""What the control room is told: the figures of every node and keeper, a show's holds, a show's log."""
+"""The ops API: the figures of every node and keeper, the holds of a show, the log of a show."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ def operator(cluster: Cluster) -> aiohttp.ClientSession:
 async def get(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
     async with session.get(url) as response:
         assert response.status == 200, await response.text()
-        told: dict[str, Any] = await response.json()
-        return told
+        answer: dict[str, Any] = await response.json()
+        return answer
 
 
 @pytest.mark.parametrize("path", ["/api/v1/ops", "/api/v1/ops/shows/west-x", "/api/v1/ops/shows/west-x/log"])
-async def test_only_operators_are_told(cluster: Cluster, path: str) -> None:
+async def test_the_ops_api_requires_the_operator_key(cluster: Cluster, path: str) -> None:
     async with aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
             async with session.get(node_urls(cluster)[0] + path, headers=headers) as response:
                 assert (response.status, (await response.json())["error"]["code"]) == (403, "forbidden")
 
 
-async def test_any_node_shows_all_nodes_and_keepers_of_all_regions(cluster: Cluster) -> None:
+async def test_every_node_lists_all_nodes_and_keepers_of_all_regions(cluster: Cluster) -> None:
     async with operator(cluster) as session:
         for url in node_urls(cluster):
 
-            async def whole(url: str = url) -> bool:
+            async def complete(url: str = url) -> bool:
                 regions = (await get(session, f"{url}/api/v1/ops"))["regions"]
                 return len(regions) == 3 and all(each["live"] and each["nodes"] and each["keepers"] for each in regions)
 
-            await until(whole)
+            await until(complete)
 
 
 async def test_a_hold_counts_for_the_region_whose_seats_it_takes(cluster: Cluster) -> None:
@@ -51,7 +51,7 @@ async def test_a_hold_counts_for_the_region_whose_seats_it_takes(cluster: Cluste
         async def holds() -> dict[str, int] | None:
             regions = (await get(session, f"{north}/api/v1/ops"))["regions"]
             (node,) = [node for each in regions if each["name"] == "north" for node in each["nodes"]] or [None]
-            # What was told before this test began may lack what others have just held.
+            # A report from before this test may lack holds of the test before.
             if node is None or node["time"] < begun:
                 return None
             return {region: sold["holds"] for region, sold in node["sales"].items()}
@@ -67,7 +67,7 @@ async def test_a_hold_counts_for_the_region_whose_seats_it_takes(cluster: Cluste
         await buyer.close()
 
 
-async def test_a_sale_is_told_event_by_event_in_every_region(cluster: Cluster) -> None:
+async def test_the_log_of_a_show_lists_every_step_of_a_sale_in_every_region(cluster: Cluster) -> None:
     show = await new_show(cluster, "west")
     north, west, _south = node_urls(cluster)
     buyer = await Client.connect(west)
@@ -89,11 +89,11 @@ async def test_a_sale_is_told_event_by_event_in_every_region(cluster: Cluster) -
                 assert response.status == 200
         expected = ["held", "extended", "confirmed", "booked", "blocked", "unblocked", "sales_paused", "sales_open"]
 
-        async def told() -> list[dict[str, Any]] | None:
+        async def logged() -> list[dict[str, Any]] | None:
             events: list[dict[str, Any]] = (await get(session, f"{north}/api/v1/ops/shows/{show}/log"))["events"]
             return events[::-1] if len(events) >= len(expected) else None
 
-        events = await until(told)
+        events = await until(logged)
         assert [each["kind"] for each in events] == expected
         assert sorted(events[0]["held"]) == sorted(events[3]["sold"]) == [0, 1]
         assert [each["hold"] for each in events[:4]] == [hold] * 4
@@ -102,7 +102,7 @@ async def test_a_sale_is_told_event_by_event_in_every_region(cluster: Cluster) -
 
 
 @pytest.mark.parametrize("query", ["count=0", "count=501", "count=x", "before=x", "before=1-", "before=1-2-3"])
-async def test_bad_questions_about_a_log_are_refused(cluster: Cluster, query: str) -> None:
+async def test_invalid_parameters_for_a_log_are_refused(cluster: Cluster, query: str) -> None:
     show = await new_show(cluster, "west")
     url = f"{node_urls(cluster)[0]}/api/v1/ops/shows/{show}/log?{query}"
     async with operator(cluster) as session, session.get(url) as response:

@@ -1,0 +1,68 @@
+"""How a master is found: the answers of the Sentinels, and the clients that are closed afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import permutations
+
+import pytest
+from redis.exceptions import ConnectionError
+
+from realtime import connect
+from realtime.dev import valkey
+from realtime.topology import Plain, Sentinels
+
+SENTINELS = Sentinels(("a:1", "b:1", "c:1"), "west", "rediss://:secret@ignored/2")
+
+
+def sentinels_answer(monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[int, str, int] | None]) -> None:
+    """Let each Sentinel answer with (configuration epoch, host, port), or not at all."""
+
+    async def ask(host: str, service: str, _timeout_s: float) -> tuple[int, str, int] | None:
+        assert service == "west"
+        return answers[host]
+
+    monkeypatch.setattr(connect, "_ask", ask)
+
+
+@pytest.mark.parametrize("order", list(permutations("abc")))
+async def test_the_newest_configuration_of_the_sentinels_wins(
+    monkeypatch: pytest.MonkeyPatch, order: tuple[str, ...]
+) -> None:
+    old, older, new = (f"{name}:1" for name in order)
+    # Addresses that sort the other way round: only the epoch may decide.
+    sentinels_answer(monkeypatch, {old: (9, "10.0.0.8", 8), older: (2, "10.0.0.9", 9), new: (10, "10.0.0.1", 1)})
+    assert await connect.locate(SENTINELS) == Plain("rediss://:secret@10.0.0.1:1/2")
+
+
+async def test_one_sentinel_is_enough_to_find_the_master_and_none_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentinels_answer(monkeypatch, {"a:1": None, "b:1": (3, "10.0.0.3", 3), "c:1": None})
+    assert await connect.locate(SENTINELS) == Plain("rediss://:secret@10.0.0.3:3/2")
+    sentinels_answer(monkeypatch, dict.fromkeys(("a:1", "b:1", "c:1")))
+    with pytest.raises(ConnectionError, match="west"):
+        await connect.locate(SENTINELS)
+
+
+async def test_a_sentinel_that_hangs_delays_nobody_once_most_have_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = asyncio.Event()
+
+    async def ask(host: str, _service: str, _timeout_s: float) -> tuple[int, str, int] | None:
+        if host == "c:1":
+            await hanging.wait()
+        return 1, "10.0.0.1", 1
+
+    monkeypatch.setattr(connect, "_ask", ask)
+    async with asyncio.timeout(10):
+        assert await connect.locate(SENTINELS) == Plain("rediss://:secret@10.0.0.1:1/2")
+
+
+async def test_a_client_for_the_time_of_a_context_is_closed_after_it(master: valkey.Valkey) -> None:
+    async with connect.to_master(Plain(master.url), timeout_s=5.0) as redis:
+        await redis.client_setname("contextual")  # type: ignore[no-untyped-call]
+    with pytest.raises(KeyError):
+        async with connect.to_server(Plain(master.url), timeout_s=5.0) as redis:
+            await redis.client_setname("contextual")  # type: ignore[no-untyped-call]
+            raise KeyError
+    async with connect.to_server(Plain(master.url), timeout_s=5.0) as redis:
+        names = {each["name"] for each in await redis.client_list()}  # type: ignore[no-untyped-call]
+    assert "contextual" not in names
