@@ -53,7 +53,9 @@ def client(
 
 
 @contextlib.asynccontextmanager
-async def to_server(where: Plain, password: str = "", *, timeout_s: float, decode: bool = False) -> AsyncIterator[Redis]:
+async def to_server(
+    where: Plain, password: str = "", *, timeout_s: float, decode: bool = False
+) -> AsyncIterator[Redis]:
     """Provide a client with one connection to one server, and close it afterwards. Commands raise redis-py's errors."""
     redis = client(where, password, timeout_s=timeout_s, connections=1, decode=decode)
     try:

@@ -60,7 +60,7 @@ class Keeper:
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
-        self._presence = StatusReporter(self.name, self._master)
+        self._status_reporter = StatusReporter(self.name, self._master)
         self._jobs = Jobs(self._master, settings.redis_password)
         self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
         self._served: str | None = None
@@ -73,7 +73,9 @@ class Keeper:
             asyncio.create_task(self._keep_recording(), name="recorder"),
             asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
             asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
-            asyncio.create_task(self._every(limits.STATUS_REPORT_MS, self._presence.tell), name="status_report"),
+            asyncio.create_task(
+                self._every(limits.STATUS_REPORT_MS, self._status_reporter.write_report), name="status_report"
+            ),
         ]
 
     async def stop(self) -> None:

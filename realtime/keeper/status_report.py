@@ -1,8 +1,14 @@
-"""What a keeper sees of its region, written down for operators: is work piling up, and how old is the oldest of it."""
+"""The status report of a keeper: how much work its region has pending, and how old the oldest of it is, for operators.
+
+Keepers also delete the reports of nodes and keepers that no longer write them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import orjson
 
@@ -12,16 +18,45 @@ from realtime.keeper.jobs import BOOKINGS, PREFIX, REFUNDS
 from realtime.locks.master import LockMaster
 
 
-class StatusReporter:
-    """Writes one keeper's record, and drops those of nodes and keepers that are long gone."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    report: bytes
+    since_s: float
 
-    def __init__(self, name: str, master: LockMaster) -> None:
-        """``name`` is the keeper's."""
+
+class GoneReports:
+    """Finds the status reports of processes that are gone: those that have not changed for ``STATUS_REPORT_GONE_MS``.
+
+    The time is measured here, from the moment a report was first seen in its present form. The time inside a report is
+    by the clock of another machine and is not looked at, so a process with a wrong clock is listed all the same.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is gone yet: every report is new to this process."""
+        self._seen: dict[bytes, _Seen] = {}
+
+    def names(self, reports: Mapping[bytes, bytes], now_s: float) -> list[bytes]:
+        """Return the names whose report is out of date. ``reports`` are all by name, ``now_s`` is monotonic."""
+        for name in self._seen.keys() - reports.keys():
+            del self._seen[name]
+        for name, report in reports.items():
+            if name not in self._seen or self._seen[name].report != report:
+                self._seen[name] = _Seen(report, now_s)
+        return [name for name, seen in self._seen.items() if now_s - seen.since_s > limits.STATUS_REPORT_GONE_MS / 1000]
+
+
+class StatusReporter:
+    """Writes the status report of one keeper, and deletes those of nodes and keepers that are gone."""
+
+    def __init__(self, name: str, master: LockMaster, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``name`` is the keeper's; ``clock`` is any monotonic clock (s)."""
         self._name = name
         self._master = master
+        self._clock = clock
+        self._gone = {keys.NODES: GoneReports(), keys.KEEPERS: GoneReports()}
 
-    async def tell(self) -> None:
-        """Write the record once; raises ``RegionUnavailable``."""
+    async def write_report(self) -> None:
+        """Write the report once; raises ``RegionUnavailable``."""
         now = now_ms()
         command = self._master.command
         oldest, outbox, dead_letters, live_holds, bookings, refunds, nodes, keepers = await asyncio.gather(
@@ -32,7 +67,7 @@ class StatusReporter:
             *(command("LLEN", f"{PREFIX}:{name}:wait") for name in (BOOKINGS, REFUNDS)),
             *(command("HGETALL", key) for key in (keys.NODES, keys.KEEPERS)),
         )
-        record = {
+        report = {
             "time": now,
             "outbox": outbox,
             "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
@@ -40,8 +75,7 @@ class StatusReporter:
             "live_holds": live_holds,
             "jobs": {BOOKINGS: bookings, REFUNDS: refunds},
         }
-        await command("HSET", keys.KEEPERS, self._name, orjson.dumps(record))
-        for key, known in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):
-            for name, told in connect.pairs(known):
-                if now - orjson.loads(told)["time"] > limits.STATUS_REPORT_GONE_MS:
-                    await command("HDEL", key, name)
+        await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
+        for key, reports in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):
+            for name in self._gone[key].names(dict(connect.pairs(reports)), self._clock()):
+                await command("HDEL", key, name)

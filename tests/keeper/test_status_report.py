@@ -1,0 +1,52 @@
+"""Status reports: a keeper deletes those that stopped changing, by its own clock and whatever time stands in them."""
+
+from __future__ import annotations
+
+import orjson
+
+from realtime import keys, limits
+from realtime.dev import valkey
+from realtime.keeper.status_report import GoneReports, StatusReporter
+from realtime.locks.master import LockMaster
+from realtime.topology import Plain, Region
+
+GONE_S = limits.STATUS_REPORT_GONE_MS / 1000
+
+
+def test_a_report_that_keeps_changing_stays_however_long() -> None:
+    gone = GoneReports()
+    for second in range(0, int(3 * GONE_S), 2):
+        assert gone.names({b"node": b'{"time": %d}' % second}, 1000.0 + second) == []
+
+
+def test_a_report_is_gone_once_it_has_not_changed_for_a_minute() -> None:
+    gone = GoneReports()
+    reports = {b"dead": b"1", b"alive": b"1"}
+    assert gone.names(reports, 5.0) == []
+    assert gone.names({b"dead": b"1", b"alive": b"2"}, 5.0 + GONE_S) == []
+    assert gone.names({b"dead": b"1", b"alive": b"2"}, 5.1 + GONE_S) == [b"dead"]
+
+
+def test_a_process_that_returns_under_its_name_gets_its_full_time_again() -> None:
+    gone = GoneReports()
+    gone.names({b"node": b"1"}, 0.0)
+    gone.names({}, GONE_S)
+    assert gone.names({b"node": b"1"}, GONE_S + 1) == []
+    assert gone.names({b"node": b"1"}, 2 * GONE_S + 2) == [b"node"]
+
+
+async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(master_server: valkey.Valkey) -> None:
+    master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
+    now_s = 100.0
+    reporter = StatusReporter("keeper", master, clock=lambda: now_s)
+    await master.command("DEL", keys.NODES, keys.KEEPERS)
+    for beat in range(3):
+        # One clock is a day behind, the other a day ahead of ours; only the first node still reports.
+        await master.command("HSET", keys.NODES, "slow-clock", orjson.dumps({"time": 1_000_000 + beat}))
+        await master.command("HSET", keys.NODES, "stopped", orjson.dumps({"time": 9_000_000_000_000}))
+        await reporter.write_report()
+        now_s += GONE_S * 0.6
+    assert set(dict(await master.command("HGETALL", keys.NODES))) == {b"slow-clock"}
+    assert set(dict(await master.command("HGETALL", keys.KEEPERS))) == {b"keeper"}
+    await master.command("DEL", keys.NODES, keys.KEEPERS)
+    await master.close()
