@@ -6,7 +6,8 @@ try:
     from loadtest.cli import main
 except ModuleNotFoundError as error:
     raise SystemExit(
-        f"{error}: install the load test's dependencies with `pip install 'tickingtickets[loadtest]'`"
+        f"{error}: install what load tests need with `make install`, and run `.venv/bin/python -m loadtest`; "
+        "or install the extra `loadtest` of the wheel"
     ) from None
 
 if __name__ == "__main__":

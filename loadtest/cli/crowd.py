@@ -26,7 +26,7 @@ COMMON = (
     click.option("--url", "urls", multiple=True, required=True, help="URL of a node; repeat for more."),
     click.option("--show", "shows", multiple=True, help="Id of a show; repeat for more."),
     click.option("--shows", "count", type=click.IntRange(1, 200), default=1, show_default=True,
-                 help="Without --show: use the first so many shows on sale."),
+                 help="Without --show: how many of the shows on sale to use."),
     click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True,
                  help="Number of load processes."),
     click.option("--connect-rate", type=click.FloatRange(1, 20_000), default=1000.0, show_default=True,

@@ -27,7 +27,10 @@ def frames(throttle: float, seconds: float, rate: float, devices: tuple[str, ...
     so the load average is printed with them.
     """
     # Playwright is a development dependency: the other commands must work without it.
-    from loadtest.frames.run import measure
+    try:
+        from loadtest.frames.run import measure
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error}: this command needs `make install-dev`") from None
 
     click.echo(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, CPU throttled {throttle:g}x")
     with tempfile.TemporaryDirectory(prefix="tickingtickets-frames-") as folder:
