@@ -32,6 +32,8 @@ START_S = 2.0
 """How long a starting node waits for regions that it can't read before it serves the others."""
 FIRST_REQUEST_S = 30.0
 """How long a connection may stay open before its first request."""
+CONNECT_S = 10.0
+"""How long a Socket.IO client may take to send CONNECT after its connection has opened."""
 COMMAND_TIMEOUT_S = 15.0
 """How long a node or the command line waits for a keeper's answer to an operator's command."""
 EXPIRY_POLL_MS = 100

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import socketio
@@ -21,8 +22,9 @@ from realtime.locks.seats import SeatLocks
 from realtime.model import Show, Theatre
 from realtime.rooms.rooms import Rooms
 from realtime.topology import Plain, Region, Topology
-from realtime.transport.acceptor import ACCEPTOR, Acceptor, Runner
-from realtime.transport.session_manager import SessionManager
+from realtime.transport import guard
+from realtime.transport.acceptor import serving
+from realtime.transport.server import SocketServer
 from realtime.wire import Watch
 from tests.cluster import Client, grid, until
 
@@ -96,7 +98,7 @@ class Node:
 
 
 async def beat(master: LockMaster) -> None:
-    """Be the keeper's heartbeat."""
+    """Publish heartbeats as a keeper does."""
     while True:
         await asyncio.gather(
             master.command("PUBLISH", keys.HEARTBEAT, b'{"region":"west","keeper":"k","time":0,"digests":{}}'),
@@ -116,17 +118,12 @@ async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = T
     theatre = Theatre("gateway", "Gateway", "Mumbai", "west")
     await master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
     await master.command("HSET", keys.SHOWS, SHOW.id, wire.encode_show(SHOW))
-    sio = socketio.AsyncServer(client_manager=SessionManager(), async_mode="aiohttp", cors_allowed_origins=None)
-    parts = sio.eio._async
-    if not fast:
-        # As with a framework that is built otherwise: the guard must notice and fall back.
-        sio.eio._async = {}
+    with patch.object(guard, "missing_parts", lambda: () if fast else ("a part",)):
+        server = SocketServer()
+    sio = server.sio
     feed = Feed(servers.region, "west")
     directory = Directory(Topology({"west": servers.region}), {"west": feed})
-    rooms = Rooms(sio, {"west": feed})
-    assert rooms.fanout.fast is fast
-    if not fast:
-        sio.eio._async = parts
+    rooms = Rooms(server.fanout, {"west": feed})
 
     async def connect(sid: str, environ: Any, auth: Any = None) -> None:
         await sio.emit("session", {"owner": "x", "token": "x"}, to=sid)
@@ -147,26 +144,21 @@ async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = T
     sio.on("show:watch", watch)
     sio.on("show:unwatch", unwatch)
     app = web.Application()
-    sio.attach(app)
-    if fast:
-        app[ACCEPTOR] = Acceptor(sio)
-    runner = Runner(app, shutdown_timeout=1)
-    await runner.setup()
+    server.attach(app)
     port = valkey.free_port()
-    await web.TCPSite(runner, valkey.HOST, port).start()
-    feed.start()
-    beating = asyncio.create_task(beat(master)) if heartbeat else None
-    try:
-        yield Node(f"http://{valkey.HOST}:{port}", rooms, feed, directory, locks, sio)
-    finally:
-        if beating is not None:
-            beating.cancel()
-        await sio.shutdown()
-        await rooms.close()
-        await directory.close()
-        await feed.close()
-        await runner.cleanup()
-        await master.close()
+    async with serving(app, valkey.HOST, port, shutdown_timeout=1):
+        feed.start()
+        beating = asyncio.create_task(beat(master)) if heartbeat else None
+        try:
+            yield Node(f"http://{valkey.HOST}:{port}", rooms, feed, directory, locks, sio)
+        finally:
+            if beating is not None:
+                beating.cancel()
+            await server.close()
+            await rooms.close()
+            await directory.close()
+            await feed.close()
+    await master.close()
 
 
 @pytest.fixture

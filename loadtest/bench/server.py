@@ -19,9 +19,8 @@ from aiohttp import web
 
 from realtime.dev.valkey import HOST
 from realtime.rooms.room import CHUNK
-from realtime.transport.fanout import Fanout, QueuedConnection, encode
-from realtime.transport.session_manager import SessionManager
-from realtime.transport.websocket_connection import WebSocketConnection
+from realtime.transport.fanout import Connection, encode
+from realtime.transport.server import SocketServer
 from realtime.wire import pack_seats
 
 SEATS = 1200
@@ -46,10 +45,11 @@ class Server:
 
     def __init__(self, kind: str) -> None:
         """``kind`` is ``ours`` or ``emit``."""
-        manager = SessionManager() if kind == "ours" else None
-        self.sio = socketio.AsyncServer(client_manager=manager, async_mode="aiohttp", ping_interval=20)
-        self._fanout = Fanout(self.sio) if kind == "ours" else None
-        self._connections: list[QueuedConnection | WebSocketConnection] = []
+        ours = SocketServer() if kind == "ours" else None
+        assert ours is None or not ours.missing, ours.missing
+        self.sio = ours.sio if ours is not None else socketio.AsyncServer(async_mode="aiohttp", ping_interval=20)
+        self._fanout = ours.fanout if ours is not None else None
+        self._connections: list[Connection] = []
         self._seats = pack_seats(bytes(SEATS))
         self.sio.on("show:watch", self._watch)
 

@@ -7,13 +7,12 @@ import resource
 from pathlib import Path
 
 import click
-from aiohttp import web
 
 import realtime
 from realtime.cli.common import load_settings, run, stop_on_signals
 from realtime.keeper import service
 from realtime.settings import Settings
-from realtime.transport.acceptor import Runner
+from realtime.transport.acceptor import ListenError, serving
 from realtime.web.app import make_app
 
 BACKLOG = 4096
@@ -34,16 +33,12 @@ def node(topology: Path, region: str, port: int, host: str) -> None:
 async def _node(settings: Settings, region: str, host: str, port: int) -> None:
     _raise_file_limit()
     stop = stop_on_signals()
-    runner = Runner(make_app(settings, region, static=static_folder()), access_log=None, shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
+    app = make_app(settings, region, static=static_folder())
     try:
-        try:
-            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-        except OSError as error:
-            raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from None
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+        async with serving(app, host, port, backlog=BACKLOG, shutdown_timeout=SHUTDOWN_S):
+            await stop.wait()
+    except ListenError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @click.command()

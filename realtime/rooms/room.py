@@ -21,8 +21,7 @@ from realtime.feeds.feed import Feed
 from realtime.feeds.replica import Map
 from realtime.model import SalesState, Show
 from realtime.rooms.state import Frame, Outcome, RoomState
-from realtime.transport.fanout import Fanout, Packet, QueuedConnection, encode
-from realtime.transport.websocket_connection import WebSocketConnection
+from realtime.transport.fanout import Connection, Fanout, Packet, encode
 from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
 class Viewer:
     """One viewer and the version that it has been sent."""
 
-    connection: QueuedConnection | WebSocketConnection
+    connection: Connection
     epoch: str
     version: int
     lagging_since: float | None = None

@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import socketio
-
 from realtime import limits, wire
 from realtime.clock import now_ms
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
@@ -26,10 +24,9 @@ from realtime.wire import ChangeMessage, Since
 class Rooms(Listener):
     """The rooms of one node."""
 
-    def __init__(self, sio: socketio.AsyncServer, feeds: Mapping[str, Feed]) -> None:
-        """``feeds`` by region; call before they are started and before ``sio`` serves."""
-        self.fanout = Fanout(sio)
-        self._sio = sio
+    def __init__(self, fanout: Fanout, feeds: Mapping[str, Feed]) -> None:
+        """``feeds`` by region; call before they are started."""
+        self.fanout = fanout
         self._feeds = feeds
         self._rooms: dict[str, Room] = {}
         self._watched: dict[str, set[str]] = {}
@@ -66,7 +63,7 @@ class Rooms(Listener):
         return {**answer, "changes": {"from": since.version, **wire.seat_lists(missed)}}
 
     def _check(self, sid: str, show: Show) -> None:
-        if not self._sio.manager.is_connected(sid, "/"):
+        if not self.fanout.is_connected(sid):
             raise TicketError("This connection is gone.")
         watched = self._watched.get(sid, ())
         if show.id not in watched and len(watched) >= limits.MAX_WATCHES_PER_CONNECTION:

@@ -1,12 +1,11 @@
-"""How engine.io talks over a WebSocket, made cheap. With ``fanout``, all that touches what the frameworks keep private.
+"""The WebSocket driver for engine.io: turns an accepted handshake into a ``WebSocketConnection``.
 
 aiohttp keeps a request, a parser and two tasks for as long as a WebSocket lives; engine.io adds a writer task, a ping
-task and a queue. Here a session that begins as a WebSocket has none of them: once hands are shaken its connection is
-taken over from aiohttp (``WebSocketConnection``). What is sent to it is written at once, in the order of the calls: to
-the kernel while nothing waits in the transport, else to the transport. A session that began by long-polling stays with
-the frameworks, also after its upgrade.
+task and a queue. A session that begins as a WebSocket has none of these here. Three kinds of WebSocket arrive:
 
-``install`` looks first whether the frameworks are built as expected, and changes nothing if they are not.
+1. a handshake that the ``acceptor`` has read: the connection never was aiohttp's;
+2. a handshake that aiohttp has read (its bytes came in pieces, say): the connection is taken over from aiohttp;
+3. the upgrade of a session that began by long-polling: it stays with the frameworks, their tasks and their queue.
 """
 
 from __future__ import annotations
@@ -14,31 +13,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import inspect
 import time
 from collections.abc import Mapping
 from typing import Any
 
-import socketio
 from aiohttp import web
-from aiohttp.http_websocket import WS_KEY
-from aiohttp.web_protocol import RequestHandler
-from engineio import packet
-from engineio.async_socket import AsyncSocket
 
 from realtime.transport.acceptor import Handshake
-from realtime.transport.websocket_connection import (
-    BINARY,
-    FrameSink,
-    WebSocketConnection,
-    file_of,
-    frame_of,
-    reads_frames,
-)
+from realtime.transport.frames import BINARY, FrameSink, frame_of
+from realtime.transport.guard import EIO_CLOSE, EIO_PING, AsyncSocket, EnginePacket
+from realtime.transport.websocket_connection import WebSocketConnection, bounded_descriptor
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""Appended to a client's key before it is hashed (RFC 6455, section 1.3)."""
 
 
 class DirectQueue:
-    """Stands where a session's queue was: what is put in is written at once."""
+    """Replaces a session's queue: a packet that is put in is written at once, so nothing ever waits here."""
 
     __slots__ = ("_connection",)
     _unfinished_tasks = 0
@@ -47,131 +38,153 @@ class DirectQueue:
         """``connection`` is the session's."""
         self._connection = connection
 
-    def put_nowait(self, what: packet.Packet | None) -> None:
-        """Write a packet; None closes the WebSocket behind what has been written."""
-        if what is None:
-            self._connection.end()
+    def put_nowait(self, packet: Any) -> None:
+        """Write an engine.io packet; None closes the WebSocket behind everything written before."""
+        if packet is None:
+            self._connection.close()
             return
-        self._connection.write(_framed(what))
-        if what.packet_type == packet.CLOSE:
+        self._connection.write(_framed(packet))
+        if packet.packet_type == EIO_CLOSE:
             self._connection.abort_later()
 
-    async def put(self, what: packet.Packet | None) -> None:
-        """As ``put_nowait``."""
-        self.put_nowait(what)
+    async def put(self, packet: Any) -> None:
+        """Do as ``put_nowait``; the framework awaits it."""
+        self.put_nowait(packet)
 
     def qsize(self) -> int:
-        """Nothing waits here."""
+        """Return 0."""
         return 0
 
     async def join(self) -> None:
-        """Nothing waits here."""
+        """Return at once."""
 
 
-def _framed(what: packet.Packet) -> bytes:
-    data = what.encode()
+def _framed(packet: Any) -> bytes:
+    data = packet.encode()
     return frame_of(data, BINARY) if isinstance(data, bytes) else frame_of(data.encode())
 
 
-def install(sio: socketio.AsyncServer) -> bool:
-    """Put our WebSocket driver into the engine.io server; False if the frameworks are not built as expected."""
-    if not _as_expected(sio):
-        return False
-    # A copy: the module's own dictionary serves every other server in the process.
-    sio.eio._async = {**sio.eio._async, "websocket": _driver(sio.eio._async["websocket"])}
-    plainly = sio.eio.start_background_task
+def install(engine: Any) -> None:
+    """Give an engine.io server this driver. Call it only when ``guard.missing_parts`` is empty."""
+    # A copy: the framework's dictionary serves every other server in the process.
+    engine._async = {**engine._async, "websocket": driver_class(engine._async["websocket"])}
+    start_task = engine.start_background_task
 
     def start(target: Any, *args: Any, **kwargs: Any) -> Any:
-        # A timer instead of a task that sleeps.
         if getattr(target, "__func__", None) is AsyncSocket._send_ping:
-            session = target.__self__
-            session.tt_ping = asyncio.get_running_loop().call_later(sio.eio.ping_interval, _ping, session)
-            return session.tt_ping
-        return plainly(target, *args, **kwargs)
+            return _start_ping_timer(target.__self__)
+        return start_task(target, *args, **kwargs)
 
-    sio.eio.start_background_task = start
-    return True
+    engine.start_background_task = start
 
 
-def _as_expected(sio: socketio.AsyncServer) -> bool:
-    try:
-        probe = AsyncSocket(sio.eio, "probe")
-        made = sio.eio._async["websocket"](probe._websocket_handler, sio.eio)
-        return all(
-            (
-                made.handler.__self__ is probe,
-                made.server is sio.eio,
-                callable(made.send) and callable(sio.manager.eio_sid_from_sid),
-                isinstance(sio.eio.sockets, dict),
-                isinstance(probe.queue, asyncio.Queue) and probe.queue._unfinished_tasks == 0,  # type: ignore[attr-defined]
-                probe.upgraded is False and probe.connected is False and probe.closed is False,
-                probe.closing is False and hasattr(probe, "last_ping"),
-                inspect.iscoroutinefunction(AsyncSocket._send_ping) and inspect.iscoroutinefunction(probe.receive),
-                list(inspect.signature(probe.close).parameters) == ["wait", "abort", "reason"],
-                sio.eio.reason.TRANSPORT_CLOSE,
-                made._sock is None,
-                "_message_tail" in RequestHandler.__slots__,
-                list(inspect.signature(RequestHandler.connection_lost).parameters) == ["self", "exc"],
-                reads_frames(),
-            )
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
+def _start_ping_timer(session: Any) -> asyncio.TimerHandle:
+    """Send the next ping after the ping interval. The framework calls this at the start and for each pong.
+
+    A timer costs less than the framework's task that sleeps. ``session.tt_ping`` is the only reference to it.
+    """
+    if (waiting := getattr(session, "tt_ping", None)) is not None:
+        waiting.cancel()
+    timer = asyncio.get_running_loop().call_later(session.server.ping_interval, _send_ping, session)
+    session.tt_ping = timer
+    return timer
 
 
-def _ping(session: Any) -> None:
-    session.tt_ping = None  # it holds the session
+def _send_ping(session: Any) -> None:
+    session.tt_ping = None
     if not session.closing and not session.closed:
         session.last_ping = time.time()
-        session.queue.put_nowait(packet.Packet(packet.PING))
+        session.queue.put_nowait(EnginePacket(EIO_PING))
+        loop = asyncio.get_running_loop()
+        session.tt_ping = loop.call_later(session.server.ping_timeout, _end_silent, session)
 
 
-def _driver(base: Any) -> Any:
+def _end_silent(session: Any) -> None:
+    """End a session whose client has not answered a ping in time; the framework would leave its WebSocket open."""
+    session.tt_ping = None
+    if not session.closing and not session.closed:
+        session.server.start_background_task(_end_after_ping, session)
+
+
+async def _end_after_ping(session: Any) -> None:
+    await session.close(wait=False, abort=True, reason=session.server.reason.PING_TIMEOUT)
+    if session.upgraded and session.queue is not None:
+        session.queue.put_nowait(None)
+
+
+def driver_class(framework_driver: Any) -> type:
+    """Return our driver, derived from the framework's, which serves the upgraded connections."""
     sink = FrameSink()
 
-    class Driver(base):  # type: ignore[misc]
-        """Shakes hands, and takes the connection over; leaves one that began by long-polling to the framework."""
+    class Driver(framework_driver):  # type: ignore[misc]
+        """Made by engine.io for each WebSocket. ``writing`` and ``transport`` are for ``fanout``, once upgraded."""
+
+        handler: Any
+        server: Any
 
         async def __call__(self, environ: dict[str, Any]) -> web.StreamResponse:
             request = environ["aiohttp.request"]
             session = self.handler.__self__
             if isinstance(request, Handshake):
-                request.taken = True
+                request.accepted = True
                 _begin(session, request.transport, request.headers, sink)
-                environ.clear()
-                return web.Response()  # to nobody
-            self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
-            if session.connected or not self._sock.can_prepare(request).ok:
-                if not session.connected:
-                    # The framework would remember what has never begun until its ping is missed.
-                    await session.close(wait=False, abort=True)
-                    self.server.sockets.pop(session.sid, None)
-                self.writing = False
-                await self._sock.prepare(request)
-                file_of(request.transport)
-                self.environ = environ
-                self.transport = request.transport
-                session.tt_connection = self
-                try:
-                    await self.handler(self)
-                finally:
-                    session.tt_connection = None
-                return self._sock
-            _take_over(request, session, sink)
-            # Nobody asks for it any more, and it holds the whole request.
+            elif session.upgrading:
+                return web.Response(status=400)  # another WebSocket of the same session is upgrading
+            elif session.connected:
+                return await self._serve_upgraded(request, environ)
+            elif not web.WebSocketResponse().can_prepare(request).ok:
+                return await self._refuse(request)
+            else:
+                _take_over(request, session, sink)
+            # The framework keeps this dictionary for as long as the session lives, and the request with it.
             environ.clear()
-            return web.Response()  # to nobody: aiohttp has lost its connection
+            return web.Response()  # aiohttp has no connection to send it on
+
+        def _response(self) -> web.WebSocketResponse:
+            return web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
+
+        async def _refuse(self, request: web.Request) -> web.StreamResponse:
+            session = self.handler.__self__
+            # The framework has registered the session already and would keep it until its ping times out.
+            await session.close(wait=False, abort=True)
+            self.server.sockets.pop(session.sid, None)
+            response = self._response()
+            await response.prepare(request)  # raises the HTTP error that says what is wrong
+            return response
+
+        async def _serve_upgraded(self, request: web.Request, environ: dict[str, Any]) -> web.StreamResponse:
+            session = self.handler.__self__
+            self._sock = self._response()
+            self.writing = False
+            await self._sock.prepare(request)
+            assert request.transport is not None, "the handshake was answered"
+            bounded_descriptor(request.transport)
+            self.environ = environ
+            self.transport = request.transport
+            session.tt_connection = self
+            try:
+                await self.handler(self)
+            finally:
+                session.tt_connection = None
+            return self._sock
 
         async def wait(self) -> str | bytes | None:
-            # Where it raised, the error and the framework's task would hold each other until the collector comes.
-            try:
-                return await super().wait()  # type: ignore[no-any-return]
-            except OSError:
+            """Return the next packet; None makes the framework close the WebSocket and end the session.
+
+            That is so at the client's end, after its close packet, and for a packet that can't be decoded. The
+            framework's ``wait`` raises at the end: its task and the exception would refer to each other.
+            """
+            if self.handler.__self__.closed:
                 return None
+            try:
+                data: str | bytes = await super().wait()
+                EnginePacket(encoded_packet=data)
+            except (OSError, ValueError):
+                return None
+            return data
 
         async def send(self, message: str | bytes) -> None:
-            # The framework's writer takes a batch of packets out of the queue at once, and may be held up here between
-            # two of them.
+            # The framework's writer takes several packets out of the queue at once, and may wait here between two.
             self.writing = True
             try:
                 await super().send(message)
@@ -182,28 +195,29 @@ def _driver(base: Any) -> Any:
 
 
 def _take_over(request: web.Request, session: Any, sink: FrameSink) -> None:
+    """Make aiohttp believe that the connection of a request is lost, and go on with its transport."""
     protocol: Any = request.protocol
     transport = protocol.transport
-    tail, protocol._message_tail = protocol._message_tail, b""
-    protocol.transport = None  # or it would be closed
+    received, protocol._message_tail = protocol._message_tail, b""
+    protocol.transport = None  # else connection_lost closes it
     protocol.connection_lost(None)
     connection = _begin(session, transport, request.headers, sink)
-    if tail:
-        connection.data_received(tail)
+    if received:
+        connection.data_received(received)
 
 
 def _begin(
     session: Any, transport: asyncio.Transport, headers: Mapping[str, str], sink: FrameSink
 ) -> WebSocketConnection:
-    """Shake hands, and let the connection be the session's."""
-    accept = base64.b64encode(hashlib.sha1(headers["Sec-WebSocket-Key"].encode() + WS_KEY).digest())
+    """Answer the handshake, send what the framework has queued already, and give the connection to the session."""
+    accept = base64.b64encode(hashlib.sha1(headers["Sec-WebSocket-Key"].encode() + _GUID).digest())
     first = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
     while not session.queue.empty():
         first += _framed(session.queue.get_nowait())
-    connection: WebSocketConnection = WebSocketConnection(session, transport, sink)
+    connection = WebSocketConnection(session, transport, sink)
     session.tt_connection = connection
     transport.set_protocol(connection)
     session.queue = DirectQueue(connection)

@@ -1,68 +1,70 @@
 """Fan-out: one event, encoded once, to many viewers.
 
-A python-socketio ``emit`` costs a task, a queue and an encoding for every viewer. Here a WebSocket viewer gets one
-shared, finished frame, given straight to the kernel while nothing waits in its transport (``engine``). One that began
-by long-polling gets it through its transport, or, while it polls, upgrades, or has packets on their way, through the
-queue of its engine.io session, behind what is there.
+A python-socketio ``emit`` costs a task, a queue and an encoding for every viewer. ``DirectFanout`` writes one shared,
+finished frame to each viewer: straight to the kernel while nothing waits in its transport. A viewer that began by
+long-polling gets it through its transport, or through the queue of its engine.io session while it polls or upgrades,
+or while packets of that queue are on their way.
 
-Guarantee: what is sent to one viewer arrives in the order of the calls, behind every packet that the framework sent to
-it before, because the direct way is only taken while nothing is queued, nothing is in the hands of the framework's
-writer, and (for the kernel) nothing waits in the transport. So a change never overtakes the snapshot that it follows.
-Not guaranteed: that it arrives (a viewer may go), nor back-pressure from ``send``: ask ``unsent`` before, or ``offer``.
-What a viewer that reads nothing can cost: ``limits.VIEWER_KERNEL_BYTES`` in the kernel, and here
+Guarantee: what is sent to one viewer arrives in the order of the calls, and behind every packet that the framework
+sent to it before. A frame bypasses the queue only while the queue is empty and the framework's writer has finished all
+it took from it; it bypasses the transport only while the transport is empty. So a change never overtakes the snapshot
+that it follows.
+
+Not guaranteed: delivery (a viewer may leave), and back-pressure from ``send``; use ``offer``, or ask ``unsent`` first.
+A viewer that reads nothing costs at most ``limits.VIEWER_KERNEL_BYTES`` in the kernel, and in this process
 ``limits.VIEWER_UNSENT_BYTES`` and one packet more.
 
-Where the private parts are missing (another version of the framework), everything falls back to plain ``emit``. Then
-``unsent`` knows nothing: a viewer that does not read is only cut off when the framework misses its pongs.
+``plain_fanout.PlainFanout`` does the same by ``emit``, where ``guard`` has found a part missing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-from collections import deque
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
 
 import orjson
 import socketio
-from engineio import packet as engineio_packet
 
 from realtime import limits
-from realtime.transport.driver import install
-from realtime.transport.websocket_connection import WebSocketConnection, frame_of
+from realtime.transport.frames import frame_of
+from realtime.transport.guard import EIO_MESSAGE, EnginePacket
+from realtime.transport.session_manager import NAMESPACE
+from realtime.transport.websocket_connection import WebSocketConnection
 
-log = logging.getLogger(__name__)
 QUEUED_PACKET_BYTES = 4096
-"""What a packet waiting in a queue is taken to weigh."""
+"""The assumed size of a packet that waits in a queue."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Packet:
-    """One event in all the forms in which it may leave."""
+    """One event in all the forms in which it is sent."""
 
     event: str
     payload: dict[str, Any]
-    queued: engineio_packet.Packet
+    text: bytes
     frame: bytes
+    """The WebSocket frame."""
+    _queued: Any = field(default=None, repr=False)
+
+    def queued(self) -> Any:
+        """Return the engine.io packet for a session's queue: made once, and only if a viewer has such a queue."""
+        if self._queued is None:
+            self._queued = EnginePacket(EIO_MESSAGE, self.text.decode())
+        return self._queued
 
 
 def encode(event: str, payload: dict[str, Any]) -> Packet:
     """Encode an event once for all viewers."""
     text = b"2" + orjson.dumps([event, payload])
-    return Packet(
-        event,
-        payload,
-        engineio_packet.Packet(engineio_packet.MESSAGE, text.decode()),
-        frame_of(b"4" + text),
-    )
+    return Packet(event, payload, text, frame_of(b"4" + text))
 
 
 class QueuedConnection:
-    """A viewer that has no ``WebSocketConnection``: it began by long-polling, or the fast path is off."""
+    """A viewer without a ``WebSocketConnection``: it began by long-polling, or fan-out is by ``emit``."""
 
     __slots__ = ("sid",)
     file = -1
@@ -72,30 +74,72 @@ class QueuedConnection:
         self.sid = sid
 
 
-class Fanout:
-    """Sends packets to viewers by Socket.IO session id. Make it before the server serves."""
+Connection: TypeAlias = QueuedConnection | WebSocketConnection
+
+
+class Fanout(ABC):
+    """Sends packets to viewers by Socket.IO session id."""
 
     def __init__(self, sio: socketio.AsyncServer) -> None:
-        """Take the fast way if the framework is as expected."""
+        """``frames`` and ``bytes`` count what was sent to all viewers."""
         self._sio = sio
-        self.fast = install(sio)
-        self._backlog: deque[tuple[str, Packet]] = deque()
-        self._emitting: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self.frames = 0
         self.bytes = 0
-        if not self.fast:
-            log.warning("engine.io %s is not as expected: fan-out by plain emit", version("python-engineio"))
 
-    def connection(self, sid: str) -> QueuedConnection | WebSocketConnection:
-        """Return the line to a viewer, for ``offer``; good as long as the viewer is connected."""
+    @abstractmethod
+    def connection(self, sid: str) -> Connection:
+        """Return what ``offer`` takes for a viewer; valid as long as the viewer is connected."""
+
+    @abstractmethod
+    def offer(self, connection: Connection, packet: Packet) -> bool:
+        """Send a packet to a viewer unless too much is unsent (False); returns at once."""
+
+    @abstractmethod
+    def send(self, sid: str, packet: Packet) -> None:
+        """Send a packet to one viewer, however much is unsent; returns at once. Ignores a viewer that has left."""
+
+    @abstractmethod
+    def unsent(self, sid: str) -> int:
+        """Return roughly how many bytes wait for a viewer in this process; 0 for one that has left."""
+
+    @abstractmethod
+    def is_connected(self, sid: str) -> bool:
+        """Tell whether a client has connected and has not begun to leave."""
+
+    @abstractmethod
+    def abort(self, sid: str) -> None:
+        """End a viewer's connection at once, whatever is unsent; its ``disconnect`` event follows."""
+
+    @abstractmethod
+    def finish(self, sid: str) -> None:
+        """Close a viewer's connection behind what was sent to it, in a way that makes official clients reconnect.
+
+        (After a Socket.IO DISCONNECT packet they would not.)
+        """
+
+    async def close(self) -> None:
+        """Wait for connections that are being ended."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _end(self, ending: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+class DirectFanout(Fanout):
+    """Writes shared frames. The server must have our session manager and our driver."""
+
+    def connection(self, sid: str) -> Connection:
+        """Return the viewer's WebSocket; a ``QueuedConnection`` if it has none of ours."""
         connection = self._connection(sid)
         if not isinstance(connection, WebSocketConnection):
             return QueuedConnection(sid)
         connection.sid = sid
         return connection
 
-    def offer(self, connection: QueuedConnection | WebSocketConnection, packet: Packet) -> bool:
+    def offer(self, connection: Connection, packet: Packet) -> bool:
         """Send a packet to a viewer unless too much is unsent (False); returns at once. This is the hot path."""
         file = connection.file
         if file >= 0:
@@ -115,85 +159,77 @@ class Fanout:
         return True
 
     def send(self, sid: str, packet: Packet) -> None:
-        """Send a packet to one viewer, however much is unsent; returns at once."""
+        """Send a packet to one viewer, however much is unsent; returns at once. Ignores a viewer that has left."""
         self.frames += 1
         self.bytes += len(packet.frame)
-        if not self.fast:
-            self._emit(sid, packet)
-            return
-        socket = self._socket(sid)
-        if socket is None or socket.closed:
+        session = self._session(sid)
+        if session is None or session.closed:
             return
         connection = self._connection(sid)
         if isinstance(connection, WebSocketConnection):
             connection.write(packet.frame)
-        # Unfinished, not empty(): a packet that the writer is just taking counts. What it has taken, it is writing.
-        elif connection is None or connection.writing or socket.queue._unfinished_tasks or not socket.upgraded:
-            socket.queue.put_nowait(packet.queued)
+        elif _queue_is_in_use(session, connection):
+            session.queue.put_nowait(packet.queued())
         elif not connection.transport.is_closing():
             connection.transport.write(packet.frame)
 
     def unsent(self, sid: str) -> int:
-        """Return how many bytes wait for a viewer, about; what the kernel has taken does not count."""
+        """Return roughly how many bytes wait for a viewer in this process; what the kernel accepted does not count."""
         connection = self._connection(sid)
         if isinstance(connection, WebSocketConnection):
             return connection.unsent()
-        socket = self._socket(sid)
-        if socket is None:
+        session = self._session(sid)
+        if session is None:
             return 0
-        buffered = (
+        in_transport = (
             connection.transport.get_write_buffer_size()
             if connection is not None and not connection.transport.is_closing()
             else 0
         )
-        return int(buffered + socket.queue.qsize() * QUEUED_PACKET_BYTES)
+        return int(in_transport + session.queue.qsize() * QUEUED_PACKET_BYTES)
+
+    def is_connected(self, sid: str) -> bool:
+        """Tell whether a client has connected and has not begun to leave."""
+        return bool(self._sio.manager.is_connected(sid, NAMESPACE))
 
     def abort(self, sid: str) -> None:
-        """Cut a viewer off without waiting for it to read; its ``disconnect`` follows."""
-        socket, connection = self._socket(sid), self._connection(sid)
-        if connection is not None and socket.upgraded:
+        """End a viewer's connection at once, whatever is unsent; its ``disconnect`` event follows."""
+        session, connection = self._session(sid), self._connection(sid)
+        if connection is not None and session.upgraded:
             connection.transport.abort()
-            return
-        self._end(self._sio.disconnect(sid) if socket is None else socket.close(wait=False, abort=True))
+        elif session is not None:
+            self._end(session.close(wait=False, abort=True))
 
     def finish(self, sid: str) -> None:
-        """Close a connection once what is queued for it is written. Clients come back by themselves, to any node.
-
-        (After a farewell in their own protocol, ``disconnect``, they would not.)
-        """
-        socket = self._socket(sid)
-        if socket is not None and socket.upgraded:
-            socket.queue.put_nowait(None)
+        """Close a viewer's connection behind what was sent to it, in a way that makes official clients reconnect."""
+        session = self._session(sid)
+        if session is None or session.closed:
+            return
+        if session.upgraded:
+            session.queue.put_nowait(None)
         else:
-            self._end(self._sio.disconnect(sid) if socket is None else socket.close(wait=False))
-
-    def _end(self, ending: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(ending)
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+            self._end(session.close(wait=False))
 
     async def close(self) -> None:
-        """Cut everybody off; wait for what plain emit still has to send, and for those who are going."""
-        for socket in self._sio.eio.sockets.values() if self.fast else ():
-            if (connection := getattr(socket, "tt_connection", None)) is not None:
+        """Abort all connections, and wait for those that are being ended."""
+        for session in self._sio.eio.sockets.values():
+            if (connection := getattr(session, "tt_connection", None)) is not None:
                 connection.transport.abort()
-        waiting = [*self._closing, *([self._emitting] if self._emitting is not None else [])]
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await super().close()
 
-    def _socket(self, sid: str) -> Any:
-        """Return the session in engine.io; None when it is gone, or nobody may know it."""
-        return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/")) if self.fast else None
+    def _session(self, sid: str) -> Any:
+        """Return the engine.io session of a client; None when it has left."""
+        return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, NAMESPACE))
 
     def _connection(self, sid: str) -> Any:
         """Return a ``WebSocketConnection``, the driver of an upgraded WebSocket, or None where there is neither."""
-        return getattr(self._socket(sid), "tt_connection", None)
+        return getattr(self._session(sid), "tt_connection", None)
 
-    def _emit(self, sid: str, packet: Packet) -> None:
-        self._backlog.append((sid, packet))
-        if self._emitting is None or self._emitting.done():
-            self._emitting = asyncio.get_running_loop().create_task(self._drain())
 
-    async def _drain(self) -> None:
-        while self._backlog:
-            sid, packet = self._backlog.popleft()
-            await self._sio.emit(packet.event, packet.payload, to=sid)
+def _queue_is_in_use(session: Any, driver: Any) -> bool:
+    """Tell whether a frame written to the driver's transport could overtake packets of the session's queue.
+
+    ``_unfinished_tasks``, not ``empty``: the writer takes a packet out of the queue before it writes it. ``writing``,
+    because the writer marks packets as finished when it takes them, not when it has written them.
+    """
+    return driver is None or driver.writing or session.queue._unfinished_tasks or not session.upgraded

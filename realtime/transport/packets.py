@@ -1,74 +1,79 @@
-"""What of Socket.IO is spoken here: connect, disconnect and events with a name, in one namespace, as text.
+"""Which Socket.IO packets are accepted from clients: connect, disconnect and named events, in one namespace, as text.
 
-The framework takes more: bytes that follow an event, as many and for as long as the client likes, answers to questions
-that nobody asked, events that are no lists. It keeps what it can and stumbles over the rest. Here all that is passed
-over; an event that misses its bytes is refused as any other.
+The framework accepts more: binary attachments without bound, acknowledgements that nobody waits for, events that are
+not lists. It keeps some of that for as long as the connection lives and fails on the rest later. This packet class
+refuses all of it when it is decoded; ``protocol`` decides what follows.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import orjson
-from engineio.exceptions import UnknownPacketError
-from socketio import packet
+
+from realtime.transport.guard import (
+    SIO_ACK,
+    SIO_BINARY_ACK,
+    SIO_BINARY_EVENT,
+    SIO_CONNECT,
+    SIO_DISCONNECT,
+    SIO_EVENT,
+    SocketPacket,
+    UnknownPacketError,
+)
 
 
 class Json:
-    """JSON as the framework asks for it, by the fastest there is."""
+    """The JSON module that the framework is given: orjson with the standard library's function names."""
 
     @staticmethod
-    def dumps(value: object, **_spelling: object) -> str:
-        """Return the shortest spelling."""
+    def dumps(value: object, **_options: object) -> str:
+        """Return compact JSON; options such as ``separators`` are ignored."""
         return orjson.dumps(value).decode()
 
     loads = staticmethod(orjson.loads)
 
 
-class Packet(packet.Packet):  # type: ignore[misc]
-    """A packet as the framework makes it, without bytes: it neither takes them nor looks for them in what is sent."""
+class IgnoredPacketError(UnknownPacketError):  # type: ignore[misc]
+    """A packet that the protocol allows and that nothing here waits for: an acknowledgement, or binary data."""
+
+
+class Packet(SocketPacket):  # type: ignore[misc]
+    """A Socket.IO packet without binary data: not accepted, and not searched for in what is sent."""
 
     uses_binary_events = False
     packet_type: int
 
-    def __init__(self, *made_of: Any, encoded_packet: Any = None, **more: Any) -> None:
-        """Make a packet, or read what a client sent."""
-        super().__init__(*made_of, **more)
-        if encoded_packet is not None:  # the framework would take nothing for an event
+    def __init__(self, *fields: Any, encoded_packet: Any = None, **named: Any) -> None:
+        """Make a packet from its fields, or decode one; raises as ``decode``."""
+        super().__init__(*fields, **named)
+        if encoded_packet is not None:  # the framework's class would make an event of an empty string
             self.decode(encoded_packet)
 
     def decode(self, encoded_packet: Any) -> None:
-        """Read what a client sent; raises ``UnknownPacketError`` for all that means nothing here."""
+        """Decode a packet from a client.
+
+        Raises ``IgnoredPacketError`` for what may be passed over, ``UnknownPacketError`` for what breaks the protocol.
+        An event with binary data is decoded as an event without: its handler refuses the placeholders in it.
+        """
+        if isinstance(encoded_packet, bytes):
+            raise IgnoredPacketError
         if not isinstance(encoded_packet, str):
             raise UnknownPacketError
         try:
             super().decode(encoded_packet)
         except ValueError as error:
             raise UnknownPacketError from error
-        if self.packet_type == packet.BINARY_EVENT:
-            self.packet_type = packet.EVENT  # to be refused; the bytes that follow are passed over
-        if self.packet_type != packet.CONNECT and not self._is_for_us():
+        if self.packet_type in (SIO_ACK, SIO_BINARY_ACK):
+            raise IgnoredPacketError
+        if self.packet_type == SIO_BINARY_EVENT:
+            self.packet_type = SIO_EVENT
+        if self.packet_type != SIO_CONNECT and not self._is_accepted():
             raise UnknownPacketError
 
-    def _is_for_us(self) -> bool:
+    def _is_accepted(self) -> bool:
         if self.namespace not in (None, "/"):
             return False
-        if self.packet_type == packet.EVENT:
+        if self.packet_type == SIO_EVENT:
             return isinstance(self.data, list) and len(self.data) > 0 and isinstance(self.data[0], str)
-        return bool(self.packet_type == packet.DISCONNECT)
-
-
-def errors_of(framework: str) -> logging.Logger:
-    """Return the logger of a framework with nothing but errors in it that are not just a client's nonsense."""
-    logger = logging.getLogger(framework)
-    logger.setLevel(logging.ERROR)
-    logger.addFilter(_is_no_nonsense)
-    return logger
-
-
-def _is_no_nonsense(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    if record.msg == "post request handler error":  # what engine.io can't read of long-polling
-        return not isinstance(error, (ValueError, KeyError))
-    return not isinstance(error, UnknownPacketError)
+        return bool(self.packet_type == SIO_DISCONNECT)

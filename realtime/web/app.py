@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import socketio
 from aiohttp import web
 
 from realtime import limits
@@ -25,9 +24,7 @@ from realtime.locks.seats import SeatLocks
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.topology import TopologyError
-from realtime.transport.acceptor import ACCEPTOR, Acceptor
-from realtime.transport.packets import Json, Packet, errors_of
-from realtime.transport.session_manager import SessionManager
+from realtime.transport.server import SocketServer
 from realtime.web import kiosk, metrics, openapi, pages
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
@@ -41,8 +38,6 @@ from realtime.web.routing import errors, json_answer
 from realtime.web.status_report import StatusReporter
 
 log = logging.getLogger(__name__)
-PING_INTERVAL_S = 20
-PING_TIMEOUT_S = 20
 
 
 class _NoticeForwarder(Listener):
@@ -67,28 +62,16 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     nodes = [url for urls in topology.nodes.values() for url in urls]
     payments = payment_service(settings)
     identities = Identities(settings.secret)
-    sio = socketio.AsyncServer(
-        client_manager=SessionManager(),
-        async_mode="aiohttp",
-        cors_allowed_origins=[*pages.origins(nodes), *topology.origins] or None,
-        max_http_buffer_size=limits.MAX_EVENT_BYTES,
-        ping_interval=PING_INTERVAL_S,
-        ping_timeout=PING_TIMEOUT_S,
-        http_compression=False,
-        serializer=Packet,
-        json=Json,
-        logger=errors_of("socketio.server"),
-        engineio_logger=errors_of("engineio.server"),
-    )
+    server = SocketServer(origins=[*pages.origins(nodes), *topology.origins] or None)
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
     masters = {
         name: LockMaster(each, settings.redis_password, reconciled_only=True) for name, each in topology.regions.items()
     }
     locks = {name: SeatLocks(master) for name, master in masters.items()}
     directory = Directory(topology, feeds)
-    rooms = Rooms(sio, feeds)
+    rooms = Rooms(server.fanout, feeds)
     office = BoxOffice(directory, locks, identities, payments)
-    events = Events(sio, identities, directory, rooms, office)
+    events = Events(server.sio, identities, directory, rooms, office)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)
     demo = payments if isinstance(payments, DemoPayments) else None
     public = PublicApi(settings, region, identities, directory, rooms, office, demo)
@@ -98,10 +81,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         feed.listeners.append(_NoticeForwarder(events))
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
-    sio.attach(app)
-    acceptor = Acceptor(sio)
-    if rooms.fanout.fast:
-        app[ACCEPTOR] = acceptor
+    server.attach(app)
     routes = [*public.routes(), *ops.routes(), *ops_view.routes(), *kiosk.routes(settings.kiosk_pin)]
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
@@ -113,10 +93,12 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     async def ready(_request: web.Request) -> web.Response:
         missing = sorted(set(feeds) - directory.read_regions)
-        return json_answer({"ok": not missing, "missing": missing}, status=503 if missing else 200)
+        transport = {"fast": not server.missing, "missing": server.missing}
+        answer = {"ok": not missing, "missing": missing, "transport": transport}
+        return json_answer(answer, status=503 if missing else 200)
 
     app.router.add_get("/readyz", ready)
-    app.router.add_get("/metrics", metrics.handler(rooms, feeds, events, office))
+    app.router.add_get("/metrics", metrics.handler(rooms, feeds, events, office, server.missing))
     pages.add_pages(app, static)
     app.on_response_prepare.append(pages.security_headers(nodes))
     app.on_response_prepare.append(pages.cross_origin(nodes, topology.origins))
@@ -139,8 +121,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         yield
         reporting.cancel()
         await asyncio.gather(reporting, return_exceptions=True)
-        acceptor.close()
-        await sio.shutdown()
+        await server.close()
         await events.close()
         await rooms.close()
         await directory.close()

@@ -91,7 +91,7 @@ class Events:
 
     async def _disconnect(self, sid: str, *_reason: object) -> Payload | None:
         # It also calls this one for an event named "disconnect"; a client that really left is not connected any more.
-        if self._sio.manager.is_connected(sid, "/"):
+        if self._rooms.fanout.is_connected(sid):
             return await self._unknown("disconnect", sid)
         self._rooms.drop(sid)
         # Otherwise the client could connect to the namespace again in this connection, with a full token bucket.

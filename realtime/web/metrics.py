@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -22,7 +22,7 @@ _GAUGES = {
 _COUNTERS = {
     "gaps": "Version gaps and diverged maps that were fixed by reading the seats again",
     "frames": "Frames sent to viewers",
-    "bytes": "Bytes of these frames",
+    "bytes": "Bytes of the frames sent to viewers",
 }
 _SALES = {
     "holds": "Holds granted through this node",
@@ -32,11 +32,14 @@ _SALES = {
 
 
 class _Node(Collector):
-    def __init__(self, rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice) -> None:
+    def __init__(
+        self, rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice, missing_parts: Sequence[str]
+    ) -> None:
         self._rooms = rooms
         self._feeds = feeds
         self._events = events
         self._office = office
+        self._missing_parts = missing_parts
 
     def collect(self) -> Iterator[Metric]:
         stats = self._rooms.stats()
@@ -44,7 +47,8 @@ class _Node(Collector):
             yield GaugeMetricFamily(f"tickingtickets_{name}", text, value=stats[name])
         for name, text in _COUNTERS.items():
             yield CounterMetricFamily(f"tickingtickets_{name}", text, value=stats[name])
-        yield GaugeMetricFamily("tickingtickets_connections", "Socket.IO clients", value=self._events.connections)
+        connected = self._events.connections
+        yield GaugeMetricFamily("tickingtickets_connections", "Socket.IO clients of this node", value=connected)
         for name, text in _SALES.items():
             sales = CounterMetricFamily(f"tickingtickets_{name}", text, labels=["owner"])
             for region, counts in self._office.sales.items():
@@ -67,14 +71,27 @@ class _Node(Collector):
         yield live
         yield lag
         yield moves
+        yield self._transport()
+
+    def _transport(self) -> Metric:
+        fast = GaugeMetricFamily(
+            "tickingtickets_fast_transport",
+            "1 when this node uses its own transport; 0 for each part of the frameworks that keeps it from that",
+            labels=["missing"],
+        )
+        for part in self._missing_parts:
+            fast.add_metric([part], 0)
+        if not self._missing_parts:
+            fast.add_metric([""], 1)
+        return fast
 
 
 def handler(
-    rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice
+    rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice, missing_parts: Sequence[str]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of ``/metrics``."""
+    """Return the handler of ``/metrics``; ``missing_parts`` as of ``SocketServer.missing``."""
     registry = CollectorRegistry()
-    registry.register(_Node(rooms, feeds, events, office))
+    registry.register(_Node(rooms, feeds, events, office, missing_parts))
     ProcessCollector(registry=registry)  # memory and CPU time of this process, on systems with /proc
 
     async def serve(_request: web.Request) -> web.Response:

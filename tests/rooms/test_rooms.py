@@ -22,6 +22,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import SalesState, Theatre
 from realtime.topology import Region, Topology
+from realtime.transport.websocket_connection import WebSocketConnection
 from tests.cluster import until
 from tests.read_path import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
 
@@ -196,7 +197,7 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
         connection.transport.pause_reading()
         # The kernel would take megabytes for it before anybody felt it.
         sids = list(node.rooms._rooms[SHOW.id].viewers)
-        ends = [connection.transport, *(node.rooms.fanout._connection(sid).transport for sid in sids)]
+        ends = [connection.transport, *(_transport(node, sid) for sid in sids)]
         for end in ends:
             for buffer in (socketlib.SO_RCVBUF, socketlib.SO_SNDBUF):
                 end.get_extra_info("socket").setsockopt(socketlib.SOL_SOCKET, buffer, 4096)
@@ -226,6 +227,12 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
         assert node.rooms.stats()["viewers"] == 2, "it was caught up, not cut off"
         reading.cancel()
     await reader.close()
+
+
+def _transport(node: Node, sid: str) -> asyncio.Transport:
+    connection = node.rooms.fanout.connection(sid)
+    assert isinstance(connection, WebSocketConnection)
+    return connection.transport
 
 
 async def _read(socket: Any) -> None:

@@ -1,4 +1,4 @@
-"""How connections come in: handshakes that are let in, those that aiohttp answers, and those that never ask."""
+"""How connections are accepted: handshakes past aiohttp, everything else by it, and silent clients."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 
 from realtime import limits
 from realtime.dev import valkey
+from realtime.transport.acceptor import ACCEPTOR, Acceptor
 from realtime.transport.session_manager import SessionManager
 from tests.cluster import until
 from tests.transport.test_fanout import Server
@@ -20,14 +21,18 @@ from tests.transport.test_websocket_connection import all_gone, frame, handshake
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     monkeypatch.setattr(limits, "FIRST_REQUEST_S", 0.3)
-    each = Server(fast=True, connection=True)
+    each = Server("acceptor")
     await each.start()
     yield each
     await each.stop()
 
 
-async def says(server: Server, *parts: bytes) -> bytes:
-    """Send parts, each by itself; return the head of the answer."""
+def acceptor(server: Server) -> Acceptor:
+    return server.app[ACCEPTOR]
+
+
+async def answer_to(server: Server, *parts: bytes) -> bytes:
+    """Send parts, each in a packet of its own; return the head of the answer."""
     reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
     for part in parts:
         writer.write(part)
@@ -41,13 +46,13 @@ def with_lines(ask: bytes, *lines: bytes) -> bytes:
     return ask.replace(b"\r\n\r\n", b"".join(b"\r\n" + line for line in lines) + b"\r\n\r\n")
 
 
-async def test_a_handshake_is_let_in_past_aiohttp_and_others_by_it(server: Server) -> None:
+async def test_a_whole_handshake_is_accepted_past_aiohttp_and_one_in_pieces_through_it(server: Server) -> None:
     whole = handshake(server)
     cut = whole[:40], whole[40:]
     for parts, by_aiohttp in (((whole,), 0), (cut, 1), ((whole + frame(b"40"),), 2)):
-        assert (await says(server, *parts)).startswith(b"HTTP/1.1 101 ")
-        assert server.acceptor.server is not None
-        assert server.acceptor.server.requests_count == by_aiohttp
+        assert (await answer_to(server, *parts)).startswith(b"HTTP/1.1 101 ")
+        http_server = acceptor(server).http_server
+        assert http_server is not None and http_server.requests_count == by_aiohttp
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,7 @@ async def test_a_handshake_is_let_in_past_aiohttp_and_others_by_it(server: Serve
         ((b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 12"), b"400"),
         ((b"dGhlIHNhbXBsZSBub25jZQ==", b"short"), b"400"),
         ((b"EIO=4", b"EIO=3"), b"400"),
-        ((b"transport=websocket", b"transport=pigeon"), b"400"),
+        ((b"transport=websocket", b"transport=carrier"), b"400"),
         ((b"EIO=4", b"sid=nobody&EIO=4"), b"400"),
         ((b"/socket.io/", b"/elsewhere/"), b"404"),
         ((b"GET", b"PUT"), b"405"),
@@ -64,24 +69,26 @@ async def test_a_handshake_is_let_in_past_aiohttp_and_others_by_it(server: Serve
         ((b"Host: ", b"Host\0: "), b"400"),
     ],
 )
-async def test_what_is_wrong_is_refused_as_ever(server: Server, change: tuple[bytes, bytes], status: bytes) -> None:
-    assert (await says(server, handshake(server).replace(*change))).split()[1] == status
+async def test_an_invalid_handshake_is_refused_by_aiohttp_or_engine_io(
+    server: Server, change: tuple[bytes, bytes], status: bytes
+) -> None:
+    assert (await answer_to(server, handshake(server).replace(*change))).split()[1] == status
     assert not server.sio.eio.sockets
 
 
 async def test_a_page_of_another_origin_is_refused(server: Server) -> None:
     own = with_lines(handshake(server), b"Origin: " + server.url.encode())
-    assert (await says(server, own)).startswith(b"HTTP/1.1 101 ")
+    assert (await answer_to(server, own)).startswith(b"HTTP/1.1 101 ")
     other = with_lines(handshake(server), b"Origin: http://elsewhere.example")
-    assert (await says(server, other)).startswith(b"HTTP/1.1 400 ")
+    assert (await answer_to(server, other)).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_a_header_that_comes_twice_counts_as_both(server: Server) -> None:
+async def test_a_repeated_origin_header_is_refused_unless_all_are_accepted(server: Server) -> None:
     twice = with_lines(handshake(server), b"Origin: " + server.url.encode(), b"Origin: http://elsewhere.example")
-    assert (await says(server, twice)).startswith(b"HTTP/1.1 400 ")
+    assert (await answer_to(server, twice)).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_who_asks_nothing_is_sent_away_and_who_leaves_is_forgotten(server: Server) -> None:
+async def test_a_connection_that_sends_nothing_is_closed_and_one_that_closes_is_forgotten(server: Server) -> None:
     reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
     assert await reader.read() == b""
     writer.close()
@@ -89,12 +96,12 @@ async def test_who_asks_nothing_is_sent_away_and_who_leaves_is_forgotten(server:
     writer.close()
 
     async def nobody() -> bool:
-        return not server.acceptor.pending
+        return not acceptor(server).pending
 
     await until(nobody)
 
 
-async def test_who_leaves_in_the_middle_of_the_handshake_leaves_nothing_behind(server: Server) -> None:
+async def test_a_client_that_aborts_during_the_handshake_leaves_no_session(server: Server) -> None:
     for _ in range(20):
         _reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
         writer.write(handshake(server))
@@ -102,12 +109,12 @@ async def test_who_leaves_in_the_middle_of_the_handshake_leaves_nothing_behind(s
         writer.transport.abort()
 
     async def nothing() -> bool:
-        return not server.sio.eio.sockets and not server.acceptor.pending
+        return not server.sio.eio.sockets and not acceptor(server).pending
 
     await until(nothing)
 
 
-async def test_http_and_long_polling_that_upgrades_go_through_the_door(server: Server) -> None:
+async def test_http_and_upgrades_from_long_polling_work_through_the_acceptor(server: Server) -> None:
     async with ClientSession() as session, session.get(server.url + "/nothing") as answer:
         assert answer.status == 404
     client = socketio.AsyncClient()
@@ -121,7 +128,7 @@ async def test_http_and_long_polling_that_upgrades_go_through_the_door(server: S
     await all_gone(server)
 
 
-async def test_clients_come_and_go_without_a_trace() -> None:
+async def test_the_session_manager_keeps_nothing_of_clients_that_have_left() -> None:
     clients = SessionManager()
     sio = socketio.AsyncServer(client_manager=clients, async_mode="aiohttp")
     one, other = await clients.pre_connect("e1", "/"), await clients.pre_connect("e2", "/")
@@ -141,4 +148,4 @@ async def test_clients_come_and_go_without_a_trace() -> None:
     with pytest.raises(NotImplementedError):
         await sio.enter_room(other, "a room")
     await clients.disconnect(other, "/")
-    assert not any((clients._carriers, clients._sids, clients._coming, clients._going))
+    assert not any((clients._eio_sids, clients._sids, clients._connecting, clients._leaving))

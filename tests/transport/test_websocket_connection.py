@@ -1,4 +1,4 @@
-"""A WebSocketConnection, accepted by us or by aiohttp, addressed byte by byte: whole, cut, wrong, too much, closed."""
+"""A WebSocketConnection, accepted by us or taken over from aiohttp, spoken to byte by byte."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Peer:
         self.reader = reader
         self.writer = writer
 
-    async def hears(self) -> tuple[int, bytes]:
+    async def receives(self) -> tuple[int, bytes]:
         first, size = await self.reader.readexactly(2)
         if size == 126:
             (size,) = struct.unpack(">H", await self.reader.readexactly(2))
@@ -55,7 +55,7 @@ class Peer:
             (size,) = struct.unpack(">Q", await self.reader.readexactly(8))
         return first & 15, await self.reader.readexactly(size)
 
-    def says(self, *frames: bytes) -> None:
+    def sends(self, *frames: bytes) -> None:
         self.writer.write(b"".join(frames))
 
     def unsent(self) -> int:
@@ -65,9 +65,9 @@ class Peer:
         return await self.reader.read(1) == b""
 
 
-@pytest.fixture(params=["connection", "aiohttp"])
+@pytest.fixture(params=["acceptor", "aiohttp"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    each = Server(fast=True, connection=request.param == "connection", max_http_buffer_size=20_000)
+    each = Server(request.param, max_message_bytes=20_000)
     each.sio.on("echo", lambda _sid, what: what)
     await each.start()
     yield each
@@ -76,7 +76,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def peer(server: Server, *early: bytes) -> AsyncIterator[Peer]:
-    """Shake hands, with ``early`` in the same breath; then the session has begun."""
+    """Send a handshake and ``early`` in one piece; return when the session is open."""
     port = int(server.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection(valkey.HOST, port)
     writer.write(handshake(server) + b"".join(early))
@@ -84,7 +84,7 @@ async def peer(server: Server, *early: bytes) -> AsyncIterator[Peer]:
     assert answer.startswith(b"HTTP/1.1 101 ")
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer  # the example of RFC 6455, 1.3
     end = Peer(reader, writer)
-    assert (await end.hears())[1].startswith(b'0{"sid"')
+    assert (await end.receives())[1].startswith(b'0{"sid"')
     yield end
     writer.close()
 
@@ -96,29 +96,29 @@ async def all_gone(server: Server, count: int = 1) -> None:
     await until(gone)
 
 
-async def test_what_comes_with_the_handshake_is_not_lost(server: Server) -> None:
+async def test_frames_sent_together_with_the_handshake_are_not_lost(server: Server) -> None:
     async with peer(server, frame(b"40")) as end:
-        assert (await end.hears())[1].startswith(b"40{")
+        assert (await end.receives())[1].startswith(b"40{")
 
 
 async def test_frames_may_come_in_pieces(server: Server) -> None:
     async with peer(server, frame(b"40")) as end:
-        await end.hears()
+        await end.receives()
         text = frame(b'421["ec', fin=0) + frame(b"", PING) + frame(b'ho","hi"]', 0)
         for n in range(len(text)):
-            end.says(text[n : n + 1])
+            end.sends(text[n : n + 1])
             await asyncio.sleep(0)
-        assert await end.hears() == (PONG, b"")
-        assert await end.hears() == (TEXT, b'431["hi"]')
+        assert await end.receives() == (PONG, b"")
+        assert await end.receives() == (TEXT, b'431["hi"]')
 
 
-async def test_pings_are_answered_and_a_farewell_is_returned(server: Server) -> None:
+async def test_pings_and_close_frames_are_answered(server: Server) -> None:
     async with peer(server, frame(b"40")) as end:
-        await end.hears()
-        end.says(frame(b"there?", PING), frame(b"unasked", PONG))
-        assert await end.hears() == (PONG, b"there?")
-        end.says(frame(struct.pack(">H", 1001), CLOSE))
-        assert (await end.hears())[0] == CLOSE
+        await end.receives()
+        end.sends(frame(b"there?", PING), frame(b"unasked", PONG))
+        assert await end.receives() == (PONG, b"there?")
+        end.sends(frame(struct.pack(">H", 1001), CLOSE))
+        assert (await end.receives())[0] == CLOSE
         assert await end.ended()
         await all_gone(server)
 
@@ -134,32 +134,40 @@ async def test_pings_are_answered_and_a_farewell_is_returned(server: Server) -> 
         (frame(b"x", size=2**40), 1009),
         (frame(b"x" * 126, PING), 1002),
     ],
-    ids=["reserved bits", "no such opcode", "no utf-8", "continues nothing", "too much", "far too much", "long ping"],
+    ids=[
+        "reserved bits",
+        "no such opcode",
+        "no UTF-8",
+        "continuation of nothing",
+        "too large",
+        "far too large",
+        "long ping",
+    ],
 )
-async def test_what_is_no_frame_ends_the_session_with_a_reason(server: Server, wrong: bytes, code: int) -> None:
+async def test_an_invalid_frame_closes_the_connection_with_a_code(server: Server, wrong: bytes, code: int) -> None:
     async with peer(server, frame(b"40")) as end:
-        await end.hears()
-        end.says(wrong, frame(b'421["echo","after"]'))
-        assert await end.hears() == (CLOSE, struct.pack(">H", code))
+        await end.receives()
+        end.sends(wrong, frame(b'421["echo","after"]'))
+        assert await end.receives() == (CLOSE, struct.pack(">H", code))
         assert await end.ended()
         await all_gone(server)
 
 
-async def test_a_flood_is_taken_in_order_and_leaves_room_for_others(server: Server) -> None:
+async def test_many_packets_at_once_are_processed_in_order_and_do_not_block_others(server: Server) -> None:
     many = 20 * websocket_connection.PACKETS
     async with peer(server, frame(b"40")) as loud, peer(server, frame(b"40")) as quiet:
-        await loud.hears()
-        await quiet.hears()
-        loud.says(*(frame(f'42{n}["echo",{n}]'.encode()) for n in range(many)))
-        quiet.says(frame(b'421["echo",1]'))
-        assert await quiet.hears() == (TEXT, b"431[1]")
+        await loud.receives()
+        await quiet.receives()
+        loud.sends(*(frame(f'42{n}["echo",{n}]'.encode()) for n in range(many)))
+        quiet.sends(frame(b'421["echo",1]'))
+        assert await quiet.receives() == (TEXT, b"431[1]")
         for n in range(many):
-            assert await loud.hears() == (TEXT, f"43{n}[{n}]".encode())
-        loud.says(frame(b'420["echo","and on"]'))
-        assert await loud.hears() == (TEXT, b'430["and on"]')
+            assert await loud.receives() == (TEXT, f"43{n}[{n}]".encode())
+        loud.sends(frame(b'420["echo","and on"]'))
+        assert await loud.receives() == (TEXT, b'430["and on"]')
 
 
-async def test_no_more_is_read_while_packets_wait(server: Server) -> None:
+async def test_reading_pauses_while_packets_wait(server: Server) -> None:
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     async def connect(*_who: object) -> None:
@@ -167,10 +175,10 @@ async def test_no_more_is_read_while_packets_wait(server: Server) -> None:
         await go_on.wait()
 
     server.sio.on("connect", connect)
-    flood = frame(b"3" + bytes(100)) * 200_000  # more than the kernel keeps
+    packets = frame(b"3" + bytes(100)) * 200_000  # more than the kernel keeps
     async with peer(server, frame(b"40")) as loud:
         await asked.wait()
-        loud.says(flood)
+        loud.sends(packets)
         left: list[int] = []
 
         async def no_more_is_read() -> bool:
@@ -180,17 +188,17 @@ async def test_no_more_is_read_while_packets_wait(server: Server) -> None:
         await until(no_more_is_read)
         assert left[-1] > 0
         go_on.set()
-        assert (await loud.hears())[1].startswith(b"40")
-        loud.says(frame(b'420["echo","after all"]'))
-        assert await loud.hears() == (TEXT, b'430["after all"]')
+        assert (await loud.receives())[1].startswith(b"40")
+        loud.sends(frame(b'420["echo","after all"]'))
+        assert await loud.receives() == (TEXT, b'430["after all"]')
 
 
-async def test_a_way_that_is_lost_never_writes_to_whoever_gets_its_file_next(server: Server) -> None:
+async def test_a_lost_connection_never_writes_to_a_descriptor_that_was_given_to_another(server: Server) -> None:
     async with peer(server, frame(b"40")) as end:
-        await end.hears()
+        await end.receives()
         lost = server.fanout.connection(server.sids[-1])
         assert server.fanout.offer(lost, encode("first", {}))
-        await end.hears()
+        await end.receives()
         file = lost.file
         assert file >= 0, "it is written to directly"
         # A reset: the server learns of it all at once.
@@ -214,21 +222,21 @@ async def is_upgraded(client: socketio.AsyncClient) -> bool:
     return bool(client.transport() == "websocket")
 
 
-async def test_nothing_is_left_to_the_collector_of_who_is_gone(server: Server) -> None:
+async def test_a_connection_that_has_ended_is_freed_without_the_garbage_collector(server: Server) -> None:
     gc.collect()
     gc.disable()
     try:
-        for farewell in (b"", frame(b"\x03\xe8", CLOSE)):
+        for last in (b"", frame(b"\x03\xe8", CLOSE)):
             async with peer(server, frame(b"40")) as end:
-                await end.hears()
-                end.says(frame(b'420["echo",1]'), farewell)
-                await end.hears()
+                await end.receives()
+                end.sends(frame(b'420["echo",1]'), last)
+                await end.receives()
         upgrading = socketio.AsyncClient()
         await upgrading.connect(server.url)
         await until(lambda: is_upgraded(upgrading))
         await upgrading.disconnect()
         await all_gone(server, 3)
-        await asyncio.sleep(0.1)  # what is under way
+        await asyncio.sleep(0.1)  # tasks of the framework that are about to end
         assert not any(
             isinstance(each, (websocket_connection.WebSocketConnection, Driver)) for each in gc.get_objects()
         )
@@ -236,26 +244,22 @@ async def test_nothing_is_left_to_the_collector_of_who_is_gone(server: Server) -
         gc.enable()
 
 
-async def test_whoever_is_told_to_go_and_stays_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_answer_our_close_frame_is_aborted(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(websocket_connection, "CLOSE_S", 0.05)
     async with peer(server, frame(b"40")) as end:
-        await end.hears()
+        await end.receives()
         server.fanout.finish(server.sids[-1])
-        assert (await end.hears())[0] == CLOSE
+        assert (await end.receives())[0] == CLOSE
         await all_gone(server)
         assert await end.ended()
 
 
 @pytest.mark.parametrize("key", ["", "short", "!" * 24])
-async def test_who_can_t_shake_hands_is_refused(server: Server, key: str) -> None:
+async def test_a_handshake_with_an_invalid_key_is_refused(server: Server, key: str) -> None:
     port = int(server.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection(valkey.HOST, port)
     writer.write(handshake(server, key))
     assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
     writer.close()
-
-
-def test_a_parser_that_works_otherwise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert websocket_connection.reads_frames()
-    monkeypatch.setattr(websocket_connection.FrameSink, "feed_data", lambda *_: None)
-    assert not websocket_connection.reads_frames()

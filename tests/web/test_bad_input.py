@@ -209,9 +209,10 @@ async def test_a_client_that_sends_megabytes_in_one_message_is_disconnected(clus
         await until(cut_off)
 
 
-BAD_PACKETS = (
+INVALID_PACKETS = (
     "",
     "x",
+    "2",
     "4",
     "4x",
     "49",
@@ -227,18 +228,22 @@ BAD_PACKETS = (
     "42[",
     "42" + "[" * 5_000,
     "42" + "1" * 200 + "[]",
+    "44",
+    "44{}",
+    "41/nowhere,",
+    '42/nowhere,["show:watch",{}]',
+)
+UNUSED_PACKETS = (
+    "40",
+    "40/nowhere,",
     "43",
     "43{}",
     "431[]",
-    "44",
-    "44{}",
     '450-["show:watch",{}]',
     '451-["show:watch",{"_placeholder":true,"num":0}]',
     '459999999999-["show:watch",{}]',
     '461-7[{"_placeholder":true,"num":0}]',
-    "40",
-    "40/nowhere,",
-    "41/nowhere,",
+    "bAAEC",
 )
 
 
@@ -248,30 +253,72 @@ def _tracebacks(cluster: Cluster) -> int:
     return sum(path.read_text(errors="replace").count("Traceback") for path in logs)
 
 
-@pytest.mark.parametrize("packet", BAD_PACKETS, ids=lambda packet: packet[:20] or "nothing")
-async def test_invalid_packets_are_ignored_and_the_connection_stays_open(
+def _named(packet: str) -> str:
+    return packet[:20] or "nothing"
+
+
+def _socket_io(cluster: Cluster) -> str:
+    return node_urls(cluster)[0] + "/socket.io/?EIO=4&transport="
+
+
+def _watch(show: str) -> str:
+    return f'427["show:watch",{{"show":"{show}"}}]'
+
+
+async def _open_polling(session: aiohttp.ClientSession, cluster: Cluster) -> str:
+    """Connect by long-polling; return the URL of the session."""
+    url = _socket_io(cluster) + "polling"
+    async with session.get(url) as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    async with session.post(f"{url}&sid={sid}", data="40") as response:
+        assert response.status == 200
+    return f"{url}&sid={sid}"
+
+
+@pytest.mark.parametrize("packet", INVALID_PACKETS, ids=_named)
+async def test_a_packet_that_breaks_the_protocol_closes_the_connection(
     cluster: Cluster, show: str, packet: str
 ) -> None:
     before = _tracebacks(cluster)
-    url = node_urls(cluster)[0] + "/socket.io/?EIO=4&transport="
-    watch = f'427["show:watch",{{"show":"{show}"}}]'
-    async with aiohttp.ClientSession() as session, session.ws_connect(url + "websocket") as socket:
-        await socket.send_str("40")
-        await socket.send_str(packet)
-        await socket.send_bytes(packet.encode())
-        await socket.send_str(watch)
-        while not (heard := await socket.receive_str(timeout=10)).startswith("437"):
-            pass
-        assert '"ok":true' in heard
     async with aiohttp.ClientSession() as session:
-        async with session.get(url + "polling") as response:
-            sid = json.loads((await response.text())[1:])["sid"]
-        for body in ("40", packet, "b" + packet, watch):
-            async with session.post(f"{url}polling&sid={sid}", data=body) as response:
+        async with session.ws_connect(_socket_io(cluster) + "websocket") as socket:
+            for each in ("40", packet, _watch(show)):
+                await socket.send_str(each)
+            heard = [str(message.data) async for message in socket]
+            assert socket.closed and not any("437" in text for text in heard)
+        url = await _open_polling(session, cluster)
+        for body in (packet, _watch(show)):
+            async with session.post(url, data=body):
+                pass
+        statuses = []
+        while 400 not in statuses:
+            async with session.get(url) as response:
+                statuses.append(response.status)
+                assert "437" not in await response.text()
+    assert _tracebacks(cluster) == before
+
+
+@pytest.mark.parametrize("packet", UNUSED_PACKETS, ids=_named)
+async def test_a_packet_that_is_valid_but_not_used_here_changes_nothing(
+    cluster: Cluster, show: str, packet: str
+) -> None:
+    before = _tracebacks(cluster)
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(_socket_io(cluster) + "websocket") as socket:
+            for each in ("40", packet):
+                await socket.send_str(each)
+            await socket.send_bytes(packet.encode())
+            await socket.send_str(_watch(show))
+            while not (heard := await socket.receive_str(timeout=10)).startswith("437"):
+                pass
+            assert '"ok":true' in heard
+        url = await _open_polling(session, cluster)
+        for body in (packet, _watch(show)):
+            async with session.post(url, data=body) as response:
                 assert response.status == 200
         heard = ""
         while "437" not in heard:
-            async with session.get(f"{url}polling&sid={sid}") as response:
+            async with session.get(url) as response:
                 heard = await response.text()
         assert '"ok":true' in heard
     assert _tracebacks(cluster) == before

@@ -1,0 +1,315 @@
+"""The private and undocumented parts of the frameworks that this package uses: imported and checked only here.
+
+``missing_parts`` compares what is installed with this table. When it returns anything, ``server.SocketServer`` uses
+none of these parts: Socket.IO then runs on the unmodified frameworks, slower, and the node says so in its log, in
+``/metrics`` and in ``/readyz``. A part that can't be imported is replaced by ``Missing``, so the package still loads.
+
+| part | used for |
+| --- | --- |
+| aiohttp.version | everything below was tested with these versions only |
+| engineio.version | as above |
+| socketio.version | as above |
+| aiohttp.WebSocketReader | ``websocket_connection``: reads frames without ``WebSocketResponse`` and its task |
+| aiohttp.WebSocketDataQueue | ``frames.FrameSink``: the compiled reader accepts only a subclass of it |
+| aiohttp.HttpRequestParser | ``acceptor``: reads a handshake before aiohttp has seen the connection |
+| aiohttp.RequestHandler | ``driver``: takes a connection over from aiohttp, with the bytes that it has read already |
+| aiohttp.Request.protocol | ``driver``: as above, from a request to its connection |
+| asyncio.Queue | ``fanout``: ``_unfinished_tasks`` counts the packets that the framework's writer has not finished |
+| engineio.AsyncServer | ``driver``: its ``_async`` names the WebSocket driver, ``sockets`` holds the sessions |
+| engineio.AsyncServer.reason | ``websocket_connection``: why a session has ended |
+| engineio.translate_request | ``acceptor``: makes a WSGI environment of our ``Handshake`` as of an aiohttp request |
+| engineio.WebSocket | ``driver``: the base of our driver, which serves upgraded connections |
+| engineio.AsyncSocket | ``driver``, ``fanout``: the attributes of a session that tell its state |
+| engineio.AsyncSocket._send_ping | ``driver``: recognised and replaced by a timer |
+| engineio.AsyncSocket.receive | ``websocket_connection``: processes a packet |
+| engineio.AsyncSocket.close | ``websocket_connection``, ``fanout``: ends a session without waiting for its queue |
+| engineio.Packet | all: makes, encodes and decodes packets |
+| engineio.exceptions | ``packets``, ``websocket_connection``: what unreadable packets and closed sessions raise |
+| socketio.Packet | ``packets``: the base of our packet class |
+| socketio.AsyncManager | ``session_manager``: the methods that the server calls on its manager |
+| socketio.AsyncServer | ``server``, ``fanout``: accepts our manager and packet class, and holds them |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from types import SimpleNamespace
+from typing import Any
+
+TESTED = {
+    "aiohttp": ("aiohttp", (3, 14), (3, 15)),
+    "engineio": ("python-engineio", (4, 15), (4, 16)),
+    "socketio": ("python-socketio", (5, 18), (5, 19)),
+}
+"""By module: the distribution, the first version tested, the first version not tested. As in pyproject.toml."""
+
+# Numbers of the Engine.IO v4 and Socket.IO v5 protocols, which can't change without a new protocol.
+EIO_CLOSE, EIO_PING, EIO_PONG, EIO_MESSAGE, EIO_UPGRADE = 1, 2, 3, 4, 5
+SIO_CONNECT, SIO_DISCONNECT, SIO_EVENT, SIO_ACK, SIO_BINARY_EVENT, SIO_BINARY_ACK = 0, 1, 2, 3, 5, 6
+
+
+class Missing(Exception):
+    """Stands in for a part that could not be imported."""
+
+
+def _imported(module: str, name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return Missing
+
+
+WebSocketReader = _imported("aiohttp.http_websocket", "WebSocketReader")
+WebSocketDataQueue = _imported("aiohttp.web_ws", "WebSocketDataQueue")
+HttpRequestParser = _imported("aiohttp.http", "HttpRequestParser")
+BaseProtocol = _imported("aiohttp.base_protocol", "BaseProtocol")
+RequestHandler = _imported("aiohttp.web_protocol", "RequestHandler")
+Request = _imported("aiohttp.web", "Request")
+EngineServer = _imported("engineio", "AsyncServer")
+AsyncSocket = _imported("engineio.async_socket", "AsyncSocket")
+EnginePacket = _imported("engineio.packet", "Packet")
+UnknownPacketError = _imported("engineio.exceptions", "UnknownPacketError")
+SocketIsClosedError = _imported("engineio.exceptions", "SocketIsClosedError")
+SocketServer = _imported("socketio", "AsyncServer")
+SocketManager = _imported("socketio", "AsyncManager")
+SocketPacket = _imported("socketio.packet", "Packet")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One row of the table above."""
+
+    name: str
+    fits: Callable[[], bool]
+    """Returns whether the part is as expected; anything that it raises means no."""
+
+
+def missing_parts() -> tuple[str, ...]:
+    """Return the names of the parts that are missing or differ from what was tested; empty when all fit."""
+    return tuple(part.name for part in PARTS if not _fits(part))
+
+
+def _fits(part: Part) -> bool:
+    try:
+        return part.fits()
+    except Exception:  # an unknown version may raise anything
+        return False
+
+
+def _takes(function: Any, *names: str) -> bool:
+    """Tell whether a function has exactly these parameters, after ``self`` if it is a plain function of a class."""
+    found = [name for name in inspect.signature(function).parameters if name != "self"]
+    return found == list(names)
+
+
+# --- versions -----------------------------------------------------------------------------------------------------
+def _tested_version(module: str) -> bool:
+    distribution, first, end = TESTED[module]
+    major, minor, *_ = metadata.version(distribution).split(".")
+    return first <= (int(major), int(minor)) < end
+
+
+# --- aiohttp ------------------------------------------------------------------------------------------------------
+def _reads_frames() -> bool:
+    class Sink(WebSocketDataQueue):  # type: ignore[misc,valid-type]
+        def __init__(self) -> None:
+            super().__init__(None, 1, loop=None)
+            self.messages: list[Any] = []
+            self.error: Any = None
+
+        def feed_data(self, data: Any, size: int) -> None:
+            self.messages.append(data)
+
+        def set_exception(self, exc: BaseException, *_cause: BaseException) -> None:
+            self.error = exc
+
+    sink = Sink()
+    reader = WebSocketReader(sink, 1024, compress=False, decode_text=True)
+    read = reader.feed_data(b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0")
+    failed = reader.feed_data(b"\xc1\x80\0\0\0\0")
+    kinds = [(message.type.name, message.data) for message in sink.messages]
+    return bool(not read[0] and failed[0] and kinds == [("TEXT", "hi"), ("PING", b"")] and sink.error.code == 1002)
+
+
+def _is_message_queue() -> bool:
+    methods = (WebSocketDataQueue.feed_data, WebSocketDataQueue.set_exception)
+    return isinstance(WebSocketDataQueue, type) and all(map(callable, methods))
+
+
+def _reads_handshake() -> bool:
+    parser = HttpRequestParser(BaseProtocol(None), None, 8190, max_line_size=8190, max_field_size=8190)
+    asked = b"GET /p?q=1 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    (((message, _body),), upgraded, tail) = parser.feed_data(asked)
+    facts = (message.path, tuple(message.version), message.headers.get("host"), upgraded, bytes(tail))
+    return facts == ("/p?q=1", (1, 1), "h", True, b"")
+
+
+def _hands_over_connections() -> bool:
+    slots = {name for each in RequestHandler.__mro__ for name in getattr(each, "__slots__", ())}
+    return {"_message_tail", "transport"} <= slots and _takes(RequestHandler.connection_lost, "exc")
+
+
+# --- engine.io ----------------------------------------------------------------------------------------------------
+def _engine() -> Any:
+    # Given a logger, the server leaves the framework's own alone.
+    return EngineServer(async_mode="aiohttp", monitor_clients=False, logger=logging.getLogger(__name__))
+
+
+def _session() -> Any:
+    return AsyncSocket(_engine(), "probe")
+
+
+def _is_engine() -> bool:
+    engine = _engine()
+    attributes = ("ping_interval", "ping_timeout", "max_http_buffer_size", "handlers")
+    return (
+        isinstance(engine._async, dict)
+        and callable(engine._async["websocket"])
+        and engine.sockets == {}
+        and all(hasattr(engine, name) for name in attributes)
+        and inspect.iscoroutinefunction(engine.handle_request)
+        and _takes(engine.start_background_task, "target", "args", "kwargs")
+        and isinstance(engine.generate_id(), str)
+    )
+
+
+def _translates_handshakes() -> bool:
+    url = {"query_string": "EIO=4", "path_qs": "/?EIO=4", "path": "/"}
+    asked = SimpleNamespace(method="GET", content=None, version=(1, 1), headers={"X": "y"}, **url)
+    translate = _engine()._async["translate_request"]
+    found = translate(asked)
+    expected = {"REQUEST_METHOD": "GET", "QUERY_STRING": "EIO=4", "HTTP_X": "y", "aiohttp.request": asked}
+    return not inspect.iscoroutinefunction(translate) and expected.items() <= found.items()
+
+
+def _is_driver() -> bool:
+    session = _session()
+    driver = session.server._async["websocket"](session._websocket_handler, session.server)
+    coroutines = (driver.__call__, driver.wait, driver.send, driver.close)
+    return (
+        driver.handler.__self__ is session
+        and driver.server is session.server
+        and driver._sock is None
+        and all(map(inspect.iscoroutinefunction, coroutines))
+        and _takes(driver.send, "message")
+        and _takes(driver.wait)
+    )
+
+
+def _is_session() -> bool:
+    session = _session()
+    states = (session.connected, session.upgrading, session.upgraded, session.closing, session.closed)
+    return (
+        states == (False,) * 5
+        and session.sid == "probe"
+        and isinstance(session.queue, asyncio.Queue)
+        and isinstance(session.last_ping, float)
+        and _takes(session.schedule_ping)
+    )
+
+
+def _counts_unfinished() -> bool:
+    queue: Any = asyncio.Queue()
+    queue.put_nowait(1)
+    queue.get_nowait()
+    before = queue._unfinished_tasks
+    queue.task_done()
+    return bool(before == 1 and queue._unfinished_tasks == 0)
+
+
+def _is_engine_packet() -> bool:
+    ping, text, read = EnginePacket(EIO_PING), EnginePacket(EIO_MESSAGE, "hi"), EnginePacket(encoded_packet="1")
+    types = (ping.packet_type, text.packet_type, read.packet_type)
+    return (ping.encode(), text.encode(), *types) == ("2", "4hi", EIO_PING, EIO_MESSAGE, EIO_CLOSE)
+
+
+def _is_coroutine(function: Any, *names: str) -> bool:
+    return inspect.iscoroutinefunction(function) and _takes(function, *names)
+
+
+# --- socket.io ----------------------------------------------------------------------------------------------------
+def _is_socket_packet() -> bool:
+    made = SocketPacket(SIO_EVENT, data=["e", 1])
+    read = SocketPacket(encoded_packet='27["e"]')
+    names = ("packet_type", "data", "namespace", "id", "binary", "encoded_packet")
+    return (
+        _takes(SocketPacket.__init__, *names)
+        and _takes(SocketPacket.decode, "encoded_packet")
+        and isinstance(SocketPacket.uses_binary_events, bool)
+        and made.encode() == '2["e",1]'
+        and (read.packet_type, read.namespace, read.id, read.data) == (SIO_EVENT, None, 7, ["e"])
+    )
+
+
+def _is_manager() -> bool:
+    by_session = (SocketManager.connect, SocketManager.is_connected, SocketManager.eio_sid_from_sid)
+    by_carrier = (SocketManager.pre_connect, SocketManager.sid_from_eio_sid)
+    coroutines = (SocketManager.pre_connect, SocketManager.connect, SocketManager.disconnect, SocketManager.enter_room)
+    manager = SocketManager()
+    return (
+        all(_takes(method, "sid", "namespace") for method in (*by_session, SocketManager.pre_disconnect))
+        and all(_takes(method, "eio_sid", "namespace") for method in by_carrier)
+        and all(map(inspect.iscoroutinefunction, coroutines))
+        and _takes(SocketManager.disconnect, "sid", "namespace", "kwargs")
+        and _takes(SocketManager.get_participants, "namespace", "room")
+        and _takes(SocketManager.get_namespaces)
+        and manager.rooms == manager.callbacks == {}
+    )
+
+
+def _is_socket_server() -> bool:
+    manager, logger = SocketManager(), logging.getLogger(__name__)
+    options = {"client_manager": manager, "serializer": SocketPacket, "logger": logger, "engineio_logger": logger}
+    server = SocketServer(async_mode="aiohttp", **options)
+    return (
+        server.manager is manager
+        and manager.server is server
+        and server.packet_class is SocketPacket
+        and server.environ == {}
+        and callable(server.eio.handlers["message"])
+    )
+
+
+def _has_protocol() -> bool:
+    return isinstance(Request.protocol, property) and isinstance(Request.transport, property)
+
+
+def _has_reasons() -> bool:
+    reason = EngineServer.reason
+    return isinstance(reason.TRANSPORT_CLOSE, str) and isinstance(reason.PING_TIMEOUT, str)
+
+
+def _has_exceptions() -> bool:
+    return all(
+        issubclass(each, Exception) and each is not Missing for each in (UnknownPacketError, SocketIsClosedError)
+    )
+
+
+PARTS = (
+    *(Part(f"{module}.version", lambda module=module: _tested_version(module)) for module in TESTED),  # type: ignore[misc]
+    Part("aiohttp.WebSocketReader", _reads_frames),
+    Part("aiohttp.WebSocketDataQueue", _is_message_queue),
+    Part("aiohttp.HttpRequestParser", _reads_handshake),
+    Part("aiohttp.RequestHandler", _hands_over_connections),
+    Part("aiohttp.Request.protocol", _has_protocol),
+    Part("asyncio.Queue", _counts_unfinished),
+    Part("engineio.AsyncServer", _is_engine),
+    Part("engineio.AsyncServer.reason", _has_reasons),
+    Part("engineio.translate_request", _translates_handshakes),
+    Part("engineio.WebSocket", _is_driver),
+    Part("engineio.AsyncSocket", _is_session),
+    Part("engineio.AsyncSocket._send_ping", lambda: _is_coroutine(AsyncSocket._send_ping)),
+    Part("engineio.AsyncSocket.receive", lambda: _is_coroutine(AsyncSocket.receive, "pkt")),
+    Part("engineio.AsyncSocket.close", lambda: _is_coroutine(AsyncSocket.close, "wait", "abort", "reason")),
+    Part("engineio.Packet", _is_engine_packet),
+    Part("engineio.exceptions", _has_exceptions),
+    Part("socketio.Packet", _is_socket_packet),
+    Part("socketio.AsyncManager", _is_manager),
+    Part("socketio.AsyncServer", _is_socket_server),
+)

@@ -1,0 +1,77 @@
+"""A Socket.IO server on aiohttp: with this package's transport, or, if ``guard`` finds a part missing, without it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import socketio
+from aiohttp import web
+
+from realtime import limits
+from realtime.transport import driver, guard, protocol
+from realtime.transport.acceptor import ACCEPTOR, Acceptor
+from realtime.transport.fanout import DirectFanout, Fanout
+from realtime.transport.packets import Json, Packet
+from realtime.transport.plain_fanout import PlainFanout
+from realtime.transport.session_manager import SessionManager
+
+log = logging.getLogger(__name__)
+
+
+class SocketServer:
+    """One server: ``sio`` for handlers of events, ``fanout`` for sending. Make it in the loop that serves it."""
+
+    def __init__(
+        self,
+        *,
+        origins: Sequence[str] | None = None,
+        ping_interval_s: float = 20,
+        ping_timeout_s: float = 20,
+        max_message_bytes: int = limits.MAX_EVENT_BYTES,
+    ) -> None:
+        """``origins``: those whose pages may connect; None: only the server's own."""
+        self.missing = guard.missing_parts()
+        """Parts of the frameworks that are not as expected; empty when this package's transport is in use."""
+        options = {
+            "async_mode": "aiohttp",
+            "cors_allowed_origins": origins,
+            "ping_interval": ping_interval_s,
+            "ping_timeout": ping_timeout_s,
+            "max_http_buffer_size": max_message_bytes,
+            "http_compression": False,
+            "json": Json,
+            "logger": _errors_only("socketio.server"),
+            "engineio_logger": _errors_only("engineio.server"),
+        }
+        self.fanout: Fanout
+        self._acceptor: Acceptor | None = None
+        if self.missing:
+            log.warning("the fast transport is off; not as expected: %s", ", ".join(self.missing))
+            self.sio = socketio.AsyncServer(**options)
+            self.fanout = PlainFanout(self.sio)
+        else:
+            self.sio = socketio.AsyncServer(client_manager=SessionManager(), serializer=Packet, **options)
+            driver.install(self.sio.eio)
+            protocol.install(self.sio)
+            self.fanout = DirectFanout(self.sio)
+            self._acceptor = Acceptor(self.sio.eio)
+
+    def attach(self, app: web.Application) -> None:
+        """Serve Socket.IO as a part of an application; serve that with ``acceptor.serving``."""
+        self.sio.attach(app)
+        if self._acceptor is not None:
+            app[ACCEPTOR] = self._acceptor
+
+    async def close(self) -> None:
+        """Close what has no session yet, and stop the framework's background tasks. Close ``fanout`` afterwards."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+        await self.sio.shutdown()
+
+
+def _errors_only(framework: str) -> logging.Logger:
+    """Return a framework's logger, set to errors. Given none, the framework adds a handler of its own to it."""
+    logger = logging.getLogger(framework)
+    logger.setLevel(logging.ERROR)
+    return logger
