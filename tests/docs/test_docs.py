@@ -13,6 +13,7 @@ import pytest
 from realtime import limits, settings, topology
 from realtime.cli import cli
 from realtime.plans import read_plan
+from realtime.web import metrics
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -26,7 +27,7 @@ _MODULE = re.compile(r"`(realtime(?:\.\w+)+)`")
 GLOSSARY = {
     word
     for line in (
-        "abusive, acceptor, acknowledge, attempt limiter, attempts, catch-up, claim, clock, commit batch",
+        "abusive, guard, acceptor, acknowledge, attempt limiter, attempts, catch-up, claim, clock, commit batch",
         "confirming, conflation, conflict, dead letter, declare, difference, digest, direct queue, directory",
         "diverged, drifted, driver, epoch, expired, failover, fallback, fan-out, feed, fencing token, forget",
         "frame, frame sink, functions loaded, gap, handshake, heartbeat, history, hold, hold fast path",
@@ -112,6 +113,13 @@ def test_the_settings_have_every_variable_and_every_field_of_a_topology() -> Non
 def test_the_example_of_a_topology_can_be_used() -> None:
     text = _read(ROOT / "topology.example.toml")
     assert topology.parse(text).regions.keys() == tomllib.loads(text)["regions"].keys()
+
+
+def test_every_metric_of_a_node_is_listed() -> None:
+    source = _read(ROOT / "realtime" / "web" / "metrics.py")
+    names = {*metrics._GAUGES, *metrics._COUNTERS, *metrics._SALES, *re.findall(r'"tickingtickets_(\w+)"', source)}
+    text = _read(DOCS / "metrics.md")
+    assert [name for name in names if not re.search(rf"`tickingtickets_{name}(_total)?[`{{]", text)] == []
 
 
 def _commands(group: click.Group, prefix: str = "") -> Iterator[str]:
