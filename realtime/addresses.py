@@ -1,6 +1,6 @@
-"""Finds addresses in a topology that no process could use, before one starts and fails on them later.
+"""Validates the addresses in a topology, so that a process does not start with one that it can't use.
 
-Messages name the field, never the address itself: it may carry a password.
+Messages name the field, never the address itself, which may contain a password.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LEDGERS = ("sqlite", "postgresql")
 
 
 def check_addresses(topology: Topology) -> None:
-    """Raise ``TopologyError`` for the first address that can't be used."""
+    """Raise ``TopologyError`` for the first invalid address."""
     for region in topology.regions.values():
         for field, url in _servers(region):
             try:
@@ -50,4 +50,4 @@ def _check_ledger(region: str, url: str) -> None:
     except (ArgumentError, ValueError):
         backend = ""
     if backend not in LEDGERS:
-        raise TopologyError(f"regions.{region}.ledger: give sqlite:////path/to/file or postgresql://user@host/database")
+        raise TopologyError(f"regions.{region}.ledger: set sqlite:////path/to/file or postgresql://user@host/database")

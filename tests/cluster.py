@@ -28,7 +28,7 @@ EVENTS = ("session", "seats:changed", "show:status", "hold:expired", "booking:se
 def running_cluster(*, nodes_per_region: int = 1, sample_data: bool = False) -> Iterator[Cluster]:
     """Run a cluster on free ports in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(plan(Path(folder), nodes_per_region=nodes_per_region, port=valkey.free_port), say=print)
+        cluster = Cluster(plan(Path(folder), nodes_per_region=nodes_per_region, port=valkey.free_port), echo=print)
         asyncio.run(cluster.start(sample_data=sample_data))
         try:
             yield cluster

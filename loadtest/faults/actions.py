@@ -55,21 +55,21 @@ def frozen(children: Sequence[Child]) -> Iterator[None]:
 async def kill(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Kill a process with SIGKILL and restart it."""
     try:
-        parts.cluster.rest(fault.target).kill()
+        parts.cluster.pause(fault.target).kill()
         await begun()
         await asyncio.sleep(fault.seconds)
     finally:
-        parts.cluster.wake(fault.target)
+        parts.cluster.resume(fault.target)
 
 
 async def stop(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Stop a process with SIGTERM and restart it, as in a rolling restart."""
     try:
-        await parts.cluster.rest(fault.target).stop()
+        await parts.cluster.pause(fault.target).stop()
         await begun()
         await asyncio.sleep(fault.seconds)
     finally:
-        parts.cluster.wake(fault.target)
+        parts.cluster.resume(fault.target)
 
 
 async def pause(parts: Parts, fault: Fault, begun: Begun) -> None:
@@ -82,14 +82,14 @@ async def pause(parts: Parts, fault: Fault, begun: Begun) -> None:
 # --- data of masters ----------------------------------------------------------------------------------------------
 async def wipe(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Kill a master, delete its data, and restart it."""
-    child = parts.cluster.rest(fault.target)
+    child = parts.cluster.pause(fault.target)
     try:
         child.kill()
         shutil.rmtree(child.folder)
         await begun()
         await asyncio.sleep(fault.seconds)
     finally:
-        parts.cluster.wake(fault.target)
+        parts.cluster.resume(fault.target)
 
 
 async def restart_with_old_data(parts: Parts, fault: Fault, begun: Begun) -> None:
@@ -105,12 +105,12 @@ async def restart_with_old_data(parts: Parts, fault: Fault, begun: Begun) -> Non
     keepers = [each for name, each in cluster.children.items() if name.startswith(f"keeper {fault.region}")]
     with frozen(keepers):
         try:
-            cluster.rest(fault.target).kill()
+            cluster.pause(fault.target).kill()
             shutil.rmtree(child.folder)
             old.rename(child.folder)
             await begun()
         finally:
-            cluster.wake(fault.target)
+            cluster.resume(fault.target)
         await asyncio.sleep(fault.seconds)
 
 

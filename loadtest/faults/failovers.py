@@ -41,11 +41,11 @@ async def kill_master_with_lagging_spares(parts: Parts, fault: Fault, begun: Beg
             # Close their connections: a frozen spare would read buffered writes when it wakes up.
             await _drop_replicas(port)
             await asyncio.sleep(LAG_S)
-            parts.cluster.rest(name).kill()
+            parts.cluster.pause(name).kill()
             await begun()
         await asyncio.sleep(fault.seconds)
     finally:
-        parts.cluster.wake(name)
+        parts.cluster.resume(name)
 
 
 async def _find_master(cluster: Cluster, region: str) -> tuple[str, int]:

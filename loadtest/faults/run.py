@@ -46,7 +46,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
                     ledgers={region: ledger.url for region, ledger in ledgers.items()},
                     port=valkey.free_port,
                 ),
-                say=say,
+                echo=say,
             )
             say("starting a cluster" if ledgers else "starting a cluster with SQLite only: no PostgreSQL is installed")
             await cluster.start(sample_data=False)

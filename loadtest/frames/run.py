@@ -45,7 +45,7 @@ async def measure(
 ) -> list[dict[str, Any]]:
     """Return a row of figures for each device and measurement."""
     where = plan(folder, regions=(REGION,), port=valkey.free_port)
-    cluster = Cluster(where, say=lambda _line: None)
+    cluster = Cluster(where, echo=lambda _line: None)
     await cluster.start()
     rows: list[dict[str, Any]] = []
     try:

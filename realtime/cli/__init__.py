@@ -22,20 +22,22 @@ from realtime.cli.up import up
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path(os.environ.get(f"{settings.PREFIX}TOPOLOGY", settings.DEFAULT_TOPOLOGY)),
     show_default=True,
-    help="The topology file: regions, masters, replicas, ledgers, nodes.",
+    help="The topology file. The environment variable TICKINGTICKETS_TOPOLOGY sets it, too.",
 )
-@click.option("--verbose", is_flag=True, help="Log more.")
+@click.option("--verbose", is_flag=True, help="Log debug messages.")
 @click.pass_context
 def cli(context: click.Context, topology: Path, verbose: bool) -> None:
     """Real-time seat maps and seat booking across regions.
 
     \b
-    tickingtickets up                                  the whole system on this machine
-    tickingtickets node --region west --port 8002      one web node
-    tickingtickets keeper --region west                one keeper
+    tickingtickets up                                  run the whole system on this machine
+    tickingtickets node --region west --port 8002      run one web node
+    tickingtickets keeper --region west                run one keeper
     tickingtickets plans import hall.json --theatre west-hall
     tickingtickets shows list
-    tickingtickets check                               do ledgers and masters agree?
+    tickingtickets check                               compare ledgers and masters
+
+    All commands except `up` read the topology file and the secret TICKINGTICKETS_SECRET from the environment.
     """
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

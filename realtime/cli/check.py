@@ -1,4 +1,4 @@
-"""``check``: do ledger, lock master and outbox of a running installation agree?"""
+"""``check``: compares ledger, lock master and outbox of a running installation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 import orjson
 
-from realtime.cli.common import load_settings, run
+from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import RegionUnavailable
 from realtime.keeper.check import Checker, Difference, Report
 from realtime.ledger import LedgerUnavailable
@@ -18,69 +18,67 @@ from realtime.settings import Settings
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one region: its report, what is wrong in words, or why it could not be checked."""
+    """The result for one region: its report, the differences as printed, or why it could not be checked."""
 
     report: Report = field(default_factory=Report)
-    wrong: list[dict[str, Any]] = field(default_factory=list)
+    differences: list[dict[str, Any]] = field(default_factory=list)
     unchecked: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether the region was checked and nothing is wrong (any more)."""
-        return not self.unchecked and all(each["mended"] for each in self.wrong)
+        """Whether the region was checked and every difference, if any, was repaired."""
+        return not self.unchecked and all(each["repaired"] for each in self.differences)
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend on the masters what the ledger proves.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.option("--region", "regions", multiple=True, help="Only this region; may be given again.")
+@click.option("--repair", is_flag=True, help="Repair on the masters what the ledger proves.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--region", "regions", multiple=True, help="Check only this region. Can be repeated.")
 @click.pass_context
 def check(context: click.Context, repair: bool, as_json: bool, regions: tuple[str, ...]) -> None:
-    """Compare ledger, lock master and outbox of every region while everything runs.
+    """Compare ledger, lock master and outbox of every region.
 
-    Shows each difference in words and ends with 1 if there is one (with --repair: one that could not be mended), or if
-    a region can't be checked. Entries that keepers set aside are shown, but are no difference. Needs to reach masters
-    and ledgers, so run it where a keeper could run.
+    Safe to run at any time, also under load. Prints each difference. Exits with 1 if there is a difference (with
+    --repair: one that could not be repaired) or if a region could not be checked. Dead letters are listed, but are not
+    differences. It needs access to the masters and the ledgers, so run it where a keeper runs.
     """
     settings = load_settings(context.obj)
-    known = settings.topology.regions
     for name in regions:
-        if name not in known:
-            raise click.UsageError(f"there is no region {name}; there are {', '.join(known)}")
-    outcomes = run(_check(settings, list(regions or known), repair))
+        require_region(settings, name)
+    outcomes = run(_check_regions(settings, list(regions or settings.topology.regions), repair))
     if as_json:
         click.echo(orjson.dumps(_document(outcomes), option=orjson.OPT_INDENT_2))
     else:
         for name, outcome in outcomes.items():
-            _tell(name, outcome)
+            _print_outcome(name, outcome)
     if not all(outcome.ok for outcome in outcomes.values()):
         context.exit(1)
 
 
-async def _check(settings: Settings, regions: list[str], repair: bool) -> dict[str, Outcome]:
-    outcomes = await asyncio.gather(*(_region(settings, name, repair) for name in regions))
+async def _check_regions(settings: Settings, regions: list[str], repair: bool) -> dict[str, Outcome]:
+    outcomes = await asyncio.gather(*(_check_region(settings, name, repair) for name in regions))
     return dict(zip(regions, outcomes, strict=True))
 
 
-async def _region(settings: Settings, name: str, repair: bool) -> Outcome:
+async def _check_region(settings: Settings, name: str, repair: bool) -> Outcome:
     checker = Checker(settings.topology.regions[name], settings.redis_password)
     try:
         report = await checker.check()
         left: list[Difference] = report.differences
         if repair and left:
-            await checker.mend(left)
+            await checker.repair(left)
             again = (await checker.check()).differences
             left, report.differences = again, [*report.differences, *(d for d in again if d not in report.differences)]
-        return Outcome(report, [await _wrong(checker, each, each not in left) for each in report.differences])
+        return Outcome(report, [await _describe(checker, each, each not in left) for each in report.differences])
     except RegionUnavailable:
-        return Outcome(unchecked="the lock master is out of reach")
+        return Outcome(unchecked="the lock master is unreachable")
     except LedgerUnavailable as error:
-        return Outcome(unchecked=f"the ledger is out of reach: {error}")
+        return Outcome(unchecked=f"the ledger is unreachable: {error}")
     finally:
         await checker.close()
 
 
-async def _wrong(checker: Checker, difference: Difference, mended: bool) -> dict[str, Any]:
+async def _describe(checker: Checker, difference: Difference, repaired: bool) -> dict[str, Any]:
     seats = await checker.seat_ids(difference)
     return {
         "kind": difference.kind.value,
@@ -89,7 +87,7 @@ async def _wrong(checker: Checker, difference: Difference, mended: bool) -> dict
         "hold": difference.hold,
         "other": difference.other,
         "text": difference.words(seats),
-        "mended": mended,
+        "repaired": repaired,
     }
 
 
@@ -102,25 +100,26 @@ def _document(outcomes: dict[str, Outcome]) -> dict[str, Any]:
             "bookings": outcome.report.bookings,
             "holds": outcome.report.holds,
             "outbox": outcome.report.outbox,
-            "parked": outcome.report.parked,
-            "differences": outcome.wrong,
+            "dead_letters": outcome.report.dead_letters,
+            "differences": outcome.differences,
         }
         for name, outcome in outcomes.items()
     }
     return {"ok": all(outcome.ok for outcome in outcomes.values()), "regions": regions}
 
 
-def _tell(name: str, outcome: Outcome) -> None:
+def _print_outcome(name: str, outcome: Outcome) -> None:
     if outcome.unchecked:
         click.echo(f"{name}: NOT CHECKED: {outcome.unchecked}")
         return
     report = outcome.report
-    state = "in order" if not outcome.wrong else f"{len(outcome.wrong)} differences"
+    count = len(outcome.differences)
+    state = f"{count} difference{'s' if count > 1 else ''}" if count else "in order"
     click.echo(
         f"{name}: {state} ({report.shows} shows, {report.bookings} bookings, {report.holds} live holds, "
         f"{report.outbox} outbox entries)"
     )
-    for wrong in outcome.wrong:
-        click.echo(f"  {'mended  ' if wrong['mended'] else 'WRONG   '}{wrong['text']}")
-    for parked in report.parked:
-        click.echo(f"  set aside by a keeper: {parked}")
+    for each in outcome.differences:
+        click.echo(f"  {'repaired' if each['repaired'] else 'DIFFERS'}: {each['text']}")
+    for dead_letter in report.dead_letters:
+        click.echo(f"  dead letter: {dead_letter}")

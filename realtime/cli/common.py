@@ -1,4 +1,4 @@
-"""What all commands share: settings from the context, signals, errors in one line."""
+"""Shared by all commands: loading the settings, signals, and errors as one line without traceback."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from realtime import settings
 from realtime.addresses import check_addresses
 from realtime.errors import TicketError
 from realtime.settings import Settings
-from realtime.topology import TopologyError
+from realtime.topology import Region, TopologyError
 
 T = TypeVar("T")
 
 
 def load_settings(topology: Path) -> Settings:
-    """Read topology and environment; a fault ends the program with its one line."""
+    """Read topology and environment; an invalid setting ends the program with one line and exit status 2."""
     try:
         found = settings.load(topology, os.environ)
         check_addresses(found.topology)
@@ -31,8 +31,16 @@ def load_settings(topology: Path) -> Settings:
     return found
 
 
+def require_region(settings: Settings, region: str) -> Region:
+    """Return the region with this name; without one, end the program with the names that exist."""
+    if region not in settings.topology.regions:
+        known = ", ".join(settings.topology.regions)
+        raise click.UsageError(f"there is no region {region}; the regions are {known}")
+    return settings.topology.regions[region]
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on uvloop; refusals end the program with their one line."""
+    """Run a coroutine on uvloop; an error with a code ends the program with one line."""
     try:
         return uvloop.run(work)
     except TopologyError as error:
@@ -43,7 +51,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Return an event that SIGINT, SIGTERM or SIGHUP sets; call it in the loop."""
+    """Return an event that SIGINT, SIGTERM or SIGHUP sets; call it in the running loop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

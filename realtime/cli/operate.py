@@ -1,4 +1,4 @@
-"""``plans``, ``theatres``, ``shows``: what operators do; carried out and answered by the owning region's keeper."""
+"""``plans``, ``theatres`` and ``shows``: the commands of operators, carried out by a keeper of the owning region."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
-from realtime.cli.common import load_settings, run
+from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import InvalidPlan, RegionUnavailable, TheatreNotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
@@ -25,16 +25,16 @@ TIMEOUT_S = 5.0
 
 @click.group()
 def plans() -> None:
-    """Seating plans, in the JSON format of the free pretix editor."""
+    """Import seating plans, in the JSON format of the free pretix editor."""
 
 
 @plans.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--theatre", required=True, help="A theatre of the region that shall have the layout.")
-@click.option("--name", default="", help="A name for the layout; default: the plan's own.")
+@click.option("--theatre", required=True, help="Any theatre of the region that gets the layout.")
+@click.option("--name", default="", help="The name of the layout.  [default: the name in the plan]")
 @click.pass_obj
 def import_plan(topology: Path, file: Path, theatre: str, name: str) -> None:
-    """Import a seating plan and print the id of its layout.
+    """Import the seating plan FILE and print the id of its layout.
 
     \b
     tickingtickets plans import hall.json --theatre mumbai-gateway
@@ -57,7 +57,7 @@ async def _import_plan(settings: Settings, layout: Layout, theatre: str) -> None
 
 @click.group()
 def theatres() -> None:
-    """Theatres; each belongs to one region."""
+    """List and declare theatres. Each theatre belongs to one region."""
 
 
 @theatres.command("list")
@@ -71,19 +71,23 @@ def list_theatres(topology: Path) -> None:
 
 @theatres.command("add")
 @click.argument("theatre")
-@click.option("--region", required=True)
-@click.option("--name", required=True)
-@click.option("--city", required=True)
+@click.option("--region", required=True, help="The region that owns the theatre.")
+@click.option("--name", required=True, help="The name that buyers see.")
+@click.option("--city", required=True, help="The city that buyers see.")
 @click.pass_obj
 def add_theatre(topology: Path, theatre: str, region: str, name: str, city: str) -> None:
-    """Declare a theatre, or change its name and city."""
+    """Declare the theatre with the id THEATRE, or change its name and city.
+
+    \b
+    tickingtickets theatres add mumbai-gateway --region west --name "Gateway Talkies" --city Mumbai
+    """
     run(_command(load_settings(topology), region, "theatre", {"id": theatre, "name": name, "city": city}))
     click.echo(f"{theatre} belongs to {region}")
 
 
 @click.group()
 def shows() -> None:
-    """Shows and their sales."""
+    """List and declare shows; open, pause and close their sales."""
 
 
 @shows.command("list")
@@ -96,15 +100,28 @@ def list_shows(topology: Path) -> None:
 
 
 @shows.command("add")
-@click.option("--theatre", required=True)
+@click.option("--theatre", required=True, help="The id of the theatre.")
 @click.option("--layout", required=True, help="The id that `plans import` printed.")
-@click.option("--title", required=True)
-@click.option("--starts-at", required=True, help="ISO 8601 with offset: 2026-11-23T18:30:00+05:30")
+@click.option("--title", required=True, help="The title that buyers see.")
+@click.option("--starts-at", required=True, help="ISO 8601 with UTC offset: 2026-11-23T18:30:00+05:30")
 @click.option(
-    "--price", "prices", multiple=True, required=True, metavar="CATEGORY=RUPEES", help="One for each category."
+    "--price",
+    "prices",
+    multiple=True,
+    required=True,
+    metavar="CATEGORY=RUPEES",
+    help="The price of a category in whole rupees. Repeat it for every category of the layout.",
 )
-@click.option("--id", "show_id", help="Begins with the region; default: made from theatre and time.")
-@click.option("--hold-s", type=int, default=limits.DEFAULT_HOLD_S, show_default=True)
+@click.option(
+    "--id", "show_id", help="The id of the show; begins with the region.  [default: from theatre and start time]"
+)
+@click.option(
+    "--hold-s",
+    type=click.IntRange(limits.MIN_HOLD_S, limits.MAX_HOLD_S),
+    default=limits.DEFAULT_HOLD_S,
+    show_default=True,
+    help="How long a buyer can hold seats, in seconds.",
+)
 @click.pass_obj
 def add_show(
     topology: Path,
@@ -144,7 +161,7 @@ async def _add_show(settings: Settings, theatre: str, body: dict[str, Any]) -> d
 def _price(text: str) -> tuple[str, int]:
     category, _, rupees = text.rpartition("=")
     if not category or not rupees.isdecimal():
-        raise click.UsageError(f"--price {text}: give CATEGORY=RUPEES, as in Gold=450")
+        raise click.UsageError(f"--price {text}: write CATEGORY=RUPEES, for example Gold=450")
     return category, int(rupees)
 
 
@@ -159,18 +176,15 @@ def _sales_command(name: str, sales: SalesState, text: str) -> click.Command:
     return change
 
 
-_sales_command("open", SalesState.OPEN, "Open the sales of a show.")
-_sales_command("pause", SalesState.PAUSED, "Pause the sales of a show; who holds seats may still pay.")
-_sales_command("close", SalesState.CLOSED, "Close the sales of a show.")
+_sales_command("open", SalesState.OPEN, "Open the sales of SHOW.")
+_sales_command("pause", SalesState.PAUSED, "Pause the sales of SHOW. Buyers who hold seats can still pay.")
+_sales_command("close", SalesState.CLOSED, "Close the sales of SHOW. Buyers who hold seats can still pay.")
 
 
-# --- links --------------------------------------------------------------------------------------------------------
+# --- connections to masters ---------------------------------------------------------------------------------------
 @asynccontextmanager
 async def _master(settings: Settings, region: str) -> AsyncIterator[LockMaster]:
-    known = settings.topology.regions.get(region)
-    if known is None:
-        raise click.UsageError(f"there is no region {region}; there are {', '.join(settings.topology.regions)}")
-    master = LockMaster(known, settings.redis_password, timeout_s=TIMEOUT_S)
+    master = LockMaster(require_region(settings, region), settings.redis_password, timeout_s=TIMEOUT_S)
     try:
         yield master
     finally:
@@ -189,14 +203,13 @@ async def _directory(settings: Settings) -> tuple[list[Theatre], list[Show]]:
 
 async def _declared(settings: Settings, region: str) -> tuple[list[Theatre], list[Show]]:
     try:
-        where = await connect.locate(settings.topology.regions[region].master, settings.redis_password)
-        redis = connect.client(where, settings.redis_password, timeout_s=TIMEOUT_S, connections=2)
-        try:
+        master = settings.topology.regions[region].master
+        async with connect.to_master(master, settings.redis_password, timeout_s=TIMEOUT_S) as redis:
             theatres, shows = await redis.hvals(keys.THEATRES), await redis.hvals(keys.SHOWS)
-        finally:
-            await connect.close(redis)
     except (RedisError, OSError):
-        raise RegionUnavailable(region=region) from None
+        raise RegionUnavailable(
+            f"The lock master of {region} is unreachable; check the topology file and the server.", region=region
+        ) from None
     return list(map(wire.decode_theatre, theatres)), list(map(wire.decode_show, shows))
 
 
@@ -208,4 +221,4 @@ async def _region_of_theatre(settings: Settings, theatre: str) -> str:
     for known in theatres:
         if known.id == theatre:
             return known.region
-    raise TheatreNotFound(f"There is no theatre {theatre}; `tickingtickets theatres list` lists them.")
+    raise TheatreNotFound(f"There is no theatre {theatre}. `tickingtickets theatres list` lists all theatres.")

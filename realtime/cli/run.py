@@ -16,17 +16,21 @@ from realtime.transport.acceptor import ListenError, serving
 from realtime.web.app import make_app
 
 BACKLOG = 4096
-"""A crowd arrives at once; connections that the kernel may queue meanwhile."""
+"""Connections that the kernel queues until they are accepted; a crowd arrives within a second."""
 SHUTDOWN_S = 5.0
 
 
 @click.command()
-@click.option("--region", required=True, help="The region that this node stands in.")
-@click.option("--port", required=True, type=click.IntRange(1, 65535))
+@click.option("--region", required=True, help="The region in which this node runs.")
+@click.option("--port", required=True, type=click.IntRange(1, 65535), help="The port to listen on.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.pass_obj
 def node(topology: Path, region: str, port: int, host: str) -> None:
-    """Run one web node: HTTP and Socket.IO for any show of any region."""
+    """Run one web node.
+
+    It serves the pages, HTTP and Socket.IO for the shows of all regions. Stop it with SIGTERM: it answers pending
+    requests and closes its connections, and the clients reconnect to other nodes.
+    """
     run(_node(load_settings(topology), region, host, port))
 
 
@@ -38,15 +42,20 @@ async def _node(settings: Settings, region: str, host: str, port: int) -> None:
         async with serving(app, host, port, backlog=BACKLOG, shutdown_timeout=SHUTDOWN_S):
             await stop.wait()
     except ListenError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{error}; choose another --port or --host") from None
 
 
 @click.command()
 @click.option("--region", required=True, help="The region that this keeper serves.")
-@click.option("--name", help="Its name among the keepers of the region; default: host and process.")
+@click.option("--name", help="A name that is unique among the keepers of the region.  [default: host and process id]")
 @click.pass_obj
 def keeper(topology: Path, region: str, name: str | None) -> None:
-    """Run one keeper: expiry, ledger, reconciliation, jobs. Two or more a region share the work."""
+    """Run one keeper.
+
+    It frees the seats of expired holds, records bookings in the ledger, reconciles the lock master, carries out
+    operators' commands and adds jobs to the queues. Run two or more in each region: they share the work, and one takes
+    over when another fails.
+    """
     run(_keeper(load_settings(topology), region, name))
 
 
@@ -62,7 +71,7 @@ def static_folder() -> Path:
 
 
 def _raise_file_limit() -> None:
-    # A viewer is a socket; the soft limit is often 1,024.
+    # Each viewer needs a socket, and the soft limit is often 1,024.
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,6 +1,6 @@
 """The embedded cluster: real servers as child processes on loopback, started in order, watched, stopped in order.
 
-Used by ``up``, by the system tests and by the load tester. Data lives in one folder; a second start goes on with it.
+Used by ``up``, by the tests and by the load tester. All data is in one folder; the next start continues with it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from realtime.topology import Plain, Region
 log = logging.getLogger(__name__)
 READY_S = 60.0
 POLL_S = 0.05
-FAILOVER_REST_S = 5.0
-"""How long a server behind Sentinels stays away, so that they have the time to notice and decide."""
+FAILOVER_BACK_OFF_S = 5.0
+"""How long a server behind Sentinels stays down at least, so that they notice and fail over."""
 INDIA = ZoneInfo("Asia/Kolkata")
 
 
@@ -51,21 +51,21 @@ class ClusterError(Exception):
 class Cluster:
     """An embedded cluster. ``start`` it, ``supervise`` it for as long as it should run, ``stop`` it."""
 
-    def __init__(self, plan: ClusterPlan, *, say: Callable[[str], None] = log.info) -> None:
-        """``say`` is told what a person at the terminal should see."""
+    def __init__(self, plan: ClusterPlan, *, echo: Callable[[str], None] = log.info) -> None:
+        """``echo`` gets the messages for the person at the terminal, line by line."""
         self.plan = plan
         self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": ""}
         self.children: dict[str, Child] = {}
         self.relays: dict[tuple[str, str], Relay] = {}
         self.feeds: dict[tuple[str, str], Relay] = {}
-        self._say = say
+        self._echo = echo
         self._lock: TextIOWrapper | None = None
-        self._resting: set[str] = set()
+        self._paused: set[str] = set()
 
-    # --- life -----------------------------------------------------------------------------------------------------
+    # --- life cycle -----------------------------------------------------------------------------------------------
     async def start(self, *, fresh: bool = False, sample_data: bool = True) -> None:
-        """Start everything and wait until it is ready; raises ``ClusterError``."""
-        self._take_folder(fresh)
+        """Start everything and wait until it is ready; ``fresh`` deletes the data first. Raises ``ClusterError``."""
+        self._lock_folder(fresh)
         self._check_ports()
         self._prepare_files()
         try:
@@ -82,7 +82,7 @@ class Cluster:
         """Stop everything in order: nodes, keepers, Sentinels, replicas, masters."""
         for role in ("node", "keeper", "sentinel", "replica", "spare", "master"):
             parts = [child for name, child in self.children.items() if name.startswith(role)]
-            self._resting.update(child.name for child in parts)
+            self._paused.update(child.name for child in parts)
             await asyncio.gather(*(child.stop() for child in parts))
         for relay in (*self.relays.values(), *self.feeds.values()):
             await relay.close()
@@ -91,24 +91,24 @@ class Cluster:
             self._lock = None
 
     async def supervise(self) -> None:
-        """Restart what dies by itself, for ever; cancel it to end."""
-        await Supervisor(self.children, self._resting, self._say).run()
+        """Restart processes that end by themselves, until cancelled."""
+        await Supervisor(self.children, self._paused, self._echo).run()
 
-    def rest(self, name: str) -> Child:
-        """Leave a part alone when it ends (a test is about to kill it); return it."""
-        self._resting.add(name)
+    def pause(self, name: str) -> Child:
+        """Stop supervising a part, so that it stays down when the caller ends it; return it."""
+        self._paused.add(name)
         return self.children[name]
 
-    def wake(self, name: str) -> Child:
-        """Start a part again that was left alone."""
-        self._resting.discard(name)
+    def resume(self, name: str) -> Child:
+        """Start a paused part, if it is not running, and supervise it again; return it."""
+        self._paused.discard(name)
         child = self.children[name]
         if not child.running:
             child.start()
         return child
 
-    # --- before anything runs -------------------------------------------------------------------------------------
-    def _take_folder(self, fresh: bool) -> None:
+    # --- preparation ----------------------------------------------------------------------------------------------
+    def _lock_folder(self, fresh: bool) -> None:
         try:
             valkey.binary()
             self.plan.data.mkdir(parents=True, exist_ok=True)
@@ -116,12 +116,16 @@ class Cluster:
         except RuntimeError as error:
             raise ClusterError(str(error)) from None
         except OSError as error:
-            raise ClusterError(f"can't keep data in {self.plan.data}: {error.strerror}; give another --data") from None
+            raise ClusterError(
+                f"can't write to {self.plan.data}: {error.strerror}; choose another folder with --data"
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock = None
-            raise ClusterError(f"another cluster runs on {self.plan.data}; stop it, or give another --data") from None
+            raise ClusterError(
+                f"another cluster uses {self.plan.data}; stop it, or choose another folder with --data"
+            ) from None
         if fresh:
             for each in self.plan.data.iterdir():
                 if each.is_dir():
@@ -134,8 +138,8 @@ class Cluster:
                 try:
                     probe.bind((HOST, port))
                 except OSError:
-                    text = f"port {port} on {HOST}, meant for {purpose}, is taken"
-                    raise ClusterError(f"{text}; stop the program that has it and try again") from None
+                    text = f"port {port} on {HOST}, needed for {purpose}, is in use"
+                    raise ClusterError(f"{text}; stop the program that uses it and try again") from None
 
     def _prepare_files(self) -> None:
         file = self.plan.data / "secrets.json"
@@ -178,7 +182,8 @@ class Cluster:
         spares = [self._spare(region, port) for region, ports in self.plan.spares.items() for port in ports]
         servers = [*masters, *replicas, *spares]
         if not any(self.plan.data.glob("*/sentinel-*/")):
-            # Sentinels ask a master for its replicas when they start, and then only every ten seconds.
+            # Sentinels ask a master for its replicas when they start, and then only every ten seconds, so the replicas
+            # must be connected before.
             await self._all_ready(servers)
         await self._start_sentinels()
         await self._all_ready(servers)
@@ -202,10 +207,10 @@ class Cluster:
                 folder = self.plan.data / region / f"sentinel-{port}"
                 arguments = valkey.sentinel_arguments(folder, port, region, self.plan.masters[region])
                 child, _ = self._add(f"sentinel {region} {port}", arguments, folder, port)
-                waits.append(self._until(child, partial(_watches, port, region, servers - 1, len(ports) - 1)))
+                waits.append(self._until(child, partial(_knows_all, port, region, servers - 1, len(ports) - 1)))
             for child in self.children.values():
                 if child.name.startswith((f"master {region}", f"spare {region}")):
-                    child.rest_s = FAILOVER_REST_S
+                    child.min_back_off_s = FAILOVER_BACK_OFF_S
         await asyncio.gather(*waits)
 
     def _add(self, name: str, args: list[str], folder: Path, port: int) -> tuple[Child, int]:
@@ -237,7 +242,7 @@ class Cluster:
             await asyncio.gather(*nodes)
 
     async def node_ready(self, port: int) -> None:
-        """Wait until a node (started again by a test) serves."""
+        """Wait until a node that was resumed answers as ready; raises ``ClusterError``."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
             await self._until(self.children[f"node {port}"], partial(_node_ready, session, port))
 
@@ -255,30 +260,24 @@ class Cluster:
 
     async def _reconciled(self, region: str) -> bool:
         with contextlib.suppress(RedisError, OSError):
-            return await self._marked(await connect.locate(self.plan.master(region)))
+            async with connect.to_master(self.plan.master(region), timeout_s=1.0) as redis:
+                token = await redis.execute_command("GET", keys.RECONCILED)  # type: ignore[no-untyped-call]
+                info = await redis.execute_command("INFO", "server", "replication")  # type: ignore[no-untyped-call]
+                return reconciled_in(token, incarnation_of(info))
         return False
-
-    async def _marked(self, where: Plain) -> bool:
-        redis = connect.client(where, timeout_s=1.0, connections=1)
-        try:
-            mark = await redis.execute_command("GET", keys.RECONCILED)  # type: ignore[no-untyped-call]
-            info = await redis.execute_command("INFO", "server", "replication")  # type: ignore[no-untyped-call]
-            return reconciled_in(mark, incarnation_of(info))
-        finally:
-            await connect.close(redis)
 
     async def _until(self, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
         deadline = asyncio.get_running_loop().time() + READY_S
         while not await ready():
             if not child.running or asyncio.get_running_loop().time() > deadline:
-                state = "is not ready" if child.running else "ended"
-                raise ClusterError(f"{child.name} {state}; the end of {child.log}:\n{child.log_tail()}")
+                state = f"is not ready after {READY_S:g} s" if child.running else "ended"
+                raise ClusterError(f"{child.name} {state}. The end of {child.log}:\n{child.log_tail()}")
             await asyncio.sleep(POLL_S)
 
     # --- sample data ----------------------------------------------------------------------------------------------
     @contextlib.asynccontextmanager
     async def masters(self) -> AsyncIterator[dict[str, LockMaster]]:
-        """Links to all lock masters, for the time of the context."""
+        """Provide connections to all lock masters, by region, and close them afterwards."""
         links = {
             region: LockMaster(Region(region, region, self.plan.master(region), {}, ""), timeout_s=5.0)
             for region in self.plan.regions
@@ -290,32 +289,27 @@ class Cluster:
                 await link.close()
 
     async def seed(self) -> int:
-        """Declare the sample theatres and shows that are missing; return how many shows were."""
+        """Declare the sample theatres, layouts and shows that are missing; return how many were declared."""
         async with self.masters() as links:
             return await samples.seed(links, datetime.now(INDIA).date())
 
 
 async def _in_sync(port: int) -> bool:
-    redis = connect.client(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, connections=1)
-    try:
-        info = await redis.info("replication")
-        return bool(info["role"] != "slave" or info["master_link_status"] == "up")
-    except (RedisError, OSError):
-        return False
-    finally:
-        await connect.close(redis)
+    """Return whether a server is ready: a master, or a replica with its master's data."""
+    with contextlib.suppress(RedisError, OSError):
+        async with connect.to_server(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0) as redis:
+            info = await redis.info("replication")
+            return bool(info["role"] != "slave" or info["master_link_status"] == "up")
+    return False
 
 
-async def _watches(port: int, service: str, replicas: int, others: int) -> bool:
-    """Tell whether a Sentinel knows all the servers and the other Sentinels."""
-    redis = connect.client(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, connections=1, decode=True)
-    try:
-        state: Any = await redis.execute_command("SENTINEL MASTER", service)  # type: ignore[no-untyped-call]
-        return int(state["num-slaves"]) >= replicas and int(state["num-other-sentinels"]) >= others
-    except (RedisError, OSError):
-        return False
-    finally:
-        await connect.close(redis)
+async def _knows_all(port: int, service: str, replicas: int, others: int) -> bool:
+    """Return whether a Sentinel knows all replicas and all other Sentinels."""
+    with contextlib.suppress(RedisError, OSError):
+        async with connect.to_server(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, decode=True) as redis:
+            state: Any = await redis.execute_command("SENTINEL MASTER", service)  # type: ignore[no-untyped-call]
+            return int(state["num-slaves"]) >= replicas and int(state["num-other-sentinels"]) >= others
+    return False
 
 
 async def _node_ready(session: aiohttp.ClientSession, port: int) -> bool:

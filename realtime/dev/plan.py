@@ -1,4 +1,4 @@
-"""What the embedded cluster consists of: which servers on which ports, and the topology files that say so."""
+"""The plan of an embedded cluster: its servers and ports, and the topology files of its processes."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ DELAYS_MS = {
     frozenset(("west", "south")): (10.0, 15.0),
     frozenset(("north", "south")): (17.0, 25.0),
 }
-"""One way, between the cities of ``LABELS``; within a city there is no delay worth imitating."""
+"""Bounds of the one-way delay (ms) between the cities of ``LABELS``. Links within a city are not delayed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterPlan:
-    """All ports of a cluster. ``replicas``, ``relays`` and ``feeds`` are by (owning region, region of the reader)."""
+    """All ports of a cluster. Keys of ``replicas``, ``relays`` and ``feeds``: (owning region, region of the reader)."""
 
     data: Path
     nodes: dict[str, list[int]]
     masters: dict[str, int]
     replicas: dict[tuple[str, str], int]
     relays: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Links to a master that can be delayed and cut: of nodes and keepers, and of the replica where it has no feed."""
+    """Links to a master that can be delayed and cut, for nodes and keepers, and for replicas without a feed."""
     feeds: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Links of their own for replicas."""
+    """Separate links for the replication to a replica."""
     spares: dict[str, list[int]] = field(default_factory=dict)
-    """With Sentinels: replicas that may become the master."""
+    """With Sentinels: the replicas of each region that may become its master."""
     sentinels: dict[str, list[int]] = field(default_factory=dict)
-    """The Sentinels of each region; they watch its master under the region's name."""
+    """The Sentinels of each region; they know its master by the name of the region."""
     keepers: int = 1
-    """In each region."""
+    """Keepers in each region."""
     ledgers: Mapping[str, str] = field(default_factory=dict)
-    """URLs of ledgers that are not files of this cluster."""
+    """URLs of ledgers by region; a region without one has an SQLite file in the folder of the cluster."""
     origins: tuple[str, ...] = ()
     """Other sites whose pages may embed the seat map."""
 
@@ -56,7 +56,7 @@ class ClusterPlan:
         return list(self.masters)
 
     def ports(self) -> Iterator[tuple[int, str]]:
-        """Yield each port and what it is for."""
+        """Yield each port and the server that uses it, in words."""
         for region, port in self.masters.items():
             yield port, f"the lock master of {region}"
         for (owner, near), port in self.replicas.items():
@@ -87,7 +87,7 @@ class ClusterPlan:
         return self.ledgers.get(region, f"sqlite:///{self.data.absolute()}/{region}/ledger.db")
 
     def master(self, region: str) -> Plain | Sentinels:
-        """Return how the master of a region is found (from here: without delays)."""
+        """Return the address of a region's master, without the delay of a relay."""
         if region in self.sentinels:
             return Sentinels(tuple(f"{HOST}:{port}" for port in self.sentinels[region]), region)
         return Plain(f"redis://{HOST}:{self.masters[region]}")
@@ -99,7 +99,7 @@ class ClusterPlan:
         return [f'master = "redis://{HOST}:{self.master_port(owner, near)}"']
 
     def topology(self, near: str) -> str:
-        """Return the topology file for processes in ``near``: the same for all, unless links are delayed."""
+        """Return the topology file for processes in the region ``near``; it differs only in the relays and replicas."""
         lines = ['payments = "demo"', f"origins = {[*self.origins]}".replace("'", '"'), ""]
         for owner in self.regions:
             lines += [
@@ -110,7 +110,7 @@ class ClusterPlan:
                 f"nodes = {self.node_urls(owner)}".replace("'", '"'),
                 "",
                 f"[regions.{owner}.replicas]",
-                # Behind delayed links only the replica that stands here: the others would be reached undelayed.
+                # With relays, only the replica in this region: the others would be reached without the delay.
                 *(
                     f'{reader} = ["redis://{HOST}:{port}"]'
                     for (of, reader), port in self.replicas.items()
@@ -134,10 +134,11 @@ def plan(
     origins: tuple[str, ...] = (),
     port: Callable[[], int] | None = None,
 ) -> ClusterPlan:
-    """Plan a cluster on the fixed ports, or on those that ``port`` gives (tests).
+    """Return the plan of a cluster on the fixed ports, or on those that ``port`` returns (for tests).
 
-    ``wan`` delays the links between regions; ``links`` gives every process a link that can be cut, replicas one of
-    their own. Regions in ``sentinels`` have neither: a relay leads to one fixed server, and their masters move.
+    ``wan`` delays the links between regions. ``links`` puts a relay that can be cut on every link to a master, and
+    separate ones on the links of replicas. Regions in ``sentinels`` have no relays, because a relay forwards to one
+    fixed server while their masters move.
     """
 
     def take(first: int, index: int) -> int:

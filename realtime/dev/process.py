@@ -1,4 +1,4 @@
-"""One child process of the embedded cluster: started with its log in a file, stopped kindly, restarted when it dies."""
+"""One child process of the embedded cluster: started with its log in a file, stopped with SIGTERM, restartable."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STOP_S = 15.0
-"""How long a process may take to leave after SIGTERM."""
+"""How long a process may take to end after SIGTERM."""
 
 
 @dataclass(slots=True)
 class Child:
-    """A part of the cluster and its process, if it runs."""
+    """A part of the cluster and, while it runs, its process."""
 
     name: str
     args: list[str]
@@ -28,20 +28,21 @@ class Child:
     env: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
-    """When it was started last, as from ``time.monotonic()``."""
-    rest_s: float = 0.0
-    """How long it stays away when it ended by itself, before it is started again."""
+    """When it was last started, by ``time.monotonic()``."""
+    min_back_off_s: float = 0.0
+    """How long the supervisor waits at least before it restarts the process."""
 
     def start(self) -> None:
-        """Start the process; does not wait until it is ready. The thread that calls must live as long as the process.
+        """Start the process. Does not wait until it is ready.
 
-        (On Linux the kernel ends the process with SIGTERM when that thread is gone, so a killed ``up`` leaves nothing.)
+        The calling thread must live as long as the process: on Linux the kernel sends the process SIGTERM when that
+        thread ends, so that a killed ``up`` leaves no processes behind.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.started_at = time.monotonic()
         with self.log.open("ab") as log:
-            # A session of its own: a Ctrl-C in the terminal reaches `up` alone, which stops the parts in order.
+            # In a session of its own, so that Ctrl-C reaches only `up`, which stops the parts in order.
             self.process = subprocess.Popen(
                 [*_dies_with_parent(), *self.args],
                 cwd=self.folder,
@@ -50,34 +51,35 @@ class Child:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                # Python ignores SIGXFSZ, and so shall they: a file that can't grow is an error, not a death.
+                # Python ignores SIGXFSZ and the child inherits that: a file that can't grow gives an error (EFBIG)
+                # instead of a signal that ends the process.
                 restore_signals=False,
             )
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, as ``subprocess`` tells it; None while it runs or before it was started."""
+        """The exit code as ``subprocess`` returns it; None while it runs and before it is started."""
         return None if self.process is None else self.process.poll()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, if the process is there."""
+        """Send a signal, if the process is running."""
         if self.process is not None and self.running:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
 
     def kill(self) -> None:
-        """End it the hard way and wait for it."""
+        """Send SIGKILL and wait for the end."""
         self.signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
 
     async def stop(self) -> None:
-        """End it the kind way, the hard way after ``STOP_S``."""
+        """Send SIGTERM and wait for the end; send SIGKILL after ``STOP_S``. Also stops a frozen process."""
         if self.process is None:
             return
         self.signal(signal.SIGCONT)
@@ -88,7 +90,7 @@ class Child:
             self.kill()
 
     def log_tail(self, lines: int = 12) -> str:
-        """Return the end of its log."""
+        """Return the last lines of its log."""
         with contextlib.suppress(OSError):
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         return ""
@@ -96,13 +98,13 @@ class Child:
 
 @functools.cache
 def _dies_with_parent() -> tuple[str, ...]:
-    """Return what goes before a command so that the kernel ends it when we are killed; nothing where that can't be.
+    """Return the prefix for a command with which the kernel ends it when we are killed; empty if not supported.
 
-    ``setpriv`` (util-linux) sets the signal and becomes the command, so the process id stays; a ``preexec_fn`` would
-    run Python between fork and exec.
+    ``setpriv`` (util-linux) sets the parent-death signal and then executes the command under the same process id. A
+    ``preexec_fn`` would run Python between fork and exec, which is not safe with threads.
     """
     prefix = ("setpriv", "--pdeathsig", "TERM", "--")
     if shutil.which(prefix[0]) is None:
         return ()
-    known = subprocess.run([*prefix, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return prefix if known.returncode == 0 else ()
+    trial = subprocess.run([*prefix, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return prefix if trial.returncode == 0 else ()

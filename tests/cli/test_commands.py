@@ -58,8 +58,8 @@ def test_an_error_is_one_clear_line_and_no_traceback(args: list[str], said: str)
     [
         ('master = "ftp://x"\nledger = "sqlite:///x.db"', "regions.west.master: Redis URL must specify"),
         ('master = "redis://:secret@x:port"\nledger = "sqlite:///x.db"', "regions.west.master: Port"),
-        ('master = "redis://x"\nledger = "mysql://secret@x/y"', "regions.west.ledger: give sqlite:"),
-        ('master = "redis://x"\nledger = "nonsense"', "regions.west.ledger: give sqlite:"),
+        ('master = "redis://x"\nledger = "mysql://secret@x/y"', "regions.west.ledger: set sqlite:"),
+        ('master = "redis://x"\nledger = "nonsense"', "regions.west.ledger: set sqlite:"),
         ('sentinels = ["x"]\nservice = "y"\nledger = "sqlite:///x.db"', "regions.west.sentinels: x is not host:port"),
         (
             'master = "redis://x"\nledger = "sqlite:///x.db"\n[regions.west.replicas]\nwest = ["x:6379"]',
@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("up", "--data", str(tmp_path / "file" / "var"))
     assert done.returncode == 1
-    assert "can't keep data in" in done.stderr
+    assert "can't write to" in done.stderr
     assert "Traceback" not in done.stderr
 
 

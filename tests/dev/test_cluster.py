@@ -1,4 +1,4 @@
-"""The embedded cluster: taken ports, one at a time, a second start goes on, nothing is left behind."""
+"""The embedded cluster: ports in use, one cluster per folder, a second start with the same data, a clean stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from realtime.dev.plan import ClusterPlan, plan
 from tests.cluster import Client, new_show, node_urls, until
 
 
-def test_the_ports_of_fifteen_nodes() -> None:
+def test_every_server_of_fifteen_nodes_has_a_port_of_its_own() -> None:
     whole = plan(Path("var"), nodes_per_region=5, wan=True)
     assert whole.nodes == {
         "north": list(range(8001, 8006)),
@@ -30,14 +30,14 @@ def test_the_ports_of_fifteen_nodes() -> None:
     assert len(ports) == len(set(ports)) == 15 + 3 + 9 + 6
 
 
-def test_a_free_port_is_nobody_elses() -> None:
+def test_free_ports_are_never_returned_twice_and_nobody_listens_on_them() -> None:
     first = valkey.free_port()
     with socket.socket() as taken:
-        with contextlib.suppress(OSError):  # somebody else has it: as good
+        with contextlib.suppress(OSError):  # already in use by another program, which serves the same purpose
             taken.bind((valkey.HOST, first + 1))
         ports = [valkey.free_port() for _ in range(50)]
     assert first not in ports and first + 1 not in ports and len(set(ports)) == 50
-    assert max(ports) < 32_768  # where systems begin with the ports of connections
+    assert max(ports) < 32_768  # the first port that systems give to outgoing connections
 
 
 def test_two_processes_never_get_ports_of_the_same_block() -> None:
@@ -53,13 +53,13 @@ print(valkey.free_port())
     assert "other processes have reserved all ports" in other.stderr
 
 
-async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
     cluster = Cluster(plan(tmp_path, port=valkey.free_port))
     port = cluster.plan.nodes["west"][0]
     with socket.socket() as taken:
         taken.bind((valkey.HOST, port))
         taken.listen()
-        with pytest.raises(ClusterError, match=rf"port {port} on 127.0.0.1, meant for a node of west, is taken"):
+        with pytest.raises(ClusterError, match=rf"port {port} on 127.0.0.1, needed for a node of west, is in use"):
             await cluster.start()
     assert cluster.children == {}
     await cluster.stop()
@@ -69,11 +69,11 @@ def small(folder: Path) -> ClusterPlan:
     return plan(folder, regions=("west",), port=valkey.free_port)
 
 
-async def test_a_second_start_goes_on_and_fresh_begins_anew(tmp_path: Path) -> None:
+async def test_a_second_start_continues_with_the_data_and_fresh_deletes_it(tmp_path: Path) -> None:
     first = Cluster(small(tmp_path))
     await first.start(sample_data=False)
     rival = Cluster(small(tmp_path))
-    with pytest.raises(ClusterError, match="another cluster runs"):
+    with pytest.raises(ClusterError, match="another cluster uses"):
         await rival.start()
     show = await new_show(first, "west")
     buyer = await Client.connect(node_urls(first)[0])
@@ -98,9 +98,9 @@ async def test_a_second_start_goes_on_and_fresh_begins_anew(tmp_path: Path) -> N
     await third.stop()
 
 
-async def test_what_dies_is_started_again(tmp_path: Path) -> None:
-    said: list[str] = []
-    cluster = Cluster(small(tmp_path), say=said.append)
+async def test_a_process_that_ends_by_itself_is_restarted(tmp_path: Path) -> None:
+    printed: list[str] = []
+    cluster = Cluster(small(tmp_path), echo=printed.append)
     await cluster.start(sample_data=False)
     watching = asyncio.create_task(cluster.supervise())
     keeper = cluster.children["keeper west"]
@@ -112,22 +112,22 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         return keeper.running and keeper.process is not None and keeper.process.pid != before
 
     await until(another)
-    assert any("keeper west ended with -9; starting it again" in line for line in said)
+    assert any("keeper west ended with exit code -9; restarting it" in line for line in printed)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     await cluster.stop()
 
 
 async def test_up_starts_everything_and_a_signal_stops_everything(tmp_path: Path) -> None:
-    """The command itself, on its fixed ports where they are free; else it must name the one that is not."""
+    """The command itself on its fixed ports. If one of them is in use, it must name it."""
     process = _up(tmp_path / "var")
     assert process.stdout is not None
     lines: list[str] = []
     started = await asyncio.to_thread(_read_until, process, "Ctrl-C stops everything.", lines)
     if not started:
         assert process.wait() == 1
-        assert "is taken" in "".join(lines), lines
-        pytest.fail(f"the fixed ports are needed for this test: {lines[-1]}")
+        assert "is in use" in "".join(lines), lines
+        pytest.fail(f"this test needs the fixed ports: {lines[-1]}")
     assert "http://127.0.0.1:8001/" in "".join(lines)
     viewer = await Client.connect("http://127.0.0.1:8003")
     await viewer.close()
@@ -136,7 +136,7 @@ async def test_up_starts_everything_and_a_signal_stops_everything(tmp_path: Path
     assert process.returncode == 0
     for port, purpose in plan(tmp_path, wan=True).ports():
         with socket.socket() as probe:
-            assert probe.connect_ex((valkey.HOST, port)) != 0, f"{purpose} was left behind"
+            assert probe.connect_ex((valkey.HOST, port)) != 0, f"{purpose} is still running"
 
 
 def _up(data: Path) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""Children: restarted ever more patiently, and gone when their parent is killed."""
+"""Child processes: restarted with exponential back-off, and ended when their parent is killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from realtime.dev.process import Child
-from realtime.dev.supervisor import FIRST_PAUSE_S, LONGEST_PAUSE_S, SETTLED_S, Supervisor
+from realtime.dev.supervisor import MAX_BACK_OFF_S, MIN_BACK_OFF_S, STABLE_S, Supervisor
 from tests.cluster import until
 
 
@@ -22,52 +22,50 @@ def child(folder: Path, *args: str) -> Child:
     return Child("part", [sys.executable, "-c", *args], folder, folder / "part.log")
 
 
-async def ended(mortal: Child) -> None:
-    assert mortal.process is not None
-    await asyncio.to_thread(mortal.process.wait)
+async def ended(part: Child) -> None:
+    assert part.process is not None
+    await asyncio.to_thread(part.process.wait)
 
 
-async def test_what_keeps_dying_is_started_ever_more_seldom(tmp_path: Path) -> None:
-    said: list[str] = []
-    mortal = child(tmp_path, "import sys; sys.exit('no memory left')")
-    supervisor = Supervisor({"part": mortal}, set(), said.append)
-    mortal.start()
-    now = mortal.started_at
-    pauses: list[float] = []
+async def test_a_process_that_keeps_ending_is_restarted_with_exponential_back_off(tmp_path: Path) -> None:
+    printed: list[str] = []
+    part = child(tmp_path, "import sys; sys.exit('no memory left')")
+    supervisor = Supervisor({"part": part}, set(), printed.append)
+    part.start()
+    now = part.started_at
+    back_offs: list[float] = []
     for _ in range(9):
-        await ended(mortal)
-        before = mortal.process
+        await ended(part)
+        before = part.process
         supervisor.look(now)
-        pause = FIRST_PAUSE_S * 2 ** len(pauses)
-        pauses.append(min(pause, LONGEST_PAUSE_S))
-        supervisor.look(now + pauses[-1] - 0.01)
-        assert mortal.process is before, "too early"
-        now += pauses[-1]
+        back_offs.append(min(MIN_BACK_OFF_S * 2 ** len(back_offs), MAX_BACK_OFF_S))
+        supervisor.look(now + back_offs[-1] - 0.01)
+        assert part.process is before, "too early"
+        now += back_offs[-1]
         supervisor.look(now)
-        assert mortal.process is not before, "too late"
-        mortal.started_at = now
-    assert pauses[-1] == LONGEST_PAUSE_S
-    assert "part ended with 1; starting it again in 0.5 s" in said[0]
-    assert "no memory left" in said[1]
+        assert part.process is not before, "too late"
+        part.started_at = now
+    assert back_offs[-1] == MAX_BACK_OFF_S
+    assert "part ended with exit code 1; restarting it in 0.5 s" in printed[0]
+    assert "no memory left" in printed[1]
 
-    await ended(mortal)
-    mortal.started_at = now - SETTLED_S
+    await ended(part)
+    part.started_at = now - STABLE_S
     supervisor.look(now)
-    assert f"in {FIRST_PAUSE_S:g} s" in said[-2], "it had been well for long"
+    assert f"in {MIN_BACK_OFF_S:g} s" in printed[-2], "the back-off starts again after a stable run"
 
 
-async def test_what_is_to_rest_is_left_alone(tmp_path: Path) -> None:
-    said: list[str] = []
-    mortal = child(tmp_path, "pass")
-    resting = {"part"}
-    supervisor = Supervisor({"part": mortal}, resting, said.append)
-    mortal.start()
-    await ended(mortal)
-    before = mortal.process
+async def test_a_paused_process_is_not_restarted(tmp_path: Path) -> None:
+    printed: list[str] = []
+    part = child(tmp_path, "pass")
+    supervisor = Supervisor({"part": part}, {"part"}, printed.append)
+    part.start()
+    await ended(part)
+    before = part.process
     supervisor.look(0)
-    supervisor.look(LONGEST_PAUSE_S)
-    assert mortal.process is before
-    assert not said
+    supervisor.look(MAX_BACK_OFF_S)
+    assert part.process is before
+    assert not printed
 
 
 PARENT = """
@@ -82,13 +80,13 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals exist on Linux only")
 def test_a_killed_parent_leaves_no_child(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     try:
-        # Only the program itself is bound to its parent; what starts it is not yet.
+        # The parent-death signal is set when the program itself runs, not yet in the process that starts it.
         asyncio.run(until(partial(_is, "sleep", pid)))
         parent.kill()
         parent.wait()
@@ -108,7 +106,7 @@ async def _gone(pid: int) -> bool:
 
 
 def _ended(stat: Path) -> bool:
-    # One that has ended and that nobody waits for is gone, too.
+    # A zombie, which has ended but whose parent has not waited for it, counts as gone.
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return stat.read_text().rpartition(")")[2].split()[0] == "Z"
     return True

@@ -1,4 +1,4 @@
-"""The relay: delays, keeps order, drops on a cut, and hides no end of a link from the other."""
+"""The relay: delays, keeps the order, drops connections on a cut, and passes the end of one side to the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def test_a_relay_delays_keeps_order_and_passes_everything_on() -> None:
+async def test_a_relay_delays_and_forwards_everything_in_order() -> None:
     far = await asyncio.start_server(_echo, valkey.HOST, 0)
     relay = Relay(valkey.free_port(), far.sockets[0].getsockname()[1], (5.0, 15.0))
     await relay.start()
@@ -30,7 +30,7 @@ async def test_a_relay_delays_keeps_order_and_passes_everything_on() -> None:
     writer.write(sent)
     got = await reader.readexactly(len(sent))
     assert got == sent
-    assert time.monotonic() - begun >= 0.010, "twice five milliseconds at the least"
+    assert time.monotonic() - begun >= 0.010, "at least 5 ms in each direction"
     writer.write_eof()
     assert await reader.read() == b""
     writer.close()
@@ -38,7 +38,7 @@ async def test_a_relay_delays_keeps_order_and_passes_everything_on() -> None:
     far.close()
 
 
-async def test_a_cut_relay_drops_what_is_on_the_way_and_refuses_until_restored() -> None:
+async def test_a_cut_relay_drops_data_in_flight_and_refuses_connections_until_restored() -> None:
     far = await asyncio.start_server(_echo, valkey.HOST, 0)
     relay = Relay(valkey.free_port(), far.sockets[0].getsockname()[1], (200.0, 200.0))
     await relay.start()
@@ -68,7 +68,7 @@ async def test_a_cut_relay_drops_what_is_on_the_way_and_refuses_until_restored()
     far.close()
 
 
-async def test_a_reset_of_the_far_end_reaches_the_near_one() -> None:
+async def test_a_reset_by_the_target_reaches_the_client() -> None:
     async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -86,7 +86,7 @@ async def test_a_reset_of_the_far_end_reaches_the_near_one() -> None:
     far.close()
 
 
-async def test_a_sender_waits_when_the_far_end_does_not_read() -> None:
+async def test_a_sender_has_to_wait_when_the_target_does_not_read() -> None:
     async def idle(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
@@ -105,7 +105,7 @@ async def test_a_sender_waits_when_the_far_end_does_not_read() -> None:
         except TimeoutError:
             return True
         sent += len(block)
-        assert sent < 256 * len(block), "the relay takes in without bound"
+        assert sent < 256 * len(block), "the relay buffers without limit"
         return False
 
     await until(stuck)

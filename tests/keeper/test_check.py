@@ -1,4 +1,4 @@
-"""``tickingtickets check``: quiet on what is in order, busy or not; planted differences are found, and mended."""
+"""``tickingtickets check``: finds nothing in a region in order, busy or not; finds and repairs planted differences."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ async def differences(place: Place) -> list[Difference]:
         await checker.close()
 
 
-async def mended(place: Place) -> list[Difference]:
+async def after_repair(place: Place) -> list[Difference]:
     checker = Checker(place.settings.topology.regions["west"])
     try:
-        await checker.mend((await checker.check()).differences)
+        await checker.repair((await checker.check()).differences)
         return (await checker.check()).differences
     finally:
         await checker.close()
@@ -71,7 +71,7 @@ async def sold(place: Place, name: str, seats: list[int]) -> str:
     return hold
 
 
-async def test_an_installation_in_order_is_in_order(place: Place) -> None:
+async def test_a_region_without_differences_is_reported_in_order(place: Place) -> None:
     await sold(place, "a", [1, 2])
     await place.locks.hold(hold_id("b"), "b", [5])
     await run_command(place.master, "block", {"show": SHOW, "seats": ["B-1"]})
@@ -100,22 +100,22 @@ async def test_a_busy_installation_is_in_order(place: Place) -> None:
     await until(all_booked(place, await selling))
 
 
-async def test_what_waits_in_the_outbox_is_explained(place: Place) -> None:
+async def test_a_booking_that_waits_in_the_outbox_is_no_difference(place: Place) -> None:
     await place.rest()
     await place.confirm("a", [1])
     assert await differences(place) == []
 
 
-async def test_a_seat_sold_in_the_ledger_only_is_found_and_mended(place: Place) -> None:
+async def test_a_seat_sold_in_the_ledger_only_is_found_and_repaired(place: Place) -> None:
     await place.rest()
     await place.locks.hold(hold_id("rival"), "rival", [3])
     booking = NewBooking(booking_of(hold_id("a")), SHOW, "a", (("A-3", 2), ("A-4", 3)), "paid", 900, 1)
     await place.ledger.record([booking])
     code, said = await tickets(place)
     assert code == 1
-    assert f"WRONG   {SHOW}: A-3, A-4: sold in the ledger to {hold_id('a')}, but not on the master" in said
+    assert f"DIFFERS: {SHOW}: A-3, A-4: sold to {hold_id('a')} in the ledger, but not on the master" in said
     code, said = await tickets(place, "--repair")
-    assert (code, "mended  " in said) == (0, True), said
+    assert (code, "repaired: " in said) == (0, True), said
     assert (await place.seats())[:5] == "00220"
     assert (await place.locks.get(hold_id("rival")))[0].state is HoldState.LOST
 
@@ -128,13 +128,13 @@ async def test_a_seat_sold_on_the_master_only_is_found_and_left_to_an_operator(p
         ledger.execute("DELETE FROM bookings")
     wanted = [Difference(SHOW, Kind.NOT_IN_LEDGER, (1,), hold)]
     assert await differences(place) == wanted
-    assert await mended(place) == wanted
+    assert await after_repair(place) == wanted
     code, said = await tickets(place, "--repair", "--json")
     assert code == 1
     document = json.loads(said)
     assert not document["ok"]
     found = document["regions"]["west"]["differences"]
-    assert [(each["kind"], each["seats"], each["mended"]) for each in found] == [("not_in_ledger", ["A-2"], False)]
+    assert [(each["kind"], each["seats"], each["repaired"]) for each in found] == [("not_in_ledger", ["A-2"], False)]
 
 
 async def test_a_seat_sold_twice_is_found_in_the_ledger_and_between_ledger_and_master(place: Place) -> None:
@@ -144,7 +144,7 @@ async def test_a_seat_sold_twice_is_found_in_the_ledger_and_between_ledger_and_m
         ledger.execute("UPDATE booked_seats SET booking_id = ?", (_other_booking(ledger, first),))
     twice = Difference(SHOW, Kind.SOLD_TWICE, (1,), first, hold_id("z"))
     assert twice in await differences(place)
-    assert twice in await mended(place)
+    assert twice in await after_repair(place)
     with sqlite3.connect(place.folder / "west.db") as ledger:
         # As if the unique key had been dropped: two rows for one seat.
         ledger.executescript(
@@ -227,17 +227,17 @@ PLANTED = [
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__.lstrip("_"))
-async def test_what_the_ledger_proves_is_mended(place: Place, plant: Any) -> None:
+async def test_what_the_ledger_proves_is_repaired(place: Place, plant: Any) -> None:
     booked = await sold(place, "buyer", [20])
     await place.rest()
     planted = await plant(place)
     assert await differences(place) == [planted]
-    assert await mended(place) == []
+    assert await after_repair(place) == []
     assert (await place.seats())[20] == "2"
     assert (await place.locks.get(booked))[0].state is HoldState.BOOKED
 
 
-async def test_a_confirm_that_nothing_will_finish_is_stuck_and_what_is_set_aside_is_shown(place: Place) -> None:
+async def test_a_confirm_that_is_not_in_the_outbox_is_stuck_and_dead_letters_are_listed(place: Place) -> None:
     await place.rest()
     hold = await place.confirm("a", [1])
     await place.master.command("XTRIM", keys.OUTBOX, "MAXLEN", 0)
@@ -245,11 +245,11 @@ async def test_a_confirm_that_nothing_will_finish_is_stuck_and_what_is_set_aside
     assert await differences(place) == [Difference(SHOW, Kind.STUCK, (1,), hold)]
     code, said = await tickets(place, "--repair")
     assert code == 1
-    assert f"A-2: {hold} waits for the ledger" in said
-    assert f"booking of {hold}: poison" in said
+    assert f"A-2: {hold} is being booked, but it is not in the outbox" in said
+    assert "dead letter: " in said and f"booking of {hold}: poison" in said
 
 
-async def test_a_show_that_the_ledger_does_not_know_is_found(place: Place) -> None:
+async def test_a_show_that_is_missing_in_the_ledger_is_found(place: Place) -> None:
     await place.rest()
     await place.master.command("HSET", keys.SHOWS, "west-ghost", "{}")
     assert await differences(place) == [Difference("west-ghost", Kind.UNKNOWN_SHOW)]
@@ -257,7 +257,7 @@ async def test_a_show_that_the_ledger_does_not_know_is_found(place: Place) -> No
     assert (code, "west-ghost: on the master, but not in the ledger" in said) == (1, True)
 
 
-async def test_a_region_that_cannot_be_checked_is_not_in_order(place: Place) -> None:
+async def test_a_region_whose_master_is_unreachable_is_reported_as_not_checked(place: Place) -> None:
     place.server.kill()
     code, said = await tickets(place)
-    assert (code, said.strip()) == (1, "west: NOT CHECKED: the lock master is out of reach")
+    assert (code, said.strip()) == (1, "west: NOT CHECKED: the lock master is unreachable")

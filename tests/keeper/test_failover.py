@@ -191,7 +191,7 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
     assert all(child.running and child.process is processes[name] for name, child in ours.items())
 
     # The old master comes back believing that it is one; it is not written to, and made a replica.
-    region.wake(server(region, old).name)
+    region.resume(server(region, old).name)
 
     async def follows() -> bool:
         with contextlib.suppress(Exception):

@@ -138,12 +138,12 @@ async def test_a_region_out_of_reach_is_shown_as_such(browser: Browser, mortal: 
     person = await Person.arrive(browser, node_urls(mortal)[0], "/ops")
     await sign_in(person, mortal)
     await person.page.wait_for_selector('.region[data-region="west"] .state.good')
-    master = mortal.rest("master west")
+    master = mortal.pause("master west")
     master.signal(signal.SIGSTOP)
     await person.page.wait_for_selector('.region[data-region="west"] .state.lost', timeout=30_000)
     assert await person.page.locator('.region[data-region="south"] .state.good').count() == 1
     master.signal(signal.SIGCONT)
-    mortal.wake("master west")
+    mortal.resume("master west")
     await person.page.wait_for_selector('.region[data-region="west"] .state.good', timeout=30_000)
     await person.leaves()
 

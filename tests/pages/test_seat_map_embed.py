@@ -84,7 +84,7 @@ def open_cluster(shop: Shop) -> Iterator[Cluster]:
     """Two nodes that let the shop's pages embed the map."""
     with TemporaryDirectory() as folder:
         where = plan(Path(folder), regions=("west",), nodes_per_region=2, origins=(shop.origin,), port=valkey.free_port)
-        cluster = Cluster(where, say=print)
+        cluster = Cluster(where, echo=print)
         asyncio.run(cluster.start(sample_data=False))
         try:
             yield cluster

@@ -62,7 +62,7 @@ async def test_a_crowd_whose_node_dies_is_taken_up_by_the_others(storm: Cluster,
         await hold("A-1")
         await all_see("A-1")
         assert Counter(person.node for person in people) == {dies: VIEWERS}
-        storm.rest(f"node {dies.rpartition(':')[2]}").signal(signal.SIGKILL)
+        storm.pause(f"node {dies.rpartition(':')[2]}").signal(signal.SIGKILL)
         # While they are away, and while they come.
         await hold("A-2")
         await hold("A-3")

@@ -43,11 +43,11 @@ async def test_a_dead_keeper_makes_pending_and_the_next_one_settles(mortal: Clus
     await buyer.call("show:watch", {"show": show})
     held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
     hold = held["hold"]["id"]
-    mortal.rest("keeper west").kill()
+    mortal.pause("keeper west").kill()
     done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(north, hold)})
     assert done["booking"]["state"] == "pending"
     assert buyer.status(show, 0) == "held"
-    mortal.wake("keeper west")
+    mortal.resume("keeper west")
     settled = await buyer.hears("booking:settled")
     assert settled["booking"]["state"] == "booked"
     assert await ledger_bookings(mortal, show) == {hold: (0,)}
@@ -61,7 +61,7 @@ async def test_a_hold_lives_on_when_its_node_dies(mortal: Cluster) -> None:
     buyer = await Client.connect(north)
     held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
     hold, token = held["hold"]["id"], buyer.token
-    mortal.rest(f"node {port}").kill()
+    mortal.pause(f"node {port}").kill()
 
     async def noticed() -> bool:
         return not buyer.sio.connected
@@ -71,7 +71,7 @@ async def test_a_hold_lives_on_when_its_node_dies(mortal: Cluster) -> None:
     assert (await buyer.call("hold:resume", {"hold": hold}))["hold"]["state"] == "held"
     done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(west, hold)})
     assert done["booking"]["state"] == "booked"
-    mortal.wake(f"node {port}")
+    mortal.resume(f"node {port}")
     await mortal.node_ready(port)
     await buyer.close()
 
@@ -81,7 +81,7 @@ async def test_an_unreachable_region_fails_fast_and_the_others_go_on(mortal: Clu
     buyer = await Client.connect(node_urls(mortal)[0])
     for show in (west, south):
         assert (await buyer.call("show:watch", {"show": show}))["ok"]
-    master = mortal.rest("master west")
+    master = mortal.pause("master west")
     master.signal(signal.SIGSTOP)
     refused = await buyer.call("seats:hold", {"show": west, "seats": ["A-1"], "request_id": "1"})
     assert (refused["error"]["code"], refused["error"]["retryable"]) == ("region_unavailable", True)
@@ -92,7 +92,7 @@ async def test_an_unreachable_region_fails_fast_and_the_others_go_on(mortal: Clu
     await buyer.hears("show:status", show=west, status="live")
     again = await retried(buyer, "seats:hold", {"show": west, "seats": ["A-1"], "request_id": "1"})
     assert again["ok"], "the request that was in doubt finds its own hold"
-    mortal.wake("master west")
+    mortal.resume("master west")
     await buyer.close()
 
 
@@ -130,9 +130,9 @@ async def test_killing_master_replica_and_keeper_under_load_loses_nothing(mortal
         for name in ("replica west in north", "master west", "keeper west", "master west", "replica west in south"):
             if stop.is_set():
                 return
-            mortal.rest(name).kill()
+            mortal.pause(name).kill()
             await asyncio.sleep(0.3)
-            mortal.wake(name)
+            mortal.resume(name)
             await asyncio.sleep(0.7)
 
     killing = asyncio.create_task(kill())

@@ -26,11 +26,11 @@ def rolling() -> Iterator[Cluster]:
 
 async def restart(cluster: Cluster, port: int) -> None:
     """Stop a node as a deployment does, and start it again."""
-    node = cluster.rest(f"node {port}")
+    node = cluster.pause(f"node {port}")
     node.signal(signal.SIGTERM)
     assert node.process is not None
     assert await asyncio.to_thread(node.process.wait, 30) == 0
-    cluster.wake(node.name)
+    cluster.resume(node.name)
     await cluster.node_ready(port)
 
 
@@ -93,7 +93,7 @@ async def test_a_node_that_is_stopped_answers_what_is_under_way_and_lets_the_oth
         return bool(resumed["hold"]["state"] == "confirming")
 
     await until(under_way)
-    node = rolling.rest(f"node {rolling.plan.nodes['north'][0]}")
+    node = rolling.pause(f"node {rolling.plan.nodes['north'][0]}")
     node.signal(signal.SIGTERM)
 
     async def gone() -> bool:
@@ -106,7 +106,7 @@ async def test_a_node_that_is_stopped_answers_what_is_under_way_and_lets_the_oth
     keeper.signal(signal.SIGCONT)
     assert node.process is not None
     assert await asyncio.to_thread(node.process.wait, 30) == 0
-    rolling.wake(node.name)
+    rolling.resume(node.name)
     await rolling.node_ready(rolling.plan.nodes["north"][0])
 
     async def settled() -> bool:
