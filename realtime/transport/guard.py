@@ -12,6 +12,7 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | aiohttp.WebSocketReader | ``websocket_connection``: reads frames without ``WebSocketResponse`` and its task |
 | aiohttp.WebSocketDataQueue | ``frames.FrameSink``: the compiled reader accepts only a subclass of it |
 | aiohttp.HttpRequestParser | ``acceptor``: reads a handshake before aiohttp has seen the connection |
+| aiohttp.BaseProtocol | ``acceptor``: that parser wants one |
 | aiohttp.RequestHandler | ``driver``: takes a connection over from aiohttp, with the bytes that it has read already |
 | aiohttp.Request.protocol | ``driver``: as above, from a request to its connection |
 | asyncio.Queue | ``fanout``: ``_unfinished_tasks`` counts the packets that the framework's writer has not finished |
@@ -39,13 +40,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from types import SimpleNamespace
+from types import SimpleNamespace, new_class
 from typing import Any
 
 TESTED = {
-    "aiohttp": ("aiohttp", (3, 14), (3, 15)),
-    "engineio": ("python-engineio", (4, 15), (4, 16)),
-    "socketio": ("python-socketio", (5, 18), (5, 19)),
+    "aiohttp": ("aiohttp", (3, 14, 5), (3, 15)),
+    "engineio": ("python-engineio", (4, 15, 1), (4, 16)),
+    "socketio": ("python-socketio", (5, 18, 1), (5, 19)),
 }
 """By module: the distribution, the first version tested, the first version not tested. As in pyproject.toml."""
 
@@ -59,10 +60,13 @@ class Missing(Exception):
 
 
 def _imported(module: str, name: str) -> Any:
+    """Return a class that can be derived from; ``Missing`` if there is none of that name."""
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
+        found = getattr(importlib.import_module(module), name)
+        new_class(name, (found,))
+    except Exception:  # an unknown version may raise anything
         return Missing
+    return found
 
 
 WebSocketReader = _imported("aiohttp.http_websocket", "WebSocketReader")
@@ -111,8 +115,8 @@ def _takes(function: Any, *names: str) -> bool:
 # --- versions -----------------------------------------------------------------------------------------------------
 def _tested_version(module: str) -> bool:
     distribution, first, end = TESTED[module]
-    major, minor, *_ = metadata.version(distribution).split(".")
-    return first <= (int(major), int(minor)) < end
+    found = tuple(int(number) for number in metadata.version(distribution).split(".")[:3])
+    return first <= found < end
 
 
 # --- aiohttp ------------------------------------------------------------------------------------------------------
@@ -155,10 +159,13 @@ def _hands_over_connections() -> bool:
     return {"_message_tail", "transport"} <= slots and _takes(RequestHandler.connection_lost, "exc")
 
 
+_SILENT = logging.Logger("probe", logging.CRITICAL)
+"""For the servers that are made for a probe. Given no logger, they would set up the framework's own."""
+
+
 # --- engine.io ----------------------------------------------------------------------------------------------------
 def _engine() -> Any:
-    # Given a logger, the server leaves the framework's own alone.
-    return EngineServer(async_mode="aiohttp", monitor_clients=False, logger=logging.getLogger(__name__))
+    return EngineServer(async_mode="aiohttp", monitor_clients=False, logger=_SILENT)
 
 
 def _session() -> Any:
@@ -264,8 +271,8 @@ def _is_manager() -> bool:
 
 
 def _is_socket_server() -> bool:
-    manager, logger = SocketManager(), logging.getLogger(__name__)
-    options = {"client_manager": manager, "serializer": SocketPacket, "logger": logger, "engineio_logger": logger}
+    manager = SocketManager()
+    options = {"client_manager": manager, "serializer": SocketPacket, "logger": _SILENT, "engineio_logger": _SILENT}
     server = SocketServer(async_mode="aiohttp", **options)
     return (
         server.manager is manager
@@ -296,6 +303,7 @@ PARTS = (
     Part("aiohttp.WebSocketReader", _reads_frames),
     Part("aiohttp.WebSocketDataQueue", _is_message_queue),
     Part("aiohttp.HttpRequestParser", _reads_handshake),
+    Part("aiohttp.BaseProtocol", lambda: isinstance(BaseProtocol(None), asyncio.Protocol)),
     Part("aiohttp.RequestHandler", _hands_over_connections),
     Part("aiohttp.Request.protocol", _has_protocol),
     Part("asyncio.Queue", _counts_unfinished),

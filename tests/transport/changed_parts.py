@@ -1,0 +1,166 @@
+"""Runs the command line with one part of the frameworks removed or changed: ``python -m ... PART ARGUMENTS``.
+
+Each change stands for another version of a framework: it still works by itself, but not as ``guard`` expects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import aiohttp.base_protocol
+import aiohttp.http
+import aiohttp.http_websocket
+import aiohttp.web_protocol
+import aiohttp.web_request
+import aiohttp.web_ws
+import engineio.async_drivers.aiohttp
+import engineio.async_socket
+import engineio.packet
+import socketio
+import socketio.packet
+
+
+def _other_version(distribution: str) -> Callable[[], None]:
+    def change() -> None:
+        real = metadata.version
+
+        def version(distribution_name: str) -> str:
+            return "99.0.0" if distribution_name == distribution else real(distribution_name)
+
+        metadata.version = version
+
+    return change
+
+
+def _removed(owner: Any, name: str) -> Callable[[], None]:
+    return lambda: delattr(owner, name)
+
+
+def _replaced(owner: Any, name: str, value: Any) -> Callable[[], None]:
+    return lambda: setattr(owner, name, value)
+
+
+def _one_more_parameter(owner: Any, name: str) -> Callable[[], None]:
+    """Give a method another parameter, which its callers need not pass."""
+    real = getattr(owner, name)
+    if inspect.iscoroutinefunction(real):
+
+        async def method(self: Any, *args: Any, new_parameter: Any = None, **named: Any) -> Any:
+            return await real(self, *args, **named)
+
+        return _replaced(owner, name, method)
+
+    def plain_method(self: Any, *args: Any, new_parameter: Any = None, **named: Any) -> Any:
+        return real(self, *args, **named)
+
+    return _replaced(owner, name, plain_method)
+
+
+def _as_function(module: Any, name: str) -> Callable[[], None]:
+    """Replace a class by a function that makes instances of it."""
+    real = getattr(module, name)
+
+    def make(*args: Any, **named: Any) -> Any:
+        return real(*args, **named)
+
+    make.json = getattr(real, "json", None)  # type: ignore[attr-defined]
+    return _replaced(module, name, make)
+
+
+class RenamedCounter(asyncio.Queue):  # type: ignore[type-arg]
+    """A queue whose count of unfinished tasks has another name."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        del self._unfinished_tasks
+        self._pending = 0
+
+    def put_nowait(self, item: Any) -> None:
+        self._unfinished_tasks = 0
+        super().put_nowait(item)
+        del self._unfinished_tasks
+        self._pending += 1
+
+    def task_done(self) -> None:
+        self._pending -= 1
+
+    async def join(self) -> None:
+        assert not self._pending, "the tests end no session that way"
+
+
+class OtherParser:
+    """An HTTP parser with another constructor."""
+
+    def __init__(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+
+class OtherDescriptor:
+    """An attribute that is computed, but not by ``property``."""
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else instance._protocol
+
+
+async def _translate_request(request: Any) -> Any:
+    return _TRANSLATE(request)
+
+
+_DRIVER: Any = engineio.async_drivers.aiohttp
+_TRANSLATE = _DRIVER._async["translate_request"]
+_SOCKET = engineio.async_socket.AsyncSocket
+_SEND_PING = _SOCKET._send_ping
+
+
+def _change_translate_request() -> None:
+    _DRIVER._async["translate_request"] = _translate_request
+
+
+def _change_socket_server() -> None:
+    real = socketio.AsyncServer.__init__
+
+    def init(self: Any, *args: Any, **named: Any) -> None:
+        real(self, *args, **named)
+        self.packet_class = type("DerivedPacket", (self.packet_class,), {})
+
+    socketio.AsyncServer.__init__ = init
+
+
+CHANGES: dict[str, Callable[[], None]] = {
+    "aiohttp.version": _other_version("aiohttp"),
+    "engineio.version": _other_version("python-engineio"),
+    "socketio.version": _other_version("python-socketio"),
+    "aiohttp.WebSocketReader": _removed(aiohttp.http_websocket, "WebSocketReader"),
+    "aiohttp.WebSocketDataQueue": _as_function(aiohttp.web_ws, "WebSocketDataQueue"),
+    "aiohttp.HttpRequestParser": _replaced(aiohttp.http, "HttpRequestParser", OtherParser),
+    "aiohttp.BaseProtocol": _removed(aiohttp.base_protocol, "BaseProtocol"),
+    "aiohttp.RequestHandler": _one_more_parameter(aiohttp.web_protocol.RequestHandler, "connection_lost"),
+    "aiohttp.Request.protocol": _replaced(aiohttp.web_request.BaseRequest, "protocol", OtherDescriptor()),
+    "asyncio.Queue": _replaced(asyncio, "Queue", RenamedCounter),
+    "engineio.AsyncServer": _one_more_parameter(engineio.AsyncServer, "start_background_task"),
+    "engineio.AsyncServer.reason": _replaced(engineio.AsyncServer.reason, "TRANSPORT_CLOSE", 4),
+    "engineio.translate_request": _change_translate_request,
+    "engineio.WebSocket": _one_more_parameter(_DRIVER.WebSocket, "send"),
+    "engineio.AsyncSocket": _one_more_parameter(_SOCKET, "schedule_ping"),
+    "engineio.AsyncSocket._send_ping": _replaced(_SOCKET, "_send_ping", lambda self: _SEND_PING(self)),
+    "engineio.AsyncSocket.receive": _one_more_parameter(_SOCKET, "receive"),
+    "engineio.AsyncSocket.close": _one_more_parameter(_SOCKET, "close"),
+    "engineio.Packet": _as_function(engineio.packet, "Packet"),
+    "engineio.exceptions": _removed(engineio.exceptions, "UnknownPacketError"),
+    "socketio.Packet": _one_more_parameter(socketio.packet.Packet, "decode"),
+    "socketio.AsyncManager": _one_more_parameter(socketio.AsyncManager, "eio_sid_from_sid"),
+    "socketio.AsyncServer": _change_socket_server,
+}
+
+
+if __name__ == "__main__":
+    CHANGES[sys.argv.pop(1)]()
+    from realtime.cli import main
+
+    sys.argv[0] = "tickingtickets"
+    main()

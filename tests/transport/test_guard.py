@@ -1,0 +1,162 @@
+"""A node whose frameworks are not as expected still serves: by plain ``emit``, and it says which part is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError, ClientSession
+from redis import Redis
+
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.locks.master import LockMaster, incarnation_of
+from realtime.locks.seats import SeatLocks
+from realtime.model import Theatre
+from realtime.topology import Plain, Region
+from realtime.transport import guard
+from tests.cluster import Client, until
+from tests.conftest import ROOT
+from tests.read_path import LAYOUT, SHOW
+from tests.transport.changed_parts import CHANGES
+
+TABLE = re.findall(r"^\| (\w+\.\S+) \| \S", guard.__doc__ or "", re.MULTILINE)
+
+
+def test_the_table_names_every_part_that_is_checked() -> None:
+    assert [part.name for part in guard.PARTS] == TABLE
+
+
+def test_every_part_fits_the_installed_frameworks() -> None:
+    assert guard.missing_parts() == ()
+
+
+def test_the_tested_versions_are_those_that_pyproject_allows() -> None:
+    allowed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for distribution, first, end in guard.TESTED.values():
+        assert f"{distribution}~={'.'.join(map(str, first))}" in allowed
+        assert end == (first[0], first[1] + 1), "what ~= means"
+
+
+def test_no_other_module_imports_private_modules_of_the_frameworks() -> None:
+    private = re.compile(r"^\s*(?:from|import) (aiohttp\.(?!abc)|engineio|socketio\.|socketio import (?!AsyncServer))")
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "realtime").rglob("*.py")
+        if any(private.match(line) for line in path.read_text().splitlines())
+    }
+    assert found == set()
+
+
+def run_changed(part: str, *arguments: str, log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Run ``tickingtickets`` with a part changed; everything that it prints goes to ``log``."""
+    command = [sys.executable, "-m", "tests.transport.changed_parts", part, *arguments]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=output)
+
+
+@pytest.fixture(scope="module")
+def topology(tmp_path_factory: pytest.TempPathFactory, master_server: valkey.Valkey) -> tuple[Path, int]:
+    """A topology of one region with a show, and the port of its node."""
+    port = valkey.free_port()
+    file = tmp_path_factory.mktemp("guard") / "topology.toml"
+    file.write_text(
+        f"""
+        payments = "demo"
+        [regions.west]
+        label = "Mumbai"
+        master = "{master_server.url}"
+        ledger = "sqlite:///{file.parent}/west.db"
+        nodes = ["http://{valkey.HOST}:{port}"]
+        """
+    )
+    return file, port
+
+
+def said(log: Path) -> str:
+    return log.read_text(errors="replace")
+
+
+@asynccontextmanager
+async def changed_node(part: str, topology: tuple[Path, int], log: Path) -> AsyncIterator[str]:
+    """Run a node with a part changed until the context is left; yield its URL."""
+    file, port = topology
+    url = f"http://{valkey.HOST}:{port}"
+    arguments = ("--topology", str(file), "node", "--region", "west", "--port", str(port))
+    process = run_changed(part, *arguments, log=log, environment={"TICKINGTICKETS_SECRET": "x" * 32})
+
+    async def ready() -> bool:
+        assert process.poll() is None, said(log)
+        try:
+            async with ClientSession() as session, session.get(f"{url}/readyz") as answer:
+                return answer.status == 200
+        except ClientError:
+            return False
+
+    try:
+        await until(ready)
+        yield url
+    finally:
+        process.kill()  # a node that is asked to stop waits 5 s for the last poll of the polling client
+        await asyncio.to_thread(process.wait, 20)
+
+
+async def declare_show(server: valkey.Valkey) -> None:
+    """Empty a master and declare the show on it, as a keeper does."""
+    master = LockMaster(Region("west", "Mumbai", Plain(server.url), {}, ""))
+    await master.command("FLUSHALL")
+    await master.load_functions()
+    with Redis(host=valkey.HOST, port=server.port) as redis:
+        await master.command("SET", keys.RECONCILED, incarnation_of(redis.info()) + b" 1")
+    await SeatLocks(master).declare(SHOW, "e1")
+    await master.command("SET", keys.layout(LAYOUT.id), wire.encode_layout(LAYOUT))
+    theatre = Theatre("gateway", "Gateway", "Mumbai", "west")
+    await master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
+    await master.command("HSET", keys.SHOWS, SHOW.id, wire.encode_show(SHOW))
+    await master.close()
+
+
+@pytest.mark.parametrize("part", TABLE)
+async def test_a_node_serves_clients_when_a_part_is_missing_or_changed(
+    part: str, topology: tuple[Path, int], master_server: valkey.Valkey, tmp_path: Path
+) -> None:
+    await declare_show(master_server)
+    async with changed_node(part, topology, tmp_path / "log") as url:
+        for transport in ("websocket", "polling"):
+            client = await Client.connect(url, transports=[transport])
+            assert (await client.call("show:watch", {"show": SHOW.id}))["ok"]
+            hold = await client.call("seats:hold", {"show": SHOW.id, "seats": ["A-1"], "request_id": transport})
+            assert hold["ok"], hold
+            await client.hears("seats:changed", held=[0])
+            assert (await client.call("seats:release", {"hold": hold["hold"]["id"]}))["ok"]
+            await client.hears("seats:changed", free=[0])
+            await client.close()
+        async with ClientSession() as session:
+            async with session.get(f"{url}/readyz") as answer:
+                transport_state = (await answer.json())["transport"]
+            async with session.get(f"{url}/metrics") as answer:
+                metrics = await answer.text()
+    assert not transport_state["fast"] and part in transport_state["missing"]
+    assert f'tickingtickets_fast_transport{{missing="{part}"}} 0.0' in metrics
+    logged = said(tmp_path / "log")
+    assert logged.count("the fast transport is off") == 1
+    assert "Traceback" not in logged, logged
+
+
+@pytest.mark.parametrize("part", ["aiohttp.WebSocketReader", "engineio.exceptions", "aiohttp.BaseProtocol"])
+def test_the_command_line_works_without_a_part(part: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_changed(part, "--help", log=log, environment={}).wait(timeout=60) == 0
+    assert "Usage: tickingtickets" in said(log)
+
+
+def test_each_part_has_a_change() -> None:
+    assert set(CHANGES) == set(TABLE)
