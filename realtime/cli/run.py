@@ -64,7 +64,7 @@ async def _keeper(settings: Settings, region: str, name: str | None) -> None:
 
 
 def static_folder() -> Path:
-    """Return the folder of the pages: beside the package in a checkout, inside it when installed from a wheel."""
+    """Return the folder of the pages: next to the package in a checkout, inside it when installed from a wheel."""
     package = Path(realtime.__file__).parent
     inside = package / "static"
     return inside if inside.is_dir() else package.parent / "static"

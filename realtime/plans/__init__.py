@@ -1,7 +1,7 @@
-"""Seating plans: the JSON format of pretix's free editor in, a ``model.Layout`` out.
+"""Seating plans: reads the JSON format of pretix's free editor into a ``model.Layout``.
 
-Pure: bytes in, values out, no I/O. ``reader`` walks the plan, ``areas`` turns its decorations into shapes, ``values``
-checks single values and knows how to say where a fault is, ``colors`` lets nothing through that is not a plain colour.
+Pure: no I/O. ``reader`` reads the whole plan, ``areas`` converts its decorations to shapes, ``values`` validates single
+values and names the place of an error, ``colors`` accepts plain colours only.
 """
 
 from realtime.plans.reader import read_plan

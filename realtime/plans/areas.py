@@ -1,7 +1,7 @@
-"""The decorations of a plan (stage, walls, labels) as shapes that a page can draw without further geometry.
+"""The decorations of a plan (stage, walls, labels), converted to shapes that a page can draw without geometry.
 
-Rotations of what has corners are worked into the corners; a text of an area becomes a shape of its own. A decoration
-of a kind that nobody knows is left out: it is no reason not to sell seats.
+The rotation of rectangles and polygons is applied to their corners; the text of an area becomes a separate shape.
+Decorations of an unknown kind are omitted, because seats can be sold without them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def read(area: dict[str, Any], zone: Point, place: Place) -> list[Shape]:
 
 
 class _Frame:
-    """The coordinates of an area: turned about its position."""
+    """The coordinate system of an area: its origin is the area's position, and it is rotated about it."""
 
     def __init__(self, origin: Point, rotation: float) -> None:
         self.origin = origin
@@ -37,7 +37,7 @@ class _Frame:
         self._cos = math.cos(math.radians(rotation))
 
     def place(self, x: float, y: float) -> Point:
-        """Return where a point of the area lies on the plan."""
+        """Convert a point from the area's coordinates to those of the plan."""
         return rounded(
             self.origin[0] + x * self._cos - y * self._sin,
             self.origin[1] + x * self._sin + y * self._cos,
@@ -45,12 +45,12 @@ class _Frame:
 
 
 def _body(area: dict[str, Any], frame: _Frame, place: Place) -> tuple[Shape | None, Point]:
-    """Return the area's figure and the middle of it in the area's own coordinates."""
+    """Return the shape of an area (None for an unknown kind), and its centre in the area's coordinates."""
     color = colors.read(area.get("color"), place, "color")
     border = colors.read(area.get("border_color"), place, "border_color")
     kind = area.get("shape")
     centre = frame.place(0.0, 0.0)
-    # The first version of the format had rectangles only, with their size on the area itself.
+    # The first version of the format has only rectangles, whose size is on the area itself.
     if kind is None and "width" in area and "height" in area:
         return _rectangle(area, frame, color, border, place, ())
     if kind == "rectangle":
@@ -103,7 +103,7 @@ def _text(area: dict[str, Any], frame: _Frame, middle: Point, place: Place) -> S
     if words is None or words == "":
         return None
     if not isinstance(words, str):
-        raise place.fault(f"is {shown(words)}, not a text", "text", "text")
+        raise place.fault(f"is {shown(words)}, not text", "text", "text")
     words = CONTROLS.sub(" ", words).strip()[: limits.MAX_TEXT_LENGTH]
     if not words:
         return None

@@ -1,6 +1,6 @@
-"""Colours of a plan: only plain ``#rrggbb`` or ``#rrggbbaa`` comes out, whatever went in.
+"""Colours of a plan: whatever the file contains, the result is ``#rrggbb``, ``#rrggbbaa`` or nothing.
 
-A page puts these into a canvas and into styles, so nothing of the file's own text passes through.
+Pages use the colours in a canvas and in styles, so no text from the file may get there.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _PALETTE = ("#4c8dd6", "#e0913a", "#5bab66", "#b56cc4", "#d65f63", "#3fa9a5", "#
 
 
 def palette(index: int) -> str:
-    """Return a colour for the category at ``index`` that has none, told apart from its neighbours'."""
+    """Return a colour for the category at ``index`` if the plan gives none; neighbours get different ones."""
     return _PALETTE[index % len(_PALETTE)]
 
 
 def read(value: object, place: Place, *deeper: str | int) -> str:
-    """Return a CSS colour as hex; "" for none or for one that is not plain. Raises ``InvalidPlan`` unless a text."""
+    """Return a CSS colour as hex, or "" for null and for unknown colours; raise ``InvalidPlan`` for non-strings."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""Reads a whole plan: parse, walk zones, rows and seats in their order, hand the decorations to ``areas``.
+"""Reads a whole plan: parses it, reads zones, rows and seats in order, and passes decorations to ``areas``.
 
-What real files differ in is taken (extra keys, floats, numerals, missing row positions and sizes); what would make a
-layout that can't be sold from is refused with its place.
+It accepts what real files vary in (extra keys, floats, numbers as text, missing row positions and sizes), and refuses
+a plan whose seats could not be sold, with the place of the error.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from realtime.plans.values import Place, Point, label, listing, mapping, number,
 _ACCESSIBLE_KEYS = frozenset({"wheelchair", "accessible", "is_wheelchair", "is_accessible", "wheelchair_accessible"})
 _YES = frozenset({"true", "yes", "1"})
 _MARGIN = 30.0
-"""Room around the outermost seats of a plan that names no size: a seat and a half."""
+"""Space around the outermost seats of a plan without a size: one and a half seats."""
 
 
 def read_plan(blob: bytes, name: str = "") -> Layout:
-    """Read a seating plan in pretix's JSON format; seats get their index in plan order (zone, row, seat).
+    """Read a seating plan in pretix's JSON format; seats are indexed in plan order (zone, row, seat).
 
-    A seat's section is the name of its zone. ``name`` takes the place of the plan's own name. Raises ``InvalidPlan``
-    with the place of the first fault, and nothing else, whatever the bytes.
+    The section of a seat is the name of its zone. ``name`` overrides the name in the plan. Raises ``InvalidPlan`` with
+    the place of the first error, and no other exception, whatever the bytes are.
     """
     return _Reader(_parse(blob)).layout(name)
 
 
 def _parse(blob: bytes) -> dict[str, Any]:
     if len(blob) > limits.MAX_PLAN_BYTES:
-        raise InvalidPlan(f"The plan has {len(blob):,} bytes, more than the {limits.MAX_PLAN_BYTES:,} that are taken.")
+        raise InvalidPlan(f"The plan has {len(blob):,} bytes; the limit is {limits.MAX_PLAN_BYTES:,}.")
     try:
         text = blob.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         byte = blob[error.start]
-        raise InvalidPlan(f"The plan is not UTF-8 text: byte {error.start:,} (0x{byte:02x}) can't be read.") from None
+        raise InvalidPlan(f"The plan is not UTF-8 text: byte {error.start:,} (0x{byte:02x}) is invalid.") from None
     try:
         plan = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -68,7 +68,7 @@ class _Reader:
             self._read_zone(z, mapping(zone, self._place.at("zones", z)))
             self._place.note = ""
         if not self._seats:
-            raise self._place.at("zones").fault("there are no seats in this plan")
+            raise self._place.at("zones").fault("the plan has no seats")
         place = self._place.at()
         title = label(name, place, limits.MAX_TEXT_LENGTH, "name") or label(
             self._plan.get("name"), place, limits.MAX_TEXT_LENGTH, "name"
@@ -92,7 +92,7 @@ class _Reader:
             if not name:
                 raise place.fault("a category needs a name", "name")
             if name in self._categories:
-                raise place.fault(f"{shown(name)} was used before for another category", "name")
+                raise place.fault(f"{shown(name)} is already the name of another category", "name")
             color = colors.read(category.get("color"), place, "color") or colors.palette(c)
             self._categories[name] = Category(name, color)
 
@@ -138,14 +138,16 @@ class _Reader:
         first = self._found_at.setdefault(guid, at)
         if first is not at:
             before = spell(("zones", first[0], "rows", first[1], "seats", first[2]))
-            raise place.fault(f"seat_guid {shown(guid)} was used before at {before}")
+            raise place.fault(f"seat_guid {shown(guid)} is already used at {before}")
         category = label(seat.get("category"), place, limits.MAX_TEXT_LENGTH, "category")
         if category not in self._categories:
             raise place.fault(self._no_category(category))
         dx, dy = point(seat.get("position"), place, "position")
         x, y = rounded(origin[0] + dx, origin[1] + dy)
         if max(abs(x), abs(y)) > limits.MAX_PLAN_COORDINATE:
-            raise place.fault(f"comes to lie at {x:g}, {y:g}, further out than {limits.MAX_PLAN_COORDINATE:,}")
+            raise place.fault(
+                f"its position on the plan is {x:g}, {y:g}; coordinates are limited to {limits.MAX_PLAN_COORDINATE:,}"
+            )
         seat_number = label(seat.get("seat_number"), place, limits.MAX_SEAT_LABEL_LENGTH, "seat_number")
         return Seat(guid, section, row, seat_number, category, x, y, accessible or _accessible(seat))
 
@@ -164,7 +166,7 @@ class _Reader:
             raise self._place.fault(f"the plan's shapes have more than {limits.MAX_PLAN_POINTS:,} points")
 
     def _size(self) -> Point:
-        """The size that the plan names, if it does, grown to what its seats need."""
+        """Return width and height: those in the plan, or larger ones if the seats need more space."""
         size = mapping(self._plan.get("size") or {}, self._place, "size")
         found = []
         for side, reach in (("width", max(s.x for s in self._seats)), ("height", max(s.y for s in self._seats))):
@@ -174,7 +176,7 @@ class _Reader:
 
 
 def _accessible(thing: dict[str, Any]) -> bool:
-    """Whether a seat or row is marked for wheelchairs; a mark of another form is an extra key like any other."""
+    """Return whether a seat or row is marked as accessible; a mark with an unknown value is ignored."""
     if _ACCESSIBLE_KEYS.isdisjoint(thing):
         return False
     marks = (thing[key] for key in _ACCESSIBLE_KEYS if key in thing)

@@ -1,6 +1,6 @@
-"""Single values of a plan, checked: numbers, labels, positions; and the place of a fault in words.
+"""Validates single values of a plan: numbers, labels, positions; and names the place of an error.
 
-A plan is other people's file: nothing here trusts a type, a length or a character of it.
+A plan comes from outside, so no type, length or character of it is trusted.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Point: TypeAlias = tuple[float, float]
 
 _NUMERAL = re.compile(r"\s*[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?\s*\Z")
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
-"""Control characters, line separators, halves of pairs and those that turn the direction of what follows (joiners are
-letters' business in Indian scripts and stay)."""
+"""Control characters, line separators, unpaired surrogates and marks that change the direction of text. Zero-width
+joiners are not included: Indian scripts need them."""
 _SHOWN_LENGTH = 60
 
 
 class Place:
-    """Where the reader is: a path such as ``zones[2].rows[5]``, and a note for people such as ``Balcony, row F``."""
+    """The position of the reader: a path such as ``zones[2].rows[5]``, and a description such as ``Balcony, row F``."""
 
     __slots__ = ("note", "path")
 
@@ -38,7 +38,7 @@ class Place:
         return self
 
     def fault(self, message: str, *deeper: str | int) -> InvalidPlan:
-        """Return the refusal of what stands at ``deeper`` below this place."""
+        """Return the error about the value at ``deeper`` below this place."""
         where = spell((*self.path, *deeper))
         note = f" ({self.note})" if self.note else ""
         return InvalidPlan(f"{where}{note}: {message}" if where else message)
@@ -50,7 +50,7 @@ def spell(path: tuple[str | int, ...]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a message quotes it: short, on one line."""
+    """Return a value as it is quoted in a message: short and on one line."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -77,18 +77,18 @@ def listing(value: object, place: Place, most: int, *deeper: str | int) -> list[
     if not isinstance(value, list):
         raise place.fault(f"is {shown(value)}, not a list", *deeper)
     if len(value) > most:
-        raise place.fault(f"has {len(value):,} entries, more than the {most:,} that are taken", *deeper)
+        raise place.fault(f"has {len(value):,} entries; the limit is {most:,}", *deeper)
     return value
 
 
 def number(value: object, place: Place, *deeper: str | int) -> float:
-    """Return a number of at most ``limits.MAX_PLAN_COORDINATE`` either way, given as such or as a numeral."""
+    """Return a number, given as a number or as text, with an absolute value up to ``limits.MAX_PLAN_COORDINATE``."""
     if isinstance(value, str) and _NUMERAL.match(value):
         value = float(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise place.fault("is missing" if value is None else f"is {shown(value)}, not a number", *deeper)
-    if not abs(value) <= limits.MAX_PLAN_COORDINATE:  # so that NaN is refused too
-        raise place.fault(f"is {value:g}, further out than {limits.MAX_PLAN_COORDINATE:,}", *deeper)
+    if not abs(value) <= limits.MAX_PLAN_COORDINATE:  # written this way round, NaN is refused too
+        raise place.fault(f"is {value:g}; the limit is {limits.MAX_PLAN_COORDINATE:,}", *deeper)
     return float(value)
 
 
@@ -101,38 +101,38 @@ def point(value: object, place: Place, *deeper: str | int, default: Point | None
 
 
 def rounded(x: float, y: float) -> Point:
-    """Return a pair without the dust of adding floats (a millionth of a unit is far below what a screen shows)."""
+    """Round a pair to a millionth of a unit, which removes floating-point noise and is invisible on a screen."""
     return round(x, 6) + 0.0, round(y, 6) + 0.0  # + 0.0: no negative zero
 
 
 def label(value: object, place: Place, most: int, *deeper: str | int) -> str:
-    """Return a text on one line of at most ``most`` characters, "" for null; numbers become their numerals."""
+    """Return a text of one line and at most ``most`` characters, "" for null; numbers are converted to text."""
     if value is None:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        # Editors that keep numbers write 12 or 12.0 for seat 12.
+        # Some editors store numbers: seat 12 is 12 or 12.0 in their files.
         value = str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
     if not isinstance(value, str):
-        raise place.fault(f"is {shown(value)}, not a text", *deeper)
+        raise place.fault(f"is {shown(value)}, not text", *deeper)
     text = CONTROLS.sub(" ", value).strip()
     if len(text) > most:
-        raise place.fault(f"is {len(text):,} characters long, more than the {most} that are taken", *deeper)
+        raise place.fault(f"has {len(text):,} characters; the limit is {most}", *deeper)
     return text
 
 
 def seat_id(value: object, place: Place) -> str:
-    """Return a seat's guid, which clients name it by, exactly as it stands; raise ``InvalidPlan`` if it can't serve."""
+    """Return the guid of a seat unchanged, since clients use it as the seat id; raise ``InvalidPlan``."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = label(value, place, limits.MAX_ID_LENGTH, "seat_guid")
     if not isinstance(value, str):
-        raise place.fault("is missing" if value is None else f"is {shown(value)}, not a text", "seat_guid")
+        raise place.fault("is missing" if value is None else f"is {shown(value)}, not text", "seat_guid")
     if not value.strip():
         raise place.fault("is empty", "seat_guid")
     if len(value) > limits.MAX_ID_LENGTH:
         raise place.fault(
-            f"{shown(value)} has {len(value):,} characters, more than the {limits.MAX_ID_LENGTH} that are taken",
+            f"{shown(value)} has {len(value):,} characters; the limit is {limits.MAX_ID_LENGTH}",
             "seat_guid",
         )
     if CONTROLS.search(value):
-        raise place.fault(f"{shown(value)} has control characters in it", "seat_guid")
+        raise place.fault(f"{shown(value)} contains control characters", "seat_guid")
     return value

@@ -1,1 +1,1 @@
-"""The node: HTTP and Socket.IO for any show, whoever owns it."""
+"""The node: HTTP and Socket.IO for the shows of all regions."""

@@ -1,7 +1,7 @@
 """The read-only part of the ops API, behind the page ``/ops``: the whole installation, the holds and log of a show.
 
 Every read goes to a replica near this node. Nodes and keepers write their status reports on the master of their own
-region, the Lua functions log what happens in a show beside its seats, and replication brings both to every region.
+region, the Lua functions log what happens in a show next to its seats, and replication brings both to every region.
 """
 
 from __future__ import annotations

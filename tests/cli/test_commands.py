@@ -1,4 +1,4 @@
-"""The command line: help, one-line errors, and what operators do, against a running cluster."""
+"""The command line: help, one-line errors, and the commands of operators against a running cluster."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def test_an_error_is_one_clear_line_and_no_traceback(args: list[str], said: str)
     ],
 )
 @pytest.mark.parametrize("command", [["node", "--region", "west", "--port", "1"], ["keeper", "--region", "west"]])
-def test_a_wrong_address_is_named_by_its_field(tmp_path: Path, command: list[str], line: str, said: str) -> None:
+def test_an_invalid_address_is_reported_with_its_field(
+    tmp_path: Path, command: list[str], line: str, said: str
+) -> None:
     file = tmp_path / "topology.toml"
     file.write_text(f"[regions.west]\n{line}\n")
     environment = {"TICKINGTICKETS_SECRET": "sixteen characters"}
@@ -78,7 +80,7 @@ def test_a_wrong_address_is_named_by_its_field(tmp_path: Path, command: list[str
     assert "secret" not in done.stderr
 
 
-def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_not_writable_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("up", "--data", str(tmp_path / "file" / "var"))
     assert done.returncode == 1

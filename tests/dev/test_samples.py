@@ -1,4 +1,4 @@
-"""The sample data is what it says: counts, ids, spacing, programme; and it is declared once."""
+"""The sample data: seat counts, ids, spacing and programme; and that seeding declares it once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def gap(a: Seat, b: Seat) -> float:
 
 
 @pytest.mark.parametrize(("name", "seats"), [("multiplex", 280), ("concert_hall", 1_000), ("stadium", 60_000)])
-def test_number_of_seats(name: str, seats: int) -> None:
+def test_each_plan_has_its_number_of_seats(name: str, seats: int) -> None:
     assert len({seat.id for seat in layout(name).seats}) == len(layout(name).seats) == seats
 
 
@@ -56,13 +56,13 @@ def test_number_of_seats(name: str, seats: int) -> None:
     ("name", "seat"),
     [("multiplex", "F-12"), ("concert_hall", "Balcony-C-14"), ("stadium", "North-12-B-33")],
 )
-def test_ids_are_for_people(name: str, seat: str) -> None:
+def test_seat_ids_are_readable(name: str, seat: str) -> None:
     assert seat in {s.id for s in layout(name).seats}
     for s in layout(name).seats:
         assert s.id.endswith(f"{s.row}-{s.number}")
 
 
-def test_rows_of_the_multiplex() -> None:
+def test_the_multiplex_has_rows_a_to_n() -> None:
     assert [row for _, row in rows(layout("multiplex"))] == list("ABCDEFGHIJKLMN")
     assert {c.name for c in layout("multiplex").categories} == {"Recliner", "Gold", "Silver"}
 
@@ -104,7 +104,7 @@ def test_neighbours_are_evenly_spaced_between_aisles(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_rows_read_as_rows(name: str) -> None:
+def test_seats_of_a_row_are_numbered_from_one_and_have_one_category(name: str) -> None:
     for seats in rows(layout(name)).values():
         numbers = [int(s.number) for s in seats]
         assert numbers == list(range(1, len(seats) + 1))
@@ -112,7 +112,7 @@ def test_rows_read_as_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_everything_lies_on_the_plan_with_shapes_to_tell_front_from_back(name: str) -> None:
+def test_all_seats_lie_on_the_plan_and_shapes_mark_the_front(name: str) -> None:
     of = layout(name)
     assert all(20 < s.x < of.width - 20 and 20 < s.y < of.height - 20 for s in of.seats)
     words = {shape.text for shape in of.shapes if shape.kind == "text"}
@@ -129,12 +129,12 @@ def test_halls_are_symmetric(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_plans_are_the_same_every_time(name: str) -> None:
+def test_plans_are_deterministic(name: str) -> None:
     assert read_plan(PLANS[name]()).id == layout(name).id
     assert len(wire.encode_layout(layout(name))) < 1_500_000
 
 
-def test_theatres_in_many_cities_of_three_regions() -> None:
+def test_there_are_theatres_in_nine_cities_of_three_regions() -> None:
     theatres = samples.theatres()
     assert len({t.id for t in theatres}) == len({t.city for t in theatres}) == 9
     assert all(ID.match(t.id) for t in theatres)
@@ -142,7 +142,7 @@ def test_theatres_in_many_cities_of_three_regions() -> None:
     assert {"Delhi", "Mumbai", "Bengaluru"} <= {t.city for t in theatres}
 
 
-def test_shows_today_and_tomorrow_in_indian_time() -> None:
+def test_shows_start_today_and_tomorrow_in_indian_time() -> None:
     shows = samples.shows(TODAY)
     assert len({s.id for s in shows}) == len(shows)
     theatres = {t.id: t for t in samples.theatres()}
@@ -188,7 +188,7 @@ async def west(master_server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Lo
     await link.close()
 
 
-async def test_seeding_declares_a_regions_share_once(west: LockMaster, tmp_path: Path) -> None:
+async def test_seeding_declares_the_theatres_and_shows_of_a_region_once(west: LockMaster, tmp_path: Path) -> None:
     shows = [s for s in samples.shows(TODAY) if s.region == "west"]
     assert await samples.seed({"west": west}, TODAY) == 3 + 3 + len(shows)
 
@@ -212,7 +212,7 @@ async def test_seeding_declares_a_regions_share_once(west: LockMaster, tmp_path:
     assert await west.command("XINFO", "STREAM", keys.OUTBOX) == entries
 
 
-async def test_seeding_goes_on_where_it_was_broken_off_and_the_next_day_adds_its_own(west: LockMaster) -> None:
+async def test_seeding_continues_after_an_interruption_and_adds_the_shows_of_the_next_day(west: LockMaster) -> None:
     await samples.seed({"west": west}, TODAY)
     lost = next(s for s in samples.shows(TODAY) if s.plan == "concert_hall" and s.region == "west")
     await west.command("HDEL", keys.SHOWS, lost.id)

@@ -1,4 +1,4 @@
-"""The wheel: it has what the package needs beside its modules, the pages included."""
+"""The wheel contains what the package needs besides its modules, including the pages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_wheel_has_the_pages_and_the_functions(tmp_path: Path) -> None:
         assert str(revision.relative_to(ROOT)) in inside
 
 
-def test_no_wheel_is_built_whose_pages_could_not_work(tmp_path: Path) -> None:
+def test_a_wheel_is_not_built_without_the_bundled_libraries(tmp_path: Path) -> None:
     copy(tmp_path)
     shutil.rmtree(tmp_path / "static" / "vendor")
     done = build(tmp_path)

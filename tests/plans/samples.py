@@ -1,4 +1,4 @@
-"""Plans for the tests, made by code: the plain kind, and the kinds that editors and converters really write."""
+"""Plans for the tests: a plain one, and ones as real editors and converters write them."""
 
 from __future__ import annotations
 

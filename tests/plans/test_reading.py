@@ -1,4 +1,4 @@
-"""A plan becomes a layout: positions sum up, order is kept, what real files differ in is taken."""
+"""A plan becomes a layout: positions add up, the order is kept, variations of real files are accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def one_row(*seats: Plan, **row: object) -> Plan:
     return plan(zones=[zone])
 
 
-def test_positions_of_zone_row_and_seat_sum_up() -> None:
+def test_positions_of_zone_row_and_seat_add_up() -> None:
     layout = read_plan(dump(plan()))
     first, last = layout.seats[0], layout.seats[-1]
     assert (first.id, first.section, first.row, first.number) == ("Stalls-A-1", "Stalls", "A", "1")
@@ -29,19 +29,19 @@ def test_seats_keep_the_order_of_zones_rows_and_seats() -> None:
     assert ids == [f"{zone}-{row}-{n}" for zone in ("Stalls", "Balcony") for row in "AB" for n in (1, 2, 3)]
 
 
-def test_head_of_the_layout() -> None:
+def test_name_size_and_categories_are_read() -> None:
     layout = read_plan(dump(plan()))
     assert (layout.name, layout.width, layout.height) == ("Small hall", 600, 500)
     assert [(c.name, c.color) for c in layout.categories] == [("Standard", "#cccccc")]
 
 
-def test_a_given_name_takes_the_place_of_the_plans() -> None:
+def test_a_given_name_overrides_that_of_the_plan() -> None:
     assert read_plan(dump(plan()), "Hall 2").name == "Hall 2"
     assert read_plan(dump(plan(name=None))).name == "Seating plan"
     assert read_plan(dump(plan()), "a\ud800b\x00").name == "a b"
 
 
-def test_what_todays_editor_writes_is_read() -> None:
+def test_a_plan_of_the_current_editor_is_read() -> None:
     layout = read_plan(dump(editor_plan()))
     assert len(layout.seats) == 32
     seat = layout.seats[9]
@@ -92,7 +92,7 @@ def test_rotated_rectangles_become_polygons_turned_about_their_position() -> Non
     assert (text.points[0], text.rotation) == ((95, 220), 90)
 
 
-def test_decorations_of_unknown_kinds_are_left_out() -> None:
+def test_decorations_of_unknown_kinds_are_omitted() -> None:
     strange = plan()
     strange["zones"][0]["areas"] = [{"shape": "hologram", "position": {"x": 1, "y": 1}}, {}]
     assert read_plan(dump(strange)).shapes == ()
@@ -107,7 +107,7 @@ def test_seat_numbers_come_as_texts_and_as_numbers(number: object, read: str) ->
     assert layout.seats[0].number == read
 
 
-def test_missing_numbers_labels_and_positions_of_rows_are_taken() -> None:
+def test_rows_without_number_label_or_position_are_accepted() -> None:
     bare = {"seat_guid": 17, "category": "Standard", "position": {"x": "1.5", "y": " -2e1 "}}
     found = read_plan(dump(plan(zones=[{"zone_id": "Z1", "rows": [{"row_label": "Loge", "seats": [bare]}]}]))).seats[0]
     assert (found.id, found.section, found.row, found.number) == ("17", "Z1", "Loge", "")
@@ -132,7 +132,7 @@ def test_a_row_marked_for_wheelchairs_marks_its_seats_but_a_name_does_not() -> N
     assert not read_plan(dump(named)).seats[0].accessible
 
 
-def test_a_size_that_is_too_small_grows_to_the_seats() -> None:
+def test_a_plan_size_that_is_too_small_is_enlarged_to_fit_the_seats() -> None:
     layout = read_plan(dump(plan(size={"width": 10, "height": 10})))
     assert layout.width > max(s.x for s in layout.seats)
     assert layout.height > max(s.y for s in layout.seats)
@@ -173,12 +173,12 @@ def test_plain_colours_become_hex(given_color: str, read: str) -> None:
         "#abç",
     ],
 )
-def test_other_colours_are_replaced_by_one_of_the_palette(given_color: object) -> None:
+def test_unknown_colours_are_replaced_by_one_of_the_palette(given_color: object) -> None:
     color = read_plan(dump(plan(categories=[{"name": "Standard", "color": given_color}]))).categories[0].color
     assert color in ("#4c8dd6", "#aabbcc")
 
 
-def test_a_byte_order_mark_is_no_fault() -> None:
+def test_a_byte_order_mark_is_accepted() -> None:
     assert read_plan(b"\xef\xbb\xbf" + dump(plan())) == read_plan(dump(plan()))
 
 

@@ -1,4 +1,4 @@
-"""What can't be sold from is refused, with its place; nothing but ``InvalidPlan`` ever comes out."""
+"""Plans that can't be used are refused with the place of the error, and always with ``InvalidPlan``."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ WHERE = "zones[1].rows[1].seats[2]"
 NOTE = "(Balcony, row B)"
 
 
-def test_a_guid_used_twice_is_told_with_both_places() -> None:
+def test_a_guid_used_twice_is_refused_with_both_places() -> None:
     message = spoiled(lambda made: a_seat(made).update(seat_guid="Stalls-A-2"))
-    assert message == f'{WHERE} {NOTE}: seat_guid "Stalls-A-2" was used before at zones[0].rows[0].seats[1]'
+    assert message == f'{WHERE} {NOTE}: seat_guid "Stalls-A-2" is already used at zones[0].rows[0].seats[1]'
 
 
-def test_an_unknown_category_is_told_with_the_known_ones() -> None:
+def test_an_unknown_category_is_refused_with_the_known_ones() -> None:
     message = spoiled(lambda made: a_seat(made).update(category="VIP"))
     assert message == f'{WHERE} {NOTE}: there is no category "VIP"; the plan\'s categories are: "Standard"'
 
@@ -56,7 +56,7 @@ def test_a_seat_without_a_category_is_refused(category: object) -> None:
 
 @pytest.mark.parametrize("zones", [[], None, [{"name": "Z", "rows": []}], [{"name": "Z", "rows": [{"seats": []}]}]])
 def test_a_plan_without_seats_is_refused(zones: object) -> None:
-    assert refusal(dump(plan(zones=zones))) == "zones: there are no seats in this plan"
+    assert refusal(dump(plan(zones=zones))) == "zones: the plan has no seats"
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,16 @@ def test_a_plan_without_seats_is_refused(zones: object) -> None:
         (b'{"name": "\\ud800"}', "line 1, column"),
     ],
 )
-def test_broken_json_is_told_with_line_and_column(blob: bytes, place: str) -> None:
+def test_invalid_json_is_refused_with_line_and_column(blob: bytes, place: str) -> None:
     assert refusal(blob).startswith(f"The plan is not valid JSON: {place}")
 
 
-def test_what_is_not_utf8_is_told_with_the_byte() -> None:
-    assert refusal(b'{"name": "\xe9"}') == "The plan is not UTF-8 text: byte 10 (0xe9) can't be read."
+def test_text_that_is_not_utf8_is_refused_with_the_byte() -> None:
+    assert refusal(b'{"name": "\xe9"}') == "The plan is not UTF-8 text: byte 10 (0xe9) is invalid."
 
 
 @pytest.mark.parametrize("blob", [b"[]", b"null", b'"plan"', b"3", b"true"])
-def test_what_is_no_object_is_refused(blob: bytes) -> None:
+def test_json_that_is_no_object_is_refused(blob: bytes) -> None:
     assert "not an object with zones and categories" in refusal(blob)
 
 
@@ -91,18 +91,18 @@ def test_a_guid_that_no_client_could_send_is_refused(guid: object) -> None:
 
 
 @pytest.mark.parametrize("x", ["NaN", "inf", "1_0", "x", None, True, [], 1_000_001, -1e300, 10**30, "9e99", "١"])
-def test_a_coordinate_that_is_no_number_or_far_out_is_refused(x: Any) -> None:
+def test_a_coordinate_that_is_no_number_or_too_large_is_refused(x: Any) -> None:
     def change(made: Plan) -> None:
         a_seat(made)["position"]["x"] = float(x) if isinstance(x, int) and x > 2**60 else x
 
     assert spoiled(change).startswith(f"{WHERE}.position.x {NOTE}: is ")
 
 
-def test_positions_that_add_up_too_far_out_are_refused() -> None:
+def test_positions_whose_sum_is_too_large_are_refused() -> None:
     def change(made: Plan) -> None:
         made["zones"][1]["position"]["y"] = limits.MAX_PLAN_COORDINATE
 
-    assert "comes to lie at" in spoiled(change)
+    assert "its position on the plan is" in spoiled(change)
 
 
 def test_a_seat_without_a_position_is_refused() -> None:
@@ -117,12 +117,15 @@ def test_a_seat_without_a_position_is_refused() -> None:
         (lambda made: made.update(categories="A"), 'categories: is "A", not a list'),
         (lambda made: made.update(categories=[1]), "categories[0]: is 1, not an object"),
         (lambda made: made.update(categories=[{"name": " "}]), "categories[0].name: a category needs a name"),
-        (lambda made: made["categories"].append({"name": "Standard"}), 'categories[1].name: "Standard" was used'),
+        (
+            lambda made: made["categories"].append({"name": "Standard"}),
+            'categories[1].name: "Standard" is already the name',
+        ),
         (lambda made: made["categories"][0].update(color=7), "categories[0].color: is 7, not a colour"),
-        (lambda made: made.update(name=["x"]), "name: is a list, not a text"),
+        (lambda made: made.update(name=["x"]), "name: is a list, not text"),
         (lambda made: made.update(size=[1]), "size: is a list, not an object"),
         (lambda made: made.update(size={"width": "wide"}), 'size.width: is "wide", not a number'),
-        (lambda made: made["zones"][0].update(name={}), "zones[0].name: is an object, not a text"),
+        (lambda made: made["zones"][0].update(name={}), "zones[0].name: is an object, not text"),
         (lambda made: made["zones"][0].update(rows=1), "zones[0].rows (Stalls): is 1, not a list"),
         (lambda made: made["zones"][0].update(areas="x"), 'zones[0].areas (Stalls): is "x", not a list'),
         (lambda made: made["zones"][0].update(areas=[1]), "zones[0].areas[0] (Stalls): is 1, not an object"),
@@ -133,7 +136,7 @@ def test_a_seat_without_a_position_is_refused() -> None:
         (lambda made: made["zones"][0]["rows"].append(None), "zones[0].rows[2] (Stalls): is missing"),
         (
             lambda made: made["zones"][0]["rows"][0].update(row_number=[1]),
-            "zones[0].rows[0].row_number (Stalls): is a list, not a text",
+            "zones[0].rows[0].row_number (Stalls): is a list, not text",
         ),
         (
             lambda made: made["zones"][0]["rows"][0]["seats"].append(5),
@@ -142,11 +145,11 @@ def test_a_seat_without_a_position_is_refused() -> None:
         (lambda made: made["zones"][0].update(position=[0, 0]), "zones[0].position (Stalls): is a list, not an object"),
     ],
 )
-def test_wrong_types_are_told_with_their_place(change: Callable[[Plan], object], place: str) -> None:
+def test_wrong_types_are_refused_with_their_place(change: Callable[[Plan], object], place: str) -> None:
     assert spoiled(change).startswith(place)
 
 
-def test_every_bound_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_limit_is_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
     area = {"shape": "polygon", "polygon": {"points": [{"x": 0, "y": 0}] * 5}}
     crowded = plan()
     crowded["zones"][0]["areas"] = [area, area]
@@ -170,7 +173,7 @@ def test_every_bound_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(dump(plan(categories=many))).startswith("categories: has 201 entries")
 
 
-def test_a_huge_value_is_quoted_short() -> None:
+def test_a_huge_value_is_shortened_in_the_message() -> None:
     assert len(spoiled(lambda made: a_seat(made).update(category="x" * 150))) < 250
     assert len(spoiled(lambda made: a_seat(made)["position"].update(x="9" * 100_000))) < 250
 

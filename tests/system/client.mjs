@@ -1,4 +1,4 @@
-// The official JavaScript client, unmodified: watch, hold, pay, confirm; prints what it was told as JSON lines.
+// The official JavaScript client, unmodified: watch, hold, pay, confirm; prints what it receives as JSON lines.
 import { io } from "socket.io-client";
 
 const [url, show, seat, transports] = process.argv.slice(2);

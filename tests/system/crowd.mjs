@@ -18,7 +18,7 @@ async function buy(url, number) {
     reconnectionDelay: 100,
     reconnectionDelayMax: 300,
   });
-  socket.on("session", (told) => (token = told.token));
+  socket.on("session", (session) => (token = session.token));
   socket.on("node:leaving", () => say({ leaving: url }));
   const pay = async (hold) => {
     for (;;) {

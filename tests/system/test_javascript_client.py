@@ -1,4 +1,4 @@
-"""The official JavaScript client from npm, in Node.js, beside the Python one."""
+"""The official JavaScript client from npm, in Node.js, together with the Python client."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ async def test_the_official_client_books_a_seat(cluster: Cluster, node_binary: P
     output, _ = await process.communicate()
     said: dict[str, Any] = {}
     for line in output.decode().splitlines():
-        told = json.loads(line)
-        said.setdefault(told["event"], told["payload"])
+        message = json.loads(line)
+        said.setdefault(message["event"], message["payload"])
     assert set(said["session"]) == {"owner", "token"}
     assert said["watch"]["status"] == "live"
     assert said["hold"]["hold"]["seats"] == ["F-12"]

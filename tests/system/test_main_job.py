@@ -1,4 +1,4 @@
-"""Two people, one seat, three regions; then two hundred."""
+"""Two buyers compete for one seat across three regions; then two hundred buyers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ F12 = next(n for n, seat in enumerate(grid().seats) if seat.id == "F-12")
 
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]])
-async def test_one_gets_the_seat_both_see_it_and_it_is_sold_everywhere(cluster: Cluster, transports: list[str]) -> None:
+async def test_one_buyer_gets_the_seat_both_see_it_and_it_is_sold_in_every_region(
+    cluster: Cluster, transports: list[str]
+) -> None:
     show = await new_show(cluster, "west")
     delhi, mumbai, bengaluru = node_urls(cluster)
     asha = await Client.connect(delhi, transports=transports)

@@ -1,4 +1,4 @@
-"""A node and a keeper started one by one from a topology file, as in production: on Redis, plain and by Sentinel."""
+"""A node and a keeper started separately from a topology file, as in production: on one Redis, and behind Sentinels."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def open_sales(here: Installation) -> None:
 
 
 async def book(url: str, seat: str) -> None:
-    """Book a seat, asking again while the region is out of reach."""
+    """Book a seat; retry while the region is unreachable."""
     buyer = await Client.connect(url)
 
     async def held() -> str | None:
@@ -117,7 +117,7 @@ async def sells(url: str) -> bool:
     return False
 
 
-async def test_one_redis_one_keeper_one_node(installation: Installation) -> None:
+async def test_one_redis_one_keeper_and_one_node_sell_a_seat(installation: Installation) -> None:
     master = server(installation, "master")
     installation.topology.write_text(
         f'payments = "demo"\n[regions.west]\nmaster = "{master.url}"\n'

@@ -1,4 +1,4 @@
-"""A node dies under a crowd: everybody comes back at once, to the others, and sees what is."""
+"""A node with a crowd of viewers is killed: all of them reconnect to other nodes at once and see the current map."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def storm() -> Iterator[Cluster]:
         yield cluster
 
 
-async def test_a_crowd_whose_node_dies_is_taken_up_by_the_others(storm: Cluster, tmp_path: Path) -> None:
+async def test_the_viewers_of_a_killed_node_reconnect_to_the_other_nodes(storm: Cluster, tmp_path: Path) -> None:
     layout = grid()
     show = ShowSeats(await new_show(storm, "west", layout=layout), "west", tuple(s.id for s in layout.seats))
     dies, *others = node_urls(storm)
@@ -46,7 +46,7 @@ async def test_a_crowd_whose_node_dies_is_taken_up_by_the_others(storm: Cluster,
 
         async def hold(seat: str) -> None:
             ask = {"show": show.id, "seats": [seat], "request_id": seat}
-            assert (await buyer.call("seats:hold", ask))["ok"], "whoever is elsewhere buys on"
+            assert (await buyer.call("seats:hold", ask))["ok"], "clients of the other nodes can still buy"
 
         async def all_see(*seats: str) -> None:
             held = {show.seats.index(seat) for seat in seats}

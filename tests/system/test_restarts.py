@@ -1,4 +1,4 @@
-"""Any process may die at any point: what was acknowledged stands, nothing is doubled, the rest goes on."""
+"""Processes are killed at any point: acknowledged bookings remain, nothing is sold twice, other regions go on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def retried(client: Client, event: str, payload: dict[str, Any]) -> dict[s
     return done
 
 
-async def test_a_dead_keeper_makes_pending_and_the_next_one_settles(mortal: Cluster) -> None:
+async def test_confirms_are_pending_without_a_keeper_and_settle_when_one_returns(mortal: Cluster) -> None:
     show = await new_show(mortal, "west")
     north = node_urls(mortal)[0]
     buyer = await Client.connect(north)
@@ -54,7 +54,7 @@ async def test_a_dead_keeper_makes_pending_and_the_next_one_settles(mortal: Clus
     await buyer.close()
 
 
-async def test_a_hold_lives_on_when_its_node_dies(mortal: Cluster) -> None:
+async def test_a_hold_survives_the_end_of_its_node(mortal: Cluster) -> None:
     show = await new_show(mortal, "south")
     north, west, _south = node_urls(mortal)
     port = mortal.plan.nodes["north"][0]
@@ -76,7 +76,7 @@ async def test_a_hold_lives_on_when_its_node_dies(mortal: Cluster) -> None:
     await buyer.close()
 
 
-async def test_an_unreachable_region_fails_fast_and_the_others_go_on(mortal: Cluster) -> None:
+async def test_requests_to_an_unreachable_region_fail_fast_and_other_regions_keep_selling(mortal: Cluster) -> None:
     west, south = await new_show(mortal, "west"), await new_show(mortal, "south")
     buyer = await Client.connect(node_urls(mortal)[0])
     for show in (west, south):

@@ -1,4 +1,4 @@
-"""Nodes are stopped and started one after the other while people buy: nobody sees more than a short wait."""
+"""Nodes are restarted one after the other while buyers book: no buyer sees more than a short delay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def restart(cluster: Cluster, port: int) -> None:
     await cluster.node_ready(port)
 
 
-async def test_a_rolling_restart_under_load_shows_nobody_an_error(rolling: Cluster, node_binary: Path) -> None:
+async def test_no_buyer_sees_an_error_during_a_rolling_restart_under_load(rolling: Cluster, node_binary: Path) -> None:
     show = await new_show(rolling, "west", layout=grid(numbers=2000))
     urls = node_urls(rolling) * 2
     process = await asyncio.create_subprocess_exec(
@@ -73,7 +73,7 @@ async def test_a_rolling_restart_under_load_shows_nobody_an_error(rolling: Clust
     await until(all_in_the_ledger)
 
 
-async def test_a_node_that_is_stopped_answers_what_is_under_way_and_lets_the_others_go(rolling: Cluster) -> None:
+async def test_a_stopping_node_answers_pending_requests_and_closes_idle_connections(rolling: Cluster) -> None:
     show = await new_show(rolling, "west")
     url, other = node_urls(rolling)[:2]
     buyer, viewer = await Client.connect(url), await Client.connect(url)

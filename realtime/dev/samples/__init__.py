@@ -1,4 +1,4 @@
-"""Sample data, made by code: seating plans, theatres in nine Indian cities, shows for today and tomorrow."""
+"""Sample data, generated: seating plans, theatres in nine Indian cities, shows for today and tomorrow."""
 
 from realtime.dev.samples.concert_hall import concert_hall_plan
 from realtime.dev.samples.multiplex import multiplex_plan

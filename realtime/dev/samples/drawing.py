@@ -1,7 +1,7 @@
-"""The draughtsman's tools for the sample plans: rows of seats on arcs, and pretix's JSON of them.
+"""Helpers for the sample plans: geometry of rows of seats on arcs, and output in pretix's JSON format.
 
-Lengths are in the plan's units: neighbouring seats are ``PITCH`` apart, rows ``ROW``. Angles are radians, clockwise
-from straight up; y grows downwards, as on a screen.
+Lengths are in the units of the plan: neighbouring seats are ``PITCH`` apart, rows ``ROW``. Angles are in radians,
+clockwise from straight up; y grows downwards, as on a screen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MARGIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One seat at its place on the whole plan."""
+    """One seat; ``at`` is its position on the whole plan."""
 
     guid: str
     number: str
@@ -54,7 +54,7 @@ def on_arc(centre: Point, radius: float, angle: float) -> Point:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of a row in one block: an arc from the first seat's place to the last one's."""
+    """The part of a row in one block: an arc from its first seat to its last one."""
 
     centre: Point
     radius: float
@@ -63,11 +63,11 @@ class Stretch:
 
     @property
     def length(self) -> float:
-        """The way along the arc."""
+        """The length of the arc."""
         return self.radius * abs(self.end - self.start)
 
     def points(self, count: int) -> list[Point]:
-        """Return ``count`` places (two or more) evenly along the arc, both ends included."""
+        """Return ``count`` points (two or more) at equal distances along the arc, including both ends."""
         step = (self.end - self.start) / (count - 1)
         return [on_arc(self.centre, self.radius, self.start + n * step) for n in range(count)]
 
@@ -75,7 +75,7 @@ class Stretch:
 def between_aisles(centre: Point, radius: float, start: float, end: float, aisle: float) -> Stretch:
     """Return the part of a row in the block from angle ``start`` to ``end``.
 
-    An aisle lies on each edge and keeps its width all the way out, instead of opening like a wedge.
+    There is an aisle at each edge, which has the same width in all rows.
     """
     inset = math.copysign(math.asin((aisle / 2 + PITCH / 2) / radius), end - start)
     return Stretch(centre, radius, start + inset, end - inset)
@@ -98,7 +98,7 @@ def share_out(stretches: Sequence[Stretch], total: int) -> list[int]:
 
 
 def zone(name: str, rows: Sequence[Row], areas: Iterable[Json] = ()) -> Json:
-    """Return a zone in pretix's form, its origin at the corner of its seats; ``areas`` come in plan coordinates."""
+    """Return a zone in pretix's format, with its origin at the corner of its seats; ``areas`` have plan coordinates."""
     spots = [spot for row in rows for spot in row.spots]
     left, top = math.floor(min(s.at[0] for s in spots)), math.floor(min(s.at[1] for s in spots))
     return {
@@ -173,7 +173,7 @@ def rectangle(corner: Point, width: float, height: float, color: str, border: st
 
 
 def text(middle: Point, words: str, size: int, *, rotation: float = 0, color: str = "") -> Json:
-    """Return a text area; without a colour it takes the page's own."""
+    """Return a text area; without ``color`` a page draws it in its own text colour."""
     label: Json = {"text": words, "size": size, "position": {"x": 0, "y": 0}}
     if color:
         label["color"] = color
@@ -181,7 +181,7 @@ def text(middle: Point, words: str, size: int, *, rotation: float = 0, color: st
 
 
 def plan(name: str, size: Point, categories: Sequence[tuple[str, str]], zones: Sequence[Json]) -> bytes:
-    """Return the file: categories are pairs of name and colour."""
+    """Return the JSON of the plan; ``categories`` are pairs of name and colour."""
     return orjson.dumps(
         {
             "name": name,

@@ -36,7 +36,7 @@ def multiplex_plan() -> bytes:
 def _row(name: str, radius: float) -> Row:
     category, side, pitch, seat = _kind(name)
     middle = [(n - 5.5) * PITCH for n in range(12)] if pitch == PITCH else [(n - 2.5) * pitch for n in range(6)]
-    # The first seat beside an aisle keeps the aisle's width, whatever the width of the seats.
+    # The first seat next to an aisle keeps the aisle's width, whatever the width of the seats.
     first = 6 * PITCH + _AISLE + pitch / 2
     right = [first + n * pitch for n in range(side)]
     across = [-x for x in reversed(right)] + middle + right
@@ -48,7 +48,7 @@ def _row(name: str, radius: float) -> Row:
 
 
 def _kind(name: str) -> tuple[str, int, float, int]:
-    """Return category, seats beside each aisle, pitch and seat radius of a row."""
+    """Return category, seats at each side, pitch and seat radius of a row."""
     if name in "MN":
         return "Recliner", 3, _RECLINER_PITCH, 16
     return "Silver" if name in "ABCD" else "Gold", 3 if name in "AB" else 5, PITCH, 10

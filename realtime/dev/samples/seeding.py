@@ -22,13 +22,13 @@ _PLANS = {"multiplex": multiplex_plan, "concert_hall": concert_hall_plan, "stadi
 
 
 async def seed(masters: Mapping[str, LockMaster], today: date) -> int:
-    """Declare what is missing of the sample data in the regions that ``masters`` names; return how many declarations.
+    """Declare the sample data that is missing in the regions of ``masters``; return the number of declarations.
 
-    ``today`` is the date in India. Theatres and shows that a region has already are left alone, so that a second run
-    changes nothing and returns 0. Needs the keepers of these regions; raises what ``run_command`` raises.
+    ``today`` is the date in India. Existing theatres and shows are not changed, so a second run returns 0. The keepers
+    of these regions must be running; raises what ``run_command`` raises.
     """
     work = [_seed_region(region, master, today) for region, master in masters.items()]
-    counts = await asyncio.gather(*work, return_exceptions=True)  # a region in trouble does not stop the others
+    counts = await asyncio.gather(*work, return_exceptions=True)  # an error in one region does not stop the others
     return sum(_or_raise(count) for count in counts)
 
 
@@ -58,7 +58,7 @@ async def _declare_theatre(master: LockMaster, theatre: Theatre) -> None:
 
 
 async def _declare_layout(master: LockMaster, plan: str) -> str:
-    """Declare a plan's layout, again if need be (it is the same by its id); return its id."""
+    """Declare the layout of a plan and return its id. Declaring it again has no effect, since the id is its hash."""
     layout_id, blob = await asyncio.to_thread(_layout, plan)
     await master.command("SET", keys.layout(layout_id), blob)
     await run_command(master, "layout", {"id": layout_id})
@@ -78,7 +78,7 @@ async def _declare_show(master: LockMaster, show: SampleShow, layout: str) -> No
 
 
 _drawing = threading.Lock()
-"""All regions ask for the same plans at the same moment; the first one draws."""
+"""All regions need the same plans at the same time; the lock makes one of them generate each plan."""
 
 
 def _layout(plan: str) -> tuple[str, bytes]:
