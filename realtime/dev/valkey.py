@@ -55,8 +55,8 @@ _claims: list[socket.socket] = []
 def _claim_block() -> range:
     """Reserve a block of ports for this process; return an empty range if other processes have all of them.
 
-    The reservation is the block's first port: the process that has bound it owns the block. So two processes that start servers
-    at the same time never choose the same port, and a server that is down keeps its port.
+    The reservation is the block's first port: the process that has bound it owns the block. So two processes that start
+    servers at the same time never choose the same port, and a server that is down keeps its port.
     """
     for first in random.sample(range(_PORTS.start, _PORTS.stop, _BLOCK), len(_PORTS) // _BLOCK):
         claim = socket.socket()
