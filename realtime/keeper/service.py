@@ -60,8 +60,8 @@ class Keeper:
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
-        self._status_reporter = StatusReporter(self.name, self._master)
         self._jobs = Jobs(self._master, settings.redis_password)
+        self._status_reporter = StatusReporter(self.name, self._master, self._jobs)
         self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
         self._served: str | None = None
         self._stopping = asyncio.Event()

@@ -14,7 +14,7 @@ import orjson
 
 from realtime import connect, keys, limits
 from realtime.clock import now_ms
-from realtime.keeper.jobs import BOOKINGS, PREFIX, REFUNDS
+from realtime.keeper.jobs import Jobs
 from realtime.locks.master import LockMaster
 
 
@@ -48,10 +48,13 @@ class GoneReports:
 class StatusReporter:
     """Writes the status report of one keeper, and deletes those of nodes and keepers that are gone."""
 
-    def __init__(self, name: str, master: LockMaster, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, name: str, master: LockMaster, jobs: Jobs, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """``name`` is the keeper's; ``clock`` is any monotonic clock (s)."""
         self._name = name
         self._master = master
+        self._jobs = jobs
         self._clock = clock
         self._gone = {keys.NODES: GoneReports(), keys.KEEPERS: GoneReports()}
 
@@ -59,13 +62,13 @@ class StatusReporter:
         """Write the report once; raises ``RegionUnavailable``."""
         now = now_ms()
         command = self._master.command
-        oldest, outbox, dead_letters, live_holds, bookings, refunds, nodes, keepers = await asyncio.gather(
+        oldest, outbox, dead_letters, live_holds, nodes, keepers, jobs = await asyncio.gather(
             command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1),
             command("XLEN", keys.OUTBOX),
             command("XLEN", keys.DEAD_LETTERS),
             command("ZCARD", keys.DEADLINES),
-            *(command("LLEN", f"{PREFIX}:{name}:wait") for name in (BOOKINGS, REFUNDS)),
             *(command("HGETALL", key) for key in (keys.NODES, keys.KEEPERS)),
+            self._jobs.waiting(),
         )
         report = {
             "time": now,
@@ -73,7 +76,7 @@ class StatusReporter:
             "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
             "dead_letters": dead_letters,
             "live_holds": live_holds,
-            "jobs": {BOOKINGS: bookings, REFUNDS: refunds},
+            "jobs": jobs,
         }
         await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
         for key, reports in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):

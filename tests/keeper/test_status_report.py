@@ -6,6 +6,7 @@ import orjson
 
 from realtime import keys, limits
 from realtime.dev import valkey
+from realtime.keeper.jobs import Jobs
 from realtime.keeper.status_report import GoneReports, StatusReporter
 from realtime.locks.master import LockMaster
 from realtime.topology import Plain, Region
@@ -38,7 +39,8 @@ def test_a_process_that_returns_under_its_name_gets_its_full_time_again() -> Non
 async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(master_server: valkey.Valkey) -> None:
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
     now_s = 100.0
-    reporter = StatusReporter("keeper", master, clock=lambda: now_s)
+    jobs = Jobs(master)
+    reporter = StatusReporter("keeper", master, jobs, clock=lambda: now_s)
     await master.command("DEL", keys.NODES, keys.KEEPERS)
     for beat in range(3):
         # One clock is a day behind, the other a day ahead of ours; only the first node still reports.
@@ -49,4 +51,19 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(m
     assert set(dict(await master.command("HGETALL", keys.NODES))) == {b"slow-clock"}
     assert set(dict(await master.command("HGETALL", keys.KEEPERS))) == {b"keeper"}
     await master.command("DEL", keys.NODES, keys.KEEPERS)
+    await jobs.close()
+    await master.close()
+
+
+async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: valkey.Valkey) -> None:
+    master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
+    await master.command("FLUSHALL")
+    jobs = Jobs(master)
+    await jobs.booked([{"booking": f"west-s.b{n}"} for n in range(3)])
+    await jobs.refund([{"hold": "west-s.h1"}])
+    await StatusReporter("keeper", master, jobs).write_report()
+    report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
+    assert report["jobs"] == {"bookings": 3, "refunds": 1}
+    await master.command("FLUSHALL")
+    await jobs.close()
     await master.close()

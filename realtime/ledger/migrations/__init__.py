@@ -6,9 +6,7 @@ two ledgers may be opened at once. ``schema.py`` is what the newest revision amo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
@@ -19,9 +17,8 @@ from sqlalchemy import Connection
 def upgrade(connection: Connection) -> None:
     """Bring the schema to the newest revision, in the transaction of ``connection``."""
     script = ScriptDirectory(Path(__file__).parent)
-
-    def steps(current: Any, _context: MigrationContext) -> Iterable[Any]:
-        return script._upgrade_revs("heads", current)
-
-    context = MigrationContext.configure(connection, opts={"fn": steps})
-    context.run_migrations(op=Operations(context))
+    context = MigrationContext.configure(connection)
+    missing = tuple(script.iterate_revisions("heads", context.get_current_heads() or "base"))
+    for revision in reversed(missing):
+        revision.module.upgrade(Operations(context))
+        context.stamp(script, revision.revision)
