@@ -1,4 +1,4 @@
-"""``GET /api/v1/shows/{show}/seats`` over a real master and replica that a test may freeze."""
+"""``GET /api/v1/shows/{show}/seats`` and ``/config``, over a real master and replica that a test may freeze."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from realtime import limits
 from realtime.settings import Settings
 from realtime.topology import Topology
 from realtime.web.box_office import BoxOffice
@@ -63,3 +64,12 @@ async def test_a_map_that_became_stale_is_sent_again_although_its_version_is_the
         status, stale_etag, again = await seats(live_etag)
         assert (status, again["status"]) == (200, "stale")
         assert (await seats(stale_etag))[0] == 304
+
+
+async def test_pages_learn_the_payment_time_out_and_it_ends_before_a_hold_does(seats_url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = seats_url.partition("/api/")[0] + "/api/v1/config"
+        async with session.get(url) as response:
+            config = await response.json()
+    assert config["payment_timeout_s"] == limits.PAYMENT_TIMEOUT_S
+    assert config["payment_timeout_s"] + limits.PAYMENT_SLACK_S <= limits.DEFAULT_HOLD_S
