@@ -1,7 +1,7 @@
-"""The directory: which theatres and shows there are and whose they are, known by reading replicas near this node.
+"""The directory: which theatres, shows and layouts exist and which region owns them, read from replicas near this node.
 
-Every region declares its own on its own master; nothing here is shared between regions, so there is nothing to keep in
-step. A theatre that two regions declare, or one that a region declares against the topology file, is refused.
+Every region declares its own on its own master. Nothing is shared between regions, so nothing has to be synchronised.
+A theatre that two regions declare, or one that the topology file gives to another region, is refused.
 """
 
 from __future__ import annotations
@@ -20,27 +20,29 @@ import msgspec
 
 from realtime import connect, keys, limits, wire
 from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
-from realtime.feeds.feed import Feed, Listener
+from realtime.feeds.feed import Feed
+from realtime.feeds.listener import Listener
 from realtime.model import Show, Theatre, region_of
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
 EVERYTHING = ""
-"""What to read again, where it is not one show."""
+"""Takes the place of a show's id where the whole directory of a region is to be read."""
 READ_AGAIN_S = 60.0
+"""How often a region's directory is read without cause: a declaration's message may have been lost."""
 RETRY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class SeatIds:
-    """The seats of a layout, from index to id and back: all that a node needs of it."""
+    """The seat ids of a layout by index, and the indexes by id."""
 
     ids: tuple[str, ...]
     index: Mapping[str, int]
 
 
 class Directory(Listener):
-    """Listens to all feeds; answers from memory."""
+    """Kept up to date by the feeds; answers about theatres and shows come from memory."""
 
     def __init__(self, topology: Topology, feeds: Mapping[str, Feed]) -> None:
         """``feeds`` by region; call before they are started."""
@@ -58,7 +60,7 @@ class Directory(Listener):
             feed.listeners.append(self)
 
     async def complete(self) -> None:
-        """Wait until every region was read once."""
+        """Wait until every region has been read once."""
         await self._complete.wait()
 
     # --- answers --------------------------------------------------------------------------------------------------
@@ -66,7 +68,7 @@ class Directory(Listener):
         """Return a show; raises ``ShowNotFound``, or ``TheatreConflict`` when its theatre is refused."""
         show = self._shows.get(show_id)
         if show is None:
-            # A region that this node has not read yet may well have it.
+            # Its region may have it, and not have been read yet.
             region = region_of(show_id)
             if region in self._feeds and region not in self.read_regions:
                 raise RegionUnavailable(region=region)
@@ -91,10 +93,6 @@ class Directory(Listener):
             raise TheatreConflict(regions=sorted(declaring))
         return next(iter(declaring), None)
 
-    def in_conflict(self, theatre_id: str) -> bool:
-        """Tell whether more than one region declares a theatre."""
-        return len(self._declaring(theatre_id)) > 1
-
     def _declaring(self, theatre_id: str) -> set[str]:
         declaring = {region for region, known in self._theatres.items() if theatre_id in known}
         by_file = self._topology.theatre_region(theatre_id)
@@ -102,7 +100,7 @@ class Directory(Listener):
 
     # --- layouts --------------------------------------------------------------------------------------------------
     async def seat_ids(self, show: Show) -> SeatIds:
-        """Return the seats of a show; read once, kept among the last ``limits.LAYOUT_CACHE``."""
+        """Return the seats of a show; the last ``limits.LAYOUT_CACHE`` layouts are kept. Raises ``LayoutNotFound``."""
         task = self._layouts.get(show.layout)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._load(show.layout, show.region))
@@ -111,7 +109,7 @@ class Directory(Listener):
             if len(self._layouts) > limits.LAYOUT_CACHE:
                 self._layouts.popitem(last=False)
         self._layouts.move_to_end(show.layout)
-        # Many may wait for one load; one that gives up must not take it from the others.
+        # Several callers may wait for one load: when one of them is cancelled, the others still get it.
         return await asyncio.shield(task)
 
     def _forget_failed(self, layout_id: str, task: asyncio.Task[SeatIds]) -> None:
@@ -119,42 +117,45 @@ class Directory(Listener):
             del self._layouts[layout_id]
 
     async def layout_blob(self, layout_id: str) -> bytes | None:
-        """Return a layout as it is served (gzipped JSON) from any region that has it, None if none does."""
+        """Return a layout (gzipped JSON) from any region that has it; None if all were asked and none has it.
+
+        Raises ``RegionUnavailable`` if it was not found and a region could not be asked.
+        """
         if not layout_id.isalnum():
             return None
-        out_of_reach: RegionUnavailable | None = None
+        unreachable: RegionUnavailable | None = None
         for feed in self._feeds.values():
             try:
                 blob: bytes | None = await feed.command("GET", keys.layout(layout_id))
             except RegionUnavailable as error:
-                out_of_reach = error
+                unreachable = error
                 continue
             if blob is not None:
                 return blob
-        if out_of_reach is not None:
-            raise out_of_reach
+        if unreachable is not None:
+            raise unreachable
         return None
 
     async def _load(self, layout_id: str, region: str) -> SeatIds:
         blob: bytes | None = await self._feeds[region].command("GET", keys.layout(layout_id))
         if blob is None:
             raise LayoutNotFound()
-        # 60,000 seats take a good part of a second: not on the loop.
+        # In a thread: 60,000 seats take a large part of a second.
         return await asyncio.to_thread(_decode, layout_id, blob)
 
-    # --- what feeds say -------------------------------------------------------------------------------------------
+    # --- from the feeds -------------------------------------------------------------------------------------------
     def on_connected(self, feed: Feed) -> None:
         """Read the region's whole directory again."""
         self._read(feed, EVERYTHING)
 
     def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None:
-        """Read everything again now and then: what is said of declarations may be lost like anything else."""
+        """Read the whole directory again every ``READ_AGAIN_S``."""
         if time.monotonic() - self._read_at.get(feed.region, 0.0) > READ_AGAIN_S:
             self._read(feed, EVERYTHING)
 
-    def on_directory(self, feed: Feed, what: dict[str, Any]) -> None:
-        """Read again what was declared."""
-        show = what.get("show")
+    def on_directory(self, feed: Feed, declaration: dict[str, Any]) -> None:
+        """Read what was declared: one show, or (theatres, layouts) the whole directory."""
+        show = declaration.get("show")
         self._read(feed, show if isinstance(show, str) else EVERYTHING)
 
     def _read(self, feed: Feed, what: str) -> None:
@@ -164,7 +165,7 @@ class Directory(Listener):
             self._reading[feed.region] = asyncio.get_running_loop().create_task(self._read_wanted(feed))
 
     async def _read_wanted(self, feed: Feed) -> None:
-        # One read of a region at a time: an answer that a later one has overtaken would bring back what was.
+        # One read of a region at a time: of two at once, the older answer could arrive last and overwrite the newer.
         wanted = self._wanted[feed.region]
         while wanted:
             what = wanted.pop()
@@ -175,14 +176,14 @@ class Directory(Listener):
                 await asyncio.sleep(RETRY_S)
 
     async def _read_all(self, feed: Feed) -> None:
-        # No show that was declared is ever taken back: a master that lacks it has lost its memory, and will be put
-        # right. Until a keeper has done so, what this node does not know may well be there.
+        # Known shows stay: a show is never undeclared, so a master that lacks it has lost its data and will be
+        # reconciled. Until then, what it lacks proves nothing: neither theatres are removed nor is it counted as read.
         self._read_at[feed.region] = time.monotonic()
-        reconciled_only = await feed.command("EXISTS", keys.RECONCILED)
+        reconciled = await feed.command("EXISTS", keys.RECONCILED)
         theatres = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.THEATRES))]
         shows = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.SHOWS))]
-        if reconciled_only:
-            # A conflict is over when one of the two no longer declares the theatre.
+        if reconciled:
+            # A conflict ends when one of two regions no longer declares the theatre.
             self._theatres[feed.region].clear()
         for theatre in (_decoded(wire.decode_theatre, blob) for blob in theatres):
             if theatre is not None:
@@ -190,7 +191,7 @@ class Directory(Listener):
         for show in (self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows):
             if show is not None:
                 self._shows[show.id] = show
-        if reconciled_only:
+        if reconciled:
             self.read_regions.add(feed.region)
             if len(self.read_regions) == len(self._feeds):
                 self._complete.set()
@@ -203,12 +204,12 @@ class Directory(Listener):
 
     def _checked(self, show: Show | None, feed: Feed) -> Show | None:
         if show is not None and (region_of(show.id) != feed.region or show.region != feed.region):
-            log.warning("directory: %s declares %s, which is not its own; ignored", feed.region, show.id)
+            log.warning("directory: %s declares %s, which belongs to another region; ignored", feed.region, show.id)
             return None
         return show
 
     async def close(self) -> None:
-        """End reads that are under way."""
+        """Cancel reads that are under way."""
         tasks = [*self._reading.values(), *self._layouts.values()]
         for task in tasks:
             task.cancel()
@@ -227,7 +228,7 @@ def _decode(layout_id: str, blob: bytes) -> SeatIds:
     try:
         layout = wire.decode_layout(blob)
         if layout.id != layout_id:
-            raise ValueError(f"it is {layout.id}")
+            raise ValueError(f"its id is {layout.id}")
     except (msgspec.MsgspecError, ValueError, OSError, EOFError, zlib.error) as error:
         log.error("directory: layout %s can't be used: %s", layout_id, error)
         raise LayoutNotFound() from None

@@ -1,9 +1,12 @@
-"""A node's feed of one region: one subscription and one reading connection, both to the *same* replica.
+"""A node's feed of one region: a subscription and reads, both of the *same* server, which is chosen here.
 
-What a function on the master writes and publishes reaches a replica's subscribers in that order. So whoever
-subscribes, waits for the confirmation, and then reads from this feed has missed nothing in between. Whenever something
-may have been missed (the feed moved to another server, or the region was silent for a while: a replica that had to copy
-its master anew drops what was published meanwhile), listeners are told to read everything again.
+What a function on the master writes and publishes reaches a replica's subscribers in that order. So a reader that
+subscribes, waits for the confirmation, and then reads through the same feed misses nothing in between. Whenever
+messages may have been lost (the feed has moved to another server, or there was a silence: a replica that copies its
+master anew drops what is published meanwhile), listeners get ``on_connected`` and read everything again.
+
+Servers are tried in order: the replicas near the node, the other replicas, the master. While the master can be reached,
+only servers that follow it are read. While it can't, any replica is read, and the maps count as stale.
 """
 
 from __future__ import annotations
@@ -12,168 +15,120 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
-import orjson
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, limits, wire
-from realtime.clock import now_ms
+from realtime import connect, limits
 from realtime.errors import RegionUnavailable
-from realtime.feeds.replica import PROBE_S, Map, Replica, ReplicationStatus, authority, replication_status_of
+from realtime.feeds.listener import Dispatcher, Listener
+from realtime.feeds.liveness import Liveness
+from realtime.feeds.replica import PROBE_S, Map, Replica, ReplicationStatus, master_status, replication_status_of
+from realtime.feeds.subscription import LeaveServer, Subscription, bounded
 from realtime.topology import Plain, Region
-from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 PREFER_EVERY_S = 5.0
-"""How often a feed that had to move asks whether the replica nearest to it is back."""
-MOVE_PAUSE_S = 0.1
-MISSED_BEATS = 2
-"""After this many heartbeats' time without one, what was published meanwhile may be lost."""
-_FIXED = (keys.NOTICES, keys.DIRECTORY, keys.HEARTBEAT)
-
-
-class Listener:
-    """Who wants to know of something overrides its method; all are called on the loop and must not block."""
-
-    def on_connected(self, feed: Feed) -> None:
-        """The feed (re)connected, or may have missed something: what was read before may be out of date."""
-
-    def on_change(self, feed: Feed, show: str, change: ChangeMessage) -> None:
-        """A show that somebody subscribed to has changed."""
-
-    def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None:
-        """A keeper of the region is alive and published digests."""
-
-    def on_directory(self, feed: Feed, what: dict[str, Any]) -> None:
-        """A declaration has changed."""
-
-    def on_notice(self, feed: Feed, notice: dict[str, Any]) -> None:
-        """Something happened to a hold or booking."""
-
-    def on_state(self, feed: Feed) -> None:
-        """``feed.live`` has changed."""
-
-
-class _MoveOn(Exception):
-    """This server is no good (any more); try the next."""
+"""How often a feed that is not on its nearest server checks whether a nearer one can be used again."""
+RETRY_PAUSE_S = 0.1
+"""Pause before the servers are tried again."""
 
 
 class Feed:
-    """The feed of one region, read near the region ``near``. ``start`` it, ``close`` it.
+    """The feed of one region, for a node near the region ``near``. ``start`` it, then ``close`` it.
 
-    ``live``: the region is in reach; else maps are as of ``stale_since`` (ms since the epoch). ``lag_ms``: by how much
-    the last heartbeat's own time lay behind this node's clock when it came, so it is as good as the clocks agree.
-    ``moves``: how often the feed left a server for another.
+    ``lag_ms`` is the age of the last heartbeat on arrival (None before the first); as the sender's clock is another, it
+    is only as exact as the clocks agree. ``moves`` counts how often the feed has left a server.
     """
 
     def __init__(self, region: Region, near: str, password: str = "") -> None:
-        """``password`` is for URLs that name none."""
+        """``password`` is for URLs that contain none. Add to ``listeners`` before ``start``."""
         self.region = region.name
-        self.live = False
-        self.stale_since = now_ms()
         self.lag_ms: float | None = None
         self.moves = 0
         self.listeners: list[Listener] = []
+        self._dispatcher = Dispatcher(self, self.listeners)
+        self._liveness = Liveness(self._dispatcher.state)
+        self._subscription = Subscription(region.name, self._dispatcher.message)
         others = [url for name, urls in region.replicas.items() if name != near for url in urls]
         self._replicas: list[Plain] = [*region.replicas.get(near, ()), *others]
         self._master = region.master
         self._password = password
-        self._wanted: set[str] = set()
-        self._confirmed: dict[str, asyncio.Event] = {}
-        self._pubsub: PubSub | None = None
         self._replica: Replica | None = None
-        self._heard = 0.0
-        self._good_ms = self.stale_since
-        self._pong = asyncio.Event()
-        self._changing = asyncio.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
-    # --- life -----------------------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Connect in the background and stay connected."""
-        self._tasks = [asyncio.get_running_loop().create_task(self._run(), name=f"feed of {self.region}")]
+        """Connect in the background and stay connected until ``close``."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"feed of {self.region}")
 
     async def close(self) -> None:
-        """Leave."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Disconnect."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     @property
     def connected(self) -> bool:
         """Whether there is a server to read from."""
         return self._replica is not None
 
+    @property
+    def live(self) -> bool:
+        """Whether the region's master is reachable; if not, its maps are as of ``stale_since``."""
+        return self._liveness.live
+
+    @property
+    def stale_since(self) -> int:
+        """While not ``live``: when the maps were last known to be current (ms since the epoch). Else 0."""
+        return self._liveness.stale_since
+
     # --- reading --------------------------------------------------------------------------------------------------
     async def subscribe(self, show: str) -> None:
         """Subscribe to a show's changes; returns once the server has confirmed. Raises ``RegionUnavailable``."""
-        channel = keys.changes(show)
-        self._wanted.add(channel)
-        confirmed = self._confirmed.setdefault(channel, asyncio.Event())
-        async with self._changing:
-            if self._pubsub is None:
-                raise RegionUnavailable(region=self.region)
-            if not confirmed.is_set():
-                await self._bounded(self._pubsub.subscribe(channel))
-        await self._bounded(confirmed.wait())
+        await self._subscription.subscribe(show)
 
     async def unsubscribe(self, show: str) -> None:
-        """Stop listening to a show's changes."""
-        channel = keys.changes(show)
-        self._wanted.discard(channel)
-        self._confirmed.pop(channel, None)
-        async with self._changing:
-            # Somebody may have asked for it again meanwhile.
-            if self._pubsub is not None and channel not in self._wanted:
-                with contextlib.suppress(RegionUnavailable):
-                    await self._bounded(self._pubsub.unsubscribe(channel))
+        """Unsubscribe from a show's changes."""
+        await self._subscription.unsubscribe(show)
 
     async def read_map(self, show: str) -> Map | None:
-        """Return epoch, version, sales and the statuses (bytes 0-3) of one moment; None if the show has no state."""
-        return await self._bounded(self._reading().read_map(show))
+        """Return the map of a show; None if the server has none of it. Raises ``RegionUnavailable``."""
+        return await bounded(self.region, self._server().read_map(show))
 
     async def command(self, *args: str | int) -> Any:
-        """Read something from the feed's server. Raises ``RegionUnavailable``."""
-        return await self._bounded(self._reading().command(*args))
+        """Send a command that reads to the feed's server; return its raw reply. Raises ``RegionUnavailable``."""
+        return await bounded(self.region, self._server().command(*args))
 
-    def _reading(self) -> Replica:
+    def _server(self) -> Replica:
         if self._replica is None:
             raise RegionUnavailable(region=self.region)
         return self._replica
 
-    async def _bounded(self, work: Awaitable[T]) -> T:
-        try:
-            return await asyncio.wait_for(work, limits.RELAY_TIMEOUT_S)
-        except (RedisError, OSError, TimeoutError):
-            raise RegionUnavailable(region=self.region) from None
-
-    # --- staying connected ----------------------------------------------------------------------------------------
+    # --- choosing a server ----------------------------------------------------------------------------------------
     async def _run(self) -> None:
         while True:
             try:
-                if not await self._serve_best():
-                    self._set_live(False)
+                if not await self._use_best():
+                    self._liveness.set_live(False)
             except Exception:
-                # Whatever it was: a node without this feed would show nothing of the region until it is restarted.
+                # A node whose feed has ended would show nothing of the region until it is restarted.
                 log.exception("feed of %s: failed", self.region)
-            await asyncio.sleep(MOVE_PAUSE_S)
+            await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def _serve_best(self) -> bool:
-        """Listen to the best server that can serve, until it no longer can; False when none can."""
-        for place, server in enumerate(await self._candidates()):
-            served = False
+    async def _use_best(self) -> bool:
+        """Use the first server that can be used, until it no longer can; False when there is none."""
+        for rank, server in enumerate(await self._candidates()):
+            used = False
             try:
-                await self._serve(server, place)
-            except (RedisError, OSError, TimeoutError, _MoveOn) as error:
+                await self._use(server, rank)
+            except (RedisError, OSError, TimeoutError, LeaveServer) as error:
                 log.info("feed of %s: leaving %s: %s", self.region, _address(server), error)
-                served = self.connected
+                used = self.connected
             finally:
-                self._disconnect()
-            if served:
+                self._replica = None
+                self._subscription.reset()
+            if used:
                 self.moves += 1
                 return True
         return False
@@ -183,178 +138,107 @@ class Feed:
             return [*self._replicas, await connect.locate(self._master, self._password, timeout_s=PROBE_S)]
         return self._replicas
 
-    async def _serve(self, server: Plain, place: int) -> None:
+    async def _use(self, server: Plain, rank: int) -> None:
+        """Read from a server until it must be left; raises why."""
         replica = Replica(server, self._password)
         pubsub = replica.pubsub()
         try:
-            here, live = await self._may_serve(replica)
-            await self._subscribe_all(pubsub)
-            self._replica, self._pubsub = replica, pubsub
-            self._heard = time.monotonic()
+            status, live = await self._check_usable(replica)
+            await self._subscription.subscribe_all(pubsub)
+            self._replica = replica
+            self._subscription.use(pubsub)
+            self._liveness.restart_silence()
             log.info("feed of %s: on %s", self.region, _address(server))
-            self._set_live(live)
-            self._read_again()
-            await self._listen(replica, pubsub, here, place)
+            self._liveness.set_live(live)
+            self._dispatcher.connected()
+            await self._stay(replica, pubsub, status, rank)
         finally:
             with contextlib.suppress(RedisError, OSError):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
             await replica.close()
 
-    async def _may_serve(self, replica: Replica) -> tuple[ReplicationStatus, bool]:
-        """Return where a server stands and whether the region is live; raises if it is not to be read from."""
-        here = await replica.replication_status()
-        master = await authority(self._master, self._password)
-        if master is None and here.master:
-            raise _MoveOn("it says it is a master, and the master does not answer")
-        if master is not None and not here.follows(master):
-            raise _MoveOn("it does not follow the master")
-        return here, master is not None
+    async def _check_usable(self, replica: Replica) -> tuple[ReplicationStatus, bool]:
+        """Return a server's status, and whether the region is live; raises if the server must not be read."""
+        status = await replica.replication_status()
+        master = await self._master_status()
+        if master is None and status.master:
+            raise LeaveServer("it says it is a master, and the region's master does not answer")
+        if master is not None and not status.follows(master):
+            raise LeaveServer("it does not follow the master")
+        return status, master is not None
 
-    async def _subscribe_all(self, pubsub: PubSub) -> None:
-        missing = {*_FIXED, *self._wanted}
-        for channel in self._wanted:
-            self._confirmed.setdefault(channel, asyncio.Event())
-        await pubsub.subscribe(*missing)
-        while missing:
-            message: dict[str, Any] | None = await pubsub.get_message(timeout=PROBE_S)
-            if message is None:
-                raise _MoveOn("it does not answer")
-            self._take(message)
-            if message["type"] == "subscribe":
-                missing.discard(message["channel"].decode())
+    async def _master_status(self) -> ReplicationStatus | None:
+        return await master_status(self._master, self._password)
 
-    def _disconnect(self) -> None:
-        self._replica = self._pubsub = None
-        for confirmed in self._confirmed.values():
-            confirmed.clear()
-
-    async def _listen(self, replica: Replica, pubsub: PubSub, here: ReplicationStatus, place: int) -> None:
-        watch = asyncio.get_running_loop().create_task(self._watch(replica, pubsub, here, place))
-        listen = asyncio.get_running_loop().create_task(self._hear(pubsub))
+    # --- staying with it ------------------------------------------------------------------------------------------
+    async def _stay(self, replica: Replica, pubsub: PubSub, status: ReplicationStatus, rank: int) -> None:
+        loop = asyncio.get_running_loop()
+        watching = loop.create_task(self._watch(replica, pubsub, status, rank))
+        receiving = loop.create_task(self._subscription.receive(pubsub))
         try:
-            done, _ = await asyncio.wait((watch, listen), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((watching, receiving), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in (watch, listen):
+            for task in (watching, receiving):
                 task.cancel()
-            await asyncio.gather(watch, listen, return_exceptions=True)
+            await asyncio.gather(watching, receiving, return_exceptions=True)
 
-    async def _hear(self, pubsub: PubSub) -> None:
-        while True:
-            message = await pubsub.get_message(timeout=60.0)
-            if message is None:
-                continue
-            self._take(message)
-            if message["type"] == "subscribe" and message["channel"].decode() in _FIXED:
-                raise _MoveOn("the subscription was lost for a moment and made anew")
-
-    def _take(self, message: dict[str, Any]) -> None:
-        if message["type"] == "pong":
-            self._pong.set()
-            return
-        channel = message["channel"].decode()
-        if message["type"] == "subscribe":
-            if channel in self._confirmed:
-                self._confirmed[channel].set()
-        elif message["type"] == "message":
-            try:
-                self._deliver(channel, message["data"])
-            except Exception as error:
-                # No message, whatever is in it, may end the feed.
-                log.warning("feed of %s: skipped a message on %s: %r", self.region, channel, error)
-
-    def _deliver(self, channel: str, data: bytes) -> None:
-        if channel not in _FIXED:
-            change = wire.decode_change(data)
-            for listener in self.listeners:
-                listener.on_change(self, keys.changes_show(channel), change)
-            return
-        told = orjson.loads(data)
-        if not isinstance(told, dict):
-            raise TypeError("not an object")
-        if channel == keys.HEARTBEAT:
-            self._beat(told)
-        for listener in self.listeners:
-            if channel == keys.HEARTBEAT:
-                listener.on_heartbeat(self, told)
-            elif channel == keys.DIRECTORY:
-                listener.on_directory(self, told)
-            else:
-                listener.on_notice(self, told)
-
-    def _beat(self, heartbeat: dict[str, Any]) -> None:
-        self.lag_ms = max(0.0, time.time() * 1000 - heartbeat["time"])
-        silent_ms = (time.monotonic() - self._heard) * 1000
-        self._heard = time.monotonic()
-        self._set_live(True)
-        if silent_ms > MISSED_BEATS * limits.HEARTBEAT_MS and self.connected:
-            self._read_again()
-
-    def _read_again(self) -> None:
-        for listener in self.listeners:
-            listener.on_connected(self)
-
-    # --- is it still there? ---------------------------------------------------------------------------------------
-    async def _watch(self, replica: Replica, pubsub: PubSub, known: ReplicationStatus, place: int) -> None:
-        """Look every second whether all is well; return never, raise to move to another server."""
+    async def _watch(self, replica: Replica, pubsub: PubSub, status: ReplicationStatus, rank: int) -> None:
+        """Check the server every heartbeat interval; never returns, raises when the server must be left."""
         preferred_at = time.monotonic() + PREFER_EVERY_S
         while True:
             await asyncio.sleep(limits.HEARTBEAT_MS / 1000)
-            if place > 0 and time.monotonic() > preferred_at:
+            if rank > 0 and time.monotonic() > preferred_at:
                 preferred_at = time.monotonic() + PREFER_EVERY_S
-                if await self._nearer(place):
-                    raise _MoveOn("a nearer replica is back")
-            known = await self._look(replica, known)
-            if time.monotonic() - self._heard > limits.SILENCE_MS / 1000:
-                await self._ask_around(replica, pubsub)
+                if await self._nearer_usable(rank):
+                    raise LeaveServer("a nearer server can be used again")
+            status = await self._check_status(replica, status)
+            if self._liveness.silence_s() > limits.SILENCE_MS / 1000:
+                await self._explain_silence(replica, pubsub)
 
-    async def _look(self, replica: Replica, known: ReplicationStatus) -> ReplicationStatus:
-        """Return where the server stands now; if it has copied a master anew, everything is read again."""
+    async def _check_status(self, replica: Replica, known: ReplicationStatus) -> ReplicationStatus:
+        """Return the server's status. If it changed, the server may have copied a master anew: all is read again."""
         try:
-            here = await replica.replication_status()
+            status = await replica.replication_status()
         except (RedisError, OSError):
-            return known  # too busy, or gone: then there will be silence
-        if here != known and here.linked:
-            master = await authority(self._master, self._password)
-            if master is not None and not here.follows(master):
-                raise _MoveOn("it follows another master")
-            self._read_again()
-        return here
+            return known  # busy, or gone; if gone, silence follows
+        if status != known and status.linked:
+            master = await self._master_status()
+            if master is not None and not status.follows(master):
+                raise LeaveServer("it follows another master")
+            self._dispatcher.connected()
+        return status
 
-    async def _ask_around(self, replica: Replica, pubsub: PubSub) -> None:
-        """Find out whose silence it is: the keepers', the master's, or only this server's (then raise)."""
-        self._pong.clear()
-        await pubsub.ping()
-        here = await replica.replication_status()
-        await asyncio.wait_for(self._pong.wait(), PROBE_S)
-        master = await authority(self._master, self._password)
+    async def _explain_silence(self, replica: Replica, pubsub: PubSub) -> None:
+        """Find out who is silent: the keepers only, the master, or this server alone (then raises)."""
+        await self._subscription.ping(pubsub)
+        status = await replica.replication_status()
+        master = await self._master_status()
         if master is None:
-            self._set_live(False)
-        elif not here.follows(master):
-            raise _MoveOn("it lost its master, and the master is there")
-        elif self.live:
-            self._good_ms = now_ms()  # only the keepers are silent
+            self._liveness.set_live(False)
+        elif not status.follows(master):
+            raise LeaveServer("it has lost its master, which is still there")
         else:
-            self._set_live(True)
-            self._read_again()
+            was_live = self.live
+            self._liveness.set_live(True)  # only the keepers are silent
+            if not was_live:
+                self._dispatcher.connected()
 
-    async def _nearer(self, place: int) -> bool:
-        """Tell whether a server before ``place`` can serve."""
-        master = await authority(self._master, self._password)
+    async def _nearer_usable(self, rank: int) -> bool:
+        """Tell whether a server before ``rank`` follows the master."""
+        master = await self._master_status()
         if master is None:
             return False
-        found = [await replication_status_of(server, self._password) for server in self._replicas[:place]]
-        return any(here is not None and here.follows(master) for here in found)
+        found = [await replication_status_of(server, self._password) for server in self._replicas[:rank]]
+        return any(status is not None and status.follows(master) for status in found)
 
-    def _set_live(self, live: bool) -> None:
-        if live:
-            self._good_ms = now_ms()
-        if live != self.live:
-            self.live = live
-            self.stale_since = 0 if live else self._good_ms
-            for listener in self.listeners:
-                listener.on_state(self)
+    # --- heartbeats -----------------------------------------------------------------------------------------------
+    def heartbeat_arrived(self, heartbeat: dict[str, Any]) -> None:
+        """Take the time of a heartbeat; ``Dispatcher`` calls this before the listeners get it."""
+        self.lag_ms = max(0.0, time.time() * 1000 - heartbeat["time"])
+        if self._liveness.heartbeat() and self.connected:
+            self._dispatcher.connected()
 
 
 def _address(server: Plain) -> str:

@@ -1,7 +1,7 @@
-"""One server, as a feed reads from it: the maps, and where the server stands.
+"""One server that a feed reads from, and whose copy its data is.
 
-Replicas of one master, and replicas of those, carry its replication id. So a server that says another one (a replica
-that somebody made a master, or that was started by itself) is told from one that can be read from.
+All replicas of one master, and replicas of those, report its replication id. A server that reports another one (a
+replica that was promoted by hand, or that was started alone) has other data and must not be read.
 """
 
 from __future__ import annotations
@@ -18,34 +18,35 @@ from realtime import connect, keys, limits, wire
 from realtime.topology import Plain, Sentinels
 
 PROBE_S = 1.0
-"""How long a server may take to say that it is there."""
+"""How long a server may take to answer a question about itself."""
 READERS = 8
-"""Reads of one server under way at a time; more wait for their turn."""
+"""Reads of one server under way at a time; others wait."""
 
 Map = tuple[str, int, str, bytearray]
-"""Epoch, version, sales and the statuses (bytes 0-3) of one moment."""
+"""Epoch, version, sales state and seat statuses (bytes 0-3) of a show, all of one moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicationStatus:
-    """What a server says of itself."""
+    """What a server reports about its replication."""
 
     replid: str
     master: bool
     linked: bool
+    """Whether it is connected to its master; true for a master."""
 
-    def follows(self, authority: ReplicationStatus) -> bool:
-        """Tell whether this server has the authority's data and the link to it, or is the authority."""
-        return self.linked and self.replid == authority.replid
+    def follows(self, master: ReplicationStatus) -> bool:
+        """Tell whether this server has the data of that master and is connected to it, or is that master."""
+        return self.linked and self.replid == master.replid
 
 
 class Replica:
-    """A server that is read from (the master itself, where no replica can). Everything raises redis-py's errors."""
+    """A server that is read: a replica, or the master where no replica is usable. Methods raise redis-py's errors."""
 
     def __init__(self, server: Plain, password: str) -> None:
         """Does not connect yet."""
         self._redis = connect.client(server, password, timeout_s=limits.RELAY_TIMEOUT_S, connections=READERS + 1)
-        self._turns = asyncio.Semaphore(READERS)
+        self._readers = asyncio.Semaphore(READERS)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -56,12 +57,12 @@ class Replica:
         return self._redis.pubsub()
 
     async def replication_status(self) -> ReplicationStatus:
-        """Return where the server stands."""
+        """Return what the server reports about its replication."""
         return await _replication_status(self._redis)
 
     async def read_map(self, show: str) -> Map | None:
-        """Return the map of a show; None if it has no state here."""
-        async with self._turns:
+        """Return the map of a show; None if the server has no seats of it."""
+        async with self._readers:
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.hmget(keys.meta(show), ["epoch", "version", "sales"])
             pipeline.get(keys.seats(show))
@@ -72,8 +73,8 @@ class Replica:
         return epoch.decode(), int(version), sales.decode(), wire.statuses_from_master(seats)
 
     async def command(self, *args: str | int) -> Any:
-        """Read anything."""
-        async with self._turns:
+        """Send a command that reads; return its raw reply."""
+        async with self._readers:
             return await self._redis.execute_command(*args)  # type: ignore[no-untyped-call]
 
 
@@ -84,7 +85,7 @@ async def _replication_status(redis: Redis) -> ReplicationStatus:
 
 
 async def replication_status_of(server: Plain, password: str) -> ReplicationStatus | None:
-    """Return where a server stands, over a connection of its own; None if it does not answer in time."""
+    """Ask a server over a connection of its own; None if it does not answer within ``PROBE_S``."""
     try:
         async with connect.to_server(server, password, timeout_s=PROBE_S) as redis:
             return await _replication_status(redis)
@@ -92,11 +93,11 @@ async def replication_status_of(server: Plain, password: str) -> ReplicationStat
         return None
 
 
-async def authority(master: Plain | Sentinels, password: str) -> ReplicationStatus | None:
-    """Return where a region's master stands, wherever it is now; None if there is none that answers in time."""
+async def master_status(master: Plain | Sentinels, password: str) -> ReplicationStatus | None:
+    """Ask a region's current master; None if it can't be found, does not answer in time, or is no master."""
     try:
-        async with connect.to_master(master, password, timeout_s=PROBE_S) as redis:
-            found = await _replication_status(redis)
+        where = await connect.locate(master, password, timeout_s=PROBE_S)
     except (RedisError, OSError):
         return None
-    return found if found.master else None
+    found = await replication_status_of(where, password)
+    return found if found is not None and found.master else None

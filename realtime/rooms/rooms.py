@@ -14,7 +14,8 @@ from typing import Any
 from realtime import limits, wire
 from realtime.clock import now_ms
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
-from realtime.feeds.feed import Feed, Listener
+from realtime.feeds.feed import Feed
+from realtime.feeds.listener import Listener
 from realtime.model import SalesState, Show
 from realtime.rooms.room import Room
 from realtime.transport.fanout import Fanout

@@ -18,7 +18,8 @@ from aiohttp import web
 
 from realtime import limits
 from realtime.feeds.directory import Directory
-from realtime.feeds.feed import Feed, Listener
+from realtime.feeds.feed import Feed
+from realtime.feeds.listener import Listener
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.rooms.rooms import Rooms

@@ -13,7 +13,8 @@ from redis import Redis
 from realtime import keys, wire
 from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
-from realtime.feeds.feed import Feed, Listener
+from realtime.feeds.feed import Feed
+from realtime.feeds.listener import Listener
 from realtime.topology import Plain, Region
 from tests.cluster import until
 from tests.read_path import SHOW, Node, Servers, hold_id, known, settled, viewer
@@ -202,7 +203,7 @@ async def test_after_a_silence_everything_is_read_again(node: Node, shared_serve
 
     await until(connected)
     before = noted.connected
-    feed._heard -= 10
+    feed._liveness._heard -= 10
 
     async def again() -> bool:
         return noted.connected > before
