@@ -134,6 +134,7 @@ class Client:
         if sio is not self._sio:
             return
         self._sio = None
+        self._history.add("disconnected", c=self.name)
         self._turn += 1 if len(self._nodes) == 1 else self._rng.randrange(1, len(self._nodes))
         self.disconnected.set()
         for answered in self._waiting:

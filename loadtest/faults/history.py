@@ -5,6 +5,7 @@ Times are ms since the epoch. ``k`` is the kind of a record, ``c`` the client, `
 | k | further fields |
 | --- | --- |
 | ``connected`` | ``node``, ``owner`` |
+| ``disconnected`` | the connection was lost or closed |
 | ``request`` | ``n``, ``e`` (event), ``p`` (payload) |
 | ``answer`` | ``n``, ``e``, ``a``: the answer |
 | ``no_answer`` | ``n``, ``e``: no answer arrived; the request may have been carried out or not |

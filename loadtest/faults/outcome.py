@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loadtest.faults.judge.verdict import Verdict
 from loadtest.faults.schedule import Fault, Kind
-from loadtest.faults.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import Any
 import aiohttp
 import click
 
-from loadtest.faults import checker, final_state, rogue_keeper, shows
+from loadtest.faults import final_state, rogue_keeper, shows
 from loadtest.faults.context import RunContext
 from loadtest.faults.final_state import FinalState
 from loadtest.faults.history import History, read
+from loadtest.faults.judge import checker
 from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.participants import SETTLE_S, Participants
 from loadtest.faults.probe import GIVE_UP_S

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from loadtest.faults.payments import (
+from loadtest.faults.judge.payments import (
     BankPayment,
     BankRefund,
     BookingRow,
@@ -15,7 +15,7 @@ from loadtest.faults.payments import (
     RefundRow,
     check_payments,
 )
-from loadtest.faults.verdict import Verdict
+from loadtest.faults.judge.verdict import Verdict
 
 BOOKED = BankPayment("p-booked", "west-s.h1", 90_000)
 REFUNDED = BankPayment("p-refunded", "west-s.h2", 45_000)

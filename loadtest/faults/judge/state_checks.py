@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 
 from loadtest.faults.final_state import FinalState, ShowState
-from loadtest.faults.promises import LedgerRow
-from loadtest.faults.verdict import Verdict
+from loadtest.faults.judge.promises import LedgerRow
+from loadtest.faults.judge.verdict import Verdict
 
 
 def check_final_state(final: FinalState, confirmed: Set[str], verdict: Verdict) -> dict[str, LedgerRow]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from loadtest.faults.verdict import Verdict
+from loadtest.faults.judge.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loadtest.faults.verdict import Verdict
+from loadtest.faults.judge.verdict import Verdict
 
 LedgerRow = tuple[str, frozenset[str]]
 """Owner and seats of a booking."""
@@ -39,8 +39,8 @@ class Promise:
         verdict.check("a booking does not change", same, f"{self.hold}: {self.booked} became {seats}")
         self.booked = seats
 
-    def check(self, row: LedgerRow | None, lost_data: bool, verdict: Verdict) -> None:
-        """Compare with the ledger's row of this hold. ``lost_data``: the master may have lost pending confirms."""
+    def check(self, row: LedgerRow | None, verdict: Verdict) -> None:
+        """Compare with the ledger's row of this hold."""
         if self.booked is not None:
             text = f"{self.hold}: {self.client} was told {sorted(self.booked)}; the ledger has {row}"
             verdict.check("every acknowledged booking is in the ledger", row == (self.owner, self.booked), text)
@@ -54,12 +54,6 @@ class Promise:
             text = f"{self.hold}: {self.client} was told {self.failed}; the ledger has {row}"
             verdict.check("no failed hold is booked", row is None, text)
         if self.pending:
-            self._check_pending(lost_data, verdict)
-
-    def _check_pending(self, lost_data: bool, verdict: Verdict) -> None:
-        done = self.booked is not None or bool(self.failed)
-        text = f"{self.hold}: {self.client} was told pending, and nothing after it"
-        verdict.check("every pending booking settles", done, text)
-        lost = self.failed not in ("", "booking_rejected")
-        text = f"{self.hold}: {self.client} was told pending, then {self.failed}, and no master had lost data"
-        verdict.check("no pending booking is lost", not lost or lost_data, text)
+            done = self.booked is not None or bool(self.failed)
+            text = f"{self.hold}: {self.client} was told pending, and nothing after it"
+            verdict.check("every pending booking settles", done, text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from loadtest.faults.verdict import Verdict
+from loadtest.faults.judge.verdict import Verdict
 from realtime.model import region_of, show_of
 
 RULE = "no seat is held by two at a time"
@@ -36,11 +36,7 @@ class SeatHolders:
         """A region's master may have lost holds at ``at`` (ms)."""
         self._data_lost_at[region] = at
 
-    def has_lost_data(self, region: str) -> bool:
-        """Whether a region's master may have lost data during the run."""
-        return region in self._data_lost_at
-
-    def add_hold(self, hold: dict[str, Any], requested_at: int, answered_at: int) -> None:
+    def add_hold(self, hold: dict[str, Any], requested_at: float, answered_at: int) -> None:
         """A hold was acknowledged (or extended): nobody else may have certainly held its seats meanwhile."""
         lost_at = self._data_lost_at.get(region_of(hold["id"]), float("-inf"))
         for seat in hold["seats"]:

@@ -1,10 +1,10 @@
-"""Checks everything that clients were told, against itself and against the final state. No clocks, no sockets.
+"""Checks everything that clients were answered, against itself and against the final state. No clocks, no sockets.
 
 Two limits of what can be concluded:
 
 - a request without an answer, or with a ``retryable`` one, may have been carried out or not;
-- after a fault with ``loses_data``, a master may have lost holds and confirms that it had answered ``pending``, but
-  nothing that was answered ``booked``.
+- while a fault with ``loses_data`` lasts (``losses``), a master may lose holds and confirms that it had answered
+  ``pending``, but nothing that was answered ``booked``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from typing import Any
 
 from loadtest.faults.final_state import FinalState
 from loadtest.faults.history import Record
-from loadtest.faults.holders import SeatHolders
-from loadtest.faults.promises import Promise
-from loadtest.faults.state_checks import check_final_state
-from loadtest.faults.verdict import Verdict
+from loadtest.faults.judge.deadlines import check_hold
+from loadtest.faults.judge.freshness import Freshness
+from loadtest.faults.judge.holders import SeatHolders
+from loadtest.faults.judge.holds import Attempt, HoldBook
+from loadtest.faults.judge.losses import Losses
+from loadtest.faults.judge.promises import Promise
+from loadtest.faults.judge.seats import check_seats, seat_histories
+from loadtest.faults.judge.state_checks import check_final_state
+from loadtest.faults.judge.verdict import Verdict
 from loadtest.maps import SeatMap
-from realtime.model import region_of
 
 
 def check(history: Iterable[Record], final: FinalState) -> Verdict:
@@ -36,28 +40,36 @@ class _Checker:
         self._verdict = Verdict()
         self._holders = SeatHolders(self._verdict)
         self._owners: dict[str, str] = {}
-        self._open_requests: dict[tuple[str, int], tuple[int, dict[str, Any]]] = {}
+        self._open_requests: dict[tuple[str, int], Attempt] = {}
         self._promises: dict[str, Promise] = {}
         self._holds_by_request: dict[tuple[str, str], str] = {}
         self._maps: dict[tuple[str, str], SeatMap] = {}
+        self._book = HoldBook()
+        self._faults: list[Record] = []
+        self._fresh = Freshness(self._verdict)
+        self._ended_at = 0
 
     def add(self, record: Record) -> None:
         """Read one record of the history."""
         kind = record["k"]
+        self._ended_at = record["t"]
         if kind == "fault":
+            self._faults.append(record)
             if record["loses_data"]:
                 self._holders.add_data_loss(record["region"], record["t"])
         elif kind == "connected":
             self._owners[record["c"]] = record["owner"]
+            self._fresh.on_connection(record["c"], record["t"])
+        elif kind == "disconnected":
+            self._fresh.on_connection(record["c"], record["t"])
         elif kind == "request":
-            self._open_requests[record["c"], record["n"]] = record["t"], record["p"]
             self._on_request(record)
         elif kind == "no_answer":
             self._open_requests.pop((record["c"], record["n"]), None)
         elif kind == "answer":
-            request = self._open_requests.pop((record["c"], record["n"]), None)
-            if request is not None:
-                self._on_answer(record, *request)
+            attempt = self._open_requests.pop((record["c"], record["n"]), None)
+            if attempt is not None:
+                self._on_answer(record, attempt)
         elif kind == "event":
             self._on_event(record)
 
@@ -68,28 +80,35 @@ class _Checker:
     # --- requests and answers -------------------------------------------------------------------------------------
     def _on_request(self, record: Record) -> None:
         event, payload = record["e"], record["p"]
+        attempt = Attempt(record["c"], event, payload, record["t"])
+        self._open_requests[record["c"], record["n"]] = attempt
+        self._book.ask(attempt)
         if event == "seats:confirm":
             self._promise(record, payload["hold"]).confirm_requested = True
             self._end_hold(payload["hold"], None, record["t"])
         elif event == "seats:release":
             self._end_hold(payload["hold"], payload.get("seats"), record["t"])
 
-    def _on_answer(self, record: Record, requested_at: int, payload: dict[str, Any]) -> None:
-        event, answer = record["e"], record["a"]
+    def _on_answer(self, record: Record, attempt: Attempt) -> None:
+        event, payload, answer = record["e"], attempt.payload, record["a"]
+        attempt.end, attempt.answer = record["t"], answer
+        if event in ("seats:hold", "seats:extend", "seats:release", "seats:confirm"):
+            self._book.answer(attempt)
         if event == "seats:confirm":
             self._on_confirm(record, payload["hold"], answer)
         elif not answer["ok"]:
             return
         elif event == "show:watch":
             self._map(record["c"], answer["show"]).apply_watch(answer)
+            self._fresh.on_watch(record["c"], answer, record["t"])
         elif event == "seats:hold":
-            self._on_hold(record, requested_at, payload, answer["hold"])
+            self._on_hold(record, attempt.start, payload, answer["hold"])
         elif event == "seats:extend":
-            self._holders.add_hold(answer["hold"], requested_at, record["t"])
+            self._holders.add_hold(answer["hold"], attempt.start, record["t"])
         elif event == "seats:release":
             self._promise(record, payload["hold"]).add_release(payload, answer)
 
-    def _on_hold(self, record: Record, requested_at: int, payload: dict[str, Any], hold: dict[str, Any]) -> None:
+    def _on_hold(self, record: Record, requested_at: float, payload: dict[str, Any], hold: dict[str, Any]) -> None:
         known = self._holds_by_request.setdefault((record["c"], payload["request_id"]), hold["id"])
         text = f"{payload['request_id']} made {known} and {hold['id']}"
         self._verdict.check("the same request makes the same hold", known == hold["id"], text)
@@ -97,6 +116,7 @@ class _Checker:
         if not promise.seats:
             promise.seats = frozenset(payload["seats"])
             self._holders.add_hold(hold, requested_at, record["t"])
+            self._fresh.on_hold(hold["show"], requested_at, record["t"])
 
     def _on_confirm(self, record: Record, hold: str, answer: dict[str, Any]) -> None:
         promise = self._promise(record, hold)
@@ -118,11 +138,16 @@ class _Checker:
         payload = record["p"]
         if record["e"] == "seats:changed":
             self._map(record["c"], payload["show"]).apply_change(payload)
+            self._fresh.on_change(record["c"], payload, record["t"])
+        elif record["e"] == "show:status":
+            self._fresh.on_status(record["c"], payload, record["t"])
         elif record["e"] == "hold:expired":
             self._end_hold(payload["hold"], None, record["t"])
+            self._book.notice(payload["hold"], record["t"], payload["reason"])
         elif record["e"] == "booking:settled":
             booking = payload["booking"]
             promise = self._promise(record, booking["hold"])
+            self._book.notice(booking["hold"], record["t"], booking["state"], booking["seats"])
             if booking["state"] == "booked":
                 promise.add_booking(booking, self._verdict)
             elif booking["state"] == "rejected":
@@ -140,8 +165,12 @@ class _Checker:
         confirmed = {hold for hold, promise in self._promises.items() if promise.confirm_requested}
         ledger = check_final_state(self._final, confirmed, self._verdict)
         for hold, promise in self._promises.items():
-            lost_data = self._holders.has_lost_data(region_of(hold))
-            promise.check(ledger.get(hold), lost_data, self._verdict)
+            promise.check(ledger.get(hold), self._verdict)
+        losses = Losses(self._faults)
+        for known in self._book.holds:
+            check_hold(known, losses, self._verdict)
+        check_seats(seat_histories(self._book, losses, self._final, self._ended_at + 1), self._verdict)
+        self._fresh.finish(self._ended_at)
         for (client, show_id), seen in self._maps.items():
             self._check_map(client, show_id, seen)
         return self._verdict

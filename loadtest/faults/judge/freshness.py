@@ -1,0 +1,101 @@
+"""Checks what viewers hear: versions only rise, and changes arrive in time, or the map is called stale."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from loadtest.faults.judge.verdict import Verdict
+
+RISING = "a viewer's versions only rise within an epoch"
+FRESH = "a viewer hears of changes in time, or that its map is stale"
+FRESH_MS = 15_000
+"""A viewer hears of a change within this time. A fault lasts up to 6 s, a feed needs 3 s to notice the silence and
+some seconds to find another server; a viewer whose connection is lost starts anew."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What a client knows of one show over its present connection. Times in ms."""
+
+    epoch: str
+    version: int
+    heard_at: float
+    stale: bool
+    owed_since: float | None = None
+    """Since when somebody was answered a change that this client has not heard of."""
+
+
+class Freshness:
+    """What every client was told about every show that it watches. Call its methods in the order of the history."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Violations go to ``verdict``."""
+        self._verdict = verdict
+        self._watches: defaultdict[str, dict[str, _Watch]] = defaultdict(dict)
+        """By show, then client."""
+
+    def on_connection(self, client: str, at: float) -> None:
+        """A client connected or lost its connection: it hears nothing until it watches again."""
+        for show, watches in self._watches.items():
+            watch = watches.pop(client, None)
+            if watch is not None:
+                self._hear(client, show, watch, at)
+
+    def on_watch(self, client: str, answer: dict[str, Any], at: float) -> None:
+        """A client was answered a show's map, or the changes since its version."""
+        watches = self._watches[answer["show"]]
+        before = watches.get(client)
+        if before is not None:
+            self._check_version(client, before, answer)
+            self._hear(client, answer["show"], before, at)
+        stale = answer.get("status") == "stale"
+        watches[client] = _Watch(answer["epoch"], answer["version"], at, stale)
+
+    def on_change(self, client: str, change: dict[str, Any], at: float) -> None:
+        """A client received ``seats:changed``."""
+        watch = self._watches[change["show"]].get(client)
+        if watch is None:
+            return
+        self._check_version(client, watch, change)
+        watch.epoch, watch.version = change["epoch"], change["version"]
+        self._hear(client, change["show"], watch, at)
+
+    def on_status(self, client: str, status: dict[str, Any], at: float) -> None:
+        """A client received ``show:status``."""
+        watch = self._watches[status["show"]].get(client)
+        if watch is None:
+            return
+        if status["status"] == "stale":
+            self._hear(client, status["show"], watch, at)
+            watch.stale = True
+        elif watch.stale:
+            watch.stale = False
+            watch.heard_at = at
+
+    def on_hold(self, show: str, requested_at: float, at: float) -> None:
+        """Somebody was answered that seats are held: every client that watches the show must hear of it."""
+        for watch in self._watches[show].values():
+            if not watch.stale and watch.owed_since is None and watch.heard_at < requested_at:
+                watch.owed_since = at
+
+    def finish(self, at: float) -> None:
+        """The history ends at ``at`` (ms)."""
+        for show, watches in self._watches.items():
+            for client, watch in watches.items():
+                self._hear(client, show, watch, at)
+
+    def _hear(self, client: str, show: str, watch: _Watch, at: float) -> None:
+        """A client heard something about a show, or can't hear any more: it is owed nothing after this."""
+        if watch.owed_since is not None:
+            late_ms = at - watch.owed_since
+            text = f"{client} heard nothing of {show} for {late_ms:.0f} ms after a change, not even that it is stale"
+            self._verdict.check(FRESH, late_ms <= FRESH_MS, text)
+        watch.owed_since = None
+        watch.heard_at = at
+
+    def _check_version(self, client: str, watch: _Watch, message: dict[str, Any]) -> None:
+        text = f"{client} had {message['show']} at version {watch.version} and received {message['version']}"
+        good = message["epoch"] != watch.epoch or message["version"] >= watch.version
+        self._verdict.check(RISING, good, text)
