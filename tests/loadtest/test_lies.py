@@ -1,0 +1,157 @@
+"""The judge accepts a clean run, and convicts every lie that is planted in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from loadtest.faults.final_state import Booking
+from loadtest.faults.judge.checker import check
+from loadtest.faults.judge.deadlines import EARLY, LATE, LOST, PENDING
+from loadtest.faults.judge.freshness import FRESH, RISING
+from loadtest.faults.judge.seats import RULE as LINEARIZABLE
+from realtime import wire
+from tests.loadtest.clean_run import HOLD_MS, LOSS_AT, SEATS, SHOW, Run, booking, clean_run, hold_id
+
+
+def expired_after_a_second(run: Run) -> None:
+    run.event(41_000, "bala", "hold:expired", hold=hold_id("bala"), show=SHOW, reason="expired")
+
+
+def lost_without_a_fault(run: Run) -> None:
+    run.event(100_000, "bala", "hold:expired", hold=hold_id("bala"), show=SHOW, reason="lost")
+
+
+def lost_before_the_fault(run: Run) -> None:
+    run.drop(lambda r: r["k"] == "event" and r["p"].get("reason") == "lost")
+    run.event(950_000, "dev", "hold:expired", hold=hold_id("dev1"), show=SHOW, reason="lost")
+
+
+def refused_at_confirm(run: Run) -> None:
+    run.refuse(200_000, "bala", "seats:confirm", "booking_rejected", hold=hold_id("bala"))
+
+
+def expired_at_confirm(run: Run) -> None:
+    run.refuse(200_000, "bala", "seats:confirm", "hold_expired", hold=hold_id("bala"))
+
+
+def pending_lost_before_the_fault(run: Run) -> None:
+    run.drop(lambda r: r["k"] == "answer" and r["c"] == "dev" and r["e"] == "seats:confirm")
+    run.drop(lambda r: r["k"] == "request" and r["c"] == "dev" and r["e"] == "seats:confirm")
+    late = hold_id("bala")
+    run.drop(lambda r: r["k"] == "event" and r["p"].get("hold") == late)
+    run.confirm(LOSS_AT - 500_000, "bala", late, "A-3", state="pending")
+    run.refuse(LOSS_AT - 400_000, "bala", "seats:confirm", "hold_lost", hold=late)
+
+
+def versions_go_backwards(run: Run) -> None:
+    run.event(540_000, "viewer", "seats:changed", **{"from": 1}, show=SHOW, epoch="e1", version=2, held=[0, 1])
+
+
+def silent_for_an_hour(run: Run) -> None:
+    run.drop(lambda r: r["k"] == "event" and r["c"] == "viewer" and 20_000 < r["t"] < 3_000_000)
+
+
+def silent_until_it_reconnects(run: Run) -> None:
+    run.drop(lambda r: r["k"] == "event" and r["c"] == "viewer" and 535_000 > r["t"] > 500_000)
+    run.add(560_000, "disconnected", "viewer")
+
+
+def a_released_seat_stays_taken(run: Run) -> None:
+    run.refuse(1_280_000, "bala", "seats:hold", "seats_taken", show=SHOW, seats=["A-4"], request_id="x", taken=["A-4"])
+
+
+def a_lapsed_seat_stays_taken(run: Run) -> None:
+    run.refuse(525_000, "dev", "seats:hold", "seats_taken", show=SHOW, seats=["A-3"], request_id="x", taken=["A-3"])
+
+
+def a_free_seat_is_called_taken(run: Run) -> None:
+    run.refuse(5_000, "dev", "seats:hold", "seats_taken", show=SHOW, seats=["A-6"], request_id="x", taken=["A-6"])
+
+
+def a_taken_seat_is_called_free(run: Run) -> None:
+    run.answer_of("dev", "seats:hold")["a"]["error"]["seats"] = ["A-3"]
+
+
+def a_held_seat_is_given_to_another(run: Run) -> None:
+    run.hold(100_000, "dev", "A-3", request="x", name="dev9")
+
+
+def a_sold_seat_is_held_again(run: Run) -> None:
+    run.hold(200_000, "dev", "A-1", request="x", name="dev9")
+
+
+def a_late_extension_succeeds(run: Run) -> None:
+    body = {"id": hold_id("bala"), "show": SHOW, "seats": ["A-3"], "expires_at": 522_000 + HOLD_MS}
+    run.drop(lambda r: r["k"] == "event" and r["p"].get("hold") == hold_id("bala"))
+    run.ask(521_900, "bala", "seats:extend", {"ok": True, "hold": body, "server_time": 522_000}, hold=body["id"])
+
+
+def a_booking_becomes_another(run: Run) -> None:
+    run.event(31_000, "asha", "booking:settled", booking=booking(hold_id("asha"), "A-1"))
+
+
+def a_booking_is_lost(run: Run) -> None:
+    del run.show.bookings[2]
+    run.show.digits = "222000"
+
+
+def a_booking_moves_to_another_owner(run: Run) -> None:
+    run.show.bookings[0] = Booking(hold_id("asha"), "owner-eve", (0, 1))
+
+
+def a_sale_disappears_from_the_map(run: Run) -> None:
+    run.show.digits = "022020"
+
+
+def the_viewer_misses_a_seat(run: Run) -> None:
+    whole = next(r for r in run.records if r["k"] == "event" and "seats" in r["p"] and r["e"] == "seats:changed")
+    whole["p"]["seats"] = wire.pack_seats(bytes((2, 0, 1, 0, 0, 0)))
+
+
+def one_request_makes_two_holds(run: Run) -> None:
+    run.hold(50_000, "asha", SEATS[3], request="r1", name="other")
+
+
+LIES: dict[Callable[[Run], None], set[str]] = {
+    expired_after_a_second: {EARLY, LINEARIZABLE},
+    lost_without_a_fault: {LOST, LINEARIZABLE},
+    lost_before_the_fault: {LOST, LINEARIZABLE},
+    refused_at_confirm: {LINEARIZABLE},
+    expired_at_confirm: {EARLY, LINEARIZABLE},
+    pending_lost_before_the_fault: {PENDING, LINEARIZABLE},
+    versions_go_backwards: {RISING},
+    silent_for_an_hour: {FRESH},
+    silent_until_it_reconnects: {FRESH},
+    a_released_seat_stays_taken: {LINEARIZABLE},
+    a_lapsed_seat_stays_taken: {LINEARIZABLE},
+    a_free_seat_is_called_taken: {LINEARIZABLE},
+    a_taken_seat_is_called_free: {LINEARIZABLE},
+    a_held_seat_is_given_to_another: {LINEARIZABLE, "no seat is held by two at a time"},
+    a_sold_seat_is_held_again: {LINEARIZABLE},
+    a_late_extension_succeeds: {LATE},
+    a_booking_becomes_another: {"a booking does not change"},
+    a_booking_is_lost: {"every acknowledged booking is in the ledger", LINEARIZABLE},
+    a_booking_moves_to_another_owner: {"every acknowledged booking is in the ledger"},
+    a_sale_disappears_from_the_map: {"every booking is sold on the map"},
+    the_viewer_misses_a_seat: {"every viewer's map equals the master's"},
+    one_request_makes_two_holds: {"the same request makes the same hold"},
+}
+"""Each edits a clean run; the rules are those that must convict it."""
+
+
+def test_a_clean_run_is_accepted_and_every_new_rule_is_checked() -> None:
+    run = clean_run()
+    verdict = check(run.records, run.final)
+    assert verdict.violations == []
+    assert {EARLY, LOST, LATE, PENDING, RISING, FRESH, LINEARIZABLE} <= set(verdict.checks)
+
+
+@pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
+def test_every_lie_is_convicted(lie: Callable[[Run], None]) -> None:
+    run = clean_run()
+    lie(run)
+    run.sort()
+    broken = {violation.rule for violation in check(run.records, run.final).violations}
+    assert broken >= LIES[lie]
