@@ -147,7 +147,7 @@ class _Checker:
         elif record["e"] == "booking:settled":
             booking = payload["booking"]
             promise = self._promise(record, booking["hold"])
-            self._book.notice(booking["hold"], record["t"], booking["state"], booking["seats"])
+            self._book.notice(booking["hold"], record["t"], booking["state"], booking.get("seats"))
             if booking["state"] == "booked":
                 promise.add_booking(booking, self._verdict)
             elif booking["state"] == "rejected":
