@@ -35,6 +35,11 @@ from realtime.topology import TopologyError
     help="Keep the history in this folder. After a failed run it is kept in any case.",
 )
 @click.option(
+    "--edn",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every seat's operations to this file, for Knossos or Porcupine.",
+)
+@click.option(
     "--topology",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Use this running installation instead of a new cluster; you cause the faults.",
@@ -48,6 +53,7 @@ def faults(
     buyers: int,
     file: Path | None,
     keep: Path | None,
+    edn: Path | None,
     topology: Path | None,
     owned: bool,
 ) -> None:
@@ -56,7 +62,7 @@ def faults(
     Starts a cluster of its own on free loopback ports and in a temporary folder. The exit code is 1 if a client was
     told anything that turned out to be wrong.
     """
-    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers)
+    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, edn)
     installation = None if topology is None else _installation(topology, owned)
     click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
     folder = Path(tempfile.mkdtemp(prefix="tickingtickets-faults-"))

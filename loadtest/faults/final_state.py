@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from loadtest.faults.judge.payments import Money
 from loadtest.faults.shows import ShowSeats
 from loadtest.installation import Installation
 from realtime import connect, keys
@@ -52,6 +53,8 @@ class FinalState:
     outbox: dict[str, int] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
     rebooking_refused: dict[str, list[bool]] = field(default_factory=dict)
+    money: Money | None = None
+    """None where no bank was asked."""
 
     @property
     def settled(self) -> bool:

@@ -16,6 +16,8 @@ class Plan:
     minutes: float
     seed: int
     buyers: int
+    edn: Path | None = None
+    """Where to write the operations on every seat, for other checkers."""
 
     @property
     def seats(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from loadtest.faults import final_state, rogue_keeper, shows
 from loadtest.faults.context import RunContext
 from loadtest.faults.final_state import FinalState
 from loadtest.faults.history import History, read
-from loadtest.faults.judge import checker
+from loadtest.faults.judge import checker, edn
+from loadtest.faults.judge.verdict import Verdict
 from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.participants import SETTLE_S, Participants
 from loadtest.faults.probe import GIVE_UP_S
@@ -61,7 +63,7 @@ class Session:
             reporting.cancel()
         state = await self._end()
         self.say("checking what the clients were told")
-        verdict = await asyncio.to_thread(checker.check, read(self.history.file), state)
+        verdict = await asyncio.to_thread(self._judge, state)
         for kind, measured in outages.items():
             for outage in measured:
                 text = f"{kind.value}: no attempt succeeded for {GIVE_UP_S:g} s"
@@ -69,6 +71,18 @@ class Session:
         sold = sum(len(booking.seats) for show in state.shows.values() for booking in show.bookings)
         counts, refusals = dict(self.context.counts), dict(self.context.errors)
         return Outcome(self.plan, faults, verdict, counts, refusals, outages, sold, self.history.file, errors)
+
+    def _judge(self, state: FinalState) -> Verdict:
+        began = time.monotonic()
+        judging = checker.Checker(state)
+        for record in read(self.history.file):
+            judging.add(record)
+        verdict = judging.verdict()
+        self.say(f"checked in {time.monotonic() - began:.1f} s")
+        if self.plan.edn is not None:
+            with self.plan.edn.open("w") as out:
+                edn.write(judging.seat_histories(), out)
+        return verdict
 
     async def _end(self) -> FinalState:
         """Wait until everything is settled, try to book sold seats again, disconnect; return the final state."""

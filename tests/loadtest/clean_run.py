@@ -11,6 +11,7 @@ from typing import Any
 
 from loadtest.faults.final_state import Booking, FinalState, ShowState
 from loadtest.faults.history import Record
+from loadtest.faults.judge.payments import BankPayment, BankRefund, BookingRow, Money, RefundRow
 from realtime import wire
 from realtime.model import booking_of
 
@@ -58,11 +59,16 @@ class Run:
         return hold
 
     def confirm(self, t: int, c: str, hold: str, *seats: str, state: str = "booked") -> None:
-        self.ask(t, c, "seats:confirm", {"ok": True, "booking": booking(hold, *seats, state=state)}, hold=hold)
+        self.add(t - 1, "paid", c, hold=hold, payment=f"p-{c}", proof=f"proof of {c}")
+        answer = {"ok": True, "booking": booking(hold, *seats, state=state)}
+        self.ask(t, c, "seats:confirm", answer, hold=hold, payment=f"proof of {c}")
 
     def refuse(self, t: int, c: str, e: str, code: str, **more: Any) -> None:
         payload = {key: value for key, value in more.items() if key != "taken"}
         error = {"code": code, "retryable": code == "region_unavailable", "seats": more.get("taken", [])}
+        if e == "seats:confirm":
+            payload["payment"] = f"proof of {c}"
+            error["refund"] = {"payment": f"p-{c}", "amount": 90_000, "state": "promised"}
         self.ask(t, c, e, {"ok": False, "error": error}, **payload)
 
     def event(self, t: int, c: str, e: str, **p: Any) -> None:
@@ -123,7 +129,9 @@ def clean_run() -> Run:
     run.ask(10, "viewer", "show:watch", watched, show=SHOW)
 
     asha = run.hold(1_000, "asha", "A-1", "A-2")
-    run.refuse(2_000, "dev", "seats:hold", "seats_taken", show=SHOW, seats=["A-2", "A-3"], request_id="d0", taken=["A-2"])
+    run.refuse(
+        2_000, "dev", "seats:hold", "seats_taken", show=SHOW, seats=["A-2", "A-3"], request_id="d0", taken=["A-2"]
+    )
     run.confirm(30_000, "asha", asha, "A-1", "A-2")
     run.event(30_010, "asha", "booking:settled", booking=booking(asha, "A-1", "A-2"))
     run.change(30_015, sold=("A-1", "A-2"))
@@ -172,11 +180,18 @@ def clean_run() -> Run:
         Booking(chitra, "owner-chitra", (2,)),
         Booking(esha, "owner-esha", (4,)),
     ]
+    paid_holds = {"asha": asha, "chitra": chitra, "esha": esha, "dev": paid}
     taken = {0: asha, 1: asha, 2: chitra, 4: esha}
     run.final = FinalState(
         {SHOW: ShowState(SEATS, bookings, run.epoch, run.version, "222020", taken, {})},
         {"west": 0},
         {"west": 0},
         {SHOW: [True, True]},
+        Money(
+            [BankPayment(f"p-{name}", hold, 90_000) for name, hold in paid_holds.items()],
+            [BankRefund("p-dev", 90_000)],
+            [BookingRow(booking_of(each.hold), each.hold, f"p-{each.owner[6:]}", 90_000) for each in bookings],
+            [RefundRow(paid, "p-dev", 90_000, done=True)],
+        ),
     )
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from loadtest.faults.final_state import Booking
 from loadtest.faults.judge.checker import check
 from loadtest.faults.judge.deadlines import EARLY, LATE, LOST, PENDING
 from loadtest.faults.judge.freshness import FRESH, RISING
+from loadtest.faults.judge.payments import BankRefund
 from loadtest.faults.judge.seats import RULE as LINEARIZABLE
 from realtime import wire
 from tests.loadtest.clean_run import HOLD_MS, LOSS_AT, SEATS, SHOW, Run, booking, clean_run, hold_id
@@ -114,6 +116,17 @@ def one_request_makes_two_holds(run: Run) -> None:
     run.hold(50_000, "asha", SEATS[3], request="r1", name="other")
 
 
+def a_refund_never_comes(run: Run) -> None:
+    assert run.final.money is not None
+    run.final.money = replace(run.final.money, bank_refunds=())
+
+
+def a_payment_is_booked_and_refunded(run: Run) -> None:
+    assert run.final.money is not None
+    refunds = (*run.final.money.bank_refunds, BankRefund("p-asha", 90_000))
+    run.final.money = replace(run.final.money, bank_refunds=refunds)
+
+
 LIES: dict[Callable[[Run], None], set[str]] = {
     expired_after_a_second: {EARLY, LINEARIZABLE},
     lost_without_a_fault: {LOST, LINEARIZABLE},
@@ -137,6 +150,8 @@ LIES: dict[Callable[[Run], None], set[str]] = {
     a_sale_disappears_from_the_map: {"every booking is sold on the map"},
     the_viewer_misses_a_seat: {"every viewer's map equals the master's"},
     one_request_makes_two_holds: {"the same request makes the same hold"},
+    a_refund_never_comes: {"every promised refund was carried out", "every refund in the ledger was carried out"},
+    a_payment_is_booked_and_refunded: {"no payment is both booked and refunded"},
 }
 """Each edits a clean run; the rules are those that must convict it."""
 

@@ -10,6 +10,7 @@ from loadtest.faults.judge.payments import (
     BankPayment,
     BankRefund,
     BookingRow,
+    Money,
     Promise,
     Promised,
     RefundRow,
@@ -51,7 +52,8 @@ class Run:
 
     def verdict(self) -> Verdict:
         verdict = Verdict()
-        check_payments(self.payments, self.bank_refunds, self.bookings, self.refunds, self.promises, verdict)
+        money = Money(self.payments, self.bank_refunds, self.bookings, self.refunds)
+        check_payments(money, self.promises, verdict)
         return verdict
 
     def broken_rules(self) -> set[str]:

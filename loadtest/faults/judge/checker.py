@@ -9,7 +9,7 @@ Two limits of what can be concluded:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from loadtest.faults.final_state import FinalState
@@ -19,8 +19,10 @@ from loadtest.faults.judge.freshness import Freshness
 from loadtest.faults.judge.holders import SeatHolders
 from loadtest.faults.judge.holds import Attempt, HoldBook
 from loadtest.faults.judge.losses import Losses
+from loadtest.faults.judge.money import MoneyBook
+from loadtest.faults.judge.payments import check_payments
 from loadtest.faults.judge.promises import Promise
-from loadtest.faults.judge.seats import check_seats, seat_histories
+from loadtest.faults.judge.seats import SeatHistory, check_seats, seat_histories
 from loadtest.faults.judge.state_checks import check_final_state
 from loadtest.faults.judge.verdict import Verdict
 from loadtest.maps import SeatMap
@@ -28,13 +30,15 @@ from loadtest.maps import SeatMap
 
 def check(history: Iterable[Record], final: FinalState) -> Verdict:
     """Return the verdict on a run."""
-    checker = _Checker(final)
+    checker = Checker(final)
     for record in history:
         checker.add(record)
     return checker.verdict()
 
 
-class _Checker:
+class Checker:
+    """Reads a history record by record (``add``), then gives the ``verdict``."""
+
     def __init__(self, final: FinalState) -> None:
         self._final = final
         self._verdict = Verdict()
@@ -47,12 +51,14 @@ class _Checker:
         self._book = HoldBook()
         self._faults: list[Record] = []
         self._fresh = Freshness(self._verdict)
+        self._money = MoneyBook()
         self._ended_at = 0
 
     def add(self, record: Record) -> None:
         """Read one record of the history."""
         kind = record["k"]
         self._ended_at = record["t"]
+        self._money.add(record)
         if kind == "fault":
             self._faults.append(record)
             if record["loses_data"]:
@@ -169,11 +175,17 @@ class _Checker:
         losses = Losses(self._faults)
         for known in self._book.holds:
             check_hold(known, losses, self._verdict)
-        check_seats(seat_histories(self._book, losses, self._final, self._ended_at + 1), self._verdict)
+        check_seats(self.seat_histories(), self._verdict)
         self._fresh.finish(self._ended_at)
+        if self._final.money is not None:
+            check_payments(self._final.money, self._money.promises, self._verdict)
         for (client, show_id), seen in self._maps.items():
             self._check_map(client, show_id, seen)
         return self._verdict
+
+    def seat_histories(self) -> Iterator[SeatHistory]:
+        """Yield the operations on every seat."""
+        return seat_histories(self._book, Losses(self._faults), self._final, self._ended_at + 1)
 
     def _check_map(self, client: str, show_id: str, seen: SeatMap) -> None:
         show = self._final.shows[show_id]

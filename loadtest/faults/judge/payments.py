@@ -11,7 +11,7 @@ The input is what three parties know, as plain rows: the bank (payments and the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -74,6 +74,16 @@ class Promise:
     promised: Promised
 
 
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What the bank and the ledgers have at the end of a run."""
+
+    payments: Sequence[BankPayment] = ()
+    bank_refunds: Sequence[BankRefund] = ()
+    bookings: Sequence[BookingRow] = ()
+    refunds: Sequence[RefundRow] = ()
+
+
 class _OfPayment(Protocol):
     @property
     def payment(self) -> str: ...
@@ -82,19 +92,12 @@ class _OfPayment(Protocol):
 T = TypeVar("T", bound=_OfPayment)
 
 
-def check_payments(
-    payments: Iterable[BankPayment],
-    bank_refunds: Iterable[BankRefund],
-    bookings: Iterable[BookingRow],
-    refunds: Iterable[RefundRow],
-    promises: Iterable[Promise],
-    verdict: Verdict,
-) -> None:
+def check_payments(money: Money, promises: Iterable[Promise], verdict: Verdict) -> None:
     """Compare the bank, the ledger and the promises at the end of a run, when no refund is due any more."""
-    at_bank = {payment.id: payment for payment in payments}
-    returned = _by_payment(bank_refunds)
-    booked = _by_payment(bookings)
-    due = _by_payment(refunds)
+    at_bank = {payment.id: payment for payment in money.payments}
+    returned = _by_payment(money.bank_refunds)
+    booked = _by_payment(money.bookings)
+    due = _by_payment(money.refunds)
     for payment in at_bank.values():
         _check_end(payment, booked[payment.id], returned[payment.id], verdict)
         _check_amounts(payment, booked[payment.id], returned[payment.id], verdict)

@@ -51,7 +51,9 @@ def _of_hold(hold: HoldHistory, seat: str) -> Iterator[SeatOperation]:
     for notice in hold.notices:
         if notice.became != "booked" and hold.answered_at < notice.at:
             # Strictly after the answer: before it the seat might not have been held yet.
-            yield Operation(SeatAction(Act.ENDED, hold.id, notice.at), math.nextafter(hold.answered_at, math.inf), notice.at)
+            yield Operation(
+                SeatAction(Act.ENDED, hold.id, notice.at), math.nextafter(hold.answered_at, math.inf), notice.at
+            )
         elif notice.became == "booked" and seat in notice.seats:
             yield Operation(SeatAction(Act.FIRM, hold.id, notice.at), hold.requested_at, notice.at)
 
