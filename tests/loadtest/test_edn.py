@@ -10,7 +10,8 @@ from loadtest.faults.judge.checker import Checker
 from tests.loadtest.clean_run import SHOW, clean_run
 
 LINE = re.compile(
-    r'\{:index (\d+), :time (\d+), :process (\d+), :type :(invoke|ok|info), :f :([a-z-]+), :value \["([^"]+)" "([^"]*)"\]\}'
+    r"\{:index (\d+), :time (\d+), :process (\d+), :type :(invoke|ok|info), :f :([a-z-]+), "
+    r':value \["([^"]+)" "([^"]*)"\]\}'
 )
 
 
