@@ -8,11 +8,11 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from loadtest.faults import final_state
 from loadtest.faults.buyers import Buyer
 from loadtest.faults.client import Client
 from loadtest.faults.context import RunContext
 from loadtest.faults.history import History
+from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.probe import Probe
 from loadtest.faults.shows import ShowSeats
 from loadtest.faults.viewers import Viewer
@@ -124,7 +124,7 @@ class Participants:
                 f"{counts['pending']} pending; {errors or 'no errors'}{faults()}"
             )
 
-    async def wait_for_maps(self, state: final_state.FinalState) -> None:
+    async def wait_for_maps(self, state: FinalState) -> None:
         """Wait until every viewer's maps have the masters' versions, at most ``MAPS_S``."""
         with contextlib.suppress(TimeoutError):
             await _until(

@@ -5,7 +5,7 @@ Every other fault is stopped by the locks first, so without this test nobody wou
 
 from __future__ import annotations
 
-from loadtest.faults.final_state import FinalState
+from loadtest.faults.judge.end_state import FinalState
 from loadtest.installation import Installation
 from realtime.ledger import NewBooking, Recorded
 from realtime.model import booking_of, region_of

@@ -15,9 +15,9 @@ import click
 
 from loadtest.faults import final_state, rogue_keeper, shows
 from loadtest.faults.context import RunContext
-from loadtest.faults.final_state import FinalState
 from loadtest.faults.history import History, read
 from loadtest.faults.judge import checker, edn
+from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.verdict import Verdict
 from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.participants import SETTLE_S, Participants

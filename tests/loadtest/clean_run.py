@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.faults.final_state import Booking, FinalState, ShowState
 from loadtest.faults.history import Record
+from loadtest.faults.judge.end_state import Booking, FinalState, ShowState
 from loadtest.faults.judge.payments import BankPayment, BankRefund, BookingRow, Money, RefundRow
 from realtime import wire
 from realtime.model import booking_of

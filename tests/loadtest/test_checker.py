@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.faults.final_state import Booking, FinalState, ShowState
 from loadtest.faults.history import Record
 from loadtest.faults.judge.checker import check
+from loadtest.faults.judge.end_state import Booking, FinalState, ShowState
 from realtime import wire
 from realtime.model import booking_of
 

@@ -19,10 +19,14 @@ from realtime.dev.cluster import Cluster
 ROOT = Path(__file__).parents[2]
 REGIONS = ("north", "west", "south")
 RULES = {
+    "a viewer hears of changes in time, or that its map is stale",
+    "a viewer's versions only rise within an epoch",
     "every acknowledged booking is in the ledger",
     "every booking is sold on the map",
     "every sold seat is in the ledger",
+    "every seat's history is linearizable",
     "every viewer's map equals the master's",
+    "no hold ends before its time",
     "no hold stays live",
     "no released seat is booked",
     "no seat is held by two at a time",

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.faults.final_state import Booking
 from loadtest.faults.judge.checker import check
 from loadtest.faults.judge.deadlines import EARLY, LATE, LOST, PENDING
+from loadtest.faults.judge.end_state import Booking
 from loadtest.faults.judge.freshness import FRESH, RISING
 from loadtest.faults.judge.payments import BankRefund
 from loadtest.faults.judge.seats import RULE as LINEARIZABLE

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from loadtest.faults.final_state import FinalState
 from loadtest.faults.history import Record
 from loadtest.faults.judge.deadlines import check_hold
+from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.freshness import Freshness
 from loadtest.faults.judge.holders import SeatHolders
 from loadtest.faults.judge.holds import Attempt, HoldBook

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from loadtest.faults.final_state import FinalState
+from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.holds import HoldBook, HoldHistory
 from loadtest.faults.judge.linear import Operation, find_failure
 from loadtest.faults.judge.losses import Losses

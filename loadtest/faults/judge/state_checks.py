@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from loadtest.faults.final_state import FinalState, ShowState
+from loadtest.faults.judge.end_state import FinalState, ShowState
 from loadtest.faults.judge.promises import LedgerRow
 from loadtest.faults.judge.verdict import Verdict
 

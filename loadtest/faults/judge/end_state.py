@@ -1,0 +1,53 @@
+"""The state of ledgers, lock masters and outboxes at the end of a run, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from loadtest.faults.judge.payments import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A booking in the ledger, with the hold that it was made from. ``seats`` are indices."""
+
+    hold: str
+    owner: str
+    seats: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class ShowState:
+    """One show at the end: ``bookings`` are the ledger's, the rest is the master's.
+
+    ``digits`` has a status digit for each seat, ``taken`` the hold of each taken seat, ``live`` the state of each hold
+    that has not ended.
+    """
+
+    seat_ids: tuple[str, ...]
+    bookings: list[Booking]
+    epoch: str
+    version: int
+    digits: str
+    taken: dict[int, str]
+    live: dict[str, str]
+
+
+@dataclass(slots=True)
+class FinalState:
+    """The end of a run: shows by id, and for each region how many outbox entries and dead letters are left.
+
+    ``rebooking_refused`` has, by show, whether the ledger refused each attempt to book sold seats (``rogue_keeper``).
+    """
+
+    shows: dict[str, ShowState]
+    outbox: dict[str, int] = field(default_factory=dict)
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    rebooking_refused: dict[str, list[bool]] = field(default_factory=dict)
+    money: Money | None = None
+    """None where no bank was asked."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether every outbox is empty and no hold is live."""
+        return not any(self.outbox.values()) and not any(show.live for show in self.shows.values())
