@@ -4,12 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := realtime loadtest tests scripts setup.py
-CHECKS := lint types layers lua types-js
+CHECKS := lint types layers lua types-js lint-js test-js
 # A file of tests stays in one process, in the order of tests/conftest.py.
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 PACKAGES := chromium gcc lua-check redis-server
 
-.PHONY: help up test check packages lint format types layers lua types-js tests bench install install-dev wheel clean
+.PHONY: help up test check packages lint format types layers lua types-js lint-js test-js tests bench install install-dev wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,7 +45,13 @@ lua: .venv/run.stamp ## mistakes in the Lua functions
 	@bash scripts/luacheck.sh
 
 types-js: static/vendor/socket.io.esm.min.js ## types of the pages (JSDoc)
-	bash scripts/npm.sh exec -- tsc -p jsconfig.json
+	bash scripts/npm.sh run --silent types
+
+lint-js: static/vendor/socket.io.esm.min.js ## style and format of the pages (biome)
+	bash scripts/npm.sh run --silent lint
+
+test-js: static/vendor/socket.io.esm.min.js ## unit tests of the page modules that need no browser
+	bash scripts/npm.sh run --silent test
 
 tests: install-dev ## all tests, on real servers and a real browser, in parallel; coverage
 	$(BIN)/pytest $(PARALLEL) --cov --cov-report=

@@ -80,7 +80,8 @@ function languageSwitch(label, apply) {
     /** @type {HTMLElement | null} */ (document.querySelector("select.language"))?.focus();
   };
   const select = h("select", { class: "language", "aria-label": label, onchange: choose });
-  for (const { code, name } of languages) select.append(h("option", { value: code, lang: code, selected: code === locale() }, name));
+  for (const { code, name } of languages)
+    select.append(h("option", { value: code, lang: code, selected: code === locale() }, name));
   return h("span", { class: "language-switch" }, icon("globe"), select);
 }
 
@@ -91,5 +92,16 @@ function themeSwitch(label, apply) {
     apply();
     /** @type {HTMLElement | null} */ (document.querySelector("button.theme"))?.focus();
   };
-  return h("button", { class: "theme", type: "button", "aria-label": label, title: label, "aria-pressed": String(theme() === "dark"), onclick: turn }, icon("moon"));
+  return h(
+    "button",
+    {
+      class: "theme",
+      type: "button",
+      "aria-label": label,
+      title: label,
+      "aria-pressed": String(theme() === "dark"),
+      onclick: turn,
+    },
+    icon("moon"),
+  );
 }

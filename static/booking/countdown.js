@@ -25,7 +25,13 @@ export class Countdown {
     svg.setAttribute("aria-hidden", "true");
     const circles = ["track", "rest"].map((name) => {
       const circle = document.createElementNS(space, "circle");
-      for (const [key, value] of [["cx", "30"], ["cy", "30"], ["r", "26"], ["class", name]]) circle.setAttribute(key, value);
+      for (const [key, value] of [
+        ["cx", "30"],
+        ["cy", "30"],
+        ["r", "26"],
+        ["class", name],
+      ])
+        circle.setAttribute(key, value);
       svg.append(circle);
       return circle;
     });

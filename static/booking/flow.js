@@ -27,8 +27,14 @@ export class Flow extends Attempts {
   constructor(map, show) {
     super(map, show);
     const { signal } = this._gone;
-    map.addEventListener("holdexpired", (event) => this._expired(/** @type {CustomEvent} */ (event).detail), { signal });
-    map.addEventListener("bookingsettled", (event) => this._settled(/** @type {CustomEvent} */ (event).detail.booking), { signal });
+    map.addEventListener("holdexpired", (event) => this._expired(/** @type {CustomEvent} */ (event).detail), {
+      signal,
+    });
+    map.addEventListener(
+      "bookingsettled",
+      (event) => this._settled(/** @type {CustomEvent} */ (event).detail.booking),
+      { signal },
+    );
     const back = (/** @type {Event} */ event) => {
       if (/** @type {CustomEvent} */ (event).detail.connection !== "online") return;
       this.resume();
@@ -254,7 +260,8 @@ export class Flow extends Attempts {
       this._note({ payment: undefined });
       this.step = "held";
       this._tell();
-    } else if (this.error && this.error !== "offline" && !this._retryable) this._end("rejected", this.error === "booking_rejected" ? "" : this.error);
+    } else if (this.error && this.error !== "offline" && !this._retryable)
+      this._end("rejected", this.error === "booking_rejected" ? "" : this.error);
     else if (this.step === "pending") this._later();
   }
 
@@ -272,7 +279,8 @@ export class Flow extends Attempts {
   _expired({ hold, reason }) {
     const record = readRecord(this._show);
     // Once money moves, the payment's end decides: a late one books the seats if they are free, else it is refunded.
-    if (record?.hold === hold && !record.paying && !record.payment) this._end("expired", reason === "lost" ? "hold_lost" : "");
+    if (record?.hold === hold && !record.paying && !record.payment)
+      this._end("expired", reason === "lost" ? "hold_lost" : "");
   }
 
   /** @param {Booking & {hold?: string, state: string}} booking */
@@ -334,7 +342,6 @@ export class Flow extends Attempts {
   _settleLeftovers() {
     settleLeftovers(this._map.live?.connection.base ?? location.origin);
   }
-
 }
 
 /** @param {string} hold @returns {string} the id of the booking that it becomes */

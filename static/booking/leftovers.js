@@ -35,7 +35,11 @@ export function leave(show, record) {
   if (record.booking) return;
   const all = [...read(), { ...record, show, owner: recall(TOKEN) ?? "" }];
   // Holds lapse by themselves; what is paid does not.
-  while (all.length > MOST && all.some((each) => !paid(each))) all.splice(all.findIndex((each) => !paid(each)), 1);
+  while (all.length > MOST && all.some((each) => !paid(each)))
+    all.splice(
+      all.findIndex((each) => !paid(each)),
+      1,
+    );
   write(all);
 }
 
@@ -69,7 +73,9 @@ async function settled(server, left) {
     const hold = left.hold ?? (await heldBy(ask, left));
     if (!hold) return true;
     const path = `/api/v1/holds/${encodeURIComponent(hold)}`;
-    const status = payment ? await ask(`${path}/confirm`, "POST", { payment, seats: left.seats }) : await ask(path, "DELETE");
+    const status = payment
+      ? await ask(`${path}/confirm`, "POST", { payment, seats: left.seats })
+      : await ask(path, "DELETE");
     return final(status.code);
   } catch {
     return false;
@@ -79,7 +85,10 @@ async function settled(server, left) {
 // The answer never came: asking under the same name finds the hold, or makes one that is given back at once.
 /** @param {Ask} ask @param {Leftover} left */
 async function heldBy(ask, { show, seats, request }) {
-  const { code, body } = await ask(`/api/v1/shows/${encodeURIComponent(show)}/holds`, "POST", { seats, request_id: request });
+  const { code, body } = await ask(`/api/v1/shows/${encodeURIComponent(show)}/holds`, "POST", {
+    seats,
+    request_id: request,
+  });
   if (!final(code)) throw new Error(`HTTP ${code}`);
   return /** @type {string | undefined} */ (body.hold?.id);
 }

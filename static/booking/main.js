@@ -22,13 +22,19 @@ function describe() {
   if (!info || !say) return;
   document.title = `${info.title} · ${say.t("brand")}`;
   find("#title").textContent = info.title;
-  find("#where").textContent = `${info.theatre_name}, ${info.city} · ${say.t("when", { day: say.shortDay(info.starts_at), time: say.time(info.starts_at) })}`;
+  find("#where").textContent =
+    `${info.theatre_name}, ${info.city} · ${say.t("when", { day: say.shortDay(info.starts_at), time: say.time(info.starts_at) })}`;
   panel.show = info;
   panel.draw();
 }
 
 function liveness() {
-  const word = map.connection !== "online" ? `conn_${map.connection}` : map.status === "live" ? "conn_online" : `status_${map.status}`;
+  const word =
+    map.connection !== "online"
+      ? `conn_${map.connection}`
+      : map.status === "live"
+        ? "conn_online"
+        : `status_${map.status}`;
   live.dataset.state = map.connection !== "online" ? map.connection : map.status;
   live.textContent = say.t(word).replace(/[.…].*$/, "");
 }

@@ -34,7 +34,8 @@ export class Panel {
       () => flow.remaining,
       (seconds) => {
         const n = Math.round(seconds / 60);
-        if (this._say) map.announce(seconds > 60 ? this._say.t("minutesLeft", { n }) : this._say.t("secondsLeft", { n: seconds }));
+        if (this._say)
+          map.announce(seconds > 60 ? this._say.t("minutesLeft", { n }) : this._say.t("secondsLeft", { n: seconds }));
       },
     );
     flow.addEventListener("change", () => this.draw());
@@ -109,7 +110,9 @@ export class Panel {
     const words = asking ? say.t("holding") : n ? say.t("hold", { n }) : say.t("holdEmpty");
     return [
       this._title(say.t("yourSeats")),
-      n ? this._seats(say, seats, !asking) : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
+      n
+        ? this._seats(say, seats, !asking)
+        : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
       this._error(say),
       n ? this._total(say, seats) : null,
       this._flow.stuck
@@ -119,7 +122,13 @@ export class Panel {
             this._button("retry", say.t("tryAgain"), "quiet", () => this._flow.resume()),
             this._button("cancel", say.t("neverMind"), "quiet", () => this._flow.cancel()),
           )
-        : this._button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
+        : this._button(
+            "hold",
+            words,
+            "primary",
+            () => this._flow.hold(),
+            asking || !n || Boolean(shut) || this._offline,
+          ),
       !n && !this._finish && this.show ? ticketList(say, { show: this.show.id }) : null,
     ];
   }
@@ -133,16 +142,34 @@ export class Panel {
     // What is dearest to have ready when the network fails in between.
     prepareQr();
     return [
-      h("div", { class: "clock" }, this._countdown.element, h("div", {}, this._title(say.t("heldTitle")), h("p", { class: "hint" }, say.t(offline ? "clockKeeps" : "heldHint")))),
+      h(
+        "div",
+        { class: "clock" },
+        this._countdown.element,
+        h(
+          "div",
+          {},
+          this._title(say.t("heldTitle")),
+          h("p", { class: "hint" }, say.t(offline ? "clockKeeps" : "heldHint")),
+        ),
+      ),
       this._seats(say, seats, false),
       this._error(say),
       this._total(say, seats),
-      this._button("pay", paying ? say.t("paying") : say.t("pay", { total: say.rupees(amount) }), "primary", () => this._flow.pay(amount), paying || offline),
+      this._button(
+        "pay",
+        paying ? say.t("paying") : say.t("pay", { total: say.rupees(amount) }),
+        "primary",
+        () => this._flow.pay(amount),
+        paying || offline,
+      ),
       h("p", { class: "note" }, say.t("demoNote")),
       h(
         "div",
         { class: "pair" },
-        this._flow.extended ? null : this._button("extend", say.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
+        this._flow.extended
+          ? null
+          : this._button("extend", say.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
         this._button("release", say.t("release"), "quiet", () => this._flow.release(), paying),
       ),
     ];
@@ -152,7 +179,11 @@ export class Panel {
   /** @param {Speaker} say */
   _pending(say) {
     const hint = this._flow.delivered ? "pendingHint" : "undeliveredHint";
-    return [this._title(say.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")), this._wait(), h("p", { class: "hint" }, say.t(hint))];
+    return [
+      this._title(say.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")),
+      this._wait(),
+      h("p", { class: "hint" }, say.t(hint)),
+    ];
   }
 
   /** @param {Speaker} say */
@@ -160,7 +191,11 @@ export class Panel {
     const { reason } = this._flow;
     return [
       this._title(say.t(reason ? "notBookedTitle" : "rejectedTitle")),
-      h("p", { class: "hint" }, reason ? `${this._words(say, reason)} ${say.t("notBookedHint")}` : say.t("rejectedHint")),
+      h(
+        "p",
+        { class: "hint" },
+        reason ? `${this._words(say, reason)} ${say.t("notBookedHint")}` : say.t("rejectedHint"),
+      ),
       this._seats(say, this._infos(this._flow.seats), false),
       this._button("again", say.t("chooseOthers"), "primary", () => this._flow.restart()),
     ];
@@ -183,8 +218,15 @@ export class Panel {
       ticket(say, bought),
       h("p", { class: "hint" }, say.t(finish ? "bookedKioskHint" : "bookedHint")),
       // The clipboard is there on https and localhost only, and of no use at a kiosk.
-      h("div", { class: "pair" }, !finish && navigator.clipboard ? this._button("copy", say.t("copy"), "quiet", copy) : null, print),
-      finish ? this._button("finish", say.t("finish"), "primary", finish) : this._button("again", say.t("again"), "plain", () => this._flow.restart()),
+      h(
+        "div",
+        { class: "pair" },
+        !finish && navigator.clipboard ? this._button("copy", say.t("copy"), "quiet", copy) : null,
+        print,
+      ),
+      finish
+        ? this._button("finish", say.t("finish"), "primary", finish)
+        : this._button("again", say.t("again"), "plain", () => this._flow.restart()),
     ];
   }
 
@@ -234,7 +276,12 @@ export class Panel {
   _error(say) {
     const { error } = this._flow;
     if (!error) return null;
-    return h("p", { class: "error", role: "alert", "data-code": error }, icon("alert"), h("span", {}, this._words(say, error)));
+    return h(
+      "p",
+      { class: "error", role: "alert", "data-code": error },
+      icon("alert"),
+      h("span", {}, this._words(say, error)),
+    );
   }
 
   /** @param {Speaker} say @param {string} code */
@@ -253,10 +300,24 @@ export class Panel {
         "li",
         {},
         h("b", { class: "seat-name" }, seatName(seat)),
-        h("span", { class: "seat-where" }, `${seat.section} · ${seat.category}${seat.accessible ? ` · ${say.t("accessible")}` : ""}`),
+        h(
+          "span",
+          { class: "seat-where" },
+          `${seat.section} · ${seat.category}${seat.accessible ? ` · ${say.t("accessible")}` : ""}`,
+        ),
         h("span", { class: "seat-price" }, seat.price === null ? "" : say.rupees(seat.price)),
         removable
-          ? h("button", { class: "remove", type: "button", "data-key": `drop-${seat.id}`, "aria-label": say.t("removeSeat", { seat: seatName(seat) }), onclick: () => this._map.deselect(seat.id) }, icon("close"))
+          ? h(
+              "button",
+              {
+                class: "remove",
+                type: "button",
+                "data-key": `drop-${seat.id}`,
+                "aria-label": say.t("removeSeat", { seat: seatName(seat) }),
+                onclick: () => this._map.deselect(seat.id),
+              },
+              icon("close"),
+            )
           : null,
       );
     return h("ul", { class: "seats" }, ...seats.map(line));
@@ -264,7 +325,12 @@ export class Panel {
 
   /** @param {Speaker} say @param {SeatInfo[]} seats */
   _total(say, seats) {
-    return h("p", { class: "total" }, h("span", {}, `${say.t("total")} · ${say.t("seatsN", { n: seats.length })}`), h("b", {}, say.rupees(sum(seats))));
+    return h(
+      "p",
+      { class: "total" },
+      h("span", {}, `${say.t("total")} · ${say.t("seatsN", { n: seats.length })}`),
+      h("b", {}, say.rupees(sum(seats))),
+    );
   }
 
   /** @param {string} key @param {string} text @param {string} look @param {(event: Event) => void} act @param {boolean} [off] */

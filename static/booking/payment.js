@@ -24,7 +24,9 @@ const PATIENCE_MS = 15000;
  * @throws {RequestError} `offline` when it is not known whether it was paid
  */
 export async function pay(map, due) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new RequestError({ code: "offline", message: "", retryable: true })), PATIENCE_MS));
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new RequestError({ code: "offline", message: "", retryable: true })), PATIENCE_MS),
+  );
   const { payment } = await Promise.race([map.post("/demo/pay", { hold: due.hold }), late]);
   return payment;
 }

@@ -30,7 +30,13 @@ function draw(rows, label) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
   const side = rows.length;
-  for (const [name, value] of [["viewBox", `0 0 ${side} ${side}`], ["class", "qr"], ["role", "img"], ["aria-label", label], ["shape-rendering", "crispEdges"]]) {
+  for (const [name, value] of [
+    ["viewBox", `0 0 ${side} ${side}`],
+    ["class", "qr"],
+    ["role", "img"],
+    ["aria-label", label],
+    ["shape-rendering", "crispEdges"],
+  ]) {
     svg.setAttribute(name, value);
   }
   const ground = document.createElementNS(space, "rect");

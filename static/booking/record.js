@@ -18,7 +18,10 @@ export function readRecord(show) {
   try {
     const record = JSON.parse(recall(PREFIX + show) ?? "null");
     // Anybody may have written there.
-    const sound = typeof record?.request === "string" && Array.isArray(record.seats) && record.seats.every((/** @type {unknown} */ id) => typeof id === "string");
+    const sound =
+      typeof record?.request === "string" &&
+      Array.isArray(record.seats) &&
+      record.seats.every((/** @type {unknown} */ id) => typeof id === "string");
     return sound ? record : null;
   } catch {
     return null;

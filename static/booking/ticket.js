@@ -29,9 +29,27 @@ export function ticket(say, { code, title, theatre, city, starts_at, seats }) {
     { class: "ticket" },
     h("p", { class: "ticket-title" }, title),
     h("p", { class: "ticket-where" }, [theatre, city].filter(Boolean).join(", ")),
-    h("p", { class: "ticket-when" }, starts_at ? say.t("when", { day: say.day(starts_at), time: say.time(starts_at) }) : ""),
-    h("ul", { class: "ticket-seats" }, ...seats.map(({ name, section }) => h("li", {}, h("b", {}, name), h("span", {}, section)))),
-    h("div", { class: "ticket-stub" }, h("div", { class: "ticket-code" }, h("span", { class: "note" }, say.t("ticketCode")), h("code", {}, ...breakable(code))), scan),
+    h(
+      "p",
+      { class: "ticket-when" },
+      starts_at ? say.t("when", { day: say.day(starts_at), time: say.time(starts_at) }) : "",
+    ),
+    h(
+      "ul",
+      { class: "ticket-seats" },
+      ...seats.map(({ name, section }) => h("li", {}, h("b", {}, name), h("span", {}, section))),
+    ),
+    h(
+      "div",
+      { class: "ticket-stub" },
+      h(
+        "div",
+        { class: "ticket-code" },
+        h("span", { class: "note" }, say.t("ticketCode")),
+        h("code", {}, ...breakable(code)),
+      ),
+      scan,
+    ),
   );
 }
 

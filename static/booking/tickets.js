@@ -43,10 +43,26 @@ export function ticketList(say, { show, now = Date.now() } = {}) {
   const entry = (/** @type {Ticket} */ bought) => {
     const seats = say.list(bought.seats.map(({ name }) => name));
     const when = say.t("when", { day: say.shortDay(bought.starts_at), time: say.time(bought.starts_at) });
-    const about = show ? h("span", {}, h("b", {}, seats)) : h("span", {}, h("b", {}, bought.title), h("span", {}, `${when} · ${seats}`));
-    return h("li", {}, h("button", { class: "my-ticket", type: "button", "data-code": bought.code, onclick: () => openTicket(say, bought) }, icon("ticket"), about));
+    const about = show
+      ? h("span", {}, h("b", {}, seats))
+      : h("span", {}, h("b", {}, bought.title), h("span", {}, `${when} · ${seats}`));
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        { class: "my-ticket", type: "button", "data-code": bought.code, onclick: () => openTicket(say, bought) },
+        icon("ticket"),
+        about,
+      ),
+    );
   };
-  return h("section", { class: "my-tickets" }, h(show ? "h3" : "h2", {}, say.t(show ? "yourTicketsHere" : "yourTickets")), h("ul", {}, ...found.map(entry)));
+  return h(
+    "section",
+    { class: "my-tickets" },
+    h(show ? "h3" : "h2", {}, say.t(show ? "yourTicketsHere" : "yourTickets")),
+    h("ul", {}, ...found.map(entry)),
+  );
 }
 
 /** @param {Speaker} say @param {Ticket} bought */
@@ -60,7 +76,11 @@ function openTicket(say, bought) {
       "div",
       { class: "pair" },
       h("button", { class: "button quiet", type: "button", onclick: () => print() }, say.t("print")),
-      h("button", { class: "button primary", type: "button", autofocus: true, onclick: () => dialog.close() }, say.t("close")),
+      h(
+        "button",
+        { class: "button primary", type: "button", autofocus: true, onclick: () => dialog.close() },
+        say.t("close"),
+      ),
     ),
   );
   dialog.addEventListener("close", () => {

@@ -29,7 +29,8 @@ export default {
   status_stale: "Out of reach for a moment",
   // the map
   mapLabel: "Seat map of {name}",
-  mapHelp: "Arrow keys move from seat to seat. Type a seat, such as F12, to jump to it. Enter chooses. Plus and minus zoom.",
+  mapHelp:
+    "Arrow keys move from seat to seat. Type a seat, such as F12, to jump to it. Enter chooses. Plus and minus zoom.",
   mapLoading: "Bringing the seats…",
   mapFailed: "The seat map could not be loaded",
   mapMissing: "There is no such show",
@@ -134,7 +135,8 @@ export default {
   listOld: "We can’t reach the box office. This is the list as of {time}.",
   scanCode: "The ticket code, to scan",
   undeliveredTitle: "Your payment is safe",
-  undeliveredHint: "The connection was lost before your seats were booked. This page finishes the booking by itself as soon as it is back; please leave it open.",
+  undeliveredHint:
+    "The connection was lost before your seats were booked. This page finishes the booking by itself as soon as it is back; please leave it open.",
   lostTitle: "This hold was lost",
   lostHint: "The theatre’s region had a failure. No money was taken.",
   notBookedTitle: "These seats were not booked",
@@ -149,7 +151,8 @@ export default {
   kioskChoose: "Which theatre is this kiosk in?",
   kioskChooseHint: "For staff: the kiosk opens with this theatre’s shows of today.",
   kioskCut: "No connection",
-  kioskCutHint: "This kiosk can’t reach the box office. It goes on by itself as soon as it can; nothing of yours is lost.",
+  kioskCutHint:
+    "This kiosk can’t reach the box office. It goes on by itself as soon as it can; nothing of yours is lost.",
   kioskTrouble: "Tickets can’t be sold here for a moment",
   kioskTroubleHint: "This kiosk tries again by itself. The staff at the counter can help.",
   kioskCutHeld: "No connection. Your seats stay yours while the clock runs.",
@@ -177,7 +180,10 @@ export default {
   staffLeave: "Leave the kiosk",
   staffReload: "Start the page anew",
   staffBack: "Back to the kiosk",
-  staffWaiting: { one: "{n} booking or hold waits for the connection.", other: "{n} bookings or holds wait for the connection." },
+  staffWaiting: {
+    one: "{n} booking or hold waits for the connection.",
+    other: "{n} bookings or holds wait for the connection.",
+  },
   // the control room
   opsTitle: "Control room",
   opsDoor: "Control room",
@@ -261,7 +267,10 @@ export default {
   opsAsk_open: "Open sales? People can hold seats at once.",
   opsAsk_pause: "Pause sales? Nobody can hold new seats; holds and payments under way go on.",
   opsAsk_close: "Close sales? Nobody can hold new seats; holds and payments under way go on.",
-  opsAsk_block: { one: "Take {n} seat off sale? It must be free.", other: "Take {n} seats off sale? All must be free." },
+  opsAsk_block: {
+    one: "Take {n} seat off sale? It must be free.",
+    other: "Take {n} seats off sale? All must be free.",
+  },
   opsAsk_unblock: { one: "Put {n} seat back on sale?", other: "Put {n} seats back on sale?" },
   opsDone_open: "Sales are open.",
   opsDone_pause: "Sales are paused.",

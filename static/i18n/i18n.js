@@ -45,7 +45,8 @@ export function speaker(locale) {
      */
     t(name, values = {}) {
       const phrase = words[name] ?? en[/** @type {keyof typeof en} */ (name)] ?? name;
-      const text = typeof phrase === "string" ? phrase : phrase[plural.select(Number(values.n)) === "one" ? "one" : "other"];
+      const text =
+        typeof phrase === "string" ? phrase : phrase[plural.select(Number(values.n)) === "one" ? "one" : "other"];
       return text.replace(/\{(\w+)\}/g, (_, value) => {
         const given = values[value];
         return typeof given === "number" ? count.format(given) : (given ?? "");

@@ -90,7 +90,11 @@ export class Booking {
     this.map.toggleAttribute("readonly", !["choosing", "expired"].includes(step));
     const cut = this.map.connection === "offline" && step !== "booked";
     this._cut.hidden = !cut;
-    const word = ["paying", "confirming", "pending"].includes(step) ? "kioskCutPaid" : step === "held" ? "kioskCutHeld" : "kioskCutHint";
+    const word = ["paying", "confirming", "pending"].includes(step)
+      ? "kioskCutPaid"
+      : step === "held"
+        ? "kioskCutHeld"
+        : "kioskCutHint";
     if (cut && this._say) this._cut.replaceChildren(icon("alert"), h("span", {}, this._say.t(word)));
     this._changed();
   }

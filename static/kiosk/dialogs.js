@@ -15,7 +15,20 @@ export class IdleWarning {
     this._why = h("p", { id: "idle-why" });
     this._title = h("h2", { id: "idle-title" });
     this._stay = h("button", { class: "button primary", type: "button", onclick: stay });
-    this.element = h("dialog", { class: "kiosk-dialog idle", role: "alertdialog", "aria-labelledby": "idle-title", "aria-describedby": "idle-why", oncancel: stay }, this._title, this._why, this._count, this._stay);
+    this.element = h(
+      "dialog",
+      {
+        class: "kiosk-dialog idle",
+        role: "alertdialog",
+        "aria-labelledby": "idle-title",
+        "aria-describedby": "idle-why",
+        oncancel: stay,
+      },
+      this._title,
+      this._why,
+      this._count,
+      this._stay,
+    );
   }
 
   /** @param {Speaker} say @param {string} why a key of the words @param {number} seconds */
@@ -60,7 +73,8 @@ export class Attendant {
     this._say = say;
     this._pin = "";
     this._note.textContent = "";
-    const digit = (/** @type {string} */ n) => h("button", { class: "button", type: "button", "data-digit": n, onclick: () => this._type(n) }, n);
+    const digit = (/** @type {string} */ n) =>
+      h("button", { class: "button", type: "button", "data-digit": n, onclick: () => this._type(n) }, n);
     this.element.replaceChildren(
       h("h2", { id: "pin-title" }, say.t("pinTitle")),
       this._dots,
@@ -69,11 +83,23 @@ export class Attendant {
         "div",
         { class: "pin-pad" },
         ...[..."123456789"].map(digit),
-        h("button", { class: "button quiet", type: "button", "data-digit": "delete", onclick: () => this._erase() }, say.t("pinDelete")),
+        h(
+          "button",
+          { class: "button quiet", type: "button", "data-digit": "delete", onclick: () => this._erase() },
+          say.t("pinDelete"),
+        ),
         digit("0"),
-        h("button", { class: "button primary", type: "button", "data-digit": "enter", onclick: () => this._enter() }, say.t("pinEnter")),
+        h(
+          "button",
+          { class: "button primary", type: "button", "data-digit": "enter", onclick: () => this._enter() },
+          say.t("pinEnter"),
+        ),
       ),
-      h("button", { class: "button quiet", type: "button", "data-key": "staff-back", onclick: () => this.close() }, say.t("staffBack")),
+      h(
+        "button",
+        { class: "button quiet", type: "button", "data-key": "staff-back", onclick: () => this.close() },
+        say.t("staffBack"),
+      ),
     );
     this._draw();
     if (!this.element.open) this.element.showModal();
@@ -130,9 +156,27 @@ export class Attendant {
     this.element.replaceChildren(
       h("h2", { id: "pin-title", tabindex: -1 }, say.t("staffTitle")),
       ...(n ? [h("p", {}, icon("alert"), say.t("staffWaiting", { n }))] : []),
-      h("button", { class: "button primary", type: "button", "data-key": "staff-back", autofocus: true, onclick: () => this.close() }, say.t("staffBack")),
-      h("button", { class: "button", type: "button", "data-key": "staff-reload", onclick: () => location.reload() }, say.t("staffReload")),
-      h("button", { class: "button", type: "button", "data-key": "staff-leave", onclick: () => this._hooks.leave() }, say.t("staffLeave")),
+      h(
+        "button",
+        {
+          class: "button primary",
+          type: "button",
+          "data-key": "staff-back",
+          autofocus: true,
+          onclick: () => this.close(),
+        },
+        say.t("staffBack"),
+      ),
+      h(
+        "button",
+        { class: "button", type: "button", "data-key": "staff-reload", onclick: () => location.reload() },
+        say.t("staffReload"),
+      ),
+      h(
+        "button",
+        { class: "button", type: "button", "data-key": "staff-leave", onclick: () => this._hooks.leave() },
+        say.t("staffLeave"),
+      ),
     );
     this.element.querySelector("button")?.focus();
   }

@@ -124,13 +124,18 @@ function draw() {
 function content() {
   switch (programme.state) {
     case "open":
-      return programme.today.length ? [heading(), h("ul", { class: "kiosk-shows" }, ...programme.today.map(card))] : [heading(), message("calendar", "kioskNone", "kioskNoneHint", "below")];
+      return programme.today.length
+        ? [heading(), h("ul", { class: "kiosk-shows" }, ...programme.today.map(card))]
+        : [heading(), message("calendar", "kioskNone", "kioskNoneHint", "below")];
     case "cut":
       return [message("alert", "kioskCut", "kioskCutHint", "cut")];
     case "trouble":
       return [message("alert", "kioskTrouble", "kioskTroubleHint")];
     case "unknown":
-      return [message("search", id ? "kioskUnknown" : "kioskChoose", id ? "kioskUnknownHint" : "kioskChooseHint"), theatres()];
+      return [
+        message("search", id ? "kioskUnknown" : "kioskChoose", id ? "kioskUnknownHint" : "kioskChooseHint"),
+        theatres(),
+      ];
     default:
       return [h("p", { class: "kiosk-wait", role: "status" }, say.t("loading"))];
   }
@@ -156,9 +161,21 @@ function card(show) {
     {},
     h(
       "button",
-      { class: "kiosk-show", type: "button", "data-show": show.id, "data-status": show.status, disabled: show.status === "closed", onclick: () => choose(show) },
+      {
+        class: "kiosk-show",
+        type: "button",
+        "data-show": show.id,
+        "data-status": show.status,
+        disabled: show.status === "closed",
+        onclick: () => choose(show),
+      },
       startTime(show.starts_at),
-      h("span", { class: "kiosk-what" }, h("b", {}, show.title), state ?? (prices.length ? h("span", {}, say.t("from", { price: say.rupees(Math.min(...prices)) })) : null)),
+      h(
+        "span",
+        { class: "kiosk-what" },
+        h("b", {}, show.title),
+        state ?? (prices.length ? h("span", {}, say.t("from", { price: say.rupees(Math.min(...prices)) })) : null),
+      ),
       icon("next"),
     ),
   );
@@ -173,30 +190,77 @@ function startTime(when) {
 
 function theatres() {
   const link = (/** @type {import("./programme.js").Theatre} */ { id, name, city }) =>
-    h("li", {}, h("a", { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` }, h("span", { class: "kiosk-time" }, icon("seat")), h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city)), icon("next")));
+    h(
+      "li",
+      {},
+      h(
+        "a",
+        { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` },
+        h("span", { class: "kiosk-time" }, icon("seat")),
+        h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city)),
+        icon("next"),
+      ),
+    );
   const sorted = [...programme.others].sort((a, b) => a.city.localeCompare(b.city) || a.name.localeCompare(b.name));
   return h("ul", { class: "kiosk-shows" }, ...sorted.map(link));
 }
 
 /** @param {string} sign @param {string} title @param {string} hint @param {string} [kind] */
 function message(sign, title, hint, kind = "") {
-  return h("div", { class: `kiosk-message ${kind}`, role: "status" }, icon(sign), h(kind === "below" ? "h2" : "h1", {}, say.t(title, { name: id })), h("p", {}, say.t(hint)));
+  return h(
+    "div",
+    { class: `kiosk-message ${kind}`, role: "status" },
+    icon(sign),
+    h(kind === "below" ? "h2" : "h1", {}, say.t(title, { name: id })),
+    h("p", {}, say.t(hint)),
+  );
 }
 
 function drawBar() {
   const step = booking?.flow.step;
   const back = booking && step !== "booked" && !booking.paying;
-  const focus = document.activeElement instanceof HTMLElement && bar.contains(document.activeElement) ? document.activeElement.dataset.key : "";
+  const focus =
+    document.activeElement instanceof HTMLElement && bar.contains(document.activeElement)
+      ? document.activeElement.dataset.key
+      : "";
   const nodes = [
     back
-      ? h("button", { class: "button kiosk-back", type: "button", "data-key": "back", onclick: startOver }, icon("back"), say.t(step === "choosing" ? "kioskBack" : "kioskCancel"))
+      ? h(
+          "button",
+          { class: "button kiosk-back", type: "button", "data-key": "back", onclick: startOver },
+          icon("back"),
+          say.t(step === "choosing" ? "kioskBack" : "kioskCancel"),
+        )
       : h("span", { class: "brand" }, logo, booking && step !== "booked" ? null : h("span", {}, say.t("brand"))),
     booking && step !== "booked"
-      ? h("div", { class: "what" }, h("h1", {}, booking.show.title), h("p", {}, say.t("when", { day: say.shortDay(booking.show.starts_at), time: say.time(booking.show.starts_at) })))
+      ? h(
+          "div",
+          { class: "what" },
+          h("h1", {}, booking.show.title),
+          h(
+            "p",
+            {},
+            say.t("when", { day: say.shortDay(booking.show.starts_at), time: say.time(booking.show.starts_at) }),
+          ),
+        )
       : h("span", { class: "kiosk-clock", id: "clock" }, programme.theatre ? say.time(programme.clock.now()) : ""),
     ...(step === "booked" ? [h("h1", { class: "hidden" }, booking?.show.title ?? "")] : []),
-    h("div", { class: "kiosk-languages", role: "group", "aria-label": say.t("languageLabel") }, ...languages.map(languageButton)),
-    h("button", { class: "button quiet kiosk-staff", type: "button", "data-key": "staff", "aria-label": say.t("staff"), onclick: () => attendant.open(say) }, icon("lock")),
+    h(
+      "div",
+      { class: "kiosk-languages", role: "group", "aria-label": say.t("languageLabel") },
+      ...languages.map(languageButton),
+    ),
+    h(
+      "button",
+      {
+        class: "button quiet kiosk-staff",
+        type: "button",
+        "data-key": "staff",
+        "aria-label": say.t("staff"),
+        onclick: () => attendant.open(say),
+      },
+      icon("lock"),
+    ),
   ];
   bar.replaceChildren(...nodes);
   if (focus) /** @type {HTMLElement | null} */ (bar.querySelector(`[data-key="${focus}"]`))?.focus();
@@ -208,13 +272,25 @@ function languageButton({ code, name }) {
     say = speaker(code);
     draw();
   };
-  return h("button", { class: "button", type: "button", lang: code, "data-key": `language-${code}`, "aria-pressed": String(say.code === code), onclick: speak }, name);
+  return h(
+    "button",
+    {
+      class: "button",
+      type: "button",
+      lang: code,
+      "data-key": `language-${code}`,
+      "aria-pressed": String(say.code === code),
+      onclick: speak,
+    },
+    name,
+  );
 }
 
 // --- the device -----------------------------------------------------------------------------------------------------------
 // Browsers let a page fill the screen only when somebody touches it; a browser started as a kiosk does so anyway.
 function fillScreen() {
-  if (document.fullscreenEnabled && !document.fullscreenElement) document.documentElement.requestFullscreen().catch(() => null);
+  if (document.fullscreenEnabled && !document.fullscreenElement)
+    document.documentElement.requestFullscreen().catch(() => null);
 }
 
 async function stayAwake() {

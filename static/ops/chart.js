@@ -4,7 +4,13 @@
 import uPlot from "/static/vendor/uplot.js";
 
 const HEIGHT = 150;
-const TIME = new Intl.DateTimeFormat("en-IN", { timeZone: "Asia/Kolkata", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const TIME = new Intl.DateTimeFormat("en-IN", {
+  timeZone: "Asia/Kolkata",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 
 export class Chart {
   /** @param {HTMLElement} place @param {string} label what is drawn, for those who can't see it @param {(value: number) => string} format @param {number} lines */
@@ -33,7 +39,12 @@ export class Chart {
   _make(data) {
     const style = getComputedStyle(document.documentElement);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const axis = {
+      stroke: colour("--muted"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+      font: "12px system-ui",
+    };
     const strokes = [colour("--accent"), colour("--own"), colour("--warn")];
     return new uPlot(
       {
@@ -43,10 +54,23 @@ export class Chart {
         legend: { show: false },
         scales: { x: { time: true }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.15)] } },
         axes: [
-          { ...axis, size: 26, values: (_plot, marks) => marks.map((at) => TIME.format(new Date(at * 1000))), space: 80 },
+          {
+            ...axis,
+            size: 26,
+            values: (_plot, marks) => marks.map((at) => TIME.format(new Date(at * 1000))),
+            space: 80,
+          },
           { ...axis, size: 52, values: (_plot, marks) => marks.map(this._format) },
         ],
-        series: [{}, ...Array.from({ length: this._lines }, (_, n) => ({ stroke: strokes[n], width: 2, fill: n === 0 ? colour("--accent-soft") : undefined, points: { show: false } }))],
+        series: [
+          {},
+          ...Array.from({ length: this._lines }, (_, n) => ({
+            stroke: strokes[n],
+            width: 2,
+            fill: n === 0 ? colour("--accent-soft") : undefined,
+            points: { show: false },
+          })),
+        ],
       },
       /** @type {any} */ (data),
       this._place,

@@ -42,7 +42,13 @@ export class DotMap extends EventTarget {
     const scale = Math.min((width - 2 * MARGIN) / this._box.width, (height - 2 * MARGIN) / this._box.height);
     const left = (width - this._box.width * scale) / 2;
     const top = (height - this._box.height * scale) / 2;
-    return { scale, at: (/** @type {{x: number, y: number}} */ seat) => [left + (seat.x - this._box.x) * scale, top + (seat.y - this._box.y) * scale] };
+    return {
+      scale,
+      at: (/** @type {{x: number, y: number}} */ seat) => [
+        left + (seat.x - this._box.x) * scale,
+        top + (seat.y - this._box.y) * scale,
+      ],
+    };
   }
 
   draw() {

@@ -30,14 +30,19 @@ export function figures(region, now, before) {
   const keepers = region.keepers.filter(fresh);
   // Any node sells any region's seats.
   const everywhere = now.regions.flatMap((each) => each.nodes.filter(fresh));
-  const earlier = new Map(before?.regions.flatMap((each) => each.nodes.map((node) => [node.name, node.sales[region.name]])) ?? []);
+  const earlier = new Map(
+    before?.regions.flatMap((each) => each.nodes.map((node) => [node.name, node.sales[region.name]])) ?? [],
+  );
   const seconds = before ? (now.time - before.time) / 1000 : 0;
   const gained = (/** @type {NodeRecord} */ { name, sales }, /** @type {keyof Sales} */ what) => {
     const sold = sales[region.name]?.[what] ?? 0;
     return Math.max(0, sold - (earlier.get(name)?.[what] ?? sold));
   };
-  const rate = (/** @type {keyof Sales} */ what) => (seconds > 0 ? sum(everywhere.map((node) => gained(node, what))) / seconds : 0);
-  const lags = everywhere.map((node) => node.feeds[region.name]?.lag_ms).filter((lag) => lag !== null && lag !== undefined);
+  const rate = (/** @type {keyof Sales} */ what) =>
+    seconds > 0 ? sum(everywhere.map((node) => gained(node, what))) / seconds : 0;
+  const lags = everywhere
+    .map((node) => node.feeds[region.name]?.lag_ms)
+    .filter((lag) => lag !== null && lag !== undefined);
   const worst = (/** @type {(keeper: KeeperRecord) => number} */ of) => Math.max(0, ...keepers.map(of));
   return {
     viewers: sum(nodes.map((node) => node.viewers)),

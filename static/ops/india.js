@@ -2,7 +2,8 @@
  * India, roughly, and where its cities are: longitude and latitude to the picture's 0..100.
  */
 
-/** Going round from Kashmir by the east. @type {[number, number][]} */
+// biome-ignore format: a table of coordinates
+/** Clockwise from Kashmir. @type {[number, number][]} */
 const OUTLINE = [
   [74.0, 36.9], [77.8, 35.5], [79.2, 32.6], [78.7, 31.3], [81.0, 30.2], [80.1, 28.8], [84.0, 27.5], [88.1, 26.4], [88.8, 28.1],
   [89.8, 26.7], [92.0, 26.9], [91.7, 27.8], [94.5, 29.3], [97.2, 28.2], [95.2, 26.6], [94.6, 24.7], [93.3, 24.0], [92.6, 22.0],
@@ -12,6 +13,7 @@ const OUTLINE = [
   [72.9, 29.0], [74.6, 31.1], [75.3, 32.3], [73.8, 33.4], [73.9, 34.6],
 ];
 
+// biome-ignore format: a table of coordinates
 /** @type {Record<string, [number, number]>} */
 const CITIES = {
   Delhi: [77.2, 28.6], Mumbai: [72.9, 19.1], Bengaluru: [77.6, 13.0], Chennai: [80.3, 13.1], Kolkata: [88.4, 22.6],
@@ -33,4 +35,6 @@ export function cityAt(name) {
 }
 
 /** The outline as an SVG path. */
-export const outline = `M${OUTLINE.map(project).map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}Z`;
+export const outline = `M${OUTLINE.map(project)
+  .map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`)
+  .join("L")}Z`;

@@ -5,7 +5,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { addressPart, setUpPage } from "../app/page.js";
-import { Refused, ask, key } from "./api.js";
+import { ask, key, Refused } from "./api.js";
 import { Overview } from "./overview.js";
 import { ShowRoom } from "./show.js";
 
@@ -58,8 +58,17 @@ function draw() {
 }
 
 function drawDoor() {
-  const wrong = problem && h("p", { class: "error", role: "alert", id: "problem" }, icon("alert"), h("span", {}, say.t(problem)));
-  const input = h("input", { name: "key", id: "key", type: "password", required: true, autocomplete: "current-password", "aria-describedby": problem && "problem", disabled: checking });
+  const wrong =
+    problem && h("p", { class: "error", role: "alert", id: "problem" }, icon("alert"), h("span", {}, say.t(problem)));
+  const input = h("input", {
+    name: "key",
+    id: "key",
+    type: "password",
+    required: true,
+    autocomplete: "current-password",
+    "aria-describedby": problem && "problem",
+    disabled: checking,
+  });
   screen.replaceChildren(
     h(
       "form",
@@ -70,7 +79,11 @@ function drawDoor() {
       h("label", { for: "key" }, say.t("opsKey")),
       input,
       wrong,
-      h("button", { class: "button primary", type: "submit", disabled: checking }, say.t(checking ? "loading" : "opsEnter")),
+      h(
+        "button",
+        { class: "button primary", type: "submit", disabled: checking },
+        say.t(checking ? "loading" : "opsEnter"),
+      ),
     ),
   );
   if (problem) input.focus();

@@ -5,9 +5,9 @@
  * @import { Figures, Installation, RegionRecord } from "./figures.js"
  */
 import { h, icon } from "../app/dom.js";
-import { Refused, ask } from "./api.js";
+import { ask, Refused } from "./api.js";
 import { Chart } from "./chart.js";
-import { OLD_MS, conflictRate, figures, total, troubles } from "./figures.js";
+import { conflictRate, figures, OLD_MS, total, troubles } from "./figures.js";
 import { cityAt, outline } from "./india.js";
 
 const EVERY_MS = 2000;
@@ -59,14 +59,25 @@ export class Overview {
   /** Draw everything in this language and theme. @param {Speaker} say */
   speak(say) {
     this._say = say;
-    const search = h("input", { type: "search", id: "find", value: this._words, placeholder: say.t("opsFindShow"), "aria-label": say.t("opsFindShow") });
+    const search = h("input", {
+      type: "search",
+      id: "find",
+      value: this._words,
+      placeholder: say.t("opsFindShow"),
+      "aria-label": say.t("opsFindShow"),
+    });
     search.addEventListener("input", () => {
       this._words = search.value;
       this._drawShows();
     });
     const { totals, map, regions, notice, plots, shows, found } = this._parts;
     this._screen.replaceChildren(
-      h("div", { class: "head" }, h("h1", {}, say.t("opsNow")), h("button", { class: "button", type: "button", onclick: () => this._leave() }, say.t("opsLeave"))),
+      h(
+        "div",
+        { class: "head" },
+        h("h1", {}, say.t("opsNow")),
+        h("button", { class: "button", type: "button", onclick: () => this._leave() }, say.t("opsLeave")),
+      ),
       notice,
       totals,
       h("div", { class: "place" }, map, regions),
@@ -114,7 +125,9 @@ export class Overview {
 
   _draw() {
     const say = /** @type {Speaker} */ (this._say);
-    this._parts.notice.replaceChildren(...(this._cut ? [h("p", { class: "error" }, icon("alert"), h("span", {}, say.t("opsCut")))] : []));
+    this._parts.notice.replaceChildren(
+      ...(this._cut ? [h("p", { class: "error" }, icon("alert"), h("span", {}, say.t("opsCut")))] : []),
+    );
     if (!this._now) {
       this._parts.totals.replaceChildren(h("li", { class: "waiting" }, this._cut ? "" : say.t("loading")));
       return;
@@ -128,7 +141,8 @@ export class Overview {
   /** @param {Figures} all */
   _drawTotals(all) {
     const say = /** @type {Speaker} */ (this._say);
-    const one = (/** @type {string} */ name, /** @type {string} */ value) => h("li", {}, h("b", {}, value), h("span", {}, say.t(name)));
+    const one = (/** @type {string} */ name, /** @type {string} */ value) =>
+      h("li", {}, h("b", {}, value), h("span", {}, say.t(name)));
     this._parts.totals.replaceChildren(
       one("opsViewers", say.count(all.viewers)),
       one("opsHoldsPerS", perSecond(all.holds, say)),
@@ -142,14 +156,23 @@ export class Overview {
   /** @param {RegionRecord[]} regions */
   _drawMap(regions) {
     const say = /** @type {Speaker} */ (this._say);
-    const svg = svgElement("svg", { viewBox: "0 0 96 100", role: "img", "aria-label": regions.map((region, n) => `${region.label}: ${say.t(troubles(region, this._figures[n])[0] ?? "opsGood")}`).join("; ") });
+    const svg = svgElement("svg", {
+      viewBox: "0 0 96 100",
+      role: "img",
+      "aria-label": regions
+        .map((region, n) => `${region.label}: ${say.t(troubles(region, this._figures[n])[0] ?? "opsGood")}`)
+        .join("; "),
+    });
     svg.append(svgElement("path", { d: outline, class: "land" }));
     regions.forEach((region, n) => {
       const at = cityAt(region.label);
       if (!at) return;
       const state = troubles(region, this._figures[n]).length ? (region.live ? "warn" : "lost") : "good";
       const size = 2 + Math.min(4, Math.log10(1 + this._figures[n].viewers) * 1.2);
-      svg.append(svgElement("circle", { cx: at[0], cy: at[1], r: size + 2, class: `halo ${state}` }), svgElement("circle", { cx: at[0], cy: at[1], r: size, class: `city ${state}` }));
+      svg.append(
+        svgElement("circle", { cx: at[0], cy: at[1], r: size + 2, class: `halo ${state}` }),
+        svgElement("circle", { cx: at[0], cy: at[1], r: size, class: `city ${state}` }),
+      );
       const label = svgElement("text", { x: at[0] + size + 3, y: at[1] + 1.6 });
       label.textContent = region.label;
       svg.append(label);
@@ -159,10 +182,17 @@ export class Overview {
 
   /** @param {RegionRecord[]} regions */
   _drawRegions(regions) {
-    const open = new Set([...this._parts.regions.querySelectorAll("details[open]")].map((each) => each.getAttribute("data-region")));
+    const open = new Set(
+      [...this._parts.regions.querySelectorAll("details[open]")].map((each) => each.getAttribute("data-region")),
+    );
     const focus = document.activeElement?.closest("details")?.getAttribute("data-region");
-    this._parts.regions.replaceChildren(...regions.map((region, n) => this._region(region, this._figures[n], open.has(region.name))));
-    if (focus) /** @type {HTMLElement | null} */ (this._parts.regions.querySelector(`[data-region="${CSS.escape(focus)}"] summary`))?.focus();
+    this._parts.regions.replaceChildren(
+      ...regions.map((region, n) => this._region(region, this._figures[n], open.has(region.name))),
+    );
+    if (focus)
+      /** @type {HTMLElement | null} */ (
+        this._parts.regions.querySelector(`[data-region="${CSS.escape(focus)}"] summary`)
+      )?.focus();
   }
 
   /** @param {RegionRecord} region @param {Figures} now @param {boolean} open */
@@ -170,11 +200,27 @@ export class Overview {
     const say = /** @type {Speaker} */ (this._say);
     const wrong = troubles(region, now);
     const state = wrong.length
-      ? wrong.map((name) => h("p", { class: `state ${region.live ? "warn" : "lost"}` }, icon("alert"), say.t(name, { n: now.setAside, time: region.since ? say.time(region.since) : "" })))
+      ? wrong.map((name) =>
+          h(
+            "p",
+            { class: `state ${region.live ? "warn" : "lost"}` },
+            icon("alert"),
+            say.t(name, { n: now.setAside, time: region.since ? say.time(region.since) : "" }),
+          ),
+        )
       : [h("p", { class: "state good" }, icon("check"), say.t("opsGood"))];
-    const figure = (/** @type {string} */ name, /** @type {string} */ value) => h("div", {}, h("dt", {}, say.t(name)), h("dd", {}, value));
-    const rows = [...region.nodes.map((node) => ({ ...node, sort: "opsNode" })), ...region.keepers.map((keeper) => ({ ...keeper, sort: "opsKeeper" }))].map((each) =>
-      h("li", { class: each.age_ms < OLD_MS ? "" : "silent" }, h("span", {}, `${say.t(each.sort)} ${each.name}`), h("span", {}, say.t("opsHeard", { n: Math.round(each.age_ms / 1000) }))),
+    const figure = (/** @type {string} */ name, /** @type {string} */ value) =>
+      h("div", {}, h("dt", {}, say.t(name)), h("dd", {}, value));
+    const rows = [
+      ...region.nodes.map((node) => ({ ...node, sort: "opsNode" })),
+      ...region.keepers.map((keeper) => ({ ...keeper, sort: "opsKeeper" })),
+    ].map((each) =>
+      h(
+        "li",
+        { class: each.age_ms < OLD_MS ? "" : "silent" },
+        h("span", {}, `${say.t(each.sort)} ${each.name}`),
+        h("span", {}, say.t("opsHeard", { n: Math.round(each.age_ms / 1000) })),
+      ),
     );
     return h(
       "section",
@@ -193,7 +239,12 @@ export class Overview {
         figure("opsOldest", milliseconds(now.oldest, say)),
         figure("opsJobs", say.count(now.jobs)),
       ),
-      h("details", { "data-region": region.name, open }, h("summary", {}, say.t("opsParts", { nodes: now.nodes, keepers: now.keepers })), h("ul", { class: "parts" }, ...rows)),
+      h(
+        "details",
+        { "data-region": region.name, open },
+        h("summary", {}, say.t("opsParts", { nodes: now.nodes, keepers: now.keepers })),
+        h("ul", { class: "parts" }, ...rows),
+      ),
     );
   }
 
@@ -229,12 +280,26 @@ export class Overview {
   _drawShows() {
     const say = /** @type {Speaker} */ (this._say);
     const words = this._words.toLowerCase().split(/\s+/);
-    const found = (this._shows ?? []).filter((show) => words.every((word) => `${show.title} ${show.city} ${show.id}`.toLowerCase().includes(word)));
+    const found = (this._shows ?? []).filter((show) =>
+      words.every((word) => `${show.title} ${show.city} ${show.id}`.toLowerCase().includes(word)),
+    );
     this._parts.found.textContent = this._shows ? say.t("showCount", { n: found.length }) : "";
     this._parts.shows.replaceChildren(
-      ...found.slice(0, 60).map((show) =>
-        h("li", {}, h("a", { href: `/ops/shows/${encodeURIComponent(show.id)}` }, h("b", {}, show.title), h("span", {}, `${show.city}, ${say.day(show.starts_at)}, ${say.time(show.starts_at)}`), show.status === "live" ? null : h("em", {}, say.t(`status_${show.status}`)))),
-      ),
+      ...found
+        .slice(0, 60)
+        .map((show) =>
+          h(
+            "li",
+            {},
+            h(
+              "a",
+              { href: `/ops/shows/${encodeURIComponent(show.id)}` },
+              h("b", {}, show.title),
+              h("span", {}, `${show.city}, ${say.day(show.starts_at)}, ${say.time(show.starts_at)}`),
+              show.status === "live" ? null : h("em", {}, say.t(`status_${show.status}`)),
+            ),
+          ),
+        ),
     );
   }
 }

@@ -40,12 +40,15 @@ export class Replay {
       this._map = new Uint8Array(this._base);
       this._at = 0;
     }
-    for (; this._at < count; this._at++) for (const [seat, status] of changes(this.events[this._at])) this._map[seat] = status;
+    for (; this._at < count; this._at++)
+      for (const [seat, status] of changes(this.events[this._at])) this._map[seat] = status;
     return this._map;
   }
 }
 
 /** @param {ShowEvent} event @returns {[number, number][]} seat and new status */
 function changes(event) {
-  return STATUS.flatMap((name, status) => (event[name] ?? []).map((seat) => /** @type {[number, number]} */ ([seat, status])));
+  return STATUS.flatMap((name, status) =>
+    (event[name] ?? []).map((seat) => /** @type {[number, number]} */ ([seat, status])),
+  );
 }

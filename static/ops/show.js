@@ -5,9 +5,9 @@
  * @import { ShowEvent } from "./replay.js"
  */
 import { h, icon } from "../app/dom.js";
-import { Refused, ask } from "./api.js";
-import { DotMap } from "./dot-map.js";
 import { unpack } from "../seat-map/seat-states.js";
+import { ask, Refused } from "./api.js";
+import { DotMap } from "./dot-map.js";
 import { Replay, STATUS } from "./replay.js";
 
 const EVERY_MS = 1500;
@@ -82,7 +82,12 @@ export class ShowRoom {
       h("a", { class: "back", href: "/ops" }, icon("back"), say.t("opsTitle")),
       head,
       notice,
-      h("div", { class: "desk" }, h("div", { class: "view" }, counts, this._canvas, replay), h("div", { class: "side" }, actions, holds)),
+      h(
+        "div",
+        { class: "desk" },
+        h("div", { class: "view" }, counts, this._canvas, replay),
+        h("div", { class: "side" }, actions, holds),
+      ),
       log,
     );
     this._draw();
@@ -101,7 +106,8 @@ export class ShowRoom {
       this._problem = "";
     } catch (error) {
       this._fail(error);
-      if (error instanceof Refused && error.code === "offline") setTimeout(() => this.start(/** @type {Speaker} */ (this._say)), EVERY_MS);
+      if (error instanceof Refused && error.code === "offline")
+        setTimeout(() => this.start(/** @type {Speaker} */ (this._say)), EVERY_MS);
     }
     this._draw();
   }
@@ -110,7 +116,12 @@ export class ShowRoom {
     if (!this._show) return;
     const id = encodeURIComponent(this._id);
     try {
-      const [show, map, live, log] = await Promise.all([ask(`/shows/${id}`), ask(`/shows/${id}/seats`), ask(`/ops/shows/${id}`), ask(`/ops/shows/${id}/log?count=${SHOWN_EVENTS}`)]);
+      const [show, map, live, log] = await Promise.all([
+        ask(`/shows/${id}`),
+        ask(`/shows/${id}/seats`),
+        ask(`/ops/shows/${id}`),
+        ask(`/ops/shows/${id}/log?count=${SHOWN_EVENTS}`),
+      ]);
       this._show = show;
       this._statuses = unpack(map.seats).subarray(0, this._seats.length);
       this._holds = live.holds;
@@ -128,7 +139,9 @@ export class ShowRoom {
   _fail(error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 403) this._leave("opsWrongKey");
-    this._problem = /** @type {Speaker} */ (this._say).has(`err_${error.code}`) ? /** @type {Speaker} */ (this._say).t(`err_${error.code}`) : error.message;
+    this._problem = /** @type {Speaker} */ (this._say).has(`err_${error.code}`)
+      ? /** @type {Speaker} */ (this._say).t(`err_${error.code}`)
+      : error.message;
   }
 
   // --- drawing -----------------------------------------------------------------------------------------------------
@@ -143,7 +156,23 @@ export class ShowRoom {
       this._parts.head.replaceChildren(h("h1", {}, this._problem ? this._id : say.t("loading")));
       return;
     }
-    this._parts.head.replaceChildren(h("div", {}, h("h1", {}, show.title), h("p", { class: "hint" }, `${show.theatre_name}, ${show.city} · ${say.day(show.starts_at)}, ${say.time(show.starts_at)}`)), h("span", { class: `pill ${show.status}` }, say.t(show.status === "live" ? "opsOnSale" : `status_${show.status}`)));
+    this._parts.head.replaceChildren(
+      h(
+        "div",
+        {},
+        h("h1", {}, show.title),
+        h(
+          "p",
+          { class: "hint" },
+          `${show.theatre_name}, ${show.city} · ${say.day(show.starts_at)}, ${say.time(show.starts_at)}`,
+        ),
+      ),
+      h(
+        "span",
+        { class: `pill ${show.status}` },
+        say.t(show.status === "live" ? "opsOnSale" : `status_${show.status}`),
+      ),
+    );
     this._drawMap();
     this._drawReplay();
     this._drawHolds();
@@ -155,8 +184,21 @@ export class ShowRoom {
     const statuses = this._replay ? this._replay.after(this._step) : this._statuses;
     const counts = [0, 0, 0, 0];
     for (const status of statuses) counts[status]++;
-    this._parts.counts.replaceChildren(...STATUS.map((name, n) => h("li", { class: name }, h("i", { "aria-hidden": "true" }), h("b", {}, say.count(counts[n])), h("span", {}, say.t(`ops_${name}`)))));
-    this._canvas.setAttribute("aria-label", say.t("opsMapLabel", { free: counts[0], held: counts[1], sold: counts[2], blocked: counts[3] }));
+    this._parts.counts.replaceChildren(
+      ...STATUS.map((name, n) =>
+        h(
+          "li",
+          { class: name },
+          h("i", { "aria-hidden": "true" }),
+          h("b", {}, say.count(counts[n])),
+          h("span", {}, say.t(`ops_${name}`)),
+        ),
+      ),
+    );
+    this._canvas.setAttribute(
+      "aria-label",
+      say.t("opsMapLabel", { free: counts[0], held: counts[1], sold: counts[2], blocked: counts[3] }),
+    );
     this._map?.set(statuses, new Set(this._chosen().map(([index]) => index)));
   }
 
@@ -164,14 +206,28 @@ export class ShowRoom {
     const say = /** @type {Speaker} */ (this._say);
     const part = this._parts.replay;
     if (!this._replay) {
-      if (!part.querySelector("button.begin")) part.replaceChildren(h("button", { class: "button begin", type: "button", onclick: () => this._beginReplay() }, icon("clock"), say.t("opsReplay")));
+      if (!part.querySelector("button.begin"))
+        part.replaceChildren(
+          h(
+            "button",
+            { class: "button begin", type: "button", onclick: () => this._beginReplay() },
+            icon("clock"),
+            say.t("opsReplay"),
+          ),
+        );
       return;
     }
     const event = this._replay.events[this._step - 1];
     const when = event ? `${say.clock(event.time)} · ${say.t(`ops_${event.kind}`)}` : say.t("opsReplayStart");
     const slider = /** @type {HTMLInputElement | null} */ (part.querySelector("input"));
     if (!slider) {
-      const made = h("input", { type: "range", min: 0, max: this._replay.events.length, value: this._step, "aria-label": say.t("opsReplayTime") });
+      const made = h("input", {
+        type: "range",
+        min: 0,
+        max: this._replay.events.length,
+        value: this._step,
+        "aria-label": say.t("opsReplayTime"),
+      });
       made.addEventListener("input", () => this._goTo(Number(made.value)));
       part.replaceChildren(
         h("button", { class: "button play", type: "button", onclick: () => this._play() }, say.t("opsPlay")),
@@ -191,16 +247,27 @@ export class ShowRoom {
    * @param {number[]} seats
    */
   _names(seats) {
-    return seats.flatMap((seat, n) => [n > 0 && ", ", h("i", { class: "name" }, this._seats[seat]?.id ?? String(seat))]);
+    return seats.flatMap((seat, n) => [
+      n > 0 && ", ",
+      h("i", { class: "name" }, this._seats[seat]?.id ?? String(seat)),
+    ]);
   }
 
   _drawHolds() {
     const say = /** @type {Speaker} */ (this._say);
     const rows = this._holds.slice(0, SHOWN_HOLDS).map((hold) => {
       const left = Math.max(0, Math.round((hold.expires_at - this._now) / 1000));
-      return h("li", {}, h("b", {}, ...this._names(hold.seats)), h("span", {}, hold.state === "confirming" ? say.t("opsConfirming") : say.t("opsLeft", { n: left })));
+      return h(
+        "li",
+        {},
+        h("b", {}, ...this._names(hold.seats)),
+        h("span", {}, hold.state === "confirming" ? say.t("opsConfirming") : say.t("opsLeft", { n: left })),
+      );
     });
-    this._parts.holds.replaceChildren(h("h2", {}, say.t("opsHolds", { n: this._holds.length })), rows.length ? h("ul", {}, ...rows) : h("p", { class: "hint" }, say.t("opsNoHolds")));
+    this._parts.holds.replaceChildren(
+      h("h2", {}, say.t("opsHolds", { n: this._holds.length })),
+      rows.length ? h("ul", {}, ...rows) : h("p", { class: "hint" }, say.t("opsNoHolds")),
+    );
   }
 
   _drawLog() {
@@ -209,12 +276,25 @@ export class ShowRoom {
       const seats = STATUS.flatMap((name) => event[name] ?? []);
       const [first = "", ...more] = event.hold.split(" ");
       const holds = (first.split(".").at(-1) ?? "") + (more.length ? ` +${more.length}` : "");
-      return h("tr", {}, h("td", {}, say.clock(event.time)), h("td", {}, say.t(`ops_${event.kind}`)), h("td", {}, ...this._names(seats.slice(0, 8)), seats.length > 8 && ` +${seats.length - 8}`), h("td", { class: "hold" }, holds));
+      return h(
+        "tr",
+        {},
+        h("td", {}, say.clock(event.time)),
+        h("td", {}, say.t(`ops_${event.kind}`)),
+        h("td", {}, ...this._names(seats.slice(0, 8)), seats.length > 8 && ` +${seats.length - 8}`),
+        h("td", { class: "hold" }, holds),
+      );
     });
     const head = ["opsWhen", "opsWhat", "opsSeats", "opsHold"].map((name) => h("th", { scope: "col" }, say.t(name)));
     this._parts.log.replaceChildren(
       h("h2", {}, say.t("opsLog")),
-      rows.length ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say.t("opsLog") }, h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows))) : h("p", { class: "hint" }, say.t("opsNoLog")),
+      rows.length
+        ? h(
+            "div",
+            { class: "scroll", tabindex: 0, role: "region", "aria-label": say.t("opsLog") },
+            h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)),
+          )
+        : h("p", { class: "hint" }, say.t("opsNoLog")),
     );
   }
 
@@ -224,8 +304,15 @@ export class ShowRoom {
       this._parts.actions.replaceChildren();
       return;
     }
-    const button = (/** @type {"pause" | "open" | "close" | "block" | "unblock"} */ what, /** @type {boolean} */ off = false) =>
-      h("button", { class: "button", type: "button", "data-act": what, disabled: off, onclick: () => this._wonder(what) }, say.t(`opsDo_${what}`));
+    const button = (
+      /** @type {"pause" | "open" | "close" | "block" | "unblock"} */ what,
+      /** @type {boolean} */ off = false,
+    ) =>
+      h(
+        "button",
+        { class: "button", type: "button", "data-act": what, disabled: off, onclick: () => this._wonder(what) },
+        say.t(`opsDo_${what}`),
+      );
     const field = h("textarea", { id: "seats", rows: 2, spellcheck: "false", placeholder: say.t("opsSeatsHint") });
     field.value = this._typed;
     field.addEventListener("input", () => {
@@ -234,7 +321,13 @@ export class ShowRoom {
     });
     this._parts.actions.replaceChildren(
       h("h2", {}, say.t("opsSales")),
-      h("div", { class: "row" }, button("open", this._show.sales === "open"), button("pause", this._show.sales === "paused"), button("close", this._show.sales === "closed")),
+      h(
+        "div",
+        { class: "row" },
+        button("open", this._show.sales === "open"),
+        button("pause", this._show.sales === "paused"),
+        button("close", this._show.sales === "closed"),
+      ),
       h("h2", {}, say.t("opsBlocking")),
       h("label", { for: "seats" }, say.t("opsSeatsLabel")),
       field,
@@ -250,14 +343,19 @@ export class ShowRoom {
       "div",
       { class: "question", role: "alertdialog", "aria-label": say.t(`opsDo_${this._asking}`) },
       h("p", {}, say.t(`opsAsk_${this._asking}`, { n })),
-      h("div", { class: "row" }, h("button", { class: "button primary", type: "button", onclick: () => this._act() }, say.t("opsYes")), h("button", { class: "button", type: "button", onclick: () => this._wonder("") }, say.t("opsNo"))),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { class: "button primary", type: "button", onclick: () => this._act() }, say.t("opsYes")),
+        h("button", { class: "button", type: "button", onclick: () => this._wonder("") }, say.t("opsNo")),
+      ),
     );
   }
 
   // --- acting ------------------------------------------------------------------------------------------------------
   /** Seats that are typed and exist: index and id. @returns {[number, string][]} */
   _chosen() {
-    const index = this._indexOf ?? (this._indexOf = new Map(this._seats.map((seat, n) => [seat.id, n])));
+    const index = new Map(this._seats.map((seat, n) => [seat.id, n]));
     const typed = new Set(this._typed.split(/[\s,;]+/).filter(Boolean));
     return [...typed].flatMap((id) => (index.has(id) ? [/** @type {[number, string]} */ ([index.get(id), id])] : []));
   }

@@ -45,7 +45,10 @@ export class Camera {
   /** The scale and offset that show `area` whole. @param {Rect} area */
   framing(area) {
     const { inset } = this;
-    const room = { w: Math.max(40, this.width - inset.left - inset.right), h: Math.max(40, this.height - inset.top - inset.bottom) };
+    const room = {
+      w: Math.max(40, this.width - inset.left - inset.right),
+      h: Math.max(40, this.height - inset.top - inset.bottom),
+    };
     const scale = Math.min(room.w / (area.right - area.left || 1), room.h / (area.bottom - area.top || 1));
     return {
       scale,

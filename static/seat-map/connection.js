@@ -134,7 +134,8 @@ export class Connection extends EventTarget {
   _online(deadline) {
     if (this._socket?.connected) return Promise.resolve(this._socket);
     const left = deadline - performance.now();
-    if (left <= 0 || this._closed) return Promise.reject(new RequestError({ code: "offline", message: "", retryable: true }));
+    if (left <= 0 || this._closed)
+      return Promise.reject(new RequestError({ code: "offline", message: "", retryable: true }));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.removeEventListener("online", done);

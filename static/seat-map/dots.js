@@ -47,7 +47,8 @@ export class Dots {
   one(context, left, top, seat) {
     const { palette, layout } = this._scene;
     const { x, y, side, kind } = this._place(left, top, seat);
-    context.fillStyle = kind === OWN ? palette.own : kind === FREE ? palette.categories[layout.category[seat]].fill : palette.taken;
+    context.fillStyle =
+      kind === OWN ? palette.own : kind === FREE ? palette.categories[layout.category[seat]].fill : palette.taken;
     context.fillRect(x, y, side, side);
   }
 
@@ -66,7 +67,8 @@ export class Dots {
   /** @param {Uint32Array} pixels @param {number} width @param {number} height @param {number} left @param {number} top @param {number} seat */
   _write(pixels, width, height, left, top, seat) {
     const { x, y, side, kind } = this._place(left, top, seat);
-    const color = kind === OWN ? this._own : kind === FREE ? this._free[this._scene.layout.category[seat]] : this._taken;
+    const color =
+      kind === OWN ? this._own : kind === FREE ? this._free[this._scene.layout.category[seat]] : this._taken;
     const x0 = Math.max(0, x);
     const x1 = Math.min(width, x + side);
     const y1 = Math.min(height, y + side);

@@ -15,7 +15,12 @@ import { FREE, UNKNOWN } from "./seat-states.js";
 const NEAR = 9;
 /** A label's size, CSS pixels; measuring sixty boxes in each frame of a zoom would cost more than it is worth. */
 const LETTER = 6.4;
-const SIZES = { full: { least: 76, tall: 46 }, name: { least: 40, tall: 27 }, gauge: { least: 22, tall: 9 }, dot: { least: 12, tall: 9 } };
+const SIZES = {
+  full: { least: 76, tall: 46 },
+  name: { least: 40, tall: 27 },
+  gauge: { least: 22, tall: 9 },
+  dot: { least: 12, tall: 9 },
+};
 /** While a zoom is under way the pane is stretched, and labels are put in order again this often. */
 const ARRANGE_MS = 90;
 const STRETCH = 1.25;
@@ -50,7 +55,13 @@ export class Labels {
     this._labels = layout.sections.map(({ name }) => {
       const bar = h("i");
       const count = h("span", { class: "label-free" });
-      const box = h("div", { class: "label" }, h("span", { class: "label-name" }, name), h("span", { class: "gauge" }, bar), count);
+      const box = h(
+        "div",
+        { class: "label" },
+        h("span", { class: "label-name" }, name),
+        h("span", { class: "gauge" }, bar),
+        count,
+      );
       return { box, count, bar, said: -1, form: null };
     });
     this._pane.replaceChildren(...this._labels.map(({ box }) => box));

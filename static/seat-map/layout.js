@@ -95,9 +95,9 @@ export class Layout {
   /** Bring pitch, rows, sections, bounds and grid up to date with the seats that are here. */
   index() {
     this._typed = null;
-    this.rows.forEach((row) => this._sortRow(row));
+    for (const row of this.rows) this._sortRow(row);
     this.pitch = this._measurePitch();
-    this.sections.forEach((section, n) => this._measureSection(section, n));
+    for (const section of this.sections) this._measureSection(section);
     if (this.complete) this.bounds = this._measureBounds();
     this.grid = new Grid(this);
   }
@@ -136,7 +136,15 @@ export class Layout {
     if (n === undefined) {
       n = this.sections.length;
       this._sectionOf.set(name, n);
-      this.sections.push({ name, count: 0, bounds: { left: 0, top: 0, right: 0, bottom: 0 }, x: 0, y: 0, rows: [], categories: [] });
+      this.sections.push({
+        name,
+        count: 0,
+        bounds: { left: 0, top: 0, right: 0, bottom: 0 },
+        x: 0,
+        y: 0,
+        rows: [],
+        categories: [],
+      });
     }
     return n;
   }
@@ -180,8 +188,8 @@ export class Layout {
     return Float64Array.from(gaps).sort()[Math.floor(gaps.length / 5)];
   }
 
-  /** @param {Section} section @param {number} n */
-  _measureSection(section, n) {
+  /** @param {Section} section */
+  _measureSection(section) {
     const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
     section.count = 0;
     /** @type {Set<number>} */
@@ -200,7 +208,7 @@ export class Layout {
     section.bounds = box;
     section.x = (box.left + box.right) / 2;
     section.y = (box.top + box.bottom) / 2;
-    if (!section.count) throw new Error(`section ${n} has no seats`);
+    if (!section.count) throw new Error(`section ${section.name} has no seats`);
   }
 
   _measureBounds() {
@@ -256,14 +264,24 @@ export function shapeBounds(shape, pitch) {
   const [first = [0, 0], second = [0, 0]] = shape.points;
   let box;
   if (shape.kind === "circle" || shape.kind === "ellipse") {
-    box = { left: first[0] - second[0], right: first[0] + second[0], top: first[1] - second[1], bottom: first[1] + second[1] };
+    box = {
+      left: first[0] - second[0],
+      right: first[0] + second[0],
+      top: first[1] - second[1],
+      bottom: first[1] + second[1],
+    };
   } else if (shape.kind === "rectangle") {
     box = { left: first[0], top: first[1], right: first[0] + second[0], bottom: first[1] + second[1] };
   } else if (shape.kind === "text") {
     const size = second[1] || pitch;
     const half = (shape.text.length + 1) * size * 0.4;
     // Generously, for it may be turned.
-    return { left: first[0] - half, right: first[0] + half, top: first[1] - (shape.rotation ? half : size), bottom: first[1] + (shape.rotation ? half : size) };
+    return {
+      left: first[0] - half,
+      right: first[0] + half,
+      top: first[1] - (shape.rotation ? half : size),
+      bottom: first[1] + (shape.rotation ? half : size),
+    };
   } else {
     const xs = shape.points.map((p) => p[0]);
     const ys = shape.points.map((p) => p[1]);

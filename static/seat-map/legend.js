@@ -19,13 +19,21 @@ import { h, icon } from "../app/dom.js";
  */
 export function drawLegend(box, { layout, palette, say, prices, hidden, toggle }) {
   box.setAttribute("aria-label", say.t("legend"));
-  const order = layout.categories.map((_, n) => n).sort((a, b) => (prices[layout.categories[b].name] ?? 0) - (prices[layout.categories[a].name] ?? 0));
+  const order = layout.categories
+    .map((_, n) => n)
+    .sort((a, b) => (prices[layout.categories[b].name] ?? 0) - (prices[layout.categories[a].name] ?? 0));
   const chips = order.map((n) => {
     const { name } = layout.categories[n];
     const price = prices[name];
     return h(
       "button",
-      { class: "chip", type: "button", "aria-pressed": String(!hidden.has(n)), "data-category": name, onclick: () => toggle(n) },
+      {
+        class: "chip",
+        type: "button",
+        "aria-pressed": String(!hidden.has(n)),
+        "data-category": name,
+        onclick: () => toggle(n),
+      },
       swatch(palette, n),
       h("span", { class: "chip-name" }, name),
       price === undefined ? null : h("span", { class: "chip-price" }, say.rupees(price)),
@@ -46,7 +54,9 @@ export function drawKey(box, palette, say) {
     ["keyAccess", "free", "wheelchair"],
   ];
   box.setAttribute("aria-label", say.t("key"));
-  box.replaceChildren(...signs.map(([word, form, sign]) => h("li", {}, swatch(palette, 0, form, sign), h("span", {}, say.t(word)))));
+  box.replaceChildren(
+    ...signs.map(([word, form, sign]) => h("li", {}, swatch(palette, 0, form, sign), h("span", {}, say.t(word)))),
+  );
 }
 
 // Elements, not canvases: each canvas would be a layer of its own for the compositor to move.

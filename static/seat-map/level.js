@@ -100,7 +100,11 @@ export class Level {
       const x = xs[seat] * this.scale;
       const y = ys[seat] * this.scale;
       for (let line = Math.floor((y - reach) / this._css); line <= Math.floor((y + reach) / this._css); line++) {
-        for (let column = Math.floor((x - reach) / this._css); column <= Math.floor((x + reach) / this._css); column++) {
+        for (
+          let column = Math.floor((x - reach) / this._css);
+          column <= Math.floor((x + reach) / this._css);
+          column++
+        ) {
           this._tiles.get(`${column},${line}`)?.dirty.add(seat);
         }
       }
@@ -113,7 +117,13 @@ export class Level {
     const { left, top, right, bottom } = range;
     for (const [key, tile] of this._tiles) {
       const { column, line } = tile;
-      if (column >= left - KEEP_AROUND && column <= right + KEEP_AROUND && line >= top - KEEP_AROUND && line <= bottom + KEEP_AROUND) continue;
+      if (
+        column >= left - KEEP_AROUND &&
+        column <= right + KEEP_AROUND &&
+        line >= top - KEEP_AROUND &&
+        line <= bottom + KEEP_AROUND
+      )
+        continue;
       this._drop(tile);
       this._tiles.delete(key);
     }
@@ -173,7 +183,17 @@ export class Level {
     canvas.style.cssText = `width: ${this._css}px; height: ${this._css}px; left: ${column * this._css}px; top: ${line * this._css}px`;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     /** @type {Tile} */
-    const tile = { canvas, context, column, line, left: column * SIDE_PX, top: line * SIDE_PX, painted: false, dirty: new Set(), ground: undefined };
+    const tile = {
+      canvas,
+      context,
+      column,
+      line,
+      left: column * SIDE_PX,
+      top: line * SIDE_PX,
+      painted: false,
+      dirty: new Set(),
+      ground: undefined,
+    };
     this._tiles.set(key, tile);
     return tile;
   }
@@ -212,6 +232,11 @@ export class Level {
   /** @param {Tile} tile @returns {Rect} in units of the plan */
   _area(tile) {
     const side = this._css / this.scale;
-    return { left: tile.column * side, top: tile.line * side, right: (tile.column + 1) * side, bottom: (tile.line + 1) * side };
+    return {
+      left: tile.column * side,
+      top: tile.line * side,
+      right: (tile.column + 1) * side,
+      bottom: (tile.line + 1) * side,
+    };
   }
 }

@@ -45,19 +45,27 @@ export class List {
     this._seats.clear();
     this._sections = layout.sections.map(({ name }, n) => {
       const count = h("span", { class: "list-count" });
-      const details = h("details", { class: "list-section" }, h("summary", {}, h("span", { class: "list-name" }, name), count));
+      const details = h(
+        "details",
+        { class: "list-section" },
+        h("summary", {}, h("span", { class: "list-name" }, name), count),
+      );
       details.addEventListener("toggle", () => details.open && this._fill(n));
       return { details, count, filled: false };
     });
     this._box.replaceChildren(...this._sections.map(({ details }) => details));
-    this._sections.forEach(({ details }, n) => (details.open = before.length ? !!before[n] : layout.sections.length === 1));
+    this._sections.forEach(({ details }, n) => {
+      details.open = before.length ? !!before[n] : layout.sections.length === 1;
+    });
     this.count();
   }
 
   /** How many are free in each section, again. */
   count() {
     if (!this.open) return;
-    this._sections.forEach(({ count }, n) => (count.textContent = this._owner.section(n).detail));
+    this._sections.forEach(({ count }, n) => {
+      count.textContent = this._owner.section(n).detail;
+    });
   }
 
   /** @param {Iterable<number>} seats whose look changed */
@@ -82,13 +90,24 @@ export class List {
       if (!shown.length) continue;
       const buttons = shown.map((seat) => this._button(seat, layout.numbers[seat]));
       const label = say.t("row", { row: name });
-      section.details.append(h("div", { class: "list-row", role: "group", "aria-label": label }, h("span", { class: "list-head", "aria-hidden": "true" }, label), h("div", { class: "list-seats" }, ...buttons)));
+      section.details.append(
+        h(
+          "div",
+          { class: "list-row", role: "group", "aria-label": label },
+          h("span", { class: "list-head", "aria-hidden": "true" }, label),
+          h("div", { class: "list-seats" }, ...buttons),
+        ),
+      );
     }
   }
 
   /** @param {number} seat @param {string} number */
   _button(seat, number) {
-    const button = h("button", { type: "button", class: "list-seat", "data-index": seat }, h("span", { "aria-hidden": "true" }, number));
+    const button = h(
+      "button",
+      { type: "button", class: "list-seat", "data-index": seat },
+      h("span", { "aria-hidden": "true" }, number),
+    );
     this._seats.set(seat, button);
     this._dress(button, seat);
     return button;

@@ -70,7 +70,9 @@ export class LiveShow extends EventTarget {
     this._loading = true;
     try {
       if (!this.show) {
-        const found = await this.connection.http(`/api/v1/shows/${encodeURIComponent(this.id)}`, { signal: this._gone.signal });
+        const found = await this.connection.http(`/api/v1/shows/${encodeURIComponent(this.id)}`, {
+          signal: this._gone.signal,
+        });
         this.show = /** @type {Show} */ (found.show ?? found);
         this._tell("show", this.show);
         this._configure();
@@ -131,7 +133,11 @@ export class LiveShow extends EventTarget {
     try {
       const since = this.states.since;
       const ack = /** @type {WatchAck} */ (
-        await this.connection.request("show:watch", { show: this.id, ...(since ? { since } : {}) }, { patienceMs: 1e9, ackMs })
+        await this.connection.request(
+          "show:watch",
+          { show: this.id, ...(since ? { since } : {}) },
+          { patienceMs: 1e9, ackMs },
+        )
       );
       if (mine !== this._watching) return;
       const changed = this.states.watch(ack);

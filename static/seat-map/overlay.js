@@ -123,7 +123,10 @@ export class Overlay {
 
   /** @param {Layout} layout @param {number} seat */
   _at(layout, seat) {
-    return { x: layout.x[seat] * this._camera.scale + this._camera.x, y: layout.y[seat] * this._camera.scale + this._camera.y };
+    return {
+      x: layout.x[seat] * this._camera.scale + this._camera.x,
+      y: layout.y[seat] * this._camera.scale + this._camera.y,
+    };
   }
 
   _clear() {

@@ -61,7 +61,12 @@ export class Painter {
   paint(context, left, top, area) {
     this.ground(context, left, top, area);
     const { reach } = this;
-    const wide = { left: area.left - reach, top: area.top - reach, right: area.right + reach, bottom: area.bottom + reach };
+    const wide = {
+      left: area.left - reach,
+      top: area.top - reach,
+      right: area.right + reach,
+      bottom: area.bottom + reach,
+    };
     if (this.size < DOTS) this._dots.paint(context, left, top, wide);
     else this._seats(context, left, top, wide);
     if (this.size >= ROW_NAMES) this._rowNames(context, left, top, area);
@@ -158,14 +163,22 @@ export class Painter {
     context.textBaseline = "middle";
     const { x: xs, y: ys, pitch } = layout;
     const margin = pitch * 2;
-    const wide = { left: area.left - margin, top: area.top - margin, right: area.right + margin, bottom: area.bottom + margin };
+    const wide = {
+      left: area.left - margin,
+      top: area.top - margin,
+      right: area.right + margin,
+      bottom: area.bottom + margin,
+    };
     const near = layout.sections.filter(({ bounds }) => touches(bounds, wide));
     for (const row of near.flatMap(({ rows }) => rows)) {
       const { name, seats } = layout.rows[row];
       if (!name) continue;
       const last = seats.length - 1;
-      for (const [end, next, side] of [[seats[0], seats[1], -1], [seats[last], seats[last - 1], 1]]) {
-        let [dx, dy] = next === undefined ? [side, 0] : [xs[end] - xs[next], ys[end] - ys[next]];
+      for (const [end, next, side] of [
+        [seats[0], seats[1], -1],
+        [seats[last], seats[last - 1], 1],
+      ]) {
+        const [dx, dy] = next === undefined ? [side, 0] : [xs[end] - xs[next], ys[end] - ys[next]];
         const far = Math.hypot(dx, dy) || 1;
         const x = xs[end] + (dx / far) * pitch;
         const y = ys[end] + (dy / far) * pitch;
@@ -193,7 +206,15 @@ export class Painter {
   /** @param {CanvasRenderingContext2D} context @param {Shape} shape @param {number} left @param {number} top */
   _shape(context, shape, left, top) {
     if (shape.kind === "text") {
-      this._text(context, shape.text, shape.points[0], shape.points[1]?.[1] || this._scene.layout.pitch, shape.rotation, left, top);
+      this._text(
+        context,
+        shape.text,
+        shape.points[0],
+        shape.points[1]?.[1] || this._scene.layout.pitch,
+        shape.rotation,
+        left,
+        top,
+      );
       return;
     }
     const k = this._k;
@@ -212,7 +233,7 @@ export class Painter {
       context.roundRect(0, 0, w, h, Math.min(w, h, layout.pitch) * 0.3);
       Object.assign(box, { x: x + w / 2, y: y + h / 2, room: w });
     } else {
-      shape.points.forEach(([px, py], n) => (n ? context.lineTo(px, py) : context.moveTo(px, py)));
+      for (const [px, py] of shape.points) context.lineTo(px, py);
       context.closePath();
       const of = shapeBounds(shape, layout.pitch);
       Object.assign(box, { x: (of.left + of.right) / 2, y: (of.top + of.bottom) / 2, room: of.right - of.left });

@@ -85,7 +85,11 @@ export class Rows {
       this._row = n;
       const row = layout.rows[n];
       this._cells = new Map(row.seats.map((seat, place) => [seat, this._cell(seat, place)]));
-      const head = h("span", { role: "rowheader" }, `${layout.sections[row.section].name} ${this._hooks.rowName(row.name)}`);
+      const head = h(
+        "span",
+        { role: "rowheader" },
+        `${layout.sections[row.section].name} ${this._hooks.rowName(row.name)}`,
+      );
       this._grid.replaceChildren(h("div", { role: "row", "aria-rowindex": n + 1 }, head, ...this._cells.values()));
     }
     this._grid.setAttribute("aria-activedescendant", `seat-${this.active}`);

@@ -349,8 +349,12 @@ export class SeatMap extends HTMLElement {
       this._emit("showchange", live.show);
       this._legend();
     });
-    live.addEventListener("holdexpired", (event) => this._emit("holdexpired", /** @type {CustomEvent} */ (event).detail));
-    live.addEventListener("bookingsettled", (event) => this._emit("bookingsettled", /** @type {CustomEvent} */ (event).detail));
+    live.addEventListener("holdexpired", (event) =>
+      this._emit("holdexpired", /** @type {CustomEvent} */ (event).detail),
+    );
+    live.addEventListener("bookingsettled", (event) =>
+      this._emit("bookingsettled", /** @type {CustomEvent} */ (event).detail),
+    );
     this._cover("mapLoading", true);
     live.start();
   }
@@ -386,13 +390,19 @@ export class SeatMap extends HTMLElement {
     if (layout) {
       const first = changed.length > layout.count / 2;
       if (first) this._view.repaint();
-      else this._view.overlay.pulse(changed.filter((seat) => !this._mine.has(seat) && !this._pending.has(seat)), layout);
+      else
+        this._view.overlay.pulse(
+          changed.filter((seat) => !this._mine.has(seat) && !this._pending.has(seat)),
+          layout,
+        );
       this._view.change(first ? [] : changed.filter((seat) => seat < layout.count));
       if (first) this._view.rows.reset(layout);
       if (first) this._view.list.reset(layout);
       this._view.recount(first);
     }
-    const lost = changed.filter((seat) => this._selected.has(seat) && !this._pending.has(seat) && this.live?.states.of(seat) !== FREE);
+    const lost = changed.filter(
+      (seat) => this._selected.has(seat) && !this._pending.has(seat) && this.live?.states.of(seat) !== FREE,
+    );
     if (lost.length) this._lose(lost);
     this._emit("seatschange", { seats: changed.length });
     this._summary();
@@ -402,7 +412,8 @@ export class SeatMap extends HTMLElement {
     const { connection, status } = this;
     if (connection === "offline") this._wasOffline = true;
     if (connection === "offline") this._banner(this._say.t("conn_offline"));
-    else if (status === "stale") this._banner(this._say.t("map_stale", { time: this._say.time(this.live?.staleSince || Date.now()) }));
+    else if (status === "stale")
+      this._banner(this._say.t("map_stale", { time: this._say.time(this.live?.staleSince || Date.now()) }));
     else if (status === "paused" || status === "closed") this._banner(this._say.t(`map_${status}`));
     else if (!this._wasOffline) this._banner("");
     this._emit("statuschange", { connection, status });
@@ -449,7 +460,9 @@ export class SeatMap extends HTMLElement {
     const say = this._say;
     if (this.hasAttribute("readonly") || this._selected.has(seat) || this._mine.has(seat)) return false;
     if (this._state(seat) !== FREE) {
-      this.announce(say.t("takenSay", { seat: this._words.name(seat), state: say.t(`state_${NAMES[this._state(seat)]}`) }));
+      this.announce(
+        say.t("takenSay", { seat: this._words.name(seat), state: say.t(`state_${NAMES[this._state(seat)]}`) }),
+      );
       this._view.showTip(seat, true);
       return false;
     }
@@ -480,7 +493,10 @@ export class SeatMap extends HTMLElement {
   }
 
   _selectionChanged() {
-    this._emit("selectionchange", { seats: [...this._selected].map((seat) => this._words.info(seat)), total: this._total() });
+    this._emit("selectionchange", {
+      seats: [...this._selected].map((seat) => this._words.info(seat)),
+      total: this._total(),
+    });
   }
 
   /** Others were faster: say so where the viewer looks, and offer what is near. @param {number[]} seats */
@@ -493,16 +509,27 @@ export class SeatMap extends HTMLElement {
     const words = say.t(seats.length > 1 ? "lostMany" : "lostOne", { seats: names });
     const near = this._nearest(seats[0], OFFERS);
     const offers = near.map((seat) =>
-      h("button", { type: "button", "data-seat": this._ids[seat], onclick: () => this._choose(seat) }, this._words.offer(seat)),
+      h(
+        "button",
+        { type: "button", "data-seat": this._ids[seat], onclick: () => this._choose(seat) },
+        this._words.offer(seat),
+      ),
     );
     this._view.notes.callout.setAttribute("aria-label", words);
     this._view.showCallout(seats[0], [
       h("p", { role: "alert" }, words),
       h("p", { class: "near" }, say.t(near.length ? "nearest" : "noneNear")),
       h("div", { class: "offers" }, ...offers),
-      h("button", { class: "shut", type: "button", "aria-label": say.t("close"), onclick: () => this._view.hideCallout() }, icon("close")),
+      h(
+        "button",
+        { class: "shut", type: "button", "aria-label": say.t("close"), onclick: () => this._view.hideCallout() },
+        icon("close"),
+      ),
     ]);
-    this._emit("seatlost", { seats: seats.map((seat) => this._ids[seat]), offers: near.map((seat) => this._ids[seat]) });
+    this._emit("seatlost", {
+      seats: seats.map((seat) => this._ids[seat]),
+      offers: near.map((seat) => this._ids[seat]),
+    });
     this._selectionChanged();
   }
 

@@ -4,12 +4,14 @@ export interface Socket {
   readonly connected: boolean;
   readonly id?: string;
   auth: object | ((send: (data: object) => void) => void);
+  // biome-ignore lint/suspicious/noExplicitAny: each event has its own payload
   on(event: string, listener: (...args: any[]) => void): this;
-  off(event?: string, listener?: (...args: any[]) => void): this;
-  emit(event: string, ...args: any[]): this;
+  off(event?: string, listener?: (...args: unknown[]) => void): this;
+  emit(event: string, ...args: unknown[]): this;
   connect(): this;
   disconnect(): this;
-  timeout(ms: number): { emitWithAck(event: string, ...args: any[]): Promise<any> };
+  // biome-ignore lint/suspicious/noExplicitAny: each event has its own acknowledgement
+  timeout(ms: number): { emitWithAck(event: string, ...args: unknown[]): Promise<any> };
 }
 
 export interface Options {

@@ -46,6 +46,10 @@ export class Toolbar {
   /** @param {string} name @param {Tool} tool @param {string} sign @param {Speaker} say */
   _button(name, tool, sign, say) {
     const words = say.t(name);
-    return h("button", { type: "button", class: name, "aria-label": words, title: words, onclick: () => this._press(tool) }, icon(sign));
+    return h(
+      "button",
+      { type: "button", class: name, "aria-label": words, title: words, onclick: () => this._press(tool) },
+      icon(sign),
+    );
   }
 }

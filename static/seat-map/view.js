@@ -46,7 +46,13 @@ export class View {
     this.stage = h("div", { class: "stage", "aria-hidden": "true" });
     this.labelPane = h("div", { class: "labels", "aria-hidden": "true" });
     this.canvas = h("canvas", { class: "overlay", "aria-hidden": "true" });
-    this.grid = h("div", { class: "grid", role: "grid", tabindex: 0, "aria-multiselectable": "true", "aria-describedby": "help" });
+    this.grid = h("div", {
+      class: "grid",
+      role: "grid",
+      tabindex: 0,
+      "aria-multiselectable": "true",
+      "aria-describedby": "help",
+    });
     this.help = h("p", { class: "live", id: "help" });
     this.legend = h("div", { class: "legend", role: "group" });
     this.banner = h("div", { class: "banner", role: "status", hidden: true });
@@ -61,7 +67,18 @@ export class View {
     this.listBox = h("div", { class: "list", hidden: true, role: "group" });
     const foot = h("div", { class: "foot" }, this.count, this.key, this.tools);
     const notes = h("div", { class: "notes" }, ...this.notes.elements, this.banner);
-    this.frame = h("div", { class: "frame" }, this.legend, this.field, this.listBox, notes, foot, this.cover, this.help, this.polite);
+    this.frame = h(
+      "div",
+      { class: "frame" },
+      this.legend,
+      this.field,
+      this.listBox,
+      notes,
+      foot,
+      this.cover,
+      this.help,
+      this.polite,
+    );
     root.append(this.frame);
 
     /** @type {Layout | null} */
@@ -196,7 +213,11 @@ export class View {
     if (!layout) return;
     const { x, y } = this.place(seat);
     const { inset } = camera;
-    const inside = x > inset.left + 20 && x < camera.width - inset.right - 20 && y > inset.top + 20 && y < camera.height - inset.bottom - 20;
+    const inside =
+      x > inset.left + 20 &&
+      x < camera.width - inset.right - 20 &&
+      y > inset.top + 20 &&
+      y < camera.height - inset.bottom - 20;
     const near = this.tiles.seatSize >= 17;
     if (inside && near && !always) return;
     this._touched = true;
@@ -381,7 +402,11 @@ export class View {
     if (section === this._tipSection && !fade) return;
     this._tipSection = section;
     this._tipSeat = -1;
-    this.notes.showTip(section < 0 ? null : this._owner.section(section), layout.sections[section] ?? { x: 0, y: 0 }, fade);
+    this.notes.showTip(
+      section < 0 ? null : this._owner.section(section),
+      layout.sections[section] ?? { x: 0, y: 0 },
+      fade,
+    );
   }
 
   /** @param {number} seat the keyboard came to it */

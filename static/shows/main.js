@@ -38,7 +38,9 @@ async function load() {
     const answer = /** @type {{shows: Show[], server_time?: number}} */ (await response.json());
     if (answer.server_time) clock.set(answer.server_time, asked);
     const now = clock.now();
-    shows = answer.shows.filter((show) => Date.parse(show.starts_at) > now - GONE_AFTER_MS).sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
+    shows = answer.shows
+      .filter((show) => Date.parse(show.starts_at) > now - GONE_AFTER_MS)
+      .sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
     failed = old = false;
     loadedAt = now;
   } catch {
@@ -61,7 +63,14 @@ function draw() {
 }
 
 function drawOwn() {
-  const notice = old ? h("p", { class: "error", role: "status" }, icon("alert"), h("span", {}, say.t("listOld", { time: say.time(loadedAt) }))) : null;
+  const notice = old
+    ? h(
+        "p",
+        { class: "error", role: "status" },
+        icon("alert"),
+        h("span", {}, say.t("listOld", { time: say.time(loadedAt) })),
+      )
+    : null;
   const mine = ticketList(say, { now: clock.now() });
   find("#own").replaceChildren(...[notice, mine].filter((node) => node !== null));
 }
@@ -70,7 +79,10 @@ function drawOwn() {
 function matches(show) {
   if (city && show.city !== city) return false;
   const text = `${show.title} ${show.theatre_name} ${show.city}`.toLowerCase();
-  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 /** @param {Show[]} found */
@@ -84,7 +96,9 @@ function drawShows(found) {
   list.replaceChildren(
     ...[...days.values()].map((ofDay) => {
       const cities = Map.groupBy(ofDay, (show) => show.city);
-      const sections = [...cities].sort(([a], [b]) => a.localeCompare(b)).map(([name, ofCity]) => citySection(name, ofCity));
+      const sections = [...cities]
+        .sort(([a], [b]) => a.localeCompare(b))
+        .map(([name, ofCity]) => citySection(name, ofCity));
       return h("section", { class: "day" }, h("h2", {}, ...dayTitle(ofDay[0].starts_at)), ...sections);
     }),
   );
@@ -93,7 +107,12 @@ function drawShows(found) {
 /** @param {string} name @param {Show[]} shows */
 function citySection(name, shows) {
   const films = Map.groupBy(shows, (show) => `${show.title}\n${show.theatre}`);
-  return h("section", { class: "city" }, h("h3", {}, name), h("ul", { class: "cards" }, ...[...films.values()].map(card)));
+  return h(
+    "section",
+    { class: "city" },
+    h("h3", {}, name),
+    h("ul", { class: "cards" }, ...[...films.values()].map(card)),
+  );
 }
 
 /** One card per title and theatre, with all its times. @param {Show[]} shows */
@@ -104,7 +123,22 @@ function card(shows) {
     const still = show.status === "live" ? null : h("span", { class: "state" }, say.t(`status_${show.status}`));
     // What is seen is part of what is said, in the same order.
     const label = `${show.title}, ${say.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
-    return h("li", {}, h("a", { class: "time", href: `/shows/${encodeURIComponent(show.id)}`, "data-status": show.status, "aria-label": label }, say.time(show.starts_at), still && " ", still));
+    return h(
+      "li",
+      {},
+      h(
+        "a",
+        {
+          class: "time",
+          href: `/shows/${encodeURIComponent(show.id)}`,
+          "data-status": show.status,
+          "aria-label": label,
+        },
+        say.time(show.starts_at),
+        still && " ",
+        still,
+      ),
+    );
   });
   return h(
     "li",
@@ -126,13 +160,28 @@ function dayTitle(when) {
 function drawFilters() {
   const names = [...new Set((shows ?? []).map((show) => show.city))].sort((a, b) => a.localeCompare(b));
   const chip = (/** @type {string} */ name) =>
-    h("button", { class: "chip", type: "button", "aria-pressed": String(city === name), onclick: () => chooseCity(name), "data-city": name }, name || say.t("allCities"));
+    h(
+      "button",
+      {
+        class: "chip",
+        type: "button",
+        "aria-pressed": String(city === name),
+        onclick: () => chooseCity(name),
+        "data-city": name,
+      },
+      name || say.t("allCities"),
+    );
   const input = /** @type {HTMLInputElement | null} */ (filters.querySelector("input"));
   if (input && input.placeholder === say.t("search")) {
     filters.querySelector(".cities")?.replaceChildren(...["", ...names].map(chip));
     return;
   }
-  const search = h("input", { type: "search", placeholder: say.t("search"), "aria-label": say.t("search"), value: words });
+  const search = h("input", {
+    type: "search",
+    placeholder: say.t("search"),
+    "aria-label": say.t("search"),
+    value: words,
+  });
   search.addEventListener("input", () => {
     words = search.value.trim();
     draw();
@@ -160,12 +209,20 @@ function clear() {
 
 /** @param {string} sign @param {string} title @param {string} hint @param {string} [action] @param {() => void} [act] */
 function message(sign, title, hint, action, act) {
-  const button = action && act ? h("button", { class: "button primary", type: "button", onclick: act }, say.t(action)) : null;
+  const button =
+    action && act ? h("button", { class: "button primary", type: "button", onclick: act }, say.t(action)) : null;
   return h("div", { class: "message" }, icon(sign), h("h2", {}, say.t(title)), h("p", {}, say.t(hint)), button);
 }
 
 function skeleton() {
-  return [h("p", { class: "hidden" }, say.t("loading")), h("ul", { class: "cards waiting", "aria-hidden": "true" }, ...Array.from({ length: 6 }, () => h("li", { class: "card" })))];
+  return [
+    h("p", { class: "hidden" }, say.t("loading")),
+    h(
+      "ul",
+      { class: "cards waiting", "aria-hidden": "true" },
+      ...Array.from({ length: 6 }, () => h("li", { class: "card" })),
+    ),
+  ];
 }
 
 setUpPage(find("#switches"), (words) => {
