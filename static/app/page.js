@@ -1,7 +1,7 @@
 /**
  * What every page has: language, theme, and the bar on top with the switches for both.
  */
-import { languages, speaker, supported } from "../i18n/i18n.js";
+import { languages, supported, translator } from "../i18n/i18n.js";
 import { h, icon } from "./dom.js";
 
 const LOCALE = "tickingtickets.locale";
@@ -55,18 +55,18 @@ export function theme() {
 /**
  * Set up the bar; `changed` is called now and whenever language or theme change.
  * @param {HTMLElement} bar
- * @param {(say: import("../i18n/i18n.js").Speaker, theme: "light" | "dark") => void} changed
+ * @param {(i18n: import("../i18n/i18n.js").Translator, theme: "light" | "dark") => void} changed
  */
 export function setUpPage(bar, changed) {
   const apply = () => {
-    const say = speaker(locale());
-    document.documentElement.lang = say.code;
+    const i18n = translator(locale());
+    document.documentElement.lang = i18n.code;
     document.documentElement.dataset.theme = theme();
     for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-t]"))) {
-      element.textContent = say.t(element.dataset.t ?? "");
+      element.textContent = i18n.t(element.dataset.t ?? "");
     }
-    bar.replaceChildren(languageSwitch(say.t("languageLabel"), apply), themeSwitch(say.t("theme"), apply));
-    changed(say, theme());
+    bar.replaceChildren(languageSwitch(i18n.t("languageLabel"), apply), themeSwitch(i18n.t("theme"), apply));
+    changed(i18n, theme());
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
   apply();

@@ -6,7 +6,7 @@
  * @import { SeatMap } from "../seat-map/seat-map.js"
  * @import { BookingRecord } from "./record.js"
  */
-import { RequestError } from "../seat-map/connection.js";
+import { RequestError } from "../seat-map/request-error.js";
 import { ServerClock } from "./clock.js";
 import { readRecord, writeRecord } from "./record.js";
 

@@ -10,11 +10,11 @@ const SPOKEN = [300, 120, 60, 30, 10];
 export class Countdown {
   /**
    * @param {() => number} remaining ms
-   * @param {(seconds: number) => void} speak
+   * @param {(seconds: number) => void} announce
    */
-  constructor(remaining, speak) {
+  constructor(remaining, announce) {
     this._remaining = remaining;
-    this._speak = speak;
+    this._announce = announce;
     this._whole = 1;
     this._said = Infinity;
     this._timer = 0;
@@ -69,7 +69,7 @@ export class Countdown {
     const due = SPOKEN.find((mark) => seconds <= mark && this._said > mark && seconds > mark - 5);
     if (due) {
       this._said = due;
-      this._speak(seconds);
+      this._announce(seconds);
     }
   }
 }

@@ -11,7 +11,7 @@
  * @import { SeatMap } from "../seat-map/seat-map.js"
  * @import { Step } from "./attempts.js"
  */
-import { RequestError } from "../seat-map/connection.js";
+import { RequestError } from "../seat-map/request-error.js";
 import { Attempts } from "./attempts.js";
 import { leave, settleLeftovers } from "./leftovers.js";
 import { findPayment, pay } from "./payment.js";

@@ -14,16 +14,16 @@ const show = addressPart(1) || "-";
 const flow = new Flow(map, show);
 const panel = new Panel(find("#panel"), flow, map);
 const live = find("#live");
-/** @type {import("../i18n/i18n.js").Speaker} */
-let say;
+/** @type {import("../i18n/i18n.js").Translator} */
+let i18n;
 
 function describe() {
   const info = map.info;
-  if (!info || !say) return;
-  document.title = `${info.title} · ${say.t("brand")}`;
+  if (!info || !i18n) return;
+  document.title = `${info.title} · ${i18n.t("brand")}`;
   find("#title").textContent = info.title;
   find("#where").textContent =
-    `${info.theatre_name}, ${info.city} · ${say.t("when", { day: say.shortDay(info.starts_at), time: say.time(info.starts_at) })}`;
+    `${info.theatre_name}, ${info.city} · ${i18n.t("when", { day: i18n.shortDay(info.starts_at), time: i18n.time(info.starts_at) })}`;
   panel.show = info;
   panel.draw();
 }
@@ -36,7 +36,7 @@ function liveness() {
         ? "conn_online"
         : `status_${map.status}`;
   live.dataset.state = map.connection !== "online" ? map.connection : map.status;
-  live.textContent = say.t(word).replace(/[.…].*$/, "");
+  live.textContent = i18n.t(word).replace(/[.…].*$/, "");
 }
 
 flow.addEventListener("change", () => map.toggleAttribute("readonly", !["choosing", "expired"].includes(flow.step)));
@@ -47,7 +47,7 @@ map.addEventListener("showchange", describe);
 map.addEventListener("statuschange", liveness);
 map.addEventListener("failed", () => {
   document.body.classList.add("failed");
-  if (!map.info) find("#title").textContent = say.t("brand");
+  if (!map.info) find("#title").textContent = i18n.t("brand");
 });
 map.addEventListener("ready", () => {
   document.body.classList.remove("failed");
@@ -55,10 +55,10 @@ map.addEventListener("ready", () => {
   describe();
 });
 setUpPage(find("#switches"), (words, theme) => {
-  say = words;
+  i18n = words;
   map.setAttribute("locale", words.code);
   map.setAttribute("theme", theme);
-  panel.speak(words);
+  panel.localize(words);
   describe();
   liveness();
 });

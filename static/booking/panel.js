@@ -5,7 +5,7 @@
  * @import { Flow } from "./flow.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
  * @import { SeatInfo, Show } from "../seat-map/types.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 import { Countdown } from "./countdown.js";
@@ -25,8 +25,8 @@ export class Panel {
     this._box = box;
     this._flow = flow;
     this._map = map;
-    /** @type {Speaker | null} */
-    this._say = null;
+    /** @type {Translator | null} */
+    this._i18n = null;
     /** @type {Show | null} */
     this.show = null;
     this._step = "";
@@ -34,8 +34,8 @@ export class Panel {
       () => flow.remaining,
       (seconds) => {
         const n = Math.round(seconds / 60);
-        if (this._say)
-          map.announce(seconds > 60 ? this._say.t("minutesLeft", { n }) : this._say.t("secondsLeft", { n: seconds }));
+        if (this._i18n)
+          map.announce(seconds > 60 ? this._i18n.t("minutesLeft", { n }) : this._i18n.t("secondsLeft", { n: seconds }));
       },
     );
     flow.addEventListener("change", () => this.draw());
@@ -47,25 +47,25 @@ export class Panel {
 
   /** Draw no more. */
   close() {
-    this._say = null;
+    this._i18n = null;
     this._countdown.stop();
   }
 
-  /** @param {Speaker} say */
-  speak(say) {
-    this._say = say;
+  /** @param {Translator} i18n */
+  localize(i18n) {
+    this._i18n = i18n;
     this.draw();
   }
 
   draw() {
-    const say = this._say;
-    if (!say) return;
+    const i18n = this._i18n;
+    if (!i18n) return;
     const { step } = this._flow;
     const focus = /** @type {HTMLElement | null} */ (document.activeElement);
     const key = focus && this._box.contains(focus) ? focus.dataset.key : undefined;
     this._box.dataset.step = step;
     this._box.dataset.count = String(step === "choosing" ? this._map.selection.length : this._flow.seats.length);
-    this._box.replaceChildren(...this._content(say).filter((node) => node !== null));
+    this._box.replaceChildren(...this._content(i18n).filter((node) => node !== null));
     if (step === "held" || step === "paying") this._countdown.start((this.show?.hold_s ?? 480) * 1000);
     else this._countdown.stop();
     const again = key ? this._box.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
@@ -77,50 +77,50 @@ export class Panel {
     this._step = step;
   }
 
-  /** @param {Speaker} say @returns {(Node | null)[]} */
-  _content(say) {
+  /** @param {Translator} i18n @returns {(Node | null)[]} */
+  _content(i18n) {
     switch (this._flow.step) {
       case "held":
       case "paying":
-        return this._held(say);
+        return this._held(i18n);
       case "confirming":
-        return [this._title(say.t("confirming")), this._wait(), this._error(say)];
+        return [this._title(i18n.t("confirming")), this._wait(), this._error(i18n)];
       case "pending":
-        return this._pending(say);
+        return this._pending(i18n);
       case "booked":
-        return this._booked(say);
+        return this._booked(i18n);
       case "expired":
-        return this._expired(say);
+        return this._expired(i18n);
       case "rejected":
-        return this._rejected(say);
+        return this._rejected(i18n);
       default:
-        return this._choosing(say);
+        return this._choosing(i18n);
     }
   }
 
-  /** @param {Speaker} say */
-  _choosing(say) {
+  /** @param {Translator} i18n */
+  _choosing(i18n) {
     const chosen = this._infos(this._map.selection);
     const asking = this._flow.step === "holding";
     const seats = asking ? this._infos(this._flow.seats) : chosen;
     const n = seats.length;
     const { status } = this._map;
-    const shut = status === "closed" || status === "paused" ? say.t(`map_${status}`) : "";
-    const hint = shut || `${say.t("pickHint")} ${say.t("pickLimit", { n: this._map.maxSeats })}`;
-    const words = asking ? say.t("holding") : n ? say.t("hold", { n }) : say.t("holdEmpty");
+    const shut = status === "closed" || status === "paused" ? i18n.t(`map_${status}`) : "";
+    const hint = shut || `${i18n.t("pickHint")} ${i18n.t("pickLimit", { n: this._map.maxSeats })}`;
+    const words = asking ? i18n.t("holding") : n ? i18n.t("hold", { n }) : i18n.t("holdEmpty");
     return [
-      this._title(say.t("yourSeats")),
+      this._title(i18n.t("yourSeats")),
       n
-        ? this._seats(say, seats, !asking)
+        ? this._seats(i18n, seats, !asking)
         : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
-      this._error(say),
-      n ? this._total(say, seats) : null,
+      this._error(i18n),
+      n ? this._total(i18n, seats) : null,
       this._flow.stuck
         ? h(
             "div",
             { class: "pair" },
-            this._button("retry", say.t("tryAgain"), "quiet", () => this._flow.resume()),
-            this._button("cancel", say.t("neverMind"), "quiet", () => this._flow.cancel()),
+            this._button("retry", i18n.t("tryAgain"), "quiet", () => this._flow.resume()),
+            this._button("cancel", i18n.t("neverMind"), "quiet", () => this._flow.cancel()),
           )
         : this._button(
             "hold",
@@ -129,12 +129,12 @@ export class Panel {
             () => this._flow.hold(),
             asking || !n || Boolean(shut) || this._offline,
           ),
-      !n && !this._finish && this.show ? ticketList(say, { show: this.show.id }) : null,
+      !n && !this._finish && this.show ? ticketList(i18n, { show: this.show.id }) : null,
     ];
   }
 
-  /** @param {Speaker} say */
-  _held(say) {
+  /** @param {Translator} i18n */
+  _held(i18n) {
     const seats = this._infos(this._flow.seats);
     const paying = this._flow.step === "paying";
     const amount = sum(seats);
@@ -149,60 +149,60 @@ export class Panel {
         h(
           "div",
           {},
-          this._title(say.t("heldTitle")),
-          h("p", { class: "hint" }, say.t(offline ? "clockKeeps" : "heldHint")),
+          this._title(i18n.t("heldTitle")),
+          h("p", { class: "hint" }, i18n.t(offline ? "clockKeeps" : "heldHint")),
         ),
       ),
-      this._seats(say, seats, false),
-      this._error(say),
-      this._total(say, seats),
+      this._seats(i18n, seats, false),
+      this._error(i18n),
+      this._total(i18n, seats),
       this._button(
         "pay",
-        paying ? say.t("paying") : say.t("pay", { total: say.rupees(amount) }),
+        paying ? i18n.t("paying") : i18n.t("pay", { total: i18n.rupees(amount) }),
         "primary",
         () => this._flow.pay(amount),
         paying || offline,
       ),
-      h("p", { class: "note" }, say.t("demoNote")),
+      h("p", { class: "note" }, i18n.t("demoNote")),
       h(
         "div",
         { class: "pair" },
         this._flow.extended
           ? null
-          : this._button("extend", say.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
-        this._button("release", say.t("release"), "quiet", () => this._flow.release(), paying),
+          : this._button("extend", i18n.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
+        this._button("release", i18n.t("release"), "quiet", () => this._flow.release(), paying),
       ),
     ];
   }
 
   // Whether the server has the payment, or only this browser, makes all the difference to whoever wants to leave.
-  /** @param {Speaker} say */
-  _pending(say) {
+  /** @param {Translator} i18n */
+  _pending(i18n) {
     const hint = this._flow.delivered ? "pendingHint" : "undeliveredHint";
     return [
-      this._title(say.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")),
+      this._title(i18n.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")),
       this._wait(),
-      h("p", { class: "hint" }, say.t(hint)),
+      h("p", { class: "hint" }, i18n.t(hint)),
     ];
   }
 
-  /** @param {Speaker} say */
-  _rejected(say) {
+  /** @param {Translator} i18n */
+  _rejected(i18n) {
     const { reason } = this._flow;
     return [
-      this._title(say.t(reason ? "notBookedTitle" : "rejectedTitle")),
+      this._title(i18n.t(reason ? "notBookedTitle" : "rejectedTitle")),
       h(
         "p",
         { class: "hint" },
-        reason ? `${this._words(say, reason)} ${say.t("notBookedHint")}` : say.t("rejectedHint"),
+        reason ? `${this._words(i18n, reason)} ${i18n.t("notBookedHint")}` : i18n.t("rejectedHint"),
       ),
-      this._seats(say, this._infos(this._flow.seats), false),
-      this._button("again", say.t("chooseOthers"), "primary", () => this._flow.restart()),
+      this._seats(i18n, this._infos(this._flow.seats), false),
+      this._button("again", i18n.t("chooseOthers"), "primary", () => this._flow.restart()),
     ];
   }
 
-  /** @param {Speaker} say */
-  _booked(say) {
+  /** @param {Translator} i18n */
+  _booked(i18n) {
     const code = this._flow.booking;
     const finish = this._finish;
     const bought = this._ticket();
@@ -210,23 +210,23 @@ export class Panel {
     if (this.show && bought.seats.length && !finish) keepTicket(bought);
     const copy = async (/** @type {Event} */ event) => {
       await navigator.clipboard.writeText(code);
-      /** @type {HTMLElement} */ (event.target).textContent = say.t("copied");
+      /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");
     };
-    const print = this._button("print", say.t("print"), "quiet", () => window.print());
+    const print = this._button("print", i18n.t("print"), "quiet", () => window.print());
     return [
-      this._title(say.t("bookedTitle")),
-      ticket(say, bought),
-      h("p", { class: "hint" }, say.t(finish ? "bookedKioskHint" : "bookedHint")),
+      this._title(i18n.t("bookedTitle")),
+      ticket(i18n, bought),
+      h("p", { class: "hint" }, i18n.t(finish ? "bookedKioskHint" : "bookedHint")),
       // The clipboard is there on https and localhost only, and of no use at a kiosk.
       h(
         "div",
         { class: "pair" },
-        !finish && navigator.clipboard ? this._button("copy", say.t("copy"), "quiet", copy) : null,
+        !finish && navigator.clipboard ? this._button("copy", i18n.t("copy"), "quiet", copy) : null,
         print,
       ),
       finish
-        ? this._button("finish", say.t("finish"), "primary", finish)
-        : this._button("again", say.t("again"), "plain", () => this._flow.restart()),
+        ? this._button("finish", i18n.t("finish"), "primary", finish)
+        : this._button("again", i18n.t("again"), "plain", () => this._flow.restart()),
     ];
   }
 
@@ -244,21 +244,21 @@ export class Panel {
     };
   }
 
-  /** @param {Speaker} say */
-  _expired(say) {
+  /** @param {Translator} i18n */
+  _expired(i18n) {
     const free = this._flow.seats.filter((id) => this._map.isFree(id));
     const all = free.length === this._flow.seats.length;
     const { reason } = this._flow;
     const lost = reason === "hold_lost";
-    const names = say.list(this._infos(free).map(seatName));
-    const state = all ? say.t("stillFree") : free.length ? say.t("someFree", { seats: names }) : say.t("noneFree");
+    const names = i18n.list(this._infos(free).map(seatName));
+    const state = all ? i18n.t("stillFree") : free.length ? i18n.t("someFree", { seats: names }) : i18n.t("noneFree");
     return [
-      this._title(say.t(lost ? "lostTitle" : "expiredTitle")),
-      h("p", { class: "hint" }, lost ? `${say.t("lostHint")} ${state}` : `${say.t("expiredHint")} ${state}`),
-      this._seats(say, this._infos(this._flow.seats), false),
-      this._error(say),
-      free.length ? this._button("hold-again", say.t("holdAgain"), "primary", () => this._flow.hold(free)) : null,
-      this._button("again", say.t("chooseOthers"), free.length ? "quiet" : "primary", () => this._flow.restart()),
+      this._title(i18n.t(lost ? "lostTitle" : "expiredTitle")),
+      h("p", { class: "hint" }, lost ? `${i18n.t("lostHint")} ${state}` : `${i18n.t("expiredHint")} ${state}`),
+      this._seats(i18n, this._infos(this._flow.seats), false),
+      this._error(i18n),
+      free.length ? this._button("hold-again", i18n.t("holdAgain"), "primary", () => this._flow.hold(free)) : null,
+      this._button("again", i18n.t("chooseOthers"), free.length ? "quiet" : "primary", () => this._flow.restart()),
     ];
   }
 
@@ -272,29 +272,29 @@ export class Panel {
     return h("div", { class: "wait", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
   }
 
-  /** @param {Speaker} say */
-  _error(say) {
+  /** @param {Translator} i18n */
+  _error(i18n) {
     const { error } = this._flow;
     if (!error) return null;
     return h(
       "p",
       { class: "error", role: "alert", "data-code": error },
       icon("alert"),
-      h("span", {}, this._words(say, error)),
+      h("span", {}, this._words(i18n, error)),
     );
   }
 
-  /** @param {Speaker} say @param {string} code */
-  _words(say, code) {
-    return say.has(`err_${code}`) ? say.t(`err_${code}`) : this._flow.errorText || say.t("err_internal");
+  /** @param {Translator} i18n @param {string} code */
+  _words(i18n, code) {
+    return i18n.has(`err_${code}`) ? i18n.t(`err_${code}`) : this._flow.errorText || i18n.t("err_internal");
   }
 
   get _offline() {
     return this._map.connection === "offline";
   }
 
-  /** @param {Speaker} say @param {SeatInfo[]} seats @param {boolean} removable */
-  _seats(say, seats, removable) {
+  /** @param {Translator} i18n @param {SeatInfo[]} seats @param {boolean} removable */
+  _seats(i18n, seats, removable) {
     const line = (/** @type {SeatInfo} */ seat) =>
       h(
         "li",
@@ -303,9 +303,9 @@ export class Panel {
         h(
           "span",
           { class: "seat-where" },
-          `${seat.section} · ${seat.category}${seat.accessible ? ` · ${say.t("accessible")}` : ""}`,
+          `${seat.section} · ${seat.category}${seat.accessible ? ` · ${i18n.t("accessible")}` : ""}`,
         ),
-        h("span", { class: "seat-price" }, seat.price === null ? "" : say.rupees(seat.price)),
+        h("span", { class: "seat-price" }, seat.price === null ? "" : i18n.rupees(seat.price)),
         removable
           ? h(
               "button",
@@ -313,7 +313,7 @@ export class Panel {
                 class: "remove",
                 type: "button",
                 "data-key": `drop-${seat.id}`,
-                "aria-label": say.t("removeSeat", { seat: seatName(seat) }),
+                "aria-label": i18n.t("removeSeat", { seat: seatName(seat) }),
                 onclick: () => this._map.deselect(seat.id),
               },
               icon("close"),
@@ -323,13 +323,13 @@ export class Panel {
     return h("ul", { class: "seats" }, ...seats.map(line));
   }
 
-  /** @param {Speaker} say @param {SeatInfo[]} seats */
-  _total(say, seats) {
+  /** @param {Translator} i18n @param {SeatInfo[]} seats */
+  _total(i18n, seats) {
     return h(
       "p",
       { class: "total" },
-      h("span", {}, `${say.t("total")} · ${say.t("seatsN", { n: seats.length })}`),
-      h("b", {}, say.rupees(sum(seats))),
+      h("span", {}, `${i18n.t("total")} · ${i18n.t("seatsN", { n: seats.length })}`),
+      h("b", {}, i18n.rupees(sum(seats))),
     );
   }
 

@@ -12,7 +12,7 @@
  * @property {string} hold
  * @property {number} amount whole rupees, for show; the server knows the price
  */
-import { RequestError } from "../seat-map/connection.js";
+import { RequestError } from "../seat-map/request-error.js";
 
 const PATIENCE_MS = 15000;
 

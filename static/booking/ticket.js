@@ -2,7 +2,7 @@
  * A ticket as it is shown and printed: what, where, when, which seats, and its code to read and to scan.
  *
  * @import { SeatInfo } from "../seat-map/types.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
 import { qrCode } from "./qr.js";
@@ -18,10 +18,10 @@ import { qrCode } from "./qr.js";
  * @property {{name: string, section: string}[]} seats
  */
 
-/** @param {Speaker} say @param {Ticket} booking @returns {HTMLElement} the scannable code follows by itself */
-export function ticket(say, { code, title, theatre, city, starts_at, seats }) {
+/** @param {Translator} i18n @param {Ticket} booking @returns {HTMLElement} the scannable code follows by itself */
+export function ticket(i18n, { code, title, theatre, city, starts_at, seats }) {
   const scan = h("div", { class: "ticket-scan" });
-  qrCode(code, say.t("scanCode")).then((svg) => {
+  qrCode(code, i18n.t("scanCode")).then((svg) => {
     if (svg) scan.replaceChildren(svg);
   });
   return h(
@@ -32,7 +32,7 @@ export function ticket(say, { code, title, theatre, city, starts_at, seats }) {
     h(
       "p",
       { class: "ticket-when" },
-      starts_at ? say.t("when", { day: say.day(starts_at), time: say.time(starts_at) }) : "",
+      starts_at ? i18n.t("when", { day: i18n.day(starts_at), time: i18n.time(starts_at) }) : "",
     ),
     h(
       "ul",
@@ -45,7 +45,7 @@ export function ticket(say, { code, title, theatre, city, starts_at, seats }) {
       h(
         "div",
         { class: "ticket-code" },
-        h("span", { class: "note" }, say.t("ticketCode")),
+        h("span", { class: "note" }, i18n.t("ticketCode")),
         h("code", {}, ...breakable(code)),
       ),
       scan,

@@ -2,7 +2,7 @@
  * The tickets that this browser has bought, so that none is lost when somebody books again: a list that opens each.
  *
  * @import { Ticket } from "./ticket.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 import { recall, remember } from "../app/page.js";
@@ -31,18 +31,18 @@ export function keepTicket(bought) {
 }
 
 /**
- * @param {Speaker} say
+ * @param {Translator} i18n
  * @param {object} [which]
  * @param {string} [which.show] of this show only; else of all that are not over
  * @param {number} [which.now] ms since the epoch, by the server
  * @returns {HTMLElement | null} null where there are none
  */
-export function ticketList(say, { show, now = Date.now() } = {}) {
+export function ticketList(i18n, { show, now = Date.now() } = {}) {
   const found = tickets().filter((each) => (show ? each.show === show : Date.parse(each.starts_at) > now - OVER_MS));
   if (!found.length) return null;
   const entry = (/** @type {Ticket} */ bought) => {
-    const seats = say.list(bought.seats.map(({ name }) => name));
-    const when = say.t("when", { day: say.shortDay(bought.starts_at), time: say.time(bought.starts_at) });
+    const seats = i18n.list(bought.seats.map(({ name }) => name));
+    const when = i18n.t("when", { day: i18n.shortDay(bought.starts_at), time: i18n.time(bought.starts_at) });
     const about = show
       ? h("span", {}, h("b", {}, seats))
       : h("span", {}, h("b", {}, bought.title), h("span", {}, `${when} · ${seats}`));
@@ -51,7 +51,7 @@ export function ticketList(say, { show, now = Date.now() } = {}) {
       {},
       h(
         "button",
-        { class: "my-ticket", type: "button", "data-code": bought.code, onclick: () => openTicket(say, bought) },
+        { class: "my-ticket", type: "button", "data-code": bought.code, onclick: () => openTicket(i18n, bought) },
         icon("ticket"),
         about,
       ),
@@ -60,26 +60,26 @@ export function ticketList(say, { show, now = Date.now() } = {}) {
   return h(
     "section",
     { class: "my-tickets" },
-    h(show ? "h3" : "h2", {}, say.t(show ? "yourTicketsHere" : "yourTickets")),
+    h(show ? "h3" : "h2", {}, i18n.t(show ? "yourTicketsHere" : "yourTickets")),
     h("ul", {}, ...found.map(entry)),
   );
 }
 
-/** @param {Speaker} say @param {Ticket} bought */
-function openTicket(say, bought) {
+/** @param {Translator} i18n @param {Ticket} bought */
+function openTicket(i18n, bought) {
   const before = document.activeElement;
-  const dialog = h("dialog", { class: "ticket-dialog", "aria-label": say.t("ticketOf", { title: bought.title }) });
+  const dialog = h("dialog", { class: "ticket-dialog", "aria-label": i18n.t("ticketOf", { title: bought.title }) });
   dialog.append(
-    ticket(say, bought),
-    h("p", { class: "hint" }, say.t("bookedHint")),
+    ticket(i18n, bought),
+    h("p", { class: "hint" }, i18n.t("bookedHint")),
     h(
       "div",
       { class: "pair" },
-      h("button", { class: "button quiet", type: "button", onclick: () => print() }, say.t("print")),
+      h("button", { class: "button quiet", type: "button", onclick: () => print() }, i18n.t("print")),
       h(
         "button",
         { class: "button primary", type: "button", autofocus: true, onclick: () => dialog.close() },
-        say.t("close"),
+        i18n.t("close"),
       ),
     ),
   );

@@ -1,4 +1,4 @@
-/** English. Keys are what the pages ask for; `{name}` stands for a value. @type {import("./i18n.js").Words} */
+/** English. Keys are what the pages ask for; `{name}` stands for a value. @type {import("./i18n.js").Phrases} */
 export default {
   language: "English",
   brand: "TickingTickets",

@@ -1,4 +1,4 @@
-/** Hindi. @type {import("./i18n.js").Words} */
+/** Hindi. @type {import("./i18n.js").Phrases} */
 export default {
   language: "हिन्दी",
   brand: "TickingTickets",

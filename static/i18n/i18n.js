@@ -1,5 +1,5 @@
 /**
- * Words and numbers in the reader's language. A language is one file beside this one; a missing word is English.
+ * Phrases and numbers in the reader's language. A language is one file beside this one; a missing word is English.
  *
  * Times are shown in India's, money in rupees, whatever the device says.
  */
@@ -7,10 +7,10 @@ import en from "./en.js";
 import hi from "./hi.js";
 
 /** @typedef {string | {one: string, other: string}} Phrase */
-/** @typedef {Record<string, Phrase>} Words */
-/** @typedef {ReturnType<typeof speaker>} Speaker */
+/** @typedef {Record<string, Phrase>} Phrases */
+/** @typedef {ReturnType<typeof translator>} Translator */
 
-/** @type {Record<string, Words>} */
+/** @type {Record<string, Phrases>} */
 const LANGUAGES = { en, hi };
 const ZONE = "Asia/Kolkata";
 
@@ -24,7 +24,7 @@ export function supported(wanted) {
 }
 
 /** @param {string} locale */
-export function speaker(locale) {
+export function translator(locale) {
   const code = supported(locale);
   const words = LANGUAGES[code];
   const tag = `${code}-IN`;

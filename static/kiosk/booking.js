@@ -3,7 +3,7 @@
  *
  * @import { Show } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import "../seat-map/seat-map.js";
 import { h, icon } from "../app/dom.js";
@@ -29,8 +29,8 @@ export class Booking {
     this._panel = new Panel(this._box, this.flow, this.map, finish);
     this._panel.show = show;
     this.element = h("div", { class: "kiosk-booking", "data-step": "choosing" }, this._cut, this.map, this._box);
-    /** @type {Speaker | null} */
-    this._say = null;
+    /** @type {Translator | null} */
+    this._i18n = null;
     this.flow.addEventListener("change", () => this._draw());
     this.map.addEventListener("statuschange", () => this._draw());
     this.map.addEventListener("selectionchange", (event) => {
@@ -62,12 +62,12 @@ export class Booking {
     return step === "paying" || step === "confirming" || (step === "pending" && !delivered);
   }
 
-  /** @param {Speaker} say @param {string} theme */
-  speak(say, theme) {
-    this._say = say;
-    this.map.setAttribute("locale", say.code);
+  /** @param {Translator} i18n @param {string} theme */
+  localize(i18n, theme) {
+    this._i18n = i18n;
+    this.map.setAttribute("locale", i18n.code);
     this.map.setAttribute("theme", theme);
-    this._panel.speak(say);
+    this._panel.localize(i18n);
     this._draw();
   }
 
@@ -95,7 +95,7 @@ export class Booking {
       : step === "held"
         ? "kioskCutHeld"
         : "kioskCutHint";
-    if (cut && this._say) this._cut.replaceChildren(icon("alert"), h("span", {}, this._say.t(word)));
+    if (cut && this._i18n) this._cut.replaceChildren(icon("alert"), h("span", {}, this._i18n.t(word)));
     this._changed();
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The kiosk's two dialogs: "are you still there?", and the staff's PIN pad with what it opens.
  *
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 
@@ -31,12 +31,12 @@ export class IdleWarning {
     );
   }
 
-  /** @param {Speaker} say @param {string} why a key of the words @param {number} seconds */
-  show(say, why, seconds) {
-    this._title.textContent = say.t("idleTitle");
-    this._why.textContent = say.t(why);
-    this._count.textContent = say.t("idleSeconds", { n: seconds });
-    this._stay.textContent = say.t("idleStay");
+  /** @param {Translator} i18n @param {string} why a key of the words @param {number} seconds */
+  show(i18n, why, seconds) {
+    this._title.textContent = i18n.t("idleTitle");
+    this._why.textContent = i18n.t(why);
+    this._count.textContent = i18n.t("idleSeconds", { n: seconds });
+    this._stay.textContent = i18n.t("idleStay");
     if (!this.element.open) this.element.showModal();
   }
 
@@ -60,23 +60,23 @@ export class Attendant {
     this._hooks = hooks;
     this._pin = "";
     this._busy = false;
-    /** @type {Speaker | null} */
-    this._say = null;
+    /** @type {Translator | null} */
+    this._i18n = null;
     this._dots = h("p", { class: "pin-dots", "aria-live": "polite" });
     this._note = h("p", { class: "pin-note", role: "alert" });
     this.element = h("dialog", { class: "kiosk-dialog attendant", "aria-labelledby": "pin-title" });
     this.element.addEventListener("keydown", (event) => this._key(event));
   }
 
-  /** @param {Speaker} say */
-  open(say) {
-    this._say = say;
+  /** @param {Translator} i18n */
+  open(i18n) {
+    this._i18n = i18n;
     this._pin = "";
     this._note.textContent = "";
     const digit = (/** @type {string} */ n) =>
       h("button", { class: "button", type: "button", "data-digit": n, onclick: () => this._type(n) }, n);
     this.element.replaceChildren(
-      h("h2", { id: "pin-title" }, say.t("pinTitle")),
+      h("h2", { id: "pin-title" }, i18n.t("pinTitle")),
       this._dots,
       this._note,
       h(
@@ -86,19 +86,19 @@ export class Attendant {
         h(
           "button",
           { class: "button quiet", type: "button", "data-digit": "delete", onclick: () => this._erase() },
-          say.t("pinDelete"),
+          i18n.t("pinDelete"),
         ),
         digit("0"),
         h(
           "button",
           { class: "button primary", type: "button", "data-digit": "enter", onclick: () => this._enter() },
-          say.t("pinEnter"),
+          i18n.t("pinEnter"),
         ),
       ),
       h(
         "button",
         { class: "button quiet", type: "button", "data-key": "staff-back", onclick: () => this.close() },
-        say.t("staffBack"),
+        i18n.t("staffBack"),
       ),
     );
     this._draw();
@@ -133,29 +133,29 @@ export class Attendant {
     const n = this._pin.length;
     this._dots.replaceChildren(
       h("span", { "aria-hidden": "true" }, "•".repeat(n) || "–"),
-      h("span", { class: "hidden" }, this._say?.t("pinDigits", { n }) ?? ""),
+      h("span", { class: "hidden" }, this._i18n?.t("pinDigits", { n }) ?? ""),
     );
   }
 
   async _enter() {
-    const say = this._say;
-    if (!say || !this._pin || this._busy) return;
+    const i18n = this._i18n;
+    if (!i18n || !this._pin || this._busy) return;
     this._busy = true;
     const { code, waitMs } = await this._hooks.check(this._pin);
     this._busy = false;
     this._pin = "";
     this._draw();
-    if (!code) this._menu(say);
-    else if (code === "rate_limited") this._note.textContent = say.t("pinWait", { n: Math.ceil(waitMs / 1000) });
-    else this._note.textContent = say.t({ wrong_pin: "pinWrong", no_pin: "pinNone" }[code] ?? "pinOffline");
+    if (!code) this._menu(i18n);
+    else if (code === "rate_limited") this._note.textContent = i18n.t("pinWait", { n: Math.ceil(waitMs / 1000) });
+    else this._note.textContent = i18n.t({ wrong_pin: "pinWrong", no_pin: "pinNone" }[code] ?? "pinOffline");
   }
 
-  /** @param {Speaker} say */
-  _menu(say) {
+  /** @param {Translator} i18n */
+  _menu(i18n) {
     const n = this._hooks.waiting();
     this.element.replaceChildren(
-      h("h2", { id: "pin-title", tabindex: -1 }, say.t("staffTitle")),
-      ...(n ? [h("p", {}, icon("alert"), say.t("staffWaiting", { n }))] : []),
+      h("h2", { id: "pin-title", tabindex: -1 }, i18n.t("staffTitle")),
+      ...(n ? [h("p", {}, icon("alert"), i18n.t("staffWaiting", { n }))] : []),
       h(
         "button",
         {
@@ -165,17 +165,17 @@ export class Attendant {
           autofocus: true,
           onclick: () => this.close(),
         },
-        say.t("staffBack"),
+        i18n.t("staffBack"),
       ),
       h(
         "button",
         { class: "button", type: "button", "data-key": "staff-reload", onclick: () => location.reload() },
-        say.t("staffReload"),
+        i18n.t("staffReload"),
       ),
       h(
         "button",
         { class: "button", type: "button", "data-key": "staff-leave", onclick: () => this._hooks.leave() },
-        say.t("staffLeave"),
+        i18n.t("staffLeave"),
       ),
     );
     this.element.querySelector("button")?.focus();

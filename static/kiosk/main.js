@@ -3,13 +3,13 @@
  * there, goes on by itself after a network cut or a restart, and lets only an attendant out.
  *
  * @import { Show } from "../seat-map/types.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 import { addressPart, recall, remember, theme } from "../app/page.js";
 import { leftovers, settleLeftovers } from "../booking/leftovers.js";
 import { readRecord } from "../booking/record.js";
-import { languages, speaker, supported } from "../i18n/i18n.js";
+import { languages, supported, translator } from "../i18n/i18n.js";
 import { Booking } from "./booking.js";
 import { Attendant, IdleWarning } from "./dialogs.js";
 import { Idle } from "./idle.js";
@@ -26,8 +26,8 @@ const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
 const logo = h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 });
 const programme = new Programme(id);
 const homeLanguage = supported(navigator.language);
-/** @type {Speaker} */
-let say = speaker(homeLanguage);
+/** @type {Translator} */
+let i18n = translator(homeLanguage);
 /** @type {Booking | null} */
 let booking = null;
 let drawn = "";
@@ -35,11 +35,11 @@ let drawn = "";
 const attendant = new Attendant({ check: checkPin, leave: leaveKiosk, waiting: leftovers });
 const warning = new IdleWarning(() => idle.touch());
 const idle = new Idle({
-  watching: () => !booking?.paying && (Boolean(booking) || say.code !== homeLanguage || attendant.element.open),
+  watching: () => !booking?.paying && (Boolean(booking) || i18n.code !== homeLanguage || attendant.element.open),
   warn: (seconds) => {
     if (!booking) return;
     const { step } = booking.flow;
-    warning.show(say, step === "held" ? "idleHeld" : step === "booked" ? "idleTicket" : "idlePlain", seconds);
+    warning.show(i18n, step === "held" ? "idleHeld" : step === "booked" ? "idleTicket" : "idlePlain", seconds);
   },
   stayed: () => warning.hide(),
   gone: startOver,
@@ -67,7 +67,7 @@ function startOver() {
   remember(CURRENT, null);
   warning.hide();
   attendant.close();
-  say = speaker(homeLanguage);
+  i18n = translator(homeLanguage);
   settleLeftovers(programme.server);
   draw();
 }
@@ -106,13 +106,13 @@ async function leaveKiosk() {
 
 // --- drawing --------------------------------------------------------------------------------------------------------------
 function draw() {
-  document.documentElement.lang = say.code;
+  document.documentElement.lang = i18n.code;
   document.documentElement.dataset.theme = theme();
-  document.title = `${programme.theatre?.name ?? say.t("brand")} · ${say.t("brand")}`;
+  document.title = `${programme.theatre?.name ?? i18n.t("brand")} · ${i18n.t("brand")}`;
   const now = where();
   document.body.dataset.screen = now;
   drawBar();
-  booking?.speak(say, theme());
+  booking?.localize(i18n, theme());
   if (booking) {
     if (screen.firstElementChild !== booking.element) screen.replaceChildren(booking.element);
   } else screen.replaceChildren(...content());
@@ -137,7 +137,7 @@ function content() {
         theatres(),
       ];
     default:
-      return [h("p", { class: "kiosk-wait", role: "status" }, say.t("loading"))];
+      return [h("p", { class: "kiosk-wait", role: "status" }, i18n.t("loading"))];
   }
 }
 
@@ -147,15 +147,15 @@ function heading() {
     "div",
     { class: "kiosk-lead" },
     h("h1", {}, programme.theatre?.name ?? ""),
-    h("p", {}, `${say.t("kioskToday")}, ${say.day(now)} · ${programme.theatre?.city ?? ""}`),
-    programme.today.length ? h("p", { class: "kiosk-pick" }, say.t("kioskPick")) : null,
+    h("p", {}, `${i18n.t("kioskToday")}, ${i18n.day(now)} · ${programme.theatre?.city ?? ""}`),
+    programme.today.length ? h("p", { class: "kiosk-pick" }, i18n.t("kioskPick")) : null,
   );
 }
 
 /** @param {Show} show */
 function card(show) {
   const prices = Object.values(show.prices);
-  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, say.t(`status_${show.status}`));
+  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, i18n.t(`status_${show.status}`));
   return h(
     "li",
     {},
@@ -174,7 +174,7 @@ function card(show) {
         "span",
         { class: "kiosk-what" },
         h("b", {}, show.title),
-        state ?? (prices.length ? h("span", {}, say.t("from", { price: say.rupees(Math.min(...prices)) })) : null),
+        state ?? (prices.length ? h("span", {}, i18n.t("from", { price: i18n.rupees(Math.min(...prices)) })) : null),
       ),
       icon("next"),
     ),
@@ -184,7 +184,7 @@ function card(show) {
 // The hour large, am or pm small, where a language has them.
 /** @param {string} when */
 function startTime(when) {
-  const [hour, ...half] = say.time(when).split(/\s+/);
+  const [hour, ...half] = i18n.time(when).split(/\s+/);
   return h("span", { class: "kiosk-time" }, hour, half.length ? h("small", {}, ` ${half.join(" ")}`) : null);
 }
 
@@ -211,8 +211,8 @@ function message(sign, title, hint, kind = "") {
     "div",
     { class: `kiosk-message ${kind}`, role: "status" },
     icon(sign),
-    h(kind === "below" ? "h2" : "h1", {}, say.t(title, { name: id })),
-    h("p", {}, say.t(hint)),
+    h(kind === "below" ? "h2" : "h1", {}, i18n.t(title, { name: id })),
+    h("p", {}, i18n.t(hint)),
   );
 }
 
@@ -229,9 +229,9 @@ function drawBar() {
           "button",
           { class: "button kiosk-back", type: "button", "data-key": "back", onclick: startOver },
           icon("back"),
-          say.t(step === "choosing" ? "kioskBack" : "kioskCancel"),
+          i18n.t(step === "choosing" ? "kioskBack" : "kioskCancel"),
         )
-      : h("span", { class: "brand" }, logo, booking && step !== "booked" ? null : h("span", {}, say.t("brand"))),
+      : h("span", { class: "brand" }, logo, booking && step !== "booked" ? null : h("span", {}, i18n.t("brand"))),
     booking && step !== "booked"
       ? h(
           "div",
@@ -240,14 +240,14 @@ function drawBar() {
           h(
             "p",
             {},
-            say.t("when", { day: say.shortDay(booking.show.starts_at), time: say.time(booking.show.starts_at) }),
+            i18n.t("when", { day: i18n.shortDay(booking.show.starts_at), time: i18n.time(booking.show.starts_at) }),
           ),
         )
-      : h("span", { class: "kiosk-clock", id: "clock" }, programme.theatre ? say.time(programme.clock.now()) : ""),
+      : h("span", { class: "kiosk-clock", id: "clock" }, programme.theatre ? i18n.time(programme.clock.now()) : ""),
     ...(step === "booked" ? [h("h1", { class: "hidden" }, booking?.show.title ?? "")] : []),
     h(
       "div",
-      { class: "kiosk-languages", role: "group", "aria-label": say.t("languageLabel") },
+      { class: "kiosk-languages", role: "group", "aria-label": i18n.t("languageLabel") },
       ...languages.map(languageButton),
     ),
     h(
@@ -256,8 +256,8 @@ function drawBar() {
         class: "button quiet kiosk-staff",
         type: "button",
         "data-key": "staff",
-        "aria-label": say.t("staff"),
-        onclick: () => attendant.open(say),
+        "aria-label": i18n.t("staff"),
+        onclick: () => attendant.open(i18n),
       },
       icon("lock"),
     ),
@@ -268,8 +268,8 @@ function drawBar() {
 
 /** @param {{code: string, name: string}} language */
 function languageButton({ code, name }) {
-  const speak = () => {
-    say = speaker(code);
+  const choose = () => {
+    i18n = translator(code);
     draw();
   };
   return h(
@@ -279,8 +279,8 @@ function languageButton({ code, name }) {
       type: "button",
       lang: code,
       "data-key": `language-${code}`,
-      "aria-pressed": String(say.code === code),
-      onclick: speak,
+      "aria-pressed": String(i18n.code === code),
+      onclick: choose,
     },
     name,
   );
@@ -318,7 +318,7 @@ programme.addEventListener("change", () => {
 });
 setInterval(() => {
   const clock = document.getElementById("clock");
-  if (clock && programme.theatre) clock.textContent = say.time(programme.clock.now());
+  if (clock && programme.theatre) clock.textContent = i18n.time(programme.clock.now());
   if (programme.state === "open" && leftovers()) settleLeftovers(programme.server);
 }, CLOCK_MS);
 document.body.append(warning.element, attendant.element);

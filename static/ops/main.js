@@ -1,7 +1,7 @@
 /**
  * The control room: signing in, then the whole installation or one show.
  *
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 import { addressPart, setUpPage } from "../app/page.js";
@@ -13,8 +13,8 @@ const screen = /** @type {HTMLElement} */ (document.querySelector("#screen"));
 const show = addressPart(2);
 /** @type {Overview | ShowRoom | null} */
 let room = null;
-/** @type {Speaker} */
-let say;
+/** @type {Translator} */
+let i18n;
 let problem = "";
 let checking = false;
 
@@ -46,20 +46,20 @@ function leave(why = "") {
 }
 
 function draw() {
-  document.title = `${say.t("opsTitle")} · ${say.t("brand")}`;
+  document.title = `${i18n.t("opsTitle")} · ${i18n.t("brand")}`;
   if (!key.get() || checking) {
     drawDoor();
     return;
   }
   if (!room) {
     room = show ? new ShowRoom(screen, show, leave) : new Overview(screen, leave);
-    room.start(say);
-  } else room.speak(say);
+    room.start(i18n);
+  } else room.localize(i18n);
 }
 
 function drawDoor() {
   const wrong =
-    problem && h("p", { class: "error", role: "alert", id: "problem" }, icon("alert"), h("span", {}, say.t(problem)));
+    problem && h("p", { class: "error", role: "alert", id: "problem" }, icon("alert"), h("span", {}, i18n.t(problem)));
   const input = h("input", {
     name: "key",
     id: "key",
@@ -74,15 +74,15 @@ function drawDoor() {
       "form",
       { class: "door", onsubmit: enter },
       icon("lock"),
-      h("h1", {}, say.t("opsDoor")),
-      h("p", {}, say.t("opsDoorHint")),
-      h("label", { for: "key" }, say.t("opsKey")),
+      h("h1", {}, i18n.t("opsDoor")),
+      h("p", {}, i18n.t("opsDoorHint")),
+      h("label", { for: "key" }, i18n.t("opsKey")),
       input,
       wrong,
       h(
         "button",
         { class: "button primary", type: "submit", disabled: checking },
-        say.t(checking ? "loading" : "opsEnter"),
+        i18n.t(checking ? "loading" : "opsEnter"),
       ),
     ),
   );
@@ -90,6 +90,6 @@ function drawDoor() {
 }
 
 setUpPage(/** @type {HTMLElement} */ (document.querySelector("#switches")), (words) => {
-  say = words;
+  i18n = words;
   draw();
 });

@@ -1,7 +1,7 @@
 /**
  * The whole installation: India with its regions, their health and figures, plots over the last minutes, all shows.
  *
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  * @import { Figures, Installation, RegionRecord } from "./figures.js"
  */
 import { h, icon } from "../app/dom.js";
@@ -43,9 +43,9 @@ export class Overview {
     };
   }
 
-  /** @param {Speaker} say */
-  start(say) {
-    this.speak(say);
+  /** @param {Translator} i18n */
+  start(i18n) {
+    this.localize(i18n);
     this._ask();
     this._askShows();
   }
@@ -56,15 +56,15 @@ export class Overview {
     this._charts = [];
   }
 
-  /** Draw everything in this language and theme. @param {Speaker} say */
-  speak(say) {
-    this._say = say;
+  /** Draw everything in this language and theme. @param {Translator} i18n */
+  localize(i18n) {
+    this._i18n = i18n;
     const search = h("input", {
       type: "search",
       id: "find",
       value: this._words,
-      placeholder: say.t("opsFindShow"),
-      "aria-label": say.t("opsFindShow"),
+      placeholder: i18n.t("opsFindShow"),
+      "aria-label": i18n.t("opsFindShow"),
     });
     search.addEventListener("input", () => {
       this._words = search.value;
@@ -75,15 +75,15 @@ export class Overview {
       h(
         "div",
         { class: "head" },
-        h("h1", {}, say.t("opsNow")),
-        h("button", { class: "button", type: "button", onclick: () => this._leave() }, say.t("opsLeave")),
+        h("h1", {}, i18n.t("opsNow")),
+        h("button", { class: "button", type: "button", onclick: () => this._leave() }, i18n.t("opsLeave")),
       ),
       notice,
       totals,
       h("div", { class: "place" }, map, regions),
-      h("h2", {}, say.t("opsLately")),
+      h("h2", {}, i18n.t("opsLately")),
       plots,
-      h("h2", {}, say.t("opsShows")),
+      h("h2", {}, i18n.t("opsShows")),
       h("label", { class: "search" }, icon("search"), search),
       found,
       shows,
@@ -124,12 +124,12 @@ export class Overview {
   }
 
   _draw() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     this._parts.notice.replaceChildren(
-      ...(this._cut ? [h("p", { class: "error" }, icon("alert"), h("span", {}, say.t("opsCut")))] : []),
+      ...(this._cut ? [h("p", { class: "error" }, icon("alert"), h("span", {}, i18n.t("opsCut")))] : []),
     );
     if (!this._now) {
-      this._parts.totals.replaceChildren(h("li", { class: "waiting" }, this._cut ? "" : say.t("loading")));
+      this._parts.totals.replaceChildren(h("li", { class: "waiting" }, this._cut ? "" : i18n.t("loading")));
       return;
     }
     this._drawTotals(total(this._figures));
@@ -140,27 +140,27 @@ export class Overview {
 
   /** @param {Figures} all */
   _drawTotals(all) {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const one = (/** @type {string} */ name, /** @type {string} */ value) =>
-      h("li", {}, h("b", {}, value), h("span", {}, say.t(name)));
+      h("li", {}, h("b", {}, value), h("span", {}, i18n.t(name)));
     this._parts.totals.replaceChildren(
-      one("opsViewers", say.count(all.viewers)),
-      one("opsHoldsPerS", perSecond(all.holds, say)),
-      one("opsBookingsPerS", perSecond(all.bookings, say)),
-      one("opsConflicts", percent(conflictRate(all), say)),
-      one("opsStale", milliseconds(all.lag, say)),
-      one("opsOldest", milliseconds(all.oldest, say)),
+      one("opsViewers", i18n.count(all.viewers)),
+      one("opsHoldsPerS", perSecond(all.holds, i18n)),
+      one("opsBookingsPerS", perSecond(all.bookings, i18n)),
+      one("opsConflicts", percent(conflictRate(all), i18n)),
+      one("opsStale", milliseconds(all.lag, i18n)),
+      one("opsOldest", milliseconds(all.oldest, i18n)),
     );
   }
 
   /** @param {RegionRecord[]} regions */
   _drawMap(regions) {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const svg = svgElement("svg", {
       viewBox: "0 0 96 100",
       role: "img",
       "aria-label": regions
-        .map((region, n) => `${region.label}: ${say.t(troubles(region, this._figures[n])[0] ?? "opsGood")}`)
+        .map((region, n) => `${region.label}: ${i18n.t(troubles(region, this._figures[n])[0] ?? "opsGood")}`)
         .join("; "),
     });
     svg.append(svgElement("path", { d: outline, class: "land" }));
@@ -197,7 +197,7 @@ export class Overview {
 
   /** @param {RegionRecord} region @param {Figures} now @param {boolean} open */
   _region(region, now, open) {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const wrong = troubles(region, now);
     const state = wrong.length
       ? wrong.map((name) =>
@@ -205,12 +205,12 @@ export class Overview {
             "p",
             { class: `state ${region.live ? "warn" : "lost"}` },
             icon("alert"),
-            say.t(name, { n: now.setAside, time: region.since ? say.time(region.since) : "" }),
+            i18n.t(name, { n: now.setAside, time: region.since ? i18n.time(region.since) : "" }),
           ),
         )
-      : [h("p", { class: "state good" }, icon("check"), say.t("opsGood"))];
+      : [h("p", { class: "state good" }, icon("check"), i18n.t("opsGood"))];
     const figure = (/** @type {string} */ name, /** @type {string} */ value) =>
-      h("div", {}, h("dt", {}, say.t(name)), h("dd", {}, value));
+      h("div", {}, h("dt", {}, i18n.t(name)), h("dd", {}, value));
     const rows = [
       ...region.nodes.map((node) => ({ ...node, sort: "opsNode" })),
       ...region.keepers.map((keeper) => ({ ...keeper, sort: "opsKeeper" })),
@@ -218,8 +218,8 @@ export class Overview {
       h(
         "li",
         { class: each.age_ms < OLD_MS ? "" : "silent" },
-        h("span", {}, `${say.t(each.sort)} ${each.name}`),
-        h("span", {}, say.t("opsHeard", { n: Math.round(each.age_ms / 1000) })),
+        h("span", {}, `${i18n.t(each.sort)} ${each.name}`),
+        h("span", {}, i18n.t("opsHeard", { n: Math.round(each.age_ms / 1000) })),
       ),
     );
     return h(
@@ -230,39 +230,39 @@ export class Overview {
       h(
         "dl",
         {},
-        figure("opsViewers", say.count(now.viewers)),
-        figure("opsLiveHolds", say.count(now.liveHolds)),
-        figure("opsHoldsPerS", perSecond(now.holds, say)),
-        figure("opsBookingsPerS", perSecond(now.bookings, say)),
-        figure("opsStale", milliseconds(now.lag, say)),
-        figure("opsOutbox", say.count(now.outbox)),
-        figure("opsOldest", milliseconds(now.oldest, say)),
-        figure("opsJobs", say.count(now.jobs)),
+        figure("opsViewers", i18n.count(now.viewers)),
+        figure("opsLiveHolds", i18n.count(now.liveHolds)),
+        figure("opsHoldsPerS", perSecond(now.holds, i18n)),
+        figure("opsBookingsPerS", perSecond(now.bookings, i18n)),
+        figure("opsStale", milliseconds(now.lag, i18n)),
+        figure("opsOutbox", i18n.count(now.outbox)),
+        figure("opsOldest", milliseconds(now.oldest, i18n)),
+        figure("opsJobs", i18n.count(now.jobs)),
       ),
       h(
         "details",
         { "data-region": region.name, open },
-        h("summary", {}, say.t("opsParts", { nodes: now.nodes, keepers: now.keepers })),
+        h("summary", {}, i18n.t("opsParts", { nodes: now.nodes, keepers: now.keepers })),
         h("ul", { class: "parts" }, ...rows),
       ),
     );
   }
 
   _makeCharts() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     for (const chart of this._charts) chart.destroy();
     this._parts.plots.replaceChildren();
     const make = (/** @type {string} */ title, /** @type {(value: number) => string} */ format, lines = 1) => {
       const place = h("div", { class: "plot" });
-      this._parts.plots.append(h("figure", {}, h("figcaption", {}, say.t(title)), place));
-      return new Chart(place, say.t(title), format, lines);
+      this._parts.plots.append(h("figure", {}, h("figcaption", {}, i18n.t(title)), place));
+      return new Chart(place, i18n.t(title), format, lines);
     };
     this._charts = [
-      make("opsViewers", (value) => say.count(Math.round(value))),
-      make("opsSalesPlot", (value) => perSecond(value, say), 2),
-      make("opsConflicts", (value) => `${say.count(Math.round(value))} %`),
-      make("opsStaleMs", (value) => say.count(Math.round(value))),
-      make("opsOutbox", (value) => say.count(Math.round(value))),
+      make("opsViewers", (value) => i18n.count(Math.round(value))),
+      make("opsSalesPlot", (value) => perSecond(value, i18n), 2),
+      make("opsConflicts", (value) => `${i18n.count(Math.round(value))} %`),
+      make("opsStaleMs", (value) => i18n.count(Math.round(value))),
+      make("opsOutbox", (value) => i18n.count(Math.round(value))),
     ];
   }
 
@@ -278,12 +278,12 @@ export class Overview {
   }
 
   _drawShows() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const words = this._words.toLowerCase().split(/\s+/);
     const found = (this._shows ?? []).filter((show) =>
       words.every((word) => `${show.title} ${show.city} ${show.id}`.toLowerCase().includes(word)),
     );
-    this._parts.found.textContent = this._shows ? say.t("showCount", { n: found.length }) : "";
+    this._parts.found.textContent = this._shows ? i18n.t("showCount", { n: found.length }) : "";
     this._parts.shows.replaceChildren(
       ...found
         .slice(0, 60)
@@ -295,8 +295,8 @@ export class Overview {
               "a",
               { href: `/ops/shows/${encodeURIComponent(show.id)}` },
               h("b", {}, show.title),
-              h("span", {}, `${show.city}, ${say.day(show.starts_at)}, ${say.time(show.starts_at)}`),
-              show.status === "live" ? null : h("em", {}, say.t(`status_${show.status}`)),
+              h("span", {}, `${show.city}, ${i18n.day(show.starts_at)}, ${i18n.time(show.starts_at)}`),
+              show.status === "live" ? null : h("em", {}, i18n.t(`status_${show.status}`)),
             ),
           ),
         ),
@@ -304,20 +304,20 @@ export class Overview {
   }
 }
 
-/** @param {number} value @param {Speaker} say */
-function perSecond(value, say) {
-  return say.count(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
+/** @param {number} value @param {Translator} i18n */
+function perSecond(value, i18n) {
+  return i18n.count(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
 }
 
-/** @param {number} share @param {Speaker} say */
-function percent(share, say) {
-  return `${say.count(Math.round(share * 100))} %`;
+/** @param {number} share @param {Translator} i18n */
+function percent(share, i18n) {
+  return `${i18n.count(Math.round(share * 100))} %`;
 }
 
-/** @param {number | null} value @param {Speaker} say */
-function milliseconds(value, say) {
+/** @param {number | null} value @param {Translator} i18n */
+function milliseconds(value, i18n) {
   if (value === null) return "–";
-  return value < 1000 ? say.t("opsMs", { n: Math.round(value) }) : say.t("opsS", { n: Math.round(value / 100) / 10 });
+  return value < 1000 ? i18n.t("opsMs", { n: Math.round(value) }) : i18n.t("opsS", { n: Math.round(value / 100) / 10 });
 }
 
 /** @param {string} name @param {Record<string, string | number>} attributes */

@@ -1,7 +1,7 @@
 /**
  * One show: its map now and at any time of its sale, holds by age, its log; sales and blocked seats.
  *
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  * @import { ShowEvent } from "./replay.js"
  */
 import { h, icon } from "../app/dom.js";
@@ -60,9 +60,9 @@ export class ShowRoom {
     };
   }
 
-  /** @param {Speaker} say */
-  async start(say) {
-    this.speak(say);
+  /** @param {Translator} i18n */
+  async start(i18n) {
+    this.localize(i18n);
     await this._load();
     this._drawActions();
     this._ask();
@@ -74,12 +74,12 @@ export class ShowRoom {
     this._map?.destroy();
   }
 
-  /** @param {Speaker} say */
-  speak(say) {
-    this._say = say;
+  /** @param {Translator} i18n */
+  localize(i18n) {
+    this._i18n = i18n;
     const { head, notice, counts, replay, actions, holds, log } = this._parts;
     this._screen.replaceChildren(
-      h("a", { class: "back", href: "/ops" }, icon("back"), say.t("opsTitle")),
+      h("a", { class: "back", href: "/ops" }, icon("back"), i18n.t("opsTitle")),
       head,
       notice,
       h(
@@ -107,7 +107,7 @@ export class ShowRoom {
     } catch (error) {
       this._fail(error);
       if (error instanceof Refused && error.code === "offline")
-        setTimeout(() => this.start(/** @type {Speaker} */ (this._say)), EVERY_MS);
+        setTimeout(() => this.start(/** @type {Translator} */ (this._i18n)), EVERY_MS);
     }
     this._draw();
   }
@@ -139,21 +139,21 @@ export class ShowRoom {
   _fail(error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 403) this._leave("opsWrongKey");
-    this._problem = /** @type {Speaker} */ (this._say).has(`err_${error.code}`)
-      ? /** @type {Speaker} */ (this._say).t(`err_${error.code}`)
+    this._problem = /** @type {Translator} */ (this._i18n).has(`err_${error.code}`)
+      ? /** @type {Translator} */ (this._i18n).t(`err_${error.code}`)
       : error.message;
   }
 
   // --- drawing -----------------------------------------------------------------------------------------------------
   _draw() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const show = this._show;
     this._parts.notice.replaceChildren(
       ...(this._problem ? [h("p", { class: "error" }, icon("alert"), h("span", {}, this._problem))] : []),
       ...(this._done ? [h("p", { class: "done" }, icon("check"), h("span", {}, this._done))] : []),
     );
     if (!show) {
-      this._parts.head.replaceChildren(h("h1", {}, this._problem ? this._id : say.t("loading")));
+      this._parts.head.replaceChildren(h("h1", {}, this._problem ? this._id : i18n.t("loading")));
       return;
     }
     this._parts.head.replaceChildren(
@@ -164,13 +164,13 @@ export class ShowRoom {
         h(
           "p",
           { class: "hint" },
-          `${show.theatre_name}, ${show.city} · ${say.day(show.starts_at)}, ${say.time(show.starts_at)}`,
+          `${show.theatre_name}, ${show.city} · ${i18n.day(show.starts_at)}, ${i18n.time(show.starts_at)}`,
         ),
       ),
       h(
         "span",
         { class: `pill ${show.status}` },
-        say.t(show.status === "live" ? "opsOnSale" : `status_${show.status}`),
+        i18n.t(show.status === "live" ? "opsOnSale" : `status_${show.status}`),
       ),
     );
     this._drawMap();
@@ -180,7 +180,7 @@ export class ShowRoom {
   }
 
   _drawMap() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const statuses = this._replay ? this._replay.after(this._step) : this._statuses;
     const counts = [0, 0, 0, 0];
     for (const status of statuses) counts[status]++;
@@ -190,20 +190,20 @@ export class ShowRoom {
           "li",
           { class: name },
           h("i", { "aria-hidden": "true" }),
-          h("b", {}, say.count(counts[n])),
-          h("span", {}, say.t(`ops_${name}`)),
+          h("b", {}, i18n.count(counts[n])),
+          h("span", {}, i18n.t(`ops_${name}`)),
         ),
       ),
     );
     this._canvas.setAttribute(
       "aria-label",
-      say.t("opsMapLabel", { free: counts[0], held: counts[1], sold: counts[2], blocked: counts[3] }),
+      i18n.t("opsMapLabel", { free: counts[0], held: counts[1], sold: counts[2], blocked: counts[3] }),
     );
     this._map?.set(statuses, new Set(this._chosen().map(([index]) => index)));
   }
 
   _drawReplay() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const part = this._parts.replay;
     if (!this._replay) {
       if (!part.querySelector("button.begin"))
@@ -212,13 +212,13 @@ export class ShowRoom {
             "button",
             { class: "button begin", type: "button", onclick: () => this._beginReplay() },
             icon("clock"),
-            say.t("opsReplay"),
+            i18n.t("opsReplay"),
           ),
         );
       return;
     }
     const event = this._replay.events[this._step - 1];
-    const when = event ? `${say.clock(event.time)} · ${say.t(`ops_${event.kind}`)}` : say.t("opsReplayStart");
+    const when = event ? `${i18n.clock(event.time)} · ${i18n.t(`ops_${event.kind}`)}` : i18n.t("opsReplayStart");
     const slider = /** @type {HTMLInputElement | null} */ (part.querySelector("input"));
     if (!slider) {
       const made = h("input", {
@@ -226,20 +226,22 @@ export class ShowRoom {
         min: 0,
         max: this._replay.events.length,
         value: this._step,
-        "aria-label": say.t("opsReplayTime"),
+        "aria-label": i18n.t("opsReplayTime"),
       });
       made.addEventListener("input", () => this._goTo(Number(made.value)));
       part.replaceChildren(
-        h("button", { class: "button play", type: "button", onclick: () => this._play() }, say.t("opsPlay")),
+        h("button", { class: "button play", type: "button", onclick: () => this._play() }, i18n.t("opsPlay")),
         made,
         h("output", {}),
-        h("button", { class: "button", type: "button", onclick: () => this._endReplay() }, say.t("opsBackToNow")),
+        h("button", { class: "button", type: "button", onclick: () => this._endReplay() }, i18n.t("opsBackToNow")),
       );
     } else slider.value = String(this._step);
     const input = /** @type {HTMLInputElement} */ (part.querySelector("input"));
     input.setAttribute("aria-valuetext", when);
     /** @type {HTMLElement} */ (part.querySelector("output")).textContent = when;
-    /** @type {HTMLElement} */ (part.querySelector(".play")).textContent = say.t(this._playing ? "opsStop" : "opsPlay");
+    /** @type {HTMLElement} */ (part.querySelector(".play")).textContent = i18n.t(
+      this._playing ? "opsStop" : "opsPlay",
+    );
   }
 
   /**
@@ -254,24 +256,24 @@ export class ShowRoom {
   }
 
   _drawHolds() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const rows = this._holds.slice(0, SHOWN_HOLDS).map((hold) => {
       const left = Math.max(0, Math.round((hold.expires_at - this._now) / 1000));
       return h(
         "li",
         {},
         h("b", {}, ...this._names(hold.seats)),
-        h("span", {}, hold.state === "confirming" ? say.t("opsConfirming") : say.t("opsLeft", { n: left })),
+        h("span", {}, hold.state === "confirming" ? i18n.t("opsConfirming") : i18n.t("opsLeft", { n: left })),
       );
     });
     this._parts.holds.replaceChildren(
-      h("h2", {}, say.t("opsHolds", { n: this._holds.length })),
-      rows.length ? h("ul", {}, ...rows) : h("p", { class: "hint" }, say.t("opsNoHolds")),
+      h("h2", {}, i18n.t("opsHolds", { n: this._holds.length })),
+      rows.length ? h("ul", {}, ...rows) : h("p", { class: "hint" }, i18n.t("opsNoHolds")),
     );
   }
 
   _drawLog() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const rows = this._log.map((event) => {
       const seats = STATUS.flatMap((name) => event[name] ?? []);
       const [first = "", ...more] = event.hold.split(" ");
@@ -279,27 +281,27 @@ export class ShowRoom {
       return h(
         "tr",
         {},
-        h("td", {}, say.clock(event.time)),
-        h("td", {}, say.t(`ops_${event.kind}`)),
+        h("td", {}, i18n.clock(event.time)),
+        h("td", {}, i18n.t(`ops_${event.kind}`)),
         h("td", {}, ...this._names(seats.slice(0, 8)), seats.length > 8 && ` +${seats.length - 8}`),
         h("td", { class: "hold" }, holds),
       );
     });
-    const head = ["opsWhen", "opsWhat", "opsSeats", "opsHold"].map((name) => h("th", { scope: "col" }, say.t(name)));
+    const head = ["opsWhen", "opsWhat", "opsSeats", "opsHold"].map((name) => h("th", { scope: "col" }, i18n.t(name)));
     this._parts.log.replaceChildren(
-      h("h2", {}, say.t("opsLog")),
+      h("h2", {}, i18n.t("opsLog")),
       rows.length
         ? h(
             "div",
-            { class: "scroll", tabindex: 0, role: "region", "aria-label": say.t("opsLog") },
+            { class: "scroll", tabindex: 0, role: "region", "aria-label": i18n.t("opsLog") },
             h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)),
           )
-        : h("p", { class: "hint" }, say.t("opsNoLog")),
+        : h("p", { class: "hint" }, i18n.t("opsNoLog")),
     );
   }
 
   _drawActions() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     if (!this._show) {
       this._parts.actions.replaceChildren();
       return;
@@ -311,16 +313,16 @@ export class ShowRoom {
       h(
         "button",
         { class: "button", type: "button", "data-act": what, disabled: off, onclick: () => this._wonder(what) },
-        say.t(`opsDo_${what}`),
+        i18n.t(`opsDo_${what}`),
       );
-    const field = h("textarea", { id: "seats", rows: 2, spellcheck: "false", placeholder: say.t("opsSeatsHint") });
+    const field = h("textarea", { id: "seats", rows: 2, spellcheck: "false", placeholder: i18n.t("opsSeatsHint") });
     field.value = this._typed;
     field.addEventListener("input", () => {
       this._typed = field.value;
       this._drawMap();
     });
     this._parts.actions.replaceChildren(
-      h("h2", {}, say.t("opsSales")),
+      h("h2", {}, i18n.t("opsSales")),
       h(
         "div",
         { class: "row" },
@@ -328,8 +330,8 @@ export class ShowRoom {
         button("pause", this._show.sales === "paused"),
         button("close", this._show.sales === "closed"),
       ),
-      h("h2", {}, say.t("opsBlocking")),
-      h("label", { for: "seats" }, say.t("opsSeatsLabel")),
+      h("h2", {}, i18n.t("opsBlocking")),
+      h("label", { for: "seats" }, i18n.t("opsSeatsLabel")),
       field,
       h("div", { class: "row" }, button("block"), button("unblock")),
       ...(this._asking ? [this._question()] : []),
@@ -337,17 +339,17 @@ export class ShowRoom {
   }
 
   _question() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const n = this._chosen().length;
     return h(
       "div",
-      { class: "question", role: "alertdialog", "aria-label": say.t(`opsDo_${this._asking}`) },
-      h("p", {}, say.t(`opsAsk_${this._asking}`, { n })),
+      { class: "question", role: "alertdialog", "aria-label": i18n.t(`opsDo_${this._asking}`) },
+      h("p", {}, i18n.t(`opsAsk_${this._asking}`, { n })),
       h(
         "div",
         { class: "row" },
-        h("button", { class: "button primary", type: "button", onclick: () => this._act() }, say.t("opsYes")),
-        h("button", { class: "button", type: "button", onclick: () => this._wonder("") }, say.t("opsNo")),
+        h("button", { class: "button primary", type: "button", onclick: () => this._act() }, i18n.t("opsYes")),
+        h("button", { class: "button", type: "button", onclick: () => this._wonder("") }, i18n.t("opsNo")),
       ),
     );
   }
@@ -372,9 +374,9 @@ export class ShowRoom {
 
   /** @param {"" | "pause" | "open" | "close" | "block" | "unblock"} what */
   _wonder(what) {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     if ((what === "block" || what === "unblock") && !this._chosen().length) {
-      this._problem = say.t("opsNoSeats");
+      this._problem = i18n.t("opsNoSeats");
       this._draw();
       /** @type {HTMLElement | null} */ (this._screen.querySelector("#seats"))?.focus();
       return;
@@ -388,13 +390,13 @@ export class ShowRoom {
   }
 
   async _act() {
-    const say = /** @type {Speaker} */ (this._say);
+    const i18n = /** @type {Translator} */ (this._i18n);
     const what = this._asking;
     this._asking = "";
     const seats = what === "block" || what === "unblock" ? this._chosen().map(([, id]) => id) : undefined;
     try {
       await ask(`/shows/${encodeURIComponent(this._id)}/${what}`, seats ? { seats } : {});
-      this._done = say.t(`opsDone_${what}`, { n: seats?.length ?? 0 });
+      this._done = i18n.t(`opsDone_${what}`, { n: seats?.length ?? 0 });
       this._problem = "";
       if (seats) this._typed = "";
       this._show = /** @type {Show} */ (await ask(`/shows/${encodeURIComponent(this._id)}`));

@@ -11,22 +11,12 @@
  * @import { ConnectionState } from "./types.js"
  */
 import { io } from "/static/vendor/socket.io.esm.min.js";
+import { RequestError } from "./request-error.js";
 
 const TOKEN = "tickingtickets.token";
 const ACK_MS = 6000;
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
 const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled"];
-
-/** A refusal by the server, or `offline` / `timeout` when it could not be asked. */
-export class RequestError extends Error {
-  /** @param {{code: string, message: string, retryable?: boolean, [detail: string]: unknown}} error */
-  constructor(error) {
-    super(error.message);
-    this.code = error.code;
-    this.retryable = error.retryable ?? false;
-    this.details = error;
-  }
-}
 
 export class Connection extends EventTarget {
   /** @param {string[]} nodes origins, the one to begin with first */

@@ -7,6 +7,12 @@
  * @import { LayoutHead, Rect, WireSeat } from "./types.js"
  */
 
+import { shapeBounds } from "./geometry.js";
+import { SpatialIndex } from "./spatial-index.js";
+
+/** How much of the distance to its neighbour a seat fills. */
+const SEAT_SHARE = 0.86;
+
 /**
  * @typedef {object} Section
  * @property {string} name
@@ -62,7 +68,7 @@ export class Layout {
     this.pitch = 1;
     /** @type {Rect} of everything that is drawn */
     this.bounds = { left: 0, top: 0, right: head.size.width || 1, bottom: head.size.height || 1 };
-    this.grid = new Grid(this);
+    this.spatial = new SpatialIndex(this);
     this._categoryOf = new Map(head.categories.map((each, n) => [each.name, n]));
     /** @type {Map<string, number>} */
     this._sectionOf = new Map();
@@ -99,7 +105,12 @@ export class Layout {
     this.pitch = this._measurePitch();
     for (const section of this.sections) this._measureSection(section);
     if (this.complete) this.bounds = this._measureBounds();
-    this.grid = new Grid(this);
+    this.spatial = new SpatialIndex(this);
+  }
+
+  /** The side of a seat as it is drawn, units of the plan. */
+  get seatSize() {
+    return this.pitch * SEAT_SHARE;
   }
 
   /**
@@ -252,91 +263,4 @@ export class Layout {
 /** @param {string} text @returns {string} letters and digits only, upper case */
 export function plain(text) {
   return text.toUpperCase().replace(/[^\p{L}\p{M}\p{N}]+/gu, "");
-}
-
-/**
- * The box around a shape, rotation included generously.
- * @param {import("./types.js").Shape} shape
- * @param {number} pitch
- * @returns {Rect}
- */
-export function shapeBounds(shape, pitch) {
-  const [first = [0, 0], second = [0, 0]] = shape.points;
-  let box;
-  if (shape.kind === "circle" || shape.kind === "ellipse") {
-    box = {
-      left: first[0] - second[0],
-      right: first[0] + second[0],
-      top: first[1] - second[1],
-      bottom: first[1] + second[1],
-    };
-  } else if (shape.kind === "rectangle") {
-    box = { left: first[0], top: first[1], right: first[0] + second[0], bottom: first[1] + second[1] };
-  } else if (shape.kind === "text") {
-    const size = second[1] || pitch;
-    const half = (shape.text.length + 1) * size * 0.4;
-    // Generously, for it may be turned.
-    return {
-      left: first[0] - half,
-      right: first[0] + half,
-      top: first[1] - (shape.rotation ? half : size),
-      bottom: first[1] + (shape.rotation ? half : size),
-    };
-  } else {
-    const xs = shape.points.map((p) => p[0]);
-    const ys = shape.points.map((p) => p[1]);
-    box = { left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys) };
-  }
-  if (!shape.rotation) return box;
-  const radius = Math.hypot(box.right - box.left, box.bottom - box.top);
-  return { left: box.left - radius, right: box.right + radius, top: box.top - radius, bottom: box.bottom + radius };
-}
-
-/** Seats by squares of the plan, so that a small area costs what is in it and not the whole plan. */
-class Grid {
-  /** @param {Layout} layout */
-  constructor(layout) {
-    const { count, x, y } = layout;
-    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-    for (let n = 0; n < count; n++) {
-      left = Math.min(left, x[n]);
-      right = Math.max(right, x[n]);
-      top = Math.min(top, y[n]);
-      bottom = Math.max(bottom, y[n]);
-    }
-    if (!count) [left, top, right, bottom] = [0, 0, 1, 1];
-    this.left = left;
-    this.top = top;
-    this.cell = Math.max(layout.pitch * 6, (right - left) / 400, (bottom - top) / 400, 1e-6);
-    this.columns = Math.floor((right - left) / this.cell) + 1;
-    this.lines = Math.floor((bottom - top) / this.cell) + 1;
-    const cells = this.columns * this.lines;
-    this.start = new Uint32Array(cells + 1);
-    this.items = new Uint32Array(count);
-    const of = new Uint32Array(count);
-    for (let n = 0; n < count; n++) {
-      of[n] = Math.floor((y[n] - top) / this.cell) * this.columns + Math.floor((x[n] - left) / this.cell);
-      this.start[of[n] + 1]++;
-    }
-    for (let n = 0; n < cells; n++) this.start[n + 1] += this.start[n];
-    const next = this.start.slice();
-    for (let n = 0; n < count; n++) this.items[next[of[n]]++] = n;
-  }
-
-  /**
-   * Call `visit` with every seat in the squares that touch the area (so some may lie just outside).
-   * @param {Rect} area
-   * @param {(seat: number) => void} visit
-   */
-  each(area, visit) {
-    const c0 = Math.max(0, Math.floor((area.left - this.left) / this.cell));
-    const c1 = Math.min(this.columns - 1, Math.floor((area.right - this.left) / this.cell));
-    const l0 = Math.max(0, Math.floor((area.top - this.top) / this.cell));
-    const l1 = Math.min(this.lines - 1, Math.floor((area.bottom - this.top) / this.cell));
-    for (let line = l0; line <= l1; line++) {
-      const base = line * this.columns;
-      const end = this.start[base + c1 + 1];
-      for (let k = this.start[base + c0]; k < end; k++) visit(this.items[k]);
-    }
-  }
 }

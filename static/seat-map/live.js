@@ -8,9 +8,10 @@
  *
  * @import { Frame, LayoutHead, Show, ShowStatus, WatchAck } from "./types.js"
  */
-import { Connection, RequestError } from "./connection.js";
+import { Connection } from "./connection.js";
 import { Layout } from "./layout.js";
 import { readLayout } from "./layout-stream.js";
+import { RequestError } from "./request-error.js";
 import { SeatStates } from "./seat-states.js";
 
 /** The plan is shown again when it has grown by this factor, so that showing it early costs little in all. */

@@ -68,7 +68,7 @@ export function neighbour(layout, seat, dx, dy) {
 export function seatAt(layout, x, y, within) {
   let best = -1;
   let least = within;
-  layout.grid.each({ left: x - within, right: x + within, top: y - within, bottom: y + within }, (n) => {
+  layout.spatial.each({ left: x - within, right: x + within, top: y - within, bottom: y + within }, (n) => {
     const far = Math.hypot(layout.x[n] - x, layout.y[n] - y);
     if (far < least) [best, least] = [n, far];
   });

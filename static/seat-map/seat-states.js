@@ -13,6 +13,9 @@ export const SOLD = 2;
 export const BLOCKED = 3;
 /** Before the first snapshot. */
 export const UNKNOWN = 4;
+/** What the map shows of the viewer's own seats in place of their status: chosen, and held or booked. */
+export const SELECTED = 5;
+export const MINE = 6;
 
 /** @type {readonly ("free" | "held" | "sold" | "blocked")[]} */
 const LISTS = ["free", "held", "sold", "blocked"];

@@ -42,9 +42,9 @@ styles.replaceSync(`
 button { font: inherit; color: inherit; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 .frame { position: absolute; inset: 0; container-type: inline-size; display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); }
-.field, .list, .notes { grid-area: 2 / 1; position: relative; min-height: 0; overflow: hidden; }
-.notes { pointer-events: none; }
-.notes > * { pointer-events: auto; }
+.field, .list, .popups { grid-area: 2 / 1; position: relative; min-height: 0; overflow: hidden; }
+.popups { pointer-events: none; }
+.popups > * { pointer-events: auto; }
 .stage, .overlay, .labels, .grid { position: absolute; inset: 0; }
 .stage { overflow: hidden; }
 .pane { position: absolute; left: 0; top: 0; transform-origin: 0 0; will-change: transform; }

@@ -2,7 +2,7 @@
  * The list of shows: by day and city, with a filter; the choice of city stays in the address.
  *
  * @import { Show } from "../seat-map/types.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
@@ -27,8 +27,8 @@ const clock = new ServerClock();
 let loadedAt = 0;
 let city = new URLSearchParams(location.search).get("city") ?? "";
 let words = "";
-/** @type {Speaker} */
-let say;
+/** @type {Translator} */
+let i18n;
 
 async function load() {
   try {
@@ -52,7 +52,7 @@ async function load() {
 }
 
 function draw() {
-  if (!say) return;
+  if (!i18n) return;
   list.setAttribute("aria-busy", String(!shows && !failed));
   drawFilters();
   drawOwn();
@@ -68,10 +68,10 @@ function drawOwn() {
         "p",
         { class: "error", role: "status" },
         icon("alert"),
-        h("span", {}, say.t("listOld", { time: say.time(loadedAt) })),
+        h("span", {}, i18n.t("listOld", { time: i18n.time(loadedAt) })),
       )
     : null;
-  const mine = ticketList(say, { now: clock.now() });
+  const mine = ticketList(i18n, { now: clock.now() });
   find("#own").replaceChildren(...[notice, mine].filter((node) => node !== null));
 }
 
@@ -87,12 +87,12 @@ function matches(show) {
 
 /** @param {Show[]} found */
 function drawShows(found) {
-  find("#found").textContent = say.t("showCount", { n: found.length });
+  find("#found").textContent = i18n.t("showCount", { n: found.length });
   if (!found.length) {
     list.replaceChildren(message("search", "noMatch", "noMatchHint", "clearFilter", clear));
     return;
   }
-  const days = Map.groupBy(found, (show) => say.dayKey(show.starts_at));
+  const days = Map.groupBy(found, (show) => i18n.dayKey(show.starts_at));
   list.replaceChildren(
     ...[...days.values()].map((ofDay) => {
       const cities = Map.groupBy(ofDay, (show) => show.city);
@@ -120,9 +120,9 @@ function card(shows) {
   const [first] = shows;
   const least = Math.min(...shows.flatMap((show) => Object.values(show.prices)));
   const times = shows.map((show) => {
-    const still = show.status === "live" ? null : h("span", { class: "state" }, say.t(`status_${show.status}`));
+    const still = show.status === "live" ? null : h("span", { class: "state" }, i18n.t(`status_${show.status}`));
     // What is seen is part of what is said, in the same order.
-    const label = `${show.title}, ${say.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
+    const label = `${show.title}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
     return h(
       "li",
       {},
@@ -134,7 +134,7 @@ function card(shows) {
           "data-status": show.status,
           "aria-label": label,
         },
-        say.time(show.starts_at),
+        i18n.time(show.starts_at),
         still && " ",
         still,
       ),
@@ -146,15 +146,15 @@ function card(shows) {
     h("h4", {}, first.title),
     h("p", { class: "theatre" }, first.theatre_name),
     h("ul", { class: "times" }, ...times),
-    Number.isFinite(least) ? h("p", { class: "price" }, say.t("from", { price: say.rupees(least) })) : null,
+    Number.isFinite(least) ? h("p", { class: "price" }, i18n.t("from", { price: i18n.rupees(least) })) : null,
   );
 }
 
 /** @param {string} when @returns {(string | Node)[]} */
 function dayTitle(when) {
-  const key = say.dayKey(when);
-  const near = key === say.dayKey(clock.now()) ? "today" : key === say.dayKey(clock.now() + DAY_MS) ? "tomorrow" : "";
-  return near ? [say.t(near), h("span", {}, say.day(when))] : [say.day(when)];
+  const key = i18n.dayKey(when);
+  const near = key === i18n.dayKey(clock.now()) ? "today" : key === i18n.dayKey(clock.now() + DAY_MS) ? "tomorrow" : "";
+  return near ? [i18n.t(near), h("span", {}, i18n.day(when))] : [i18n.day(when)];
 }
 
 function drawFilters() {
@@ -169,17 +169,17 @@ function drawFilters() {
         onclick: () => chooseCity(name),
         "data-city": name,
       },
-      name || say.t("allCities"),
+      name || i18n.t("allCities"),
     );
   const input = /** @type {HTMLInputElement | null} */ (filters.querySelector("input"));
-  if (input && input.placeholder === say.t("search")) {
+  if (input && input.placeholder === i18n.t("search")) {
     filters.querySelector(".cities")?.replaceChildren(...["", ...names].map(chip));
     return;
   }
   const search = h("input", {
     type: "search",
-    placeholder: say.t("search"),
-    "aria-label": say.t("search"),
+    placeholder: i18n.t("search"),
+    "aria-label": i18n.t("search"),
     value: words,
   });
   search.addEventListener("input", () => {
@@ -188,7 +188,7 @@ function drawFilters() {
   });
   filters.replaceChildren(
     h("label", { class: "search" }, icon("search"), search),
-    h("div", { class: "cities", role: "group", "aria-label": say.t("cityFilter") }, ...["", ...names].map(chip)),
+    h("div", { class: "cities", role: "group", "aria-label": i18n.t("cityFilter") }, ...["", ...names].map(chip)),
   );
 }
 
@@ -210,13 +210,13 @@ function clear() {
 /** @param {string} sign @param {string} title @param {string} hint @param {string} [action] @param {() => void} [act] */
 function message(sign, title, hint, action, act) {
   const button =
-    action && act ? h("button", { class: "button primary", type: "button", onclick: act }, say.t(action)) : null;
-  return h("div", { class: "message" }, icon(sign), h("h2", {}, say.t(title)), h("p", {}, say.t(hint)), button);
+    action && act ? h("button", { class: "button primary", type: "button", onclick: act }, i18n.t(action)) : null;
+  return h("div", { class: "message" }, icon(sign), h("h2", {}, i18n.t(title)), h("p", {}, i18n.t(hint)), button);
 }
 
 function skeleton() {
   return [
-    h("p", { class: "hidden" }, say.t("loading")),
+    h("p", { class: "hidden" }, i18n.t("loading")),
     h(
       "ul",
       { class: "cards waiting", "aria-hidden": "true" },
@@ -226,8 +226,8 @@ function skeleton() {
 }
 
 setUpPage(find("#switches"), (words) => {
-  say = words;
-  document.title = `${say.t("showsTitle")} · ${say.t("brand")}`;
+  i18n = words;
+  document.title = `${i18n.t("showsTitle")} · ${i18n.t("brand")}`;
   draw();
 });
 document.addEventListener("visibilitychange", () => {

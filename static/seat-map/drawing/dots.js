@@ -3,15 +3,16 @@
  * the canvas.
  *
  * @import { Scene } from "./painter.js"
- * @import { Rect } from "./types.js"
+ * @import { Rect } from "../types.js"
  */
+
+import { FREE, SELECTED } from "../seat-states.js";
 import { rgba } from "./palette.js";
-import { FREE } from "./seat-states.js";
 
 /** What is taken is smaller, not only paler. */
 const TAKEN = 0.6;
 /** Kinds from here on are the viewer's own. */
-const OWN = 5;
+const OWN = SELECTED;
 
 export class Dots {
   /** @param {Scene} scene @param {number} k device pixels per unit of the plan @param {number} px a seat's side, device pixels */
@@ -37,8 +38,8 @@ export class Dots {
     const { width, height } = context.canvas;
     const scratch = scratchOf(width, height);
     scratch.pixels.fill(0);
-    const { grid } = this._scene.layout;
-    grid.each(area, (seat) => this._write(scratch.pixels, width, height, left, top, seat));
+    const { spatial } = this._scene.layout;
+    spatial.each(area, (seat) => this._write(scratch.pixels, width, height, left, top, seat));
     scratch.context.putImageData(scratch.image, 0, 0);
     context.drawImage(scratch.context.canvas, 0, 0);
   }

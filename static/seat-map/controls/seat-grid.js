@@ -4,10 +4,10 @@
  * Arrows go where they point, Home and End to the ends of the row, Page Up and Page Down to the next section; typing a
  * seat's name jumps to it; Enter or Space chooses; plus and minus zoom.
  *
- * @import { Layout } from "./layout.js"
+ * @import { Layout } from "../layout.js"
  */
-import { h } from "../app/dom.js";
-import { neighbour } from "./nearby.js";
+import { h } from "../../app/dom.js";
+import { neighbour } from "../nearby.js";
 
 const TYPING_MS = 1500;
 
@@ -29,7 +29,7 @@ const ARROWS = /** @type {Record<string, [number, number]>} */ ({
   ArrowDown: [0, 1],
 });
 
-export class Rows {
+export class SeatGrid {
   /** @param {HTMLElement} grid @param {Hooks} hooks */
   constructor(grid, hooks) {
     this._grid = grid;

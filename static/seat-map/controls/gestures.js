@@ -1,7 +1,7 @@
 /**
  * Turns pointers and the wheel into pan, zoom, tap, hover and long press. It moves the camera and decides nothing else.
  *
- * @import { Camera } from "./camera.js"
+ * @import { Camera } from "../drawing/camera.js"
  */
 
 const SLOP = 6;

@@ -9,7 +9,7 @@
  * @import { Scene } from "./painter.js"
  */
 import { Level } from "./level.js";
-import { Whole } from "./whole.js";
+import { WholePlan } from "./whole-plan.js";
 
 /** A slice of painting in one frame; leaves most of a 60 Hz frame to the rest, on a slow phone too. */
 const BUDGET_MS = 5;
@@ -27,8 +27,8 @@ export class Tiles {
     this._wake = wake;
     /** @type {Scene | null} */
     this._scene = null;
-    /** @type {Whole | null} */
-    this._whole = null;
+    /** @type {WholePlan | null} */
+    this._wholePlan = null;
     /** @type {Level | null} */
     this._level = null;
     /** @type {Level | null} the level that the new one will replace */
@@ -41,7 +41,7 @@ export class Tiles {
 
   /** The size of a seat on the screen now, CSS pixels. */
   get seatSize() {
-    return this._scene ? this._scene.layout.pitch * this._camera.scale * 0.86 : 0;
+    return this._scene ? this._scene.layout.seatSize * this._camera.scale : 0;
   }
 
   /** Whether the first seats are painted. */
@@ -58,16 +58,16 @@ export class Tiles {
   /** Begin anew: another plan, other colours, another filter. @param {Scene} scene */
   reset(scene) {
     this._scene = scene;
-    this._whole?.remove();
-    this._whole = new Whole(scene, this._camera);
-    this._stage.prepend(this._whole.pane);
+    this._wholePlan?.remove();
+    this._wholePlan = new WholePlan(scene, this._camera);
+    this._stage.prepend(this._wholePlan.pane);
     this._begin();
   }
 
   /** @param {Iterable<number>} seats whose state changed */
   change(seats) {
     for (const level of [this._level, this._old]) level?.change(seats);
-    this._whole?.change(seats);
+    this._wholePlan?.change(seats);
     this._wake();
   }
 
@@ -88,7 +88,7 @@ export class Tiles {
     const fresh = level.paintDirty(end) && (this._old?.paintDirty(end) ?? true);
     const whole = camera.scale === level.scale && this._complete(level, end);
     this._covered = whole;
-    this._whole?.frame(!whole);
+    this._wholePlan?.frame(!whole);
     if (whole) {
       this._old?.remove();
       this._old = null;
@@ -119,7 +119,7 @@ export class Tiles {
     this._level = new Level(this._scene, this._camera.scale, dpr);
     this._stage.append(this._level.pane);
     for (const level of [this._old, this._level]) level?.place(this._camera);
-    this._whole?.frame(true);
+    this._wholePlan?.frame(true);
     this._wake();
   }
 }

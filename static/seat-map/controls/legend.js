@@ -1,24 +1,24 @@
 /**
  * Prices by category, each a switch that shows or dims its seats, and the key to the forms that seats take.
  *
- * @import { Layout } from "./layout.js"
- * @import { Palette } from "./palette.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Layout } from "../layout.js"
+ * @import { Palette } from "../drawing/palette.js"
+ * @import { Translator } from "../../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { h, icon } from "../../app/dom.js";
 
 /**
  * @param {HTMLElement} box
  * @param {object} show
  * @param {Layout} show.layout
  * @param {Palette} show.palette
- * @param {Speaker} show.say
+ * @param {Translator} show.i18n
  * @param {Record<string, number>} show.prices
  * @param {Set<number>} show.hidden categories that are filtered out
  * @param {(category: number) => void} show.toggle
  */
-export function drawLegend(box, { layout, palette, say, prices, hidden, toggle }) {
-  box.setAttribute("aria-label", say.t("legend"));
+export function drawLegend(box, { layout, palette, i18n, prices, hidden, toggle }) {
+  box.setAttribute("aria-label", i18n.t("legend"));
   const order = layout.categories
     .map((_, n) => n)
     .sort((a, b) => (prices[layout.categories[b].name] ?? 0) - (prices[layout.categories[a].name] ?? 0));
@@ -36,14 +36,14 @@ export function drawLegend(box, { layout, palette, say, prices, hidden, toggle }
       },
       swatch(palette, n),
       h("span", { class: "chip-name" }, name),
-      price === undefined ? null : h("span", { class: "chip-price" }, say.rupees(price)),
+      price === undefined ? null : h("span", { class: "chip-price" }, i18n.rupees(price)),
     );
   });
   box.replaceChildren(...chips);
 }
 
-/** @param {HTMLElement} box @param {Palette} palette @param {Speaker} say */
-export function drawKey(box, palette, say) {
+/** @param {HTMLElement} box @param {Palette} palette @param {Translator} i18n */
+export function drawKey(box, palette, i18n) {
   /** @type {[string, string, string][]} words, form, sign */
   const signs = [
     ["keyFree", "free", ""],
@@ -53,9 +53,9 @@ export function drawKey(box, palette, say) {
     ["keyMine", "mine", "check"],
     ["keyAccess", "free", "wheelchair"],
   ];
-  box.setAttribute("aria-label", say.t("key"));
+  box.setAttribute("aria-label", i18n.t("key"));
   box.replaceChildren(
-    ...signs.map(([word, form, sign]) => h("li", {}, swatch(palette, 0, form, sign), h("span", {}, say.t(word)))),
+    ...signs.map(([word, form, sign]) => h("li", {}, swatch(palette, 0, form, sign), h("span", {}, i18n.t(word)))),
   );
 }
 

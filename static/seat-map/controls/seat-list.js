@@ -2,15 +2,15 @@
  * The plan as a list: sections that open, rows in them, a button for each seat. For those who would rather read than
  * look, and for small hands and small screens. It shows and offers the same as the map, and is filled when it is opened.
  *
- * @import { Layout } from "./layout.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Layout } from "../layout.js"
+ * @import { Translator } from "../../i18n/i18n.js"
  */
-import { h } from "../app/dom.js";
-import { FREE } from "./seat-states.js";
+import { h } from "../../app/dom.js";
+import { FREE } from "../seat-states.js";
 
 /**
  * @typedef {object} ListOwner
- * @property {() => Speaker} say
+ * @property {() => Translator} i18n
  * @property {(seat: number) => number} state
  * @property {(seat: number) => boolean} dimmed filtered out
  * @property {(seat: number) => string} describe a seat in words
@@ -18,7 +18,7 @@ import { FREE } from "./seat-states.js";
  * @property {(seat: number) => void} choose
  */
 
-export class List {
+export class SeatList {
   /** @param {HTMLElement} box @param {ListOwner} owner */
   constructor(box, owner) {
     this._box = box;
@@ -83,13 +83,13 @@ export class List {
     const section = this._sections[n];
     if (!layout || section.filled) return;
     section.filled = true;
-    const say = this._owner.say();
+    const i18n = this._owner.i18n();
     for (const row of layout.sections[n].rows) {
       const { name, seats } = layout.rows[row];
       const shown = seats.filter((seat) => !this._owner.dimmed(seat));
       if (!shown.length) continue;
       const buttons = shown.map((seat) => this._button(seat, layout.numbers[seat]));
-      const label = say.t("row", { row: name });
+      const label = i18n.t("row", { row: name });
       section.details.append(
         h(
           "div",

@@ -5,7 +5,7 @@
  * again: a new one costs more than what is painted on it.
  *
  * @import { Scene } from "./painter.js"
- * @import { Rect } from "./types.js"
+ * @import { Rect } from "../types.js"
  */
 import { Painter } from "./painter.js";
 

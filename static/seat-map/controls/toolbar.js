@@ -1,11 +1,11 @@
 /**
  * The buttons beside the map: zoom, the whole plan, map or list, and on a narrow map what the signs mean.
  *
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { h, icon } from "../../app/dom.js";
 
-/** @typedef {"keyShow" | "zoomOut" | "zoomIn" | "zoomFit" | "turn"} Tool */
+/** @typedef {"keyShow" | "zoomOut" | "zoomIn" | "zoomFit" | "switchView"} Tool */
 
 /** @type {readonly [Tool, string][]} with their icons */
 const TOOLS = [
@@ -23,14 +23,14 @@ export class Toolbar {
     this._open = false;
   }
 
-  /** @param {Speaker} say @param {boolean} list whether the list is what is seen now */
-  dress(say, list) {
+  /** @param {Translator} i18n @param {boolean} list whether the list is what is seen now */
+  dress(i18n, list) {
     const focused = /** @type {ShadowRoot | Document} */ (this._box.getRootNode()).activeElement?.className ?? "";
-    const turn = list ? "mapShow" : "listShow";
-    this._box.setAttribute("aria-label", say.t("tools"));
+    const other = list ? "mapShow" : "listShow";
+    this._box.setAttribute("aria-label", i18n.t("tools"));
     this._box.replaceChildren(
-      ...TOOLS.map(([name, sign]) => this._button(name, name, sign, say)),
-      this._button(turn, "turn", list ? "map" : "list", say),
+      ...TOOLS.map(([name, sign]) => this._button(name, name, sign, i18n)),
+      this._button(other, "switchView", list ? "map" : "list", i18n),
     );
     this.opened(this._open);
     // The one that turned map to list is another button now, and still the one that was pressed.
@@ -43,9 +43,9 @@ export class Toolbar {
     this._box.firstElementChild?.setAttribute("aria-expanded", String(open));
   }
 
-  /** @param {string} name @param {Tool} tool @param {string} sign @param {Speaker} say */
-  _button(name, tool, sign, say) {
-    const words = say.t(name);
+  /** @param {string} name @param {Tool} tool @param {string} sign @param {Translator} i18n */
+  _button(name, tool, sign, i18n) {
+    const words = i18n.t(name);
     return h(
       "button",
       { type: "button", class: name, "aria-label": words, title: words, onclick: () => this._press(tool) },

@@ -3,7 +3,7 @@
  * where others change something. One canvas of the viewport's size, drawn only when there is something to draw.
  *
  * @import { Camera } from "./camera.js"
- * @import { Layout } from "./layout.js"
+ * @import { Layout } from "../layout.js"
  * @import { Palette } from "./palette.js"
  */
 

@@ -3,13 +3,13 @@
  * how many are free, with little a gauge shows how much; the tip of a section always says both.
  *
  * @import { Camera } from "./camera.js"
- * @import { Layout, Section } from "./layout.js"
- * @import { Speaker } from "../i18n/i18n.js"
- * @import { Rect } from "./types.js"
+ * @import { Layout, Section } from "../layout.js"
+ * @import { Translator } from "../../i18n/i18n.js"
+ * @import { Rect } from "../types.js"
  */
-import { h } from "../app/dom.js";
-import { touches } from "./painter.js";
-import { FREE, UNKNOWN } from "./seat-states.js";
+import { h } from "../../app/dom.js";
+import { touches } from "../geometry.js";
+import { FREE, UNKNOWN } from "../seat-states.js";
 
 /** Seats larger than this (CSS pixels) speak for themselves. */
 const NEAR = 9;
@@ -72,9 +72,9 @@ export class Labels {
    * Count anew what is free in each section.
    * @param {Layout} layout
    * @param {(seat: number) => number} status
-   * @param {Speaker} say
+   * @param {Translator} i18n
    */
-  count(layout, status, say) {
+  count(layout, status, i18n) {
     const free = new Int32Array(layout.sections.length);
     let all = 0;
     let unknown = layout.count === 0;
@@ -92,7 +92,7 @@ export class Labels {
     this._labels.forEach((label, n) => {
       if (label.said === free[n]) return;
       label.said = free[n];
-      label.count.textContent = free[n] ? say.t("freeCount", { n: free[n] }) : say.t("full");
+      label.count.textContent = free[n] ? i18n.t("freeCount", { n: free[n] }) : i18n.t("full");
       label.box.classList.toggle("sold-out", !free[n]);
       label.bar.style.width = `${Math.ceil((100 * free[n]) / (layout.sections[n]?.count || 1))}%`;
     });

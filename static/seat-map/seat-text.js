@@ -3,19 +3,19 @@
  *
  * @import { Layout } from "./layout.js"
  * @import { SeatInfo, SeatStatus } from "./types.js"
- * @import { Speaker } from "../i18n/i18n.js"
+ * @import { Translator } from "../i18n/i18n.js"
  */
 
 /**
  * @typedef {object} Known
  * @property {() => Layout} layout
  * @property {() => Record<string, number>} prices whole rupees by category name
- * @property {() => Speaker} say
+ * @property {() => Translator} i18n
  * @property {(seat: number) => SeatStatus} status
  * @property {(section: number) => number} free seats in a section, -1 while that is not known
  */
 
-export class Words {
+export class SeatText {
   /** @param {Known} known */
   constructor(known) {
     this._known = known;
@@ -46,19 +46,19 @@ export class Words {
   /** Its name and what it costs. @param {number} seat */
   offer(seat) {
     const { price } = this.info(seat);
-    return price === null ? this.name(seat) : `${this.name(seat)} · ${this._known.say().rupees(price)}`;
+    return price === null ? this.name(seat) : `${this.name(seat)} · ${this._known.i18n().rupees(price)}`;
   }
 
   /** Everything, in words. @param {number} seat */
   describe(seat) {
     const is = this.info(seat);
-    const say = this._known.say();
+    const i18n = this._known.i18n();
     return [
-      say.t("seatLabel", { section: is.section, row: is.row, number: is.number }),
-      is.accessible ? say.t("accessible") : "",
+      i18n.t("seatLabel", { section: is.section, row: is.row, number: is.number }),
+      is.accessible ? i18n.t("accessible") : "",
       is.category,
-      is.price === null ? "" : say.rupees(is.price),
-      say.t(`state_${is.status}`),
+      is.price === null ? "" : i18n.rupees(is.price),
+      i18n.t(`state_${is.status}`),
     ]
       .filter(Boolean)
       .join(", ");
@@ -67,12 +67,12 @@ export class Words {
   /** @param {number} seat @returns {{title: string, detail: string}} */
   tip(seat) {
     const is = this.info(seat);
-    const say = this._known.say();
+    const i18n = this._known.i18n();
     const detail = [
       is.category,
-      is.price === null ? "" : say.rupees(is.price),
-      is.accessible ? say.t("accessible") : "",
-      is.status === "free" ? "" : say.t(`state_${is.status}`),
+      is.price === null ? "" : i18n.rupees(is.price),
+      is.accessible ? i18n.t("accessible") : "",
+      is.status === "free" ? "" : i18n.t(`state_${is.status}`),
     ];
     return { title: `${this.name(seat)} · ${is.section}`, detail: detail.filter(Boolean).join(" · ") };
   }
@@ -80,14 +80,18 @@ export class Words {
   /** @param {number} section @returns {{title: string, detail: string}} */
   section(section) {
     const layout = this._known.layout();
-    const say = this._known.say();
+    const i18n = this._known.i18n();
     const { name, count, categories } = layout.sections[section];
     const listed = this._known.prices();
     const prices = categories.map((n) => listed[layout.categories[n].name]).filter((price) => price !== undefined);
     const [least, most] = [Math.min(...prices), Math.max(...prices)];
-    const cost = !prices.length ? "" : least === most ? say.rupees(least) : `${say.rupees(least)}–${say.rupees(most)}`;
+    const cost = !prices.length
+      ? ""
+      : least === most
+        ? i18n.rupees(least)
+        : `${i18n.rupees(least)}–${i18n.rupees(most)}`;
     const n = this._known.free(section);
-    const free = n < 0 ? "" : say.t("freeOf", { n, all: count });
+    const free = n < 0 ? "" : i18n.t("freeOf", { n, all: count });
     return { title: name, detail: [free, cost].filter(Boolean).join(" · ") };
   }
 }

@@ -2,15 +2,15 @@
  * What is said beside a place on the map: the tip of a seat or section, the callout that stays until it is answered,
  * and what is being typed. They follow the map as it moves.
  *
- * @import { Camera } from "./camera.js"
+ * @import { Camera } from "../drawing/camera.js"
  */
-import { h } from "../app/dom.js";
+import { h } from "../../app/dom.js";
 
 const FADE_MS = 2600;
 
 /** @typedef {{x: number, y: number}} Point of the plan */
 
-export class Notes {
+export class Popups {
   /** @param {Camera} camera */
   constructor(camera) {
     this._camera = camera;

@@ -12,7 +12,7 @@ const MAX_SIDE = 1400;
 /** More changes than this: painting it anew is cheaper than patching. */
 const ANEW = 400;
 
-export class Whole {
+export class WholePlan {
   /** @param {Scene} scene @param {Camera} camera */
   constructor(scene, camera) {
     this._scene = scene;

@@ -3,7 +3,7 @@
  *
  * screen = plan * scale + offset, in CSS pixels of the element. Pure but for `requestAnimationFrame`.
  *
- * @import { Rect } from "./types.js"
+ * @import { Rect } from "../types.js"
  */
 
 const GLIDE_MS = 260;

@@ -1,0 +1,80 @@
+/**
+ * What the parts of one `<seat-map>` share: the show as it lives, what is chosen, the words, the drawing. It also
+ * translates between seat ids (the page's and the wire's) and indices (everything inside).
+ *
+ * @import { SeatMap } from "./seat-map.js"
+ * @import { SeatStatus } from "./types.js"
+ */
+import { translator } from "../i18n/i18n.js";
+import { Choosing } from "./choosing.js";
+import { LiveShow } from "./live.js";
+import { UNKNOWN } from "./seat-states.js";
+import { SeatText } from "./seat-text.js";
+import { View } from "./view.js";
+
+/** The names of what is shown of a seat, by number. @type {readonly SeatStatus[]} */
+export const STATE_NAMES = ["free", "held", "sold", "blocked", "unknown", "selected", "mine"];
+
+export class MapContext {
+  /** @param {SeatMap} host @param {{choose: (seat: number) => void, switchView: () => void}} hooks what input on the map leads to */
+  constructor(host, { choose, switchView }) {
+    this.host = host;
+    /** @type {LiveShow | null} */
+    this.live = null;
+    this.i18n = translator("en");
+    this.choosing = new Choosing((seat) => this.status(seat));
+    /** Categories that are filtered out. @type {Set<number>} */
+    this.hidden = new Set();
+    this.text = new SeatText({
+      layout: () => /** @type {import("./layout.js").Layout} */ (this.layout),
+      prices: () => this.live?.show?.prices ?? {},
+      i18n: () => this.i18n,
+      status: (seat) => STATE_NAMES[this.choosing.state(seat)],
+      free: (section) => this.view.free(section),
+    });
+    /** @type {View} */
+    this.view = new View(host, {
+      i18n: () => this.i18n,
+      state: (seat) => this.choosing.state(seat),
+      status: (seat) => this.status(seat),
+      dimmed: (seat) => this.hidden.size > 0 && this.hidden.has(this.layout?.category[seat] ?? -1),
+      own: () => this.choosing.own,
+      describe: (seat) => this.text.describe(seat),
+      choose,
+      tip: (seat) => this.text.tip(seat),
+      section: (section) => this.text.section(section),
+      switchView,
+    });
+  }
+
+  get layout() {
+    // An element that was removed from the page still knows its last layout: an answer may arrive after the removal.
+    return this.live ? this.live.layout : this.view.layout;
+  }
+
+  /** What the server says of a seat. @param {number} seat */
+  status(seat) {
+    return this.live?.states.of(seat) ?? UNKNOWN;
+  }
+
+  /** @param {string} id */
+  index(id) {
+    return this.layout?.byId.get(id);
+  }
+
+  /** The indices of the ids that this layout has. @param {Iterable<string>} ids */
+  indices(ids) {
+    return [...ids].map((id) => this.index(id)).filter((index) => index !== undefined);
+  }
+
+  /** @param {Iterable<number>} seats @returns {string[]} */
+  ids(seats) {
+    const ids = this.layout?.ids ?? [];
+    return [...seats].map((seat) => ids[seat]);
+  }
+
+  /** Dispatch an event of the element. @param {string} name @param {unknown} detail */
+  emit(name, detail) {
+    this.host.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+  }
+}

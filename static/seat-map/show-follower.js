@@ -1,0 +1,163 @@
+/**
+ * Keeps the map up to date with the show: draws what the LiveShow reports, says how the connection and the sales are,
+ * and passes the events on to the page.
+ *
+ * @import { MapContext } from "./context.js"
+ * @import { Layout } from "./layout.js"
+ * @import { Notices } from "./notices.js"
+ * @import { Selection } from "./selection.js"
+ */
+import { h } from "../app/dom.js";
+import { LiveShow } from "./live.js";
+
+/** How often a screen reader hears how many seats are left. */
+const SUMMARY_MS = 20000;
+
+export class ShowFollower {
+  /**
+   * @param {MapContext} context
+   * @param {Selection} selection
+   * @param {Notices} notices
+   * @param {() => void} drawLegend
+   */
+  constructor(context, selection, notices, drawLegend) {
+    this._context = context;
+    this._selection = selection;
+    this._notices = notices;
+    this._drawLegend = drawLegend;
+    /** Ids that were set as the viewer's own, perhaps before the layout was there. @type {string[]} */
+    this.mineIds = [];
+    /** Whether layout and statuses are there. */
+    this.ready = false;
+    this._wasOffline = false;
+    this._summarizedAt = 0;
+  }
+
+  /** Follow a show, in place of the one before. @param {string[]} nodes origins @param {string} show id */
+  start(nodes, show) {
+    this.stop();
+    this._context.choosing.reset();
+    this.ready = false;
+    const live = new LiveShow(nodes, show);
+    this._context.live = live;
+    this._listen(live);
+    this._notices.loading(this._context.i18n);
+    live.start();
+  }
+
+  stop() {
+    this._context.live?.stop();
+    this._context.live = null;
+  }
+
+  /** Show the state of the connection and of the sales, and tell the page. */
+  statusChanged() {
+    const { live, i18n } = this._context;
+    if (!live) return;
+    const { status, staleSince } = live;
+    const connection = live.connection.state;
+    if (connection === "offline") {
+      this._wasOffline = true;
+      this._notices.banner(i18n.t("conn_offline"));
+    } else if (status === "stale") {
+      this._notices.banner(i18n.t("map_stale", { time: i18n.time(staleSince || Date.now()) }));
+    } else if (status === "paused" || status === "closed") this._notices.banner(i18n.t(`map_${status}`));
+    else if (!this._wasOffline) this._notices.banner("");
+    this._context.emit("statuschange", { connection, status });
+  }
+
+  /** @param {LiveShow} live */
+  _listen(live) {
+    /** @param {string} name @param {(detail: any) => void} handle */
+    const on = (name, handle) =>
+      live.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
+    on("layout", (layout) => this._layoutChanged(layout));
+    on("seats", (changed) => this._seatsChanged(changed));
+    on("watched", () => this._watched());
+    on("status", () => this.statusChanged());
+    on("connection", () => this.statusChanged());
+    on("failed", (code) => this._failed(code));
+    on("show", (show) => {
+      this._context.emit("showchange", show);
+      this._drawLegend();
+    });
+    on("holdexpired", (payload) => this._context.emit("holdexpired", payload));
+    on("bookingsettled", (payload) => this._context.emit("bookingsettled", payload));
+  }
+
+  /** @param {Layout} layout more of it, or all */
+  _layoutChanged(layout) {
+    const { choosing, i18n, live, view } = this._context;
+    this._notices.uncover();
+    view.grid.setAttribute("aria-label", i18n.t("mapLabel", { name: live?.show?.title ?? layout.name }));
+    if (this.mineIds.length) choosing.mine = new Set(this._context.indices(this.mineIds));
+    view.setLayout(layout);
+    view.overlay.own = choosing.own;
+    this._drawLegend();
+    this._checkReady();
+  }
+
+  _watched() {
+    if (this._wasOffline) this._notices.banner(this._context.i18n.t("backOnline"), true);
+    this._wasOffline = false;
+    this._checkReady();
+  }
+
+  _checkReady() {
+    const { layout, live } = this._context;
+    if (this.ready || !layout?.complete || !live?.states.epoch) return;
+    this.ready = true;
+    this._context.emit("ready", live.show);
+  }
+
+  /** @param {number[]} changed */
+  _seatsChanged(changed) {
+    const { choosing, layout } = this._context;
+    if (layout) this._drawChanges(layout, changed);
+    this._selection.lose(choosing.lost(changed));
+    this._context.emit("seatschange", { seats: changed.length });
+    this._summarize();
+  }
+
+  /** @param {Layout} layout @param {number[]} changed */
+  _drawChanges(layout, changed) {
+    const { choosing, view } = this._context;
+    if (changed.length > layout.count / 2) {
+      view.changeAll(layout);
+      return;
+    }
+    view.overlay.pulse(
+      changed.filter((seat) => !choosing.concerns(seat)),
+      layout,
+    );
+    view.change(changed.filter((seat) => seat < layout.count));
+  }
+
+  /** From time to time, and only while the focus is on the grid, say how many seats are free. */
+  _summarize() {
+    const { host, i18n, view } = this._context;
+    const now = performance.now();
+    if (now - this._summarizedAt < SUMMARY_MS || host.shadowRoot?.activeElement !== view.grid) return;
+    this._summarizedAt = now;
+    view.announce(i18n.t("freeSay", { n: view.labels.free }));
+  }
+
+  /** @param {string} code */
+  _failed(code) {
+    const { i18n, layout, live } = this._context;
+    if (layout?.complete) return;
+    if (code === "show_not_found" || code === "not_found") {
+      const home = h("a", { class: "action", href: `${live?.connection.nodes[0]}/` }, i18n.t("allShows"));
+      this._notices.failed(i18n, "mapMissing", "mapMissingHint", home);
+    } else {
+      const retry = h("button", { class: "action", type: "button", onclick: () => this._retry() }, i18n.t("tryAgain"));
+      this._notices.failed(i18n, "mapFailed", "loadFailedHint", retry);
+    }
+    this._context.emit("failed", { code });
+  }
+
+  _retry() {
+    this._notices.loading(this._context.i18n);
+    this._context.live?.retry();
+  }
+}

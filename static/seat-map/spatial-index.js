@@ -1,0 +1,55 @@
+/**
+ * Finds the seats of an area: seats by squares of the plan, so that a small area costs what is in it and not the whole
+ * plan. Pure.
+ *
+ * @import { Layout } from "./layout.js"
+ * @import { Rect } from "./types.js"
+ */
+
+export class SpatialIndex {
+  /** @param {Layout} layout */
+  constructor(layout) {
+    const { count, x, y } = layout;
+    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+    for (let n = 0; n < count; n++) {
+      left = Math.min(left, x[n]);
+      right = Math.max(right, x[n]);
+      top = Math.min(top, y[n]);
+      bottom = Math.max(bottom, y[n]);
+    }
+    if (!count) [left, top, right, bottom] = [0, 0, 1, 1];
+    this.left = left;
+    this.top = top;
+    this.cell = Math.max(layout.pitch * 6, (right - left) / 400, (bottom - top) / 400, 1e-6);
+    this.columns = Math.floor((right - left) / this.cell) + 1;
+    this.lines = Math.floor((bottom - top) / this.cell) + 1;
+    const cells = this.columns * this.lines;
+    this.start = new Uint32Array(cells + 1);
+    this.items = new Uint32Array(count);
+    const of = new Uint32Array(count);
+    for (let n = 0; n < count; n++) {
+      of[n] = Math.floor((y[n] - top) / this.cell) * this.columns + Math.floor((x[n] - left) / this.cell);
+      this.start[of[n] + 1]++;
+    }
+    for (let n = 0; n < cells; n++) this.start[n + 1] += this.start[n];
+    const next = this.start.slice();
+    for (let n = 0; n < count; n++) this.items[next[of[n]]++] = n;
+  }
+
+  /**
+   * Call `visit` with every seat in the squares that touch the area (so some may lie just outside).
+   * @param {Rect} area
+   * @param {(seat: number) => void} visit
+   */
+  each(area, visit) {
+    const c0 = Math.max(0, Math.floor((area.left - this.left) / this.cell));
+    const c1 = Math.min(this.columns - 1, Math.floor((area.right - this.left) / this.cell));
+    const l0 = Math.max(0, Math.floor((area.top - this.top) / this.cell));
+    const l1 = Math.min(this.lines - 1, Math.floor((area.bottom - this.top) / this.cell));
+    for (let line = l0; line <= l1; line++) {
+      const base = line * this.columns;
+      const end = this.start[base + c1 + 1];
+      for (let k = this.start[base + c0]; k < end; k++) visit(this.items[k]);
+    }
+  }
+}
