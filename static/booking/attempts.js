@@ -1,16 +1,15 @@
 /**
- * How a booking tries things: one at a time, in one tab at a time, and what it knows meanwhile. What it tries, and what
- * follows from it, is `flow.js`.
+ * What the page knows of a booking, and how it attempts each step: one at a time, and in one tab at a time. Which steps
+ * there are is `holding.js` and `flow.js`.
  *
  * @import { HoldAck } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
  * @import { BookingRecord } from "./record.js"
+ * @import { Step } from "./steps.js"
  */
 import { RequestError } from "../seat-map/request-error.js";
 import { ServerClock } from "./clock.js";
 import { readRecord, writeRecord } from "./record.js";
-
-/** @typedef {"choosing" | "holding" | "held" | "paying" | "confirming" | "pending" | "booked" | "expired" | "rejected"} Step */
 
 export class Attempts extends EventTarget {
   /** @param {SeatMap} map @param {string} show */
@@ -21,70 +20,70 @@ export class Attempts extends EventTarget {
     this.clock = new ServerClock();
     /** @type {Step} */
     this.step = "choosing";
-    /** Seats that this step is about. @type {string[]} */
+    /** The seats that this step is about. @type {string[]} */
     this.seats = [];
-    /** ms since the epoch, by the server. */
+    /** When the hold ends, ms since the epoch by the server's clock; 0 while that is not known. */
     this.expiresAt = 0;
     this.extended = false;
-    /** Whether the server has the payment; else only this browser. */
+    /** Whether the server has the payment; if not, only this browser has. */
     this.delivered = false;
     /** The ticket code. */
     this.booking = "";
-    /** Why it ended: a code, "" for the plain reason of the step. */
+    /** Why the booking ended: an error code, "" for the plain reason of the step. */
     this.reason = "";
-    /** What went wrong last, a code; "" for nothing. */
+    /** The code of the last error, "" for none. */
     this.error = "";
-    /** The server's words for it. */
+    /** The server's message for it. */
     this.errorText = "";
     this._retryable = false;
     this._busy = false;
-    this._missed = false;
+    this._resumeMissed = false;
     this._again = 0;
     this._deadline = 0;
     this._gone = new AbortController();
   }
 
-  /** ms until the hold is over, 0 when it is, NaN before the server has said. */
+  /** ms until the hold ends, 0 when it has, NaN before the server has said. */
   get remaining() {
     if (!this.expiresAt) return NaN;
     return Math.max(0, this.expiresAt - this.clock.now());
   }
 
-  /** Stop listening and asking; what is written down stays. */
+  /** Stop listening and asking; the record stays. */
   close() {
     this._gone.abort();
     clearTimeout(this._again);
     clearTimeout(this._deadline);
   }
 
-  /** Go on where this browser left off. @abstract */
+  /** Continue where this browser left off. @abstract */
   async resume() {}
 
-  // --- for the flow -------------------------------------------------------------------------------------------------
+  // --- for the steps ------------------------------------------------------------------------------------------------
   /** @param {Partial<BookingRecord>} more */
-  _note(more) {
+  _updateRecord(more) {
     const record = readRecord(this._show);
-    if (record) this._write({ ...record, ...more });
+    if (record) this._writeRecord({ ...record, ...more });
   }
 
-  // Whoever was abandoned must not write into the next one's record.
+  // A booking that was closed must not write into the record of the next one.
   /** @param {BookingRecord | null} record */
-  _write(record) {
+  _writeRecord(record) {
     if (!this._gone.signal.aborted) writeRecord(this._show, record);
   }
 
   /**
-   * One thing at a time; an error is kept in `error`, with `or` as the step to be in then.
-   * @param {Step} step
+   * Do one thing, unless another is under way. An error is kept in `error`.
+   * @param {Step} step while it is done
    * @param {() => Promise<void>} act
-   * @param {Step} [or]
+   * @param {Step} [or] the step after an error
    */
-  async _do(step, act, or = step) {
+  async _attempt(step, act, or = step) {
     if (this._busy || this._gone.signal.aborted) return;
     this._busy = true;
     this.step = step;
     this.error = "";
-    this._tell();
+    this._changed();
     try {
       await act();
     } catch (error) {
@@ -94,15 +93,15 @@ export class Attempts extends EventTarget {
       this._retryable = error instanceof RequestError ? error.retryable : true;
     } finally {
       this._busy = false;
-      this._tell();
-      if (this._missed) {
-        this._missed = false;
+      this._changed();
+      if (this._resumeMissed) {
+        this._resumeMissed = false;
         queueMicrotask(() => this.resume());
       }
     }
   }
 
-  /** @param {() => Promise<HoldAck>} ask */
+  /** Ask the server about a hold, and set the clock by its answer. @param {() => Promise<HoldAck>} ask */
   async _timed(ask) {
     const asked = performance.now();
     const ack = await ask();
@@ -110,13 +109,50 @@ export class Attempts extends EventTarget {
     return ack;
   }
 
-  /** Run `act` in one tab at a time (where the browser can: on https and localhost). @param {() => Promise<void>} act */
-  async _alone(act) {
+  /** Run `act` in one tab at a time, where the browser can (on https and localhost). @param {() => Promise<void>} act */
+  async _exclusively(act) {
     if (navigator.locks) await navigator.locks.request(`booking ${this._show}`, act);
     else await act();
   }
 
-  _tell() {
+  /** Enter a step in which these seats are the viewer's, and show them. @param {Step} step */
+  _enter(step) {
+    if (this._gone.signal.aborted) return;
+    const entered = this.step !== step;
+    this._map.mine = this.seats;
+    this.step = step;
+    this._changed();
+    if (entered) this._map.reveal(this.seats[0]);
+  }
+
+  /** @param {"expired" | "rejected"} step @param {string} reason an error code, or "" */
+  _end(step, reason) {
+    this._forget();
+    this.reason = reason;
+    this.step = step;
+    this._changed();
+  }
+
+  _reset() {
+    this._forget();
+    this.seats = [];
+    this.booking = "";
+    this.reason = "";
+    this.step = "choosing";
+    this._changed();
+  }
+
+  _forget() {
+    clearTimeout(this._again);
+    clearTimeout(this._deadline);
+    this._writeRecord(null);
+    this._map.mine = [];
+    this.expiresAt = 0;
+    this.delivered = false;
+    this.error = "";
+  }
+
+  _changed() {
     if (!this._gone.signal.aborted) this.dispatchEvent(new Event("change"));
   }
 }

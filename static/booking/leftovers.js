@@ -31,7 +31,7 @@ function write(all) {
 }
 
 /** @param {string} show @param {BookingRecord} record */
-export function leave(show, record) {
+export function keepLeftover(show, record) {
   if (record.booking) return;
   const all = [...read(), { ...record, show, owner: recall(TOKEN) ?? "" }];
   // Holds lapse by themselves; what is paid does not.

@@ -4,11 +4,12 @@
  *
  * @import { Flow } from "./flow.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
- * @import { SeatInfo, Show } from "../seat-map/types.js"
+ * @import { Show } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 import { Countdown } from "./countdown.js";
+import { button, errorNote, priceOf, seatList, title, totalLine, waiting } from "./pieces.js";
 import { prepareQr } from "./qr.js";
 import { seatName, ticket } from "./ticket.js";
 import { keepTicket, ticketList } from "./tickets.js";
@@ -84,7 +85,7 @@ export class Panel {
       case "paying":
         return this._held(i18n);
       case "confirming":
-        return [this._title(i18n.t("confirming")), this._wait(), this._error(i18n)];
+        return [title(i18n.t("confirming")), waiting(), this._error(i18n)];
       case "pending":
         return this._pending(i18n);
       case "booked":
@@ -109,26 +110,20 @@ export class Panel {
     const hint = shut || `${i18n.t("pickHint")} ${i18n.t("pickLimit", { n: this._map.maxSeats })}`;
     const words = asking ? i18n.t("holding") : n ? i18n.t("hold", { n }) : i18n.t("holdEmpty");
     return [
-      this._title(i18n.t("yourSeats")),
+      title(i18n.t("yourSeats")),
       n
-        ? this._seats(i18n, seats, !asking)
+        ? seatList(i18n, seats, asking ? null : (id) => this._map.deselect(id))
         : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
       this._error(i18n),
-      n ? this._total(i18n, seats) : null,
-      this._flow.stuck
+      n ? totalLine(i18n, seats) : null,
+      this._flow.unanswered
         ? h(
             "div",
             { class: "pair" },
-            this._button("retry", i18n.t("tryAgain"), "quiet", () => this._flow.resume()),
-            this._button("cancel", i18n.t("neverMind"), "quiet", () => this._flow.cancel()),
+            button("retry", i18n.t("tryAgain"), "quiet", () => this._flow.resume()),
+            button("cancel", i18n.t("neverMind"), "quiet", () => this._flow.cancel()),
           )
-        : this._button(
-            "hold",
-            words,
-            "primary",
-            () => this._flow.hold(),
-            asking || !n || Boolean(shut) || this._offline,
-          ),
+        : button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
       !n && !this._finish && this.show ? ticketList(i18n, { show: this.show.id }) : null,
     ];
   }
@@ -137,7 +132,7 @@ export class Panel {
   _held(i18n) {
     const seats = this._infos(this._flow.seats);
     const paying = this._flow.step === "paying";
-    const amount = sum(seats);
+    const amount = priceOf(seats);
     const offline = this._offline;
     // What is dearest to have ready when the network fails in between.
     prepareQr();
@@ -149,14 +144,14 @@ export class Panel {
         h(
           "div",
           {},
-          this._title(i18n.t("heldTitle")),
+          title(i18n.t("heldTitle")),
           h("p", { class: "hint" }, i18n.t(offline ? "clockKeeps" : "heldHint")),
         ),
       ),
-      this._seats(i18n, seats, false),
+      seatList(i18n, seats),
       this._error(i18n),
-      this._total(i18n, seats),
-      this._button(
+      totalLine(i18n, seats),
+      button(
         "pay",
         paying ? i18n.t("paying") : i18n.t("pay", { total: i18n.rupees(amount) }),
         "primary",
@@ -169,8 +164,8 @@ export class Panel {
         { class: "pair" },
         this._flow.extended
           ? null
-          : this._button("extend", i18n.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
-        this._button("release", i18n.t("release"), "quiet", () => this._flow.release(), paying),
+          : button("extend", i18n.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
+        button("release", i18n.t("release"), "quiet", () => this._flow.release(), paying),
       ),
     ];
   }
@@ -180,8 +175,8 @@ export class Panel {
   _pending(i18n) {
     const hint = this._flow.delivered ? "pendingHint" : "undeliveredHint";
     return [
-      this._title(i18n.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")),
-      this._wait(),
+      title(i18n.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")),
+      waiting(),
       h("p", { class: "hint" }, i18n.t(hint)),
     ];
   }
@@ -190,14 +185,14 @@ export class Panel {
   _rejected(i18n) {
     const { reason } = this._flow;
     return [
-      this._title(i18n.t(reason ? "notBookedTitle" : "rejectedTitle")),
+      title(i18n.t(reason ? "notBookedTitle" : "rejectedTitle")),
       h(
         "p",
         { class: "hint" },
         reason ? `${this._words(i18n, reason)} ${i18n.t("notBookedHint")}` : i18n.t("rejectedHint"),
       ),
-      this._seats(i18n, this._infos(this._flow.seats), false),
-      this._button("again", i18n.t("chooseOthers"), "primary", () => this._flow.restart()),
+      seatList(i18n, this._infos(this._flow.seats)),
+      button("again", i18n.t("chooseOthers"), "primary", () => this._flow.restart()),
     ];
   }
 
@@ -212,21 +207,21 @@ export class Panel {
       await navigator.clipboard.writeText(code);
       /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");
     };
-    const print = this._button("print", i18n.t("print"), "quiet", () => window.print());
+    const print = button("print", i18n.t("print"), "quiet", () => window.print());
     return [
-      this._title(i18n.t("bookedTitle")),
+      title(i18n.t("bookedTitle")),
       ticket(i18n, bought),
       h("p", { class: "hint" }, i18n.t(finish ? "bookedKioskHint" : "bookedHint")),
       // The clipboard is there on https and localhost only, and of no use at a kiosk.
       h(
         "div",
         { class: "pair" },
-        !finish && navigator.clipboard ? this._button("copy", i18n.t("copy"), "quiet", copy) : null,
+        !finish && navigator.clipboard ? button("copy", i18n.t("copy"), "quiet", copy) : null,
         print,
       ),
       finish
-        ? this._button("finish", i18n.t("finish"), "primary", finish)
-        : this._button("again", i18n.t("again"), "plain", () => this._flow.restart()),
+        ? button("finish", i18n.t("finish"), "primary", finish)
+        : button("again", i18n.t("again"), "plain", () => this._flow.restart()),
     ];
   }
 
@@ -253,38 +248,23 @@ export class Panel {
     const names = i18n.list(this._infos(free).map(seatName));
     const state = all ? i18n.t("stillFree") : free.length ? i18n.t("someFree", { seats: names }) : i18n.t("noneFree");
     return [
-      this._title(i18n.t(lost ? "lostTitle" : "expiredTitle")),
+      title(i18n.t(lost ? "lostTitle" : "expiredTitle")),
       h("p", { class: "hint" }, lost ? `${i18n.t("lostHint")} ${state}` : `${i18n.t("expiredHint")} ${state}`),
-      this._seats(i18n, this._infos(this._flow.seats), false),
+      seatList(i18n, this._infos(this._flow.seats)),
       this._error(i18n),
-      free.length ? this._button("hold-again", i18n.t("holdAgain"), "primary", () => this._flow.hold(free)) : null,
-      this._button("again", i18n.t("chooseOthers"), free.length ? "quiet" : "primary", () => this._flow.restart()),
+      free.length ? button("hold-again", i18n.t("holdAgain"), "primary", () => this._flow.hold(free)) : null,
+      button("again", i18n.t("chooseOthers"), free.length ? "quiet" : "primary", () => this._flow.restart()),
     ];
   }
 
-  // --- pieces -------------------------------------------------------------------------------------------------------
-  /** @param {string} text */
-  _title(text) {
-    return h("h2", { tabindex: -1, "data-key": "title" }, text);
-  }
-
-  _wait() {
-    return h("div", { class: "wait", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-  }
-
+  // --- inside -------------------------------------------------------------------------------------------------------
   /** @param {Translator} i18n */
   _error(i18n) {
     const { error } = this._flow;
-    if (!error) return null;
-    return h(
-      "p",
-      { class: "error", role: "alert", "data-code": error },
-      icon("alert"),
-      h("span", {}, this._words(i18n, error)),
-    );
+    return error ? errorNote(error, this._words(i18n, error)) : null;
   }
 
-  /** @param {Translator} i18n @param {string} code */
+  /** @param {Translator} i18n @param {string} code of an error */
   _words(i18n, code) {
     return i18n.has(`err_${code}`) ? i18n.t(`err_${code}`) : this._flow.errorText || i18n.t("err_internal");
   }
@@ -293,58 +273,8 @@ export class Panel {
     return this._map.connection === "offline";
   }
 
-  /** @param {Translator} i18n @param {SeatInfo[]} seats @param {boolean} removable */
-  _seats(i18n, seats, removable) {
-    const line = (/** @type {SeatInfo} */ seat) =>
-      h(
-        "li",
-        {},
-        h("b", { class: "seat-name" }, seatName(seat)),
-        h(
-          "span",
-          { class: "seat-where" },
-          `${seat.section} · ${seat.category}${seat.accessible ? ` · ${i18n.t("accessible")}` : ""}`,
-        ),
-        h("span", { class: "seat-price" }, seat.price === null ? "" : i18n.rupees(seat.price)),
-        removable
-          ? h(
-              "button",
-              {
-                class: "remove",
-                type: "button",
-                "data-key": `drop-${seat.id}`,
-                "aria-label": i18n.t("removeSeat", { seat: seatName(seat) }),
-                onclick: () => this._map.deselect(seat.id),
-              },
-              icon("close"),
-            )
-          : null,
-      );
-    return h("ul", { class: "seats" }, ...seats.map(line));
-  }
-
-  /** @param {Translator} i18n @param {SeatInfo[]} seats */
-  _total(i18n, seats) {
-    return h(
-      "p",
-      { class: "total" },
-      h("span", {}, `${i18n.t("total")} · ${i18n.t("seatsN", { n: seats.length })}`),
-      h("b", {}, i18n.rupees(sum(seats))),
-    );
-  }
-
-  /** @param {string} key @param {string} text @param {string} look @param {(event: Event) => void} act @param {boolean} [off] */
-  _button(key, text, look, act, off = false) {
-    return h("button", { type: "button", class: `button ${look}`, "data-key": key, disabled: off, onclick: act }, text);
-  }
-
   /** @param {string[]} ids */
   _infos(ids) {
     return ids.map((id) => this._map.seat(id)).filter((seat) => seat !== null);
   }
-}
-
-/** @param {SeatInfo[]} seats */
-function sum(seats) {
-  return seats.reduce((total, seat) => total + (seat.price ?? 0), 0);
 }

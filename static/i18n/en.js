@@ -186,8 +186,8 @@ export default {
   },
   // the control room
   opsTitle: "Control room",
-  opsDoor: "Control room",
-  opsDoorHint: "For the operators of this installation.",
+  opsSignIn: "Control room",
+  opsSignInHint: "For the operators of this installation.",
   opsKey: "Operator key",
   opsEnter: "Enter",
   opsWrongKey: "That is not the operator key of this installation.",

@@ -176,8 +176,8 @@ export default {
   staffWaiting: { one: "{n} बुकिंग या रोक संपर्क की राह देख रही है।", other: "{n} बुकिंग या रोकें संपर्क की राह देख रही हैं।" },
   // the control room
   opsTitle: "नियंत्रण कक्ष",
-  opsDoor: "नियंत्रण कक्ष",
-  opsDoorHint: "इस प्रणाली के संचालकों के लिए।",
+  opsSignIn: "नियंत्रण कक्ष",
+  opsSignInHint: "इस प्रणाली के संचालकों के लिए।",
   opsKey: "संचालक कुंजी",
   opsEnter: "प्रवेश करें",
   opsWrongKey: "यह इस प्रणाली की संचालक कुंजी नहीं है।",

@@ -14,6 +14,7 @@ import { Booking } from "./booking.js";
 import { Attendant, IdleWarning } from "./dialogs.js";
 import { Idle } from "./idle.js";
 import { Programme } from "./programme.js";
+import { screenOf } from "./screens.js";
 
 const CURRENT = "tickingtickets.kiosk.show";
 const PIN_PATIENCE_MS = 8000;
@@ -115,105 +116,10 @@ function draw() {
   booking?.localize(i18n, theme());
   if (booking) {
     if (screen.firstElementChild !== booking.element) screen.replaceChildren(booking.element);
-  } else screen.replaceChildren(...content());
+  } else screen.replaceChildren(...screenOf(i18n, programme, choose));
   if (drawn && drawn !== now) screen.focus({ preventScroll: true });
   if (drawn !== now) screen.scrollTo(0, 0);
   drawn = now;
-}
-
-function content() {
-  switch (programme.state) {
-    case "open":
-      return programme.today.length
-        ? [heading(), h("ul", { class: "kiosk-shows" }, ...programme.today.map(card))]
-        : [heading(), message("calendar", "kioskNone", "kioskNoneHint", "below")];
-    case "cut":
-      return [message("alert", "kioskCut", "kioskCutHint", "cut")];
-    case "trouble":
-      return [message("alert", "kioskTrouble", "kioskTroubleHint")];
-    case "unknown":
-      return [
-        message("search", id ? "kioskUnknown" : "kioskChoose", id ? "kioskUnknownHint" : "kioskChooseHint"),
-        theatres(),
-      ];
-    default:
-      return [h("p", { class: "kiosk-wait", role: "status" }, i18n.t("loading"))];
-  }
-}
-
-function heading() {
-  const now = programme.clock.now();
-  return h(
-    "div",
-    { class: "kiosk-lead" },
-    h("h1", {}, programme.theatre?.name ?? ""),
-    h("p", {}, `${i18n.t("kioskToday")}, ${i18n.day(now)} · ${programme.theatre?.city ?? ""}`),
-    programme.today.length ? h("p", { class: "kiosk-pick" }, i18n.t("kioskPick")) : null,
-  );
-}
-
-/** @param {Show} show */
-function card(show) {
-  const prices = Object.values(show.prices);
-  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, i18n.t(`status_${show.status}`));
-  return h(
-    "li",
-    {},
-    h(
-      "button",
-      {
-        class: "kiosk-show",
-        type: "button",
-        "data-show": show.id,
-        "data-status": show.status,
-        disabled: show.status === "closed",
-        onclick: () => choose(show),
-      },
-      startTime(show.starts_at),
-      h(
-        "span",
-        { class: "kiosk-what" },
-        h("b", {}, show.title),
-        state ?? (prices.length ? h("span", {}, i18n.t("from", { price: i18n.rupees(Math.min(...prices)) })) : null),
-      ),
-      icon("next"),
-    ),
-  );
-}
-
-// The hour large, am or pm small, where a language has them.
-/** @param {string} when */
-function startTime(when) {
-  const [hour, ...half] = i18n.time(when).split(/\s+/);
-  return h("span", { class: "kiosk-time" }, hour, half.length ? h("small", {}, ` ${half.join(" ")}`) : null);
-}
-
-function theatres() {
-  const link = (/** @type {import("./programme.js").Theatre} */ { id, name, city }) =>
-    h(
-      "li",
-      {},
-      h(
-        "a",
-        { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` },
-        h("span", { class: "kiosk-time" }, icon("seat")),
-        h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city)),
-        icon("next"),
-      ),
-    );
-  const sorted = [...programme.others].sort((a, b) => a.city.localeCompare(b.city) || a.name.localeCompare(b.name));
-  return h("ul", { class: "kiosk-shows" }, ...sorted.map(link));
-}
-
-/** @param {string} sign @param {string} title @param {string} hint @param {string} [kind] */
-function message(sign, title, hint, kind = "") {
-  return h(
-    "div",
-    { class: `kiosk-message ${kind}`, role: "status" },
-    icon(sign),
-    h(kind === "below" ? "h2" : "h1", {}, i18n.t(title, { name: id })),
-    h("p", {}, i18n.t(hint)),
-  );
 }
 
 function drawBar() {

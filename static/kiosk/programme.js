@@ -25,7 +25,7 @@ export class Programme extends EventTarget {
   /** @param {string} theatre id; "" where none was named */
   constructor(theatre) {
     super();
-    this._id = theatre;
+    this.id = theatre;
     this.clock = new ServerClock();
     /** @type {State} */
     this.state = "loading";
@@ -88,11 +88,11 @@ export class Programme extends EventTarget {
   /** @param {string} node @returns {Promise<State>} */
   async _askOne(node) {
     const asked = performance.now();
-    const path = this._id ? `/api/v1/theatres/${encodeURIComponent(this._id)}/shows` : "/api/v1/theatres";
+    const path = this.id ? `/api/v1/theatres/${encodeURIComponent(this.id)}/shows` : "/api/v1/theatres";
     const answer = await fetch(node + path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
     const body = await answer.json();
     this.server = node;
-    if (answer.ok && this._id) {
+    if (answer.ok && this.id) {
       this.clock.set(body.server_time, asked);
       this.theatre = body.theatre;
       this._shows = body.shows;

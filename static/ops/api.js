@@ -4,7 +4,7 @@
 const KEY = "tickingtickets.operator";
 const PATIENCE_MS = 5000;
 
-export class Refused extends Error {
+export class ApiError extends Error {
   /** @param {number} status 0: no answer @param {string} code @param {string} message */
   constructor(status, code, message) {
     super(message);
@@ -21,7 +21,7 @@ export const key = {
 };
 
 /**
- * Ask; the answer, or `Refused`.
+ * Ask; the answer, or `ApiError`.
  * @param {string} path below /api/v1
  * @param {object} [body] makes it a POST
  * @returns {Promise<any>}
@@ -36,9 +36,9 @@ export async function ask(path, body) {
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
   } catch {
-    throw new Refused(0, "offline", "");
+    throw new ApiError(0, "offline", "");
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, answer.error?.code ?? "internal", answer.error?.message ?? "");
+  if (!response.ok) throw new ApiError(response.status, answer.error?.code ?? "internal", answer.error?.message ?? "");
   return answer;
 }

@@ -1,18 +1,18 @@
 /**
- * The control room: signing in, then the whole installation or one show.
+ * The control page: signing in, then the whole installation or one show.
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 import { addressPart, setUpPage } from "../app/page.js";
-import { ask, key, Refused } from "./api.js";
+import { ApiError, ask, key } from "./api.js";
 import { Overview } from "./overview.js";
-import { ShowRoom } from "./show.js";
+import { ShowPage } from "./show.js";
 
 const screen = /** @type {HTMLElement} */ (document.querySelector("#screen"));
 const show = addressPart(2);
-/** @type {Overview | ShowRoom | null} */
-let room = null;
+/** @type {Overview | ShowPage | null} */
+let page = null;
 /** @type {Translator} */
 let i18n;
 let problem = "";
@@ -30,17 +30,17 @@ async function enter(event) {
     problem = "";
   } catch (error) {
     key.forget();
-    problem = error instanceof Refused && error.status === 403 ? "opsWrongKey" : "err_offline";
+    problem = error instanceof ApiError && error.status === 403 ? "opsWrongKey" : "err_offline";
   }
   checking = false;
   draw();
 }
 
-/** Back to the door, saying why. @param {string} [why] */
+/** Back to signing in, saying why. @param {string} [why] */
 function leave(why = "") {
   key.forget();
-  room?.stop();
-  room = null;
+  page?.stop();
+  page = null;
   problem = why;
   draw();
 }
@@ -48,16 +48,16 @@ function leave(why = "") {
 function draw() {
   document.title = `${i18n.t("opsTitle")} · ${i18n.t("brand")}`;
   if (!key.get() || checking) {
-    drawDoor();
+    drawSignIn();
     return;
   }
-  if (!room) {
-    room = show ? new ShowRoom(screen, show, leave) : new Overview(screen, leave);
-    room.start(i18n);
-  } else room.localize(i18n);
+  if (!page) {
+    page = show ? new ShowPage(screen, show, leave) : new Overview(screen, leave);
+    page.start(i18n);
+  } else page.localize(i18n);
 }
 
-function drawDoor() {
+function drawSignIn() {
   const wrong =
     problem && h("p", { class: "error", role: "alert", id: "problem" }, icon("alert"), h("span", {}, i18n.t(problem)));
   const input = h("input", {
@@ -72,10 +72,10 @@ function drawDoor() {
   screen.replaceChildren(
     h(
       "form",
-      { class: "door", onsubmit: enter },
+      { class: "sign-in", onsubmit: enter },
       icon("lock"),
-      h("h1", {}, i18n.t("opsDoor")),
-      h("p", {}, i18n.t("opsDoorHint")),
+      h("h1", {}, i18n.t("opsSignIn")),
+      h("p", {}, i18n.t("opsSignInHint")),
       h("label", { for: "key" }, i18n.t("opsKey")),
       input,
       wrong,

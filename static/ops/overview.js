@@ -5,14 +5,14 @@
  * @import { Figures, Installation, RegionRecord } from "./figures.js"
  */
 import { h, icon } from "../app/dom.js";
-import { ask, Refused } from "./api.js";
+import { ApiError, ask } from "./api.js";
 import { Chart } from "./chart.js";
-import { conflictRate, figures, OLD_MS, total, troubles } from "./figures.js";
-import { cityAt, outline } from "./india.js";
+import { conflictRate, figures, total } from "./figures.js";
+import { milliseconds, percent, perSecond } from "./format.js";
+import { regionCard, regionMap } from "./regions.js";
 
 const EVERY_MS = 2000;
 const KEPT = 450;
-const SVG = "http://www.w3.org/2000/svg";
 
 export class Overview {
   /** @param {HTMLElement} screen @param {(why?: string) => void} leave */
@@ -104,7 +104,7 @@ export class Overview {
       }
       this._cut = false;
     } catch (error) {
-      if (error instanceof Refused && error.status === 403) {
+      if (error instanceof ApiError && error.status === 403) {
         this._leave("opsWrongKey");
         return;
       }
@@ -133,7 +133,7 @@ export class Overview {
       return;
     }
     this._drawTotals(total(this._figures));
-    this._drawMap(this._now.regions);
+    this._parts.map.replaceChildren(regionMap(i18n, this._now.regions, this._figures));
     this._drawRegions(this._now.regions);
     this._drawCharts();
   }
@@ -154,98 +154,19 @@ export class Overview {
   }
 
   /** @param {RegionRecord[]} regions */
-  _drawMap(regions) {
-    const i18n = /** @type {Translator} */ (this._i18n);
-    const svg = svgElement("svg", {
-      viewBox: "0 0 96 100",
-      role: "img",
-      "aria-label": regions
-        .map((region, n) => `${region.label}: ${i18n.t(troubles(region, this._figures[n])[0] ?? "opsGood")}`)
-        .join("; "),
-    });
-    svg.append(svgElement("path", { d: outline, class: "land" }));
-    regions.forEach((region, n) => {
-      const at = cityAt(region.label);
-      if (!at) return;
-      const state = troubles(region, this._figures[n]).length ? (region.live ? "warn" : "lost") : "good";
-      const size = 2 + Math.min(4, Math.log10(1 + this._figures[n].viewers) * 1.2);
-      svg.append(
-        svgElement("circle", { cx: at[0], cy: at[1], r: size + 2, class: `halo ${state}` }),
-        svgElement("circle", { cx: at[0], cy: at[1], r: size, class: `city ${state}` }),
-      );
-      const label = svgElement("text", { x: at[0] + size + 3, y: at[1] + 1.6 });
-      label.textContent = region.label;
-      svg.append(label);
-    });
-    this._parts.map.replaceChildren(svg);
-  }
-
-  /** @param {RegionRecord[]} regions */
   _drawRegions(regions) {
+    const i18n = /** @type {Translator} */ (this._i18n);
     const open = new Set(
       [...this._parts.regions.querySelectorAll("details[open]")].map((each) => each.getAttribute("data-region")),
     );
     const focus = document.activeElement?.closest("details")?.getAttribute("data-region");
     this._parts.regions.replaceChildren(
-      ...regions.map((region, n) => this._region(region, this._figures[n], open.has(region.name))),
+      ...regions.map((region, n) => regionCard(i18n, region, this._figures[n], open.has(region.name))),
     );
     if (focus)
       /** @type {HTMLElement | null} */ (
         this._parts.regions.querySelector(`[data-region="${CSS.escape(focus)}"] summary`)
       )?.focus();
-  }
-
-  /** @param {RegionRecord} region @param {Figures} now @param {boolean} open */
-  _region(region, now, open) {
-    const i18n = /** @type {Translator} */ (this._i18n);
-    const wrong = troubles(region, now);
-    const state = wrong.length
-      ? wrong.map((name) =>
-          h(
-            "p",
-            { class: `state ${region.live ? "warn" : "lost"}` },
-            icon("alert"),
-            i18n.t(name, { n: now.setAside, time: region.since ? i18n.time(region.since) : "" }),
-          ),
-        )
-      : [h("p", { class: "state good" }, icon("check"), i18n.t("opsGood"))];
-    const figure = (/** @type {string} */ name, /** @type {string} */ value) =>
-      h("div", {}, h("dt", {}, i18n.t(name)), h("dd", {}, value));
-    const rows = [
-      ...region.nodes.map((node) => ({ ...node, sort: "opsNode" })),
-      ...region.keepers.map((keeper) => ({ ...keeper, sort: "opsKeeper" })),
-    ].map((each) =>
-      h(
-        "li",
-        { class: each.age_ms < OLD_MS ? "" : "silent" },
-        h("span", {}, `${i18n.t(each.sort)} ${each.name}`),
-        h("span", {}, i18n.t("opsHeard", { n: Math.round(each.age_ms / 1000) })),
-      ),
-    );
-    return h(
-      "section",
-      { class: "region", "data-region": region.name },
-      h("h2", {}, region.label),
-      ...state,
-      h(
-        "dl",
-        {},
-        figure("opsViewers", i18n.count(now.viewers)),
-        figure("opsLiveHolds", i18n.count(now.liveHolds)),
-        figure("opsHoldsPerS", perSecond(now.holds, i18n)),
-        figure("opsBookingsPerS", perSecond(now.bookings, i18n)),
-        figure("opsStale", milliseconds(now.lag, i18n)),
-        figure("opsOutbox", i18n.count(now.outbox)),
-        figure("opsOldest", milliseconds(now.oldest, i18n)),
-        figure("opsJobs", i18n.count(now.jobs)),
-      ),
-      h(
-        "details",
-        { "data-region": region.name, open },
-        h("summary", {}, i18n.t("opsParts", { nodes: now.nodes, keepers: now.keepers })),
-        h("ul", { class: "parts" }, ...rows),
-      ),
-    );
   }
 
   _makeCharts() {
@@ -302,27 +223,4 @@ export class Overview {
         ),
     );
   }
-}
-
-/** @param {number} value @param {Translator} i18n */
-function perSecond(value, i18n) {
-  return i18n.count(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
-}
-
-/** @param {number} share @param {Translator} i18n */
-function percent(share, i18n) {
-  return `${i18n.count(Math.round(share * 100))} %`;
-}
-
-/** @param {number | null} value @param {Translator} i18n */
-function milliseconds(value, i18n) {
-  if (value === null) return "–";
-  return value < 1000 ? i18n.t("opsMs", { n: Math.round(value) }) : i18n.t("opsS", { n: Math.round(value / 100) / 10 });
-}
-
-/** @param {string} name @param {Record<string, string | number>} attributes */
-function svgElement(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  return element;
 }

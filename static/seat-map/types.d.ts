@@ -82,7 +82,10 @@ export interface Hold {
   id: string;
   show: string;
   seats: string[];
+  /** ms since the epoch, by the server's clock */
   expires_at: number;
+  /** how often it can still be extended */
+  extensions_left?: number;
   state: string;
 }
 

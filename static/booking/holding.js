@@ -1,0 +1,164 @@
+/**
+ * The part of a booking in which seats are held: hold, extend, release, and the deadline. Paying and what follows is
+ * `flow.js`.
+ *
+ * @import { HoldAck } from "../seat-map/types.js"
+ */
+import { RequestError } from "../seat-map/request-error.js";
+import { Attempts } from "./attempts.js";
+import { keepLeftover, settleLeftovers } from "./leftovers.js";
+import { readRecord } from "./record.js";
+import { bookingOf, isOver, newRequest, stepOf } from "./steps.js";
+
+/** The deadline is checked a little late: the server should report it first. */
+const GRACE_MS = 600;
+
+export class Holding extends Attempts {
+  /** Hold the seats chosen on the map, or these. @param {string[]} [seats] */
+  async hold(seats = this._map.selection) {
+    if (seats.length) await this._hold("", seats);
+  }
+
+  /** Ask for more time. */
+  async extend() {
+    const { hold } = readRecord(this._show) ?? {};
+    if (!hold || this._busy) return;
+    await this._attempt(this.step, async () => {
+      try {
+        this._apply(await this._timed(() => this._map.extend(hold)));
+      } catch (error) {
+        // The answer to an earlier attempt may have been lost: ask when the hold ends now.
+        if (!(error instanceof RequestError) || error.code !== "extend_limit") throw error;
+        this._apply(await this._timed(() => this._map.resume(hold)));
+      }
+    });
+    if (isOver(this.error)) this._end("expired", this.error);
+  }
+
+  /** Release the seats. */
+  async release() {
+    const { hold } = readRecord(this._show) ?? {};
+    if (this._busy) return;
+    await this._attempt(this.step, () =>
+      this._exclusively(async () => {
+        // Another tab may have paid while this one waited for its turn.
+        if (hold && !readRecord(this._show)?.payment) await this._map.release(hold);
+      }),
+    );
+    if (!this.error || isOver(this.error)) {
+      if (readRecord(this._show)?.payment) await this.resume();
+      else this._reset();
+    } else if (this.error === "hold_confirmed") await this.resume();
+  }
+
+  /** Whether a request for a hold got no answer and waits to be sent again; `cancel` gives it up. */
+  get unanswered() {
+    return this.step === "holding" && this.error !== "" && !this._busy;
+  }
+
+  /** Give up a request for a hold that gets no answer. */
+  cancel() {
+    if (this.step !== "holding") return;
+    const record = readRecord(this._show);
+    if (record && !record.hold) {
+      keepLeftover(this._show, record);
+      this._settleLeftovers();
+    }
+    this._reset();
+  }
+
+  /** Back to choosing, after the end of a booking. */
+  restart() {
+    this._reset();
+  }
+
+  // --- for the flow -------------------------------------------------------------------------------------------------
+  /** @param {string} request "" for a new one @param {string[]} seats */
+  async _hold(request, seats) {
+    if (this._busy) return;
+    this.seats = seats;
+    await this._attempt("holding", () => this._exclusively(() => this._requestHold(request, seats)), "choosing");
+    if (!this.error) {
+      if (this.step === "holding") await this.resume();
+      return;
+    }
+    if (this.error === "hold_expired" || this.error === "hold_lost") this._end("expired", this.error);
+    else if (this._retryable && this.error !== "sales_paused" && readRecord(this._show)) {
+      // It is not known whether the seats are held: the same request is sent again after the next reconnect.
+      this.step = "holding";
+      this._changed();
+    } else this._writeRecord(null);
+    this._settleLeftovers();
+  }
+
+  /** @param {string} request "" for a new one @param {string[]} seats */
+  async _requestHold(request, seats) {
+    if (this._gone.signal.aborted) return;
+    const before = readRecord(this._show);
+    // Another tab was faster: its booking is this browser's, and the selection here is dropped.
+    if (before?.hold || before?.booking) {
+      this._map.clear();
+      return;
+    }
+    const asked = before && before.seats.join() === seats.join() ? before.request : request || newRequest();
+    if (before && before.request !== asked) keepLeftover(this._show, before);
+    // Written before it is sent: a reload in between sends the same request_id again, and gets the same hold.
+    this._writeRecord({ request: asked, seats });
+    const ack = await this._timed(() => this._map.hold(asked, seats));
+    // Cancelled in the meantime: the leftover releases it.
+    if (readRecord(this._show)?.request !== asked) return;
+    this._updateRecord({ hold: ack.hold.id });
+    this._apply(ack);
+  }
+
+  /** @param {string} hold */
+  async _resumeHold(hold) {
+    if (this.step === "choosing" || this.step === "holding" || this.step === "paying") this.step = "held";
+    await this._attempt(this.step, async () => this._apply(await this._timed(() => this._map.resume(hold))));
+    if (isOver(this.error)) this._end("expired", this.error);
+    else if (this.error && this.step === "held" && this.expiresAt && !this.remaining) this._end("expired", "");
+  }
+
+  /** Go to the step that the server's answer about the hold leads to. @param {HoldAck} ack */
+  _apply({ hold, server_time }) {
+    this.seats = hold.seats;
+    this._updateRecord({ seats: hold.seats });
+    this.expiresAt = hold.expires_at;
+    this.extended = hold.extensions_left === 0;
+    const { step, reason } = stepOf(hold, server_time);
+    if (step === "held") {
+      this._enter("held");
+      this._watchDeadline(hold.id);
+    } else if (step === "pending") {
+      this.delivered = true;
+      this._enter("pending");
+    } else if (step === "booked") this._booked({ id: bookingOf(hold.id), seats: hold.seats });
+    else this._end(step === "rejected" ? "rejected" : "expired", reason);
+  }
+
+  // The event that reports the deadline may be lost on its way.
+  /** @param {string} hold */
+  _watchDeadline(hold) {
+    clearTimeout(this._deadline);
+    if (this._gone.signal.aborted) return;
+    this._deadline = setTimeout(() => {
+      if (this.step !== "held" || readRecord(this._show)?.hold !== hold) return;
+      if (this._map.connection === "offline" && !this.remaining) this._end("expired", "");
+      else this.resume();
+    }, this.remaining + GRACE_MS);
+  }
+
+  /** @param {{id: string, seats: string[]}} booking */
+  _booked({ id, seats }) {
+    clearTimeout(this._again);
+    this.booking = id;
+    this.seats = seats;
+    this.error = "";
+    this._updateRecord({ booking: id });
+    this._enter("booked");
+  }
+
+  _settleLeftovers() {
+    settleLeftovers(this._map.live?.connection.base ?? location.origin);
+  }
+}

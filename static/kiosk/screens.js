@@ -1,0 +1,129 @@
+/**
+ * What the kiosk shows while nobody books: today's shows, or why there are none.
+ *
+ * @import { Show } from "../seat-map/types.js"
+ * @import { Translator } from "../i18n/i18n.js"
+ * @import { Programme, Theatre } from "./programme.js"
+ */
+import { h, icon } from "../app/dom.js";
+
+/**
+ * @param {Translator} i18n
+ * @param {Programme} programme
+ * @param {(show: Show) => void} choose
+ * @returns {Node[]}
+ */
+export function screenOf(i18n, programme, choose) {
+  const { id } = programme;
+  switch (programme.state) {
+    case "open":
+      return programme.today.length
+        ? [
+            heading(i18n, programme),
+            h("ul", { class: "kiosk-shows" }, ...programme.today.map((show) => card(i18n, show, choose))),
+          ]
+        : [heading(i18n, programme), message(i18n, "calendar", "kioskNone", "kioskNoneHint", "below")];
+    case "cut":
+      return [message(i18n, "alert", "kioskCut", "kioskCutHint", "cut")];
+    case "trouble":
+      return [message(i18n, "alert", "kioskTrouble", "kioskTroubleHint")];
+    case "unknown":
+      return [
+        message(
+          i18n,
+          "search",
+          id ? "kioskUnknown" : "kioskChoose",
+          id ? "kioskUnknownHint" : "kioskChooseHint",
+          "",
+          id,
+        ),
+        theatreList(programme.others),
+      ];
+    default:
+      return [h("p", { class: "kiosk-wait", role: "status" }, i18n.t("loading"))];
+  }
+}
+
+/** @param {Translator} i18n @param {Programme} programme */
+function heading(i18n, programme) {
+  const now = programme.clock.now();
+  return h(
+    "div",
+    { class: "kiosk-lead" },
+    h("h1", {}, programme.theatre?.name ?? ""),
+    h("p", {}, `${i18n.t("kioskToday")}, ${i18n.day(now)} · ${programme.theatre?.city ?? ""}`),
+    programme.today.length ? h("p", { class: "kiosk-pick" }, i18n.t("kioskPick")) : null,
+  );
+}
+
+/** @param {Translator} i18n @param {Show} show @param {(show: Show) => void} choose */
+function card(i18n, show, choose) {
+  const prices = Object.values(show.prices);
+  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, i18n.t(`status_${show.status}`));
+  return h(
+    "li",
+    {},
+    h(
+      "button",
+      {
+        class: "kiosk-show",
+        type: "button",
+        "data-show": show.id,
+        "data-status": show.status,
+        disabled: show.status === "closed",
+        onclick: () => choose(show),
+      },
+      startTime(i18n, show.starts_at),
+      h(
+        "span",
+        { class: "kiosk-what" },
+        h("b", {}, show.title),
+        state ?? (prices.length ? h("span", {}, i18n.t("from", { price: i18n.rupees(Math.min(...prices)) })) : null),
+      ),
+      icon("next"),
+    ),
+  );
+}
+
+// The hour large, am or pm small, where a language has them.
+/** @param {Translator} i18n @param {string} when */
+function startTime(i18n, when) {
+  const [hour, ...half] = i18n.time(when).split(/\s+/);
+  return h("span", { class: "kiosk-time" }, hour, half.length ? h("small", {}, ` ${half.join(" ")}`) : null);
+}
+
+/** @param {Theatre[]} theatres */
+function theatreList(theatres) {
+  const link = (/** @type {Theatre} */ { id, name, city }) =>
+    h(
+      "li",
+      {},
+      h(
+        "a",
+        { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` },
+        h("span", { class: "kiosk-time" }, icon("seat")),
+        h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city)),
+        icon("next"),
+      ),
+    );
+  const sorted = [...theatres].sort((a, b) => a.city.localeCompare(b.city) || a.name.localeCompare(b.name));
+  return h("ul", { class: "kiosk-shows" }, ...sorted.map(link));
+}
+
+/**
+ * @param {Translator} i18n
+ * @param {string} sign
+ * @param {string} title
+ * @param {string} hint
+ * @param {string} [kind]
+ * @param {string} [name] of a theatre
+ */
+function message(i18n, sign, title, hint, kind = "", name = "") {
+  return h(
+    "div",
+    { class: `kiosk-message ${kind}`, role: "status" },
+    icon(sign),
+    h(kind === "below" ? "h2" : "h1", {}, i18n.t(title, { name })),
+    h("p", {}, i18n.t(hint)),
+  );
+}
