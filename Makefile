@@ -31,9 +31,10 @@ lint: .venv/dev.stamp ## style and format
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-format: .venv/dev.stamp ## put the format right
+format: .venv/dev.stamp static/vendor/socket.io.esm.min.js ## write the format
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+	bash scripts/npm.sh run --silent format
 
 types: .venv/dev.stamp ## strict types
 	$(BIN)/mypy

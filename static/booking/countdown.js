@@ -2,11 +2,10 @@
  * The time that is left of a hold: a ring and digits, by the server's clock; screen readers hear it now and then only.
  */
 import { h } from "../app/dom.js";
+import { clockText, shareLeft, spokenMark } from "./time-left.js";
 
 const AROUND = 2 * Math.PI * 26;
-/** Seconds left at which it is said aloud. */
-const SPOKEN = [300, 120, 60, 30, 10];
-
+const SOON_S = 60;
 export class Countdown {
   /**
    * @param {() => number} remaining ms
@@ -62,13 +61,13 @@ export class Countdown {
       return;
     }
     const seconds = Math.ceil(left / 1000);
-    const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    const text = clockText(seconds);
     if (this._digits.textContent !== text) this._digits.textContent = text;
-    this._rest.style.strokeDashoffset = String(AROUND * (1 - Math.min(1, left / this._whole)));
-    this.element.classList.toggle("soon", seconds <= 60);
-    const due = SPOKEN.find((mark) => seconds <= mark && this._said > mark && seconds > mark - 5);
-    if (due) {
-      this._said = due;
+    this._rest.style.strokeDashoffset = String(AROUND * (1 - shareLeft(left, this._whole)));
+    this.element.classList.toggle("soon", seconds <= SOON_S);
+    const mark = spokenMark(seconds, this._said);
+    if (mark) {
+      this._said = mark;
       this._announce(seconds);
     }
   }

@@ -217,7 +217,7 @@ export default {
   opsNoKeeper: "No keeper is at work",
   opsNoNode: "No node of this region is up",
   opsPendingOld: "Confirms wait for the ledger",
-  opsSetAside: { one: "{n} entry was set aside", other: "{n} entries were set aside" },
+  opsDeadLetters: { one: "{n} entry was set aside", other: "{n} entries were set aside" },
   opsLagging: "Maps are late",
   opsMs: "{n} ms",
   opsS: "{n} s",

@@ -207,7 +207,7 @@ export default {
   opsNoKeeper: "कोई रखवाला काम पर नहीं",
   opsNoNode: "इस क्षेत्र का कोई नोड चालू नहीं",
   opsPendingOld: "पुष्टियाँ बही की प्रतीक्षा में हैं",
-  opsSetAside: { one: "{n} प्रविष्टि अलग रखी गई", other: "{n} प्रविष्टियाँ अलग रखी गईं" },
+  opsDeadLetters: { one: "{n} प्रविष्टि अलग रखी गई", other: "{n} प्रविष्टियाँ अलग रखी गईं" },
   opsLagging: "नक़्शे देर से आ रहे हैं",
   opsMs: "{n} मि.से.",
   opsS: "{n} से.",

@@ -4,10 +4,10 @@
 
 /** @typedef {{holds: number, conflicts: number, bookings: number}} Sales */
 /** @typedef {{name: string, age_ms: number, connections: number, viewers: number, sales: Record<string, Sales>, feeds: Record<string, {live: boolean, lag_ms: number | null}>}} NodeRecord */
-/** @typedef {{name: string, age_ms: number, outbox: number, oldest_ms: number, set_aside: number, live_holds: number, jobs: Record<string, number>}} KeeperRecord */
+/** @typedef {{name: string, age_ms: number, outbox: number, oldest_ms: number, dead_letters: number, live_holds: number, jobs: Record<string, number>}} KeeperRecord */
 /** @typedef {{name: string, label: string, live: boolean, since: number | null, lag_ms: number | null, shows: number, nodes: NodeRecord[], keepers: KeeperRecord[]}} RegionRecord */
 /** @typedef {{time: number, region: string, regions: RegionRecord[]}} Installation */
-/** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, setAside: number, liveHolds: number, jobs: number, nodes: number, keepers: number}} Figures */
+/** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, deadLetters: number, liveHolds: number, jobs: number, nodes: number, keepers: number}} Figures */
 
 /** A record as old as this tells of something that is not there any more. */
 export const OLD_MS = 7000;
@@ -53,7 +53,7 @@ export function figures(region, now, before) {
     lag: lags.length ? Math.max(0, ...lags) : null,
     outbox: worst((keeper) => keeper.outbox),
     oldest: worst((keeper) => (keeper.outbox ? keeper.oldest_ms : 0)),
-    setAside: worst((keeper) => keeper.set_aside),
+    deadLetters: worst((keeper) => keeper.dead_letters),
     liveHolds: worst((keeper) => keeper.live_holds),
     jobs: worst((keeper) => sum(Object.values(keeper.jobs))),
     nodes: nodes.length,
@@ -74,7 +74,7 @@ export function total(all) {
     lag: all.some((each) => each.lag !== null) ? most("lag") : null,
     outbox: add("outbox"),
     oldest: most("oldest"),
-    setAside: add("setAside"),
+    deadLetters: add("deadLetters"),
     liveHolds: add("liveHolds"),
     jobs: add("jobs"),
     nodes: add("nodes"),
@@ -83,13 +83,13 @@ export function total(all) {
 }
 
 /** What is wrong with a region, the worst first: names of phrases. @param {RegionRecord} region @param {Figures} figures */
-export function troubles(region, { keepers, nodes, oldest, setAside, lag }) {
+export function troubles(region, { keepers, nodes, oldest, deadLetters, lag }) {
   return [
     !region.live && "opsOutOfReach",
     region.live && !keepers && "opsNoKeeper",
     region.live && !nodes && "opsNoNode",
     oldest > 5000 && "opsPendingOld",
-    setAside > 0 && "opsSetAside",
+    deadLetters > 0 && "opsDeadLetters",
     lag !== null && lag > 1000 && "opsLagging",
   ].filter((each) => typeof each === "string");
 }

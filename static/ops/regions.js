@@ -52,7 +52,7 @@ export function regionCard(i18n, region, now, open) {
           "p",
           { class: `state ${region.live ? "warn" : "lost"}` },
           icon("alert"),
-          i18n.t(name, { n: now.setAside, time: region.since ? i18n.time(region.since) : "" }),
+          i18n.t(name, { n: now.deadLetters, time: region.since ? i18n.time(region.since) : "" }),
         ),
       )
     : [h("p", { class: "state good" }, icon("check"), i18n.t("opsGood"))];

@@ -4,9 +4,17 @@
  * @import { Camera } from "../drawing/camera.js"
  */
 
+import { nextSpeed, pinch, wheelFactor } from "./gesture-math.js";
+
+/** A pointer that moves less than this is a tap, CSS pixels. */
 const SLOP = 6;
 const LONG_PRESS_MS = 450;
+/** A drag that rested this long before its end does not glide on. */
+const REST_MS = 60;
+/** What a glide keeps of its speed in each frame, and where it ends, CSS pixels a frame. */
 const FRICTION = 0.94;
+const SLOWEST = 0.4;
+const FRAME_MS = 16;
 
 /**
  * @typedef {object} Hooks coordinates are CSS pixels within the surface
@@ -80,21 +88,13 @@ export class Gestures {
     const others = [...this._down].filter(([id]) => id !== event.pointerId).map(([, p]) => p);
     this._down.set(event.pointerId, now);
     if (!others.length) {
-      const dt = Math.max(1, event.timeStamp - this._speed.at);
-      const mix = 0.7;
-      this._speed = {
-        x: this._speed.x * (1 - mix) + ((now.x - before.x) / dt) * mix,
-        y: this._speed.y * (1 - mix) + ((now.y - before.y) / dt) * mix,
-        at: event.timeStamp,
-      };
+      this._speed = nextSpeed(this._speed, before, now, event.timeStamp);
       this._camera.pan(now.x - before.x, now.y - before.y);
       return;
     }
-    const other = others[0];
-    const was = Math.hypot(before.x - other.x, before.y - other.y) || 1;
-    const is = Math.hypot(now.x - other.x, now.y - other.y) || 1;
-    this._camera.pan((now.x - before.x) / 2, (now.y - before.y) / 2);
-    this._camera.zoom((now.x + other.x) / 2, (now.y + other.y) / 2, is / was);
+    const { pan, middle, factor } = pinch(before, now, others[0]);
+    this._camera.pan(pan.x, pan.y);
+    this._camera.zoom(middle.x, middle.y, factor);
   }
 
   /** @param {PointerEvent} event @param {boolean} up */
@@ -104,13 +104,13 @@ export class Gestures {
     const { x, y } = this._at(event);
     if (!this._moved) {
       if (up) this._hooks.tap(x, y, event.pointerType !== "mouse");
-    } else if (up && !this._camera.still && event.timeStamp - this._speed.at < 60) this._glide();
+    } else if (up && !this._camera.still && event.timeStamp - this._speed.at < REST_MS) this._glide();
   }
 
   _glide() {
-    let { x, y } = { x: this._speed.x * 16, y: this._speed.y * 16 };
+    let { x, y } = { x: this._speed.x * FRAME_MS, y: this._speed.y * FRAME_MS };
     const step = () => {
-      if (Math.hypot(x, y) < 0.4) return;
+      if (Math.hypot(x, y) < SLOWEST) return;
       this._camera.pan(x, y);
       x *= FRICTION;
       y *= FRICTION;
@@ -124,10 +124,7 @@ export class Gestures {
     event.preventDefault();
     cancelAnimationFrame(this._fling);
     const { x, y } = this._at(event);
-    const lines = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1;
-    // A pinch on a trackpad comes as a wheel with ctrl, in small steps.
-    const strength = event.ctrlKey ? 0.012 : 0.0022;
-    this._camera.zoom(x, y, Math.exp(-Math.max(-160, Math.min(160, event.deltaY * lines)) * strength));
+    this._camera.zoom(x, y, wheelFactor(event));
   }
 
   _cancelPress() {
