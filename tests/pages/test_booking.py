@@ -163,7 +163,7 @@ async def test_two_tabs_of_a_first_visit_are_one_person(browser: Browser, cluste
 
 async def test_an_address_that_is_none_says_so(browser: Browser, cluster: Cluster) -> None:
     asha = await Person.arrive(browser, node_urls(cluster)[0])
-    for path, words in (("/shows/%E0%A4%A", "There is no such show"), ("/kiosk/%E0%A4%A", "Which theatre is this")):
+    for path, words in (("/shows/%E0%A4%A", "Show not found"), ("/kiosk/%E0%A4%A", "Which theatre is this")):
         await asha.page.goto(asha.node + path)
         await expect(asha.page.get_by_role("heading", name=words)).to_be_visible()
     await asha.leaves()
@@ -205,7 +205,7 @@ async def test_a_payment_that_comes_too_late_is_refunded_in_so_many_words(browse
     assert (await bala.call("seats:confirm", {"hold": hold["hold"]["id"], "payment": proof}))["ok"]
     bank.let_go.set()
     await asha.is_at("rejected")
-    await expect(asha.page.get_by_role("heading", name="went to someone else")).to_be_focused()
+    await expect(asha.page.get_by_role("heading", name="Someone else booked these seats")).to_be_focused()
     await expect(asha.page.locator("#panel")).to_contain_text("refunded in full")
     await asha.presses("again")
     await asha.is_at("choosing")
@@ -236,12 +236,12 @@ async def test_time_runs_out_offline_too_and_the_seats_can_be_had_again(browser:
     await asha.context.set_offline(True)
     await asha.page.evaluate("() => document.querySelector('seat-map').live.connection._lost()")
     await asha.is_at("expired")
-    await expect(asha.page.locator("#panel")).to_contain_text("No money was taken")
+    await expect(asha.page.locator("#panel")).to_contain_text("You were not charged")
     bala = await Client.connect(node_urls(cluster)[2])
     await first_to_hold(bala, show, "B-7")
     await asha.context.set_offline(False)
     await asha.sees("B-7", "held")
-    await expect(asha.page.locator("#panel")).to_contain_text("B-6 still free")
+    await expect(asha.page.locator("#panel")).to_contain_text("Still free: B-6")
     await asha.presses("hold-again")
     await asha.is_at("held")
     await asha.sees("B-6", "mine")
@@ -286,7 +286,7 @@ async def test_a_hold_that_the_region_lost_is_told_as_that(browser: Browser, clu
         show,
     )
     await asha.is_at("expired")
-    await expect(asha.page.get_by_role("heading", name="This hold was lost")).to_be_focused()
+    await expect(asha.page.get_by_role("heading", name="Your seats are no longer held")).to_be_focused()
     await asha.leaves()
 
 
@@ -301,7 +301,7 @@ async def test_a_booking_that_the_books_keep_waiting_says_so_and_is_told_when_it
     try:
         await asha.presses("pay")
         await asha.is_at("pending")
-        await expect(asha.page.locator("#panel")).to_contain_text("Your payment arrived")
+        await expect(asha.page.locator("#panel")).to_contain_text("We have received your payment")
         # Nothing of it depends on this page.
         await asha.goes(f"/shows/{show}")
         await asha.is_at("pending")

@@ -38,7 +38,7 @@ async def test_only_the_right_key_opens_the_control_room(browser: Browser, clust
     await page.fill("#key", "not the key")
     await page.keyboard.press("Enter")
     await page.wait_for_function(
-        "() => document.querySelector('#problem')?.textContent.includes('not the operator key')"
+        "() => document.querySelector('#problem')?.textContent.includes('Wrong operator key')"
     )
     assert await violations(page) == []
     await sign_in(person, cluster)
@@ -128,7 +128,7 @@ async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     await page.locator(".play").click()
     await page.wait_for_function(f"() => {blocked} === '0' && {held} === '2'")
     assert await violations(page) == []
-    await page.get_by_role("button", name="Back to now").click()
+    await page.get_by_role("button", name="Back to live").click()
     await page.wait_for_selector(".begin")
     await viewer.close()
     await person.leaves()
@@ -152,5 +152,5 @@ async def test_a_show_that_is_not_there_says_so(browser: Browser, cluster: Clust
     person = await Person.arrive(browser, node_urls(cluster)[0], "/ops/shows/west-nothing")
     await sign_in(person, cluster)
     await person.page.wait_for_selector(".error")
-    assert "no such show" in await person.page.locator(".error").inner_text()
+    assert "Show not found" in await person.page.locator(".error").inner_text()
     await person.leaves()

@@ -197,8 +197,8 @@ async def test_the_list_leads_to_a_show_and_filters_by_city(browser: Browser, cl
     await asha.page.get_by_role("button", name="Somewhere").click()
     await expect(asha.page).to_have_url(f"{asha.node}/?city=Somewhere")
     await asha.page.get_by_role("searchbox").fill("no such title anywhere")
-    await expect(asha.page.get_by_role("heading", name="Nothing matches")).to_be_visible()
-    await asha.page.get_by_role("button", name="Show everything").click()
+    await expect(asha.page.get_by_role("heading", name="No shows found")).to_be_visible()
+    await asha.page.get_by_role("button", name="Show all").click()
     await asha.page.locator(f'a[href="/shows/{show}"]').click()
     await asha.page.wait_for_selector("html[data-ready]")
     await asha.leaves()
@@ -207,7 +207,7 @@ async def test_the_list_leads_to_a_show_and_filters_by_city(browser: Browser, cl
 async def test_an_unknown_show_says_so(browser: Browser, cluster: Cluster) -> None:
     asha = await Person.arrive(browser, node_urls(cluster)[0])
     await asha.page.goto(f"{asha.node}/shows/west-nowhere")
-    await expect(asha.page.get_by_role("heading", name="There is no such show")).to_be_visible()
+    await expect(asha.page.get_by_role("heading", name="Show not found")).to_be_visible()
     await asha.leaves()
 
 
@@ -219,5 +219,5 @@ async def test_a_list_that_can_not_be_loaded_offers_another_try(browser: Browser
     await asha.page.unroute("**/api/v1/shows")
     await asha.page.route("**/api/v1/shows", lambda route: route.fulfill(body=json.dumps({"shows": []})))
     await asha.page.get_by_role("button", name="Try again").click()
-    await expect(asha.page.get_by_role("heading", name="Nothing is on sale")).to_be_visible()
+    await expect(asha.page.get_by_role("heading", name="No shows are on sale")).to_be_visible()
     await asha.leaves()

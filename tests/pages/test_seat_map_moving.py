@@ -144,7 +144,7 @@ async def test_a_narrow_map_explains_its_signs_on_demand(browser: Browser, clust
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     key = asha.page.locator("seat-map .key")
     await expect(key).to_be_hidden()
-    button = asha.page.get_by_role("button", name="What the signs mean")
+    button = asha.page.get_by_role("button", name="Legend")
     await button.click()
     await expect(key).to_contain_text("Wheelchair")
     await expect(button).to_have_attribute("aria-expanded", "true")

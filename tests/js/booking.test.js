@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { Attempts } from "../../static/booking/attempts.js";
+import { ServerClock } from "../../static/booking/clock.js";
+import { readRecord, writeRecord } from "../../static/booking/record.js";
+import { bookingOf, isOver, newRequest, nextAction, stepOf } from "../../static/booking/steps.js";
+import { clockText, shareLeft, spokenMark } from "../../static/booking/time-left.js";
+import { RequestError } from "../../static/seat-map/request-error.js";
+
+const SHOW = "west-show-1";
+
+describe("the steps of a booking", () => {
+  test("an interrupted booking goes on where its record ends", () => {
+    const record = { request: "r", seats: ["A-1"] };
+    assert.equal(nextAction(record), "hold");
+    assert.equal(nextAction({ ...record, hold: "h" }), "resume");
+    assert.equal(nextAction({ ...record, hold: "h", paying: true }), "find_payment");
+    assert.equal(nextAction({ ...record, hold: "h", paying: true, payment: "p" }), "confirm");
+    assert.equal(nextAction({ ...record, hold: "h", payment: "p", booking: "b" }), "booked");
+  });
+
+  test("what the server says of a hold decides the step", () => {
+    const step = (state, expires_at = 2000) => stepOf({ state, expires_at }, 1000);
+    assert.deepEqual(step("held"), { step: "held", reason: "" });
+    assert.deepEqual(step("held", 1000), { step: "expired", reason: "" });
+    assert.deepEqual(step("confirming", 0), { step: "pending", reason: "" });
+    assert.deepEqual(step("booked", 0), { step: "booked", reason: "" });
+    assert.deepEqual(step("rejected", 0), { step: "rejected", reason: "" });
+    assert.deepEqual(step("lost"), { step: "expired", reason: "hold_lost" });
+    assert.deepEqual(step("expired"), { step: "expired", reason: "" });
+  });
+
+  test("errors that end a hold are told apart from those that don't", () => {
+    assert.ok(["hold_expired", "hold_lost", "not_your_hold"].every(isOver));
+    assert.ok(!["offline", "payment_refused", "extend_limit", ""].some(isOver));
+  });
+
+  test("the booking's id follows from the hold's, and requests have ids of their own", () => {
+    assert.equal(bookingOf("west.h4F2"), "west.b4F2");
+    assert.match(newRequest(), /^[0-9a-f]{32}$/);
+    assert.notEqual(newRequest(), newRequest());
+  });
+});
+
+describe("the record of a booking", () => {
+  test("is read as it was written, and forgotten", () => {
+    const record = { request: "r", seats: ["A-1"], hold: "west.h1" };
+    writeRecord(SHOW, record);
+    assert.deepEqual(readRecord(SHOW), record);
+    assert.equal(readRecord("another"), null);
+    writeRecord(SHOW, null);
+    assert.equal(readRecord(SHOW), null);
+  });
+
+  test("is ignored when it is not one", () => {
+    for (const broken of [{ seats: 5 }, { request: "r", seats: [1] }, { seats: [] }, []]) {
+      writeRecord(SHOW, broken);
+      assert.equal(readRecord(SHOW), null);
+    }
+  });
+});
+
+describe("attempts", () => {
+  let attempts;
+  let map;
+  let steps;
+
+  beforeEach(() => {
+    writeRecord(SHOW, null);
+    map = { mine: [], revealed: [], reveal: (seat) => map.revealed.push(seat) };
+    attempts = new Attempts(map, SHOW);
+    steps = [];
+    attempts.addEventListener("change", () => steps.push(attempts.step));
+  });
+
+  test("one at a time: a second one is not begun", async () => {
+    let finish;
+    const first = attempts._attempt(
+      "holding",
+      () =>
+        new Promise((resolve) => {
+          finish = resolve;
+        }),
+    );
+    let begun = false;
+    await attempts._attempt("paying", async () => {
+      begun = true;
+    });
+    assert.equal(begun, false);
+    assert.equal(attempts.step, "holding");
+    finish();
+    await first;
+    await attempts._attempt("paying", async () => {
+      begun = true;
+    });
+    assert.equal(begun, true);
+    assert.deepEqual(steps, ["holding", "holding", "paying", "paying"]);
+  });
+
+  test("an error is kept, and leads to the step for it", async () => {
+    const refuse = async () => {
+      throw new RequestError({ code: "seats_taken", message: "taken", retryable: false });
+    };
+    await attempts._attempt("holding", refuse, "choosing");
+    assert.deepEqual([attempts.step, attempts.error, attempts.errorText], ["choosing", "seats_taken", "taken"]);
+    await attempts._attempt("holding", async () => {
+      throw new TypeError("bug");
+    });
+    assert.deepEqual([attempts.step, attempts.error], ["holding", "internal"]);
+    await attempts._attempt("holding", async () => {});
+    assert.equal(attempts.error, "");
+  });
+
+  test("a resume that came in between is made up for", async () => {
+    let resumed = 0;
+    attempts.resume = async () => {
+      resumed++;
+    };
+    await attempts._attempt("holding", async () => {
+      attempts._resumeMissed = true;
+    });
+    await Promise.resolve();
+    assert.equal(resumed, 1);
+  });
+
+  test("entering a step shows its seats once", () => {
+    attempts.seats = ["A-1", "A-2"];
+    attempts._enter("held");
+    attempts._enter("held");
+    assert.deepEqual(map.mine, ["A-1", "A-2"]);
+    assert.deepEqual(map.revealed, ["A-1"]);
+  });
+
+  test("ending forgets the record and says why", () => {
+    writeRecord(SHOW, { request: "r", seats: ["A-1"] });
+    attempts.seats = ["A-1"];
+    attempts._end("expired", "hold_lost");
+    assert.equal(readRecord(SHOW), null);
+    assert.deepEqual([attempts.step, attempts.reason, attempts.seats], ["expired", "hold_lost", ["A-1"]]);
+    assert.deepEqual(map.mine, []);
+    attempts._reset();
+    assert.deepEqual([attempts.step, attempts.reason, attempts.seats], ["choosing", "", []]);
+  });
+
+  test("one that was closed writes nothing into the record of the next", async () => {
+    attempts.close();
+    attempts._writeRecord({ request: "r", seats: [] });
+    assert.equal(readRecord(SHOW), null);
+    let begun = false;
+    await attempts._attempt("holding", async () => {
+      begun = true;
+    });
+    assert.equal(begun, false);
+    assert.deepEqual(steps, []);
+  });
+
+  test("the time that remains is the server's", async () => {
+    assert.ok(Number.isNaN(attempts.remaining));
+    await attempts._timed(async () => ({ server_time: 1_000_000 }));
+    attempts.expiresAt = 1_060_000;
+    assert.ok(Math.abs(attempts.remaining - 60_000) < 1000);
+    attempts.expiresAt = 900_000;
+    assert.equal(attempts.remaining, 0);
+  });
+});
+
+describe("the server's clock", () => {
+  test("counts from the middle between asking and answering", (context) => {
+    context.mock.method(performance, "now", () => 5000);
+    const clock = new ServerClock();
+    clock.set(1_000_000, 4800);
+    assert.equal(clock.now(), 1_000_100);
+  });
+
+  test("does not count what was spent waiting for a connection", (context) => {
+    context.mock.method(performance, "now", () => 60_000);
+    const clock = new ServerClock();
+    clock.set(1_000_000, 1000);
+    assert.equal(clock.now(), 1_000_500);
+  });
+});
+
+describe("the time that is left", () => {
+  test("is shown as minutes and seconds", () => {
+    assert.deepEqual([480, 65, 9, 0].map(clockText), ["8:00", "1:05", "0:09", "0:00"]);
+  });
+
+  test("is a share of the whole between 0 and 1", () => {
+    assert.deepEqual([shareLeft(240, 480), shareLeft(900, 480), shareLeft(-1, 480)], [0.5, 1, 0]);
+  });
+
+  test("is announced at each mark once, and not late", () => {
+    assert.equal(spokenMark(301, Infinity), undefined);
+    assert.equal(spokenMark(300, Infinity), 300);
+    assert.equal(spokenMark(299, 300), undefined);
+    assert.equal(spokenMark(119, 300), 120);
+    assert.equal(spokenMark(100, 300), undefined);
+    assert.equal(spokenMark(8, 30), 10);
+  });
+});
