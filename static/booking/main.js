@@ -36,7 +36,7 @@ function liveness() {
         ? "conn_online"
         : `status_${map.status}`;
   live.dataset.state = map.connection !== "online" ? map.connection : map.status;
-  live.textContent = i18n.t(word).replace(/[.…].*$/, "");
+  live.textContent = i18n.t(word).replace(/[.…।].*$/, "");
 }
 
 flow.addEventListener("change", () => map.toggleAttribute("readonly", !["choosing", "expired"].includes(flow.step)));

@@ -10,7 +10,7 @@ export default {
   showsLead: "Live seat maps for every show: you see which seats are free right now.",
   allCities: "All cities",
   cityFilter: "City",
-  search: "Search for a film, concert, match or theatre",
+  search: "Film, concert, match or theatre",
   today: "Today",
   tomorrow: "Tomorrow",
   from: "from {price}",

@@ -7,10 +7,10 @@ export default {
   languageLabel: "भाषा",
   // the list of shows
   showsTitle: "अभी चल रहे शो",
-  showsLead: "हर शो का लाइव सीट मैप: देखें कि इस समय कौन-सी सीटें ख़ाली हैं।",
+  showsLead: "हर शो का लाइव सीट मैप: देखें कि इस समय कौन सी सीटें ख़ाली हैं।",
   allCities: "सभी शहर",
   cityFilter: "शहर",
-  search: "फ़िल्म, कॉन्सर्ट, मैच या थिएटर खोजें",
+  search: "फ़िल्म, कॉन्सर्ट, मैच या थिएटर",
   today: "आज",
   tomorrow: "कल",
   from: "{price} से",

@@ -73,13 +73,7 @@ export class SaleActions {
     });
     this.element.replaceChildren(
       h("h2", {}, i18n.t("opsSales")),
-      h(
-        "div",
-        { class: "row" },
-        this._button(i18n, "open", show.sales === "open"),
-        this._button(i18n, "pause", show.sales === "paused"),
-        this._button(i18n, "close", show.sales === "closed"),
-      ),
+      h("div", { class: "row" }, this._button(i18n, "open"), this._button(i18n, "pause"), this._button(i18n, "close")),
       h("h2", {}, i18n.t("opsBlocking")),
       h("label", { for: "seats" }, i18n.t("opsSeatsLabel")),
       field,
@@ -88,12 +82,12 @@ export class SaleActions {
     );
   }
 
-  /** @param {Translator} i18n @param {Action} action @param {boolean} [disabled] */
-  _button(i18n, action, disabled = false) {
+  /** @param {Translator} i18n @param {Action} action */
+  _button(i18n, action) {
     const ask = () => this._ask(action);
     return h(
       "button",
-      { class: "button", type: "button", "data-act": action, disabled, onclick: ask },
+      { class: "button", type: "button", "data-act": action, onclick: ask },
       i18n.t(`opsDo_${action}`),
     );
   }

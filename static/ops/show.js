@@ -21,7 +21,7 @@ const LOG_PAGE = 500;
 const MAX_EVENTS = 20000;
 
 /** @typedef {{id: string, state: string, seats: number[], expires_at: number}} LiveHold */
-/** @typedef {{id: string, title: string, theatre_name: string, city: string, starts_at: string, status: string, sales: string, layout: string}} Show */
+/** @typedef {{id: string, title: string, theatre_name: string, city: string, starts_at: string, status: string, layout: string}} Show */
 
 export class ShowPage {
   /** @param {HTMLElement} screen @param {string} id @param {(why?: string) => void} leave */
