@@ -1,12 +1,12 @@
 /**
- * Makes elements without HTML strings: nothing that came over the wire can become markup.
+ * Creates elements without HTML strings, so that data from the server can never become markup.
  */
 
 /**
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} [attributes] functions
- *   are listeners (`onclick`), true is an empty attribute, null and false leave it out
+ *   are listeners (`onclick`), true sets an empty attribute, null and false omit it
  * @param {...(Node | string | null | undefined | false)} children
  * @returns {HTMLElementTagNameMap[T]}
  */

@@ -1,5 +1,5 @@
 /**
- * What every page has: language, theme, and the bar on top with the switches for both.
+ * What all pages share: language, theme, and the bar with the switches for both.
  */
 import { languages, supported, translator } from "../i18n/i18n.js";
 import { h, icon } from "./dom.js";
@@ -7,7 +7,7 @@ import { h, icon } from "./dom.js";
 const LOCALE = "tickingtickets.locale";
 const THEME = "tickingtickets.theme";
 
-/** What could not be stored; it lasts as long as the page. @type {Map<string, string | null>} */
+/** Values that could not be stored; they last as long as the page. @type {Map<string, string | null>} */
 const memory = new Map();
 
 /** @param {string} key @returns {string | null} */
@@ -20,7 +20,7 @@ export function recall(key) {
   }
 }
 
-/** @param {string} key @param {string | null} value null forgets it */
+/** @param {string} key @param {string | null} value null removes it */
 export function remember(key, value) {
   try {
     if (value === null) localStorage.removeItem(key);
@@ -40,12 +40,12 @@ export function addressPart(n) {
   }
 }
 
-/** The chosen language, else the device's. */
+/** The chosen language, by default the device's. */
 export function locale() {
   return supported(recall(LOCALE) ?? navigator.language);
 }
 
-/** @returns {"light" | "dark"} the chosen theme, else the device's */
+/** @returns {"light" | "dark"} the chosen theme, by default the device's */
 export function theme() {
   const chosen = recall(THEME);
   if (chosen === "light" || chosen === "dark") return chosen;
@@ -53,7 +53,7 @@ export function theme() {
 }
 
 /**
- * Set up the bar; `changed` is called now and whenever language or theme change.
+ * Set up the bar. `changed` is called now, and whenever the language or the theme changes.
  * @param {HTMLElement} bar
  * @param {(i18n: import("../i18n/i18n.js").Translator, theme: "light" | "dark") => void} changed
  */

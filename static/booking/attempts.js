@@ -40,7 +40,7 @@ export class Attempts extends EventTarget {
     this._resumeMissed = false;
     this._again = 0;
     this._deadline = 0;
-    this._gone = new AbortController();
+    this._abort = new AbortController();
   }
 
   /** ms until the hold ends, 0 when it has, NaN before the server has said. */
@@ -51,7 +51,7 @@ export class Attempts extends EventTarget {
 
   /** Stop listening and asking; the record stays. */
   close() {
-    this._gone.abort();
+    this._abort.abort();
     clearTimeout(this._again);
     clearTimeout(this._deadline);
   }
@@ -69,7 +69,7 @@ export class Attempts extends EventTarget {
   // A booking that was closed must not write into the record of the next one.
   /** @param {BookingRecord | null} record */
   _writeRecord(record) {
-    if (!this._gone.signal.aborted) writeRecord(this._show, record);
+    if (!this._abort.signal.aborted) writeRecord(this._show, record);
   }
 
   /**
@@ -79,7 +79,7 @@ export class Attempts extends EventTarget {
    * @param {Step} [or] the step after an error
    */
   async _attempt(step, act, or = step) {
-    if (this._busy || this._gone.signal.aborted) return;
+    if (this._busy || this._abort.signal.aborted) return;
     this._busy = true;
     this.step = step;
     this.error = "";
@@ -117,7 +117,7 @@ export class Attempts extends EventTarget {
 
   /** Enter a step in which these seats are the viewer's, and show them. @param {Step} step */
   _enter(step) {
-    if (this._gone.signal.aborted) return;
+    if (this._abort.signal.aborted) return;
     const entered = this.step !== step;
     this._map.mine = this.seats;
     this.step = step;
@@ -153,6 +153,6 @@ export class Attempts extends EventTarget {
   }
 
   _changed() {
-    if (!this._gone.signal.aborted) this.dispatchEvent(new Event("change"));
+    if (!this._abort.signal.aborted) this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The server's time on this device, right even where the device's clock is not.
+ * The server's time, independent of the clock of the device.
  *
- * It runs on the steady clock of the page from the last `server_time` that an ack brought. The steady clock may stand
- * still while a device sleeps, so whoever shows a countdown asks the server again when the page comes back.
+ * It adds the monotonic clock of the page to the last `server_time` of an ack. The monotonic clock may stop while a
+ * device sleeps, so a page with a countdown must ask the server again when it becomes visible.
  */
 const LONG_MS = 1000;
 
@@ -11,15 +11,15 @@ export class ServerClock {
     this._ahead = Date.now() - performance.now();
   }
 
-  /** @param {number} serverTime ms since the epoch, as an ack brought it @param {number} askedAt `performance.now()` when it was asked */
+  /** @param {number} serverTime ms since the epoch, from an ack @param {number} askedAt `performance.now()` when the request was sent */
   set(serverTime, askedAt) {
-    // Between asking and answering the server looked at its clock; the middle is off by half a round trip at most. What
-    // took longer waited for a connection first: the answer itself is as fresh as any.
+    // The server read its clock between request and answer; the middle is wrong by half a round trip at most. A request
+    // that took longer has waited for a connection first: only its last second counts.
     const now = performance.now();
     this._ahead = serverTime - (Math.max(askedAt, now - LONG_MS) + now) / 2;
   }
 
-  /** ms since the epoch, by the server. */
+  /** ms since the epoch, by the server's clock. */
   now() {
     return performance.now() + this._ahead;
   }

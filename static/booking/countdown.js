@@ -1,5 +1,5 @@
 /**
- * The time that is left of a hold: a ring and digits, by the server's clock; screen readers hear it now and then only.
+ * Shows the time that is left of a hold, as a ring and digits; screen readers hear it a few times only.
  */
 import { h } from "../app/dom.js";
 import { clockText, shareLeft, spokenMark } from "./time-left.js";
@@ -40,7 +40,7 @@ export class Countdown {
     this.element = h("div", { class: "countdown" }, svg, this._digits);
   }
 
-  /** @param {number} wholeMs what a full ring stands for */
+  /** @param {number} wholeMs the time of a full ring */
   start(wholeMs) {
     this._whole = Math.max(1, wholeMs);
     clearInterval(this._timer);

@@ -23,7 +23,7 @@ export class Flow extends Holding {
   /** @param {SeatMap} map @param {string} show */
   constructor(map, show) {
     super(map, show);
-    const { signal } = this._gone;
+    const { signal } = this._abort;
     /** @param {string} name @param {(detail: any) => void} handle */
     const on = (name, handle) =>
       map.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail), { signal });
@@ -131,7 +131,7 @@ export class Flow extends Holding {
   // `bookingsettled` reports the result; should that event be lost, this finds out.
   _askAgain() {
     clearTimeout(this._again);
-    if (this._gone.signal.aborted) return;
+    if (this._abort.signal.aborted) return;
     this._again = setTimeout(() => {
       if (this.step === "pending") this.resume();
     }, ASK_AGAIN_MS);

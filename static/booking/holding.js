@@ -93,7 +93,7 @@ export class Holding extends Attempts {
 
   /** @param {string} request "" for a new one @param {string[]} seats */
   async _requestHold(request, seats) {
-    if (this._gone.signal.aborted) return;
+    if (this._abort.signal.aborted) return;
     const before = readRecord(this._show);
     // Another tab was faster: its booking is this browser's, and the selection here is dropped.
     if (before?.hold || before?.booking) {
@@ -140,7 +140,7 @@ export class Holding extends Attempts {
   /** @param {string} hold */
   _watchDeadline(hold) {
     clearTimeout(this._deadline);
-    if (this._gone.signal.aborted) return;
+    if (this._abort.signal.aborted) return;
     this._deadline = setTimeout(() => {
       if (this.step !== "held" || readRecord(this._show)?.hold !== hold) return;
       if (this._map.connection === "offline" && !this.remaining) this._end("expired", "");

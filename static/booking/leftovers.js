@@ -1,8 +1,8 @@
 /**
- * What somebody walked away from: holds to give back, payments to book. Kept until the server has heard of it, through
- * reloads and lost connections.
+ * Bookings that were left unfinished: holds to release, payments to book. They are kept through reloads and lost
+ * connections until the server has handled them.
  *
- * A payment is never dropped, and never begun here. Draws nothing.
+ * A paid leftover is never dropped, and no payment is begun here. Draws nothing.
  *
  * @import { BookingRecord } from "./record.js"
  */
@@ -11,10 +11,10 @@ import { findPayment } from "./payment.js";
 
 const KEY = "tickingtickets.leftovers";
 const TOKEN = "tickingtickets.token";
-const MOST = 20;
-const PATIENCE_MS = 8000;
+const MAX_KEPT = 20;
+const TIMEOUT_MS = 8000;
 
-/** @typedef {BookingRecord & {show: string, owner: string}} Leftover `owner` is the identity token that it was begun with */
+/** @typedef {BookingRecord & {show: string, owner: string}} Leftover `owner` is the identity token of the booking */
 
 /** @returns {Leftover[]} */
 function read() {
@@ -30,12 +30,12 @@ function write(all) {
   remember(KEY, all.length ? JSON.stringify(all) : null);
 }
 
-/** @param {string} show @param {BookingRecord} record */
+/** Keep an unfinished booking until the server has handled it. @param {string} show @param {BookingRecord} record */
 export function keepLeftover(show, record) {
   if (record.booking) return;
   const all = [...read(), { ...record, show, owner: recall(TOKEN) ?? "" }];
-  // Holds lapse by themselves; what is paid does not.
-  while (all.length > MOST && all.some((each) => !paid(each)))
+  // A hold expires by itself, so the oldest unpaid leftover can be dropped; a paid one can't.
+  while (all.length > MAX_KEPT && all.some((each) => !paid(each)))
     all.splice(
       all.findIndex((each) => !paid(each)),
       1,
@@ -43,7 +43,7 @@ export function keepLeftover(show, record) {
   write(all);
 }
 
-/** How many wait. */
+/** How many leftovers wait for the server. */
 export function leftovers() {
   return read().length;
 }
@@ -51,7 +51,7 @@ export function leftovers() {
 /** @type {Promise<void> | null} */
 let settling = null;
 
-/** Tell the server, as far as it can be reached; what remains waits for the next call. @param {string} server origin of a node */
+/** Send the leftovers to the server; those that it could not handle now wait for the next call. @param {string} server origin of a node */
 export function settleLeftovers(server) {
   settling ??= settleAll(server).finally(() => (settling = null));
   return settling;
@@ -65,7 +65,7 @@ async function settleAll(server) {
   }
 }
 
-/** @param {string} server @param {Leftover} left @returns {Promise<boolean>} whether there is nothing more to do */
+/** @param {string} server @param {Leftover} left @returns {Promise<boolean>} whether the server has handled it */
 async function settled(server, left) {
   const ask = asker(server, left.owner);
   try {
@@ -82,7 +82,7 @@ async function settled(server, left) {
   }
 }
 
-// The answer never came: asking under the same name finds the hold, or makes one that is given back at once.
+// The answer was lost: the same request_id finds the hold, or creates one that is released at once.
 /** @param {Ask} ask @param {Leftover} left */
 async function heldBy(ask, { show, seats, request }) {
   const { code, body } = await ask(`/api/v1/shows/${encodeURIComponent(show)}/holds`, "POST", {
@@ -102,7 +102,7 @@ function asker(server, owner) {
       method,
       headers: { Authorization: `Bearer ${owner}`, ...(body ? { "Content-Type": "application/json" } : {}) },
       body: body && JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return { code: answer.status, body: await answer.json().catch(() => ({})) };
   };
@@ -113,7 +113,7 @@ function paid(left) {
   return Boolean(left.payment || left.paying);
 }
 
-/** @param {number} code whether asking again would change nothing */
+/** @param {number} code whether this answer is final */
 function final(code) {
   return code < 500 && code !== 429 && code !== 202;
 }

@@ -1,5 +1,5 @@
 /**
- * The page of a show: puts the map, the flow and the panel together.
+ * The page of a show: joins the map, the flow and the panel.
  */
 import "../seat-map/seat-map.js";
 import { addressPart, setUpPage } from "../app/page.js";

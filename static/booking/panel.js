@@ -1,6 +1,6 @@
 /**
- * The panel beside the map: what is chosen, the clock, paying, the ticket. It draws the steps of a `Flow` and passes
- * on what is pressed.
+ * The panel next to the map: chosen seats, countdown, payment, ticket. It draws the steps of a `Flow`, and calls it
+ * when a button is pressed.
  *
  * @import { Flow } from "./flow.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
@@ -19,7 +19,7 @@ export class Panel {
    * @param {HTMLElement} box
    * @param {Flow} flow
    * @param {SeatMap} map
-   * @param {(() => void) | null} [finish] where a booking ends by handing the page to the next person (a kiosk)
+   * @param {(() => void) | null} [finish] called at the end of a booking at a kiosk, for the next person
    */
   constructor(box, flow, map, finish = null) {
     this._finish = finish;
@@ -46,7 +46,7 @@ export class Panel {
     });
   }
 
-  /** Draw no more. */
+  /** Stop drawing. */
   close() {
     this._i18n = null;
     this._countdown.stop();
@@ -72,7 +72,7 @@ export class Panel {
     const again = key ? this._box.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
     if (again instanceof HTMLElement && !again.hasAttribute("disabled")) again.focus();
     else if (key || (this._step && this._step !== step && ["held", "booked", "expired", "rejected"].includes(step))) {
-      // A new step begins at its title, for whoever can't see that the panel changed.
+      // A new step moves the focus to its title, so that a screen reader announces the change.
       this._box.querySelector("h2")?.focus({ preventScroll: true });
     }
     this._step = step;
@@ -134,7 +134,7 @@ export class Panel {
     const paying = this._flow.step === "paying";
     const amount = priceOf(seats);
     const offline = this._offline;
-    // What is dearest to have ready when the network fails in between.
+    // Needed for the ticket, even if the network fails in between.
     prepareQr();
     return [
       h(
@@ -170,7 +170,7 @@ export class Panel {
     ];
   }
 
-  // Whether the server has the payment, or only this browser, makes all the difference to whoever wants to leave.
+  // If only this browser has the payment, the page must stay open.
   /** @param {Translator} i18n */
   _pending(i18n) {
     const hint = this._flow.delivered ? "pendingHint" : "undeliveredHint";
@@ -201,7 +201,7 @@ export class Panel {
     const code = this._flow.booking;
     const finish = this._finish;
     const bought = this._ticket();
-    // Not on a device that the next stranger uses.
+    // Not at a kiosk, where the next person would see it.
     if (this.show && bought.seats.length && !finish) keepTicket(bought);
     const copy = async (/** @type {Event} */ event) => {
       await navigator.clipboard.writeText(code);
@@ -212,7 +212,7 @@ export class Panel {
       title(i18n.t("bookedTitle")),
       ticket(i18n, bought),
       h("p", { class: "hint" }, i18n.t(finish ? "bookedKioskHint" : "bookedHint")),
-      // The clipboard is there on https and localhost only, and of no use at a kiosk.
+      // The clipboard exists on https and localhost only, and is of no use at a kiosk.
       h(
         "div",
         { class: "pair" },

@@ -1,20 +1,20 @@
 /**
- * A scannable code as a picture that stays sharp at any size, on screens and on paper.
+ * QR codes as SVG, which is sharp at any size, on screens and on paper.
  */
 
-/** Modules of white around it, as the standard wants. */
+/** The quiet zone around the code that the standard requires, in modules. */
 const QUIET = 4;
 const load = () => import("/static/vendor/qr.js");
 
-/** Fetch what drawing needs, for pages that may be offline when the ticket comes. */
+/** Load the encoder in advance, for pages that may be offline when the ticket arrives. */
 export async function prepareQr() {
   await load().catch(() => null);
 }
 
 /**
  * @param {string} text
- * @param {string} label what a screen reader says of it
- * @returns {Promise<SVGSVGElement | null>} null when it can't be drawn; the text itself is always beside it
+ * @param {string} label for screen readers
+ * @returns {Promise<SVGSVGElement | null>} null if it can't be drawn
  */
 export async function qrCode(text, label) {
   try {
@@ -44,7 +44,7 @@ function draw(rows, label) {
   ground.setAttribute("height", String(side));
   ground.setAttribute("fill", "#fff");
   const dark = document.createElementNS(space, "path");
-  // Always black on white, whatever the theme: scanners and printers want nothing else.
+  // Always black on white, whatever the theme: scanners and printers need that.
   dark.setAttribute("d", rows.flatMap((row, y) => row.map((on, x) => (on ? `M${x} ${y}h1v1h-1z` : ""))).join(""));
   svg.append(ground, dark);
   return svg;

@@ -1,12 +1,13 @@
 /**
- * What this browser must not forget of a booking, by show, shared by all its tabs: enough to go on after a reload.
+ * The record of a booking in the storage of this browser, one for each show, shared by all tabs: enough to continue
+ * after a reload.
  *
  * @typedef {object} BookingRecord
- * @property {string} request the request_id of the hold, kept from before it is asked for
+ * @property {string} request the request_id of the hold, written before the request is sent
  * @property {string[]} seats
- * @property {string} [hold] once there is one
- * @property {boolean} [paying] from before a payment is begun until its proof is here
- * @property {string} [payment] once it is paid
+ * @property {string} [hold] the id, once there is one
+ * @property {boolean} [paying] from before a payment is begun until its proof has arrived
+ * @property {string} [payment] the proof of payment, once it is paid
  * @property {string} [booking] the ticket code, once booked
  */
 import { recall, remember } from "../app/page.js";
@@ -17,7 +18,7 @@ const PREFIX = "tickingtickets.booking.";
 export function readRecord(show) {
   try {
     const record = JSON.parse(recall(PREFIX + show) ?? "null");
-    // Anybody may have written there.
+    // Any script of this origin may have written there.
     const sound =
       typeof record?.request === "string" &&
       Array.isArray(record.seats) &&
@@ -28,7 +29,7 @@ export function readRecord(show) {
   }
 }
 
-/** @param {string} show @param {BookingRecord | null} record null forgets it */
+/** @param {string} show @param {BookingRecord | null} record null removes it */
 export function writeRecord(show, record) {
   remember(PREFIX + show, record && JSON.stringify(record));
 }

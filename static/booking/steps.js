@@ -1,6 +1,6 @@
 /**
- * The rules of a booking's steps: what follows from what this browser has written down, and from what the server says of
- * a hold. Pure.
+ * The rules of a booking's steps: what follows from what this browser has written down, and from what the server says
+ * of a hold. Pure.
  *
  * @import { Hold } from "../seat-map/types.js"
  * @import { BookingRecord } from "./record.js"

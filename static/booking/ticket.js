@@ -1,5 +1,5 @@
 /**
- * A ticket as it is shown and printed: what, where, when, which seats, and its code to read and to scan.
+ * A ticket on the screen and on paper: show, place, time, seats, and the code as text and as a QR code.
  *
  * @import { SeatInfo } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
@@ -8,7 +8,7 @@ import { h } from "../app/dom.js";
 import { qrCode } from "./qr.js";
 
 /**
- * @typedef {object} Ticket all that a ticket shows
+ * @typedef {object} Ticket everything that a ticket shows
  * @property {string} code
  * @property {string} show id
  * @property {string} title
@@ -18,7 +18,7 @@ import { qrCode } from "./qr.js";
  * @property {{name: string, section: string}[]} seats
  */
 
-/** @param {Translator} i18n @param {Ticket} booking @returns {HTMLElement} the scannable code follows by itself */
+/** @param {Translator} i18n @param {Ticket} booking @returns {HTMLElement} the QR code is added a moment later */
 export function ticket(i18n, { code, title, theatre, city, starts_at, seats }) {
   const scan = h("div", { class: "ticket-scan" });
   qrCode(code, i18n.t("scanCode")).then((svg) => {
@@ -58,7 +58,7 @@ export function seatName(seat) {
   return seat.row ? `${seat.row}-${seat.number}` : seat.number;
 }
 
-// A long code breaks where its parts meet, never within the part that people compare.
+// A line may break between the parts of a code, but not within the last part, which people compare.
 /** @param {string} code */
 function breakable(code) {
   const dot = code.lastIndexOf(".") + 1;

@@ -1,5 +1,5 @@
 /**
- * The tickets that this browser has bought, so that none is lost when somebody books again: a list that opens each.
+ * The tickets bought in this browser, as a list that opens each of them.
  *
  * @import { Ticket } from "./ticket.js"
  * @import { Translator } from "../i18n/i18n.js"
@@ -9,8 +9,8 @@ import { recall, remember } from "../app/page.js";
 import { ticket } from "./ticket.js";
 
 const KEY = "tickingtickets.tickets";
-const MOST = 30;
-/** A show is over this long after its beginning, at the latest. */
+const MAX_KEPT = 30;
+/** A ticket is listed until this long after the start of its show. */
 const OVER_MS = 8 * 3600 * 1000;
 
 /** Newest first. @returns {Ticket[]} */
@@ -27,15 +27,15 @@ export function tickets() {
 export function keepTicket(bought) {
   const all = tickets();
   if (all.some(({ code }) => code === bought.code)) return;
-  remember(KEY, JSON.stringify([bought, ...all].slice(0, MOST)));
+  remember(KEY, JSON.stringify([bought, ...all].slice(0, MAX_KEPT)));
 }
 
 /**
  * @param {Translator} i18n
  * @param {object} [which]
- * @param {string} [which.show] of this show only; else of all that are not over
- * @param {number} [which.now] ms since the epoch, by the server
- * @returns {HTMLElement | null} null where there are none
+ * @param {string} [which.show] only tickets of this show; default: all whose show is not over
+ * @param {number} [which.now] ms since the epoch, by the server's clock
+ * @returns {HTMLElement | null} null if there are none
  */
 export function ticketList(i18n, { show, now = Date.now() } = {}) {
   const found = tickets().filter((each) => (show ? each.show === show : Date.parse(each.starts_at) > now - OVER_MS));

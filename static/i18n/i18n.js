@@ -1,7 +1,6 @@
 /**
- * Phrases and numbers in the reader's language. A language is one file beside this one; a missing word is English.
- *
- * Times are shown in India's, money in rupees, whatever the device says.
+ * Texts, numbers and times in the language of the reader. Each language is a file next to this one; a text that it
+ * lacks is shown in English. Times are in the time zone of India and money in rupees, whatever the device is set to.
  */
 import en from "./en.js";
 import hi from "./hi.js";
@@ -17,7 +16,7 @@ const ZONE = "Asia/Kolkata";
 /** @type {readonly {code: string, name: string}[]} */
 export const languages = Object.entries(LANGUAGES).map(([code, words]) => ({ code, name: String(words.language) }));
 
-/** @param {string | null | undefined} wanted @returns {string} a language that there is */
+/** @param {string | null | undefined} wanted @returns {string} a supported language */
 export function supported(wanted) {
   const code = (wanted ?? "").slice(0, 2).toLowerCase();
   return code in LANGUAGES ? code : "en";

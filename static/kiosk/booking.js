@@ -1,5 +1,5 @@
 /**
- * One person's booking at the kiosk: the map and the panel of one show, from choosing to the ticket.
+ * The booking of one person at the kiosk: map and panel of one show, from choosing seats to the ticket.
  *
  * @import { Show } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
@@ -15,8 +15,8 @@ export class Booking {
    * @param {Show} show
    * @param {object} kiosk
    * @param {string} kiosk.server origin of a node that answers
-   * @param {() => void} kiosk.finish the next person's turn
-   * @param {() => void} kiosk.changed the step or the connection did
+   * @param {() => void} kiosk.finish called at the end: the next person's turn
+   * @param {() => void} kiosk.changed called when the step or the connection has changed
    */
   constructor(show, { server, finish, changed }) {
     this.show = show;
@@ -40,23 +40,23 @@ export class Booking {
     this.map.addEventListener("failed", () => this._loaded(false));
   }
 
-  /** Begin, or go on where this kiosk was cut off. */
+  /** Start, or continue a booking that was interrupted by a restart of the kiosk. */
   start() {
     this.map.setAttribute("show", this.show.id);
     this.flow.resume();
   }
 
-  /** Others can't reach the box office: find out now whether we can. */
-  doubt() {
+  /** Other requests of this kiosk fail: check the connection now. */
+  checkConnection() {
     this.map.live?.connection.dispatchEvent(new Event("doubt"));
   }
 
-  /** Whether something of this person's would be left behind. */
+  /** Whether there is anything of this person on the screen. */
   get personal() {
     return this.flow.step !== "choosing" || this.map.selection.length > 0;
   }
 
-  /** Whether money may be on its way: nobody is sent off then. */
+  /** Whether a payment may be in progress: the kiosk does not start over then. */
   get paying() {
     const { step, delivered } = this.flow;
     return step === "paying" || step === "confirming" || (step === "pending" && !delivered);
@@ -71,7 +71,7 @@ export class Booking {
     this._draw();
   }
 
-  /** End it: what is held goes back, what is paid is booked, as soon as the server can be reached. */
+  /** End the booking: seats are released, and paid ones booked, as soon as the server can be reached. */
   end() {
     this.flow.abandon();
     this._panel.close();

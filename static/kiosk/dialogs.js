@@ -1,11 +1,11 @@
 /**
- * The kiosk's two dialogs: "are you still there?", and the staff's PIN pad with what it opens.
+ * The two dialogs of the kiosk: the idle warning, and the PIN pad of the staff with its menu.
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
 
-const MOST_DIGITS = 12;
+const MAX_DIGITS = 12;
 
 /** Warns that the kiosk is about to start over. */
 export class IdleWarning {
@@ -31,7 +31,7 @@ export class IdleWarning {
     );
   }
 
-  /** @param {Translator} i18n @param {string} why a key of the words @param {number} seconds */
+  /** @param {Translator} i18n @param {string} why key of a text @param {number} seconds */
   show(i18n, why, seconds) {
     this._title.textContent = i18n.t("idleTitle");
     this._why.textContent = i18n.t(why);
@@ -46,15 +46,14 @@ export class IdleWarning {
 }
 
 /**
- * Asks for the PIN and, when the server says that it is right, offers the way out. The PIN is the server's to judge; this
- * page never has it.
+ * Asks for the PIN and, if it is right, shows the staff menu. The server checks the PIN; the page does not know it.
  */
 export class Attendant {
   /**
    * @param {object} hooks
    * @param {(pin: string) => Promise<{code: string, waitMs: number}>} hooks.check "" for a right PIN
    * @param {() => void} hooks.leave
-   * @param {() => number} hooks.waiting bookings and holds that the server has not heard of
+   * @param {() => number} hooks.waiting how many bookings and releases could not be sent to the server yet
    */
   constructor(hooks) {
     this._hooks = hooks;
@@ -119,7 +118,7 @@ export class Attendant {
 
   /** @param {string} digit */
   _type(digit) {
-    if (this._pin.length < MOST_DIGITS) this._pin += digit;
+    if (this._pin.length < MAX_DIGITS) this._pin += digit;
     this._note.textContent = "";
     this._draw();
   }

@@ -1,5 +1,5 @@
 /**
- * Notices that nobody is there any more: first a warning that counts down, then the end.
+ * Detects that nobody uses the kiosk any more: first a warning that counts down, then the end.
  */
 const QUIET_MS = 60000;
 const WARN_MS = 20000;
@@ -8,10 +8,10 @@ const LOOK_MS = 250;
 export class Idle {
   /**
    * @param {object} hooks
-   * @param {() => boolean} hooks.watching whether there is anything that could be left behind
-   * @param {(seconds: number) => void} hooks.warn called again with every second that is left
-   * @param {() => void} hooks.stayed a touch came after the warning
-   * @param {() => void} hooks.gone
+   * @param {() => boolean} hooks.watching whether there is anything to clear
+   * @param {(seconds: number) => void} hooks.warn called with every second that is left
+   * @param {() => void} hooks.stayed somebody touched the screen after the warning
+   * @param {() => void} hooks.gone nobody did
    */
   constructor(hooks) {
     this._hooks = hooks;
@@ -20,7 +20,7 @@ export class Idle {
     for (const event of ["pointerdown", "pointermove", "wheel", "touchmove"]) {
       addEventListener(event, () => this._stir(), { capture: true, passive: true });
     }
-    // A warning goes with the whole touch: were it gone with the finger's coming, its going would land on what is below.
+    // The warning closes at the end of a touch: if it closed at its start, the click would hit the element below.
     for (const event of ["click", "keydown"]) addEventListener(event, () => this.touch(), { capture: true });
     setInterval(() => this._look(), LOOK_MS);
   }

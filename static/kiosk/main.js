@@ -1,6 +1,6 @@
 /**
- * The kiosk of a theatre: today's shows, seats, payment, ticket; then the next person. It starts over when nobody is
- * there, goes on by itself after a network cut or a restart, and lets only an attendant out.
+ * The kiosk of a theatre: today's shows, seats, payment, ticket, then the next person. It starts over when nobody uses
+ * it, continues by itself after a network failure or a restart, and only staff can leave it.
  *
  * @import { Show } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
@@ -17,13 +17,13 @@ import { Programme } from "./programme.js";
 import { screenOf } from "./screens.js";
 
 const CURRENT = "tickingtickets.kiosk.show";
-const PIN_PATIENCE_MS = 8000;
+const PIN_TIMEOUT_MS = 8000;
 const CLOCK_MS = 5000;
 
 const id = addressPart(1);
 const bar = /** @type {HTMLElement} */ (document.getElementById("bar"));
 const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
-// One picture for good: made anew during a cut it could not be loaded.
+// One element for good: a new one could not load its picture while the kiosk is offline.
 const logo = h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 });
 const programme = new Programme(id);
 const homeLanguage = supported(navigator.language);
@@ -46,13 +46,13 @@ const idle = new Idle({
   gone: startOver,
 });
 
-/** What the screen shows now. */
+/** The screen that is shown. */
 function where() {
   if (booking) return "booking";
   return programme.state === "open" ? "shows" : programme.state;
 }
 
-// --- the next person ----------------------------------------------------------------------------------------------------
+// --- the next person -------------------------------------------------------------------------------------------------
 /** @param {Show} show */
 function choose(show) {
   booking?.end();
@@ -73,15 +73,15 @@ function startOver() {
   draw();
 }
 
-// After a restart in the middle of somebody's booking.
-function takeUpAgain() {
+// Continue a booking that was interrupted by a restart of the kiosk.
+function resumeBooking() {
   const current = recall(CURRENT);
   const show = current ? programme.show(current) : null;
   if (show && readRecord(show.id)) choose(show);
   else remember(CURRENT, null);
 }
 
-// --- attendants -----------------------------------------------------------------------------------------------------------
+// --- attendants ------------------------------------------------------------------------------------------------------
 /** @param {string} pin @returns {Promise<{code: string, waitMs: number}>} */
 async function checkPin(pin) {
   try {
@@ -89,7 +89,7 @@ async function checkPin(pin) {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ pin }),
-      signal: AbortSignal.timeout(PIN_PATIENCE_MS),
+      signal: AbortSignal.timeout(PIN_TIMEOUT_MS),
     });
     if (answer.ok) return { code: "", waitMs: 0 };
     const { error } = await answer.json();
@@ -105,7 +105,7 @@ async function leaveKiosk() {
   location.assign("/");
 }
 
-// --- drawing --------------------------------------------------------------------------------------------------------------
+// --- drawing ---------------------------------------------------------------------------------------------------------
 function draw() {
   document.documentElement.lang = i18n.code;
   document.documentElement.dataset.theme = theme();
@@ -192,8 +192,8 @@ function languageButton({ code, name }) {
   );
 }
 
-// --- the device -----------------------------------------------------------------------------------------------------------
-// Browsers let a page fill the screen only when somebody touches it; a browser started as a kiosk does so anyway.
+// --- the device ------------------------------------------------------------------------------------------------------
+// Browsers allow full screen only after a touch; a browser that runs in kiosk mode is in full screen anyway.
 function fillScreen() {
   if (document.fullscreenEnabled && !document.fullscreenElement)
     document.documentElement.requestFullscreen().catch(() => null);
@@ -203,7 +203,7 @@ async function stayAwake() {
   if (document.visibilityState === "visible") await navigator.wakeLock?.request("screen").catch(() => null);
 }
 
-// No link leads out of the kiosk; one that would, begins anew.
+// Links that would leave the kiosk start it over.
 /** @param {MouseEvent} event */
 function stayInside(event) {
   const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement);
@@ -216,10 +216,10 @@ let begun = false;
 programme.addEventListener("change", () => {
   if (programme.state === "open" && !begun) {
     begun = true;
-    takeUpAgain();
+    resumeBooking();
   }
   if (programme.state === "open") settleLeftovers(programme.server);
-  else booking?.doubt();
+  else booking?.checkConnection();
   draw();
 });
 setInterval(() => {

@@ -1,8 +1,8 @@
 /**
- * Today's shows of one theatre, kept fresh; and whether the box office can be reached at all.
+ * Today's shows of one theatre, kept up to date, and whether the server can be reached at all.
  *
- * Today is India's today, by the server's clock: a kiosk's own may be wrong. It asks the node that served the page, and
- * any other that it knows when that one is silent. Draws nothing.
+ * "Today" is the day in India by the server's clock: the clock of a kiosk may be wrong. It asks the node that served
+ * the page, and other nodes when that one does not answer. Draws nothing.
  *
  * Events: `change`.
  *
@@ -12,9 +12,9 @@ import { ServerClock } from "../booking/clock.js";
 
 const ASK_EVERY_MS = 15000;
 const ASK_AGAIN_MS = 2500;
-const PATIENCE_MS = 4000;
+const TIMEOUT_MS = 4000;
 const ASK_OTHERS = 4;
-/** A show that began this long ago is not offered any more. */
+/** A show that started longer ago than this is not offered any more. */
 const LATE_MS = 20 * 60000;
 const INDIA = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Kolkata" });
 
@@ -22,7 +22,7 @@ const INDIA = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Kolkata" });
 /** @typedef {"loading" | "open" | "cut" | "unknown" | "trouble"} State */
 
 export class Programme extends EventTarget {
-  /** @param {string} theatre id; "" where none was named */
+  /** @param {string} theatre id; "" when none was given */
   constructor(theatre) {
     super();
     this.id = theatre;
@@ -31,7 +31,7 @@ export class Programme extends EventTarget {
     this.state = "loading";
     /** @type {Theatre | null} */
     this.theatre = null;
-    /** All theatres, once this one turned out not to be there. @type {Theatre[]} */
+    /** All theatres, when this one does not exist. @type {Theatre[]} */
     this.others = [];
     /** Origin of the node that answered last. */
     this.server = location.origin;
@@ -49,7 +49,7 @@ export class Programme extends EventTarget {
     this.ask();
   }
 
-  /** What begins today and is not over for latecomers. */
+  /** The shows of today, except those that started too long ago. */
   get today() {
     const now = this.clock.now();
     return this._shows.filter((show) => {
@@ -63,33 +63,33 @@ export class Programme extends EventTarget {
     return this._shows.find((show) => show.id === id) ?? null;
   }
 
-  /** Ask now; and again and again from here. */
+  /** Ask now, and regularly from now on. */
   async ask() {
     clearTimeout(this._timer);
-    this._timer = setTimeout(() => this.ask(), 4 * PATIENCE_MS);
-    const state = await this._asked();
+    this._timer = setTimeout(() => this.ask(), 4 * TIMEOUT_MS);
+    const state = await this._fetch();
     clearTimeout(this._timer);
     const wait = state === "open" || state === "unknown" ? ASK_EVERY_MS : ASK_AGAIN_MS;
     this._timer = setTimeout(() => this.ask(), wait * (0.8 + 0.4 * Math.random()));
-    this._tell(state);
+    this._update(state);
   }
 
   /** @returns {Promise<State>} */
-  async _asked() {
+  async _fetch() {
     try {
-      return await this._askOne(this.server);
+      return await this._fetchFrom(this.server);
     } catch {
-      // Silent, or talking nonsense: some others at once, so that a cut is told soon.
+      // No valid answer: ask several other nodes at once, so that a failure is shown soon.
       const others = this._nodes.filter((node) => node !== this.server).sort(() => Math.random() - 0.5);
-      return await Promise.any(others.slice(0, ASK_OTHERS).map((node) => this._askOne(node))).catch(() => "cut");
+      return await Promise.any(others.slice(0, ASK_OTHERS).map((node) => this._fetchFrom(node))).catch(() => "cut");
     }
   }
 
   /** @param {string} node @returns {Promise<State>} */
-  async _askOne(node) {
+  async _fetchFrom(node) {
     const asked = performance.now();
     const path = this.id ? `/api/v1/theatres/${encodeURIComponent(this.id)}/shows` : "/api/v1/theatres";
-    const answer = await fetch(node + path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
+    const answer = await fetch(node + path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
     const body = await answer.json();
     this.server = node;
     if (answer.ok && this.id) {
@@ -110,16 +110,16 @@ export class Programme extends EventTarget {
   /** @param {string} node */
   async _learnNodes(node) {
     try {
-      const answer = await fetch(`${node}/api/v1/config`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      const answer = await fetch(`${node}/api/v1/config`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       const { nodes } = /** @type {{nodes: string[]}} */ (await answer.json());
       this._nodes = [...new Set([location.origin, ...nodes.map((url) => new URL(url).origin)])];
     } catch {
-      // Then it is asked again with the next answer.
+      // The next answer tries again.
     }
   }
 
   /** @param {State} state */
-  _tell(state) {
+  _update(state) {
     const drawn = JSON.stringify([state, this.theatre, this.today, this.others]);
     this.state = state;
     if (drawn === this._drawn) return;
@@ -130,6 +130,6 @@ export class Programme extends EventTarget {
 
 /** @param {string} node @returns {Promise<Theatre[]>} */
 async function theatres(node) {
-  const answer = await fetch(`${node}/api/v1/theatres`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  const answer = await fetch(`${node}/api/v1/theatres`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   return (await answer.json()).theatres;
 }

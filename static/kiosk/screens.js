@@ -1,5 +1,5 @@
 /**
- * What the kiosk shows while nobody books: today's shows, or why there are none.
+ * The screens of the kiosk before a booking: today's shows, or the reason why there are none.
  *
  * @import { Show } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
@@ -85,7 +85,7 @@ function card(i18n, show, choose) {
   );
 }
 
-// The hour large, am or pm small, where a language has them.
+// The time in large digits, am or pm small.
 /** @param {Translator} i18n @param {string} when */
 function startTime(i18n, when) {
   const [hour, ...half] = i18n.time(when).split(/\s+/);

@@ -1,8 +1,8 @@
 /**
- * What operators ask of a node, with their key. The key lives as long as the tab.
+ * Requests of operators to a node, with the operator key. The key is kept as long as the tab is open.
  */
 const KEY = "tickingtickets.operator";
-const PATIENCE_MS = 5000;
+const TIMEOUT_MS = 5000;
 
 export class ApiError extends Error {
   /** @param {number} status 0: no answer @param {string} code @param {string} message */
@@ -21,10 +21,11 @@ export const key = {
 };
 
 /**
- * Ask; the answer, or `ApiError`.
+ * Send a request.
  * @param {string} path below /api/v1
  * @param {object} [body] makes it a POST
  * @returns {Promise<any>}
+ * @throws {ApiError}
  */
 export async function ask(path, body) {
   let response;
@@ -33,7 +34,7 @@ export async function ask(path, body) {
       method: body ? "POST" : "GET",
       headers: { Authorization: `Bearer ${key.get() ?? ""}` },
       body: body && JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch {
     throw new ApiError(0, "offline", "");

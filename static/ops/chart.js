@@ -1,5 +1,5 @@
 /**
- * A line over the last minutes, drawn by uPlot; its colours follow the theme.
+ * A line chart over the last minutes, drawn by uPlot in the colours of the theme.
  */
 import uPlot from "/static/vendor/uplot.js";
 
@@ -13,7 +13,7 @@ const TIME = new Intl.DateTimeFormat("en-IN", {
 });
 
 export class Chart {
-  /** @param {HTMLElement} place @param {string} label what is drawn, for those who can't see it @param {(value: number) => string} format @param {number} lines */
+  /** @param {HTMLElement} place @param {string} label for screen readers @param {(value: number) => string} format @param {number} lines how many */
   constructor(place, label, format, lines = 1) {
     this._place = place;
     this._format = format;
@@ -25,7 +25,7 @@ export class Chart {
     this._resize.observe(place);
   }
 
-  /** @param {number[]} times s @param {number[][]} values a list a line */
+  /** @param {number[]} times s @param {number[][]} values one list for each line */
   set(times, values) {
     this._plot.setData([times, ...values]);
   }

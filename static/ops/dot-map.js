@@ -1,6 +1,6 @@
 /**
- * A show's whole map as marks on a canvas: a ring is free, a disc held, a square sold, a cross not for sale. For
- * watching and choosing, not for buying: `<seat-map>` is the map for that.
+ * The whole map of a show as marks on a canvas: a ring is free, a disc held, a square sold, a cross blocked. It is for
+ * operators, who watch a show and select seats; buyers use `<seat-map>`.
  *
  * Events: `choose` (detail: index of a seat).
  */

@@ -1,5 +1,5 @@
 /**
- * From what nodes and keepers tell to what operators read: sums, rates, the worst. Pure.
+ * Computes the figures that operators read (sums, rates, maxima) from the status reports of nodes and keepers. Pure.
  */
 
 /** @typedef {{holds: number, conflicts: number, bookings: number}} Sales */
@@ -9,7 +9,7 @@
 /** @typedef {{time: number, region: string, regions: RegionRecord[]}} Installation */
 /** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, deadLetters: number, liveHolds: number, jobs: number, nodes: number, keepers: number}} Figures */
 
-/** A record as old as this tells of something that is not there any more. */
+/** A process whose status report is this old counts as gone. */
 export const OLD_MS = 7000;
 
 /** @param {{age_ms: number}} record */
@@ -19,7 +19,7 @@ const fresh = (record) => record.age_ms < OLD_MS;
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 /**
- * Figures of a region now; what is counted since a node began becomes a rate against the answer before.
+ * The figures of a region. Nodes count sales since they started; the difference to the report before gives a rate.
  * @param {RegionRecord} region
  * @param {Installation} now
  * @param {Installation | null} before
@@ -28,7 +28,7 @@ const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 export function figures(region, now, before) {
   const nodes = region.nodes.filter(fresh);
   const keepers = region.keepers.filter(fresh);
-  // Any node sells any region's seats.
+  // Every node sells the seats of every region.
   const everywhere = now.regions.flatMap((each) => each.nodes.filter(fresh));
   const earlier = new Map(
     before?.regions.flatMap((each) => each.nodes.map((node) => [node.name, node.sales[region.name]])) ?? [],
@@ -61,7 +61,7 @@ export function figures(region, now, before) {
   };
 }
 
-/** Of all regions. @param {Figures[]} all @returns {Figures} */
+/** The figures of all regions together. @param {Figures[]} all @returns {Figures} */
 export function total(all) {
   const add = (/** @type {keyof Figures} */ name) => sum(all.map((each) => each[name] ?? 0));
   const most = (/** @type {keyof Figures} */ name) => Math.max(0, ...all.map((each) => each[name] ?? 0));
@@ -94,7 +94,7 @@ export function troubles(region, { keepers, nodes, oldest, deadLetters, lag }) {
   ].filter((each) => typeof each === "string");
 }
 
-/** Share of tries that met a taken seat, 0 to 1. @param {Figures} figures */
+/** The share of requests for seats that met a taken seat, 0 to 1. @param {Figures} figures */
 export function conflictRate({ holds, conflicts }) {
   return holds + conflicts > 0 ? conflicts / (holds + conflicts) : 0;
 }

@@ -1,5 +1,6 @@
 /**
- * India, roughly, and where its cities are: longitude and latitude to the picture's 0..100.
+ * A rough outline of India and the places of its cities, projected from longitude and latitude to a picture 100 units
+ * high.
  */
 
 // biome-ignore format: a table of coordinates
@@ -28,7 +29,7 @@ const SCALE = 3.2;
 /** @param {[number, number]} place @returns {[number, number]} */
 const project = ([longitude, latitude]) => [(longitude - WEST) * SCALE * 0.93, (NORTH - latitude) * SCALE];
 
-/** Where a city is in the picture, null if it is not known. @param {string} name */
+/** The place of a city in the picture, null for an unknown city. @param {string} name */
 export function cityAt(name) {
   const place = CITIES[name];
   return place ? project(place) : null;

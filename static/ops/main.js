@@ -1,5 +1,5 @@
 /**
- * The control page: signing in, then the whole installation or one show.
+ * The pages of operators: sign-in, then the overview of the installation or one show.
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
@@ -36,7 +36,7 @@ async function enter(event) {
   draw();
 }
 
-/** Back to signing in, saying why. @param {string} [why] */
+/** Sign out, and say why. @param {string} [why] */
 function leave(why = "") {
   key.forget();
   page?.stop();

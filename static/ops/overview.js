@@ -1,5 +1,5 @@
 /**
- * The whole installation: India with its regions, their health and figures, plots over the last minutes, all shows.
+ * The overview of the installation: regions with their health and figures, plots of the last minutes, all shows.
  *
  * @import { Translator } from "../i18n/i18n.js"
  * @import { Figures, Installation, RegionRecord } from "./figures.js"

@@ -1,15 +1,15 @@
 /**
- * A show's sale from its log: the map before the first event that is known, and after each. Pure.
+ * Replays a show's sale from its log: the map before the first known event, and after each event. Pure.
  *
- * The log is bounded, and begins anew for a replay where the show was rebuilt. What a seat was before its first event
- * follows from the event; a seat without one is as it is now.
+ * The log is bounded, and a rebuild of the show makes the events before it useless; a replay starts after both. The
+ * status of a seat before its first event is inferred from that event; a seat without events has its current status.
  */
 export const STATUS = /** @type {const} */ (["free", "held", "sold", "blocked"]);
 const [FREE, HELD, SOLD, BLOCKED] = [0, 1, 2, 3];
 
 /** @typedef {{id: string, time: number, kind: string, hold: string, version?: number, epoch?: string, free?: number[], held?: number[], sold?: number[], blocked?: number[]}} ShowEvent */
 
-/** @param {number} status what a seat became @param {string} kind of the event */
+/** @param {number} status the new status of the seat @param {string} kind of the event */
 function statusBefore(status, kind) {
   if (status === SOLD) return HELD;
   if (status === FREE) return kind === "unblocked" ? BLOCKED : HELD;
@@ -20,7 +20,7 @@ export class Replay {
   /** @param {ShowEvent[]} log the oldest first @param {Uint8Array} now statuses */
   constructor(log, now) {
     const rebuilt = log.findLastIndex((event) => event.kind === "rebuilt");
-    /** What can be played. */
+    /** The events that can be replayed, the oldest first. */
     this.events = log.slice(rebuilt + 1);
     this._base = new Uint8Array(now);
     const known = new Uint8Array(now.length);

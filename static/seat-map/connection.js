@@ -1,12 +1,13 @@
 /**
- * One viewer's connection to the nodes: identity, reconnecting, fail-over, and requests that survive a lost connection.
+ * The connection of one viewer to the nodes: identity, reconnecting, fail-over, and requests that survive a lost
+ * connection.
  *
- * It knows the wire but nothing of seats or pictures. It reconnects for ever, to the same node first, then along the
- * list. A request that was not answered before the connection broke is sent again on the next one; callers only send
- * requests that the server answers twice without doing them twice (docs/protocol.md).
+ * It reconnects for ever, first to the same node, then to the others of the list. A request that was not answered
+ * before the connection broke is sent again on the next one, so callers must only send requests that the server handles
+ * idempotently (docs/protocol.md).
  *
  * Events: `state` (detail: ConnectionState), `message` (detail: {event, payload}), `online` after each (re)connect,
- * `exhausted` when every node was tried in vain (it goes on trying).
+ * `exhausted` when no node could be reached (it keeps trying), `doubt` when the connection should be checked.
  *
  * @import { ConnectionState } from "./types.js"
  */
@@ -19,7 +20,7 @@ const RETRY_MS = [250, 500, 1000, 2000, 4000];
 const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled"];
 
 export class Connection extends EventTarget {
-  /** @param {string[]} nodes origins, the one to begin with first */
+  /** @param {string[]} nodes origins, the preferred one first */
   constructor(nodes) {
     super();
     /** @type {string[]} */
@@ -33,15 +34,15 @@ export class Connection extends EventTarget {
     this._failures = 0;
     this._timer = 0;
     this._closed = false;
-    this._wake = () => this._nudge();
+    this._wake = () => this._recheck();
   }
 
-  /** Whether every node was tried in vain. */
+  /** Whether no node could be reached. */
   get exhausted() {
     return this._failures > this.nodes.length;
   }
 
-  /** The identity token, "" before the first session. It is this browser's; all tabs share it. */
+  /** The identity token, "" before the first session. All tabs of this browser share it. */
   get token() {
     return stored(TOKEN);
   }
@@ -65,7 +66,7 @@ export class Connection extends EventTarget {
     this._drop();
   }
 
-  /** Try again at once, whatever the timer says. */
+  /** Connect at once, without waiting for the next retry. */
   retryNow() {
     if (this.state !== "online" && !this._closed) this._connect();
   }
@@ -76,15 +77,15 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Ask the server; waits for a connection, and asks again when one broke before the answer came.
+   * Send a request. It waits for a connection, and sends the request again if one breaks before the answer.
    * @param {string} event
    * @param {object} payload
-   * @param {{patienceMs?: number, ackMs?: number}} [options] how long to try before giving up, and to wait for one answer
+   * @param {{timeoutMs?: number, ackMs?: number}} [options] how long to try in all, and how long to wait for one answer
    * @returns {Promise<any>} the ack (ok: true)
    * @throws {RequestError}
    */
-  async request(event, payload, { patienceMs = 20000, ackMs = ACK_MS } = {}) {
-    const deadline = performance.now() + patienceMs;
+  async request(event, payload, { timeoutMs = 20000, ackMs = ACK_MS } = {}) {
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
       const socket = await this._online(deadline);
       const left = Math.max(500, Math.min(ackMs, deadline - performance.now()));
@@ -92,7 +93,7 @@ export class Connection extends EventTarget {
       try {
         ack = await socket.timeout(left).emitWithAck(event, payload);
       } catch {
-        // No answer: the road is broken, or so slow that another one is better.
+        // No answer: the connection is broken, or so slow that another one is better.
         if (this._socket === socket) this._lost();
         continue;
       }
@@ -102,7 +103,7 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Ask over HTTP on the node that we are connected to.
+   * Send an HTTP request to the node of this connection.
    * @param {string} path
    * @param {RequestInit} [init]
    * @returns {Promise<any>}
@@ -142,7 +143,7 @@ export class Connection extends EventTarget {
   _connect() {
     clearTimeout(this._timer);
     this._drop();
-    // The node that we had gets the first two tries; it may only have been restarted.
+    // The first two attempts go to the last node: it may only have been restarted.
     const turn = Math.max(0, this._failures - 1);
     const start = Math.max(0, this.nodes.indexOf(this.base));
     const url = this.nodes[(start + turn) % this.nodes.length];
@@ -187,7 +188,7 @@ export class Connection extends EventTarget {
     this._failures++;
     if (this._failures === this.nodes.length + 1) this.dispatchEvent(new Event("exhausted"));
     clearTimeout(this._timer);
-    // Spread out: a node's viewers should not all knock at the next one in the same instant.
+    // With jitter: the viewers of a failed node should not all connect to the next one at the same time.
     this._timer = setTimeout(() => this._connect(), wait * (0.5 + Math.random()));
   }
 
@@ -198,8 +199,8 @@ export class Connection extends EventTarget {
     socket?.disconnect();
   }
 
-  // The device woke up, or its network changed: find out now, not at the next heartbeat.
-  _nudge() {
+  // The device woke up, or its network changed: check the connection now, not at the next heartbeat.
+  _recheck() {
     if (document.visibilityState === "hidden") return;
     if (!navigator.onLine && this.state === "online") this.dispatchEvent(new Event("doubt"));
     else if (this.state === "offline") this._connect();
@@ -229,7 +230,7 @@ function store(key, value) {
   try {
     localStorage.setItem(key, value);
   } catch {
-    // Storage may be forbidden; the identity then lasts as long as the page.
+    // Storage may be disabled; the identity then lasts as long as the page.
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * Reads a layout while it still arrives, so that the first seats can be painted before the last byte is here.
+ * Reads a layout while it arrives, so that the first seats are painted before the last byte is there.
  *
- * It relies on two things that `GET /layouts/{id}` keeps: `seats` is the last key, and a seat starts with its `id`.
- * A body of another form is parsed at its end, as any JSON.
+ * It relies on two properties of `GET /layouts/{id}`: `seats` is the last key, and a seat starts with its `id`. A body
+ * of another form is parsed as a whole at its end.
  *
  * @import { LayoutHead, WireSeat } from "./types.js"
  */
@@ -16,7 +16,7 @@ const BETWEEN = '},{"id":';
  * @param {AbortSignal} [hooks.signal]
  * @param {(head: LayoutHead) => void} hooks.head called once, before any seats
  * @param {(seats: WireSeat[]) => void} hooks.seats called with the next seats, in order
- * @returns {Promise<void>} when everything was handed over; rejects on a failed or broken answer
+ * @returns {Promise<void>} resolves when all seats were passed on; rejects on a failed or incomplete answer
  */
 export async function readLayout(url, { signal, head, seats }) {
   const response = await fetch(url, { signal });
@@ -31,7 +31,7 @@ export async function readLayout(url, { signal, head, seats }) {
   parts.end();
 }
 
-/** The parser alone; `push` text as it comes, then `end`. */
+/** The parser without the network: `push` text as it arrives, then `end`. */
 export class LayoutParser {
   /**
    * @param {(head: LayoutHead) => void} head
@@ -50,7 +50,7 @@ export class LayoutParser {
     if (!this._started && !this._start()) return;
     const cut = this._text.lastIndexOf(BETWEEN);
     if (cut < 0) return;
-    // A raw quote can't stand inside a JSON string, so this mark is always the border between two seats.
+    // A JSON string can't contain an unescaped quote, so this mark is always the border between two seats.
     this._seats(JSON.parse(`[${this._text.slice(0, cut + 1)}]`));
     this._text = this._text.slice(cut + 2);
   }

@@ -1,8 +1,8 @@
 /**
- * A seating plan in memory: typed arrays by seat index, sections, rows and a grid for "which seats are here".
+ * A seating plan in memory: typed arrays by seat index, sections, rows, and an index of the seats of an area. Pure.
  *
- * Pure: no DOM, no network. Seats may be added while they still arrive; `index()` brings everything derived up to date.
- * Positions are in the plan's units.
+ * Seats can be added while they arrive; `index()` then updates everything that is derived from them. Positions are in
+ * units of the plan.
  *
  * @import { LayoutHead, Rect, WireSeat } from "./types.js"
  */
@@ -10,7 +10,7 @@
 import { shapeBounds } from "./geometry.js";
 import { SpatialIndex } from "./spatial-index.js";
 
-/** How much of the distance to its neighbour a seat fills. */
+/** The share of the distance to its neighbour that a seat fills. */
 const SEAT_SHARE = 0.86;
 
 /**
@@ -34,7 +34,7 @@ const SEAT_SHARE = 0.86;
 export class Layout {
   /**
    * @param {LayoutHead} head
-   * @param {number} expected how many seats will come (a hint, not a bound)
+   * @param {number} expected how many seats to expect (a hint, not a limit)
    */
   constructor(head, expected = 1024) {
     this.id = head.id;
@@ -51,7 +51,7 @@ export class Layout {
     this.category = new Uint8Array(room);
     this.section = new Uint16Array(room);
     this.row = new Uint32Array(room);
-    /** Place of the seat in its row. */
+    /** Position of the seat in its row. */
     this.place = new Uint16Array(room);
     this.accessible = new Uint8Array(room);
     /** @type {string[]} */
@@ -64,7 +64,7 @@ export class Layout {
     this.sections = [];
     /** @type {Row[]} */
     this.rows = [];
-    /** Distance of neighbouring seats: what a seat may take up. */
+    /** The distance of neighbouring seats. */
     this.pitch = 1;
     /** @type {Rect} of everything that is drawn */
     this.bounds = { left: 0, top: 0, right: head.size.width || 1, bottom: head.size.height || 1 };
@@ -98,7 +98,7 @@ export class Layout {
     }
   }
 
-  /** Bring pitch, rows, sections, bounds and grid up to date with the seats that are here. */
+  /** Update pitch, rows, sections, bounds and spatial index for the seats that have arrived. */
   index() {
     this._typed = null;
     for (const row of this.rows) this._sortRow(row);
@@ -185,7 +185,7 @@ export class Layout {
     });
   }
 
-  // The 20th percentile of neighbour distances along rows: wide enough for most, and an aisle does not stretch it.
+  // The 20th percentile of the distances along rows: aisles are left out, and so are a few seats that are very close.
   _measurePitch() {
     /** @type {number[]} */
     const gaps = [];

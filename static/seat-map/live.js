@@ -1,10 +1,10 @@
 /**
- * A show as it lives: its layout, its seats' statuses kept at the server's version, and what became of our holds.
+ * A live show: its layout, the statuses of its seats kept up to date with the server, and events about the viewer's
+ * holds. It joins the connection, the layout stream and the rules of `seat-states.js`. Draws nothing.
  *
- * Joins the connection, the reading of the layout and the rules of `seat-states.js`. Draws nothing.
- *
- * Events: `layout` (more seats of the plan arrived), `seats` (detail: changed indices), `status`, `connection`, `show`,
- * `failed` (detail: error code), `holdexpired` and `bookingsettled` (detail: the server's payload).
+ * Events: `layout` (detail: the layout, whenever more of its seats have arrived), `seats` (detail: changed indices),
+ * `watched` (the statuses are up to date), `status`, `connection`, `show`, `failed` (detail: error code), `holdexpired`
+ * and `bookingsettled` (detail: the server's payload).
  *
  * @import { Frame, LayoutHead, Show, ShowStatus, WatchAck } from "./types.js"
  */
@@ -14,7 +14,7 @@ import { readLayout } from "./layout-stream.js";
 import { RequestError } from "./request-error.js";
 import { SeatStates } from "./seat-states.js";
 
-/** The plan is shown again when it has grown by this factor, so that showing it early costs little in all. */
+/** An arriving layout is shown again each time it has grown by this factor, so that showing it early costs little. */
 const GROWN = 2;
 const AGAIN_MS = 1500;
 
@@ -31,11 +31,11 @@ export class LiveShow extends EventTarget {
     this.show = null;
     /** @type {ShowStatus} */
     this.status = "live";
-    /** When the map was last true, ms since the epoch; 0 while it is. */
+    /** Since when the statuses are stale, ms since the epoch; 0 while they are not. */
     this.staleSince = 0;
-    this._gone = new AbortController();
+    this._abort = new AbortController();
     this._watching = 0;
-    /** @type {Frame[]} frames that came while a watch was being answered */
+    /** @type {Frame[]} frames that arrived before the answer to `show:watch` */
     this._early = [];
     this._loading = false;
   }
@@ -46,20 +46,20 @@ export class LiveShow extends EventTarget {
       this._watch();
       if (!this.layout?.complete) this._load();
     });
-    connection.addEventListener("exhausted", () => this.layout?.complete || this._tell("failed", "offline"));
+    connection.addEventListener("exhausted", () => this.layout?.complete || this._emit("failed", "offline"));
     connection.addEventListener("doubt", () => this._watch(2500));
-    connection.addEventListener("state", () => this._tell("connection", connection.state));
+    connection.addEventListener("state", () => this._emit("connection", connection.state));
     connection.addEventListener("message", (event) => this._message(/** @type {CustomEvent} */ (event).detail));
     connection.open();
     this._load();
   }
 
   stop() {
-    this._gone.abort();
+    this._abort.abort();
     this.connection.close();
   }
 
-  /** Everything over again, after a failure. */
+  /** Connect and load again, after a failure. */
   retry() {
     this.connection.retryNow();
     this._load();
@@ -72,18 +72,18 @@ export class LiveShow extends EventTarget {
     try {
       if (!this.show) {
         const found = await this.connection.http(`/api/v1/shows/${encodeURIComponent(this.id)}`, {
-          signal: this._gone.signal,
+          signal: this._abort.signal,
         });
         this.show = /** @type {Show} */ (found.show ?? found);
-        this._tell("show", this.show);
+        this._emit("show", this.show);
         this._configure();
       }
       await this._readLayout(this.show);
     } catch (error) {
-      if (this._gone.signal.aborted) return;
+      if (this._abort.signal.aborted) return;
       const code = error instanceof RequestError ? error.code : "offline";
-      // Another node may be there: the connection looks for it, and says when there is none.
-      if (code !== "offline" || this.connection.exhausted) this._tell("failed", code);
+      // Another node may answer: the connection tries them all, and reports when none does.
+      if (code !== "offline" || this.connection.exhausted) this._emit("failed", code);
     } finally {
       this._loading = false;
     }
@@ -91,10 +91,10 @@ export class LiveShow extends EventTarget {
 
   async _configure() {
     try {
-      const config = await this.connection.http("/api/v1/config", { signal: this._gone.signal });
+      const config = await this.connection.http("/api/v1/config", { signal: this._abort.signal });
       this.connection.setNodes(config.nodes ?? []);
     } catch {
-      // Without the list we stay with the node that we have.
+      // Without the list there is no other node to fail over to; this one still works.
     }
   }
 
@@ -104,7 +104,7 @@ export class LiveShow extends EventTarget {
     let layout = null;
     let indexed = 0;
     await readLayout(`${this.connection.base}/api/v1/layouts/${show.layout}`, {
-      signal: this._gone.signal,
+      signal: this._abort.signal,
       head: (/** @type {LayoutHead} */ head) => {
         layout = new Layout(head, show.seat_count);
       },
@@ -115,7 +115,7 @@ export class LiveShow extends EventTarget {
         indexed = layout.count;
         layout.index();
         this.layout = layout;
-        this._tell("layout", layout);
+        this._emit("layout", layout);
       },
     });
     const whole = /** @type {Layout | null} */ (layout);
@@ -123,11 +123,11 @@ export class LiveShow extends EventTarget {
     whole.complete = true;
     whole.index();
     this.layout = whole;
-    this._tell("layout", whole);
+    this._emit("layout", whole);
   }
 
   // --- the seats ----------------------------------------------------------------------------------------------------
-  /** @param {number} [ackMs] how soon a silent connection counts as lost */
+  /** @param {number} [ackMs] after how long without an answer the connection counts as lost */
   async _watch(ackMs) {
     const mine = ++this._watching;
     this._early = [];
@@ -137,7 +137,7 @@ export class LiveShow extends EventTarget {
         await this.connection.request(
           "show:watch",
           { show: this.id, ...(since ? { since } : {}) },
-          { patienceMs: 1e9, ackMs },
+          { timeoutMs: 1e9, ackMs },
         )
       );
       if (mine !== this._watching) return;
@@ -149,14 +149,14 @@ export class LiveShow extends EventTarget {
       }
       this._watching = 0;
       this._setStatus(ack.status, ack.since);
-      this._tell("seats", changed);
-      this._tell("watched", null);
+      this._emit("seats", changed);
+      this._emit("watched", null);
       for (const frame of this._early.splice(0)) this._frame(frame);
     } catch (error) {
-      if (mine !== this._watching || this._gone.signal.aborted) return;
+      if (mine !== this._watching || this._abort.signal.aborted) return;
       const { code, retryable } = error instanceof RequestError ? error : { code: "internal", retryable: true };
       if (retryable) setTimeout(() => mine === this._watching && this._watch(), AGAIN_MS);
-      else this._tell("failed", code);
+      else this._emit("failed", code);
     }
   }
 
@@ -164,31 +164,31 @@ export class LiveShow extends EventTarget {
   _message({ event, payload }) {
     if (event === "seats:changed" && payload.show === this.id) this._frame(payload);
     else if (event === "show:status" && payload.show === this.id) this._setStatus(payload.status, payload.since);
-    else if (event === "hold:expired") this._tell("holdexpired", payload);
-    else if (event === "booking:settled") this._tell("bookingsettled", payload);
+    else if (event === "hold:expired") this._emit("holdexpired", payload);
+    else if (event === "booking:settled") this._emit("bookingsettled", payload);
   }
 
   /** @param {Frame} frame */
   _frame(frame) {
     if (this._watching) {
-      // A frame may be read before the promise of the ack that it follows.
+      // A frame may be handled before the promise of the ack that it follows.
       this._early.push(frame);
       return;
     }
     const changed = this.states.apply(frame);
     if (!changed) this._watch();
-    else if (changed.length) this._tell("seats", changed);
+    else if (changed.length) this._emit("seats", changed);
   }
 
   /** @param {ShowStatus} status @param {number} [since] */
   _setStatus(status, since) {
     this.status = status;
     this.staleSince = status === "stale" ? (since ?? Date.now()) : 0;
-    this._tell("status", status);
+    this._emit("status", status);
   }
 
   /** @param {string} name @param {unknown} detail */
-  _tell(name, detail) {
+  _emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }

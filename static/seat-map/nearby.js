@@ -1,11 +1,12 @@
 /**
- * Which seats lie where: nearest free ones to offer, and the neighbour in a direction for the arrow keys. Pure.
+ * Seats near a place: the nearest free ones, the neighbour in a direction (for the arrow keys), and the seat at a
+ * point. Pure.
  *
  * @import { Layout } from "./layout.js"
  */
 
 /**
- * The free seats nearest to `seat`, best first: the same category and row count as nearer.
+ * The free seats nearest to `seat`, best first. Seats of the same row and category count as nearer.
  * @param {Layout} layout
  * @param {number} seat
  * @param {(seat: number) => boolean} free
@@ -28,7 +29,7 @@ export function nearestFree(layout, seat, free, limit) {
 }
 
 /**
- * The seat that an arrow leads to: along the row where the row runs that way, else the next row over.
+ * The seat that an arrow key leads to: along the row if the row runs in that direction, else in the next row.
  * @param {Layout} layout
  * @param {number} seat
  * @param {number} dx -1, 0 or 1

@@ -1,5 +1,5 @@
 /**
- * What the map tells its viewer: the banner above the seats, the cover while there is no map, and the callout beside a
+ * What the map tells its viewer: the banner above the seats, the cover while there is no map, and the callout next to a
  * seat that somebody else has taken.
  *
  * @import { Translator } from "../i18n/i18n.js"
@@ -54,7 +54,7 @@ export class Notices {
   }
 
   /**
-   * Say beside a seat that it is lost, and offer others.
+   * Say next to a seat that it is lost, and offer others.
    * @param {Translator} i18n
    * @param {object} lost
    * @param {number} lost.seat

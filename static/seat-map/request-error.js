@@ -1,4 +1,4 @@
-/** A refusal by the server, or `offline` / `timeout` when it could not be asked. */
+/** The server refused a request (`code` is one of the protocol's), or could not be reached (`offline`). */
 export class RequestError extends Error {
   /** @param {{code: string, message: string, retryable?: boolean, [detail: string]: unknown}} error */
   constructor(error) {

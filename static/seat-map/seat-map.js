@@ -20,8 +20,8 @@
  * Events (all bubble): `ready`, `showchange`, `selectionchange`, `seatlost`, `seatschange`, `statuschange`,
  * `viewchange`, `holdexpired`, `bookingsettled`, `failed`. Details, and the CSS variables: docs/seat-map.md.
  *
- * The element is attributes, properties and methods; what they share is in `context.js`, the show's events arrive through
- * `show-follower.js`, choosing is `selection.js` by the rules of `choosing.js`.
+ * The element is attributes, properties and methods; what they share is in `context.js`, the show's events arrive
+ * through `show-follower.js`, choosing is `selection.js` by the rules of `choosing.js`.
  *
  * @import { HoldAck, SeatInfo, SeatStatus } from "./types.js"
  */
@@ -206,7 +206,7 @@ export class SeatMap extends HTMLElement {
   // --- holds --------------------------------------------------------------------------------------------------------
   /**
    * Hold seats; safe to call again with the same `requestId`, after a reload too.
-   * Seats that somebody else took first are removed from the selection, and the map says so beside them.
+   * Seats that somebody else took first are removed from the selection, and the map says so next to them.
    * @param {string} requestId
    * @param {string[]} [seats] default: the selection
    * @returns {Promise<HoldAck>}

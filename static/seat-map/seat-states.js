@@ -1,8 +1,8 @@
 /**
- * The statuses of a show's seats at one version, and the rules by which frames bring them forward.
+ * The statuses of a show's seats at one version, and the rules for applying frames of changes. Pure.
  *
- * Pure. It never guesses: a frame that does not connect to our version is refused as a gap, and whoever owns this
- * asks the server again.
+ * A frame that does not follow this version is refused as a gap, and changes nothing; the owner then asks the server
+ * for the statuses again.
  *
  * @import { Frame, WatchAck } from "./types.js"
  */
@@ -11,7 +11,7 @@ export const FREE = 0;
 export const HELD = 1;
 export const SOLD = 2;
 export const BLOCKED = 3;
-/** Before the first snapshot. */
+/** The status before the first snapshot. */
 export const UNKNOWN = 4;
 /** What the map shows of the viewer's own seats in place of their status: chosen, and held or booked. */
 export const SELECTED = 5;
@@ -27,7 +27,7 @@ export class SeatStates {
     this.values = new Uint8Array(0).fill(UNKNOWN);
   }
 
-  /** Where we are, for `since`; null before the first snapshot. */
+  /** Epoch and version for `since`; null before the first snapshot. */
   get since() {
     return this.epoch ? { epoch: this.epoch, version: this.version } : null;
   }
@@ -38,7 +38,7 @@ export class SeatStates {
   }
 
   /**
-   * Take the ack of `show:watch`.
+   * Apply the ack of `show:watch`.
    * @param {WatchAck} ack
    * @returns {number[] | null} the seats that changed; null for a gap (ask again without `since`)
    */
@@ -49,7 +49,7 @@ export class SeatStates {
   }
 
   /**
-   * Take a frame of `seats:changed`.
+   * Apply a frame of `seats:changed`.
    * @param {Frame} frame
    * @returns {number[] | null} the seats that changed (none for an old frame); null for a gap
    */
@@ -91,8 +91,8 @@ export class SeatStates {
 }
 
 /**
- * @param {string} packed base64 of 2 bits a seat, the first seat in the lowest bits of the first byte
- * @returns {Uint8Array<ArrayBuffer>} one status a seat, padded to a multiple of four
+ * @param {string} packed base64 of 2 bits for each seat, the first seat in the lowest bits of the first byte
+ * @returns {Uint8Array<ArrayBuffer>} one status for each seat, padded to a multiple of four
  */
 export function unpack(packed) {
   const bytes = atob(packed);

@@ -1,5 +1,5 @@
 /**
- * What is said of a seat or a section: in the list, beside the pointer, to screen readers and to the page. Pure.
+ * Descriptions of seats and sections for the list, the tip, screen readers and the page. Pure.
  *
  * @import { Layout } from "./layout.js"
  * @import { SeatInfo, SeatStatus } from "./types.js"
@@ -7,7 +7,7 @@
  */
 
 /**
- * @typedef {object} Known
+ * @typedef {object} Source what the descriptions are made from
  * @property {() => Layout} layout
  * @property {() => Record<string, number>} prices whole rupees by category name
  * @property {() => Translator} i18n
@@ -16,14 +16,14 @@
  */
 
 export class SeatText {
-  /** @param {Known} known */
-  constructor(known) {
-    this._known = known;
+  /** @param {Source} source */
+  constructor(source) {
+    this._source = source;
   }
 
   /** @param {number} seat @returns {SeatInfo} */
   info(seat) {
-    const layout = this._known.layout();
+    const layout = this._source.layout();
     const category = layout.categories[layout.category[seat]]?.name ?? "";
     return {
       id: layout.ids[seat],
@@ -32,27 +32,27 @@ export class SeatText {
       row: layout.rows[layout.row[seat]].name,
       number: layout.numbers[seat],
       category,
-      price: this._known.prices()[category] ?? null,
+      price: this._source.prices()[category] ?? null,
       accessible: layout.accessible[seat] === 1,
-      status: this._known.status(seat),
+      status: this._source.status(seat),
     };
   }
 
   /** The short name on the ticket. @param {number} seat */
   name(seat) {
-    return this._known.layout().label(seat);
+    return this._source.layout().label(seat);
   }
 
-  /** Its name and what it costs. @param {number} seat */
+  /** Its name and price. @param {number} seat */
   offer(seat) {
     const { price } = this.info(seat);
-    return price === null ? this.name(seat) : `${this.name(seat)} · ${this._known.i18n().rupees(price)}`;
+    return price === null ? this.name(seat) : `${this.name(seat)} · ${this._source.i18n().rupees(price)}`;
   }
 
-  /** Everything, in words. @param {number} seat */
+  /** The full description, for screen readers. @param {number} seat */
   describe(seat) {
     const is = this.info(seat);
-    const i18n = this._known.i18n();
+    const i18n = this._source.i18n();
     return [
       i18n.t("seatLabel", { section: is.section, row: is.row, number: is.number }),
       is.accessible ? i18n.t("accessible") : "",
@@ -67,7 +67,7 @@ export class SeatText {
   /** @param {number} seat @returns {{title: string, detail: string}} */
   tip(seat) {
     const is = this.info(seat);
-    const i18n = this._known.i18n();
+    const i18n = this._source.i18n();
     const detail = [
       is.category,
       is.price === null ? "" : i18n.rupees(is.price),
@@ -79,10 +79,10 @@ export class SeatText {
 
   /** @param {number} section @returns {{title: string, detail: string}} */
   section(section) {
-    const layout = this._known.layout();
-    const i18n = this._known.i18n();
+    const layout = this._source.layout();
+    const i18n = this._source.i18n();
     const { name, count, categories } = layout.sections[section];
-    const listed = this._known.prices();
+    const listed = this._source.prices();
     const prices = categories.map((n) => listed[layout.categories[n].name]).filter((price) => price !== undefined);
     const [least, most] = [Math.min(...prices), Math.max(...prices)];
     const cost = !prices.length
@@ -90,7 +90,7 @@ export class SeatText {
       : least === most
         ? i18n.rupees(least)
         : `${i18n.rupees(least)}–${i18n.rupees(most)}`;
-    const n = this._known.free(section);
+    const n = this._source.free(section);
     const free = n < 0 ? "" : i18n.t("freeOf", { n, all: count });
     return { title: name, detail: [free, cost].filter(Boolean).join(" · ") };
   }

@@ -1,5 +1,6 @@
 /**
- * Choosing seats as the viewer sees and hears it: the rules of `choosing.js`, drawn, announced and reported to the page.
+ * Choosing seats as the viewer sees and hears it: the rules of `choosing.js`, drawn, announced and reported to the
+ * page.
  *
  * @import { MapContext } from "./context.js"
  * @import { Notices } from "./notices.js"
@@ -65,7 +66,7 @@ export class Selection {
     if (deselected) this.report();
   }
 
-  /** Somebody else has taken these seats: say so beside them, and offer free ones near. @param {number[]} seats */
+  /** Somebody else has taken these seats: say so next to them, and offer free ones near. @param {number[]} seats */
   lose(seats) {
     if (!seats.length) return;
     const { i18n, choosing, text, view } = this._context;

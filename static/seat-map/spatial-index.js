@@ -1,6 +1,6 @@
 /**
- * Finds the seats of an area: seats by squares of the plan, so that a small area costs what is in it and not the whole
- * plan. Pure.
+ * Finds the seats of an area. Seats are sorted into squares of the plan, so that the cost depends on the area and not
+ * on the number of seats. Pure.
  *
  * @import { Layout } from "./layout.js"
  * @import { Rect } from "./types.js"
@@ -37,7 +37,7 @@ export class SpatialIndex {
   }
 
   /**
-   * Call `visit` with every seat in the squares that touch the area (so some may lie just outside).
+   * Call `visit` with every seat of the squares that touch the area; some of these seats may be just outside it.
    * @param {Rect} area
    * @param {(seat: number) => void} visit
    */

@@ -1,5 +1,5 @@
 /**
- * The element's own style sheet. Every `--seat-map-*` variable can be set from outside (docs/seat-map.md).
+ * The style sheet of the element. A page can set every `--seat-map-*` variable (docs/seat-map.md).
  */
 export const styles = new CSSStyleSheet();
 styles.replaceSync(`

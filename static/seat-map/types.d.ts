@@ -1,4 +1,4 @@
-// The shapes that the modules of the seat map pass to each other and that come over the wire (docs/protocol.md).
+// The types that the modules of the seat map share, and those of the wire (docs/protocol.md).
 
 /** A seat as `GET /layouts/{id}` lists it. */
 export interface WireSeat {
@@ -12,7 +12,7 @@ export interface WireSeat {
   accessible?: boolean;
 }
 
-/** A decoration of the plan; points are absolute pairs, see realtime/model.py. */
+/** A shape of the plan that is not a seat (stage, wall, text); points are absolute pairs, see realtime/model.py. */
 export interface Shape {
   kind: string;
   points: [number, number][];
@@ -22,7 +22,7 @@ export interface Shape {
   rotation: number;
 }
 
-/** Everything of a layout but its seats. */
+/** Everything of a layout except its seats. */
 export interface LayoutHead {
   id: string;
   name: string;
@@ -84,7 +84,7 @@ export interface Hold {
   seats: string[];
   /** ms since the epoch, by the server's clock */
   expires_at: number;
-  /** how often it can still be extended */
+  /** how many more times it can be extended */
   extensions_left?: number;
   state: string;
 }
@@ -102,7 +102,7 @@ export interface HoldAck {
   server_time: number;
 }
 
-/** What the element tells about a seat. `price` is whole rupees, null while prices are unknown. */
+/** What the element reports about a seat. `price` is whole rupees, null while prices are unknown. */
 export interface SeatInfo {
   id: string;
   index: number;

@@ -107,7 +107,7 @@ export class View {
     this._frameAsked ||= requestAnimationFrame(() => this._frame());
   }
 
-  /** The plan arrived, or more of it. @param {Layout} layout */
+  /** A layout has arrived, or more of its seats. @param {Layout} layout */
   setLayout(layout) {
     const first = this.layout?.id !== layout.id;
     this.layout = layout;
@@ -118,7 +118,7 @@ export class View {
     this.repaint();
   }
 
-  /** Other colours. */
+  /** The theme has changed: read the colours again. */
   restyle() {
     if (!this.layout) return;
     this.palette = readPalette(this._host, this.layout.categories);
@@ -150,7 +150,7 @@ export class View {
     this.recount(true);
   }
 
-  /** Count at once what is free, unless that was done a moment ago. @param {boolean} now even then */
+  /** Count the free seats at once, or a little later if they were counted just before. @param {boolean} now at once in any case */
   recount(now) {
     const count = () => {
       clearTimeout(this._countTimer);
@@ -173,7 +173,7 @@ export class View {
     return this.labels.free < 0 ? -1 : this.labels.bySection[section];
   }
 
-  /** @param {number} seat -1 hides it @param {boolean} fade it goes by itself (touch) */
+  /** @param {number} seat -1 hides it @param {boolean} fade it disappears by itself (touch) */
   showTip(seat, fade) {
     this._tipSeat = seat;
     this.popups.showTip(seat < 0 ? null : this._owner.tip(seat), this._spot(seat), fade);
@@ -186,13 +186,13 @@ export class View {
     this.popups.showTip(section < 0 ? null : this._owner.section(section), at, fade);
   }
 
-  /** Make a seat the keyboard's. @param {number} seat */
+  /** Make a seat the active one of the keyboard. @param {number} seat */
   moveFocus(seat) {
     this.seatGrid.go(seat, false);
     this._ring();
   }
 
-  /** Say something beside a seat. @param {number} seat @param {Node[]} content */
+  /** Show a callout next to a seat. @param {number} seat @param {Node[]} content */
   showCallout(seat, content) {
     this.framing.reveal(seat);
     this.overlay.lost = seat;
@@ -208,16 +208,16 @@ export class View {
     this.wake();
   }
 
-  /** The list in place of the map, or the map again. @param {boolean} wanted */
+  /** Show the list in place of the map, or the map. @param {boolean} wanted */
   showList(wanted) {
     this._tree.listBox.hidden = !wanted;
     this.field.hidden = wanted;
     this._tree.frame.classList.toggle("list-open", wanted);
     if (wanted && this.layout) this.list.reset(this.layout);
-    this.toolbar.dress(this._owner.i18n(), this.list.open);
+    this.toolbar.draw(this._owner.i18n(), this.list.open);
   }
 
-  /** Tell screen readers; what comes in quick succession is told once, the last. @param {string} text */
+  /** Have screen readers read a text; of several in quick succession they read the last. @param {string} text */
   announce(text) {
     clearTimeout(this._announceTimer);
     this._announceTimer = setTimeout(() => {
@@ -225,17 +225,17 @@ export class View {
     }, ANNOUNCE_AFTER_MS);
   }
 
-  /** The words of the tools, in another language. */
+  /** The language has changed: write all texts again. */
   relabel() {
     const i18n = this._owner.i18n();
     this._tree.help.textContent = i18n.t("mapHelp");
     this._tree.listBox.setAttribute("aria-label", i18n.t("listLabel"));
-    this.toolbar.dress(this._owner.i18n(), this.list.open);
+    this.toolbar.draw(this._owner.i18n(), this.list.open);
     if (this.layout) this._resetTexts(this.layout);
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------
-  /** Everything that has words in it, again. @param {Layout} layout */
+  /** Write the texts of labels, grid and list again. @param {Layout} layout */
   _resetTexts(layout) {
     this.labels.reset(layout);
     this.seatGrid.reset(layout);
@@ -252,7 +252,7 @@ export class View {
     else this.toolbar.opened(this._tree.frame.classList.toggle("key-open"));
   }
 
-  /** Where a seat lies. @param {number} seat */
+  /** The place of a seat, units of the plan. @param {number} seat */
   _spot(seat) {
     return { x: this.layout?.x[seat] ?? 0, y: this.layout?.y[seat] ?? 0 };
   }
@@ -285,7 +285,7 @@ export class View {
     this._moved();
   }
 
-  /** @param {number} seat the keyboard came to it */
+  /** @param {number} seat that the keyboard has moved to */
   _focus(seat) {
     this._ring();
     this.framing.reveal(seat);

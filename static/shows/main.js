@@ -1,5 +1,5 @@
 /**
- * The list of shows: by day and city, with a filter; the choice of city stays in the address.
+ * The list of shows by day and city, with search and filter. The chosen city is kept in the address.
  *
  * @import { Show } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
@@ -16,12 +16,12 @@ const filters = find("#filters");
 const DAY_MS = 24 * 3600 * 1000;
 const GONE_AFTER_MS = 3 * 3600 * 1000;
 const FRESH_MS = 60000;
-const PATIENCE_MS = 10000;
+const TIMEOUT_MS = 10000;
 
 /** @type {Show[] | null} */
 let shows = null;
 let failed = false;
-/** The list that is shown could not be brought up to date. */
+/** Whether the list could not be updated. */
 let old = false;
 const clock = new ServerClock();
 let loadedAt = 0;
@@ -33,7 +33,7 @@ let i18n;
 async function load() {
   try {
     const asked = performance.now();
-    const response = await fetch("/api/v1/shows", { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const response = await fetch("/api/v1/shows", { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     const answer = /** @type {{shows: Show[], server_time?: number}} */ (await response.json());
     if (answer.server_time) clock.set(answer.server_time, asked);
@@ -44,7 +44,7 @@ async function load() {
     failed = old = false;
     loadedAt = now;
   } catch {
-    // A list that we have is better than none.
+    // An old list is better than none.
     failed = shows === null;
     old = !failed;
   }
@@ -121,7 +121,7 @@ function card(shows) {
   const least = Math.min(...shows.flatMap((show) => Object.values(show.prices)));
   const times = shows.map((show) => {
     const still = show.status === "live" ? null : h("span", { class: "state" }, i18n.t(`status_${show.status}`));
-    // What is seen is part of what is said, in the same order.
+    // The accessible name contains the visible text, in the same order.
     const label = `${show.title}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
     return h(
       "li",

@@ -1,4 +1,4 @@
-"""Real Chromium: a fresh one for each test, a fresh context for each person."""
+"""A real Chromium: a new one for each test, a new context for each person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 
 class Person:
-    """One browser context with its page; an error in it, or a refusal by its policy, fails the test at the end."""
+    """One browser context with its page. An error in the page, or a violation of its policy, fails the test at the end."""
 
     def __init__(self, context: BrowserContext, page: Page, node: str) -> None:
         self.context = context
@@ -48,7 +48,7 @@ class Person:
         return person
 
     async def goes(self, path: str) -> None:
-        """Open a path on this person's node; a show's map is waited for."""
+        """Open a path on this person's node; of a show, wait for the map."""
         await self.page.goto(self.node + path)
         if path.startswith("/shows/"):
             await self.page.wait_for_selector("html[data-ready]")
@@ -81,11 +81,11 @@ class Person:
         await self.page.locator(f'[data-key="{key}"]').click()
 
     async def is_at(self, step: str) -> None:
-        """Wait until the booking has come to a step."""
+        """Wait until the booking has reached a step."""
         await self.page.wait_for_selector(f'#panel[data-step="{step}"]')
 
     async def step(self) -> str:
-        """The step of the booking now."""
+        """Return the current step of the booking."""
         return await self.page.locator("#panel").get_attribute("data-step") or ""
 
     async def holds(self, *seats: str) -> None:
@@ -96,7 +96,7 @@ class Person:
         await self.is_at("held")
 
     async def leaves(self) -> None:
-        """Close everything; nothing may have gone wrong in the page."""
+        """Close everything; fail if there was an error in the page."""
         errors = list(self.errors)
         await self.context.close()
         assert errors == []

@@ -1,4 +1,4 @@
-"""Halls for tests of the seat map: many sections, as a stadium has them, and small enough to be quick."""
+"""Halls for tests of the seat map: many sections, as in a stadium, but few seats, so that tests are fast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PRICES = {"Gold": 900, "Silver": 400}
 
 
 def stands(lines: int = 4, columns: int = 8, rows: int = 12, numbers: int = 14) -> Layout:
-    """Stands in a raster, each ``rows`` by ``numbers``; ids are ``S<stand>-<row>-<number>``, the first line is Gold."""
+    """Stands in a grid, each ``rows`` by ``numbers``; ids are ``S<stand>-<row>-<number>``, the first line is Gold."""
     seats = tuple(
         Seat(
             f"S{line * columns + column + 1}-{chr(65 + row)}-{number}",
@@ -41,7 +41,7 @@ async def stands_show(cluster: Cluster) -> str:
 
 
 async def distance(page: Page, one: str, other: str) -> float:
-    """How far apart two seats are on the screen, CSS pixels: what a zoom changes."""
+    """Return the distance of two seats on the screen, CSS pixels; a zoom changes it."""
     return float(
         await page.evaluate(
             """([one, other]) => {
@@ -55,12 +55,12 @@ async def distance(page: Page, one: str, other: str) -> float:
 
 
 async def painted(page: Page) -> None:
-    """Wait until the map is painted as it is to stay."""
+    """Wait until the map is painted completely."""
     await page.wait_for_function("() => document.querySelector('seat-map').painted")
 
 
 async def color_of(page: Page, seat: str, aside: float = 0) -> tuple[int, int, int]:
-    """Return the red, green and blue that is painted where a seat is, ``aside`` pixels left of its middle."""
+    """Return red, green and blue at a seat as painted, ``aside`` pixels left of its middle."""
     await painted(page)
     found = await page.evaluate(
         """([seat, aside]) => {

@@ -1,4 +1,4 @@
-"""A person at a kiosk, and theatres with shows of today for it."""
+"""A person at a kiosk, and theatres with shows of today."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _numbers = itertools.count(1)
 
 
 def today(hour: int = 23, minute: int = 59, *, days: int = 0) -> str:
-    """A time of today, or of a day near it, in India."""
+    """Return a time of today in India, or of another day near it."""
     now = datetime.now(INDIA) + timedelta(days=days)
     return now.replace(hour=hour, minute=minute, second=30, microsecond=0).isoformat()
 
 
 async def theatre_of_its_own(cluster: Cluster) -> str:
-    """A theatre that no other test has shows in."""
+    """Declare a theatre that no other test uses; return its id."""
     theatre = f"west-kiosk-{next(_numbers)}"
     async with cluster.masters() as masters:
         await run_command(masters["west"], "theatre", {"id": theatre, "name": "Kiosk Palace", "city": "Somewhere"})
@@ -48,7 +48,7 @@ async def a_show_today(cluster: Cluster, theatre: str, **terms: object) -> str:
 
 
 class Kiosk(Person):
-    """A person at a kiosk: it is touched, never typed at."""
+    """A person at a kiosk, who has a touch screen and no keyboard."""
 
     @classmethod
     async def opens(cls, browser: Browser, node: str, theatre: str, *, locale: str = "en-IN") -> Kiosk:
@@ -73,7 +73,7 @@ class Kiosk(Person):
     async def is_at(self, step: str) -> None:
         await self.page.wait_for_selector(f'.panel[data-step="{step}"]')
 
-    async def shows_the_programme(self) -> None:
+    async def shows_todays_shows(self) -> None:
         await self.page.wait_for_selector('body[data-screen="shows"] .kiosk-shows')
 
     async def enters(self, pin: str) -> None:
@@ -83,6 +83,6 @@ class Kiosk(Person):
 
 
 async def cut(kiosk: Kiosk) -> None:
-    """Cut the network; Chromium's switch leaves open sockets alone, a real cut does not."""
+    """Cut the network. Chromium's offline mode keeps open sockets, so the connection is dropped as well."""
     await kiosk.context.set_offline(True)
     await kiosk.page.evaluate("() => document.querySelector('seat-map').live.connection._lost()")

@@ -1,4 +1,4 @@
-"""Booking as people who interrupt it: reload, two tabs, lost networks, slow payments, odd browsers and screens."""
+"""Interrupted bookings: reload, two tabs, lost connections, slow payments, unusual browsers and screens."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from tests.pages.conftest import Person
 from tests.pages.test_main_job import multiplex_show
 
 ODD_BROWSERS = {
-    "over plain http": """
+    "over http": """
         Object.defineProperty(navigator, 'locks', { value: undefined });
         Object.defineProperty(navigator, 'clipboard', { value: undefined });
         delete Crypto.prototype.randomUUID;
     """,
-    "with storage forbidden": """
+    "with storage disabled": """
         Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } });
     """,
-    "with rubbish in its storage": """
-        const rubbish = { 'booking.SHOW': '{"seats":5}', tickets: '[1,{"code":2}]', leftovers: 'x' };
-        for (const key in rubbish) localStorage.setItem('tickingtickets.' + key, rubbish[key]);
+    "with invalid data in its storage": """
+        const invalid = { 'booking.SHOW': '{"seats":5}', tickets: '[1,{"code":2}]', leftovers: 'x' };
+        for (const key in invalid) localStorage.setItem('tickingtickets.' + key, invalid[key]);
     """,
 }
 
 
 async def pair_of_tabs(browser: Browser, cluster: Cluster, show: str) -> tuple[Person, Person]:
-    """Two tabs of one person; the first has an identity before the second comes."""
+    """Open two tabs of one person; the first has an identity before the second opens."""
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     tab = Person(asha.context, await asha.context.new_page(), asha.node)
     await tab.goes(f"/shows/{show}")
@@ -40,7 +40,7 @@ async def pair_of_tabs(browser: Browser, cluster: Cluster, show: str) -> tuple[P
 
 
 async def first_to_hold(client: Client, show: str, seat: str) -> dict[str, Any]:
-    """Hold a seat as soon as somebody else's time is up."""
+    """Hold a seat as soon as another hold of it expires."""
 
     async def held() -> dict[str, Any] | None:
         answer = await client.call("seats:hold", {"show": show, "seats": [seat], "request_id": "first"})
@@ -51,12 +51,12 @@ async def first_to_hold(client: Client, show: str, seat: str) -> dict[str, Any]:
 
 
 class SlowBank:
-    """Holds payments of a page back until they are let go; counts them."""
+    """Delays the payments of a page until ``released`` is set, and counts them."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.came = asyncio.Event()
-        self.let_go = asyncio.Event()
+        self.released = asyncio.Event()
 
     @classmethod
     async def of(cls, where: Page | BrowserContext) -> SlowBank:
@@ -67,13 +67,13 @@ class SlowBank:
     async def _pay(self, route: Route) -> None:
         self.asked += 1
         self.came.set()
-        await self.let_go.wait()
-        # Whoever left in the meantime is not told.
+        await self.released.wait()
+        # The page may have been closed in the meantime.
         with contextlib.suppress(Error):
             await route.continue_()
 
 
-async def test_a_reload_in_the_middle_of_paying_goes_back_to_the_hold(browser: Browser, cluster: Cluster) -> None:
+async def test_a_reload_during_a_payment_returns_to_the_hold(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("C-5")
@@ -82,7 +82,7 @@ async def test_a_reload_in_the_middle_of_paying_goes_back_to_the_hold(browser: B
     await bank.came.wait()
     await asha.is_at("paying")
     await asha.goes(f"/shows/{show}")
-    bank.let_go.set()
+    bank.released.set()
     # What was not answered was not paid: nothing is begun by itself, nothing is lost.
     await asha.is_at("held")
     await asha.sees("C-5", "mine")
@@ -92,7 +92,7 @@ async def test_a_reload_in_the_middle_of_paying_goes_back_to_the_hold(browser: B
     await asha.leaves()
 
 
-async def test_an_impatient_finger_pays_once(browser: Browser, cluster: Cluster) -> None:
+async def test_repeated_clicks_pay_once(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("C-6")
@@ -101,7 +101,7 @@ async def test_an_impatient_finger_pays_once(browser: Browser, cluster: Cluster)
     await asha.page.evaluate(press)
     await bank.came.wait()
     await asha.page.evaluate(press)
-    bank.let_go.set()
+    bank.released.set()
     await asha.is_at("booked")
     assert bank.asked == 1
     await asha.leaves()
@@ -115,11 +115,11 @@ async def test_two_tabs_pay_once_and_a_reload_of_one_does_not_pay_again(browser:
     bank = await SlowBank.of(asha.context)
     await asha.presses("pay")
     await bank.came.wait()
-    # The other one knows that paying is under way, and waits with it.
+    # The other tab knows that a payment is in progress, and waits for it.
     await tab.is_at("paying")
     await tab.goes(f"/shows/{show}")
     await tab.is_at("paying")
-    bank.let_go.set()
+    bank.released.set()
     for each in (asha, tab):
         await each.is_at("booked")
     assert bank.asked == 1
@@ -161,7 +161,7 @@ async def test_two_tabs_of_a_first_visit_are_one_person(browser: Browser, cluste
     await context.close()
 
 
-async def test_an_address_that_is_none_says_so(browser: Browser, cluster: Cluster) -> None:
+async def test_a_malformed_address_says_so(browser: Browser, cluster: Cluster) -> None:
     asha = await Person.arrive(browser, node_urls(cluster)[0])
     for path, words in (("/shows/%E0%A4%A", "Show not found"), ("/kiosk/%E0%A4%A", "Which theatre is this")):
         await asha.page.goto(asha.node + path)
@@ -169,7 +169,7 @@ async def test_an_address_that_is_none_says_so(browser: Browser, cluster: Cluste
     await asha.leaves()
 
 
-async def test_giving_back_in_one_tab_waits_for_the_payment_of_the_other(browser: Browser, cluster: Cluster) -> None:
+async def test_a_release_in_one_tab_waits_for_the_payment_of_the_other(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha, tab = await pair_of_tabs(browser, cluster, show)
     await asha.holds("C-9")
@@ -185,14 +185,16 @@ async def test_giving_back_in_one_tab_waits_for_the_payment_of_the_other(browser
             button.click();
         }"""
     )
-    bank.let_go.set()
+    bank.released.set()
     for each in (asha, tab):
         await each.is_at("booked")
     await asha.sees("C-9", "mine")
     await asha.leaves()
 
 
-async def test_a_payment_that_comes_too_late_is_refunded_in_so_many_words(browser: Browser, cluster: Cluster) -> None:
+async def test_a_payment_that_comes_too_late_is_refunded_and_the_page_says_so(
+    browser: Browser, cluster: Cluster
+) -> None:
     show = await multiplex_show(cluster, hold_s=2)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("B-4")
@@ -203,7 +205,7 @@ async def test_a_payment_that_comes_too_late_is_refunded_in_so_many_words(browse
     hold = await first_to_hold(bala, show, "B-4")
     proof = await pay(node_urls(cluster)[2], hold["hold"]["id"])
     assert (await bala.call("seats:confirm", {"hold": hold["hold"]["id"], "payment": proof}))["ok"]
-    bank.let_go.set()
+    bank.released.set()
     await asha.is_at("rejected")
     await expect(asha.page.get_by_role("heading", name="Someone else booked these seats")).to_be_focused()
     await expect(asha.page.locator("#panel")).to_contain_text("refunded in full")
@@ -224,12 +226,12 @@ async def test_a_payment_that_comes_late_books_seats_that_are_still_free(browser
     # The hold is over; the payment is not.
     await asha.page.wait_for_function("() => document.querySelector('seat-map').isFree('B-5')")
     await asha.is_at("paying")
-    bank.let_go.set()
+    bank.released.set()
     await asha.is_at("booked")
     await asha.leaves()
 
 
-async def test_time_runs_out_offline_too_and_the_seats_can_be_had_again(browser: Browser, cluster: Cluster) -> None:
+async def test_a_hold_expires_offline_too_and_the_seats_can_be_held_again(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster, hold_s=2)
     asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
     await asha.holds("B-6", "B-7")
@@ -249,7 +251,7 @@ async def test_time_runs_out_offline_too_and_the_seats_can_be_had_again(browser:
     await asha.leaves()
 
 
-async def test_a_cut_in_the_moment_of_holding_holds_once_when_it_is_over(browser: Browser, cluster: Cluster) -> None:
+async def test_a_connection_lost_during_a_hold_request_leads_to_one_hold(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
     await asha.clicks("D-12")
@@ -273,7 +275,7 @@ async def test_a_cut_in_the_moment_of_holding_holds_once_when_it_is_over(browser
     await asha.leaves()
 
 
-async def test_a_hold_that_the_region_lost_is_told_as_that(browser: Browser, cluster: Cluster) -> None:
+async def test_a_hold_that_the_region_lost_is_reported_as_lost(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("G-3")
@@ -290,7 +292,7 @@ async def test_a_hold_that_the_region_lost_is_told_as_that(browser: Browser, clu
     await asha.leaves()
 
 
-async def test_a_booking_that_the_books_keep_waiting_says_so_and_is_told_when_it_stands(
+async def test_a_pending_booking_says_so_and_shows_the_ticket_when_it_is_settled(
     browser: Browser, cluster: Cluster
 ) -> None:
     show = await multiplex_show(cluster)
@@ -312,7 +314,7 @@ async def test_a_booking_that_the_books_keep_waiting_says_so_and_is_told_when_it
     await asha.leaves()
 
 
-async def test_the_clock_is_extended_once_and_a_reload_remembers(browser: Browser, cluster: Cluster) -> None:
+async def test_a_hold_is_extended_once_and_a_reload_remembers(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("H-4")
@@ -346,7 +348,7 @@ async def test_back_and_forward_find_the_hold_and_the_ticket(browser: Browser, c
     await asha.leaves()
 
 
-async def test_whoever_books_again_keeps_the_first_ticket(browser: Browser, cluster: Cluster) -> None:
+async def test_the_first_ticket_is_kept_when_the_buyer_books_again(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     codes = []
@@ -425,8 +427,9 @@ async def test_nothing_sticks_out_and_everything_can_be_touched(
     await asha.leaves()
 
 
-async def test_a_map_that_was_taken_out_of_the_page_answers_in_peace(browser: Browser, cluster: Cluster) -> None:
-    """An answer that was on its way to it may come when nobody looks any more."""
+async def test_an_answer_to_a_map_that_was_removed_from_the_page_is_no_error(
+    browser: Browser, cluster: Cluster
+) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.clicks("C-5")

@@ -37,7 +37,7 @@ async def test_every_step_of_a_booking(browser: Browser, cluster: Cluster, schem
     await asha.leaves()
 
 
-async def test_the_kind_ends_of_a_booking(browser: Browser, cluster: Cluster) -> None:
+async def test_the_ends_of_a_booking_without_a_ticket(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster, hold_s=1)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.clicks("E-6")

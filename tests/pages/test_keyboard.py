@@ -1,4 +1,4 @@
-"""The seat map without a mouse and without sight: keys, names, live words."""
+"""The seat map by keyboard and screen reader: keys, accessible names, live announcements."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_arrows_follow_rows_and_pages_follow_sections(browser: Browser, cl
     await asha.leaves()
 
 
-async def test_the_words_of_a_seat_follow_what_others_do(browser: Browser, cluster: Cluster) -> None:
+async def test_the_description_of_a_seat_follows_its_status(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.page.get_by_role("grid").focus()

@@ -1,4 +1,4 @@
-"""The kiosk of a theatre in a real browser, by touch: a whole booking, idle reset, PIN, network cuts, languages."""
+"""The kiosk of a theatre in a real browser, by touch: a whole booking, idle reset, PIN, network failures, languages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QR = Path(__file__).parent.parent.parent / "node_modules" / "qr"
 
 
 async def scanned(page: Page) -> str:
-    """What a scanner reads from the code on the screen."""
+    """Return what a scanner reads from the QR code on the screen."""
 
     async def from_package(route: Route) -> None:
         await route.fulfill(path=QR / route.request.url.rsplit("/", 1)[1], content_type="text/javascript")
@@ -60,7 +60,7 @@ async def test_a_whole_booking_by_touch_ends_with_a_code_to_scan(browser: Browse
     await expect(kiosk.page.locator('[data-key="finish"]')).to_be_hidden()
     await kiosk.page.emulate_media(media="screen")
     await kiosk.touches("finish")
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     # The next person sees nothing of it but seats that are sold.
     await kiosk.picks(show)
     await kiosk.is_at("choosing")
@@ -75,7 +75,7 @@ async def test_only_todays_shows_of_the_theatre_are_offered(browser: Browser, cl
     await a_show_today(cluster, theatre, starts_at=today(days=-1))
     await a_show_today(cluster, other)
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     shown = kiosk.page.locator("[data-show]")
     await expect(shown).to_have_count(1)
     await expect(shown).to_have_attribute("data-show", tonight)
@@ -128,7 +128,7 @@ async def test_a_theatre_without_shows_says_so_and_an_unknown_one_too(browser: B
     await kiosk.leaves()
 
 
-async def test_whoever_walks_away_is_warned_and_the_seats_go_back(browser: Browser, cluster: Cluster) -> None:
+async def test_an_idle_kiosk_warns_and_then_releases_the_seats(browser: Browser, cluster: Cluster) -> None:
     theatre = await theatre_of_its_own(cluster)
     show = await a_show_today(cluster, theatre)
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
@@ -147,7 +147,7 @@ async def test_whoever_walks_away_is_warned_and_the_seats_go_back(browser: Brows
     await kiosk.page.clock.fast_forward(61_000)
     await expect(warning).to_be_visible()
     await kiosk.page.clock.fast_forward(20_000)
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     await expect(warning).to_be_hidden()
     await expect(kiosk.page.locator("html")).to_have_attribute("lang", "en")
     await kiosk.picks(show)
@@ -162,7 +162,7 @@ async def test_only_the_right_pin_opens_the_way_out(browser: Browser, cluster: C
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[2], theatre)
     pin = cluster.secrets["KIOSK_PIN"]
     wrong = "000000" if pin != "000000" else "111111"
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     assert pin not in await kiosk.page.content()
     await kiosk.touches("staff")
     dialog = kiosk.page.locator(".attendant")
@@ -192,11 +192,11 @@ async def test_too_many_wrong_pins_have_to_wait(browser: Browser, cluster: Clust
     await kiosk.leaves()
 
 
-async def test_a_kiosk_without_network_says_so_and_comes_back_by_itself(browser: Browser, cluster: Cluster) -> None:
+async def test_a_kiosk_without_network_says_so_and_continues_by_itself(browser: Browser, cluster: Cluster) -> None:
     theatre = await theatre_of_its_own(cluster)
     show = await a_show_today(cluster, theatre)
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     await kiosk.context.set_offline(True)
     await expect(kiosk.page.get_by_role("heading", name="No connection")).to_be_visible()
     assert await kiosk.page.evaluate("() => document.querySelector('.brand img').naturalWidth > 0")
@@ -257,7 +257,7 @@ async def test_a_cut_between_paying_and_booking_ends_with_the_ticket(browser: Br
     await kiosk.leaves()
 
 
-async def test_what_was_held_when_a_cut_kiosk_started_over_goes_back(browser: Browser, cluster: Cluster) -> None:
+async def test_a_hold_of_an_offline_kiosk_that_started_over_is_released(browser: Browser, cluster: Cluster) -> None:
     theatre = await theatre_of_its_own(cluster)
     show = await a_show_today(cluster, theatre)
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
@@ -280,7 +280,7 @@ async def test_what_was_held_when_a_cut_kiosk_started_over_goes_back(browser: Br
     await kiosk.leaves()
 
 
-async def test_a_kiosk_whose_node_dies_goes_on_at_another(browser: Browser, cluster: Cluster) -> None:
+async def test_a_kiosk_whose_node_dies_continues_on_another(browser: Browser, cluster: Cluster) -> None:
     theatre = await theatre_of_its_own(cluster)
     show = await a_show_today(cluster, theatre)
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
@@ -303,13 +303,13 @@ async def test_no_link_leads_out_of_the_kiosk(browser: Browser, cluster: Cluster
     theatre = await theatre_of_its_own(cluster)
     show = await a_show_today(cluster, theatre)
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     gone = {"error": {"code": "show_not_found", "message": "", "retryable": False}}
     await kiosk.page.route(f"**/api/v1/shows/{show}", lambda route: route.fulfill(status=404, json=gone))
     await kiosk.page.locator(f'[data-show="{show}"]').tap()
     await expect(kiosk.page.get_by_role("heading", name="Show not found")).to_be_visible()
     await expect(kiosk.page.locator(".panel")).to_be_hidden()
     await kiosk.page.get_by_role("link", name="All shows").tap()
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     await expect(kiosk.page).to_have_url(f"{kiosk.node}/kiosk/{theatre}")
     await kiosk.leaves()

@@ -59,7 +59,7 @@ async def test_two_people_reach_for_one_seat_and_the_winner_books_it(browser: Br
         await person.leaves()
 
 
-async def test_a_reload_goes_on_with_the_hold_and_with_its_clock(browser: Browser, cluster: Cluster) -> None:
+async def test_a_reload_continues_the_hold_and_its_countdown(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("C-5", "C-4")
@@ -153,7 +153,7 @@ async def test_offline_and_back_the_map_catches_up(browser: Browser, cluster: Cl
     await asha.leaves()
 
 
-async def test_an_expired_hold_is_told_kindly_and_can_be_taken_again(browser: Browser, cluster: Cluster) -> None:
+async def test_an_expired_hold_is_explained_and_can_be_held_again(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster, hold_s=2)
     asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
     await asha.holds("B-3")
@@ -165,7 +165,7 @@ async def test_an_expired_hold_is_told_kindly_and_can_be_taken_again(browser: Br
     await asha.leaves()
 
 
-async def test_the_clock_is_right_on_a_device_whose_own_is_not(browser: Browser, cluster: Cluster) -> None:
+async def test_the_countdown_is_right_on_a_device_with_a_wrong_clock(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     context = await browser.new_context(locale="en-IN")
     await context.add_init_script("const real = Date.now; Date.now = () => real() + 3 * 3600 * 1000;")
@@ -185,7 +185,7 @@ async def test_a_reader_of_hindi_gets_hindi(browser: Browser, cluster: Cluster) 
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True, locale="hi-IN")
     await expect(asha.page.locator("html")).to_have_attribute("lang", "hi")
     await asha.clicks("F-8")
-    await expect(asha.page.locator('[data-key="hold"]')).to_have_text("1 सीट रोकें")
+    await expect(asha.page.locator('[data-key="hold"]')).to_have_text("1 सीट होल्ड करें")
     await asha.page.get_by_label("भाषा").select_option("en")
     await expect(asha.page.locator('[data-key="hold"]')).to_have_text("Hold 1 seat")
     await asha.leaves()
@@ -211,7 +211,7 @@ async def test_an_unknown_show_says_so(browser: Browser, cluster: Cluster) -> No
     await asha.leaves()
 
 
-async def test_a_list_that_can_not_be_loaded_offers_another_try(browser: Browser, cluster: Cluster) -> None:
+async def test_a_list_that_can_not_be_loaded_can_be_retried(browser: Browser, cluster: Cluster) -> None:
     asha = await Person.arrive(browser, node_urls(cluster)[0])
     await asha.page.route("**/api/v1/shows", lambda route: route.abort())
     await asha.page.reload()

@@ -1,4 +1,4 @@
-"""The first seats are there before the last byte of the plan is, and the node that has gone is not waited for."""
+"""The first seats are painted before the last byte of the plan has arrived."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEFT_OUT = {"host", "origin", "accept-encoding", "connection", "transfer-encodin
 
 
 class SlowRoad:
-    """A way to a node on which half of a plan arrives, and the rest when ``rest`` is set. It carries no WebSockets."""
+    """A proxy of a node that sends half of a plan, and the rest when ``rest`` is set. It does not proxy WebSockets."""
 
     def __init__(self, node: str, session: aiohttp.ClientSession) -> None:
         self.node = node

@@ -1,4 +1,4 @@
-"""What the map draws: the truth at every scale, no more than what changed, sections from afar, others' changes."""
+"""What the map draws: current statuses at every scale, only the tiles that changed, section labels, pulses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_change_is_painted_at_every_scale(browser: Browser, cluster: Clu
     await asha.leaves()
 
 
-async def test_what_changed_while_zooming_is_right_when_the_zoom_rests(browser: Browser, cluster: Cluster) -> None:
+async def test_a_change_during_a_zoom_is_painted_after_it(browser: Browser, cluster: Cluster) -> None:
     show = await stands_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     gold = await color_of(asha.page, "S4-F-7")
@@ -92,7 +92,7 @@ async def test_a_change_repaints_the_tile_of_its_seat_and_no_other(browser: Brow
     await asha.leaves()
 
 
-async def test_from_afar_sections_say_what_is_free_in_them(browser: Browser, cluster: Cluster) -> None:
+async def test_small_scales_show_labels_with_the_free_seats_of_sections(browser: Browser, cluster: Cluster) -> None:
     show = await stands_show(cluster)
     other = await holding(cluster, show, *(f"S5-A-{n}" for n in range(2, 10)))
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
@@ -124,9 +124,7 @@ async def test_with_little_room_gauges_show_how_much_is_free(browser: Browser, c
     await asha.leaves()
 
 
-async def test_what_others_do_pulses_once_and_not_for_those_who_want_no_motion(
-    browser: Browser, cluster: Cluster
-) -> None:
+async def test_a_change_by_others_pulses_once_and_not_with_reduced_motion(browser: Browser, cluster: Cluster) -> None:
     show = await stands_show(cluster)
     node = node_urls(cluster)[0]
     asha = await Person.arrive(browser, node, f"/shows/{show}")

@@ -39,7 +39,7 @@ class Shop(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def embeds(self, node: str, attributes: str, nodes: list[str]) -> None:
-        """Serve a page with the map in it from now on."""
+        """Serve a page with the map from now on."""
         self.page = PAGE.format(node=node, attributes=attributes)
         http = " ".join(nodes)
         self.policy = POLICY.format(http=http, ws=http.replace("http:", "ws:"))
@@ -93,7 +93,7 @@ def open_cluster(shop: Shop) -> Iterator[Cluster]:
 
 
 async def visit(browser: Browser, origin: str) -> tuple[Page, list[str]]:
-    """Open the shop's page; return it with what goes wrong in it."""
+    """Open the shop's page; return it and the errors in it."""
     page = await browser.new_page(viewport={"width": 900, "height": 700}, reduced_motion="reduce")
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -133,7 +133,7 @@ async def test_two_lines_put_the_live_map_on_another_sites_page(
     await page.close()
 
 
-async def test_of_a_list_of_nodes_the_first_that_answers_serves(
+async def test_the_first_node_of_the_list_that_answers_serves_the_map(
     browser: Browser, open_cluster: Cluster, shop: Shop
 ) -> None:
     show = await new_show(open_cluster)

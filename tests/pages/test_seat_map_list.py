@@ -1,4 +1,4 @@
-"""The same seats as a list: sections, rows, a button for each seat, live; and words that do not flood."""
+"""The seats as a list: sections, rows, a live button for each seat; and a limit on announcements."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_seats_are_chosen_from_the_list_and_held(browser: Browser, cluster
     await asha.leaves()
 
 
-async def test_the_list_follows_what_others_do_and_tells_of_a_lost_seat(browser: Browser, cluster: Cluster) -> None:
+async def test_the_list_follows_the_statuses_and_reports_a_lost_seat(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     await open_list(asha.page)
@@ -70,7 +70,7 @@ async def test_the_filter_by_price_leaves_out_rows(browser: Browser, cluster: Cl
     await asha.leaves()
 
 
-async def test_a_seat_goes_from_map_to_list_and_back(browser: Browser, cluster: Cluster) -> None:
+async def test_the_selection_is_the_same_in_map_and_list(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", locale="hi-IN")
     await asha.clicks("F-12")
@@ -87,7 +87,7 @@ async def test_a_seat_goes_from_map_to_list_and_back(browser: Browser, cluster: 
     await asha.leaves()
 
 
-async def test_a_storm_does_not_flood_the_screen_reader(browser: Browser, cluster: Cluster) -> None:
+async def test_many_changes_lead_to_few_announcements(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.page.get_by_role("grid").focus()

@@ -1,4 +1,4 @@
-"""Moving about the map: wheel, pinch, drag, buttons, keys; touch tips; nothing lies over the seats."""
+"""Moving the map: wheel, pinch, drag, buttons, keys; tips by touch; no control covers the seats."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_fingers_pinch_drag_and_press_for_a_tip(browser: Browser, cluster:
     await asha.leaves()
 
 
-async def test_nothing_lies_over_the_seats_on_a_phone(browser: Browser, cluster: Cluster) -> None:
+async def test_no_control_covers_the_seats_on_a_phone(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     await painted(asha.page)
@@ -139,7 +139,7 @@ async def test_every_control_is_44_pixels_or_more(browser: Browser, cluster: Clu
     await asha.leaves()
 
 
-async def test_a_narrow_map_explains_its_signs_on_demand(browser: Browser, cluster: Cluster) -> None:
+async def test_a_narrow_map_shows_its_legend_on_demand(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     key = asha.page.locator("seat-map .key")

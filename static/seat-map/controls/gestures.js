@@ -1,5 +1,6 @@
 /**
- * Turns pointers and the wheel into pan, zoom, tap, hover and long press. It moves the camera and decides nothing else.
+ * Turns pointer and wheel events into pan, zoom, tap, hover and long press. It moves the camera; what a tap means is
+ * `pointer.js`.
  *
  * @import { Camera } from "../drawing/camera.js"
  */
@@ -9,9 +10,9 @@ import { nextSpeed, pinch, wheelFactor } from "./gesture-math.js";
 /** A pointer that moves less than this is a tap, CSS pixels. */
 const SLOP = 6;
 const LONG_PRESS_MS = 450;
-/** A drag that rested this long before its end does not glide on. */
+/** The map does not glide on after a drag that rested this long before its end. */
 const REST_MS = 60;
-/** What a glide keeps of its speed in each frame, and where it ends, CSS pixels a frame. */
+/** The share of its speed that a glide keeps in each frame, and the speed at which it stops, CSS pixels a frame. */
 const FRICTION = 0.94;
 const SLOWEST = 0.4;
 const FRAME_MS = 16;
@@ -82,7 +83,7 @@ export class Gestures {
       this._moved = true;
       this._cancelPress();
       this._hooks.leave();
-      // Only a drag takes the pointer: a click must still reach what lies under it.
+      // Only a drag captures the pointer: a click must still reach the element under it.
       this._surface.setPointerCapture(event.pointerId);
     }
     const others = [...this._down].filter(([id]) => id !== event.pointerId).map(([, p]) => p);

@@ -1,5 +1,5 @@
 /**
- * Prices by category, each a switch that shows or dims its seats, and the key to the forms that seats take.
+ * The prices by category, each a switch that shows or dims its seats, and the legend of the forms of seats.
  *
  * @import { Layout } from "../layout.js"
  * @import { Palette } from "../drawing/palette.js"
@@ -59,7 +59,7 @@ export function drawKey(box, palette, i18n) {
   );
 }
 
-// Elements, not canvases: each canvas would be a layer of its own for the compositor to move.
+// Elements, not canvases: the compositor would have to move each canvas as a layer of its own.
 /** @param {Palette} palette @param {number} category @param {string} [form] @param {string} [sign] */
 function swatch(palette, category, form = "free", sign = "") {
   const box = h("span", { class: `swatch ${form}`, "aria-hidden": "true" }, sign ? icon(sign) : null);

@@ -1,6 +1,6 @@
 /**
- * What is said beside a place on the map: the tip of a seat or section, the callout that stays until it is answered,
- * and what is being typed. They follow the map as it moves.
+ * The texts over the map: the tip of a seat or section, the callout that stays until it is closed, and the text that is
+ * being typed. Tip and callout follow the map as it moves.
  *
  * @import { Camera } from "../drawing/camera.js"
  */
@@ -30,7 +30,7 @@ export class Popups {
   /**
    * @param {{title: string, detail: string} | null} text null hides it
    * @param {Point} at
-   * @param {boolean} fade it goes by itself (touch)
+   * @param {boolean} fade it disappears by itself (touch)
    */
   showTip(text, at, fade) {
     clearTimeout(this._timer);
@@ -57,14 +57,14 @@ export class Popups {
     this.typing.textContent = text;
   }
 
-  /** Follow the map. @param {number} size of a seat on the screen */
+  /** Move with the map. @param {number} size of a seat on the screen */
   frame(size) {
     this._gap = size / 2 + 8;
     if (!this.tip.hidden) this._anchor(this.tip, this._tipAt);
     if (!this.callout.hidden) this._anchor(this.callout, this._calloutAt);
   }
 
-  // Above the place where there is room, else below it.
+  // Above the place if there is room, else below it.
   /** @param {HTMLElement} box @param {Point} at */
   _anchor(box, at) {
     const { scale, x: dx, y: dy, width, height } = this._camera;

@@ -1,8 +1,9 @@
 /**
- * The seat map for keyboards and screen readers: a grid whose current row stands in the document, one active seat in it.
+ * The seat map for keyboards and screen readers: an ARIA grid with one active seat. Only the current row is in the
+ * document.
  *
- * Arrows go where they point, Home and End to the ends of the row, Page Up and Page Down to the next section; typing a
- * seat's name jumps to it; Enter or Space chooses; plus and minus zoom.
+ * Arrow keys move in their direction, Home and End to the ends of the row, Page Up and Page Down to the next section.
+ * Typing the name of a seat jumps to it, Enter or Space chooses it, plus and minus zoom.
  *
  * @import { Layout } from "../layout.js"
  */
@@ -16,10 +17,10 @@ const TYPING_MS = 1500;
  * @property {(seat: number) => string} describe a seat in words
  * @property {(seat: number) => boolean} chosen
  * @property {(row: string) => string} rowName
- * @property {(seat: number) => void} move the active seat changed
+ * @property {(seat: number) => void} move another seat became the active one
  * @property {(seat: number) => void} choose
  * @property {(factor: number) => void} zoom
- * @property {(typed: string, found: boolean) => void} typed "" when the typing ended
+ * @property {(typed: string, found: boolean) => void} typed "" when typing has ended
  */
 
 const ARROWS = /** @type {Record<string, [number, number]>} */ ({
@@ -57,14 +58,14 @@ export class SeatGrid {
     if (this.active >= 0) this._showRow();
   }
 
-  /** @param {number} seat @param {boolean} [tell] */
+  /** @param {number} seat @param {boolean} [tell] whether to report it */
   go(seat, tell = true) {
     this.active = seat;
     this._showRow();
     if (tell) this._hooks.move(seat);
   }
 
-  /** Bring the words of seats up to date. @param {Iterable<number>} seats */
+  /** Update the texts of seats. @param {Iterable<number>} seats */
   change(seats) {
     for (const seat of seats) {
       const cell = this._cells.get(seat);
@@ -118,7 +119,7 @@ export class SeatGrid {
     event.stopPropagation();
   }
 
-  /** @param {string} key @param {Layout} layout @returns {boolean} whether the key meant something */
+  /** @param {string} key @param {Layout} layout @returns {boolean} whether the key has a meaning here */
   _act(key, layout) {
     const arrow = ARROWS[key];
     const { seats } = layout.rows[layout.row[this.active]];

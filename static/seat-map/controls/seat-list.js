@@ -1,6 +1,7 @@
 /**
- * The plan as a list: sections that open, rows in them, a button for each seat. For those who would rather read than
- * look, and for small hands and small screens. It shows and offers the same as the map, and is filled when it is opened.
+ * The plan as a list: sections that open, rows in them, a button for each seat. It is an alternative to the map for
+ * screen readers, for people who have difficulty aiming, and for small screens, and offers the same. A section is
+ * filled when it is opened.
  *
  * @import { Layout } from "../layout.js"
  * @import { Translator } from "../../i18n/i18n.js"
@@ -32,12 +33,12 @@ export class SeatList {
     box.addEventListener("click", (event) => this._clicked(event));
   }
 
-  /** Whether it is what is seen now. */
+  /** Whether the list is shown. */
   get open() {
     return !this._box.hidden;
   }
 
-  /** Begin anew: another plan, language or filter. Sections that were open stay open. @param {Layout} layout */
+  /** Start again with another plan, language or filter. Sections that were open stay open. @param {Layout} layout */
   reset(layout) {
     this._layout = layout;
     if (!this.open) return;
@@ -60,7 +61,7 @@ export class SeatList {
     this.count();
   }
 
-  /** How many are free in each section, again. */
+  /** Update how many seats are free in each section. */
   count() {
     if (!this.open) return;
     this._sections.forEach(({ count }, n) => {
@@ -73,7 +74,7 @@ export class SeatList {
     if (!this.open) return;
     for (const seat of seats) {
       const button = this._seats.get(seat);
-      if (button) this._dress(button, seat);
+      if (button) this._update(button, seat);
     }
   }
 
@@ -109,12 +110,12 @@ export class SeatList {
       h("span", { "aria-hidden": "true" }, number),
     );
     this._seats.set(seat, button);
-    this._dress(button, seat);
+    this._update(button, seat);
     return button;
   }
 
   /** @param {HTMLButtonElement} button @param {number} seat */
-  _dress(button, seat) {
+  _update(button, seat) {
     const state = this._owner.state(seat);
     button.dataset.state = String(state);
     button.classList.toggle("accessible", this._layout?.accessible[seat] === 1);

@@ -1,5 +1,5 @@
 /**
- * The buttons beside the map: zoom, the whole plan, map or list, and on a narrow map what the signs mean.
+ * The buttons of the map: zoom, the whole plan, map or list, and the legend on a narrow map.
  *
  * @import { Translator } from "../../i18n/i18n.js"
  */
@@ -23,8 +23,8 @@ export class Toolbar {
     this._open = false;
   }
 
-  /** @param {Translator} i18n @param {boolean} list whether the list is what is seen now */
-  dress(i18n, list) {
+  /** @param {Translator} i18n @param {boolean} list whether the list is shown now */
+  draw(i18n, list) {
     const focused = /** @type {ShadowRoot | Document} */ (this._box.getRootNode()).activeElement?.className ?? "";
     const other = list ? "mapShow" : "listShow";
     this._box.setAttribute("aria-label", i18n.t("tools"));
@@ -33,11 +33,11 @@ export class Toolbar {
       this._button(other, "switchView", list ? "map" : "list", i18n),
     );
     this.opened(this._open);
-    // The one that turned map to list is another button now, and still the one that was pressed.
+    // The button that switched the view was replaced by its counterpart; the focus stays on it.
     if (/^(list|map)Show$/.test(focused)) /** @type {HTMLElement} */ (this._box.lastElementChild).focus();
   }
 
-  /** Whether the signs are explained now. @param {boolean} open */
+  /** Whether the legend is shown. @param {boolean} open */
   opened(open) {
     this._open = open;
     this._box.firstElementChild?.setAttribute("aria-expanded", String(open));

@@ -1,7 +1,6 @@
 /**
- * Where the viewer looks: a scale and an offset, kept within sensible bounds, moved at once or in a short glide.
- *
- * screen = plan * scale + offset, in CSS pixels of the element. Pure but for `requestAnimationFrame`.
+ * The part of the plan that the viewer sees: a scale and an offset, kept within bounds, changed at once or in a short
+ * glide. screen = plan * scale + offset, in CSS pixels of the element. Pure except for `requestAnimationFrame`.
  *
  * @import { Rect } from "../types.js"
  */
@@ -21,13 +20,13 @@ export class Camera {
     this.maxScale = 1000;
     /** @type {Rect} */
     this.bounds = { left: 0, top: 0, right: 1, bottom: 1 };
-    /** Space around the plan that other things cover, CSS pixels. */
+    /** The margin around the plan, CSS pixels. */
     this.inset = { left: 16, top: 16, right: 16, bottom: 16 };
     this.still = false;
     this._glide = 0;
   }
 
-  /** Whether a glide is under way. */
+  /** Whether a glide is in progress. */
   get gliding() {
     return this._glide !== 0;
   }
@@ -101,7 +100,7 @@ export class Camera {
     const step = () => {
       const t = Math.min(1, (performance.now() - begin) / GLIDE_MS);
       const ease = 1 - (1 - t) ** 3;
-      // Scales feel even when they grow by factors, and the point that both views share must stay put.
+      // A zoom looks steady when the scale grows by equal factors; the point that both views share must not move.
       const scale = from.scale * (to.scale / from.scale) ** ease;
       const part = Math.abs(to.scale - from.scale) < 1e-9 ? ease : (scale - from.scale) / (to.scale - from.scale);
       this._glide = t < 1 ? requestAnimationFrame(step) : 0;
@@ -123,7 +122,7 @@ export class Camera {
   /** @param {number} scale @param {number} x @param {number} y */
   _set(scale, x, y) {
     this.scale = this._bounded(scale);
-    // Some of the plan always stays in sight.
+    // A part of the plan always stays in sight.
     const { bounds, width, height } = this;
     const keep = Math.min(120, width / 3, height / 3);
     this.x = Math.min(width - keep - bounds.left * this.scale, Math.max(keep - bounds.right * this.scale, x));

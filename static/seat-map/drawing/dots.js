@@ -1,6 +1,6 @@
 /**
- * Seats seen from afar, thousands at a time: written as pixels into a buffer, which costs a tenth of as many calls to
- * the canvas.
+ * Draws seats at small scales, thousands at a time. Writing pixels into a buffer costs a tenth of one canvas call for
+ * each seat.
  *
  * @import { Scene } from "./painter.js"
  * @import { Rect } from "../types.js"
@@ -9,9 +9,9 @@
 import { FREE, SELECTED } from "../seat-states.js";
 import { rgba } from "./palette.js";
 
-/** What is taken is smaller, not only paler. */
+/** A taken seat is smaller, not only paler. */
 const TAKEN = 0.6;
-/** Kinds from here on are the viewer's own. */
+/** States from here on are the viewer's own seats. */
 const OWN = SELECTED;
 
 export class Dots {
@@ -28,7 +28,7 @@ export class Dots {
   }
 
   /**
-   * Paint all seats of an area over what is there.
+   * Paint all seats of an area over the ground.
    * @param {CanvasRenderingContext2D} context
    * @param {number} left device pixels of the canvas's corner in the whole picture
    * @param {number} top
@@ -44,7 +44,7 @@ export class Dots {
     context.drawImage(scratch.context.canvas, 0, 0);
   }
 
-  /** Paint one. @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat */
+  /** Paint one seat. @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat */
   one(context, left, top, seat) {
     const { palette, layout } = this._scene;
     const { x, y, side, kind } = this._place(left, top, seat);

@@ -1,6 +1,6 @@
 /**
- * Names of the sections with what is free in them, over the plan when it is seen from afar. With much room a label says
- * how many are free, with little a gauge shows how much; the tip of a section always says both.
+ * Labels of the sections over the plan at small scales: name and number of free seats where there is room, else the
+ * name with a gauge, else the gauge alone. The tip of a section always has both.
  *
  * @import { Camera } from "./camera.js"
  * @import { Layout, Section } from "../layout.js"
@@ -11,9 +11,9 @@ import { h } from "../../app/dom.js";
 import { touches } from "../geometry.js";
 import { FREE, UNKNOWN } from "../seat-states.js";
 
-/** Seats larger than this (CSS pixels) speak for themselves. */
+/** With seats larger than this (CSS pixels) there are no labels. */
 const NEAR = 9;
-/** A label's size, CSS pixels; measuring sixty boxes in each frame of a zoom would cost more than it is worth. */
+/** Estimated sizes, CSS pixels: measuring sixty labels in each frame of a zoom would be too slow. */
 const LETTER = 6.4;
 const SIZES = {
   full: { least: 76, tall: 46 },
@@ -21,10 +21,10 @@ const SIZES = {
   gauge: { least: 22, tall: 9 },
   dot: { least: 12, tall: 9 },
 };
-/** While a zoom is under way the pane is stretched, and labels are put in order again this often. */
+/** During a zoom the pane is stretched, and the labels are arranged again this often, or at this stretch. */
 const ARRANGE_MS = 90;
 const STRETCH = 1.25;
-/** Below this share of names that fit, gauges alone tell more. */
+/** If a smaller share of the names fits, there are gauges only. */
 const ENOUGH_NAMES = 0.6;
 
 /** @typedef {keyof typeof SIZES} Form */
@@ -45,7 +45,7 @@ export class Labels {
     this.free = -1;
   }
 
-  /** Whether sections stand for their seats. @param {Layout} layout @param {number} size of a seat on the screen */
+  /** Whether there are labels at this size. @param {Layout} layout @param {number} size of a seat on the screen */
   shown(layout, size) {
     return size < NEAR && layout.sections.length > 1;
   }
@@ -69,7 +69,7 @@ export class Labels {
   }
 
   /**
-   * Count anew what is free in each section.
+   * Count the free seats of each section.
    * @param {Layout} layout
    * @param {(seat: number) => number} status
    * @param {Translator} i18n
@@ -115,12 +115,12 @@ export class Labels {
     this._pane.style.transform = scale === this._scale ? at : `${at} scale(${scale / this._scale})`;
   }
 
-  // Where labels lie depends on the scale alone, so a pan moves only the pane that they are on.
+  // The places of labels depend on the scale alone, so a pan moves only their pane.
   /** @param {Layout} layout @param {number} scale */
   _arrange({ sections }, scale) {
-    /** @type {Form[][]} from the most telling to the least */
+    /** @type {Form[][]} the most detailed first */
     const ways = [["full"], ["name", "gauge", "dot"], ["gauge", "dot"]];
-    // All with what is free in them, or none: a mixture reads as if it meant something.
+    // All labels with numbers, or none: a mixture looks as if it had a meaning.
     const [full, names, gauges] = ways.map((way) => fit(sections, way, scale));
     const named = names.filter((form) => form === "name").length;
     const forms = !full.includes("none") ? full : named >= sections.length * ENOUGH_NAMES ? names : gauges;
@@ -135,7 +135,7 @@ export class Labels {
 }
 
 /**
- * The first form of these in which each label has room beside those before it.
+ * For each section the first of these forms that has room next to the labels before it.
  * @param {Section[]} sections
  * @param {Form[]} way
  * @param {number} scale

@@ -1,19 +1,20 @@
 /**
- * The plan painted at one scale: a pane of canvas tiles, made where they are in sight, patched where a seat changes.
+ * The plan painted at one scale: a pane of canvas tiles. Tiles are created where they are in sight, and patched where a
+ * seat changes.
  *
- * Tiles are opaque, so that what lies below them (the plan at another scale) never shows through. Canvases are used
- * again: a new one costs more than what is painted on it.
+ * Tiles are opaque, so the plan at another scale below them never shows through. Canvases are pooled: a new one costs
+ * more than painting it.
  *
  * @import { Scene } from "./painter.js"
  * @import { Rect } from "../types.js"
  */
 import { Painter } from "./painter.js";
 
-/** Device pixels. Each tile is a layer of the compositor: fewer and larger ones move at less cost. */
+/** The side of a tile, device pixels. Each tile is a layer of the compositor: fewer and larger ones cost less to move. */
 const SIDE_PX = 512;
 /** More dirty seats than this in one tile: painting the whole tile is cheaper. */
 const WHOLE_TILE = 600;
-/** Tiles that are kept beyond those in sight, for the way back. */
+/** How many columns and lines of tiles are kept around those in sight, in case the viewer returns. */
 const KEEP_AROUND = 2;
 const POOL = 48;
 
@@ -26,8 +27,8 @@ const POOL = 48;
  * @property {number} left of its corner in the whole picture
  * @property {number} top
  * @property {boolean} painted
- * @property {Set<number>} dirty seats to paint anew
- * @property {HTMLCanvasElement | null | undefined} ground what lies under the seats; null for nothing, undefined for not known
+ * @property {Set<number>} dirty seats to repaint
+ * @property {HTMLCanvasElement | null | undefined} ground the picture under the seats; null for none, undefined while that is not known
  */
 
 /** @type {HTMLCanvasElement[]} */
@@ -42,7 +43,7 @@ function takeCanvas(side) {
 }
 
 /** @param {HTMLCanvasElement} canvas */
-function giveBack(canvas) {
+function returnToPool(canvas) {
   canvas.remove();
   if (pool.length < POOL) pool.push(canvas);
 }
@@ -83,11 +84,11 @@ export class Level {
     this._tiles.clear();
   }
 
-  /** Where the pane lies on the screen. @param {import("./camera.js").Camera} camera */
+  /** Place the pane on the screen. @param {import("./camera.js").Camera} camera */
   place({ scale, x, y }) {
     const ratio = scale / this.scale;
     const dpr = devicePixelRatio || 1;
-    // Whole device pixels keep resting tiles sharp.
+    // At whole device pixels the tiles are sharp.
     const at = `translate(${Math.round(x * dpr) / dpr}px, ${Math.round(y * dpr) / dpr}px)`;
     this.pane.style.transform = Math.abs(ratio - 1) < 1e-6 ? at : `${at} scale(${ratio})`;
   }
@@ -111,7 +112,7 @@ export class Level {
     }
   }
 
-  /** The tiles of an area, made where missing, middle first; those far from it are dropped. @param {Rect} view @returns {Tile[]} */
+  /** The tiles of an area, the middle first; missing ones are created, those far from it are dropped. @param {Rect} view @returns {Tile[]} */
   want(view) {
     const range = this._range(view);
     const { left, top, right, bottom } = range;
@@ -137,7 +138,7 @@ export class Level {
     return wanted.sort((a, b) => far(a) - far(b));
   }
 
-  /** Paint what is missing of these tiles. @param {Tile[]} wanted @param {number} end when to stop @returns {boolean} whether all is painted */
+  /** Paint those of the tiles that are not painted yet. @param {Tile[]} wanted @param {number} end when to stop @returns {boolean} whether all is painted */
   paintMissing(wanted, end) {
     for (const tile of wanted) {
       if (tile.painted) continue;
@@ -151,7 +152,7 @@ export class Level {
   /** Bring painted tiles up to date. @param {number} end when to stop @returns {boolean} whether all are */
   paintDirty(end) {
     const tiles = [...this._tiles.values()].filter((tile) => tile.painted && tile.dirty.size);
-    // Another tile begins in each frame: under a storm that never ends, none is left behind.
+    // Each frame starts with another tile, so that no tile falls behind while changes keep coming.
     this._turn++;
     for (let n = 0; n < tiles.length; n++) {
       const tile = tiles[(n + this._turn) % tiles.length];
@@ -200,7 +201,7 @@ export class Level {
 
   /** @param {Tile} tile */
   _drop(tile) {
-    giveBack(tile.canvas);
+    returnToPool(tile.canvas);
   }
 
   /** @param {Tile} tile */

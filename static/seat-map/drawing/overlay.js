@@ -1,6 +1,6 @@
 /**
- * What lies over the tiles: the keyboard's ring, the pointer's ring, pins of your own seats when far, and quiet pulses
- * where others change something. One canvas of the viewport's size, drawn only when there is something to draw.
+ * The layer over the tiles: rings for keyboard and pointer, pins on the viewer's own seats at small scales, and short
+ * pulses where others change something. One canvas of the size of the map, drawn only when there is something to draw.
  *
  * @import { Camera } from "./camera.js"
  * @import { Layout } from "../layout.js"
@@ -8,7 +8,7 @@
  */
 
 const PULSE_MS = 700;
-/** Past this many at once a storm is shown by the seats themselves. */
+/** With more changes than this at once there are no pulses: the seats themselves show the change. */
 const MAX_PULSES = 48;
 
 export class Overlay {
@@ -23,7 +23,7 @@ export class Overlay {
     this._clean = true;
     this.focus = -1;
     this.hover = -1;
-    /** A seat that others took while it was chosen here; -1 once that has been read. */
+    /** A chosen seat that somebody else took; -1 once the callout about it is closed. */
     this.lost = -1;
     this.focusVisible = false;
     /** @type {Iterable<number>} */
@@ -83,7 +83,7 @@ export class Overlay {
     const c = this._context;
     const now = performance.now();
     for (const [seat, begun] of this._pulses) {
-      // It begins when it is first seen: a busy moment must not swallow it.
+      // A pulse begins when it is first drawn, so a busy moment does not swallow it.
       if (!begun) this._pulses.set(seat, now);
       const t = begun ? (now - begun) / PULSE_MS : 0;
       if (t >= 1) {

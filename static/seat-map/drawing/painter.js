@@ -11,10 +11,10 @@ import { Dots } from "./dots.js";
 import { Ground } from "./ground.js";
 import { drawSeat } from "./seat-forms.js";
 
-/** Below this a seat is a dot, above `NUMBERS` it carries its number (CSS pixels). */
+/** Sizes of a seat, CSS pixels: below the first a seat is a dot; from the others on, rows have names and seats numbers. */
 const DOTS = 7;
-const NUMBERS = 17;
 const ROW_NAMES = 11;
+const NUMBERS = 17;
 
 /**
  * @typedef {object} Scene everything that a picture depends on
@@ -40,7 +40,7 @@ export class Painter {
     this._sprites = new Map();
   }
 
-  /** How far a seat's picture reaches from its centre, in units of the plan. */
+  /** How far the picture of a seat extends from its centre, in units of the plan. */
   get reach() {
     return (this._px / 2 + this._pad + 1) / this._k;
   }
@@ -67,7 +67,7 @@ export class Painter {
   }
 
   /**
-   * Paint what lies under the seats of a tile; false when that is the background alone.
+   * Paint the ground of a tile; false when it is the background alone.
    * @param {CanvasRenderingContext2D} context
    * @param {number} left
    * @param {number} top
@@ -78,9 +78,9 @@ export class Painter {
   }
 
   /**
-   * Paint one seat anew: its own square and nothing else.
+   * Repaint one seat: its own square and nothing else.
    * @param {CanvasRenderingContext2D} context
-   * @param {HTMLCanvasElement | null} ground what lies under it
+   * @param {HTMLCanvasElement | null} ground of its tile, null for the background alone
    * @param {number} left
    * @param {number} top
    * @param {number} seat
@@ -134,7 +134,7 @@ export class Painter {
     if (this.size < NUMBERS || kind !== FREE || dim || access) return;
     context.fillStyle = palette.categories[category].ink;
     const number = layout.numbers[seat];
-    // A width to keep to has to be measured each time; one or two figures always fit.
+    // With a maximum width the canvas measures the text each time; one or two digits always fit.
     if (number.length < 3) context.fillText(number, px + half, py + half + this._px * 0.04);
     else context.fillText(number, px + half, py + half + this._px * 0.04, this._px * 0.86);
   }

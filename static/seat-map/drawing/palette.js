@@ -1,5 +1,6 @@
 /**
- * The colours that the canvas paints with, read from the element's CSS variables, and category colours made readable.
+ * The colours for the canvas: the element's CSS variables, and the colours of categories with enough contrast. Pure
+ * except for `readPalette`.
  */
 
 /** @typedef {{bg: string, ink: string, muted: string, line: string, taken: string, own: string, ownInk: string, shape: string, shapeInk: string, font: string, categories: {fill: string, ink: string}[]}} Palette */
@@ -33,7 +34,7 @@ export function readPalette(host, categories) {
 }
 
 /**
- * Move a colour towards black or white until it stands out from the ground it is on.
+ * Move a colour towards black or white until its contrast to the background is large enough.
  * @param {string} color hex
  * @param {string} ground hex
  * @param {number} ratio WCAG contrast wanted
@@ -59,7 +60,7 @@ export function rgba(color) {
   return LITTLE ? (0xff000000 | (b << 16) | (g << 8) | r) >>> 0 : ((r << 24) | (g << 16) | (b << 8) | 0xff) >>> 0;
 }
 
-/** Whether this device keeps the low byte first. */
+/** Whether this device is little-endian. */
 const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 /** @param {string} text @returns {[number, number, number]} */

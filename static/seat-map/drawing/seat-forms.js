@@ -54,7 +54,7 @@ export function drawSeat(c, size, dpr, kind, palette, category, dim, access) {
     c.fillStyle = mine ? palette.ownInk : palette.own;
     c.fill();
     seat(line * 0.75);
-    // The ring stands out from the ground, whatever colour the seats around have.
+    // The ring stands out from the background, whatever the colour of the seats around it.
     c.strokeStyle = mine ? palette.own : palette.ink;
     c.lineWidth = line * 1.5;
     c.stroke();

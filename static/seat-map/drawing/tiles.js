@@ -1,9 +1,9 @@
 /**
- * The picture of the plan: a level of tiles at the scale it is seen at, and below it the whole plan, small.
+ * The picture of the plan: a level of tiles at the current scale, and below it a small picture of the whole plan.
  *
- * The compositor moves them: a pan paints only what comes into sight. While a zoom is under way nothing new is painted;
- * what is there is stretched, and where it ends the small picture of the whole plan shows. When the zoom rests, tiles
- * of the new scale take over, painted in slices of a few milliseconds, middle first.
+ * The compositor moves both, so a pan paints only what comes into sight. During a zoom nothing is painted: the tiles
+ * are stretched, and beyond them the small picture shows. After the zoom, tiles of the new scale replace the old ones;
+ * they are painted in slices of a few milliseconds, the middle first.
  *
  * @import { Camera } from "./camera.js"
  * @import { Scene } from "./painter.js"
@@ -11,13 +11,13 @@
 import { Level } from "./level.js";
 import { WholePlan } from "./whole-plan.js";
 
-/** A slice of painting in one frame; leaves most of a 60 Hz frame to the rest, on a slow phone too. */
+/** The time for painting in one frame: a third of a 60 Hz frame, so that a slow phone stays responsive. */
 const BUDGET_MS = 5;
 const REST_MS = 110;
 
 export class Tiles {
   /**
-   * @param {HTMLElement} stage where the panes live
+   * @param {HTMLElement} stage parent of the panes
    * @param {Camera} camera
    * @param {() => void} wake asks for another frame
    */
@@ -33,13 +33,13 @@ export class Tiles {
     this._level = null;
     /** @type {Level | null} the level that the new one will replace */
     this._old = null;
-    /** Whether all that is in sight is painted at its own scale. */
+    /** Whether everything in sight is painted at the current scale. */
     this._covered = false;
     this._restAt = 0;
     this._timer = 0;
   }
 
-  /** The size of a seat on the screen now, CSS pixels. */
+  /** The size of a seat on the screen, CSS pixels. */
   get seatSize() {
     return this._scene ? this._scene.layout.seatSize * this._camera.scale : 0;
   }
@@ -55,7 +55,7 @@ export class Tiles {
     return !!level && this._covered && this._camera.scale === level.scale && level.fresh;
   }
 
-  /** Begin anew: another plan, other colours, another filter. @param {Scene} scene */
+  /** Start again with another plan, other colours or another filter. @param {Scene} scene */
   reset(scene) {
     this._scene = scene;
     this._wholePlan?.remove();
@@ -78,7 +78,7 @@ export class Tiles {
     this._wake();
   }
 
-  /** One frame: put the panes in place and paint for a moment. */
+  /** Draw one frame: place the panes, and paint until the time is used up. */
   frame() {
     const { _level: level, _camera: camera } = this;
     if (!level) return;
@@ -101,7 +101,7 @@ export class Tiles {
     return level.paintMissing(level.want(this._camera.view), end);
   }
 
-  /** Whether the camera keeps still; if not, look again once it may. */
+  /** Whether the camera rests; if not, ask for another frame later. */
   _rested() {
     const left = this._restAt - performance.now();
     if (left <= 0 && !this._camera.gliding) return true;

@@ -1,16 +1,16 @@
 /**
- * The whole plan on one small canvas, below the tiles: what is seen at the edges while the view moves faster than tiles
- * can be painted. Hidden, and left as it is, while the tiles cover the view.
+ * The whole plan on one small canvas below the tiles. It shows where the view moves faster than tiles can be painted;
+ * it is hidden, and not updated, while the tiles cover the view.
  *
  * @import { Camera } from "./camera.js"
  * @import { Scene } from "./painter.js"
  */
 import { Painter } from "./painter.js";
 
-/** Most pixels on a side; it is only ever seen stretched and for a moment. */
+/** The longest side, pixels; the picture is only visible stretched and for a moment. */
 const MAX_SIDE = 1400;
-/** More changes than this: painting it anew is cheaper than patching. */
-const ANEW = 400;
+/** With more changes than this, repainting everything is cheaper than patching. */
+const MAX_PATCHES = 400;
 
 export class WholePlan {
   /** @param {Scene} scene @param {Camera} camera */
@@ -28,9 +28,9 @@ export class WholePlan {
     this._canvas.height = Math.ceil((bounds.bottom - bounds.top) * this.scale) || 1;
     this._context = /** @type {CanvasRenderingContext2D} */ (this._canvas.getContext("2d", { alpha: false }));
     this.pane.append(this._canvas);
-    /** @type {Painter | null} made when it is first needed */
+    /** @type {Painter | null} created when it is first needed */
     this._painter = null;
-    /** @type {Set<number> | null} null: all of it */
+    /** @type {Set<number> | null} null: everything */
     this._dirty = null;
   }
 
@@ -42,10 +42,10 @@ export class WholePlan {
   change(seats) {
     if (!this._dirty) return;
     for (const seat of seats) this._dirty.add(seat);
-    if (this._dirty.size > ANEW) this._dirty = null;
+    if (this._dirty.size > MAX_PATCHES) this._dirty = null;
   }
 
-  /** @param {boolean} wanted whether it may be seen in this frame */
+  /** @param {boolean} wanted whether it is visible in this frame */
   frame(wanted) {
     if (this.pane.hidden === wanted) this.pane.hidden = !wanted;
     if (!wanted) return;
@@ -60,7 +60,7 @@ export class WholePlan {
   _paint(left, top) {
     this._painter ??= new Painter(this._scene, this.scale, 1);
     const { bounds } = this._scene.layout;
-    // Patches leave out the shapes below a dot; at this size nobody sees it, and the next full painting mends it.
+    // Patches do not restore the shapes under a dot; at this size that is not visible, and the next full painting does.
     if (this._dirty) for (const seat of this._dirty) this._painter.patch(this._context, null, left, top, seat);
     else this._painter.paint(this._context, left, top, bounds);
     this._dirty = new Set();

@@ -1,4 +1,4 @@
-"""The control room in a real browser: sign in, see the figures move, act on a show, read and replay what happened."""
+"""The pages of operators in a real browser: sign in, read the figures, act on a show, read its log and replay its sale."""
 
 from __future__ import annotations
 
@@ -31,15 +31,13 @@ async def act(person: Person, what: str) -> None:
     await person.page.wait_for_selector(".done")
 
 
-async def test_only_the_right_key_opens_the_control_room(browser: Browser, cluster: Cluster) -> None:
+async def test_only_the_right_key_opens_the_ops_page(browser: Browser, cluster: Cluster) -> None:
     await new_show(cluster, "west")
     person = await Person.arrive(browser, node_urls(cluster)[1], "/ops")
     page = person.page
     await page.fill("#key", "not the key")
     await page.keyboard.press("Enter")
-    await page.wait_for_function(
-        "() => document.querySelector('#problem')?.textContent.includes('Wrong operator key')"
-    )
+    await page.wait_for_function("() => document.querySelector('#problem')?.textContent.includes('Wrong operator key')")
     assert await violations(page) == []
     await sign_in(person, cluster)
     await page.wait_for_selector('.region[data-region="west"] .state.good')
@@ -53,7 +51,7 @@ async def test_only_the_right_key_opens_the_control_room(browser: Browser, clust
     await person.leaves()
 
 
-async def test_a_phone_in_hindi_and_the_dark_shows_it_all_without_scrolling_sideways(
+async def test_a_phone_with_hindi_and_dark_theme_needs_no_sideways_scrolling(
     browser: Browser, cluster: Cluster
 ) -> None:
     person = await Person.arrive(browser, node_urls(cluster)[1], "/ops", phone=True, locale="hi-IN")
@@ -134,7 +132,7 @@ async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     await person.leaves()
 
 
-async def test_a_region_out_of_reach_is_shown_as_such(browser: Browser, mortal: Cluster) -> None:
+async def test_an_unreachable_region_is_shown_as_unreachable(browser: Browser, mortal: Cluster) -> None:
     person = await Person.arrive(browser, node_urls(mortal)[0], "/ops")
     await sign_in(person, mortal)
     await person.page.wait_for_selector('.region[data-region="west"] .state.good')
