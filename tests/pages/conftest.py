@@ -21,7 +21,7 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 
 class Person:
-    """One browser context with its page. An error in the page, or a violation of its policy, fails the test at the end."""
+    """One browser context with its page. An error in it, or a violation of its policy, fails the test at the end."""
 
     def __init__(self, context: BrowserContext, page: Page, node: str) -> None:
         self.context = context

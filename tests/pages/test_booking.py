@@ -192,9 +192,7 @@ async def test_a_release_in_one_tab_waits_for_the_payment_of_the_other(browser: 
     await asha.leaves()
 
 
-async def test_a_payment_that_comes_too_late_is_refunded_and_the_page_says_so(
-    browser: Browser, cluster: Cluster
-) -> None:
+async def test_a_late_payment_is_refunded_and_the_page_says_so(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster, hold_s=2)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("B-4")
@@ -427,9 +425,7 @@ async def test_nothing_sticks_out_and_everything_can_be_touched(
     await asha.leaves()
 
 
-async def test_an_answer_to_a_map_that_was_removed_from_the_page_is_no_error(
-    browser: Browser, cluster: Cluster
-) -> None:
+async def test_an_answer_to_a_map_that_was_removed_is_no_error(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.clicks("C-5")

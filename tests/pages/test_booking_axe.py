@@ -63,7 +63,7 @@ async def test_every_screen_of_the_kiosk(browser: Browser, cluster: Cluster, sch
     kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre, locale=locale)
     page = kiosk.page
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     assert await violations(page) == []
     await kiosk.touches("staff")
     assert await violations(page) == []
@@ -93,7 +93,7 @@ async def test_every_screen_of_the_kiosk(browser: Browser, cluster: Cluster, sch
     await page.wait_for_selector("svg.qr")
     assert await violations(page) == []
     await kiosk.touches("finish")
-    await kiosk.shows_the_programme()
+    await kiosk.shows_todays_shows()
     await kiosk.context.set_offline(True)
     await page.wait_for_selector('body[data-screen="cut"]')
     assert await violations(page) == []

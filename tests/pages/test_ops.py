@@ -1,4 +1,4 @@
-"""The pages of operators in a real browser: sign in, read the figures, act on a show, read its log and replay its sale."""
+"""The pages of operators in a real browser: sign in, figures, actions on a show, its log and its replay."""
 
 from __future__ import annotations
 
