@@ -15,12 +15,16 @@ MISSED_BEATS = 2
 class Liveness:
     """The state of one feed. Changes only by its methods; it has no timer of its own."""
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
-        """``on_change`` is called whenever ``live`` has changed. A region counts as unreachable at first."""
+    def __init__(self, on_change: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+        """``on_change`` is called whenever ``live`` has changed. A region counts as unreachable at first.
+
+        ``clock`` is any monotonic clock (s).
+        """
         self.live = False
         self.stale_since = now_ms()
         """While not live: the time (ms since the epoch) at which the maps were last known to be current. Else 0."""
         self._on_change = on_change
+        self._clock = clock
         self._current_ms = self.stale_since
         self._heard = 0.0
 
@@ -35,7 +39,7 @@ class Liveness:
 
     def restart_silence(self) -> None:
         """Measure the silence from now on."""
-        self._heard = time.monotonic()
+        self._heard = self._clock()
 
     def heartbeat(self) -> bool:
         """Record a heartbeat; return whether messages may have been lost in the silence before it."""
@@ -46,4 +50,4 @@ class Liveness:
 
     def silence_s(self) -> float:
         """Return how long ago the last heartbeat arrived (s)."""
-        return time.monotonic() - self._heard
+        return self._clock() - self._heard
