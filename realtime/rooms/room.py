@@ -1,9 +1,9 @@
 """One room: all viewers of one show on this node, its map, and the pump that keeps them up to date.
 
-Conflation: a lone change goes out at once; until a tick later whatever comes is gathered, and goes out as one frame. So
-a viewer costs at most one frame a tick, at any rate of sales. The tick adapts: it is at least as long as it takes to
-send a frame, with time to spare for everything else (``limits.TICK_PER_SENDING``). A viewer with too much unsent is
-*behind*: it is skipped, and sent one catch-up when it has drained.
+Conflation: a lone change is sent at once; changes of the following tick are combined into one frame. So a viewer costs
+at most one frame a tick, at any rate of sales. The tick adapts: it is at least as long as sending a frame takes, with
+time left for everything else (``limits.TICK_PER_SENDING``). A viewer with too much unsent is *lagging*: it gets no
+frames until its buffers are empty, then one with everything that it has missed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from realtime.wire import ChangeMessage
 
 log = logging.getLogger(__name__)
 CHUNK = 200
-"""Viewers served between two turns of the loop: a full house must not keep the loop from everything else."""
+"""Viewers sent to in one turn of the loop, so that a large room does not block everything else."""
 RETRY_S = 0.2
 _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
 
@@ -39,12 +39,12 @@ class Viewer:
     epoch: str
     version: int
     lagging_since: float | None = None
-    gone: bool = False
-    """It left, or joined anew, which made another of it."""
+    left: bool = False
+    """Whether it has left, or has joined again: then there is a newer ``Viewer`` with its connection."""
 
 
 class Room:
-    """All viewers of one show on this node. Rooms live on the loop; ``close`` them there."""
+    """All viewers of one show on this node. Belongs to the loop that made it."""
 
     def __init__(self, show: Show, feed: Feed, fanout: Fanout, on_empty: Callable[[Room], None]) -> None:
         """``on_empty`` is called once nobody has watched for ``limits.FEED_LINGER_S``."""
@@ -74,20 +74,20 @@ class Room:
         await self._ready.wait()
 
     def join(self, sid: str) -> RoomState:
-        """Let a viewer in at the present version (again, if it is in)."""
+        """Add a viewer at the current version, or move it there; return the state that its snapshot must show."""
         assert self.state is not None, "a room is ready before it is joined"
         before = self.viewers.get(sid)
         if before is not None:
-            before.gone = True
-        line = self._fanout.connection(sid) if before is None else before.connection
-        self.viewers[sid] = Viewer(line, self.state.epoch, self.state.version)
+            before.left = True
+        connection = self._fanout.connection(sid) if before is None else before.connection
+        self.viewers[sid] = Viewer(connection, self.state.epoch, self.state.version)
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
         return self.state
 
     def linger(self) -> None:
-        """Stay a while from now on; a room with viewers stays anyway."""
+        """Start (again) the time after which a room without viewers is closed."""
         if not self.viewers:
             if self._linger is not None:
                 self._linger.cancel()
@@ -95,21 +95,21 @@ class Room:
             self._linger = loop.call_later(limits.FEED_LINGER_S, self._on_empty, self)
 
     def leave(self, sid: str) -> None:
-        """Let a viewer out."""
+        """Remove a viewer."""
         viewer = self.viewers.pop(sid, None)
         if viewer is not None:
-            viewer.gone = True
+            viewer.left = True
             self.linger()
 
     @property
     def lagging(self) -> int:
-        """How many viewers wait for a catch-up."""
+        """How many viewers are lagging."""
         return len(self._lagging)
 
     # --- status ---------------------------------------------------------------------------------------------------
     @property
     def status(self) -> str:
-        """``stale`` when the region is out of reach, else the sales state in a viewer's words."""
+        """``stale`` when the region is unreachable, else the sales state: ``live``, ``paused`` or ``closed``."""
         if not self.feed.live:
             return "stale"
         return "live" if self._sales == SalesState.OPEN.value else self._sales
@@ -119,21 +119,21 @@ class Room:
         status = self.status
         return {"status": status, "since": self.feed.stale_since} if status == "stale" else {"status": status}
 
-    def tell_status(self) -> None:
-        """Tell all viewers, if there is something new to tell."""
-        told = self.status_payload()
-        if told == self._sent_status:
+    def send_status(self) -> None:
+        """Send the status to all viewers, if it differs from the one sent last."""
+        payload = self.status_payload()
+        if payload == self._sent_status:
             return
-        self._sent_status = told
-        packet = encode("show:status", {"show": self.show.id, **told})
+        self._sent_status = payload
+        packet = encode("show:status", {"show": self.show.id, **payload})
         for sid in self.viewers:
             self._fanout.send(sid, packet)
 
     # --- the map --------------------------------------------------------------------------------------------------
     def on_change(self, change: ChangeMessage) -> None:
-        """Take what the feed says of this show."""
+        """Apply a change; changes that arrive while the map is read are kept and applied to it."""
         if self.state is None or self._syncing is not None:
-            # Kept for after the map has been read; if it is too much, the map is read once more.
+            # If there are too many to keep, the map is read once more.
             if len(self._early) < limits.ROOM_HISTORY_CHANGES:
                 self._early.append(change)
             else:
@@ -150,12 +150,12 @@ class Room:
             self.resync()
         elif outcome is Outcome.APPLIED and change.sales is not None:
             self._sales = change.sales.value
-            self.tell_status()
+            self.send_status()
 
-    def check(self, epoch: str, version: int, digest: int) -> None:
-        """Hold the map against a digest of the authority's; a map that drifted, or missed a change, is read again.
+    def check_digest(self, epoch: str, version: int, digest: int) -> None:
+        """Compare the map with a digest of the master's; read it again if it differs or has missed a change.
 
-        Changes up to the digest's version were published before the digest was: they are here, or they were lost.
+        The digest was published after all changes up to its version, so those are here or lost.
         """
         state = self.state
         if state is None or self._syncing is not None:
@@ -165,7 +165,9 @@ class Room:
         if (epoch, version) == (state.epoch, state.version):
             if zlib.crc32(state.statuses.translate(_TO_ASCII)) == digest:
                 return
-            log.warning("room of %s: the map had drifted", self.show.id)
+            log.warning(
+                "room of %s: the map differs from the master's at the same version; reading it again", self.show.id
+            )
         self.gaps += 1
         self.resync()
 
@@ -184,7 +186,7 @@ class Room:
         except RegionUnavailable:
             return None
         if found is not None and self.state is not None and len(found[3]) != len(self.state.statuses):
-            log.error("room of %s: a map of %d seats is not this show's", self.show.id, len(found[3]))
+            log.error("room of %s: refused a map of %d seats, which is not of this show", self.show.id, len(found[3]))
             return None
         return found
 
@@ -193,7 +195,7 @@ class Room:
             self._sync_again = False
             found = await self._read()
             if found is None:
-                # Out of reach, or a master that is being rebuilt: the map will be there.
+                # The region is unreachable, or its master is being reconciled: it will have the map again.
                 await asyncio.sleep(RETRY_S)
             elif self._sync_again:
                 self._early.clear()
@@ -206,7 +208,7 @@ class Room:
             self._sent_status = self.status_payload()
         else:
             self.state.reset(epoch, version, statuses)
-            self.tell_status()
+            self.send_status()
         early, self._early = self._early, []
         for change in early:
             if self._syncing is None:
@@ -220,7 +222,7 @@ class Room:
             self._pumping = asyncio.get_running_loop().create_task(self._run_pump())
 
     async def _run_pump(self) -> None:
-        """Send what there is, rest for a tick, and go on as long as there is something or somebody is behind."""
+        """Send a frame a tick for as long as something is unsent or a viewer is lagging."""
         assert self.state is not None
         loop = asyncio.get_running_loop()
         try:
@@ -251,12 +253,12 @@ class Room:
             if start:
                 await asyncio.sleep(0)
             for viewer in viewers[start : start + CHUNK]:
-                if viewer.lagging_since is None and not viewer.gone and _needs(viewer, frame):
+                if viewer.lagging_since is None and not viewer.left and _needs(viewer, frame):
                     self._offer(viewer, frame, packet, now)
 
     def _offer(self, viewer: Viewer, frame: Frame, packet: Packet, now: float) -> None:
         if viewer.epoch != frame.epoch and viewer.epoch != frame.previous_epoch:
-            # It joined in an epoch that came and went between two frames.
+            # It joined in an epoch that began and ended between two frames.
             self._send_missed(viewer)
         elif self._fanout.offer(viewer.connection, packet):
             viewer.epoch, viewer.version = frame.epoch, frame.version
@@ -265,10 +267,10 @@ class Room:
             self._lagging.append(viewer)
 
     def _catch_up(self, now: float) -> None:
-        behind, self._lagging = self._lagging, []
-        for viewer in behind:
+        lagging, self._lagging = self._lagging, []
+        for viewer in lagging:
             sid = viewer.connection.sid
-            if viewer.gone:
+            if viewer.left:
                 continue
             if self._fanout.unsent(sid) == 0:
                 self._send_missed(viewer)
@@ -280,7 +282,7 @@ class Room:
                 self._lagging.append(viewer)
 
     def _send_missed(self, viewer: Viewer) -> None:
-        """Send one viewer what it lacks: the changes since its version, or (too many, another epoch) the whole map."""
+        """Send one viewer the changes since its version or, if those are not known, the whole map."""
         state = self.state
         assert state is not None
         changes = state.since(viewer.epoch, viewer.version)
@@ -298,7 +300,7 @@ class Room:
         viewer.epoch, viewer.version = state.epoch, state.version
 
     async def close(self) -> None:
-        """Stop; viewers are told nothing. The subscription stays: another room of the show may have it by now."""
+        """Stop, without a word to viewers. The subscription stays: a new room of the show may use it already."""
         if self._linger is not None:
             self._linger.cancel()
         tasks = [task for task in (self._syncing, self._pumping) if task is not None]
@@ -308,6 +310,6 @@ class Room:
 
 
 def _needs(viewer: Viewer, frame: Frame) -> bool:
-    # One who joined meanwhile has all of it.
+    # A viewer that joined after the frame was taken has all of it, except for a correction at its own version.
     corrects = frame.from_version == frame.version == viewer.version
     return viewer.version < frame.version or viewer.epoch != frame.epoch or corrects

@@ -1,8 +1,8 @@
-"""All rooms of a node: who watches what, and what they are sent. Listens to the feeds; never decides anything.
+"""All rooms of a node: who watches which show, and what viewers are sent. Listens to the feeds; decides nothing.
 
-Order, as one viewer sees it: its ``show:watch`` is answered first, then changes; a change never overtakes the snapshot
-it follows; versions only rise within an epoch. (The caller returns what ``watch`` returns as the event's ack without
-awaiting anything in between, so the ack is queued before the next frame.)
+Order, as one viewer sees it: the answer to its ``show:watch``, then changes. A change never overtakes the snapshot that
+it follows; within an epoch, versions only rise. (The caller sends what ``watch`` returns as the event's acknowledgement
+without awaiting anything else first, so it is sent before the next frame.)
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Rooms(Listener):
 
     # --- viewers --------------------------------------------------------------------------------------------------
     async def watch(self, sid: str, show: Show, since: Since | None) -> dict[str, Any]:
-        """Let a viewer into the room of a show; return the payload of the ack.
+        """Add a viewer to the room of a show; return the payload of the acknowledgement.
 
-        Raises ``TooManyWatches``, ``RateLimited`` when it does not read what it was sent, or ``RegionUnavailable`` when
-        no map can be had.
+        Raises ``TooManyWatches``, ``RateLimited`` when it does not read what it was sent, ``RegionUnavailable`` when
+        there is no map, or ``TicketError`` when it has left.
         """
         self._check(sid, show)
         room = await self._open(show)
-        # No await from here on: whoever is let in is told everything after this moment, and only that. Others of its
-        # events may have been served meanwhile, or it may have left.
+        # Again: it may have left while the room was opened, or watched other shows. No await from here on: the viewer
+        # gets a snapshot of this moment and every change after it.
         self._check(sid, show)
         state = room.join(sid)
         self._watched.setdefault(sid, set()).add(show.id)
@@ -65,7 +65,7 @@ class Rooms(Listener):
 
     def _check(self, sid: str, show: Show) -> None:
         if not self.fanout.is_connected(sid):
-            raise TicketError("This connection is gone.")
+            raise TicketError("This connection has ended.")
         watched = self._watched.get(sid, ())
         if show.id not in watched and len(watched) >= limits.MAX_WATCHES_PER_CONNECTION:
             raise TooManyWatches()
@@ -73,7 +73,7 @@ class Rooms(Listener):
             raise RateLimited(retry_after_ms=limits.TICK_MAX_MS)
 
     def unwatch(self, sid: str, show_id: str) -> None:
-        """Let a viewer out of a room; no matter if it was not in."""
+        """Remove a viewer from a room, if it is in it."""
         watched = self._watched.get(sid, set())
         watched.discard(show_id)
         if not watched:
@@ -83,18 +83,18 @@ class Rooms(Listener):
             room.leave(sid)
 
     def drop(self, sid: str) -> None:
-        """Let a viewer that is gone out of all rooms."""
+        """Remove a viewer from all rooms: it has left."""
         for show_id in tuple(self._watched.get(sid, ())):
             self.unwatch(sid, show_id)
 
     async def snapshot(self, show: Show) -> tuple[str, int, str, str]:
-        """Return epoch, version, status and packed seats as viewers have them; for HTTP. Raises as ``watch`` does."""
+        """Return epoch, version, status and packed seats for HTTP; raises ``RegionUnavailable`` without a map."""
         room = await self._open(show)
         assert room.state is not None
         return room.state.epoch, room.state.version, room.status, room.state.snapshot()
 
     def status(self, show: Show) -> str:
-        """Return what is said of a show in lists: ``live``, ``stale``, ``paused`` or ``closed``."""
+        """Return a show's status for lists: ``live``, ``stale``, ``paused`` or ``closed``."""
         room = self._rooms.get(show.id)
         if room is not None and room.state is not None:
             return room.status
@@ -130,7 +130,7 @@ class Rooms(Listener):
         return room
 
     def _empty(self, room: Room) -> None:
-        """A room has been without viewers for a while: let its feed go."""
+        """Close a room that has had no viewers for ``limits.FEED_LINGER_S``."""
         if self._rooms.get(room.show.id) is room:
             del self._rooms[room.show.id]
         task = asyncio.get_running_loop().create_task(self._close(room))
@@ -143,18 +143,18 @@ class Rooms(Listener):
             await room.feed.unsubscribe(room.show.id)
 
     async def close(self) -> None:
-        """Close all rooms."""
+        """Close all rooms and the fan-out."""
         rooms = list(self._rooms.values())
         self._rooms.clear()
         await asyncio.gather(*map(self._close, rooms), *self._closing, return_exceptions=True)
         await self.fanout.close()
 
-    # --- what feeds say -------------------------------------------------------------------------------------------
+    # --- from the feeds -------------------------------------------------------------------------------------------
     def _of(self, feed: Feed) -> list[Room]:
         return [room for room in self._rooms.values() if room.feed is feed]
 
     def on_connected(self, feed: Feed) -> None:
-        """Another server, or the same again: every map is read afresh, viewers are sent the difference."""
+        """Read every map of the region again; viewers are sent the difference."""
         for room in self._of(feed):
             room.resync()
 
@@ -165,13 +165,13 @@ class Rooms(Listener):
             room.on_change(change)
 
     def on_heartbeat(self, feed: Feed, heartbeat: dict[str, Any]) -> None:
-        """Hold the digests against our maps."""
+        """Compare our maps with the master's digests."""
         for show, (epoch, version, digest) in heartbeat.get("digests", {}).items():
             room = self._rooms.get(show)
             if room is not None:
-                room.check(epoch, version, digest)
+                room.check_digest(epoch, version, digest)
 
     def on_state(self, feed: Feed) -> None:
-        """Tell viewers that the region is out of reach, or back."""
+        """Send viewers the new status: the region is unreachable, or reachable again."""
         for room in self._of(feed):
-            room.tell_status()
+            room.send_status()

@@ -1,6 +1,6 @@
-"""The state of one room: the map at a version, what changed lately, and what viewers have not been told yet.
+"""The state of one room: the map at a version, the recent changes, and what has not been sent to viewers yet.
 
-Pure: no I/O, no clock, no tasks. ``Rooms`` feeds it what the feed says and asks it what to send.
+Pure: no I/O, no clock, no tasks. ``Room`` applies changes and maps to it and asks it what to send.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from realtime.wire import ChangeMessage, pack_seats
 
 
 class Outcome(Enum):
-    """What became of a change."""
+    """What ``apply`` did with a change."""
 
     APPLIED = "applied"
     OLD = "old"
@@ -23,7 +23,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What takes every viewer of a room from ``from_version`` (of ``previous_epoch``) to ``version`` (of ``epoch``)."""
+    """The seats to set to get from ``from_version`` (in ``previous_epoch``, if given) to ``version`` in ``epoch``."""
 
     epoch: str
     from_version: int
@@ -34,7 +34,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One entry of the history: the seats that differ between two versions (one apart, unless a gap was mended)."""
+    """An entry of the history: seats that differ between two versions, which are neighbours unless a gap was filled."""
 
     from_version: int
     version: int
@@ -46,11 +46,12 @@ class RoomState:
 
     Invariants: ``version`` only rises within an epoch; a frame's seats carry their latest status, so a viewer at any
     version between ``from_version`` and ``version`` that applies it is at ``version``. A frame whose two versions are
-    the same is a correction: the map was wrong at that version. The next frame carries it again, for whoever missed it.
+    the same is a correction: the map was wrong at that version. The next frame contains it again, because viewers may
+    ignore a frame at a version that they have already.
     """
 
     def __init__(self, epoch: str, version: int, statuses: bytearray) -> None:
-        """``statuses`` is one byte 0-3 a seat; it is kept, not copied."""
+        """``statuses`` has one byte (0-3) a seat; it is kept and changed, not copied."""
         self.epoch = epoch
         self.version = version
         self.statuses = statuses
@@ -63,7 +64,7 @@ class RoomState:
         self._packed: str | None = None
 
     def apply(self, change: ChangeMessage) -> Outcome:
-        """Take the next change; ``GAP`` (and nothing done) when it is not the next."""
+        """Apply the next change. ``OLD`` or ``GAP``, with nothing changed, if it is an earlier or a later one."""
         if change.epoch != self.epoch:
             return Outcome.GAP
         if change.version <= self.version:
@@ -77,10 +78,10 @@ class RoomState:
         return Outcome.APPLIED
 
     def reset(self, epoch: str, version: int, statuses: bytearray) -> bool:
-        """Take a map that was read afresh; viewers will be told the difference.
+        """Replace the map by one that was read again; the next frame contains the difference.
 
-        A map older than this one (a replica that lags behind another) is left alone: False. One of another size is
-        not of this show: ``ValueError``.
+        A map older than this one (from a replica that lags) changes nothing: False. Raises ``ValueError`` for one of
+        another size.
         """
         if epoch == self.epoch and version < self.version:
             return False
@@ -104,27 +105,27 @@ class RoomState:
         return True
 
     def snapshot(self) -> str:
-        """Return the packed map; made once a version, shared by all who join at it."""
+        """Return the packed map; it is made once a version and shared by all viewers that join at it."""
         if self._packed is None:
             self._packed = pack_seats(self.statuses)
         return self._packed
 
     def since(self, epoch: str, version: int) -> dict[int, int] | None:
-        """Return what changed after a version (seat -> status now), or None when that is not known any more."""
+        """Return the seats changed after a version, with their current status; None if the history is too short."""
         if epoch != self.epoch or version > self.version:
             return None
         changed: set[int] = set()
         known = version == self.version
         for step in reversed(self._history):
             if step.from_version < version:
-                break  # if not known by now, ``version`` lies inside a mended gap
+                break  # if it was not found by now, ``version`` lies inside a gap that was filled
             changed.update(step.seats)
             known = known or step.from_version == version
         return {seat: self.statuses[seat] for seat in changed} if known else None
 
     @property
     def dirty(self) -> bool:
-        """Whether there is something that viewers have not been told."""
+        """Whether there is something that was not sent yet."""
         return self._sent_version != self.version or self._sent_epoch != self.epoch or bool(self._unsent)
 
     def take_frame(self) -> Frame | None:

@@ -121,7 +121,7 @@ class PendingConnection(asyncio.Protocol):
 
     async def _accept(self, handshake: Handshake, data: bytes) -> None:
         if self._transport.is_closing():
-            return  # a session begun now would never be told that its connection is lost
+            return  # a session begun now would never learn that its connection is lost
         try:
             await self._acceptor.engine.handle_request(handshake)
         except Exception:

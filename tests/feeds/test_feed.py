@@ -1,4 +1,4 @@
-"""A feed that loses things: what it misses is found, whoever can't be trusted is left, nothing ends it."""
+"""A feed on real servers: lost messages are noticed, servers with other data are left, nothing ends the feed."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ async def shown(node: Node, index: int, status: int) -> None:
 
 
 async def heartbeat(node: Node, digests: object) -> None:
-    told = {"region": "west", "keeper": "k", "time": 0, "digests": digests}
-    await node.locks.master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told))
+    content = {"region": "west", "keeper": "k", "time": 0, "digests": digests}
+    await node.locks.master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(content))
 
 
 async def test_no_message_ends_a_feed(node: Node) -> None:
@@ -44,15 +44,15 @@ async def test_no_message_ends_a_feed(node: Node) -> None:
         {"epoch": "e1", "version": 10**18, "held": [0]},
         {"epoch": "", "version": -1, "sold": [0]},
     ]
-    for told in changes:
-        await node.locks.master.command("PUBLISH", keys.changes(SHOW.id), orjson.dumps(told))
+    for message in changes:
+        await node.locks.master.command("PUBLISH", keys.changes(SHOW.id), orjson.dumps(message))
     wrong: list[object] = [[], None, 3, {SHOW.id: 3}, {SHOW.id: [1]}, {SHOW.id: ["e1", "x", None]}, {SHOW.id: {}}]
     for digests in wrong:
         await heartbeat(node, digests)
     declarations: list[dict[str, object]] = [{"show": 3}, {"show": "x" * 1000}, {"theatre": None}, {"hold": {}}]
-    for told in declarations:
-        await node.locks.master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(told))
-        await node.locks.master.command("PUBLISH", keys.NOTICES, orjson.dumps(told))
+    for declaration in declarations:
+        await node.locks.master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(declaration))
+        await node.locks.master.command("PUBLISH", keys.NOTICES, orjson.dumps(declaration))
     moves = node.feed.moves
     await node.locks.hold(hold_id("a"), "a", [1])
     await settled(node, client)
@@ -60,7 +60,7 @@ async def test_no_message_ends_a_feed(node: Node) -> None:
     await client.close()
 
 
-async def test_a_change_that_was_lost_with_none_after_it_is_found_by_the_heartbeat(node: Node) -> None:
+async def test_a_lost_change_without_another_after_it_is_noticed_by_a_heartbeat(node: Node) -> None:
     client = await viewer(node)
     await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 5, "2")
     await node.locks.master.command("HINCRBY", keys.meta(SHOW.id), "version", 1)
@@ -69,7 +69,7 @@ async def test_a_change_that_was_lost_with_none_after_it_is_found_by_the_heartbe
     await client.close()
 
 
-async def test_a_map_that_drifted_is_corrected_for_its_viewers(node: Node) -> None:
+async def test_viewers_get_a_correction_when_their_map_differs_from_the_master_s(node: Node) -> None:
     client = await viewer(node)
     await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 7, "3")
     await heartbeat(node, {SHOW.id: await node.locks.digest(SHOW.id)})
@@ -80,7 +80,7 @@ async def test_a_map_that_drifted_is_corrected_for_its_viewers(node: Node) -> No
     await client.close()
 
 
-async def test_any_number_of_reads_at_once_is_served(node: Node) -> None:
+async def test_many_reads_at_once_are_all_served(node: Node) -> None:
     await until(known(node))
     maps = await asyncio.gather(*(node.feed.read_map(SHOW.id) for _ in range(200)))
     assert all(found is not None for found in maps)
@@ -92,12 +92,12 @@ async def test_unsubscribing_and_subscribing_at_once_leaves_the_subscription(nod
     for round in range(20):
         await node.feed.subscribe(SHOW.id)
         await asyncio.gather(node.feed.unsubscribe(SHOW.id), node.feed.subscribe(SHOW.id))
-        told = await node.feed.command("PUBSUB", "NUMSUB", keys.changes(SHOW.id))
-        count = next(iter(told.values())) if isinstance(told, dict) else told[1]
+        reply = await node.feed.command("PUBSUB", "NUMSUB", keys.changes(SHOW.id))
+        count = next(iter(reply.values())) if isinstance(reply, dict) else reply[1]
         assert count == 1, f"round {round}"
 
 
-async def test_a_room_that_is_opened_while_it_closes_hears_changes(node: Node) -> None:
+async def test_a_room_that_is_opened_while_it_closes_gets_changes(node: Node) -> None:
     await until(known(node))
     for seat in range(10):
         await node.rooms.snapshot(SHOW)
@@ -107,7 +107,7 @@ async def test_a_room_that_is_opened_while_it_closes_hears_changes(node: Node) -
         await shown(node, seat, 1)
 
 
-async def test_a_replica_that_follows_nobody_is_left_alone(own_node: Node, own_servers: Servers) -> None:
+async def test_a_replica_that_became_a_master_by_itself_is_left(own_node: Node, own_servers: Servers) -> None:
     client = await viewer(own_node)
     impostor = Redis(host=valkey.HOST, port=own_servers.near.port)
     impostor.replicaof("NO", "ONE")
@@ -119,13 +119,13 @@ async def test_a_replica_that_follows_nobody_is_left_alone(own_node: Node, own_s
     await client.close()
 
 
-class Deaf:
-    """A way to a server on which subscriptions can be made to hear nothing, with no connection closed."""
+class HalfDeadProxy:
+    """A proxy to a server that can be told to drop everything on subscribed connections, without closing them."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._tasks: set[asyncio.Task[None]] = set()
-        self.deaf = False
+        self.dropping = False
         self.port = 0
 
     async def start(self) -> None:
@@ -149,13 +149,13 @@ class Deaf:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
                 subscribed[0] = subscribed[0] or b"SUBSCRIBE" in data
-                if not (self.deaf and subscribed[0]):
+                if not (self.dropping and subscribed[0]):
                     sink.write(data)
         sink.close()
 
 
-class Silent(Listener):
-    """A listener that notes how often the feed (re)connected."""
+class Connections(Listener):
+    """Counts how often listeners are made to read again."""
 
     def __init__(self) -> None:
         self.connected = 0
@@ -165,17 +165,17 @@ class Silent(Listener):
 
 
 @pytest.fixture
-async def deaf(shared_servers: Servers) -> AsyncIterator[Deaf]:
-    each = Deaf(shared_servers.near.port)
+async def proxy(shared_servers: Servers) -> AsyncIterator[HalfDeadProxy]:
+    each = HalfDeadProxy(shared_servers.near.port)
     await each.start()
     yield each
     await each.close()
 
 
-async def test_a_subscription_that_hears_nothing_any_more_is_left(deaf: Deaf, shared_servers: Servers) -> None:
-    replicas = {"west": (Plain(f"redis://{valkey.HOST}:{deaf.port}"),), "south": (Plain(shared_servers.far.url),)}
+async def test_a_server_whose_subscription_is_dead_is_left(proxy: HalfDeadProxy, shared_servers: Servers) -> None:
+    replicas = {"west": (Plain(f"redis://{valkey.HOST}:{proxy.port}"),), "south": (Plain(shared_servers.far.url),)}
     feed = Feed(Region("west", "Mumbai", Plain(shared_servers.master.url), replicas, ""), "west")
-    noted = Silent()
+    noted = Connections()
     feed.listeners.append(noted)
     feed.start()
 
@@ -183,7 +183,7 @@ async def test_a_subscription_that_hears_nothing_any_more_is_left(deaf: Deaf, sh
         return noted.connected == 1
 
     await until(connected)
-    deaf.deaf = True
+    proxy.dropping = True
 
     async def moved() -> bool:
         return feed.connected and feed.moves > 0 and noted.connected > 1
@@ -192,9 +192,9 @@ async def test_a_subscription_that_hears_nothing_any_more_is_left(deaf: Deaf, sh
     await feed.close()
 
 
-async def test_after_a_silence_everything_is_read_again(node: Node, shared_servers: Servers) -> None:
+async def test_after_a_silence_listeners_read_again(node: Node, shared_servers: Servers) -> None:
     feed = Feed(shared_servers.region, "west")
-    noted = Silent()
+    noted = Connections()
     feed.listeners.append(noted)
     feed.start()
 
@@ -212,13 +212,13 @@ async def test_after_a_silence_everything_is_read_again(node: Node, shared_serve
     await feed.close()
 
 
-async def test_what_was_published_while_replicas_copied_a_restarted_master_is_found(
+async def test_changes_published_while_replicas_copy_a_restarted_master_are_noticed(
     own_node: Node, own_servers: Servers
 ) -> None:
     client = await viewer(own_node)
     await own_node.locks.hold(hold_id("a"), "a", [1])
     await settled(own_node, client)
-    # The kind way, so that it has everything when it is back.
+    # With a save, so that it has everything when it is back.
     await asyncio.to_thread(own_servers.master.stop)
     own_servers.master.restart()
     await own_servers.master.wait_ready_async()
@@ -230,7 +230,7 @@ async def test_what_was_published_while_replicas_copied_a_restarted_master_is_fo
         except RegionUnavailable:
             return False
 
-    # Before the replicas have found their master again: nobody hears of this.
+    # Before the replicas are linked to their master again: no subscriber gets this.
     await until(held)
     await settled(own_node, client)
     await client.close()

@@ -27,7 +27,7 @@ from tests.cluster import until
 from tests.read_path import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
 
 
-async def storm(locks: SeatLocks, turns: int, seed: int) -> None:
+async def many_changes(locks: SeatLocks, turns: int, seed: int) -> None:
     """Hold and release at random."""
     dice = random.Random(seed)
     live: list[str] = []
@@ -44,12 +44,12 @@ async def storm(locks: SeatLocks, turns: int, seed: int) -> None:
                 assert getattr(error, "code", "") == "seats_taken"
 
 
-async def test_viewers_who_join_at_any_time_of_a_storm_end_at_the_authority(node: Node) -> None:
+async def test_viewers_that_join_during_many_changes_end_with_the_master_s_map(node: Node) -> None:
     clients = [await viewer(node), await viewer(node, ["polling"])]
-    raging = [asyncio.create_task(storm(node.locks, 150, seed)) for seed in (1, 2, 3)]
+    changing = [asyncio.create_task(many_changes(node.locks, 150, seed)) for seed in (1, 2, 3)]
     for transports in (["websocket"], ["polling"], ["polling", "websocket"]) * 2:
         clients.append(await viewer(node, transports))
-    await asyncio.gather(*raging)
+    await asyncio.gather(*changing)
     for client in clients:
         await settled(node, client)
         versions = [payload["version"] for event, payload in client.told if event == "seats:changed"]
@@ -63,15 +63,15 @@ async def slow_node(shared_servers: Servers) -> AsyncIterator[Node]:
         yield each
 
 
-async def test_plain_emit_does_the_same_where_the_fast_way_is_missing(slow_node: Node) -> None:
+async def test_plain_emit_sends_the_same_where_the_fast_transport_is_off(slow_node: Node) -> None:
     clients = [await viewer(slow_node), await viewer(slow_node, ["polling"])]
-    await storm(slow_node.locks, 100, 9)
+    await many_changes(slow_node.locks, 100, 9)
     for client in clients:
         await settled(slow_node, client)
     await asyncio.gather(*(client.close() for client in clients))
 
 
-async def test_a_storm_is_conflated_and_a_lone_change_is_not_held_back(node: Node) -> None:
+async def test_many_changes_at_once_are_combined_into_few_frames(node: Node) -> None:
     client = await viewer(node)
     await asyncio.gather(*(node.locks.hold(hold_id(f"n{n}"), f"o{n}", [n]) for n in range(100)))
     await settled(node, client)
@@ -80,11 +80,11 @@ async def test_a_storm_is_conflated_and_a_lone_change_is_not_held_back(node: Nod
     await client.close()
 
 
-async def test_a_gap_heals_itself(node: Node) -> None:
+async def test_a_lost_change_is_noticed_by_the_next_one(node: Node) -> None:
     client = await viewer(node)
     await node.locks.hold(hold_id("a"), "a", [1])
     await settled(node, client)
-    # A change whose message is lost on the way: written, never published.
+    # A change whose message is lost: written, never published.
     await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 5, "2")
     await node.locks.master.command("HINCRBY", keys.meta(SHOW.id), "version", 1)
     await node.locks.hold(hold_id("b"), "b", [2])
@@ -94,17 +94,17 @@ async def test_a_gap_heals_itself(node: Node) -> None:
     await client.close()
 
 
-async def test_a_map_that_drifted_unnoticed_is_found_by_its_digest(node: Node) -> None:
+async def test_a_map_that_differs_at_the_same_version_is_corrected_by_a_digest(node: Node) -> None:
     client = await viewer(node)
     await node.locks.master.command("SETRANGE", keys.seats(SHOW.id), 7, "3")
     epoch, version, digest = await node.locks.digest(SHOW.id)
-    told = {"region": "west", "keeper": "k", "time": 0, "digests": {SHOW.id: (epoch, version, digest)}}
-    await node.locks.master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told))
+    heartbeat = {"region": "west", "keeper": "k", "time": 0, "digests": {SHOW.id: (epoch, version, digest)}}
+    await node.locks.master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(heartbeat))
 
-    async def mended() -> bool:
+    async def corrected() -> bool:
         return (await node.rooms.snapshot(SHOW))[3] == wire.pack_seats(b"\0" * 7 + b"\3" + b"\0" * 112)
 
-    await until(mended)
+    await until(corrected)
     await client.close()
 
 
@@ -120,7 +120,7 @@ async def test_a_rebuilt_show_is_a_new_epoch_with_the_difference(node: Node) -> 
     await client.close()
 
 
-async def test_garbage_on_a_channel_is_skipped(node: Node) -> None:
+async def test_messages_that_can_not_be_decoded_are_skipped(node: Node) -> None:
     client = await viewer(node)
     for garbage in (b"", b"{", b"[]", b'{"epoch":1}', b"\xff\xfe", b'{"epoch":"e1","version":2,"held":[1000000]}'):
         await node.locks.master.command("PUBLISH", keys.changes(SHOW.id), garbage)
@@ -131,7 +131,7 @@ async def test_garbage_on_a_channel_is_skipped(node: Node) -> None:
     await client.close()
 
 
-async def test_sales_states_are_told(node: Node) -> None:
+async def test_viewers_get_the_sales_state(node: Node) -> None:
     client = await viewer(node)
     await node.locks.set_sales(SHOW.id, SalesState.PAUSED)
     await client.hears("show:status", status="paused")
@@ -140,7 +140,7 @@ async def test_sales_states_are_told(node: Node) -> None:
     await client.close()
 
 
-async def test_a_dead_replica_is_left_for_another_and_the_near_one_is_preferred_again(
+async def test_a_feed_leaves_a_dead_replica_and_returns_to_the_nearest_one(
     own_node: Node, own_servers: Servers
 ) -> None:
     client = await viewer(own_node)
@@ -163,13 +163,13 @@ async def test_a_dead_replica_is_left_for_another_and_the_near_one_is_preferred_
     await client.close()
 
 
-async def test_a_master_out_of_reach_makes_maps_stale_and_its_return_makes_them_live(
+async def test_an_unreachable_master_makes_maps_stale_until_it_answers_again(
     own_node: Node, own_servers: Servers
 ) -> None:
     client = await viewer(own_node)
     own_servers.master.process.send_signal(signal.SIGSTOP)
-    told = await client.hears("show:status", status="stale")
-    assert told["since"] > 0
+    status = await client.hears("show:status", status="stale")
+    assert status["since"] > 0
     late = await viewer(own_node)
     assert late.maps[SHOW.id][1] == 1, "the last map is still served"
     own_servers.master.process.send_signal(signal.SIGCONT)
@@ -177,7 +177,7 @@ async def test_a_master_out_of_reach_makes_maps_stale_and_its_return_makes_them_
     await asyncio.gather(client.close(), late.close())
 
 
-async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
+async def test_a_viewer_that_stops_reading_gets_no_frames_until_it_reads_again(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "VIEWER_UNSENT_BYTES", 20_000)
@@ -195,7 +195,7 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
         connection = socket._response.connection
         assert connection is not None and connection.transport is not None
         connection.transport.pause_reading()
-        # The kernel would take megabytes for it before anybody felt it.
+        # Small buffers: else the kernel accepts megabytes for it.
         sids = list(node.rooms._rooms[SHOW.id].viewers)
         ends = [connection.transport, *(_transport(node, sid) for sid in sids)]
         for end in ends:
@@ -203,7 +203,7 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
                 end.get_extra_info("socket").setsockopt(socketlib.SOL_SOCKET, buffer, 4096)
 
         async def lagging() -> bool:
-            # Held and freed over and over, wide frames, until the kernel takes no more of them for the silent one.
+            # Frames with many seats, until the kernel accepts no more for this viewer.
             for n in range(20):
                 hold = hold_id(f"w{n}-{random.random()}"[:20])
                 await node.locks.hold(hold, hold, random.sample(range(120), 10))
@@ -224,7 +224,7 @@ async def test_a_viewer_that_reads_nothing_is_cut_short_and_delays_nobody(
             return node.rooms.stats()["lagging"] == 0
 
         await until(caught_up)
-        assert node.rooms.stats()["viewers"] == 2, "it was caught up, not cut off"
+        assert node.rooms.stats()["viewers"] == 2, "it was caught up, not closed"
         reading.cancel()
     await reader.close()
 
@@ -240,7 +240,7 @@ async def _read(socket: Any) -> None:
         assert message.data
 
 
-async def test_the_last_viewer_gone_the_room_goes_after_a_while(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_room_without_viewers_is_closed_after_a_while(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "FEED_LINGER_S", 0.05)
     client = await viewer(node)
     assert node.rooms.stats()["rooms"] == 1
@@ -273,7 +273,7 @@ async def test_the_directory_follows_declarations(node: Node) -> None:
         await node.directory.seat_ids(new)
 
 
-async def test_a_master_that_lost_its_memory_does_not_make_shows_unknown(node: Node) -> None:
+async def test_shows_stay_known_when_their_master_has_lost_its_data(node: Node) -> None:
     await until(known(node))
     await node.locks.master.command("FLUSHALL")
     await node.locks.master.command("PUBLISH", keys.DIRECTORY, b"{}")
@@ -288,7 +288,7 @@ async def test_a_master_that_lost_its_memory_does_not_make_shows_unknown(node: N
     assert node.directory.show(SHOW.id) == SHOW
 
 
-async def test_a_theatre_that_two_regions_declare_is_refused_by_every_node(
+async def test_a_theatre_that_two_regions_declare_is_refused(
     node: Node, shared_servers: Servers, own_servers: Servers
 ) -> None:
     south = Region("south", "Bengaluru", own_servers.region.master, {}, "")

@@ -1,4 +1,4 @@
-"""A room's state, pure: whatever the feed does to it, a viewer that applies what it is sent ends at the authority."""
+"""A room's state, pure: whatever the feed delivers, a viewer that applies its frames ends with the master's map."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def change(version: int, seats: dict[int, int], epoch: str = "e1") -> ChangeMess
 
 
 class Viewer:
-    """Keeps a map only from what it is sent, by the rules of docs/protocol.md; ``deaf`` to corrections if it likes."""
+    """Keeps a map from what it is sent, by the rules of docs/protocol.md; ``strict`` ones ignore corrections."""
 
-    def __init__(self, state: RoomState, *, deaf: bool = False) -> None:
-        self.deaf = deaf
+    def __init__(self, state: RoomState, *, strict: bool = False) -> None:
+        self.strict = strict
         self.join(state)
 
     def join(self, state: RoomState) -> None:
@@ -32,11 +32,11 @@ class Viewer:
         if frame is None:
             return
         if frame.epoch == self.epoch and frame.version <= self.version:
-            corrects = frame.from_version == frame.version == self.version and not self.deaf
+            corrects = frame.from_version == frame.version == self.version and not self.strict
             if not corrects:
                 return
         if self.epoch not in (frame.epoch, frame.previous_epoch):
-            self.join(state)  # an epoch that came and went between two frames: the whole map again
+            self.join(state)  # an epoch that began and ended between two frames: the whole map again
             return
         assert frame.from_version <= self.version
         for seat, status in frame.seats.items():
@@ -45,37 +45,37 @@ class Viewer:
 
 
 seats = st.dictionaries(st.integers(0, SIZE - 1), st.integers(0, 3), max_size=4)
-verbs = ["change", "lose", "again", "frame", "join", "since", "epoch", "drift", "mend"]
+verbs = ["change", "lose", "again", "frame", "join", "since", "epoch", "drift", "reread"]
 steps = st.lists(st.tuples(st.sampled_from(verbs), seats), max_size=60)
 
 
 @settings(max_examples=300, deadline=None)
 @given(steps)
-def test_viewers_end_where_the_authority_is(plan: list[tuple[str, dict[int, int]]]) -> None:
-    authority, version, epoch = bytearray(SIZE), 1, "e1"
+def test_viewers_end_with_the_master_s_map(plan: list[tuple[str, dict[int, int]]]) -> None:
+    master, version, epoch = bytearray(SIZE), 1, "e1"
     state = RoomState(epoch, version, bytearray(SIZE))
-    viewer, latecomer, deaf = Viewer(state), Viewer(state), Viewer(state, deaf=True)
-    viewers = (viewer, latecomer, deaf)
+    viewer, latecomer, strict = Viewer(state), Viewer(state), Viewer(state, strict=True)
+    viewers = (viewer, latecomer, strict)
     past: list[ChangeMessage] = []
-    left = (epoch, version, bytes(authority))
+    left = (epoch, version, bytes(master))
 
-    def heal() -> None:
-        assert state.reset(epoch, version, bytearray(authority))
+    def reread() -> None:
+        assert state.reset(epoch, version, bytearray(master))
 
     for step, changed in plan:
         if step in ("change", "lose", "epoch"):
             for seat, status in changed.items():
-                authority[seat] = status
+                master[seat] = status
             version += 1
             if step == "epoch":
                 epoch += "x"
             message = change(version, changed, epoch)
             past.append(message)
             if step != "lose" and state.apply(message) is Outcome.GAP:
-                heal()
+                reread()
         elif step == "again" and past:
             if state.apply(past[0]) is Outcome.GAP:
-                heal()
+                reread()
         elif step == "frame":
             frame = state.take_frame()
             for each in viewers:
@@ -83,13 +83,13 @@ def test_viewers_end_where_the_authority_is(plan: list[tuple[str, dict[int, int]
         elif step == "join":
             latecomer.join(state)
             if changed:
-                deaf.join(state)
+                strict.join(state)
         elif step == "drift":
-            # The authority differs without a word, and everybody has the wrong map until somebody looks.
+            # The master's map changes without a message: all others are wrong until it is read again.
             for seat, status in changed.items():
-                authority[seat] = status
-        elif step == "mend":
-            heal()
+                master[seat] = status
+        elif step == "reread":
+            reread()
         elif step == "since":
             missed = state.since(left[0], left[1])
             if missed is not None:
@@ -98,18 +98,18 @@ def test_viewers_end_where_the_authority_is(plan: list[tuple[str, dict[int, int]
                     back[seat] = status
                 assert back == state.statuses
             left = (state.epoch, state.version, bytes(state.statuses))
-    heal()
+    reread()
     frame = state.take_frame()
     for each in viewers:
         each.take(state, frame)
-    assert viewer.map == authority
-    # One who joined a wrong map between two frames, or passes corrections over, is right with the next change.
+    assert viewer.map == master
+    # A viewer that joined a wrong map between two frames, or ignores corrections, is right after the next change.
     version += 1
     assert state.apply(change(version, {}, epoch)) is Outcome.APPLIED
     frame = state.take_frame()
     for each in viewers:
         each.take(state, frame)
-        assert each.map == authority
+        assert each.map == master
         assert (each.epoch, each.version) == (epoch, version)
     assert not state.dirty
 
@@ -132,7 +132,7 @@ def test_a_seat_that_was_held_and_freed_within_a_tick_still_moves_the_version() 
     assert (frame.from_version, frame.version, frame.seats) == (1, 3, {4: 0})
 
 
-def test_a_map_that_was_wrong_is_corrected_at_its_version_and_with_the_next_frame() -> None:
+def test_a_wrong_map_is_corrected_at_its_version_and_again_with_the_next_frame() -> None:
     state = RoomState("e1", 5, bytearray(SIZE))
     assert state.reset("e1", 5, bytearray(b"\3" + bytes(SIZE - 1)))
     frame = state.take_frame()
@@ -152,7 +152,7 @@ def test_a_map_of_another_size_is_refused() -> None:
         state.reset("e2", 6, bytearray(SIZE + 1))
 
 
-def test_an_older_map_of_a_lagging_replica_is_left_alone() -> None:
+def test_an_older_map_of_a_lagging_replica_does_not_replace_a_newer_one() -> None:
     state = RoomState("e1", 5, bytearray(SIZE))
     assert not state.reset("e1", 4, bytearray(b"\1" * SIZE))
     assert (state.version, state.dirty) == (5, False)
@@ -167,7 +167,7 @@ def test_the_history_is_bounded() -> None:
     assert len(state._history) <= limits.ROOM_HISTORY_CHANGES
 
 
-def test_since_inside_a_mended_gap_is_not_answered() -> None:
+def test_since_inside_a_filled_gap_is_not_answered() -> None:
     state = RoomState("e1", 1, bytearray(SIZE))
     state.reset("e1", 9, bytearray(b"\1" + bytes(SIZE - 1)))
     assert state.since("e1", 1) == {0: 1}

@@ -1,4 +1,4 @@
-"""Viewers who return, leave in the middle, ask for too much, or do not read: rooms stay right and let go of them."""
+"""Viewers that return, leave early, watch too much, or do not read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def gone(node: Node) -> None:
     await until(nobody)
 
 
-async def test_one_who_returns_gets_only_what_it_missed(node: Node) -> None:
+async def test_a_viewer_that_returns_gets_only_what_it_missed(node: Node) -> None:
     first = await viewer(node)
     await node.locks.hold(hold_id("a"), "a", [1, 2])
     await settled(node, first)
@@ -68,7 +68,7 @@ async def test_one_who_returns_gets_only_what_it_missed(node: Node) -> None:
     await gone(node)
 
 
-async def test_a_connection_watches_so_many_shows_and_no_more(node: Node) -> None:
+async def test_the_number_of_shows_that_a_connection_watches_is_limited(node: Node) -> None:
     await until(known(node))
     shows = await declare(node, limits.MAX_WATCHES_PER_CONNECTION + 4)
     client = await Client.connect(node.url)
@@ -83,7 +83,7 @@ async def test_a_connection_watches_so_many_shows_and_no_more(node: Node) -> Non
     await gone(node)
 
 
-async def test_one_who_left_while_the_map_was_read_is_not_let_in(own_node: Node, own_servers: Servers) -> None:
+async def test_a_viewer_that_left_while_the_map_was_read_does_not_join(own_node: Node, own_servers: Servers) -> None:
     await until(known(own_node))
     client = await Client.connect(own_node.url)
     sid = sid_of(own_node)
@@ -101,7 +101,9 @@ async def test_one_who_left_while_the_map_was_read_is_not_let_in(own_node: Node,
     assert own_node.rooms.stats()["viewers"] == 0
 
 
-async def test_a_region_that_is_nowhere_is_said_to_be_and_nothing_is_kept(own_node: Node, own_servers: Servers) -> None:
+async def test_watching_a_show_of_an_unreachable_region_fails_and_keeps_nothing(
+    own_node: Node, own_servers: Servers
+) -> None:
     await until(known(own_node))
     client = await Client.connect(own_node.url)
     servers = (own_servers.near, own_servers.far, own_servers.master)
@@ -123,7 +125,7 @@ async def test_a_region_that_is_nowhere_is_said_to_be_and_nothing_is_kept(own_no
     await client.close()
 
 
-async def test_asking_keeps_a_room_open(node: Node) -> None:
+async def test_reading_a_map_over_http_keeps_its_room_open(node: Node) -> None:
     await until(known(node))
     await node.rooms.snapshot(SHOW)
     timer = node.rooms._rooms[SHOW.id]._linger
@@ -144,7 +146,7 @@ async def poller(node: Node, session: ClientSession) -> str:
     return poll
 
 
-async def test_a_poller_that_fetches_nothing_is_closed_and_its_room_let_go(
+async def test_a_polling_viewer_that_fetches_nothing_is_closed_and_then_its_room(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "VIEWER_UNSENT_BYTES", 20_000)
@@ -166,13 +168,15 @@ async def test_a_poller_that_fetches_nothing_is_closed_and_its_room_let_go(
         await until(closed)
         await gone(node)
 
-    async def let_go() -> bool:
+    async def closed_too() -> bool:
         return node.rooms.stats()["rooms"] == 0
 
-    await until(let_go)
+    await until(closed_too)
 
 
-async def test_one_who_reads_nothing_can_not_ask_for_map_after_map(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_viewer_that_reads_nothing_can_not_ask_for_more_maps(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "VIEWER_UNSENT_BYTES", 20_000)
     async with ClientSession() as session:
         poll = await poller(node, session)
@@ -191,7 +195,7 @@ async def test_one_who_reads_nothing_can_not_ask_for_map_after_map(node: Node, m
         assert (await node.rooms.watch(sid, SHOW, None))["seats"]
 
 
-async def test_one_who_never_reads_is_closed_and_nobody_waits_for_it(
+async def test_a_viewer_that_never_reads_is_closed_and_delays_nobody(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "VIEWER_UNSENT_BYTES", 20_000)
@@ -214,7 +218,7 @@ async def test_one_who_never_reads_is_closed_and_nobody_waits_for_it(
 
         await until(watching)
         slow = next(sid for sid in node.rooms._watched if sid != reader.sio.get_sid())
-        # More than the kernel takes for it, from the first moment on.
+        # More than the kernel accepts for it, at once.
         await node.sio.emit("large", "x" * 20_000_000, to=slow)
 
         async def closed() -> bool:

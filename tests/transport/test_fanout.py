@@ -211,7 +211,7 @@ async def test_a_session_gets_pings_and_its_last_packets_before_it_ends() -> Non
         await all_left(server, first)
         second, socket = await join(server, session)
         await server.sio.disconnect(second)
-        assert "41" in [text async for text in each(socket)], "the client is told before the connection closes"
+        assert "41" in [text async for text in each(socket)], "the client gets DISCONNECT before the connection closes"
         await socket.close()
         await all_left(server, first, second)
         third, socket = await join(server, session)

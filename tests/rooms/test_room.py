@@ -1,0 +1,170 @@
+"""One room with a feed that answers when the test says so: in which order it reads, and which map wins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from realtime import limits
+from realtime.feeds.replica import Map
+from realtime.rooms.room import Room
+from realtime.wire import ChangeMessage, seat_lists
+from tests.read_path import SHOW
+
+SEATS = SHOW.seat_count
+
+
+class ScriptedFeed:
+    """A feed whose reads wait until the test answers them."""
+
+    live = True
+    stale_since = 0
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self._reads: asyncio.Queue[asyncio.Future[Map | None]] = asyncio.Queue()
+
+    async def subscribe(self, show: str) -> None:
+        self.calls.append("subscribe")
+
+    async def read_map(self, show: str) -> Map | None:
+        self.calls.append("read")
+        answer: asyncio.Future[Map | None] = asyncio.get_running_loop().create_future()
+        self._reads.put_nowait(answer)
+        return await answer
+
+    async def answer(self, version: int, *held: int, epoch: str = "e1") -> None:
+        """Wait for the next read, and answer it."""
+        future = await asyncio.wait_for(self._reads.get(), 5)
+        future.set_result((epoch, version, "open", bytearray(seat in held for seat in range(SEATS))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    @property
+    def reads(self) -> int:
+        return self.calls.count("read")
+
+
+class NoFanout:
+    """Sends nothing: these rooms have no viewers."""
+
+
+@pytest.fixture
+async def feed() -> ScriptedFeed:
+    return ScriptedFeed()
+
+
+@pytest.fixture
+async def room(feed: ScriptedFeed) -> AsyncIterator[Room]:
+    scripted: Any = feed
+    silent: Any = NoFanout()
+    each = Room(SHOW, scripted, silent, lambda _room: None)
+    yield each
+    await each.close()
+
+
+def change(version: int, *held: int, epoch: str = "e1") -> ChangeMessage:
+    return ChangeMessage(epoch, version, **seat_lists(dict.fromkeys(held, 1)))  # type: ignore[arg-type]
+
+
+def held(room: Room) -> tuple[int, set[int]]:
+    """Return the version of a room's map, and which seats are held in it."""
+    assert room.state is not None
+    return room.state.version, {seat for seat, status in enumerate(room.state.statuses) if status == 1}
+
+
+async def test_a_room_subscribes_before_it_reads(room: Room, feed: ScriptedFeed) -> None:
+    await feed.answer(1)
+    assert feed.calls == ["subscribe", "read"]
+    await room.ready()
+
+
+async def test_changes_that_arrive_while_the_map_is_read_are_applied_to_it(room: Room, feed: ScriptedFeed) -> None:
+    await asyncio.sleep(0)
+    for version, seat in ((4, 4), (5, 5), (6, 6)):
+        room.on_change(change(version, seat))
+    await feed.answer(5, 5)  # the map has the changes up to 5 already
+    assert held(room) == (6, {5, 6})
+    assert feed.reads == 1
+
+
+async def test_a_gap_between_the_map_and_the_changes_after_it_is_read_again(room: Room, feed: ScriptedFeed) -> None:
+    await asyncio.sleep(0)
+    room.on_change(change(9, 1))
+    await feed.answer(5)
+    await feed.answer(9, 1, 2)
+    assert held(room) == (9, {1, 2})
+
+
+async def test_an_answer_is_not_used_when_the_feed_moved_while_it_was_on_its_way(
+    room: Room, feed: ScriptedFeed
+) -> None:
+    await asyncio.sleep(0)
+    room.resync()  # the feed is on another server now
+    await feed.answer(7, 7)
+    assert room.state is None
+    await feed.answer(8, 8)
+    assert held(room) == (8, {8})
+    assert feed.reads == 2
+
+
+async def test_changes_of_the_server_before_are_dropped_with_its_answer(room: Room, feed: ScriptedFeed) -> None:
+    await asyncio.sleep(0)
+    room.on_change(change(8, 1, epoch="e1"))
+    room.resync()
+    await feed.answer(7)
+    await feed.answer(7, epoch="e2")
+    assert held(room) == (7, set()), "a change of an earlier epoch would be a gap"
+    assert feed.reads == 2
+
+
+async def test_an_older_map_of_a_replica_that_lags_does_not_replace_a_newer_one(room: Room, feed: ScriptedFeed) -> None:
+    await feed.answer(7, 7)
+    room.resync()
+    await feed.answer(3, 3)
+    assert held(room) == (7, {7})
+    room.on_change(change(8, 8))
+    assert held(room) == (8, {7, 8})
+    assert feed.reads == 2
+
+
+async def test_a_map_of_another_size_is_never_used(room: Room, feed: ScriptedFeed) -> None:
+    await feed.answer(7, 7)
+    room.resync()
+    future = await asyncio.wait_for(feed._reads.get(), 5)
+    future.set_result(("e1", 8, "open", bytearray(SEATS + 1)))
+    await feed.answer(8, 8)
+    assert held(room) == (8, {8})
+
+
+async def test_more_changes_than_can_be_kept_make_the_room_read_once_more(
+    room: Room, feed: ScriptedFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ROOM_HISTORY_CHANGES", 2)
+    await asyncio.sleep(0)
+    for version in (2, 3, 4):
+        room.on_change(change(version, version))
+    await feed.answer(1)
+    assert room.state is None
+    await feed.answer(4, 2, 3, 4)
+    assert held(room) == (4, {2, 3, 4})
+
+
+async def test_a_digest_of_an_earlier_version_is_no_reason_to_read(room: Room, feed: ScriptedFeed) -> None:
+    await feed.answer(7, 7)
+    room.check_digest("e1", 6, 12345)
+    await asyncio.sleep(0)
+    assert feed.reads == 1
+    room.check_digest("e1", 8, 12345)
+    await feed.answer(8, 8)
+    assert held(room) == (8, {8}) and room.gaps == 1
+
+
+async def test_a_digest_of_another_epoch_is_a_reason_to_read_at_any_version(room: Room, feed: ScriptedFeed) -> None:
+    await feed.answer(7, 7)
+    room.check_digest("e2", 1, 12345)
+    await feed.answer(1, epoch="e2")
+    assert held(room) == (1, set())
