@@ -113,13 +113,15 @@ async def test_declarations_during_a_read_are_read_after_it_and_the_newest_wins(
 
 
 async def test_a_show_that_belongs_to_another_region_is_ignored(directory: Directory, feed: Any) -> None:
-    foreign = replace(SHOW, id="south-s", region="south")
-    disguised = replace(SHOW, id="west-x", region="south")
-    feed.shows = [SHOW, foreign, disguised]
+    by_id, by_region = replace(SHOW, id="south-s"), replace(SHOW, id="west-x", region="south")
+    feed.shows = [SHOW, by_id, by_region]
     directory.on_connected(feed)
-    directory.on_directory(feed, {"show": disguised.id})
+    directory.on_directory(feed, {"show": by_region.id})
     await read(directory)
     assert directory.shows() == [SHOW]
+    for show in (by_id, by_region):
+        with pytest.raises(ShowNotFound):
+            directory.show(show.id)
 
 
 async def test_one_declaration_that_can_not_be_decoded_does_not_hide_the_others(
