@@ -100,6 +100,12 @@ class BookingNotFound(TicketError):
     code, status, retryable = "booking_not_found", 404, False
 
 
+class CommandNotFound(TicketError):
+    """Nothing is known of this request: it never arrived, or it is too long ago. It is safe to repeat it."""
+
+    code, status, retryable = "command_not_found", 404, False
+
+
 class NotYourHold(TicketError):
     """This hold belongs to another buyer."""
 
@@ -176,6 +182,18 @@ class PaymentRefused(TicketError):
     """The payment could not be verified. Pay again."""
 
     code, status, retryable = "payment_refused", 402, False
+
+
+class PaymentUnavailable(TicketError):
+    """The payment service does not answer at the moment; nothing is lost. Try again in a moment."""
+
+    code, status, retryable = "payment_unavailable", 503, True
+
+
+class WebhookRefused(TicketError):
+    """This is not a webhook of the payment service: its signature or its form is not valid."""
+
+    code, status, retryable = "webhook_refused", 400, False
 
 
 class BookingRejected(TicketError):

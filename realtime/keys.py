@@ -5,6 +5,8 @@ The keys of one show share a hash tag. Pure.
 
 from __future__ import annotations
 
+QUERIES = "tt:queries"
+"""list: JSON ``{"id", "name", "body"}``: questions of nodes to the keepers; the answer is at ``reply(id)``."""
 REGION = "tt:region"
 """string: the name of the region that this master is the authority of."""
 THEATRES = "tt:theatres"
@@ -20,6 +22,9 @@ OUTBOX = "tt:outbox"
 OUTBOX_GROUP = "keepers"
 DEAD_LETTERS = "tt:dead-letters"
 """stream: outbox entries that no keeper could process, with the reason, for an operator."""
+
+JOBS_PREFIX = "tt-jobs"
+"""prefix of all keys of the BullMQ queues."""
 
 NOTICES = "tt:notices"
 """channel: JSON, notices about holds and bookings: expired, booked, rejected, lost."""

@@ -21,6 +21,22 @@ MAX_HOLD_S = 1800
 PAYMENT_TIMEOUT_S = 300
 """How long a buyer may take at the payment service; pages get it from ``/api/v1/config``."""
 PAYMENT_SLACK_S = 60
+PROLONG_STEP_MS = 60_000
+"""A hold is kept this long from now while the gateway does not say whether it is paid for ..."""
+PROLONG_MS = 600_000
+"""... and this long in all, past the deadline that its owner knows."""
+ORDER_CHECK_S = (10, 20, 40, 60, 120, 300, 600, 1800, 3600)
+"""Pauses between the questions to the gateway about an order that nobody has paid; the last one repeats."""
+ORDER_OPEN_S = 3 * 24 * 3600
+"""How long an order is asked for: a gateway may report a payment that late."""
+ORDER_FOLLOW_UP_S = 3600
+"""How long an order is asked for after it was settled: it may have been paid twice."""
+COMMANDS_KEPT_S = 7 * 24 * 3600
+"""How long the outcome of a request can be asked for."""
+TASK_RETRY_S = 60.0
+"""How often the jobs of unfinished tasks are added again; a job that is still in its queue is left alone."""
+QUERY_TIMEOUT_S = 5.0
+"""How long a keeper may take to answer a question about the ledger."""
 """How much longer than that a hold of default length lasts: for choosing to pay, and for the confirm."""
 ENDED_KEEP_MS = 600_000
 """How long the record of an ended hold is kept, to answer repeated requests and to find the seats of a late payment."""
@@ -76,8 +92,11 @@ MAX_ID_LENGTH = 64
 """Theatre, show, category and seat ids, and request ids."""
 MAX_TEXT_LENGTH = 200
 """Titles and names."""
-MAX_PAYMENT_LENGTH = 1024
+MAX_PAYMENT_LENGTH = 2048
 MAX_PRICE_RUPEES = 10_000_000
+MAX_FEE_PAISE = 1_000_000
+MAX_FEE_BASIS_POINTS = 10_000
+"""Of the fee for one seat: Rs 10,000 and the whole price."""
 MIN_PIN_DIGITS = 6
 MAX_PIN_DIGITS = 12
 """Length of the PIN that leaves a kiosk."""

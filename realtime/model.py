@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from realtime.limits import MAX_ID_LENGTH
+from realtime.limits import MAX_FEE_BASIS_POINTS, MAX_FEE_PAISE, MAX_ID_LENGTH
 
 ID = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{MAX_ID_LENGTH - 2}}}[a-z0-9])?\Z")
 """Theatre and show ids: lower-case letters, digits and inner hyphens."""
@@ -117,9 +117,37 @@ class Theatre:
     region: str
 
 
+class Admission(StrEnum):
+    """What people are admitted to; the tax on a ticket depends on it (``payments.prices``)."""
+
+    CINEMA = "cinema"
+    SPORT_LEAGUE = "sport_league"
+    """Sporting events such as the Indian Premier League."""
+    RECOGNISED_SPORT = "recognised_sport"
+    OTHER = "other"
+    """Theatre, dance, concerts, award functions, circus, planetarium."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """The fee for booking one seat, before tax: a fixed sum in paise, and a share of the price in basis points."""
+
+    paise: int = 0
+    basis_points: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for a fee out of bounds."""
+        if not 0 <= self.paise <= MAX_FEE_PAISE or not 0 <= self.basis_points <= MAX_FEE_BASIS_POINTS:
+            raise ValueError(f"a fee of {self.paise} paise and {self.basis_points} basis points")
+
+
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A show as its region declares it. Prices are whole rupees by category; ``starts_at`` is ISO 8601 with offset."""
+    """A show as its region declares it. ``starts_at`` is ISO 8601 with offset.
+
+    Prices are whole rupees by category, before fee and tax. ``equal_seats``: a payment that comes too late for its
+    seats may book as many others of the same category together.
+    """
 
     id: str
     title: str
@@ -134,6 +162,9 @@ class Show:
     sales: SalesState = SalesState.OPEN
     hold_s: int = 480
     max_seats: int = 10
+    fee: Fee = Fee()
+    admission: Admission = Admission.OTHER
+    equal_seats: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@
 | ``TICKINGTICKETS_KIOSK_PIN`` | 6 to 12 digits that an attendant types to leave a kiosk; without it nobody can |
 | ``TICKINGTICKETS_MASTER_<REGION>`` | overrides a region's ``master`` URL |
 | ``TICKINGTICKETS_LEDGER_<REGION>`` | overrides a region's ``ledger`` URL |
+| ``TICKINGTICKETS_ALLOW_DEMO_PAYMENTS`` | ``yes`` allows the demo bank, where everybody books for nothing |
 | ``TICKINGTICKETS_REDIS_PASSWORD`` | password for every master and replica whose URL contains none |
 """
 
@@ -16,10 +17,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from realtime import limits, topology
+from realtime.payments.factory import PaymentConfig
 from realtime.topology import Plain, Region, Topology, TopologyError
 
 PREFIX = "TICKINGTICKETS_"
@@ -35,6 +37,7 @@ class Settings:
     operator_key: str = ""
     redis_password: str = ""
     kiosk_pin: str = ""
+    payments: PaymentConfig = field(default_factory=PaymentConfig)
 
 
 def process_name() -> str:
@@ -62,6 +65,17 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         operator_key=environ.get(f"{PREFIX}OPERATOR_KEY", ""),
         redis_password=environ.get(f"{PREFIX}REDIS_PASSWORD", ""),
         kiosk_pin=pin,
+        payments=_payments(found, environ),
+    )
+
+
+def _payments(found: Topology, environ: Mapping[str, str]) -> PaymentConfig:
+    options = dict(found.payments)
+    return PaymentConfig(
+        service=str(options.pop("service", "")),
+        options=options,
+        environ={name: value for name, value in environ.items() if name.startswith(PREFIX)},
+        demo_allowed=environ.get(f"{PREFIX}ALLOW_DEMO_PAYMENTS", "") == "yes",
     )
 
 

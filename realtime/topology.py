@@ -27,6 +27,11 @@ class Plain:
 
     url: str
 
+    @property
+    def address(self) -> str:
+        """Host, port and database, for logs: the URL may carry a password."""
+        return self.url.rpartition("@")[2].rpartition("//")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
@@ -53,12 +58,13 @@ class Region:
 class Topology:
     """All regions by name, and the public URLs of the nodes by region (browsers fail over between them).
 
-    ``payments`` names the payment service. ``origins`` are the other sites whose pages may embed the seat map.
+    ``payments`` names the payment ``service`` and its options. ``origins`` are other sites whose pages may embed the
+    seat map.
     """
 
     regions: Mapping[str, Region]
     nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    payments: str = ""
+    payments: Mapping[str, object] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
 
     def theatre_region(self, theatre: str) -> str | None:
@@ -80,7 +86,7 @@ class _RegionForm(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Form(msgspec.Struct, forbid_unknown_fields=True):
     regions: dict[str, _RegionForm]
-    payments: str = ""
+    payments: dict[str, object] = {}
     origins: list[str] = []
 
 

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from realtime import limits
 from realtime.errors import BadRequest
-from realtime.model import Category, Layout, SalesState, Seat, SeatStatus, Shape, Show, Theatre
+from realtime.model import Admission, Category, Layout, SalesState, Seat, SeatStatus, Shape, Show, Theatre
 
 # --- what clients send --------------------------------------------------------------------------------------------
 Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
@@ -61,6 +61,7 @@ class ReleaseSeats(Struct, frozen=True):
 
     hold: LongId
     seats: SeatIds | None = None
+    request_id: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
 
 
 class ExtendHold(Struct, frozen=True):
@@ -69,12 +70,28 @@ class ExtendHold(Struct, frozen=True):
     hold: LongId
 
 
+class OrderHold(Struct, frozen=True):
+    """``seats:order``; without ``seats`` the whole hold. ``return_url`` is where the gateway sends the buyer back."""
+
+    hold: LongId
+    seats: SeatIds | None = None
+    return_url: Annotated[str, Meta(max_length=500)] = ""
+
+
 class ConfirmHold(Struct, frozen=True):
     """``seats:confirm``; ``payment`` is the payment service's proof; without ``seats`` the whole hold is booked."""
 
     hold: LongId
     payment: Payment
     seats: SeatIds | None = None
+    request_id: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+
+
+class NewFee(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fee for booking one seat, before tax: a fixed sum in paise, and a share of the price in basis points."""
+
+    paise: Annotated[int, Meta(ge=0, le=limits.MAX_FEE_PAISE)] = 0
+    basis_points: Annotated[int, Meta(ge=0, le=limits.MAX_FEE_BASIS_POINTS)] = 0
 
 
 class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +103,10 @@ class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /shows``; prices are whole rupees by category name, one for each category of the layout."""
+    """Body of ``POST /shows``; prices are whole rupees by category name, one for each category of the layout.
+
+    ``equal_seats`` allows a late payment to book other seats of the same category, together.
+    """
 
     theatre: Id
     layout: Id
@@ -96,6 +116,9 @@ class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id | None = None
     hold_s: Annotated[int, Meta(ge=limits.MIN_HOLD_S, le=limits.MAX_HOLD_S)] = limits.DEFAULT_HOLD_S
     max_seats: Annotated[int, Meta(ge=1, le=limits.MAX_SEATS_PER_HOLD)] = limits.MAX_SEATS_PER_HOLD
+    fee: NewFee = NewFee()
+    admission: Admission = Admission.OTHER
+    equal_seats: bool = False
 
 
 class BlockSeats(Struct, frozen=True, forbid_unknown_fields=True):
@@ -232,6 +255,9 @@ def show_payload(show: Show, status: str) -> dict[str, Any]:
         "currency": "INR",
         "hold_s": show.hold_s,
         "max_seats": show.max_seats,
+        "fee": {"paise": show.fee.paise, "basis_points": show.fee.basis_points},
+        "admission": show.admission.value,
+        "equal_seats": show.equal_seats,
         "status": status,
     }
 

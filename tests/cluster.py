@@ -21,7 +21,15 @@ from realtime.locks.commands import run_command
 from realtime.model import Category, Layout, Seat
 
 _numbers = itertools.count(1)
-EVENTS = ("session", "seats:changed", "show:status", "hold:expired", "booking:settled", "node:leaving")
+EVENTS = (
+    "session",
+    "seats:changed",
+    "show:status",
+    "hold:expired",
+    "booking:settled",
+    "refund:updated",
+    "node:leaving",
+)
 
 
 @contextmanager
@@ -182,6 +190,16 @@ async def pay(url: str, hold: str) -> str:
     async with aiohttp.ClientSession() as session, session.post(f"{url}/demo/pay", json={"hold": hold}) as response:
         assert response.status == 200, await response.text()
         return str((await response.json())["payment"])
+
+
+async def pay_order(cluster: Cluster, order: str, **how: Any) -> str:
+    """Pay an order at the demo bank, with its ``behaviour``, ``webhooks`` and ``late_ms``; return the first proof."""
+    headers = {"Authorization": f"Bearer {cluster.secrets['BANK_SECRET']}"}
+    url = f"{cluster.plan.bank_url}/orders/{order}/pay"
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, json=how) as response:
+        assert response.status == 200, await response.text()
+        paid = (await response.json())["payments"]
+        return str(paid[0]["proof"]) if paid else ""
 
 
 async def authority(cluster: Cluster, show: str) -> tuple[str, int, str]:

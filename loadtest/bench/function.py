@@ -16,7 +16,7 @@ from loadtest.bench.programs import cpu_of
 from realtime import keys, limits
 from realtime.dev import valkey
 from realtime.locks import library
-from realtime.locks.seats import HOLDS_A_CALL
+from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
 
 CALLS = 60_000
 DEPTH = 512
@@ -50,7 +50,7 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
             work: Sequence[tuple[object, ...]]
             for name, work, together in (
                 ("bare", bare, 1),
-                ("hold", _holds(client, "west-together", calls, HOLDS_A_CALL), HOLDS_A_CALL),
+                ("hold", _holds(client, "west-together", calls, MAX_HOLDS_PER_CALL), MAX_HOLDS_PER_CALL),
                 ("alone", _holds(client, "west-alone", calls, 1), 1),
             ):
                 before = cpu_of(server.process.pid)

@@ -11,7 +11,7 @@ import click
 from realtime import __version__, settings
 from realtime.cli.check import check
 from realtime.cli.operate import plans, shows, theatres
-from realtime.cli.run import keeper, node
+from realtime.cli.run import keeper, node, worker
 from realtime.cli.up import up
 
 
@@ -46,7 +46,7 @@ def cli(context: click.Context, topology: Path, verbose: bool) -> None:
     context.obj = topology
 
 
-for command in (up, node, keeper, plans, shows, theatres, check):
+for command in (up, node, keeper, worker, plans, shows, theatres, check):
     cli.add_command(command)
 
 

@@ -54,7 +54,7 @@ class Cluster:
     def __init__(self, plan: ClusterPlan, *, echo: Callable[[str], None] = log.info) -> None:
         """``echo`` gets the messages for the person at the terminal, line by line."""
         self.plan = plan
-        self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": ""}
+        self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": "", "BANK_SECRET": ""}
         self.children: dict[str, Child] = {}
         self.relays: dict[tuple[str, str], Relay] = {}
         self.feeds: dict[tuple[str, str], Relay] = {}
@@ -70,17 +70,19 @@ class Cluster:
         self._prepare_files()
         try:
             await self._start_servers()
+            await self._start_bank()
             await self._start_keepers()
             if sample_data:
                 await self.seed()
             await self._start_nodes()
+            self._start_workers()
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """Stop everything in order: nodes, keepers, Sentinels, replicas, masters."""
-        for role in ("node", "keeper", "sentinel", "replica", "spare", "master"):
+        """Stop everything in order: nodes, workers, keepers, the bank, Sentinels, replicas, masters."""
+        for role in ("node", "worker", "keeper", "bank", "sentinel", "replica", "spare", "master"):
             parts = [child for name, child in self.children.items() if name.startswith(role)]
             self._paused.update(child.name for child in parts)
             await asyncio.gather(*(child.stop() for child in parts))
@@ -148,6 +150,7 @@ class Cluster:
             "SECRET": secrets.token_hex(24),
             "OPERATOR_KEY": secrets.token_urlsafe(18),
             "KIOSK_PIN": f"{secrets.randbelow(10**6):06}",
+            "BANK_SECRET": secrets.token_urlsafe(18),
             **known,
         }
         if self.secrets != known:
@@ -241,6 +244,23 @@ class Cluster:
                     nodes.append(self._until(child, partial(_node_ready, session, port)))
             await asyncio.gather(*nodes)
 
+    async def _start_bank(self) -> None:
+        webhooks = [part for url in self._node_urls() for part in ("--webhook", f"{url}/api/v1/payments/webhook")]
+        data = self.plan.data / "bank" / "bank.db"
+        data.parent.mkdir(parents=True, exist_ok=True)
+        arguments = ["--port", str(self.plan.bank), "--data", str(data.absolute()), *webhooks]
+        child = self._child("bank", ["realtime.dev.bank", *arguments])
+        await self._until(child, partial(_listens, self.plan.bank))
+
+    def _start_workers(self) -> None:
+        for region in self.plan.regions:
+            for number in range(self.plan.workers):
+                name = f"worker {region}" if number == 0 else f"worker {region} {number + 1}"
+                self._own(name, region, ["worker", "--region", region])
+
+    def _node_urls(self) -> list[str]:
+        return [url for region in self.plan.regions for url in self.plan.node_urls(region)]
+
     async def node_ready(self, port: int) -> None:
         """Wait until a node that was resumed answers as ready; raises ``ClusterError``."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
@@ -248,8 +268,12 @@ class Cluster:
 
     def _own(self, name: str, region: str, command: list[str]) -> Child:
         topology = ["--topology", str(self.topology_file(region).absolute())]
-        args = [sys.executable, "-m", "realtime", *topology, *command]
+        return self._child(name, ["realtime", *topology, *command])
+
+    def _child(self, name: str, module: list[str]) -> Child:
+        args = [sys.executable, "-m", *module]
         env = {**os.environ, **{f"{PREFIX}{key}": value for key, value in self.secrets.items()}}
+        env[f"{PREFIX}ALLOW_DEMO_PAYMENTS"] = "yes"
         child = Child(name, args, Path.cwd(), self._log(name), env)
         self.children[name] = child
         child.start()
@@ -310,6 +334,15 @@ async def _knows_all(port: int, service: str, replicas: int, others: int) -> boo
             state: Any = await redis.execute_command("SENTINEL MASTER", service)  # type: ignore[no-untyped-call]
             return int(state["num-slaves"]) >= replicas and int(state["num-other-sentinels"]) >= others
     return False
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _reader, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _node_ready(session: aiohttp.ClientSession, port: int) -> bool:

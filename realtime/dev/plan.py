@@ -11,6 +11,7 @@ from realtime.topology import Plain, Sentinels
 HOST = "127.0.0.1"
 LABELS = {"north": "Delhi", "west": "Mumbai", "south": "Bengaluru"}
 FIRST_NODE_PORT = 8001
+BANK_PORT = 7400
 FIRST_MASTER_PORT = 7401
 FIRST_REPLICA_PORT = 7411
 FIRST_RELAY_PORT = 7431
@@ -43,8 +44,12 @@ class ClusterPlan:
     """With Sentinels: the replicas of each region that may become its master."""
     sentinels: dict[str, list[int]] = field(default_factory=dict)
     """The Sentinels of each region; they know its master by the name of the region."""
+    bank: int = BANK_PORT
+    """The demo bank."""
     keepers: int = 1
     """Keepers in each region."""
+    workers: int = 1
+    """Workers in each region."""
     ledgers: Mapping[str, str] = field(default_factory=dict)
     """URLs of ledgers by region; a region without one has an SQLite file in the folder of the cluster."""
     origins: tuple[str, ...] = ()
@@ -57,6 +62,7 @@ class ClusterPlan:
 
     def ports(self) -> Iterator[tuple[int, str]]:
         """Yield each port and the server that uses it, in words."""
+        yield self.bank, "the demo bank"
         for region, port in self.masters.items():
             yield port, f"the lock master of {region}"
         for (owner, near), port in self.replicas.items():
@@ -73,6 +79,11 @@ class ClusterPlan:
             for region, ports in by_region.items():
                 for port in ports:
                     yield port, f"{what} {region}"
+
+    @property
+    def bank_url(self) -> str:
+        """The address of the demo bank, for processes and browsers."""
+        return f"http://{HOST}:{self.bank}"
 
     def node_urls(self, region: str) -> list[str]:
         """Return the public URLs of a region's nodes."""
@@ -100,7 +111,8 @@ class ClusterPlan:
 
     def topology(self, near: str) -> str:
         """Return the topology file for processes in the region ``near``; it differs only in the relays and replicas."""
-        lines = ['payments = "demo"', f"origins = {[*self.origins]}".replace("'", '"'), ""]
+        lines = [f"origins = {[*self.origins]}".replace("'", '"'), ""]
+        lines += ["[payments]", 'service = "demo"', f'url = "{self.bank_url}"', ""]
         for owner in self.regions:
             lines += [
                 f"[regions.{owner}]",
@@ -127,6 +139,7 @@ def plan(
     regions: tuple[str, ...] = tuple(LABELS),
     nodes_per_region: int = 1,
     keepers_per_region: int = 1,
+    workers_per_region: int = 1,
     wan: bool = False,
     links: bool = False,
     sentinels: Collection[str] = (),
@@ -160,7 +173,9 @@ def plan(
         feeds={pair: take(FIRST_FEED_PORT, n) for n, pair in enumerate(fixed if links else ())},
         spares=several(FIRST_SPARE_PORT, SPARES, sentinels),
         sentinels=several(FIRST_SENTINEL_PORT, SENTINELS, sentinels),
+        bank=take(BANK_PORT, 0),
         keepers=keepers_per_region,
+        workers=workers_per_region,
         ledgers=ledgers or {},
         origins=origins,
     )

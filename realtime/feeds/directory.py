@@ -11,7 +11,7 @@ import logging
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,10 +35,17 @@ RETRY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SeatIds:
-    """The seat ids of a layout by index, and the indexes by id."""
+    """The seats of a layout: from index to id and back, and the category of each."""
 
     ids: tuple[str, ...]
     index: Mapping[str, int]
+    categories: tuple[str, ...]
+    category: bytes
+    """For each seat the index of its category."""
+
+    def categories_of(self, seats: Iterable[int]) -> list[str]:
+        """Return the category of each of some seats (indices)."""
+        return [self.categories[self.category[seat]] for seat in seats]
 
 
 class Directory(Listener):
@@ -64,8 +71,8 @@ class Directory(Listener):
         await self._complete.wait()
 
     # --- answers --------------------------------------------------------------------------------------------------
-    def show(self, show_id: str) -> Show:
-        """Return a show; raises ``ShowNotFound``, or ``TheatreConflict`` when its theatre is refused."""
+    def declared_show(self, show_id: str) -> Show:
+        """Return a show, also one whose theatre is in conflict; raises ``ShowNotFound``, ``RegionUnavailable``."""
         show = self._shows.get(show_id)
         if show is None:
             # Its region may have it, and not have been read yet.
@@ -73,6 +80,11 @@ class Directory(Listener):
             if region in self._feeds and region not in self.read_regions:
                 raise RegionUnavailable(region=region)
             raise ShowNotFound()
+        return show
+
+    def show(self, show_id: str) -> Show:
+        """Return a show; raises ``ShowNotFound``, or ``TheatreConflict`` when its theatre is refused."""
+        show = self.declared_show(show_id)
         regions = self._declaring(show.theatre) | {show.region}
         if len(regions) > 1:
             raise TheatreConflict(regions=sorted(regions))
@@ -233,4 +245,7 @@ def _decode(layout_id: str, blob: bytes) -> SeatIds:
         log.error("directory: layout %s can't be used: %s", layout_id, error)
         raise LayoutNotFound() from None
     ids = tuple(seat.id for seat in layout.seats)
-    return SeatIds(ids, {seat: index for index, seat in enumerate(ids)})
+    names = tuple(category.name for category in layout.categories)
+    places = {name: place for place, name in enumerate(names)}
+    category = bytes(places[seat.category] for seat in layout.seats)
+    return SeatIds(ids, {seat: index for index, seat in enumerate(ids)}, names, category)

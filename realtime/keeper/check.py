@@ -22,7 +22,7 @@ from realtime.keeper.declare import Declarations
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger
-from realtime.ledger.store import Booked
+from realtime.ledger.rows import Booked
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Record, SeatLocks, decode_record
 from realtime.model import HoldState, Show, booking_of, hold_of

@@ -43,12 +43,15 @@ from realtime.errors import (
 from realtime.keeper.declare import Declarations
 from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger
+from realtime.ledger.rows import CommandRow
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
-from realtime.model import ID, Layout, SalesState, Show, Theatre
+from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
+OPERATORS = "ops"
+"""The owner of operators' commands."""
 REPLY_KEPT_S = 60
 _ASK_S = 2.0
 SAME_TIME = 50
@@ -106,20 +109,30 @@ class Commands:
             "sales": self._sales,
         }
 
-    async def carry_out(self, command_id: str, name: str, body: bytes) -> None:
-        """Carry out one command and answer it; what can't be done now is raised, to be tried again."""
+    async def carry_out(self, command_id: str, name: str, body: bytes, request_id: str = "") -> None:
+        """Carry out one command and answer it; a command with a known ``request_id`` gets the answer of the first.
+
+        Raises ``RegionUnavailable`` or ``LedgerUnavailable`` if the command must be tried again later.
+        """
+        known = await self._ledger.command(OPERATORS, request_id) if request_id else None
+        reply = known.outcome if known is not None else orjson.dumps(await self._answer(name, body))
+        if request_id and known is None:
+            at = await self._master.time_ms()
+            await self._ledger.save_command(CommandRow(OPERATORS, request_id, name, command_id, reply, at))
+        await self._master.command("RPUSH", keys.reply(command_id), reply)
+        await self._master.command("EXPIRE", keys.reply(command_id), REPLY_KEPT_S)
+
+    async def _answer(self, name: str, body: bytes) -> dict[str, Any]:
         try:
             if name not in self._verbs:
                 raise BadRequest(f"There is no command {name!r}.")
-            answer: dict[str, Any] = {"ok": True, "result": await self._verbs[name](body)}
+            return {"ok": True, "result": await self._verbs[name](body)}
         except (RegionUnavailable, ShowNotFound) as error:
             if isinstance(error, RegionUnavailable) and error.details.get("region") == self._region:
                 raise
-            answer = {"ok": False, "error": error.payload()}
+            return {"ok": False, "error": error.payload()}
         except TicketError as error:
-            answer = {"ok": False, "error": error.payload()}
-        await self._master.command("RPUSH", keys.reply(command_id), orjson.dumps(answer))
-        await self._master.command("EXPIRE", keys.reply(command_id), REPLY_KEPT_S)
+            return {"ok": False, "error": error.payload()}
 
     # --- theatres -------------------------------------------------------------------------------------------------
     async def _theatre(self, body: bytes) -> dict[str, Any]:
@@ -199,6 +212,9 @@ class Commands:
             prices=ask.prices,
             hold_s=ask.hold_s,
             max_seats=ask.max_seats,
+            fee=Fee(ask.fee.paise, ask.fee.basis_points),
+            admission=ask.admission,
+            equal_seats=ask.equal_seats,
         )
         known = await self._ledger.show(show_id)
         if ask.id is None:

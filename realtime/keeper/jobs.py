@@ -1,29 +1,31 @@
-"""Jobs after a booking, in BullMQ queues on the region's own master: any BullMQ worker, Node.js too, takes them.
+"""Jobs: tasks of the ledger, delivered through BullMQ queues on the region's own master.
 
-``bookings``: one job a booking, ``jobId`` = booking id. ``refunds``: one a refund, ``jobId`` = ``refund.<hold id>``.
-The id is what makes a repeated ``add`` harmless, so finished jobs are kept long enough to outlive any repetition.
+A queue has the name of its tasks (``ledger.rows.Queue``), the prefix ``tt-jobs``, and one job for each task, whose
+``jobId`` is the task id. So adding a job again is harmless while it is in the queue, and a job that was lost with its
+master is added again from the ledger. The payload is described in docs/workers.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-from bullmq import Queue
+from bullmq import Queue as BullQueue
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from realtime import connect
+from realtime import connect, keys
+from realtime.ledger.rows import Queue, TaskRow
 from realtime.locks.master import LockMaster
 
-PREFIX = "tt-jobs"
-BOOKINGS = "bookings"
-REFUNDS = "refunds"
-_OPTIONS: dict[str, Any] = {
-    "removeOnComplete": {"age": 7 * 24 * 3600, "count": 100_000},
-    "removeOnFail": False,
-    "attempts": 10,
-    "backoff": {"type": "exponential", "delay": 1000},
+PAYLOAD_VERSION = 1
+_KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 100_000}, "removeOnFail": False}
+_OPTIONS: dict[Queue, dict[str, Any]] = {
+    Queue.BOOKINGS: {**_KEPT, "attempts": 10, "backoff": {"type": "exponential", "delay": 1000}},
+    # A gateway may be away for hours, and may take days for a refund: the worker asks until it is done.
+    Queue.REFUNDS: {**_KEPT, "attempts": 50_000, "backoff": {"type": "fixed", "delay": 15_000}},
 }
 _TIMEOUT_S = 5.0
 
@@ -31,29 +33,41 @@ _TIMEOUT_S = 5.0
 class Jobs:
     """Adds jobs to the queues of one region's master, wherever that is. Connection faults are redis-py's errors."""
 
-    def __init__(self, master: LockMaster, password: str = "") -> None:
+    def __init__(self, region: str, master: LockMaster, password: str = "") -> None:
         """Connects when there is something to add, and anew after ``close``."""
+        self._region = region
         self._master = master
         self._password = password
         self._redis: Redis | None = None
-        self._queues: dict[str, Queue] = {}
+        self._queues: dict[Queue, BullQueue] = {}
         self._connecting = asyncio.Lock()
 
-    async def booked(self, bookings: list[dict[str, Any]]) -> None:
-        """Add one job for each booking (``data`` with ``booking`` = its id)."""
-        await self._add(BOOKINGS, "booked", [(data["booking"], data) for data in bookings])
-
-    async def refund(self, refunds: list[dict[str, Any]]) -> None:
-        """Add one job for each refund (``data`` with ``hold``)."""
-        await self._add(REFUNDS, "refund", [(f"refund.{data['hold']}", data) for data in refunds])
-
-    async def _add(self, name: str, kind: str, jobs: list[tuple[str, dict[str, Any]]]) -> None:
-        if not jobs:
+    async def add(self, tasks: Sequence[TaskRow]) -> None:
+        """Add the job of each task, unless it is in its queue."""
+        if not tasks:
             return
         queues = await self._connected()
-        await queues[name].addBulk(
-            [{"name": kind, "data": data, "opts": {**_OPTIONS, "jobId": job_id}} for job_id, data in jobs]
-        )
+        by_queue: dict[Queue, list[TaskRow]] = defaultdict(list)
+        for task in tasks:
+            by_queue[task.queue].append(task)
+        for queue, some in by_queue.items():
+            await queues[queue].addBulk([self._job(task) for task in some])
+
+    async def completed(self, tasks: Sequence[TaskRow]) -> list[TaskRow]:
+        """Return those of some tasks whose job is completed; workers that know no ledger report in no other way."""
+        queues = await self._connected()
+        states = [await queues[task.queue].getJobState(task.id) for task in tasks]
+        return [task for task, state in zip(tasks, states, strict=True) if state == "completed"]
+
+    def _job(self, task: TaskRow) -> dict[str, Any]:
+        data = {
+            "v": PAYLOAD_VERSION,
+            "task": task.id,
+            "region": self._region,
+            "subject": task.subject,
+            "created_at": task.created_at,
+        }
+        return {"name": task.queue.value, "data": data, "opts": {**_OPTIONS[task.queue], "jobId": task.id}}
 
     async def waiting(self) -> dict[str, int]:
         """Return how many jobs wait for a worker, by queue."""
@@ -63,15 +77,15 @@ class Jobs:
         except (RedisError, OSError):
             await self.close()  # the master may be another by now
             raise
-        return {name: int(count["wait"]) for name, count in zip(queues, counts, strict=True)}
+        return {queue.value: int(count["wait"]) for queue, count in zip(queues, counts, strict=True)}
 
-    async def _connected(self) -> dict[str, Queue]:
+    async def _connected(self) -> dict[Queue, BullQueue]:
         async with self._connecting:
             if self._redis is None:
                 where = await self._master.address()
                 self._redis = connect.client(where, self._password, timeout_s=_TIMEOUT_S, connections=4, decode=True)
-                options = {"prefix": PREFIX, "connection": self._redis}
-                self._queues = {each: Queue(each, options) for each in (BOOKINGS, REFUNDS)}
+                options = {"prefix": keys.JOBS_PREFIX, "connection": self._redis}
+                self._queues = {queue: BullQueue(queue.value, options) for queue in Queue}
             return self._queues
 
     async def close(self) -> None:

@@ -89,8 +89,8 @@ class Outbox:
         found = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
         return _entries(found)
 
-    async def done(self, entries: list[Entry]) -> None:
-        """Acknowledge and remove entries."""
+    async def acknowledge(self, entries: list[Entry]) -> None:
+        """Acknowledge and delete entries."""
         ids = [entry.id for entry in entries]
         if ids:
             await self._same_master()
@@ -100,11 +100,11 @@ class Outbox:
                 self._master.command("XDEL", keys.OUTBOX, *ids),
             )
 
-    async def park(self, entry: Entry, reason: str) -> None:
-        """Set an entry aside that can't be processed, where an operator sees it, and take it off the outbox."""
+    async def move_to_dead_letters(self, entry: Entry, reason: str) -> None:
+        """Move an entry that can't be processed to the dead letters, with its reason."""
         flat = [part for pair in entry.fields.items() for part in pair]
         await self._master.command("XADD", keys.DEAD_LETTERS, "*", *flat, "entry_id", entry.id, "reason", reason[:500])
-        await self.done([entry])
+        await self.acknowledge([entry])
 
     async def open(self) -> Redis:
         """Connect, if there is no connection, to the master as it is now."""

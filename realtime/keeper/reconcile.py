@@ -30,7 +30,7 @@ from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
-from realtime.locks.seats import Sale, SeatLocks
+from realtime.locks.seats import Paid, Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
 
 log = logging.getLogger(__name__)
@@ -175,8 +175,10 @@ class Reconciler:
         """
         epoch = new_epoch(await self._master.time_ms())
         await self._locks.declare(show, epoch, for_sale=False)
-        sold = [Sale(hold_of(b.id), b.owner, b.seats) for b in await self._ledger.booked(show.id)]
-        lost = await self._locks.rebuild(show.id, epoch, sold, await self._ledger.blocked(show.id), diverged=diverged)
+        sold = [Sale(hold_of(b.id), b.owner, b.seats, b.payment) for b in await self._ledger.booked(show.id)]
+        paid = [Paid(p.hold, p.owner, p.seats, p.order, p.payment) for p in await self._ledger.paid_holds(show.id)]
+        blocked = await self._ledger.blocked(show.id)
+        lost = await self._locks.rebuild(show.id, epoch, sold, blocked, paid, diverged=diverged)
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         if lost:
             log.warning("%s: %d holds were lost", show.id, len(lost))

@@ -15,17 +15,25 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Outbox
+from realtime.keeper.queries import Queries
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import TRANSIENT, Recorder
+from realtime.keeper.refunds import RefundDelivery
+from realtime.keeper.settlement import Settlement
 from realtime.keeper.shows import Shows
 from realtime.keeper.status_report import StatusReporter
-from realtime.ledger import Ledger, StaleFencingToken
+from realtime.keeper.task_keeper import TaskKeeper
+from realtime.ledger import Ledger, LedgerUnavailable, StaleFencingToken
 from realtime.locks.master import LockMaster
+from realtime.locks.refund_notices import RefundNotices
 from realtime.locks.seats import SeatLocks
+from realtime.payments.factory import payment_service
 from realtime.settings import Settings, process_name
 from realtime.topology import TopologyError
 
 log = logging.getLogger(__name__)
+ORDERS_EVERY_MS = 1_000
+"""How often it is looked whether the gateway must be asked about an order."""
 PAUSE_S = 0.25
 """Pause after a fault that will pass; longer and longer while it does not."""
 LONGEST_PAUSE_S = 2.0
@@ -60,9 +68,26 @@ class Keeper:
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
-        self._jobs = Jobs(self._master, settings.redis_password)
-        self._status_reporter = StatusReporter(self.name, self._master, self._jobs)
-        self._recorder = Recorder(self._outbox, self._ledger, self._locks, self._jobs, self._shows, self._commands)
+        # The recorder drops its connections after a fault; the background work keeps its own.
+        self._jobs, self._background_jobs = (Jobs(region, self._master, settings.redis_password) for _ in range(2))
+        self._payments = payment_service(settings.payments)
+        self._status_reporter = StatusReporter(self.name, self._master, self._background_jobs, self._ledger)
+        notices = RefundNotices(self._master)
+        self._settlement = Settlement(
+            self._ledger, self._locks, self._shows, self._payments, RefundDelivery(self._background_jobs, notices)
+        )
+        self._recorder = Recorder(
+            self._outbox,
+            self._ledger,
+            self._locks,
+            self._jobs,
+            self._shows,
+            self._commands,
+            self._settlement,
+            RefundDelivery(self._jobs, notices),
+        )
+        self._queries = Queries(self._ledger, self._master)
+        self._task_keeper = TaskKeeper(self._ledger, self._background_jobs)
         self._served: str | None = None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -76,14 +101,19 @@ class Keeper:
             asyncio.create_task(
                 self._every(limits.STATUS_REPORT_MS, self._status_reporter.write_report), name="status_report"
             ),
+            asyncio.create_task(self._queries.run(self._stopping), name="queries"),
+            asyncio.create_task(self._every(ORDERS_EVERY_MS, self._check_orders), name="orders"),
+            asyncio.create_task(self._every(int(limits.TASK_RETRY_S * 1000), self._look_after_tasks), name="tasks"),
         ]
 
     async def stop(self) -> None:
         """Finish the batch under way, then leave."""
         self._stopping.set()
-        # A task that failed has told ``run``; the others and the connections are ended all the same.
+        # A task that failed was noticed by ``run``; the others and the connections are ended all the same.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._disconnect()
+        await self._background_jobs.close()
+        await self._payments.close()
         await self._master.close()
         await self._ledger.close()
 
@@ -118,8 +148,9 @@ class Keeper:
             await self._pause(PAUSE_S)
             return
         if served != self._served:
-            # A connection that outlived a failover would read the outbox of a master that is none any more.
+            # A connection that outlived a failover would read the outbox of a former master; the queues may be lost.
             await self._disconnect()
+            await self._task_keeper.add_all()
             self._served = served
         entries = await self._outbox.read()
         if entries:
@@ -129,21 +160,35 @@ class Keeper:
         await self._outbox.close()
         await self._jobs.close()
 
-    # --- the others -----------------------------------------------------------------------------------------------
+    # --- background work ------------------------------------------------------------------------------------------
     async def _sweep(self) -> None:
         due = await self._locks.due(limits.KEEPER_BATCH)
         if due:
             await self._locks.expire(due)
         await self._locks.forget(limits.KEEPER_BATCH)
 
+    async def _check_orders(self) -> None:
+        if self._served is not None:
+            await self._settlement.check_due_orders()
+
+    async def _look_after_tasks(self) -> None:
+        if self._served is not None:
+            await self._task_keeper.turn()
+
     async def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
             try:
                 await work()
-            except (RegionUnavailable, RedisError, OSError):
-                log.debug("the master is out of reach")
+            except (RegionUnavailable, LedgerUnavailable, RedisError, OSError) as error:
+                # Raised or logged by the record path as well; the redis errors may leave a broken connection.
+                log.debug("%s: %s", getattr(work, "__name__", work), error)
+                await self._background_jobs.close()
             except TicketError as error:
                 log.warning("%s", error)
+            except Exception:
+                # A fault in one kind of background work must not end the others.
+                log.exception("%s failed", getattr(work, "__qualname__", work))
+                await self._pause(LONGEST_PAUSE_S)
             await self._pause(interval_ms / 1000)
 
     async def _pause(self, seconds: float) -> None:

@@ -1,13 +1,17 @@
-"""What a keeper needs to know of shows, from the ledger, kept for a while: the layout's seats and the prices."""
+"""A cache of shows and layouts of the ledger, and what their seats cost."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import timedelta
 
 from realtime import limits, wire
 from realtime.ledger import Ledger
 from realtime.model import Layout, Show
+from realtime.payments.prices import PriceLines, booking_prices
+from realtime.payments.taxes import supply_day
 
 
 class UnknownShow(Exception):
@@ -33,6 +37,22 @@ class Shows:
             if len(self._shows) > 4 * limits.LAYOUT_CACHE:
                 self._shows.popitem(last=False)
         return self._shows[show_id]
+
+    async def prices(self, show: Show, seats: Sequence[int], at: int, amount: int | None) -> PriceLines:
+        """Return the price lines of some seats (indices) at a time (ms).
+
+        ``amount`` (paise) is what was paid. Around midnight before a change of taxes the order may have been made on
+        the day before; the lines of that day are returned if they explain the amount.
+        """
+        layout = await self.layout(show.layout)
+        categories = [layout.seats[seat].category for seat in seats]
+        today = supply_day(at)
+        lines = booking_prices(show, categories, today)
+        if amount not in (None, lines.total):
+            yesterday = booking_prices(show, categories, today - timedelta(days=1))
+            if yesterday.total == amount:
+                return yesterday
+        return lines
 
     async def layout(self, layout_id: str) -> Layout:
         """Return a layout; raises ``UnknownShow``."""

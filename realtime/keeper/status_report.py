@@ -15,6 +15,7 @@ import orjson
 from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.keeper.jobs import Jobs
+from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 
 
@@ -49,12 +50,19 @@ class StatusReporter:
     """Writes the status report of one keeper, and deletes those of nodes and keepers that are gone."""
 
     def __init__(
-        self, name: str, master: LockMaster, jobs: Jobs, *, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        master: LockMaster,
+        jobs: Jobs,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``name`` is the keeper's; ``clock`` is any monotonic clock (s)."""
         self._name = name
         self._master = master
         self._jobs = jobs
+        self._ledger = ledger
         self._clock = clock
         self._gone = {keys.NODES: GoneReports(), keys.KEEPERS: GoneReports()}
 
@@ -70,6 +78,7 @@ class StatusReporter:
             *(command("HGETALL", key) for key in (keys.NODES, keys.KEEPERS)),
             self._jobs.waiting(),
         )
+        open_orders, oldest_order = await self._ledger.open_orders()
         report = {
             "time": now,
             "outbox": outbox,
@@ -77,6 +86,8 @@ class StatusReporter:
             "dead_letters": dead_letters,
             "live_holds": live_holds,
             "jobs": jobs,
+            "open_orders": open_orders,
+            "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
         }
         await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
         for key, reports in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):

@@ -1,5 +1,8 @@
 """The SQL ledger of a region: the last word on who bought what, and what an empty master is rebuilt from."""
 
-from realtime.ledger.store import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
+from realtime.ledger.database import LedgerUnavailable
+from realtime.ledger.fencing import StaleFencingToken
+from realtime.ledger.rows import NewBooking, Recorded
+from realtime.ledger.store import Ledger
 
 __all__ = ["Ledger", "LedgerUnavailable", "NewBooking", "Recorded", "StaleFencingToken"]

@@ -1,8 +1,13 @@
-"""The tables of a ledger. ``PRIMARY KEY (show_id, seat)`` on booked seats is the last word on double booking."""
+"""The tables of a ledger.
+
+``PRIMARY KEY (show_id, seat)`` of booked seats is the last word on double booking, the primary key of payments (and the
+unique ``payment_id`` of refunds) on money: a payment has one row, which either names its booking or has one refund.
+Amounts are paise, times ms since the epoch.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -47,8 +52,10 @@ bookings = Table(
     Column("show_id", ForeignKey("shows.id"), nullable=False, index=True),
     Column("owner", String(64), nullable=False),
     Column("payment", Text, nullable=False),
-    Column("amount", BigInteger, nullable=False),  # whole rupees
-    Column("confirmed_at", BigInteger, nullable=False),  # ms since the epoch, the master's clock
+    Column("amount", BigInteger, nullable=False),
+    Column("confirmed_at", BigInteger, nullable=False),  # the master's clock
+    Column("prices", LargeBinary),  # payments.prices.encode_price_lines; none for bookings of the first releases
+    Index("ux_bookings_payment", "payment", unique=True),
 )
 
 booked_seats = Table(
@@ -65,4 +72,81 @@ fencing_token = Table(
     metadata,
     Column("id", Integer, primary_key=True),  # one row
     Column("token", String(128), nullable=False),  # the master's incarnation, a space, a random part
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", String(128), primary_key=True),  # the gateway's
+    Column("hold_id", String(128), nullable=False, index=True),
+    Column("show_id", String(64), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("seats", Text, nullable=False),  # indices, comma-separated
+    Column("amount", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),  # OrderState
+    Column("created_at", BigInteger, nullable=False),
+    Column("check_at", BigInteger, nullable=False, index=True),  # when the gateway is asked next; 0: not any more
+    Column("checks", Integer, nullable=False),  # how often it was asked
+    Column("detail", Text, nullable=False),  # what it answered last, for operators
+    Index("ix_orders_state_created_at", "state", "created_at"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", Text, primary_key=True),  # the gateway's
+    Column("order_id", String(128), nullable=False),  # "" where the gateway has no orders
+    Column("hold_id", String(128), nullable=False, index=True),
+    Column("show_id", String(64), nullable=False, index=True),  # no foreign key: a payment may outlive its show
+    Column("owner", String(64), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("booking_id", ForeignKey("bookings.id")),  # none: it has a refund
+    Column("created_at", BigInteger, nullable=False, index=True),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("id", String(64), primary_key=True),  # payments.service.refund_key: made from hold and payment
+    Column("payment_id", ForeignKey("payments.id"), nullable=False, unique=True),
+    Column("hold_id", String(128), nullable=False, index=True),
+    Column("show_id", String(64), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("state", String(16), nullable=False),  # RefundProgress
+    Column("attempt", Integer, nullable=False),  # rises when the gateway has refused an attempt for good
+    Column("detail", Text, nullable=False),  # why it failed or waits, for operators
+    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String(160), primary_key=True),  # also the job's id
+    Column("queue", String(32), nullable=False),
+    Column("subject", String(128), nullable=False, index=True),  # id of a booking or a refund
+    Column("created_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger),
+    Column("detail", Text, nullable=False),
+    Index("ix_tasks_done_at_created_at", "done_at", "created_at"),
+)
+
+webhooks_received = Table(
+    "webhooks_received",
+    metadata,
+    Column("id", String(128), primary_key=True),  # the gateway's id of the event
+    Column("received_at", BigInteger, nullable=False),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("request_id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("outcome", LargeBinary, nullable=False),  # JSON: what the request was answered
+    Column("at", BigInteger, nullable=False, index=True),
 )

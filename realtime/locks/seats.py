@@ -1,15 +1,11 @@
 """The seat locks of one region: each verb is one function of the library on the owning master, one round trip.
 
-Holds on a show that are asked for in the same turn of the loop are decided by one call, one after the other: in a rush
-that costs the master a third, and viewers one change.
-
-Seats are indices into the show's layout; times are ms since the epoch by the master's clock. What a function refuses
-comes back as the class of ``realtime.errors`` with the same code.
+Seats are indices into the show's layout; times are ms since the epoch by the master's clock. A refusal of a function is
+raised as the class of ``realtime.errors`` with the same code.
 """
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,22 +16,34 @@ import msgspec
 import orjson
 
 from realtime import keys, limits
-from realtime.errors import CODES, BadRequest, ExtendLimit, RegionUnavailable, TicketError
+from realtime.errors import CODES, BadRequest, ExtendLimit, RegionUnavailable
+from realtime.locks.hold_batcher import HoldBatcher
 from realtime.locks.master import LockMaster
 from realtime.model import Hold, HoldState, SalesState, Show, show_of
 
 KEEP = limits.ENDED_KEEP_MS
-HOLDS_A_CALL = 50
-"""Holds that are decided in one call: a master does nothing else meanwhile, for a millisecond or so."""
+_FREE = ord("0")
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """A booking that stands in the ledger, as the master must have it."""
+    """A booking of the ledger, as the master must have it."""
 
     hold: str
     owner: str
     seats: tuple[int, ...]
+    payment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A hold without a booking for which the ledger has an order or a payment."""
+
+    hold: str
+    owner: str
+    seats: tuple[int, ...] = ()
+    order: str = ""
+    payment: str = ""
 
 
 class Record(msgspec.Struct):
@@ -51,30 +59,14 @@ class Record(msgspec.Struct):
 decode_record = msgspec.json.Decoder(Record, strict=False).decode
 
 
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """A hold that is asked for with others."""
+@dataclass(frozen=True, slots=True)
+class PaymentProof:
+    """A payment that the gateway vouches for. ``amount`` is paise; ``order`` is "" where the gateway has none."""
 
-    args: tuple[str, str, str]
-    answer: asyncio.Future[list[Any]]
-
-    def refuse(self, error: BaseException) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-
-def _hand_out(answered: asyncio.Future[list[Any]], some: Sequence[_Asked]) -> None:
-    """Give each who asked its part of the answer, or what went wrong with it."""
-    error = answered.exception()
-    if error is not None:
-        for asked in some:
-            asked.refuse(error)
-        return
-    reply = answered.result()
-    each = reply[1] if reply[0] == b"ok" else [reply] * len(some)
-    for asked, part in zip(some, each, strict=True):
-        if not asked.answer.done():
-            asked.answer.set_result(part)
+    id: str
+    amount: int
+    order: str = ""
+    request_id: str = ""
 
 
 class SeatLocks:
@@ -83,68 +75,71 @@ class SeatLocks:
     def __init__(self, master: LockMaster) -> None:
         """Share one ``LockMaster`` between all users in a process."""
         self.master = master
-        self._asked: dict[str, list[_Asked]] = {}
+        self._batcher = HoldBatcher(master)
 
-    # --- what buyers do, through a node ---------------------------------------------------------------------------
+    # --- buyers, through a node ---------------------------------------------------------------------------
     async def hold(self, hold_id: str, owner: str, seats: Iterable[int]) -> tuple[Hold, int]:
         """Hold all seats or none; return the hold and the master's time.
 
         The same ``hold_id`` with the same seats returns the hold that it already made. Raises ``SeatsTaken`` (details
         ``seats``: indices), ``TooManyHolds``, ``SalesPaused``, ``SalesClosed``, ``RequestReused``, ``HoldExpired``.
         """
-        loop = asyncio.get_running_loop()
-        asked = _Asked((hold_id, owner, _csv(sorted(set(seats)))), loop.create_future())
-        if not self._asked:
-            loop.call_soon(self._send_holds)
-        self._asked.setdefault(show_of(hold_id), []).append(asked)
-        reply = self._checked(await asked.answer)
+        reply = await self._batcher.hold(show_of(hold_id), hold_id, owner, _csv(sorted(set(seats))))
+        reply = self._checked(reply)
         return _hold(hold_id, reply), int(reply[2])
-
-    def _send_holds(self) -> None:
-        """Send what was asked in this turn of the loop: the holds on a show together."""
-        shows, self._asked = self._asked, {}
-        for show, all_asked in shows.items():
-            wanted = [asked for asked in all_asked if not asked.answer.done()]
-            for start in range(0, len(wanted), HOLDS_A_CALL):
-                self._send_some(show, wanted[start : start + HOLDS_A_CALL])
-
-    def _send_some(self, show: str, some: Sequence[_Asked]) -> None:
-        args = [part for asked in some for part in asked.args]
-        try:
-            call = self.master.post("tt_holds", keys.show(show), _MAX_HOLDS, KEEP, *args)
-        except TicketError as error:
-            for asked in some:
-                asked.refuse(error)
-            return
-        call.add_done_callback(lambda answered: _hand_out(answered, some))
 
     async def extend(self, hold_id: str, owner: str) -> tuple[Hold, int]:
         """Give a hold its full time again; raises ``ExtendLimit`` (details ``expires_at``) after the last time."""
         reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS)
         return _hold(hold_id, reply), int(reply[2])
 
-    async def release(self, hold_id: str, owner: str, seats: Iterable[int] | None = None) -> Hold:
-        """Give back some seats of a hold, or all; idempotent."""
+    async def release(self, hold_id: str, owner: str, seats: Iterable[int] | None = None, request_id: str = "") -> Hold:
+        """Release some seats of a hold, or all; idempotent. With ``request_id`` the ledger records the outcome."""
         some = "" if seats is None else _csv(sorted(set(seats)))
-        return _hold(hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP))
+        return _hold(hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP, request_id))
 
-    async def confirm(self, hold_id: str, owner: str, payment: str, seats: Iterable[int] | None = None) -> Hold:
-        """Send a paid hold on its way to the ledger; return it as ``confirming`` or, asked again later, ``booked``.
+    async def order(self, hold_id: str, owner: str, order: str, seats: Iterable[int], amount: int) -> Hold:
+        """Record that the gateway has an order of ``amount`` paise for some seats of a live hold; idempotent.
 
-        With ``seats`` exactly these are booked, and what else the hold has is given back: a master that was restored
-        may have forgotten a release. A late payment takes the seats again when they are free; else
-        ``BookingRejected``, and a refund is on its way.
+        The order goes to the ledger, and the gateway is asked what became of it until that is known.
+        """
+        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT)
+        return _hold(hold_id, await self._call("tt_order", show_of(hold_id), *args))
+
+    async def prolong(self, hold_id: str) -> Hold:
+        """Keep a hold while the gateway's answer is unknown, at most ``limits.PROLONG_MS`` in all."""
+        args = (hold_id, limits.PROLONG_STEP_MS, limits.PROLONG_MS)
+        return _hold(hold_id, await self._call("tt_prolong", show_of(hold_id), *args))
+
+    async def confirm(
+        self,
+        hold_id: str,
+        owner: str,
+        payment: PaymentProof,
+        seats: Iterable[int] | None = None,
+        blocks: Sequence[Sequence[int]] | None = (),
+    ) -> tuple[Hold, bool]:
+        """Send a paid hold to the ledger; return it as ``confirming`` (or ``booked``), and whether it was paid twice.
+
+        The payment becomes this booking or a refund, whatever the answer. Paid twice: the hold has another payment, and
+        this one will be returned. With ``seats`` exactly these are booked, and the others are released: a master that
+        was restored may have lost an earlier release. A payment after the deadline takes the seats again if they are
+        free, else the first free one of ``blocks``, else it raises ``BookingRejected``. With ``blocks=None`` it raises
+        ``SeatsTaken`` instead and changes nothing: the caller may offer blocks then.
         """
         some = "" if seats is None else _csv(sorted(set(seats)))
-        args = (hold_id, owner, payment, limits.OUTBOX_LIMIT, KEEP, some)
-        return _hold(hold_id, await self._call("tt_confirm", show_of(hold_id), *args))
+        offered = "?" if blocks is None else "|".join(map(_csv, blocks))
+        args = (hold_id, owner, payment.id, limits.OUTBOX_LIMIT, KEEP, some)
+        money = (payment.amount, payment.order, payment.request_id, offered)
+        reply = await self._call("tt_confirm", show_of(hold_id), *args, *money)
+        return _hold(hold_id, reply), reply[3] == b"doubled"
 
     async def get(self, hold_id: str) -> tuple[Hold, int]:
         """Return a hold as it stands and the master's time; a lapsed one is ``expired``, swept or not."""
         reply = await self._call("tt_get", show_of(hold_id), hold_id)
         return _hold(hold_id, reply), int(reply[2])
 
-    # --- what keepers do ------------------------------------------------------------------------------------------
+    # --- keepers ------------------------------------------------------------------------------------------
     async def declare(self, show: Show, epoch: str, *, for_sale: bool = True) -> bool:
         """Make the state of a show if there is none (True); where there is one, set its terms of sale (False).
 
@@ -156,8 +151,8 @@ class SeatLocks:
 
     async def settle(self, show_id: str, sales: Sequence[Sale]) -> None:
         """Make bookings of the ledger sold on the map and tell their owners; idempotent."""
-        args = [part for sale in sales for part in (sale.hold, sale.owner, _csv(sale.seats))]
-        await self._call("tt_settle", show_id, KEEP, *args)
+        args = [part for sale in sales for part in (sale.hold, sale.owner, _csv(sale.seats), sale.payment)]
+        await self._call("tt_settle_paid", show_id, KEEP, *args)
 
     async def reject(self, hold_id: str, owner: str, sold: Mapping[int, str]) -> None:
         """End a hold that the ledger refused; ``sold`` maps seats to the holds that the ledger gives them to."""
@@ -195,15 +190,33 @@ class SeatLocks:
         await self._call("tt_sales", show_id, sales.value)
 
     async def rebuild(
-        self, show_id: str, epoch: str, sold: Sequence[Sale], blocked: Iterable[int], *, diverged: bool = False
+        self,
+        show_id: str,
+        epoch: str,
+        sold: Sequence[Sale],
+        blocked: Iterable[int],
+        paid: Sequence[Paid] = (),
+        *,
+        diverged: bool = False,
     ) -> list[tuple[str, str]]:
-        """Put a declared show right from the ledger under a new epoch; return the (hold, owner) that were lost.
+        """Make a declared show what the ledger proves, under a new epoch; return the (hold, owner) that were lost.
 
-        ``diverged``: another master has sold since this one's memory is of, so no hold stays.
+        ``paid`` are holds without a booking for which there is an order or a payment. ``diverged``: another master has
+        sold since this one's data was current, so no hold stays.
         """
-        truth = {"sold": [(s.hold, s.owner, s.seats) for s in sold], "blocked": sorted(blocked), "diverged": diverged}
+        truth = {
+            "sold": [(s.hold, s.owner, s.seats, s.payment) for s in sold],
+            "blocked": sorted(blocked),
+            "paid": [(p.hold, p.owner, p.seats, p.order or False, p.payment or False) for p in paid],
+            "diverged": diverged,
+        }
         lost = (await self._call("tt_rebuild", show_id, epoch, KEEP, orjson.dumps(truth)))[1]
         return [(lost[n].decode(), lost[n + 1].decode()) for n in range(0, len(lost), 2)]
+
+    async def free_seats(self, show_id: str) -> set[int]:
+        """Return the indices of the seats that are free now."""
+        reply = await self._call("tt_map", show_id)
+        return {seat for seat, digit in enumerate(reply[3]) if digit == _FREE}
 
     async def digest(self, show_id: str) -> tuple[str, int, int]:
         """Return epoch, version and the CRC-32 of the seat string, all of one moment."""
@@ -219,8 +232,8 @@ class SeatLocks:
         ]
 
     async def _call(self, function: str, show_id: str, *args: str | int | bytes) -> list[Any]:
-        # Holds that were asked for before this go before it.
-        self._send_holds()
+        # Holds that were requested earlier are sent earlier.
+        self._batcher.flush()
         return self._checked(await self.master.call(function, keys.show(show_id), *args))
 
     def _checked(self, reply: list[Any]) -> list[Any]:
@@ -228,13 +241,10 @@ class SeatLocks:
         if code == "ok":
             return reply
         if code == "show_not_found":
-            # Who asks knows of the show, so this is a master that lost its memory and is being put right.
+            # The caller knows the show, so this is a master that lost data and is not reconciled yet.
             raise RegionUnavailable(region=self.master.region)
         detail = reply[1].decode() if len(reply) > 1 else ""
         raise _refusal(code, detail)
-
-
-_MAX_HOLDS = limits.MAX_HOLDS_PER_OWNER
 
 
 def _refusal(code: str, detail: str) -> Exception:

@@ -22,18 +22,20 @@ from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
+from realtime.payments.factory import payment_service
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.topology import TopologyError
 from realtime.transport.server import SocketServer
 from realtime.web import kiosk, metrics, openapi, pages
 from realtime.web.box_office import BoxOffice
+from realtime.web.checkout import Checkout
 from realtime.web.events import Events
 from realtime.web.identity import Identities
+from realtime.web.money_api import MoneyApi
 from realtime.web.ops_access import OpsAccess
 from realtime.web.ops_api import OpsApi
 from realtime.web.ops_view import OpsView
-from realtime.web.payments import DemoPayments, payment_service
 from realtime.web.public_api import PublicApi
 from realtime.web.routing import errors, json_answer
 from realtime.web.status_report import StatusReporter
@@ -61,7 +63,9 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     if region not in topology.regions:
         raise TopologyError(f"there is no region {region} in the topology; there are {', '.join(topology.regions)}")
     nodes = [url for urls in topology.nodes.values() for url in urls]
-    payments = payment_service(settings)
+    payments = payment_service(settings.payments)
+    if payments.is_demo:
+        log.warning("payments: %s takes no real money: everybody books for nothing", payments.name)
     identities = Identities(settings.secret)
     server = SocketServer(origins=[*pages.origins(nodes), *topology.origins] or None)
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
@@ -71,11 +75,13 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     locks = {name: SeatLocks(master) for name, master in masters.items()}
     directory = Directory(topology, feeds)
     rooms = Rooms(server.fanout, feeds)
-    office = BoxOffice(directory, locks, identities, payments)
-    events = Events(server.sio, identities, directory, rooms, office)
+    office = BoxOffice(directory, locks, identities)
+    origins = [*pages.origins(nodes), *topology.origins]
+    checkout = Checkout(directory, locks, payments, origins, office.count_booking)
+    events = Events(server.sio, identities, directory, rooms, office, checkout)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)
-    demo = payments if isinstance(payments, DemoPayments) else None
-    public = PublicApi(settings, region, identities, directory, rooms, office, demo)
+    public = PublicApi(settings, region, identities, directory, rooms, office, payments.is_demo)
+    money = MoneyApi(checkout, payments, masters, locks, directory, identities, public.owner_of)
     ops = OpsApi(region, directory, masters)
     ops_view = OpsView(settings, region, directory, feeds)
     for feed in feeds.values():
@@ -83,7 +89,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     server.attach(app)
-    routes = [*public.routes(), *ops.routes(), *ops_view.routes(), *kiosk.routes(settings.kiosk_pin)]
+    routes = [*public.routes(), *money.routes(), *ops.routes(), *ops_view.routes(), *kiosk.routes(settings.kiosk_pin)]
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
     for route in routes:
@@ -94,8 +100,13 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     async def ready(_request: web.Request) -> web.Response:
         missing = sorted(set(feeds) - directory.read_regions)
-        transport = {"fast": not server.missing, "missing": server.missing}
-        answer = {"ok": not missing, "missing": missing, "transport": transport}
+        answer = {
+            "ok": not missing,
+            "missing": missing,
+            "transport": {"fast": not server.missing, "missing": server.missing},
+            "payments": payments.name,
+            "demo_payments": payments.is_demo,
+        }
         return json_answer(answer, status=503 if missing else 200)
 
     app.router.add_get("/readyz", ready)
@@ -128,6 +139,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         await directory.close()
         await asyncio.gather(*(feed.close() for feed in feeds.values()))
         await asyncio.gather(*(master.close() for master in masters.values()))
+        await payments.close()
 
     async def drain(_app: web.Application) -> None:
         await events.drain()

@@ -19,10 +19,12 @@ import socketio
 from realtime import limits, wire
 from realtime.errors import BadRequest, Overloaded, TicketError
 from realtime.feeds.directory import Directory
-from realtime.model import HoldState, booking_of, show_of
+from realtime.model import Hold, HoldState, booking_of, show_of
 from realtime.rooms.rooms import Rooms
 from realtime.transport.fanout import encode
+from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
+from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import TokenBucket
 
@@ -46,14 +48,20 @@ class Events:
     """Handles all events of a node; registers its handlers on ``sio``."""
 
     def __init__(
-        self, sio: socketio.AsyncServer, identities: Identities, directory: Directory, rooms: Rooms, office: BoxOffice
+        self,
+        sio: socketio.AsyncServer,
+        identities: Identities,
+        directory: Directory,
+        rooms: Rooms,
+        office: BoxOffice,
+        checkout: Checkout,
     ) -> None:
         """Register the handlers; ``sio`` must not be serving yet."""
         self._sio = sio
         self._identities = identities
         self._directory = directory
         self._rooms = rooms
-        self._office = office
+        self._checkout = checkout
         self._clients: dict[str, _Client] = {}
         self._sids_of_owner: dict[str, set[str]] = {}
         self._notice_tasks: set[asyncio.Task[None]] = set()
@@ -66,7 +74,8 @@ class Events:
         self._register("seats:hold", wire.HoldSeats, lambda sid, ask: office.hold(self._owner(sid), ask))
         self._register("seats:release", wire.ReleaseSeats, lambda sid, ask: office.release(self._owner(sid), ask))
         self._register("seats:extend", wire.ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask.hold))
-        self._register("seats:confirm", wire.ConfirmHold, lambda sid, ask: office.confirm(self._owner(sid), ask))
+        self._register("seats:confirm", wire.ConfirmHold, lambda sid, ask: checkout.confirm(self._owner(sid), ask))
+        self._register("seats:order", wire.OrderHold, lambda sid, ask: checkout.order(self._owner(sid), ask))
         self._register("hold:resume", wire.ExtendHold, lambda sid, ask: office.get(self._owner(sid), ask.hold))
 
     @property
@@ -157,27 +166,35 @@ class Events:
         """Handle a keeper's notice about a hold: wake the confirms that wait for it, inform its owner's connections."""
         hold_id, owner, kind = notice["hold"], notice["owner"], notice["kind"]
         if kind == "booked":
-            self._office.settled(hold_id, HoldState.BOOKED)
+            self._checkout.settled(hold_id, HoldState.BOOKED)
         elif kind == "rejected":
-            self._office.settled(hold_id, HoldState.REJECTED)
+            self._checkout.settled(hold_id, HoldState.REJECTED)
         if owner in self._sids_of_owner:
-            task = asyncio.get_running_loop().create_task(self._send_notice(owner, hold_id, kind))
+            task = asyncio.get_running_loop().create_task(self._send_notice(notice))
             self._notice_tasks.add(task)
             task.add_done_callback(self._notice_tasks.discard)
 
-    async def _send_notice(self, owner: str, hold_id: str, kind: str) -> None:
+    async def _send_notice(self, notice: Payload) -> None:
+        hold_id, kind = notice["hold"], notice["kind"]
         event = "hold:expired"
         payload: Payload = {"hold": hold_id, "show": show_of(hold_id), "reason": kind}
         if kind == "rejected":
             booking = {"id": booking_of(hold_id), "hold": hold_id, "show": show_of(hold_id), "state": "rejected"}
             event, payload = "booking:settled", {"booking": booking}
         elif kind == "booked":
-            found = await self._office.settled_booking(hold_id)
-            if found is None:
-                return
-            event, payload = "booking:settled", found
-        for sid in tuple(self._sids_of_owner.get(owner, ())):
+            event, payload = "booking:settled", {"booking": await self._booked(hold_id, notice.get("seats", []))}
+        elif kind == "refund":
+            shown = ("hold", "payment", "amount", "state", "reason")
+            event, payload = "refund:updated", {"refund": {name: notice[name] for name in shown}}
+        for sid in tuple(self._sids_of_owner.get(notice["owner"], ())):
             await self._sio.emit(event, payload, to=sid)
+
+    async def _booked(self, hold_id: str, seats: list[int]) -> Payload:
+        """Return the booking in a notice. The notice has the seats, so no node asks the master across India."""
+        show = self._directory.declared_show(show_of(hold_id))
+        known = await self._directory.seat_ids(show)
+        hold = Hold(hold_id, "", tuple(seats), HoldState.BOOKED, 0)
+        return bodies.booking_body(hold, known, HoldState.BOOKED)
 
     # --- shutdown -------------------------------------------------------------------------------------------------
     async def drain(self) -> None:

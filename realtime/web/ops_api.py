@@ -15,8 +15,8 @@ from realtime.errors import BadRequest, TheatreNotFound
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.model import ID, SalesState, region_of
-from realtime.web.routing import Route, json_answer, read_up_to
+from realtime.model import ID, SalesState
+from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
 
 
 class OpsApi:
@@ -81,7 +81,7 @@ class OpsApi:
             raise BadRequest("A theatre id consists of lower-case letters, digits and hyphens between them.")
         body = wire.parse_json(wire.NewTheatre, await request.read())
         command = {"id": theatre_id, "name": body.name, "city": body.city}
-        return json_answer(await run_command(self._master(body.region), "theatre", command))
+        return json_answer(await run_command(self._master(body.region), "theatre", command, idempotency_key(request)))
 
     async def _import_layout(self, request: web.Request) -> web.Response:
         master = self._master(request.query.get("region", self._region))
@@ -89,7 +89,7 @@ class OpsApi:
         layout = await asyncio.to_thread(plans.read_plan, plan, request.query.get("name", ""))
         blob = await asyncio.to_thread(wire.encode_layout, layout)
         await master.command("SET", keys.layout(layout.id), blob)
-        return json_answer(await run_command(master, "layout", {"id": layout.id}), status=201)
+        return json_answer(await run_command(master, "layout", {"id": layout.id}, idempotency_key(request)), status=201)
 
     async def _declare_show(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -97,7 +97,8 @@ class OpsApi:
         region = self._directory.region_of_theatre(ask.theatre)
         if region is None:
             raise TheatreNotFound()
-        return json_answer(await run_command(self._master(region), "show", orjson.loads(body)), status=201)
+        result = await run_command(self._master(region), "show", orjson.loads(body), idempotency_key(request))
+        return json_answer(result, status=201)
 
     async def _block_seats(self, request: web.Request) -> web.Response:
         return await self._run_seat_command(request, "block")
@@ -109,7 +110,7 @@ class OpsApi:
         show = self._directory.show(request.match_info["show"])
         body = wire.parse_json(wire.BlockSeats, await read_up_to(request, limits.MAX_PLAN_BYTES))
         command = {"show": show.id, "seats": body.seats}
-        return json_answer(await run_command(self._masters[show.region], name, command))
+        return json_answer(await run_command(self._masters[show.region], name, command, idempotency_key(request)))
 
     async def _pause_sales(self, request: web.Request) -> web.Response:
         return await self._set_sales(request, SalesState.PAUSED)
@@ -123,4 +124,4 @@ class OpsApi:
     async def _set_sales(self, request: web.Request, sales: SalesState) -> web.Response:
         show = self._directory.show(request.match_info["show"])
         command = {"show": show.id, "sales": sales.value}
-        return json_answer(await run_command(self._masters[region_of(show.id)], "sales", command))
+        return json_answer(await run_command(self._masters[show.region], "sales", command, idempotency_key(request)))

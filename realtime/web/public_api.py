@@ -14,23 +14,22 @@ from aiohttp import web
 
 from realtime import limits, wire
 from realtime.clock import now_ms
-from realtime.errors import LayoutNotFound, RegionUnavailable, TheatreNotFound, Unauthorized
+from realtime.errors import BadRequest, LayoutNotFound, RegionUnavailable, TheatreNotFound, Unauthorized
 from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.web.box_office import BoxOffice
 from realtime.web.identity import Identities
-from realtime.web.payments import DemoPayments
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Route, json_answer
+from realtime.web.routing import Route, idempotency_key, json_answer
 
 SHARED_BODIES = 256
 """Shows whose encoded seat map is cached, for crowds that reload."""
 
 
 class PublicApi:
-    """The routes under ``/api/v1`` for everybody, and ``/demo/pay`` if the demo payment service is in use."""
+    """The routes under ``/api/v1`` for everybody."""
 
     def __init__(
         self,
@@ -40,9 +39,9 @@ class PublicApi:
         directory: Directory,
         rooms: Rooms,
         office: BoxOffice,
-        demo: DemoPayments | None,
+        demo: bool,
     ) -> None:
-        """``region`` is the node's own; ``demo`` is the demo payment service, if the topology names it."""
+        """``region`` is the node's own; ``demo``: no real money moves."""
         self._settings = settings
         self._region = region
         self._identities = identities
@@ -56,7 +55,7 @@ class PublicApi:
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
-        table = [
+        return [
             Route("GET", "/api/v1/config", self._get_config, "What pages need to know about this installation"),
             Route("POST", "/api/v1/session", self._new_session, "Create a guest identity"),
             Route("GET", "/api/v1/theatres", self._list_theatres, "All theatres of all regions"),
@@ -69,12 +68,8 @@ class PublicApi:
             Route("GET", "/api/v1/holds/{hold}", self._get_hold, "One of your holds", None, "owner"),
             Route("DELETE", "/api/v1/holds/{hold}", self._release, "Release a hold", None, "owner"),
             Route("POST", "/api/v1/holds/{hold}/extend", self._extend, "Extend a hold", None, "owner"),
-            Route("POST", "/api/v1/holds/{hold}/confirm", self._confirm, "Book a paid hold", ConfirmBody, "owner"),
             Route("GET", "/api/v1/bookings/{booking}", self._get_booking, "One of your bookings", None, "owner"),
         ]
-        if self._demo is not None:
-            table.append(Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", wire.PayDemo))
-        return table
 
     # --- reading --------------------------------------------------------------------------------------------------
     async def _get_config(self, _request: web.Request) -> web.Response:
@@ -85,9 +80,9 @@ class PublicApi:
                 "region_label": regions[self._region].label,
                 "regions": {name: region.label for name, region in regions.items()},
                 "nodes": [url for urls in self._settings.topology.nodes.values() for url in urls],
-                "demo_payments": self._demo is not None,
-                "max_seats": limits.MAX_SEATS_PER_HOLD,
+                "demo_payments": self._demo,
                 "payment_timeout_s": limits.PAYMENT_TIMEOUT_S,
+                "max_seats": limits.MAX_SEATS_PER_HOLD,
             }
         )
 
@@ -156,7 +151,8 @@ class PublicApi:
         return _body(await asyncio.to_thread(gzip.decompress, blob), headers)
 
     # --- buying ---------------------------------------------------------------------------------------------------
-    def _owner(self, request: web.Request) -> str:
+    def owner_of(self, request: web.Request) -> str:
+        """Return whose token a request carries; raises ``Unauthorized`` or ``RateLimited``."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
             raise Unauthorized("Send your token as 'Authorization: Bearer <token>'; POST /api/v1/session creates one.")
@@ -165,51 +161,34 @@ class PublicApi:
         return owner
 
     async def _hold(self, request: web.Request) -> web.Response:
-        owner = self._owner(request)
+        owner = self.owner_of(request)
         body = wire.parse_json(HoldBody, await request.read())
-        ask = wire.HoldSeats(request.match_info["show"], body.seats, body.request_id)
+        request_id = idempotency_key(request) or body.request_id
+        if request_id is None:
+            raise BadRequest("Give a request_id, or the header Idempotency-Key.")
+        ask = wire.HoldSeats(request.match_info["show"], body.seats, request_id)
         return json_answer(await self._office.hold(owner, ask), status=201)
 
     async def _get_hold(self, request: web.Request) -> web.Response:
-        return json_answer(await self._office.get(self._owner(request), request.match_info["hold"]))
+        return json_answer(await self._office.get(self.owner_of(request), request.match_info["hold"]))
 
     async def _release(self, request: web.Request) -> web.Response:
-        await self._office.release(self._owner(request), wire.ReleaseSeats(request.match_info["hold"]))
+        ask = wire.ReleaseSeats(request.match_info["hold"], None, idempotency_key(request))
+        await self._office.release(self.owner_of(request), ask)
         return json_answer({})
 
     async def _extend(self, request: web.Request) -> web.Response:
-        return json_answer(await self._office.extend(self._owner(request), request.match_info["hold"]))
-
-    async def _confirm(self, request: web.Request) -> web.Response:
-        owner = self._owner(request)
-        body = wire.parse_json(ConfirmBody, await request.read())
-        ask = wire.ConfirmHold(request.match_info["hold"], body.payment, body.seats)
-        answer = await self._office.confirm(owner, ask)
-        return json_answer(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
+        return json_answer(await self._office.extend(self.owner_of(request), request.match_info["hold"]))
 
     async def _get_booking(self, request: web.Request) -> web.Response:
-        return json_answer(await self._office.booking(self._owner(request), request.match_info["booking"]))
-
-    async def _pay_demo(self, request: web.Request) -> web.Response:
-        assert self._demo is not None
-        self._address_buckets.take(request.remote or "", asyncio.get_running_loop().time())
-        ask = wire.parse_json(wire.PayDemo, await request.read())
-        await self._office.require_hold(ask.hold)
-        return json_answer({"payment": self._demo.pay(ask.hold)})
+        return json_answer(await self._office.booking(self.owner_of(request), request.match_info["booking"]))
 
 
 class HoldBody(msgspec.Struct, frozen=True):
-    """Body of ``POST /shows/{show}/holds``."""
+    """Body of ``POST /shows/{show}/holds``; the header ``Idempotency-Key`` may stand for ``request_id``."""
 
     seats: wire.SeatIds
-    request_id: wire.Id
-
-
-class ConfirmBody(msgspec.Struct, frozen=True):
-    """Body of ``POST /holds/{hold}/confirm``."""
-
-    payment: wire.Payment
-    seats: wire.SeatIds | None = None
+    request_id: wire.Id | None = None
 
 
 def _body(body: bytes, headers: dict[str, str]) -> web.Response:

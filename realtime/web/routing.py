@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import web
 
+from realtime import limits
 from realtime.errors import BadRequest, NotFound, PayloadTooLarge, TicketError
 
 log = logging.getLogger(__name__)
@@ -75,3 +76,11 @@ async def read_up_to(request: web.Request, size: int) -> bytes:
             raise PayloadTooLarge()
         parts.append(part)
     return b"".join(parts)
+
+
+def idempotency_key(request: web.Request) -> str:
+    """Return the header ``Idempotency-Key``, "" if there is none; raise ``BadRequest`` for one that is no id."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > limits.MAX_ID_LENGTH or not key.isprintable():
+        raise BadRequest(f"Idempotency-Key has at most {limits.MAX_ID_LENGTH} printable characters.")
+    return key

@@ -15,7 +15,8 @@ from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import SeatLocks
+from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.payments.factory import PaymentConfig
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
 from tests.cluster import grid
@@ -23,6 +24,8 @@ from tests.cluster import grid
 LAYOUT = grid()
 SHOW = "west-s"
 SECRET = "a secret for the tests"
+PRICE = 45_000
+"""Paise a seat: the show has no fee, and its tickets are exempt from tax."""
 
 
 def hold_id(name: str) -> str:
@@ -62,7 +65,7 @@ class Place:
 
     async def confirm(self, name: str, seats: list[int]) -> str:
         hold = await self.hold(name, seats)
-        await self.locks.confirm(hold, name, f"paid {name}")
+        await self.locks.confirm(hold, name, PaymentProof(f"paid {name}", PRICE * len(seats)))
         return hold
 
     async def seats(self) -> str:
@@ -93,7 +96,8 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     server = valkey.start(tmp_path / "master")
     server.wait_ready()
     region = Region("west", "Mumbai", Plain(server.url), {}, f"sqlite:///{tmp_path}/west.db")
-    settings = Settings(Topology({"west": region}, payments="demo"), SECRET)
+    payments = PaymentConfig("signed", environ={"TICKINGTICKETS_SIGNED_SECRET": "s" * 32})
+    settings = Settings(Topology({"west": region}), SECRET, payments=payments)
     here = Place(server, settings, SeatLocks(LockMaster(region, timeout_s=5.0)), Ledger(region.ledger), tmp_path)
     try:
         here.keeper()

@@ -9,11 +9,12 @@ import pytest
 
 from realtime import keys
 from realtime.errors import HoldLost, RegionUnavailable
-from realtime.keeper.jobs import REFUNDS
 from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import NewBooking, StaleFencingToken
+from realtime.ledger.rows import Queue
 from realtime.locks import library
 from realtime.model import booking_of
+from realtime.payments.service import refund_key
 from tests.cluster import until
 
 from .conftest import SHOW, Place, hold_id
@@ -130,7 +131,7 @@ async def test_a_memory_that_another_master_has_outlived_keeps_no_hold_and_books
             await place.locks.extend(lost, "waiting" if lost == waiting else "paid")
 
     async def refunded() -> bool:
-        return await job_ids(place, REFUNDS) == [f"refund.{paid}"]
+        return await job_ids(place, Queue.REFUNDS) == [refund_key(paid, "paid paid")]
 
     await until(refunded)
     after = await place.confirm("after", [8])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import orjson
 
 from realtime import keys, limits
 from realtime.dev import valkey
 from realtime.keeper.jobs import Jobs
 from realtime.keeper.status_report import GoneReports, StatusReporter
+from realtime.ledger import Ledger
+from realtime.ledger.rows import Queue, TaskRow
 from realtime.locks.master import LockMaster
 from realtime.topology import Plain, Region
 
@@ -36,11 +40,15 @@ def test_a_process_that_returns_under_its_name_gets_its_full_time_again() -> Non
     assert gone.names({b"node": b"1"}, 2 * GONE_S + 2) == [b"node"]
 
 
-async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(master_server: valkey.Valkey) -> None:
+async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
+    master_server: valkey.Valkey, tmp_path: Path
+) -> None:
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    await ledger.open()
     now_s = 100.0
-    jobs = Jobs(master)
-    reporter = StatusReporter("keeper", master, jobs, clock=lambda: now_s)
+    jobs = Jobs("west", master)
+    reporter = StatusReporter("keeper", master, jobs, ledger, clock=lambda: now_s)
     await master.command("DEL", keys.NODES, keys.KEEPERS)
     for beat in range(3):
         # One clock is a day behind, the other a day ahead of ours; only the first node still reports.
@@ -53,17 +61,21 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(m
     await master.command("DEL", keys.NODES, keys.KEEPERS)
     await jobs.close()
     await master.close()
+    await ledger.close()
 
 
-async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: valkey.Valkey) -> None:
+async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: valkey.Valkey, tmp_path: Path) -> None:
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
     await master.command("FLUSHALL")
-    jobs = Jobs(master)
-    await jobs.booked([{"booking": f"west-s.b{n}"} for n in range(3)])
-    await jobs.refund([{"hold": "west-s.h1"}])
-    await StatusReporter("keeper", master, jobs).write_report()
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    await ledger.open()
+    jobs = Jobs("west", master)
+    await jobs.add([TaskRow(f"bookings.{n}", Queue.BOOKINGS, f"west-s.b{n}", 1) for n in range(3)])
+    await jobs.add([TaskRow("refunds.1", Queue.REFUNDS, "refund-1", 1)])
+    await StatusReporter("keeper", master, jobs, ledger).write_report()
     report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
     assert report["jobs"] == {"bookings": 3, "refunds": 1}
     await master.command("FLUSHALL")
     await jobs.close()
     await master.close()
+    await ledger.close()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from realtime.ledger import Ledger, schema
+from realtime.ledger.money import Filter
 
 
 async def test_the_revisions_make_what_the_code_believes(url: str) -> None:
@@ -21,7 +24,7 @@ async def test_the_revisions_make_what_the_code_believes(url: str) -> None:
         return compare_metadata(context, schema.metadata), context.get_current_revision()
 
     async with ledger._engine.connect() as connection:
-        assert await connection.run_sync(differences) == ([], "0003")
+        assert await connection.run_sync(differences) == ([], "0004")
     await ledger.close()
 
 
@@ -33,15 +36,22 @@ async def test_opening_at_once_makes_one_schema(url: str) -> None:
     await asyncio.gather(*(each.close() for each in several))
 
 
-async def test_tables_from_before_there_were_revisions_are_taken_over(url: str) -> None:
+async def test_tables_of_the_first_release_are_taken_over_with_their_bookings(url: str) -> None:
+    first = importlib.import_module("realtime.ledger.migrations.versions.0001_initial")
     ledger = Ledger(url)
-    await ledger.open()
-    async with ledger._engine.begin() as connection:
-        for later in ("VIEW reign", "TABLE alembic_version", "TABLE fencing_token"):
-            await connection.execute(text(f"DROP {later}"))
-        await connection.execute(text("INSERT INTO theatres VALUES ('gateway', 'Gateway', 'Mumbai')"))
+    async with ledger.transaction() as connection:
+        await connection.run_sync(lambda sync: first.upgrade(Operations(MigrationContext.configure(sync))))
+        for table, values in (
+            ("theatres", "'gateway', 'Gateway', 'Mumbai'"),
+            ("layouts", "'l1', ''"),
+            ("shows", "'west-s', 'gateway', 'l1', '2030-01-01T18:30:00+05:30', 'open', ''"),
+            ("bookings", "'west-s.b1', 'west-s', 'asha', 'proof', 450, 7"),
+        ):
+            await connection.execute(text(f"INSERT INTO {table} VALUES ({values})"))
     await ledger.open()
     assert [theatre.id for theatre in await ledger.theatres("west")] == ["gateway"]
+    (payment,) = await ledger.payments(Filter())
+    assert (payment.id, payment.hold, payment.booking, payment.amount) == ("proof", "west-s.h1", "west-s.b1", 45_000)
     await ledger.close()
 
 

@@ -86,7 +86,7 @@ async def test_a_database_that_goes_and_comes_back(server: Any, ledger: Ledger, 
 
 async def test_a_connection_that_is_cut_under_a_transaction(server: Any, ledger: Ledger) -> None:
     with pytest.raises(LedgerUnavailable):
-        async with ledger._transaction() as connection:
+        async with ledger.transaction() as connection:
             pid = (await connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
             await asyncio.to_thread(server.psql, f"SELECT pg_terminate_backend({pid});")
             await connection.exec_driver_sql("SELECT 1")

@@ -170,7 +170,7 @@ def _kill_after(lines: int, code: str, url: str) -> list[int]:
 async def test_a_locked_or_missing_database_is_unavailable_not_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.ledger.store._BUSY_MS", 50)
+    monkeypatch.setattr("realtime.ledger.database.BUSY_MS", 50)
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     await ledger.open()
     await ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))

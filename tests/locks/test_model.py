@@ -24,7 +24,7 @@ from redis.client import PubSub, Redis
 from realtime import errors, keys, limits, wire
 from realtime.dev import valkey
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import Sale, SeatLocks
+from realtime.locks.seats import PaymentProof, Sale, SeatLocks
 from realtime.model import SalesState
 
 from .conftest import SHOW, hold_id, region
@@ -35,6 +35,7 @@ SHOW_SMALL = SHOW.__class__(**{name: getattr(SHOW, name) for name in SHOW.__slot
 NAMES = [hold_id(f"n{n}") for n in range(5)]
 OWNERS = ["asha", "bala"]
 names = st.sampled_from(NAMES)
+payments = st.sampled_from(["paid", "paid", "paid again"])
 owners = st.sampled_from(OWNERS)
 callers = st.sampled_from(["its owner", "its owner", "its owner", *OWNERS])
 any_seats = st.lists(st.integers(0, SEATS - 1), min_size=1, max_size=4, unique=True).map(sorted)
@@ -51,6 +52,7 @@ class ModelHold:
     lapsed: bool = False
     extensions: int = 0
     void: bool = False
+    payment: str = ""
     released: list[int] = field(default_factory=list)
 
 
@@ -180,35 +182,43 @@ class ShowModel:
             hold.seats = rest
         return "ok"
 
-    def confirm(self, name: str, owner: str, some: list[int] | None = None) -> str:
-        refusal = self.mine(name, owner)
-        if name not in self.holds:
+    def confirm(self, name: str, owner: str, payment: str, some: list[int] | None = None) -> str:
+        hold = self.holds.get(name)
+        if hold is None:
             self.outbox.append(("refund", name))
-            self.holds[name] = ModelHold(owner, [], [], state="lost", void=True)
-        elif not refusal and self.holds[name].void:
-            self.outbox.append(("refund", name))
-            return "hold_lost"
-        if refusal:
-            return refusal
-        hold = self.holds[name]
+            self.holds[name] = ModelHold(owner, [], [], state="lost", void=True, payment=payment)
+            return "hold_lost" if self.rebuilt else "hold_not_found"
+        answer = self.decided(name, hold, payment) or self.book(name, hold, payment, some)
+        return answer if hold.owner == owner else "not_your_hold"
+
+    def decided(self, name: str, hold: ModelHold, payment: str) -> str:
         if hold.state in ("confirming", "booked"):
+            if payment != hold.payment:
+                self.outbox.append(("refund", name))
             return "ok"
         if hold.state == "rejected":
+            if payment != hold.payment:
+                self.outbox.append(("refund", name))
             return "booking_rejected"
-        if hold.state == "released":
+        if hold.state == "released" or hold.void:
+            hold.payment = payment
             self.outbox.append(("refund", name))
-            return "hold_ended"
+            return self.ended[hold.state]
+        return ""
+
+    def book(self, name: str, hold: ModelHold, payment: str, some: list[int] | None) -> str:
         if some is not None:
             if any(seat not in hold.seats for seat in some):
+                self.outbox.append(("refund", name))
                 return "seat_not_found"
             hold.seats = some
         if hold.state != "held" or hold.lapsed:
             if self.sales != "open" or self.in_the_way(name, hold.seats):
-                hold.state = "rejected"
+                hold.state, hold.payment = "rejected", payment
                 self.outbox.append(("refund", name))
                 return "booking_rejected"
             self.sweep(hold.seats, but=name)
-        hold.state = "confirming"
+        hold.state, hold.payment = "confirming", payment
         self.outbox.append(("booking", name))
         return "ok"
 
@@ -237,7 +247,7 @@ class SeatsMachine(RuleBasedStateMachine):
         self.epoch = "epoch-1"
 
     async def open(self) -> None:
-        self.master = LockMaster(region(self.server))
+        self.master = LockMaster(region(self.server), timeout_s=30.0)  # a busy machine is no failure
         await self.master.command("FLUSHALL")
         await self.master.load_functions()
         self.locks = SeatLocks(self.master)
@@ -305,20 +315,22 @@ class SeatsMachine(RuleBasedStateMachine):
         some = data.draw(st.none() | own | seat_sets)
         assert self.code(self.locks.release(name, owner, some)) == self.model.release(name, owner, some)
 
-    @rule(name=names, caller=callers, data=st.data())
-    def confirm(self, name: str, caller: str, data: st.DataObject) -> None:
+    @rule(name=names, caller=callers, payment=payments, data=st.data())
+    def confirm(self, name: str, caller: str, payment: str, data: st.DataObject) -> None:
         owner = self.who(name, caller)
         held = self.model.holds[name].seats if name in self.model.holds and self.model.holds[name].seats else [0]
         own = st.lists(st.sampled_from(held), min_size=1, unique=True).map(sorted)
         some = data.draw(st.none() | own | seat_sets)
-        assert self.code(self.locks.confirm(name, owner, "paid", some)) == self.model.confirm(name, owner, some)
+        answer = self.code(self.locks.confirm(name, owner, PaymentProof(payment, 0), some))
+        assert answer == self.model.confirm(name, owner, payment, some)
 
     @precondition(lambda self: any(hold.state == "expired" for hold in self.model.holds.values()))
     @rule(data=st.data())
     def pay_late(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from([n for n, h in self.model.holds.items() if h.state == "expired"]))
-        self.code(self.locks.confirm(name, self.model.holds[name].owner, "paid"))
-        self.model.confirm(name, self.model.holds[name].owner)
+        owner = self.model.holds[name].owner
+        answer = self.code(self.locks.confirm(name, owner, PaymentProof("paid", 0)))
+        assert answer == self.model.confirm(name, owner, "paid")
 
     # --- what keepers do ------------------------------------------------------------------------------------------
     @rule(name=names)

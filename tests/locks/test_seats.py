@@ -11,9 +11,10 @@ import pytest
 
 from realtime import errors, keys, limits
 from realtime.locks import library
+from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import HOLDS_A_CALL, Sale, SeatLocks
-from realtime.model import HoldState, SalesState
+from realtime.locks.seats import PaymentProof, Sale, SeatLocks
+from realtime.model import Hold, HoldState, SalesState
 
 from .conftest import SHOW, hold_id
 
@@ -31,6 +32,11 @@ async def lapse(locks: SeatLocks, hold: str) -> None:
     record["expires_at"] -= 3_600_000
     await locks.master.command("HSET", keys.holds(SHOW.id), hold, orjson.dumps(record))
     await locks.master.command("ZADD", keys.DEADLINES, record["expires_at"], hold)
+
+
+async def confirm(locks: SeatLocks, hold: str, owner: str, payment: str, seats: list[int] | None = None) -> Hold:
+    confirmed, _doubled = await locks.confirm(hold, owner, PaymentProof(payment, 45_000), seats)
+    return confirmed
 
 
 async def outbox(locks: SeatLocks) -> list[dict[bytes, bytes]]:
@@ -82,7 +88,7 @@ async def test_holds_of_one_moment_are_decided_one_after_the_other(locks: SeatLo
 
 
 async def test_many_holds_of_one_moment_are_few_changes(locks: SeatLocks) -> None:
-    count = 2 * HOLDS_A_CALL + 10
+    count = 2 * MAX_HOLDS_PER_CALL + 10
     large = replace(SHOW, id="west-large", seat_count=count)
     await locks.declare(large, "epoch-1")
     ids = [hold_id(f"n{n}", large.id) for n in range(count)]
@@ -169,7 +175,7 @@ async def test_paused_and_closed_shows_sell_nothing_but_let_holders_pay(locks: S
         await locks.set_sales(SHOW.id, state)
         with pytest.raises(refusal):
             await locks.hold(B, "bala", [2])
-    assert (await locks.confirm(A, "asha", "paid")).state is HoldState.CONFIRMING
+    assert (await confirm(locks, A, "asha", "paid")).state is HoldState.CONFIRMING
 
 
 async def test_a_lapsed_hold_is_free_to_the_next_taker_before_any_sweep(locks: SeatLocks) -> None:
@@ -204,7 +210,7 @@ async def test_a_hold_is_extended_once(locks: SeatLocks) -> None:
 
 async def test_nobody_can_touch_the_hold_of_another(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
-    for verb in (locks.extend(A, "eve"), locks.release(A, "eve"), locks.confirm(A, "eve", "x")):
+    for verb in (locks.extend(A, "eve"), locks.release(A, "eve"), confirm(locks, A, "eve", "x")):
         with pytest.raises(errors.NotYourHold):
             await verb
     with pytest.raises(errors.HoldNotFound):
@@ -221,12 +227,12 @@ async def test_seats_are_given_back_one_by_one_or_all_at_once(locks: SeatLocks) 
     for _ in range(2):
         assert (await locks.release(A, "asha")).state is HoldState.RELEASED
     with pytest.raises(errors.HoldEnded):
-        await locks.confirm(A, "asha", "paid")
+        await confirm(locks, A, "asha", "paid")
 
 
 async def test_a_confirm_makes_one_outbox_entry_however_often_it_is_asked(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
-    states = await asyncio.gather(*(locks.confirm(A, "asha", "paid") for _ in range(20)))
+    states = await asyncio.gather(*(confirm(locks, A, "asha", "paid") for _ in range(20)))
     assert {hold.state for hold in states} == {HoldState.CONFIRMING}
     (entry,) = await outbox(locks)
     assert (entry[b"kind"], entry[b"hold"], entry[b"seats"]) == (b"booking", A.encode(), b"1,2")
@@ -239,20 +245,20 @@ async def test_a_confirm_makes_one_outbox_entry_however_often_it_is_asked(locks:
 
 async def test_settled_is_sold_and_settling_twice_changes_nothing(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
-    await locks.confirm(A, "asha", "paid")
+    await confirm(locks, A, "asha", "paid")
     await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
     before = await locks.digest(SHOW.id)
     await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
     assert await locks.digest(SHOW.id) == before
     assert (await seat_map(locks))[:4] == "0220"
-    assert (await locks.confirm(A, "asha", "paid")).state is HoldState.BOOKED
+    assert (await confirm(locks, A, "asha", "paid")).state is HoldState.BOOKED
 
 
 async def test_a_late_payment_takes_the_seats_again_when_they_are_free(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
     await lapse(locks, A)
     await locks.expire([A])
-    assert (await locks.confirm(A, "asha", "paid")).state is HoldState.CONFIRMING
+    assert (await confirm(locks, A, "asha", "paid")).state is HoldState.CONFIRMING
     assert (await seat_map(locks))[:4] == "0110"
     assert [entry[b"kind"] for entry in await outbox(locks)] == [b"booking"]
 
@@ -263,7 +269,7 @@ async def test_a_late_payment_for_seats_that_are_gone_is_refunded_once(locks: Se
     await locks.hold(B, "bala", [2])
     for _ in range(3):
         with pytest.raises(errors.BookingRejected):
-            await locks.confirm(A, "asha", "paid")
+            await confirm(locks, A, "asha", "paid")
     assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund"]
     assert (await seat_map(locks))[:4] == "0010"
 
@@ -271,23 +277,25 @@ async def test_a_late_payment_for_seats_that_are_gone_is_refunded_once(locks: Se
 async def test_a_payment_books_exactly_what_it_is_for(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2, 3])
     with pytest.raises(errors.SeatNotFound) as refused:
-        await locks.confirm(A, "asha", "paid", [2, 4])
+        await confirm(locks, A, "asha", "paid", [2, 4])
     assert refused.value.details == {"seats": [4]}
-    booked = await locks.confirm(A, "asha", "paid", [3, 2])
+    booked = await confirm(locks, A, "asha", "paid again", [3, 2])
     assert booked.seats == (2, 3)
     assert (await seat_map(locks))[:5] == "00110"
-    assert [entry[b"seats"] for entry in await outbox(locks)] == [b"2,3"]
-    assert (await locks.confirm(A, "asha", "paid", [2, 3])).seats == (2, 3)
+    refund, booking = await outbox(locks)
+    assert (refund[b"kind"], refund[b"payment"], refund[b"reason"]) == (b"refund", b"paid", b"not_bookable")
+    assert (booking[b"kind"], booking[b"payment"], booking[b"seats"]) == (b"booking", b"paid again", b"2,3")
+    assert (await confirm(locks, A, "asha", "paid", [2, 3])).seats == (2, 3)
 
 
 async def test_what_the_ledger_refused_is_put_right(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
-    await locks.confirm(A, "asha", "paid")
+    await confirm(locks, A, "asha", "paid")
     for _ in range(2):
         await locks.reject(A, "asha", {2: C})
         assert (await seat_map(locks))[:4] == "0020"
     with pytest.raises(errors.BookingRejected):
-        await locks.confirm(A, "asha", "paid")
+        await confirm(locks, A, "asha", "paid")
 
 
 async def test_a_booking_of_the_ledger_outranks_what_the_master_remembers(locks: SeatLocks) -> None:
@@ -297,7 +305,7 @@ async def test_a_booking_of_the_ledger_outranks_what_the_master_remembers(locks:
     with pytest.raises(errors.HoldLost):
         await locks.extend(B, "bala")
     with pytest.raises(errors.BookingRejected):
-        await locks.confirm(B, "bala", "paid")
+        await confirm(locks, B, "bala", "paid")
     assert [(entry[b"kind"], entry[b"hold"]) for entry in await outbox(locks)] == [(b"refund", B.encode())]
 
 
@@ -324,7 +332,7 @@ async def test_records_of_ended_holds_are_forgotten_in_time_and_bookings_are_not
     await locks.hold(A, "asha", [1])
     await locks.release(A, "asha")
     await locks.hold(B, "bala", [2])
-    await locks.confirm(B, "bala", "paid")
+    await confirm(locks, B, "bala", "paid")
     await locks.settle(SHOW.id, [Sale(B, "bala", (2,))])
     assert await locks.forget(10) == 0
     await locks.master.command("ZADD", keys.ENDED, 1, A)
@@ -338,7 +346,7 @@ async def test_a_rebuild_keeps_what_can_stand_and_loses_what_collides(locks: Sea
     await locks.hold(A, "asha", [1, 2])
     await locks.hold(B, "bala", [3, 4])
     await locks.hold(C, "chitra", [5])
-    await locks.confirm(C, "chitra", "paid")
+    await confirm(locks, C, "chitra", "paid")
     gone = hold_id("gone")
     lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(gone, "dev", (4, 7))], [9])
     assert lost == [(B, "bala")]
@@ -358,7 +366,7 @@ async def test_a_payment_for_a_lost_hold_books_when_its_seats_are_free_again(loc
     await locks.rebuild(SHOW.id, "epoch-3", [], [])
     await locks.master.command("SETRANGE", keys.seats(SHOW.id), 4, "0")
     await locks.master.command("HDEL", keys.show(SHOW.id)[2], "4")
-    assert (await locks.confirm(B, "bala", "paid")).state is HoldState.CONFIRMING
+    assert (await confirm(locks, B, "bala", "paid")).state is HoldState.CONFIRMING
     assert (await seat_map(locks))[3:5] == "11"
 
 
@@ -368,12 +376,12 @@ async def test_what_a_rebuilt_show_never_heard_of_is_lost_but_nobody_can_tell_be
     with pytest.raises(errors.HoldNotFound):
         await locks.get(A)
     await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
-    unknown = (locks.get(A), locks.extend(A, "asha"), locks.confirm(A, "asha", "paid"), locks.hold(A, "asha", [1]))
+    unknown = (locks.get(A), locks.extend(A, "asha"), confirm(locks, A, "asha", "paid"), locks.hold(A, "asha", [1]))
     for verb in (*unknown, locks.block(SHOW.id, [1]), locks.settle(SHOW.id, [])):
         with pytest.raises(errors.RegionUnavailable):
             await verb
     await locks.rebuild(SHOW.id, "epoch-2", [], [])
-    for verb in (locks.get(A), locks.extend(A, "asha"), locks.release(A, "asha"), locks.confirm(A, "asha", "paid")):
+    for verb in (locks.get(A), locks.extend(A, "asha"), locks.release(A, "asha"), confirm(locks, A, "asha", "paid")):
         with pytest.raises(errors.HoldLost):
             await verb
     assert [(entry[b"kind"], entry[b"reason"]) for entry in await outbox(locks)] == [(b"refund", b"lost")]
@@ -412,7 +420,7 @@ async def test_the_sweeper_ignores_a_show_that_is_not_rebuilt_yet(locks: SeatLoc
 async def test_holds_of_a_diverged_master_are_lost_paid_or_not(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
     await locks.hold(B, "bala", [3])
-    await locks.confirm(B, "bala", "paid")
+    await confirm(locks, B, "bala", "paid")
     lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(C, "chitra", (5,))], [], diverged=True)
     assert sorted(lost) == sorted([(A, "asha"), (B, "bala")])
     assert (await seat_map(locks))[:7] == "0000020"
@@ -429,7 +437,7 @@ async def test_holds_of_a_diverged_master_can_t_be_paid_for(locks: SeatLocks) ->
     await locks.rebuild(SHOW.id, "epoch-2", [], [], diverged=True)
     for hold, owner, seat in ((A, "asha", 1), (B, "bala", 3)):
         with pytest.raises(errors.HoldLost):
-            await locks.confirm(hold, owner, "paid")
+            await confirm(locks, hold, owner, "paid")
         with pytest.raises(errors.HoldLost):
             await locks.hold(hold, owner, [seat])
     assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund", b"refund"]
@@ -441,7 +449,7 @@ async def test_a_paid_hold_that_was_answered_as_lost_stays_lost(locks: SeatLocks
     await locks.rebuild(SHOW.id, "epoch-2", [], [])
     for _ in range(2):
         with pytest.raises(errors.HoldLost):
-            await locks.confirm(A, "asha", "paid")
+            await confirm(locks, A, "asha", "paid")
     with pytest.raises(errors.HoldLost):
         await locks.hold(A, "asha", [1])
     hold, _now = await locks.get(A)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from realtime.dev.cluster import Cluster
-from tests.cluster import Client, authority, new_show, node_urls, pay, until
+from tests.cluster import Client, authority, new_show, node_urls, pay, pay_order, until
 
 
 async def test_a_request_repeated_after_a_lost_ack_gets_the_same_hold_from_another_node(cluster: Cluster) -> None:
@@ -33,12 +33,19 @@ async def test_a_request_repeated_after_a_lost_ack_gets_the_same_hold_from_anoth
     await again.close()
 
 
+async def refund_done(client: Client) -> dict[str, Any] | None:
+    """Return the event that says that a refund of the client is done, if it has come."""
+    refunds = (payload for event, payload in client.told if event == "refund:updated")
+    return next((payload for payload in refunds if payload["refund"]["state"] == "done"), None)
+
+
 async def test_an_expired_hold_is_reported_to_its_owner_only_and_its_seats_are_free_for_all(cluster: Cluster) -> None:
     show = await new_show(cluster, "west", hold_s=1)
     asha, bala = await Client.connect(node_urls(cluster)[0]), await Client.connect(node_urls(cluster)[2])
     await bala.call("show:watch", {"show": show})
     held = await asha.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "1"})
     hold = held["hold"]["id"]
+    order = (await asha.call("seats:order", {"hold": hold}))["order"]["id"]
     await asha.hears("hold:expired", hold=hold, reason="expired")
     index = 2 * 20
 
@@ -50,8 +57,11 @@ async def test_an_expired_hold_is_reported_to_its_owner_only_and_its_seats_are_f
     refused = await asha.call("seats:extend", {"hold": hold})
     assert refused["error"]["code"] == "hold_expired"
     assert (await bala.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "1"}))["ok"]
-    late = await asha.call("seats:confirm", {"hold": hold, "payment": await pay(node_urls(cluster)[0], hold)})
+    late = await asha.call("seats:confirm", {"hold": hold, "payment": await pay_order(cluster, order)})
     assert late["error"]["code"] == "booking_rejected"
+    assert (late["error"]["refund"]["state"], late["error"]["refund"]["amount"]) == ("promised", 45_000)
+    done = await until(lambda: refund_done(asha))
+    assert (done["refund"]["hold"], done["refund"]["amount"], done["refund"]["reason"]) == (hold, 45_000, "late")
     await asyncio.gather(asha.close(), bala.close())
 
 
@@ -60,8 +70,9 @@ async def test_a_late_payment_books_the_seats_if_they_are_still_free(cluster: Cl
     asha = await Client.connect(node_urls(cluster)[0])
     held = await asha.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "1"})
     hold = held["hold"]["id"]
-    payment = await pay(node_urls(cluster)[0], hold)
+    order = (await asha.call("seats:order", {"hold": hold}))["order"]["id"]
     await asha.hears("hold:expired", hold=hold)
+    payment = await pay_order(cluster, order, webhooks="never")
     done = await asha.call("seats:confirm", {"hold": hold, "payment": payment})
     assert done["booking"]["state"] == "booked"
     await asha.close()

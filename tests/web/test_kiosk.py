@@ -58,7 +58,7 @@ def test_the_number_of_remembered_callers_is_bounded() -> None:
 @pytest.mark.parametrize("pin", ["12345", "1234567890123", "abcdef", "१२३४५६", "12 456"])
 def test_a_process_does_not_start_with_an_invalid_pin(tmp_path: Path, pin: str) -> None:
     file = tmp_path / "topology.toml"
-    file.write_text("payments = 'demo'\n[regions.west]\nmaster = 'redis://a:1'\nledger = 'sqlite:////x'\n")
+    file.write_text("[payments]\nservice = 'signed'\n[regions.west]\nmaster = 'redis://a:1'\nledger = 'sqlite:////x'\n")
     secret = {"TICKINGTICKETS_SECRET": "a secret for the tests"}
     with pytest.raises(TopologyError, match="KIOSK_PIN"):
         settings.load(file, {**secret, "TICKINGTICKETS_KIOSK_PIN": pin})

@@ -8,13 +8,11 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 
 from realtime import errors, limits, settings, topology
-from realtime.errors import Forbidden, PaymentRefused, RateLimited, Unauthorized
+from realtime.errors import Forbidden, RateLimited, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
-from realtime.settings import Settings
-from realtime.topology import Plain, Sentinels, Topology, TopologyError
+from realtime.topology import Plain, Sentinels, TopologyError
 from realtime.web.identity import Identities
 from realtime.web.ops_access import OpsAccess
-from realtime.web.payments import DemoPayments, payment_service
 from realtime.web.rate_limits import RateLimits, TokenBucket
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,23 +103,6 @@ def test_the_number_of_buckets_is_bounded_and_one_caller_does_not_slow_another(m
     assert len(buckets._buckets) == 3
 
 
-async def test_a_demo_payment_is_valid_for_its_own_hold_only() -> None:
-    demo = DemoPayments(Settings(Topology({}), SECRET))
-    payment = demo.pay("west-s.h1")
-    await demo.verify("west-s.h1", payment)
-    for hold, proof in (("west-s.h2", payment), ("west-s.h1", payment + "x"), ("west-s.h1", "")):
-        with pytest.raises(PaymentRefused):
-            await demo.verify(hold, proof)
-
-
-def test_a_node_without_a_payment_service_does_not_start() -> None:
-    for name in ("", "nonsense", "realtime.nowhere:x", "realtime.web.payments:nothing"):
-        with pytest.raises(TopologyError, match="payments"):
-            payment_service(Settings(Topology({}, payments=name), SECRET))
-    own = Settings(Topology({}, payments="realtime.web.payments:DemoPayments"), SECRET)
-    assert isinstance(payment_service(own), DemoPayments)
-
-
 def test_the_table_of_errors_in_the_docs_is_generated_from_the_code() -> None:
     assert errors.markdown_table() in (ROOT / "docs" / "protocol.md").read_text()
     assert all(code == kind.code for code, kind in errors.CODES.items())
@@ -161,7 +142,7 @@ def test_an_invalid_topology_is_refused_with_the_field(text: str, message: str) 
 
 def test_secrets_and_overrides_come_from_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "topology.toml"
-    file.write_text("payments = 'demo'\n[regions.west]\nmaster = 'redis://a:1'\nledger = 'sqlite:////x'\n")
+    file.write_text("[payments]\nservice = 'signed'\n[regions.west]\nmaster = 'redis://a:1'\nledger = 'sqlite:////x'\n")
     with pytest.raises(TopologyError, match="SECRET"):
         settings.load(file, {})
     with pytest.raises(TopologyError, match="--topology"):

@@ -16,7 +16,6 @@ from realtime.settings import Settings
 from realtime.topology import Topology
 from realtime.web.box_office import BoxOffice
 from realtime.web.identity import Identities
-from realtime.web.payments import DemoPayments
 from realtime.web.public_api import PublicApi
 from tests.cluster import until
 from tests.read_path import SHOW, Node, Servers, known
@@ -27,10 +26,12 @@ SECRET = "a secret for the tests"
 @pytest.fixture
 async def seats_url(own_node: Node, own_servers: Servers) -> AsyncIterator[str]:
     settings = Settings(Topology({"west": own_servers.region}), SECRET)
-    identities, demo = Identities(SECRET), DemoPayments(settings)
-    office = BoxOffice(own_node.directory, {"west": own_node.locks}, identities, demo)
+    identities = Identities(SECRET)
+    office = BoxOffice(own_node.directory, {"west": own_node.locks}, identities)
     app = web.Application()
-    for route in PublicApi(settings, "west", identities, own_node.directory, own_node.rooms, office, demo).routes():
+    for route in PublicApi(
+        settings, "west", identities, own_node.directory, own_node.rooms, office, demo=False
+    ).routes():
         app.router.add_route(route.method, route.path, route.handler)
     async with TestServer(app) as server:
         await until(known(own_node))

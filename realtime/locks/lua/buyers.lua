@@ -1,4 +1,4 @@
--- What buyers do, through a node: hold, extend, release, confirm; and what nodes and keepers read: get, map.
+-- What buyers do, through a node: hold, extend, release; and what nodes and keepers read: get, map.
 
 -- --- hold -----------------------------------------------------------------------------------------------------------
 -- Two implementations of one decision. `hold_one` states the rules in full: repeated requests, lapsed holds in the way,
@@ -225,7 +225,7 @@ local function shrink(hold, seats)
   hold.seats = seats
 end
 
--- tt_release  id, owner, seats (csv; empty: all), keep  ->  ok, record, now
+-- tt_release  id, owner, seats (csv; empty: all), keep, request  ->  ok, record, now
 -- Releasing a seat twice is allowed: a client may have lost the first answer. Publishes the seats as free.
 local function release(keys, args)
   local K, id, keep = key_names(keys), args[1], tonumber(args[4])
@@ -249,93 +249,12 @@ local function release(keys, args)
     for _, seat in ipairs(going) do mine.released[#mine.released + 1] = seat end
     save_hold(K, id, mine)
   end
+  if args[5] and args[5] ~= '' then append_outcome(K, args[5], 'release', id, mine, at) end
   publish_change(K, show, change, 'released', id)
   return { 'ok', encode_hold(mine), at }
 end
 
--- --- confirm ---------------------------------------------------------------------------------------------------------
-
--- Sends a payment that can't become a booking to the keepers. A repeated entry is harmless: the refund has one key.
-local function append_refund(K, id, owner, payment, at, reason)
-  redis.call('XADD', K.outbox, '*', 'kind', 'refund', 'hold', id, 'owner', owner, 'payment', payment,
-    'at', ms_text(at), 'reason', reason)
-end
-
-local function append_booking(K, id, hold, payment, at)
-  redis.call('XADD', K.outbox, '*', 'kind', 'booking', 'hold', id, 'owner', hold.owner, 'seats',
-    table.concat(hold.seats, ','), 'payment', payment, 'at', ms_text(at))
-end
-
--- Leaves the record of a lost hold. Once a client has been answered `hold_lost`, every later request for that hold gets
--- the same answer, also one that was sent before and arrives late.
-local function tombstone(K, id, owner, at, keep)
-  redis.call('HSET', K.holds, id, '{"owner":"' .. owner .. '","seats":[],"state":"lost","expires_at":' .. ms_text(at)
-    .. ',"extensions":0,"void":true}')
-  redis.call('ZADD', K.ended, at + keep, id)
-end
-
--- Takes the seats of a hold that lapsed or was lost once more, if nobody else has them; returns the answer if not.
-local function retake(K, show, id, mine, payment, at, keep, change)
-  local taken, lapsed = conflicts(K, id, mine.seats, at)
-  if #taken > 0 or show.sales ~= 'open' then
-    end_hold(K, id, mine, 'rejected', at, keep, change)
-    append_refund(K, id, mine.owner, payment, at, 'late')
-    publish_change(K, show, change, 'rejected', id)
-    return { 'booking_rejected', table.concat(taken, ',') }
-  end
-  sweep(K, lapsed, at, keep, change)
-  if mine.state ~= 'held' then
-    set_status(K, mine.seats, HELD, change)
-    claim(K, id, mine.seats)
-    count_hold(K, mine.owner)
-    redis.call('ZREM', K.ended, id)
-  end
-  return nil
-end
-
--- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all)  ->  ok, record, now
--- Sends a paid hold to the ledger.
---   1. Already confirming or booked: the same answer again. Rejected before: the same answer again.
---   2. The hold can't be booked (unknown here, void, or released): the payment is refunded.
---   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
---   4. Past its deadline, or lost in a failure: its seats are taken again if free; if not, the payment is refunded.
---   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
-local function confirm(keys, args)
-  local K, id, owner, payment, keep = key_names(keys), args[1], args[2], args[3], tonumber(args[5])
-  local show, mine, refusal = own_hold(K, id, owner)
-  local at = now_ms()
-  if not show or (refusal and mine) then return refusal end
-  if mine and (mine.state == 'confirming' or mine.state == 'booked') then return { 'ok', encode_hold(mine), at } end
-  if mine and mine.state == 'rejected' then return { ENDED.rejected } end
-  if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then return { 'overloaded' } end
-  if not mine or mine.state == 'released' or mine.void then
-    append_refund(K, id, owner, payment, at, mine and mine.state or 'lost')
-    if not mine then tombstone(K, id, owner, at, keep) end
-    return refusal or { ENDED[mine.state] }
-  end
-
-  local change = {}
-  if args[6] ~= '' then
-    local wanted, others, not_held = partition(mine.seats, split_csv(args[6]))
-    if #not_held > 0 then return { 'seat_not_found', table.concat(not_held, ',') } end
-    if #others > 0 then
-      free_seats(K, id, others, change)
-      shrink(mine, wanted)
-    end
-  end
-  if mine.state ~= 'held' or mine.expires_at <= at then
-    refusal = retake(K, show, id, mine, payment, at, keep, change)
-    if refusal then return refusal end
-  end
-  mine.state = 'confirming'
-  save_hold(K, id, mine)
-  redis.call('ZREM', K.deadlines, id)
-  append_booking(K, id, mine, payment, at)
-  if next(change) then publish_change(K, show, change, 'confirmed', id) else log_event(K, 'confirmed', id, '') end
-  return { 'ok', encode_hold(mine), at }
-end
-
--- --- reading ---------------------------------------------------------------------------------------------------------
+-- --- reading ----------------------------------------------------------------------------------------------------------
 
 -- tt_get  id  ->  ok, record, now
 local function get(keys, args)
@@ -358,6 +277,5 @@ redis.register_function('tt_hold', hold)
 redis.register_function('tt_holds', holds)
 redis.register_function('tt_extend', extend)
 redis.register_function('tt_release', release)
-redis.register_function('tt_confirm', confirm)
 redis.register_function { function_name = 'tt_get', callback = get, flags = { 'no-writes' } }
 redis.register_function { function_name = 'tt_map', callback = map, flags = { 'no-writes' } }

@@ -19,7 +19,7 @@ local function override(K, id, seats, at, keep, change)
   claim(K, id, seats)
 end
 
-local function sell(K, id, owner, seats, at, keep, change)
+local function sell(K, id, owner, seats, payment, at, keep, change)
   override(K, id, seats, at, keep, change)
   local mine = load_hold(K, id)
   if mine and is_live(mine) then uncount_hold(K, mine.owner) end
@@ -32,26 +32,39 @@ local function sell(K, id, owner, seats, at, keep, change)
     expires_at = mine and mine.expires_at or at,
     extensions = mine and mine.extensions or 0,
     asked = mine and mine.asked,
+    order = mine and mine.order,
+    payment = payment ~= '' and payment or mine and mine.payment,
   })
   notify(K, 'booked', id, owner, seats)
 end
 
--- tt_settle  keep, then id, owner, seats (csv, ascending) for each booking that the ledger has  ->  ok
+-- tt_settle_paid  keep, then id, owner, seats (csv, ascending), payment for each booking that the ledger has  ->  ok
 -- Idempotent: a booking that is on the map already is left as it is. Publishes the seats as sold.
-local function settle(keys, args)
+local function settle_paid(keys, args)
   local K, keep = key_names(keys), tonumber(args[1])
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
   local at, change, ids = now_ms(), {}, {}
-  for n = 2, #args, 3 do
+  for n = 2, #args, 4 do
     local known = load_hold(K, args[n])
     if not known or known.state ~= 'booked' then
-      sell(K, args[n], args[n + 1], split_csv(args[n + 2]), at, keep, change)
+      sell(K, args[n], args[n + 1], split_csv(args[n + 2]), args[n + 3], at, keep, change)
       ids[#ids + 1] = args[n]
     end
   end
   publish_change(K, show, change, 'booked', table.concat(ids, ' '))
   return { 'ok' }
+end
+
+-- tt_settle  keep, then id, owner, seats for each booking  ->  ok
+-- As keepers of the release before call it: without the payments.
+local function settle(keys, args)
+  local with_payments = { args[1] }
+  for n = 2, #args, 3 do
+    for k = n, n + 2 do with_payments[#with_payments + 1] = args[k] end
+    with_payments[#with_payments + 1] = ''
+  end
+  return settle_paid(keys, with_payments)
 end
 
 -- tt_reject  id, owner, keep, then seat, hold id for each seat that the ledger gives to another  ->  ok
@@ -101,12 +114,12 @@ local function expire(keys, args)
 end
 
 -- tt_forget  hold ids  ->  ok
--- Deletes the records of ended holds; those of live holds and bookings stay.
+-- Deletes the records of ended holds; those of live holds and bookings stay, and those for which money was asked.
 local function forget(keys, args)
   local K = key_names(keys)
   for _, id in ipairs(args) do
     local old = load_hold(K, id)
-    if old and ENDED[old.state] then redis.call('HDEL', K.holds, id) end
+    if old and ENDED[old.state] and not is_paid_for(old) then redis.call('HDEL', K.holds, id) end
     redis.call('ZREM', K.ended, id)
   end
   return { 'ok' }
@@ -221,7 +234,7 @@ local function write_bookings(K, sold, known, at)
     if not mine or mine.state ~= 'booked' then
       records[#records + 1] = id
       records[#records + 1] = encode_hold({
-        owner = owner, seats = seats, state = 'booked', expires_at = at, extensions = 0,
+        owner = owner, seats = seats, state = 'booked', expires_at = at, extensions = 0, payment = sale[4],
       })
       if mine then
         redis.call('ZREM', K.deadlines, id)
@@ -233,7 +246,25 @@ local function write_bookings(K, sold, known, at)
   set_fields(K.holds, records)
 end
 
--- tt_rebuild  epoch, keep, JSON {sold: [[hold id, owner, [seat]]], blocked: [seat], diverged}
+-- Restores the records of holds for which money was asked or came, and that this master lacks: a payment that comes
+-- later takes the seats of the order if they are free, and the hold id is not used again.
+local function write_paid(K, paid, known, at)
+  local records = {}
+  for _, each in ipairs(paid) do
+    local id, owner, seats, order, payment = each[1], each[2], each[3], each[4], each[5]
+    if not known[id] then
+      records[#records + 1] = id
+      records[#records + 1] = encode_hold({
+        owner = owner, seats = seats, state = payment and 'rejected' or 'lost', expires_at = at, extensions = 0,
+        order = order or nil, payment = payment or nil,
+      })
+    end
+  end
+  set_fields(K.holds, records)
+end
+
+-- tt_rebuild  epoch, keep, JSON {sold: [[hold id, owner, [seat], payment]], blocked: [seat],
+--             paid: [[hold id, owner, [seat], order | false, payment | false]], diverged}
 --   ->  ok, lost (hold id, owner, ...)
 -- Makes a show what the ledger proves, after the master may have lost data or regained old data. Bookings of the ledger
 -- are sold; live holds that don't collide with them stay; the others are lost.
@@ -252,6 +283,7 @@ local function rebuild(keys, args)
 
   write_map(K, show.size, plan)
   write_bookings(K, truth.sold, plan.known, at)
+  write_paid(K, truth.paid or {}, plan.known, at)
   for _, each in ipairs(plan.kept) do
     if each.hold.state == 'held' then redis.call('ZADD', K.deadlines, each.hold.expires_at, each.id) end
   end
@@ -275,6 +307,7 @@ local function rebuild(keys, args)
 end
 
 redis.register_function('tt_settle', settle)
+redis.register_function('tt_settle_paid', settle_paid)
 redis.register_function('tt_reject', reject)
 redis.register_function('tt_expire', expire)
 redis.register_function('tt_forget', forget)

@@ -2,9 +2,10 @@
 --[[
 The authority over seats: every decision about a seat is made by one of these functions on the owning master.
 
-The library is the concatenation of four files, in this order (realtime/locks/library.py):
+The library is the concatenation of five files, in this order (realtime/locks/library.py):
   shared.lua     data model, helpers
-  buyers.lua     hold, extend, release, confirm, get, map
+  buyers.lua     hold, extend, release, get, map
+  money.lua      order, prolong, confirm, refund
   keepers.lua    settle, reject, expire, forget, declare, rebuild
   operators.lua  block, unblock, sales
 
@@ -12,7 +13,8 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats, process, rebuilt_at (ms)
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
-  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void}
+  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void, order, payment,
+                      prolonged_ms}
   5 owners    hash    owner -> number of live holds (held or confirming)
   6 deadlines zset    hold id by deadline (ms), of all shows
   7 ended     zset    hold id by the time (ms) at which its record may be deleted, of all shows
@@ -34,11 +36,12 @@ Invariants
     a keeper has rebuilt the show from the ledger.
   - A confirming hold can't expire. Its seats look held until the ledger records it (settle) or refuses it (reject).
   - A void hold can never be booked: another master may have answered its owner differently.
+  - A hold id is never used again once an order or a payment was seen for it: its record is not deleted (is_paid_for).
 
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 7
+local VERSION = 8
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -227,6 +230,11 @@ local function is_live(hold)
   return hold.state == 'held' or hold.state == 'confirming'
 end
 
+-- Whether money was asked for or came for a hold. Its record stays for as long as the show does.
+local function is_paid_for(hold)
+  return hold.order ~= nil or hold.payment ~= nil
+end
+
 local function count_hold(K, owner)
   redis.call('HINCRBY', K.owners, owner, 1)
 end
@@ -243,6 +251,12 @@ local function end_hold(K, id, hold, state, at, keep, change)
   save_hold(K, id, hold)
   redis.call('ZREM', K.deadlines, id)
   redis.call('ZADD', K.ended, at + keep, id)
+end
+
+-- Sends what a request led to to the ledger, where its owner can ask for it later.
+local function append_outcome(K, request, command, id, hold, at)
+  redis.call('XADD', K.outbox, '*', 'kind', 'outcome', 'owner', hold.owner, 'request', request, 'command', command,
+    'subject', id, 'state', hold.state, 'at', ms_text(at))
 end
 
 -- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that must be swept for the others.

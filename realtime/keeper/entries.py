@@ -1,0 +1,118 @@
+"""What the entries of an outbox say, turned into rows of the ledger.
+
+| kind | fields |
+| --- | --- |
+| ``booking`` | hold, owner, seats (indices), payment, amount, order, request, at |
+| ``refund`` | hold, owner, payment, amount, order, request, at, reason |
+| ``order`` | hold, owner, order, seats (indices), amount, at |
+| ``webhook`` | event (JSON of ``payments.report.PaymentReport``) |
+| ``command`` | id, name, body (JSON), request |
+| ``outcome`` | owner, request, command, subject, state, at |
+
+Amounts are paise, times ms. Optional fields are left out where they are empty. Entries of the release before have no
+amount: their bookings are worth what their seats cost.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from realtime import limits
+from realtime.keeper.outbox import Entry
+from realtime.keeper.shows import Shows
+from realtime.ledger.rows import (
+    CommandRow,
+    NewBooking,
+    NewRefund,
+    OrderRow,
+    OrderState,
+    Recorded,
+    RefundReason,
+    RefundRow,
+    Result,
+)
+from realtime.model import booking_of, hold_of, show_of
+from realtime.payments.prices import encode_price_lines
+
+
+async def new_booking(entry: Entry, shows: Shows) -> NewBooking:
+    """Return the booking that an entry asks for. Raises ``UnknownShow``."""
+    fields = entry.fields
+    hold, at = fields["hold"], int(fields["at"])
+    show = await shows.show(show_of(hold))
+    indices = [int(index) for index in fields["seats"].split(",")]
+    layout = await shows.layout(show.layout)
+    amount = int(fields["amount"]) if fields.get("amount") else None
+    prices = await shows.prices(show, indices, at, amount)
+    return NewBooking(
+        id=booking_of(hold),
+        show_id=show.id,
+        owner=fields["owner"],
+        seats=tuple((layout.seats[index].id, index) for index in indices),
+        payment=fields["payment"],
+        amount=prices.total if amount is None else amount,
+        confirmed_at=at,
+        order=fields.get("order", ""),
+        prices=encode_price_lines(prices),
+        request_id=fields.get("request", ""),
+    )
+
+
+def new_refund(entry: Entry) -> NewRefund:
+    """Return the refund that an entry asks for."""
+    fields = entry.fields
+    return NewRefund(
+        hold=fields["hold"],
+        show_id=show_of(fields["hold"]),
+        owner=fields["owner"],
+        payment=fields["payment"],
+        amount=int(fields.get("amount") or 0),
+        reason=RefundReason(fields["reason"]),
+        at=int(fields["at"]),
+        order=fields.get("order", ""),
+        request_id=fields.get("request", ""),
+    )
+
+
+def new_order(entry: Entry) -> OrderRow:
+    """Return the order that an entry records."""
+    fields = entry.fields
+    at = int(fields["at"])
+    return OrderRow(
+        id=fields["order"],
+        hold=fields["hold"],
+        show_id=show_of(fields["hold"]),
+        owner=fields["owner"],
+        seats=tuple(int(index) for index in fields["seats"].split(",")),
+        amount=int(fields["amount"]),
+        state=OrderState.OPEN,
+        created_at=at,
+        check_at=at + limits.ORDER_CHECK_S[0] * 1000,
+        checks=0,
+    )
+
+
+def new_outcome(entry: Entry) -> CommandRow:
+    """Return what a request led to, as the lock master reports it."""
+    fields = entry.fields
+    outcome = orjson.dumps({"state": fields["state"]})
+    return CommandRow(
+        fields["owner"], fields["request"], fields["command"], fields["subject"], outcome, int(fields["at"])
+    )
+
+
+def outcome_of(booking: NewBooking, result: Result) -> CommandRow:
+    """Return what the confirm of a booking led to."""
+    refused = result.recorded is Recorded.REFUSED
+    outcome: dict[str, object] = {"booking": booking.id, "state": "rejected" if refused else "booked"}
+    if result.refund is not None:
+        outcome["refund"] = {"payment": result.refund.payment, "state": result.refund.state.value}
+    return CommandRow(
+        booking.owner, booking.request_id, "confirm", hold_of(booking.id), orjson.dumps(outcome), booking.confirmed_at
+    )
+
+
+def outcome_of_refund(asked: NewRefund, refund: RefundRow) -> CommandRow:
+    """Return what a confirm led to whose payment has to be returned."""
+    outcome = {"state": "refused", "refund": {"payment": refund.payment, "state": refund.state.value}}
+    return CommandRow(asked.owner, asked.request_id, "confirm", asked.hold, orjson.dumps(outcome), asked.at)

@@ -1,0 +1,144 @@
+"""Answers questions about the ledger that nodes ask (``locks.queries``).
+
+| name | body | answer |
+| --- | --- | --- |
+| ``refunds``, ``payments`` | ``Listing`` | the rows, newest first |
+| ``refund`` | ``{"hold", "owner"}`` | the refunds of a hold |
+| ``command`` | ``{"owner", "request_id"}`` | what a request led to, or null |
+| ``orders`` | ``{}`` | how many orders are open, and since when the oldest is (ms) |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+from msgspec import Meta
+from redis.exceptions import RedisError
+
+from realtime import connect, keys, wire
+from realtime.errors import BadRequest, RegionUnavailable, TicketError
+from realtime.ledger import Ledger, LedgerUnavailable
+from realtime.ledger.money import MAX_LISTED, Filter
+from realtime.locks.master import LockMaster
+
+log = logging.getLogger(__name__)
+BLOCK_S = 1
+REPLY_KEPT_S = 10
+PAUSE_S = 0.5
+
+
+class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rows a listing has; see ``ledger.money.Filter``."""
+
+    state: Annotated[str, Meta(max_length=16)] = ""
+    show: Annotated[str, Meta(max_length=64)] = ""
+    hold: Annotated[str, Meta(max_length=128)] = ""
+    since: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    until: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
+
+
+class _Question(msgspec.Struct):
+    id: wire.Id
+    name: str
+    body: msgspec.Raw
+
+
+class _OfHold(msgspec.Struct):
+    hold: wire.LongId
+    owner: wire.Id
+
+
+class _Command(msgspec.Struct):
+    owner: wire.Id
+    request_id: wire.Id
+
+
+class Queries:
+    """Answers the questions of one region, one after the other. ``run`` it; cancel it to end."""
+
+    def __init__(self, ledger: Ledger, master: LockMaster) -> None:
+        """Both of the same region."""
+        self._ledger = ledger
+        self._master = master
+        self._verbs: dict[str, Callable[[bytes], Awaitable[Any]]] = {
+            "refunds": self._refunds,
+            "payments": self._payments,
+            "refund": self._refunds_of_hold,
+            "command": self._command,
+            "orders": self._orders,
+        }
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Answer questions until ``stopping`` is set."""
+        while not stopping.is_set():
+            try:
+                await self._serve(stopping)
+            except (RegionUnavailable, RedisError, OSError) as error:
+                log.debug("queries: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), PAUSE_S)
+
+    async def _serve(self, stopping: asyncio.Event) -> None:
+        redis = await self._master.own_connection(BLOCK_S + 4)
+        generation = self._master.generation
+        try:
+            while not stopping.is_set() and self._master.generation == generation:
+                popped = await redis.execute_command("BLPOP", keys.QUERIES, BLOCK_S)  # type: ignore[no-untyped-call]
+                if popped is not None:
+                    await self._answer(popped[1])
+        finally:
+            await connect.close(redis)
+
+    async def _answer(self, blob: bytes) -> None:
+        try:
+            question = msgspec.json.decode(blob, type=_Question)
+        except msgspec.MsgspecError as error:
+            log.warning("queries: dropped a malformed question: %s", error)
+            return
+        try:
+            if question.name not in self._verbs:
+                raise BadRequest(f"There is no query {question.name!r}.")
+            answer: dict[str, Any] = {"ok": True, "result": await self._verbs[question.name](bytes(question.body))}
+        except TicketError as error:
+            answer = {"ok": False, "error": error.payload()}
+        except LedgerUnavailable as error:
+            log.warning("queries: %s", error)
+            answer = {"ok": False, "error": RegionUnavailable(region=self._master.region).payload()}
+        await self._master.command("RPUSH", keys.reply(question.id), orjson.dumps(answer))
+        await self._master.command("EXPIRE", keys.reply(question.id), REPLY_KEPT_S)
+
+    # --- verbs ----------------------------------------------------------------------------------------------------
+    async def _refunds(self, body: bytes) -> Any:
+        return [asdict(row) for row in await self._ledger.refunds(_filter(body))]
+
+    async def _payments(self, body: bytes) -> Any:
+        return [asdict(row) for row in await self._ledger.payments(_filter(body))]
+
+    async def _refunds_of_hold(self, body: bytes) -> Any:
+        ask = wire.parse_json(_OfHold, body)
+        rows = await self._ledger.refunds(Filter(hold=ask.hold))
+        return [asdict(row) for row in rows if row.owner == ask.owner]
+
+    async def _command(self, body: bytes) -> Any:
+        ask = wire.parse_json(_Command, body)
+        found = await self._ledger.command(ask.owner, ask.request_id)
+        if found is None:
+            return None
+        return {"kind": found.kind, "subject": found.subject, "at": found.at, "outcome": orjson.loads(found.outcome)}
+
+    async def _orders(self, _body: bytes) -> Any:
+        count, oldest = await self._ledger.open_orders()
+        return {"open": count, "oldest": oldest}
+
+
+def _filter(body: bytes) -> Filter:
+    ask = wire.parse_json(Listing, body)
+    return Filter(ask.state, ask.show, ask.hold, ask.since, ask.until, ask.limit)

@@ -1,0 +1,51 @@
+"""Keeps every unfinished task of the ledger in its queue, and writes back which of them are done.
+
+A queue may be lost with its master, or a keeper may die between a commit and its jobs. So all unfinished tasks are
+added again after every reconciliation, and from time to time.
+"""
+
+from __future__ import annotations
+
+from realtime import limits
+from realtime.clock import now_ms
+from realtime.keeper.jobs import Jobs
+from realtime.ledger import Ledger
+from realtime.ledger.rows import Queue
+
+PAGE = 500
+PAGES_PER_TURN = 10
+"""Bounds one turn: with many tasks that nobody works on, the next turn goes on where this one ended."""
+YOUNG_MS = 10_000
+"""A task younger than this has just been added by its keeper."""
+
+
+class TaskKeeper:
+    """Looks after the tasks of one region."""
+
+    def __init__(self, ledger: Ledger, jobs: Jobs) -> None:
+        """Both of the same region."""
+        self._ledger = ledger
+        self._jobs = jobs
+        self._after = ""
+
+    async def add_all(self) -> None:
+        """Add the jobs of all unfinished tasks: the master may have lost its queues."""
+        after = ""
+        while tasks := await self._ledger.unfinished_tasks(now_ms() + 1, PAGE, after):
+            await self._jobs.add(tasks)
+            after = tasks[-1].id
+
+    async def turn(self) -> None:
+        """Look after the next unfinished tasks: write back what is done, add what is not in its queue."""
+        before = now_ms() - YOUNG_MS
+        for _page in range(PAGES_PER_TURN):
+            tasks = await self._ledger.unfinished_tasks(before, PAGE, self._after)
+            # Workers of this program write to the ledger themselves, and the refund decides, not the job.
+            done = await self._jobs.completed([task for task in tasks if task.queue is not Queue.REFUNDS])
+            for task in done:
+                await self._ledger.finish_task(task.id, now_ms())
+            await self._jobs.add([task for task in tasks if task not in done])
+            self._after = tasks[-1].id if len(tasks) == PAGE else ""
+            if not self._after:
+                break
+        await self._ledger.delete_old(now_ms() - limits.COMMANDS_KEPT_S * 1000)

@@ -1,0 +1,150 @@
+"""Bookings: one row each, one row a seat. Recorded once, under the newest fencing token only.
+
+Every write is idempotent: keepers repeat what they are not sure of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from realtime.ledger import money, schema
+from realtime.ledger.database import Database
+from realtime.ledger.fencing import check_fencing_token
+from realtime.ledger.rows import Booked, NewBooking, NewRefund, Queue, Recorded, RefundReason, Result
+from realtime.model import hold_of
+
+RACES = 3
+"""Another keeper may record the same booking between our look and our write, so we look again, this often at most."""
+
+
+class Bookings(Database):
+    """Reads and records bookings."""
+
+    async def record(self, bookings: Sequence[NewBooking], token: str | None = None) -> list[Result]:
+        """Record bookings, with their payments and tasks, in one transaction; return their results in order.
+
+        Where a key refuses one of them, each is recorded in a transaction of its own, and what is refused gets its
+        refund in the same transaction. ``token`` is the fencing token under which they were read from the outbox (None:
+        any); raises ``StaleFencingToken`` if another one has begun since.
+        """
+        try:
+            async with self.transaction() as connection:
+                await check_fencing_token(connection, token)
+                known = await _payments_of(connection, bookings)
+                new = {b.id: b for b in bookings if b.id not in known}
+                if all(known.get(b.id, b.payment) == b.payment for b in bookings):
+                    await _insert(connection, list(new.values()))
+                    return [Result(Recorded.NEW if b.id in new else Recorded.ALREADY) for b in bookings]
+        except IntegrityError:
+            pass
+        return [await self._record_one(booking, token) for booking in bookings]
+
+    async def _record_one(self, booking: NewBooking, token: str | None) -> Result:
+        for race in range(RACES):
+            try:
+                async with self.transaction() as connection:
+                    await check_fencing_token(connection, token)
+                    return await _record_alone(connection, booking)
+            except IntegrityError:
+                if race == RACES - 1:
+                    raise  # no key of ours: a show that is not in the ledger
+        raise AssertionError("unreachable")
+
+    async def booked(self, show_id: str) -> list[Booked]:
+        """Return all bookings of a show with their seats' indices, ascending."""
+        seats, bookings = schema.booked_seats, schema.bookings
+        query = (
+            select(bookings.c.id, bookings.c.owner, bookings.c.payment, seats.c.seat_index)
+            .join(seats, seats.c.booking_id == bookings.c.id)
+            .where(bookings.c.show_id == show_id)
+            .order_by(bookings.c.id, seats.c.seat_index)
+        )
+        found: dict[str, Booked] = {}
+        async with self.transaction() as connection:
+            for booking_id, owner, payment, index in await connection.execute(query):
+                known = found.get(booking_id, Booked(booking_id, owner, (), payment))
+                found[booking_id] = replace(known, seats=(*known.seats, index))
+        return list(found.values())
+
+
+async def _payments_of(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> dict[str, str]:
+    """Return the payments of those bookings that are in the ledger, by booking id."""
+    table = schema.bookings
+    ids = [booking.id for booking in bookings]
+    rows = await connection.execute(select(table.c.id, table.c.payment).where(table.c.id.in_(ids)))
+    return {row.id: row.payment for row in rows}
+
+
+async def _record_alone(connection: AsyncConnection, booking: NewBooking) -> Result:
+    known = (await _payments_of(connection, [booking])).get(booking.id)
+    if known == booking.payment:
+        return Result(Recorded.ALREADY)
+    if known is not None:
+        return Result(Recorded.ALREADY, refund=await money.promise(connection, _refund(booking, RefundReason.DOUBLED)))
+    if (used := await money.payment_in(connection, booking.payment)) is not None:
+        # The money has its booking or its refund already. A refund of another hold's payment is not ours to make.
+        return Result(Recorded.REFUSED, refund=await money.refund_in(connection, booking.payment, used.hold))
+    sold = await _sold(connection, booking)
+    if sold:
+        refund = await money.promise(connection, _refund(booking, RefundReason.REJECTED))
+        return Result(Recorded.REFUSED, sold, refund)
+    await _insert(connection, [booking])
+    return Result(Recorded.NEW)
+
+
+async def _sold(connection: AsyncConnection, booking: NewBooking) -> dict[int, str]:
+    table = schema.booked_seats
+    names = [seat for seat, _index in booking.seats]
+    query = select(table.c.seat_index, table.c.booking_id)
+    rows = await connection.execute(query.where(table.c.show_id == booking.show_id, table.c.seat.in_(names)))
+    return {row.seat_index: row.booking_id for row in rows}
+
+
+def _refund(booking: NewBooking, reason: RefundReason) -> NewRefund:
+    return NewRefund(
+        hold=hold_of(booking.id),
+        show_id=booking.show_id,
+        owner=booking.owner,
+        payment=booking.payment,
+        amount=booking.amount,
+        reason=reason,
+        at=booking.confirmed_at,
+        order=booking.order,
+        request_id=booking.request_id,
+    )
+
+
+async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> None:
+    if not bookings:
+        return
+    await connection.execute(
+        insert(schema.bookings),
+        [
+            {
+                "id": b.id,
+                "show_id": b.show_id,
+                "owner": b.owner,
+                "payment": b.payment,
+                "amount": b.amount,
+                "confirmed_at": b.confirmed_at,
+                "prices": b.prices,
+            }
+            for b in bookings
+        ],
+    )
+    await connection.execute(
+        insert(schema.booked_seats),
+        [
+            {"show_id": b.show_id, "seat": seat, "seat_index": index, "booking_id": b.id}
+            for b in bookings
+            for seat, index in b.seats
+        ],
+    )
+    await money.insert_booked(connection, bookings)
+    tasks = [money.task(Queue.BOOKINGS, b.id, b.confirmed_at) for b in bookings]
+    await connection.execute(insert(schema.tasks), tasks)

@@ -1,0 +1,119 @@
+"""The database of one region's ledger: connections, transactions, and which errors will pass.
+
+SQLite where nothing else is configured, PostgreSQL in production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, func, make_url, select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from realtime.ledger import migrations
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_SCHEMA_LOCK = 7_405_926
+BUSY_MS = 5000
+"""How long SQLite waits for another process to finish writing."""
+CONNECT_S = 5.0
+COMMAND_S = 10.0
+"""How long PostgreSQL may take for one command. A half-open connection would otherwise hang for many minutes."""
+LOCK_MS = 4000
+"""How long a command waits for a lock, and how long PostgreSQL lets a transaction idle. A keeper that was frozen inside
+a transaction loses its locks after this."""
+_WILL_PASS = ("08", "25006", "25P03", "28", "3D", "40", "53", "55", "57", "58")
+"""First characters of the PostgreSQL codes that mean "not now": no connection, read-only, idle too long in a
+transaction, no such user or database (yet), deadlock, full, locked, shutting down, no disk."""
+_POSTGRES: dict[str, Any] = {
+    "timeout": CONNECT_S,
+    "command_timeout": COMMAND_S,
+    "server_settings": {
+        "lock_timeout": str(LOCK_MS),
+        "idle_in_transaction_session_timeout": str(LOCK_MS),
+        "synchronous_commit": "on",
+    },
+}
+
+
+class LedgerUnavailable(Exception):
+    """The database can't be reached or can't write now; the same call will work later."""
+
+
+class Database:
+    """Connections to one ledger. ``open`` it, ``close`` it."""
+
+    def __init__(self, url: str) -> None:
+        """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``."""
+        parsed = make_url(url)
+        self._url = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        sqlite = self._url.drivername.startswith("sqlite")
+        self._engine: AsyncEngine = create_async_engine(
+            self._url, pool_pre_ping=True, connect_args={} if sqlite else _POSTGRES
+        )
+        if sqlite:
+            _prepare_sqlite(self._engine)
+
+    async def open(self) -> None:
+        """Create the schema, or migrate it to the newest revision. Raises ``LedgerUnavailable``."""
+        if self._url.drivername.startswith("sqlite") and self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        async with self.transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                # Two keepers may start at once; SQLite's BEGIN IMMEDIATE is lock enough.
+                await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            await connection.run_sync(migrations.upgrade)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end, rolled back by an exception. Raises ``LedgerUnavailable``."""
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (OSError, PoolTimeout) as error:
+            raise LedgerUnavailable(_first_line(error)) from error
+        except DBAPIError as error:
+            if not _will_pass(error):
+                raise
+            raise LedgerUnavailable(_first_line(error)) from error
+
+
+def parts(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+    """Split values into lists that fit into one statement."""
+    return [values[n : n + size] for n in range(0, len(values), size)]
+
+
+def _will_pass(error: DBAPIError) -> bool:
+    code = str(getattr(error.orig, "sqlstate", None) or "")
+    if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
+        return True
+    return code.startswith(_WILL_PASS)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins no transaction by itself, see below
+        cursor = connection.cursor()
+        # FULL: what was acknowledged must survive a power cut; WAL alone does not sync each commit.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        # IMMEDIATE: a transaction that reads before it writes could otherwise fail half-way for another's write.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,113 @@
+"""Theatres, layouts, shows and blocked seats: what a region has declared, and an empty master is rebuilt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Table, delete, insert, select, update
+
+from realtime import wire
+from realtime.ledger import schema
+from realtime.ledger.database import Database, parts
+from realtime.model import SalesState, Show, Theatre
+
+
+class Declarations(Database):
+    """Reads and records declarations. Every write may be repeated."""
+
+    async def save_theatre(self, theatre: Theatre) -> None:
+        """Record a theatre, or its new name and city."""
+        values = {"name": theatre.name, "city": theatre.city}
+        await self._save(schema.theatres, theatre.id, values)
+
+    async def save_layout(self, layout_id: str, blob: bytes) -> None:
+        """Record a layout (``wire.encode_layout``); its id is the hash of its content, so nothing can change."""
+        await self._save(schema.layouts, layout_id, {"blob": blob})
+
+    async def save_show(self, show: Show) -> None:
+        """Record a show, or what changed of it."""
+        values = {
+            "theatre_id": show.theatre,
+            "layout_id": show.layout,
+            "starts_at": show.starts_at,
+            "sales": show.sales.value,
+            "body": wire.encode_show(show),
+        }
+        await self._save(schema.shows, show.id, values)
+
+    async def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:
+        async with self.transaction() as connection:
+            changed = await connection.execute(update(table).where(table.c.id == key).values(values))
+            if changed.rowcount == 0:
+                await connection.execute(insert(table).values(id=key, **values))
+
+    async def theatres(self, region: str) -> list[Theatre]:
+        """Return all theatres; the ledger is ``region``'s."""
+        async with self.transaction() as connection:
+            rows = await connection.execute(select(schema.theatres))
+            return [Theatre(row.id, row.name, row.city, region) for row in rows]
+
+    async def theatre(self, region: str, theatre_id: str) -> Theatre | None:
+        """Return a theatre, None if it is not declared here."""
+        return next((theatre for theatre in await self.theatres(region) if theatre.id == theatre_id), None)
+
+    async def layout_ids(self) -> list[str]:
+        """Return the ids of all layouts."""
+        async with self.transaction() as connection:
+            return list((await connection.execute(select(schema.layouts.c.id))).scalars())
+
+    async def layout(self, layout_id: str) -> bytes | None:
+        """Return a layout's blob, None if it is not here."""
+        query = select(schema.layouts.c.blob).where(schema.layouts.c.id == layout_id)
+        async with self.transaction() as connection:
+            blob: bytes | None = (await connection.execute(query)).scalar_one_or_none()
+            return blob
+
+    async def shows(self) -> list[Show]:
+        """Return all shows."""
+        async with self.transaction() as connection:
+            rows = await connection.execute(select(schema.shows.c.body))
+            return [wire.decode_show(body) for body in rows.scalars()]
+
+    async def show(self, show_id: str) -> Show | None:
+        """Return a show, None if it is not here."""
+        query = select(schema.shows.c.body).where(schema.shows.c.id == show_id)
+        async with self.transaction() as connection:
+            body = (await connection.execute(query)).scalar_one_or_none()
+            return wire.decode_show(body) if body is not None else None
+
+    async def set_sales(self, show_id: str, sales: SalesState) -> Show | None:
+        """Record the sales state; return the show as it is now, None if it is not here."""
+        show = await self.show(show_id)
+        if show is None:
+            return None
+        changed = replace(show, sales=sales)
+        await self.save_show(changed)
+        return changed
+
+    # --- blocked seats --------------------------------------------------------------------------------------------
+    async def block(self, show_id: str, seats: Sequence[tuple[str, int]]) -> None:
+        """Record seats (id, index) as not for sale."""
+        table = schema.blocked_seats
+        rows = [{"show_id": show_id, "seat": seat, "seat_index": index} for seat, index in seats]
+        async with self.transaction() as connection:
+            for part in parts([seat for seat, _index in seats]):
+                await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
+            if rows:
+                await connection.execute(insert(table), rows)
+
+    async def unblock(self, show_id: str, seats: Sequence[str]) -> None:
+        """Record seats as for sale again."""
+        table = schema.blocked_seats
+        async with self.transaction() as connection:
+            for part in parts(seats):
+                await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
+
+    async def blocked(self, show_id: str) -> list[int]:
+        """Return the indices of the blocked seats of a show."""
+        table = schema.blocked_seats
+        async with self.transaction() as connection:
+            rows = await connection.execute(select(table.c.seat_index).where(table.c.show_id == show_id))
+            return list(rows.scalars())

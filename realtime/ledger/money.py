@@ -1,0 +1,407 @@
+"""Orders, payments and refunds. Every payment has one row, which names its booking or has one refund.
+
+The functions that take a connection belong to the transaction of their caller: a refund is promised in the same
+transaction in which its booking is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from realtime.ledger import schema
+from realtime.ledger.database import Database
+from realtime.ledger.fencing import check_fencing_token
+from realtime.ledger.rows import (
+    NewBooking,
+    NewRefund,
+    OrderRow,
+    OrderState,
+    PaidHold,
+    PaymentRow,
+    Queue,
+    RefundProgress,
+    RefundReason,
+    RefundRow,
+    task_id,
+)
+from realtime.model import hold_of
+from realtime.payments.service import refund_key
+
+MAX_LISTED = 500
+"""Rows of a listing in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows a listing has: newest first, created ``since`` <= t < ``until`` (ms). Empty fields don't filter."""
+
+    state: str = ""
+    show: str = ""
+    hold: str = ""
+    since: int = 0
+    until: int = 0
+    limit: int = 100
+
+
+class Money(Database):
+    """Reads and records orders and refunds; ``Bookings.record`` records the payments that book."""
+
+    # --- orders ---------------------------------------------------------------------------------------------------
+    async def save_order(self, order: OrderRow) -> None:
+        """Record an order; one that is known is left as it is."""
+        table = schema.orders
+        async with self.transaction() as connection:
+            if await connection.scalar(select(table.c.id).where(table.c.id == order.id)) is None:
+                await connection.execute(
+                    insert(table).values(
+                        id=order.id,
+                        hold_id=order.hold,
+                        show_id=order.show_id,
+                        owner=order.owner,
+                        seats=",".join(map(str, order.seats)),
+                        amount=order.amount,
+                        state=order.state.value,
+                        created_at=order.created_at,
+                        check_at=order.check_at,
+                        checks=order.checks,
+                        detail=order.detail,
+                    )
+                )
+
+    async def order(self, order_id: str) -> OrderRow | None:
+        """Return an order, None if it is not here."""
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(schema.orders).where(schema.orders.c.id == order_id))).one_or_none()
+            return _order(row) if row is not None else None
+
+    async def claim_due_orders(self, now: int, retry_at: int, limit: int) -> list[OrderRow]:
+        """Return orders whose ``check_at`` has come, and move it to ``retry_at``: no other keeper takes them."""
+        table = schema.orders
+        due = (
+            select(table)
+            .where(table.c.check_at > 0, table.c.check_at <= now)
+            .order_by(table.c.check_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        async with self.transaction() as connection:
+            found = [_order(row) for row in await connection.execute(due)]
+            ids = [order.id for order in found]
+            await connection.execute(update(table).where(table.c.id.in_(ids)).values(check_at=retry_at))
+            return found
+
+    async def order_checked(self, order_id: str, check_at: int, detail: str) -> None:
+        """Record what the gateway answered about an order, and when to ask again; 0: not any more.
+
+        An order that is still open then is ``unpaid``.
+        """
+        table = schema.orders
+        changed = update(table).where(table.c.id == order_id)
+        async with self.transaction() as connection:
+            await connection.execute(changed.values(check_at=check_at, checks=table.c.checks + 1, detail=detail[:500]))
+            if check_at == 0:
+                still_open = table.c.state == OrderState.OPEN.value
+                await connection.execute(changed.where(still_open).values(state=OrderState.UNPAID.value))
+
+    async def open_orders(self) -> tuple[int, int]:
+        """Return how many orders are open, and when the oldest of them was created (ms; 0 if there is none)."""
+        table = schema.orders
+        query = select(func.count(), func.min(table.c.created_at)).where(table.c.state == OrderState.OPEN.value)
+        async with self.transaction() as connection:
+            count, oldest = (await connection.execute(query)).one()
+            return int(count), int(oldest or 0)
+
+    async def new_webhook(self, event_id: str, at: int) -> bool:
+        """Record the id of a gateway's event; return whether it is new. Call it after the event was processed."""
+        try:
+            async with self.transaction() as connection:
+                await connection.execute(insert(schema.webhooks_received).values(id=event_id, received_at=at))
+        except IntegrityError:
+            return False
+        return True
+
+    async def knows_webhook(self, event_id: str) -> bool:
+        """Return whether an event was processed before."""
+        table = schema.webhooks_received
+        async with self.transaction() as connection:
+            return await connection.scalar(select(table.c.id).where(table.c.id == event_id)) is not None
+
+    # --- refunds --------------------------------------------------------------------------------------------------
+    async def promise_refund(self, refund: NewRefund, token: str | None = None) -> RefundRow | None:
+        """Record that a payment has to be returned; return its refund, None if the payment has a booking instead.
+
+        Idempotent: a payment has one refund. The task that delivers it is written in the same transaction. ``token`` is
+        the fencing token under which the entry was read (None: any); raises ``StaleFencingToken``.
+        """
+        for race in (1, 2):
+            try:
+                async with self.transaction() as connection:
+                    await check_fencing_token(connection, token)
+                    return await promise(connection, refund)
+            except IntegrityError:
+                if race == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def refund(self, refund_id: str) -> RefundRow | None:
+        """Return a refund, None if it is not here."""
+        table = schema.refunds
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()
+            return _refund(row) if row is not None else None
+
+    async def payment(self, payment: str) -> PaymentRow | None:
+        """Return a payment that has its booking or its refund, None if the ledger has not seen it."""
+        async with self.transaction() as connection:
+            return await payment_in(connection, payment)
+
+    async def refund_of_payment(self, payment: str) -> RefundRow | None:
+        """Return the refund of a payment, None if it has none."""
+        async with self.transaction() as connection:
+            return await _refund_of(connection, payment)
+
+    async def update_refund(
+        self, refund_id: str, state: RefundProgress, at: int, *, detail: str = "", next_attempt: bool = False
+    ) -> None:
+        """Record the progress of a refund; one that is done stays done.
+
+        ``next_attempt``: the gateway has refused this attempt for good, so the next one uses another idempotency key.
+        """
+        table = schema.refunds
+        values: dict[str, Any] = {"state": state.value, "updated_at": at, "detail": detail[:500]}
+        if next_attempt:
+            values["attempt"] = table.c.attempt + 1
+        async with self.transaction() as connection:
+            await connection.execute(
+                update(table).where(table.c.id == refund_id, table.c.state != RefundProgress.DONE.value).values(values)
+            )
+
+    # --- listings -------------------------------------------------------------------------------------------------
+    async def refunds(self, wanted: Filter) -> list[RefundRow]:
+        """Return refunds, the newest first; ``wanted.state`` is a ``RefundProgress``."""
+        table = schema.refunds
+        query = _filtered(select(table), table.c, wanted)
+        if wanted.state:
+            query = query.where(table.c.state == wanted.state)
+        async with self.transaction() as connection:
+            return [_refund(row) for row in await connection.execute(query)]
+
+    async def payments(self, wanted: Filter) -> list[PaymentRow]:
+        """Return payments, the newest first; ``wanted.state`` is ``booked`` or a ``RefundProgress``."""
+        table, refunds = schema.payments, schema.refunds
+        joined = select(table, refunds.c.state.label("refund_state")).outerjoin(
+            refunds, refunds.c.payment_id == table.c.id
+        )
+        query = _filtered(joined, table.c, wanted)
+        if wanted.state == "booked":
+            query = query.where(table.c.booking_id.is_not(None), refunds.c.state.is_(None))
+        elif wanted.state:
+            query = query.where(refunds.c.state == wanted.state)
+        async with self.transaction() as connection:
+            return [_payment(row) for row in await connection.execute(query)]
+
+    async def paid_holds(self, show_id: str) -> list[PaidHold]:
+        """Return every hold of a show that has no booking, and an order or a payment."""
+        orders, payments, bookings = schema.orders, schema.payments, schema.bookings
+        of_payments = select(payments).where(payments.c.show_id == show_id)
+        of_orders = select(orders).where(orders.c.show_id == show_id).order_by(orders.c.created_at)
+        found: dict[str, PaidHold] = {}
+        async with self.transaction() as connection:
+            booked = select(bookings.c.id).where(bookings.c.show_id == show_id)
+            done = {hold_of(booking) for booking in (await connection.execute(booked)).scalars()}
+            for row in await connection.execute(of_orders):
+                found[row.hold_id] = PaidHold(row.hold_id, row.owner, _seats(row.seats), order=row.id)
+            for row in await connection.execute(of_payments):
+                found[row.hold_id] = PaidHold(row.hold_id, row.owner, payment=row.id)
+        return [each for hold, each in sorted(found.items()) if hold not in done]
+
+
+# --- in the transaction of the caller -------------------------------------------------------------------------------
+def task(queue: Queue, subject: str, at: int) -> dict[str, Any]:
+    """Return the row of a new task."""
+    return {
+        "id": task_id(queue, subject),
+        "queue": queue.value,
+        "subject": subject,
+        "created_at": at,
+        "done_at": None,
+        "detail": "",
+    }
+
+
+async def payment_in(connection: AsyncConnection, payment: str) -> PaymentRow | None:
+    """Return a payment, None if the ledger has not seen it."""
+    table = schema.payments
+    query = select(table, schema.refunds.c.state.label("refund_state")).outerjoin(
+        schema.refunds, schema.refunds.c.payment_id == table.c.id
+    )
+    row = (await connection.execute(query.where(table.c.id == payment))).one_or_none()
+    return _payment(row) if row is not None else None
+
+
+async def refund_in(connection: AsyncConnection, payment: str, hold: str) -> RefundRow | None:
+    """Return the refund of a payment for this hold, None if it has none."""
+    found = await _refund_of(connection, payment)
+    return found if found is not None and found.hold == hold else None
+
+
+async def insert_booked(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> None:
+    """Insert the payments of bookings, and settle their orders."""
+    await connection.execute(
+        insert(schema.payments),
+        [
+            {
+                "id": b.payment,
+                "order_id": b.order,
+                "hold_id": hold_of(b.id),
+                "show_id": b.show_id,
+                "owner": b.owner,
+                "amount": b.amount,
+                "booking_id": b.id,
+                "created_at": b.confirmed_at,
+            }
+            for b in bookings
+        ],
+    )
+    await _settle_orders(connection, [b.order for b in bookings if b.order])
+
+
+async def promise(connection: AsyncConnection, refund: NewRefund) -> RefundRow | None:
+    """Insert a payment with its refund and the refund's task; see ``Money.promise_refund``."""
+    if (known := await _refund_of(connection, refund.payment)) is not None:
+        return known
+    used = await payment_in(connection, refund.payment)
+    if used is not None:
+        return None  # it has a booking
+    await connection.execute(
+        insert(schema.payments).values(
+            id=refund.payment,
+            order_id=refund.order,
+            hold_id=refund.hold,
+            show_id=refund.show_id,
+            owner=refund.owner,
+            amount=refund.amount,
+            booking_id=None,
+            created_at=refund.at,
+        )
+    )
+    await _settle_orders(connection, [refund.order] if refund.order else [])
+    return await insert_refund(connection, refund)
+
+
+async def insert_refund(connection: AsyncConnection, refund: NewRefund) -> RefundRow:
+    """Insert a refund of a payment that is in the ledger, and the refund's task."""
+    row = RefundRow(
+        id=refund_key(refund.hold, refund.payment),
+        payment=refund.payment,
+        hold=refund.hold,
+        show_id=refund.show_id,
+        owner=refund.owner,
+        amount=refund.amount,
+        reason=refund.reason,
+        state=RefundProgress.PROMISED,
+        attempt=0,
+        detail="",
+        created_at=refund.at,
+        updated_at=refund.at,
+    )
+    await connection.execute(
+        insert(schema.refunds).values(
+            id=row.id,
+            payment_id=row.payment,
+            hold_id=row.hold,
+            show_id=row.show_id,
+            owner=row.owner,
+            amount=row.amount,
+            reason=row.reason.value,
+            state=row.state.value,
+            attempt=row.attempt,
+            detail=row.detail,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+    )
+    await connection.execute(insert(schema.tasks).values(task(Queue.REFUNDS, row.id, refund.at)))
+    return row
+
+
+async def _settle_orders(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    if ids:
+        table = schema.orders
+        await connection.execute(update(table).where(table.c.id.in_(ids)).values(state=OrderState.SETTLED.value))
+
+
+async def _refund_of(connection: AsyncConnection, payment: str) -> RefundRow | None:
+    table = schema.refunds
+    row = (await connection.execute(select(table).where(table.c.payment_id == payment))).one_or_none()
+    return _refund(row) if row is not None else None
+
+
+def _filtered(query: Select[Any], columns: Any, wanted: Filter) -> Select[Any]:
+    if wanted.show:
+        query = query.where(columns.show_id == wanted.show)
+    if wanted.hold:
+        query = query.where(columns.hold_id == wanted.hold)
+    if wanted.since:
+        query = query.where(columns.created_at >= wanted.since)
+    if wanted.until:
+        query = query.where(columns.created_at < wanted.until)
+    return query.order_by(columns.created_at.desc(), columns.id).limit(min(wanted.limit, MAX_LISTED))
+
+
+def _seats(csv: str) -> tuple[int, ...]:
+    return tuple(int(seat) for seat in csv.split(",") if seat)
+
+
+def _order(row: Any) -> OrderRow:
+    return OrderRow(
+        row.id,
+        row.hold_id,
+        row.show_id,
+        row.owner,
+        _seats(row.seats),
+        row.amount,
+        OrderState(row.state),
+        row.created_at,
+        row.check_at,
+        row.checks,
+        row.detail,
+    )
+
+
+def _payment(row: Any) -> PaymentRow:
+    refund = RefundProgress(row.refund_state) if row.refund_state is not None else None
+    return PaymentRow(
+        row.id,
+        row.order_id,
+        row.hold_id,
+        row.show_id,
+        row.owner,
+        row.amount,
+        row.booking_id,
+        refund,
+        row.created_at,
+    )
+
+
+def _refund(row: Any) -> RefundRow:
+    return RefundRow(
+        row.id,
+        row.payment_id,
+        row.hold_id,
+        row.show_id,
+        row.owner,
+        row.amount,
+        RefundReason(row.reason),
+        RefundProgress(row.state),
+        row.attempt,
+        row.detail,
+        row.created_at,
+        row.updated_at,
+    )

@@ -1,0 +1,205 @@
+"""What the ledger takes and returns, as plain values. Amounts are paise, times ms since the epoch. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Recorded(StrEnum):
+    """What became of a booking: new in the ledger, there before, or refused."""
+
+    NEW = "new"
+    ALREADY = "already"
+    REFUSED = "refused"
+
+
+class RefundReason(StrEnum):
+    """Why a payment has to be returned."""
+
+    LATE = "late"
+    """It came when its seats were sold to somebody else, or the show was not on sale any more."""
+    LOST = "lost"
+    """A failure lost the hold, and its seats are not free."""
+    RELEASED = "released"
+    """The buyer had released the hold."""
+    REJECTED = "rejected"
+    """The ledger has a booking of other buyers for these seats."""
+    DOUBLED = "doubled"
+    """The hold was paid for by another payment already."""
+    WRONG_AMOUNT = "wrong_amount"
+    """The payment is not what the seats cost."""
+    NOT_BOOKABLE = "not_bookable"
+    """There is no such hold or show, or it belongs to somebody else."""
+    CANCELLED = "cancelled"
+    """The booking was cancelled."""
+
+
+class RefundProgress(StrEnum):
+    """How far a refund is: a duty of ours, at the gateway, at the end, or refused by the gateway."""
+
+    PROMISED = "promised"
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class OrderState(StrEnum):
+    """Whether the gateway is still asked about an order."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    """A payment of it ended in a booking or a refund. The gateway is asked for a while whether there is another one."""
+    UNPAID = "unpaid"
+    """Nobody paid for as long as the gateway could change its mind."""
+
+
+class Queue(StrEnum):
+    """The BullMQ queues that tasks are delivered in (``keeper.jobs``)."""
+
+    BOOKINGS = "bookings"
+    REFUNDS = "refunds"
+
+
+@dataclass(frozen=True, slots=True)
+class NewBooking:
+    """A booking to record. ``seats`` are (id, index); ``prices`` is ``encode_price_lines``."""
+
+    id: str
+    show_id: str
+    owner: str
+    seats: tuple[tuple[str, int], ...]
+    payment: str
+    amount: int
+    confirmed_at: int
+    order: str = ""
+    prices: bytes | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefund:
+    """A payment to return whole. The ledger makes one refund of it, however often it is asked for."""
+
+    hold: str
+    show_id: str
+    owner: str
+    payment: str
+    amount: int
+    reason: RefundReason
+    at: int
+    order: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    """A refund as it stands."""
+
+    id: str
+    payment: str
+    hold: str
+    show_id: str
+    owner: str
+    amount: int
+    reason: RefundReason
+    state: RefundProgress
+    attempt: int
+    detail: str
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    """A payment and what it became: ``booking`` names a booking, else ``refund`` is the progress of its refund."""
+
+    id: str
+    order: str
+    hold: str
+    show_id: str
+    owner: str
+    amount: int
+    booking: str | None
+    refund: RefundProgress | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """An order that the gateway is asked about. ``seats`` are indices into the show's layout."""
+
+    id: str
+    hold: str
+    show_id: str
+    owner: str
+    seats: tuple[int, ...]
+    amount: int
+    state: OrderState
+    created_at: int
+    check_at: int
+    checks: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """Something that must happen after a booking or a refusal; its id is also the id of its job."""
+
+    id: str
+    queue: Queue
+    subject: str
+    created_at: int
+    done_at: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """What a request led to; ``outcome`` is JSON as the request was answered."""
+
+    owner: str
+    request_id: str
+    kind: str
+    subject: str
+    outcome: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How recording a booking went.
+
+    When refused, ``sold`` maps the seats (index) in the way to the bookings that have them; empty if the payment had
+    been used before. ``refund`` is set if a payment has to be returned: it is committed.
+    """
+
+    recorded: Recorded
+    sold: dict[int, str] = field(default_factory=dict)
+    refund: RefundRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A booking as it stands, for a rebuild of its show. ``seats`` are indices, ascending."""
+
+    id: str
+    owner: str
+    seats: tuple[int, ...]
+    payment: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaidHold:
+    """A hold without a booking for which there is an order or a payment, for a rebuild of its show."""
+
+    hold: str
+    owner: str
+    seats: tuple[int, ...] = ()
+    order: str = ""
+    payment: str = ""
+
+
+def task_id(queue: Queue, subject: str) -> str:
+    """Return the id of a task, the same however often it is written."""
+    return f"{queue.value}.{subject}"

@@ -1,0 +1,80 @@
+"""Tasks, whose delivery is a job in a queue, and commands, whose outcome a client may ask for later."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from realtime.ledger import schema
+from realtime.ledger.database import Database
+from realtime.ledger.rows import CommandRow, Queue, TaskRow
+
+
+class Tasks(Database):
+    """Reads tasks and commands, and records what became of them."""
+
+    async def unfinished_tasks(self, before: int, limit: int, after: str = "") -> list[TaskRow]:
+        """Return tasks that are not done and were created before a time (ms), by id; those ``after`` an id."""
+        table = schema.tasks
+        query = (
+            select(table)
+            .where(table.c.done_at.is_(None), table.c.created_at < before, table.c.id > after)
+            .order_by(table.c.id)
+            .limit(limit)
+        )
+        async with self.transaction() as connection:
+            return [
+                TaskRow(row.id, Queue(row.queue), row.subject, row.created_at, row.done_at, row.detail)
+                for row in await connection.execute(query)
+            ]
+
+    async def finish_task(self, task_id: str, at: int, detail: str = "") -> None:
+        """Record that a task is done. Idempotent: the first time stays."""
+        table = schema.tasks
+        async with self.transaction() as connection:
+            await connection.execute(
+                update(table).where(table.c.id == task_id, table.c.done_at.is_(None)).values(done_at=at, detail=detail)
+            )
+
+    async def note_task(self, task_id: str, detail: str) -> None:
+        """Record why a task is not done yet, for operators."""
+        table = schema.tasks
+        async with self.transaction() as connection:
+            await connection.execute(
+                update(table).where(table.c.id == task_id, table.c.done_at.is_(None)).values(detail=detail[:500])
+            )
+
+    # --- commands -------------------------------------------------------------------------------------------------
+    async def save_command(self, command: CommandRow) -> None:
+        """Record what a request led to; the first outcome stays."""
+        try:
+            async with self.transaction() as connection:
+                await connection.execute(
+                    insert(schema.commands).values(
+                        owner=command.owner,
+                        request_id=command.request_id,
+                        kind=command.kind,
+                        subject=command.subject,
+                        outcome=command.outcome,
+                        at=command.at,
+                    )
+                )
+        except IntegrityError:
+            return
+
+    async def command(self, owner: str, request_id: str) -> CommandRow | None:
+        """Return what a request of an owner led to, None if it is unknown or was deleted."""
+        table = schema.commands
+        query = select(table).where(table.c.owner == owner, table.c.request_id == request_id)
+        async with self.transaction() as connection:
+            row = (await connection.execute(query)).one_or_none()
+            if row is None:
+                return None
+            return CommandRow(row.owner, row.request_id, row.kind, row.subject, row.outcome, row.at)
+
+    async def delete_old(self, before: int) -> None:
+        """Delete commands and ids of webhooks from before a time (ms)."""
+        async with self.transaction() as connection:
+            await connection.execute(delete(schema.commands).where(schema.commands.c.at < before))
+            received = schema.webhooks_received
+            await connection.execute(delete(received).where(received.c.received_at < before))

@@ -1,0 +1,87 @@
+"""Sends the holds of one loop turn together: one function call for each show decides them in order.
+
+In a rush this costs the master a third of separate calls, and viewers get one change instead of many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from realtime import keys, limits
+from realtime.errors import RegionUnavailable, TicketError
+from realtime.locks.master import LockMaster
+
+MAX_HOLDS_PER_CALL = 50
+"""A master does nothing else while it decides a call: about a millisecond for this many."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    args: tuple[str, str, str]
+    answer: asyncio.Future[list[Any]]
+
+    def fail(self, error: BaseException) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class HoldBatcher:
+    """Batches ``tt_holds`` calls to one master."""
+
+    def __init__(self, master: LockMaster) -> None:
+        """``master`` is shared with all other calls of the process."""
+        self._master = master
+        self._waiting: dict[str, list[_Request]] = {}
+
+    async def hold(self, show_id: str, hold_id: str, owner: str, seats: str) -> list[Any]:
+        """Return the reply for one hold; ``seats`` are ascending indices, comma-separated.
+
+        Raises ``RegionUnavailable`` or ``Overloaded``; a refusal is in the reply.
+        """
+        loop = asyncio.get_running_loop()
+        request = _Request((hold_id, owner, seats), loop.create_future())
+        if not self._waiting:
+            loop.call_soon(self.flush)
+        self._waiting.setdefault(show_id, []).append(request)
+        return await request.answer
+
+    def flush(self) -> None:
+        """Send what waits now. Called before every other call, so that calls keep their order."""
+        shows, self._waiting = self._waiting, {}
+        for show_id, requests in shows.items():
+            live = [request for request in requests if not request.answer.done()]
+            for start in range(0, len(live), MAX_HOLDS_PER_CALL):
+                self._send(show_id, live[start : start + MAX_HOLDS_PER_CALL])
+
+    def _send(self, show_id: str, requests: Sequence[_Request]) -> None:
+        args = [part for request in requests for part in request.args]
+        limit, keep = limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS
+        try:
+            call = self._master.post("tt_holds", keys.show(show_id), limit, keep, *args)
+        except TicketError as error:
+            for request in requests:
+                request.fail(error)
+            return
+        call.add_done_callback(lambda answered: self._distribute(answered, requests))
+
+    def _distribute(self, answered: asyncio.Future[list[Any]], requests: Sequence[_Request]) -> None:
+        if answered.cancelled():
+            error: BaseException | None = RegionUnavailable(region=self._master.region)
+        else:
+            error = answered.exception()
+        replies: list[Any] = []
+        if error is None:
+            reply = answered.result()
+            replies = reply[1] if reply[0] == b"ok" else [reply] * len(requests)
+            if len(replies) != len(requests):
+                error = RegionUnavailable(region=self._master.region, reason="a short reply")
+        if error is not None:
+            for request in requests:
+                request.fail(error)
+            return
+        for request, part in zip(requests, replies, strict=True):
+            if not request.answer.done():
+                request.answer.set_result(part)

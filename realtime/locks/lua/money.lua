@@ -1,0 +1,220 @@
+-- What follows from money: an order for a hold, a payment that books it, a payment that has to be returned.
+
+-- --- outbox entries -------------------------------------------------------------------------------------------------
+
+-- Appends an entry; `fields` is a flat list of names and values. Empty values are left out.
+local function append(K, kind, fields)
+  local entry = { 'kind', kind }
+  for n = 1, #fields, 2 do
+    if fields[n + 1] ~= '' then
+      entry[#entry + 1] = fields[n]
+      entry[#entry + 1] = fields[n + 1]
+    end
+  end
+  redis.call('XADD', K.outbox, '*', unpack(entry))
+end
+
+-- A payment as tt_confirm gets it.
+local function payment_of(args)
+  return { id = args[3], amount = args[7] or '', order = args[8] or '', request = args[9] or '' }
+end
+
+-- Sends a payment that can't become a booking to the keepers. A repeated entry is harmless: a payment has one refund.
+local function append_refund(K, id, owner, payment, at, reason)
+  append(K, 'refund', {
+    'hold', id, 'owner', owner, 'payment', payment.id, 'amount', payment.amount, 'order', payment.order,
+    'request', payment.request, 'at', ms_text(at), 'reason', reason,
+  })
+end
+
+local function append_booking(K, id, hold, payment, at)
+  append(K, 'booking', {
+    'hold', id, 'owner', hold.owner, 'seats', table.concat(hold.seats, ','), 'payment', payment.id,
+    'amount', payment.amount, 'order', payment.order, 'request', payment.request, 'at', ms_text(at),
+  })
+end
+
+-- --- orders ---------------------------------------------------------------------------------------------------------
+
+-- tt_order  id, owner, order, seats (csv), amount, outbox_limit  ->  ok, record, now
+-- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from now on the
+-- payment is asked for until it is known what became of it.
+local function order(keys, args)
+  local K, id = key_names(keys), args[1]
+  local show, mine, refusal = own_hold(K, id, args[2])
+  if refusal then return refusal end
+  local at = now_ms()
+  refusal = not_changeable(mine, at)
+  if refusal then return refusal end
+  local _, _, not_held = partition(mine.seats, split_csv(args[4]))
+  if #not_held > 0 then return { 'seat_not_found', table.concat(not_held, ',') } end
+  if mine.order == args[3] then return { 'ok', encode_hold(mine), at } end
+  if redis.call('XLEN', K.outbox) >= tonumber(args[6]) then return { 'overloaded' } end
+  mine.order = args[3]
+  save_hold(K, id, mine)
+  append(K, 'order', {
+    'hold', id, 'owner', mine.owner, 'order', args[3], 'seats', args[4], 'amount', args[5], 'at', ms_text(at),
+  })
+  return { 'ok', encode_hold(mine), at }
+end
+
+-- tt_prolong  id, step_ms, limit_ms  ->  ok, record, now
+-- The gateway did not say whether the hold is paid for: keeps it for `step_ms` from now, at most `limit_ms` past the
+-- deadline that its owner knows. Changes no seat, publishes nothing.
+local function prolong(keys, args)
+  local K, id, step, limit = key_names(keys), args[1], tonumber(args[2]), tonumber(args[3])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local mine, at = load_hold(K, id), now_ms()
+  if not mine then return unknown_hold(K) end
+  local refusal = not_changeable(mine, at)
+  if refusal then return refusal end
+  local prolonged = mine.prolonged_ms or 0
+  local more = math.min(math.max(at + step - mine.expires_at, 0), limit - prolonged)
+  if more > 0 then
+    mine.prolonged_ms = prolonged + more
+    mine.expires_at = mine.expires_at + more
+    save_hold(K, id, mine)
+    redis.call('ZADD', K.deadlines, mine.expires_at, id)
+  end
+  return { 'ok', encode_hold(mine), at }
+end
+
+-- --- confirm --------------------------------------------------------------------------------------------------------
+
+-- Leaves the record of a lost hold. Once a client has been answered `hold_lost`, every later request for that hold gets
+-- the same answer, also one that was sent before and arrives late.
+local function tombstone(K, id, owner, payment, at)
+  redis.call('HSET', K.holds, id, encode_hold({
+    owner = owner, seats = {}, state = 'lost', expires_at = at, extensions = 0, void = true, payment = payment.id,
+  }))
+end
+
+-- Takes free seats for a hold that has none any more.
+local function retake(K, id, mine, seats, change)
+  mine.asked = mine.asked or mine.seats
+  mine.seats = seats
+  set_status(K, seats, HELD, change)
+  claim(K, id, seats)
+  count_hold(K, mine.owner)
+  redis.call('ZREM', K.ended, id)
+end
+
+-- Returns the first of some blocks of seats (csv|csv|...) that nobody has, and the lapsed holds to sweep for it.
+local function free_block(K, id, blocks, at)
+  for csv in string.gmatch(blocks, '[^|]+') do
+    local seats = split_csv(csv)
+    local taken, lapsed = conflicts(K, id, seats, at)
+    if #taken == 0 then return seats, lapsed end
+  end
+  return nil, nil
+end
+
+-- A payment for a hold that is past its deadline or was lost. The rungs, in order: its own seats if they are free; an
+-- equal block if the caller offers some; else a refund. With blocks '?' the caller is told before that it may offer some.
+-- Returns an answer if the hold can't be booked (yet).
+local function climb(K, show, id, mine, payment, blocks, at, keep, change)
+  local taken, lapsed = conflicts(K, id, mine.seats, at)
+  local seats = mine.seats
+  if show.sales ~= 'open' then
+    seats = nil
+  elseif #taken > 0 then
+    if blocks == '?' then return { 'seats_taken', table.concat(taken, ',') } end
+    seats, lapsed = free_block(K, id, blocks, at)
+  end
+  if not seats then
+    mine.payment = payment.id
+    end_hold(K, id, mine, 'rejected', at, keep, change)
+    append_refund(K, id, mine.owner, payment, at, 'late')
+    publish_change(K, show, change, 'rejected', id)
+    return { 'booking_rejected', table.concat(taken, ',') }
+  end
+  if mine.state == 'held' and seats ~= mine.seats then
+    free_seats(K, id, mine.seats, change)
+    uncount_hold(K, mine.owner)
+  end
+  sweep(K, lapsed, at, keep, change)
+  if mine.state ~= 'held' or seats ~= mine.seats then retake(K, id, mine, seats, change) end
+  return nil
+end
+
+-- The answer for a hold that needs no decision any more; nil if it does. A second payment for a hold is returned.
+local function decided(K, id, owner, mine, payment, at)
+  if mine.state == 'confirming' or mine.state == 'booked' then
+    if mine.payment == payment.id then return { 'ok', encode_hold(mine), at, '' } end
+    append_refund(K, id, mine.owner, payment, at, 'doubled')
+    -- A booking of an older release has no payment in its record: only the ledger knows whether this is its payment.
+    return { 'ok', encode_hold(mine), at, mine.payment and 'doubled' or '' }
+  end
+  if mine.state == 'rejected' then
+    if mine.payment ~= payment.id then append_refund(K, id, mine.owner, payment, at, 'late') end
+    return { ENDED.rejected }
+  end
+  if mine.state == 'released' or mine.void then
+    mine.payment = payment.id
+    save_hold(K, id, mine)
+    append_refund(K, id, mine.owner, payment, at, mine.state)
+    return { ENDED[mine.state] }
+  end
+  return nil
+end
+
+local function book(K, show, id, mine, payment, args, at)
+  local keep, change = tonumber(args[5]), {}
+  if args[6] ~= '' then
+    local wanted, others, not_held = partition(mine.seats, split_csv(args[6]))
+    if #not_held > 0 then
+      append_refund(K, id, mine.owner, payment, at, 'not_bookable')
+      return { 'seat_not_found', table.concat(not_held, ',') }
+    end
+    if #others > 0 then
+      free_seats(K, id, others, change)
+      shrink(mine, wanted)
+    end
+  end
+  if mine.state ~= 'held' or mine.expires_at <= at then
+    local refusal = climb(K, show, id, mine, payment, args[10] or '', at, keep, change)
+    if refusal then return refusal end
+  end
+  mine.state = 'confirming'
+  mine.payment = payment.id
+  save_hold(K, id, mine)
+  redis.call('ZREM', K.deadlines, id)
+  append_booking(K, id, mine, payment, at)
+  if next(change) then publish_change(K, show, change, 'confirmed', id) else log_event(K, 'confirmed', id, '') end
+  return { 'ok', encode_hold(mine), at, '' }
+end
+
+-- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all), amount, order, request, blocks
+--   ->  ok, record, now, refund ('doubled': this payment will be returned, the hold has another)
+-- A payment that the gateway vouches for becomes a booking of the hold, whoever brings it, or a refund.
+--   1. The hold is decided (confirming, booked, rejected), or can't be booked (released, void): answered, and a payment
+--      that is not its own is returned.
+--   2. The hold is unknown here: the payment is returned, and the hold can't be made later.
+--   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
+--   4. Past its deadline, or lost in a failure: see climb.
+--   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
+-- amount to blocks are missing in calls of the release before.
+local function confirm(keys, args)
+  local K, id, owner, payment = key_names(keys), args[1], args[2], payment_of(args)
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local mine, at = load_hold(K, id), now_ms()
+  if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then
+    local settled = mine and mine.payment == payment.id and (mine.state == 'confirming' or mine.state == 'booked')
+    if not settled then return { 'overloaded' } end
+  end
+  if not mine then
+    local answer = unknown_hold(K)
+    append_refund(K, id, owner, payment, at, 'lost')
+    tombstone(K, id, owner, payment, at)
+    return answer
+  end
+  local answer = decided(K, id, owner, mine, payment, at) or book(K, show, id, mine, payment, args, at)
+  if mine.owner ~= owner then return { 'not_your_hold' } end
+  return answer
+end
+
+redis.register_function('tt_order', order)
+redis.register_function('tt_prolong', prolong)
+redis.register_function('tt_confirm', confirm)

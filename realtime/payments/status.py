@@ -1,0 +1,138 @@
+"""The states of a payment and of a refund, and how reports of them are merged. Pure.
+
+A payment, as gateways report it::
+
+    created ------> authorized ------> captured ------> refunded
+       |  \\            ^    \\             ^                 ^
+       v   `-----------|-----\\-----------'                 |
+     failed -----------'      `-----------------------------'
+       `---------------------------------> (captured)
+
+``failed`` is not the end: a bank may report minutes or days later that the money was taken after all (late
+authorisation), and the payment goes on to ``authorized`` and ``captured``. An ``authorized`` payment that nobody
+captures is returned by the gateway itself (``refunded``). ``refunded`` is the end: the whole amount went back. A part
+that went back leaves the payment ``captured`` with ``refunded > 0``.
+
+Reports arrive twice, late and out of order (page, webhook and reconciler race). The states are therefore ranked, and
+merging takes the higher one: merging is commutative, associative and idempotent, so no order of arrival matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class PaymentState(StrEnum):
+    """What a gateway says about a payment; ``unknown`` is the absence of an answer and never replaces one."""
+
+    UNKNOWN = "unknown"
+    CREATED = "created"
+    FAILED = "failed"
+    AUTHORIZED = "authorized"
+    CAPTURED = "captured"
+    REFUNDED = "refunded"
+
+    @property
+    def rank(self) -> int:
+        """The place in the order above: a report of a lower rank is older."""
+        return _PAYMENT_ORDER.index(self)
+
+    @property
+    def has_money(self) -> bool:
+        """Whether the buyer's money is reserved or taken, so that a booking or a refund must follow."""
+        return self in (PaymentState.AUTHORIZED, PaymentState.CAPTURED)
+
+
+_PAYMENT_ORDER = tuple(PaymentState)
+
+TRANSITIONS: dict[PaymentState, frozenset[PaymentState]] = {
+    PaymentState.UNKNOWN: frozenset(PaymentState),
+    PaymentState.CREATED: frozenset({PaymentState.FAILED, PaymentState.AUTHORIZED, PaymentState.CAPTURED}),
+    PaymentState.FAILED: frozenset({PaymentState.AUTHORIZED, PaymentState.CAPTURED}),
+    PaymentState.AUTHORIZED: frozenset({PaymentState.CAPTURED, PaymentState.REFUNDED}),
+    PaymentState.CAPTURED: frozenset({PaymentState.REFUNDED}),
+    PaymentState.REFUNDED: frozenset(),
+}
+"""The steps that a gateway takes. Reports may skip steps; they never go back in rank."""
+
+
+class RefundState(StrEnum):
+    """What became of a refund; ``handed_over`` is with the shop's back end, which reports ``done`` or ``failed``."""
+
+    PENDING = "pending"
+    HANDED_OVER = "handed_over"
+    FAILED = "failed"
+    DONE = "done"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more comes of this attempt: the money went back, or another attempt is needed."""
+        return self in (RefundState.DONE, RefundState.FAILED)
+
+
+class ReportConflict(ValueError):
+    """Two reports about one payment can't both be true (another amount, currency, order or hold)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStatus:
+    """One report about one payment, amounts in paise. ``order`` and ``hold`` are ``""`` while unknown."""
+
+    payment: str
+    state: PaymentState
+    amount: int
+    currency: str = "INR"
+    order: str = ""
+    hold: str = ""
+    refunded: int = 0
+
+    def merged(self, heard: PaymentStatus) -> PaymentStatus:
+        """Return what is known after another report; raise ``ReportConflict`` if the two contradict each other."""
+        if (self.payment, self.currency) != (heard.payment, heard.currency) or self.amount != heard.amount:
+            raise ReportConflict(f"payment {self.payment}: {self.amount} {self.currency}, then {heard!r}")
+        return replace(
+            self,
+            state=max(self.state, heard.state, key=lambda state: state.rank),
+            order=_agreed(self.order, heard.order),
+            hold=_agreed(self.hold, heard.hold),
+            refunded=max(self.refunded, heard.refunded),
+        )
+
+
+def _agreed(known: str, heard: str) -> str:
+    if known and heard and known != heard:
+        raise ReportConflict(f"{known} and {heard} can't both be true")
+    return known or heard
+
+
+@dataclass(frozen=True, slots=True)
+class RefundStatus:
+    """One report about one refund. ``key`` is the caller's idempotency key, ``refund`` the gateway's id or ``""``."""
+
+    key: str
+    payment: str
+    amount: int
+    state: RefundState
+    currency: str = "INR"
+    refund: str = ""
+    reason: str = ""
+    """Why it failed or waits, for operators."""
+
+    def merged(self, heard: RefundStatus) -> RefundStatus:
+        """Return what is known after another report of the same refund; ``done`` is never taken back.
+
+        Raise ``ReportConflict`` if the two contradict each other.
+        """
+        if (self.key, self.payment, self.amount, self.currency) != (
+            heard.key,
+            heard.payment,
+            heard.amount,
+            heard.currency,
+        ):
+            raise ReportConflict(f"refund {self.key}: {self!r}, then {heard!r}")
+        newer = heard if _REFUND_ORDER.index(heard.state) > _REFUND_ORDER.index(self.state) else self
+        return replace(newer, refund=_agreed(self.refund, heard.refund))
+
+
+_REFUND_ORDER = tuple(RefundState)

@@ -1,0 +1,76 @@
+"""How holds, bookings, orders and prices look on the wire; seats by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from realtime import limits
+from realtime.clock import now_ms
+from realtime.errors import SeatNotFound, TicketError
+from realtime.feeds.directory import SeatIds
+from realtime.model import Hold, HoldState, Show, booking_of
+from realtime.payments.prices import PriceLines, booking_prices, encode_price_lines
+from realtime.payments.taxes import supply_day
+
+
+def seat_indices(known: SeatIds, seats: Sequence[str]) -> list[int]:
+    """Return the indices of seat ids; raise ``SeatNotFound`` (details ``seats``: the unknown ones)."""
+    unknown = [seat for seat in seats if seat not in known.index]
+    if unknown:
+        raise SeatNotFound(seats=unknown)
+    return [known.index[seat] for seat in seats]
+
+
+def seat_ids(known: SeatIds, indices: Sequence[int]) -> list[str]:
+    """Return the ids of seats."""
+    return [known.ids[index] for index in indices]
+
+
+def with_seat_ids(error: TicketError, known: SeatIds) -> TicketError:
+    """Replace the seat indices in an error of the lock master by seat ids."""
+    if "seats" in error.details:
+        error.details["seats"] = seat_ids(known, error.details["seats"])
+    return error
+
+
+def prices_of(show: Show, known: SeatIds, indices: Sequence[int]) -> PriceLines:
+    """Return what seats cost today."""
+    return booking_prices(show, known.categories_of(indices), supply_day(now_ms()))
+
+
+def prices_body(lines: PriceLines) -> dict[str, Any]:
+    """Return price lines as they are sent: price, fee, tax, total in paise, and the lines that add up to them."""
+    body: dict[str, Any] = orjson.loads(encode_price_lines(lines))
+    return body
+
+
+def hold_body(hold: Hold, show: Show, known: SeatIds) -> dict[str, Any]:
+    """Return a hold; ``prices`` while it can be paid for."""
+    body = {
+        "id": hold.id,
+        "show": hold.show,
+        "seats": seat_ids(known, hold.seats),
+        "expires_at": hold.expires_at,
+        "state": hold.state.value,
+        "extensions_left": limits.MAX_EXTENSIONS - hold.extensions,
+    }
+    if hold.state is HoldState.HELD and hold.seats:
+        body["prices"] = prices_body(prices_of(show, known, hold.seats))
+    return body
+
+
+def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[int] = ()) -> dict[str, Any]:
+    """Return a booking; ``instead_of`` where it has equal seats in place of those that were ``wanted``."""
+    body = {
+        "id": booking_of(hold.id),
+        "hold": hold.id,
+        "show": hold.show,
+        "seats": seat_ids(known, hold.seats),
+        "state": "booked" if state is HoldState.BOOKED else "pending",
+    }
+    if wanted and not set(hold.seats) <= set(wanted):
+        body["instead_of"] = seat_ids(known, wanted)
+    return body

@@ -1,0 +1,216 @@
+"""The checkout: orders, payments and bookings of holds.
+
+Once the gateway vouches for a payment, it becomes a booking or a refund, whatever the buyer is answered: the lock
+master sends it to the ledger in the same step in which it decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from realtime import limits, wire
+from realtime.clock import now_ms
+from realtime.errors import (
+    BadRequest,
+    BookingRejected,
+    HoldEnded,
+    HoldLost,
+    HoldNotFound,
+    LayoutNotFound,
+    NotYourHold,
+    PaymentUnavailable,
+    SeatNotFound,
+    SeatsTaken,
+    ShowNotFound,
+    TicketError,
+)
+from realtime.feeds.directory import Directory, SeatIds
+from realtime.locks.equal_seats import free_equal_blocks
+from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
+from realtime.payments.service import CURRENCY, OrderRequest, PaymentService, order_key
+from realtime.payments.status import PaymentState
+from realtime.web import bodies
+
+log = logging.getLogger(__name__)
+FREE = "free"
+"""The kind of checkout for seats that cost nothing."""
+RETURNED = (BookingRejected, HoldEnded, HoldLost, HoldNotFound, SeatNotFound)
+"""Answers of the lock master to a confirm after which the payment is returned."""
+
+
+class Checkout:
+    """Orders and confirms, for Socket.IO and HTTP alike. Each method returns the payload of its answer."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        locks: Mapping[str, SeatLocks],
+        payments: PaymentService,
+        origins: Sequence[str],
+        on_booked: Callable[[str], None],
+    ) -> None:
+        """``origins`` are those that a buyer may be sent back to; ``on_booked`` counts a booking of a region."""
+        self._directory = directory
+        self._locks = locks
+        self._payments = payments
+        self._origins = frozenset(origins)
+        self._on_booked = on_booked
+        self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
+
+    # --- orders ---------------------------------------------------------------------------------------------------
+    async def order(self, owner: str, ask: wire.OrderHold) -> dict[str, Any]:
+        """Create the gateway's order for a live hold, or return the one that it has; with what the seats cost."""
+        show, known = await self._show_of(ask.hold)
+        hold, now = await self._locks_of(ask.hold).get(ask.hold)
+        if hold.owner != owner:
+            raise NotYourHold()
+        indices = list(hold.seats) if ask.seats is None else bodies.seat_indices(known, ask.seats)
+        prices = bodies.prices_of(show, known, indices or hold.seats)
+        answer = {"prices": bodies.prices_body(prices), "server_time": now}
+        if prices.total == 0:
+            free = {"id": "", "amount": 0, "currency": CURRENCY, "checkout": {"kind": FREE}}
+            return {"order": free, **answer}
+        seats = bodies.seat_ids(known, indices)
+        request = OrderRequest(
+            hold=ask.hold,
+            seats=tuple(seats),
+            amount=prices.total,
+            expires_at=hold.expires_at,
+            idempotency_key=order_key(ask.hold, prices.total, seats),
+            return_url=self._return_url(ask.return_url),
+        )
+        order = await self._payments.create_order(request)
+        try:
+            await self._locks_of(ask.hold).order(ask.hold, owner, order.id, indices, prices.total)
+        except TicketError as error:
+            raise bodies.with_seat_ids(error, known) from None
+        checkout = {"kind": order.checkout.kind.value, "url": order.checkout.url, "key": order.checkout.key}
+        body = {"id": order.id, "amount": order.amount, "currency": order.currency, "checkout": checkout}
+        return {"order": body, **answer}
+
+    def _return_url(self, url: str) -> str:
+        parts = urlsplit(url)
+        if url and f"{parts.scheme}://{parts.netloc}" not in self._origins:
+            raise BadRequest("return_url: not a page of this installation.")
+        return url
+
+    # --- confirm --------------------------------------------------------------------------------------------------
+    async def confirm(self, owner: str, ask: wire.ConfirmHold) -> dict[str, Any]:
+        """Book a paid hold. The state is ``booked`` once the ledger has it, ``pending`` after ``CONFIRM_WAIT_S``.
+
+        ``refund`` in the answer or in the error: this payment will be returned.
+        """
+        show, known = await self._show_of(ask.hold)
+        some = None if ask.seats is None else bodies.seat_indices(known, ask.seats)
+        wanted = some or (await self._locks_of(ask.hold).get(ask.hold))[0].seats
+        if not wanted:
+            raise HoldLost()
+        amount = bodies.prices_of(show, known, wanted).total
+        payment = await self._verified(ask, amount, bodies.seat_ids(known, wanted))
+        settled: asyncio.Future[HoldState] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(ask.hold, [])
+        waiting.append(settled)
+        try:
+            hold, doubled = await self._book(show, known, owner, ask.hold, payment, some)
+            state = hold.state
+            if state is HoldState.CONFIRMING:
+                state = await self._wait_for_ledger(ask.hold, settled)
+        finally:
+            waiting.remove(settled)
+            if not waiting:
+                self._waiting.pop(ask.hold, None)
+        if state is HoldState.REJECTED:
+            raise BookingRejected(refund=_promised(payment))
+        if state is HoldState.BOOKED:
+            self._on_booked(show.region)
+        answer = {"booking": bodies.booking_body(hold, known, state, wanted)}
+        return {**answer, "refund": _promised(payment)} if doubled else answer
+
+    async def _verified(self, ask: wire.ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
+        """Return the payment that the gateway vouches for, captured. Raises ``PaymentRefused``, ``PaymentUnavailable``.
+
+        While the gateway does not answer, the hold is prolonged.
+        """
+        if amount == 0:
+            return PaymentProof(f"{FREE}.{ask.hold}", 0, "", ask.request_id)
+        try:
+            verified = await self._payments.verify(ask.hold, ask.payment, amount, seats)
+            if verified.state is PaymentState.AUTHORIZED:
+                await self._payments.capture(verified.payment, amount)
+        except PaymentUnavailable:
+            try:
+                await self._locks_of(ask.hold).prolong(ask.hold)
+            except TicketError as error:
+                log.info("hold %s can't be prolonged: %s", ask.hold, error.code)
+            raise
+        return PaymentProof(verified.payment, amount, verified.order, ask.request_id)
+
+    async def _book(
+        self,
+        show: Show,
+        known: SeatIds,
+        owner: str,
+        hold_id: str,
+        payment: PaymentProof,
+        some: Sequence[int] | None,
+    ) -> tuple[Hold, bool]:
+        locks = self._locks_of(hold_id)
+        try:
+            try:
+                return await locks.confirm(hold_id, owner, payment, some, None if show.equal_seats else ())
+            except SeatsTaken:
+                wanted = some or (await locks.get(hold_id))[0].seats
+                blocks = await self._equal_blocks(show, wanted)
+                return await locks.confirm(hold_id, owner, payment, some, blocks)
+        except RETURNED as error:
+            error.details["refund"] = _promised(payment)
+            raise bodies.with_seat_ids(error, known) from None
+        except TicketError as error:
+            raise bodies.with_seat_ids(error, known) from None
+
+    async def _equal_blocks(self, show: Show, wanted: Sequence[int]) -> list[list[int]]:
+        blob = await self._directory.layout_blob(show.layout)
+        if blob is None:
+            raise LayoutNotFound()
+        layout = await asyncio.to_thread(wire.decode_layout, blob)
+        return await free_equal_blocks(self._locks[show.region], show.id, layout, wanted)
+
+    # --- notices from the keepers ---------------------------------------------------------------------------------
+    def settled(self, hold_id: str, state: HoldState) -> None:
+        """Wake the confirms that wait on this node for the ledger's decision about a hold."""
+        for waiter in self._waiting.get(hold_id, ()):
+            if not waiter.done():
+                waiter.set_result(state)
+
+    async def _wait_for_ledger(self, hold_id: str, settled: asyncio.Future[HoldState]) -> HoldState:
+        try:
+            return await asyncio.wait_for(settled, limits.CONFIRM_WAIT_S)
+        except TimeoutError:
+            # The notice may have been lost with a feed, so the master is asked once.
+            try:
+                return (await self._locks_of(hold_id).get(hold_id))[0].state
+            except TicketError:
+                return HoldState.CONFIRMING
+
+    # --- routing --------------------------------------------------------------------------------------------------
+    async def _show_of(self, hold_id: str) -> tuple[Show, SeatIds]:
+        """Return the show of a hold, also one whose theatre is in conflict: no payment is refused for that."""
+        if not is_hold_id(hold_id):
+            raise HoldNotFound()
+        try:
+            show = self._directory.declared_show(show_of(hold_id))
+        except ShowNotFound:
+            raise HoldNotFound() from None
+        return show, await self._directory.seat_ids(show)
+
+    def _locks_of(self, hold_id: str) -> SeatLocks:
+        return self._locks[region_of(hold_id)]
+
+
+def _promised(payment: PaymentProof) -> dict[str, Any]:
+    return {"payment": payment.id, "amount": payment.amount, "state": "promised", "time": now_ms()}

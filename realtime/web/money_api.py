@@ -1,0 +1,209 @@
+"""The HTTP API of money: orders, confirms, the gateway's webhook, what a request led to, and operators' listings."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from realtime import keys, limits, wire
+from realtime.clock import now_ms
+from realtime.errors import BadRequest, CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
+from realtime.feeds.directory import Directory
+from realtime.locks.master import LockMaster
+from realtime.locks.queries import run_query
+from realtime.locks.seats import SeatLocks, decode_record
+from realtime.model import region_of
+from realtime.payments.demo import DemoPayments
+from realtime.payments.report import PaymentReport, encode_report
+from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, WebhookEvent
+from realtime.web.checkout import Checkout
+from realtime.web.identity import Identities
+from realtime.web.rate_limits import RateLimits
+from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
+
+log = logging.getLogger(__name__)
+OwnerOf = Callable[[web.Request], str]
+
+
+class OrderBody(msgspec.Struct, frozen=True):
+    """Body of ``POST /holds/{hold}/order``."""
+
+    seats: wire.SeatIds | None = None
+    return_url: str = ""
+
+
+class ConfirmBody(msgspec.Struct, frozen=True):
+    """Body of ``POST /holds/{hold}/confirm``."""
+
+    payment: wire.Payment
+    seats: wire.SeatIds | None = None
+    request_id: str = ""
+
+
+class MoneyApi:
+    """The routes of money."""
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        payments: PaymentService,
+        masters: Mapping[str, LockMaster],
+        locks: Mapping[str, SeatLocks],
+        directory: Directory,
+        identities: Identities,
+        owner_of: OwnerOf,
+    ) -> None:
+        """``owner_of`` returns whose token a request carries, within the owner's rate limit."""
+        self._checkout = checkout
+        self._payments = payments
+        self._masters = masters
+        self._locks = locks
+        self._directory = directory
+        self._identities = identities
+        self._owner_of = owner_of
+        self._webhooks = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        table = [
+            Route("POST", "/api/v1/holds/{hold}/order", self._order, "Order the payment of a hold", OrderBody, "owner"),
+            Route("POST", "/api/v1/holds/{hold}/confirm", self._confirm, "Book a paid hold", ConfirmBody, "owner"),
+            Route("GET", "/api/v1/holds/{hold}/refunds", self._refunds_of_hold, "Refunds of your hold", None, "owner"),
+            Route("GET", "/api/v1/commands/{request}", self._command, "What your request led to", None, "owner"),
+            Route("POST", "/api/v1/payments/webhook", self._webhook, "For the payment gateway"),
+            Route("GET", "/api/v1/ops/refunds", self._list_refunds, "Refunds", None, "operator"),
+            Route("GET", "/api/v1/ops/payments", self._list_payments, "Payments", None, "operator"),
+        ]
+        if isinstance(self._payments, DemoPayments):
+            table.append(Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", wire.PayDemo))
+        return table
+
+    # --- buyers ---------------------------------------------------------------------------------------------------
+    async def _order(self, request: web.Request) -> web.Response:
+        owner = self._owner_of(request)
+        body = wire.parse_json(OrderBody, await request.read() or b"{}")
+        ask = wire.OrderHold(request.match_info["hold"], body.seats, body.return_url)
+        return json_answer(await self._checkout.order(owner, ask), status=201)
+
+    async def _confirm(self, request: web.Request) -> web.Response:
+        owner = self._owner_of(request)
+        body = wire.parse_json(ConfirmBody, await request.read())
+        request_id = idempotency_key(request) or body.request_id
+        ask = wire.ConfirmHold(request.match_info["hold"], body.payment, body.seats, request_id)
+        answer = await self._checkout.confirm(owner, ask)
+        return json_answer(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
+
+    async def _refunds_of_hold(self, request: web.Request) -> web.Response:
+        owner, hold = self._owner_of(request), request.match_info["hold"]
+        master = self._masters.get(region_of(hold))
+        if master is None:
+            raise HoldNotFound()
+        return json_answer({"refunds": await run_query(master, "refund", {"hold": hold, "owner": owner})})
+
+    async def _command(self, request: web.Request) -> web.Response:
+        """Look in every region's ledger, then among the holds of every show: their ids follow from the request."""
+        owner, request_id = self._owner_of(request), request.match_info["request"]
+        unreachable: RegionUnavailable | None = None
+        for region, master in self._masters.items():
+            try:
+                found = await run_query(master, "command", {"owner": owner, "request_id": request_id})
+                found = found or await self._hold_of_request(region, owner, request_id)
+            except RegionUnavailable as error:
+                unreachable = error
+                continue
+            if found is not None:
+                return json_answer({"request": request_id, **found})
+        if unreachable is not None:
+            raise unreachable
+        raise CommandNotFound()
+
+    async def _hold_of_request(self, region: str, owner: str, request_id: str) -> dict[str, Any] | None:
+        shows = [show.id for show in self._directory.shows() if show.region == region]
+        ids = {show: self._identities.hold_id(show, owner, request_id) for show in shows}
+        command = self._masters[region].command
+        records = await asyncio.gather(*(command("HGET", keys.holds(show), hold) for show, hold in ids.items()))
+        for (_show, hold), record in zip(ids.items(), records, strict=True):
+            if record is not None:
+                state = decode_record(record).state.value
+                return {"kind": "hold", "subject": hold, "outcome": {"hold": hold, "state": state}}
+        return None
+
+    # --- the gateway ----------------------------------------------------------------------------------------------
+    async def _webhook(self, request: web.Request) -> web.Response:
+        """Accept an authentic event: it is answered with 200 once it is in an outbox, from where a keeper takes it."""
+        self._webhooks.take(request.remote or "", asyncio.get_running_loop().time())
+        body = await read_up_to(request, MAX_WEBHOOK_BYTES)
+        event = self._payments.read_webhook(request.headers, body)
+        if event is not None:
+            await asyncio.gather(*(self._append(region, event) for region in self._regions_of(event)))
+        return json_answer({})
+
+    def _regions_of(self, event: WebhookEvent) -> list[str]:
+        hold = event.payment.hold if event.payment is not None else ""
+        if not hold:
+            return list(self._masters)  # only the ledgers know whose order it is
+        region = region_of(hold)
+        if region not in self._masters:
+            raise WebhookRefused("The payment is for a hold of no region here.")
+        return [region]
+
+    async def _append(self, region: str, event: WebhookEvent) -> None:
+        report = encode_report(PaymentReport.of(event))
+        await self._masters[region].command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report)
+
+    async def _pay_demo(self, request: web.Request) -> web.Response:
+        """Order and pay in one step at the demo bank, as load tests do."""
+        assert isinstance(self._payments, DemoPayments)
+        self._webhooks.take(request.remote or "", asyncio.get_running_loop().time())
+        ask = wire.parse_json(wire.PayDemo, await request.read())
+        locks = self._locks.get(region_of(ask.hold))
+        if locks is None:
+            raise HoldNotFound()
+        hold, _now = await locks.get(ask.hold)
+        order = (await self._checkout.order(hold.owner, wire.OrderHold(ask.hold)))["order"]
+        proof = await self._payments.pay(order["id"]) if order["amount"] else "free"
+        return json_answer({"payment": proof, "amount": order["amount"]})
+
+    # --- operators ------------------------------------------------------------------------------------------------
+    async def _list_refunds(self, request: web.Request) -> web.Response:
+        return json_answer(await self._listing(request, "refunds"))
+
+    async def _list_payments(self, request: web.Request) -> web.Response:
+        return json_answer(await self._listing(request, "payments"))
+
+    async def _listing(self, request: web.Request, name: str) -> dict[str, Any]:
+        """Return rows of all regions, newest first; a region out of reach is named in ``missing``."""
+        wanted = _listing_filter(request)
+        shows = wanted.get("show")
+        regions = [region_of(shows)] if shows else list(self._masters)
+        if not set(regions) <= set(self._masters):
+            raise NotFound("There is no show with this id.")
+        rows: list[dict[str, Any]] = []
+        missing: list[str] = []
+        answers = await asyncio.gather(
+            *(run_query(self._masters[region], name, wanted) for region in regions), return_exceptions=True
+        )
+        for region, answer in zip(regions, answers, strict=True):
+            if isinstance(answer, RegionUnavailable):
+                missing.append(region)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                rows += [{**row, "region": region} for row in answer]
+        rows.sort(key=lambda row: row["created_at"], reverse=True)
+        return {"time": now_ms(), name: rows[: wanted["limit"]], "missing": missing}
+
+
+def _listing_filter(request: web.Request) -> dict[str, Any]:
+    wanted: dict[str, Any] = {name: request.query[name] for name in ("state", "show", "hold") if name in request.query}
+    for name, default in (("since", 0), ("until", 0), ("limit", 100)):
+        text = request.query.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 16):
+            raise BadRequest(f"{name} is a number.")
+        wanted[name] = int(text)
+    return wanted

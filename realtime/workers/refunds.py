@@ -1,0 +1,81 @@
+"""The queue ``refunds``: returns a payment through its gateway, once, and records how far that is."""
+
+from __future__ import annotations
+
+import logging
+
+from bullmq import UnrecoverableError
+
+from realtime.clock import now_ms
+from realtime.errors import PaymentRefused, PaymentUnavailable
+from realtime.ledger import Ledger
+from realtime.ledger.rows import RefundProgress, RefundRow
+from realtime.locks.refund_notices import RefundNotices
+from realtime.payments.errors import Refusal
+from realtime.payments.service import PaymentService, refund_key
+from realtime.payments.status import RefundState
+from realtime.workers.payload import Payload
+
+log = logging.getLogger(__name__)
+
+
+class NotDoneYet(Exception):
+    """The gateway has the refund and has not finished it; the job is tried again."""
+
+
+class Refunds:
+    """Processes refunds of one region."""
+
+    def __init__(self, ledger: Ledger, payments: PaymentService, notices: RefundNotices) -> None:
+        """All of one region."""
+        self._ledger = ledger
+        self._payments = payments
+        self._notices = notices
+
+    async def process(self, payload: Payload) -> None:
+        """Return the payment, or find out that it was returned. Safe to repeat: the gateway gets one key for a refund.
+
+        Raises ``NotDoneYet`` or ``PaymentUnavailable`` if it must be tried again, ``UnrecoverableError`` if an operator
+        must act.
+        """
+        refund = await self._ledger.refund(payload.subject)
+        if refund is None:
+            raise UnrecoverableError(f"the ledger has no refund {payload.subject}")
+        if refund.state is not RefundProgress.DONE:
+            state, detail = await self._ask(refund)
+            await self._record(refund, state, detail)
+            if state is RefundProgress.FAILED:
+                raise UnrecoverableError(f"the gateway refused refund {refund.id}: {detail}")
+            if state is not RefundProgress.DONE:
+                raise NotDoneYet(f"refund {refund.id}: {detail or 'not done yet'}")
+        await self._ledger.finish_task(payload.task, now_ms())
+
+    async def _ask(self, refund: RefundRow) -> tuple[RefundProgress, str]:
+        if refund.amount == 0:
+            return RefundProgress.DONE, "nothing was paid"
+        key = refund_key(refund.hold, refund.payment, refund.attempt)
+        try:
+            status = await self._payments.refund(refund.payment, refund.amount, key)
+        except PaymentUnavailable as error:
+            await self._ledger.update_refund(
+                refund.id, refund.state, now_ms(), detail=f"no answer: {error.details.get('reason')}"
+            )
+            raise
+        except PaymentRefused as error:
+            reason = str(error.details.get("reason", error.message))
+            done = reason == Refusal.ALREADY_REFUNDED.value
+            return RefundProgress.DONE if done else RefundProgress.FAILED, reason
+        if status.state is RefundState.DONE:
+            return RefundProgress.DONE, status.refund
+        if status.state is RefundState.FAILED:
+            return RefundProgress.FAILED, status.reason
+        return RefundProgress.SENT, status.reason or status.state.value
+
+    async def _record(self, refund: RefundRow, state: RefundProgress, detail: str) -> None:
+        failed = state is RefundProgress.FAILED
+        await self._ledger.update_refund(refund.id, state, now_ms(), detail=detail, next_attempt=failed)
+        if state is not refund.state:
+            log.info("refund %s: %s %s", refund.id, state.value, detail)
+            changed = await self._ledger.refund(refund.id)
+            assert changed is not None, "refunds are never deleted"
+            await self._notices.publish(changed)

@@ -1,0 +1,157 @@
+"""A worker: takes jobs of one region from BullMQ queues, follows the region's master, stops gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from bullmq import Job, UnrecoverableError, Worker
+from redis.exceptions import RedisError
+
+from realtime import connect, keys
+from realtime.errors import TicketError
+from realtime.ledger import Ledger, LedgerUnavailable
+from realtime.ledger.rows import Queue
+from realtime.locks.master import LockMaster
+from realtime.locks.refund_notices import RefundNotices
+from realtime.payments.factory import payment_service
+from realtime.settings import Settings, process_name
+from realtime.topology import Plain, TopologyError
+from realtime.workers.payload import Payload, read_payload
+from realtime.workers.refunds import NotDoneYet, Refunds
+
+log = logging.getLogger(__name__)
+QUEUES = (Queue.REFUNDS,)
+"""The queues that this program has a processor for."""
+CALL_TIMEOUT_S = 5.0
+REPLY_TIMEOUT_S = 30.0
+"""BullMQ blocks on a read for up to ten seconds; a shorter time-out would stall an idle worker."""
+FOLLOW_S = 1.0
+"""How often it is checked where the master is."""
+PAUSE_S = 0.5
+EXPECTED = (NotDoneYet, TicketError, LedgerUnavailable, UnrecoverableError)
+"""Failures of a job that need no traceback."""
+Processor = Callable[[Payload], Awaitable[None]]
+
+
+class WorkerProcess:
+    """Workers of one region. ``start`` it, ``stop`` it; it reconnects by itself."""
+
+    def __init__(self, settings: Settings, region: str, queues: Sequence[Queue] = QUEUES, concurrency: int = 4) -> None:
+        """Raises ``TopologyError`` for a region that is not there or has no ledger."""
+        known = settings.topology.regions.get(region)
+        if known is None or not known.ledger:
+            raise TopologyError(f"there is no region {region} with a ledger in the topology")
+        self._region = region
+        self._password = settings.redis_password
+        self._concurrency = concurrency
+        self._ledger = Ledger(known.ledger)
+        self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
+        self._payments = payment_service(settings.payments)
+        refunds = Refunds(self._ledger, self._payments, RefundNotices(self._master))
+        processors: dict[Queue, Processor] = {Queue.REFUNDS: refunds.process}
+        self._processors = {queue: processors[queue] for queue in queues}
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to work in the background; the task that is returned ends when ``stop`` was called."""
+        self._task = asyncio.create_task(self._run(), name=f"worker of {self._region}")
+        return self._task
+
+    async def stop(self) -> None:
+        """Finish the jobs under way, then close all connections."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._master.close()
+        await self._ledger.close()
+        await self._payments.close()
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._ledger.open()
+                await self._serve(await self._master.address())
+            except (TicketError, LedgerUnavailable, RedisError, OSError) as error:
+                log.warning("worker of %s: %s; trying again", self._region, error)
+                await self._pause(PAUSE_S)
+
+    async def _serve(self, where: Plain) -> None:
+        """Process jobs of one master until it is not the master any more, or the process stops."""
+        generation = self._master.generation
+        clients = [
+            connect.client(where, self._password, timeout_s=REPLY_TIMEOUT_S, connections=8, decode=True)
+            for _queue in self._processors
+        ]
+        workers = [self._worker(queue, client) for queue, client in zip(self._processors, clients, strict=True)]
+        running = [asyncio.create_task(worker.run()) for worker in workers]
+        log.info("worker of %s: %s, on %s", self._region, ", ".join(self._processors), where.address)
+        try:
+            while not self._stopping.is_set() and not any(task.done() for task in running):
+                await self._pause(FOLLOW_S)
+                with contextlib.suppress(TicketError):
+                    if await self._master.address() != where or self._master.generation != generation:
+                        break
+        finally:
+            await asyncio.gather(*(worker.close(force=not self._stopping.is_set()) for worker in workers))
+            await asyncio.gather(*running, return_exceptions=True)
+            for client in clients:
+                await connect.close(client)
+
+    def _worker(self, queue: Queue, client: Any) -> Worker:
+        process = self._processors[queue]
+
+        async def run(job: Job, _token: str) -> None:
+            try:
+                payload = read_payload(job.data, self._region)
+            except ValueError as error:
+                log.error("%s: job %s: %s", queue.value, job.id, error)
+                raise UnrecoverableError(str(error)) from None
+            try:
+                await process(payload)
+            except EXPECTED as error:
+                log.info("%s: job %s: %s", queue.value, job.id, error)
+                raise
+            except Exception:
+                log.exception("%s: job %s failed", queue.value, job.id)
+                raise
+
+        options = {
+            "connection": client,
+            "prefix": keys.JOBS_PREFIX,
+            "concurrency": self._concurrency,
+            "name": process_name(),
+            "autorun": False,
+            "runRetryDelay": 500,
+            "lockDuration": 30_000,
+            "stalledInterval": 5_000,
+            # A job whose worker was killed is taken by another one, however often that happens.
+            "maxStalledCount": 1_000,
+        }
+        worker = Worker(queue.value, run, options)
+        worker.on("error", lambda error, *_job: log.warning("%s: %s", queue.value, error))
+        return worker
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def run(
+    settings: Settings, region: str, stop: asyncio.Event, queues: Sequence[Queue] = QUEUES, concurrency: int = 4
+) -> None:
+    """Run a worker until ``stop`` is set; raises what ended it if it was something else."""
+    worker = WorkerProcess(settings, region, queues, concurrency)
+    working = worker.start()
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, working], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        waiting.cancel()
+        await worker.stop()

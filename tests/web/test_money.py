@@ -1,0 +1,158 @@
+"""Money on a running system: the demo bank on its bad days, its webhooks, refunds by a worker, and who can see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from realtime import keys
+from realtime.dev.cluster import Cluster
+from realtime.locks.master import LockMaster
+from tests.cluster import Client, new_show, node_urls, pay_order, until
+
+
+async def ops(cluster: Cluster, path: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(f"{node_urls(cluster)[0]}{path}") as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        found: dict[str, Any] = await answer.json()
+        return found
+
+
+async def ordered(client: Client, show: str, seats: list[str], request_id: str = "1") -> tuple[str, str, int]:
+    """Hold seats and order their payment; return hold, order and amount in paise."""
+    held = await client.call("seats:hold", {"show": show, "seats": seats, "request_id": request_id})
+    answer = await client.call("seats:order", {"hold": held["hold"]["id"]})
+    assert answer["prices"]["total"] == answer["order"]["amount"] == held["hold"]["prices"]["total"]
+    return held["hold"]["id"], answer["order"]["id"], answer["order"]["amount"]
+
+
+async def test_a_buyer_who_pays_and_closes_the_page_is_booked(cluster: Cluster) -> None:
+    show = await new_show(cluster, "south")
+    buyer = await Client.connect(node_urls(cluster)[0])
+    hold, order, _amount = await ordered(buyer, show, ["A-1", "A-2"])
+    token = buyer.token
+    await buyer.close()
+    await pay_order(cluster, order)
+    again = await Client.connect(node_urls(cluster)[2], token=token)
+
+    async def booked() -> bool:
+        answer = await again.call("hold:resume", {"hold": hold})
+        return bool(answer["ok"] and answer["hold"]["state"] == "booked")
+
+    await until(booked)
+    await again.close()
+
+
+async def test_page_and_webhooks_that_race_make_one_booking(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    hold, order, amount = await ordered(buyer, show, ["A-1"])
+    proof = await pay_order(cluster, order, webhooks="twice")
+    for _ in range(3):
+        answer = await buyer.call("seats:confirm", {"hold": hold, "payment": proof})
+        assert answer["booking"]["state"] == "booked" and "refund" not in answer
+    (payment,) = (await ops(cluster, f"/api/v1/ops/payments?show={show}"))["payments"]
+    assert (payment["hold"], payment["amount"], payment["refund"]) == (hold, amount, None)
+    assert payment["booking"] is not None
+    await buyer.close()
+
+
+async def test_the_second_payment_of_a_hold_is_returned(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    hold, order, amount = await ordered(buyer, show, ["A-1"])
+    await pay_order(cluster, order, behaviour="twice")
+
+    async def settled() -> list[dict[str, Any]] | None:
+        payments = (await ops(cluster, f"/api/v1/ops/payments?show={show}"))["payments"]
+        done = [each for each in payments if each["booking"] or each["refund"] == "done"]
+        return payments if len(done) == len(payments) == 2 else None
+
+    payments = await until(settled, timeout_s=60)
+    assert sorted(each["refund"] or "booked" for each in payments) == ["booked", "done"]
+    (refund,) = (await ops(cluster, f"/api/v1/ops/refunds?show={show}&state=done"))["refunds"]
+    assert (refund["hold"], refund["amount"], refund["reason"]) == (hold, amount, "doubled")
+    await buyer.close()
+
+
+@pytest.mark.parametrize("behaviour", ["late", "silent"])
+async def test_a_payment_that_nobody_reports_is_found_by_asking(cluster: Cluster, behaviour: str) -> None:
+    show = await new_show(cluster, "north", hold_s=3)
+    buyer = await Client.connect(node_urls(cluster)[0])
+    hold, order, amount = await ordered(buyer, show, ["A-1"])
+    await pay_order(cluster, order, behaviour=behaviour, webhooks="never", late_ms=500)
+
+    async def settled() -> dict[str, Any] | None:
+        payments = (await ops(cluster, f"/api/v1/ops/payments?show={show}"))["payments"]
+        return payments[0] if payments else None
+
+    payment = await until(settled, timeout_s=60)
+    assert (payment["hold"], payment["amount"]) == (hold, amount)
+    assert payment["booking"] is not None, "its seats were free again, so the late payment books them"
+    await buyer.close()
+
+
+async def test_a_hold_id_is_not_used_again_once_its_payment_was_returned(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    hold, order, _amount = await ordered(buyer, show, ["A-1"], "reused")
+    assert (await buyer.call("seats:release", {"hold": hold}))["ok"]
+    proof = await pay_order(cluster, order, webhooks="never")
+    refused = await buyer.call("seats:confirm", {"hold": hold, "payment": proof})
+    assert (refused["error"]["code"], refused["error"]["refund"]["state"]) == ("hold_ended", "promised")
+    async with cluster.masters() as masters:
+        # As ten minutes later: the record of an ended hold is deleted, unless it was paid for.
+        await masters["west"].command("ZADD", keys.ENDED, 1, hold)
+        await until(lambda: _swept(masters["west"], hold))
+    again = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "reused"})
+    assert again["error"]["code"] == "request_reused"
+    await buyer.close()
+
+
+async def _swept(master: LockMaster, hold: str) -> bool:
+    return await master.command("ZSCORE", keys.ENDED, hold) is None
+
+
+async def test_a_client_can_ask_what_became_of_its_requests(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    url = f"{node_urls(cluster)[0]}/api/v1"
+    async with aiohttp.ClientSession() as session:
+        token = (await (await session.post(f"{url}/session")).json())["token"]
+        session.headers["Authorization"] = f"Bearer {token}"
+
+        async def ask(method: str, path: str, body: Any = None, key: str = "") -> Any:
+            headers = {"Idempotency-Key": key} if key else {}
+            async with session.request(method, f"{url}{path}", json=body, headers=headers) as answer:
+                return await answer.json()
+
+        held = await ask("POST", f"/shows/{show}/holds", {"seats": ["A-1", "A-2"]}, key="hold-1")
+        hold = held["hold"]["id"]
+        found = await ask("GET", "/commands/hold-1")
+        assert (found["kind"], found["subject"], found["outcome"]["state"]) == ("hold", hold, "held")
+        order = (await ask("POST", f"/holds/{hold}/order"))["order"]["id"]
+        proof = await pay_order(cluster, order, webhooks="never")
+        booked = await ask("POST", f"/holds/{hold}/confirm", {"payment": proof}, key="confirm-1")
+        assert booked["booking"]["state"] == "booked"
+
+        async def recorded() -> Any:
+            answer = await ask("GET", "/commands/confirm-1")
+            return answer if "outcome" in answer else None
+
+        found = await until(recorded)
+        assert (found["kind"], found["subject"]) == ("confirm", hold)
+        assert found["outcome"] == {"booking": booked["booking"]["id"], "state": "booked"}
+        assert (await ask("GET", "/commands/never-sent"))["error"]["code"] == "command_not_found"
+
+
+async def test_a_forged_webhook_is_refused(cluster: Cluster) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = f"{node_urls(cluster)[0]}/api/v1/payments/webhook"
+        headers = {"webhook-id": "1", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}
+        async with session.post(url, data=b'{"type": "payment"}', headers=headers) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, "webhook_refused")
