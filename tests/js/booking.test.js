@@ -13,6 +13,7 @@ describe("the steps of a booking", () => {
   test("an interrupted booking goes on where its record ends", () => {
     const record = { request: "r", seats: ["A-1"] };
     assert.equal(nextAction(record), "hold");
+    assert.equal(nextAction({ ...record, paying: true }), "hold");
     assert.equal(nextAction({ ...record, hold: "h" }), "resume");
     assert.equal(nextAction({ ...record, hold: "h", paying: true }), "find_payment");
     assert.equal(nextAction({ ...record, hold: "h", paying: true, payment: "p" }), "confirm");

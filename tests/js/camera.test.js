@@ -82,6 +82,7 @@ describe("framing", () => {
     framing.reveal(seat);
     assert.ok(layout.seatSize * it.scale >= 17);
     near(Object.values(framing.place(seat)), [200, 150]);
+    it.pan(-100, 30);
     const { x, y, scale } = it;
     framing.reveal(seat);
     assert.deepEqual([it.x, it.y, it.scale], [x, y, scale]);

@@ -96,6 +96,15 @@ describe("seats near a place", () => {
     );
   });
 
+  test("a free seat of the same category comes before a nearer one of another", () => {
+    const layout = hall();
+    const [from, same, other] = seats(layout, "C-1", "A-5", "D-1");
+    assert.deepEqual(
+      nearestFree(layout, from, (seat) => seat === same || seat === other, 2),
+      [same, other],
+    );
+  });
+
   test("arrows lead along the row and to the next row", () => {
     const layout = hall();
     const [from] = seats(layout, "B-3");
