@@ -1,4 +1,4 @@
-"""OpsAccess' commands: checked, recorded in the ledger, written through to the master, answered.
+"""Operators' commands: checked, recorded in the ledger, written through to the master, answered.
 
 | name | body |
 | --- | --- |
@@ -8,7 +8,8 @@
 | ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
 | ``sales`` | ``{"show", "sales"}`` |
 
-A command may come again after a crash; each is idempotent.
+A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only
+the master knows whether they are free; every other command is in the ledger before the master has it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ OPERATORS = "ops"
 REPLY_KEPT_S = 60
 _ASK_S = 2.0
 SAME_TIME = 50
-"""Shows of one theatre that may begin at the same minute and be given an id here."""
+"""Shows of one theatre with the same start that get an id here."""
 
 
 class _TheatreBody(msgspec.Struct):
@@ -91,7 +92,7 @@ class Commands:
         locks: SeatLocks,
         shows: Shows,
     ) -> None:
-        """All of ``region``; the topology and password are for asking the others."""
+        """All of ``region``; the topology and password are used to ask the masters of the other regions."""
         self._topology = topology
         self._region = region
         self._password = password
@@ -157,7 +158,7 @@ class Commands:
             raise TheatreConflict(f"{declaring[0]} declares this theatre already.", regions=[*declaring, self._region])
 
     async def _has(self, region: str, theatre_id: str) -> bool:
-        """Ask a region's master itself: a replica may not have heard yet. Out of reach is no answer, so no theatre."""
+        """Return whether a region has a theatre, from its master: a replica may lag. Raises ``RegionUnavailable``."""
         master = self._topology.regions[region].master
         try:
             async with connect.to_master(master, self._password, timeout_s=_ASK_S) as redis:
@@ -278,7 +279,7 @@ class Commands:
 
 
 def _same(known: Show, asked: Show) -> bool:
-    """Tell whether a show is the one that was asked for, whatever became of its sales or its theatre's name since."""
+    """Return whether two shows are the same but for their sales state and the name of the theatre."""
     return replace(asked, sales=known.sales, theatre_name=known.theatre_name, city=known.city) == known
 
 

@@ -1,4 +1,4 @@
-"""Write-through: what the ledger declares, as the region's master and every directory must have it."""
+"""Writes declarations of the ledger through to the region's master, from where every directory reads them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Declarations:
         await self.announce(theatre=theatre.id)
 
     async def layout(self, layout_id: str, blob: bytes) -> None:
-        """Put a layout there, if it is missing."""
+        """Store a layout, unless it is there."""
         await self._master.command("SET", keys.layout(layout_id), blob, "NX")
 
     async def show(self, show: Show) -> None:
-        """Declare a show; its seats come first, so that whoever learns of it finds them."""
+        """Declare a show. Its seats are created first, so that a reader that knows the show finds them."""
         await self._locks.declare(show, new_epoch(await self._master.time_ms()))
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         await self.announce(show=show.id)
 
     async def announce(self, **what: str) -> None:
-        """Tell all directories to read ``what`` (a theatre, a show; nothing means everything) again."""
+        """Make all directories read ``what`` again: a theatre, a show, or everything if empty."""
         await self._master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(what))

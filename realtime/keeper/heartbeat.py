@@ -1,4 +1,4 @@
-"""The heartbeat: tells feeds that silence is not death, and gives them digests to hold their maps against."""
+"""The heartbeat: tells feeds that the region is alive while nothing changes, and carries digests of maps to compare."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 
 DIGESTS = 3
-"""Shows whose digest goes with one heartbeat; all shows have their turn."""
+"""Digests in one heartbeat; all shows take turns."""
 
 
 class Heartbeat:
     """Publishes through one region's master."""
 
     def __init__(self, region: str, keeper: str, master: LockMaster, locks: SeatLocks) -> None:
-        """``keeper`` is the name that goes with it."""
+        """``keeper`` is the name of this keeper."""
         self._region = region
         self._keeper = keeper
         self._master = master
@@ -27,13 +27,13 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Publish one heartbeat; raises ``RegionUnavailable``."""
-        told = {
+        heartbeat = {
             "region": self._region,
             "keeper": self._keeper,
             "time": now_ms(),
             "digests": await self._digests(),
         }
-        await self._master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(told))
+        await self._master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(heartbeat))
 
     async def _digests(self) -> dict[str, tuple[str, int, int]]:
         if not self._turn:

@@ -16,10 +16,10 @@ from realtime.locks.master import LockMaster
 
 BLOCK_MS = 500
 CLAIM_IDLE_MS = 3_000
-"""An entry that a keeper has had for this long without finishing it is another's to take."""
+"""After this time without an acknowledgement, another keeper may claim an entry."""
 CLAIM_EVERY_S = 1.0
 _TIMEOUT_S = 2.0
-"""For one reply, ``BLOCK_MS`` included: a master that hangs is left soon, and looked for again."""
+"""For one reply, ``BLOCK_MS`` included. A master that hangs is located again after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """``booking``, ``refund`` or ``command``."""
+        """``booking``, ``refund``, ``order``, ``webhook``, ``outcome`` or ``command`` (``keeper.entries``)."""
         return self.fields.get("kind", "")
 
 
@@ -39,7 +39,7 @@ class Outbox:
     """Reads as one consumer of the keepers' group. Connection faults are redis-py's errors."""
 
     def __init__(self, master: LockMaster, consumer: str) -> None:
-        """``consumer`` is the keeper's name, its own among the keepers of the region."""
+        """``consumer`` is the name of the keeper, unique among the keepers of the region."""
         self._master = master
         self._consumer = consumer
         self._redis: Redis | None = None
@@ -47,7 +47,7 @@ class Outbox:
         self._claim_at = 0.0
 
     async def _prepare(self) -> None:
-        # From the beginning of the stream: what was confirmed before the first keeper came counts too.
+        # From the beginning of the stream: entries may have been appended before the first keeper started.
         try:
             await self._master.command("XGROUP", "CREATE", keys.OUTBOX, keys.OUTBOX_GROUP, "0", "MKSTREAM")
         except ResponseError as error:
@@ -55,7 +55,7 @@ class Outbox:
                 raise
 
     async def read(self) -> list[Entry]:
-        """Return up to ``limits.KEEPER_BATCH`` entries that are ours now; none after ``BLOCK_MS`` of silence."""
+        """Return up to ``limits.KEEPER_BATCH`` entries for this keeper; none if there are none within ``BLOCK_MS``."""
         redis = await self.open()
         entries = await self._read(redis)
         if entries:
@@ -94,7 +94,7 @@ class Outbox:
         ids = [entry.id for entry in entries]
         if ids:
             await self._same_master()
-            # Of the same loop turn, so in one pipeline: what is acknowledged and not removed would stay for ever.
+            # Sent in one pipeline: an entry that is acknowledged and not deleted would stay for ever.
             await asyncio.gather(
                 self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids),
                 self._master.command("XDEL", keys.OUTBOX, *ids),
@@ -107,7 +107,7 @@ class Outbox:
         await self.acknowledge([entry])
 
     async def open(self) -> Redis:
-        """Connect, if there is no connection, to the master as it is now."""
+        """Return the connection for reading; connect to the present master if there is none."""
         if self._redis is None:
             await self._prepare()
             self._generation = self._master.generation
@@ -115,9 +115,9 @@ class Outbox:
         return self._redis
 
     async def _same_master(self) -> None:
-        """Raise ``RegionUnavailable`` unless ours is the connection to the server that is the master now.
+        """Raise ``RegionUnavailable`` unless entries are read from the server that is the master now.
 
-        What a former master delivers may not be carried out as if it were this one's, nor acknowledged here: another
+        Entries of a former master must not be processed as if they were this one's, nor acknowledged here: another
         entry may have the same id.
         """
         await self._master.command("PING")
@@ -125,7 +125,7 @@ class Outbox:
             raise RegionUnavailable(region=self._master.region)
 
     async def close(self) -> None:
-        """Drop the connection; the next ``read`` looks for the master again."""
+        """Close the connection; the next ``read`` locates the master again."""
         redis, self._redis = self._redis, None
         await connect.close(redis)
 

@@ -1,4 +1,4 @@
-"""A keeper: the background process of a region. Two or more may run; whatever they do twice is harmless."""
+"""A keeper: the background process of a region. Two or more may run: all their steps may be repeated."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from realtime.topology import TopologyError
 
 log = logging.getLogger(__name__)
 ORDERS_EVERY_MS = 1_000
-"""How often it is looked whether the gateway must be asked about an order."""
+"""How often the ledger is searched for orders about which the gateway must be asked."""
 PAUSE_S = 0.25
-"""Pause after a fault that will pass; longer and longer while it does not."""
+"""Pause after a transient fault; it doubles up to ``LONGEST_PAUSE_S`` while the fault lasts."""
 LONGEST_PAUSE_S = 2.0
 CALL_TIMEOUT_S = 5.0
-"""Nobody waits for a keeper's calls as a buyer does; a rebuild of a stadium may take its time."""
+"""Time-out of one call. The rebuild of a stadium takes longer than a buyer's call may."""
 
 
 class Keeper:
@@ -107,7 +107,7 @@ class Keeper:
         ]
 
     async def stop(self) -> None:
-        """Finish the batch under way, then leave."""
+        """Finish the current batch, then end all tasks and close all connections."""
         self._stopping.set()
         # A task that failed was noticed by ``run``; the others and the connections are ended all the same.
         await asyncio.gather(*self._tasks, return_exceptions=True)

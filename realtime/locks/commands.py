@@ -1,4 +1,4 @@
-"""Operators' commands: they travel the record path, so that the ledger knows of them before a master does.
+"""Operators' commands: they travel the record path, so that the ledger has them and an empty master can be rebuilt.
 
 ``outbox -> keeper -> ledger -> master -> reply``; the reply is an element of a list on the owning master.
 """

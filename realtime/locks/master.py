@@ -1,13 +1,15 @@
-"""One region's lock master as a node or keeper sees it: calls of the same loop turn share a pipeline.
+"""One region's lock master, as a node or keeper uses it. The calls of one loop turn share a pipeline.
 
-No call is ever sent twice by this module: a write whose answer was lost fails as ``RegionUnavailable``, and the caller
-may ask again because the functions are idempotent. Every call answers or fails within its time-out.
+No call is ever sent twice by this module. A write whose answer was lost fails as ``RegionUnavailable``; the caller may
+ask again because the functions are idempotent. Every call answers or fails within its time-out.
 
-Behind Sentinels a server that was master may come back believing that it still is, and stays writable for ten seconds.
-Sentinels replace a master only after it was silent for ``down-after-milliseconds`` (``LEASE_S`` or more, see
-docs/operations.md). So a link watches: an answer after a longer silence doesn't count, the Sentinels are asked where
-the master is, and they are asked again after the server found there has said that it is the master. They are asked
-every ``ASK_EVERY_S`` too, in case it is they who can't reach the server that we can.
+A former master that comes back behind Sentinels believes for about ten seconds that it still is the master. Sentinels
+replace a master only after it was silent for ``down-after-milliseconds`` (at least ``LEASE_S``, see
+docs/operations.md). Therefore, behind Sentinels:
+
+1. an answer after a silence longer than the lease doesn't count, and the master is located again;
+2. a server that was located must say that it is the master, and the Sentinels must confirm it once more after that;
+3. the Sentinels are asked every ``ASK_EVERY_S`` anyway, in case only they can't reach the server.
 """
 
 from __future__ import annotations
@@ -29,32 +31,32 @@ from realtime.topology import Plain, Region, Sentinels
 
 log = logging.getLogger(__name__)
 MAX_BATCH = 512
-"""Calls in one pipeline: keeps one reply burst small enough not to hold up the loop."""
+"""Calls in one pipeline: a burst of replies must not block the loop for long."""
 MAX_PIPELINES = 4
-"""Pipelines under way at once: a region 25 ms away still answers while others are in flight."""
+"""Pipelines in flight at once: a region 25 ms away answers one while the others travel."""
 LEASE_S = 1.0
-"""Silence after which Sentinels may have another master."""
+"""The lease: how long after its last answer a server is certain to be the master still."""
 WATCH_S = 0.25
-"""How often an idle link behind Sentinels makes sure of its master."""
+"""How often an idle link behind Sentinels pings its master, which renews the lease."""
 ASK_EVERY_S = 1.0
 """How often the Sentinels are asked while the master answers."""
 RETRY_AFTER_S = 0.1
-"""Pause before a master that was out of reach is looked for again; calls fail at once in the meantime."""
+"""Pause before a master that did not answer is located again; calls fail at once in the meantime."""
 
 _NO_LIBRARY = "Function not found"
 
 
 def incarnation_of(info: Any) -> bytes:
-    """Return the name of a master's term, from ``INFO server replication``: its process, and its being the master.
+    """Return the name of a server's incarnation, from ``INFO server replication``.
 
-    A restart changes the one, a promotion the other.
+    It changes with a restart (``run_id``) and with a promotion (``master_replid``).
     """
     return f"{info['run_id']}.{info['master_replid']}".encode()
 
 
-def reconciled_in(mark: bytes | None, term: bytes) -> bool:
-    """Tell whether a mark (``keys.RECONCILED``) says that the master was put right in this term."""
-    return mark is not None and mark.split()[0] == term
+def reconciled_in(mark: bytes | None, incarnation: bytes) -> bool:
+    """Return whether a mark (``keys.RECONCILED``) says that the master was reconciled in this incarnation."""
+    return mark is not None and mark.split()[0] == incarnation
 
 
 @dataclass(slots=True, eq=False)
@@ -75,9 +77,9 @@ class LockMaster:
         timeout_s: float = limits.RELAY_TIMEOUT_S,
         reconciled_only: bool = False,
     ) -> None:
-        """``password`` is for URLs that name none; a keeper, whom no buyer waits for, takes a longer ``timeout_s``.
+        """``password`` is for URLs that name none. Keepers use a longer ``timeout_s``: no buyer waits for their calls.
 
-        ``reconciled_only``: use only a master that a keeper has put right since it became the master.
+        ``reconciled_only``: use a server only if a keeper has reconciled it since it became the master.
         """
         self._timeout_s = timeout_s
         self._in_order = reconciled_only
@@ -86,7 +88,7 @@ class LockMaster:
         self._password = password
         self._redis: Redis | None = None
         self._at: Plain | None = None
-        self._heard = 0.0
+        self._answered_at = 0.0
         self._watching: asyncio.Task[None] | None = None
         self.generation = 0
         self._waiting: deque[_Call] = deque()
@@ -101,14 +103,14 @@ class LockMaster:
         return await self.post(function, keys, *args)
 
     def post(self, function: str, keys: list[str], *args: str | int | bytes) -> asyncio.Future[Any]:
-        """Take a call in, behind those before; the future is what ``call`` returns or raises."""
-        return self._take_in("FCALL", function, len(keys), *keys, *args)
+        """Queue a call, in order; the future has what ``call`` returns or raises."""
+        return self._enqueue("FCALL", function, len(keys), *keys, *args)
 
     async def command(self, *args: str | int | bytes) -> Any:
-        """Send one command; return its raw reply (bytes, int, list). A refusal of the command is redis-py's error."""
-        return await self._take_in(*args)
+        """Send one command; return its raw reply (bytes, int, list). A refusal is raised as redis-py's error."""
+        return await self._enqueue(*args)
 
-    def _take_in(self, *args: str | int | bytes) -> asyncio.Future[Any]:
+    def _enqueue(self, *args: str | int | bytes) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         if self._closed or loop.time() < self._down_until:
             raise RegionUnavailable(region=self.region)
@@ -148,11 +150,11 @@ class LockMaster:
         return self._at
 
     async def own_connection(self, timeout_s: float) -> Redis:
-        """Return a client of its own for a blocking read of up to ``timeout_s``; the caller closes it."""
+        """Return a new client for blocking reads of up to ``timeout_s``; the caller closes it."""
         return connect.client(await self.address(), self._password, timeout_s=timeout_s, connections=1)
 
     async def close(self) -> None:
-        """Fail what waits, wait for what is under way, close the connections."""
+        """Fail the calls that wait, finish those in flight, close the connections."""
         self._closed = True
         if self._watching is not None:
             self._watching.cancel()
@@ -174,7 +176,7 @@ class LockMaster:
             batch: list[_Call] = []
             while self._waiting and len(batch) < MAX_BATCH:
                 call = self._waiting.popleft()
-                # A caller that gave up (cancelled, overdue) before its call was sent never sends it.
+                # A call that was cancelled or is overdue before it was sent is never sent.
                 if not call.answer.done():
                     batch.append(call)
             if batch:
@@ -195,10 +197,10 @@ class LockMaster:
             for call in batch:
                 pipeline.execute_command(*call.args)
             replies = await pipeline.execute(raise_on_error=False)
-            self._believe(redis)
+            self._renew_lease(redis)
         except (RedisError, OSError) as error:
-            log.debug("%s: the master is out of reach: %s", self.region, error)
-            if self._redis in (None, redis):  # else there is a new link already
+            log.debug("%s: the master does not answer: %s", self.region, error)
+            if self._redis in (None, redis):  # otherwise there is a new connection already
                 await self._lost()
             replies = [RegionUnavailable(region=self.region)] * len(batch)
         for call, reply in zip(batch, replies, strict=True):
@@ -212,9 +214,9 @@ class LockMaster:
 
     async def _refusal(self, error: Exception) -> Exception:
         if isinstance(error, ResponseError) and _NO_LIBRARY in str(error):
-            # A master that no keeper has prepared yet.
+            # No keeper has loaded the functions yet.
             return RegionUnavailable(region=self.region, reason=_NO_LIBRARY)
-        # Another server may be the master that can.
+        # Another server may be the master now.
         if connect.not_now(error) or (isinstance(error, RedisError) and not isinstance(error, ResponseError)):
             await self._lost()
             return RegionUnavailable(region=self.region)
@@ -224,7 +226,7 @@ class LockMaster:
         async with self._locating:
             if self._redis is None:
                 self._at, self._redis = await self._find()
-                self._heard = asyncio.get_running_loop().time()
+                self._answered_at = asyncio.get_running_loop().time()
                 self.generation += 1
                 if isinstance(self._where, Sentinels) and self._watching is None:
                     self._watching = asyncio.get_running_loop().create_task(self._watch())
@@ -235,7 +237,7 @@ class LockMaster:
         redis = connect.client(at, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1)
         try:
             if isinstance(self._where, Sentinels):
-                await self._prove(redis, at)
+                await self._check_role(redis, at)
             if self._in_order:
                 await self._check_reconciled(redis)
         except BaseException:
@@ -244,9 +246,9 @@ class LockMaster:
         return at, redis
 
     async def _check_reconciled(self, redis: Redis) -> None:
-        """Make sure that the master was put right in this term of its own.
+        """Raise unless the master was reconciled in its present incarnation.
 
-        A server may lose its place and regain it as the same process, with what it knew the first time.
+        A server may be demoted and promoted again as the same process, with the data of its first time as master.
         """
         async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
             pipeline = redis.pipeline(transaction=False)
@@ -254,21 +256,21 @@ class LockMaster:
             pipeline.execute_command("INFO", "server", "replication")
             mark, info = await pipeline.execute()
         if not reconciled_in(mark, incarnation_of(info)):
-            raise RedisError("it has not been put right yet")
+            raise RedisError("it is not reconciled yet")
 
-    async def _prove(self, redis: Redis, at: Plain) -> None:
-        """Make sure that a server says it is the master, and that after that the Sentinels still say so too."""
+    async def _check_role(self, redis: Redis, at: Plain) -> None:
+        """Raise unless a server says that it is the master, and the Sentinels still say so after that."""
         async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
             role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
         if role[0] != b"master" or await connect.locate(self._where, timeout_s=limits.RELAY_TIMEOUT_S / 2) != at:
             raise RedisError("it is not the master (any more)")
 
-    def _believe(self, redis: Redis) -> None:
-        """Take note of a sign of life; one that comes too late from behind Sentinels is an error."""
+    def _renew_lease(self, redis: Redis) -> None:
+        """Record that the master has answered. Behind Sentinels an answer after the lease has run out is an error."""
         now = asyncio.get_running_loop().time()
-        if isinstance(self._where, Sentinels) and (redis is not self._redis or now - self._heard > LEASE_S):
-            raise RedisError("it was silent for so long that there may be another master")
-        self._heard = now
+        if isinstance(self._where, Sentinels) and (redis is not self._redis or now - self._answered_at > LEASE_S):
+            raise RedisError("the lease has run out: there may be another master")
+        self._answered_at = now
 
     async def _watch(self) -> None:
         ask_at = 0.0
@@ -282,18 +284,18 @@ class LockMaster:
             if self._at is None or not (silent or asyncio.get_running_loop().time() >= ask_at):
                 continue
             ask_at = asyncio.get_running_loop().time() + ASK_EVERY_S
-            # When no Sentinel answers, what was known stands.
+            # When no Sentinel answers, the last known master stays.
             with contextlib.suppress(RedisError, OSError):
                 if await connect.locate(self._where, timeout_s=limits.RELAY_TIMEOUT_S) != self._at:
                     log.info("%s: the master has moved", self.region)
                     await self._lost(hard=True)
 
     async def _lost(self, *, hard: bool = False) -> None:
-        """Leave the server; ``hard``: don't wait for what it may still answer either."""
+        """Stop using the server. ``hard``: drop the connections on which replies are still awaited as well."""
         self._down_until = asyncio.get_running_loop().time() + RETRY_AFTER_S
         self._fail_waiting()
         redis, self._redis = self._redis, None
-        # Others may be reading replies on this client's connections: usually only the idle ones are dropped.
+        # Other calls may be reading their replies on this client's connections: only the idle ones are dropped.
         if redis is not None:
             self.generation += 1
             with contextlib.suppress(RedisError, OSError):

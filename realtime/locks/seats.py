@@ -47,7 +47,7 @@ class Paid:
 
 
 class Record(msgspec.Struct):
-    """A hold as the master remembers it (a field of ``keys.holds``)."""
+    """A hold as the master stores it (a field of ``keys.holds``)."""
 
     owner: str
     seats: tuple[int, ...]
@@ -61,7 +61,7 @@ decode_record = msgspec.json.Decoder(Record, strict=False).decode
 
 @dataclass(frozen=True, slots=True)
 class PaymentProof:
-    """A payment that the gateway vouches for. ``amount`` is paise; ``order`` is "" where the gateway has none."""
+    """A payment that the gateway confirms. ``amount`` is paise; ``order`` is "" where the gateway has none."""
 
     id: str
     amount: int
@@ -70,7 +70,7 @@ class PaymentProof:
 
 
 class SeatLocks:
-    """All verbs on the seats of one region. Raises ``RegionUnavailable`` within 1 s when the master is out of reach."""
+    """All verbs on the seats of one region. Each raises ``RegionUnavailable`` within 1 s of silence of the master."""
 
     def __init__(self, master: LockMaster) -> None:
         """Share one ``LockMaster`` between all users in a process."""
@@ -89,7 +89,7 @@ class SeatLocks:
         return _hold(hold_id, reply), int(reply[2])
 
     async def extend(self, hold_id: str, owner: str) -> tuple[Hold, int]:
-        """Give a hold its full time again; raises ``ExtendLimit`` (details ``expires_at``) after the last time."""
+        """Set the deadline to a full hold time from now. Raises ``ExtendLimit`` (details ``expires_at``)."""
         reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS)
         return _hold(hold_id, reply), int(reply[2])
 
@@ -135,27 +135,27 @@ class SeatLocks:
         return _hold(hold_id, reply), reply[3] == b"doubled"
 
     async def get(self, hold_id: str) -> tuple[Hold, int]:
-        """Return a hold as it stands and the master's time; a lapsed one is ``expired``, swept or not."""
+        """Return the current state of a hold, and the master's time. A lapsed hold is ``expired``, swept or not."""
         reply = await self._call("tt_get", show_of(hold_id), hold_id)
         return _hold(hold_id, reply), int(reply[2])
 
     # --- keepers ------------------------------------------------------------------------------------------
     async def declare(self, show: Show, epoch: str, *, for_sale: bool = True) -> bool:
-        """Make the state of a show if there is none (True); where there is one, set its terms of sale (False).
+        """Create the state of a show (True); of one that exists, set the terms of sale (False).
 
-        What is made without ``for_sale`` sells nothing before ``rebuild``.
+        Without ``for_sale`` the new show sells nothing before ``rebuild``.
         """
         terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale))
         reply = await self._call("tt_declare", show.id, epoch, show.seat_count, *terms)
         return bool(reply[1])
 
     async def settle(self, show_id: str, sales: Sequence[Sale]) -> None:
-        """Make bookings of the ledger sold on the map and tell their owners; idempotent."""
+        """Mark the seats of recorded bookings as sold, and notify their owners; idempotent."""
         args = [part for sale in sales for part in (sale.hold, sale.owner, _csv(sale.seats), sale.payment)]
         await self._call("tt_settle_paid", show_id, KEEP, *args)
 
     async def reject(self, hold_id: str, owner: str, sold: Mapping[int, str]) -> None:
-        """End a hold that the ledger refused; ``sold`` maps seats to the holds that the ledger gives them to."""
+        """End a hold that the ledger refused; ``sold`` maps seats to the holds whose bookings have them."""
         args = [part for seat, winner in sold.items() for part in (seat, winner)]
         await self._call("tt_reject", show_of(hold_id), hold_id, owner, KEEP, *args)
 
@@ -164,14 +164,14 @@ class SeatLocks:
         return await self._past(keys.DEADLINES, limit)
 
     async def expire(self, hold_ids: Sequence[str]) -> int:
-        """Free the seats of those that are past their deadline; return how many were."""
+        """Free the seats of the holds that are past their deadline; return how many were."""
         count = 0
         for show_id, ids in _by_show(hold_ids):
             count += int((await self._call("tt_expire", show_id, KEEP, *ids))[1])
         return count
 
     async def forget(self, limit: int) -> int:
-        """Drop the records of holds that ended long ago; return how many were looked at."""
+        """Delete the records of holds that ended some time ago; return how many were examined."""
         ids = await self._past(keys.ENDED, limit)
         for show_id, some in _by_show(ids):
             await self._call("tt_forget", show_id, *some)

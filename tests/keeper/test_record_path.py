@@ -13,15 +13,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from bullmq import Queue as BullQueue
 from bullmq import Worker
 
 from realtime import keys
 from realtime.connect import client
 from realtime.errors import BookingRejected, RegionUnavailable
+from realtime.keeper.outbox import Outbox
 from realtime.ledger import NewBooking
 from realtime.ledger.rows import Queue, task_id
 from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
 from realtime.locks.seats import PaymentProof
 from realtime.model import HoldState, booking_of
 from realtime.payments.service import refund_key
@@ -235,6 +238,27 @@ async def test_killing_keepers_again_and_again_loses_and_doubles_nothing(place: 
         return await job_ids(place, Queue.BOOKINGS) == sorted(rows)
 
     await until(one_job_each)
+
+
+async def test_an_entry_of_a_former_master_is_not_acknowledged_on_its_successor(place: Place) -> None:
+    """Another entry may have the same id there."""
+    await place.rest()
+    await place.confirm("a", [1])
+    outbox = Outbox(place.master, "k9")
+    (entry,) = [each for each in await outbox.read() if each.kind == "booking"]
+    await place.master._lost()  # as after a failover: the next call finds the master again
+    await until(lambda: _pings(place.master))
+    with pytest.raises(RegionUnavailable):
+        await outbox.acknowledge([entry])
+    assert int(await place.master.command("XLEN", keys.OUTBOX)) == 1
+    await outbox.close()
+
+
+async def _pings(master: LockMaster) -> bool:
+    try:
+        return bool(await master.command("PING"))
+    except RegionUnavailable:
+        return False
 
 
 async def test_a_master_that_is_killed_and_comes_back_goes_on(place: Place) -> None:

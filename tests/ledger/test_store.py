@@ -14,6 +14,7 @@ import pytest
 
 from realtime import wire
 from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
+from realtime.ledger.fencing import check_fencing_token
 from realtime.model import SalesState, Show, Theatre
 from tests.cluster import grid
 
@@ -209,4 +210,19 @@ async def test_no_fencing_token_begins_while_bookings_are_being_recorded(ledger:
     seen = {each.id for each in await other.booked("west-s")}
     await asyncio.gather(*recording, return_exceptions=True)
     assert {each.id for each in await other.booked("west-s")} == seen
+    await other.close()
+
+
+async def test_a_fencing_token_waits_for_transactions_under_the_one_before(
+    ledger: Ledger, url: str
+) -> None:
+    """Without the lock on its row, bookings of the token before could be committed after the next one has begun."""
+    await ledger.begin_fencing_token("one")
+    other = Ledger(url)
+    async with ledger.transaction() as connection:
+        await check_fencing_token(connection, "one")
+        begins = asyncio.create_task(other.begin_fencing_token("two"))
+        done, _pending = await asyncio.wait([begins], timeout=0.5)
+        assert not done, "the next token began inside the transaction"
+    assert await begins == "one"
     await other.close()

@@ -111,7 +111,8 @@ local function free_block(K, id, blocks, at)
 end
 
 -- A payment for a hold that is past its deadline or was lost. The rungs, in order: its own seats if they are free; an
--- equal block if the caller offers some; else a refund. With blocks '?' the caller is told before that it may offer some.
+-- equal block if the caller offers some; else a refund. With blocks '?' it answers seats_taken and changes nothing, so
+-- that the caller can offer some.
 -- Returns an answer if the hold can't be booked (yet).
 local function climb(K, show, id, mine, payment, blocks, at, keep, change)
   local taken, lapsed = conflicts(K, id, mine.seats, at)
@@ -187,7 +188,7 @@ end
 
 -- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all), amount, order, request, blocks
 --   ->  ok, record, now, refund ('doubled': this payment will be returned, the hold has another)
--- A payment that the gateway vouches for becomes a booking of the hold, whoever brings it, or a refund.
+-- A payment that the gateway confirms becomes a booking of the hold or a refund, whichever client presents it.
 --   1. The hold is decided (confirming, booked, rejected), or can't be booked (released, void): answered, and a payment
 --      that is not its own is returned.
 --   2. The hold is unknown here: the payment is returned, and the hold can't be made later.
