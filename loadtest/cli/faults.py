@@ -15,6 +15,7 @@ import orjson
 from loadtest.faults import report
 from loadtest.faults.outcome import Plan
 from loadtest.faults.run import run_on_installation, run_on_own_cluster
+from loadtest.faults.schedule import OPTIONAL, Kind
 from loadtest.installation import Installation
 from loadtest.target import TargetError, checked_urls
 from realtime import settings
@@ -35,6 +36,12 @@ from realtime.topology import TopologyError
     help="Keep the history in this folder. After a failed run it is kept in any case.",
 )
 @click.option(
+    "--faults",
+    "chosen",
+    callback=lambda _context, _option, names: _kinds(names),
+    help="Only these kinds, separated by commas; `all`: also those that happen only by name; `+NAME`: in addition.",
+)
+@click.option(
     "--edn",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write every seat's operations to this file, for Knossos or Porcupine.",
@@ -53,6 +60,7 @@ def faults(
     buyers: int,
     file: Path | None,
     keep: Path | None,
+    chosen: frozenset[Kind],
     edn: Path | None,
     topology: Path | None,
     owned: bool,
@@ -62,7 +70,7 @@ def faults(
     Starts a cluster of its own on free loopback ports and in a temporary folder. The exit code is 1 if a client was
     told anything that turned out to be wrong.
     """
-    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, edn)
+    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, chosen, edn)
     installation = None if topology is None else _installation(topology, owned)
     click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
     folder = Path(tempfile.mkdtemp(prefix="tickingtickets-faults-"))
@@ -84,6 +92,22 @@ def faults(
         file.write_bytes(orjson.dumps(report.document(outcome), option=orjson.OPT_INDENT_2))
     if not outcome.passed:
         context.exit(1)
+
+
+def _kinds(names: str | None) -> frozenset[Kind]:
+    usual = frozenset(Kind) - OPTIONAL
+    if not names:
+        return usual
+    if names == "all":
+        return frozenset(Kind)
+    known = {kind.option: kind for kind in Kind}
+    asked = [name.strip() for name in names.split(",")]
+    unknown = [name for name in asked if name.removeprefix("+") not in known]
+    if unknown:
+        raise click.BadParameter(f"unknown: {', '.join(unknown)}. Known: {', '.join(sorted(known))}")
+    only = {known[name] for name in asked if not name.startswith("+")}
+    more = {known[name[1:]] for name in asked if name.startswith("+")}
+    return frozenset((only or usual) | more)
 
 
 def _installation(topology: Path, owned: bool) -> Installation:

@@ -1,4 +1,4 @@
-"""Causes and heals faults of processes, data, links and ledgers.
+"""Causes and heals faults of processes, their data, and ledgers.
 
 Each action calls ``begun`` when the damage is done and returns when it is healed. If it fails or is cancelled, it
 restores what it changed.
@@ -23,8 +23,6 @@ from realtime.dev.relay import Relay
 
 OLD_COPY_S = 2.0
 """Age of the data that ``restart_with_old_data`` brings back."""
-SLOW_MS = 300.0
-"""Added one way. A hold over such a link is still answered in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,31 +169,3 @@ async def _ledger_unavailable(parts: Parts, region: str) -> AsyncIterator[None]:
         yield
     finally:
         ledger.close()
-
-
-# --- links --------------------------------------------------------------------------------------------------------
-async def cut(parts: Parts, fault: Fault, begun: Begun) -> None:
-    """Cut a link."""
-    link = _link(parts.cluster, fault)
-    link.cut()
-    try:
-        await begun()
-        await asyncio.sleep(fault.seconds)
-    finally:
-        link.restore()
-
-
-async def slow_down(parts: Parts, fault: Fault, begun: Begun) -> None:
-    """Delay a link by ``SLOW_MS`` each way."""
-    link = _link(parts.cluster, fault)
-    link.slow_down(SLOW_MS)
-    try:
-        await begun()
-        await asyncio.sleep(fault.seconds)
-    finally:
-        link.restore()
-
-
-def _link(cluster: Cluster, fault: Fault) -> Relay:
-    kind, owner, near = fault.target.split()
-    return (cluster.feeds if kind == "feed" else cluster.relays)[owner, near]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loadtest.faults import actions, failovers
+from loadtest.faults import actions, failovers, links, regions, servers
 from loadtest.faults.actions import Action, Parts
 from loadtest.faults.history import History
 from loadtest.faults.probe import Probe
@@ -24,9 +24,13 @@ ACTIONS: Mapping[Kind, Action] = {
     Kind.LOSSY_FAILOVER: failovers.kill_master_with_lagging_spares,
     Kind.KILL_SENTINEL: actions.kill,
     Kind.KILL_REPLICA: actions.kill,
-    Kind.CUT_FEED: actions.cut,
-    Kind.CUT_LINK: actions.cut,
-    Kind.SLOW_LINK: actions.slow_down,
+    Kind.CUT_FEED: links.cut,
+    Kind.CUT_LINK: links.cut,
+    Kind.SLOW_LINK: links.slow_down,
+    Kind.HALF_OPEN_LINK: links.half_open,
+    Kind.ONE_WAY_LINK: links.one_way,
+    Kind.HALF_OPEN_FEED: links.half_open,
+    Kind.HALF_OPEN_LEDGER: links.half_open,
     Kind.LOCK_LEDGER: actions.block_ledger,
     Kind.CUT_LEDGER: actions.block_ledger,
     Kind.KILL_KEEPER: actions.kill,
@@ -34,11 +38,18 @@ ACTIONS: Mapping[Kind, Action] = {
     Kind.KILL_NODE: actions.kill,
     Kind.PAUSE_NODE: actions.pause,
     Kind.STOP_NODE: actions.stop,
+    Kind.STUTTER: regions.stutter,
+    Kind.LOSE_REGION: regions.lose,
+    Kind.FLUSH_FUNCTIONS: servers.flush_functions,
+    Kind.EVICT_SEATS: servers.evict_seats,
+    Kind.FULL_MEMORY: servers.fill_memory,
+    Kind.STEP_CLOCK: servers.step_clock,
 }
 INTERRUPTS_BOOKINGS = frozenset(
     {
         Kind.LOCK_LEDGER,
         Kind.CUT_LEDGER,
+        Kind.HALF_OPEN_LEDGER,
         Kind.KILL_KEEPER,
         Kind.PAUSE_KEEPER,
         Kind.WIPE_MASTER,
@@ -48,7 +59,9 @@ INTERRUPTS_BOOKINGS = frozenset(
 )
 """The outage of these is measured with bookings, that of the others with holds."""
 NODE_FAULTS = frozenset({Kind.KILL_NODE, Kind.PAUSE_NODE, Kind.STOP_NODE})
-LINK_FAULTS = frozenset({Kind.CUT_LINK, Kind.SLOW_LINK, Kind.CUT_FEED})
+LINK_FAULTS = frozenset(
+    {Kind.CUT_LINK, Kind.SLOW_LINK, Kind.HALF_OPEN_LINK, Kind.ONE_WAY_LINK, Kind.CUT_FEED, Kind.HALF_OPEN_FEED}
+)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.faults.judge.verdict import Verdict
-from loadtest.faults.schedule import Fault, Kind
+from loadtest.faults.schedule import OPTIONAL, Fault, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Plan:
     minutes: float
     seed: int
     buyers: int
+    kinds: frozenset[Kind] = frozenset(Kind) - OPTIONAL
     edn: Path | None = None
     """Where to write the operations on every seat, for other checkers."""
 

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from loadtest.faults.outcome import Outcome
-from loadtest.faults.schedule import Kind
+from loadtest.faults.schedule import OPTIONAL, Kind
 
 SHOWN = 12
 """Violations printed in full."""
@@ -72,5 +72,7 @@ def text(outcome: Outcome) -> str:
         lines.append(f"... and {len(outcome.verdict.violations) - SHOWN} more")
     lines += [f"RUNNER ERROR  {each}" for each in outcome.runner_errors]
     options = f"--seed {outcome.plan.seed} --minutes {outcome.plan.minutes:g} --buyers {outcome.plan.buyers}"
+    if outcome.plan.kinds != frozenset(Kind) - OPTIONAL:
+        options += f" --faults {','.join(sorted(kind.option for kind in outcome.plan.kinds))}"
     lines += [f"{'PASSED' if report['passed'] else 'FAILED'}   replay: python -m loadtest faults {options}"]
     return "\n".join(lines)

@@ -60,7 +60,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
 async def _run_with_faults(
     what: Plan, cluster: Cluster, ledgers: Mapping[str, Relay], folder: Path, say: Say
 ) -> Outcome:
-    faults = schedule(what.seed, what.minutes * 60, cluster.plan.regions, find_targets(cluster))
+    faults = schedule(what.seed, what.minutes * 60, cluster.plan.regions, find_targets(cluster), what.kinds)
     names = {
         url: f"node {url.rpartition(':')[2]}"
         for region in cluster.plan.regions

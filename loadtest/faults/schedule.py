@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,7 +32,38 @@ class Kind(StrEnum):
     KILL_NODE = "node killed"
     PAUSE_NODE = "node paused"
     STOP_NODE = "node stopped gracefully"
+    HALF_OPEN_LINK = "link to a master half-open"
+    ONE_WAY_LINK = "link to a master one-way"
+    HALF_OPEN_FEED = "link of a replica half-open"
+    HALF_OPEN_LEDGER = "link to a ledger half-open"
+    STUTTER = "processes stopped and continued"
+    FLUSH_FUNCTIONS = "functions flushed"
+    EVICT_SEATS = "seats of a show deleted"
+    FULL_MEMORY = "master's memory full"
+    LOSE_REGION = "region gone"
+    STEP_CLOCK = "master's clock stepped"
 
+    @property
+    def option(self) -> str:
+        """Its name on the command line."""
+        return self.name.lower().replace("_", "-")
+
+
+OPTIONAL = frozenset(
+    {
+        Kind.HALF_OPEN_LINK,
+        Kind.ONE_WAY_LINK,
+        Kind.HALF_OPEN_FEED,
+        Kind.HALF_OPEN_LEDGER,
+        Kind.STUTTER,
+        Kind.FLUSH_FUNCTIONS,
+        Kind.EVICT_SEATS,
+        Kind.FULL_MEMORY,
+        Kind.LOSE_REGION,
+        Kind.STEP_CLOCK,
+    }
+)
+"""Kinds that happen only if they are asked for by name."""
 
 SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.KILL_MASTER: (0.5, 3.0),
@@ -56,10 +87,45 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.KILL_NODE: (1.0, 4.0),
     Kind.PAUSE_NODE: (1.0, 5.0),
     Kind.STOP_NODE: (0.5, 2.0),
+    Kind.HALF_OPEN_LINK: (2.0, 6.0),
+    Kind.ONE_WAY_LINK: (2.0, 6.0),
+    Kind.HALF_OPEN_FEED: (2.0, 6.0),
+    Kind.HALF_OPEN_LEDGER: (2.0, 8.0),
+    Kind.STUTTER: (4.0, 8.0),
+    Kind.FLUSH_FUNCTIONS: (1.0, 3.0),
+    Kind.EVICT_SEATS: (1.0, 3.0),
+    Kind.FULL_MEMORY: (2.0, 5.0),
+    Kind.LOSE_REGION: (8.0, 12.0),
+    Kind.STEP_CLOCK: (2.0, 4.0),
 }
 """Duration of each kind (s), from and to."""
 GAP_S = (2.5, 5.0)
 """Pause between two faults of a region (s), from and to."""
+OVERLAP = 0.4
+"""Share of the faults that begin while another of their region lasts."""
+TOUCHES: Mapping[Kind, frozenset[str]] = {
+    Kind.KILL_SENTINEL: frozenset({"sentinel"}),
+    Kind.KILL_REPLICA: frozenset({"replica"}),
+    Kind.CUT_FEED: frozenset({"feed"}),
+    Kind.HALF_OPEN_FEED: frozenset({"feed"}),
+    Kind.CUT_LINK: frozenset({"link"}),
+    Kind.SLOW_LINK: frozenset({"link"}),
+    Kind.HALF_OPEN_LINK: frozenset({"link"}),
+    Kind.ONE_WAY_LINK: frozenset({"link"}),
+    Kind.LOCK_LEDGER: frozenset({"ledger"}),
+    Kind.CUT_LEDGER: frozenset({"ledger"}),
+    Kind.HALF_OPEN_LEDGER: frozenset({"ledger"}),
+    Kind.KILL_KEEPER: frozenset({"keeper"}),
+    Kind.PAUSE_KEEPER: frozenset({"keeper"}),
+    Kind.KILL_NODE: frozenset({"node"}),
+    Kind.PAUSE_NODE: frozenset({"node"}),
+    Kind.STOP_NODE: frozenset({"node"}),
+    Kind.STUTTER: frozenset({"keeper", "node"}),
+    Kind.OLD_MASTER: frozenset({"master", "keeper"}),
+    Kind.WIPE_WITHOUT_LEDGER: frozenset({"master", "ledger"}),
+    Kind.LOSE_REGION: frozenset({"master", "keeper", "node", "replica", "sentinel"}),
+}
+"""Parts that a fault touches; the master by default. Two faults at a time never touch the same part."""
 LOSES_DATA = frozenset(
     {
         Kind.WIPE_MASTER,
@@ -68,6 +134,7 @@ LOSES_DATA = frozenset(
         Kind.FAILOVER,
         Kind.FREEZE_MASTER,
         Kind.LOSSY_FAILOVER,
+        Kind.STEP_CLOCK,
     }
 )
 """Faults after which a master may have lost what only it had: holds, and confirms that were answered ``pending``."""
@@ -85,28 +152,59 @@ class Fault:
 
 
 def schedule(
-    seed: int, seconds: float, regions: Sequence[str], targets: Mapping[tuple[Kind, str], Sequence[str]]
+    seed: int,
+    seconds: float,
+    regions: Sequence[str],
+    targets: Mapping[tuple[Kind, str], Sequence[str]],
+    kinds: Collection[Kind] = frozenset(Kind) - OPTIONAL,
 ) -> list[Fault]:
-    """Return the faults of a run. Within a region they follow one another; those of different regions overlap.
+    """Return the faults of a run, in the order of time. Those of different regions overlap; within a region two at most
+    last at a time, and they touch different parts.
 
     ``targets`` are the parts by (kind, region); a kind without a part in a region does not happen there. Kinds are
-    drawn from a shuffled bag, so that even a short run has each of them.
+    drawn from a shuffled bag of ``kinds``, so that even a short run has each of them.
     """
     rng = random.Random(seed)
-    free_at = {region: rng.uniform(1.0, 3.0) for region in regions}
+    every = [kind for kind in Kind if kind in kinds and any(targets.get((kind, region)) for region in regions)]
+    hit = [region for region in regions if any(targets.get((kind, region)) for kind in every)]
+    free_at = {region: rng.uniform(1.0, 3.0) for region in hit}
+    last: dict[str, Fault] = {}
     bag: list[Kind] = []
     faults: list[Fault] = []
-    while True:
+    while free_at:
         region = min(free_at, key=lambda name: free_at[name])
         at = free_at[region]
         if at >= seconds:
-            return faults
-        possible = [kind for kind in bag if targets.get((kind, region))]
+            break
+        if not any(targets.get((kind, region)) for kind in bag):
+            bag += rng.sample(every, len(every))
+        possible = [kind for kind in bag if targets.get((kind, region)) and not _collides(kind, last.get(region), at)]
         if not possible:
-            bag += rng.sample(list(Kind), len(Kind))
+            free_at[region] += GAP_S[0]
             continue
         kind = possible[0]
         bag.remove(kind)
         duration = min(rng.uniform(*SECONDS[kind]), max(1.0, seconds - at))
-        faults.append(Fault(round(at, 2), kind, region, rng.choice(targets[kind, region]), round(duration, 2)))
-        free_at[region] = at + duration + rng.uniform(*GAP_S)
+        fault = Fault(round(at, 2), kind, region, rng.choice(targets[kind, region]), round(duration, 2))
+        faults.append(fault)
+        before = last.get(region)
+        if rng.random() < OVERLAP and (before is None or before.at + before.seconds < at):
+            free_at[region] = at + rng.uniform(0.2, 0.8) * duration
+        else:
+            ends = max(at + duration, 0.0 if before is None else before.at + before.seconds)
+            free_at[region] = ends + rng.uniform(*GAP_S)
+        if before is None or at + duration > before.at + before.seconds:
+            last[region] = fault
+    return faults
+
+
+def _collides(kind: Kind, other: Fault | None, at: float) -> bool:
+    """Return whether a fault may not begin at ``at``, because another touches one of its parts until then or later."""
+    if other is None or other.at + other.seconds + GAP_S[0] < at:
+        return False
+    return bool(parts_of(kind) & parts_of(other.kind))
+
+
+def parts_of(kind: Kind) -> frozenset[str]:
+    """Return the parts that a kind of fault touches."""
+    return TOUCHES.get(kind, frozenset({"master"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loadtest.faults.schedule import Kind
+from loadtest.faults.servers import faketime_library
 from realtime.dev.cluster import Cluster
 
 
@@ -22,7 +23,8 @@ def _named(cluster: Cluster, prefix: str) -> list[str]:
 def _common(cluster: Cluster, region: str) -> dict[Kind, list[str]]:
     keepers = _named(cluster, f"keeper {region}")
     nodes = [f"node {port}" for port in cluster.plan.nodes[region]]
-    ledger = Kind.CUT_LEDGER if region in cluster.plan.ledgers else Kind.LOCK_LEDGER
+    remote = (Kind.CUT_LEDGER, Kind.HALF_OPEN_LEDGER)
+    ledger = remote if region in cluster.plan.ledgers else (Kind.LOCK_LEDGER,)
     return {
         Kind.KILL_KEEPER: keepers,
         Kind.PAUSE_KEEPER: keepers,
@@ -30,7 +32,9 @@ def _common(cluster: Cluster, region: str) -> dict[Kind, list[str]]:
         Kind.PAUSE_NODE: nodes,
         Kind.STOP_NODE: nodes,
         Kind.KILL_REPLICA: _named(cluster, f"replica {region} "),
-        ledger: [f"ledger {region}"],
+        Kind.STUTTER: [f"keepers and nodes {region}"],
+        Kind.LOSE_REGION: [f"region {region}"],
+        **{kind: [f"ledger {region}"] for kind in ledger},
     }
 
 
@@ -47,7 +51,13 @@ def _masters(cluster: Cluster, region: str) -> dict[Kind, list[str]]:
         Kind.OLD_MASTER,
         Kind.FULL_DISK,
         Kind.WIPE_WITHOUT_LEDGER,
+        Kind.FLUSH_FUNCTIONS,
+        Kind.EVICT_SEATS,
+        Kind.FULL_MEMORY,
+        *((Kind.STEP_CLOCK,) if faketime_library() is not None else ()),
     )
     links = [f"link {region} {near}" for owner, near in cluster.relays if owner == region]
     feeds = [f"feed {region} {near}" for owner, near in cluster.feeds if owner == region]
-    return {**dict.fromkeys(plain, master), Kind.CUT_LINK: links, Kind.SLOW_LINK: links, Kind.CUT_FEED: feeds}
+    to_master = (Kind.CUT_LINK, Kind.SLOW_LINK, Kind.HALF_OPEN_LINK, Kind.ONE_WAY_LINK)
+    of_replica = (Kind.CUT_FEED, Kind.HALF_OPEN_FEED)
+    return {**dict.fromkeys(plain, master), **dict.fromkeys(to_master, links), **dict.fromkeys(of_replica, feeds)}

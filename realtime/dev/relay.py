@@ -1,7 +1,8 @@
 """A TCP relay on loopback that imitates a link across India: it adds delay and can be cut.
 
 Each direction is delayed by a random time between two bounds; the order of the bytes is kept. A cut link drops its
-connections with the data in flight, as a real cut does, and refuses new connections until it is restored.
+connections with the data in flight, as a real cut does, and refuses new connections until it is restored. A blocked
+link keeps its connections open and passes nothing in one direction or both; the data arrives when it is restored.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self._cut = False
         self._extra_delay_ms = 0.0
+        self._there_open, self._back_open = asyncio.Event(), asyncio.Event()
+        self._unblock()
 
     async def start(self) -> None:
         """Start listening."""
@@ -48,13 +51,25 @@ class Relay:
         self._drop()
 
     def restore(self) -> None:
-        """Accept connections again, with the normal delay."""
+        """Accept connections again, pass data in both directions, with the normal delay."""
         self._cut = False
+        self._unblock()
         self._extra_delay_ms = 0.0
 
     def slow_down(self, ms: float) -> None:
         """Add ``ms`` to the delay of each direction."""
         self._extra_delay_ms = ms
+
+    def block(self, *, there: bool = True, back: bool = True) -> None:
+        """Pass nothing to the target (``there``), or nothing from it (``back``); connections stay open."""
+        if there:
+            self._there_open.clear()
+        if back:
+            self._back_open.clear()
+
+    def _unblock(self) -> None:
+        self._there_open.set()
+        self._back_open.set()
 
     def _drop(self) -> None:
         for writer in self._writers:
@@ -73,7 +88,10 @@ class Relay:
         self._writers |= ends
         pumps = {
             asyncio.create_task(work)
-            for work in (*_direction(reader, far_writer, self._delay), *_direction(far_reader, writer, self._delay))
+            for work in (
+                *_direction(reader, far_writer, self._delay, self._there_open),
+                *_direction(far_reader, writer, self._delay, self._back_open),
+            )
         }
         self._pumps |= pumps
         try:
@@ -101,11 +119,11 @@ class Relay:
 
 
 def _direction(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: Callable[[], float]
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: Callable[[], float], opened: asyncio.Event
 ) -> tuple[Coroutine[None, None, None], Coroutine[None, None, None]]:
     """Return the two coroutines of one direction: one reads and stamps each chunk, one writes it when it is due."""
     in_flight: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MAX_IN_FLIGHT)
-    return _read_stamped(reader, in_flight, delay), _write_when_due(in_flight, writer)
+    return _read_stamped(reader, in_flight, delay), _write_when_due(in_flight, writer, opened)
 
 
 async def _read_stamped(
@@ -122,11 +140,14 @@ async def _read_stamped(
             return
 
 
-async def _write_when_due(in_flight: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+async def _write_when_due(
+    in_flight: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, opened: asyncio.Event
+) -> None:
     loop = asyncio.get_running_loop()
     while True:
         due, data = await in_flight.get()
         await asyncio.sleep(max(0.0, due - loop.time()))
+        await opened.wait()
         if not data:
             writer.write_eof()
             return
