@@ -10,7 +10,7 @@ import pytest
 from loadtest.faults.judge.checker import check
 from loadtest.faults.judge.deadlines import EARLY, LATE, LOST, PENDING
 from loadtest.faults.judge.end_state import Booking
-from loadtest.faults.judge.freshness import FRESH, RISING
+from loadtest.faults.judge.freshness import DRIFT, FRESH, RISING
 from loadtest.faults.judge.payments import BankRefund
 from loadtest.faults.judge.seats import RULE as LINEARIZABLE
 from realtime import wire
@@ -116,6 +116,16 @@ def one_request_makes_two_holds(run: Run) -> None:
     run.hold(50_000, "asha", SEATS[3], request="r1", name="other")
 
 
+def a_repeated_request_meets_its_own_hold(run: Run) -> None:
+    asked = {"show": SHOW, "seats": ["A-1", "A-2"], "request_id": "r1"}
+    run.refuse(1_005, "asha", "seats:hold", "seats_taken", taken=["A-1", "A-2"], **asked)
+
+
+def a_map_is_corrected(run: Run) -> None:
+    frame = {"show": SHOW, "epoch": "e1", "from": 2, "version": 2, "held": [0]}
+    run.event(1_100, "viewer", "seats:changed", **frame)
+
+
 def a_refund_never_comes(run: Run) -> None:
     assert run.final.money is not None
     run.final.money = replace(run.final.money, bank_refunds=())
@@ -150,6 +160,8 @@ LIES: dict[Callable[[Run], None], set[str]] = {
     a_sale_disappears_from_the_map: {"every booking is sold on the map"},
     the_viewer_misses_a_seat: {"every viewer's map equals the master's"},
     one_request_makes_two_holds: {"the same request makes the same hold"},
+    a_repeated_request_meets_its_own_hold: {LINEARIZABLE},
+    a_map_is_corrected: {DRIFT},
     a_refund_never_comes: {"every promised refund was carried out", "every refund in the ledger was carried out"},
     a_payment_is_booked_and_refunded: {"no payment is both booked and refunded"},
 }

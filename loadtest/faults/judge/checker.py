@@ -176,7 +176,7 @@ class Checker:
         for known in self._book.holds:
             check_hold(known, losses, self._verdict)
         check_seats(self.seat_histories(), self._verdict)
-        self._fresh.finish(self._ended_at)
+        self._fresh.finish(self._ended_at, losses)
         if self._final.money is not None:
             check_payments(self._final.money, self._money.promises, self._verdict)
         for (client, show_id), seen in self._maps.items():

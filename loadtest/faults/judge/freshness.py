@@ -6,10 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from loadtest.faults.judge.losses import Losses
 from loadtest.faults.judge.verdict import Verdict
+from realtime.model import region_of
 
 RISING = "a viewer's versions only rise within an epoch"
 FRESH = "a viewer hears of changes in time, or that its map is stale"
+DRIFT = "no map has to be corrected"
 FRESH_MS = 15_000
 """A viewer hears of a change within this time. A fault lasts up to 6 s, a feed needs 3 s to notice the silence and
 some seconds to find another server; a viewer whose connection is lost starts anew."""
@@ -35,6 +38,8 @@ class Freshness:
         self._verdict = verdict
         self._watches: defaultdict[str, dict[str, _Watch]] = defaultdict(dict)
         """By show, then client."""
+        self._corrections: list[tuple[str, float, str]] = []
+        """For every change its region and time (ms), and the text of the violation if it was a correction."""
 
     def on_connection(self, client: str, at: float) -> None:
         """A client connected or lost its connection: it hears nothing until it watches again."""
@@ -59,6 +64,9 @@ class Freshness:
         if watch is None:
             return
         self._check_version(client, watch, change)
+        corrects = change["epoch"] == watch.epoch and change.get("from") == change["version"]
+        text = f"{client} was sent a correction of {change['show']} at version {change['version']}"
+        self._corrections.append((region_of(change["show"]), at, text if corrects else ""))
         watch.epoch, watch.version = change["epoch"], change["version"]
         self._hear(client, change["show"], watch, at)
 
@@ -80,8 +88,10 @@ class Freshness:
             if not watch.stale and watch.owed_since is None and watch.heard_at < requested_at:
                 watch.owed_since = at
 
-    def finish(self, at: float) -> None:
-        """The history ends at ``at`` (ms)."""
+    def finish(self, at: float, losses: Losses) -> None:
+        """The history ends at ``at`` (ms). A map may be corrected while its master recovers from a loss of data."""
+        for region, changed_at, text in self._corrections:
+            self._verdict.check(DRIFT, not text or losses.overlap(region, changed_at - FRESH_MS, changed_at), text)
         for show, watches in self._watches.items():
             for client, watch in watches.items():
                 self._hear(client, show, watch, at)

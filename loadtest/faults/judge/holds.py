@@ -118,7 +118,8 @@ class HoldBook:
 
     def __init__(self) -> None:
         """Empty; call ``ask``, ``answer`` and ``notice`` in the order of the history."""
-        self.refusals: list[Attempt] = []
+        self.refusals: list[tuple[HoldHistory, Attempt]] = []
+        """Requests that were answered ``seats_taken``, and the hold that the same request made at another time."""
         self._by_request: dict[tuple[str, str], HoldHistory] = {}
         self._by_id: dict[str, HoldHistory] = {}
 
@@ -158,7 +159,7 @@ class HoldBook:
                 # It made no hold, so the request says something about the seats only.
                 hold.attempts.remove(attempt)
                 if attempt.code == "seats_taken":
-                    self.refusals.append(attempt)
+                    self.refusals.append((hold, attempt))
             return
         known = self._by_id.get(attempt.payload["hold"])
         if known is None or not attempt.ok:

@@ -34,7 +34,8 @@ class Act(StrEnum):
     ENDED = "ended"
     """The hold does not have the seat."""
     SEE_TAKEN = "see-taken"
-    """Somebody else has the seat, and not only because a lapsed hold was not removed."""
+    """Somebody else has the seat, and not only because a lapsed hold was not removed. A repeated request finds its own
+    hold, so it never sees its own seats as taken."""
     SEE_FREE = "see-free"
     """Nobody else has the seat."""
 

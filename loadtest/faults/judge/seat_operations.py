@@ -15,18 +15,20 @@ ENDED_CODES = frozenset({"hold_expired", "hold_lost", "hold_ended", "hold_not_fo
 _DOES: Mapping[str, Act] = {"seats:hold": Act.HOLD, "seats:release": Act.RELEASE, "seats:confirm": Act.CONFIRM}
 
 
-def operations(holds: Iterable[HoldHistory], refusals: Iterable[Attempt]) -> dict[tuple[str, str], list[SeatOperation]]:
+def operations(
+    holds: Iterable[HoldHistory], refusals: Iterable[tuple[HoldHistory, Attempt]]
+) -> dict[tuple[str, str], list[SeatOperation]]:
     """Return the operations by (show, seat). ``refusals`` are requests for holds that were answered ``seats_taken``."""
     found: dict[tuple[str, str], list[SeatOperation]] = {}
     for hold in holds:
         for seat in hold.seats:
             found.setdefault((hold.show, seat), []).extend(_of_hold(hold, seat))
-    for number, refusal in enumerate(refusals):
+    for hold, refusal in refusals:
         assert refusal.answer is not None
         taken = refusal.answer["error"].get("seats", ())
         for seat in refusal.payload["seats"]:
             act = Act.SEE_TAKEN if seat in taken else Act.SEE_FREE
-            action = SeatAction(act, f"(refused {number})", refusal.start)
+            action = SeatAction(act, hold.id, refusal.start)
             found.setdefault((refusal.payload["show"], seat), []).append(Operation(action, refusal.start, refusal.end))
     return found
 
