@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import orjson
 
-from loadtest.faults import report
+from loadtest.faults import mutants, report
 from loadtest.faults.outcome import Plan
 from loadtest.faults.run import run_on_installation, run_on_own_cluster
 from loadtest.faults.schedule import OPTIONAL, Kind
@@ -47,6 +47,12 @@ from realtime.topology import TopologyError
     help="Write every seat's operations to this file, for Knossos or Porcupine.",
 )
 @click.option(
+    "--mutants", "all_mutants", is_flag=True, help="Run every mutant of broken/ instead; two minutes or more for each."
+)
+@click.option(
+    "--mutant", "only", multiple=True, type=click.Choice(mutants.names()), help="Only this mutant; repeatable."
+)
+@click.option(
     "--topology",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Use this running installation instead of a new cluster; you cause the faults.",
@@ -62,6 +68,8 @@ def faults(
     keep: Path | None,
     chosen: frozenset[Kind],
     edn: Path | None,
+    all_mutants: bool,
+    only: tuple[str, ...],
     topology: Path | None,
     owned: bool,
 ) -> None:
@@ -70,6 +78,9 @@ def faults(
     Starts a cluster of its own on free loopback ports and in a temporary folder. The exit code is 1 if a client was
     told anything that turned out to be wrong.
     """
+    if all_mutants or only:
+        results = mutants.run_all(only or mutants.names(), minutes, 7 if seed is None else seed, buyers, click.echo)
+        context.exit(0 if all(result.found for result in results) else 1)
     what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, chosen, edn)
     installation = None if topology is None else _installation(topology, owned)
     click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")

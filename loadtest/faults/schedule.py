@@ -95,7 +95,7 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.FLUSH_FUNCTIONS: (1.0, 3.0),
     Kind.EVICT_SEATS: (1.0, 3.0),
     Kind.FULL_MEMORY: (2.0, 5.0),
-    Kind.LOSE_REGION: (8.0, 12.0),
+    Kind.LOSE_REGION: (9.0, 12.0),
     Kind.STEP_CLOCK: (2.0, 4.0),
 }
 """Duration of each kind (s), from and to."""

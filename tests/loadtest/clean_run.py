@@ -81,12 +81,12 @@ class Run:
         frame = {"show": SHOW, "epoch": self.epoch, "from": self.version - 1, "version": self.version, **indices}
         self.event(t, "viewer", "seats:changed", **frame)
 
-    def fault(self, t: int, phase: str, *, loses_data: bool = True) -> None:
+    def fault(self, t: int, phase: str, *, kind: str = "master wiped", loses_data: bool = True) -> None:
         self.records.append(
             {
                 "t": t,
                 "k": "fault",
-                "kind": "master wiped" if loses_data else "master killed",
+                "kind": kind,
                 "target": "master west",
                 "region": "west",
                 "phase": phase,
@@ -173,6 +173,10 @@ def clean_run() -> Run:
         run.ask(at + 60_000, "farah", "seats:release", None, hold=farah)
         run.ask(at + 61_000, "farah", "seats:release", {"ok": True}, hold=farah)
         run.change(at + 61_015, free=("A-4",))
+    run.fault(3_100_000, "begin", kind="region gone", loses_data=False)
+    for status, at in (("stale", 3_103_000), ("live", 3_111_000)):
+        run.event(at, "viewer", "show:status", show=SHOW, status=status)
+    run.fault(3_110_000, "healed", kind="region gone", loses_data=False)
     run.sort()
 
     bookings = [

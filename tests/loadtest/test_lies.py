@@ -10,7 +10,7 @@ import pytest
 from loadtest.faults.judge.checker import check
 from loadtest.faults.judge.deadlines import EARLY, LATE, LOST, PENDING
 from loadtest.faults.judge.end_state import Booking
-from loadtest.faults.judge.freshness import DRIFT, FRESH, RISING
+from loadtest.faults.judge.freshness import DRIFT, FRESH, RISING, STALE
 from loadtest.faults.judge.payments import BankRefund
 from loadtest.faults.judge.seats import RULE as LINEARIZABLE
 from realtime import wire
@@ -126,6 +126,10 @@ def a_map_is_corrected(run: Run) -> None:
     run.event(1_100, "viewer", "seats:changed", **frame)
 
 
+def stale_is_never_said(run: Run) -> None:
+    run.drop(lambda r: r["k"] == "event" and r["p"].get("status") == "stale")
+
+
 def a_refund_never_comes(run: Run) -> None:
     assert run.final.money is not None
     run.final.money = replace(run.final.money, bank_refunds=())
@@ -162,6 +166,7 @@ LIES: dict[Callable[[Run], None], set[str]] = {
     one_request_makes_two_holds: {"the same request makes the same hold"},
     a_repeated_request_meets_its_own_hold: {LINEARIZABLE},
     a_map_is_corrected: {DRIFT},
+    stale_is_never_said: {STALE},
     a_refund_never_comes: {"every promised refund was carried out", "every refund in the ledger was carried out"},
     a_payment_is_booked_and_refunded: {"no payment is both booked and refunded"},
 }
@@ -172,7 +177,7 @@ def test_a_clean_run_is_accepted_and_every_new_rule_is_checked() -> None:
     run = clean_run()
     verdict = check(run.records, run.final)
     assert verdict.violations == []
-    assert {EARLY, LOST, LATE, PENDING, RISING, FRESH, LINEARIZABLE} <= set(verdict.checks)
+    assert {EARLY, LOST, LATE, PENDING, RISING, FRESH, DRIFT, STALE, LINEARIZABLE} <= set(verdict.checks)
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)

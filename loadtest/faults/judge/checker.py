@@ -25,6 +25,7 @@ from loadtest.faults.judge.promises import Promise
 from loadtest.faults.judge.seats import SeatHistory, check_seats, seat_histories
 from loadtest.faults.judge.state_checks import check_final_state
 from loadtest.faults.judge.verdict import Verdict
+from loadtest.faults.schedule import Kind
 from loadtest.maps import SeatMap
 
 
@@ -61,6 +62,8 @@ class Checker:
         self._money.add(record)
         if kind == "fault":
             self._faults.append(record)
+            if record["kind"] == Kind.LOSE_REGION and record["phase"] in ("begin", "healed"):
+                self._fresh.on_region(record["region"], record["phase"] == "begin", record["t"])
             if record["loses_data"]:
                 self._holders.add_data_loss(record["region"], record["t"])
         elif kind == "connected":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from realtime.model import region_of
 RISING = "a viewer's versions only rise within an epoch"
 FRESH = "a viewer hears of changes in time, or that its map is stale"
 DRIFT = "no map has to be corrected"
+STALE = "a map is called stale while its region is gone"
+STALE_MS = 8_000
+"""A viewer hears within this time that the region of its show is out of reach."""
 FRESH_MS = 15_000
 """A viewer hears of a change within this time. A fault lasts up to 6 s, a feed needs 3 s to notice the silence and
 some seconds to find another server; a viewer whose connection is lost starts anew."""
@@ -26,6 +30,9 @@ class _Watch:
     version: int
     heard_at: float
     stale: bool
+    joined_at: float
+    stale_at: float = -math.inf
+    """When it was last called stale."""
     owed_since: float | None = None
     """Since when somebody was answered a change that this client has not heard of."""
 
@@ -38,6 +45,8 @@ class Freshness:
         self._verdict = verdict
         self._watches: defaultdict[str, dict[str, _Watch]] = defaultdict(dict)
         """By show, then client."""
+        self._gone: dict[str, float] = {}
+        """Since when a region is out of reach."""
         self._corrections: list[tuple[str, float, str]] = []
         """For every change its region and time (ms), and the text of the violation if it was a correction."""
 
@@ -56,7 +65,7 @@ class Freshness:
             self._check_version(client, before, answer)
             self._hear(client, answer["show"], before, at)
         stale = answer.get("status") == "stale"
-        watches[client] = _Watch(answer["epoch"], answer["version"], at, stale)
+        watches[client] = _Watch(answer["epoch"], answer["version"], at, stale, at)
 
     def on_change(self, client: str, change: dict[str, Any], at: float) -> None:
         """A client received ``seats:changed``."""
@@ -77,10 +86,24 @@ class Freshness:
             return
         if status["status"] == "stale":
             self._hear(client, status["show"], watch, at)
-            watch.stale = True
+            watch.stale, watch.stale_at = True, at
         elif watch.stale:
             watch.stale = False
             watch.heard_at = at
+
+    def on_region(self, region: str, gone: bool, at: float) -> None:
+        """All servers of a region were lost, or are back."""
+        if gone:
+            self._gone[region] = at
+            return
+        since = self._gone.pop(region, at)
+        if at - since < STALE_MS:
+            return
+        for show, watches in self._watches.items():
+            for client, watch in watches.items():
+                if region_of(show) == region and watch.joined_at < since:
+                    text = f"{client} did not hear for {at - since:.0f} ms that {show} was stale"
+                    self._verdict.check(STALE, watch.stale or watch.stale_at >= since, text)
 
     def on_hold(self, show: str, requested_at: float, at: float) -> None:
         """Somebody was answered that seats are held: every client that watches the show must hear of it."""
