@@ -112,3 +112,20 @@ async def test_a_sender_has_to_wait_when_the_target_does_not_read() -> None:
     writer.transport.abort()
     await relay.close()
     far.close()
+
+
+async def test_a_blocked_relay_passes_nothing_in_one_direction_and_delivers_it_when_restored() -> None:
+    far = await asyncio.start_server(_echo, valkey.HOST, 0)
+    relay = Relay(valkey.free_port(), far.sockets[0].getsockname()[1], (0.0, 0.0))
+    await relay.start()
+    reader, writer = await asyncio.open_connection(valkey.HOST, relay.port)
+    for there, back in ((True, True), (False, True), (True, False)):
+        relay.block(there=there, back=back)
+        writer.write(b"late")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.readexactly(4), 0.2)
+        relay.restore()
+        assert await asyncio.wait_for(reader.readexactly(4), 5) == b"late"
+    writer.close()
+    await relay.close()
+    far.close()
