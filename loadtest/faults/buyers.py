@@ -75,7 +75,10 @@ class Buyer:
             answer = await self._request("seats:release", {"hold": hold, "seats": seats[:1]}, self._context.deadline)
             return seats[1:] if answer is not None and answer["ok"] else []
         if choice < 0.36:
-            await self._request("seats:extend", {"hold": hold}, self._hold_deadline())
+            answer = await self._request("seats:extend", {"hold": hold}, self._hold_deadline())
+            if answer is not None and answer["ok"]:
+                # Until after the first deadline, mostly.
+                await asyncio.sleep(self._context.hold_s * self._rng.uniform(0.7, 0.95))
         elif choice < 0.40:
             # Pay at the last moment, or too late.
             await asyncio.sleep(self._context.hold_s + self._rng.uniform(-0.5, 1.0))

@@ -91,8 +91,8 @@ class Session:
         await self.participants.wait_for_maps(state)
         self.say("a rogue keeper books sold seats again")
         await rogue_keeper.book_again(self.installation, state)
-        refused, state = state.rebooking_refused, await final_state.read(self.installation, self.shows.all)
-        state.rebooking_refused = refused
+        rogue, state = state.rogue, await final_state.read(self.installation, self.shows.all)
+        state.rogue = rogue
         await self.participants.close()
         self.history.close()
         return state

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loadtest.faults.history import Record
-from loadtest.faults.judge.end_state import Booking, FinalState, ShowState
+from loadtest.faults.judge.end_state import Booking, FinalState, Rogue, ShowState
 from loadtest.faults.judge.payments import BankPayment, BankRefund, BookingRow, Money, RefundRow
 from realtime import wire
 from realtime.model import booking_of
@@ -190,7 +190,7 @@ def clean_run() -> Run:
         {SHOW: ShowState(SEATS, bookings, run.epoch, run.version, "222020", taken, {})},
         {"west": 0},
         {"west": 0},
-        {SHOW: [True, True]},
+        Rogue([True, True], [True]),
         Money(
             [BankPayment(f"p-{name}", hold, 90_000) for name, hold in paid_holds.items()],
             [BankRefund("p-dev", 90_000)],

@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.faults.history import Record
 from loadtest.faults.judge.checker import check
-from loadtest.faults.judge.end_state import Booking, FinalState, ShowState
+from loadtest.faults.judge.end_state import Booking, FinalState, Rogue, ShowState
 from realtime import wire
 from realtime.model import booking_of
 
@@ -82,7 +82,7 @@ def history() -> list[Record]:
 def final() -> FinalState:
     bookings = [Booking(ASHA, "owner-asha", (0, 1)), Booking(CHITRA, "owner-chitra", (2,))]
     state = ShowState(SEATS, bookings, "e", 6, "2220", {0: ASHA, 1: ASHA, 2: CHITRA}, {})
-    return FinalState({SHOW: state}, {"west": 0}, {"west": 0}, {SHOW: [True, True]})
+    return FinalState({SHOW: state}, {"west": 0}, {"west": 0}, Rogue([True, True]))
 
 
 def broken_rules(records: list[Record], end: FinalState) -> set[str]:
@@ -217,7 +217,7 @@ def test_what_never_settles_is_found() -> None:
 
 def test_a_ledger_that_books_a_sold_seat_again_is_found() -> None:
     end = final()
-    end.rebooking_refused[SHOW][1] = False
+    end.rogue.rebooking_refused[1] = False
     assert broken_rules(history(), end) == {"the ledger refuses a seat that is sold"}
 
 

@@ -33,6 +33,7 @@ RULES = {
     "no seat is in two bookings",
     "retrying succeeds in the end",
     "the ledger refuses a seat that is sold",
+    "the ledger refuses an old fencing token",
     "the same request makes the same hold",
 }
 """Every run of a minute must have checked these; others depend on what happened in it."""

@@ -130,6 +130,10 @@ def stale_is_never_said(run: Run) -> None:
     run.drop(lambda r: r["k"] == "event" and r["p"].get("status") == "stale")
 
 
+def a_replaced_keeper_may_write(run: Run) -> None:
+    run.final.rogue.old_token_refused[0] = False
+
+
 def a_refund_never_comes(run: Run) -> None:
     assert run.final.money is not None
     run.final.money = replace(run.final.money, bank_refunds=())
@@ -167,6 +171,7 @@ LIES: dict[Callable[[Run], None], set[str]] = {
     a_repeated_request_meets_its_own_hold: {LINEARIZABLE},
     a_map_is_corrected: {DRIFT},
     stale_is_never_said: {STALE},
+    a_replaced_keeper_may_write: {"the ledger refuses an old fencing token"},
     a_refund_never_comes: {"every promised refund was carried out", "every refund in the ledger was carried out"},
     a_payment_is_booked_and_refunded: {"no payment is both booked and refunded"},
 }

@@ -34,16 +34,24 @@ class ShowState:
 
 
 @dataclass(slots=True)
-class FinalState:
-    """The end of a run: shows by id, and for each region how many outbox entries and dead letters are left.
+class Rogue:
+    """What the ledgers did with a rogue keeper: for each attempt, whether it was refused.
 
-    ``rebooking_refused`` has, by show, whether the ledger refused each attempt to book sold seats (``rogue_keeper``).
+    ``rebooking_refused``: to book sold seats; ``old_token_refused``: to book under an old fencing token.
     """
+
+    rebooking_refused: list[bool] = field(default_factory=list)
+    old_token_refused: list[bool] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class FinalState:
+    """The end of a run: shows by id, and for each region how many outbox entries and dead letters are left."""
 
     shows: dict[str, ShowState]
     outbox: dict[str, int] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
-    rebooking_refused: dict[str, list[bool]] = field(default_factory=dict)
+    rogue: Rogue = field(default_factory=Rogue)
     money: Money | None = None
     """None where no bank was asked."""
 

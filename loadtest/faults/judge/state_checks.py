@@ -23,10 +23,11 @@ def check_final_state(final: FinalState, confirmed: Set[str], verdict: Verdict) 
         verdict.check("every outbox is empty at the end", left == 0, f"{region}: {left} entries are left")
     for region, dead in final.dead_letters.items():
         verdict.check("there are no dead letters", dead == 0, f"{region}: {dead} dead letters")
-    for show_id, refusals in final.rebooking_refused.items():
-        for refused in refusals:
-            text = f"{show_id}: a rogue keeper could book a sold seat"
-            verdict.check("the ledger refuses a seat that is sold", refused, text)
+    for refused in final.rogue.rebooking_refused:
+        verdict.check("the ledger refuses a seat that is sold", refused, "a rogue keeper could book a sold seat")
+    for refused in final.rogue.old_token_refused:
+        text = "a rogue keeper could write under an old fencing token"
+        verdict.check("the ledger refuses an old fencing token", refused, text)
     return ledger
 
 
