@@ -1,4 +1,4 @@
-"""``check``: compares ledger, lock master and outbox of a running installation."""
+"""``check``: compares ledger, lock master, outbox, payments and queues of a running installation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import orjson
 
 from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import RegionUnavailable
-from realtime.keeper.check import Checker, Difference, Report
+from realtime.keeper.check import Checker, Report
+from realtime.keeper.compare import Difference
 from realtime.ledger import LedgerUnavailable
 from realtime.settings import Settings
 
@@ -31,12 +32,12 @@ class Outcome:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Repair on the masters what the ledger proves.")
+@click.option("--repair", is_flag=True, help="Repair what the ledger proves.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--region", "regions", multiple=True, help="Check only this region. Can be repeated.")
 @click.pass_context
 def check(context: click.Context, repair: bool, as_json: bool, regions: tuple[str, ...]) -> None:
-    """Compare ledger, lock master and outbox of every region.
+    """Compare ledger, lock master, outbox, payments, tasks and queues of every region.
 
     Safe to run at any time, also under load. Prints each difference. Exits with 1 if there is a difference (with
     --repair: one that could not be repaired) or if a region could not be checked. Dead letters are listed, but are not
@@ -86,6 +87,8 @@ async def _describe(checker: Checker, difference: Difference, repaired: bool) ->
         "seats": seats,
         "hold": difference.hold,
         "other": difference.other,
+        "payment": difference.payment,
+        "subject": difference.subject,
         "text": difference.words(seats),
         "repaired": repaired,
     }
@@ -100,6 +103,9 @@ def _document(outcomes: dict[str, Outcome]) -> dict[str, Any]:
             "bookings": outcome.report.bookings,
             "holds": outcome.report.holds,
             "outbox": outcome.report.outbox,
+            "payments": outcome.report.payments,
+            "refunds": outcome.report.refunds,
+            "unfinished_tasks": outcome.report.tasks,
             "dead_letters": outcome.report.dead_letters,
             "differences": outcome.differences,
         }
@@ -117,7 +123,8 @@ def _print_outcome(name: str, outcome: Outcome) -> None:
     state = f"{count} difference{'s' if count > 1 else ''}" if count else "in order"
     click.echo(
         f"{name}: {state} ({report.shows} shows, {report.bookings} bookings, {report.holds} live holds, "
-        f"{report.outbox} outbox entries)"
+        f"{report.outbox} outbox entries, {report.payments} payments, {report.refunds} refunds, "
+        f"{report.tasks} unfinished tasks)"
     )
     for each in outcome.differences:
         click.echo(f"  {'repaired' if each['repaired'] else 'DIFFERS'}: {each['text']}")

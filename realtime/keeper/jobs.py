@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 from bullmq import Queue as BullQueue
@@ -21,6 +22,17 @@ from realtime.ledger.rows import Queue, TaskRow
 from realtime.locks.master import LockMaster
 
 PAYLOAD_VERSION = 1
+
+
+class JobState(StrEnum):
+    """What a queue says of a task: its job waits or runs (``pending``), has ended, or is not there."""
+
+    MISSING = "missing"
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
 _KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 100_000}, "removeOnFail": False}
 _OPTIONS: dict[Queue, dict[str, Any]] = {
     Queue.BOOKINGS: {**_KEPT, "attempts": 10, "backoff": {"type": "exponential", "delay": 1000}},
@@ -52,6 +64,15 @@ class Jobs:
             by_queue[task.queue].append(task)
         for queue, some in by_queue.items():
             await queues[queue].addBulk([self._job(task) for task in some])
+
+    async def add_anew(self, tasks: Sequence[TaskRow]) -> None:
+        """Add the job of each task, also where its queue has an ended one; one under way is left alone."""
+        queues = await self._connected()
+        for task in tasks:
+            state = await queues[task.queue].getJobState(task.id)
+            if state in (JobState.COMPLETED.value, JobState.FAILED.value):
+                await queues[task.queue].remove(task.id)
+        await self.add(tasks)
 
     async def completed(self, tasks: Sequence[TaskRow]) -> list[TaskRow]:
         """Return those of some tasks whose job is completed; workers that know no ledger report in no other way."""
@@ -92,3 +113,23 @@ class Jobs:
         """Drop the connections; the next job looks for the master again."""
         redis, self._redis = self._redis, None
         await connect.close(redis)
+
+
+async def job_states(redis: Redis, tasks: Sequence[TaskRow]) -> list[JobState]:
+    """Return what the queues say of some tasks, in one round trip. Raises redis-py's errors."""
+    pipeline = redis.pipeline(transaction=False)
+    for task in tasks:
+        queue = f"{keys.JOBS_PREFIX}:{task.queue.value}"
+        pipeline.exists(f"{queue}:{task.id}")
+        pipeline.zscore(f"{queue}:completed", task.id)
+        pipeline.zscore(f"{queue}:failed", task.id)
+    answers = await pipeline.execute()
+    return [_job_state(*answers[n : n + 3]) for n in range(0, len(answers), 3)]
+
+
+def _job_state(exists: int, completed: float | None, failed: float | None) -> JobState:
+    if not exists:
+        return JobState.MISSING
+    if completed is not None:
+        return JobState.COMPLETED
+    return JobState.PENDING if failed is None else JobState.FAILED

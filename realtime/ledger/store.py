@@ -6,6 +6,7 @@ Every write is idempotent: keepers repeat what they are not sure of. A database 
 
 from __future__ import annotations
 
+from realtime.ledger.audit import Audit
 from realtime.ledger.bookings import Bookings
 from realtime.ledger.declarations import Declarations
 from realtime.ledger.fencing import Fencing
@@ -13,5 +14,5 @@ from realtime.ledger.money import Money
 from realtime.ledger.tasks import Tasks
 
 
-class Ledger(Fencing, Bookings, Declarations, Money, Tasks):
+class Ledger(Fencing, Bookings, Declarations, Money, Tasks, Audit):
     """All tables of one ledger over one pool of connections. ``open`` it, ``close`` it."""

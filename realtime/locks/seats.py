@@ -54,6 +54,7 @@ class Record(msgspec.Struct):
     state: HoldState
     expires_at: int
     extensions: int = 0
+    payment: str = ""
 
 
 decode_record = msgspec.json.Decoder(Record, strict=False).decode

@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from realtime import keys
-from realtime.keeper.check import Checker, Difference, Kind
+from realtime.keeper.check import Checker
+from realtime.keeper.compare import Difference, Kind
 from realtime.ledger import NewBooking
 from realtime.locks.commands import run_command
 from realtime.model import HoldState, booking_of
@@ -242,7 +243,7 @@ async def test_a_confirm_that_is_not_in_the_outbox_is_stuck_and_dead_letters_are
     hold = await place.confirm("a", [1])
     await place.master.command("XTRIM", keys.OUTBOX, "MAXLEN", 0)
     await place.master.command("XADD", keys.DEAD_LETTERS, "*", "kind", "booking", "hold", hold, "reason", "poison")
-    assert await differences(place) == [Difference(SHOW, Kind.STUCK, (1,), hold)]
+    assert await differences(place) == [Difference(SHOW, Kind.STUCK, (1,), hold, payment="paid a")]
     code, said = await tickets(place, "--repair")
     assert code == 1
     assert f"A-2: {hold} is being booked, but it is not in the outbox" in said
