@@ -7,6 +7,7 @@
 | ``show`` | ``wire.NewShow`` |
 | ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
 | ``sales`` | ``{"show", "sales"}`` |
+| ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 
 A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only
 the master knows whether they are free; every other command is in the ledger before the master has it.
@@ -19,7 +20,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,11 +29,13 @@ import orjson
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
+from realtime.clock import now_ms
 from realtime.errors import (
     AlreadyExists,
     BadRequest,
     InvalidPlan,
     LayoutNotFound,
+    NotFound,
     RegionUnavailable,
     SeatNotFound,
     SeatsTaken,
@@ -42,9 +45,10 @@ from realtime.errors import (
     TicketError,
 )
 from realtime.keeper.declare import Declarations
+from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger
-from realtime.ledger.rows import CommandRow
+from realtime.ledger.rows import CommandRow, RefundProgress
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre
@@ -79,6 +83,10 @@ class _SalesBody(msgspec.Struct):
     sales: SalesState
 
 
+class _RefundBody(msgspec.Struct):
+    id: wire.Id
+
+
 class Commands:
     """Carries out the commands of one region."""
 
@@ -91,6 +99,7 @@ class Commands:
         master: LockMaster,
         locks: SeatLocks,
         shows: Shows,
+        refunds: RefundDelivery,
     ) -> None:
         """All of ``region``; the topology and password are used to ask the masters of the other regions."""
         self._topology = topology
@@ -100,6 +109,7 @@ class Commands:
         self._master = master
         self._locks = locks
         self._shows = shows
+        self._refunds = refunds
         self._declare = Declarations(master, locks)
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "theatre": self._theatre,
@@ -108,6 +118,7 @@ class Commands:
             "block": self._block,
             "unblock": self._unblock,
             "sales": self._sales,
+            "retry_refund": self._retry_refund,
         }
 
     async def carry_out(self, command_id: str, name: str, body: bytes, request_id: str = "") -> None:
@@ -276,6 +287,16 @@ class Commands:
         await self._locks.set_sales(show.id, ask.sales)
         await self._declare.show(show)
         return {"show": show.id, "sales": ask.sales.value}
+
+    # --- refunds --------------------------------------------------------------------------------------------------
+    async def _retry_refund(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_RefundBody, body)
+        refund = await self._ledger.retry_refund(ask.id, now_ms())
+        if refund is None:
+            raise NotFound("There is no refund with this id.")
+        if refund.state is RefundProgress.PROMISED:
+            await self._refunds.deliver_anew(refund)
+        return {"refund": asdict(refund)}
 
 
 def _same(known: Show, asked: Show) -> bool:

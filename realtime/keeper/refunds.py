@@ -17,10 +17,18 @@ class RefundDelivery:
 
     async def deliver(self, refund: RefundRow) -> None:
         """Add the refund's job and notify the buyer. Raises ``RegionUnavailable`` or redis-py's errors."""
-        task = TaskRow(task_id(Queue.REFUNDS, refund.id), Queue.REFUNDS, refund.id, refund.created_at)
-        await self._jobs.add([task])
+        await self._jobs.add([_task(refund)])
+        await self.notify(refund)
+
+    async def deliver_anew(self, refund: RefundRow) -> None:
+        """Do the same for a refund whose job has ended. Errors as ``deliver``."""
+        await self._jobs.add_anew([_task(refund)])
         await self.notify(refund)
 
     async def notify(self, refund: RefundRow) -> None:
         """Tell the buyer how far the refund is. Raises ``RegionUnavailable``."""
         await self._notices.publish(refund)
+
+
+def _task(refund: RefundRow) -> TaskRow:
+    return TaskRow(task_id(Queue.REFUNDS, refund.id), Queue.REFUNDS, refund.id, refund.created_at)

@@ -57,6 +57,9 @@ class Keeper:
         self._locks = SeatLocks(self._master)
         self._shows = Shows(self._ledger)
         self._outbox = Outbox(self._master, self.name)
+        # The recorder drops its connections after a fault; the background work keeps its own.
+        self._jobs, self._background_jobs = (Jobs(region, self._master, settings.redis_password) for _ in range(2))
+        notices = RefundNotices(self._master)
         self._commands = Commands(
             settings.topology,
             region,
@@ -65,14 +68,12 @@ class Keeper:
             self._master,
             self._locks,
             self._shows,
+            RefundDelivery(self._jobs, notices),
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
-        # The recorder drops its connections after a fault; the background work keeps its own.
-        self._jobs, self._background_jobs = (Jobs(region, self._master, settings.redis_password) for _ in range(2))
         self._payments = payment_service(settings.payments)
         self._status_reporter = StatusReporter(self.name, self._master, self._background_jobs, self._ledger)
-        notices = RefundNotices(self._master)
         self._settlement = Settlement(
             self._ledger, self._locks, self._shows, self._payments, RefundDelivery(self._background_jobs, notices)
         )

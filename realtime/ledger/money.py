@@ -182,6 +182,19 @@ class Money(Database):
                 update(table).where(table.c.id == refund_id, table.c.state != RefundProgress.DONE.value).values(values)
             )
 
+    async def retry_refund(self, refund_id: str, at: int) -> RefundRow | None:
+        """Make a refund that has failed a duty again; return it, None if it is not here. Others are left as they are.
+
+        Its next attempt has an idempotency key of its own: ``update_refund`` has counted the one that failed.
+        """
+        table = schema.refunds
+        failed = (table.c.id == refund_id, table.c.state == RefundProgress.FAILED.value)
+        values = {"state": RefundProgress.PROMISED.value, "updated_at": at, "detail": "retried by an operator"}
+        async with self.transaction() as connection:
+            await connection.execute(update(table).where(*failed).values(values))
+            row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()
+            return _refund(row) if row is not None else None
+
     # --- listings -------------------------------------------------------------------------------------------------
     async def refunds(self, wanted: Filter) -> list[RefundRow]:
         """Return refunds, the newest first; ``wanted.state`` is a ``RefundProgress``."""

@@ -14,6 +14,7 @@ from realtime import keys, limits, wire
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
 from realtime.feeds.directory import Directory
+from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.locks.seats import SeatLocks, decode_record
@@ -78,6 +79,14 @@ class MoneyApi:
             Route("POST", "/api/v1/payments/webhook", self._webhook, "For the payment gateway"),
             Route("GET", "/api/v1/ops/refunds", self._list_refunds, "Refunds", None, "operator"),
             Route("GET", "/api/v1/ops/payments", self._list_payments, "Payments", None, "operator"),
+            Route(
+                "POST",
+                "/api/v1/ops/refunds/{refund}/retry",
+                self._retry_refund,
+                "Ask the gateway once more for a refund that it has refused",
+                None,
+                "operator",
+            ),
         ]
         if isinstance(self._payments, DemoPayments):
             table.append(Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", wire.PayDemo))
@@ -175,6 +184,22 @@ class MoneyApi:
 
     async def _list_payments(self, request: web.Request) -> web.Response:
         return json_answer(await self._listing(request, "payments"))
+
+    async def _retry_refund(self, request: web.Request) -> web.Response:
+        """Ask every region: the id of a refund does not say whose it is."""
+        command, key = {"id": request.match_info["refund"]}, idempotency_key(request)
+        answers = await asyncio.gather(
+            *(run_command(master, "retry_refund", command, key) for master in self._masters.values()),
+            return_exceptions=True,
+        )
+        for region, answer in zip(self._masters, answers, strict=True):
+            if isinstance(answer, dict):
+                return json_answer({"refund": {**answer["refund"], "region": region}})
+        # A region that did not answer may have it.
+        raise next(
+            (error for error in answers if isinstance(error, BaseException) and not isinstance(error, NotFound)),
+            NotFound("There is no refund with this id."),
+        )
 
     async def _listing(self, request: web.Request, name: str) -> dict[str, Any]:
         """Return rows of all regions, newest first; a region out of reach is named in ``missing``."""

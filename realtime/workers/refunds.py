@@ -41,6 +41,9 @@ class Refunds:
         refund = await self._ledger.refund(payload.subject)
         if refund is None:
             raise UnrecoverableError(f"the ledger has no refund {payload.subject}")
+        if refund.state is RefundProgress.FAILED:
+            # The ledger waits for an operator; a job that was added again, or is tried again, must not go on alone.
+            raise UnrecoverableError(f"refund {refund.id} has failed: {refund.detail}")
         if refund.state is not RefundProgress.DONE:
             state, detail = await self._ask(refund)
             await self._record(refund, state, detail)

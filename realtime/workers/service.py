@@ -32,6 +32,11 @@ REPLY_TIMEOUT_S = 30.0
 FOLLOW_S = 1.0
 """How often it is checked where the master is."""
 PAUSE_S = 0.5
+LOCK_MS = 15_000
+"""How long a job belongs to a worker that has died; a live one renews its lock at half of this. Longer than a call to a
+gateway may take, which does not block the renewal."""
+STALLED_MS = 5_000
+"""How often it is looked for jobs whose worker has died."""
 EXPECTED = (NotDoneYet, TicketError, LedgerUnavailable, UnrecoverableError)
 """Failures of a job that need no traceback."""
 Processor = Callable[[Payload], Awaitable[None]]
@@ -127,8 +132,8 @@ class WorkerProcess:
             "name": process_name(),
             "autorun": False,
             "runRetryDelay": 500,
-            "lockDuration": 30_000,
-            "stalledInterval": 5_000,
+            "lockDuration": LOCK_MS,
+            "stalledInterval": STALLED_MS,
             # A job whose worker was killed is taken by another one, however often that happens.
             "maxStalledCount": 1_000,
         }
