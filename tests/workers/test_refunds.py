@@ -1,0 +1,124 @@
+"""Refunds by a worker process: once, however often its job runs, and whatever dies or is away in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+
+from realtime.ledger.rows import Queue, RefundProgress
+from realtime.locks.commands import run_command
+from realtime.payments.service import refund_key
+from tests.cluster import until
+
+from .conftest import AMOUNT, Desk, end, refund_task
+
+
+async def test_a_refund_is_made_at_the_bank_and_recorded_with_its_task(desk: Desk) -> None:
+    refund = await desk.promised("a")
+    desk.worker()
+    await desk.until_state(refund, RefundProgress.DONE)
+    assert await desk.returned() == [(refund.payment, AMOUNT)]
+
+    async def finished() -> bool:
+        return await desk.ledger.unfinished_tasks(10**15, 10) == []
+
+    await until(finished)
+
+
+async def test_a_job_that_runs_again_returns_nothing_more(desk: Desk) -> None:
+    refund = await desk.promised("a")
+    desk.worker()
+    await desk.until_state(refund, RefundProgress.DONE)
+    # Its row as before, as after a restore of the ledger: the gateway is asked again, with the same key.
+    await asyncio.to_thread(_set_promised, desk)
+
+    async def ended() -> bool:
+        return await desk.job_state(Queue.REFUNDS, refund_task(refund).id) == "completed"
+
+    await until(ended)
+    await desk.jobs.add_anew([refund_task(refund)])
+    await desk.until_state(refund, RefundProgress.DONE)
+    assert desk.gate.refunds_asked == 2
+    assert await desk.returned() == [(refund.payment, AMOUNT)]
+
+
+def _set_promised(desk: Desk) -> None:
+    with contextlib.closing(sqlite3.connect(desk.folder / "west.db")) as ledger, ledger:
+        ledger.execute("UPDATE refunds SET state = 'promised'")
+        ledger.execute("UPDATE tasks SET done_at = NULL")
+
+
+async def test_a_worker_killed_between_the_bank_and_the_ledger_returns_the_money_once(desk: Desk) -> None:
+    refund = await desk.promised("a")
+    first = desk.worker()
+
+    async def kill() -> None:
+        desk.gate.before_answer = None
+        end(first, signal.SIGKILL)
+
+    desk.gate.before_answer = kill
+    await asyncio.to_thread(first.wait, 60)
+    assert await desk.returned() == [(refund.payment, AMOUNT)], "the bank has done it"
+    assert await desk.state(refund) is RefundProgress.PROMISED, "the ledger does not know"
+    desk.worker()
+    await desk.until_state(refund, RefundProgress.DONE, timeout_s=90)
+    assert desk.gate.refunds_asked == 2
+    assert await desk.returned() == [(refund.payment, AMOUNT)]
+
+
+async def test_a_bank_that_is_away_is_asked_again_until_it_is_back(desk: Desk) -> None:
+    desk.gate.down = True
+    refund = await desk.promised("a")
+    desk.worker()
+
+    async def explained() -> bool:
+        row = await desk.ledger.refund(refund.id)
+        return row is not None and row.state is RefundProgress.PROMISED and row.detail.startswith("no answer")
+
+    await until(explained, timeout_s=60)
+    desk.gate.down = False
+    await desk.until_state(refund, RefundProgress.DONE, timeout_s=60)
+    assert await desk.returned() == [(refund.payment, AMOUNT)]
+
+
+async def test_a_final_refusal_waits_for_an_operator_whose_retry_has_a_key_of_its_own(desk: Desk) -> None:
+    desk.keeper()
+    desk.gate.refusal = {"code": "account_closed", "description": "The account is closed."}
+    refund = await desk.promised("a")
+    desk.worker()
+    failed = await desk.until_state(refund, RefundProgress.FAILED)
+    assert (failed.detail, failed.attempt) == ("The account is closed.", 1)
+    task = refund_task(refund)
+
+    async def ended() -> bool:
+        return await desk.job_state(Queue.REFUNDS, task.id) == "failed"
+
+    await until(ended)
+    # A job that is added again (its queue was lost) does not ask the bank behind the operators' back.
+    asked = desk.gate.refunds_asked
+    await desk.jobs.add_anew([task])
+    await until(ended)
+    assert desk.gate.refunds_asked == asked
+    desk.gate.refusal = None
+    answer = await run_command(desk.master, "retry_refund", {"id": refund.id})
+    assert answer["refund"]["state"] == "promised"
+    await desk.until_state(refund, RefundProgress.DONE)
+    audit = await desk.gate.bank.ask("GET", "/audit")
+    assert [each["key"] for each in audit["refunds"]] == [refund_key(refund.hold, refund.payment, 1)]
+    # The same command again, as after a lost answer, changes nothing.
+    answer = await run_command(desk.master, "retry_refund", {"id": refund.id})
+    assert answer["refund"]["state"] == "done"
+
+
+async def test_queues_that_are_lost_with_the_master_are_filled_again_from_the_ledger(desk: Desk) -> None:
+    desk.keeper()
+    await until(lambda: desk.master.command("GET", "tt:reconciled"))
+    refunds = [await desk.promised(f"n{n}") for n in range(5)]
+    await desk.master.command("FLUSHALL")
+    assert await desk.job_state(Queue.REFUNDS, refund_task(refunds[0]).id) in ("unknown", "waiting")
+    desk.worker()
+    for refund in refunds:
+        await desk.until_state(refund, RefundProgress.DONE, timeout_s=90)
+    assert sorted(await desk.returned()) == sorted((refund.payment, AMOUNT) for refund in refunds)
