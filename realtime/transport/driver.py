@@ -21,7 +21,7 @@ from aiohttp import web
 
 from realtime.transport.acceptor import Handshake
 from realtime.transport.frames import BINARY, FrameSink, frame_of
-from realtime.transport.guard import EIO_CLOSE, EIO_PING, AsyncSocket, EnginePacket
+from realtime.transport.guard import EIO_CLOSE, EIO_FROM_CLIENTS, EIO_PING, AsyncSocket, EnginePacket
 from realtime.transport.websocket_connection import WebSocketConnection, bounded_descriptor
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -174,14 +174,15 @@ def driver_class(framework_driver: Any) -> type:
             That is so at the client's end, after its close packet, and for a packet that can't be decoded. The
             framework's ``wait`` raises at the end: its task and the exception would refer to each other.
             """
-            if self.handler.__self__.closed:
+            session = self.handler.__self__
+            if session.closed:
                 return None
             try:
                 data: str | bytes = await super().wait()
-                EnginePacket(encoded_packet=data)
+                packet = EnginePacket(encoded_packet=data)
             except (OSError, ValueError):
                 return None
-            return data
+            return data if packet.packet_type in EIO_FROM_CLIENTS or not session.upgraded else None
 
         async def send(self, message: str | bytes) -> None:
             # The framework's writer takes several packets out of the queue at once, and may wait here between two.

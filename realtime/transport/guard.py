@@ -51,8 +51,10 @@ TESTED = {
 """By module: the distribution, the first version tested, the first version not tested. As in pyproject.toml."""
 
 # Numbers of the Engine.IO v4 and Socket.IO v5 protocols, which can't change without a new protocol.
-EIO_CLOSE, EIO_PING, EIO_PONG, EIO_MESSAGE, EIO_UPGRADE = 1, 2, 3, 4, 5
-SIO_CONNECT, SIO_DISCONNECT, SIO_EVENT, SIO_ACK, SIO_BINARY_EVENT, SIO_BINARY_ACK = 0, 1, 2, 3, 5, 6
+EIO_CLOSE, EIO_PING, EIO_PONG, EIO_MESSAGE, EIO_UPGRADE, EIO_NOOP = 1, 2, 3, 4, 5, 6
+EIO_FROM_CLIENTS = frozenset((EIO_CLOSE, EIO_PONG, EIO_MESSAGE, EIO_UPGRADE))
+"""The packets that a client may send, apart from the PING that begins an upgrade."""
+SIO_CONNECT, SIO_DISCONNECT, SIO_EVENT, SIO_ACK, SIO_CONNECT_ERROR, SIO_BINARY_EVENT, SIO_BINARY_ACK = range(7)
 
 
 class Missing(Exception):

@@ -1,54 +1,47 @@
-"""Ends sessions that break the Engine.IO or Socket.IO protocol, where the frameworks log an error and go on.
+"""What the Engine.IO and Socket.IO protocols ask of a server and the frameworks don't do (``tests/compliance``).
 
-The protocols ask a server to close the connection on a packet that it can't read, on a first packet that is not
-CONNECT, and when no CONNECT comes. ``WebSocketConnection`` and ``driver`` do so for the Engine.IO packets of a
-WebSocket. Here are the bodies of long-polling requests, and the Socket.IO packets of both transports.
+A server must close the connection on a packet that it can't read, on a first packet that is not CONNECT, when no
+CONNECT comes, and when a client polls twice at a time. ``WebSocketConnection`` and ``driver`` do their part for the
+Engine.IO packets of a WebSocket. Here are the requests of long-polling, and the Socket.IO packets of both transports.
 """
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qs
 
 import socketio
 
 from realtime import limits
 from realtime.transport.guard import (
     EIO_CLOSE,
-    EIO_MESSAGE,
-    EIO_PONG,
-    EIO_UPGRADE,
+    EIO_FROM_CLIENTS,
+    EIO_NOOP,
     SIO_CONNECT,
+    SIO_CONNECT_ERROR,
     EnginePacket,
     UnknownPacketError,
 )
 from realtime.transport.packets import IgnoredPacketError
 from realtime.transport.session_manager import NAMESPACE
 
+_INVALID_NAMESPACE = '{"message":"Invalid namespace"}'
 _SEPARATOR = "\x1e"
 """Between the packets of a long-polling body."""
 _PACKETS = 16
 """Packets in one body; the framework accepts no more."""
-_FROM_CLIENTS = frozenset((EIO_CLOSE, EIO_PONG, EIO_MESSAGE, EIO_UPGRADE))
 
 
 def install(sio: socketio.AsyncServer) -> None:
     """Make a server strict. Call it only when ``guard.missing_parts`` is empty, before the server serves."""
     _Sessions(sio)
-    engine = sio.eio
-    translate = engine._async["translate_request"]
+    _Requests(sio.eio)
 
-    def with_checked_body(request: Any) -> dict[str, Any]:
-        environ: dict[str, Any] = translate(request)
-        if environ["REQUEST_METHOD"] == "POST":
-            sid = request.query.get("sid", "")
-            if sid in engine.sockets and engine.sockets[sid].closed:
-                del engine.sockets[sid]  # the framework answers with status 500 while it is there
-            environ["wsgi.input"] = _Body(engine, sid, request.content)
-            environ["CONTENT_LENGTH"] = "0"  # the framework waits for ever for the queue of a session with a longer one
-        return environ
 
-    engine._async = {**engine._async, "translate_request": with_checked_body}
+def _namespace(packet: str) -> str:
+    """Return the namespace of an encoded CONNECT packet."""
+    return packet[1:].partition(",")[0].partition("?")[0]
 
 
 class _Sessions:
@@ -75,6 +68,10 @@ class _Sessions:
         if not connects and self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is None:
             await self._end(eio_sid)
             return
+        if connects and data.startswith("0/") and (namespace := _namespace(data)) != NAMESPACE:
+            # The framework's own answer has no object with a message, which official clients look for.
+            await self._engine.send(eio_sid, f"{SIO_CONNECT_ERROR}{namespace},{_INVALID_NAMESPACE}")
+            return
         try:
             await self._on_message(eio_sid, data)
         except IgnoredPacketError:
@@ -93,6 +90,46 @@ class _Sessions:
             await session.close(wait=False)
 
 
+class _Requests:
+    """Checks the HTTP requests of one server's sessions: long-polling, and what becomes a WebSocket."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._handle_request = engine.handle_request
+        self._translate_request = engine._async["translate_request"]
+        self._polling: set[str] = set()
+        engine.handle_request = self._handle
+        engine._async = {**engine._async, "translate_request": self._translate}
+
+    async def _handle(self, request: Any) -> Any:
+        sid = parse_qs(request.query_string).get("sid", [""])[0]
+        session = self._engine.sockets.get(sid)
+        if session is None or request.method != "GET" or "Upgrade" in request.headers:
+            return await self._handle_request(request)
+        if sid in self._polling and not session.upgrading and not session.upgraded:
+            await session.close(wait=False)  # the first poll gets CLOSE, this one status 400
+            return await self._handle_request(request)
+        self._polling.add(sid)
+        try:
+            return await self._handle_request(request)
+        finally:
+            self._polling.discard(sid)
+
+    def _translate(self, request: Any) -> dict[str, Any]:
+        environ: dict[str, Any] = self._translate_request(request)
+        query = parse_qs(request.query_string)
+        if "transport" not in query:
+            environ["QUERY_STRING"] += "&transport=none"  # the framework would assume long-polling
+        if request.method == "POST":
+            sid = query.get("sid", [""])[0]
+            if sid in self._engine.sockets and self._engine.sockets[sid].closed:
+                del self._engine.sockets[sid]  # the framework answers with status 500 while it is there
+            environ["wsgi.input"] = _Body(self._engine, sid, request.content)
+            # Of a longer body, the framework would end the session and then wait for ever for its queue.
+            environ["CONTENT_LENGTH"] = "0"
+        return environ
+
+
 class _Body:
     """The body of a long-polling request, as the framework reads it; one that is not valid ends its session."""
 
@@ -106,20 +143,24 @@ class _Body:
         body = await self._content.read(self._engine.max_http_buffer_size + 1)
         while not self._content.at_eof() and len(body) <= self._engine.max_http_buffer_size:
             body += await self._content.read(self._engine.max_http_buffer_size + 1 - len(body))
-        if len(body) <= self._engine.max_http_buffer_size and _is_valid(body):
-            return bytes(body)
         session = self._engine.sockets.get(self._sid)
+        types = _packet_types(body) if len(body) <= self._engine.max_http_buffer_size else frozenset()
+        if types and types <= EIO_FROM_CLIENTS:
+            if session is not None and EIO_CLOSE in types:
+                session.queue.put_nowait(EnginePacket(EIO_NOOP))  # ends a poll that is waiting
+            return bytes(body)
         if session is not None:
             # Before the framework does it, which would wait until the client has fetched all that is queued.
             await session.close(wait=False)
         raise UnknownPacketError
 
 
-def _is_valid(body: bytes) -> bool:
+def _packet_types(body: bytes) -> frozenset[int]:
+    """Return the types of the packets in a body; nothing if one can't be decoded, or there are too many."""
     try:
         parts = body.decode().split(_SEPARATOR)
-        return len(parts) <= _PACKETS and all(
-            EnginePacket(encoded_packet=part).packet_type in _FROM_CLIENTS for part in parts
-        )
+        if len(parts) > _PACKETS:
+            return frozenset()
+        return frozenset(EnginePacket(encoded_packet=part).packet_type for part in parts)
     except ValueError:
-        return False
+        return frozenset()

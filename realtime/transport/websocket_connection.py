@@ -20,7 +20,7 @@ from aiohttp import WSCloseCode, WSMsgType
 
 from realtime import limits
 from realtime.transport.frames import CLOSE, PONG, FrameSink, frame_of
-from realtime.transport.guard import EnginePacket, SocketIsClosedError, UnknownPacketError
+from realtime.transport.guard import EIO_FROM_CLIENTS, EnginePacket, SocketIsClosedError, UnknownPacketError
 
 log = logging.getLogger(__name__)
 CLOSE_S = 5.0
@@ -153,7 +153,10 @@ class WebSocketConnection(asyncio.Protocol):
     async def _process(self, data: str | bytes) -> None:
         """Give a packet to the session; end the connection if the packet can't be decoded, or ends the session."""
         try:
-            await self.session.receive(EnginePacket(encoded_packet=data))
+            packet = EnginePacket(encoded_packet=data)
+            if packet.packet_type not in EIO_FROM_CLIENTS:
+                raise UnknownPacketError
+            await self.session.receive(packet)
         except (UnknownPacketError, ValueError):  # the decoder's; the framework catches what event handlers raise
             self.close(WSCloseCode.PROTOCOL_ERROR)
         except SocketIsClosedError:
