@@ -202,7 +202,7 @@ class Feed:
         try:
             status = await replica.replication_status()
         except (RedisError, OSError):
-            return known  # busy, or gone; if gone, silence follows
+            return known  # it is busy or down; if it is down, silence follows
         if status != known and status.linked:
             master = await self._master_status()
             if master is not None and not status.follows(master):

@@ -31,8 +31,8 @@ async def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     fails = request.param == "emit" and request.node.get_closest_marker("beyond_framework") is not None
     if fails:
         request.applymarker(pytest.mark.xfail(strict=True, reason="python-socketio does not do this"))
-        # The framework leaves tasks with exceptions. When one is collected while pytest parses the source of the failed
-        # test, asyncio logs it with a traceback, which parses source too, and Python 3.11 raises SystemError (gh-106905).
+        # The framework leaves tasks with exceptions. If one is collected while pytest parses the source of the failed
+        # test, asyncio logs it with a traceback, which parses source too: a SystemError in Python 3.11 (gh-106905).
         monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)
     monkeypatch.setattr(limits, "CONNECT_S", 0.3)
     fast_ping = request.node.get_closest_marker("fast_ping")

@@ -1,4 +1,4 @@
-"""A hot show: what is made once is made once however many come, and a storm is a frame a tick for every viewer."""
+"""A show with many viewers: snapshots are encoded once a version, and many changes become one frame a tick."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def changes(client: Client) -> list[dict[str, Any]]:
     return [payload for event, payload in client.told if event == "seats:changed"]
 
 
-async def test_a_snapshot_is_encoded_once_a_version_however_many_join(
+async def test_a_snapshot_is_encoded_once_a_version_for_all_that_join(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed: list[int] = []
@@ -41,7 +41,7 @@ async def test_a_snapshot_is_encoded_once_a_version_however_many_join(
         await client.close()
 
 
-async def test_the_first_change_goes_out_at_once_and_what_follows_waits_for_the_tick(
+async def test_the_first_change_is_sent_at_once_and_later_ones_wait_for_the_tick(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crowd = [await viewer(node) for _ in range(4)]
@@ -62,7 +62,7 @@ async def test_the_first_change_goes_out_at_once_and_what_follows_waits_for_the_
         await client.close()
 
 
-async def test_a_storm_ends_with_every_map_right_and_fewer_frames_than_changes(node: Node) -> None:
+async def test_after_many_changes_every_map_is_right_with_fewer_frames_than_changes(node: Node) -> None:
     crowd = [await viewer(node) for _ in range(6)]
     crowd.append(await viewer(node, ["polling"]))
     for round_ in range(4):
@@ -76,7 +76,7 @@ async def test_a_storm_ends_with_every_map_right_and_fewer_frames_than_changes(n
         await client.close()
 
 
-async def test_a_refresh_with_since_is_an_empty_list_of_changes(node: Node) -> None:
+async def test_watching_again_with_the_current_version_returns_no_changes(node: Node) -> None:
     client = await viewer(node)
     await until(known(node))
     epoch, version, _ = client.maps[SHOW.id]
