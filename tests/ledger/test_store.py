@@ -213,9 +213,7 @@ async def test_no_fencing_token_begins_while_bookings_are_being_recorded(ledger:
     await other.close()
 
 
-async def test_a_fencing_token_waits_for_transactions_under_the_one_before(
-    ledger: Ledger, url: str
-) -> None:
+async def test_a_fencing_token_waits_for_transactions_under_the_one_before(ledger: Ledger, url: str) -> None:
     """Without the lock on its row, bookings of the token before could be committed after the next one has begun."""
     await ledger.begin_fencing_token("one")
     other = Ledger(url)

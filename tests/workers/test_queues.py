@@ -1,0 +1,141 @@
+"""The queues as others use them: workers in Node.js, jobs that others add, senseless jobs, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from bullmq import Queue as BullQueue
+
+from realtime import connect, keys
+from realtime.clock import now_ms
+from realtime.keeper.task_keeper import TaskKeeper
+from realtime.ledger.rows import NewRefund, Queue, RefundProgress, RefundReason, TaskRow, task_id
+from realtime.topology import Plain
+from tests.cluster import until
+
+from .conftest import AMOUNT, Desk, end, refund_task
+
+SCRIPT = Path(__file__).with_name("worker.mjs")
+
+
+async def add_raw(desk: Desk, job: str, data: Any) -> None:
+    redis = connect.client(Plain(desk.server.url), decode=True)
+    try:
+        queue = BullQueue(Queue.REFUNDS.value, {"prefix": keys.JOBS_PREFIX, "connection": redis})
+        await queue.add("refunds", data, {"jobId": job, "attempts": 50})
+    finally:
+        await connect.close(redis)
+
+
+async def node(binary: Path, *args: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(binary, SCRIPT, *args, stdout=asyncio.subprocess.PIPE)
+
+
+async def test_a_worker_in_node_takes_our_jobs_and_their_tasks_are_done(desk: Desk, node_binary: Path) -> None:
+    task = TaskRow(task_id(Queue.BOOKINGS, "west-s.b1"), Queue.BOOKINGS, "west-s.b1", now_ms())
+    await desk.jobs.add([task])
+    worker = await node(node_binary, str(desk.server.port), Queue.BOOKINGS.value)
+    try:
+        assert worker.stdout is not None
+        line = await asyncio.wait_for(worker.stdout.readline(), 60)
+
+        async def completed() -> bool:
+            return await desk.jobs.completed([task]) == [task]
+
+        await until(completed)
+    finally:
+        worker.kill()
+        await worker.wait()
+    data = {"v": 1, "task": task.id, "region": "west", "subject": "west-s.b1", "created_at": task.created_at}
+    assert orjson.loads(line) == {"id": task.id, "data": data}
+
+
+async def test_a_refund_is_not_done_because_some_worker_completed_its_job(desk: Desk, node_binary: Path) -> None:
+    refund = await desk.promised("a")
+    task = refund_task(refund)
+    keeper = TaskKeeper(desk.ledger, desk.jobs)
+    worker = await node(node_binary, str(desk.server.port), Queue.REFUNDS.value)
+    try:
+
+        async def completed() -> bool:
+            return await desk.job_state(Queue.REFUNDS, task.id) == "completed"
+
+        await until(completed, timeout_s=60)
+    finally:
+        worker.kill()
+        await worker.wait()
+    await keeper.turn()
+    unfinished = await desk.ledger.unfinished_tasks(now_ms(), 10)
+    assert [each.id for each in unfinished] == [task.id], "of a refund only the ledger says that it is done"
+
+
+async def test_a_job_that_node_added_is_done_by_our_worker(desk: Desk, node_binary: Path) -> None:
+    hold = "west-s.h" + "n" * 22
+    payment = await desk.paid(hold)
+    refund = await desk.ledger.promise_refund(
+        NewRefund(hold, "west-s", "owner", payment, AMOUNT, RefundReason.LATE, at=1)
+    )
+    assert refund is not None
+    task = refund_task(refund)
+    data = {"v": 1, "task": task.id, "region": "west", "subject": refund.id, "created_at": 1}
+    adding = await node(node_binary, str(desk.server.port), Queue.REFUNDS.value, task.id, orjson.dumps(data).decode())
+    assert await asyncio.wait_for(adding.wait(), 60) == 0
+    desk.worker()
+    await desk.until_state(refund, RefundProgress.DONE)
+    assert await desk.returned() == [(payment, AMOUNT)]
+
+
+GOOD = {"v": 1, "task": "refunds.r", "region": "west", "subject": "unknown", "created_at": 1}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "text",
+        [1, 2],
+        {},
+        {**GOOD, "v": 2},
+        {**GOOD, "region": "north"},
+        {**GOOD, "subject": 7},
+        {**GOOD, "subject": "x" * 200},
+        GOOD,
+    ],
+    ids=["text", "list", "empty", "version", "region", "type", "length", "unknown_refund"],
+)
+async def test_a_job_that_makes_no_sense_fails_at_once_and_stops_nothing(desk: Desk, data: Any) -> None:
+    await add_raw(desk, "poison", data)
+    refund = await desk.promised("a")
+    desk.worker()
+    await desk.until_state(refund, RefundProgress.DONE)
+
+    async def failed() -> bool:
+        return await desk.job_state(Queue.REFUNDS, "poison") == "failed"
+
+    await until(failed)
+
+
+async def test_a_worker_that_is_asked_to_stop_finishes_the_job_under_way(desk: Desk) -> None:
+    refund = await desk.promised("a")
+    worker = desk.worker()
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        reached.set()
+        await go_on.wait()
+
+    desk.gate.before_answer = wait
+    await asyncio.wait_for(reached.wait(), 60)
+    worker.send_signal(signal.SIGTERM)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.to_thread(worker.wait, 1.0), 0.9)
+    waiting = await desk.promised("b")
+    go_on.set()
+    assert await asyncio.to_thread(end, worker) == 0
+    assert await desk.state(refund) is RefundProgress.DONE
+    assert await desk.job_state(Queue.REFUNDS, refund_task(refund).id) == "completed"
+    assert await desk.state(waiting) is RefundProgress.PROMISED, "no other job was begun"
