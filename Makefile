@@ -70,7 +70,7 @@ wheel: install ## a wheel with the pages in it, in dist/
 	$(PIP) wheel --no-deps -w dist .
 
 clean: ## forget everything installed and all data
-	rm -rf .venv .node node_modules static/vendor var build dist *.egg-info
+	rm -rf .venv .node node_modules static/vendor realtime/tickets/fonts var build dist *.egg-info
 
 $(BIN)/python:
 	bash scripts/venv.sh $(PYTHON)
@@ -89,5 +89,7 @@ static/vendor/socket.io.esm.min.js: package-lock.json | $(BIN)/python
 	cp node_modules/qr/index.js static/vendor/qr.js
 	cp node_modules/uplot/dist/uPlot.esm.js static/vendor/uplot.js
 	cp node_modules/uplot/dist/uPlot.min.css static/vendor/uplot.css
+	mkdir -p realtime/tickets/fonts
+	cp node_modules/@expo-google-fonts/noto-sans/{400Regular/*.ttf,700Bold/*.ttf,LICENSE_FONT} realtime/tickets/fonts/
 	cp node_modules/socket.io-client/dist/socket.io.esm.min.js static/vendor/
 	touch $@

@@ -8,6 +8,7 @@ from setuptools.command.build_py import build_py
 from setuptools.errors import SetupError
 
 PAGES = Path(__file__).parent / "static"
+FONTS = Path(__file__).parent / "realtime" / "tickets" / "fonts"
 
 
 class BuildWithPages(build_py):
@@ -22,6 +23,8 @@ class BuildWithPages(build_py):
             raise SetupError(
                 "the pages lack static/vendor/socket.io.esm.min.js: run `make install` before `make wheel`"
             )
+        if not (FONTS / "NotoSans_400Regular.ttf").exists():
+            raise SetupError("the tickets lack realtime/tickets/fonts: run `make install` before `make wheel`")
         target = Path(self.build_lib) / "realtime" / "static"
         shutil.copytree(PAGES, target, ignore=shutil.ignore_patterns("*.d.ts"), dirs_exist_ok=True)
 

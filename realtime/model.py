@@ -115,6 +115,8 @@ class Theatre:
     name: str
     city: str
     region: str
+    address: str = ""
+    """Street and number, for tickets."""
 
 
 class Admission(StrEnum):

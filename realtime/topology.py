@@ -55,6 +55,16 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Seller:
+    """Who sells the tickets, as they state it; see ``tickets.data.Seller``."""
+
+    name: str = "TickingTickets"
+    gstin: str = ""
+    address: str = ""
+    interstate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All regions by name, and the public URLs of the nodes by region (browsers fail over between them).
 
@@ -65,6 +75,7 @@ class Topology:
     regions: Mapping[str, Region]
     nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     payments: Mapping[str, object] = field(default_factory=dict)
+    seller: Seller = Seller()
     origins: tuple[str, ...] = ()
 
     def theatre_region(self, theatre: str) -> str | None:
@@ -87,6 +98,7 @@ class _RegionForm(msgspec.Struct, forbid_unknown_fields=True):
 class _Form(msgspec.Struct, forbid_unknown_fields=True):
     regions: dict[str, _RegionForm]
     payments: dict[str, object] = {}
+    seller: Seller = Seller()
     origins: list[str] = []
 
 
@@ -135,6 +147,7 @@ def parse(text: str, where: str = "topology") -> Topology:
         regions={name: _region(name, region) for name, region in form.regions.items()},
         nodes={name: tuple(region.nodes) for name, region in form.regions.items()},
         payments=form.payments,
+        seller=form.seller,
         origins=tuple(form.origins),
     )
 

@@ -100,6 +100,7 @@ class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     city: Text
     region: Id
+    address: Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH)] = ""
 
 
 class NewShow(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from realtime.cli.check import check
 from realtime.cli.operate import plans, shows, theatres
 from realtime.cli.run import keeper, node, worker
 from realtime.cli.up import up
+from realtime.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -46,7 +47,7 @@ def cli(context: click.Context, topology: Path, verbose: bool) -> None:
     context.obj = topology
 
 
-for command in (up, node, keeper, worker, plans, shows, theatres, check):
+for command in (up, node, keeper, worker, plans, shows, theatres, check, verify):
     cli.add_command(command)
 
 

@@ -2,7 +2,7 @@
 
 | name | body |
 | --- | --- |
-| ``theatre`` | ``{"id", "name", "city"}`` |
+| ``theatre`` | ``{"id", "name", "city", "address"}`` |
 | ``layout`` | ``{"id"}``; the caller has put the blob at ``keys.layout(id)`` |
 | ``show`` | ``wire.NewShow`` |
 | ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
@@ -67,6 +67,7 @@ class _TheatreBody(msgspec.Struct):
     id: wire.Id
     name: wire.Text
     city: wire.Text
+    address: str = ""
 
 
 class _LayoutBody(msgspec.Struct):
@@ -154,7 +155,7 @@ class Commands:
         by_file = self._topology.theatre_region(ask.id)
         if by_file not in (None, self._region):
             raise TheatreConflict(f"The topology gives this theatre to {by_file}.", regions=[by_file, self._region])
-        theatre = Theatre(ask.id, ask.name, ask.city, self._region)
+        theatre = Theatre(ask.id, ask.name, ask.city, self._region, ask.address)
         if await self._ledger.theatre(self._region, ask.id) is None:
             await self._nobody_else_has(ask.id)
         await self._ledger.save_theatre(theatre)

@@ -5,6 +5,8 @@
 | ``refunds``, ``payments`` | ``Listing`` | the rows, newest first |
 | ``refund`` | ``{"hold", "owner"}`` | the refunds of a hold |
 | ``command`` | ``{"owner", "request_id"}`` | what a request led to, or null |
+| ``booking`` | ``{"booking"}`` | one booking with what its ticket needs (``booking_detail``), or null |
+| ``bookings`` | ``{"owner"}`` | the bookings of an owner, newest first, likewise |
 | ``orders`` | ``{}`` | how many orders are open, and since when the oldest is (ms) |
 """
 
@@ -24,8 +26,10 @@ from redis.exceptions import RedisError
 
 from realtime import connect, keys, wire
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
+from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
+from realtime.ledger.rows import BookingRow
 from realtime.locks.master import LockMaster
 
 log = logging.getLogger(__name__)
@@ -56,6 +60,14 @@ class _OfHold(msgspec.Struct):
     owner: wire.Id
 
 
+class _Booking(msgspec.Struct):
+    booking: wire.LongId
+
+
+class _Owner(msgspec.Struct):
+    owner: wire.Id
+
+
 class _Command(msgspec.Struct):
     owner: wire.Id
     request_id: wire.Id
@@ -64,16 +76,19 @@ class _Command(msgspec.Struct):
 class Queries:
     """Answers the questions of one region, one after the other. ``run`` it; cancel it to end."""
 
-    def __init__(self, ledger: Ledger, master: LockMaster) -> None:
-        """Both of the same region."""
+    def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows) -> None:
+        """All of the same region."""
         self._ledger = ledger
         self._master = master
+        self._shows = shows
         self._verbs: dict[str, Callable[[bytes], Awaitable[Any]]] = {
             "refunds": self._refunds,
             "payments": self._payments,
             "refund": self._refunds_of_hold,
             "command": self._command,
             "orders": self._orders,
+            "booking": self._booking,
+            "bookings": self._bookings,
         }
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -133,6 +148,45 @@ class Queries:
         if found is None:
             return None
         return {"kind": found.kind, "subject": found.subject, "at": found.at, "outcome": orjson.loads(found.outcome)}
+
+    async def _booking(self, body: bytes) -> Any:
+        row = await self._ledger.booking(wire.parse_json(_Booking, body).booking)
+        return await self._detail(row) if row is not None else None
+
+    async def _bookings(self, body: bytes) -> Any:
+        rows = await self._ledger.bookings_of(wire.parse_json(_Owner, body).owner)
+        return [await self._detail(row) for row in rows]
+
+    async def _detail(self, row: BookingRow) -> dict[str, Any]:
+        show = await self._shows.show(row.show_id)
+        layout = await self._shows.layout(show.layout)
+        theatre = await self._ledger.theatre(show.region, show.theatre)
+        seats = [layout.seats[index] for index in row.seats]
+        return {
+            "id": row.id,
+            "code": row.code,
+            "owner": row.owner,
+            "show": show.id,
+            "title": show.title,
+            "theatre": show.theatre_name,
+            "city": show.city,
+            "address": theatre.address if theatre is not None else "",
+            "starts_at": show.starts_at,
+            "booked_at": row.confirmed_at,
+            "amount": row.amount,
+            "prices": orjson.loads(row.prices) if row.prices is not None else None,
+            "seats": [
+                {
+                    "id": s.id,
+                    "section": s.section,
+                    "row": s.row,
+                    "number": s.number,
+                    "category": s.category,
+                    "accessible": s.accessible,
+                }
+                for s in seats
+            ],
+        }
 
     async def _orders(self, _body: bytes) -> Any:
         count, oldest = await self._ledger.open_orders()

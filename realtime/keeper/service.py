@@ -87,7 +87,7 @@ class Keeper:
             self._settlement,
             RefundDelivery(self._jobs, notices),
         )
-        self._queries = Queries(self._ledger, self._master)
+        self._queries = Queries(self._ledger, self._master, self._shows)
         self._task_keeper = TaskKeeper(self._ledger, self._background_jobs)
         self._served: str | None = None
         self._stopping = asyncio.Event()

@@ -5,21 +5,27 @@ Every write is idempotent: keepers repeat what they are not sure of.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import money, schema
 from realtime.ledger.database import Database
 from realtime.ledger.fencing import check_fencing_token
-from realtime.ledger.rows import Booked, NewBooking, NewRefund, Queue, Recorded, RefundReason, Result
+from realtime.ledger.rows import Booked, BookingRow, NewBooking, NewRefund, Queue, Recorded, RefundReason, Result
 from realtime.model import hold_of
+from realtime.tickets.code import new_code
 
+MAX_OF_OWNER = 100
+"""Bookings of one owner in one answer."""
 RACES = 3
-"""Another keeper may record the same booking between our look and our write, so we look again, this often at most."""
+"""Another keeper may record the same booking at the same time, and a code may be taken: so often it is tried again."""
+
+_random = random.SystemRandom()
 
 
 class Bookings(Database):
@@ -54,6 +60,39 @@ class Bookings(Database):
                 if race == RACES - 1:
                     raise  # no key of ours: a show that is not in the ledger
         raise AssertionError("unreachable")
+
+    async def booking(self, booking_id: str) -> BookingRow | None:
+        """Return a booking, None if it is not in the ledger."""
+        found = await self._booking_rows(schema.bookings.c.id == booking_id)
+        return found[0] if found else None
+
+    async def bookings_of(self, owner: str) -> list[BookingRow]:
+        """Return the newest ``MAX_OF_OWNER`` bookings of an owner, the newest first."""
+        return await self._booking_rows(schema.bookings.c.owner == owner)
+
+    async def _booking_rows(self, condition: ColumnElement[bool]) -> list[BookingRow]:
+        bookings, seats = schema.bookings, schema.booked_seats
+        newest = select(bookings).where(condition).order_by(bookings.c.confirmed_at.desc()).limit(MAX_OF_OWNER)
+        async with self.transaction() as connection:
+            rows = (await connection.execute(newest)).all()
+            ids = [row.id for row in rows]
+            query = select(seats.c.booking_id, seats.c.seat_index).where(seats.c.booking_id.in_(ids))
+            of_booking: dict[str, list[int]] = {booking: [] for booking in ids}
+            for booking, index in await connection.execute(query):
+                of_booking[booking].append(index)
+        return [
+            BookingRow(
+                row.id,
+                row.show_id,
+                row.owner,
+                row.code or "",
+                tuple(sorted(of_booking[row.id])),
+                row.amount,
+                row.prices,
+                row.confirmed_at,
+            )
+            for row in rows
+        ]
 
     async def booked(self, show_id: str) -> list[Booked]:
         """Return all bookings of a show with their seats' indices, ascending."""
@@ -133,6 +172,7 @@ async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking]) -
                 "amount": b.amount,
                 "confirmed_at": b.confirmed_at,
                 "prices": b.prices,
+                "code": new_code(_random),
             }
             for b in bookings
         ],

@@ -19,7 +19,7 @@ class Declarations(Database):
 
     async def save_theatre(self, theatre: Theatre) -> None:
         """Record a theatre, or its new name and city."""
-        values = {"name": theatre.name, "city": theatre.city}
+        values = {"name": theatre.name, "city": theatre.city, "address": theatre.address}
         await self._save(schema.theatres, theatre.id, values)
 
     async def save_layout(self, layout_id: str, blob: bytes) -> None:
@@ -47,7 +47,7 @@ class Declarations(Database):
         """Return all theatres; the ledger is ``region``'s."""
         async with self.transaction() as connection:
             rows = await connection.execute(select(schema.theatres))
-            return [Theatre(row.id, row.name, row.city, region) for row in rows]
+            return [Theatre(row.id, row.name, row.city, region, row.address) for row in rows]
 
     async def theatre(self, region: str, theatre_id: str) -> Theatre | None:
         """Return a theatre, None if it is not declared here."""

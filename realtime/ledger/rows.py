@@ -180,6 +180,20 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class BookingRow:
+    """A booking as its ticket needs it. ``seats`` are indices, ascending; ``prices`` is ``encode_price_lines``."""
+
+    id: str
+    show_id: str
+    owner: str
+    code: str
+    seats: tuple[int, ...]
+    amount: int
+    prices: bytes | None
+    confirmed_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Booked:
     """A booking as it stands, for a rebuild of its show. ``seats`` are indices, ascending."""
 

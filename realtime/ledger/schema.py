@@ -17,6 +17,7 @@ theatres = Table(
     Column("id", String(64), primary_key=True),
     Column("name", Text, nullable=False),
     Column("city", Text, nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
 )
 
 layouts = Table(
@@ -55,7 +56,10 @@ bookings = Table(
     Column("amount", BigInteger, nullable=False),
     Column("confirmed_at", BigInteger, nullable=False),  # the master's clock
     Column("prices", LargeBinary),  # payments.prices.encode_price_lines; none for bookings of the first releases
+    Column("code", String(8)),  # tickets.code; none for bookings of the first releases
     Index("ux_bookings_payment", "payment", unique=True),
+    Index("ux_bookings_code", "code", unique=True),
+    Index("ix_bookings_owner", "owner"),
 )
 
 booked_seats = Table(

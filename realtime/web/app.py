@@ -39,6 +39,7 @@ from realtime.web.ops_view import OpsView
 from realtime.web.public_api import PublicApi
 from realtime.web.routing import errors, json_answer
 from realtime.web.status_report import StatusReporter
+from realtime.web.tickets_api import TicketsApi
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)
     public = PublicApi(settings, region, identities, directory, rooms, office, payments.is_demo)
     money = MoneyApi(checkout, payments, masters, locks, directory, identities, public.owner_of)
+    tickets = TicketsApi(settings, masters, public.owner_of)
     ops = OpsApi(region, directory, masters)
     ops_view = OpsView(settings, region, directory, feeds)
     for feed in feeds.values():
@@ -89,7 +91,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     server.attach(app)
-    routes = [*public.routes(), *money.routes(), *ops.routes(), *ops_view.routes(), *kiosk.routes(settings.kiosk_pin)]
+    routes = [*public.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
+    routes += [*ops_view.routes(), *kiosk.routes(settings.kiosk_pin)]
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
     for route in routes:

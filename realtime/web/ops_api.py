@@ -80,7 +80,7 @@ class OpsApi:
         if not ID.match(theatre_id):
             raise BadRequest("A theatre id consists of lower-case letters, digits and hyphens between them.")
         body = wire.parse_json(wire.NewTheatre, await request.read())
-        command = {"id": theatre_id, "name": body.name, "city": body.city}
+        command = {"id": theatre_id, "name": body.name, "city": body.city, "address": body.address}
         return json_answer(await run_command(self._master(body.region), "theatre", command, idempotency_key(request)))
 
     async def _import_layout(self, request: web.Request) -> web.Response:

@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "realtime", "loadtest", "static")
 
@@ -39,14 +41,17 @@ def test_the_wheel_has_the_pages_and_the_functions(tmp_path: Path) -> None:
         "realtime/locks/lua/shared.lua",
         "realtime/py.typed",
         "realtime/static/vendor/socket.io.esm.min.js",
+        "realtime/tickets/fonts/NotoSans_400Regular.ttf",
+        "realtime/tickets/templates/a4.typ",
     } <= inside
     for revision in (ROOT / "realtime" / "ledger" / "migrations" / "versions").glob("*.py"):
         assert str(revision.relative_to(ROOT)) in inside
 
 
-def test_a_wheel_is_not_built_without_the_bundled_libraries(tmp_path: Path) -> None:
+@pytest.mark.parametrize("needed", ["static/vendor", "realtime/tickets/fonts"])
+def test_a_wheel_is_not_built_without_the_bundled_libraries_and_fonts(tmp_path: Path, needed: str) -> None:
     copy(tmp_path)
-    shutil.rmtree(tmp_path / "static" / "vendor")
+    shutil.rmtree(tmp_path / needed)
     done = build(tmp_path)
     assert done.returncode != 0
     assert "run `make install` before" in done.stdout + done.stderr

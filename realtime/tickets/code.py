@@ -1,0 +1,79 @@
+"""The ticket code: eight letters that people read out, type in and compare. Pure.
+
+The alphabet is ``BCDFGHJKLMNPRSTVWXZ``. It has no vowels and no Y (codes spell no words), no digits, and none of the
+letters that are taken for another or for a digit: I (L, 1), O and Q (D, 0), U (V). The eighth letter checks the first
+seven: one wrong letter, or two letters swapped, is always recognised as a typing error without a look-up. That needs a
+prime number of letters, here 19.
+
+A code is a reference, not a secret. There are 19^7 = 894 million, so that of a region with ten million bookings every
+ninetieth guess names one. Let only staff act on a code alone, or limit attempts.
+"""
+
+from __future__ import annotations
+
+import random as random_module
+import re
+import unicodedata
+
+ALPHABET = "BCDFGHJKLMNPRSTVWXZ"
+LENGTH = 8
+MAX_TYPED_LENGTH = 64
+"""Longer input is refused unread."""
+
+_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
+_LOOK_ALIKES = str.maketrans("OQ0I1U2568", "DDDLLVZSGB")
+_SEPARATORS = re.compile(r"[\s\-._/]+")
+
+assert len(ALPHABET) == 19 and len(ALPHABET) > LENGTH, "the check letter needs a prime above the length"
+
+
+class CodeInvalid(ValueError):
+    """What was typed is no ticket code; nothing needs to be looked up."""
+
+
+def new_code(random: random_module.Random) -> str:
+    """Return a random code. It is unique only by the ledger's unique key: on a conflict the caller takes another.
+
+    Pass ``random.SystemRandom()``, so that codes can't be predicted from earlier ones.
+    """
+    letters = [random.choice(ALPHABET) for _ in range(LENGTH - 1)]
+    return "".join([*letters, _check_letter(letters)])
+
+
+def is_code(text: str) -> bool:
+    """Tell whether ``text`` is a code in its stored form: eight letters of the alphabet, the last one right."""
+    return len(text) == LENGTH and set(text) <= _VALUE.keys() and _check_letter(list(text[:-1])) == text[-1]
+
+
+def normalise(typed: str) -> str:
+    """Return the code that somebody typed; raise ``CodeInvalid``.
+
+    Takes lower case, full-width letters, spaces, hyphens, dots and slashes anywhere, and look-alikes (0 O Q for D, 1 I
+    for L, U for V, 2 for Z, 5 for S, 6 for G, 8 for B).
+    """
+    if len(typed) > MAX_TYPED_LENGTH:
+        raise CodeInvalid("a ticket code has 8 letters")
+    letters = _SEPARATORS.sub("", unicodedata.normalize("NFKC", typed)).upper().translate(_LOOK_ALIKES)
+    if len(letters) != LENGTH:
+        raise CodeInvalid("a ticket code has 8 letters")
+    strange = sorted(set(letters) - _VALUE.keys())
+    if strange:
+        raise CodeInvalid("a ticket code consists of the letters " + " ".join(ALPHABET))
+    if not is_code(letters):
+        raise CodeInvalid("a letter of the ticket code is wrong")
+    return letters
+
+
+def printed(code: str) -> str:
+    """Return the code as tickets show it: two groups of four letters, ``WDJB-MJHT``."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def _check_letter(letters: list[str]) -> str:
+    """Return the letter that makes the sum of place times value, places 1 to 8, a multiple of 19.
+
+    Two codes that differ in one letter differ by place times difference, two with a swap by difference of places times
+    difference of values: no factor is a multiple of 19, so neither is the product.
+    """
+    weighted = sum(place * _VALUE[letter] for place, letter in enumerate(letters, 1))
+    return ALPHABET[-weighted * pow(LENGTH, -1, len(ALPHABET)) % len(ALPHABET)]

@@ -1,0 +1,160 @@
+"""The HTTP API of bookings after the sale: an owner's bookings, their tickets as PDF, the keys to verify them with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from realtime.errors import BadRequest, BookingNotFound, RegionUnavailable
+from realtime.locks.master import LockMaster
+from realtime.locks.queries import run_query
+from realtime.model import is_booking_id, region_of
+from realtime.payments.prices import PriceLines
+from realtime.settings import Settings
+from realtime.tickets import data, token
+from realtime.tickets.code import printed
+from realtime.tickets.pdf import Paper, TicketPrinter
+from realtime.tickets.text import INDIA
+from realtime.web.routing import Route, json_answer
+
+PRINTING = 2
+"""Tickets that a node draws at once, each on a thread; more requests wait."""
+OwnerOf = Callable[[web.Request], str]
+
+
+class _Seat(msgspec.Struct):
+    id: str
+    section: str
+    row: str
+    number: str
+    category: str
+    accessible: bool = False
+
+
+class _Detail(msgspec.Struct):
+    """What ``keeper.queries`` answers about a booking."""
+
+    id: str
+    code: str
+    owner: str
+    show: str
+    title: str
+    theatre: str
+    city: str
+    address: str
+    starts_at: str
+    booked_at: Annotated[int, Meta(ge=0)]
+    amount: int
+    seats: list[_Seat]
+    prices: PriceLines | None = None
+
+
+class TicketsApi:
+    """The routes of bookings and tickets."""
+
+    def __init__(self, settings: Settings, masters: Mapping[str, LockMaster], owner_of: OwnerOf) -> None:
+        """``owner_of`` returns whose token a request carries, within the owner's rate limit."""
+        self._masters = masters
+        self._owner_of = owner_of
+        self._seller = data.Seller(*(getattr(settings.topology.seller, name) for name in data.Seller.__slots__))
+        self._keys = {region: token.derive_key(settings.secret, region) for region in masters}
+        self._printer = TicketPrinter()
+        self._turns = asyncio.Semaphore(PRINTING)
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        ticket = "/bookings/{booking}/ticket.pdf"
+        return [
+            Route("GET", "/api/v1/bookings", self._list, "Your bookings, newest first", None, "owner"),
+            Route("GET", f"/api/v1{ticket}", self._ticket, "The ticket of your booking", None, "owner"),
+            Route("GET", f"/api/v1/ops{ticket}", self._any_ticket, "The ticket of any booking", None, "operator"),
+            Route("GET", "/api/v1/tickets/keys", self._public_keys, "Public keys of ticket codes, as a JWK set"),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """Return the bookings of all regions; a region that does not answer is named in ``missing``."""
+        owner = self._owner_of(request)
+        answers = await asyncio.gather(
+            *(run_query(master, "bookings", {"owner": owner}) for master in self._masters.values()),
+            return_exceptions=True,
+        )
+        bookings: list[dict[str, Any]] = []
+        missing: list[str] = []
+        for region, answer in zip(self._masters, answers, strict=True):
+            if isinstance(answer, RegionUnavailable):
+                missing.append(region)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                bookings += [{**each, "code": printed(each["code"]) if each["code"] else ""} for each in answer]
+        bookings.sort(key=lambda each: each["booked_at"], reverse=True)
+        return json_answer({"bookings": bookings, "missing": missing})
+
+    async def _ticket(self, request: web.Request) -> web.Response:
+        owner = self._owner_of(request)
+        detail = await self._detail(request.match_info["booking"])
+        if detail.owner != owner:
+            raise BookingNotFound()
+        return await self._print(request, detail)
+
+    async def _any_ticket(self, request: web.Request) -> web.Response:
+        return await self._print(request, await self._detail(request.match_info["booking"]))
+
+    async def _detail(self, booking: str) -> _Detail:
+        master = self._masters.get(region_of(booking))
+        if master is None or not is_booking_id(booking):
+            raise BookingNotFound()
+        found = await run_query(master, "booking", {"booking": booking})
+        if found is None:
+            raise BookingNotFound()
+        return msgspec.convert(found, _Detail)
+
+    async def _print(self, request: web.Request, detail: _Detail) -> web.Response:
+        try:
+            paper = Paper(request.query.get("paper", Paper.A4.value))
+            locale = data.Locale(request.query.get("lang", data.Locale.ENGLISH.value))
+        except ValueError:
+            papers, langs = ", ".join(Paper), ", ".join(data.Locale)
+            raise BadRequest(f"paper is one of {papers}; lang is one of {langs}.") from None
+        if not detail.code:
+            raise BookingNotFound("This booking was made before tickets had codes.")
+        ticket = self._ticket_of(detail, locale)
+        signed = token.sign(
+            token.TicketClaims(detail.show, detail.code, len(detail.seats), ticket.starts_at.astimezone(INDIA).date()),
+            self._keys[region_of(detail.show)],
+        )
+        async with self._turns:
+            pdf = await asyncio.to_thread(self._printer.pdf, ticket, signed, paper)
+        headers = {
+            "Content-Disposition": f'inline; filename="ticket-{detail.code}.pdf"',
+            "Cache-Control": "private, no-store",
+        }
+        return web.Response(body=pdf, content_type="application/pdf", headers=headers)
+
+    def _ticket_of(self, detail: _Detail, locale: data.Locale) -> data.Ticket:
+        return data.Ticket(
+            booking=detail.id,
+            code=detail.code,
+            title=detail.title,
+            theatre=detail.theatre,
+            city=detail.city,
+            starts_at=datetime.fromisoformat(detail.starts_at),
+            seats=tuple(
+                data.TicketSeat(seat.section, seat.row, seat.number, seat.category, seat.accessible)
+                for seat in detail.seats
+            ),
+            booked_at=datetime.fromtimestamp(detail.booked_at / 1000, INDIA),
+            seller=self._seller,
+            locale=locale,
+            address=detail.address,
+            price=detail.prices,
+        )
+
+    async def _public_keys(self, _request: web.Request) -> web.Response:
+        return json_answer({"keys": [token.public_jwk(key) for key in self._keys.values()]})

@@ -1,0 +1,95 @@
+"""The ticket code: what a clerk may type, and which typing errors are recognised without a look-up."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.tickets.code import ALPHABET, CodeInvalid, is_code, new_code, normalise, printed
+
+separators = st.sampled_from([" ", "-", "\t", ".", "/", "\u00a0", "_"])
+codes = st.randoms(use_true_random=False).map(new_code)
+
+
+@settings(deadline=None)
+@given(codes)
+def test_a_new_code_is_a_code_of_eight_letters_without_look_alikes(code: str) -> None:
+    assert is_code(code)
+    assert len(code) == 8
+    assert not set(code) & set("AEIOUYQ0123456789")
+
+
+def test_new_codes_differ() -> None:
+    source = random.SystemRandom()
+    assert len({new_code(source) for _ in range(1_000)}) == 1_000
+
+
+@settings(deadline=None)
+@given(codes)
+def test_a_printed_code_is_read_back(code: str) -> None:
+    assert normalise(printed(code)) == code
+
+
+@settings(deadline=None)
+@given(codes, st.lists(separators, min_size=9, max_size=9), st.booleans())
+def test_case_and_separators_do_not_matter(code: str, between: list[str], lower: bool) -> None:
+    typed = between[0] + "".join(letter + space for letter, space in zip(code, between[1:], strict=True))
+    assert normalise(typed.lower() if lower else typed) == code
+
+
+@settings(deadline=None)
+@given(codes, st.data())
+def test_look_alikes_are_read_as_the_letter_on_the_ticket(code: str, data: st.DataObject) -> None:
+    alike = {"D": "D0OQoq", "L": "L1Ii", "V": "VUu", "Z": "Z2", "S": "S5", "G": "G6", "B": "B8"}
+    typed = "".join(data.draw(st.sampled_from(alike.get(letter, letter))) for letter in code)
+    assert normalise(typed) == code
+
+
+def test_full_width_letters_of_an_input_method_are_read() -> None:
+    assert normalise("ＷＤＪＢ　ＭＪＨＴ") == "WDJBMJHT"
+
+
+@settings(deadline=None)
+@given(codes, st.integers(0, 7), st.sampled_from(ALPHABET))
+def test_one_wrong_letter_is_always_recognised(code: str, place: int, letter: str) -> None:
+    wrong = code[:place] + letter + code[place + 1 :]
+    if wrong != code:
+        with pytest.raises(CodeInvalid, match="a letter of the ticket code is wrong"):
+            normalise(wrong)
+
+
+@settings(deadline=None)
+@given(codes, st.integers(0, 7), st.integers(0, 7))
+def test_two_swapped_letters_are_always_recognised(code: str, first: int, second: int) -> None:
+    letters = list(code)
+    letters[first], letters[second] = letters[second], letters[first]
+    swapped = "".join(letters)
+    assert is_code(swapped) == (swapped == code)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("", "has 8 letters"),
+        ("WDJB-MJH", "has 8 letters"),
+        ("WDJB-MJHTT", "has 8 letters"),
+        ("WDJB-MJHE", "consists of the letters"),
+        ("WDJB-MJH\0", "consists of the letters"),
+        ("WDJB-MJHт", "consists of the letters"),
+        ("W" * 1_000_000, "has 8 letters"),
+    ],
+)
+def test_what_is_no_code_is_refused_with_a_reason(typed: str, message: str) -> None:
+    with pytest.raises(CodeInvalid, match=message):
+        normalise(typed)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=100))
+def test_any_input_gives_a_code_or_is_refused(typed: str) -> None:
+    with contextlib.suppress(CodeInvalid):
+        assert is_code(normalise(typed))

@@ -1,0 +1,74 @@
+"""Tickets on a running system: an owner's bookings, the PDF with its code, and the gate's check without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from realtime.cli import cli
+from realtime.dev.cluster import Cluster
+from realtime.tickets.code import normalise
+from tests.cluster import Client, new_show, node_urls, pay
+from tests.tickets.pages import qr_codes
+
+
+async def booked(cluster: Cluster, region: str = "west") -> tuple[str, str]:
+    """Book two seats; return the owner's token and the booking."""
+    show = await new_show(cluster, region)
+    buyer = await Client.connect(node_urls(cluster)[0])
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1", "A-2"], "request_id": "1"})
+    payment = await pay(node_urls(cluster)[0], held["hold"]["id"])
+    answer = await buyer.call("seats:confirm", {"hold": held["hold"]["id"], "payment": payment})
+    assert answer["booking"]["state"] == "booked"
+    await buyer.close()
+    return buyer.token, answer["booking"]["id"]
+
+
+async def get(cluster: Cluster, path: str, key: str) -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {key}"}
+    url = f"{node_urls(cluster)[2]}/api/v1{path}"
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+        return answer.status, await answer.read()
+
+
+async def test_an_owner_lists_bookings_with_code_seats_and_prices(cluster: Cluster) -> None:
+    owner, booking = await booked(cluster)
+    status, body = await get(cluster, "/bookings", owner)
+    assert status == 200
+    listed: dict[str, Any] = orjson.loads(body)
+    (only,) = listed["bookings"]
+    assert (only["id"], only["amount"], only["prices"]["total"]) == (booking, 90_000, 90_000)
+    assert [seat["id"] for seat in only["seats"]] == ["A-1", "A-2"]
+    assert normalise(only["code"]) and listed["missing"] == []
+
+
+@pytest.mark.parametrize(("paper", "lang"), [("a4", "en"), ("roll", "hi")])
+async def test_the_code_on_a_ticket_is_verified_without_a_network(
+    cluster: Cluster, tmp_path: Path, paper: str, lang: str
+) -> None:
+    owner, booking = await booked(cluster, "south")
+    status, pdf = await get(cluster, f"/bookings/{booking}/ticket.pdf?paper={paper}&lang={lang}", owner)
+    assert status == 200 and pdf.startswith(b"%PDF")
+    (code,) = qr_codes(pdf, dots_per_mm=8)
+    _status, keys = await get(cluster, "/tickets/keys", owner)
+    file = tmp_path / "keys.json"
+    file.write_bytes(keys)
+    checked = CliRunner().invoke(cli, ["verify", code.text, "--keys", str(file)])
+    assert checked.exit_code == 0 and "2 seats of south-" in checked.output, checked.output
+    forged = code.text[:-8] + ("A" * 8 if code.text[-8:] != "A" * 8 else "B" * 8)
+    assert CliRunner().invoke(cli, ["verify", forged, "--keys", str(file)]).exit_code == 1
+
+
+async def test_a_ticket_is_for_its_owner_and_operators_only(cluster: Cluster) -> None:
+    owner, booking = await booked(cluster)
+    stranger, _other = await booked(cluster)
+    assert (await get(cluster, f"/bookings/{booking}/ticket.pdf", stranger))[0] == 404
+    assert (await get(cluster, f"/ops/bookings/{booking}/ticket.pdf", owner))[0] == 403
+    assert (await get(cluster, f"/ops/bookings/{booking}/ticket.pdf", cluster.secrets["OPERATOR_KEY"]))[0] == 200
+    assert (await get(cluster, f"/bookings/{booking}/ticket.pdf?paper=a5", owner))[0] == 400
+    assert (await get(cluster, f"/bookings/{booking[:-1]}x/ticket.pdf", owner))[0] == 404
