@@ -159,7 +159,8 @@ async def test_a_seat_sold_twice_is_found_in_the_ledger_and_between_ledger_and_m
 
 def _other_booking(ledger: sqlite3.Connection, hold: str) -> str:
     other = booking_of(hold_id("z"))
-    ledger.execute("INSERT INTO bookings SELECT ?, show_id, 'z', 'paid z', amount, 1, prices, NULL FROM bookings", (other,))
+    columns = "show_id, 'z', 'paid z', amount, 1, prices, NULL"
+    ledger.execute(f"INSERT INTO bookings SELECT ?, {columns} FROM bookings", (other,))
     return other
 
 
