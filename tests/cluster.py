@@ -99,11 +99,11 @@ async def until(condition: Any, timeout_s: float = 20.0) -> Any:
 
 
 class Client:
-    """The official Python client with what it was told, and a map kept only from that."""
+    """The official Python client with what it received, and a map kept only from that."""
 
     def __init__(self) -> None:
         self.sio = socketio.AsyncClient(reconnection=False)
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.received: list[tuple[str, dict[str, Any]]] = []
         self.maps: dict[str, tuple[str, int, bytearray]] = {}
         self._news = asyncio.Event()
         for event in EVENTS:
@@ -111,7 +111,7 @@ class Client:
 
     def _listener(self, event: str) -> Any:
         async def listen(payload: dict[str, Any]) -> None:
-            self.told.append((event, payload))
+            self.received.append((event, payload))
             if event == "seats:changed":
                 self._change(payload)
             self._news.set()
@@ -128,7 +128,7 @@ class Client:
 
     @property
     def token(self) -> str:
-        return str(next(payload["token"] for event, payload in self.told if event == "session"))
+        return str(next(payload["token"] for event, payload in self.received if event == "session"))
 
     async def call(self, event: str, payload: Any) -> dict[str, Any]:
         answer: dict[str, Any] = await self.sio.call(event, payload, timeout=20)
@@ -140,7 +140,7 @@ class Client:
         """Wait until an event came whose payload has what is expected."""
 
         async def heard() -> dict[str, Any] | None:
-            for name, payload in self.told:
+            for name, payload in self.received:
                 if name == event and expected.items() <= payload.items():
                     return payload
             return None
@@ -202,7 +202,7 @@ async def pay_order(cluster: Cluster, order: str, **how: Any) -> str:
         return str(paid[0]["proof"]) if paid else ""
 
 
-async def authority(cluster: Cluster, show: str) -> tuple[str, int, str]:
+async def map_of_master(cluster: Cluster, show: str) -> tuple[str, int, str]:
     """Return epoch, version and the seat string as the owning master has them."""
     async with cluster.masters() as masters:
         reply = await masters[show.partition("-")[0]].call("tt_map", keys.show(show))

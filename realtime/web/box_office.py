@@ -99,7 +99,7 @@ class BoxOffice:
         return {"booking": bodies.booking_body(hold, known, hold.state)}
 
     def count_booking(self, region: str) -> None:
-        """Count a booking that a buyer was told of."""
+        """Count a booking that was confirmed to its buyer."""
         self.sales[region]["bookings"] += 1
 
     # --- routing --------------------------------------------------------------------------------------------------

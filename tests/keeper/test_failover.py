@@ -24,7 +24,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState
 from realtime.topology import Plain, load
-from tests.cluster import Client, authority, grid, new_show, node_urls, pay, until
+from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, until
 
 LAYOUT = grid()
 
@@ -157,11 +157,11 @@ async def everything_adds_up(cluster: Cluster, crowd: Crowd, viewer: Client) -> 
     assert set(crowd.booked) <= seats
 
     async def same_map() -> bool:
-        text = (await authority(cluster, crowd.show))[2]
+        text = (await map_of_master(cluster, crowd.show))[2]
         return "".join(map(str, viewer.maps[crowd.show][2])) == text
 
     await until(same_map, timeout_s=40)
-    text = (await authority(cluster, crowd.show))[2]
+    text = (await map_of_master(cluster, crowd.show))[2]
     assert all(text[index] == "2" for index in rows)
 
 
@@ -208,7 +208,7 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
     await viewer.close()
 
 
-async def test_a_hold_that_was_lost_with_its_master_is_honestly_free(region: Cluster) -> None:
+async def test_the_seats_of_a_hold_that_was_lost_with_its_master_are_free(region: Cluster) -> None:
     show = await new_show(region, "west")
     url = node_urls(region)[0]
     kept, lost, other = [await Client.connect(url) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""When a master is put right, by whom, and what can't be recorded any more after that."""
+"""When a master is reconciled, by which keeper, and what can't be recorded any more after that."""
 
 from __future__ import annotations
 

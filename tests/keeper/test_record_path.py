@@ -52,7 +52,7 @@ def all_booked(place: Place, holds: list[str]) -> Any:
         try:
             states = [(await place.locks.get(hold))[0].state for hold in holds]
         except RegionUnavailable:
-            return False  # the master is being put right
+            return False  # the master is being reconciled
         return all(state is HoldState.BOOKED for state in states)
 
     return check
@@ -117,7 +117,7 @@ async def test_what_the_key_refuses_is_rejected_and_refunded_and_the_rest_of_the
     await until(refunded)
 
 
-async def test_an_entry_that_cannot_be_processed_is_set_aside_and_blocks_nothing(place: Place) -> None:
+async def test_an_entry_that_cannot_be_processed_becomes_a_dead_letter_and_blocks_nothing(place: Place) -> None:
     for fields in (
         ("kind", "nonsense"),
         ("kind", "booking"),
@@ -129,25 +129,25 @@ async def test_an_entry_that_cannot_be_processed_is_set_aside_and_blocks_nothing
     hold = await place.confirm("good", [5])
     await until(all_booked(place, [hold]))
 
-    async def parked() -> bool:
+    async def in_dead_letters() -> bool:
         return int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 5
 
-    await until(parked)
+    await until(in_dead_letters)
     for _id, entry in await place.master.command("XRANGE", keys.DEAD_LETTERS, "-", "+"):
         assert entry[b"reason"]
 
 
-async def test_an_entry_that_the_master_chokes_on_is_set_aside_and_blocks_nothing(place: Place) -> None:
+async def test_an_entry_that_the_master_refuses_becomes_a_dead_letter_and_blocks_nothing(place: Place) -> None:
     await place.rest()
     poison, good = await place.confirm("poison", [1]), await place.confirm("good", [5])
     await place.master.command("HSET", keys.holds(SHOW), poison, "no record")
     place.keeper("k2")
     await until(all_booked(place, [good]))
 
-    async def parked() -> bool:
+    async def in_dead_letters() -> bool:
         return int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 1
 
-    await until(parked)
+    await until(in_dead_letters)
     ((_id, entry),) = await place.master.command("XRANGE", keys.DEAD_LETTERS, "-", "+")
     assert entry[b"hold"].decode() == poison
     later = await place.confirm("later", [7])

@@ -132,7 +132,7 @@ async def test_a_silent_payment_is_found_by_asking_only(bank: Bank, demo: DemoPa
     assert [p.state for p in await demo.payments_of(silent.id)] == [PaymentState.CAPTURED]
 
 
-async def test_webhooks_are_repeated_until_taken_and_twice_when_told(
+async def test_webhooks_are_repeated_until_taken_and_twice_on_request(
     bank: Bank, demo: DemoPayments, receiver: Receiver
 ) -> None:
     receiver.answers = [500, 503]

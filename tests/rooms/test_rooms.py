@@ -52,7 +52,7 @@ async def test_viewers_that_join_during_many_changes_end_with_the_master_s_map(n
     await asyncio.gather(*changing)
     for client in clients:
         await settled(node, client)
-        versions = [payload["version"] for event, payload in client.told if event == "seats:changed"]
+        versions = [payload["version"] for event, payload in client.received if event == "seats:changed"]
         assert versions == sorted(set(versions)), "versions on one connection only rise"
     await asyncio.gather(*(client.close() for client in clients))
 
@@ -75,7 +75,7 @@ async def test_many_changes_at_once_are_combined_into_few_frames(node: Node) -> 
     client = await viewer(node)
     await asyncio.gather(*(node.locks.hold(hold_id(f"n{n}"), f"o{n}", [n]) for n in range(100)))
     await settled(node, client)
-    frames = [payload for event, payload in client.told if event == "seats:changed"]
+    frames = [payload for event, payload in client.received if event == "seats:changed"]
     assert len(frames) < 50, "a hundred changes of one moment are a few frames"
     await client.close()
 
@@ -114,7 +114,7 @@ async def test_a_rebuilt_show_is_a_new_epoch_with_the_difference(node: Node) -> 
     await settled(node, client)
     await node.locks.rebuild(SHOW.id, "e2", [Sale(hold_id("z"), "z", (1, 2))], [3])
     await settled(node, client)
-    frame = [payload for event, payload in client.told if event == "seats:changed"][-1]
+    frame = [payload for event, payload in client.received if event == "seats:changed"][-1]
     assert (frame["previous_epoch"], frame["epoch"]) == ("e1", "e2")
     assert frame["sold"] == [1, 2]
     await client.close()

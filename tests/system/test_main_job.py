@@ -11,7 +11,7 @@ import pytest
 from realtime.dev.cluster import Cluster
 from realtime.ledger import Ledger
 from realtime.model import hold_of
-from tests.cluster import Client, authority, grid, new_show, node_urls, pay, until
+from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, until
 
 F12 = next(n for n, seat in enumerate(grid().seats) if seat.id == "F-12")
 
@@ -88,7 +88,7 @@ async def race(cluster: Cluster, show: str, wishes: list[list[str]]) -> list[dic
     winners = [(buyer, answer) for buyer, answer in zip(buyers, answers, strict=True) if answer["ok"]]
     bookings = await asyncio.gather(*(book(buyer, answer) for buyer, answer in winners))
 
-    epoch, version, text = await authority(cluster, show)
+    epoch, version, text = await map_of_master(cluster, show)
     for viewer in viewers:
 
         async def caught_up(viewer: Client = viewer) -> bool:

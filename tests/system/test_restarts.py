@@ -87,7 +87,7 @@ async def test_requests_to_an_unreachable_region_fail_fast_and_other_regions_kee
     assert (refused["error"]["code"], refused["error"]["retryable"]) == ("region_unavailable", True)
     assert (await buyer.call("seats:hold", {"show": south, "seats": ["A-1"], "request_id": "1"}))["ok"]
     await buyer.hears("show:status", show=west, status="stale")
-    assert not [payload for event, payload in buyer.told if event == "show:status" and payload["show"] == south]
+    assert not [payload for event, payload in buyer.received if event == "show:status" and payload["show"] == south]
     master.signal(signal.SIGCONT)
     await buyer.hears("show:status", show=west, status="live")
     again = await retried(buyer, "seats:hold", {"show": west, "seats": ["A-1"], "request_id": "1"})

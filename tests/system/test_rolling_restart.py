@@ -100,7 +100,7 @@ async def test_a_stopping_node_answers_pending_requests_and_closes_idle_connecti
         return not viewer.sio.connected
 
     await until(gone)
-    assert ("node:leaving", {}) in viewer.told
+    assert ("node:leaving", {}) in viewer.received
     assert buyer.sio.connected, "its answer is still to come"
     assert (await confirming)["booking"]["state"] == "pending"
     keeper.signal(signal.SIGCONT)

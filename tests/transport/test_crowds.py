@@ -15,7 +15,7 @@ from tests.read_path import SHOW, Node, hold_id, known, settled, viewer
 
 
 def changes(client: Client) -> list[dict[str, Any]]:
-    return [payload for event, payload in client.told if event == "seats:changed"]
+    return [payload for event, payload in client.received if event == "seats:changed"]
 
 
 async def test_a_snapshot_is_encoded_once_a_version_for_all_that_join(

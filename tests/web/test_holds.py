@@ -11,7 +11,7 @@ import pytest
 
 from realtime import limits
 from realtime.dev.cluster import Cluster
-from tests.cluster import Client, authority, new_show, node_urls, pay, pay_order, until
+from tests.cluster import Client, map_of_master, new_show, node_urls, pay, pay_order, until
 
 
 async def test_a_request_repeated_after_a_lost_ack_gets_the_same_hold_from_another_node(cluster: Cluster) -> None:
@@ -24,7 +24,7 @@ async def test_a_request_repeated_after_a_lost_ack_gets_the_same_hold_from_anoth
     await asha.close()
     again = await Client.connect(west, token=token)
     assert (await again.call("seats:hold", ask))["hold"] == first["hold"]
-    _epoch, version, text = await authority(cluster, show)
+    _epoch, version, text = await map_of_master(cluster, show)
     assert (version, text.count("1")) == (2, 2), "held once, not twice"
     hold = first["hold"]["id"]
     assert (await again.call("hold:resume", {"hold": hold}))["hold"]["state"] == "held"
@@ -37,7 +37,7 @@ async def test_a_request_repeated_after_a_lost_ack_gets_the_same_hold_from_anoth
 
 async def refund_done(client: Client) -> dict[str, Any] | None:
     """Return the event that says that a refund of the client is done, if it has come."""
-    refunds = (payload for event, payload in client.told if event == "refund:updated")
+    refunds = (payload for event, payload in client.received if event == "refund:updated")
     return next((payload for payload in refunds if payload["refund"]["state"] == "done"), None)
 
 
@@ -55,7 +55,7 @@ async def test_an_expired_hold_is_reported_to_its_owner_only_and_its_seats_are_f
         return bala.maps[show][1] >= 3 and bala.status(show, index) == "free"
 
     await until(free_again)
-    assert not [event for event, _ in bala.told if event == "hold:expired"], "only its owner gets the event"
+    assert not [event for event, _ in bala.received if event == "hold:expired"], "only its owner gets the event"
     refused = await asha.call("seats:extend", {"hold": hold})
     assert refused["error"]["code"] == "hold_expired"
     assert (await bala.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "1"}))["ok"]
@@ -115,7 +115,7 @@ async def test_a_hold_can_be_extended_once_and_released_in_parts(cluster: Cluste
     assert (unknown["error"]["code"], unknown["error"]["seats"]) == ("seat_not_found", ["A-9"])
     assert await client.call("seats:release", {"hold": hold}) == {"ok": True}
     assert (await client.call("seats:release", {"hold": hold}))["ok"]
-    assert set((await authority(cluster, show))[2]) == {"0"}
+    assert set((await map_of_master(cluster, show))[2]) == {"0"}
     await client.close()
 
 

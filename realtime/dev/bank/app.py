@@ -129,7 +129,7 @@ class Bank:
     async def _refund(self, request: web.Request) -> web.Response:
         payment, body = request.match_info["payment"], await _body(request, NewRefund)
         refund = await self._books.run(lambda ledger: ledger.refund(payment, body.amount, body.key, now_ms()))
-        self._deliveries.wake()
+        self._deliveries.notify()
         return _json(refund)
 
     async def _refunds(self, request: web.Request) -> web.Response:
@@ -141,7 +141,7 @@ class Bank:
         made = await self._books.run(
             lambda ledger: ledger.pay(order, body.behaviour, body.webhooks, body.late_ms, now_ms())
         )
-        self._deliveries.wake()
+        self._deliveries.notify()
         paid = [msgspec.to_builtins(payment) | {"proof": proof_of(self._secret, order, payment.id)} for payment in made]
         return _json({"payments": paid})
 

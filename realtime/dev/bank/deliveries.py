@@ -52,7 +52,7 @@ class Deliveries:
         self._receivers = [*receivers]
         self._news = asyncio.Event()
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """Say that something may be due: a payment or a refund was made."""
         self._news.set()
 

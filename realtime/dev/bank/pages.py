@@ -67,7 +67,7 @@ class Pages:
         behaviour = Behaviour(str(given))
         order = await self._books.run(lambda ledger: ledger.order(order_id))
         made = await self._books.run(lambda ledger: ledger.pay(order_id, behaviour, Webhooks.ONCE, LATE_MS, now_ms()))
-        self._deliveries.wake()
+        self._deliveries.notify()
         if behaviour in (Behaviour.PAY, Behaviour.TWICE):
             return self._paid(request, language, order, made[0])
         title, why = {
