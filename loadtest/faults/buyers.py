@@ -7,8 +7,7 @@ import contextlib
 import random
 from typing import Any
 
-import aiohttp
-
+from loadtest.faults.cashier import Cashier
 from loadtest.faults.client import Answer, Client
 from loadtest.faults.context import RunContext
 from loadtest.faults.shows import ShowSeats
@@ -27,6 +26,7 @@ class Buyer:
         self._region = region
         self._context = context
         self._rng = rng
+        self._cashier = Cashier(client, context, rng)
         self._requests = 0
         self._settled: dict[str, asyncio.Event] = {}
         client.on_event = self._on_event
@@ -85,7 +85,7 @@ class Buyer:
         return seats
 
     async def _confirm(self, hold: str, show: ShowSeats, seats: list[str]) -> None:
-        payment = await self._pay(hold)
+        payment = await self._cashier.pay(hold, seats)
         if payment is None:
             return
         payload = {"hold": hold, "payment": payment, "seats": seats}
@@ -109,21 +109,6 @@ class Buyer:
         finally:
             self._context.counts["pending"] -= pending
             del self._settled[hold]
-
-    async def _pay(self, hold: str) -> str | None:
-        """Pay at the demo payment service; None if it was refused or all attempts failed."""
-        for _ in range(8):
-            url = f"{self._client.node}/demo/pay"
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with self._context.http.post(url, json={"hold": hold}) as response:
-                    if response.status == 200:
-                        return str((await response.json())["payment"])
-                    if response.status < 500:
-                        return None
-            await asyncio.sleep(self._rng.uniform(*RETRY_S))
-            # The client may be on another node by now.
-            await self._client.ensure_connected()
-        return None
 
     def _hold_deadline(self) -> float:
         return asyncio.get_running_loop().time() + HOLD_TRIES_S

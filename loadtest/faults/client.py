@@ -15,12 +15,13 @@ from typing import Any
 import aiohttp
 import socketio
 
+from loadtest.faults.bank import Paid
 from loadtest.faults.history import History
 
 CONNECT_S = 3.0
 ANSWER_S = 6.0
 """A node answers a confirm within 5 s (``pending`` at the latest). After this the client leaves the node."""
-EVENTS = ("seats:changed", "show:status", "hold:expired", "booking:settled")
+EVENTS = ("seats:changed", "show:status", "hold:expired", "booking:settled", "refund:updated")
 FAILURES = (TimeoutError, socketio.exceptions.SocketIOError, aiohttp.ClientError, OSError)
 
 Answer = dict[str, Any]
@@ -88,6 +89,13 @@ class Client:
         if answer is None:
             self._history.add("no_answer", c=self.name, n=number, e=event)
         return answer
+
+    def record_payment(self, hold: str, seats: list[str], paid: Paid) -> bool:
+        """Record a payment for a hold of this client; return whether it may become money."""
+        if paid.state == "failed":
+            return False
+        self._history.add("paid", c=self.name, hold=hold, seats=seats, payment=paid.payment, proof=paid.proof)
+        return True
 
     # --- connections ----------------------------------------------------------------------------------------------
     async def ensure_connected(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from loadtest.faults.bank import Bank
 from loadtest.faults.shows import ShowSeats
 from loadtest.maps import SeatMap
 from realtime.wire import STATUS_KEYS
@@ -29,6 +30,8 @@ class RunContext:
     hold_s: int
     think_s: tuple[float, float]
     http: aiohttp.ClientSession
+    bank: Bank | None = None
+    """None where load tests don't know the bank's secret: then buyers pay in one step."""
     maps: dict[str, SeatMap] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)

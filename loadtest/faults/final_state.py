@@ -6,13 +6,20 @@ from collections.abc import Iterable
 
 import orjson
 
+from loadtest.faults.bank import Bank
 from loadtest.faults.judge.end_state import Booking, FinalState, ShowState
+from loadtest.faults.judge.payments import BookingRow, Money, RefundRow
 from loadtest.faults.shows import ShowSeats
 from loadtest.installation import Installation
 from realtime import connect, keys
 from realtime.ledger import Ledger
+from realtime.ledger.money import Filter
+from realtime.ledger.rows import RefundProgress
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of
+
+EVERYTHING = 1_000_000
+"""More rows than a run makes."""
 
 
 async def read(installation: Installation, shows: Iterable[ShowSeats]) -> FinalState:
@@ -30,6 +37,26 @@ async def read(installation: Installation, shows: Iterable[ShowSeats]) -> FinalS
             finally:
                 await ledger.close()
     return final
+
+
+async def read_money(installation: Installation, bank: Bank) -> Money:
+    """Return the books of the bank and of all ledgers. Raises ``LedgerUnavailable``, or an error of ``Bank``."""
+    bookings: list[BookingRow] = []
+    refunds: list[RefundRow] = []
+    for region in installation.regions:
+        ledger = installation.ledger(region)
+        try:
+            for payment in await ledger.payments(Filter(limit=EVERYTHING)):
+                if payment.booking is not None:
+                    hold = hold_of(payment.booking)
+                    bookings.append(BookingRow(payment.booking, hold, payment.id, payment.amount))
+            for refund in await ledger.refunds(Filter(limit=EVERYTHING)):
+                done = refund.state is RefundProgress.DONE
+                refunds.append(RefundRow(refund.hold, refund.payment, refund.amount, done))
+        finally:
+            await ledger.close()
+    payments, returned = await bank.audit()
+    return Money(payments, returned, bookings, refunds)
 
 
 async def _read_show(master: LockMaster, ledger: Ledger, show: ShowSeats) -> ShowState:

@@ -12,7 +12,7 @@ from loadtest.faults.actions import Parts
 from loadtest.faults.injector import Injector
 from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.schedule import schedule
-from loadtest.faults.session import Say, started
+from loadtest.faults.session import BankAddress, Say, started
 from loadtest.faults.shows import close_sales
 from loadtest.faults.targets import find_targets
 from loadtest.installation import Installation
@@ -66,7 +66,8 @@ async def _run_with_faults(
         for region in cluster.plan.regions
         for url in cluster.plan.node_urls(region)
     }
-    async with started(what, Installation.of_cluster(cluster.plan), folder, say) as session:
+    bank = BankAddress(cluster.plan.bank_url, cluster.secrets["BANK_SECRET"])
+    async with started(what, Installation.of_cluster(cluster.plan), folder, say, bank) as session:
         probes = session.participants.make_probes(session.shows.for_probes, names)
         injector = Injector(Parts(cluster, ledgers), session.history, probes)
 

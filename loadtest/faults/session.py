@@ -14,10 +14,12 @@ import aiohttp
 import click
 
 from loadtest.faults import final_state, rogue_keeper, shows
+from loadtest.faults.bank import Bank
 from loadtest.faults.context import RunContext
 from loadtest.faults.history import History, read
 from loadtest.faults.judge import checker, edn
 from loadtest.faults.judge.end_state import FinalState
+from loadtest.faults.judge.payments import Money
 from loadtest.faults.judge.verdict import Verdict
 from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.participants import SETTLE_S, Participants
@@ -31,9 +33,20 @@ from realtime.ledger import LedgerUnavailable
 
 THINK_S = (1.0, 4.0)
 """Pauses of buyers, chosen so that two cores are busy but not overloaded."""
+MONEY_S = 120.0
+"""Time at the end for every payment to become a booking or a refund. The bank is asked about a silent one after 10, 30
+and 70 s."""
 SETTLED_AFTER_S = HOLD_S * (1 + limits.MAX_EXTENSIONS) + SETTLE_S
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BankAddress:
+    """Where the demo bank is, and the secret that it was started with."""
+
+    url: str
+    secret: str
 
 
 @dataclass(slots=True)
@@ -88,14 +101,29 @@ class Session:
         """Wait until everything is settled, try to book sold seats again, disconnect; return the final state."""
         self.say("the time is over; waiting for everything to settle")
         state = await self._wait_until_settled()
+        money = None if self.context.bank is None else await self._wait_for_money(self.context.bank)
         await self.participants.wait_for_maps(state)
         self.say("a rogue keeper books sold seats again")
         await rogue_keeper.book_again(self.installation, state)
         rogue, state = state.rogue, await final_state.read(self.installation, self.shows.all)
-        state.rogue = rogue
+        state.rogue, state.money = rogue, money
         await self.participants.close()
         self.history.close()
         return state
+
+    async def _wait_for_money(self, bank: Bank) -> Money:
+        """Return the books when every payment has ended in a booking or a refund, or after ``MONEY_S``."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + MONEY_S
+        while True:
+            try:
+                money = await final_state.read_money(self.installation, bank)
+                if money.settled or loop.time() > deadline:
+                    return money
+            except (LedgerUnavailable, aiohttp.ClientError, TimeoutError) as error:
+                if loop.time() > deadline:
+                    raise click.ClickException(f"a ledger or the bank did not recover: {error}") from None
+            await asyncio.sleep(1.0)
 
     async def _wait_until_settled(self) -> FinalState:
         """Return the state when every hold has ended and every outbox is empty, or after ``SETTLED_AFTER_S``.
@@ -116,14 +144,17 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def started(plan: Plan, installation: Installation, folder: Path, say: Say) -> AsyncIterator[Session]:
-    """Declare the shows of a run; the history is written into ``folder``."""
+async def started(
+    plan: Plan, installation: Installation, folder: Path, say: Say, bank: BankAddress | None = None
+) -> AsyncIterator[Session]:
+    """Declare the shows of a run; the history is written into ``folder``. Without ``bank``, money is not checked."""
     history = History(folder / f"history-{plan.seed}.jsonl")
     try:
         timeout = aiohttp.ClientTimeout(total=3)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
             declared = await shows.declare(installation, plan.seats, http)
             context = RunContext(declared.on_sale, HOLD_S, THINK_S, http)
+            context.bank = None if bank is None else Bank(bank.url, bank.secret, http)
             participants = Participants(plan.seed, plan.buyers, installation, history, context)
             yield Session(plan, installation, history, context, participants, declared, say)
     finally:

@@ -59,7 +59,7 @@ class Run:
         return hold
 
     def confirm(self, t: int, c: str, hold: str, *seats: str, state: str = "booked") -> None:
-        self.add(t - 1, "paid", c, hold=hold, payment=f"p-{c}", proof=f"proof of {c}")
+        self.add(t - 1, "paid", c, hold=hold, seats=list(seats), payment=f"p-{c}", proof=f"proof of {c}")
         answer = {"ok": True, "booking": booking(hold, *seats, state=state)}
         self.ask(t, c, "seats:confirm", answer, hold=hold, payment=f"proof of {c}")
 

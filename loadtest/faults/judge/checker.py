@@ -66,6 +66,12 @@ class Checker:
                 self._fresh.on_region(record["region"], record["phase"] == "begin", record["t"])
             if record["loses_data"]:
                 self._holders.add_data_loss(record["region"], record["t"])
+        elif kind == "paid":
+            # The bank reports it by itself, so it may be booked without a request.
+            self._promise(record, record["hold"]).paid = True
+            payload = {"hold": record["hold"], "seats": record["seats"]}
+            self._book.pay(Attempt(record["c"], "seats:confirm", payload, record["t"]))
+            self._end_hold(record["hold"], None, record["t"])
         elif kind == "connected":
             self._owners[record["c"]] = record["owner"]
             self._fresh.on_connection(record["c"], record["t"])
@@ -171,7 +177,7 @@ class Checker:
     # --- the end --------------------------------------------------------------------------------------------------
     def verdict(self) -> Verdict:
         """Compare what was read with the final state."""
-        confirmed = {hold for hold, promise in self._promises.items() if promise.confirm_requested}
+        confirmed = {hold for hold, promise in self._promises.items() if promise.confirm_requested or promise.paid}
         ledger = check_final_state(self._final, confirmed, self._verdict)
         for hold, promise in self._promises.items():
             promise.check(ledger.get(hold), self._verdict)

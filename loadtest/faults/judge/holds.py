@@ -145,6 +145,13 @@ class HoldBook:
             if known is not None:
                 known.attempts.append(attempt)
 
+    def pay(self, attempt: Attempt) -> None:
+        """Take a payment as a confirm that nobody is answered. While the bank is asked, the hold may be prolonged."""
+        known = self._by_id.get(attempt.payload["hold"])
+        if known is not None:
+            known.attempts.append(attempt)
+            known.latest_end = math.inf
+
     def answer(self, attempt: Attempt) -> None:
         """Take the answer to a request that was asked before."""
         assert attempt.answer is not None

@@ -83,6 +83,13 @@ class Money:
     bookings: Sequence[BookingRow] = ()
     refunds: Sequence[RefundRow] = ()
 
+    @property
+    def settled(self) -> bool:
+        """Whether every captured payment is booked or returned, and every refund is recorded as done."""
+        ended = {row.payment for row in self.bookings} | {row.payment for row in self.bank_refunds}
+        captured = (payment.id for payment in self.payments if payment.captured)
+        return ended.issuperset(captured) and all(row.done for row in self.refunds)
+
 
 class _OfPayment(Protocol):
     @property

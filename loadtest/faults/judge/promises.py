@@ -25,6 +25,7 @@ class Promise:
     """The code of a final refusal."""
     released_all: bool = False
     confirm_requested: bool = False
+    paid: bool = False
     pending: bool = False
 
     def add_release(self, payload: dict[str, Any], answer: dict[str, Any]) -> None:

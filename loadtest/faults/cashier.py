@@ -1,0 +1,68 @@
+"""Pays for holds: at the demo bank with a chosen behaviour, or in one step where the bank's secret is not known."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+import aiohttp
+
+from loadtest.faults.bank import Bank, Paid, Way
+from loadtest.faults.client import Client
+from loadtest.faults.context import RunContext
+
+TRIES = 8
+RETRY_S = (0.3, 1.0)
+"""Pause between two attempts, from and to."""
+CLOSES_TAB = 0.1
+"""Share of the buyers who pay and never confirm: the bank's report must book."""
+
+
+class Cashier:
+    """Pays for the holds of one client, and records every payment in the history."""
+
+    def __init__(self, client: Client, context: RunContext, rng: random.Random) -> None:
+        """``context.bank`` is None where the bank can't be reached by load tests."""
+        self._client = client
+        self._context = context
+        self._rng = rng
+
+    async def pay(self, hold: str, seats: list[str]) -> str | None:
+        """Pay for these seats; return the proof to confirm with, or None if the buyer has none or goes away."""
+        if self._context.bank is None:
+            return await self._pay_in_one_step(hold)
+        way = Way.choose(self._rng)
+        paid = await self._pay_at(self._context.bank, hold, seats, way)
+        if not paid and way.behaviour == "decline":
+            paid = await self._pay_at(self._context.bank, hold, seats, Way("pay", way.webhooks))
+        if not paid or way.behaviour == "silent" or self._rng.random() < CLOSES_TAB:
+            return None
+        return self._rng.choice(paid).proof
+
+    async def _pay_at(self, bank: Bank, hold: str, seats: list[str], way: Way) -> list[Paid]:
+        """Return the payments that may become money."""
+        for _ in range(TRIES):
+            answer = await self._client.request("seats:order", {"hold": hold, "seats": seats})
+            if answer is not None and answer["ok"]:
+                with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                    made = await bank.pay(answer["order"]["id"], way)
+                    return [paid for paid in made if self._client.record_payment(hold, seats, paid)]
+            elif answer is not None and not answer["error"]["retryable"]:
+                return []
+            await asyncio.sleep(self._rng.uniform(*RETRY_S))
+        return []
+
+    async def _pay_in_one_step(self, hold: str) -> str | None:
+        for _ in range(TRIES):
+            url = f"{self._client.node}/demo/pay"
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with self._context.http.post(url, json={"hold": hold}) as response:
+                    if response.status == 200:
+                        return str((await response.json())["payment"])
+                    if response.status < 500:
+                        return None
+            await asyncio.sleep(self._rng.uniform(*RETRY_S))
+            # The client may be on another node by now.
+            await self._client.ensure_connected()
+        return None
