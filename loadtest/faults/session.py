@@ -105,7 +105,7 @@ class Session:
         await self.participants.wait_for_maps(state)
         self.say("a rogue keeper books sold seats again")
         await rogue_keeper.book_again(self.installation, state)
-        rogue, state = state.rogue, await final_state.read(self.installation, self.shows.all)
+        rogue, state = state.rogue, await self._wait_until_settled()
         state.rogue, state.money = rogue, money
         await self.participants.close()
         self.history.close()

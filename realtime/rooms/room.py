@@ -185,6 +185,11 @@ class Room:
             found = await self.feed.read_map(self.show.id)
         except RegionUnavailable:
             return None
+        except Exception:
+            # When a connection is closed during a read, redis-py lets errors of asyncio and uvloop through
+            # (AttributeError, RuntimeError). A room whose reading task ended would never change again.
+            log.exception("room of %s: reading the map failed; trying again", self.show.id)
+            return None
         if found is not None and self.state is not None and len(found[3]) != len(self.state.statuses):
             log.error("room of %s: refused a map of %d seats, which is not of this show", self.show.id, len(found[3]))
             return None
