@@ -47,7 +47,10 @@ class Buyer:
 
     async def _buy_once(self) -> None:
         sold = self._context.choose_sold_seats(self._rng) if self._rng.random() < 0.12 else None
-        show, seats = sold or self._context.choose_seats(self._region, self._rng)
+        if self._context.lapsed and self._rng.random() < 0.5:
+            show, seats = self._context.lapsed.popleft()
+        else:
+            show, seats = sold or self._context.choose_seats(self._region, self._rng)
         self._requests += 1
         payload = {"show": show.id, "seats": seats, "request_id": f"{self._client.name}-{self._requests}"}
         answer = await self._request("seats:hold", payload, self._hold_deadline(), twice=0.08)
@@ -56,13 +59,13 @@ class Buyer:
         self._context.counts["holds"] += 1
         hold = answer["hold"]["id"]
         if sold is None:
-            kept = await self._decide(hold, seats)
+            kept = await self._decide(hold, show, seats)
             if not kept:
                 return
             seats = kept
         await self._confirm(hold, show, seats)
 
-    async def _decide(self, hold: str, seats: list[str]) -> list[str]:
+    async def _decide(self, hold: str, show: ShowSeats, seats: list[str]) -> list[str]:
         """Abandon, release (all or one seat), extend, wait, or simply go on; return the seats that will be paid for."""
         choice = self._rng.random()
         if choice < 0.10:
@@ -79,9 +82,14 @@ class Buyer:
             if answer is not None and answer["ok"]:
                 # Until after the first deadline, mostly.
                 await asyncio.sleep(self._context.hold_s * self._rng.uniform(0.7, 0.95))
-        elif choice < 0.40:
+        elif choice < 0.38:
             # Pay at the last moment, or too late.
             await asyncio.sleep(self._context.hold_s + self._rng.uniform(-0.5, 1.0))
+        elif choice < 0.42:
+            # Pay when somebody else may have the seats already.
+            await asyncio.sleep(self._context.hold_s + 0.2)
+            self._context.lapsed.append((show, seats))
+            await asyncio.sleep(self._rng.uniform(1.0, 4.0))
         return seats
 
     async def _confirm(self, hold: str, show: ShowSeats, seats: list[str]) -> None:

@@ -38,6 +38,8 @@ class RunContext:
     on_new_epoch: Callable[[ShowSeats], None] = lambda show: None
     """Called when a viewer sees that a show was rebuilt."""
     recent_bookings: deque[tuple[ShowSeats, list[str]]] = field(default_factory=lambda: deque(maxlen=RECENT_BOOKINGS))
+    lapsed: deque[tuple[ShowSeats, list[str]]] = field(default_factory=lambda: deque(maxlen=RECENT_BOOKINGS))
+    """Seats whose buyer's time is over, and who will pay all the same."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at the end: start no new purchase."""
     deadline: float = float("inf")
