@@ -13,10 +13,13 @@ from loadtest.faults.judge.payments import BankPayment, BankRefund
 
 LATE_MS = 1_500
 """How long after the end of its order a late payment arrives."""
-BEHAVIOURS = {"pay": 80, "decline": 5, "late": 5, "twice": 5, "silent": 5}
+BEHAVIOURS = {"pay": 85, "decline": 5, "late": 5, "twice": 5}
 """What the bank does with a payment, with weights."""
-WEBHOOKS = {"once": 60, "twice": 15, "late": 15, "never": 10}
+WEBHOOKS = {"once": 65, "twice": 20, "late": 15}
 """How it reports a payment, with weights."""
+SILENT = {"silent": 10}
+NEVER = {"never": 20}
+"""In addition, if payments may be silent: nobody hears of them without asking the bank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,12 @@ class Way:
     webhooks: str
 
     @classmethod
-    def choose(cls, rng: random.Random) -> Way:
-        """Choose by the weights."""
-        behaviour = rng.choices(list(BEHAVIOURS), list(BEHAVIOURS.values()))[0]
-        webhooks = rng.choices(list(WEBHOOKS), list(WEBHOOKS.values()))[0]
+    def choose(cls, rng: random.Random, silent: bool) -> Way:
+        """Choose by the weights; ``silent``: also payments that the bank reports to nobody."""
+        behaviours = BEHAVIOURS | (SILENT if silent else {})
+        reports = WEBHOOKS | (NEVER if silent else {})
+        behaviour = rng.choices(list(behaviours), list(behaviours.values()))[0]
+        webhooks = rng.choices(list(reports), list(reports.values()))[0]
         return cls(behaviour, webhooks)
 
 

@@ -17,6 +17,8 @@ class Plan:
     seed: int
     buyers: int
     kinds: frozenset[Kind] = frozenset(Kind) - OPTIONAL
+    silent_payments: bool = False
+    """Whether the bank reports some payments to nobody."""
     edn: Path | None = None
     """Where to write the operations on every seat, for other checkers."""
 

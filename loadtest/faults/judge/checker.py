@@ -28,6 +28,9 @@ from loadtest.faults.judge.verdict import Verdict
 from loadtest.faults.schedule import Kind
 from loadtest.maps import SeatMap
 
+FINAL_CODES = frozenset({"hold_expired", "hold_lost", "hold_ended", "hold_not_found", "booking_rejected"})
+"""Refusals of a confirm after which the hold can't be booked. Others, such as ``payment_refused``, end nothing."""
+
 
 def check(history: Iterable[Record], final: FinalState) -> Verdict:
     """Return the verdict on a run."""
@@ -140,7 +143,7 @@ class Checker:
                 promise.add_booking(answer["booking"], self._verdict)
             else:
                 promise.pending = True
-        elif not answer["error"]["retryable"]:
+        elif answer["error"]["code"] in FINAL_CODES:
             promise.failed = answer["error"]["code"]
 
     def _end_hold(self, hold: str, seats: list[str] | None, at: int) -> None:
