@@ -63,14 +63,17 @@ def _run(name: str, options: Sequence[str]) -> Result:
         subprocess.run(["git", "apply", str(PATCHES / f"{name}.patch")], cwd=copy, check=True)
         more = ",".join(f"+{kind.option}" for kind in EXTRA_FAULTS.get(name, ()))
         command = [sys.executable, "-m", "loadtest", "faults", *options, "--json", str(report)]
-        ended = subprocess.run(
-            [*command, *(("--faults", more) if more else ())],
-            cwd=copy,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=RUN_S,
-        )
+        try:
+            ended = subprocess.run(
+                [*command, *(("--faults", more) if more else ())],
+                cwd=copy,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=RUN_S,
+            )
+        except subprocess.TimeoutExpired:
+            return Result(name, (f"the run ends within {RUN_S} s",))
         if not report.exists():
             return Result(name, (), (ended.stdout + ended.stderr)[-1500:])
         violations = orjson.loads(report.read_bytes())["violations"]

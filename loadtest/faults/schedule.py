@@ -51,11 +51,7 @@ class Kind(StrEnum):
 
 OPTIONAL = frozenset(
     {
-        Kind.HALF_OPEN_LINK,
-        Kind.ONE_WAY_LINK,
         Kind.HALF_OPEN_FEED,
-        Kind.HALF_OPEN_LEDGER,
-        Kind.STUTTER,
         Kind.FLUSH_FUNCTIONS,
         Kind.EVICT_SEATS,
         Kind.FULL_MEMORY,
