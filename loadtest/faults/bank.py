@@ -13,13 +13,13 @@ from loadtest.faults.judge.payments import BankPayment, BankRefund
 
 LATE_MS = 1_500
 """How long after the end of its order a late payment arrives."""
-BEHAVIOURS = {"pay": 85, "decline": 5, "late": 5, "twice": 5}
+BEHAVIOURS = {"pay": 90, "decline": 10}
 """What the bank does with a payment, with weights."""
 WEBHOOKS = {"once": 65, "twice": 20, "late": 15}
 """How it reports a payment, with weights."""
-SILENT = {"silent": 10}
+UNCONFIRMED = {"late": 8, "twice": 8, "silent": 8}
 NEVER = {"never": 20}
-"""In addition, if payments may be silent: nobody hears of them without asking the bank."""
+"""In addition, if payments may stay unconfirmed by the buyer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Way:
     webhooks: str
 
     @classmethod
-    def choose(cls, rng: random.Random, silent: bool) -> Way:
-        """Choose by the weights; ``silent``: also payments that the bank reports to nobody."""
-        behaviours = BEHAVIOURS | (SILENT if silent else {})
-        reports = WEBHOOKS | (NEVER if silent else {})
+    def choose(cls, rng: random.Random, unconfirmed: bool) -> Way:
+        """Choose by the weights; ``unconfirmed``: also payments that only a report or a question can find."""
+        behaviours = BEHAVIOURS | (UNCONFIRMED if unconfirmed else {})
+        reports = WEBHOOKS | (NEVER if unconfirmed else {})
         behaviour = rng.choices(list(behaviours), list(behaviours.values()))[0]
         webhooks = rng.choices(list(reports), list(reports.values()))[0]
         return cls(behaviour, webhooks)
