@@ -50,7 +50,7 @@ from realtime.topology import TopologyError
     "--unconfirmed-payments",
     "unconfirmed",
     is_flag=True,
-    help="Buyers also pay late, twice or silently, or close the tab.",
+    help="Buyers also pay late, twice or silently.",
 )
 @click.option(
     "--mutants", "all_mutants", is_flag=True, help="Run every mutant of broken/ instead; two minutes or more for each."
