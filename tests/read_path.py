@@ -39,6 +39,7 @@ SHOW = Show(
     layout=LAYOUT.id,
     seat_count=len(LAYOUT.seats),
     starts_at="2030-01-01T18:30:00+05:30",
+    prices={"Gold": 500},
 )
 
 

@@ -28,6 +28,11 @@ from tests.conftest import ROOT
 from tests.read_path import LAYOUT, SHOW
 from tests.transport.changed_parts import CHANGES
 
+ENVIRONMENT = {
+    "TICKINGTICKETS_SECRET": "x" * 32,
+    "TICKINGTICKETS_BANK_SECRET": "x" * 32,
+    "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes",
+}
 TABLE = re.findall(r"^\| (\w+\.\S+) \| \S", guard.__doc__ or "", re.MULTILINE)
 
 
@@ -70,7 +75,9 @@ def topology(tmp_path_factory: pytest.TempPathFactory, master_server: valkey.Val
     file = tmp_path_factory.mktemp("guard") / "topology.toml"
     file.write_text(
         f"""
-        payments = "demo"
+        [payments]
+        service = "demo"
+        url = "http://{valkey.HOST}:{port}"
         [regions.west]
         label = "Mumbai"
         master = "{master_server.url}"
@@ -91,7 +98,7 @@ async def changed_node(part: str, topology: tuple[Path, int], log: Path) -> Asyn
     file, port = topology
     url = f"http://{valkey.HOST}:{port}"
     arguments = ("--topology", str(file), "node", "--region", "west", "--port", str(port))
-    process = run_changed(part, *arguments, log=log, environment={"TICKINGTICKETS_SECRET": "x" * 32})
+    process = run_changed(part, *arguments, log=log, environment=ENVIRONMENT)
 
     async def ready() -> bool:
         assert process.poll() is None, said(log)
