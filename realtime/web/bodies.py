@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -11,9 +14,12 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import SeatNotFound, TicketError
 from realtime.feeds.directory import SeatIds
-from realtime.model import Hold, HoldState, Show, booking_of
-from realtime.payments.prices import PriceLines, booking_prices, encode_price_lines
+from realtime.model import Admission, Fee, Hold, HoldState, Show, booking_of
+from realtime.payments.prices import encode_price_lines, price_lines
 from realtime.payments.taxes import supply_day
+
+CACHED = 4096
+"""Price lines that a node keeps."""
 
 
 def seat_indices(known: SeatIds, seats: Sequence[str]) -> list[int]:
@@ -36,15 +42,27 @@ def with_seat_ids(error: TicketError, known: SeatIds) -> TicketError:
     return error
 
 
-def prices_of(show: Show, known: SeatIds, indices: Sequence[int]) -> PriceLines:
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What seats cost, in paise, and the same as it is sent. ``body`` is shared: don't change it."""
+
+    total: int
+    body: dict[str, Any]
+
+
+def prices_of(show: Show, known: SeatIds, indices: Sequence[int]) -> Priced:
     """Return what seats cost today."""
-    return booking_prices(show, known.categories_of(indices), supply_day(now_ms()))
+    categories = tuple(sorted(known.categories_of(indices)))
+    return _priced(tuple(show.prices.items()), categories, show.fee, show.admission, supply_day(now_ms()))
 
 
-def prices_body(lines: PriceLines) -> dict[str, Any]:
-    """Return price lines as they are sent: price, fee, tax, total in paise, and the lines that add up to them."""
-    body: dict[str, Any] = orjson.loads(encode_price_lines(lines))
-    return body
+# Every answer about a live hold has its prices, and the holds of a show have few combinations of categories.
+@lru_cache(CACHED)
+def _priced(
+    prices: tuple[tuple[str, int], ...], categories: tuple[str, ...], fee: Fee, admission: Admission, day: date
+) -> Priced:
+    lines = price_lines(dict(prices), categories, fee, admission, day)
+    return Priced(lines.total, orjson.loads(encode_price_lines(lines)))
 
 
 def hold_body(hold: Hold, show: Show, known: SeatIds) -> dict[str, Any]:
@@ -58,7 +76,7 @@ def hold_body(hold: Hold, show: Show, known: SeatIds) -> dict[str, Any]:
         "extensions_left": limits.MAX_EXTENSIONS - hold.extensions,
     }
     if hold.state is HoldState.HELD and hold.seats:
-        body["prices"] = prices_body(prices_of(show, known, hold.seats))
+        body["prices"] = prices_of(show, known, hold.seats).body
     return body
 
 

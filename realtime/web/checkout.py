@@ -71,7 +71,7 @@ class Checkout:
             raise NotYourHold()
         indices = list(hold.seats) if ask.seats is None else bodies.seat_indices(known, ask.seats)
         prices = bodies.prices_of(show, known, indices or hold.seats)
-        answer = {"prices": bodies.prices_body(prices), "server_time": now}
+        answer = {"prices": prices.body, "server_time": now}
         if prices.total == 0:
             free = {"id": "", "amount": 0, "currency": CURRENCY, "checkout": {"kind": FREE}}
             return {"order": free, **answer}
