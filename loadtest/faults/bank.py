@@ -32,14 +32,14 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PaymentChoice:
     """How one payment behaves."""
 
     behaviour: str
     webhooks: str
 
     @classmethod
-    def choose(cls, rng: random.Random, unconfirmed: bool) -> Way:
+    def choose(cls, rng: random.Random, unconfirmed: bool) -> PaymentChoice:
         """Choose by the weights; ``unconfirmed``: also payments that only a report or a question can find."""
         behaviours = BEHAVIOURS | (UNCONFIRMED if unconfirmed else {})
         reports = WEBHOOKS | (NEVER if unconfirmed else {})
@@ -57,9 +57,9 @@ class Bank:
         self._headers = {"Authorization": f"Bearer {secret}"}
         self._http = http
 
-    async def pay(self, order: str, way: Way) -> list[Paid]:
+    async def pay(self, order: str, choice: PaymentChoice) -> list[Paid]:
         """Pay an order; none if the bank refused, because the order was paid before."""
-        body = {"behaviour": way.behaviour, "webhooks": way.webhooks, "late_ms": LATE_MS}
+        body = {"behaviour": choice.behaviour, "webhooks": choice.webhooks, "late_ms": LATE_MS}
         async with self._http.post(f"{self._url}/orders/{order}/pay", json=body, headers=self._headers) as response:
             if response.status != 200:
                 return []

@@ -8,7 +8,7 @@ import random
 
 import aiohttp
 
-from loadtest.faults.bank import Bank, Paid, Way
+from loadtest.faults.bank import Bank, Paid, PaymentChoice
 from loadtest.faults.client import Client
 from loadtest.faults.context import RunContext
 
@@ -32,22 +32,22 @@ class Cashier:
         """Pay for these seats; return the proof to confirm with, or None if the buyer has none or goes away."""
         if self._context.bank is None:
             return await self._pay_in_one_step(hold)
-        way = Way.choose(self._rng, self._context.unconfirmed_payments)
-        paid = await self._pay_at(self._context.bank, hold, seats, way)
-        if not paid and way.behaviour == "decline":
-            paid = await self._pay_at(self._context.bank, hold, seats, Way("pay", way.webhooks))
+        choice = PaymentChoice.choose(self._rng, self._context.unconfirmed_payments)
+        paid = await self._pay_at(self._context.bank, hold, seats, choice)
+        if not paid and choice.behaviour == "decline":
+            paid = await self._pay_at(self._context.bank, hold, seats, PaymentChoice("pay", choice.webhooks))
         closes_tab = self._context.unconfirmed_payments and self._rng.random() < CLOSES_TAB
-        if not paid or way.behaviour == "silent" or closes_tab:
+        if not paid or choice.behaviour == "silent" or closes_tab:
             return None
         return self._rng.choice(paid).proof
 
-    async def _pay_at(self, bank: Bank, hold: str, seats: list[str], way: Way) -> list[Paid]:
+    async def _pay_at(self, bank: Bank, hold: str, seats: list[str], choice: PaymentChoice) -> list[Paid]:
         """Return the payments that may become money."""
         for _ in range(TRIES):
             answer = await self._client.request("seats:order", {"hold": hold, "seats": seats})
             if answer is not None and answer["ok"]:
                 with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                    made = await bank.pay(answer["order"]["id"], way)
+                    made = await bank.pay(answer["order"]["id"], choice)
                     return [paid for paid in made if self._client.record_payment(hold, seats, paid)]
             elif answer is not None and not answer["error"]["retryable"]:
                 return []
