@@ -109,7 +109,7 @@ async def changed_node(part: str, topology: tuple[Path, int], log: Path) -> Asyn
             return False
 
     try:
-        await until(ready)
+        await until(ready, timeout_s=60)
         yield url
     finally:
         process.kill()  # a node that is asked to stop waits 5 s for the last poll of the polling client
