@@ -1,0 +1,303 @@
+"""One region's record path as steps that a test calls by hand, with a gateway in memory and a fuse that ends a step."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any, cast
+
+from bullmq import UnrecoverableError
+
+from realtime import connect, keys, wire
+from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
+from realtime.keeper.jobs import Jobs
+from realtime.keeper.outbox import Entry, Outbox
+from realtime.keeper.reconcile import Reconciler
+from realtime.keeper.recorder import Recorder
+from realtime.keeper.refunds import RefundDelivery
+from realtime.keeper.settlement import Settlement
+from realtime.keeper.shows import Shows
+from realtime.keeper.task_keeper import TaskKeeper
+from realtime.ledger import Ledger
+from realtime.ledger.rows import Queue
+from realtime.locks.equal_seats import free_equal_blocks
+from realtime.locks.master import LockMaster
+from realtime.locks.refund_notices import RefundNotices
+from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.model import Show, Theatre
+from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
+from realtime.payments.service import (
+    Checkout,
+    CheckoutKind,
+    Order,
+    OrderRequest,
+    PaymentService,
+    VerifiedPayment,
+    WebhookEvent,
+)
+from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
+from realtime.topology import Plain, Region
+from realtime.workers.payload import Payload
+from realtime.workers.refunds import NotDoneYet, Refunds
+from tests.cluster import grid
+
+LAYOUT = grid(rows=2, numbers=4)
+SHOW_ID = "west-s"
+PRICE = 45_000
+OWNER = "owner"
+
+
+class Died(BaseException):
+    """The process ended here; as BaseException, so that nothing in it handles the end."""
+
+
+@dataclass
+class Fuse:
+    """How many more calls a process makes before it dies; None: it lives."""
+
+    left: int | None = None
+
+    def burn(self) -> None:
+        if self.left is not None:
+            if self.left == 0:
+                raise Died
+            self.left -= 1
+
+
+class Mortal:
+    """Any part of a process: each of its calls burns the fuse before it is made."""
+
+    def __init__(self, part: Any, fuse: Fuse) -> None:
+        self._part = part
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if not iscoroutinefunction(found):
+            return found
+
+        async def call(*args: Any, **named: Any) -> Any:
+            self._fuse.burn()
+            return await found(*args, **named)
+
+        return call
+
+
+@dataclass
+class Gateway(PaymentService):
+    """A gateway as ``PaymentService`` documents one. It may be away, or lose its answer after it has done its work."""
+
+    name = "memory"
+    orders: dict[str, Order] = field(default_factory=dict)
+    payments: dict[str, PaymentStatus] = field(default_factory=dict)
+    refunds: dict[str, RefundStatus] = field(default_factory=dict)
+    away: bool = False
+    loses_answers: bool = False
+    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def pay(self, order: str, amount: int, state: PaymentState) -> None:
+        payment = f"pay-{next(self._numbers)}"
+        self.payments[payment] = PaymentStatus(payment, state, amount, order=order, hold=self.orders[order].hold)
+
+    async def create_order(self, request: OrderRequest) -> Order:
+        order = Order(
+            f"order-{len(self.orders)}",
+            request.hold,
+            request.amount,
+            request.currency,
+            request.expires_at,
+            Checkout(CheckoutKind.EXTERNAL),
+        )
+        self.orders[order.id] = order
+        return order
+
+    async def state(self, payment: str) -> PaymentStatus:
+        self._answer()
+        return self.payments[payment]
+
+    async def payments_of(self, order: str) -> tuple[PaymentStatus, ...]:
+        self._answer()
+        return tuple(each for each in self.payments.values() if each.order == order)
+
+    async def capture(self, payment: str, amount: int) -> PaymentStatus:
+        self._answer()
+        known = self.payments[payment]
+        if known.amount != amount:
+            raise refused(Refusal.WRONG_AMOUNT)
+        if not known.state.has_money:
+            raise refused(Refusal.NOT_PAID)
+        self.payments[payment] = replace(known, state=PaymentState.CAPTURED)
+        return self.payments[payment]
+
+    async def refund(self, payment: str, amount: int, key: str) -> RefundStatus:
+        self._answer()
+        if key not in self.refunds:
+            known = self.payments[payment]
+            if not known.state.has_money:
+                raise refused(Refusal.NOT_PAID)
+            if amount > known.amount - known.refunded:
+                return RefundStatus(key, payment, amount, RefundState.FAILED, reason="too much")
+            back = known.refunded + amount
+            state = PaymentState.REFUNDED if back == known.amount else known.state
+            self.payments[payment] = replace(known, refunded=back, state=state)
+            self.refunds[key] = RefundStatus(key, payment, amount, RefundState.DONE, refund=f"refund of {payment}")
+        if self.loses_answers:
+            raise unavailable(NoAnswer.TIMEOUT)
+        return self.refunds[key]
+
+    async def refund_status(self, payment: str, amount: int, key: str) -> RefundStatus | None:
+        self._answer()
+        return self.refunds.get(key)
+
+    async def verify(self, hold: str, proof: str, amount: int, seats: Iterable[str]) -> VerifiedPayment:
+        self._answer()
+        known = self.payments[proof]
+        if (known.hold, known.amount, known.refunded) != (hold, amount, 0) or not known.state.has_money:
+            raise refused(Refusal.NOT_PAID)
+        return VerifiedPayment(proof, known.order, hold, amount, known.currency, known.state)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookEvent | None:
+        raise AssertionError("reports are made by the test")
+
+    async def close(self) -> None:
+        pass
+
+    def _answer(self) -> None:
+        if self.away:
+            raise unavailable(NoAnswer.UNREACHABLE)
+
+
+class Desk:
+    """Node, keeper and worker of one show, on a real master and a real ledger."""
+
+    def __init__(self, url: str, database: Path, *, equal_seats: bool) -> None:
+        region = Region("west", "Mumbai", Plain(url), {}, f"sqlite:///{database}")
+        self.fuse = Fuse()
+        self.gateway = Gateway()
+        self.master = LockMaster(region, timeout_s=5.0)
+        self.ledger = Ledger(region.ledger)
+        self.locks = SeatLocks(self.master)
+        self.token = ""
+        self._equal_seats = equal_seats
+        self._reconciler = Reconciler("west", self.ledger, self.master, self.locks)
+        self._jobs = Jobs("west", self.master)
+        self._outbox = Outbox(self.master, "k")
+        ledger, locks, jobs, outbox, gateway, notices = (
+            cast(Any, Mortal(part, self.fuse))
+            for part in (
+                self.ledger,
+                self.locks,
+                self._jobs,
+                self._outbox,
+                self.gateway,
+                RefundNotices(self.master),
+            )
+        )
+        shows = Shows(self.ledger)
+        delivery = RefundDelivery(jobs, notices)
+        self._settlement = Settlement(ledger, locks, shows, gateway, delivery)
+        self._recorder = Recorder(outbox, ledger, locks, jobs, shows, cast(Any, None), self._settlement, delivery)
+        self._refunds = Refunds(ledger, gateway, notices)
+        self._task_keeper = TaskKeeper(self.ledger, self._jobs)
+
+    async def open(self) -> None:
+        await self.master.command("FLUSHALL")
+        await self.ledger.open()
+        await self.ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
+        await self.ledger.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+        await self.ledger.save_show(
+            Show(
+                SHOW_ID,
+                "A show",
+                "gateway",
+                "Gateway",
+                "Mumbai",
+                "west",
+                LAYOUT.id,
+                len(LAYOUT.seats),
+                "2030-01-01T18:30:00+05:30",
+                {"Gold": PRICE // 100},
+                equal_seats=self._equal_seats,
+            )
+        )
+        await self.reconcile()
+
+    async def close(self) -> None:
+        for part in (self._outbox, self._jobs, self.master, self.ledger):
+            await part.close()
+
+    async def reconcile(self) -> None:
+        token = await self._reconciler.ensure_reconciled()
+        assert token is not None
+        self.token = token
+        await self._task_keeper.add_all()
+
+    # --- a node ---------------------------------------------------------------------------------------------------
+    async def order(self, hold: str, seats: tuple[int, ...], amount: int) -> str:
+        """Order the payment of a hold; the ledger has the order then."""
+        names = tuple(LAYOUT.seats[seat].id for seat in seats)
+        order = await self.gateway.create_order(OrderRequest(hold, names, amount, 1, hold))
+        with contextlib.suppress(TicketError):
+            await self.locks.order(hold, OWNER, order.id, seats, amount)
+            await self.record(kinds=("order",))
+            return order.id
+        del self.gateway.orders[order.id]
+        return ""
+
+    async def confirm(self, hold: str, payment: str) -> None:
+        """Confirm as ``web.checkout`` does."""
+        with contextlib.suppress(TicketError):
+            held = (await self.locks.get(hold))[0].seats
+            amount = PRICE * len(held)
+            names = [LAYOUT.seats[seat].id for seat in held]
+            verified = await self.gateway.verify(hold, payment, amount, names)
+            if verified.state is PaymentState.AUTHORIZED:
+                await self.gateway.capture(payment, amount)
+            proof = PaymentProof(payment, amount, verified.order)
+            try:
+                await self.locks.confirm(hold, OWNER, proof, None, None if self._equal_seats else ())
+            except TicketError as error:
+                if error.code != "seats_taken":
+                    raise
+                blocks = await free_equal_blocks(self.locks, SHOW_ID, LAYOUT, held)
+                await self.locks.confirm(hold, OWNER, proof, None, blocks)
+
+    # --- a keeper -------------------------------------------------------------------------------------------------
+    async def entries(self) -> list[Entry]:
+        found = await self.master.command("XRANGE", keys.OUTBOX, "-", "+")
+        return [Entry(entry_id, connect.text_fields(fields)) for entry_id, fields in found]
+
+    async def record(self, kinds: tuple[str, ...] = (), dies_after: int | None = None) -> None:
+        """Process what is in the outbox as a keeper that read it; it may die after some calls."""
+        entries = [entry for entry in await self.entries() if not kinds or entry.kind in kinds]
+        await self._outbox.open()
+        await self._until_death(self._recorder.process(entries, self.token), dies_after)
+
+    async def check(self, order: str, dies_after: int | None = None) -> None:
+        """Ask the gateway about one order."""
+        row = await self.ledger.order(order)
+        assert row is not None
+        with contextlib.suppress(PaymentUnavailable, PaymentRefused):
+            await self._until_death(self._settlement.check(row), dies_after)
+
+    # --- a worker -------------------------------------------------------------------------------------------------
+    async def refund_all(self, dies_after: int | None = None) -> None:
+        """Run the jobs of all unfinished refunds."""
+        for task in await self.ledger.unfinished_tasks(10**15, 500):
+            if task.queue is Queue.REFUNDS:
+                payload = Payload(1, task.id, "west", task.subject, task.created_at)
+                with contextlib.suppress(NotDoneYet, PaymentUnavailable, UnrecoverableError):
+                    await self._until_death(self._refunds.process(payload), dies_after)
+
+    async def _until_death(self, step: Any, dies_after: int | None) -> None:
+        self.fuse.left = dies_after
+        try:
+            await step
+        except Died:
+            pass
+        finally:
+            self.fuse.left = None
