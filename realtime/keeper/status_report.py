@@ -88,6 +88,7 @@ class StatusReporter:
             "jobs": jobs,
             "open_orders": open_orders,
             "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
+            "refunds": await self._ledger.unfinished_refunds(),
         }
         await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
         for key, reports in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):

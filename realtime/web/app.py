@@ -113,7 +113,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         return json_answer(answer, status=503 if missing else 200)
 
     app.router.add_get("/readyz", ready)
-    app.router.add_get("/metrics", metrics.handler(rooms, feeds, events, office, server.missing))
+    app.router.add_get("/metrics", metrics.handler(region, rooms, feeds, events, office, server.missing))
     pages.add_pages(app, static)
     app.on_response_prepare.append(pages.security_headers(nodes))
     app.on_response_prepare.append(pages.cross_origin(nodes, topology.origins))

@@ -1,14 +1,19 @@
-"""``/metrics`` in the Prometheus text format. All counts are kept by other parts and only read here, per request."""
+"""``/metrics`` in the Prometheus text format. All counts are kept by other parts and only read here."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from realtime import connect, keys
+from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.rooms.rooms import Rooms
 from realtime.web.box_office import BoxOffice
@@ -29,6 +34,47 @@ _SALES = {
     "conflicts": "Holds refused because seats were taken",
     "bookings": "Bookings acknowledged through this node",
 }
+
+_REGION = {
+    "outbox": ("outbox_entries", "Entries that no keeper has processed yet"),
+    "oldest_ms": ("outbox_oldest_ms", "Age of the oldest of them"),
+    "dead_letters": ("dead_letters", "Entries that no keeper could process"),
+    "open_orders": ("open_orders", "Orders that nobody has paid, and that the gateway is asked about"),
+    "oldest_order_ms": ("open_order_oldest_ms", "Age of the oldest of them"),
+}
+"""What the keepers' status reports say of a region: the field, the metric and its text."""
+_REFUND_STATES = ("promised", "sent", "failed")
+
+
+class _Region(Collector):
+    """The newest status report of a region's keepers; each of them counts the whole region."""
+
+    def __init__(self, region: str, feed: Feed) -> None:
+        self._region = region
+        self._feed = feed
+        self._report: dict[str, Any] = {}
+
+    async def read(self) -> None:
+        """Read the reports from the replica near this node; while that is out of reach there are none."""
+        self._report = {}
+        with contextlib.suppress(RegionUnavailable):
+            reply = await self._feed.command("HGETALL", keys.KEEPERS)
+            reports = [orjson.loads(report) for _name, report in connect.pairs(reply)]
+            self._report = max(reports, key=lambda report: report["time"], default={})
+
+    def collect(self) -> Iterator[Metric]:
+        for field, (name, text) in _REGION.items():
+            gauge = GaugeMetricFamily(f"tickingtickets_{name}", text, labels=["owner"])
+            if field in self._report:
+                gauge.add_metric([self._region], self._report[field])
+            yield gauge
+        refunds = GaugeMetricFamily(
+            "tickingtickets_unfinished_refunds", "Refunds that are not done", labels=["owner", "state"]
+        )
+        if "refunds" in self._report:
+            for state in _REFUND_STATES:
+                refunds.add_metric([self._region, state], self._report["refunds"].get(state, 0))
+        yield refunds
 
 
 class _Node(Collector):
@@ -87,14 +133,22 @@ class _Node(Collector):
 
 
 def handler(
-    rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice, missing_parts: Sequence[str]
+    region: str,
+    rooms: Rooms,
+    feeds: Mapping[str, Feed],
+    events: Events,
+    office: BoxOffice,
+    missing_parts: Sequence[str],
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of ``/metrics``; ``missing_parts`` as of ``SocketServer.missing``."""
+    """Return the handler of ``/metrics``; ``region`` is the node's, ``missing_parts`` is ``SocketServer.missing``."""
     registry = CollectorRegistry()
+    own = _Region(region, feeds[region])
+    registry.register(own)
     registry.register(_Node(rooms, feeds, events, office, missing_parts))
     ProcessCollector(registry=registry)  # memory and CPU time of this process, on systems with /proc
 
     async def serve(_request: web.Request) -> web.Response:
+        await own.read()
         return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")
 
     return serve

@@ -117,9 +117,19 @@ def test_the_example_of_a_topology_can_be_used() -> None:
 
 def test_every_metric_of_a_node_is_listed() -> None:
     source = _read(ROOT / "realtime" / "web" / "metrics.py")
-    names = {*metrics._GAUGES, *metrics._COUNTERS, *metrics._SALES, *re.findall(r'"tickingtickets_(\w+)"', source)}
+    names = {
+        *metrics._GAUGES,
+        *metrics._COUNTERS,
+        *metrics._SALES,
+        *_region_metrics(),
+        *re.findall(r'"tickingtickets_(\w+)"', source),
+    }
     text = _read(DOCS / "metrics.md")
     assert [name for name in names if not re.search(rf"`tickingtickets_{name}(_total)?[`{{]", text)] == []
+
+
+def _region_metrics() -> list[str]:
+    return [name for name, _text in metrics._REGION.values()]
 
 
 def _commands(group: click.Group, prefix: str = "") -> Iterator[str]:
