@@ -89,7 +89,7 @@ async def _knows(url: str, show: str) -> bool:
         return response.status == 200
 
 
-async def until(condition: Any, timeout_s: float = 20.0) -> Any:
+async def until(condition: Any, timeout_s: float = 60.0) -> Any:
     """Wait until an async condition gives something true; return it. The bound is for hanging, not for speed."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while not (result := await condition()):
@@ -122,7 +122,7 @@ class Client:
     async def connect(cls, url: str, *, token: str | None = None, transports: list[str] | None = None) -> Client:
         client = cls()
         auth = None if token is None else {"token": token}
-        await client.sio.connect(url, auth=auth, transports=transports or ["websocket"])
+        await client.sio.connect(url, auth=auth, transports=transports or ["websocket"], wait_timeout=20)
         await client.hears("session")
         return client
 

@@ -1,18 +1,12 @@
-"""What all test packages share: the rules of a run, and real servers, started once a process.
-
-Rules of a run: a test marked ``quiet`` has the machine to itself; a run with skipped tests fails and names them.
-"""
+"""What all test packages share: the rules of a run, and real servers, started once a process."""
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
@@ -22,8 +16,6 @@ from tests.programs import find_program
 ROOT = Path(__file__).parent.parent
 NOT_RUN = 6
 """Exit code when every test that was run passed, but some were skipped. Pytest itself uses 0 to 5."""
-
-
 LONGEST_FIRST = ("pages", "loadtest", "keeper", "system", "cli", "rooms", "web")
 
 
@@ -34,24 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Share the machine between tests that run in parallel; give it to a ``quiet`` test alone.
-
-    The workers of pytest-xdist are processes, so the locks are files. A test that waits for the machine keeps the turn:
-    no other test begins before a quiet one that waits. A test's time limit begins after the wait.
-    """
-    locks = item.config.cache.mkdir("locks")
-    with (locks / "turn").open("w") as turn, (locks / "machine").open("w") as machine:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        fcntl.flock(machine, fcntl.LOCK_EX if item.get_closest_marker("quiet") else fcntl.LOCK_SH)
-        fcntl.flock(turn, fcntl.LOCK_UN)
-        return (yield)
-
-
 def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    return reporter.stats.get("skipped", []) if isinstance(reporter, TerminalReporter) else []
+    return reporter.stats.get("skipped", []) if isinstance(reporter, pytest.TerminalReporter) else []
 
 
 @pytest.hookimpl(trylast=True)
@@ -61,19 +38,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = NOT_RUN
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Name the tests that were skipped, each with its reason."""
     if skipped := _skipped(config):
         terminalreporter.section("not run", sep="=", red=True, bold=True)
         for report in skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
             terminalreporter.write_line(f"{report.nodeid}: {reason}")
-
-
-@pytest.fixture
-async def asyncio_debug() -> None:
-    """Run the test's loop in debug mode: calls from other threads fail, lost coroutines say where they were made."""
-    asyncio.get_running_loop().set_debug(True)
 
 
 # --- servers and programs -------------------------------------------------------------------------------------------

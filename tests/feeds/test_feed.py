@@ -80,6 +80,7 @@ async def test_viewers_get_a_correction_when_their_map_differs_from_the_master_s
     await client.close()
 
 
+@pytest.mark.crowd
 async def test_many_reads_at_once_are_all_served(node: Node) -> None:
     await until(known(node))
     maps = await asyncio.gather(*(node.feed.read_map(SHOW.id) for _ in range(200)))

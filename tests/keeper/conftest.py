@@ -19,7 +19,10 @@ from realtime.locks.seats import PaymentProof, SeatLocks
 from realtime.payments.factory import PaymentConfig
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
+from tests.asyncio_debug import asyncio_debug
 from tests.cluster import grid
+
+__all__ = ["LAYOUT", "SECRET", "SHOW", "Place", "asyncio_debug", "declare_show", "hold_id", "place"]
 
 LAYOUT = grid()
 SHOW = "west-s"

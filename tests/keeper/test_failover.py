@@ -67,7 +67,7 @@ async def promoted(cluster: Cluster, old: int) -> int:
             return new if new != old else None
         return None
 
-    return int(await until(moved, timeout_s=60))
+    return int(await until(moved))
 
 
 async def differences(cluster: Cluster) -> list[Any]:
@@ -147,7 +147,7 @@ async def everything_adds_up(cluster: Cluster, crowd: Crowd, viewer: Client) -> 
         async with cluster.masters() as masters:
             return int(await masters["west"].command("XLEN", keys.OUTBOX)) == 0
 
-    await until(drained, timeout_s=40)
+    await until(drained)
     assert await differences(cluster) == []
     ledger = Ledger(load(cluster.topology_file("west")).regions["west"].ledger)
     rows = [seat for booking in await ledger.booked(crowd.show) for seat in booking.seats]
@@ -160,7 +160,7 @@ async def everything_adds_up(cluster: Cluster, crowd: Crowd, viewer: Client) -> 
         text = (await map_of_master(cluster, crowd.show))[2]
         return "".join(map(str, viewer.maps[crowd.show][2])) == text
 
-    await until(same_map, timeout_s=40)
+    await until(same_map)
     text = (await map_of_master(cluster, crowd.show))[2]
     assert all(text[index] == "2" for index in rows)
 
@@ -176,7 +176,7 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
     async def some_booked() -> bool:
         return len(crowd.booked) >= 10
 
-    await until(some_booked, timeout_s=40)
+    await until(some_booked)
     old = await master_port(region)
     ours = {name: child for name, child in region.children.items() if name.startswith(("node", "keeper"))}
     processes = {name: child.process for name, child in ours.items()}
@@ -201,7 +201,7 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
     more = Crowd(url, show, list(range(100, 120)))
     await more.buy()
     assert len(more.booked) == 20
-    await until(follows, timeout_s=60)
+    await until(follows)
     assert await master_port(region) != old
     crowd.booked |= more.booked
     await everything_adds_up(region, crowd, viewer)
@@ -249,7 +249,7 @@ async def test_the_seats_of_a_hold_that_was_lost_with_its_master_are_free(region
     async def reconciled_only() -> bool:
         return await differences(region) == []
 
-    await until(reconciled_only, timeout_s=40)
+    await until(reconciled_only)
     for client in (kept, lost, other):
         await client.close()
 
@@ -265,7 +265,7 @@ async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster)
     async def some_booked() -> bool:
         return len(crowd.booked) >= 10
 
-    await until(some_booked, timeout_s=40)
+    await until(some_booked)
     old = await master_port(region)
     known = load(region.topology_file("west")).regions["west"]
     link = LockMaster(known)

@@ -226,7 +226,7 @@ async def test_killing_keepers_again_and_again_loses_and_doubles_nothing(place: 
             process.send_signal(signal.SIGKILL)
             process.wait()
     place.keeper("last")
-    await until(all_booked(place, holds), timeout_s=60)
+    await until(all_booked(place, holds))
     rows = await place.booked()
     assert sorted(rows) == sorted(booking_of(hold) for hold in holds)
     assert (await place.seats())[: 2 * len(holds)] == "2" * 2 * len(holds)

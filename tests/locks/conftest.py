@@ -11,7 +11,10 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Show
 from realtime.topology import Plain, Region
+from tests.asyncio_debug import asyncio_debug
 from tests.programs import find_program
+
+__all__ = ["SHOW", "asyncio_debug", "hold_id", "locks", "master", "region", "server"]
 
 SHOW = Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", "layout", 40, "2026-11-23T18:30:00+05:30")
 

@@ -32,6 +32,7 @@ def link_to(server: valkey.Valkey) -> LockMaster:
     return LockMaster(Region("west", "Mumbai", Plain(server.url), {}, ""))
 
 
+@pytest.mark.crowd
 async def test_calls_of_one_turn_share_pipelines_and_each_gets_its_own_answer(mortal: valkey.Valkey) -> None:
     link = LockMaster(Region("west", "Mumbai", Plain(mortal.url), {}, ""), timeout_s=30.0)
     answers = await asyncio.gather(*(link.command("ECHO", str(n)) for n in range(3000)))
@@ -101,6 +102,7 @@ async def test_a_replica_is_not_taken_for_a_master(mortal: valkey.Valkey, tmp_pa
         replica.kill()
 
 
+@pytest.mark.crowd
 async def test_the_queue_before_a_master_is_bounded(mortal: valkey.Valkey) -> None:
     link = link_to(mortal)
     calls = [asyncio.ensure_future(link.command("PING")) for _ in range(limits.RELAY_QUEUE_CALLS + 50)]

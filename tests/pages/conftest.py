@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
 DESKTOP = (1280, 800)
 PHONE = (360, 740)
+expect.set_options(timeout=30_000)  # ms; the bound is for hanging, not for speed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

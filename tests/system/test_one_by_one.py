@@ -84,7 +84,7 @@ async def open_sales(here: Installation) -> None:
             return True
         return False
 
-    await until(declared, timeout_s=60)
+    await until(declared)
     await link.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
     await run_command(link, "layout", {"id": layout.id})
     show = {"id": "west-s", "theatre": "gateway", "layout": layout.id, "title": "S", "prices": {"Gold": 1}}
@@ -101,7 +101,7 @@ async def book(url: str, seat: str) -> None:
         assert answer["ok"] or answer["error"]["retryable"], answer
         return str(answer["hold"]["id"]) if answer["ok"] else None
 
-    hold = await until(held, timeout_s=40)
+    hold = await until(held)
     done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(url, hold)})
     assert done["ok"], done
     if done["booking"]["state"] == "pending":
@@ -161,5 +161,5 @@ async def test_a_master_behind_a_sentinel_is_followed_through_a_failover(install
     async def both_sold() -> bool:
         return (viewer.status("west-s", 0), viewer.status("west-s", 1)) == ("sold", "sold")
 
-    await until(both_sold, timeout_s=40)
+    await until(both_sold)
     await viewer.close()

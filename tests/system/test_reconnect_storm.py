@@ -57,7 +57,7 @@ async def test_the_viewers_of_a_killed_node_reconnect_to_the_other_nodes(storm: 
                     for viewer in viewers
                 )
 
-            await until(seen, timeout_s=30)
+            await until(seen)
 
         await hold("A-1")
         await all_see("A-1")

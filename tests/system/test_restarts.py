@@ -143,7 +143,7 @@ async def test_killing_master_replica_and_keeper_under_load_loses_nothing(mortal
     async def all_in_the_ledger() -> bool:
         return set(await ledger_bookings(mortal, show)) == set(booked)
 
-    await until(all_in_the_ledger, timeout_s=40)
+    await until(all_in_the_ledger)
     rows = await ledger_bookings(mortal, show)
     sold = sorted(index for seats in rows.values() for index in seats)
     assert len(sold) == len(set(sold)) == len(booked)
@@ -152,5 +152,5 @@ async def test_killing_master_replica_and_keeper_under_load_loses_nothing(mortal
         seen = viewer.maps[show][2]
         return [n for n in range(120) if seen[n] == 2] == sold
 
-    await until(map_agrees, timeout_s=40)
+    await until(map_agrees)
     await asyncio.gather(*(client.close() for client in (*buyers, viewer)))
