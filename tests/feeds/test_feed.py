@@ -10,7 +10,7 @@ import orjson
 import pytest
 from redis import Redis
 
-from realtime import keys, wire
+from realtime import keys, limits, wire
 from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
@@ -80,8 +80,14 @@ async def test_viewers_get_a_correction_when_their_map_differs_from_the_master_s
     await client.close()
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the links of a node that starts after this wait for a machine that is busy with other things."""
+    monkeypatch.setattr(limits, "RELAY_TIMEOUT_S", 30.0)
+
+
 @pytest.mark.crowd
-async def test_many_reads_at_once_are_all_served(node: Node) -> None:
+async def test_many_reads_at_once_are_all_served(patience: None, node: Node) -> None:
     await until(known(node))
     maps = await asyncio.gather(*(node.feed.read_map(SHOW.id) for _ in range(200)))
     assert all(found is not None for found in maps)

@@ -28,13 +28,13 @@ def mortal(tmp_path: Path) -> Iterator[valkey.Valkey]:
     started.kill()
 
 
-def link_to(server: valkey.Valkey) -> LockMaster:
-    return LockMaster(Region("west", "Mumbai", Plain(server.url), {}, ""))
+def link_to(server: valkey.Valkey, timeout_s: float = limits.RELAY_TIMEOUT_S) -> LockMaster:
+    return LockMaster(Region("west", "Mumbai", Plain(server.url), {}, ""), timeout_s=timeout_s)
 
 
 @pytest.mark.crowd
 async def test_calls_of_one_turn_share_pipelines_and_each_gets_its_own_answer(mortal: valkey.Valkey) -> None:
-    link = LockMaster(Region("west", "Mumbai", Plain(mortal.url), {}, ""), timeout_s=30.0)
+    link = link_to(mortal, timeout_s=30.0)
     answers = await asyncio.gather(*(link.command("ECHO", str(n)) for n in range(3000)))
     assert answers == [str(n).encode() for n in range(3000)]
     clients = await link.command("CLIENT", "LIST")
