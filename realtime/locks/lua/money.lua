@@ -41,7 +41,7 @@ end
 -- payment is asked for until it is known what became of it.
 local function order(keys, args)
   local K, id = key_names(keys), args[1]
-  local show, mine, refusal = own_hold(K, id, args[2])
+  local _, mine, refusal = own_hold(K, id, args[2])
   if refusal then return refusal end
   local at = now_ms()
   refusal = not_changeable(mine, at)
@@ -140,7 +140,7 @@ local function climb(K, show, id, mine, payment, blocks, at, keep, change)
 end
 
 -- The answer for a hold that needs no decision any more; nil if it does. A second payment for a hold is returned.
-local function decided(K, id, owner, mine, payment, at)
+local function decided(K, id, mine, payment, at)
   if mine.state == 'confirming' or mine.state == 'booked' then
     if mine.payment == payment.id then return { 'ok', encode_hold(mine), at, '' } end
     append_refund(K, id, mine.owner, payment, at, 'doubled')
@@ -211,7 +211,7 @@ local function confirm(keys, args)
     tombstone(K, id, owner, payment, at)
     return answer
   end
-  local answer = decided(K, id, owner, mine, payment, at) or book(K, show, id, mine, payment, args, at)
+  local answer = decided(K, id, mine, payment, at) or book(K, show, id, mine, payment, args, at)
   if mine.owner ~= owner then return { 'not_your_hold' } end
   return answer
 end
