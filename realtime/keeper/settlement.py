@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import random
+from dataclasses import replace
 
 from realtime import limits
 from realtime.clock import now_ms
-from realtime.errors import PaymentUnavailable, RegionUnavailable, SeatsTaken, TicketError
+from realtime.errors import HoldLost, HoldNotFound, PaymentUnavailable, RegionUnavailable, SeatsTaken, TicketError
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.shows import Shows, UnknownShow
 from realtime.ledger import Ledger
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.model import is_hold_id, region_of, show_of
 from realtime.payments.ladder import HoldMoney, Rung, must_capture, rungs
 from realtime.payments.report import PaymentReport
 from realtime.payments.service import PaymentService, refund_key
@@ -28,6 +30,8 @@ ORDERS_PER_TURN = 20
 """Orders that one keeper asks about in one turn, one after the other."""
 CLAIM_MS = 60_000
 """How long a claimed order is left alone by other keepers."""
+UNIDENTIFIED_CHECK_MS = 5_000
+"""When the gateway is asked about an order that only a webhook names."""
 
 
 class Settlement:
@@ -65,6 +69,9 @@ class Settlement:
             # The report says where to look; what the payment is, the gateway is asked.
             if order is not None:
                 await self.check(order)
+            elif report.order:
+                # The order was lost with a lock master, or is of another region: the gateway says which.
+                await self._ledger.save_order(_unidentified(report.order))
         elif report.hold:
             state = PaymentState(report.state)
             payment = PaymentStatus(report.payment, state, report.amount, order=report.order, hold=report.hold)
@@ -117,11 +124,31 @@ class Settlement:
             await self._ledger.order_checked(order.id, 0, "this payment service can't be asked")
             return
         found = await self._payments.payments_of(order.id)
+        if not order.hold:
+            hold = next((each.hold for each in found if each.hold), "")
+            if not is_hold_id(hold) or region_of(hold) != self._locks.master.region:
+                await self._ledger.order_checked(order.id, 0, "not of this region")
+                return
+            order = await self._identify(order, hold)
         for payment in found:
             await self._settle(order, payment)
         detail = ", ".join(f"{each.payment} {each.state.value}" for each in found) or "not paid"
         current = await self._ledger.order(order.id) or order
         await self._ledger.order_checked(order.id, self._next_check(current), detail)
+
+    async def _identify(self, order: OrderRow, hold_id: str) -> OrderRow:
+        """Return an order that the ledger has no more than the id of, with its hold as the lock master knows it.
+
+        A hold that is lost too leaves an order without seats: its payment is returned.
+        """
+        lost = replace(order, hold=hold_id, show_id=show_of(hold_id))
+        try:
+            hold, now = await self._locks.get(hold_id)
+            show = await self._shows.show(hold.show)
+            due = (await self._shows.prices(show, hold.seats, now, None)).total if hold.seats else 0
+        except (HoldNotFound, HoldLost, UnknownShow):
+            return lost
+        return replace(lost, owner=hold.owner, seats=hold.seats, amount=due)
 
     def _next_check(self, order: OrderRow) -> int:
         """Return when to ask next (ms); 0 if the order has been asked for long enough."""
@@ -146,7 +173,8 @@ class Settlement:
         hold = HoldMoney(order.hold, order.amount, equal_block_allowed=equal_seats)
         steps = rungs(payment, hold)
         if steps == (Rung.REFUND,):
-            await self._return(order, payment, RefundReason.WRONG_AMOUNT)
+            reason = RefundReason.WRONG_AMOUNT if order.seats else RefundReason.NOT_BOOKABLE
+            await self._return(order, payment, reason)
         elif steps:
             if must_capture(payment, steps[0]):
                 payment = await self._payments.capture(payment.payment, order.amount)
@@ -191,5 +219,6 @@ class Settlement:
             await self._refunds.deliver(refund)
 
 
-def _no_answer(error: PaymentUnavailable) -> str:
-    return f"no answer: {error.details.get('reason')}"
+def _unidentified(order_id: str) -> OrderRow:
+    now = now_ms()
+    return OrderRow(order_id, "", "", "", (), 0, OrderState.OPEN, now, now + UNIDENTIFIED_CHECK_MS, 0)
