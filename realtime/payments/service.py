@@ -40,7 +40,8 @@ class CheckoutKind(StrEnum):
     """How the page lets the buyer pay."""
 
     REDIRECT = "redirect"
-    """Go to ``url``; the gateway comes back to the order's ``return_url`` with ``proof`` in the query."""
+    """Go to ``url``. The gateway comes back to the order's ``return_url`` with ``order`` in the query, and with
+    ``proof`` or ``status=declined`` if it knows."""
     RAZORPAY = "razorpay"
     """Open Razorpay's checkout with ``key`` and the order's id; its answer (a JSON object) is the proof."""
     EXTERNAL = "external"

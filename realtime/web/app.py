@@ -115,7 +115,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics.handler(region, rooms, feeds, events, office, server.missing))
     pages.add_pages(app, static)
-    app.on_response_prepare.append(pages.security_headers(nodes))
+    app.on_response_prepare.append(pages.security_headers(nodes, payments.name))
     app.on_response_prepare.append(pages.cross_origin(nodes, topology.origins))
 
     async def run(_app: web.Application) -> AsyncIterator[None]:

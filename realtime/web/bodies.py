@@ -56,6 +56,12 @@ def prices_of(show: Show, known: SeatIds, indices: Sequence[int]) -> Priced:
     return _priced(tuple(show.prices.items()), categories, show.fee, show.admission, supply_day(now_ms()))
 
 
+def all_in_prices(show: Show) -> dict[str, int]:
+    """Return what one seat of each category costs today in all, in paise: what buyers see before they choose."""
+    prices, day = tuple(show.prices.items()), supply_day(now_ms())
+    return {name: _priced(prices, (name,), show.fee, show.admission, day).total for name in show.prices}
+
+
 # Every answer about a live hold has its prices, and the holds of a show have few combinations of categories.
 @lru_cache(CACHED)
 def _priced(

@@ -27,12 +27,28 @@ def add_pages(app: web.Application, static: Path) -> None:
     app.router.add_static("/static", static)
 
 
-def security_headers(nodes: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Return an ``on_response_prepare`` handler with a strict CSP that lets a page connect to the ``nodes`` only."""
+CHECKOUT_POLICY = {
+    "razorpay": (
+        "script-src 'self' https://checkout.razorpay.com",
+        "frame-src https://api.razorpay.com https://checkout.razorpay.com",
+        "style-src 'self' 'unsafe-inline'",
+    )
+}
+"""What the checkout of a payment service needs on the pages beyond their own policy."""
+
+
+def security_headers(
+    nodes: Sequence[str], payments: str
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return an ``on_response_prepare`` handler with a strict CSP that lets a page connect to the ``nodes`` only.
+
+    The checkout of the payment service ``payments`` may load what ``CHECKOUT_POLICY`` lists.
+    """
     reachable = [origin for url in nodes for origin in _both_schemes(url)]
     policy = "; ".join(
         (
             "default-src 'self'",
+            *CHECKOUT_POLICY.get(payments, ()),
             "connect-src 'self' " + " ".join(reachable),
             "img-src 'self' data:",
             "object-src 'none'",

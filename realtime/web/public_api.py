@@ -19,6 +19,7 @@ from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
+from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
@@ -117,7 +118,7 @@ class PublicApi:
         return json_answer(self._show_payload(self._directory.show(request.match_info["show"])))
 
     def _show_payload(self, show: Show) -> dict[str, Any]:
-        return wire.show_payload(show, self._rooms.status(show))
+        return {**wire.show_payload(show, self._rooms.status(show)), "all_in_prices": bodies.all_in_prices(show)}
 
     async def _get_seats(self, request: web.Request) -> web.Response:
         show = self._directory.show(request.match_info["show"])

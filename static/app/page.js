@@ -1,7 +1,8 @@
 /**
- * What all pages share: language, theme, and the bar with the switches for both.
+ * What all pages share: language, theme, the bar with the switches for both, and the banner of a demo.
  */
 import { languages, supported, translator } from "../i18n/i18n.js";
+import { showDemoBanner } from "./demo.js";
 import { h, icon } from "./dom.js";
 
 const LOCALE = "tickingtickets.locale";
@@ -29,6 +30,11 @@ export function remember(key, value) {
   } catch {
     memory.set(key, value);
   }
+}
+
+/** Whether what was remembered so far is still there after this page is left. */
+export function isDurable() {
+  return memory.size === 0;
 }
 
 /** Part `n` of the address, decoded; "" where there is none or it is malformed. @param {number} n */
@@ -66,6 +72,7 @@ export function setUpPage(bar, changed) {
       element.textContent = i18n.t(element.dataset.t ?? "");
     }
     bar.replaceChildren(languageSwitch(i18n.t("languageLabel"), apply), themeSwitch(i18n.t("theme"), apply));
+    showDemoBanner(i18n);
     changed(i18n, theme());
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);

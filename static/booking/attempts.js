@@ -2,7 +2,7 @@
  * What the page knows of a booking, and how it attempts each step: one at a time, and in one tab at a time. Which steps
  * there are is `holding.js` and `flow.js`.
  *
- * @import { HoldAck } from "../seat-map/types.js"
+ * @import { HoldAck, Prices, Refund } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
  * @import { BookingRecord } from "./record.js"
  * @import { Step } from "./steps.js"
@@ -27,6 +27,18 @@ export class Attempts extends EventTarget {
     this.extended = false;
     /** Whether the server has the payment; if not, only this browser has. */
     this.delivered = false;
+    /** What the seats cost, as the server computed it. @type {Prices | null} */
+    this.prices = null;
+    /** Whether the gateway does not say if the booking is paid. */
+    this.gatewaySilent = false;
+    /** Whether the gateway declined the last payment. */
+    this.declined = false;
+    /** Whether the payment came when the booking had ended, and booked it all the same. */
+    this.late = false;
+    /** The seats that were asked for, if others were booked in their place. @type {string[]} */
+    this.wanted = [];
+    /** The payments of this hold that are returned. @type {Refund[]} */
+    this.refunds = [];
     /** The ticket code. */
     this.booking = "";
     /** Why the booking ended: an error code, "" for the plain reason of the step. */
@@ -36,6 +48,8 @@ export class Attempts extends EventTarget {
     /** The server's message for it. */
     this.errorText = "";
     this._retryable = false;
+    /** The refund that the last error announced. @type {Refund | null} */
+    this._refund = null;
     this._busy = false;
     this._resumeMissed = false;
     this._again = 0;
@@ -47,6 +61,12 @@ export class Attempts extends EventTarget {
   get remaining() {
     if (!this.expiresAt) return NaN;
     return Math.max(0, this.expiresAt - this.clock.now());
+  }
+
+  /** Whether a payment was begun, so that money may come although the booking has ended. */
+  get begun() {
+    const { order, payment } = readRecord(this._show) ?? {};
+    return Boolean(order || payment);
   }
 
   /** Stop listening and asking; the record stays. */
@@ -91,6 +111,7 @@ export class Attempts extends EventTarget {
       this.error = error instanceof RequestError ? error.code : "internal";
       this.errorText = error instanceof Error ? error.message : "";
       this._retryable = error instanceof RequestError ? error.retryable : true;
+      this._refund = error instanceof RequestError ? /** @type {Refund | null} */ (error.details.refund ?? null) : null;
     } finally {
       this._busy = false;
       this._changed();
@@ -127,7 +148,14 @@ export class Attempts extends EventTarget {
 
   /** @param {"expired" | "rejected"} step @param {string} reason an error code, or "" */
   _end(step, reason) {
+    const record = readRecord(this._show);
+    const { refunds } = this;
     this._forget();
+    if (record?.order || record?.payment) {
+      // Money may still come, so the hold is not forgotten before the buyer begins anew.
+      this._writeRecord({ ...record, over: step, reason, paying: undefined, payment: undefined });
+      this.refunds = refunds;
+    }
     this.reason = reason;
     this.step = step;
     this._changed();
@@ -149,6 +177,12 @@ export class Attempts extends EventTarget {
     this._map.mine = [];
     this.expiresAt = 0;
     this.delivered = false;
+    this.gatewaySilent = false;
+    this.declined = false;
+    this.late = false;
+    this.prices = null;
+    this.wanted = [];
+    this.refunds = [];
     this.error = "";
   }
 

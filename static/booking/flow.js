@@ -5,39 +5,45 @@
  * payment and a booking by the hold. Tabs take turns (Web Locks), so two of them never begin a hold or a payment at
  * once. Draws nothing.
  *
- * Events: `change`.
+ * Events: `change`; `paying` (detail: {hold}) before the buyer is sent to pay.
  *
- * @import { Booking } from "../seat-map/types.js"
+ * @import { Booking, Refund } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
+ * @import { ShopPay } from "./payment.js"
  */
 import { Holding } from "./holding.js";
 import { keepLeftover } from "./leftovers.js";
-import { findPayment, pay } from "./payment.js";
+import { orderPayment, takePayment } from "./payment.js";
 import { onOtherTab, readRecord, writeRecord } from "./record.js";
+import { askRefunds, isFinal, noteRefund, refundsOf, withRefund } from "./refunds.js";
 import { bookingOf, isOver, nextAction } from "./steps.js";
 
-/** How often a pending booking is asked for. */
+/** How often a pending booking or refund is asked for. */
 const ASK_AGAIN_MS = 4000;
 
 export class Flow extends Holding {
-  /** @param {SeatMap} map @param {string} show */
-  constructor(map, show) {
+  /** @param {SeatMap} map @param {string} show @param {{pay?: ShopPay}} [shop] the checkout of the shop that the page is part of */
+  constructor(map, show, { pay } = {}) {
     super(map, show);
+    this._shopPay = pay ?? null;
     const { signal } = this._abort;
     /** @param {string} name @param {(detail: any) => void} handle */
     const on = (name, handle) =>
       map.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail), { signal });
     on("holdexpired", (news) => this._expired(news));
     on("bookingsettled", ({ booking }) => this._settled(booking));
+    on("refundupdated", ({ refund }) => this._refunded(refund.hold, refund));
     on("statuschange", ({ connection }) => {
       if (connection !== "online") return;
       this.resume();
       this._settleLeftovers();
     });
     const visible = () => {
-      if (document.visibilityState === "visible" && this.step === "held") this.resume();
+      if (document.visibilityState === "visible" && (this.step === "held" || this.step === "away")) this.resume();
     };
     document.addEventListener("visibilitychange", visible, { signal });
+    // The browser kept the page while the buyer was at the gateway's, and shows it again.
+    addEventListener("pageshow", (event) => event.persisted && this.resume(), { signal });
     onOtherTab(show, () => this.resume(), signal);
   }
 
@@ -62,9 +68,13 @@ export class Flow extends Holding {
     }
     this.seats = record.seats;
     const { request, seats, hold = "", payment = "", booking = "" } = record;
+    this.refunds = refundsOf(hold).reduce(withRefund, this.refunds);
     switch (nextAction(record)) {
       case "booked":
-        return this._booked({ id: booking, seats });
+        this._booked({ id: booking, seats });
+        return this._askForRefunds(hold);
+      case "over":
+        return this._isOver(hold);
       case "confirm":
         return this._confirm(hold, payment);
       case "find_payment":
@@ -76,20 +86,27 @@ export class Flow extends Holding {
     }
   }
 
-  /** @param {number} amount whole rupees, for show: the server computes the price */
-  async pay(amount) {
+  /** Pay, or go on with a payment that was begun. */
+  async pay() {
     const { hold } = readRecord(this._show) ?? {};
     if (!hold || this._busy) return;
+    const goesOn = this.step === "away";
     const payOnce = async () => {
-      // Another tab may have paid while this one waited for its turn.
+      // Another tab may have begun to pay while this one waited for its turn.
       const before = readRecord(this._show);
-      if (before?.hold !== hold || before.booking || before.payment) return;
-      this._updateRecord({ paying: true });
-      this._updateRecord({ payment: await pay(this._map, { hold, amount }), paying: undefined });
+      if (before?.hold !== hold || before.booking || before.payment || (before.order && before.paying && !goesOn))
+        return;
+      this._updateRecord({ paying: true, declined: undefined });
+      const { order, prices } = await orderPayment(this._map, hold);
+      this._updateRecord({ order: order.id, prices });
+      this.dispatchEvent(new CustomEvent("paying", { detail: { hold } }));
+      const payment = await takePayment(order, this._shopPay);
+      if (payment) this._updateRecord({ payment, paying: undefined });
     };
+    this.declined = false;
     await this._attempt("paying", () => this._exclusively(payOnce), "held");
-    if (!this.error) await this.resume();
-    else if (!this._retryable) this._updateRecord({ paying: undefined });
+    if (!this.error) return this.resume();
+    if (!readRecord(this._show)?.order || !this._retryable) this._updateRecord({ paying: undefined });
     if (isOver(this.error)) this._end("expired", this.error);
     else if (this.step === "held" && !this.remaining) await this.resume();
   }
@@ -101,17 +118,24 @@ export class Flow extends Holding {
     const find = async () => {
       const now = readRecord(this._show);
       if (now?.hold !== hold || !now.paying || now.payment || now.booking) return;
-      this._updateRecord({ payment: (await findPayment(hold)) ?? undefined, paying: undefined });
+      // Without an order nobody was sent to pay.
+      if (!now.order) this._updateRecord({ paying: undefined });
+      else this._apply(await this._timed(() => this._map.resume(hold)));
     };
-    await this._attempt("paying", () => this._exclusively(find), "held");
-    if (!this.error) await this.resume();
+    const step = this.step === "away" ? "away" : "paying";
+    await this._attempt(step, () => this._exclusively(find), "away");
+    if (isOver(this.error)) this._end("expired", this.error);
+    else if (this.step === "away") this._askAgain();
+    else if (!this.error && this.step === "paying") await this.resume();
+    else if (this.step === "pending") this._askAgain();
   }
 
   /** @param {string} hold @param {string} payment */
   async _confirm(hold, payment) {
     if (this.step === "booked" || this._busy) return;
     const confirm = async () => {
-      const { booking } = await this._map.confirm(hold, payment, this.seats);
+      const { booking, refund } = await this._map.confirm(hold, payment, this.seats);
+      if (refund) this._refunded(hold, refund);
       if (booking.state === "booked") this._booked(booking);
       else {
         this.delivered = true;
@@ -119,21 +143,49 @@ export class Flow extends Holding {
       }
     };
     await this._attempt(this.step === "pending" ? "pending" : "confirming", confirm, "pending");
+    this.gatewaySilent = this.error === "payment_unavailable";
+    if (this.error && this._refund) this._refunded(hold, this._refund);
     if (this.error === "payment_refused") {
       this._updateRecord({ payment: undefined });
-      this.step = "held";
+      await this._resumeHold(hold);
+      this.error = "payment_refused";
       this._changed();
     } else if (this.error && this.error !== "offline" && !this._retryable) {
       this._end("rejected", this.error === "booking_rejected" ? "" : this.error);
-    } else if (this.step === "pending") this._askAgain();
+      await this._askForRefunds(hold);
+    } else if (this.step === "pending") {
+      this._changed();
+      this._askAgain();
+    }
   }
 
-  // `bookingsettled` reports the result; should that event be lost, this finds out.
+  // The booking ended after a payment was begun: it may have become a booking, or a refund.
+  /** @param {string} hold */
+  async _isOver(hold) {
+    const { over = "expired", reason = "" } = readRecord(this._show) ?? {};
+    this.reason = reason;
+    await this._attempt(over, async () => {
+      const ack = await this._timed(() => this._map.resume(hold));
+      if (ack.hold.state !== "booked" && ack.hold.state !== "confirming") return;
+      this._updateRecord({ over: undefined });
+      this.late = true;
+      this._apply(ack);
+    });
+    if (isOver(this.error)) {
+      this.error = "";
+      this._changed();
+    }
+    if (this.step === "pending") this._askAgain();
+    else await this._askForRefunds(hold);
+  }
+
+  // An event reports what is asked for here; should it be lost, this finds out.
   _askAgain() {
     clearTimeout(this._again);
     if (this._abort.signal.aborted) return;
+    const asked = this.step;
     this._again = setTimeout(() => {
-      if (this.step === "pending") this.resume();
+      if (this.step === asked) this.resume();
     }, ASK_AGAIN_MS);
   }
 
@@ -141,17 +193,48 @@ export class Flow extends Holding {
   /** @param {{hold: string, reason?: string}} news */
   _expired({ hold, reason }) {
     const record = readRecord(this._show);
-    // Once a payment has begun, its result decides: a late one books the seats if they are free, else it is refunded.
-    if (record?.hold === hold && !record.paying && !record.payment) {
-      this._end("expired", reason === "lost" ? "hold_lost" : "");
-    }
+    if (record?.hold !== hold || record.payment) return;
+    // While the buyer is paying on this page, the result decides: a late payment books the seats if they are free.
+    if (record.paying && this.step !== "away") return;
+    this._end("expired", reason === "lost" ? "hold_lost" : "");
   }
 
   /** @param {Booking & {state: string}} booking */
   _settled(booking) {
-    const { hold } = readRecord(this._show) ?? {};
+    const { hold, over } = readRecord(this._show) ?? {};
     if (!hold || bookingOf(hold) !== booking.id) return;
+    this.late = Boolean(over);
     if (booking.state === "booked") this._booked({ id: booking.id, seats: booking.seats ?? this.seats });
-    else this._end("rejected", "");
+    else {
+      this._end("rejected", "");
+      this._askForRefunds(hold);
+    }
+  }
+
+  /** @param {string} hold @param {Refund} refund */
+  _refunded(hold, refund) {
+    noteRefund(hold, refund);
+    if (readRecord(this._show)?.hold !== hold) return;
+    this.refunds = withRefund(this.refunds, refund);
+    // The hold ended on another way than this page knows, such as by the gateway's late report.
+    if (this.step === "away") this.resume();
+    else this._changed();
+  }
+
+  /** @param {string} hold */
+  async _askForRefunds(hold) {
+    const { order, payment } = readRecord(this._show) ?? {};
+    if (!order && !payment) return;
+    try {
+      const refunds = await askRefunds(this._map.live?.connection.base ?? location.origin, hold);
+      if (this._abort.signal.aborted || readRecord(this._show)?.hold !== hold) return;
+      for (const refund of refunds) noteRefund(hold, refund);
+      this.refunds = refunds.reduce(withRefund, this.refunds);
+      if (refunds.length) this._changed();
+    } catch {
+      // Asked again after the next reconnect.
+    }
+    const expected = this.step === "rejected" && !this.refunds.length;
+    if (expected || !this.refunds.every(isFinal)) this._askAgain();
   }
 }

@@ -8,7 +8,8 @@ import { RequestError } from "../seat-map/request-error.js";
 import { Attempts } from "./attempts.js";
 import { keepLeftover, settleLeftovers } from "./leftovers.js";
 import { readRecord } from "./record.js";
-import { bookingOf, isOver, newRequest, stepOf } from "./steps.js";
+import { noteBooked } from "./refunds.js";
+import { areOthers, bookingOf, isOver, newRequest, stepOf } from "./steps.js";
 
 /** The deadline is checked a little late: the server should report it first. */
 const GRACE_MS = 600;
@@ -16,7 +17,9 @@ const GRACE_MS = 600;
 export class Holding extends Attempts {
   /** Hold the seats chosen on the map, or these. @param {string[]} [seats] */
   async hold(seats = this._map.selection) {
-    if (seats.length) await this._hold("", seats);
+    if (!seats.length) return;
+    if (readRecord(this._show)?.over) this._writeRecord(null);
+    await this._hold("", seats);
   }
 
   /** Ask for more time. */
@@ -113,7 +116,7 @@ export class Holding extends Attempts {
 
   /** @param {string} hold */
   async _resumeHold(hold) {
-    if (this.step === "choosing" || this.step === "holding" || this.step === "paying") this.step = "held";
+    if (["choosing", "holding", "paying", "away"].includes(this.step)) this.step = "held";
     await this._attempt(this.step, async () => this._apply(await this._timed(() => this._map.resume(hold))));
     if (isOver(this.error)) this._end("expired", this.error);
     else if (this.error && this.step === "held" && this.expiresAt && !this.remaining) this._end("expired", "");
@@ -121,13 +124,16 @@ export class Holding extends Attempts {
 
   /** Go to the step that the server's answer about the hold leads to. @param {HoldAck} ack */
   _apply({ hold, server_time }) {
-    this.seats = hold.seats;
-    this._updateRecord({ seats: hold.seats });
+    this._keepSeats(hold.seats);
+    if (hold.prices) this._updateRecord({ prices: hold.prices });
+    const { prices, declined, paying, order } = readRecord(this._show) ?? {};
+    this.prices = prices ?? null;
+    this.declined = Boolean(declined);
     this.expiresAt = hold.expires_at;
     this.extended = hold.extensions_left === 0;
     const { step, reason } = stepOf(hold, server_time);
     if (step === "held") {
-      this._enter("held");
+      this._enter(paying && order ? "away" : "held");
       this._watchDeadline(hold.id);
     } else if (step === "pending") {
       this.delivered = true;
@@ -142,7 +148,7 @@ export class Holding extends Attempts {
     clearTimeout(this._deadline);
     if (this._abort.signal.aborted) return;
     this._deadline = setTimeout(() => {
-      if (this.step !== "held" || readRecord(this._show)?.hold !== hold) return;
+      if ((this.step !== "held" && this.step !== "away") || readRecord(this._show)?.hold !== hold) return;
       if (this._map.connection === "offline" && !this.remaining) this._end("expired", "");
       else this.resume();
     }, this.remaining + GRACE_MS);
@@ -151,11 +157,24 @@ export class Holding extends Attempts {
   /** @param {{id: string, seats: string[]}} booking */
   _booked({ id, seats }) {
     clearTimeout(this._again);
+    this._keepSeats(seats);
     this.booking = id;
-    this.seats = seats;
     this.error = "";
-    this._updateRecord({ booking: id });
+    this.reason = "";
+    this._updateRecord({ booking: id, paying: undefined, payment: undefined, over: undefined });
+    const { hold = "", prices, wanted = [] } = readRecord(this._show) ?? {};
+    this.prices = prices ?? this.prices;
+    this.wanted = wanted;
+    noteBooked(hold);
     this._enter("booked");
+  }
+
+  /** Note which seats the booking is about now, and which were asked for if these are others. @param {string[]} seats */
+  _keepSeats(seats) {
+    const before = readRecord(this._show)?.seats ?? [];
+    if (!seats.length) return;
+    this._updateRecord({ seats, ...(before.length && areOthers(seats, before) ? { wanted: before } : {}) });
+    this.seats = seats;
   }
 
   _settleLeftovers() {

@@ -2,12 +2,12 @@
  * Bookings that were left unfinished: holds to release, payments to book. They are kept through reloads and lost
  * connections until the server has handled them.
  *
- * A paid leftover is never dropped, and no payment is begun here. Draws nothing.
+ * A paid leftover is never dropped. One whose payment was begun and not proved is released: should the money come after
+ * all, the server returns it. Draws nothing.
  *
  * @import { BookingRecord } from "./record.js"
  */
 import { recall, remember } from "../app/page.js";
-import { findPayment } from "./payment.js";
 
 const KEY = "tickingtickets.leftovers";
 const TOKEN = "tickingtickets.token";
@@ -32,12 +32,12 @@ function write(all) {
 
 /** Keep an unfinished booking until the server has handled it. @param {string} show @param {BookingRecord} record */
 export function keepLeftover(show, record) {
-  if (record.booking) return;
+  if (record.booking || record.over) return;
   const all = [...read(), { ...record, show, owner: recall(TOKEN) ?? "" }];
   // A hold expires by itself, so the oldest unpaid leftover can be dropped; a paid one can't.
-  while (all.length > MAX_KEPT && all.some((each) => !paid(each)))
+  while (all.length > MAX_KEPT && all.some((each) => !each.payment))
     all.splice(
-      all.findIndex((each) => !paid(each)),
+      all.findIndex((each) => !each.payment),
       1,
     );
   write(all);
@@ -69,7 +69,7 @@ async function settleAll(server) {
 async function settled(server, left) {
   const ask = asker(server, left.owner);
   try {
-    const payment = left.payment ?? (left.paying && left.hold ? await findPayment(left.hold) : null);
+    const { payment } = left;
     const hold = left.hold ?? (await heldBy(ask, left));
     if (!hold) return true;
     const path = `/api/v1/holds/${encodeURIComponent(hold)}`;
@@ -106,11 +106,6 @@ function asker(server, owner) {
     });
     return { code: answer.status, body: await answer.json().catch(() => ({})) };
   };
-}
-
-/** @param {Leftover} left */
-function paid(left) {
-  return Boolean(left.payment || left.paying);
 }
 
 /** @param {number} code whether this answer is final */

@@ -3,14 +3,18 @@
  */
 import "../seat-map/seat-map.js";
 import { addressPart, setUpPage } from "../app/page.js";
+import { storeCheckoutReturn } from "./checkout-return.js";
 import { Flow } from "./flow.js";
 import { haveIdentity } from "./identity.js";
 import { Panel } from "./panel.js";
+import { refreshPayments } from "./refunds.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const map = /** @type {import("../seat-map/seat-map.js").SeatMap} */ (find("seat-map"));
 const show = addressPart(1) || "-";
+// Before anything else: from here on a reload does not lose the proof of payment.
+storeCheckoutReturn(show);
 const flow = new Flow(map, show);
 const panel = new Panel(find("#panel"), flow, map);
 const live = find("#live");
@@ -65,3 +69,4 @@ setUpPage(find("#switches"), (words, theme) => {
 await haveIdentity();
 map.setAttribute("show", show);
 flow.resume();
+refreshPayments(location.origin).then(() => panel.draw());

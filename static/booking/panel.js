@@ -9,8 +9,11 @@
  */
 import { h, icon } from "../app/dom.js";
 import { Countdown } from "./countdown.js";
-import { button, errorNote, priceOf, seatList, title, totalLine, waiting } from "./pieces.js";
+import { button, errorNote, note, seatList, title, totalLine, waiting } from "./pieces.js";
+import { priceLines } from "./price-lines.js";
 import { prepareQr } from "./qr.js";
+import { refundList, refundNotes } from "./refund-notes.js";
+import { keepBegun } from "./refunds.js";
 import { seatName, ticket } from "./ticket.js";
 import { keepTicket, ticketList } from "./tickets.js";
 
@@ -40,6 +43,11 @@ export class Panel {
       },
     );
     flow.addEventListener("change", () => this.draw());
+    // Not at a kiosk, where the next person would see it.
+    if (!finish)
+      flow.addEventListener("paying", (event) =>
+        keepBegun(/** @type {CustomEvent} */ (event).detail.hold, this._ticket()),
+      );
     for (const event of ["selectionchange", "ready", "statuschange"]) map.addEventListener(event, () => this.draw());
     map.addEventListener("seatschange", () => {
       if (flow.step === "expired") this.draw();
@@ -67,11 +75,15 @@ export class Panel {
     this._box.dataset.step = step;
     this._box.dataset.count = String(step === "choosing" ? this._map.selection.length : this._flow.seats.length);
     this._box.replaceChildren(...this._content(i18n).filter((node) => node !== null));
-    if (step === "held" || step === "paying") this._countdown.start((this.show?.hold_s ?? 480) * 1000);
+    if (step === "held" || step === "paying" || step === "away")
+      this._countdown.start((this.show?.hold_s ?? 480) * 1000);
     else this._countdown.stop();
     const again = key ? this._box.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
     if (again instanceof HTMLElement && !again.hasAttribute("disabled")) again.focus();
-    else if (key || (this._step && this._step !== step && ["held", "booked", "expired", "rejected"].includes(step))) {
+    else if (
+      key ||
+      (this._step && this._step !== step && ["held", "away", "booked", "expired", "rejected"].includes(step))
+    ) {
       // A new step moves the focus to its title, so that a screen reader announces the change.
       this._box.querySelector("h2")?.focus({ preventScroll: true });
     }
@@ -83,6 +95,7 @@ export class Panel {
     switch (this._flow.step) {
       case "held":
       case "paying":
+      case "away":
         return this._held(i18n);
       case "confirming":
         return [title(i18n.t("confirming")), waiting(), this._error(i18n)];
@@ -112,7 +125,7 @@ export class Panel {
     return [
       title(i18n.t("yourSeats")),
       n
-        ? seatList(i18n, seats, asking ? null : (id) => this._map.deselect(id))
+        ? seatList(i18n, seats, { remove: asking ? null : (id) => this._map.deselect(id) })
         : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
       this._error(i18n),
       n ? totalLine(i18n, seats) : null,
@@ -125,14 +138,17 @@ export class Panel {
           )
         : button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
       !n && !this._finish && this.show ? ticketList(i18n, { show: this.show.id }) : null,
+      !n && !this._finish && this.show ? refundList(i18n, this.show.id) : null,
     ];
   }
 
+  // Held seats; `away`: the buyer was at the gateway's page, and the payment is not known yet.
   /** @param {Translator} i18n */
   _held(i18n) {
     const seats = this._infos(this._flow.seats);
-    const paying = this._flow.step === "paying";
-    const amount = priceOf(seats);
+    const { prices, step } = this._flow;
+    const paying = step === "paying";
+    const away = step === "away";
     const offline = this._offline;
     // Needed for the ticket, even if the network fails in between.
     prepareQr();
@@ -144,25 +160,20 @@ export class Panel {
         h(
           "div",
           {},
-          title(i18n.t("heldTitle")),
-          h("p", { class: "hint" }, i18n.t(offline ? "clockKeeps" : "heldHint")),
+          title(i18n.t(away ? "awayTitle" : "heldTitle")),
+          h("p", { class: "hint" }, i18n.t(offline ? "clockKeeps" : away ? "awayHint" : "heldHint")),
         ),
       ),
-      seatList(i18n, seats),
+      this._flow.declined ? note("warn", "declined", i18n.t("declined")) : null,
+      seatList(i18n, seats, { priced: false }),
       this._error(i18n),
-      totalLine(i18n, seats),
-      button(
-        "pay",
-        paying ? i18n.t("paying") : i18n.t("pay", { total: i18n.rupees(amount) }),
-        "primary",
-        () => this._flow.pay(amount),
-        paying || offline,
-      ),
-      h("p", { class: "note" }, i18n.t("demoNote")),
+      ...refundNotes(i18n, this._flow.refunds),
+      prices ? priceLines(i18n, prices) : totalLine(i18n, seats),
+      button("pay", this._payLabel(i18n), "primary", () => this._flow.pay(), paying || offline),
       h(
         "div",
         { class: "pair" },
-        this._flow.extended
+        this._flow.extended || away
           ? null
           : button("extend", i18n.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
         button("release", i18n.t("release"), "quiet", () => this._flow.release(), paying),
@@ -170,28 +181,32 @@ export class Panel {
     ];
   }
 
+  /** @param {Translator} i18n */
+  _payLabel(i18n) {
+    const { prices, step } = this._flow;
+    if (step === "paying") return i18n.t("paying");
+    if (step === "away") return i18n.t("payGoOn");
+    if (prices?.total === 0) return i18n.t("bookFree");
+    return i18n.t("pay", { total: prices ? i18n.money(prices.total) : "" });
+  }
+
   // If only this browser has the payment, the page must stay open.
   /** @param {Translator} i18n */
   _pending(i18n) {
-    const hint = this._flow.delivered ? "pendingHint" : "undeliveredHint";
-    return [
-      title(i18n.t(this._flow.delivered ? "pendingTitle" : "undeliveredTitle")),
-      waiting(),
-      h("p", { class: "hint" }, i18n.t(hint)),
-    ];
+    const { delivered, gatewaySilent } = this._flow;
+    const words = gatewaySilent ? "gatewaySilent" : delivered ? "pending" : "undelivered";
+    return [title(i18n.t(`${words}Title`)), waiting(), h("p", { class: "hint" }, i18n.t(`${words}Hint`))];
   }
 
   /** @param {Translator} i18n */
   _rejected(i18n) {
-    const { reason } = this._flow;
+    const { reason, refunds } = this._flow;
+    const hint = refunds.length ? "" : i18n.t(reason ? "notBookedHint" : "rejectedHint");
     return [
       title(i18n.t(reason ? "notBookedTitle" : "rejectedTitle")),
-      h(
-        "p",
-        { class: "hint" },
-        reason ? `${this._words(i18n, reason)} ${i18n.t("notBookedHint")}` : i18n.t("rejectedHint"),
-      ),
-      seatList(i18n, this._infos(this._flow.seats)),
+      h("p", { class: "hint" }, [reason ? this._words(i18n, reason) : "", hint].filter(Boolean).join(" ")),
+      ...refundNotes(i18n, refunds),
+      seatList(i18n, this._infos(this._flow.seats), { priced: false }),
       button("again", i18n.t("chooseOthers"), "primary", () => this._flow.restart()),
     ];
   }
@@ -210,6 +225,9 @@ export class Panel {
     const print = button("print", i18n.t("print"), "quiet", () => window.print());
     return [
       title(i18n.t("bookedTitle")),
+      this._swapped(i18n),
+      this._flow.late && !this._flow.wanted.length ? note("good", "late", i18n.t("bookedLate")) : null,
+      ...refundNotes(i18n, this._flow.refunds),
       ticket(i18n, bought),
       h("p", { class: "hint" }, i18n.t(finish ? "bookedKioskHint" : "bookedHint")),
       // The clipboard exists on https and localhost only, and is of no use at a kiosk.
@@ -225,6 +243,14 @@ export class Panel {
     ];
   }
 
+  // The seats that were asked for were taken, and equal ones were booked in their place.
+  /** @param {Translator} i18n */
+  _swapped(i18n) {
+    const { seats, wanted } = this._flow;
+    if (!wanted.length) return null;
+    return note("warn", "swapped", i18n.t("bookedInstead", { seats: i18n.list(this._infos(seats).map(seatName)) }));
+  }
+
   /** @returns {import("./ticket.js").Ticket} */
   _ticket() {
     const { show } = this;
@@ -235,22 +261,36 @@ export class Panel {
       theatre: show?.theatre_name ?? "",
       city: show?.city ?? "",
       starts_at: show?.starts_at ?? "",
-      seats: this._infos(this._flow.seats).map((seat) => ({ name: seatName(seat), section: seat.section })),
+      seats: this._infos(this._flow.seats).map((seat) => ({
+        id: seat.id,
+        name: seatName(seat),
+        section: seat.section,
+      })),
+      prices: this._flow.prices,
     };
   }
 
   /** @param {Translator} i18n */
   _expired(i18n) {
-    const free = this._flow.seats.filter((id) => this._map.isFree(id));
-    const all = free.length === this._flow.seats.length;
-    const { reason } = this._flow;
+    const { reason, refunds, seats } = this._flow;
+    const free = seats.filter((id) => this._map.isFree(id));
+    const all = free.length === seats.length;
     const lost = reason === "hold_lost";
     const names = i18n.list(this._infos(free).map(seatName));
     const state = all ? i18n.t("stillFree") : free.length ? i18n.t("someFree", { seats: names }) : i18n.t("noneFree");
+    // Nobody was charged, unless the buyer was sent to pay.
+    const money = refunds.length
+      ? "expiredReleased"
+      : this._flow.begun
+        ? "expiredBegun"
+        : lost
+          ? "lostHint"
+          : "expiredHint";
     return [
       title(i18n.t(lost ? "lostTitle" : "expiredTitle")),
-      h("p", { class: "hint" }, lost ? `${i18n.t("lostHint")} ${state}` : `${i18n.t("expiredHint")} ${state}`),
-      seatList(i18n, this._infos(this._flow.seats)),
+      h("p", { class: "hint" }, `${i18n.t(money)} ${state}`),
+      ...refundNotes(i18n, refunds),
+      seatList(i18n, this._infos(seats)),
       this._error(i18n),
       free.length ? button("hold-again", i18n.t("holdAgain"), "primary", () => this._flow.hold(free)) : null,
       button("again", i18n.t("chooseOthers"), free.length ? "quiet" : "primary", () => this._flow.restart()),

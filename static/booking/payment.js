@@ -1,41 +1,97 @@
 /**
- * The place where a payment service is integrated (docs/operations.md, "Payments").
+ * Orders the payment of a hold and takes it, in the way of the installation's payment service (docs/payments.md).
  *
- * `pay` takes the payment and resolves with the service's proof of it, an opaque string. `seats:confirm` sends the
- * proof to the server, which verifies it with the service. A real service opens its form here: a pop-up, a card
- * terminal, or a redirect that returns to this page. A second call for the same hold must return the same payment.
+ * `redirect` leaves this page for the gateway's; the gateway comes back to it, see `checkout-return.js`. `razorpay` opens
+ * Razorpay's checkout on this page. `external` is a shop's own checkout: the shop's page gives a `ShopPay` to `Flow`.
+ * What the gateway gives is a proof, an opaque string that `seats:confirm` sends to the server.
  *
- * `findPayment` is called after a page has begun a payment and lost the result: it asks the service for a payment of
- * this hold, and must never begin one.
+ * @import { Prices } from "../seat-map/types.js"
+ * @import { SeatMap } from "../seat-map/seat-map.js"
  *
- * @typedef {object} Due
- * @property {string} hold
- * @property {number} amount whole rupees, for show; the server knows the price
+ * @typedef {object} Order what the gateway is asked to take
+ * @property {string} id "" where nothing is to be paid
+ * @property {number} amount paise
+ * @property {string} currency
+ * @property {{kind: "redirect" | "razorpay" | "external" | "free", url?: string, key?: string}} checkout
+ *
+ * @typedef {(order: Order) => Promise<string>} ShopPay resolves with the proof; rejects if nothing was paid
  */
+import { h } from "../app/dom.js";
+import { isDurable } from "../app/page.js";
 import { RequestError } from "../seat-map/request-error.js";
 
-const TIMEOUT_MS = 15000;
+const RAZORPAY = "https://checkout.razorpay.com/v1/checkout.js";
+const FREE_PROOF = "free";
 
 /**
- * The demo service: nobody is charged.
- * @param {import("../seat-map/seat-map.js").SeatMap} map
- * @param {Due} due
- * @returns {Promise<string>} the proof
- * @throws {RequestError} `offline` if it is not known whether the payment was made
+ * @typedef {{order: Order, prices: Prices}} Ordered
  */
-export async function pay(map, due) {
-  const late = new Promise((_, reject) =>
-    setTimeout(() => reject(new RequestError({ code: "offline", message: "", retryable: true })), TIMEOUT_MS),
-  );
-  const { payment } = await Promise.race([map.post("/demo/pay", { hold: due.hold }), late]);
-  return payment;
+
+/**
+ * Order the payment of a hold. The same hold gets the same order again.
+ * @param {SeatMap} map
+ * @param {string} hold
+ * @returns {Promise<Ordered>}
+ * @throws {RequestError}
+ */
+export function orderPayment(map, hold) {
+  return map.request("seats:order", { hold, return_url: location.origin + location.pathname });
 }
 
 /**
- * The demo service keeps no record of payments: a payment without an answer was not made.
- * @param {string} _hold
- * @returns {Promise<string | null>} the proof of the payment, null if there is none
+ * Take the payment.
+ * @param {Order} order
+ * @param {ShopPay | null} shopPay
+ * @returns {Promise<string | null>} the proof; null if the buyer is at the gateway's page
+ * @throws {RequestError} `payment_dismissed` if the buyer closed the checkout, `payment_external` without a `ShopPay`
  */
-export async function findPayment(_hold) {
-  return null;
+export async function takePayment(order, shopPay) {
+  switch (order.checkout.kind) {
+    case "free":
+      return FREE_PROOF;
+    case "redirect":
+      leaveFor(order.checkout.url ?? "");
+      return null;
+    case "razorpay":
+      return openRazorpay(order);
+    default:
+      if (!shopPay) throw refusal("payment_external");
+      return shopPay(order);
+  }
+}
+
+// Where the browser stores nothing, only this page knows the booking: the gateway's page opens beside it.
+/** @param {string} url */
+function leaveFor(url) {
+  if (isDurable()) location.assign(url);
+  else open(url, "_blank", "noopener");
+}
+
+/** @param {Order} order @returns {Promise<string>} */
+async function openRazorpay(order) {
+  await loadRazorpay();
+  const { Razorpay } = /** @type {any} */ (globalThis);
+  return new Promise((resolve, reject) => {
+    const checkout = new Razorpay({
+      key: order.checkout.key,
+      order_id: order.id,
+      handler: (/** @type {object} */ answer) => resolve(JSON.stringify(answer)),
+      modal: { ondismiss: () => reject(refusal("payment_dismissed")) },
+    });
+    checkout.open();
+  });
+}
+
+/** @returns {Promise<void>} */
+function loadRazorpay() {
+  if ("Razorpay" in globalThis) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const failed = () => reject(new RequestError({ code: "payment_unavailable", message: "", retryable: true }));
+    document.head.append(h("script", { src: RAZORPAY, onload: () => resolve(), onerror: failed }));
+  });
+}
+
+/** @param {string} code */
+function refusal(code) {
+  return new RequestError({ code, message: "" });
 }

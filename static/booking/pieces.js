@@ -31,14 +31,16 @@ export function button(key, text, look, act, disabled = false) {
  * The seats of a booking, a line each.
  * @param {Translator} i18n
  * @param {SeatInfo[]} seats
- * @param {((id: string) => void) | null} [remove] gives each seat a button that removes it
+ * @param {object} [how]
+ * @param {((id: string) => void) | null} [how.remove] gives each seat a button that removes it
+ * @param {boolean} [how.priced] whether each seat has its price; not where price lines follow
  */
-export function seatList(i18n, seats, remove = null) {
-  return h("ul", { class: "seats" }, ...seats.map((seat) => seatLine(i18n, seat, remove)));
+export function seatList(i18n, seats, { remove = null, priced = true } = {}) {
+  return h("ul", { class: "seats" }, ...seats.map((seat) => seatLine(i18n, seat, remove, priced)));
 }
 
-/** @param {Translator} i18n @param {SeatInfo} seat @param {((id: string) => void) | null} remove */
-function seatLine(i18n, seat, remove) {
+/** @param {Translator} i18n @param {SeatInfo} seat @param {((id: string) => void) | null} remove @param {boolean} priced */
+function seatLine(i18n, seat, remove, priced) {
   const where = [seat.section, seat.category, seat.accessible ? i18n.t("accessible") : ""];
   const label = i18n.t("removeSeat", { seat: seatName(seat) });
   const drop = {
@@ -53,7 +55,7 @@ function seatLine(i18n, seat, remove) {
     {},
     h("b", { class: "seat-name" }, seatName(seat)),
     h("span", { class: "seat-where" }, where.filter(Boolean).join(" · ")),
-    h("span", { class: "seat-price" }, seat.price === null ? "" : i18n.rupees(seat.price)),
+    h("span", { class: "seat-price" }, seat.price === null || !priced ? "" : i18n.rupees(seat.price)),
     remove ? h("button", drop, icon("close")) : null,
   );
 }
@@ -61,10 +63,18 @@ function seatLine(i18n, seat, remove) {
 /** @param {Translator} i18n @param {SeatInfo[]} seats */
 export function totalLine(i18n, seats) {
   const label = `${i18n.t("total")} · ${i18n.t("seatsN", { n: seats.length })}`;
-  return h("p", { class: "total" }, h("span", {}, label), h("b", {}, i18n.rupees(priceOf(seats))));
+  // In paise, which add up without rounding errors.
+  const total = seats.reduce((sum, seat) => sum + Math.round((seat.price ?? 0) * 100), 0);
+  const included = h("small", {}, i18n.t("allIncluded"));
+  return h("p", { class: "total" }, h("span", {}, label, included), h("b", {}, i18n.money(total)));
 }
 
-/** What seats cost together, whole rupees. @param {SeatInfo[]} seats */
-export function priceOf(seats) {
-  return seats.reduce((total, seat) => total + (seat.price ?? 0), 0);
+/** Something that the buyer must know, in a box. @param {"good" | "warn"} look @param {string} key @param {...(Node | string)} text */
+export function note(look, key, ...text) {
+  return h(
+    "p",
+    { class: `notice ${look}`, "data-note": key, role: "status" },
+    icon(look === "good" ? "info" : "alert"),
+    h("span", {}, ...text),
+  );
 }

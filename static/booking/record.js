@@ -6,9 +6,18 @@
  * @property {string} request the request_id of the hold, written before the request is sent
  * @property {string[]} seats
  * @property {string} [hold] the id, once there is one
+ * @property {Prices} [prices] what the seats cost
  * @property {boolean} [paying] from before a payment is begun until its proof has arrived
+ * @property {string} [order] the gateway's order, from before the buyer is sent to pay it
+ * @property {boolean} [declined] the gateway said that the last payment was declined
  * @property {string} [payment] the proof of payment, once it is paid
  * @property {string} [booking] the ticket code, once booked
+ * @property {string[]} [wanted] the seats that were asked for, if equal ones were booked in their place
+ * @property {"expired" | "rejected"} [over] the step in which the booking ended after a payment was begun: money may
+ *   still come, and be booked or returned
+ * @property {string} [reason] why it ended: an error code, "" for the plain reason of the step
+ *
+ * @import { Prices } from "../seat-map/types.js"
  */
 import { recall, remember } from "../app/page.js";
 

@@ -6,7 +6,8 @@
  * @import { BookingRecord } from "./record.js"
  */
 
-/** @typedef {"choosing" | "holding" | "held" | "paying" | "confirming" | "pending" | "booked" | "expired" | "rejected"} Step */
+/** `away`: the buyer was sent to the gateway's page, and it is not known yet whether they paid. */
+/** @typedef {"choosing" | "holding" | "held" | "paying" | "away" | "confirming" | "pending" | "booked" | "expired" | "rejected"} Step */
 
 /** Errors after which a hold does not exist any more. */
 const OVER = ["hold_not_found", "hold_expired", "hold_ended", "hold_lost", "not_your_hold", "request_reused"];
@@ -19,10 +20,11 @@ export function isOver(code) {
 /**
  * How a booking that was interrupted goes on.
  * @param {BookingRecord} record
- * @returns {"booked" | "confirm" | "find_payment" | "resume" | "hold"}
+ * @returns {"booked" | "over" | "confirm" | "find_payment" | "resume" | "hold"}
  */
-export function nextAction({ hold, paying, payment, booking }) {
+export function nextAction({ hold, paying, payment, booking, over }) {
   if (booking) return "booked";
+  if (hold && over) return "over";
   if (hold && payment) return "confirm";
   if (hold && paying) return "find_payment";
   return hold ? "resume" : "hold";
@@ -39,6 +41,11 @@ export function stepOf({ state, expires_at }, serverTime) {
   if (state === "confirming") return { step: "pending", reason: "" };
   if (state === "booked" || state === "rejected") return { step: state, reason: "" };
   return { step: "expired", reason: state === "lost" ? "hold_lost" : "" };
+}
+
+/** Whether `seats` are others than those that were asked for. @param {string[]} seats @param {string[]} wanted */
+export function areOthers(seats, wanted) {
+  return !seats.every((seat) => wanted.includes(seat));
 }
 
 /** @param {string} hold id @returns {string} the id of the booking that it becomes */

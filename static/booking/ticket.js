@@ -1,10 +1,11 @@
 /**
  * A ticket on the screen and on paper: show, place, time, seats, and the code as text and as a QR code.
  *
- * @import { SeatInfo } from "../seat-map/types.js"
+ * @import { Prices, SeatInfo } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
+import { priceLines } from "./price-lines.js";
 import { qrCode } from "./qr.js";
 
 /**
@@ -15,11 +16,12 @@ import { qrCode } from "./qr.js";
  * @property {string} theatre
  * @property {string} city
  * @property {string} starts_at
- * @property {{name: string, section: string}[]} seats
+ * @property {{id?: string, name: string, section: string}[]} seats
+ * @property {Prices | null} [prices] null or absent where this browser does not know them
  */
 
 /** @param {Translator} i18n @param {Ticket} booking @returns {HTMLElement} the QR code is added a moment later */
-export function ticket(i18n, { code, title, theatre, city, starts_at, seats }) {
+export function ticket(i18n, { code, title, theatre, city, starts_at, seats, prices }) {
   const scan = h("div", { class: "ticket-scan" });
   qrCode(code, i18n.t("scanCode")).then((svg) => {
     if (svg) scan.replaceChildren(svg);
@@ -39,6 +41,7 @@ export function ticket(i18n, { code, title, theatre, city, starts_at, seats }) {
       { class: "ticket-seats" },
       ...seats.map(({ name, section }) => h("li", {}, h("b", {}, name), h("span", {}, section))),
     ),
+    prices ? priceLines(i18n, prices) : null,
     h(
       "div",
       { class: "ticket-stub" },

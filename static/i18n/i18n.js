@@ -28,7 +28,9 @@ export function translator(locale) {
   const words = LANGUAGES[code];
   const tag = `${code}-IN`;
   const plural = new Intl.PluralRules(tag);
-  const rupees = new Intl.NumberFormat(tag, { style: "currency", currency: "INR", maximumFractionDigits: 0 });
+  const exact = new Intl.NumberFormat(tag, { style: "currency", currency: "INR" });
+  const whole = new Intl.NumberFormat(tag, { style: "currency", currency: "INR", maximumFractionDigits: 0 });
+  const rupees = (/** @type {number} */ amount) => (Number.isInteger(amount) ? whole : exact).format(amount);
   const count = new Intl.NumberFormat(tag);
   const time = new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit" });
   const clock = new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit", second: "2-digit" });
@@ -53,8 +55,12 @@ export function translator(locale) {
     },
     /** @param {string} name whether there is such a phrase */
     has: (name) => name in words || name in en,
-    /** @param {number} amount whole rupees */
-    rupees: (amount) => rupees.format(amount),
+    /** Paise are shown only where there are any. @param {number} amount rupees */
+    rupees,
+    /** As `rupees`. @param {number} paise */
+    money: (paise) => rupees(paise / 100),
+    /** With two decimals always, for columns of amounts. @param {number} paise */
+    moneyLine: (paise) => exact.format(paise / 100),
     /** @param {number} number */
     count: (number) => count.format(number),
     /** To the second. @param {string | number} when */

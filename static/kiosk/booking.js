@@ -92,7 +92,7 @@ export class Booking {
     this._cut.hidden = !cut;
     const word = ["paying", "confirming", "pending"].includes(step)
       ? "kioskCutPaid"
-      : step === "held"
+      : step === "held" || step === "away"
         ? "kioskCutHeld"
         : "kioskCutHint";
     if (cut && this._i18n) this._cut.replaceChildren(icon("alert"), h("span", {}, this._i18n.t(word)));

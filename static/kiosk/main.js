@@ -5,8 +5,11 @@
  * @import { Show } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
+
+import { showDemoBanner } from "../app/demo.js";
 import { h, icon } from "../app/dom.js";
 import { addressPart, recall, remember, theme } from "../app/page.js";
+import { storeCheckoutReturn } from "../booking/checkout-return.js";
 import { leftovers, settleLeftovers } from "../booking/leftovers.js";
 import { readRecord } from "../booking/record.js";
 import { languages, supported, translator } from "../i18n/i18n.js";
@@ -17,6 +20,8 @@ import { Programme } from "./programme.js";
 import { screenOf } from "./screens.js";
 
 const CURRENT = "tickingtickets.kiosk.show";
+/** The language of the person at the kiosk, who comes back from the gateway's page to a new page. */
+const LANGUAGE = "tickingtickets.kiosk.language";
 const PIN_TIMEOUT_MS = 8000;
 const CLOCK_MS = 5000;
 
@@ -28,7 +33,7 @@ const logo = h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 
 const programme = new Programme(id);
 const homeLanguage = supported(navigator.language);
 /** @type {Translator} */
-let i18n = translator(homeLanguage);
+let i18n = translator(recall(LANGUAGE) ?? homeLanguage);
 /** @type {Booking | null} */
 let booking = null;
 let drawn = "";
@@ -40,7 +45,11 @@ const idle = new Idle({
   warn: (seconds) => {
     if (!booking) return;
     const { step } = booking.flow;
-    warning.show(i18n, step === "held" ? "idleHeld" : step === "booked" ? "idleTicket" : "idlePlain", seconds);
+    warning.show(
+      i18n,
+      step === "held" || step === "away" ? "idleHeld" : step === "booked" ? "idleTicket" : "idlePlain",
+      seconds,
+    );
   },
   stayed: () => warning.hide(),
   gone: startOver,
@@ -68,6 +77,7 @@ function startOver() {
   remember(CURRENT, null);
   warning.hide();
   attendant.close();
+  remember(LANGUAGE, null);
   i18n = translator(homeLanguage);
   settleLeftovers(programme.server);
   draw();
@@ -113,6 +123,7 @@ function draw() {
   const now = where();
   document.body.dataset.screen = now;
   drawBar();
+  showDemoBanner(i18n);
   booking?.localize(i18n, theme());
   if (booking) {
     if (screen.firstElementChild !== booking.element) screen.replaceChildren(booking.element);
@@ -176,6 +187,7 @@ function drawBar() {
 function languageButton({ code, name }) {
   const choose = () => {
     i18n = translator(code);
+    remember(LANGUAGE, code);
     draw();
   };
   return h(
@@ -228,6 +240,7 @@ setInterval(() => {
   if (programme.state === "open" && leftovers()) settleLeftovers(programme.server);
 }, CLOCK_MS);
 document.body.append(warning.element, attendant.element);
+storeCheckoutReturn(recall(CURRENT) ?? "");
 addEventListener("click", fillScreen);
 addEventListener("click", stayInside, { capture: true });
 addEventListener("contextmenu", (event) => event.preventDefault());

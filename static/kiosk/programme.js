@@ -8,8 +8,10 @@
  *
  * @import { Show } from "../seat-map/types.js"
  */
+import { recall, remember } from "../app/page.js";
 import { ServerClock } from "../booking/clock.js";
 
+const NODES = "tickingtickets.nodes";
 const ASK_EVERY_MS = 15000;
 const ASK_AGAIN_MS = 2500;
 const TIMEOUT_MS = 4000;
@@ -38,7 +40,8 @@ export class Programme extends EventTarget {
     /** @type {Show[]} */
     this._shows = [];
     /** @type {string[]} */
-    this._nodes = [location.origin];
+    this._nodes = [...new Set([location.origin, ...storedNodes()])];
+    this._learned = false;
     this._timer = 0;
     this._drawn = "";
   }
@@ -96,7 +99,7 @@ export class Programme extends EventTarget {
       this.clock.set(body.server_time, asked);
       this.theatre = body.theatre;
       this._shows = body.shows;
-      if (this._nodes.length === 1) this._learnNodes(node);
+      if (!this._learned) this._learnNodes(node);
       return "open";
     }
     if (answer.ok || body.error?.code === "theatre_not_found" || body.error?.code === "not_found") {
@@ -113,6 +116,8 @@ export class Programme extends EventTarget {
       const answer = await fetch(`${node}/api/v1/config`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       const { nodes } = /** @type {{nodes: string[]}} */ (await answer.json());
       this._nodes = [...new Set([location.origin, ...nodes.map((url) => new URL(url).origin)])];
+      this._learned = true;
+      remember(NODES, JSON.stringify(this._nodes));
     } catch {
       // The next answer tries again.
     }
@@ -125,6 +130,17 @@ export class Programme extends EventTarget {
     if (drawn === this._drawn) return;
     this._drawn = drawn;
     this.dispatchEvent(new Event("change"));
+  }
+}
+
+// A page that is loaded while its own node fails knows the others from the load before.
+/** @returns {string[]} origins */
+function storedNodes() {
+  try {
+    const nodes = JSON.parse(recall(NODES) ?? "[]");
+    return Array.isArray(nodes) ? nodes.filter((url) => typeof url === "string" && URL.canParse(url)) : [];
+  } catch {
+    return [];
   }
 }
 

@@ -6,6 +6,7 @@
  * @import { Programme, Theatre } from "./programme.js"
  */
 import { h, icon } from "../app/dom.js";
+import { allInPrices } from "../seat-map/all-in-prices.js";
 
 /**
  * @param {Translator} i18n
@@ -58,7 +59,7 @@ function heading(i18n, programme) {
 
 /** @param {Translator} i18n @param {Show} show @param {(show: Show) => void} choose */
 function card(i18n, show, choose) {
-  const prices = Object.values(show.prices);
+  const prices = Object.values(allInPrices(show));
   const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, i18n.t(`status_${show.status}`));
   return h(
     "li",

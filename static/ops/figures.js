@@ -4,10 +4,10 @@
 
 /** @typedef {{holds: number, conflicts: number, bookings: number}} Sales */
 /** @typedef {{name: string, age_ms: number, connections: number, viewers: number, sales: Record<string, Sales>, feeds: Record<string, {live: boolean, lag_ms: number | null}>}} NodeRecord */
-/** @typedef {{name: string, age_ms: number, outbox: number, oldest_ms: number, dead_letters: number, live_holds: number, jobs: Record<string, number>}} KeeperRecord */
+/** @typedef {{name: string, age_ms: number, outbox: number, oldest_ms: number, dead_letters: number, live_holds: number, jobs: Record<string, number>, open_orders?: number, oldest_order_ms?: number}} KeeperRecord */
 /** @typedef {{name: string, label: string, live: boolean, since: number | null, lag_ms: number | null, shows: number, nodes: NodeRecord[], keepers: KeeperRecord[]}} RegionRecord */
 /** @typedef {{time: number, region: string, regions: RegionRecord[]}} Installation */
-/** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, deadLetters: number, liveHolds: number, jobs: number, nodes: number, keepers: number}} Figures */
+/** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, deadLetters: number, liveHolds: number, jobs: number, openOrders: number, oldestOrder: number, nodes: number, keepers: number}} Figures */
 
 /** A process whose status report is this old counts as gone. */
 export const OLD_MS = 7000;
@@ -56,6 +56,8 @@ export function figures(region, now, before) {
     deadLetters: worst((keeper) => keeper.dead_letters),
     liveHolds: worst((keeper) => keeper.live_holds),
     jobs: worst((keeper) => sum(Object.values(keeper.jobs))),
+    openOrders: worst((keeper) => keeper.open_orders ?? 0),
+    oldestOrder: worst((keeper) => keeper.oldest_order_ms ?? 0),
     nodes: nodes.length,
     keepers: keepers.length,
   };
@@ -77,6 +79,8 @@ export function total(all) {
     deadLetters: add("deadLetters"),
     liveHolds: add("liveHolds"),
     jobs: add("jobs"),
+    openOrders: add("openOrders"),
+    oldestOrder: most("oldestOrder"),
     nodes: add("nodes"),
     keepers: add("keepers"),
   };

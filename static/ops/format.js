@@ -19,3 +19,11 @@ export function milliseconds(value, i18n) {
   if (value === null) return "–";
   return value < 1000 ? i18n.t("opsMs", { n: Math.round(value) }) : i18n.t("opsS", { n: Math.round(value / 100) / 10 });
 }
+
+/** A time that may be hours or days long. @param {number} ms @param {Translator} i18n */
+export function duration(ms, i18n) {
+  const minutes = ms / 60_000;
+  if (minutes < 1) return milliseconds(ms, i18n);
+  if (minutes < 90) return i18n.t("opsMin", { n: Math.round(minutes) });
+  return i18n.t("opsHours", { n: Math.round(minutes / 6) / 10 });
+}

@@ -8,7 +8,8 @@ import { h, icon } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
-import { milliseconds, percent, perSecond } from "./format.js";
+import { duration, milliseconds, percent, perSecond } from "./format.js";
+import { Money } from "./money.js";
 import { regionCard, regionMap } from "./regions.js";
 
 const EVERY_MS = 2000;
@@ -32,6 +33,7 @@ export class Overview {
     this._cut = false;
     this._words = "";
     this._timer = 0;
+    this._money = new Money(leave);
     this._parts = {
       totals: h("ul", { class: "totals" }),
       map: h("div", { class: "india" }),
@@ -48,10 +50,12 @@ export class Overview {
     this.localize(i18n);
     this._ask();
     this._askShows();
+    this._money.start();
   }
 
   stop() {
     clearTimeout(this._timer);
+    this._money.stop();
     for (const chart of this._charts) chart.destroy();
     this._charts = [];
   }
@@ -79,16 +83,19 @@ export class Overview {
         h("button", { class: "button", type: "button", onclick: () => this._leave() }, i18n.t("opsLeave")),
       ),
       notice,
+      this._money.alarm,
       totals,
       h("div", { class: "place" }, map, regions),
       h("h2", {}, i18n.t("opsLately")),
       plots,
+      this._money.element,
       h("h2", {}, i18n.t("opsShows")),
       h("label", { class: "search" }, icon("search"), search),
       found,
       shows,
     );
     this._makeCharts();
+    this._money.localize(i18n);
     this._draw();
   }
 
@@ -150,6 +157,8 @@ export class Overview {
       one("opsConflicts", percent(conflictRate(all), i18n)),
       one("opsStale", milliseconds(all.lag, i18n)),
       one("opsOldest", milliseconds(all.oldest, i18n)),
+      one("opsOpenOrders", i18n.count(all.openOrders)),
+      one("opsOldestOrder", duration(all.oldestOrder, i18n)),
     );
   }
 

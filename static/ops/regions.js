@@ -6,7 +6,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { OLD_MS, troubles } from "./figures.js";
-import { milliseconds, perSecond } from "./format.js";
+import { duration, milliseconds, perSecond } from "./format.js";
 import { cityAt, outline } from "./india.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -85,6 +85,8 @@ export function regionCard(i18n, region, now, open) {
       figure("opsOutbox", i18n.count(now.outbox)),
       figure("opsOldest", milliseconds(now.oldest, i18n)),
       figure("opsJobs", i18n.count(now.jobs)),
+      figure("opsOpenOrders", i18n.count(now.openOrders)),
+      figure("opsOldestOrder", duration(now.oldestOrder, i18n)),
     ),
     h(
       "details",

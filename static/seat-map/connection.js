@@ -17,7 +17,7 @@ import { RequestError } from "./request-error.js";
 const TOKEN = "tickingtickets.token";
 const ACK_MS = 6000;
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
-const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled"];
+const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled", "refund:updated"];
 
 export class Connection extends EventTarget {
   /** @param {string[]} nodes origins, the preferred one first */

@@ -6,6 +6,7 @@
  * @import { SeatStatus } from "./types.js"
  */
 import { translator } from "../i18n/i18n.js";
+import { allInPrices } from "./all-in-prices.js";
 import { Choosing } from "./choosing.js";
 import { LiveShow } from "./live.js";
 import { UNKNOWN } from "./seat-states.js";
@@ -27,7 +28,7 @@ export class MapContext {
     this.hidden = new Set();
     this.text = new SeatText({
       layout: () => /** @type {import("./layout.js").Layout} */ (this.layout),
-      prices: () => this.live?.show?.prices ?? {},
+      prices: () => allInPrices(this.live?.show ?? null),
       i18n: () => this.i18n,
       status: (seat) => STATE_NAMES[this.choosing.state(seat)],
       free: (section) => this.view.free(section),

@@ -3,8 +3,8 @@
  * holds. It joins the connection, the layout stream and the rules of `seat-states.js`. Draws nothing.
  *
  * Events: `layout` (detail: the layout, whenever more of its seats have arrived), `seats` (detail: changed indices),
- * `watched` (the statuses are up to date), `status`, `connection`, `show`, `failed` (detail: error code), `holdexpired`
- * and `bookingsettled` (detail: the server's payload).
+ * `watched` (the statuses are up to date), `status`, `connection`, `show`, `failed` (detail: error code), `holdexpired`,
+ * `bookingsettled` and `refundupdated` (detail: the server's payload).
  *
  * @import { Frame, LayoutHead, Show, ShowStatus, WatchAck } from "./types.js"
  */
@@ -166,6 +166,7 @@ export class LiveShow extends EventTarget {
     else if (event === "show:status" && payload.show === this.id) this._setStatus(payload.status, payload.since);
     else if (event === "hold:expired") this._emit("holdexpired", payload);
     else if (event === "booking:settled") this._emit("bookingsettled", payload);
+    else if (event === "refund:updated") this._emit("refundupdated", payload);
   }
 
   /** @param {Frame} frame */

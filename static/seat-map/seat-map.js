@@ -18,7 +18,7 @@
  * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `nearest`, `reveal`, `pointOf`, `zoomBy`,
  * `showAll`, `hold`, `resume`, `extend`, `release`, `confirm`, `request`, `post`, `announce`.
  * Events (all bubble): `ready`, `showchange`, `selectionchange`, `seatlost`, `seatschange`, `statuschange`,
- * `viewchange`, `holdexpired`, `bookingsettled`, `failed`. Details, and the CSS variables: docs/seat-map.md.
+ * `viewchange`, `holdexpired`, `bookingsettled`, `refundupdated`, `failed`. Details, and the CSS variables: docs/seat-map.md.
  *
  * The element is attributes, properties and methods; what they share is in `context.js`, the show's events arrive
  * through `show-follower.js`, choosing is `selection.js` by the rules of `choosing.js`.
@@ -26,6 +26,7 @@
  * @import { HoldAck, SeatInfo, SeatStatus } from "./types.js"
  */
 import { translator } from "../i18n/i18n.js";
+import { allInPrices } from "./all-in-prices.js";
 import { MapContext, STATE_NAMES } from "./context.js";
 import { drawKey, drawLegend } from "./controls/legend.js";
 import { Notices } from "./notices.js";
@@ -250,7 +251,7 @@ export class SeatMap extends HTMLElement {
    * @param {string} hold
    * @param {string} payment the proof of payment
    * @param {string[]} [seats] book exactly these, whatever else the hold contains
-   * @returns {Promise<{ok: true, booking: import("./types.js").Booking}>}
+   * @returns {Promise<{ok: true, booking: import("./types.js").Booking, refund?: import("./types.js").Refund}>}
    */
   async confirm(hold, payment, seats) {
     return this.request("seats:confirm", { hold, payment, ...(seats ? { seats } : {}) });
@@ -299,7 +300,7 @@ export class SeatMap extends HTMLElement {
       layout,
       palette: view.palette,
       i18n,
-      prices: this.info?.prices ?? {},
+      prices: allInPrices(this.info),
       hidden,
       toggle: (category) => this._filter(category),
     });

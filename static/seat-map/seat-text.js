@@ -9,7 +9,7 @@
 /**
  * @typedef {object} Source what the descriptions are made from
  * @property {() => Layout} layout
- * @property {() => Record<string, number>} prices whole rupees by category name
+ * @property {() => Record<string, number>} prices rupees by category name, with fee and taxes
  * @property {() => Translator} i18n
  * @property {(seat: number) => SeatStatus} status
  * @property {(section: number) => number} free seats in a section, -1 while that is not known

@@ -103,7 +103,7 @@ export class Selection {
     view.showTip(seat, true);
   }
 
-  /** Whole rupees. */
+  /** Rupees, with fee and taxes. */
   _total() {
     const { choosing, text } = this._context;
     return [...choosing.selected].reduce((sum, seat) => sum + (text.info(seat).price ?? 0), 0);

@@ -83,6 +83,7 @@ export class ShowFollower {
     });
     on("holdexpired", (payload) => this._context.emit("holdexpired", payload));
     on("bookingsettled", (payload) => this._context.emit("bookingsettled", payload));
+    on("refundupdated", (payload) => this._context.emit("refundupdated", payload));
   }
 
   /** @param {Layout} layout more of it, or all */

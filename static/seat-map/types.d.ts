@@ -31,7 +31,7 @@ export interface LayoutHead {
   shapes: Shape[];
 }
 
-/** A show as `GET /shows` lists it. Prices are whole rupees by category name. */
+/** A show as `GET /shows` lists it. Prices are by category: whole rupees before tax, and paise with fee and taxes. */
 export interface Show {
   id: string;
   title: string;
@@ -43,6 +43,7 @@ export interface Show {
   layout: string;
   seat_count: number;
   prices: Record<string, number>;
+  all_in_prices?: Record<string, number>;
   currency: string;
   hold_s: number;
   max_seats: number;
@@ -87,6 +88,38 @@ export interface Hold {
   /** how many more times it can be extended */
   extensions_left?: number;
   state: string;
+  /** while it can be paid for */
+  prices?: Prices;
+}
+
+/** What seats cost, in paise: `total` = `price` + `fee` + `tax`. */
+export interface Prices {
+  price: number;
+  fee: number;
+  tax: number;
+  total: number;
+  lines: PriceLine[];
+}
+
+/** `count` equal tickets or their fees; `rate` of the tax is in basis points. */
+export interface PriceLine {
+  kind: "ticket" | "fee";
+  category: string;
+  count: number;
+  unit: number;
+  rate: number;
+  unit_tax: number;
+  value: number;
+  tax: number;
+}
+
+/** A payment that is returned; `amount` is paise. */
+export interface Refund {
+  payment: string;
+  hold?: string;
+  amount: number;
+  state: "promised" | "sent" | "done" | "failed";
+  reason?: string;
 }
 
 export interface Booking {
@@ -94,6 +127,8 @@ export interface Booking {
   show: string;
   seats: string[];
   state: "booked" | "pending" | "rejected";
+  /** the seats that were asked for, if these are equal ones in their place */
+  instead_of?: string[];
 }
 
 export interface HoldAck {
@@ -102,7 +137,7 @@ export interface HoldAck {
   server_time: number;
 }
 
-/** What the element reports about a seat. `price` is whole rupees, null while prices are unknown. */
+/** What the element reports about a seat. `price` is rupees with fee and taxes, null while prices are unknown. */
 export interface SeatInfo {
   id: string;
   index: number;

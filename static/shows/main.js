@@ -7,7 +7,10 @@
 import { h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
 import { ServerClock } from "../booking/clock.js";
+import { refundList } from "../booking/refund-notes.js";
+import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
+import { allInPrices } from "../seat-map/all-in-prices.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
@@ -72,7 +75,8 @@ function drawOwn() {
       )
     : null;
   const mine = ticketList(i18n, { now: clock.now() });
-  find("#own").replaceChildren(...[notice, mine].filter((node) => node !== null));
+  const refunds = refundList(i18n);
+  find("#own").replaceChildren(...[notice, mine, refunds].filter((node) => node !== null));
 }
 
 /** @param {Show} show */
@@ -118,7 +122,7 @@ function citySection(name, shows) {
 /** One card per title and theatre, with all its times. @param {Show[]} shows */
 function card(shows) {
   const [first] = shows;
-  const least = Math.min(...shows.flatMap((show) => Object.values(show.prices)));
+  const least = Math.min(...shows.flatMap((show) => Object.values(allInPrices(show))));
   const times = shows.map((show) => {
     const still = show.status === "live" ? null : h("span", { class: "state" }, i18n.t(`status_${show.status}`));
     // The accessible name contains the visible text, in the same order.
@@ -235,3 +239,4 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", load);
 load();
+refreshPayments(location.origin).then(draw);

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { Attempts } from "../../static/booking/attempts.js";
+import { storeCheckoutReturn } from "../../static/booking/checkout-return.js";
 import { ServerClock } from "../../static/booking/clock.js";
+import { takePayment } from "../../static/booking/payment.js";
 import { readRecord, writeRecord } from "../../static/booking/record.js";
+import { isFinal, keepBegun, noteRefund, refundsOf, withRefund } from "../../static/booking/refunds.js";
 import { bookingOf, isOver, newRequest, nextAction, stepOf } from "../../static/booking/steps.js";
 import { clockText, shareLeft, spokenMark } from "../../static/booking/time-left.js";
 import { RequestError } from "../../static/seat-map/request-error.js";
@@ -18,6 +21,7 @@ describe("the steps of a booking", () => {
     assert.equal(nextAction({ ...record, hold: "h", paying: true }), "find_payment");
     assert.equal(nextAction({ ...record, hold: "h", paying: true, payment: "p" }), "confirm");
     assert.equal(nextAction({ ...record, hold: "h", payment: "p", booking: "b" }), "booked");
+    assert.equal(nextAction({ ...record, hold: "h", order: "o", over: "expired" }), "over");
   });
 
   test("what the server says of a hold decides the step", () => {
@@ -58,6 +62,90 @@ describe("the record of a booking", () => {
       writeRecord(SHOW, broken);
       assert.equal(readRecord(SHOW), null);
     }
+  });
+});
+
+describe("what a gateway sends the buyer back with", () => {
+  const record = { request: "r", seats: ["A-1"], hold: "west.h1", paying: true, order: "order_1" };
+  const comesBack = (query) => {
+    globalThis.location = { search: query, pathname: "/shows/1", hash: "" };
+    let address = "";
+    globalThis.history = { replaceState: (_state, _title, url) => (address = url) };
+    writeRecord(SHOW, record);
+    storeCheckoutReturn(SHOW);
+    return address;
+  };
+
+  test("a proof of the order is stored, and removed from the address", () => {
+    assert.equal(comesBack("?order=order_1&proof=p&city=x"), "/shows/1?city=x");
+    const { payment, paying } = readRecord(SHOW);
+    assert.deepEqual([payment, paying], ["p", undefined]);
+  });
+
+  test("a declined payment can be repeated", () => {
+    comesBack("?order=order_1&status=declined");
+    const { payment, paying, declined } = readRecord(SHOW);
+    assert.deepEqual([payment, paying, declined], [undefined, undefined, true]);
+  });
+
+  test("another order's answer, and none, change nothing", () => {
+    for (const query of ["?order=forged&proof=p", "?order=order_1", ""]) {
+      comesBack(query);
+      assert.deepEqual(readRecord(SHOW), record);
+    }
+  });
+});
+
+describe("refunds", () => {
+  const refund = { payment: "p1", amount: 100, state: "promised", reason: "late" };
+
+  test("a newer state of one takes the place of the older", () => {
+    const both = withRefund([refund], { ...refund, payment: "p2" });
+    assert.deepEqual(
+      withRefund(both, { ...refund, state: "done" }).map(({ payment, state }) => [payment, state]),
+      [
+        ["p2", "promised"],
+        ["p1", "done"],
+      ],
+    );
+    assert.deepEqual(
+      ["promised", "sent", "done", "failed"].map((state) => isFinal({ state })),
+      [false, false, true, true],
+    );
+  });
+
+  test("are kept with the payment that was begun", () => {
+    keepBegun("west.h1", { title: "T", seats: [] });
+    noteRefund("west.h1", refund);
+    noteRefund("west.unknown", refund);
+    assert.deepEqual([refundsOf("west.h1"), refundsOf("west.unknown")], [[refund], []]);
+  });
+});
+
+describe("taking a payment", () => {
+  const order = (kind) => ({ id: "o", amount: 1, currency: "INR", checkout: { kind, url: "https://bank", key: "k" } });
+
+  test("nothing is paid for seats that cost nothing, and a shop's own checkout gives the proof", async () => {
+    assert.equal(await takePayment(order("free"), null), "free");
+    assert.equal(await takePayment(order("external"), async ({ id }) => `proof of ${id}`), "proof of o");
+    await assert.rejects(takePayment(order("external"), null), { code: "payment_external" });
+  });
+
+  test("Razorpay's answer is the proof, and a closed checkout is no payment", async () => {
+    let given;
+    globalThis.Razorpay = class {
+      constructor(options) {
+        given = options;
+      }
+      open() {
+        given.handler({ razorpay_payment_id: "pay_1" });
+      }
+    };
+    assert.equal(await takePayment(order("razorpay"), null), '{"razorpay_payment_id":"pay_1"}');
+    assert.deepEqual([given.key, given.order_id], ["k", "o"]);
+    globalThis.Razorpay.prototype.open = () => given.modal.ondismiss();
+    await assert.rejects(takePayment(order("razorpay"), null), { code: "payment_dismissed" });
+    delete globalThis.Razorpay;
   });
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { translator } from "../../static/i18n/i18n.js";
 import { conflictRate, figures, OLD_MS, total, troubles } from "../../static/ops/figures.js";
-import { milliseconds, percent, perSecond } from "../../static/ops/format.js";
+import { duration, milliseconds, percent, perSecond } from "../../static/ops/format.js";
 import { cityAt, outline } from "../../static/ops/india.js";
 import { Replay } from "../../static/ops/replay.js";
 import { parseSeatIds, toggleSeatId } from "../../static/ops/seat-ids.js";
@@ -69,8 +69,11 @@ describe("figures of a region", () => {
   test("keepers of one region report the same queue: it counts once, at its worst", () => {
     const now = installation(0, [node("n1")]);
     now.regions[0].keepers = [keeper("k1", { outbox: 4, oldest_ms: 900 }), keeper("k2", { outbox: 5, oldest_ms: 800 })];
+    now.regions[0].keepers[1].open_orders = 2;
+    now.regions[0].keepers[1].oldest_order_ms = 60_000;
     const west = figures(now.regions[0], now, null);
     assert.deepEqual([west.outbox, west.oldest, west.liveHolds, west.jobs], [5, 900, 3, 3]);
+    assert.deepEqual([west.openOrders, west.oldestOrder], [2, 60_000]);
   });
 
   test("the total adds up, and takes the worst of delays", () => {
@@ -109,6 +112,10 @@ describe("figures of a region", () => {
     assert.deepEqual(
       [null, 12.4, 2345].map((ms) => milliseconds(ms, i18n)),
       ["–", "12 ms", "2.3 s"],
+    );
+    assert.deepEqual(
+      [2345, 600_000, 9 * 3600_000].map((ms) => duration(ms, i18n)),
+      ["2.3 s", "10 min", "9 h"],
     );
   });
 });

@@ -113,6 +113,20 @@ class Person:
         await self.presses("hold")
         await self.is_at("held")
 
+    async def goes_to_pay(self) -> None:
+        """Press the button that leads to the bank's page, and wait for that page."""
+        await self.presses("pay")
+        await self.page.wait_for_url("**/pay/*")
+
+    async def chooses(self, behaviour: str) -> None:
+        """Press a button of the bank's page: ``pay``, ``decline``, ``late``, ``twice`` or ``silent``."""
+        await self.page.locator(f'button[value="{behaviour}"]').click()
+
+    async def pays(self, behaviour: str = "pay") -> None:
+        """Pay at the bank's page, which comes back to the page before it."""
+        await self.goes_to_pay()
+        await self.chooses(behaviour)
+
     async def leaves(self) -> None:
         """Close everything; fail if there was an error in the page."""
         errors = list(self.errors)

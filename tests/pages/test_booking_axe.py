@@ -26,7 +26,7 @@ async def test_every_step_of_a_booking(browser: Browser, cluster: Cluster, schem
     await asha.presses("hold")
     await asha.is_at("held")
     assert await violations(asha.page) == []
-    await asha.presses("pay")
+    await asha.pays()
     await asha.is_at("booked")
     await asha.page.wait_for_selector("svg.qr")
     assert await violations(asha.page) == []
@@ -88,7 +88,7 @@ async def test_every_screen_of_the_kiosk(browser: Browser, cluster: Cluster, sch
     assert await violations(page) == []
     await kiosk.context.set_offline(False)
     await expect(page.locator(".kiosk-cut")).to_be_hidden(timeout=20_000)
-    await kiosk.touches("pay")
+    await kiosk.pays()
     await kiosk.is_at("booked")
     await page.wait_for_selector("svg.qr")
     assert await violations(page) == []

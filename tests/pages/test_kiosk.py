@@ -45,7 +45,7 @@ async def test_a_whole_booking_by_touch_ends_with_a_code_to_scan(browser: Browse
     await expect(kiosk.page.get_by_role("heading", name="Kiosk Palace")).to_be_visible()
     await kiosk.picks(show)
     await kiosk.holds("F-11", "F-12")
-    await kiosk.touches("pay")
+    await kiosk.pays()
     await kiosk.is_at("booked")
     code = await kiosk.page.locator(".ticket code").inner_text()
     assert re.fullmatch(rf"{show}\.b[\w-]+", code.replace("\n", ""))
@@ -224,7 +224,7 @@ async def test_a_cut_in_the_middle_of_a_hold_and_a_restart_lose_nothing(browser:
     await kiosk.page.reload()
     await kiosk.is_at("held")
     await kiosk.sees("H-9", "mine")
-    await kiosk.touches("pay")
+    await kiosk.pays()
     await kiosk.is_at("booked")
     await kiosk.leaves()
 
@@ -236,19 +236,9 @@ async def test_a_cut_between_paying_and_booking_ends_with_the_ticket(browser: Br
     await kiosk.picks(show)
     await kiosk.holds("J-3")
     # The payment is made; then nothing goes through any more.
-    await kiosk.page.evaluate(
-        """() => {
-            const { live } = document.querySelector('seat-map');
-            const { connection } = live;
-            const ask = connection.request.bind(connection);
-            connection.request = (event, ...more) => {
-                if (event === 'seats:confirm') connection._lost();
-                return ask(event, ...more);
-            };
-        }"""
-    )
+    await kiosk.goes_to_pay()
     await kiosk.page.route("**/socket.io/**", lambda route: route.abort())
-    await kiosk.touches("pay")
+    await kiosk.chooses("pay")
     await expect(kiosk.page.locator(".kiosk-cut")).to_contain_text("Your payment is safe")
     await expect(kiosk.page.locator('[data-key="back"]')).to_have_count(0)
     await kiosk.page.unroute("**/socket.io/**")
@@ -294,7 +284,7 @@ async def test_a_kiosk_whose_node_dies_continues_on_another(browser: Browser, cl
         await kiosk.page.evaluate("() => dispatchEvent(new Event('online'))")
     await kiosk.picks(show)
     await kiosk.holds("L-5")
-    await kiosk.touches("pay")
+    await kiosk.pays()
     await kiosk.is_at("booked")
     await kiosk.leaves()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 from playwright.async_api import Browser, expect
 
@@ -14,7 +15,7 @@ from tests.cluster import Client, new_show, node_urls
 from tests.pages.conftest import Person
 
 
-async def multiplex_show(cluster: Cluster, **terms: int) -> str:
+async def multiplex_show(cluster: Cluster, **terms: Any) -> str:
     layout = read_plan(samples.multiplex_plan())
     prices = {category.name: 100 * (n + 2) for n, category in enumerate(layout.categories)}
     return await new_show(cluster, "west", layout=layout, prices=prices, **terms)
@@ -50,7 +51,7 @@ async def test_two_people_reach_for_one_seat_and_the_winner_books_it(browser: Br
     await offer.click()
     await loser.sees(other, "selected")
 
-    await winner.presses("pay")
+    await winner.pays()
     await winner.is_at("booked")
     await expect(winner.page.locator(".ticket code")).to_contain_text(f"{show}.b")
     await winner.sees("F-12", "mine")
@@ -77,10 +78,16 @@ async def test_a_reload_between_paying_and_booking_books_once(browser: Browser, 
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("C-5")
-    # Nothing goes out over the socket any more: the payment is made, the booking is not.
-    await asha.page.evaluate("() => { document.querySelector('seat-map').confirm = () => new Promise(() => {}); }")
-    await asha.presses("pay")
+    # The payment is made; the request for the booking gets no answer.
+    await asha.page.add_init_script(
+        """customElements.whenDefined('seat-map').then(() => {
+            const map = document.querySelector('seat-map');
+            if (!sessionStorage.answers) map.confirm = () => new Promise(() => {});
+        });"""
+    )
+    await asha.pays()
     await asha.is_at("confirming")
+    await asha.page.evaluate("() => { sessionStorage.answers = 'yes'; }")
     await asha.goes(f"/shows/{show}")
     await asha.is_at("booked")
     code = await asha.page.locator(".ticket code").inner_text()
@@ -123,6 +130,13 @@ async def test_a_second_tab_shows_the_same_booking(browser: Browser, cluster: Cl
     await asyncio.gather(
         *(each.page.evaluate("() => document.querySelector('[data-key=pay]')?.click()") for each in (asha, tab))
     )
+    await asyncio.wait(
+        [asyncio.create_task(each.page.wait_for_url("**/pay/*")) for each in (asha, tab)],
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    payer, waiting = (asha, tab) if "/pay/" in asha.page.url else (tab, asha)
+    await waiting.is_at("away")
+    await payer.chooses("pay")
     codes = set()
     for each in (asha, tab):
         await each.is_at("booked")

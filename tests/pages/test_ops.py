@@ -6,10 +6,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from realtime.dev.cluster import Cluster
-from tests.cluster import Client, new_show, node_urls, running_cluster
+from tests.cluster import Client, new_show, node_urls, pay_order, running_cluster
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
 
@@ -129,6 +129,63 @@ async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     await page.get_by_role("button", name="Back to live").click()
     await page.wait_for_selector(".begin")
     await viewer.close()
+    await person.leaves()
+
+
+async def test_refunds_and_payments_are_listed_and_filtered(browser: Browser, cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    order = (await buyer.call("seats:order", {"hold": held["hold"]["id"]}))["order"]["id"]
+    await pay_order(cluster, order, behaviour="twice")
+    person = await Person.arrive(browser, node_urls(cluster)[0], "/ops")
+    page = person.page
+    await sign_in(person, cluster)
+    await page.fill("#money-show", show)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector('.money tr[data-state="done"]', timeout=60_000)
+    row = page.locator(".money tbody tr")
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text("paid twice")
+    assert await violations(page) == []
+    await page.select_option("#money-state", "failed")
+    await expect(page.locator(".money .hint")).to_have_text("There are none.")
+    await page.select_option("#money-listing", "payments")
+    await expect(row).to_have_count(2)
+    await page.select_option("#money-state", "booked")
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text(f"{show}.b")
+    await buyer.close()
+    await person.leaves()
+
+
+async def test_a_failed_refund_raises_an_alarm(browser: Browser, cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    # The demo bank returns every payment, so the answer of a gateway that does not is planted.
+    failed = {
+        "id": "refund-1",
+        "payment": "pay_1",
+        "hold": f"{show}.h1",
+        "show_id": show,
+        "amount": 87080,
+        "reason": "late",
+        "state": "failed",
+        "detail": "account closed",
+        "created_at": 1_795_000_000_000,
+        "region": "west",
+    }
+    person = await Person.arrive(browser, node_urls(cluster)[0], "/ops", phone=True, locale="hi-IN")
+    answer = {"time": 0, "refunds": [failed], "missing": ["north"]}
+    await person.page.route("**/api/v1/ops/refunds?*", lambda route: route.fulfill(json=answer))
+    await sign_in(person, cluster)
+    alarm = person.page.locator(".alarm")
+    await expect(alarm).to_contain_text("1 रिफ़ंड विफल हुआ")
+    await expect(person.page.locator("#screen")).to_contain_text("north")
+    await alarm.get_by_role("button").click()
+    await expect(person.page.locator("#money")).to_be_focused()
+    await expect(person.page.locator(".money tbody tr")).to_contain_text("account closed")
+    assert await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await violations(person.page) == []
     await person.leaves()
 
 

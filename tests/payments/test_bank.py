@@ -250,7 +250,9 @@ async def test_the_other_buttons_and_the_hindi_page(bank: Bank, demo: DemoPaymen
         order = await demo.create_order(request(key=f"order-{behaviour}", return_url="http://127.0.0.1:1/back"))
         async with aiohttp.ClientSession() as session:
             async with session.post(order.checkout.url, data={"behaviour": behaviour}) as answer:
-                assert answer.status == 200 and words in await answer.text()
+                html = await answer.text()
+                assert answer.status == 200 and words in html
+                assert (f"/back?order={order.id}&amp;status=declined" in html) == (behaviour == "decline")
             async with session.get(order.checkout.url + "?lang=hi") as page:
                 html = await page.text()
                 assert '<html lang="hi">' in html and "डेमो बैंक" in html

@@ -32,6 +32,16 @@ async def ordered(client: Client, show: str, seats: list[str], request_id: str =
     return held["hold"]["id"], answer["order"]["id"], answer["order"]["amount"]
 
 
+async def test_the_price_in_the_list_of_shows_is_what_the_seat_costs(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west", fee={"paise": 2000, "basis_points": 200}, admission="cinema")
+    async with aiohttp.ClientSession() as session, session.get(f"{node_urls(cluster)[0]}/api/v1/shows/{show}") as got:
+        listed = (await got.json())["all_in_prices"]
+    buyer = await Client.connect(node_urls(cluster)[0])
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    assert listed == {"Gold": held["hold"]["prices"]["total"]}
+    await buyer.close()
+
+
 async def test_a_buyer_who_pays_and_closes_the_page_is_booked(cluster: Cluster) -> None:
     show = await new_show(cluster, "south")
     buyer = await Client.connect(node_urls(cluster)[0])

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from itsdangerous import URLSafeTimedSerializer
 
 from realtime import errors, limits, settings, topology
 from realtime.errors import Forbidden, RateLimited, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.topology import Plain, Sentinels, TopologyError
+from realtime.web import pages
 from realtime.web.identity import Identities
 from realtime.web.ops_access import OpsAccess
 from realtime.web.rate_limits import RateLimits, TokenBucket
@@ -157,3 +160,12 @@ def test_secrets_and_overrides_come_from_the_environment(tmp_path: Path) -> None
     )
     assert read.topology.regions["west"].master == Plain("redis://b:2")
     assert read.topology.regions["west"].ledger == "postgresql://c/d"
+
+
+@pytest.mark.parametrize(("service", "allowed"), [("demo", False), ("signed", False), ("razorpay", True)])
+async def test_only_the_checkout_in_use_may_load_anything_from_elsewhere(service: str, allowed: bool) -> None:
+    page = web.Response(text="<p>", content_type="text/html")
+    await pages.security_headers(["https://tickets.example"], service)(make_mocked_request("GET", "/"), page)
+    policy = page.headers["Content-Security-Policy"]
+    assert ("script-src 'self' https://checkout.razorpay.com" in policy) is allowed
+    assert "default-src 'self'" in policy

@@ -79,17 +79,16 @@ class Pages:
         if behaviour is Behaviour.DECLINE:
             links += f'<a class="button" href="?lang={language}">{text("again", language)}</a>'
         if order.return_url and behaviour is not Behaviour.SILENT:
-            links += f'<a class="button" href="{escape(order.return_url)}">{text("back", language)}</a>'
+            known = {"status": "declined"} if behaviour is Behaviour.DECLINE else {}
+            back = escape(_return_address(order, known))
+            links += f'<a class="button" href="{back}">{text("back", language)}</a>'
         body = f'<p role="status">{text(why, language)}</p><p class="links">{links}</p>'
         return _page(request, language, text(title, language), body)
 
     def _paid(self, request: web.Request, language: str, order: OrderRow, payment: BankPayment) -> web.Response:
         """Go back to the shop with the proof; without an address to go to, show that the payment was received."""
         if order.return_url:
-            sign = "&" if urlsplit(order.return_url).query else "?"
-            proof = urlencode({"order": order.id, "proof": proof_of(self._secret, order.id, payment.id)})
-            address, _, fragment = order.return_url.partition("#")
-            back = f"{address}{sign}{proof}" + (f"#{fragment}" if fragment else "")
+            back = _return_address(order, {"proof": proof_of(self._secret, order.id, payment.id)})
             return web.Response(status=303, headers={**_HEADERS, "Location": back})
         return _page(request, language, text("done", language), f'<p class="amount">{rupees(order.amount)}</p>')
 
@@ -99,6 +98,13 @@ def refusal_page(request: web.Request, refusal: BankRefusal) -> web.Response:
     language = _language(request)
     title = text(refusal.code if refusal.code in ("not_found", "order_paid") else "refused", language)
     return _page(request, language, title, "", status=404 if refusal.code == "not_found" else 400)
+
+
+def _return_address(order: OrderRow, known: dict[str, str]) -> str:
+    """Return the shop's address with the order, and what is ``known`` of its payment, in the query."""
+    sign = "&" if urlsplit(order.return_url).query else "?"
+    address, _, fragment = order.return_url.partition("#")
+    return f"{address}{sign}{urlencode({'order': order.id, **known})}" + (f"#{fragment}" if fragment else "")
 
 
 async def _style(_request: web.Request) -> web.Response:

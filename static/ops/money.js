@@ -1,0 +1,235 @@
+/**
+ * The section of refunds and payments: filters, the rows, and an alarm for refunds that failed.
+ *
+ * @import { Translator } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { ApiError, ask } from "./api.js";
+
+const EVERY_MS = 5000;
+const MOST_ROWS = 100;
+const STATES = {
+  refunds: ["promised", "sent", "done", "failed"],
+  payments: ["booked", "promised", "sent", "done", "failed"],
+};
+
+/** @typedef {keyof typeof STATES} Listing */
+/** @typedef {{id: string, payment: string, hold: string, show_id: string, amount: number, reason: string, state: string, detail: string, created_at: number, updated_at: number, region: string}} RefundRow */
+/** @typedef {{id: string, hold: string, show_id: string, amount: number, booking: string | null, refund: string | null, created_at: number, region: string}} PaymentRow */
+
+export class Money {
+  /** @param {(why: string) => void} leave called when the operator key is not valid any more */
+  constructor(leave) {
+    this._leave = leave;
+    /** @type {Listing} */
+    this._listing = "refunds";
+    this._state = "";
+    this._show = "";
+    /** @type {(RefundRow & PaymentRow)[] | null} */
+    this._rows = null;
+    /** @type {RefundRow[]} */
+    this._failed = [];
+    /** Regions whose ledger did not answer. @type {string[]} */
+    this._missing = [];
+    this._cut = false;
+    this._timer = 0;
+    this._asked = 0;
+    /** @type {Translator | null} */
+    this._i18n = null;
+    this.alarm = h("div", { "aria-live": "assertive" });
+    this._filters = h("div", { class: "filters" });
+    this._body = h("div", { class: "rows" });
+    this.element = h("section", { class: "money", id: "money", tabindex: -1 });
+  }
+
+  /** Ask now, and regularly from now on. */
+  start() {
+    this._ask();
+  }
+
+  stop() {
+    clearTimeout(this._timer);
+    this._asked++;
+  }
+
+  /** @param {Translator} i18n */
+  localize(i18n) {
+    this._i18n = i18n;
+    this._drawFilters(i18n);
+    this.element.replaceChildren(h("h2", {}, i18n.t("opsMoney")), this._filters, this._body);
+    this._draw();
+  }
+
+  async _ask() {
+    clearTimeout(this._timer);
+    const mine = ++this._asked;
+    const query = new URLSearchParams({ limit: String(MOST_ROWS) });
+    if (this._state) query.set("state", this._state);
+    if (this._show) query.set("show", this._show);
+    try {
+      const [answer, failed] = await Promise.all([
+        ask(`/ops/${this._listing}?${query}`),
+        ask(`/ops/refunds?state=failed&limit=${MOST_ROWS}`),
+      ]);
+      if (mine !== this._asked) return;
+      this._rows = answer[this._listing];
+      this._failed = failed.refunds;
+      this._missing = [...new Set([...answer.missing, ...failed.missing])];
+      this._cut = false;
+    } catch (error) {
+      if (mine !== this._asked) return;
+      if (error instanceof ApiError && error.status === 403) {
+        this._leave("opsWrongKey");
+        return;
+      }
+      // A show that does not exist has no rows.
+      if (error instanceof ApiError && error.status === 404) this._rows = [];
+      else this._cut = true;
+    }
+    this._draw();
+    this._timer = setTimeout(() => this._ask(), EVERY_MS);
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------------------------
+  /** @param {Translator} i18n */
+  _drawFilters(i18n) {
+    const listing = select("money-listing", i18n.t("opsListing"), this._listing, [
+      ["refunds", i18n.t("opsRefunds")],
+      ["payments", i18n.t("opsPayments")],
+    ]);
+    listing.addEventListener("change", () => {
+      this._listing = /** @type {Listing} */ (listing.value);
+      this._state = "";
+      this._rows = null;
+      this._drawFilters(i18n);
+      this._filters.querySelector("select")?.focus();
+      this._draw();
+      this._ask();
+    });
+    const states = STATES[this._listing].map((state) => [state, i18n.t(`opsMoney_${state}`)]);
+    const state = select("money-state", i18n.t("opsState"), this._state, [["", i18n.t("opsAnyState")], ...states]);
+    state.addEventListener("change", () => {
+      this._state = state.value;
+      this._ask();
+    });
+    const show = h("input", { id: "money-show", type: "search", value: this._show, placeholder: i18n.t("opsAnyShow") });
+    show.addEventListener("change", () => {
+      this._show = show.value.trim();
+      this._ask();
+    });
+    this._filters.replaceChildren(
+      h("label", {}, h("span", {}, i18n.t("opsListing")), listing),
+      h("label", {}, h("span", {}, i18n.t("opsState")), state),
+      h("label", {}, h("span", {}, i18n.t("opsShowId")), show),
+    );
+  }
+
+  _draw() {
+    const i18n = this._i18n;
+    if (!i18n) return;
+    this.alarm.replaceChildren(...this._alarms(i18n));
+    const rows = this._rows;
+    if (this._cut)
+      this._body.replaceChildren(h("p", { class: "error" }, icon("alert"), h("span", {}, i18n.t("opsMoneyCut"))));
+    else if (!rows) this._body.replaceChildren(h("p", { class: "hint" }, i18n.t("loading")));
+    else if (!rows.length) this._body.replaceChildren(h("p", { class: "hint" }, i18n.t("opsNoMoney")));
+    else {
+      const before = this._body.querySelector(".scroll");
+      const [top, left] = [before?.scrollTop ?? 0, before?.scrollLeft ?? 0];
+      this._body.replaceChildren(table(i18n, this._listing, rows));
+      this._body.querySelector(".scroll")?.scrollTo(left, top);
+    }
+  }
+
+  /** @param {Translator} i18n */
+  _alarms(i18n) {
+    const lines = [];
+    if (this._failed.length) {
+      const n = this._failed.length;
+      const toList = () => {
+        this._listing = "refunds";
+        this._state = "failed";
+        this._show = "";
+        this._drawFilters(i18n);
+        this._ask();
+        this.element.scrollIntoView();
+        this.element.focus();
+      };
+      lines.push(
+        h(
+          "p",
+          { class: "error alarm" },
+          icon("alert"),
+          h("span", {}, i18n.t("opsRefundsFailed", { n })),
+          h(
+            "button",
+            { class: "button", type: "button", "data-key": "failed", onclick: toList },
+            i18n.t("opsShowThem"),
+          ),
+        ),
+      );
+    }
+    if (this._missing.length)
+      lines.push(
+        h(
+          "p",
+          { class: "error" },
+          icon("alert"),
+          h("span", {}, i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") })),
+        ),
+      );
+    return lines;
+  }
+}
+
+/** @param {string} id @param {string} label @param {string} value @param {string[][]} options */
+function select(id, label, value, options) {
+  const made = h("select", { id, "aria-label": label });
+  for (const [name, text] of options) made.append(h("option", { value: name, selected: name === value }, text));
+  return made;
+}
+
+/** @param {Translator} i18n @param {Listing} listing @param {(RefundRow & PaymentRow)[]} rows */
+function table(i18n, listing, rows) {
+  const heads = [
+    "opsWhen",
+    "opsAmount",
+    "opsState",
+    listing === "refunds" ? "opsReason" : "opsBooking",
+    "opsPayment",
+    "opsShow",
+  ];
+  const label = i18n.t(listing === "refunds" ? "opsRefunds" : "opsPayments");
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, ...heads.map((name) => h("th", { scope: "col" }, i18n.t(name))))),
+      h("tbody", {}, ...rows.map((row) => tableRow(i18n, listing, row))),
+    ),
+  );
+}
+
+/** @param {Translator} i18n @param {Listing} listing @param {RefundRow & PaymentRow} row */
+function tableRow(i18n, listing, row) {
+  const state = listing === "refunds" ? row.state : (row.refund ?? (row.booking ? "booked" : ""));
+  const why = listing === "refunds" ? reason(i18n, row) : (row.booking ?? "–");
+  return h(
+    "tr",
+    { "data-state": state },
+    h("td", { class: "when" }, `${i18n.shortDay(row.created_at)}, ${i18n.clock(row.created_at)}`),
+    h("td", { class: "amount" }, i18n.moneyLine(row.amount)),
+    h("td", {}, h("span", { class: "pill", "data-state": state }, state ? i18n.t(`opsMoney_${state}`) : "–")),
+    h("td", { class: listing === "refunds" ? "" : "code" }, why),
+    h("td", { class: "code" }, listing === "refunds" ? row.payment : row.id),
+    h("td", {}, h("a", { href: `/ops/shows/${encodeURIComponent(row.show_id)}` }, row.show_id)),
+  );
+}
+
+/** @param {Translator} i18n @param {RefundRow} row */
+function reason(i18n, { reason, detail, state }) {
+  const words = i18n.has(`opsReason_${reason}`) ? i18n.t(`opsReason_${reason}`) : reason;
+  return detail && state === "failed" ? `${words}: ${detail}` : words;
+}
