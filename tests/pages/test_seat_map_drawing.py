@@ -104,7 +104,7 @@ async def test_small_scales_show_labels_with_the_free_seats_of_sections(browser:
     await asha.page.mouse.move(point["x"], point["y"])
     tip = asha.page.locator("seat-map .tip")
     await expect(tip).to_contain_text("Stand 5")
-    await expect(tip).to_contain_text("160 of 168 free · ₹900")
+    await expect(tip).to_contain_text("160 of 168 free · ₹1,062")
     await zoom_to(asha.page, "S5-F-7")
     await expect(label).to_be_hidden()
     await other.close()
