@@ -240,7 +240,7 @@ async def test_a_cut_between_paying_and_booking_ends_with_the_ticket(browser: Br
     await kiosk.page.add_init_script("if (!sessionStorage.mended) window.WebSocket = undefined;")
     await kiosk.page.route("**/socket.io/**", lambda route: route.abort())
     await kiosk.chooses("pay")
-    await expect(kiosk.page.locator(".kiosk-cut")).to_contain_text("Your payment is safe")
+    await expect(kiosk.page.locator(".kiosk-cut")).to_contain_text("Your payment is safe", timeout=30_000)
     await expect(kiosk.page.locator('[data-key="back"]')).to_have_count(0)
     await kiosk.page.unroute("**/socket.io/**")
     await kiosk.page.evaluate("() => { sessionStorage.mended = 'yes'; }")
