@@ -118,6 +118,17 @@ class Person:
         await self.presses("pay")
         await self.page.wait_for_url("**/pay/*")
 
+    async def holds_and_goes_to_pay(self, seat: str) -> None:
+        """Hold a seat and press the button to pay from within the page: the hold ends soon, the machine may be busy."""
+        await self.page.evaluate(
+            """() => setInterval(() => {
+                document.querySelector('#panel[data-step="held"] [data-key=pay]')?.click();
+            }, 10)"""
+        )
+        await self.clicks(seat)
+        await self.presses("hold")
+        await self.page.wait_for_url("**/pay/*")
+
     async def chooses(self, behaviour: str) -> None:
         """Press a button of the bank's page: ``pay``, ``decline``, ``late``, ``twice`` or ``silent``."""
         await self.page.locator(f'button[value="{behaviour}"]').click()

@@ -129,8 +129,7 @@ async def test_a_payment_that_comes_late_books_seats_that_are_still_free(browser
     show = await multiplex_show(cluster, hold_s=2)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     watcher = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
-    await asha.holds("B-5")
-    await asha.goes_to_pay()
+    await asha.holds_and_goes_to_pay("B-5")
     # The hold is over; the payment is not.
     await watcher.sees("B-5", "free")
     await asha.chooses("pay")

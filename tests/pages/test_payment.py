@@ -130,8 +130,8 @@ async def test_a_reload_while_at_the_bank_continues_the_payment(browser: Browser
 async def test_a_late_payment_books_the_seats_while_they_are_free(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster, hold_s=2)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
-    await asha.holds("B-5")
-    await asha.pays("late")
+    await asha.holds_and_goes_to_pay("B-5")
+    await asha.chooses("late")
     await asha.page.get_by_role("link", name="Back to the shop").click()
     await asha.is_at("expired")
     await expect(asha.page.locator("#panel")).to_contain_text("If you paid after all")
@@ -144,8 +144,7 @@ async def test_a_late_payment_books_the_seats_while_they_are_free(browser: Brows
 async def test_a_late_payment_for_taken_seats_is_returned(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster, hold_s=2)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
-    await asha.holds("B-6")
-    await asha.goes_to_pay()
+    await asha.holds_and_goes_to_pay("B-6")
     await another_books(cluster, show, "B-6")
     await asha.chooses("pay")
     await asha.is_at("rejected")
@@ -163,8 +162,7 @@ async def test_a_late_payment_for_taken_seats_is_returned(browser: Browser, clus
 async def test_equal_seats_in_place_of_taken_ones_are_explained(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster, hold_s=2, equal_seats=True)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
-    await asha.holds("B-7")
-    await asha.goes_to_pay()
+    await asha.holds_and_goes_to_pay("B-7")
     await another_books(cluster, show, "B-7")
     await asha.chooses("pay")
     await asha.is_at("booked")
