@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import Connection, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -33,6 +33,27 @@ _GRACE_S = 0.05
 """How long the remaining Sentinels are waited for once most have answered."""
 
 
+class _ClosedIsConnectionError:
+    """A connection that reports a closed transport with redis-py's error, as it reports everything else.
+
+    uvloop raises ``RuntimeError`` for a write to a transport that the other side has closed meanwhile.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise ConnectionError(f"the connection is closed: {error}") from error
+
+
+class _Connection(_ClosedIsConnectionError, Connection):
+    pass
+
+
+class _TlsConnection(_ClosedIsConnectionError, SSLConnection):
+    pass
+
+
 def client(
     where: Plain, password: str = "", *, timeout_s: float | None = 5.0, connections: int = 16, decode: bool = False
 ) -> Redis:
@@ -41,7 +62,7 @@ def client(
     The caller closes it with ``close``.
     """
     extra: dict[str, Any] = {} if (not password or urlsplit(where.url).password) else {"password": password}
-    return Redis.from_url(
+    redis = Redis.from_url(
         where.url,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=timeout_s,
@@ -50,6 +71,9 @@ def client(
         decode_responses=decode,
         **extra,
     )
+    pool = redis.connection_pool
+    pool.connection_class = _TlsConnection if issubclass(pool.connection_class, SSLConnection) else _Connection
+    return redis
 
 
 @contextlib.asynccontextmanager

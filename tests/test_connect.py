@@ -6,6 +6,7 @@ import asyncio
 from itertools import permutations
 
 import pytest
+import uvloop
 from redis.exceptions import ConnectionError
 
 from realtime import connect
@@ -70,3 +71,17 @@ async def test_a_short_connection_is_closed_with_its_context(master_server: valk
             return "contextual" not in {each["name"] for each in await redis.client_list()}
 
     await until(closed)
+
+
+def test_a_write_to_a_transport_that_has_closed_is_a_connection_error(master_server: valkey.Valkey) -> None:
+    async def write() -> None:
+        async with connect.to_server(Plain(master_server.url), timeout_s=5.0) as redis:
+            connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            connection._writer.transport.abort()
+            await asyncio.sleep(0.05)
+            with pytest.raises(ConnectionError, match="closed"):
+                await connection.send_command("PING")
+            await redis.connection_pool.release(connection)
+            assert await redis.ping(), "the next call connects anew"
+
+    uvloop.run(write())
