@@ -25,6 +25,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from realtime.cancellation import cancel_all
 from realtime.topology import Plain, Sentinels
 
 LOCATE_S = 1.0
@@ -134,9 +135,7 @@ async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
                 break
             answers += [answer for task in done if (answer := task.result()) is not None]
     finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await cancel_all(*pending)
     return answers
 
 

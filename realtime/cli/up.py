@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from realtime.cancellation import cancel_all
 from realtime.cli.common import run, stop_on_signals
 from realtime.dev.cluster import Cluster, ClusterError
 from realtime.dev.plan import LABELS, ClusterPlan, plan
@@ -45,8 +46,7 @@ async def _up(cluster_plan: ClusterPlan, fresh: bool) -> None:
     starting = asyncio.create_task(cluster.start(fresh=fresh))
     await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
+        await cancel_all(starting)
         return
     try:
         starting.result()
@@ -60,8 +60,7 @@ async def _up(cluster_plan: ClusterPlan, fresh: bool) -> None:
             watching.result()
     finally:
         click.echo("\nStopping ...")
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await cancel_all(watching)
         await cluster.stop()
         click.echo("Stopped. The data is kept for the next start.")
 

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from realtime import connect, keys, limits, wire
+from realtime.cancellation import cancel_all
 from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
@@ -222,10 +223,7 @@ class Directory(Listener):
 
     async def close(self) -> None:
         """Cancel reads that are under way."""
-        tasks = [*self._reading.values(), *self._layouts.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*self._reading.values(), *self._layouts.values())
 
 
 def _decoded(decode: Any, blob: bytes) -> Any:

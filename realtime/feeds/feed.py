@@ -21,6 +21,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from realtime import connect, limits
+from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable
 from realtime.feeds.listener import Dispatcher, Listener
 from realtime.feeds.liveness import Liveness
@@ -65,8 +66,7 @@ class Feed:
     async def close(self) -> None:
         """Disconnect."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel_all(self._task)
 
     @property
     def connected(self) -> bool:
@@ -180,9 +180,7 @@ class Feed:
             for task in done:
                 task.result()
         finally:
-            for task in (watching, receiving):
-                task.cancel()
-            await asyncio.gather(watching, receiving, return_exceptions=True)
+            await cancel_all(watching, receiving)
 
     async def _watch(self, replica: Replica, pubsub: PubSub, status: ReplicationStatus, rank: int) -> None:
         """Check the server every heartbeat interval; never returns, raises when the server must be left."""

@@ -25,7 +25,9 @@ class LeaveServer(Exception):
 async def bounded(region: str, work: Awaitable[T]) -> T:
     """Await a call to a server; raises ``RegionUnavailable`` if it fails or exceeds ``limits.RELAY_TIMEOUT_S``."""
     try:
-        return await asyncio.wait_for(work, limits.RELAY_TIMEOUT_S)
+        # Not ``wait_for``: see ``cancel_all``.
+        async with asyncio.timeout(limits.RELAY_TIMEOUT_S):
+            return await work
     except (RedisError, OSError, TimeoutError):
         raise RegionUnavailable(region=region) from None
 

@@ -26,6 +26,7 @@ import logging
 import secrets
 
 from realtime import connect, keys, limits, wire
+from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
 from realtime.ledger import Ledger
@@ -96,8 +97,7 @@ class Reconciler:
             log.warning("%s: this keeper was too slow; another one reconciles the master", self._region)
             return None
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            await cancel_all(renewing)
             if await self._master.command("GET", keys.RECONCILING) == turn:
                 await self._master.command("DEL", keys.RECONCILING)
         self._invalidated = False

@@ -25,6 +25,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from realtime import connect, keys, limits
+from realtime.cancellation import cancel_all
 from realtime.errors import Overloaded, RegionUnavailable
 from realtime.locks import library
 from realtime.topology import Plain, Region, Sentinels
@@ -157,8 +158,7 @@ class LockMaster:
         """Fail the calls that wait, finish those in flight, close the connections."""
         self._closed = True
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+            await cancel_all(self._watching)
         self._fail_waiting()
         if self._pipelines:
             await asyncio.gather(*self._pipelines, return_exceptions=True)

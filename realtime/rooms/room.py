@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime import limits, wire
+from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.feeds.replica import Map
@@ -308,10 +309,7 @@ class Room:
         """Stop, without a word to viewers. The subscription stays: a new room of the show may use it already."""
         if self._linger is not None:
             self._linger.cancel()
-        tasks = [task for task in (self._syncing, self._pumping) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*(task for task in (self._syncing, self._pumping) if task is not None))
 
 
 def _needs(viewer: Viewer, frame: Frame) -> bool:

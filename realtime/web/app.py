@@ -17,6 +17,7 @@ from typing import Any
 from aiohttp import web
 
 from realtime import limits
+from realtime.cancellation import cancel_all
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
@@ -134,8 +135,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
             await asyncio.wait_for(directory.complete(), limits.START_S)
         reporting = asyncio.create_task(status_report.run(), name="status_report")
         yield
-        reporting.cancel()
-        await asyncio.gather(reporting, return_exceptions=True)
+        await cancel_all(reporting)
         await server.close()
         await events.close()
         await rooms.close()

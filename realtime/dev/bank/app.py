@@ -25,6 +25,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from realtime.cancellation import cancel_all
 from realtime.clock import now_ms
 from realtime.dev.bank import pages
 from realtime.dev.bank.deliveries import Books, Deliveries
@@ -162,8 +163,7 @@ def make_app(file: Path, secret: str, public_url: str, receivers: Sequence[str] 
     async def running(_app: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(deliveries.run(), name="bank deliveries")
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel_all(task)
         books.close()
 
     app.cleanup_ctx.append(running)
