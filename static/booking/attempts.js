@@ -117,7 +117,8 @@ export class Attempts extends EventTarget {
       this._changed();
       if (this._resumeMissed) {
         this._resumeMissed = false;
-        queueMicrotask(() => this.resume());
+        // As a task of its own: the caller of this attempt reads the error before the next attempt clears it.
+        setTimeout(() => this.resume());
       }
     }
   }

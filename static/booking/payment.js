@@ -18,7 +18,7 @@
  */
 import { h } from "../app/dom.js";
 import { isDurable } from "../app/page.js";
-import { RequestError } from "../seat-map/request-error.js";
+import { GATEWAY_WAIT, RequestError } from "../seat-map/request-error.js";
 
 const RAZORPAY = "https://checkout.razorpay.com/v1/checkout.js";
 const FREE_PROOF = "free";
@@ -35,7 +35,7 @@ const FREE_PROOF = "free";
  * @throws {RequestError}
  */
 export function orderPayment(map, hold) {
-  return map.request("seats:order", { hold, return_url: location.origin + location.pathname });
+  return map.request("seats:order", { hold, return_url: location.origin + location.pathname }, GATEWAY_WAIT);
 }
 
 /**

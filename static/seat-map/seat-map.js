@@ -30,7 +30,7 @@ import { allInPrices } from "./all-in-prices.js";
 import { MapContext, STATE_NAMES } from "./context.js";
 import { drawKey, drawLegend } from "./controls/legend.js";
 import { Notices } from "./notices.js";
-import { RequestError } from "./request-error.js";
+import { GATEWAY_WAIT, RequestError } from "./request-error.js";
 import { FREE } from "./seat-states.js";
 import { OFFERS, Selection } from "./selection.js";
 import { ShowFollower } from "./show-follower.js";
@@ -254,12 +254,19 @@ export class SeatMap extends HTMLElement {
    * @returns {Promise<{ok: true, booking: import("./types.js").Booking, refund?: import("./types.js").Refund}>}
    */
   async confirm(hold, payment, seats) {
-    return this.request("seats:confirm", { hold, payment, ...(seats ? { seats } : {}) });
+    return this.request("seats:confirm", { hold, payment, ...(seats ? { seats } : {}) }, GATEWAY_WAIT);
   }
 
-  /** Send any event of the protocol. @param {string} event @param {object} payload @returns {Promise<any>} @throws {RequestError} */
-  async request(event, payload) {
-    return this._connected().request(event, payload);
+  /**
+   * Send any event of the protocol.
+   * @param {string} event
+   * @param {object} payload
+   * @param {{timeoutMs?: number, ackMs?: number}} [wait] how long to try in all, and how long to wait for one answer
+   * @returns {Promise<any>}
+   * @throws {RequestError}
+   */
+  async request(event, payload, wait) {
+    return this._connected().request(event, payload, wait);
   }
 
   /** POST JSON to the node that this page is connected to. @param {string} path @param {object} body @returns {Promise<any>} */

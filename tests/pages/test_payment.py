@@ -193,7 +193,8 @@ async def test_while_the_gateway_is_silent_the_page_says_that_the_seats_are_kept
     await asha.page.route("**/static/booking/main.js", then_the_bank_hangs)
     try:
         await asha.chooses("pay")
-        await expect(asha.page.get_by_role("heading", name="We are waiting for your bank")).to_be_visible()
+        waits = asha.page.get_by_role("heading", name="We are waiting for your bank")
+        await expect(waits).to_be_visible(timeout=30_000)
         await expect(asha.page.locator("#panel")).to_contain_text("Your seats are kept")
         assert await violations(asha.page) == []
     finally:
