@@ -50,7 +50,8 @@ def run_all(chosen: Sequence[str], minutes: float, seed: int, buyers: int, say: 
     for name in chosen:
         say(f"{name} ...")
         result = _run(name, ["--minutes", str(minutes), "--seed", str(seed), "--buyers", str(buyers)])
-        say(f"{name}: {'found by ' + ', '.join(result.rules) if result.found else 'NOT FOUND ' + result.output}")
+        verdict = "found by " + ", ".join(result.rules) if result.found else "NOT FOUND"
+        say(f"{name}: {'DID NOT RUN: ' + result.output if result.output else verdict}")
         results.append(result)
     return results
 
