@@ -134,6 +134,10 @@ def a_replaced_keeper_may_write(run: Run) -> None:
     run.final.rogue.old_token_refused[0] = False
 
 
+def a_release_keeps_the_seats(run: Run) -> None:
+    run.answer_of("esha", "seats:release")["a"]["hold"]["seats"] = ["A-4", "A-5"]
+
+
 def a_refund_never_comes(run: Run) -> None:
     assert run.final.money is not None
     run.final.money = replace(run.final.money, bank_refunds=())
@@ -171,6 +175,7 @@ LIES: dict[Callable[[Run], None], set[str]] = {
     a_repeated_request_meets_its_own_hold: {LINEARIZABLE},
     a_map_is_corrected: {DRIFT},
     stale_is_never_said: {STALE},
+    a_release_keeps_the_seats: {"a released seat leaves its hold"},
     a_replaced_keeper_may_write: {"the ledger refuses an old fencing token"},
     a_refund_never_comes: {"every promised refund was carried out", "every refund in the ledger was carried out"},
     a_payment_is_booked_and_refunded: {"no payment is both booked and refunded"},

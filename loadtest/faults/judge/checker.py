@@ -124,7 +124,7 @@ class Checker:
         elif event == "seats:extend":
             self._holders.add_hold(answer["hold"], attempt.start, record["t"])
         elif event == "seats:release":
-            self._promise(record, payload["hold"]).add_release(payload, answer)
+            self._promise(record, payload["hold"]).add_release(payload, answer, self._verdict)
 
     def _on_hold(self, record: Record, requested_at: float, payload: dict[str, Any], hold: dict[str, Any]) -> None:
         known = self._holds_by_request.setdefault((record["c"], payload["request_id"]), hold["id"])

@@ -28,9 +28,13 @@ class Promise:
     paid: bool = False
     pending: bool = False
 
-    def add_release(self, payload: dict[str, Any], answer: dict[str, Any]) -> None:
+    def add_release(self, payload: dict[str, Any], answer: dict[str, Any], verdict: Verdict) -> None:
         """A release was acknowledged, of some seats or of all."""
-        self.released |= frozenset(payload.get("seats", self.seats))
+        seats = frozenset(payload.get("seats", self.seats))
+        kept = seats.intersection(answer["hold"]["seats"]) if "hold" in answer else frozenset()
+        text = f"{self.hold}: the release of {sorted(seats)} was answered with {sorted(kept)} still held"
+        verdict.check("a released seat leaves its hold", not kept, text)
+        self.released |= seats
         self.released_all = "hold" not in answer
 
     def add_booking(self, booking: dict[str, Any], verdict: Verdict) -> None:
