@@ -32,6 +32,9 @@ async def test_the_keyboard_alone_books(browser: Browser, cluster: Cluster) -> N
     await expect(asha.page.get_by_role("heading", name="Held for you")).to_be_focused()
     await asha.page.locator('[data-key="pay"]').focus()
     await asha.page.keyboard.press("Enter")
+    await asha.page.wait_for_url("**/pay/*")
+    await asha.page.locator('button[value="pay"]').focus()
+    await asha.page.keyboard.press("Enter")
     await asha.is_at("booked")
     await asha.leaves()
 
