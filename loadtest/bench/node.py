@@ -74,6 +74,7 @@ class BenchNode:
             layout=layout.id,
             seat_count=len(layout.seats),
             starts_at="2030-01-01T18:30:00+05:30",
+            prices={"Gold": 450},
         )
         await self.locks.declare(show, "e1")
         await self.master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
@@ -106,11 +107,14 @@ async def running_node(
         port = valkey.free_port()
         topology = folder / "topology.toml"
         topology.write_text(
-            f'payments = "demo"\n[regions.west]\nlabel = "Mumbai"\nmaster = "{master_server.url}"\n'
+            # Nobody pays here: there is no bank at the address.
+            f'[payments]\nservice = "demo"\nurl = "http://{valkey.HOST}:1"\n'
+            f'[regions.west]\nlabel = "Mumbai"\nmaster = "{master_server.url}"\n'
             f'nodes = ["http://{valkey.HOST}:{port}"]\n[regions.west.replicas]\nwest = ["{replica.url}"]\n'
         )
         command = [sys.executable, "-m", "realtime", "--topology", str(topology), "node"]
-        env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET}
+        demo_payments = {"TICKINGTICKETS_BANK_SECRET": SECRET, "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes"}
+        env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET, **demo_payments}
         node = Program([*command, "--region", "west", "--port", str(port)], server_core, env=env)
         heartbeat = asyncio.create_task(_send_heartbeats(master))
         with running(node):
