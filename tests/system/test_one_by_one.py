@@ -51,10 +51,22 @@ class Installation:
         return port
 
     def start(self, *command: str) -> None:
-        args = [sys.executable, "-m", "realtime", "--topology", str(self.topology), *command]
-        env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET}
-        with (self.folder / f"{command[0]}.log").open("ab") as log:
-            self.processes.append(subprocess.Popen(args, env=env, stdout=log, stderr=log))
+        self._start(command[0], "realtime", "--topology", str(self.topology), *command)
+
+    def start_bank(self, node: int) -> str:
+        """Start the demo bank of the node on that port; return the part of the topology that names it."""
+        port = valkey.free_port()
+        webhook = f"http://{valkey.HOST}:{node}/api/v1/payments/webhook"
+        data = str(self.folder / "bank.db")
+        self._start("bank", "realtime.dev.bank", "--port", str(port), "--data", data, "--webhook", webhook)
+        return f'[payments]\nservice = "demo"\nurl = "http://{valkey.HOST}:{port}"\n'
+
+    def _start(self, name: str, module: str, *args: str) -> None:
+        secrets = {"TICKINGTICKETS_SECRET": SECRET, "TICKINGTICKETS_BANK_SECRET": SECRET}
+        env = {**os.environ, **secrets, "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes"}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            command = [sys.executable, "-m", module, *args]
+            self.processes.append(subprocess.Popen(command, env=env, stdout=log, stderr=log))
 
 
 @pytest.fixture
@@ -119,11 +131,12 @@ async def sells(url: str) -> bool:
 
 async def test_one_redis_one_keeper_and_one_node_sell_a_seat(installation: Installation) -> None:
     master = server(installation, "master")
+    port = valkey.free_port()
     installation.topology.write_text(
-        f'payments = "demo"\n[regions.west]\nmaster = "{master.url}"\n'
+        f"{installation.start_bank(port)}"
+        f'[regions.west]\nmaster = "{master.url}"\n'
         f'ledger = "sqlite:///{installation.folder}/ledger.db"\n'
     )
-    port = valkey.free_port()
     installation.start("keeper", "--region", "west")
     installation.start("node", "--region", "west", "--port", str(port))
     await open_sales(installation)
@@ -136,11 +149,12 @@ async def test_a_master_behind_a_sentinel_is_followed_through_a_failover(install
     master = server(installation, "master")
     server(installation, "replica", replica_of=master.port)
     sentinel = installation.sentinel(master)
+    port = valkey.free_port()
     installation.topology.write_text(
-        f'payments = "demo"\n[regions.west]\nsentinels = ["{valkey.HOST}:{sentinel}"]\nservice = "tickets"\n'
+        f"{installation.start_bank(port)}"
+        f'[regions.west]\nsentinels = ["{valkey.HOST}:{sentinel}"]\nservice = "tickets"\n'
         f'ledger = "sqlite:///{installation.folder}/ledger.db"\n'
     )
-    port = valkey.free_port()
     installation.start("keeper", "--region", "west")
     installation.start("node", "--region", "west", "--port", str(port))
     await open_sales(installation)
