@@ -20,7 +20,7 @@ import { Programme } from "./programme.js";
 import { screenOf } from "./screens.js";
 
 const CURRENT = "tickingtickets.kiosk.show";
-/** The language of the person at the kiosk, who comes back from the gateway's page to a new page. */
+/** Where the language is kept while the buyer pays at the gateway: the kiosk's page is loaded again afterwards. */
 const LANGUAGE = "tickingtickets.kiosk.language";
 const PIN_TIMEOUT_MS = 8000;
 const CLOCK_MS = 5000;

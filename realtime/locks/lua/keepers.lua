@@ -274,7 +274,7 @@ end
 -- so receivers read the snapshot again.
 local function rebuild(keys, args)
   local K, epoch, keep, truth = key_names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
-  truth.diverged = truth.diverged or truth.astray -- keepers of the release before say `astray`
+  truth.diverged = truth.diverged or truth.astray -- keepers of the previous release send `astray`
   local show = load_terms(K)
   if not show then return { 'show_not_found' } end
   local at = now_ms()

@@ -10,7 +10,7 @@ down_revision = "0003"
 
 
 def upgrade(op: Operations) -> None:
-    """Make the tables. A booking of before keeps its payment; a payment row is made for each."""
+    """Create the tables of money, and a payment for each booking that exists already."""
     op.execute("UPDATE bookings SET amount = amount * 100")
     op.add_column("bookings", sa.Column("prices", sa.LargeBinary))
     op.create_index("ux_bookings_payment", "bookings", ["payment"], unique=True)
