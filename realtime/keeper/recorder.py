@@ -60,6 +60,14 @@ class Recorder:
         self._refunds = refunds
         self._attempts: dict[bytes, int] = {}
         self._fencing_token = ""
+        self._steps: dict[str, Callable[[Entry], Awaitable[None]]] = {
+            "booking": lambda entry: self._record([entry]),
+            "command": self._command,
+            "refund": self._refund,
+            "order": self._order,
+            "webhook": self._webhook,
+            "outcome": self._outcome,
+        }
 
     async def process(self, entries: Sequence[Entry], fencing_token: str) -> None:
         """Process entries that were read under a fencing token, and acknowledge them.
@@ -71,32 +79,27 @@ class Recorder:
         refused: list[ResponseError | None] = []
         try:
             await self._record(bookings)
+            await self._outbox.acknowledge(bookings)
         except Exception as error:
             if _will_pass(error):
                 raise
             # One of them can't be processed: find out which, and record the others.
             log.exception("a batch of %d bookings failed; processing one by one", len(bookings))
-            refused += [await self._alone(entry, self._record) for entry in bookings]
-        steps = {
-            "command": self._command,
-            "refund": self._refund,
-            "order": self._order,
-            "webhook": self._webhook,
-            "outcome": self._outcome,
-        }
-        for entry in entries:
-            if entry.kind in steps:
-                refused.append(await self._alone(entry, steps[entry.kind]))
-            elif entry.kind != "booking":
-                await self._outbox.move_to_dead_letters(entry, "unknown kind")
+            refused += [await self._alone(entry) for entry in bookings]
+        refused += [await self._alone(entry) for entry in entries if entry.kind != "booking"]
         for each in refused:
             if each is not None:
                 raise each
 
-    async def _alone(self, entry: Entry, step: Callable[[Sequence[Entry]], Awaitable[None]]) -> ResponseError | None:
+    async def _alone(self, entry: Entry) -> ResponseError | None:
         """Process one entry, or make it a dead letter; return the master's refusal if it is to be tried again."""
+        step = self._steps.get(entry.kind)
+        if step is None:
+            await self._outbox.move_to_dead_letters(entry, "unknown kind")
+            return None
         try:
-            await step([entry])
+            await step(entry)
+            await self._outbox.acknowledge([entry])
         except Exception as error:
             if _will_pass(error):
                 raise
@@ -129,7 +132,6 @@ class Recorder:
                 await self._refunds.deliver(result.refund)
             if booking.request_id:
                 await self._ledger.save_command(outcome_of(booking, result))
-        await self._outbox.acknowledge(list(entries))
 
     async def _reject(self, booking: NewBooking, result: Result) -> None:
         why = f"its seats are sold to {sorted(set(result.sold.values()))}" if result.sold else "its payment was used"
@@ -138,43 +140,33 @@ class Recorder:
         await self._locks.reject(hold_of(booking.id), booking.owner, winners)
 
     # --- money ----------------------------------------------------------------------------------------------------
-    async def _refund(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            asked = new_refund(entry)
-            refund = await self._ledger.promise_refund(asked, self._fencing_token)
-            if refund is not None:
-                await self._refunds.deliver(refund)
-                if asked.request_id:
-                    await self._ledger.save_command(outcome_of_refund(asked, refund))
-        await self._outbox.acknowledge(list(entries))
+    async def _refund(self, entry: Entry) -> None:
+        asked = new_refund(entry)
+        refund = await self._ledger.promise_refund(asked, self._fencing_token)
+        if refund is not None:
+            await self._refunds.deliver(refund)
+            if asked.request_id:
+                await self._ledger.save_command(outcome_of_refund(asked, refund))
 
-    async def _order(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            await self._ledger.save_order(new_order(entry))
-        await self._outbox.acknowledge(list(entries))
+    async def _order(self, entry: Entry) -> None:
+        await self._ledger.save_order(new_order(entry))
 
-    async def _webhook(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            report = decode_report(entry.fields["event"])
-            try:
-                await self._settlement.on_report(report)
-            except PaymentUnavailable as error:
-                # The order stays open, so the gateway is asked again at its next check.
-                log.warning("webhook %s: the gateway can't be asked now: %s", report.event, error)
-        await self._outbox.acknowledge(list(entries))
+    async def _webhook(self, entry: Entry) -> None:
+        report = decode_report(entry.fields["event"])
+        try:
+            await self._settlement.on_report(report)
+        except PaymentUnavailable as error:
+            # The order stays open, so the gateway is asked again at its next check.
+            log.warning("webhook %s: the gateway can't be asked now: %s", report.event, error)
 
-    async def _outcome(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            await self._ledger.save_command(new_outcome(entry))
-        await self._outbox.acknowledge(list(entries))
+    async def _outcome(self, entry: Entry) -> None:
+        await self._ledger.save_command(new_outcome(entry))
 
     # --- commands -------------------------------------------------------------------------------------------------
-    async def _command(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            fields = entry.fields
-            body = fields["body"].encode()
-            await self._commands.carry_out(fields["id"], fields["name"], body, fields.get("request", ""))
-        await self._outbox.acknowledge(list(entries))
+    async def _command(self, entry: Entry) -> None:
+        fields = entry.fields
+        body = fields["body"].encode()
+        await self._commands.carry_out(fields["id"], fields["name"], body, fields.get("request", ""))
 
 
 def _will_pass(error: Exception) -> bool:

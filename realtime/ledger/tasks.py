@@ -36,14 +36,6 @@ class Tasks(Database):
                 update(table).where(table.c.id == task_id, table.c.done_at.is_(None)).values(done_at=at, detail=detail)
             )
 
-    async def note_task(self, task_id: str, detail: str) -> None:
-        """Record why a task is not done yet, for operators."""
-        table = schema.tasks
-        async with self.transaction() as connection:
-            await connection.execute(
-                update(table).where(table.c.id == task_id, table.c.done_at.is_(None)).values(detail=detail[:500])
-            )
-
     # --- commands -------------------------------------------------------------------------------------------------
     async def save_command(self, command: CommandRow) -> None:
         """Record what a request led to; the first outcome stays."""

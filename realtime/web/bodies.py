@@ -15,11 +15,11 @@ from realtime.clock import now_ms
 from realtime.errors import SeatNotFound, TicketError
 from realtime.feeds.directory import SeatIds
 from realtime.model import Admission, Fee, Hold, HoldState, Show, booking_of
-from realtime.payments.prices import encode_price_lines, price_lines
+from realtime.payments.prices import all_in_price, encode_price_lines, price_lines
 from realtime.payments.taxes import supply_day
 
 CACHED = 4096
-"""Price lines that a node keeps."""
+"""Price lines, and prices of shows, that a node keeps."""
 
 
 def seat_indices(known: SeatIds, seats: Sequence[str]) -> list[int]:
@@ -57,9 +57,16 @@ def prices_of(show: Show, known: SeatIds, indices: Sequence[int]) -> Priced:
 
 
 def all_in_prices(show: Show) -> dict[str, int]:
-    """Return what one seat of each category costs today in all, in paise: what buyers see before they choose."""
-    prices, day = tuple(show.prices.items()), supply_day(now_ms())
-    return {name: _priced(prices, (name,), show.fee, show.admission, day).total for name in show.prices}
+    """Return what one seat of each category costs today in all, in paise: what buyers see before they choose.
+
+    The answer is shared: don't change it.
+    """
+    return _all_in_prices(tuple(show.prices.items()), show.fee, show.admission, supply_day(now_ms()))
+
+
+@lru_cache(CACHED)
+def _all_in_prices(prices: tuple[tuple[str, int], ...], fee: Fee, admission: Admission, day: date) -> dict[str, int]:
+    return {name: all_in_price(dict(prices), name, fee, admission, day) for name, _price in prices}
 
 
 # Every answer about a live hold has its prices, and the holds of a show have few combinations of categories.
