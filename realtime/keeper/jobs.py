@@ -76,9 +76,10 @@ class Jobs:
 
     async def completed(self, tasks: Sequence[TaskRow]) -> list[TaskRow]:
         """Return those of some tasks whose job is completed; workers that know no ledger report in no other way."""
-        queues = await self._connected()
-        states = [await queues[task.queue].getJobState(task.id) for task in tasks]
-        return [task for task, state in zip(tasks, states, strict=True) if state == "completed"]
+        await self._connected()
+        assert self._redis is not None, "it is connected"
+        states = await job_states(self._redis, tasks)
+        return [task for task, state in zip(tasks, states, strict=True) if state is JobState.COMPLETED]
 
     def _job(self, task: TaskRow) -> dict[str, Any]:
         data = {

@@ -127,6 +127,10 @@ class Queries:
         except LedgerUnavailable as error:
             log.warning("queries: %s", error)
             answer = {"ok": False, "error": RegionUnavailable(region=self._master.region).payload()}
+        except Exception:
+            # One bad row must not end the answers to all other questions.
+            log.exception("queries: %s failed", question.name)
+            answer = {"ok": False, "error": TicketError().payload()}
         await self._master.command("RPUSH", keys.reply(question.id), orjson.dumps(answer))
         await self._master.command("EXPIRE", keys.reply(question.id), REPLY_KEPT_S)
 

@@ -10,12 +10,14 @@ import logging
 import random
 from dataclasses import replace
 
+from redis.exceptions import RedisError
+
 from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import HoldLost, HoldNotFound, PaymentUnavailable, RegionUnavailable, SeatsTaken, TicketError
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.shows import Shows, UnknownShow
-from realtime.ledger import Ledger
+from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.seats import PaymentProof, SeatLocks
@@ -112,11 +114,12 @@ class Settlement:
                 await self._ledger.order_checked(
                     order.id, self._next_check(order), f"no answer: {error.details.get('reason')}"
                 )
-            except TicketError as error:
-                if isinstance(error, RegionUnavailable):
-                    raise
-                log.warning("order %s: %s", order.id, error)
-                await self._ledger.order_checked(order.id, self._next_check(order), str(error))
+            except (RegionUnavailable, LedgerUnavailable, RedisError, OSError):
+                raise
+            except Exception as error:
+                # One order that can't be settled must not delay the others.
+                log.warning("order %s: %s: %s", order.id, type(error).__name__, error)
+                await self._ledger.order_checked(order.id, self._next_check(order), f"{type(error).__name__}: {error}")
 
     async def check(self, order: OrderRow) -> None:
         """Ask the gateway about one order, settle its payments, and decide when to ask again."""

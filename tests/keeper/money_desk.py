@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bullmq import UnrecoverableError
+from sqlalchemy import update
 
 from realtime import connect, keys, wire
 from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
@@ -22,7 +23,7 @@ from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
 from realtime.keeper.shows import Shows
 from realtime.keeper.task_keeper import TaskKeeper
-from realtime.ledger import Ledger
+from realtime.ledger import Ledger, schema
 from realtime.ledger.rows import Queue
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.master import LockMaster
@@ -283,6 +284,12 @@ class Desk:
         assert row is not None
         with contextlib.suppress(PaymentUnavailable, PaymentRefused):
             await self._until_death(self._settlement.check(row), dies_after)
+
+    async def check_due(self) -> None:
+        """Ask the gateway about every order, as if the time of each had come."""
+        async with self.ledger.transaction() as connection:
+            await connection.execute(update(schema.orders).values(check_at=1))
+        await self._settlement.check_due_orders()
 
     # --- a worker -------------------------------------------------------------------------------------------------
     async def refund_all(self, dies_after: int | None = None) -> None:

@@ -1,8 +1,9 @@
-"""An order that was lost with a lock master before the ledger had it: a webhook still settles its payment."""
+"""What the gateway reports is settled: of orders that were lost with a lock master, and beside one that can't be."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import OrderState
+from realtime.model import booking_of
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import OrderRequest
 from realtime.payments.status import PaymentState
@@ -88,6 +90,23 @@ async def test_the_webhook_of_a_lost_order_waits_for_a_gateway_that_is_away(desk
     desk.gateway.away = False
     await desk.check(order)
     assert await ends(desk) == [(True, None, 0)]
+
+
+async def test_an_order_that_cannot_be_settled_does_not_delay_the_others(desk: Desk) -> None:
+    holds = [f"{SHOW_ID}.h{name:_<22}" for name in "ab"]
+    orders = []
+    for hold, seat in zip(holds, SEATS, strict=True):
+        await desk.locks.hold(hold, OWNER, (seat,))
+        orders.append(await desk.order(hold, (seat,), PRICE))
+        desk.gateway.pay(orders[-1], PRICE, PaymentState.CAPTURED)
+    # The gateway contradicts itself about the first.
+    desk.gateway.payments["pay-1"] = replace(desk.gateway.payments["pay-1"], hold=holds[1])
+    await desk.check_due()
+    await desk.record()
+    assert [booking.id for booking in await desk.ledger.booked(SHOW_ID)] == [booking_of(holds[1])]
+    broken = await desk.ledger.order(orders[0])
+    assert broken is not None
+    assert broken.check_at > 0 and "pay-1" in broken.detail
 
 
 @pytest.mark.parametrize("hold", ["east-s.h" + "_" * 22, "", "another shop's"])
