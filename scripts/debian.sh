@@ -42,21 +42,22 @@ for package in "$@"; do
   has_one_of ${programs[$package]} || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
+[ -n "$only_print" ] || echo "Missing Debian packages, and what needs them:"
 for package in "${missing[@]}"; do
   echo "  $package: ${reasons[$package]}"
 done
 [ -z "$only_print" ] || exit 0
 
 if [ "${SYSTEM_PACKAGES:-}" = no ]; then
-  echo "These Debian packages are missing and not installed (SYSTEM_PACKAGES=no)."
+  echo "They are not installed (SYSTEM_PACKAGES=no): what needs them is listed as not run."
   exit 0
 fi
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "These Debian packages are missing. Install them as root:  apt-get install ${missing[*]}" >&2
+  echo "Install them as root:  apt-get install ${missing[*]}" >&2
   echo "Or set SYSTEM_PACKAGES=no: what needs them is then listed as not run." >&2
   exit 1
 fi
-echo "These Debian packages are missing; installing them (SYSTEM_PACKAGES=no prevents it) ..."
+echo "Installing them (SYSTEM_PACKAGES=no prevents it) ..."
 export DEBIAN_FRONTEND=noninteractive
 # apt must not start a service: the tests start their own servers.
 policy=/usr/sbin/policy-rc.d
