@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from realtime import __version__, settings
-from realtime.cli.check import check
-from realtime.cli.operate import plans, shows, theatres
-from realtime.cli.run import keeper, node, worker
-from realtime.cli.up import up
-from realtime.cli.verify import verify
+
+_MODULES = {
+    "check": "check",
+    "keeper": "keeper",
+    "node": "node",
+    "plans": "operate",
+    "shows": "operate",
+    "theatres": "operate",
+    "up": "up",
+    "verify": "verify",
+    "worker": "worker",
+}
+"""Command -> the module of this package that has it. A module is imported when its command runs: a node needs no
+database library and a keeper no web server, and each costs most of a second of CPU time to import."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _MODULES:
+            return None
+        command: click.Command = getattr(import_module(f"realtime.cli.{_MODULES[name]}"), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="tickingtickets")
 @click.option(
     "--topology",
@@ -45,10 +66,6 @@ def cli(context: click.Context, topology: Path, verbose: bool) -> None:
     )
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
     context.obj = topology
-
-
-for command in (up, node, keeper, worker, plans, shows, theatres, check, verify):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``node``, ``keeper`` and ``worker``: the kinds of processes that an installation runs."""
+"""``node``: runs one web node."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import click
 
 import realtime
 from realtime.cli.common import load_settings, run, stop_on_signals
-from realtime.keeper import service
-from realtime.ledger.rows import Queue
 from realtime.settings import Settings
 from realtime.transport.acceptor import ListenError, serving
 from realtime.web.app import make_app
-from realtime.workers import service as workers
-from realtime.workers.service import QUEUES
 
 BACKLOG = 4096
 """Connections that the kernel queues until they are accepted; a crowd arrives within a second."""
@@ -46,43 +42,6 @@ async def _node(settings: Settings, region: str, host: str, port: int) -> None:
             await stop.wait()
     except ListenError as error:
         raise click.ClickException(f"{error}; choose another --port or --host") from None
-
-
-@click.command()
-@click.option("--region", required=True, help="The region that this keeper serves.")
-@click.option("--name", help="A name that is unique among the keepers of the region.  [default: host and process id]")
-@click.pass_obj
-def keeper(topology: Path, region: str, name: str | None) -> None:
-    """Run one keeper.
-
-    It frees the seats of expired holds, records bookings in the ledger, reconciles the lock master, carries out
-    operators' commands and adds jobs to the queues. Run two or more in each region: they share the work, and one takes
-    over when another fails.
-    """
-    run(_keeper(load_settings(topology), region, name))
-
-
-async def _keeper(settings: Settings, region: str, name: str | None) -> None:
-    await service.run(settings, region, stop_on_signals(), name)
-
-
-@click.command()
-@click.option("--region", required=True, help="The region whose jobs it runs.")
-@click.option("--queues", default=",".join(QUEUES), show_default=True, help="The queues that it takes jobs from.")
-@click.option(
-    "--concurrency", default=4, show_default=True, type=click.IntRange(1, 100), help="Jobs of one queue at once."
-)
-@click.pass_obj
-def worker(topology: Path, region: str, queues: str, concurrency: int) -> None:
-    """Run one worker: refunds. Several in a region share the jobs."""
-    wanted = [name.strip() for name in queues.split(",") if name.strip()]
-    if not wanted or not set(wanted) <= set(QUEUES):
-        raise click.UsageError(f"--queues takes {', '.join(QUEUES)}")
-    run(_worker(load_settings(topology), region, [Queue(name) for name in wanted], concurrency))
-
-
-async def _worker(settings: Settings, region: str, queues: list[Queue], concurrency: int) -> None:
-    await workers.run(settings, region, stop_on_signals(), queues, concurrency)
 
 
 def static_folder() -> Path:
