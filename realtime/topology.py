@@ -6,6 +6,7 @@ environment.
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,7 +70,8 @@ class Topology:
     """All regions by name, and the public URLs of the nodes by region (browsers fail over between them).
 
     ``payments`` names the payment ``service`` and its options. ``origins`` are other sites whose pages may embed the
-    seat map.
+    seat map. ``public`` are the addresses under which browsers reach the installation through load balancers;
+    ``proxies`` are the networks of those balancers, whose forwarding headers are believed.
     """
 
     regions: Mapping[str, Region]
@@ -77,6 +79,19 @@ class Topology:
     payments: Mapping[str, object] = field(default_factory=dict)
     seller: Seller = Seller()
     origins: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    @property
+    def public_nodes(self) -> tuple[str, ...]:
+        """The addresses that browsers use and fail over between: ``public``, or, without any, all nodes'."""
+        return self.public or tuple(url for urls in self.nodes.values() for url in urls)
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """The origins of the installation's own pages, at the balancers' addresses and at the nodes'."""
+        urls = [*self.public, *(url for urls in self.nodes.values() for url in urls)]
+        return tuple(dict.fromkeys(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in urls))
 
     def theatre_region(self, theatre: str) -> str | None:
         """Return the region that the file assigns a theatre to, or None if the file does not mention the theatre."""
@@ -100,6 +115,8 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     payments: dict[str, object] = {}
     seller: Seller = Seller()
     origins: list[str] = []
+    public: list[str] = []
+    proxies: list[str] = []
 
 
 def load(path: Path) -> Topology:
@@ -140,21 +157,37 @@ def parse(text: str, where: str = "topology") -> Topology:
             owner[theatre] = name
     if not form.regions:
         raise TopologyError(f"{where}: there are no regions")
-    for origin in form.origins:
-        if not _is_origin(origin):
-            raise TopologyError(f"{where}: origins: {origin!r} is not an origin; write it as https://shop.example")
+    for field_name, origins in (("origins", form.origins), ("public", form.public)):
+        for origin in origins:
+            if not _is_origin(origin):
+                raise TopologyError(
+                    f"{where}: {field_name}: {origin!r} is not an origin; write it as https://shop.example"
+                )
+    for proxy in form.proxies:
+        if not _is_network(proxy):
+            raise TopologyError(f"{where}: proxies: {proxy!r} is not an address or network; write 10.0.0.0/8")
     return Topology(
         regions={name: _region(name, region) for name, region in form.regions.items()},
         nodes={name: tuple(region.nodes) for name, region in form.regions.items()},
         payments=form.payments,
         seller=form.seller,
         origins=tuple(form.origins),
+        public=tuple(form.public),
+        proxies=tuple(form.proxies),
     )
 
 
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
     return parts.scheme in ("http", "https") and bool(parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _region(name: str, form: _RegionForm) -> Region:

@@ -30,13 +30,14 @@ HEAD_BYTES = 8190
 class Handshake:
     """Takes the place of aiohttp's request in engine.io: the attributes that it reads, and no more."""
 
-    __slots__ = ("accepted", "headers", "path", "path_qs", "query_string", "transport", "version")
+    __slots__ = ("accepted", "headers", "path", "path_qs", "query_string", "remote", "transport", "version")
     method = "GET"
     content = None
 
     def __init__(self, transport: asyncio.Transport, message: Any) -> None:
         """``message`` is what aiohttp's parser has read."""
         self.transport = transport
+        self.remote = peer_of(transport)
         self.version = message.version
         self.headers = message.headers
         self.path_qs = message.path
@@ -154,6 +155,12 @@ class PendingConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def peer_of(transport: asyncio.BaseTransport) -> str | None:
+    """Return the address at the other end of a connection; None if it has none."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else None
 
 
 def _is_key(key: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 from aiohttp import web
 
 from realtime.transport.acceptor import Handshake
+from realtime.transport.client_address import ENVIRON_KEY
 from realtime.transport.frames import BINARY, FrameSink, frame_of
 from realtime.transport.guard import EIO_CLOSE, EIO_FROM_CLIENTS, EIO_PING, AsyncSocket, EnginePacket
 from realtime.transport.websocket_connection import WebSocketConnection, bounded_descriptor
@@ -137,7 +138,9 @@ def driver_class(framework_driver: Any) -> type:
             else:
                 _take_over(request, session, sink)
             # The framework keeps this dictionary for as long as the session lives, and the request with it.
+            address = environ[ENVIRON_KEY]
             environ.clear()
+            environ[ENVIRON_KEY] = address
             return web.Response()  # aiohttp has no connection to send it on
 
         def _response(self) -> web.WebSocketResponse:

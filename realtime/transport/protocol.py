@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import socketio
 
 from realtime import limits
+from realtime.transport.client_address import ENVIRON_KEY, ClientAddresses
 from realtime.transport.guard import (
     EIO_CLOSE,
     EIO_FROM_CLIENTS,
@@ -33,10 +34,10 @@ _PACKETS = 16
 """Packets in one body; the framework accepts no more."""
 
 
-def install(sio: socketio.AsyncServer) -> None:
+def install(sio: socketio.AsyncServer, addresses: ClientAddresses) -> None:
     """Make a server strict. Call it only when ``guard.missing_parts`` is empty, before the server serves."""
     _Sessions(sio)
-    _Requests(sio.eio)
+    _Requests(sio.eio, addresses)
 
 
 def _namespace(packet: str) -> str:
@@ -93,8 +94,9 @@ class _Sessions:
 class _Requests:
     """Checks the HTTP requests of one server's sessions: long-polling, and what becomes a WebSocket."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, addresses: ClientAddresses) -> None:
         self._engine = engine
+        self._addresses = addresses
         self._handle_request = engine.handle_request
         self._translate_request = engine._async["translate_request"]
         self._polling: set[str] = set()
@@ -117,6 +119,7 @@ class _Requests:
 
     def _translate(self, request: Any) -> dict[str, Any]:
         environ: dict[str, Any] = self._translate_request(request)
+        environ[ENVIRON_KEY] = self._addresses.of(request.remote, request.headers)
         query = parse_qs(request.query_string)
         if "transport" not in query:
             environ["QUERY_STRING"] += "&transport=none"  # the framework would assume long-polling

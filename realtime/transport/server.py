@@ -11,12 +11,14 @@ from aiohttp import web
 from realtime import limits
 from realtime.transport import driver, guard, protocol
 from realtime.transport.acceptor import ACCEPTOR, Acceptor
+from realtime.transport.client_address import ADDRESSES, ClientAddresses
 from realtime.transport.fanout import DirectFanout, Fanout
 from realtime.transport.packets import Json, Packet
 from realtime.transport.plain_fanout import PlainFanout
 from realtime.transport.session_manager import SessionManager
 
 log = logging.getLogger(__name__)
+_NO_PROXIES = ClientAddresses()
 
 
 class SocketServer:
@@ -29,8 +31,10 @@ class SocketServer:
         ping_interval_s: float = 20,
         ping_timeout_s: float = 20,
         max_message_bytes: int = limits.MAX_EVENT_BYTES,
+        addresses: ClientAddresses = _NO_PROXIES,
     ) -> None:
         """``origins``: those whose pages may connect; None: only the server's own."""
+        self._addresses = addresses
         self.missing = guard.missing_parts()
         """Parts of the frameworks that are not as expected; empty when this package's transport is in use."""
         options = {
@@ -53,13 +57,14 @@ class SocketServer:
         else:
             self.sio = socketio.AsyncServer(client_manager=SessionManager(), serializer=Packet, **options)
             driver.install(self.sio.eio)
-            protocol.install(self.sio)
+            protocol.install(self.sio, addresses)
             self.fanout = DirectFanout(self.sio)
             self._acceptor = Acceptor(self.sio.eio)
 
     def attach(self, app: web.Application) -> None:
         """Serve Socket.IO as a part of an application; serve that with ``acceptor.serving``."""
         self.sio.attach(app)
+        app[ADDRESSES] = self._addresses
         if self._acceptor is not None:
             app[ACCEPTOR] = self._acceptor
 

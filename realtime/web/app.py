@@ -27,6 +27,7 @@ from realtime.payments.factory import payment_service
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.topology import TopologyError
+from realtime.transport.client_address import ClientAddresses
 from realtime.transport.server import SocketServer
 from realtime.web import kiosk, metrics, openapi, pages
 from realtime.web.box_office import BoxOffice
@@ -64,12 +65,13 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     topology = settings.topology
     if region not in topology.regions:
         raise TopologyError(f"there is no region {region} in the topology; there are {', '.join(topology.regions)}")
-    nodes = [url for urls in topology.nodes.values() for url in urls]
+    own_pages = topology.page_origins
+    origins = [*own_pages, *topology.origins]
     payments = payment_service(settings.payments)
     if payments.is_demo:
         log.warning("payments: %s takes no real money: everybody books for nothing", payments.name)
     identities = Identities(settings.secret)
-    server = SocketServer(origins=[*pages.origins(nodes), *topology.origins] or None)
+    server = SocketServer(origins=origins or None, addresses=ClientAddresses(topology.proxies))
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
     masters = {
         name: LockMaster(each, settings.redis_password, reconciled_only=True) for name, each in topology.regions.items()
@@ -78,7 +80,6 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     directory = Directory(topology, feeds)
     rooms = Rooms(server.fanout, feeds)
     office = BoxOffice(directory, locks, identities)
-    origins = [*pages.origins(nodes), *topology.origins]
     checkout = Checkout(directory, locks, payments, origins, office.count_booking)
     events = Events(server.sio, identities, directory, rooms, office, checkout)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)
@@ -116,8 +117,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics.handler(region, rooms, feeds, events, office, server.missing))
     pages.add_pages(app, static)
-    app.on_response_prepare.append(pages.security_headers(nodes, payments.name))
-    app.on_response_prepare.append(pages.cross_origin(nodes, topology.origins))
+    app.on_response_prepare.append(pages.security_headers(own_pages, payments.name))
+    app.on_response_prepare.append(pages.cross_origin(origins))
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
         # Every viewer is a set of long-lived objects. With the default thresholds the garbage collector scans all of

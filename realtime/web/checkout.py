@@ -94,8 +94,7 @@ class Checkout:
         return {"order": body, **answer}
 
     def _return_url(self, url: str) -> str:
-        parts = urlsplit(url)
-        if url and f"{parts.scheme}://{parts.netloc}" not in self._origins:
+        if url and _origin(url) not in self._origins:
             raise BadRequest("return_url: not a page of this installation.")
         return url
 
@@ -214,3 +213,11 @@ class Checkout:
 
 def _promised(payment: PaymentProof) -> dict[str, Any]:
     return {"payment": payment.id, "amount": payment.amount, "state": "promised", "time": now_ms()}
+
+
+def _origin(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"

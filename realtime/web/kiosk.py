@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from realtime import limits, wire
 from realtime.errors import Forbidden
+from realtime.transport.client_address import client_address
 from realtime.web.rate_limits import AttemptLimiter
 from realtime.web.routing import Route, json_answer
 
@@ -45,7 +46,7 @@ def routes(pin: str) -> list[Route]:
 
     async def leave(request: web.Request) -> web.Response:
         body = wire.parse_json(LeaveKiosk, await request.read())
-        kiosk_pin.check_pin(request.remote or "", body.pin, asyncio.get_running_loop().time())
+        kiosk_pin.check_pin(client_address(request), body.pin, asyncio.get_running_loop().time())
         return json_answer({})
 
     return [Route("POST", "/api/v1/kiosk/leave", leave, "Check the PIN that leaves a kiosk", LeaveKiosk)]

@@ -22,6 +22,7 @@ from realtime.model import region_of
 from realtime.payments.demo import DemoPayments
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, WebhookEvent
+from realtime.transport.client_address import client_address
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
@@ -145,7 +146,7 @@ class MoneyApi:
     # --- the gateway ----------------------------------------------------------------------------------------------
     async def _webhook(self, request: web.Request) -> web.Response:
         """Accept an authentic event: it is answered with 200 once it is in an outbox, from where a keeper takes it."""
-        self._webhooks.take(request.remote or "", asyncio.get_running_loop().time())
+        self._webhooks.take(client_address(request), asyncio.get_running_loop().time())
         body = await read_up_to(request, MAX_WEBHOOK_BYTES)
         event = self._payments.read_webhook(request.headers, body)
         if event is not None:
@@ -168,7 +169,7 @@ class MoneyApi:
     async def _pay_demo(self, request: web.Request) -> web.Response:
         """Order and pay in one step at the demo bank, as load tests do."""
         assert isinstance(self._payments, DemoPayments)
-        self._webhooks.take(request.remote or "", asyncio.get_running_loop().time())
+        self._webhooks.take(client_address(request), asyncio.get_running_loop().time())
         ask = wire.parse_json(wire.PayDemo, await request.read())
         locks = self._locks.get(region_of(ask.hold))
         if locks is None:

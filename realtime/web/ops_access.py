@@ -8,6 +8,7 @@ from aiohttp import web
 
 from realtime import limits
 from realtime.errors import Forbidden
+from realtime.transport.client_address import client_address
 from realtime.web.rate_limits import AttemptLimiter
 from realtime.web.routing import Handler
 
@@ -31,7 +32,7 @@ class OpsAccess:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             now = asyncio.get_running_loop().time()
-            self.check_key(request.remote or "", request.headers.get("Authorization", ""), now)
+            self.check_key(client_address(request), request.headers.get("Authorization", ""), now)
             return await handler(request)
 
         return guarded

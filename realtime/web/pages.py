@@ -58,7 +58,12 @@ def security_headers(
         )
     )
 
+    # Browsers ignore it on plain HTTP, so it is safe to send on an address that is not encrypted too.
+    encrypted = any(url.startswith("https://") for url in nodes)
+
     async def add(request: web.Request, response: web.StreamResponse) -> None:
+        if encrypted:
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
         if response.content_type == "text/html":
@@ -70,19 +75,12 @@ def security_headers(
     return add
 
 
-def origins(nodes: Sequence[str]) -> set[str]:
-    """Return the origins of the nodes' pages."""
-    return {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in nodes}
-
-
-def cross_origin(
-    nodes: Sequence[str], others: Sequence[str]
-) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def cross_origin(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an ``on_response_prepare`` handler that allows cross-origin requests (CORS) for modules and the API.
 
-    Allowed are the pages of the other nodes (fail-over) and of the origins ``others`` (sites that embed the seat map).
+    Allowed are ``origins``: the pages of all nodes (fail-over), and the sites that embed the seat map.
     """
-    allowed = origins(nodes) | set(others)
+    allowed = frozenset(origins)
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get("Origin", "")

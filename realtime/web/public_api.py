@@ -19,6 +19,7 @@ from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
+from realtime.transport.client_address import client_address
 from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
 from realtime.web.identity import Identities
@@ -80,7 +81,7 @@ class PublicApi:
                 "region": self._region,
                 "region_label": regions[self._region].label,
                 "regions": {name: region.label for name, region in regions.items()},
-                "nodes": [url for urls in self._settings.topology.nodes.values() for url in urls],
+                "nodes": list(self._settings.topology.public_nodes),
                 "demo_payments": self._demo,
                 "payment_timeout_s": limits.PAYMENT_TIMEOUT_S,
                 "max_seats": limits.MAX_SEATS_PER_HOLD,
@@ -88,7 +89,7 @@ class PublicApi:
         )
 
     async def _new_session(self, request: web.Request) -> web.Response:
-        self._address_buckets.take(request.remote or "", asyncio.get_running_loop().time())
+        self._address_buckets.take(client_address(request), asyncio.get_running_loop().time())
         owner = self._identities.new()
         return json_answer({"owner": owner, "token": self._identities.token(owner)})
 

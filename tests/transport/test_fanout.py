@@ -15,6 +15,7 @@ from realtime import limits
 from realtime.dev import valkey
 from realtime.transport import guard
 from realtime.transport.acceptor import serving
+from realtime.transport.client_address import ADDRESSES, ClientAddresses
 from realtime.transport.fanout import DirectFanout, encode
 from realtime.transport.server import SocketServer
 from tests.cluster import until
@@ -38,6 +39,7 @@ class Server:
             self.server.attach(app)
         else:
             self.sio.attach(app)
+            app[ADDRESSES] = options.get("addresses", ClientAddresses())
         port = valkey.free_port()
         self._serving = serving(app, valkey.HOST, port, shutdown_timeout=1)
         self.url = f"http://{valkey.HOST}:{port}"

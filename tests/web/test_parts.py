@@ -117,6 +117,9 @@ def test_the_example_topology_can_be_loaded() -> None:
     assert isinstance(read.regions["west"].master, Sentinels)
     assert read.theatre_region("delhi-lotus") == "north"
     assert read.origins == ("https://shop.example",)
+    assert read.public_nodes == read.public == ("https://tickets.example",)
+    assert read.page_origins[:2] == ("https://tickets.example", "https://n1.tickets.example")
+    assert read.proxies == ("10.0.0.0/8",)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,8 @@ def test_the_example_topology_can_be_loaded() -> None:
         ("[regions.a]\nsentinels = ['y:1']", "name of the service"),
         ("[regions.a]\nmaster = 'redis://x'\nmasters = 'z'", "masters"),
         ("origins = ['https://shop.example/']\n[regions.a]\nmaster = 'redis://x'", "origins: 'https://shop.example/'"),
+        ("public = ['tickets.example']\n[regions.a]\nmaster = 'redis://x'", "public: 'tickets.example'"),
+        ("proxies = ['10.0.0.1/8']\n[regions.a]\nmaster = 'redis://x'", "proxies: '10.0.0.1/8'"),
         ("origins = ['*']\n[regions.a]\nmaster = 'redis://x'", "origins"),
         ("[regions.a]\nmaster = 'redis://x'\n[regions.a.replicas]\nb = ['redis://y']", "no region b"),
         (
@@ -169,3 +174,10 @@ async def test_only_the_checkout_in_use_may_load_anything_from_elsewhere(service
     policy = page.headers["Content-Security-Policy"]
     assert ("script-src 'self' https://checkout.razorpay.com" in policy) is allowed
     assert "default-src 'self'" in policy
+
+
+@pytest.mark.parametrize(("address", "sent"), [("https://tickets.example", True), ("http://tickets.example", False)])
+async def test_browsers_stay_with_https_where_an_address_of_the_pages_is_https(address: str, sent: bool) -> None:
+    page = web.Response(text="<p>", content_type="text/html")
+    await pages.security_headers([address], "signed")(make_mocked_request("GET", "/"), page)
+    assert ("Strict-Transport-Security" in page.headers) is sent
