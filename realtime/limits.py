@@ -68,9 +68,13 @@ FEED_LINGER_S = 30.0
 """How long a room keeps its subscription after the last viewer left."""
 TOKEN_MAX_AGE_S = 30 * 24 * 3600
 PIN_FORGIVE_S = 30.0
-"""One wrong kiosk PIN of a caller is forgiven after this time."""
+"""One wrong kiosk PIN of an address is forgiven after this time."""
 KEY_FORGIVE_S = 3.0
-"""One wrong operator key of a caller is forgiven after this time."""
+"""One wrong operator key of an address is forgiven after this time."""
+ATTEMPT_DELAY_S = 0.5
+"""How long the answer to a wrong secret is held back after too many of them."""
+ATTEMPT_LOG_S = 60.0
+"""Wrong secrets are logged in one line per this time, and the first at once."""
 
 # --- sizes --------------------------------------------------------------------------------------------------------
 MAX_LAYOUT_SEATS = 200_000
@@ -134,11 +138,13 @@ DRAIN_S = 8.0
 DRAIN_PER_S = 2_000
 """Connections that a stopping node closes per second, so that the other nodes can accept them."""
 PIN_ATTEMPTS = 5
-"""Wrong kiosk PINs that a caller may give in a row."""
+"""Wrong kiosk PINs of an address in a row that are answered at once."""
 KEY_ATTEMPTS = 20
-"""Wrong operator keys that a caller may give in a row; several operators may share one address."""
+"""Wrong operator keys of an address in a row that are answered at once; several operators may share one address."""
 ATTEMPT_CALLERS = 10_000
-"""Callers whose wrong attempts a node remembers; the one idle for longest is dropped."""
+"""Addresses and beginnings whose wrong attempts a node remembers; the one idle for longest is dropped."""
+ATTEMPTS_HELD_BACK = 1_000
+"""Answers to wrong secrets that a node holds back at a time."""
 
 # --- fan-out ------------------------------------------------------------------------------------------------------
 TICK_MIN_MS = 50

@@ -94,9 +94,11 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     server.attach(app)
     routes = [*public.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
-    routes += [*ops_view.routes(), *kiosk.routes(settings.kiosk_pin)]
+    kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
+    routes += [*ops_view.routes(), *kiosk.routes(kiosk_pin)]
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
+    attempts = {"operator_key": access.attempts, "kiosk_pin": kiosk_pin.attempts}
     for route in routes:
         handler = access.require_key(route.handler) if route.who == "operator" else route.handler
         app.router.add_route(route.method, route.path, handler)
@@ -115,7 +117,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         return json_answer(answer, status=503 if missing else 200)
 
     app.router.add_get("/readyz", ready)
-    app.router.add_get("/metrics", metrics.handler(region, rooms, feeds, events, office, server.missing))
+    app.router.add_get("/metrics", metrics.handler(region, rooms, feeds, events, office, attempts, server.missing))
     pages.add_pages(app, static)
     app.on_response_prepare.append(pages.security_headers(own_pages, payments.name))
     app.on_response_prepare.append(pages.cross_origin(origins))

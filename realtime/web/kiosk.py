@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from realtime import limits, wire
 from realtime.errors import Forbidden
 from realtime.transport.client_address import client_address
-from realtime.web.rate_limits import AttemptLimiter
+from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.routing import Route, json_answer
 
 
@@ -30,23 +30,26 @@ class KioskPin:
 
     def __init__(self, pin: str) -> None:
         """Without a ``pin`` nobody can leave a kiosk."""
-        self._pin = AttemptLimiter(pin, limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S) if pin else None
+        self._pin = pin
+        self.attempts = AttemptLimiter("kiosk PINs", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S, by_prefix=False)
 
-    def check_pin(self, caller: str, pin: str, now: float) -> None:
+    async def check_pin(self, caller: str, pin: str, now: float) -> None:
         """Return if ``pin`` is right; raise ``Forbidden`` or ``RateLimited``. ``now`` is any monotonic clock (s)."""
-        if self._pin is None:
+        if not self._pin:
             raise Forbidden("No kiosk PIN is set on this server.", reason="no_pin")
-        if not self._pin.matches(caller, pin, now):
-            raise Forbidden("Wrong PIN.", reason="wrong_pin")
+        if is_secret(pin, self._pin):
+            self.attempts.forgive(caller)
+            return
+        await self.attempts.count_wrong(caller, pin, now)
+        raise Forbidden("Wrong PIN.", reason="wrong_pin")
 
 
-def routes(pin: str) -> list[Route]:
+def routes(kiosk_pin: KioskPin) -> list[Route]:
     """Return the routes for kiosks."""
-    kiosk_pin = KioskPin(pin)
 
     async def leave(request: web.Request) -> web.Response:
         body = wire.parse_json(LeaveKiosk, await request.read())
-        kiosk_pin.check_pin(client_address(request), body.pin, asyncio.get_running_loop().time())
+        await kiosk_pin.check_pin(client_address(request), body.pin, asyncio.get_running_loop().time())
         return json_answer({})
 
     return [Route("POST", "/api/v1/kiosk/leave", leave, "Check the PIN that leaves a kiosk", LeaveKiosk)]

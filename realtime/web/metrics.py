@@ -16,6 +16,7 @@ from realtime import connect, keys
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.rooms.rooms import Rooms
+from realtime.web.attempts import AttemptLimiter
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
 
@@ -79,12 +80,19 @@ class _Region(Collector):
 
 class _Node(Collector):
     def __init__(
-        self, rooms: Rooms, feeds: Mapping[str, Feed], events: Events, office: BoxOffice, missing_parts: Sequence[str]
+        self,
+        rooms: Rooms,
+        feeds: Mapping[str, Feed],
+        events: Events,
+        office: BoxOffice,
+        attempts: Mapping[str, AttemptLimiter],
+        missing_parts: Sequence[str],
     ) -> None:
         self._rooms = rooms
         self._feeds = feeds
         self._events = events
         self._office = office
+        self._attempts = attempts
         self._missing_parts = missing_parts
 
     def collect(self) -> Iterator[Metric]:
@@ -117,7 +125,16 @@ class _Node(Collector):
         yield live
         yield lag
         yield moves
+        yield self._wrong_secrets()
         yield self._transport()
+
+    def _wrong_secrets(self) -> Metric:
+        wrong = CounterMetricFamily(
+            "tickingtickets_wrong_secrets", "Wrong operator keys and kiosk PINs that were sent", labels=["kind"]
+        )
+        for kind, attempts in self._attempts.items():
+            wrong.add_metric([kind], attempts.wrong)
+        return wrong
 
     def _transport(self) -> Metric:
         fast = GaugeMetricFamily(
@@ -138,13 +155,16 @@ def handler(
     feeds: Mapping[str, Feed],
     events: Events,
     office: BoxOffice,
+    attempts: Mapping[str, AttemptLimiter],
     missing_parts: Sequence[str],
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of ``/metrics``; ``region`` is the node's, ``missing_parts`` is ``SocketServer.missing``."""
+    """Return the handler of ``/metrics``; ``region`` is the node's, ``attempts`` counts wrong secrets by their kind,
+    ``missing_parts`` is ``SocketServer.missing``.
+    """
     registry = CollectorRegistry()
     own = _Region(region, feeds[region])
     registry.register(own)
-    registry.register(_Node(rooms, feeds, events, office, missing_parts))
+    registry.register(_Node(rooms, feeds, events, office, attempts, missing_parts))
     ProcessCollector(registry=registry)  # memory and CPU time of this process, on systems with /proc
 
     async def serve(_request: web.Request) -> web.Response:

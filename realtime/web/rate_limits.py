@@ -1,11 +1,10 @@
-"""Rate limits: how often one client may send something, and how often it may guess a secret.
+"""Rate limits: how often one client may send something. Wrong secrets are counted in ``attempts``.
 
 Each client has a token bucket, and a count of refused requests that separates an attack from a short burst.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -63,41 +62,3 @@ class RateLimits:
         if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         bucket.take(now)
-
-
-@dataclass(slots=True)
-class _Attempts:
-    at: float
-    wrong: float = 0.0
-
-
-class AttemptLimiter:
-    """Compares guesses with a secret and limits the wrong guesses of each caller. Each node counts for itself."""
-
-    def __init__(self, secret: str, attempts: int, forgive_s: float) -> None:
-        """Allow ``attempts`` wrong guesses in a row; one of them is forgiven every ``forgive_s``."""
-        self._secret = secret.encode()
-        self._most = attempts
-        self._forgive_s = forgive_s
-        self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
-
-    def matches(self, caller: str, guess: str, now: float) -> bool:
-        """Return whether ``guess`` is the secret; raise ``RateLimited`` after too many wrong guesses.
-
-        ``now`` is any monotonic clock (s).
-        """
-        attempts = self._attempts.setdefault(caller, _Attempts(now))
-        self._attempts.move_to_end(caller)
-        if len(self._attempts) > limits.ATTEMPT_CALLERS:
-            self._attempts.popitem(last=False)
-        attempts.wrong = max(0.0, attempts.wrong - (now - attempts.at) / self._forgive_s)
-        attempts.at = now
-        # Refused before the comparison: a caller over the limit must not learn that a guess was right.
-        if attempts.wrong > self._most - 1:
-            wait_s = (attempts.wrong - (self._most - 1)) * self._forgive_s
-            raise RateLimited(retry_after_ms=int(wait_s * 1000) + 1)
-        if hmac.compare_digest(guess.encode(errors="surrogatepass"), self._secret):
-            del self._attempts[caller]
-            return True
-        attempts.wrong += 1
-        return False

@@ -10,12 +10,11 @@ from aiohttp.test_utils import make_mocked_request
 from itsdangerous import URLSafeTimedSerializer
 
 from realtime import errors, limits, settings, topology
-from realtime.errors import Forbidden, RateLimited, Unauthorized
+from realtime.errors import RateLimited, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.topology import Plain, Sentinels, TopologyError
 from realtime.web import pages
 from realtime.web.identity import Identities
-from realtime.web.ops_access import OpsAccess
 from realtime.web.rate_limits import RateLimits, TokenBucket
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,32 +45,6 @@ def test_the_id_of_a_hold_is_derived_from_show_owner_and_request() -> None:
     assert (show_of(hold), region_of(hold)) == ("west-s", "west")
     assert hold_of(booking_of(hold)) == hold
     assert is_booking_id(booking_of(hold))
-
-
-def test_only_the_operator_key_gives_access_and_nothing_does_when_none_is_set() -> None:
-    OpsAccess("key").check_key("a", "Bearer key", 0.0)
-    for header in ("", "Bearer ", "Bearer keys", "key2", "Bearer schlüssel", "Bearer \udcff"):
-        with pytest.raises(Forbidden):
-            OpsAccess("key").check_key("a", header, 0.0)
-    for header in ("", "Bearer ", "Bearer key"):
-        with pytest.raises(Forbidden):
-            OpsAccess("").check_key("a", header, 0.0)
-
-
-def test_wrong_operator_keys_are_rate_limited_and_requests_without_a_key_are_not_counted() -> None:
-    access = OpsAccess("key")
-    for _ in range(2 * limits.KEY_ATTEMPTS):
-        with pytest.raises(Forbidden):
-            access.check_key("forgetful", "", 0.0)
-    access.check_key("forgetful", "Bearer key", 0.0)
-    for _ in range(limits.KEY_ATTEMPTS):
-        with pytest.raises(Forbidden):
-            access.check_key("guesser", "Bearer keys", 0.0)
-    for header in ("Bearer keys", "Bearer key"):
-        with pytest.raises(RateLimited):
-            access.check_key("guesser", header, 0.0)
-    access.check_key("another", "Bearer key", 0.0)
-    access.check_key("guesser", "Bearer key", limits.KEY_FORGIVE_S)
 
 
 def test_a_bucket_grants_a_burst_then_a_rate_and_reports_a_client_that_ignores_refusals() -> None:

@@ -1,0 +1,104 @@
+"""Wrong secrets: compared in constant time, counted, slowed down, logged once in a while, and shown in ``/metrics``.
+
+A secret is compared before anything is counted, so a client with the right one is never refused because of the wrong
+ones of others, whose address it may share behind a proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from realtime import limits
+from realtime.errors import RateLimited
+
+log = logging.getLogger(__name__)
+PREFIX_LENGTH = 4
+"""Characters of a wrong secret by which it is counted: a guesser who knows a part and varies the rest changes address
+more easily than the part."""
+
+
+def is_secret(given: str, secret: str) -> bool:
+    """Return whether ``given`` is ``secret``, in a time that says nothing about where or by how much they differ."""
+    digests = [hashlib.sha256(text.encode(errors="surrogatepass")).digest() for text in (given, secret)]
+    return hmac.compare_digest(*digests)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    at: float
+    wrong: float = 0.0
+
+
+class AttemptLimiter:
+    """Counts the wrong secrets of one kind, by address and by their first characters. Each node counts for itself."""
+
+    def __init__(self, kind: str, attempts: int, forgive_s: float, *, by_prefix: bool = True) -> None:
+        """Slow down after ``attempts`` wrong ones in a row; one of them is forgiven every ``forgive_s``.
+
+        ``kind`` names the secret in the log. ``by_prefix=False`` is for secrets too short to have a telling prefix.
+        """
+        self.wrong = 0
+        """Wrong secrets since the node started."""
+        self.waiting = 0
+        """Wrong secrets whose answer is being held back."""
+        self._kind = kind
+        self._most = attempts
+        self._forgive_s = forgive_s
+        self._by_prefix = by_prefix
+        self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
+        self._logged_at = -limits.ATTEMPT_LOG_S
+        self._unlogged = 0
+
+    async def count_wrong(self, caller: str, given: str, now: float) -> None:
+        """Count a wrong secret of an address; return if its answer may be given at once. ``now`` is monotonic (s).
+
+        After too many of one address, or with one beginning, the answer is held back for ``limits.ATTEMPT_DELAY_S`` and
+        then ``RateLimited`` is raised.
+        """
+        self.wrong += 1
+        self._log(caller, now)
+        names = [f"address {caller}"]
+        if self._by_prefix:
+            names.append(f"prefix {given[:PREFIX_LENGTH]}")
+        wait_s = max([self._count(name, now) for name in names])
+        if wait_s <= 0:
+            return
+        # What waits is bounded: more are answered at once, which costs less than holding them.
+        if self.waiting < limits.ATTEMPTS_HELD_BACK:
+            self.waiting += 1
+            try:
+                await asyncio.sleep(limits.ATTEMPT_DELAY_S)
+            finally:
+                self.waiting -= 1
+        raise RateLimited(retry_after_ms=int(wait_s * 1000) + 1)
+
+    def forgive(self, caller: str) -> None:
+        """Forget the wrong secrets of an address that has given the right one."""
+        self._attempts.pop(f"address {caller}", None)
+
+    def _count(self, name: str, now: float) -> float:
+        """Count one more under a name; return for how many seconds that is too many."""
+        attempts = self._attempts.setdefault(name, _Attempts(now))
+        self._attempts.move_to_end(name)
+        if len(self._attempts) > limits.ATTEMPT_CALLERS:
+            self._attempts.popitem(last=False)
+        attempts.wrong = max(0.0, attempts.wrong - (now - attempts.at) / self._forgive_s)
+        attempts.at = now
+        if attempts.wrong > self._most - 1:
+            return (attempts.wrong - (self._most - 1)) * self._forgive_s
+        attempts.wrong += 1
+        return 0.0
+
+    def _log(self, caller: str, now: float) -> None:
+        """Log the wrong ones of an interval in one line: an attacker must not fill the disk."""
+        self._unlogged += 1
+        if now - self._logged_at >= limits.ATTEMPT_LOG_S:
+            log.warning(
+                "%d wrong %s since the last such line, the last one from %r", self._unlogged, self._kind, caller
+            )
+            self._logged_at, self._unlogged = now, 0

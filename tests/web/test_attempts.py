@@ -1,0 +1,122 @@
+"""Wrong operator keys and kiosk PINs: slowed down, counted, logged; the right one always works."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+
+from realtime import limits
+from realtime.dev.cluster import Cluster
+from realtime.errors import Forbidden, RateLimited
+from realtime.web.attempts import AttemptLimiter, is_secret
+from realtime.web.kiosk import KioskPin
+from realtime.web.ops_access import OpsAccess
+from tests.cluster import node_urls
+
+from .test_metrics import gauges
+
+KEY, PIN = "Bearer the-right-key", "246810"
+Check = Callable[[str, str, float], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ATTEMPT_DELAY_S", 0.0)
+
+
+async def refusal(check: Check, caller: str, given: str, now: float) -> type[Exception] | None:
+    try:
+        await check(caller, given, now)
+    except (Forbidden, RateLimited) as error:
+        return type(error)
+    return None
+
+
+async def test_only_the_operator_key_gives_access_and_nothing_does_when_none_is_set() -> None:
+    access = OpsAccess("key")
+    await access.check_key("a", "Bearer key", 0.0)
+    for header in ("", "Bearer ", "Bearer keys", "key2", "Bearer schlüssel", "Bearer \udcff"):
+        assert await refusal(access.check_key, "a", header, 0.0) is Forbidden
+    for header in ("", "Bearer ", "Bearer key"):
+        assert await refusal(OpsAccess("").check_key, "a", header, 0.0) is Forbidden
+
+
+@pytest.mark.parametrize("kind", ["operator key", "kiosk PIN"])
+async def test_wrong_ones_are_slowed_down_and_the_right_one_is_accepted_all_the_same(kind: str) -> None:
+    check: Check = OpsAccess("the-right-key").check_key if kind == "operator key" else KioskPin(PIN).check_pin
+    wrong, right = ("Bearer the-wrong-key", KEY) if kind == "operator key" else ("111111", PIN)
+    most = limits.KEY_ATTEMPTS if kind == "operator key" else limits.PIN_ATTEMPTS
+    forgive_s = limits.KEY_FORGIVE_S if kind == "operator key" else limits.PIN_FORGIVE_S
+    answers = [await refusal(check, "shared", wrong, 0.0) for _ in range(most + 30)]
+    assert answers == [Forbidden] * most + [RateLimited] * 30
+    with pytest.raises(RateLimited) as refused:
+        await check("shared", wrong, 1.0)
+    assert refused.value.details["retry_after_ms"] == pytest.approx((forgive_s - 1) * 1000, abs=2)
+    assert await refusal(check, "another", "Bearer 1nother" if kind == "operator key" else wrong, 1.0) is Forbidden
+    assert await refusal(check, "shared", right, 1.0) is None
+    assert await refusal(check, "shared", wrong, forgive_s + 1.1) is Forbidden, "forgiven by time or by the right one"
+
+
+async def test_a_guesser_who_changes_address_is_slowed_down_by_the_beginning_of_the_guesses() -> None:
+    access = OpsAccess("the-right-key")
+    answers = [await refusal(access.check_key, f"a{n}", f"Bearer the-{n}", 0.0) for n in range(limits.KEY_ATTEMPTS + 5)]
+    assert answers[-5:] == [RateLimited] * 5
+    assert await refusal(access.check_key, "elsewhere", "Bearer another", 0.0) is Forbidden
+    assert await refusal(access.check_key, "elsewhere", KEY, 0.0) is None
+
+
+async def test_requests_without_a_key_are_not_counted() -> None:
+    access = OpsAccess("key")
+    for _ in range(2 * limits.KEY_ATTEMPTS):
+        assert await refusal(access.check_key, "forgetful", "", 0.0) is Forbidden
+    assert access.attempts.wrong == 0
+
+
+async def test_what_is_remembered_is_bounded() -> None:
+    limiter = AttemptLimiter("PINs", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S, by_prefix=False)
+    for n in range(limits.ATTEMPT_CALLERS + 10):
+        await limiter.count_wrong(str(n), "111111", 0.0)
+    assert len(limiter._attempts) == limits.ATTEMPT_CALLERS
+
+
+async def test_an_attack_is_logged_once_per_interval_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    limiter = AttemptLimiter("operator keys", 10**9, 1.0)
+    with caplog.at_level(logging.WARNING):
+        for n in range(200):
+            await limiter.count_wrong("10.0.0.1\n\x1b[31m forged", "guess", n * limits.ATTEMPT_LOG_S / 100)
+    assert [line.split()[0] for line in caplog.messages] == ["1", "100"]
+    assert all("\n" not in line and "\x1b" not in line for line in caplog.messages)
+
+
+def test_secrets_are_compared_whole() -> None:
+    assert is_secret("schlüssel", "schlüssel")
+    assert not any(is_secret(given, "schlüssel") for given in ("", "schlüsse", "schlüssel ", "SCHLÜSSEL", "\udcff"))
+
+
+async def test_a_running_node_accepts_the_right_key_and_pin_during_an_attack_and_counts_it(cluster: Cluster) -> None:
+    url = node_urls(cluster)[1]
+    async with aiohttp.ClientSession() as session:
+
+        async def statuses(key: str, pin: str) -> tuple[int, int]:
+            async with (
+                session.get(f"{url}/api/v1/ops", headers={"Authorization": f"Bearer {key}"}) as ops,
+                session.post(f"{url}/api/v1/kiosk/leave", json={"pin": pin}) as left,
+            ):
+                return ops.status, left.status
+
+        before = await gauges(url)
+        for n in range(limits.KEY_ATTEMPTS):
+            async with session.get(f"{url}/api/v1/ops", headers={"Authorization": f"Bearer wrong-{n}"}) as answer:
+                assert answer.status == 403
+        for _ in range(limits.PIN_ATTEMPTS):
+            async with session.post(f"{url}/api/v1/kiosk/leave", json={"pin": "wrong"}) as answer:
+                assert answer.status == 403
+        assert await statuses("wrong-x", "wrong") == (429, 429)
+        assert await statuses(cluster.secrets["OPERATOR_KEY"], cluster.secrets["KIOSK_PIN"]) == (200, 200)
+        after = await gauges(url)
+    name = 'wrong_secrets_total{{kind="{}"}}'.format
+    assert after[name("operator_key")] - before[name("operator_key")] == limits.KEY_ATTEMPTS + 1
+    assert after[name("kiosk_pin")] - before[name("kiosk_pin")] == limits.PIN_ATTEMPTS + 1
