@@ -18,6 +18,7 @@ from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.model import ID, Layout, Seat
+from realtime.payments.factory import PaymentConfig
 from realtime.plans import read_plan
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
@@ -181,7 +182,8 @@ async def west(master_server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Lo
     region = Region("west", "Mumbai", Plain(master_server.url), {}, f"sqlite+aiosqlite:///{tmp_path}/west.db")
     link = LockMaster(region)
     await link.command("FLUSHALL")
-    keeper = Keeper(Settings(Topology({"west": region}), "a secret of the tests"), "west", "k")
+    payments = PaymentConfig("signed", environ={"TICKINGTICKETS_SIGNED_SECRET": "s" * 32})
+    keeper = Keeper(Settings(Topology({"west": region}), "a secret of the tests", payments=payments), "west", "k")
     keeper.start()
     yield link
     await keeper.stop()

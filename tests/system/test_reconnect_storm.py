@@ -21,6 +21,7 @@ from realtime.dev.cluster import Cluster
 from tests.cluster import Client, grid, new_show, node_urls, running_cluster, until
 
 VIEWERS = 150
+AT_ONCE = 25
 
 
 @pytest.fixture
@@ -41,7 +42,15 @@ async def test_the_viewers_of_a_killed_node_reconnect_to_the_other_nodes(storm: 
             for n in range(VIEWERS)
         ]
         viewers = [Viewer(person, [show], context) for person in people]
-        watching = [asyncio.create_task(viewer.run()) for viewer in viewers]
+        watching = []
+        for begun in range(0, VIEWERS, AT_ONCE):  # all at once could take a busy node longer than a client waits
+            some = viewers[begun : begun + AT_ONCE]
+            watching += [asyncio.create_task(viewer.run()) for viewer in some]
+
+            async def joined(some: list[Viewer] = some) -> bool:
+                return all(viewer.maps[show.id].epoch for viewer in some)
+
+            await until(joined)
         buyer = await Client.connect(others[0])
 
         async def hold(seat: str) -> None:
