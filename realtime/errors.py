@@ -173,9 +173,15 @@ class SalesPaused(TicketError):
 
 
 class SalesClosed(TicketError):
-    """Sales for this show are closed."""
+    """Sales for this show are closed, or have ended."""
 
     code, status, retryable = "sales_closed", 409, False
+
+
+class SalesNotStarted(TicketError):
+    """Sales for this show have not started yet; ``sales_start`` says when they will (ms since the epoch)."""
+
+    code, status, retryable = "sales_not_started", 409, True
 
 
 class PaymentRefused(TicketError):

@@ -18,6 +18,8 @@ MAX_WATCHES_PER_CONNECTION = 8
 DEFAULT_HOLD_S = 480
 MIN_HOLD_S = 1
 MAX_HOLD_S = 1800
+SALES_AFTER_START_S = 20 * 60
+"""How long after its start a show is sold that names no other end of its sales."""
 PAYMENT_TIMEOUT_S = 300
 """How long a buyer may take at the payment service; pages get it from ``/api/v1/config``."""
 PAYMENT_SLACK_S = 60

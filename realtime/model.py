@@ -148,7 +148,8 @@ class Show:
     """A show as its region declares it. ``starts_at`` is ISO 8601 with offset.
 
     Prices are whole rupees by category, before fee and tax. ``equal_seats``: a payment that comes too late for its
-    seats may book as many others of the same category together.
+    seats may book as many others of the same category together. ``sales_start`` and ``sales_end`` are ISO 8601 with
+    offset, or "" for the defaults of ``sales_window``.
     """
 
     id: str
@@ -167,6 +168,8 @@ class Show:
     fee: Fee = Fee()
     admission: Admission = Admission.OTHER
     equal_seats: bool = False
+    sales_start: str = ""
+    sales_end: str = ""
 
 
 @dataclass(frozen=True, slots=True)

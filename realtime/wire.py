@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from realtime import limits
 from realtime.errors import BadRequest
 from realtime.model import Admission, Category, Layout, SalesState, Seat, SeatStatus, Shape, Show, Theatre
+from realtime.sales_window import iso, window_of
 
 # --- what clients send --------------------------------------------------------------------------------------------
 Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
@@ -25,6 +26,8 @@ LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
 Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH)]
 SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
 Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
+Moment = Annotated[str, Meta(max_length=40)]
+"""ISO 8601 with offset, or ""."""
 Rupees = Annotated[int, Meta(ge=0, le=limits.MAX_PRICE_RUPEES)]
 
 
@@ -106,7 +109,8 @@ class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):
 class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of ``POST /shows``; prices are whole rupees by category name, one for each category of the layout.
 
-    ``equal_seats`` allows a late payment to book other seats of the same category, together.
+    ``equal_seats`` allows a late payment to book other seats of the same category, together. Seats are sold from
+    ``sales_start`` ("": at once) to ``sales_end`` ("": ``limits.SALES_AFTER_START_S`` after the start).
     """
 
     theatre: Id
@@ -120,6 +124,15 @@ class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
     fee: NewFee = NewFee()
     admission: Admission = Admission.OTHER
     equal_seats: bool = False
+    sales_start: Moment = ""
+    sales_end: Moment = ""
+
+
+class NewTerms(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /shows/{show}/terms``: what changes. "" stands for the default of a show."""
+
+    sales_start: Moment | None = None
+    sales_end: Moment | None = None
 
 
 class BlockSeats(Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,6 +222,8 @@ class ChangeMessage(Struct, frozen=True):
     sold: list[int] = []
     blocked: list[int] = []
     sales: SalesState | None = None
+    sales_start: int | None = None
+    sales_end: int | None = None
 
     def seats(self) -> dict[int, int]:
         """Return the status 0-3 of each changed seat, by index."""
@@ -241,7 +256,8 @@ decode_show = msgspec.json.Decoder(Show).decode
 
 
 def show_payload(show: Show, status: str) -> dict[str, Any]:
-    """Return a show as ``GET /shows`` lists it; ``status`` is ``live``, ``stale``, ``paused`` or ``closed``."""
+    """Return a show as ``GET /shows`` lists it; ``status`` is one of ``rooms.room.Room.status``."""
+    window = window_of(show)
     return {
         "id": show.id,
         "title": show.title,
@@ -250,6 +266,8 @@ def show_payload(show: Show, status: str) -> dict[str, Any]:
         "region": show.region,
         "city": show.city,
         "starts_at": show.starts_at,
+        "sales_start": iso(window.start),
+        "sales_end": iso(window.end),
         "layout": show.layout,
         "seat_count": show.seat_count,
         "prices": show.prices,

@@ -103,7 +103,7 @@ def list_shows(topology: Path) -> None:
 @click.option("--theatre", required=True, help="The id of the theatre.")
 @click.option("--layout", required=True, help="The id that `plans import` printed.")
 @click.option("--title", required=True, help="The title that buyers see.")
-@click.option("--starts-at", required=True, help="ISO 8601 with UTC offset: 2026-11-23T18:30:00+05:30")
+@click.option("--starts-at", required=True, help="ISO 8601 with UTC offset: 2027-01-15T18:30:00+05:30")
 @click.option(
     "--price",
     "prices",
@@ -115,6 +115,8 @@ def list_shows(topology: Path) -> None:
 @click.option(
     "--id", "show_id", help="The id of the show; begins with the region.  [default: from theatre and start time]"
 )
+@click.option("--sales-start", default="", metavar="TIME", help="When seats go on sale.  [default: at once]")
+@click.option("--sales-end", default="", metavar="TIME", help="When sales end.  [default: 20 min after the start]")
 @click.option(
     "--hold-s",
     type=click.IntRange(limits.MIN_HOLD_S, limits.MAX_HOLD_S),
@@ -130,6 +132,8 @@ def add_show(
     title: str,
     starts_at: str,
     prices: tuple[str, ...],
+    sales_start: str,
+    sales_end: str,
     show_id: str | None,
     hold_s: int,
 ) -> None:
@@ -137,7 +141,7 @@ def add_show(
 
     \b
     tickingtickets shows add --theatre mumbai-gateway --layout 5f0c... --title "Monsoon Wedding" \\
-        --starts-at 2026-11-23T18:30:00+05:30 --price Gold=450 --price Silver=250
+        --starts-at 2027-01-15T18:30:00+05:30 --price Gold=450 --price Silver=250
     """
     body: dict[str, Any] = {
         "theatre": theatre,
@@ -146,6 +150,8 @@ def add_show(
         "starts_at": starts_at,
         "prices": dict(map(_price, prices)),
         "hold_s": hold_s,
+        "sales_start": sales_start,
+        "sales_end": sales_end,
     }
     if show_id is not None:
         body["id"] = show_id
@@ -163,6 +169,25 @@ def _price(text: str) -> tuple[str, int]:
     if not category or not rupees.isdecimal():
         raise click.UsageError(f"--price {text}: write CATEGORY=RUPEES, for example Gold=450")
     return category, int(rupees)
+
+
+@shows.command("terms")
+@click.argument("show")
+@click.option("--sales-start", metavar="TIME", help='When seats go on sale; "" for at once.')
+@click.option("--sales-end", metavar="TIME", help='When sales end; "" for 20 min after the start.')
+@click.pass_obj
+def change_terms(topology: Path, show: str, sales_start: str | None, sales_end: str | None) -> None:
+    """Change when the seats of SHOW are sold. Times are ISO 8601 with UTC offset.
+
+    \b
+    tickingtickets shows terms west-gateway-20270115-1830 --sales-start 2027-01-02T10:00:00+05:30
+    """
+    terms = {"sales_start": sales_start, "sales_end": sales_end}
+    given = {name: value for name, value in terms.items() if value is not None}
+    if not given:
+        raise click.UsageError("Nothing to change: give --sales-start or --sales-end.")
+    done = run(_command(load_settings(topology), region_of(show), "terms", {"show": show, **given}))["show"]
+    click.echo(f"{show} is on sale from {done['sales_start'] or 'now'} to {done['sales_end']}")
 
 
 def _sales_command(name: str, sales: SalesState, text: str) -> click.Command:

@@ -15,6 +15,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
+from realtime.sales_window import SalesWindow
 from realtime.topology import Plain, Sentinels
 
 PROBE_S = 1.0
@@ -22,8 +23,9 @@ PROBE_S = 1.0
 READERS = 8
 """Reads of one server under way at a time; others wait."""
 
-Map = tuple[str, int, str, bytearray]
-"""Epoch, version, sales state and seat statuses (bytes 0-3) of a show, all of one moment."""
+Map = tuple[str, int, str, bytearray, SalesWindow | None]
+"""Epoch, version, sales state, seat statuses (bytes 0-3) and sales window of a show, all of one moment. There is no
+window where only keepers of an earlier release have declared the show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,14 @@ class Replica:
         """Return the map of a show; None if the server has no seats of it."""
         async with self._readers:
             pipeline = self._redis.pipeline(transaction=True)
-            pipeline.hmget(keys.meta(show), ["epoch", "version", "sales"])
+            pipeline.hmget(keys.meta(show), ["epoch", "version", "sales", "sales_start", "sales_end"])
             pipeline.get(keys.seats(show))
             meta, seats = await pipeline.execute()
-        if seats is None or None in meta:
+        epoch, version, sales, start, end = meta
+        if seats is None or None in (epoch, version, sales):
             return None
-        epoch, version, sales = meta
-        return epoch.decode(), int(version), sales.decode(), wire.statuses_from_master(seats)
+        window = SalesWindow(int(start), int(end)) if start is not None and end is not None else None
+        return epoch.decode(), int(version), sales.decode(), wire.statuses_from_master(seats), window
 
     async def command(self, *args: str | int) -> Any:
         """Send a command that reads; return its raw reply."""

@@ -28,6 +28,7 @@ from realtime.ledger.rows import TaskRow
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks, decode_record
 from realtime.model import Show
+from realtime.sales_window import SalesWindow
 from realtime.topology import Region
 
 LOOKS = 4
@@ -189,18 +190,19 @@ async def _dead_letters(redis: Redis) -> list[str]:
 async def _read(redis: Redis, show: str) -> OnMaster | None:
     meta, seats, taken, holds = keys.show(show)[:4]
     pipeline = redis.pipeline(transaction=True)
-    pipeline.hget(meta, "sales")
+    pipeline.hmget(meta, "sales", "sales_start", "sales_end")
     pipeline.get(seats)
     pipeline.hgetall(taken)
     pipeline.hgetall(holds)
     pipeline.xrange(keys.OUTBOX)
     pipeline.time()
-    sales, text, takers, records, entries, time = await pipeline.execute()
+    (sales, start, end), text, takers, records, entries, time = await pipeline.execute()
     if sales is None or text is None:
         return None
     outbox = [connect.text_fields(entry) for _id, entry in entries]
     return OnMaster(
         sales=sales.decode(),
+        window=SalesWindow(int(start), int(end)) if start is not None and end is not None else None,
         seats=text,
         taken={int(seat): hold.decode() for seat, hold in takers.items()},
         holds={hold.decode(): decode_record(record) for hold, record in records.items()},

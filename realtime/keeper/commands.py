@@ -7,6 +7,7 @@
 | ``show`` | ``wire.NewShow`` |
 | ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
 | ``sales`` | ``{"show", "sales"}`` |
+| ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 
 A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only
@@ -21,7 +22,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -52,6 +53,7 @@ from realtime.ledger.rows import CommandRow, RefundProgress
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre
+from realtime.sales_window import iso, window_of
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ OPERATORS = "ops"
 """The owner of operators' commands."""
 REPLY_KEPT_S = 60
 _ASK_S = 2.0
+EARLIEST_YEAR = 1971
+"""Of a time in a declaration; ms since the epoch are positive."""
 SAME_TIME = 50
 """Shows of one theatre with the same start that get an id here."""
 
@@ -82,6 +86,10 @@ class _SeatsBody(msgspec.Struct):
 class _SalesBody(msgspec.Struct):
     show: wire.Id
     sales: SalesState
+
+
+class _TermsBody(wire.NewTerms, frozen=True):
+    show: wire.Id = ""
 
 
 class _RefundBody(msgspec.Struct):
@@ -119,6 +127,7 @@ class Commands:
             "block": self._block,
             "unblock": self._unblock,
             "sales": self._sales,
+            "terms": self._terms,
             "retry_refund": self._retry_refund,
         }
 
@@ -208,7 +217,7 @@ class Commands:
             raise LayoutNotFound()
         layout = await self._shows.layout(ask.layout)
         _check_prices(ask, layout)
-        start = _start(ask.starts_at)
+        start = _moment("starts_at", ask.starts_at)
         show_id = ask.id or self._name(ask, start)
         if not ID.match(show_id) or not show_id.startswith(f"{self._region}-"):
             raise BadRequest(f"A show's id is lower-case letters, digits and hyphens, and begins with {self._region}-.")
@@ -228,7 +237,10 @@ class Commands:
             fee=Fee(ask.fee.paise, ask.fee.basis_points),
             admission=ask.admission,
             equal_seats=ask.equal_seats,
+            sales_start=_optional("sales_start", ask.sales_start),
+            sales_end=_optional("sales_end", ask.sales_end),
         )
+        _check_window(show)
         known = await self._ledger.show(show_id)
         if ask.id is None:
             # Two screens may begin at the same time; the same show asked for twice is one show.
@@ -289,6 +301,19 @@ class Commands:
         await self._declare.show(show)
         return {"show": show.id, "sales": ask.sales.value}
 
+    async def _terms(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_TermsBody, body)
+        show = await self._ledger.show(ask.show)
+        if show is None:
+            raise ShowNotFound()
+        given = {name: getattr(ask, name) for name in wire.NewTerms.__struct_fields__}
+        changes: dict[str, Any] = {name: _optional(name, at) for name, at in given.items() if at is not None}
+        changed = replace(show, **changes)
+        _check_window(changed)
+        await self._ledger.save_show(changed)
+        await self._declare.terms_of_sale(changed)
+        return {"show": wire.show_payload(changed, "live")}
+
     # --- refunds --------------------------------------------------------------------------------------------------
     async def _retry_refund(self, body: bytes) -> dict[str, Any]:
         ask = wire.parse_json(_RefundBody, body)
@@ -301,8 +326,9 @@ class Commands:
 
 
 def _same(known: Show, asked: Show) -> bool:
-    """Return whether two shows are the same but for their sales state and the name of the theatre."""
-    return replace(asked, sales=known.sales, theatre_name=known.theatre_name, city=known.city) == known
+    """Return whether two shows are the same but for their terms of sale and the name of the theatre."""
+    terms = {name: getattr(known, name) for name in ("sales", *wire.NewTerms.__struct_fields__)}
+    return replace(asked, **terms, theatre_name=known.theatre_name, city=known.city) == known
 
 
 def _check_prices(ask: wire.NewShow, layout: Layout) -> None:
@@ -314,9 +340,22 @@ def _check_prices(ask: wire.NewShow, layout: Layout) -> None:
         raise BadRequest(f"prices: the layout has no category {', '.join(unknown)}")
 
 
-def _start(text: str) -> datetime:
-    with contextlib.suppress(ValueError):
-        start = datetime.fromisoformat(text)
-        if start.tzinfo is not None:
-            return start
-    raise BadRequest("starts_at: give ISO 8601 with an offset, as in 2026-11-23T18:30:00+05:30")
+def _moment(name: str, text: str) -> datetime:
+    with contextlib.suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text)
+        # Times that can't be converted to UTC have no ms since the epoch.
+        if moment.tzinfo is not None and moment.astimezone(UTC).year >= EARLIEST_YEAR:
+            return moment
+    raise BadRequest(f"{name}: give ISO 8601 with an offset, as in 2027-01-15T18:30:00+05:30")
+
+
+def _optional(name: str, text: str) -> str:
+    return _moment(name, text).isoformat() if text else ""
+
+
+def _check_window(show: Show) -> None:
+    window = window_of(show)
+    if window.end <= window.start:
+        raise BadRequest(
+            "The sales would end before they start.", sales_start=iso(window.start), sales_end=iso(window.end)
+        )

@@ -10,6 +10,7 @@ from enum import StrEnum
 from realtime.ledger.rows import Booked
 from realtime.locks.seats import Record
 from realtime.model import HoldState, Show, booking_of, hold_of
+from realtime.sales_window import SalesWindow, iso, window_of
 
 OVERDUE_MS = 5_000
 """A hold this long past its deadline is overdue: no keeper sweeps it."""
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     STUCK = "stuck"
     BLOCKED = "blocked"
     SALES = "sales"
+    SALES_WINDOW = "sales_window"
     DAMAGED = "damaged"
     MISSING_SHOW = "missing_show"
     UNKNOWN_SHOW = "unknown_show"
@@ -60,6 +62,7 @@ REPAIRED_ON_MASTER = frozenset(
         Kind.OVERDUE,
         Kind.BLOCKED,
         Kind.SALES,
+        Kind.SALES_WINDOW,
         Kind.DAMAGED,
         Kind.MISSING_SHOW,
     }
@@ -80,6 +83,7 @@ _TEXTS = {
     "payment {payment}",
     Kind.BLOCKED: "{seats}: blocked on the {other} only",
     Kind.SALES: "sales are {other} in the ledger, but not on the master",
+    Kind.SALES_WINDOW: "the sales window is {other} in the ledger, but not on the master",
     Kind.DAMAGED: "the seat map on the master has the wrong size",
     Kind.MISSING_SHOW: "in the ledger, but not on the master",
     Kind.UNKNOWN_SHOW: "on the master, but not in the ledger",
@@ -130,6 +134,7 @@ class OnMaster:
     """
 
     sales: str
+    window: SalesWindow | None
     seats: bytes
     taken: dict[int, str]
     holds: dict[str, Record]
@@ -150,6 +155,9 @@ def compare(show: Show, master: OnMaster, bookings: Sequence[Booked], blocked: I
             found.append(Difference(show.id, Kind.BLOCKED, tuple(sorted(seats)), other=place))
     if master.sales != show.sales.value:
         found.append(Difference(show.id, Kind.SALES, other=show.sales.value))
+    window = window_of(show)
+    if master.window != window:
+        found.append(Difference(show.id, Kind.SALES_WINDOW, other=f"{iso(window.start)} to {iso(window.end)}".lstrip()))
     return found
 
 

@@ -33,6 +33,12 @@ class Declarations:
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         await self.announce(show=show.id)
 
+    async def terms_of_sale(self, show: Show) -> None:
+        """Declare the terms of sale of a show that the master has. One that it has lost stays off sale."""
+        await self._locks.declare(show, new_epoch(await self._master.time_ms()), for_sale=False)
+        await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
+        await self.announce(show=show.id)
+
     async def announce(self, **what: str) -> None:
         """Make all directories read ``what`` again: a theatre, a show, or everything if empty."""
         await self._master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(what))

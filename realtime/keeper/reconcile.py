@@ -37,6 +37,8 @@ from realtime.model import Show, hold_of, new_epoch
 log = logging.getLogger(__name__)
 TOKENS_KEPT = 20
 """Fencing tokens that a master remembers."""
+SHOWS_AT_ONCE = 256
+"""Questions about shows in one pipeline."""
 TURN_MS = 4_000
 """How long the turn of a keeper lasts that has died while it reconciled. A live one renews its turn."""
 
@@ -74,7 +76,20 @@ class Reconciler:
         # The first keeper of a new release brings its functions to a master that needs no reconciliation.
         if not self._functions_loaded:
             await self._master.load_functions()
+            await self._declare_windows()
             self._functions_loaded = True
+
+    async def _declare_windows(self) -> None:
+        """Declare the sales windows of the shows that only keepers of an earlier release have declared."""
+        shows = await self._ledger.shows()
+        for n in range(0, len(shows), SHOWS_AT_ONCE):
+            some = shows[n : n + SHOWS_AT_ONCE]
+            known = await asyncio.gather(
+                *(self._master.command("HMGET", keys.meta(show.id), "epoch", "sales_end") for show in some)
+            )
+            for show, (epoch, end) in zip(some, known, strict=True):
+                if epoch is not None and end is None:
+                    await self._declare.terms_of_sale(show)
 
     def invalidate(self) -> None:
         """Reconcile the master again, whatever its mark says: the ledger has refused the fencing token."""

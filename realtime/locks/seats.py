@@ -16,10 +16,11 @@ import msgspec
 import orjson
 
 from realtime import keys, limits
-from realtime.errors import CODES, BadRequest, ExtendLimit, RegionUnavailable
+from realtime.errors import CODES, BadRequest, ExtendLimit, RegionUnavailable, SalesNotStarted
 from realtime.locks.hold_batcher import HoldBatcher
 from realtime.locks.master import LockMaster
 from realtime.model import Hold, HoldState, SalesState, Show, show_of
+from realtime.sales_window import window_of
 
 KEEP = limits.ENDED_KEEP_MS
 _FREE = ord("0")
@@ -83,14 +84,18 @@ class SeatLocks:
         """Hold all seats or none; return the hold and the master's time.
 
         The same ``hold_id`` with the same seats returns the hold that it already made. Raises ``SeatsTaken`` (details
-        ``seats``: indices), ``TooManyHolds``, ``SalesPaused``, ``SalesClosed``, ``RequestReused``, ``HoldExpired``.
+        ``seats``: indices), ``TooManyHolds``, ``SalesPaused``, ``SalesClosed``,
+        ``SalesNotStarted`` (details ``sales_start``: ms), ``RequestReused``, ``HoldExpired``.
         """
         reply = await self._batcher.hold(show_of(hold_id), hold_id, owner, _csv(sorted(set(seats))))
         reply = self._checked(reply)
         return _hold(hold_id, reply), int(reply[2])
 
     async def extend(self, hold_id: str, owner: str) -> tuple[Hold, int]:
-        """Set the deadline to a full hold time from now. Raises ``ExtendLimit`` (details ``expires_at``)."""
+        """Set the deadline to a full hold time from now.
+
+        Raises ``ExtendLimit`` (details ``expires_at``), or ``SalesClosed`` after the end of the sales window.
+        """
         reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS)
         return _hold(hold_id, reply), int(reply[2])
 
@@ -146,7 +151,8 @@ class SeatLocks:
 
         Without ``for_sale`` the new show sells nothing before ``rebuild``.
         """
-        terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale))
+        window = window_of(show)
+        terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale), window.start, window.end)
         reply = await self._call("tt_declare", show.id, epoch, show.seat_count, *terms)
         return bool(reply[1])
 
@@ -254,6 +260,8 @@ def _refusal(code: str, detail: str) -> Exception:
         return BadRequest(f"A hold on this show takes 1 to {detail} seats.")
     if kind is ExtendLimit:
         return ExtendLimit(expires_at=int(detail))
+    if kind is SalesNotStarted:
+        return SalesNotStarted(sales_start=int(detail))
     if detail:
         return kind(seats=[int(seat) for seat in detail.split(",")])
     return kind()

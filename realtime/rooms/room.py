@@ -17,11 +17,13 @@ from typing import Any
 
 from realtime import limits, wire
 from realtime.cancellation import cancel_all
+from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.feeds.replica import Map
 from realtime.model import SalesState, Show
 from realtime.rooms.state import Frame, Outcome, RoomState
+from realtime.sales_window import SalesWindow, window_of
 from realtime.transport.fanout import Connection, Fanout, Packet, encode
 from realtime.wire import ChangeMessage
 
@@ -29,6 +31,10 @@ log = logging.getLogger(__name__)
 CHUNK = 200
 """Viewers sent to in one turn of the loop, so that a large room does not block everything else."""
 RETRY_S = 0.2
+LOOK_AT_WINDOW_S = 60.0
+"""How often the sales window is compared with the clock at least."""
+AFTER_CHANGE_S = 0.01
+"""The status is computed this long after the sales start or end: timers may be early."""
 _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
 
 
@@ -54,7 +60,9 @@ class Room:
         self.state: RoomState | None = None
         self.viewers: dict[str, Viewer] = {}
         self.gaps = 0
-        self._sales = show.sales.value
+        self._sales = show.sales
+        self._window = window_of(show)
+        self._window_timer: asyncio.TimerHandle | None = None
         self._sent_status: dict[str, Any] = {}
         self._fanout = fanout
         self._on_empty = on_empty
@@ -110,18 +118,32 @@ class Room:
     # --- status ---------------------------------------------------------------------------------------------------
     @property
     def status(self) -> str:
-        """``stale`` when the region is unreachable, else the sales state: ``live``, ``paused`` or ``closed``."""
+        """``stale`` when the region is unreachable, else ``live``, ``paused``, ``closed`` or ``not_started``.
+
+        By this node's clock; the lock master decides by its own whether a hold is in time.
+        """
         if not self.feed.live:
             return "stale"
-        return "live" if self._sales == SalesState.OPEN.value else self._sales
+        return self._window.status(self._sales, now_ms())
 
     def status_payload(self) -> dict[str, Any]:
-        """Return ``status``, and with ``stale`` the time (ms) since which the map may be out of date."""
+        """Return ``status`` and a time (ms): since when the map may be out of date, or when the sales start."""
         status = self.status
-        return {"status": status, "since": self.feed.stale_since} if status == "stale" else {"status": status}
+        if status == "stale":
+            return {"status": status, "since": self.feed.stale_since}
+        return {"status": status, "sales_start": self._window.start} if status == "not_started" else {"status": status}
 
     def send_status(self) -> None:
-        """Send the status to all viewers, if it differs from the one sent last."""
+        """Send the status to all viewers, if it differs from the one sent last, and again when the sales window ends.
+
+        Call it after every change of the window.
+        """
+        self._cancel_window_timer()
+        change = self._window.next_change(now_ms())
+        if change is not None:
+            # Not in one go: the clock may be set in the meantime, and a show may be months away.
+            wait_s = min((change - now_ms()) / 1000 + AFTER_CHANGE_S, LOOK_AT_WINDOW_S)
+            self._window_timer = asyncio.get_running_loop().call_later(wait_s, self.send_status)
         payload = self.status_payload()
         if payload == self._sent_status:
             return
@@ -129,6 +151,11 @@ class Room:
         packet = encode("show:status", {"show": self.show.id, **payload})
         for sid in self.viewers:
             self._fanout.send(sid, packet)
+
+    def _cancel_window_timer(self) -> None:
+        if self._window_timer is not None:
+            self._window_timer.cancel()
+            self._window_timer = None
 
     # --- the map --------------------------------------------------------------------------------------------------
     def on_change(self, change: ChangeMessage) -> None:
@@ -150,7 +177,9 @@ class Room:
             self.gaps += 1
             self.resync()
         elif outcome is Outcome.APPLIED and change.sales is not None:
-            self._sales = change.sales.value
+            self._sales = change.sales
+            if change.sales_start is not None and change.sales_end is not None:
+                self._window = SalesWindow(change.sales_start, change.sales_end)
             self.send_status()
 
     def check_digest(self, epoch: str, version: int, digest: int) -> None:
@@ -208,13 +237,13 @@ class Room:
             else:
                 break
         self._syncing = None
-        epoch, version, self._sales, statuses = found
+        epoch, version, sales, statuses, window = found
+        self._sales, self._window = SalesState(sales), window or self._window
         if self.state is None:
             self.state = RoomState(epoch, version, statuses)
-            self._sent_status = self.status_payload()
         else:
             self.state.reset(epoch, version, statuses)
-            self.send_status()
+        self.send_status()
         early, self._early = self._early, []
         for change in early:
             if self._syncing is None:
@@ -309,6 +338,7 @@ class Room:
         """Stop, without a word to viewers. The subscription stays: a new room of the show may use it already."""
         if self._linger is not None:
             self._linger.cancel()
+        self._cancel_window_timer()
         await cancel_all(*(task for task in (self._syncing, self._pumping) if task is not None))
 
 

@@ -16,8 +16,9 @@ from realtime.clock import now_ms
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
-from realtime.model import SalesState, Show
+from realtime.model import Show
 from realtime.rooms.room import Room
+from realtime.sales_window import window_of
 from realtime.transport.fanout import Fanout
 from realtime.wire import ChangeMessage, Since
 
@@ -94,13 +95,13 @@ class Rooms(Listener):
         return room.state.epoch, room.state.version, room.status, room.state.snapshot()
 
     def status(self, show: Show) -> str:
-        """Return a show's status for lists: ``live``, ``stale``, ``paused`` or ``closed``."""
+        """Return a show's status for lists: ``live``, ``stale``, ``paused``, ``closed`` or ``not_started``."""
         room = self._rooms.get(show.id)
         if room is not None and room.state is not None:
             return room.status
         if not self._feeds[show.region].live:
             return "stale"
-        return "live" if show.sales is SalesState.OPEN else show.sales.value
+        return window_of(show).status(show.sales, now_ms())
 
     def stats(self) -> dict[str, int]:
         """Return counts for the metrics."""

@@ -65,6 +65,14 @@ class OpsApi:
                 wire.BlockSeats,
                 operator,
             ),
+            Route(
+                "POST",
+                "/api/v1/shows/{show}/terms",
+                self._set_terms,
+                "Change when seats are sold",
+                wire.NewTerms,
+                operator,
+            ),
             Route("POST", "/api/v1/shows/{show}/pause", self._pause_sales, "Pause sales", None, operator),
             Route("POST", "/api/v1/shows/{show}/open", self._open_sales, "Open sales", None, operator),
             Route("POST", "/api/v1/shows/{show}/close", self._close_sales, "Close sales", None, operator),
@@ -120,6 +128,13 @@ class OpsApi:
 
     async def _close_sales(self, request: web.Request) -> web.Response:
         return await self._set_sales(request, SalesState.CLOSED)
+
+    async def _set_terms(self, request: web.Request) -> web.Response:
+        show = self._directory.show(request.match_info["show"])
+        body = wire.parse_json(wire.NewTerms, await request.read())
+        given = {name: getattr(body, name) for name in body.__struct_fields__ if getattr(body, name) is not None}
+        command = {"show": show.id, **given}
+        return json_answer(await run_command(self._masters[show.region], "terms", command, idempotency_key(request)))
 
     async def _set_sales(self, request: web.Request, sales: SalesState) -> web.Response:
         show = self._directory.show(request.match_info["show"])

@@ -18,6 +18,7 @@ from realtime.errors import BadRequest, LayoutNotFound, RegionUnavailable, Theat
 from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.rooms.rooms import Rooms
+from realtime.sales_window import is_over
 from realtime.settings import Settings
 from realtime.transport.client_address import client_address
 from realtime.web import bodies
@@ -61,8 +62,13 @@ class PublicApi:
             Route("GET", "/api/v1/config", self._get_config, "What pages need to know about this installation"),
             Route("POST", "/api/v1/session", self._new_session, "Create a guest identity"),
             Route("GET", "/api/v1/theatres", self._list_theatres, "All theatres of all regions"),
-            Route("GET", "/api/v1/theatres/{theatre}/shows", self._list_shows_of_theatre, "All shows of one theatre"),
-            Route("GET", "/api/v1/shows", self._list_shows, "All shows of all regions"),
+            Route(
+                "GET",
+                "/api/v1/theatres/{theatre}/shows",
+                self._list_shows_of_theatre,
+                "The shows of one theatre that are not over",
+            ),
+            Route("GET", "/api/v1/shows", self._list_shows, "The shows of all regions that are not over"),
             Route("GET", "/api/v1/shows/{show}", self._get_show, "One show"),
             Route("GET", "/api/v1/shows/{show}/seats", self._get_seats, "The current seat map, with an ETag"),
             Route("GET", "/api/v1/layouts/{layout}", self._get_layout, "A layout; immutable"),
@@ -96,8 +102,15 @@ class PublicApi:
     async def _list_theatres(self, _request: web.Request) -> web.Response:
         return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
 
-    async def _list_shows(self, _request: web.Request) -> web.Response:
-        return json_answer({"shows": self._show_payloads(self._directory.shows()), "server_time": now_ms()})
+    async def _list_shows(self, request: web.Request) -> web.Response:
+        """List the shows; those that are over, too, with ``?over=1``."""
+        shows = self._listed(request, self._directory.shows())
+        return json_answer({"shows": self._show_payloads(shows), "server_time": now_ms()})
+
+    @staticmethod
+    def _listed(request: web.Request, shows: Iterable[Show]) -> list[Show]:
+        now, all_of_them = now_ms(), request.query.get("over") == "1"
+        return [show for show in shows if all_of_them or not is_over(show, now)]
 
     async def _list_shows_of_theatre(self, request: web.Request) -> web.Response:
         theatre_id = request.match_info["theatre"]
@@ -108,7 +121,7 @@ class PublicApi:
             if missing := sorted(set(self._settings.topology.regions) - self._directory.read_regions):
                 raise RegionUnavailable(region=missing[0])
             raise TheatreNotFound()
-        shows = [show for show in self._directory.shows() if show.theatre == theatre_id]
+        shows = self._listed(request, [show for show in self._directory.shows() if show.theatre == theatre_id])
         about = orjson.loads(wire.encode_theatre(theatre))
         return json_answer({"theatre": about, "shows": self._show_payloads(shows), "server_time": now_ms()})
 

@@ -11,6 +11,8 @@ import { readRecord } from "./record.js";
 import { noteBooked } from "./refunds.js";
 import { areOthers, bookingOf, isOver, newRequest, stepOf } from "./steps.js";
 
+/** Refusals that are certain: nothing is held. */
+const NOT_ON_SALE = new Set(["sales_paused", "sales_not_started"]);
 /** The deadline is checked a little late: the server should report it first. */
 const GRACE_MS = 600;
 
@@ -86,7 +88,7 @@ export class Holding extends Attempts {
       return;
     }
     if (this.error === "hold_expired" || this.error === "hold_lost") this._end("expired", this.error);
-    else if (this._retryable && this.error !== "sales_paused" && readRecord(this._show)) {
+    else if (this._retryable && !NOT_ON_SALE.has(this.error) && readRecord(this._show)) {
       // It is not known whether the seats are held: the same request is sent again after the next reconnect.
       this.step = "holding";
       this._changed();

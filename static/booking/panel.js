@@ -8,6 +8,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
+import { isShut, shutText } from "../seat-map/sales.js";
 import { Countdown } from "./countdown.js";
 import { button, errorNote, note, seatList, title, totalLine, waiting } from "./pieces.js";
 import { priceLines } from "./price-lines.js";
@@ -119,7 +120,7 @@ export class Panel {
     const seats = asking ? this._infos(this._flow.seats) : chosen;
     const n = seats.length;
     const { status } = this._map;
-    const shut = status === "closed" || status === "paused" ? i18n.t(`map_${status}`) : "";
+    const shut = isShut(status) ? shutText(i18n, status, this.show, Date.now()) : "";
     const hint = shut || `${i18n.t("pickHint")} ${i18n.t("pickLimit", { n: this._map.maxSeats })}`;
     const words = asking ? i18n.t("holding") : n ? i18n.t("hold", { n }) : i18n.t("holdEmpty");
     return [

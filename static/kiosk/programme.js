@@ -10,14 +10,13 @@
  */
 import { recall, remember } from "../app/page.js";
 import { ServerClock } from "../booking/clock.js";
+import { isOver } from "../seat-map/sales.js";
 
 const NODES = "tickingtickets.nodes";
 const ASK_EVERY_MS = 15000;
 const ASK_AGAIN_MS = 2500;
 const TIMEOUT_MS = 4000;
 const ASK_OTHERS = 4;
-/** A show that started longer ago than this is not offered any more. */
-const LATE_MS = 20 * 60000;
 const INDIA = new Intl.DateTimeFormat("en-CA", { timeZone: "Asia/Kolkata" });
 
 /** @typedef {{id: string, name: string, city: string}} Theatre */
@@ -52,12 +51,12 @@ export class Programme extends EventTarget {
     this.ask();
   }
 
-  /** The shows of today, except those that started too long ago. */
+  /** The shows of today, except those that are over. */
   get today() {
     const now = this.clock.now();
     return this._shows.filter((show) => {
       const at = Date.parse(show.starts_at);
-      return INDIA.format(at) === INDIA.format(now) && at > now - LATE_MS;
+      return INDIA.format(at) === INDIA.format(now) && !isOver(show, now);
     });
   }
 

@@ -7,6 +7,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
+import { statusText } from "../seat-map/sales.js";
 
 /**
  * @param {Translator} i18n
@@ -60,7 +61,7 @@ function heading(i18n, programme) {
 /** @param {Translator} i18n @param {Show} show @param {(show: Show) => void} choose */
 function card(i18n, show, choose) {
   const prices = Object.values(allInPrices(show));
-  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, i18n.t(`status_${show.status}`));
+  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, statusText(i18n, show));
   return h(
     "li",
     {},
@@ -71,7 +72,7 @@ function card(i18n, show, choose) {
         type: "button",
         "data-show": show.id,
         "data-status": show.status,
-        disabled: show.status === "closed",
+        disabled: show.status === "closed" || show.status === "not_started",
         onclick: () => choose(show),
       },
       startTime(i18n, show.starts_at),

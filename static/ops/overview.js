@@ -5,6 +5,7 @@
  * @import { Figures, Installation, RegionRecord } from "./figures.js"
  */
 import { h, icon } from "../app/dom.js";
+import { isOver } from "../seat-map/sales.js";
 import { ApiError, ask } from "./api.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
@@ -123,7 +124,13 @@ export class Overview {
 
   async _askShows() {
     try {
-      this._shows = (await ask("/shows")).shows;
+      const answer = await ask("/shows?over=1");
+      // Those that are over last, the latest of them first.
+      const over = (/** @type {any} */ show) => isOver(show, answer.server_time);
+      this._shows = [
+        ...answer.shows.filter((/** @type {any} */ show) => !over(show)),
+        ...answer.shows.filter(over).reverse(),
+      ];
     } catch {
       this._shows = null;
     }

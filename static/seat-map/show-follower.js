@@ -9,6 +9,7 @@
  */
 import { h } from "../app/dom.js";
 import { LiveShow } from "./live.js";
+import { isShut, shutText } from "./sales.js";
 
 /** How often a screen reader hears how many seats are left. */
 const SUMMARY_MS = 20000;
@@ -61,7 +62,7 @@ export class ShowFollower {
       this._notices.banner(i18n.t("conn_offline"));
     } else if (status === "stale") {
       this._notices.banner(i18n.t("map_stale", { time: i18n.time(staleSince || Date.now()) }));
-    } else if (status === "paused" || status === "closed") this._notices.banner(i18n.t(`map_${status}`));
+    } else if (isShut(status)) this._notices.banner(shutText(i18n, status, live.show, Date.now()));
     else if (!this._wasOffline) this._notices.banner("");
     this._context.emit("statuschange", { connection, status });
   }

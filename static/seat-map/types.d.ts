@@ -40,6 +40,9 @@ export interface Show {
   region: string;
   city: string;
   starts_at: string;
+  /** When seats go on sale; "": at once. */
+  sales_start?: string;
+  sales_end?: string;
   layout: string;
   seat_count: number;
   prices: Record<string, number>;
@@ -50,7 +53,7 @@ export interface Show {
   status: ShowStatus;
 }
 
-export type ShowStatus = "live" | "stale" | "paused" | "closed";
+export type ShowStatus = "live" | "stale" | "paused" | "closed" | "not_started";
 export type ConnectionState = "connecting" | "online" | "offline";
 
 /** A frame of changes: the payload of `seats:changed`. */

@@ -11,13 +11,13 @@ import { refundList } from "../booking/refund-notes.js";
 import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
+import { isOver, statusText } from "../seat-map/sales.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const list = find("#shows");
 const filters = find("#filters");
 const DAY_MS = 24 * 3600 * 1000;
-const GONE_AFTER_MS = 3 * 3600 * 1000;
 const FRESH_MS = 60000;
 const TIMEOUT_MS = 10000;
 
@@ -42,7 +42,7 @@ async function load() {
     if (answer.server_time) clock.set(answer.server_time, asked);
     const now = clock.now();
     shows = answer.shows
-      .filter((show) => Date.parse(show.starts_at) > now - GONE_AFTER_MS)
+      .filter((show) => !isOver(show, now))
       .sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
     failed = old = false;
     loadedAt = now;
@@ -124,7 +124,7 @@ function card(shows) {
   const [first] = shows;
   const least = Math.min(...shows.flatMap((show) => Object.values(allInPrices(show))));
   const times = shows.map((show) => {
-    const still = show.status === "live" ? null : h("span", { class: "state" }, i18n.t(`status_${show.status}`));
+    const still = show.status === "live" ? null : h("span", { class: "state" }, statusText(i18n, show));
     // The accessible name contains the visible text, in the same order.
     const label = `${show.title}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
     return h(

@@ -205,6 +205,11 @@ async def _sales(place: Place) -> Difference:
     return Difference(SHOW, Kind.SALES, other="open")
 
 
+async def _sales_window(place: Place) -> Difference:
+    await place.master.command("HDEL", META, "sales_start", "sales_end")
+    return Difference(SHOW, Kind.SALES_WINDOW, other="to 2030-01-01T13:20:00+00:00")
+
+
 async def _damaged(place: Place) -> Difference:
     await place.master.command("SET", SEATS, "000")
     return Difference(SHOW, Kind.DAMAGED)
@@ -223,6 +228,7 @@ PLANTED = [
     _blocked_in_the_ledger,
     _blocked_on_the_master,
     _sales,
+    _sales_window,
     _damaged,
     _missing_show,
 ]

@@ -9,12 +9,13 @@ import pytest
 
 from realtime import keys, wire
 from realtime.dev import valkey
-from realtime.errors import TicketError
+from realtime.errors import BadRequest, ShowNotFound, TicketError
 from realtime.keeper.service import Keeper
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
 from realtime.topology import Plain, Region, Topology
+from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place
 
@@ -62,6 +63,52 @@ async def test_a_show_gets_a_name_and_asking_twice_is_harmless(place: Place) -> 
     assert first["show"]["id"] == "west-gateway-20300102-1830"
     assert await run_command(place.master, "show", GOOD) == first
     assert await place.ledger.show("west-gateway-20300102-1830") is not None
+
+
+async def test_the_sales_window_is_a_term_that_changes_and_comes_back_from_the_ledger(place: Place) -> None:
+    ends = "2030-01-01T18:00:00+05:30"
+    changed = await run_command(place.master, "terms", {"show": SHOW, "sales_end": ends})
+    assert changed["show"]["sales_end"] == "2030-01-01T12:30:00+00:00"
+    assert await place.master.command("HGET", keys.meta(SHOW), "sales_end") == b"1893501000000"
+    again = await run_command(place.master, "terms", {"show": SHOW, "sales_start": "2020-01-01T00:00Z"})
+    assert again["show"]["sales_end"] == "2030-01-01T12:30:00+00:00", "what is not named stays"
+    await place.master.command("FLUSHALL")
+    await until(lambda: place.master.command("EXISTS", keys.RECONCILED))
+    assert await place.master.command("HMGET", keys.meta(SHOW), "sales_start", "sales_end") == [
+        b"1577836800000",
+        b"1893501000000",
+    ]
+    await run_command(place.master, "terms", {"show": SHOW, "sales_start": "", "sales_end": ""})
+    stored = await place.ledger.show(SHOW)
+    assert stored is not None and (stored.sales_start, stored.sales_end) == ("", "")
+
+
+async def test_an_impossible_sales_window_is_refused(place: Place) -> None:
+    for name, body in (
+        ("show", {**GOOD, "sales_start": "soon"}),
+        ("show", {**GOOD, "sales_start": "2030-01-02T18:50:00+05:30"}),
+        ("show", {**GOOD, "starts_at": "0001-01-01T00:00:00+05:30"}),
+        ("terms", {"show": SHOW, "sales_end": "2030-01-02T18:50:00"}),
+        ("terms", {"show": SHOW, "sales_start": "2030-02-01T00:00Z", "sales_end": "2030-01-31T00:00Z"}),
+    ):
+        with pytest.raises(BadRequest):
+            await run_command(place.master, name, body)
+    with pytest.raises(ShowNotFound):
+        await run_command(place.master, "terms", {"show": "west-unknown", "sales_end": ""})
+
+
+async def test_a_keeper_declares_the_window_of_shows_that_one_of_the_release_before_has_declared(place: Place) -> None:
+    await place.rest()
+    await place.master.command("HDEL", keys.meta(SHOW), "sales_start", "sales_end")
+    place.keeper()
+    await until(lambda: place.master.command("HEXISTS", keys.meta(SHOW), "sales_end"))
+
+
+async def test_a_show_may_be_declared_again_after_its_window_has_changed(place: Place) -> None:
+    first = (await run_command(place.master, "show", GOOD))["show"]
+    await run_command(place.master, "terms", {"show": first["id"], "sales_end": "2030-01-02T18:00:00+05:30"})
+    again = (await run_command(place.master, "show", GOOD))["show"]
+    assert (again["id"], again["sales_end"]) == (first["id"], "2030-01-02T12:30:00+00:00")
 
 
 async def test_two_screens_of_a_theatre_may_begin_at_the_same_time(place: Place) -> None:

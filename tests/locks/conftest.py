@@ -16,7 +16,7 @@ from tests.programs import find_program
 
 __all__ = ["SHOW", "asyncio_debug", "hold_id", "locks", "master", "region", "server"]
 
-SHOW = Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", "layout", 40, "2026-11-23T18:30:00+05:30")
+SHOW = Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", "layout", 40, "2030-01-01T18:30:00+05:30")
 
 
 def region(server: valkey.Valkey) -> Region:

@@ -39,7 +39,7 @@ class ScriptedFeed:
     async def answer(self, version: int, *held: int, epoch: str = "e1") -> None:
         """Wait for the next read, and answer it."""
         future = await asyncio.wait_for(self._reads.get(), 5)
-        future.set_result((epoch, version, "open", bytearray(seat in held for seat in range(SEATS))))
+        future.set_result((epoch, version, "open", bytearray(seat in held for seat in range(SEATS)), None))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -135,7 +135,7 @@ async def test_a_map_of_another_size_is_never_used(room: Room, feed: ScriptedFee
     await feed.answer(7, 7)
     room.resync()
     future = await asyncio.wait_for(feed._reads.get(), 5)
-    future.set_result(("e1", 8, "open", bytearray(SEATS + 1)))
+    future.set_result(("e1", 8, "open", bytearray(SEATS + 1), None))
     await feed.answer(8, 8)
     assert held(room) == (8, {8})
 

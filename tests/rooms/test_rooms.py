@@ -8,6 +8,7 @@ import signal
 import socket as socketlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -139,6 +140,28 @@ async def test_viewers_get_the_sales_state(node: Node) -> None:
     await node.locks.set_sales(SHOW.id, SalesState.OPEN)
     await client.hears("show:status", status="live")
     await client.close()
+
+
+async def test_viewers_are_told_when_sales_start_and_end(node: Node) -> None:
+    client = await viewer(node)
+    now = datetime.now(UTC)
+
+    async def declare(start_s: float, end_s: float) -> None:
+        start, end = ((now + timedelta(seconds=s)).isoformat() for s in (start_s, end_s))
+        await node.locks.declare(replace(SHOW, sales_start=start, sales_end=end), "ignored")
+
+    await declare(1.0, 2.0)
+    heard = await client.hears("show:status", status="not_started")
+    assert abs(heard["sales_start"] - (now.timestamp() + 1) * 1000) < 2
+    await client.hears("show:status", status="live")
+    await client.hears("show:status", status="closed")
+    await declare(-2.0, 60.0)
+    await client.hears("show:status", status="live")
+    again = await viewer(node)
+    await declare(-2.0, -1.0)
+    await again.hears("show:status", status="closed")
+    assert (await node.rooms.snapshot(SHOW))[2] == "closed"
+    await asyncio.gather(client.close(), again.close())
 
 
 async def test_a_feed_leaves_a_dead_replica_and_returns_to_the_nearest_one(

@@ -198,6 +198,41 @@ async def test_operators_block_pause_and_close_and_every_viewer_sees_it(cluster:
     await viewer.close()
 
 
+async def test_a_show_that_is_over_is_not_sold_and_leaves_the_lists(cluster: Cluster) -> None:
+    show = await new_show(cluster, "south", sales_start="2029-01-01T00:00:00+05:30")
+    north = node_urls(cluster)[0]
+    viewer = await Client.connect(node_urls(cluster)[2])
+    headers = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    lists = ("shows", "theatres/south-hall/shows")
+    async with aiohttp.ClientSession(headers=headers) as session:
+
+        async def listed(path: str) -> dict[str, Any]:
+            async with session.get(f"{north}/api/v1/{path}") as response:
+                return {each["id"]: each for each in (await response.json())["shows"]}
+
+        for path in lists:
+            payload = (await listed(path))[show]
+            assert (payload["sales_start"], payload["status"]) == ("2028-12-31T18:30:00+00:00", "not_started")
+        early = await viewer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+        assert (early["error"]["code"], early["error"]["sales_start"]) == ("sales_not_started", 1861900200000)
+        ended = {"sales_start": "", "sales_end": "2020-01-01T00:00:00+05:30"}
+        async with session.post(f"{north}/api/v1/shows/{show}/terms", json=ended) as response:
+            assert response.status == 200
+        late = await viewer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "2"})
+        assert late["error"]["code"] == "sales_closed"
+        assert (await viewer.call("show:watch", {"show": show}))["status"] == "closed"
+        for path in lists:
+            assert show in await listed(path), "it has not started yet"
+
+        of_2020 = await new_show(cluster, "south", starts_at="2020-01-01T18:30:00+05:30")
+        for path in lists:
+            assert of_2020 not in await listed(path)
+            assert of_2020 in await listed(f"{path}?over=1")
+        refused = await viewer.call("seats:hold", {"show": of_2020, "seats": ["A-1"], "request_id": "3"})
+        assert refused["error"]["code"] == "sales_closed"
+    await viewer.close()
+
+
 @pytest.mark.parametrize("region", ["north", "west", "south"])
 async def test_a_viewer_that_returns_with_since_gets_only_the_changes_it_missed(cluster: Cluster, region: str) -> None:
     show = await new_show(cluster, region)

@@ -36,7 +36,9 @@ local function hold_one(K, show, at, id, owner, csv, max_holds, keep)
   local seats = split_csv(csv)
   local record = redis.call('HGET', K.holds, id)
   if record then return repeated_hold(record, seats, at) end
-  if show.sales ~= 'open' then return { 'sales_' .. show.sales } end
+  local sales = sales_state(show, at)
+  if sales == 'not_started' then return { 'sales_not_started', ms_text(show.sales_start) } end
+  if sales ~= 'open' then return { 'sales_' .. sales } end
   if #seats == 0 or #seats > show.max_seats then return { 'bad_request', tostring(show.max_seats) } end
   for _, seat in ipairs(seats) do
     if seat >= show.size then return { 'seat_not_found', tostring(seat) } end
@@ -134,10 +136,10 @@ local function holds(keys, args)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
   local at, replies, batch = now_ms(), {}, new_batch()
-  local deadline = ms_text(at + show.hold_ms)
+  local deadline, on_sale = ms_text(at + show.hold_ms), sales_state(show, at) == 'open'
   for n = 3, #args, 3 do
     local id, owner, csv = args[n], args[n + 1], args[n + 2]
-    local record = show.sales == 'open' and hold_fast(batch, K, show, deadline, id, owner, csv, max_holds)
+    local record = on_sale and hold_fast(batch, K, show, deadline, id, owner, csv, max_holds)
     if record then
       replies[#replies + 1] = { 'ok', record, at }
     else
@@ -186,7 +188,7 @@ local function not_changeable(mine, at)
 end
 
 -- tt_extend  id, owner, max_extensions  ->  ok, record, now
--- The deadline becomes a full hold time from now. Changes no seat, publishes nothing.
+-- The deadline becomes a full hold time from now, unless sales have ended. Changes no seat, publishes nothing.
 local function extend(keys, args)
   local K, id = key_names(keys), args[1]
   local show, mine, refusal = own_hold(K, id, args[2])
@@ -194,6 +196,7 @@ local function extend(keys, args)
   local at = now_ms()
   refusal = not_changeable(mine, at)
   if refusal then return refusal end
+  if show.sales_end and at >= show.sales_end then return { 'sales_closed' } end
   if mine.extensions >= tonumber(args[3]) then return { 'extend_limit', ms_text(mine.expires_at) } end
   mine.extensions = mine.extensions + 1
   mine.expires_at = at + show.hold_ms

@@ -131,13 +131,24 @@ local function announce_sales(K, epoch, sales)
   announce(K, epoch, ',"sales":"' .. sales .. '"', 'sales_' .. sales, '')
 end
 
--- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0)  ->  ok, 1 if created, 0 if it existed
+-- Tells viewers of another sales window; they get its state with the sales.
+local function announce_window(K, show, sales, from, till)
+  if show.sales_start == tonumber(from) and show.sales_end == tonumber(till) then return end
+  announce(K, show.epoch, ',"sales":"' .. sales .. '","sales_start":' .. from .. ',"sales_end":' .. till,
+    'sales_window', '')
+end
+
+-- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0), sales_start, sales_end (ms)
+--   ->  ok, 1 if created, 0 if it existed
 -- Creates the state of a show; of one that exists, only its terms change. With 0 it is for sale once it is rebuilt.
+-- Keepers of releases before version 9 send no window: the one that is known stays.
 local function declare(keys, args)
   local K = key_names(keys)
   local show = load_terms(K)
   redis.call('HSET', K.meta, 'sales', args[3], 'hold_ms', args[4], 'max_seats', args[5])
+  if args[7] then redis.call('HSET', K.meta, 'sales_start', args[7], 'sales_end', args[8]) end
   if show then
+    if args[7] then announce_window(K, show, args[3], args[7], args[8]) end
     if show.sales ~= args[3] then announce_sales(K, show.epoch, args[3]) end
     return { 'ok', 0 }
   end

@@ -117,7 +117,7 @@ end
 local function climb(K, show, id, mine, payment, blocks, at, keep, change)
   local taken, lapsed = conflicts(K, id, mine.seats, at)
   local seats = mine.seats
-  if show.sales ~= 'open' then
+  if sales_state(show, at) ~= 'open' then
     seats = nil
   elseif #taken > 0 then
     if blocks == '?' then return { 'seats_taken', table.concat(taken, ',') } end

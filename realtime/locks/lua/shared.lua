@@ -10,7 +10,8 @@ The library is the concatenation of five files, in this order (realtime/locks/li
   operators.lua  block, unblock, sales
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
-  1 meta      hash    epoch, version, sales (open|paused|closed), size, hold_ms, max_seats, process, rebuilt_at (ms)
+  1 meta      hash    epoch, version, sales (open|paused|closed), sales_start, sales_end (ms), size, hold_ms, max_seats,
+                      process, rebuilt_at (ms)
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void, order,
@@ -34,6 +35,7 @@ Invariants
   - A show is for sale only in the server process (`process` = its run_id) in which it was declared or rebuilt. After a
     restart, a failover or a restore the master may lack what clients were already answered, so nothing is sold until
     a keeper has rebuilt the show from the ledger.
+  - Seats are held within the sales window only. A hold that was taken in time may be confirmed until its deadline.
   - A confirming hold can't expire. Its seats look held until the ledger records it (settle) or refuses it (reject).
   - A void hold can never be booked: another master may have answered its owner differently.
   - A hold id is never used again once an order or a payment was seen for it: its record is not deleted (is_paid_for).
@@ -41,7 +43,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 8
+local VERSION = 9
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -91,7 +93,8 @@ local function this_process()
 end
 
 local function load_terms(K)
-  local meta = redis.call('HMGET', K.meta, 'epoch', 'sales', 'size', 'hold_ms', 'max_seats', 'process')
+  local meta = redis.call('HMGET', K.meta, 'epoch', 'sales', 'size', 'hold_ms', 'max_seats', 'process',
+    'sales_start', 'sales_end')
   if not meta[1] then return nil end
   return {
     epoch = meta[1],
@@ -100,6 +103,9 @@ local function load_terms(K)
     hold_ms = tonumber(meta[4]),
     max_seats = tonumber(meta[5]),
     process = meta[6],
+    -- A show that only keepers of releases before version 9 have declared has no window.
+    sales_start = meta[7] and tonumber(meta[7]),
+    sales_end = meta[8] and tonumber(meta[8]),
   }
 end
 
@@ -108,6 +114,14 @@ local function load_show(K)
   local show = load_terms(K)
   if show and show.process == this_process() then return show end
   return nil
+end
+
+-- Returns open, paused, closed or not_started: what operators decided, within the sales window.
+local function sales_state(show, at)
+  if show.sales ~= 'open' then return show.sales end
+  if show.sales_start and at < show.sales_start then return 'not_started' end
+  if show.sales_end and at >= show.sales_end then return 'closed' end
+  return 'open'
 end
 
 local function decode_hold(record)
