@@ -6,6 +6,8 @@ Pure: no I/O, no clock, no JSON. All packages exchange these values; ``wire`` co
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -95,8 +97,30 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """How the seats ``first`` to ``first + count - 1`` are named and drawn, where section, row and number don't say it.
+
+    ``label`` is printed in place of "Row <row>", and ``seat_label`` in place of the number, with ``%s`` for it.
+    ``names`` says at which ends the map names the row: ``both``, ``start``, ``end`` or ``none``. ``block`` is 1, 2, ...
+    in rows of one section and name whose seats would have equal names, else 0. ``radius`` is the seats' size in the
+    plan's units: empty, one for all, or one for each.
+    """
+
+    first: int
+    count: int
+    label: str = ""
+    seat_label: str = ""
+    names: str = "both"
+    block: int = 0
+    radius: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """An immutable seating plan; ``id`` is the hash of its content. The index of a seat is its place in ``seats``."""
+    """An immutable seating plan; ``id`` is the hash of its content. The index of a seat is its place in ``seats``.
+
+    ``rows`` lists, in ascending order, only the rows that need more than their seats say.
+    """
 
     id: str
     name: str
@@ -105,6 +129,41 @@ class Layout:
     categories: tuple[Category, ...]
     seats: tuple[Seat, ...]
     shapes: tuple[Shape, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+    def row_of(self, index: int) -> Row | None:
+        """Return the entry of ``rows`` that a seat is in, or None."""
+        n = bisect_right(self.rows, index, key=lambda row: row.first) - 1
+        return self.rows[n] if n >= 0 and index < self.rows[n].first + self.rows[n].count else None
+
+    def printed(self, index: int) -> tuple[str, str, str]:
+        """Return section, row and number of a seat as tickets state them; no two seats of a layout have all three.
+
+        A block's number follows the section. A seat without a number, and one whose number its row has twice, shows
+        its id.
+        """
+        seat, row = self.seats[index], self.row_of(index)
+        block = f" ({row.block})" if row is not None and row.block else ""
+        number = row.seat_label.replace("%s", seat.number) if row is not None and row.seat_label else seat.number
+        if not seat.number:
+            number = seat.id
+        elif any(self._same_name(other, seat) for other in self._rest_of_row(index, row)):
+            number = f"{number} ({seat.id})"
+        return seat.section + block, (row.label if row is not None else "") or seat.row, number
+
+    def _same_name(self, index: int, seat: Seat) -> bool:
+        other = self.seats[index]
+        return (other.section, other.row, other.number) == (seat.section, seat.row, seat.number)
+
+    def _rest_of_row(self, index: int, row: Row | None) -> Iterator[int]:
+        """Yield the other seats of a row, whose seats follow each other in a layout."""
+        seat = self.seats[index]
+        least, most = (row.first, row.first + row.count) if row is not None else (0, len(self.seats))
+        for step, end in ((-1, least - 1), (1, most)):
+            for other in range(index + step, end, step):
+                if (self.seats[other].section, self.seats[other].row) != (seat.section, seat.row):
+                    break
+                yield other
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from realtime import limits
 from realtime.errors import BadRequest
-from realtime.model import Admission, Category, Layout, SalesState, Seat, SeatStatus, Shape, Show, Theatre
+from realtime.model import Admission, Category, Layout, Row, SalesState, Seat, SeatStatus, Shape, Show, Theatre
 from realtime.sales_window import iso, window_of
 
 # --- what clients send --------------------------------------------------------------------------------------------
@@ -289,6 +289,7 @@ def _layout_body(
     categories: Iterable[Category],
     seats: Iterable[Seat],
     shapes: Iterable[Shape],
+    rows: tuple[Row, ...],
 ) -> dict[str, Any]:
     return {
         "name": name,
@@ -305,6 +306,8 @@ def _layout_body(
             }
             for s in shapes
         ],
+        # Left out when empty: layouts without it keep the id that they had before rows could be listed.
+        **({"rows": [_row_body(row) for row in rows]} if rows else {}),
         "seats": [
             {
                 "id": s.id,
@@ -321,6 +324,18 @@ def _layout_body(
     }
 
 
+def _row_body(row: Row) -> dict[str, Any]:
+    return {
+        "first": row.first,
+        "count": row.count,
+        **({"label": row.label} if row.label else {}),
+        **({"seat_label": row.seat_label} if row.seat_label else {}),
+        **({"names": row.names} if row.names != "both" else {}),
+        **({"block": row.block} if row.block else {}),
+        **({"radius": [float(radius) for radius in row.radius]} if row.radius else {}),
+    }
+
+
 def make_layout(
     name: str,
     width: float,
@@ -328,16 +343,18 @@ def make_layout(
     categories: tuple[Category, ...],
     seats: tuple[Seat, ...],
     shapes: tuple[Shape, ...] = (),
+    rows: tuple[Row, ...] = (),
 ) -> Layout:
     """Return a layout whose id is the hash of its content (32 hex digits)."""
-    body = orjson.dumps(_layout_body(name, width, height, categories, seats, shapes), option=orjson.OPT_SORT_KEYS)
+    body = orjson.dumps(_layout_body(name, width, height, categories, seats, shapes, rows), option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(body).hexdigest()[:32]
-    return Layout(digest, name, width, height, categories, seats, shapes)
+    return Layout(digest, name, width, height, categories, seats, shapes, rows)
 
 
 def encode_layout(layout: Layout) -> bytes:
     """Return the gzipped JSON of ``GET /layouts/{id}``; seats in index order. Equal layouts give equal bytes."""
-    body = _layout_body(layout.name, layout.width, layout.height, layout.categories, layout.seats, layout.shapes)
+    size = layout.width, layout.height
+    body = _layout_body(layout.name, *size, layout.categories, layout.seats, layout.shapes, layout.rows)
     return gzip.compress(orjson.dumps({"id": layout.id, **body}), compresslevel=6, mtime=0)
 
 
@@ -348,6 +365,7 @@ class _LayoutBody(Struct):
     categories: list[Category]
     shapes: list[Shape]
     seats: list[Seat]
+    rows: list[Row] = []
 
 
 _decode_layout = msgspec.json.Decoder(_LayoutBody).decode
@@ -363,6 +381,7 @@ def decode_layout(blob: bytes) -> Layout:
         tuple(body.categories),
         tuple(body.seats),
         tuple(body.shapes),
+        tuple(body.rows),
     )
     if layout.id != body.id:
         raise ValueError(f"layout {body.id} has the content of {layout.id}")

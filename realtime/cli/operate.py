@@ -12,12 +12,12 @@ import click
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
+from realtime import plans as seating_plans
 from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import InvalidPlan, RegionUnavailable, TheatreNotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Layout, SalesState, Show, Theatre, region_of
-from realtime.plans import read_plan
 from realtime.settings import Settings
 
 TIMEOUT_S = 5.0
@@ -34,16 +34,22 @@ def plans() -> None:
 @click.option("--name", default="", help="The name of the layout.  [default: the name in the plan]")
 @click.pass_obj
 def import_plan(topology: Path, file: Path, theatre: str, name: str) -> None:
-    """Import the seating plan FILE and print the id of its layout.
+    """Import the seating plan FILE; print the id of its layout, and what to know before selling from it.
 
     \b
     tickingtickets plans import hall.json --theatre mumbai-gateway
     """
     try:
-        layout = read_plan(file.read_bytes(), name)
+        layout, report = seating_plans.import_plan(file.read_bytes(), name)
     except InvalidPlan as error:
         raise click.ClickException(f"{file}: {error.message}") from None
     run(_import_plan(load_settings(topology), layout, theatre))
+    for finding in report:
+        click.echo(f"note: {finding.message}")
+        for example in finding.examples:
+            click.echo(f"        {example}")
+        if finding.count > len(finding.examples):
+            click.echo(f"        and {finding.count - len(finding.examples):,} more")
 
 
 async def _import_plan(settings: Settings, layout: Layout, theatre: str) -> None:

@@ -165,7 +165,7 @@ class Queries:
         show = await self._shows.show(row.show_id)
         layout = await self._shows.layout(show.layout)
         theatre = await self._ledger.theatre(show.region, show.theatre)
-        seats = [layout.seats[index] for index in row.seats]
+        seats = [(layout.seats[index], *layout.printed(index)) for index in row.seats]
         return {
             "id": row.id,
             "code": row.code,
@@ -181,14 +181,14 @@ class Queries:
             "prices": orjson.loads(row.prices) if row.prices is not None else None,
             "seats": [
                 {
-                    "id": s.id,
-                    "section": s.section,
-                    "row": s.row,
-                    "number": s.number,
-                    "category": s.category,
-                    "accessible": s.accessible,
+                    "id": seat.id,
+                    "section": section,
+                    "row": name,
+                    "number": number,
+                    "category": seat.category,
+                    "accessible": seat.accessible,
                 }
-                for s in seats
+                for seat, section, name, number in seats
             ],
         }
 

@@ -1,7 +1,7 @@
 """The decorations of a plan (stage, walls, labels), converted to shapes that a page can draw without geometry.
 
 The rotation of rectangles and polygons is applied to their corners; the text of an area becomes a separate shape.
-Decorations of an unknown kind are omitted, because seats can be sold without them.
+Decorations of an unknown kind are omitted, because seats can be sold without them; the report says so.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ def _body(area: dict[str, Any], frame: _Frame, place: Place) -> tuple[Shape | No
         return _polygon(mapping(area.get(kind), place, kind), frame, color, border, place)
     if kind is not None and not isinstance(kind, str):
         raise place.fault(f"is {shown(kind)}, not the name of a shape", "shape")
+    if kind not in (None, "", "text"):
+        place.drop(f"shapes of the kind {shown(kind)} can't be drawn", "shape")
     return None, (0.0, 0.0)
 
 
@@ -87,6 +89,7 @@ def _polygon(
     listed = listing(polygon.get("points"), place, limits.MAX_POLYGON_POINTS, "polygon", "points")
     corners = [point(entry, place, "polygon", "points", n) for n, entry in enumerate(listed)]
     if not corners:
+        place.drop("the polygon has no points", "polygon", "points")
         return None, (0.0, 0.0)
     middle = (sum(x for x, _ in corners) / len(corners), sum(y for _, y in corners) / len(corners))
     return Shape("polygon", tuple(frame.place(x, y) for x, y in corners), color, border), middle

@@ -7,18 +7,18 @@ a plan whose seats could not be sold, with the place of the error.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from realtime import limits, wire
 from realtime.errors import InvalidPlan
-from realtime.model import Category, Layout, Seat, Shape
-from realtime.plans import areas, colors
+from realtime.model import Category, Layout, Row, Seat, Shape
+from realtime.plans import areas, colors, marks, report, rows
 from realtime.plans.values import Place, Point, label, listing, mapping, number, point, rounded, seat_id, shown, spell
 
-_ACCESSIBLE_KEYS = frozenset({"wheelchair", "accessible", "is_wheelchair", "is_accessible", "wheelchair_accessible"})
-_YES = frozenset({"true", "yes", "1"})
+_SHOWN_DUPLICATES = 500
 _MARGIN = 30.0
 """Space around the outermost seats of a plan without a size: one and a half seats."""
 
@@ -27,9 +27,17 @@ def read_plan(blob: bytes, name: str = "") -> Layout:
     """Read a seating plan in pretix's JSON format; seats are indexed in plan order (zone, row, seat).
 
     The section of a seat is the name of its zone. ``name`` overrides the name in the plan. Raises ``InvalidPlan`` with
-    the place of the first error, and no other exception, whatever the bytes are.
+    the place of the first error, or of all seats whose id is used before, and no other exception, whatever the bytes
+    are.
     """
     return _Reader(_parse(blob)).layout(name)
+
+
+def import_plan(blob: bytes, name: str = "") -> tuple[Layout, tuple[report.Finding, ...]]:
+    """Read a seating plan as ``read_plan`` does, and return what its seller should know about it too."""
+    reader = _Reader(_parse(blob))
+    layout = reader.layout(name)
+    return layout, report.inspect(layout, reader.marked, reader.place.dropped)
 
 
 def _parse(blob: bytes) -> dict[str, Any]:
@@ -53,23 +61,28 @@ def _parse(blob: bytes) -> dict[str, Any]:
 class _Reader:
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
-        self._place = Place()
+        self.place = Place()
         self._categories: dict[str, Category] = {}
         self._seats: list[Seat] = []
         self._found_at: dict[str, tuple[int, int, int]] = {}
+        self._duplicates: list[str] = []
+        self.marked: list[str] = []
         self._shapes: list[Shape] = []
+        self._row_list: list[Row] = []
         self._rows = 0
         self._points = 0
 
     def layout(self, name: str) -> Layout:
         self._read_categories()
-        zones = listing(self._plan.get("zones"), self._place.at(), limits.MAX_PLAN_ZONES, "zones")
+        zones = listing(self._plan.get("zones"), self.place.at(), limits.MAX_PLAN_ZONES, "zones")
         for z, zone in enumerate(zones):
-            self._read_zone(z, mapping(zone, self._place.at("zones", z)))
-            self._place.note = ""
+            self._read_zone(z, mapping(zone, self.place.at("zones", z)))
+            self.place.note = ""
         if not self._seats:
-            raise self._place.at("zones").fault("the plan has no seats")
-        place = self._place.at()
+            raise self.place.at("zones").fault("the plan has no seats")
+        if self._duplicates:
+            raise InvalidPlan(_refusal(self._duplicates))
+        place = self.place.at()
         title = label(name, place, limits.MAX_TEXT_LENGTH, "name") or label(
             self._plan.get("name"), place, limits.MAX_TEXT_LENGTH, "name"
         )
@@ -81,12 +94,13 @@ class _Reader:
             tuple(self._categories.values()),
             tuple(self._seats),
             tuple(self._shapes),
+            rows.listed(self._row_list, self._seats),
         )
 
     def _read_categories(self) -> None:
-        found = listing(self._plan.get("categories"), self._place, limits.MAX_PLAN_CATEGORIES, "categories")
+        found = listing(self._plan.get("categories"), self.place, limits.MAX_PLAN_CATEGORIES, "categories")
         for c, entry in enumerate(found):
-            place = self._place.at("categories", c)
+            place = self.place.at("categories", c)
             category = mapping(entry, place)
             name = label(category.get("name"), place, limits.MAX_TEXT_LENGTH, "name")
             if not name:
@@ -97,17 +111,17 @@ class _Reader:
             self._categories[name] = Category(name, color)
 
     def _read_zone(self, z: int, zone: dict[str, Any]) -> None:
-        place = self._place
+        place = self.place
         section = label(zone.get("name"), place, limits.MAX_TEXT_LENGTH, "name") or label(
             zone.get("zone_id"), place, limits.MAX_TEXT_LENGTH, "zone_id"
         )
         place.note = section
         origin = point(zone.get("position"), place, "position", default=(0.0, 0.0))
-        rows = listing(zone.get("rows"), place, limits.MAX_PLAN_ROWS, "rows")
-        self._rows += len(rows)
+        found = listing(zone.get("rows"), place, limits.MAX_PLAN_ROWS, "rows")
+        self._rows += len(found)
         if self._rows > limits.MAX_PLAN_ROWS:
             raise place.fault(f"the plan has more than {limits.MAX_PLAN_ROWS:,} rows", "rows")
-        for r, row in enumerate(rows):
+        for r, row in enumerate(found):
             place.note = section
             self._read_row(z, r, mapping(row, place.at("zones", z, "rows", r)), section, origin)
         place.note = section
@@ -115,30 +129,38 @@ class _Reader:
             self._add_shapes(areas.read(mapping(area, place.at("zones", z, "areas", a)), origin, place))
 
     def _read_row(self, z: int, r: int, row: dict[str, Any], section: str, zone: Point) -> None:
-        place = self._place
-        name = label(row.get("row_number"), place, limits.MAX_SEAT_LABEL_LENGTH, "row_number") or label(
-            row.get("row_label"), place, limits.MAX_SEAT_LABEL_LENGTH, "row_label"
-        )
+        place = self.place
+        number = label(row.get("row_number"), place, limits.MAX_SEAT_LABEL_LENGTH, "row_number")
+        place.note = ", ".join(filter(None, (section, number and f"row {number}")))
+        named = rows.names(row, number, place)
+        name = number or named.label
         place.note = ", ".join(filter(None, (section, name and f"row {name}")))
         dx, dy = point(row.get("position"), place, "position", default=(0.0, 0.0))
         origin = (zone[0] + dx, zone[1] + dy)
-        accessible = _accessible(row)
+        accessible = marks.accessible(row)
         seats = listing(row.get("seats"), place, limits.MAX_LAYOUT_SEATS, "seats")
         if len(self._seats) + len(seats) > limits.MAX_LAYOUT_SEATS:
             raise place.fault(f"the plan has more than {limits.MAX_LAYOUT_SEATS:,} seats", "seats")
+        first = len(self._seats)
+        radii = []
         for s, seat in enumerate(seats):
             place.at("zones", z, "rows", r, "seats", s)
-            self._seats.append(self._read_seat((z, r, s), mapping(seat, place), section, name, origin, accessible))
+            read = mapping(seat, place)
+            self._seats.append(self._read_seat((z, r, s), read, section, name, origin, accessible))
+            radii.append(rows.radius(read, place))
+            if marks.taken(read) or marks.taken(row):
+                self.marked.append(self._seats[-1].id)
+        self._row_list.append(replace(named, first=first, count=len(seats), radius=rows.radii(radii)))
 
     def _read_seat(
         self, at: tuple[int, int, int], seat: dict[str, Any], section: str, row: str, origin: Point, accessible: bool
     ) -> Seat:
-        place = self._place
+        place = self.place
         guid = seat_id(seat.get("seat_guid"), place)
         first = self._found_at.setdefault(guid, at)
         if first is not at:
             before = spell(("zones", first[0], "rows", first[1], "seats", first[2]))
-            raise place.fault(f"seat_guid {shown(guid)} is already used at {before}")
+            self._duplicates.append(place.fault(f"seat_guid {shown(guid)} is already used at {before}").message)
         category = label(seat.get("category"), place, limits.MAX_TEXT_LENGTH, "category")
         if category not in self._categories:
             raise place.fault(self._no_category(category))
@@ -149,7 +171,7 @@ class _Reader:
                 f"its position on the plan is {x:g}, {y:g}; coordinates are limited to {limits.MAX_PLAN_COORDINATE:,}"
             )
         seat_number = label(seat.get("seat_number"), place, limits.MAX_SEAT_LABEL_LENGTH, "seat_number")
-        return Seat(guid, section, row, seat_number, category, x, y, accessible or _accessible(seat))
+        return Seat(guid, section, row, seat_number, category, x, y, accessible or marks.accessible(seat))
 
     def _no_category(self, category: str) -> str:
         known = ", ".join(shown(name) for name in list(self._categories)[:10]) or "none"
@@ -161,23 +183,24 @@ class _Reader:
         self._shapes += shapes
         self._points += sum(len(shape.points) for shape in shapes)
         if len(self._shapes) > limits.MAX_PLAN_SHAPES:
-            raise self._place.fault(f"the plan has more than {limits.MAX_PLAN_SHAPES:,} shapes and texts")
+            raise self.place.fault(f"the plan has more than {limits.MAX_PLAN_SHAPES:,} shapes and texts")
         if self._points > limits.MAX_PLAN_POINTS:
-            raise self._place.fault(f"the plan's shapes have more than {limits.MAX_PLAN_POINTS:,} points")
+            raise self.place.fault(f"the plan's shapes have more than {limits.MAX_PLAN_POINTS:,} points")
 
     def _size(self) -> Point:
         """Return width and height: those in the plan, or larger ones if the seats need more space."""
-        size = mapping(self._plan.get("size") or {}, self._place, "size")
+        size = mapping(self._plan.get("size") or {}, self.place, "size")
         found = []
         for side, reach in (("width", max(s.x for s in self._seats)), ("height", max(s.y for s in self._seats))):
-            named = 0.0 if size.get(side) is None else number(size[side], self._place, "size", side)
+            named = 0.0 if size.get(side) is None else number(size[side], self.place, "size", side)
             found.append(named if named > 0 and named >= reach else max(1.0, math.ceil(reach + _MARGIN)))
         return found[0], found[1]
 
 
-def _accessible(thing: dict[str, Any]) -> bool:
-    """Return whether a seat or row is marked as accessible; a mark with an unknown value is ignored."""
-    if _ACCESSIBLE_KEYS.isdisjoint(thing):
-        return False
-    marks = (thing[key] for key in _ACCESSIBLE_KEYS if key in thing)
-    return any(mark is True or mark == 1 or (isinstance(mark, str) and mark.lower() in _YES) for mark in marks)
+def _refusal(duplicates: list[str]) -> str:
+    """Return the message about ids that are used more than once: all of them, up to a bound."""
+    if len(duplicates) == 1:
+        return duplicates[0]
+    more = len(duplicates) - _SHOWN_DUPLICATES
+    lines = [*duplicates[:_SHOWN_DUPLICATES], *([f"and {more:,} more"] if more > 0 else [])]
+    return f"{len(duplicates):,} seats have an id that is already used:\n" + "\n".join(lines)

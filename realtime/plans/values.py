@@ -26,11 +26,12 @@ _SHOWN_LENGTH = 60
 class Place:
     """The position of the reader: a path such as ``zones[2].rows[5]``, and a description such as ``Balcony, row F``."""
 
-    __slots__ = ("note", "path")
+    __slots__ = ("dropped", "note", "path")
 
     def __init__(self) -> None:
         self.path: tuple[str | int, ...] = ()
         self.note = ""
+        self.dropped: list[str] = []
 
     def at(self, *path: str | int) -> Place:
         """Move to ``path``; return itself."""
@@ -39,9 +40,16 @@ class Place:
 
     def fault(self, message: str, *deeper: str | int) -> InvalidPlan:
         """Return the error about the value at ``deeper`` below this place."""
+        return InvalidPlan(self._with_place(message, *deeper))
+
+    def drop(self, message: str, *deeper: str | int) -> None:
+        """Note for the report that the value at ``deeper`` below this place is not used."""
+        self.dropped.append(self._with_place(message, *deeper))
+
+    def _with_place(self, message: str, *deeper: str | int) -> str:
         where = spell((*self.path, *deeper))
         note = f" ({self.note})" if self.note else ""
-        return InvalidPlan(f"{where}{note}: {message}" if where else message)
+        return f"{where}{note}: {message}" if where else message
 
 
 def spell(path: tuple[str | int, ...]) -> str:

@@ -94,10 +94,11 @@ class OpsApi:
     async def _import_layout(self, request: web.Request) -> web.Response:
         master = self._master(request.query.get("region", self._region))
         plan = await read_up_to(request, limits.MAX_PLAN_BYTES)
-        layout = await asyncio.to_thread(plans.read_plan, plan, request.query.get("name", ""))
+        layout, report = await asyncio.to_thread(plans.import_plan, plan, request.query.get("name", ""))
         blob = await asyncio.to_thread(wire.encode_layout, layout)
         await master.command("SET", keys.layout(layout.id), blob)
-        return json_answer(await run_command(master, "layout", {"id": layout.id}, idempotency_key(request)), status=201)
+        done = await run_command(master, "layout", {"id": layout.id}, idempotency_key(request))
+        return json_answer({**done, "report": report}, status=201)
 
     async def _declare_show(self, request: web.Request) -> web.Response:
         body = await request.read()
