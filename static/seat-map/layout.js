@@ -8,10 +8,9 @@
  */
 
 import { shapeBounds } from "./geometry.js";
+import { rowNames } from "./row-names.js";
+import { FULL, measureSpacing, SEAT_SHARE, usualDistance } from "./spacing.js";
 import { SpatialIndex } from "./spatial-index.js";
-
-/** The share of the distance to its neighbour that a seat fills. */
-const SEAT_SHARE = 0.86;
 
 /**
  * @typedef {object} Section
@@ -29,6 +28,11 @@ const SEAT_SHARE = 0.86;
  * @property {string} name
  * @property {number} section index into `Layout.sections`
  * @property {number[]} seats seat indices along the row
+ * @property {string} label printed in place of "Row name", or ""
+ * @property {string} seatLabel printed in place of a seat's number, with %s for it, or ""
+ * @property {"both" | "start" | "end" | "none"} names where the map names the row
+ * @property {number} block tells it apart from rows of the same name with seats of the same numbers, or 0
+ * @property {number[]} radius of its seats: none, one for all or one for each
  */
 
 export class Layout {
@@ -66,6 +70,10 @@ export class Layout {
     this.rows = [];
     /** The distance of neighbouring seats. */
     this.pitch = 1;
+    /** Of each seat, in parts of `FULL`. @type {Uint8Array} */
+    this.sizes = new Uint8Array(0);
+    /** The seats that lie on others, with these others. @type {Map<number, number[]>} */
+    this.lying = new Map();
     /** @type {Rect} of everything that is drawn */
     this.bounds = { left: 0, top: 0, right: head.size.width || 1, bottom: head.size.height || 1 };
     this.spatial = new SpatialIndex(this);
@@ -74,8 +82,13 @@ export class Layout {
     this._sectionOf = new Map();
     /** @type {Map<string, number>} */
     this._rowOf = new Map();
+    this._largest = 1;
+    this._listed = head.rows ?? [];
+    this._nextListed = 0;
     /** @type {Map<string, number[]> | null} */
     this._typed = null;
+    /** @type {import("./row-names.js").RowName[] | null} */
+    this._rowNames = null;
   }
 
   /** @param {WireSeat[]} seats the next seats in index order */
@@ -92,7 +105,7 @@ export class Layout {
       this.byId.set(seat.id, n);
       const section = this._section(seat.section);
       this.section[n] = section;
-      const row = this._row(section, seat.row);
+      const row = this._row(section, seat.row, n);
       this.row[n] = row;
       this.rows[row].seats.push(n);
     }
@@ -100,9 +113,13 @@ export class Layout {
 
   /** Update pitch, rows, sections, bounds and spatial index for the seats that have arrived. */
   index() {
-    this._typed = null;
+    this._typed = this._rowNames = null;
     for (const row of this.rows) this._sortRow(row);
-    this.pitch = this._measurePitch();
+    this.pitch = usualDistance(this);
+    const { sizes, lying } = measureSpacing(this);
+    this.sizes = sizes;
+    this.lying = lying;
+    this._largest = sizes.reduce((most, size) => Math.max(most, size), FULL) / FULL;
     for (const section of this.sections) this._measureSection(section);
     if (this.complete) this.bounds = this._measureBounds();
     this.spatial = new SpatialIndex(this);
@@ -111,6 +128,28 @@ export class Layout {
   /** The side of a seat as it is drawn, units of the plan. */
   get seatSize() {
     return this.pitch * SEAT_SHARE;
+  }
+
+  /** The side of one seat as it is drawn, units of the plan. @param {number} seat */
+  side(seat) {
+    return (this.seatSize * this.sizes[seat]) / FULL;
+  }
+
+  /** The side of the largest seat. */
+  get largestSide() {
+    return this.seatSize * this._largest;
+  }
+
+  /** The names of rows, where they are written on the map. */
+  get rowNames() {
+    if (!this._rowNames) {
+      this._rowNames = [];
+      for (let n = 0; n < this.rows.length; n++) {
+        const near = this._rowNames.slice(-64);
+        this._rowNames.push(...rowNames(this, n, near));
+      }
+    }
+    return this._rowNames;
   }
 
   /**
@@ -123,10 +162,30 @@ export class Layout {
     return this._typed.get(plain(typed)) ?? [];
   }
 
-  /** @param {number} seat @returns {string} the short name on the ticket: row and number */
+  /** @param {number} seat @returns {string} the short name: row and number, never empty */
   label(seat) {
-    const row = this.rows[this.row[seat]].name;
-    return row ? `${row}-${this.numbers[seat]}` : this.numbers[seat] || this.ids[seat];
+    const row = this.rows[this.row[seat]];
+    const number = this.number(seat);
+    const block = row.block ? ` (${row.block})` : "";
+    if (!row.label && !row.name) return number + block;
+    return row.label || row.seatLabel ? `${row.label || row.name}, ${number}${block}` : `${row.name}-${number}${block}`;
+  }
+
+  /** @param {number} seat @returns {string} its number as it is printed; its id if it has none, or its row has it twice */
+  number(seat) {
+    const { seats, seatLabel } = this.rows[this.row[seat]];
+    const number = this.numbers[seat];
+    if (!number) return this.ids[seat];
+    const printed = seatLabel ? seatLabel.replace("%s", number) : number;
+    const twice = seats.some((other) => other !== seat && this.numbers[other] === number);
+    return twice ? `${printed} (${this.ids[seat]})` : printed;
+  }
+
+  /** @param {number} seat @returns {string} the section's name, and the block if its rows have seats of equal names */
+  sectionName(seat) {
+    const { block } = this.rows[this.row[seat]];
+    const { name } = this.sections[this.section[seat]];
+    return block ? `${name} (${block})` : name;
   }
 
   /** @param {number} room */
@@ -160,17 +219,40 @@ export class Layout {
     return n;
   }
 
-  /** @param {number} section @param {string} name */
-  _row(section, name) {
-    const key = `${section}\n${name}`;
+  /** @param {number} section @param {string} name @param {number} seat */
+  _row(section, name, seat) {
+    const listed = this._listedRow(seat);
+    const key = `${section}\n${name}\n${listed ? listed.first : ""}`;
     let n = this._rowOf.get(key);
     if (n === undefined) {
       n = this.rows.length;
       this._rowOf.set(key, n);
-      this.rows.push({ name, section, seats: [] });
+      this.rows.push({
+        name,
+        section,
+        seats: [],
+        label: listed?.label ?? "",
+        seatLabel: listed?.seat_label ?? "",
+        names: listed?.names ?? "both",
+        block: listed?.block ?? 0,
+        radius: listed?.radius ?? [],
+      });
       this.sections[section].rows.push(n);
     }
     return n;
+  }
+
+  /** The entry of the layout's `rows` for the next seat. @param {number} seat */
+  _listedRow(seat) {
+    const listed = this._listed;
+    while (
+      this._nextListed < listed.length &&
+      seat >= listed[this._nextListed].first + listed[this._nextListed].count
+    ) {
+      this._nextListed++;
+    }
+    const next = listed[this._nextListed];
+    return next && seat >= next.first ? next : null;
   }
 
   /** @param {Row} row */
@@ -183,20 +265,6 @@ export class Layout {
     row.seats.forEach((seat, place) => {
       this.place[seat] = place;
     });
-  }
-
-  // The 20th percentile of the distances along rows: aisles are left out, and so are a few seats that are very close.
-  _measurePitch() {
-    /** @type {number[]} */
-    const gaps = [];
-    for (const { seats } of this.rows) {
-      for (let n = 1; n < seats.length; n++) {
-        const gap = Math.hypot(this.x[seats[n]] - this.x[seats[n - 1]], this.y[seats[n]] - this.y[seats[n - 1]]);
-        if (gap > 0) gaps.push(gap);
-      }
-    }
-    if (!gaps.length) return Math.max(this.size.width, this.size.height, 1) / 40;
-    return Float64Array.from(gaps).sort()[Math.floor(gaps.length / 5)];
   }
 
   /** @param {Section} section */
@@ -253,7 +321,9 @@ export class Layout {
       if (row.name) put(plain(row.name), row.seats[0]);
     }
     for (let n = 0; n < this.count; n++) {
-      put(plain(this.rows[this.row[n]].name + this.numbers[n]), n);
+      const { name, label } = this.rows[this.row[n]];
+      put(plain(name + this.numbers[n]), n);
+      if (label) put(plain(label + this.numbers[n]), n);
       put(plain(this.ids[n]), n);
     }
     return found;

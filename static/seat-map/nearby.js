@@ -60,7 +60,7 @@ export function neighbour(layout, seat, dx, dy) {
 }
 
 /**
- * The seat at a point of the plan, or -1.
+ * The seat at a point of the plan, or -1: the one that is painted on top there, else the nearest.
  * @param {Layout} layout
  * @param {number} x
  * @param {number} y
@@ -69,9 +69,13 @@ export function neighbour(layout, seat, dx, dy) {
 export function seatAt(layout, x, y, within) {
   let best = -1;
   let least = within;
+  let top = -1;
   layout.spatial.each({ left: x - within, right: x + within, top: y - within, bottom: y + within }, (n) => {
-    const far = Math.hypot(layout.x[n] - x, layout.y[n] - y);
-    if (far < least) [best, least] = [n, far];
+    const [dx, dy] = [Math.abs(layout.x[n] - x), Math.abs(layout.y[n] - y)];
+    const half = layout.side(n) / 2;
+    if (n > top && dx <= half && dy <= half) top = n;
+    const far = Math.hypot(dx, dy);
+    if (far < least || (far === least && n > best)) [best, least] = [n, far];
   });
-  return best;
+  return top < 0 ? best : top;
 }

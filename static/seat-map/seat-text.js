@@ -28,9 +28,11 @@ export class SeatText {
     return {
       id: layout.ids[seat],
       index: seat,
-      section: layout.sections[layout.section[seat]].name,
+      section: layout.sectionName(seat),
       row: layout.rows[layout.row[seat]].name,
-      number: layout.numbers[seat],
+      rowLabel: layout.rows[layout.row[seat]].label,
+      number: layout.number(seat),
+      label: layout.label(seat),
       category,
       price: this._source.prices()[category] ?? null,
       accessible: layout.accessible[seat] === 1,
@@ -53,8 +55,11 @@ export class SeatText {
   describe(seat) {
     const is = this.info(seat);
     const i18n = this._source.i18n();
+    const plain = is.section && is.row && !is.rowLabel;
     return [
-      i18n.t("seatLabel", { section: is.section, row: is.row, number: is.number }),
+      plain
+        ? i18n.t("seatLabel", { section: is.section, row: is.row, number: is.number })
+        : [is.section, is.rowLabel || is.row, is.number].filter(Boolean).join(", "),
       is.accessible ? i18n.t("accessible") : "",
       is.category,
       is.price === null ? "" : i18n.rupees(is.price),
@@ -74,7 +79,10 @@ export class SeatText {
       is.accessible ? i18n.t("accessible") : "",
       is.status === "free" ? "" : i18n.t(`state_${is.status}`),
     ];
-    return { title: `${this.name(seat)} · ${is.section}`, detail: detail.filter(Boolean).join(" · ") };
+    return {
+      title: [this.name(seat), is.section].filter(Boolean).join(" · "),
+      detail: detail.filter(Boolean).join(" · "),
+    };
   }
 
   /** @param {number} section @returns {{title: string, detail: string}} */

@@ -29,6 +29,18 @@ export interface LayoutHead {
   size: { width: number; height: number };
   categories: { name: string; color: string }[];
   shapes: Shape[];
+  rows?: ListedRow[];
+}
+
+/** How the seats `first` to `first + count - 1` are named and drawn, where section, row and number don't say it. */
+export interface ListedRow {
+  first: number;
+  count: number;
+  label?: string;
+  seat_label?: string;
+  names?: "start" | "end" | "none";
+  block?: number;
+  radius?: number[];
 }
 
 /** A show as `GET /shows` lists it. Prices are by category: whole rupees before tax, and paise with fee and taxes. */
@@ -146,7 +158,12 @@ export interface SeatInfo {
   index: number;
   section: string;
   row: string;
+  /** what is printed in place of "Row <row>", or "" */
+  rowLabel: string;
+  /** as it is printed; never empty */
   number: string;
+  /** the short name: row and number */
+  label: string;
   category: string;
   price: number | null;
   accessible: boolean;

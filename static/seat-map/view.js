@@ -111,7 +111,7 @@ export class View {
   setLayout(layout) {
     const first = this.layout?.id !== layout.id;
     this.layout = layout;
-    if (first) this.palette = readPalette(this._host, layout.categories);
+    if (first) this.palette = readPalette(this._host, layout);
     this.framing.setLayout(layout);
     if (!this.framing.moved) this._moved();
     this._resetTexts(layout);
@@ -121,7 +121,7 @@ export class View {
   /** The theme has changed: read the colours again. */
   restyle() {
     if (!this.layout) return;
-    this.palette = readPalette(this._host, this.layout.categories);
+    this.palette = readPalette(this._host, this.layout);
     this.repaint();
   }
 

@@ -7,6 +7,7 @@
  */
 
 import { FREE, SELECTED } from "../seat-states.js";
+import { FULL } from "../spacing.js";
 import { rgba } from "./palette.js";
 
 /** A taken seat is smaller, not only paler. */
@@ -20,7 +21,6 @@ export class Dots {
     this._scene = scene;
     this._k = k;
     this._px = px;
-    this._small = Math.max(1, Math.round(px * TAKEN));
     const { palette } = scene;
     this._free = Uint32Array.from(palette.categories, ({ fill }) => rgba(fill));
     this._own = rgba(palette.own);
@@ -39,7 +39,13 @@ export class Dots {
     const scratch = scratchOf(width, height);
     scratch.pixels.fill(0);
     const { spatial } = this._scene.layout;
-    spatial.each(area, (seat) => this._write(scratch.pixels, width, height, left, top, seat));
+    const { lying } = this._scene.layout;
+    spatial.each(area, (seat) => {
+      if (!lying.size || !lying.has(seat)) this._write(scratch.pixels, width, height, left, top, seat);
+    });
+    for (const seat of [...lying.keys()].sort((a, b) => a - b)) {
+      this._write(scratch.pixels, width, height, left, top, seat);
+    }
     scratch.context.putImageData(scratch.image, 0, 0);
     context.drawImage(scratch.context.canvas, 0, 0);
   }
@@ -58,10 +64,12 @@ export class Dots {
     const { layout, state, dimmed } = this._scene;
     const is = state(seat);
     const kind = is >= OWN ? OWN : is === FREE && !dimmed(seat) ? FREE : 1;
-    const side = kind === 1 ? this._small : this._px;
-    const shift = (this._px - side) >> 1;
-    const x = Math.round(layout.x[seat] * this._k - left - this._px / 2) + shift;
-    const y = Math.round(layout.y[seat] * this._k - top - this._px / 2) + shift;
+    const full = (this._px * layout.sizes[seat]) / FULL;
+    const whole = Math.max(1, Math.round(full));
+    const side = kind === 1 ? Math.max(1, Math.round(full * TAKEN)) : whole;
+    const shift = (whole - side) >> 1;
+    const x = Math.round(layout.x[seat] * this._k - left - whole / 2) + shift;
+    const y = Math.round(layout.y[seat] * this._k - top - whole / 2) + shift;
     return { x, y, side, kind };
   }
 

@@ -5,6 +5,7 @@
  * @import { Rect, Shape } from "../types.js"
  */
 import { shapeBounds, touches } from "../geometry.js";
+import { textColor, toneAreas } from "./areas.js";
 
 const DEGREE = Math.PI / 180;
 
@@ -15,6 +16,13 @@ export class Ground {
     this._k = k;
     this._dpr = dpr;
     this._boxes = scene.layout.shapes.map((shape) => shapeBounds(shape, scene.layout.pitch));
+    this._tones = toneAreas(scene.layout, scene.palette);
+  }
+
+  /** A colour that can be read at a point, as near to this one as possible. @param {string} color @param {[number, number]} at @param {boolean} large */
+  readable(color, at, large = false) {
+    const { layout, palette } = this._scene;
+    return textColor(layout, palette, this._tones, color, at, large);
   }
 
   /**
@@ -26,35 +34,44 @@ export class Ground {
    * @returns {boolean} false when it is the background alone
    */
   paint(context, left, top, area) {
-    let any = false;
     context.fillStyle = this._scene.palette.bg;
     context.fillRect(0, 0, context.canvas.width, context.canvas.height);
-    this._scene.layout.shapes.forEach((shape, n) => {
-      if (!touches(this._boxes[n], area)) return;
-      any = true;
-      this._shape(context, shape, left, top);
-    });
-    return any;
+    const near = this._scene.layout.shapes
+      .map((shape, n) => ({ shape, n }))
+      .filter(({ n }) => touches(this._boxes[n], area));
+    // Texts come last, so that no area covers them.
+    for (const { shape, n } of near) if (shape.kind !== "text") this._shape(context, shape, n, left, top);
+    for (const { shape } of near) this._label(context, shape, left, top);
+    return near.length > 0;
   }
 
   /** @param {CanvasRenderingContext2D} context @param {Shape} shape @param {number} left @param {number} top */
-  _shape(context, shape, left, top) {
+  _label(context, shape, left, top) {
+    const { layout } = this._scene;
     if (shape.kind === "text") {
+      const tall = shape.points[1]?.[1] || layout.pitch;
+      this._text(context, shape, shape.points[0], tall, left, top);
+    } else if (shape.text) {
+      const box = shapeBounds({ ...shape, rotation: 0 }, layout.pitch);
+      const middle = /** @type {[number, number]} */ ([(box.left + box.right) / 2, (box.top + box.bottom) / 2]);
       this._text(
         context,
-        shape.text,
-        shape.points[0],
-        shape.points[1]?.[1] || this._scene.layout.pitch,
-        shape.rotation,
+        { ...shape, color: "", rotation: 0 },
+        middle,
+        layout.pitch * 0.7,
         left,
         top,
+        box.right - box.left,
       );
-      return;
     }
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {Shape} shape @param {number} n @param {number} left @param {number} top */
+  _shape(context, shape, n, left, top) {
     const k = this._k;
-    const { palette, layout } = this._scene;
+    const { layout } = this._scene;
+    const tone = /** @type {import("./areas.js").Tone} */ (this._tones[n]);
     const [[x = 0, y = 0] = [], [w = 0, h = 0] = []] = shape.points;
-    const box = { x, y, room: w * 2 };
     context.save();
     context.translate(-left, -top);
     context.scale(k, k);
@@ -65,33 +82,32 @@ export class Ground {
       context.translate(x, y);
       context.rotate(shape.rotation * DEGREE);
       context.roundRect(0, 0, w, h, Math.min(w, h, layout.pitch) * 0.3);
-      Object.assign(box, { x: x + w / 2, y: y + h / 2, room: w });
     } else {
       for (const [px, py] of shape.points) context.lineTo(px, py);
       context.closePath();
-      const of = shapeBounds(shape, layout.pitch);
-      Object.assign(box, { x: (of.left + of.right) / 2, y: (of.top + of.bottom) / 2, room: of.right - of.left });
     }
-    context.fillStyle = palette.shape;
-    context.fill();
-    context.lineWidth = this._dpr / k;
-    context.strokeStyle = palette.line;
-    context.stroke();
+    if (tone.fill) {
+      context.fillStyle = tone.fill;
+      context.fill();
+    }
+    if (tone.line) {
+      context.lineWidth = this._dpr / k;
+      context.strokeStyle = tone.line;
+      context.stroke();
+    }
     context.restore();
-    if (shape.text) this._text(context, shape.text, [box.x, box.y], layout.pitch * 0.7, 0, left, top, box.room);
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {string} text
+   * @param {Shape} shape
    * @param {[number, number]} at
    * @param {number} tall units of the plan
-   * @param {number} rotation degrees
    * @param {number} left
    * @param {number} top
    * @param {number} [room] units of the plan
    */
-  _text(context, text, [x, y], tall, rotation, left, top, room = Infinity) {
+  _text(context, { text, color, rotation }, [x, y], tall, left, top, room = Infinity) {
     const size = Math.min(tall * this._k, 36 * this._dpr);
     const least = room === Infinity ? 7 : 10;
     context.font = `600 ${Math.round(Math.max(size, least * this._dpr))}px ${this._scene.palette.font}`;
@@ -100,7 +116,7 @@ export class Ground {
     context.save();
     context.translate(x * this._k - left, y * this._k - top);
     context.rotate(rotation * DEGREE);
-    context.fillStyle = this._scene.palette.shapeInk;
+    context.fillStyle = this.readable(color, [x, y], size >= 24 * this._dpr);
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.fillText(text, 0, 0);

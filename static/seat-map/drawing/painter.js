@@ -5,8 +5,8 @@
  * @import { Palette } from "./palette.js"
  * @import { Rect } from "../types.js"
  */
-import { touches } from "../geometry.js";
 import { FREE } from "../seat-states.js";
+import { FULL } from "../spacing.js";
 import { Dots } from "./dots.js";
 import { Ground } from "./ground.js";
 import { drawSeat } from "./seat-forms.js";
@@ -42,7 +42,7 @@ export class Painter {
 
   /** How far the picture of a seat extends from its centre, in units of the plan. */
   get reach() {
-    return (this._px / 2 + this._pad + 1) / this._k;
+    return (Math.max(this._px, this._scene.layout.largestSide * this._k) / 2 + this._pad + 1) / this._k;
   }
 
   /**
@@ -87,7 +87,7 @@ export class Painter {
    */
   patch(context, ground, left, top, seat) {
     const { layout } = this._scene;
-    const side = this._px;
+    const side = this._side(seat);
     const dots = this.size < DOTS;
     const edge = dots ? side / 2 : side / 2 + this._pad;
     const inset = dots ? 0 : this._pad;
@@ -96,6 +96,22 @@ export class Painter {
     context.fillStyle = this._scene.palette.bg;
     if (ground) context.drawImage(ground, x, y, side, side, x, y, side, side);
     else context.fillRect(x, y, side, side);
+    const lying = layout.lying.get(seat);
+    if (!lying) {
+      this._one(context, left, top, seat, dots);
+      return;
+    }
+    // Those that lie on each other are drawn again in their order, within this seat's square.
+    context.save();
+    context.beginPath();
+    context.rect(x, y, side, side);
+    context.clip();
+    for (const each of [...lying, seat].sort((a, b) => a - b)) this._one(context, left, top, each, dots);
+    context.restore();
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat @param {boolean} dots */
+  _one(context, left, top, seat, dots) {
     if (dots) this._dots.one(context, left, top, seat);
     else {
       this._prepare(context);
@@ -103,87 +119,87 @@ export class Painter {
     }
   }
 
+  /** A seat's side, device pixels. @param {number} seat */
+  _side(seat) {
+    const part = this._scene.layout.sizes[seat];
+    return part === FULL ? this._px : Math.max(1, Math.round((this._px * part) / FULL));
+  }
+
   /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {Rect} area */
   _seats(context, left, top, area) {
     const { layout } = this._scene;
     this._prepare(context);
+    /** @type {number[]} */
+    const lying = [];
     layout.spatial.each(area, (seat) => {
       const [x, y] = [layout.x[seat], layout.y[seat]];
-      if (x >= area.left && x <= area.right && y >= area.top && y <= area.bottom) this._seat(context, left, top, seat);
+      if (x < area.left || x > area.right || y < area.top || y > area.bottom) return;
+      if (layout.lying.size && layout.lying.has(seat)) lying.push(seat);
+      else this._seat(context, left, top, seat);
     });
+    for (const seat of lying.sort((a, b) => a - b)) this._seat(context, left, top, seat);
   }
 
   /** @param {CanvasRenderingContext2D} context */
   _prepare(context) {
-    context.font = `600 ${Math.round(this._px * 0.42)}px ${this._scene.palette.font}`;
+    context.font = this._font(this._px);
     context.textAlign = "center";
     context.textBaseline = "middle";
+  }
+
+  /** @param {number} side */
+  _font(side) {
+    return `600 ${Math.round(side * 0.42)}px ${this._scene.palette.font}`;
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat */
   _seat(context, left, top, seat) {
     const { layout, palette, state, dimmed } = this._scene;
-    const half = this._px / 2 + this._pad;
+    const side = this._side(seat);
+    const half = side / 2 + this._pad;
     const px = Math.round(layout.x[seat] * this._k - left - half);
     const py = Math.round(layout.y[seat] * this._k - top - half);
     const kind = state(seat);
     const dim = dimmed(seat);
     const access = layout.accessible[seat];
     const category = layout.category[seat];
-    context.drawImage(this._sprite(category, kind, dim, access), px, py);
-    if (this.size < NUMBERS || kind !== FREE || dim || access) return;
+    context.drawImage(this._sprite(category, kind, dim, access, side), px, py);
+    if (side < NUMBERS * this._dpr || kind !== FREE || dim || access) return;
     context.fillStyle = palette.categories[category].ink;
     const number = layout.numbers[seat];
+    if (side !== this._px) context.font = this._font(side);
     // With a maximum width the canvas measures the text each time; one or two digits always fit.
-    if (number.length < 3) context.fillText(number, px + half, py + half + this._px * 0.04);
-    else context.fillText(number, px + half, py + half + this._px * 0.04, this._px * 0.86);
+    if (number.length < 3) context.fillText(number, px + half, py + half + side * 0.04);
+    else context.fillText(number, px + half, py + half + side * 0.04, side * 0.86);
+    if (side !== this._px) context.font = this._font(this._px);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {Rect} area */
   _rowNames(context, left, top, area) {
     const { layout, palette } = this._scene;
     const k = this._k;
-    context.fillStyle = palette.muted;
     context.font = `500 ${Math.max(9 * this._dpr, Math.round(this._px * 0.4))}px ${palette.font}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    const { x: xs, y: ys, pitch } = layout;
-    const margin = pitch * 2;
-    const wide = {
-      left: area.left - margin,
-      top: area.top - margin,
-      right: area.right + margin,
-      bottom: area.bottom + margin,
-    };
-    const near = layout.sections.filter(({ bounds }) => touches(bounds, wide));
-    for (const row of near.flatMap(({ rows }) => rows)) {
-      const { name, seats } = layout.rows[row];
-      if (!name) continue;
-      const last = seats.length - 1;
-      for (const [end, next, side] of [
-        [seats[0], seats[1], -1],
-        [seats[last], seats[last - 1], 1],
-      ]) {
-        const [dx, dy] = next === undefined ? [side, 0] : [xs[end] - xs[next], ys[end] - ys[next]];
-        const far = Math.hypot(dx, dy) || 1;
-        const x = xs[end] + (dx / far) * pitch;
-        const y = ys[end] + (dy / far) * pitch;
-        if (x < wide.left || x > wide.right || y < wide.top || y > wide.bottom) continue;
-        context.fillText(name, x * k - left, y * k - top);
-      }
+    const margin = layout.pitch * 2;
+    for (const { text, x, y } of layout.rowNames) {
+      if (x < area.left - margin || x > area.right + margin || y < area.top - margin || y > area.bottom + margin)
+        continue;
+      context.fillStyle = layout.shapes.length ? this._ground.readable(palette.muted, [x, y]) : palette.muted;
+      context.fillText(text, x * k - left, y * k - top);
     }
   }
 
-  /** @param {number} category @param {number} kind @param {boolean} dim @param {number} access */
-  _sprite(category, kind, dim, access) {
-    const key = ((category * 8 + kind) * 2 + (dim ? 1 : 0)) * 2 + access;
+  /** @param {number} category @param {number} kind @param {boolean} dim @param {number} access @param {number} side */
+  _sprite(category, kind, dim, access, side) {
+    const key = (((category * 8 + kind) * 2 + (dim ? 1 : 0)) * 2 + access) * 4096 + side;
     let sprite = this._sprites.get(key);
     if (!sprite) {
       sprite = document.createElement("canvas");
-      sprite.width = sprite.height = this._px + 2 * this._pad;
+      sprite.width = sprite.height = side + 2 * this._pad;
       const context = /** @type {CanvasRenderingContext2D} */ (sprite.getContext("2d"));
       context.translate(this._pad, this._pad);
-      drawSeat(context, this._px, this._dpr, kind, this._scene.palette, category, dim, access === 1);
+      drawSeat(context, side, this._dpr, kind, this._scene.palette, category, dim, access === 1);
       this._sprites.set(key, sprite);
     }
     return sprite;

@@ -5,12 +5,18 @@
 
 /** @typedef {{bg: string, ink: string, muted: string, line: string, taken: string, own: string, ownInk: string, shape: string, shapeInk: string, font: string, categories: {fill: string, ink: string}[]}} Palette */
 
+/** WCAG contrast of a seat to the background; more where the plan has areas, which differ from the background a little. */
+const SEAT_CONTRAST = 3;
+const SEAT_CONTRAST_ON_AREAS = 3.5;
+
 /**
  * @param {HTMLElement} host
- * @param {{color: string}[]} categories
+ * @param {{categories: {color: string}[], shapes: {kind: string, color: string}[]}} layout
  * @returns {Palette}
  */
-export function readPalette(host, categories) {
+export function readPalette(host, { categories, shapes }) {
+  const areas = shapes.some(({ kind, color }) => kind !== "text" && color);
+  const ratio = areas ? SEAT_CONTRAST_ON_AREAS : SEAT_CONTRAST;
   const style = getComputedStyle(host);
   /** @param {string} name */
   const read = (name) => style.getPropertyValue(`--_${name}`).trim();
@@ -27,7 +33,7 @@ export function readPalette(host, categories) {
     shapeInk: read("shape-ink"),
     font: style.fontFamily,
     categories: categories.map(({ color }) => {
-      const fill = contrasting(color, bg, 3);
+      const fill = contrasting(color, bg, ratio);
       return { fill, ink: contrast(fill, "#ffffff") >= contrast(fill, "#14131a") ? "#ffffff" : "#14131a" };
     }),
   };
@@ -41,8 +47,8 @@ export function readPalette(host, categories) {
  */
 export function contrasting(color, ground, ratio) {
   let rgb = parse(color);
-  const target = luminance(parse(ground)) > 0.4 ? 0 : 255;
-  for (let n = 0; n < 20 && contrast(hex(rgb), ground) < ratio; n++) {
+  const target = contrast(ground, "#000000") > contrast(ground, "#ffffff") ? 0 : 255;
+  for (let n = 0; n < 40 && contrast(hex(rgb), ground) < ratio; n++) {
     rgb = /** @type {[number, number, number]} */ (rgb.map((v) => v + (target - v) * 0.1));
   }
   return hex(rgb);
@@ -63,8 +69,8 @@ export function rgba(color) {
 /** Whether this device is little-endian. */
 const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
-/** @param {string} text @returns {[number, number, number]} */
-function parse(text) {
+/** @param {string} text hex @returns {[number, number, number]} */
+export function parse(text) {
   let digits = text.trim().replace("#", "");
   if (digits.length === 3) digits = [...digits].map((d) => d + d).join("");
   const n = Number.parseInt(digits.slice(0, 6), 16);
@@ -72,12 +78,12 @@ function parse(text) {
 }
 
 /** @param {number[]} rgb */
-function hex(rgb) {
+export function hex(rgb) {
   return `#${rgb.map((v) => Math.round(v).toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** @param {number[]} rgb */
-function luminance(rgb) {
+export function luminance(rgb) {
   const [r, g, b] = rgb.map((v) => {
     const c = v / 255;
     return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;

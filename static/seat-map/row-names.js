@@ -1,0 +1,105 @@
+/**
+ * Where the names of rows are written: beyond the ends of a row, where no seat and no other name is. A name for which
+ * there is no room is left out; the seats' tips have it. Pure.
+ *
+ * @import { Layout, Row } from "./layout.js"
+ */
+
+/** A letter of a name is this wide, and a name this tall, in seats. */
+const LETTER = 0.26;
+const TALL = 0.42;
+/** Longer names are not written on the map. */
+const LONGEST = 18;
+
+/** @typedef {{text: string, x: number, y: number}} RowName units of the plan */
+
+/**
+ * @param {Layout} layout
+ * @param {number} n index of the row
+ * @param {RowName[]} written names around, which must not be covered
+ * @returns {RowName[]}
+ */
+export function rowNames(layout, n, written) {
+  const row = layout.rows[n];
+  const text = row.label || row.name;
+  if (!text || text.length > LONGEST || row.names === "none" || !row.seats.length) return [];
+  /** @type {RowName[]} */
+  const names = [];
+  for (const end of ends(row)) {
+    const place = spots(layout, end, text.length).find(
+      (spot) => isFree(layout, spot, text.length) && clear(layout, spot, text, [...written, ...names]),
+    );
+    if (place) names.push({ text, ...place });
+  }
+  if (!names.length && row.seats.length > 2) {
+    // A table: its middle.
+    const middle = { x: mean(row.seats, layout.x), y: mean(row.seats, layout.y) };
+    if (isFree(layout, middle, text.length)) names.push({ text, ...middle });
+  }
+  return names;
+}
+
+/** The ends at which a row is named, as the seats there and the ones next to them. @param {Row} row */
+function ends({ seats, names }) {
+  const last = seats.length - 1;
+  const both = [
+    { seat: seats[0], next: seats[1], side: -1 },
+    { seat: seats[last], next: seats[last - 1], side: 1 },
+  ];
+  if (names === "both") return both;
+  // The start is where the plan's first seat of the row is.
+  const first = seats[0] <= seats[last] ? 0 : 1;
+  return [both[names === "start" ? first : 1 - first]];
+}
+
+/** @param {Layout} layout @param {{seat: number, next: number | undefined, side: number}} end @param {number} length */
+function spots({ x, y, pitch }, { seat, next, side }, length) {
+  let [dx, dy] = next === undefined ? [side, 0] : [x[seat] - x[next], y[seat] - y[next]];
+  const far = Math.hypot(dx, dy) || 1;
+  [dx, dy] = [dx / far, dy / far];
+  const half = (length * LETTER) / 2;
+  // Along the row, a long name needs more room where the row runs across the screen.
+  const along = 0.72 + Math.abs(dx) * half + Math.abs(dy) * (TALL / 2);
+  const beside = 0.66 + half;
+  return [
+    { x: x[seat] + dx * along * pitch, y: y[seat] + dy * along * pitch },
+    { x: x[seat] + side * beside * pitch, y: y[seat] },
+    { x: x[seat] - side * beside * pitch, y: y[seat] },
+    { x: x[seat], y: y[seat] + side * 0.86 * pitch },
+    { x: x[seat], y: y[seat] - side * 0.86 * pitch },
+  ];
+}
+
+/** Whether a name at a place covers no seat. @param {Layout} layout @param {{x: number, y: number}} at @param {number} length */
+function isFree(layout, at, length) {
+  const { x, y, pitch, spatial } = layout;
+  const half = (length * LETTER * pitch) / 2;
+  const tall = (TALL * pitch) / 2;
+  let free = true;
+  const most = layout.largestSide / 2;
+  const box = {
+    left: at.x - half - most,
+    right: at.x + half + most,
+    top: at.y - tall - most,
+    bottom: at.y + tall + most,
+  };
+  spatial.each(box, (seat) => {
+    const side = layout.side(seat) / 2;
+    if (Math.abs(x[seat] - at.x) < half + side && Math.abs(y[seat] - at.y) < tall + side) free = false;
+  });
+  return free;
+}
+
+/** Whether a name covers no other name; an equal one right there is the same. @param {Layout} layout @param {{x: number, y: number}} at @param {string} text @param {RowName[]} others */
+function clear({ pitch }, at, text, others) {
+  return others.every(
+    (other) =>
+      Math.abs(other.x - at.x) > ((text.length + other.text.length) / 2) * LETTER * pitch ||
+      Math.abs(other.y - at.y) > TALL * pitch,
+  );
+}
+
+/** @param {number[]} seats @param {Float32Array} values */
+function mean(seats, values) {
+  return seats.reduce((sum, seat) => sum + values[seat], 0) / seats.length;
+}

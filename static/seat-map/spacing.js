@@ -1,0 +1,129 @@
+/**
+ * How large seats are drawn: from the distance to the nearest other seat in any direction, so that no seat reaches into
+ * another; and which seats lie on others. Pure.
+ *
+ * @import { Layout } from "./layout.js"
+ */
+
+/** The share of the distance to its neighbour that a seat fills. */
+export const SEAT_SHARE = 0.86;
+/** Seats nearer to each other than this share of the usual distance lie on each other (`realtime/plans/report.py`). */
+export const LYING_SHARE = 0.5;
+/** Sizes are stored in parts of the usual size. */
+export const FULL = 16;
+/** Of the gap between two seats that are closer than usual, the share that a seat may fill. */
+const CLOSE_SHARE = 0.94;
+const MOST = 3;
+
+/**
+ * The usual distance of neighbours: the 30th percentile of the distances from a seat to the nearest of its row. Rows are
+ * sorted, so aisles don't count, and neither do a few seats that are very close.
+ * @param {Layout} layout
+ */
+export function usualDistance({ rows, x, y, size }) {
+  /** @type {number[]} */
+  const found = [];
+  for (const { seats } of rows) {
+    for (let n = 0; n < seats.length; n++) {
+      let least = Infinity;
+      for (const step of [-1, 1]) {
+        for (let k = n + step; k >= 0 && k < seats.length; k += step) {
+          const dx = Math.abs(x[seats[k]] - x[seats[n]]);
+          const dy = Math.abs(y[seats[k]] - y[seats[n]]);
+          const far = Math.hypot(dx, dy);
+          if (far > 0 && far < least) least = far;
+          // The row is sorted along one of the axes, so the nearest is found once both distances along it are larger.
+          if (Math.min(dx, dy) >= least || k - n > 8 || n - k > 8) break;
+        }
+      }
+      if (least < Infinity) found.push(least);
+    }
+  }
+  if (!found.length) return Math.max(size.width, size.height, 1) / 40;
+  return Float64Array.from(found).sort()[Math.floor((found.length * 3) / 10)];
+}
+
+/**
+ * @typedef {object} Spacing
+ * @property {Uint8Array} sizes of each seat, in parts of `FULL`
+ * @property {Map<number, number[]>} lying the seats that lie on each other: for each the others, in the order of painting
+ */
+
+/**
+ * @param {Layout} layout with `pitch` and rows
+ * @returns {Spacing}
+ */
+export function measureSpacing(layout) {
+  const { count, x, y, pitch } = layout;
+  const sizes = new Uint8Array(count).fill(FULL);
+  wish(layout, sizes);
+  /** @type {Map<number, number[]>} */
+  const lying = new Map();
+  /** @param {number} a @param {number} b */
+  const lie = (a, b) => {
+    const others = lying.get(a);
+    if (!others) lying.set(a, [b]);
+    else if (!others.includes(b)) others.push(b);
+  };
+  let largest = FULL;
+  for (const size of sizes) if (size > largest) largest = size;
+  const reach = pitch * Math.max(1, (SEAT_SHARE * largest) / FULL);
+  eachPair(layout, reach, (a, b) => {
+    const far = Math.max(Math.abs(x[a] - x[b]), Math.abs(y[a] - y[b]));
+    if (Math.hypot(x[a] - x[b], y[a] - y[b]) < pitch * LYING_SHARE) {
+      lie(a, b);
+      lie(b, a);
+      return;
+    }
+    const most = Math.max(1, Math.floor(((far * CLOSE_SHARE) / (pitch * SEAT_SHARE)) * FULL));
+    if (sizes[a] > most && sizes[a] + sizes[b] > 2 * most) sizes[a] = most;
+    if (sizes[b] > most && sizes[a] + sizes[b] > 2 * most) sizes[b] = most;
+  });
+  for (const others of lying.values()) others.sort((a, b) => a - b);
+  return { sizes, lying };
+}
+
+/** Fill in the sizes that the plan's radii ask for. @param {Layout} layout @param {Uint8Array} sizes */
+function wish({ rows, pitch }, sizes) {
+  for (const { seats, radius } of rows) {
+    if (!radius.length) continue;
+    for (const seat of seats) {
+      const wanted = radius.length === 1 ? radius[0] : radius[seat - Math.min(...seats)];
+      const part = (2 * (wanted || 0)) / (pitch * SEAT_SHARE);
+      if (part > 0) sizes[seat] = Math.max(FULL / 2, Math.min(MOST * FULL, Math.round(part * FULL)));
+    }
+  }
+}
+
+/** Call `visit` with each pair of seats nearer than `reach` along both axes. @param {Layout} layout @param {number} reach @param {(a: number, b: number) => void} visit */
+function eachPair({ count, x, y }, reach, visit) {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let n = 0; n < count; n++) {
+    if (x[n] < left) left = x[n];
+    if (x[n] > right) right = x[n];
+    if (y[n] < top) top = y[n];
+    if (y[n] > bottom) bottom = y[n];
+  }
+  if (!count || !(reach > 0)) return;
+  // Squares of the reach's side; in a very sparse plan larger ones, so that there are not many more than seats.
+  const cell = Math.max(reach, Math.sqrt(((right - left) * (bottom - top)) / (4 * count + 64)));
+  const columns = Math.floor((right - left) / cell) + 1;
+  const lines = Math.floor((bottom - top) / cell) + 1;
+  const head = new Int32Array(columns * lines).fill(-1);
+  const next = new Int32Array(count);
+  for (let n = 0; n < count; n++) {
+    const column = Math.floor((x[n] - left) / cell);
+    const line = Math.floor((y[n] - top) / cell);
+    for (let l = Math.max(0, line - 1); l <= Math.min(lines - 1, line + 1); l++) {
+      for (let c = Math.max(0, column - 1); c <= Math.min(columns - 1, column + 1); c++) {
+        // A bound, for plans in which everything is at one place.
+        let steps = 0;
+        for (let m = head[l * columns + c]; m >= 0 && steps < 64; m = next[m], steps++) {
+          if (Math.abs(x[m] - x[n]) < reach && Math.abs(y[m] - y[n]) < reach) visit(m, n);
+        }
+      }
+    }
+    next[n] = head[line * columns + column];
+    head[line * columns + column] = n;
+  }
+}
