@@ -9,6 +9,8 @@ CHECKS := lint types layers lua types-js lint-js test-js
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 PACKAGES := chromium gcc lua-check redis-server
 
+PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
+
 .PHONY: help up test check packages lint format types layers lua types-js lint-js test-js tests bench install install-dev wheel clean
 .DEFAULT_GOAL := help
 
@@ -58,7 +60,7 @@ tests: install-dev ## all tests, on real servers and a real browser, in parallel
 	$(BIN)/pytest $(PARALLEL) --cov --cov-report=
 	@bash scripts/coverage.sh
 
-install: .venv/run.stamp static/vendor/socket.io.esm.min.js ## what `make up` and the load tester need
+install: .venv/run.stamp static/built/manifest.json ## what `make up` and the load tester need
 
 install-dev: install .venv/dev.stamp ## what the checks and tests need
 
@@ -70,7 +72,7 @@ wheel: install ## a wheel with the pages in it, in dist/
 	$(PIP) wheel --no-deps -w dist .
 
 clean: ## forget everything installed and all data
-	rm -rf .venv .node node_modules static/vendor realtime/tickets/fonts var build dist *.egg-info
+	rm -rf .venv .node node_modules static/vendor static/built realtime/tickets/fonts var build dist *.egg-info
 
 $(BIN)/python:
 	bash scripts/venv.sh $(PYTHON)
@@ -93,3 +95,6 @@ static/vendor/socket.io.esm.min.js: package-lock.json | $(BIN)/python
 	cp node_modules/@expo-google-fonts/noto-sans/{400Regular/*.ttf,700Bold/*.ttf,LICENSE_FONT} realtime/tickets/fonts/
 	cp node_modules/socket.io-client/dist/socket.io.esm.min.js static/vendor/
 	touch $@
+
+static/built/manifest.json: static/vendor/socket.io.esm.min.js scripts/bundle.mjs $(PAGES)
+	bash scripts/npm.sh run --silent bundle

@@ -23,6 +23,8 @@ class BuildWithPages(build_py):
             raise SetupError(
                 "the pages lack static/vendor/socket.io.esm.min.js: run `make install` before `make wheel`"
             )
+        if not (PAGES / "built" / "manifest.json").exists():
+            raise SetupError("the pages are not bundled: run `make install` before `make wheel`")
         if not (FONTS / "NotoSans_400Regular.ttf").exists():
             raise SetupError("the tickets lack realtime/tickets/fonts: run `make install` before `make wheel`")
         target = Path(self.build_lib) / "realtime" / "static"

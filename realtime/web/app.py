@@ -29,7 +29,7 @@ from realtime.settings import Settings
 from realtime.topology import TopologyError
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.server import SocketServer
-from realtime.web import kiosk, metrics, openapi, pages
+from realtime.web import bundle, kiosk, metrics, openapi, pages
 from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.events import Events
@@ -118,7 +118,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics.handler(region, rooms, feeds, events, office, attempts, server.missing))
-    pages.add_pages(app, static)
+    pages.add_pages(app, static, bundle.load(static))
     app.on_response_prepare.append(pages.security_headers(own_pages, payments.name))
     app.on_response_prepare.append(pages.cross_origin(origins))
 

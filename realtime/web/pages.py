@@ -1,4 +1,4 @@
-"""The pages: static files, the public addresses of the pages, and their security and CORS headers."""
+"""The pages: bundles, static files, the public addresses of the pages, and their security and CORS headers."""
 
 from __future__ import annotations
 
@@ -8,23 +8,72 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from realtime.web.bundle import Asset, Bundle
+from realtime.web.encodings import IDENTITY, choose, compressed, matches
 
-def add_pages(app: web.Application, static: Path) -> None:
-    """Serve the folder ``static`` under ``/static/``, and each page at its public address."""
+PAGES = {
+    "/": "index.html",
+    "/shows/{show}": "show.html",
+    "/kiosk": "kiosk.html",
+    "/kiosk/{theatre}": "kiosk.html",
+    "/ops": "ops.html",
+    "/ops/shows/{show}": "ops.html",
+}
+EMBED = "/static/seat-map/seat-map.js"
+"""The address of the element on other sites' pages: the same for every release."""
+_FOR_GOOD = "public, max-age=31536000, immutable"
+_FOR_MINUTES = "public, max-age=600, stale-while-revalidate=86400"
+_FOR_A_DAY = "public, max-age=86400"
+
+
+def add_pages(app: web.Application, static: Path, bundle: Bundle | None) -> None:
+    """Serve the folder ``static`` under ``/static/``, and each page at its public address: bundled, if there is one."""
 
     def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def serve(_request: web.Request) -> web.StreamResponse:
-            return web.FileResponse(static / name, headers={"Cache-Control": "no-cache"})
+        asset = bundle and Asset.of(compressed(bundle.pages[name].encode()), "text/html")
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            # Read each time while it is unbundled: the page of a developer shows the last change.
+            return send(request, asset or Asset.of({IDENTITY: (static / name).read_bytes()}, "text/html"), "no-cache")
 
         return serve
 
-    app.router.add_get("/", page("index.html"))
-    app.router.add_get("/shows/{show}", page("show.html"))
-    app.router.add_get("/kiosk", page("kiosk.html"))
-    app.router.add_get("/kiosk/{theatre}", page("kiosk.html"))
-    app.router.add_get("/ops", page("ops.html"))
-    app.router.add_get("/ops/shows/{show}", page("ops.html"))
+    for address, name in PAGES.items():
+        app.router.add_get(address, page(name))
+    if bundle is not None:
+        _add_bundle(app, bundle)
     app.router.add_static("/static", static)
+
+
+def _add_bundle(app: web.Application, bundle: Bundle) -> None:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        asset = bundle.files.get(request.match_info["name"])
+        if asset is None:
+            raise web.HTTPNotFound
+        return send(request, asset, _FOR_GOOD)
+
+    async def embed(request: web.Request) -> web.StreamResponse:
+        return send(request, bundle.embed, _FOR_MINUTES)
+
+    app.router.add_get(r"/static/built/{name:[^/]+\.(?:js|css|woff2)}", serve)
+    app.router.add_get(EMBED, embed)
+
+
+def send(request: web.Request, asset: Asset, cache: str) -> web.Response:
+    """Answer with a file in the best content coding that the client accepts, or 304 if it has it already."""
+    headers = {"ETag": asset.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+    if matches(request.headers.get("If-None-Match"), asset.etag):
+        return web.Response(status=304, headers=headers)
+    coding = choose(request.headers.get("Accept-Encoding"), asset.content)
+    if coding != IDENTITY:
+        headers["Content-Encoding"] = coding
+    text = asset.media_type.startswith("text/")
+    return web.Response(
+        body=asset.content[coding],
+        content_type=asset.media_type,
+        charset="utf-8" if text else None,
+        headers=headers,
+    )
 
 
 CHECKOUT_POLICY = {
@@ -68,9 +117,9 @@ def security_headers(
         response.headers["Referrer-Policy"] = "same-origin"
         if response.content_type == "text/html":
             response.headers["Content-Security-Policy"] = policy
-        elif request.path.startswith("/static/"):
-            # Revalidated each time, so that a page never mixes modules of two releases.
-            response.headers["Cache-Control"] = "no-cache"
+        elif request.path.startswith("/static/") and "Cache-Control" not in response.headers:
+            # Modules are revalidated each time, so that a page never mixes those of two releases.
+            response.headers["Cache-Control"] = _FOR_A_DAY if request.path.endswith(".svg") else "no-cache"
 
     return add
 

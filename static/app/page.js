@@ -1,7 +1,7 @@
 /**
  * What all pages share: language, theme, the bar with the switches for both, and the banner of a demo.
  */
-import { languages, supported, translator } from "../i18n/i18n.js";
+import { isLoaded, languages, loadLanguage, supported, translator } from "../i18n/i18n.js";
 import { showDemoBanner } from "./demo.js";
 import { h, icon } from "./dom.js";
 
@@ -59,11 +59,12 @@ export function theme() {
 }
 
 /**
- * Set up the bar. `changed` is called now, and whenever the language or the theme changes.
+ * Set up the bar. `changed` is called as soon as the texts are there, and whenever the language or the theme changes.
  * @param {HTMLElement} bar
  * @param {(i18n: import("../i18n/i18n.js").Translator, theme: "light" | "dark") => void} changed
+ * @returns {Promise<void>} resolves after the first call of `changed`
  */
-export function setUpPage(bar, changed) {
+export async function setUpPage(bar, changed) {
   const apply = () => {
     const i18n = translator(locale());
     document.documentElement.lang = i18n.code;
@@ -75,14 +76,17 @@ export function setUpPage(bar, changed) {
     showDemoBanner(i18n);
     changed(i18n, theme());
   };
+  if (!isLoaded(locale())) await loadLanguage(locale());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
   apply();
 }
 
 /** @param {string} label @param {() => void} apply */
 function languageSwitch(label, apply) {
-  const choose = (/** @type {Event} */ event) => {
-    remember(LOCALE, /** @type {HTMLSelectElement} */ (event.target).value);
+  const choose = async (/** @type {Event} */ event) => {
+    const code = /** @type {HTMLSelectElement} */ (event.target).value;
+    await loadLanguage(code);
+    remember(LOCALE, code);
     apply();
     /** @type {HTMLElement | null} */ (document.querySelector("select.language"))?.focus();
   };

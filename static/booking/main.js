@@ -58,7 +58,7 @@ map.addEventListener("ready", () => {
   document.documentElement.toggleAttribute("data-ready", true);
   describe();
 });
-setUpPage(find("#switches"), (words, theme) => {
+await setUpPage(find("#switches"), (words, theme) => {
   i18n = words;
   map.setAttribute("locale", words.code);
   map.setAttribute("theme", theme);

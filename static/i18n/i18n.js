@@ -1,20 +1,40 @@
 /**
- * Texts, numbers and times in the language of the reader. Each language is a file next to this one; a text that it
- * lacks is shown in English. Times are in the time zone of India and money in rupees, whatever the device is set to.
+ * Texts, numbers and times in the language of the reader. Each language is a file next to this one, which is loaded when
+ * it is needed; a text that it lacks is shown in English. Times are in the time zone of India and money in rupees,
+ * whatever the device is set to.
  */
 import en from "./en.js";
-import hi from "./hi.js";
 
 /** @typedef {string | {one: string, other: string}} Phrase */
 /** @typedef {Record<string, Phrase>} Phrases */
 /** @typedef {ReturnType<typeof translator>} Translator */
 
-/** @type {Record<string, Phrases>} */
-const LANGUAGES = { en, hi };
+/** How each language is called in itself, and how its texts are loaded. @type {Record<string, {name: string, load: () => Promise<{default: Phrases}>}>} */
+const LANGUAGES = {
+  en: { name: "English", load: async () => ({ default: en }) },
+  hi: { name: "हिन्दी", load: () => import("./hi.js") },
+};
+/** The texts that were loaded. @type {Record<string, Phrases>} */
+const loaded = { en };
 const ZONE = "Asia/Kolkata";
 
 /** @type {readonly {code: string, name: string}[]} */
-export const languages = Object.entries(LANGUAGES).map(([code, words]) => ({ code, name: String(words.language) }));
+export const languages = Object.entries(LANGUAGES).map(([code, { name }]) => ({ code, name }));
+
+/** Load the texts of a supported language; false if they can't be had now. @param {string} code @returns {Promise<boolean>} */
+export async function loadLanguage(code) {
+  try {
+    loaded[code] ??= (await LANGUAGES[code].load()).default;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether its texts are there. @param {string} code */
+export function isLoaded(code) {
+  return code in loaded;
+}
 
 /** @param {string | null | undefined} wanted @returns {string} a supported language */
 export function supported(wanted) {
@@ -22,10 +42,10 @@ export function supported(wanted) {
   return code in LANGUAGES ? code : "en";
 }
 
-/** @param {string} locale */
+/** The translator for a language; its texts are in English until they are loaded. @param {string} locale */
 export function translator(locale) {
   const code = supported(locale);
-  const words = LANGUAGES[code];
+  const words = loaded[code] ?? en;
   const tag = `${code}-IN`;
   const plural = new Intl.PluralRules(tag);
   const exact = new Intl.NumberFormat(tag, { style: "currency", currency: "INR" });

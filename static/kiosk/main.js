@@ -12,7 +12,7 @@ import { addressPart, recall, remember, theme } from "../app/page.js";
 import { storeCheckoutReturn } from "../booking/checkout-return.js";
 import { leftovers, settleLeftovers } from "../booking/leftovers.js";
 import { readRecord } from "../booking/record.js";
-import { languages, supported, translator } from "../i18n/i18n.js";
+import { languages, loadLanguage, supported, translator } from "../i18n/i18n.js";
 import { Booking } from "./booking.js";
 import { Attendant, IdleWarning } from "./dialogs.js";
 import { Idle } from "./idle.js";
@@ -32,6 +32,8 @@ const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
 const logo = h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 });
 const programme = new Programme(id);
 const homeLanguage = supported(navigator.language);
+// All of them now: a kiosk changes its language while it is offline too.
+await Promise.all(languages.map(({ code }) => loadLanguage(code)));
 /** @type {Translator} */
 let i18n = translator(recall(LANGUAGE) ?? homeLanguage);
 /** @type {Booking | null} */

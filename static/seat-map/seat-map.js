@@ -25,7 +25,7 @@
  *
  * @import { HoldAck, SeatInfo, SeatStatus } from "./types.js"
  */
-import { translator } from "../i18n/i18n.js";
+import { isLoaded, loadLanguage, supported, translator } from "../i18n/i18n.js";
 import { allInPrices } from "./all-in-prices.js";
 import { MapContext, STATE_NAMES } from "./context.js";
 import { drawKey, drawLegend } from "./controls/legend.js";
@@ -328,7 +328,9 @@ export class SeatMap extends HTMLElement {
 
   _applyLocale() {
     const context = this._context;
-    context.i18n = translator(this.getAttribute("locale") ?? "en");
+    const code = supported(this.getAttribute("locale"));
+    context.i18n = translator(code);
+    if (!isLoaded(code)) loadLanguage(code).then((done) => done && this._applyLocale());
     this.shadowRoot?.firstElementChild?.setAttribute("lang", context.i18n.code);
     context.view.relabel();
     this._drawLegend();

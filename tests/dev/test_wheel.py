@@ -40,6 +40,7 @@ def test_the_wheel_has_the_pages_and_the_functions(tmp_path: Path) -> None:
     assert {
         "realtime/locks/lua/shared.lua",
         "realtime/py.typed",
+        "realtime/static/built/manifest.json",
         "realtime/static/vendor/socket.io.esm.min.js",
         "realtime/tickets/fonts/NotoSans_400Regular.ttf",
         "realtime/tickets/templates/a4.typ",
@@ -48,7 +49,7 @@ def test_the_wheel_has_the_pages_and_the_functions(tmp_path: Path) -> None:
         assert str(revision.relative_to(ROOT)) in inside
 
 
-@pytest.mark.parametrize("needed", ["static/vendor", "realtime/tickets/fonts"])
+@pytest.mark.parametrize("needed", ["static/vendor", "static/built", "realtime/tickets/fonts"])
 def test_a_wheel_is_not_built_without_the_bundled_libraries_and_fonts(tmp_path: Path, needed: str) -> None:
     copy(tmp_path)
     shutil.rmtree(tmp_path / needed)

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import en from "../../static/i18n/en.js";
 import hi from "../../static/i18n/hi.js";
-import { languages, supported, translator } from "../../static/i18n/i18n.js";
+import { isLoaded, languages, loadLanguage, supported, translator } from "../../static/i18n/i18n.js";
 
 /** The names of the values that a phrase takes. */
 function values(phrase) {
@@ -35,10 +35,21 @@ describe("languages", () => {
     assert.equal(supported("hi-IN"), "hi");
     assert.equal(supported("ta-IN"), "en");
     assert.equal(supported(null), "en");
+    assert.deepEqual(
+      languages.map(({ name }) => name),
+      [en.language, hi.language],
+    );
   });
 });
 
 describe("a translator", () => {
+  before(async () => {
+    assert.equal(translator("hi").t("hold", { n: 3 }), "Hold 3 seats");
+    assert.equal(isLoaded("hi"), false);
+    assert.equal(await loadLanguage("hi"), true);
+    assert.equal(isLoaded("hi"), true);
+  });
+
   test("fills in values and numbers, and chooses between one and many", () => {
     const { t } = translator("en");
     assert.equal(t("hold", { n: 1 }), "Hold 1 seat");

@@ -190,7 +190,7 @@ async def test_while_the_gateway_is_silent_the_page_says_that_the_seats_are_kept
 
     # The page has come back with its proof, and not asked anything yet.
     await asha.goes_to_pay()
-    await asha.page.route("**/static/booking/main.js", then_the_bank_hangs)
+    await asha.page.route(re.compile(r"/static/(booking/main|built/show-\w+)\.js$"), then_the_bank_hangs)
     try:
         await asha.chooses("pay")
         waits = asha.page.get_by_role("heading", name="We are waiting for your bank")

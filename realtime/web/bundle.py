@@ -1,0 +1,83 @@
+"""The bundled pages: what ``scripts/bundle.mjs`` made at install, in memory.
+
+A bundle is used only while it fits the sources beside it. After a change of a source the node serves the sources, one
+module a file, until the bundles are made again: a page never shows something older than its sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from realtime.web.encodings import BROTLI, GZIP, IDENTITY
+
+log = logging.getLogger(__name__)
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file by content coding (``identity`` is always there), its media type, and its entity tag."""
+
+    content: Mapping[str, bytes]
+    media_type: str
+    etag: str
+
+    @classmethod
+    def of(cls, content: Mapping[str, bytes], media_type: str) -> Asset:
+        """Return the asset with a tag made of its content."""
+        return cls(content, media_type, f'"{hashlib.sha256(content[IDENTITY]).hexdigest()[:24]}"')
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    embed: str
+    sources: list[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """``pages`` by the name of their source (``show.html``), ``files`` by hashed name; ``embed`` is one of them."""
+
+    pages: Mapping[str, str]
+    files: Mapping[str, Asset]
+    embed: Asset
+
+
+def load(static: Path) -> Bundle | None:
+    """Return the bundle in ``static``, or None if there is none that fits the sources."""
+    built = static / "built"
+    try:
+        manifest = msgspec.json.decode((built / "manifest.json").read_bytes(), type=_Manifest)
+        if _digest(static, manifest.sources) != manifest.digest:
+            log.warning("pages: their sources have changed since they were bundled (make install): not using bundles")
+            return None
+        pages = {file.name: file.read_text(encoding="utf-8") for file in built.glob("*.html")}
+        files = {file.name: _asset(file) for file in built.iterdir() if file.suffix in _TYPES}
+        return Bundle(pages, files, files[manifest.embed])
+    except FileNotFoundError:
+        log.warning("pages: they are not bundled (make install): each module is a request")
+        return None
+
+
+def _asset(file: Path) -> Asset:
+    content = {IDENTITY: file.read_bytes()}
+    for coding, ending in ((BROTLI, ".br"), (GZIP, ".gz")):
+        compressed = file.with_name(file.name + ending)
+        if compressed.exists():
+            content[coding] = compressed.read_bytes()
+    return Asset.of(content, _TYPES[file.suffix])
+
+
+def _digest(static: Path, sources: list[str]) -> str:
+    """As ``scripts/bundle.mjs`` computes it."""
+    whole = hashlib.sha256()
+    for path in sorted(sources):
+        whole.update(f"{path}\0".encode())
+        whole.update(hashlib.sha256((static / path).read_bytes()).digest())
+    return whole.hexdigest()

@@ -1,0 +1,107 @@
+"""How the pages are delivered: codings, caching, bundles and their sources."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+from pathlib import Path
+
+import aiohttp
+import brotli
+import pytest
+
+from realtime.dev.cluster import Cluster
+from realtime.web import bundle
+from realtime.web.encodings import choose, matches
+from tests.cluster import node_urls
+
+STATIC = Path(__file__).parents[2] / "static"
+MAX_EMBED_BYTES = 45_000
+"""Of ``<seat-map>`` with the Socket.IO client, in brotli."""
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        (None, "identity"),
+        ("", "identity"),
+        ("gzip", "gzip"),
+        ("gzip, deflate, br, zstd", "br"),
+        ("GZIP;Q=0.5 , x-unknown", "gzip"),
+        ("br;q=0.1, gzip;q=1.0", "gzip"),
+        ("br;q=0, gzip;q=0.000", "identity"),
+        ("*", "br"),
+        ("*;q=0.5, br;q=0", "gzip"),
+        ("identity, gzip;q=0.5", "identity"),
+        ("identity;q=0, gzip;q=0.2", "gzip"),
+        ("x-gzip", "gzip"),
+        ("br;q=high", "identity"),
+        ("deflate", "identity"),
+        ("*;q=0", "identity"),
+    ],
+)
+def test_the_best_coding_that_a_client_accepts_is_chosen(accepted: str | None, coding: str) -> None:
+    assert choose(accepted, ["br", "gzip", "identity"]) == coding
+
+
+def test_a_coding_that_is_not_there_is_not_chosen() -> None:
+    assert choose("br, gzip;q=0.3", ["gzip", "identity"]) == "gzip"
+    assert choose("br", ["gzip", "identity"]) == "identity"
+
+
+@pytest.mark.parametrize(("condition", "same"), [(None, False), ('"a"', True), ('W/"a"', True), ('"b", "a"', True)])
+def test_an_entity_tag_is_compared_with_each_of_a_list(condition: str | None, same: bool) -> None:
+    assert matches(condition, '"a"') is same
+    assert matches("*", '"a"') and not matches('"b"', '"a"')
+
+
+def test_bundles_are_not_used_after_a_source_has_changed(tmp_path: Path) -> None:
+    static = tmp_path / "static"
+    shutil.copytree(STATIC, static)
+    found = bundle.load(static)
+    assert found is not None
+    assert len(found.embed.content["br"]) <= MAX_EMBED_BYTES
+    for asset in found.files.values():
+        assert brotli.decompress(asset.content["br"]) == asset.content["identity"]
+        assert gzip.decompress(asset.content["gzip"]) == asset.content["identity"]
+    (static / "seat-map" / "live.js").write_text("// changed\n")
+    assert bundle.load(static) is None
+    shutil.rmtree(static / "built")
+    assert bundle.load(static) is None
+
+
+async def test_a_page_names_files_that_browsers_keep_for_good(cluster: Cluster) -> None:
+    async with aiohttp.ClientSession(node_urls(cluster)[0], auto_decompress=False) as browser:
+        for page in ("/", "/shows/west-x", "/kiosk", "/kiosk/west-x", "/ops", "/ops/shows/west-x"):
+            async with browser.get(page, headers={"Accept-Encoding": "gzip"}) as answer:
+                assert answer.headers["Cache-Control"] == "no-cache"
+                assert answer.headers["Content-Encoding"] == "gzip"
+                html = gzip.decompress(await answer.read()).decode()
+            same = {"If-None-Match": answer.headers["ETag"]}
+            async with browser.get(page, headers=same) as answer:
+                assert answer.status == 304
+            files = re.findall(r'(?:src|href)="(/static/\S+\.(?:js|css))"', html)
+            assert len(files) == 2
+            for file in files:
+                async with browser.get(file, headers={"Accept-Encoding": "gzip, br"}) as answer:
+                    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+                    assert "Accept-Encoding" in answer.headers["Vary"]
+                    assert answer.headers["Content-Encoding"] == "br"
+                    packed = brotli.decompress(await answer.read())
+                async with browser.get(file, headers={"Accept-Encoding": "identity"}) as answer:
+                    assert "Content-Encoding" not in answer.headers
+                    assert await answer.read() == packed
+
+
+async def test_the_element_for_other_sites_is_one_file_at_the_address_of_every_release(cluster: Cluster) -> None:
+    async with aiohttp.ClientSession(node_urls(cluster)[0]) as shop:
+        async with shop.get("/static/seat-map/seat-map.js") as answer:
+            assert "max-age=600" in answer.headers["Cache-Control"]
+            module = await answer.text()
+        assert "import " not in module and "customElements.define" in module
+        (on_demand,) = set(re.findall(r'import\("([^"]+)"\)', module))
+        async with shop.get(on_demand) as answer:
+            assert answer.status == 200
+        async with shop.get("/static/built/none-of-this.js") as answer:
+            assert answer.status == 404
