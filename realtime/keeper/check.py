@@ -17,14 +17,14 @@ from redis.exceptions import RedisError
 from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
+from realtime.jobs import Jobs, job_states
 from realtime.keeper.compare import LIVE, REPAIRED_ON_MASTER, Difference, Kind, OnMaster, compare, refused_payments
 from realtime.keeper.compare_money import faults_of, lost_refunds, money_differences, task_differences
 from realtime.keeper.declare import Declarations
-from realtime.keeper.jobs import Jobs, job_states
 from realtime.keeper.reconcile import Reconciler
-from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger
 from realtime.ledger.rows import TaskRow
+from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks, decode_record
 from realtime.model import Show

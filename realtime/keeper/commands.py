@@ -47,9 +47,9 @@ from realtime.errors import (
 )
 from realtime.keeper.declare import Declarations
 from realtime.keeper.refunds import RefundDelivery
-from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger
 from realtime.ledger.rows import CommandRow, RefundProgress
+from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre

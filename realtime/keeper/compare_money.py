@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from realtime.jobs import JobState
 from realtime.keeper.compare import REPAIRED_IN_LEDGER, Difference, Kind
-from realtime.keeper.jobs import JobState
 from realtime.ledger.audit import Finding, MoneyFault
 from realtime.ledger.rows import Queue, TaskRow
 

@@ -19,7 +19,6 @@ import orjson
 
 from realtime import limits
 from realtime.keeper.outbox import Entry
-from realtime.keeper.shows import Shows
 from realtime.ledger.rows import (
     CommandRow,
     NewBooking,
@@ -31,6 +30,7 @@ from realtime.ledger.rows import (
     RefundRow,
     Result,
 )
+from realtime.ledger.shows import Shows
 from realtime.model import booking_of, hold_of, show_of
 from realtime.payments.prices import encode_price_lines
 

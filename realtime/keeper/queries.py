@@ -26,10 +26,10 @@ from redis.exceptions import RedisError
 
 from realtime import connect, keys, wire
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
-from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
+from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 
 log = logging.getLogger(__name__)

@@ -15,15 +15,15 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from realtime import connect
 from realtime.errors import PaymentUnavailable, RegionUnavailable
+from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.entries import new_booking, new_order, new_outcome, new_refund, outcome_of, outcome_of_refund
-from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
-from realtime.keeper.shows import Shows
 from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
 from realtime.ledger.rows import Queue, Result, TaskRow, task_id
+from realtime.ledger.shows import Shows
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import hold_of
 from realtime.payments.report import decode_report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime.keeper.jobs import Jobs
+from realtime.jobs import Jobs
 from realtime.ledger.rows import Queue, RefundRow, TaskRow, task_id
 from realtime.locks.refund_notices import RefundNotices
 

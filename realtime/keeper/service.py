@@ -11,19 +11,19 @@ from redis.exceptions import RedisError
 
 from realtime import limits
 from realtime.errors import RegionUnavailable, TicketError
+from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
-from realtime.keeper.jobs import Jobs
 from realtime.keeper.outbox import Outbox
 from realtime.keeper.queries import Queries
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import TRANSIENT, Recorder
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
-from realtime.keeper.shows import Shows
 from realtime.keeper.status_report import StatusReporter
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger import Ledger, LedgerUnavailable, StaleFencingToken
+from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
 from realtime.locks.seats import SeatLocks

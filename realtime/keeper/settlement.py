@@ -16,9 +16,9 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import HoldLost, HoldNotFound, PaymentUnavailable, RegionUnavailable, SeatsTaken, TicketError
 from realtime.keeper.refunds import RefundDelivery
-from realtime.keeper.shows import Shows, UnknownShow
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
+from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.seats import PaymentProof, SeatLocks
 from realtime.model import is_hold_id, region_of, show_of

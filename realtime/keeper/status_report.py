@@ -14,7 +14,7 @@ import orjson
 
 from realtime import connect, keys, limits
 from realtime.clock import now_ms
-from realtime.keeper.jobs import Jobs
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 

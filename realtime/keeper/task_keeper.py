@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from realtime import limits
 from realtime.clock import now_ms
-from realtime.keeper.jobs import Jobs
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger
 from realtime.ledger.rows import Queue
 

@@ -55,7 +55,7 @@ class OrderState(StrEnum):
 
 
 class Queue(StrEnum):
-    """The BullMQ queues that tasks are delivered in (``keeper.jobs``)."""
+    """The BullMQ queues that tasks are delivered in (``realtime.jobs``)."""
 
     BOOKINGS = "bookings"
     REFUNDS = "refunds"

@@ -15,16 +15,16 @@ from sqlalchemy import update
 
 from realtime import connect, keys, wire
 from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
-from realtime.keeper.jobs import Jobs
+from realtime.jobs import Jobs
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import Recorder
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
-from realtime.keeper.shows import Shows
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger import Ledger, schema
 from realtime.ledger.rows import Queue
+from realtime.ledger.shows import Shows
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices

@@ -13,9 +13,9 @@ import pytest
 
 from realtime import keys, limits
 from realtime.clock import now_ms
+from realtime.jobs import JobState
 from realtime.keeper.compare import Difference, Kind
 from realtime.keeper.compare_money import task_differences
-from realtime.keeper.jobs import JobState
 from realtime.ledger.rows import OrderRow, OrderState, Queue, RefundProgress, TaskRow, task_id
 from realtime.locks.seats import PaymentProof
 from realtime.model import booking_of

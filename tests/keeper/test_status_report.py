@@ -8,7 +8,7 @@ import orjson
 
 from realtime import keys, limits
 from realtime.dev import valkey
-from realtime.keeper.jobs import Jobs
+from realtime.jobs import Jobs
 from realtime.keeper.status_report import GoneReports, StatusReporter
 from realtime.ledger import Ledger
 from realtime.ledger.rows import Queue, TaskRow

@@ -21,7 +21,7 @@ from bullmq import Queue as BullQueue
 
 from realtime import connect, keys
 from realtime.dev import valkey
-from realtime.keeper.jobs import Jobs
+from realtime.jobs import Jobs
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
 from realtime.ledger.rows import NewRefund, Queue, RefundProgress, RefundReason, RefundRow, TaskRow, task_id

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from realtime import limits, wire
-from realtime.ledger import Ledger
+from realtime.ledger.store import Ledger
 from realtime.model import Layout, Show
 from realtime.payments.prices import PriceLines, booking_prices
 from realtime.payments.taxes import supply_day
