@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -34,12 +35,26 @@ class JobState(StrEnum):
 
 
 _KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 100_000}, "removeOnFail": False}
+# 16 pauses of 1.318 s, doubled each time, are a day.
+_FOR_A_DAY: dict[str, Any] = {**_KEPT, "attempts": 17, "backoff": {"type": "exponential", "delay": 1318}}
 _OPTIONS: dict[Queue, dict[str, Any]] = {
-    Queue.BOOKINGS: {**_KEPT, "attempts": 10, "backoff": {"type": "exponential", "delay": 1000}},
+    Queue.TICKETS: _FOR_A_DAY,
+    Queue.MAIL: _FOR_A_DAY,
     # A gateway may be away for hours, and may take days for a refund: the worker asks until it is done.
     Queue.REFUNDS: {**_KEPT, "attempts": 50_000, "backoff": {"type": "fixed", "delay": 15_000}},
 }
 _TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that is not tried any more; times are ms since the epoch."""
+
+    queue: str
+    task: str
+    reason: str
+    attempts: int
+    failed_at: int
 
 
 class Jobs:
@@ -86,6 +101,7 @@ class Jobs:
             "v": PAYLOAD_VERSION,
             "task": task.id,
             "region": self._region,
+            "kind": task.kind,
             "subject": task.subject,
             "created_at": task.created_at,
         }
@@ -100,6 +116,29 @@ class Jobs:
             await self.close()  # the master may be another by now
             raise
         return {queue.value: int(count["wait"]) for queue, count in zip(queues, counts, strict=True)}
+
+    async def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many jobs wait, run, wait for their next attempt, have failed and are completed, by queue."""
+        queues = await self._connected()
+        states = ("wait", "active", "delayed", "failed", "completed")
+        counts = await asyncio.gather(*(queue.getJobCounts(*states) for queue in queues.values()))
+        return {
+            queue.value: {state: int(count[state]) for state in states}
+            for queue, count in zip(queues, counts, strict=True)
+        }
+
+    async def failed(self, limit: int) -> list[FailedJob]:
+        """Return jobs that have failed for good, those that failed last first, up to ``limit`` of each queue."""
+        queues = await self._connected()
+        found: list[FailedJob] = []
+        for queue, jobs in queues.items():
+            found += [
+                FailedJob(
+                    queue.value, job.id, str(job.failedReason or ""), int(job.attemptsMade), int(job.finishedOn or 0)
+                )
+                for job in await jobs.getFailed(0, limit - 1)
+            ]
+        return sorted(found, key=lambda job: job.failed_at, reverse=True)
 
     async def _connected(self) -> dict[Queue, BullQueue]:
         async with self._connecting:

@@ -15,7 +15,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from realtime.contact import AddressInvalid, check_address
 from realtime.model import ID, REGION
+
+MAIL_SCHEMES = ("smtp", "smtp+starttls", "smtps")
+MAX_CONTACT_DAYS = 3650
 
 
 class TopologyError(ValueError):
@@ -66,6 +70,22 @@ class Seller:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """The mail server by URL (``smtp://``, ``smtp+starttls://``, ``smtps://``), and whom mails come from."""
+
+    url: str = ""
+    sender: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """How long personal data is kept: ``contact_days`` after the start of a show, contacts and drawn tickets go."""
+
+    contact_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All regions by name, and the public URLs of the nodes by region (browsers fail over between them).
 
@@ -78,6 +98,8 @@ class Topology:
     nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     payments: Mapping[str, object] = field(default_factory=dict)
     seller: Seller = Seller()
+    mail: Mail = Mail()
+    privacy: Privacy = Privacy()
     origins: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
@@ -114,6 +136,8 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     regions: dict[str, _RegionForm]
     payments: dict[str, object] = {}
     seller: Seller = Seller()
+    mail: Mail = Mail()
+    privacy: Privacy = Privacy()
     origins: list[str] = []
     public: list[str] = []
     proxies: list[str] = []
@@ -166,15 +190,32 @@ def parse(text: str, where: str = "topology") -> Topology:
     for proxy in form.proxies:
         if not _is_network(proxy):
             raise TopologyError(f"{where}: proxies: {proxy!r} is not an address or network; write 10.0.0.0/8")
+    _check_mail(form.mail, where)
+    if not 1 <= form.privacy.contact_days <= MAX_CONTACT_DAYS:
+        raise TopologyError(f"{where}: privacy.contact_days: a number of days from 1 to {MAX_CONTACT_DAYS}")
     return Topology(
         regions={name: _region(name, region) for name, region in form.regions.items()},
         nodes={name: tuple(region.nodes) for name, region in form.regions.items()},
         payments=form.payments,
         seller=form.seller,
+        mail=form.mail,
+        privacy=form.privacy,
         origins=tuple(form.origins),
         public=tuple(form.public),
         proxies=tuple(form.proxies),
     )
+
+
+def _check_mail(mail: Mail, where: str) -> None:
+    if not mail.url and not mail.sender:
+        return
+    parts = urlsplit(mail.url)
+    if parts.scheme not in MAIL_SCHEMES or not parts.hostname:
+        raise TopologyError(f"{where}: mail.url: write it as smtp://, smtp+starttls:// or smtps:// with a host")
+    try:
+        check_address(mail.sender)
+    except AddressInvalid as error:
+        raise TopologyError(f"{where}: mail.sender is {error}") from None
 
 
 def _is_origin(text: str) -> bool:

@@ -16,6 +16,7 @@ import orjson
 from msgspec import Meta, Struct
 
 from realtime import limits
+from realtime.contact import Contact
 from realtime.errors import BadRequest
 from realtime.model import Admission, Category, Layout, Row, SalesState, Seat, SeatStatus, Shape, Show, Theatre
 from realtime.sales_window import iso, window_of
@@ -79,6 +80,7 @@ class OrderHold(Struct, frozen=True):
     hold: LongId
     seats: SeatIds | None = None
     return_url: Annotated[str, Meta(max_length=500)] = ""
+    contact: Contact | None = None
 
 
 class ConfirmHold(Struct, frozen=True):
@@ -88,6 +90,7 @@ class ConfirmHold(Struct, frozen=True):
     payment: Payment
     seats: SeatIds | None = None
     request_id: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    contact: Contact | None = None
 
 
 class NewFee(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from realtime import __version__, settings
 
 _MODULES = {
     "check": "check",
+    "contacts": "contacts",
     "keeper": "keeper",
     "node": "node",
     "plans": "operate",
@@ -64,7 +65,6 @@ def cli(context: click.Context, topology: Path, verbose: bool) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("aiosqlite").setLevel(logging.INFO)
     context.obj = topology
 
 

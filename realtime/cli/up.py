@@ -30,8 +30,9 @@ from realtime.dev.plan import LABELS, ClusterPlan, plan
 def up(nodes_per_region: int, wan: bool, sentinel: bool, fresh: bool, data: Path) -> None:
     """Run the whole system with sample theatres and shows.
 
-    It starts three regions, each with a lock master, replicas in every region, web nodes, a keeper and a ledger. Ctrl-C
-    stops everything; the next start continues with the data.
+    It starts three regions, each with a lock master, replicas in every region, web nodes, a keeper, a worker and a
+    ledger, and for all of them a demo bank and a mailbox. Ctrl-C stops everything; the next start continues with the
+    data.
     """
     if wan and sentinel:
         raise click.UsageError("use either --wan or --sentinel: links to a master that can move can't be delayed")
@@ -73,5 +74,6 @@ def _print_banner(cluster: Cluster) -> None:
     node = cluster.plan.node_urls(cluster.plan.regions[0])[0]
     click.echo(f"\nControl room: {node}/ops  operator key {cluster.secrets['OPERATOR_KEY']}")
     click.echo(f"Kiosk: {node}/kiosk  PIN {cluster.secrets['KIOSK_PIN']}")
+    click.echo(f"Mails: {cluster.plan.mailbox_url}/  no mail leaves this machine")
     click.echo(f"Topology, logs and data: {cluster.plan.data}/")
     click.echo("Ctrl-C stops everything.")

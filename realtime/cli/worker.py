@@ -21,7 +21,11 @@ from realtime.workers.service import QUEUES
 )
 @click.pass_obj
 def worker(topology: Path, region: str, queues: str, concurrency: int) -> None:
-    """Run one worker: refunds. Several in a region share the jobs."""
+    """Run one worker.
+
+    It draws tickets, sends mails and returns payments. Run several in a region to share the jobs. Stop it with SIGTERM:
+    it finishes the jobs that it has begun.
+    """
     wanted = [name.strip() for name in queues.split(",") if name.strip()]
     if not wanted or not set(wanted) <= set(QUEUES):
         raise click.UsageError(f"--queues takes {', '.join(QUEUES)}")

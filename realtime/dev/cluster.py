@@ -71,6 +71,7 @@ class Cluster:
         try:
             await self._start_servers()
             await self._start_bank()
+            await self._start_mailbox()
             await self._start_keepers()
             if sample_data:
                 await self.seed()
@@ -81,8 +82,8 @@ class Cluster:
             raise
 
     async def stop(self) -> None:
-        """Stop everything in order: nodes, workers, keepers, the bank, Sentinels, replicas, masters."""
-        for role in ("node", "worker", "keeper", "bank", "sentinel", "replica", "spare", "master"):
+        """Stop everything in order: nodes, workers, keepers, the bank, the mailbox, Sentinels, replicas, masters."""
+        for role in ("node", "worker", "keeper", "bank", "mailbox", "sentinel", "replica", "spare", "master"):
             parts = [child for name, child in self.children.items() if name.startswith(role)]
             self._paused.update(child.name for child in parts)
             await asyncio.gather(*(child.stop() for child in parts))
@@ -251,6 +252,13 @@ class Cluster:
         arguments = ["--port", str(self.plan.bank), "--data", str(data.absolute()), *webhooks]
         child = self._child("bank", ["realtime.dev.bank", *arguments])
         await self._until(child, partial(_listens, self.plan.bank))
+
+    async def _start_mailbox(self) -> None:
+        data = self.plan.data / "mailbox" / "mails.db"
+        data.parent.mkdir(parents=True, exist_ok=True)
+        ports = ["--smtp-port", str(self.plan.smtp), "--port", str(self.plan.mailbox)]
+        child = self._child("mailbox", ["realtime.dev.mailbox", *ports, "--data", str(data.absolute())])
+        await self._until(child, partial(_listens, self.plan.smtp))
 
     def _start_workers(self) -> None:
         for region in self.plan.regions:

@@ -12,6 +12,8 @@ HOST = "127.0.0.1"
 LABELS = {"north": "Delhi", "west": "Mumbai", "south": "Bengaluru"}
 FIRST_NODE_PORT = 8001
 BANK_PORT = 7400
+SMTP_PORT = 7398
+MAILBOX_PORT = 7399
 FIRST_MASTER_PORT = 7401
 FIRST_REPLICA_PORT = 7411
 FIRST_RELAY_PORT = 7431
@@ -46,6 +48,10 @@ class ClusterPlan:
     """The Sentinels of each region; they know its master by the name of the region."""
     bank: int = BANK_PORT
     """The demo bank."""
+    smtp: int = SMTP_PORT
+    """The mail server that delivers nothing ..."""
+    mailbox: int = MAILBOX_PORT
+    """... and the page that shows what it has taken."""
     keepers: int = 1
     """Keepers in each region."""
     workers: int = 1
@@ -63,6 +69,8 @@ class ClusterPlan:
     def ports(self) -> Iterator[tuple[int, str]]:
         """Yield each port and the server that uses it, in words."""
         yield self.bank, "the demo bank"
+        yield self.smtp, "the mail server"
+        yield self.mailbox, "the mailbox page"
         for region, port in self.masters.items():
             yield port, f"the lock master of {region}"
         for (owner, near), port in self.replicas.items():
@@ -84,6 +92,11 @@ class ClusterPlan:
     def bank_url(self) -> str:
         """The address of the demo bank, for processes and browsers."""
         return f"http://{HOST}:{self.bank}"
+
+    @property
+    def mailbox_url(self) -> str:
+        """The address of the page that shows the mails."""
+        return f"http://{HOST}:{self.mailbox}"
 
     def node_urls(self, region: str) -> list[str]:
         """Return the public URLs of a region's nodes."""
@@ -113,6 +126,7 @@ class ClusterPlan:
         """Return the topology file for processes in the region ``near``; it differs only in the relays and replicas."""
         lines = [f"origins = {[*self.origins]}".replace("'", '"'), ""]
         lines += ["[payments]", 'service = "demo"', f'url = "{self.bank_url}"', ""]
+        lines += ["[mail]", f'url = "smtp://{HOST}:{self.smtp}"', 'sender = "tickets@tickingtickets.example"', ""]
         for owner in self.regions:
             lines += [
                 f"[regions.{owner}]",
@@ -174,6 +188,8 @@ def plan(
         spares=several(FIRST_SPARE_PORT, SPARES, sentinels),
         sentinels=several(FIRST_SENTINEL_PORT, SENTINELS, sentinels),
         bank=take(BANK_PORT, 0),
+        smtp=take(SMTP_PORT, 0),
+        mailbox=take(MAILBOX_PORT, 0),
         keepers=keepers_per_region,
         workers=workers_per_region,
         ledgers=ledgers or {},

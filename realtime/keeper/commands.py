@@ -9,6 +9,8 @@
 | ``sales`` | ``{"show", "sales"}`` |
 | ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
+| ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again |
+| ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
 
 A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only
 the master knows whether they are free; every other command is in the ledger before the master has it.
@@ -23,10 +25,11 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
+from msgspec import Meta
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits, wire
@@ -45,10 +48,12 @@ from realtime.errors import (
     TheatreNotFound,
     TicketError,
 )
+from realtime.jobs import Jobs
 from realtime.keeper.declare import Declarations
+from realtime.keeper.erasure import Erasure
 from realtime.keeper.refunds import RefundDelivery
 from realtime.ledger import Ledger
-from realtime.ledger.rows import CommandRow, RefundProgress
+from realtime.ledger.rows import CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -96,6 +101,10 @@ class _RefundBody(msgspec.Struct):
     id: wire.Id
 
 
+class _TaskBody(msgspec.Struct):
+    id: Annotated[str, Meta(min_length=1, max_length=160)]
+
+
 class Commands:
     """Carries out the commands of one region."""
 
@@ -109,6 +118,7 @@ class Commands:
         locks: SeatLocks,
         shows: Shows,
         refunds: RefundDelivery,
+        jobs: Jobs,
     ) -> None:
         """All of ``region``; the topology and password are used to ask the masters of the other regions."""
         self._topology = topology
@@ -119,6 +129,7 @@ class Commands:
         self._locks = locks
         self._shows = shows
         self._refunds = refunds
+        self._jobs = jobs
         self._declare = Declarations(master, locks)
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "theatre": self._theatre,
@@ -129,6 +140,8 @@ class Commands:
             "sales": self._sales,
             "terms": self._terms,
             "retry_refund": self._retry_refund,
+            "retry_task": self._retry_task,
+            "erase_contacts": Erasure(ledger, master).erase,
         }
 
     async def carry_out(self, command_id: str, name: str, body: bytes, request_id: str = "") -> None:
@@ -323,6 +336,17 @@ class Commands:
         if refund.state is RefundProgress.PROMISED:
             await self._refunds.deliver_anew(refund)
         return {"refund": asdict(refund)}
+
+    # --- tasks ----------------------------------------------------------------------------------------------------
+    async def _retry_task(self, body: bytes) -> dict[str, Any]:
+        task = await self._ledger.task(wire.parse_json(_TaskBody, body).id)
+        if task is None:
+            raise NotFound("There is no task with this id.")
+        if task.queue is Queue.REFUNDS:
+            await self._retry_refund(orjson.dumps({"id": task.subject}))
+        elif task.done_at is None:
+            await self._jobs.add_anew([task])
+        return {"task": {"id": task.id, "queue": task.queue.value, "subject": task.subject, "done_at": task.done_at}}
 
 
 def _same(known: Show, asked: Show) -> bool:

@@ -2,22 +2,26 @@
 
 | kind | fields |
 | --- | --- |
-| ``booking`` | hold, owner, seats (indices), payment, amount, order, request, at |
-| ``refund`` | hold, owner, payment, amount, order, request, at, reason |
-| ``order`` | hold, owner, order, seats (indices), amount, at |
+| ``booking`` | hold, owner, seats (indices), payment, amount, order, request, at, contact |
+| ``refund`` | hold, owner, payment, amount, order, request, at, reason, contact |
+| ``order`` | hold, owner, order, seats (indices), amount, at, contact |
 | ``webhook`` | event (JSON of ``payments.report.PaymentReport``) |
 | ``command`` | id, name, body (JSON), request |
 | ``outcome`` | owner, request, command, subject, state, at |
 
-Amounts are paise, times ms. Optional fields are left out where they are empty. Entries of the release before have no
-amount: their bookings are worth what their seats cost.
+Amounts are paise, times ms, a contact is ``realtime.contact.encode_contact``. Optional fields are left out where they
+are empty. Entries of the release before have no amount: their bookings are worth what their seats cost.
 """
 
 from __future__ import annotations
 
+import logging
+
+import msgspec
 import orjson
 
 from realtime import limits
+from realtime.contact import Contact, decode_contact
 from realtime.keeper.outbox import Entry
 from realtime.ledger.rows import (
     CommandRow,
@@ -33,6 +37,8 @@ from realtime.ledger.rows import (
 from realtime.ledger.shows import Shows
 from realtime.model import booking_of, hold_of, show_of
 from realtime.payments.prices import encode_price_lines
+
+log = logging.getLogger(__name__)
 
 
 async def new_booking(entry: Entry, shows: Shows) -> NewBooking:
@@ -55,6 +61,7 @@ async def new_booking(entry: Entry, shows: Shows) -> NewBooking:
         order=fields.get("order", ""),
         prices=encode_price_lines(prices),
         request_id=fields.get("request", ""),
+        contact=contact_of(entry),
     )
 
 
@@ -71,7 +78,17 @@ def new_refund(entry: Entry) -> NewRefund:
         at=int(fields["at"]),
         order=fields.get("order", ""),
         request_id=fields.get("request", ""),
+        contact=contact_of(entry),
     )
+
+
+def contact_of(entry: Entry) -> Contact | None:
+    """Return the contact that an entry carries; None if it has none, or one that a later release has written."""
+    try:
+        return decode_contact(entry.fields.get("contact", ""))
+    except msgspec.MsgspecError:
+        log.warning("entry %s has a contact that can't be read", entry.id.decode())
+        return None
 
 
 def new_order(entry: Entry) -> OrderRow:

@@ -7,6 +7,7 @@
 | ``command`` | ``{"owner", "request_id"}`` | what a request led to, or null |
 | ``booking`` | ``{"booking"}`` | one booking with what its ticket needs (``booking_detail``), or null |
 | ``bookings`` | ``{"owner"}`` | the bookings of an owner, newest first, likewise |
+| ``jobs`` | ``{"limit"}`` | jobs by queue and state, and those that have failed |
 | ``orders`` | ``{}`` | how many orders are open, and since when the oldest is (ms) |
 """
 
@@ -26,6 +27,7 @@ from redis.exceptions import RedisError
 
 from realtime import connect, keys, wire
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
@@ -73,11 +75,16 @@ class _Command(msgspec.Struct):
     request_id: wire.Id
 
 
+class _Jobs(msgspec.Struct):
+    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
+
+
 class Queries:
     """Answers the questions of one region, one after the other. ``run`` it; cancel it to end."""
 
-    def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows) -> None:
+    def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, jobs: Jobs) -> None:
         """All of the same region."""
+        self._jobs = jobs
         self._ledger = ledger
         self._master = master
         self._shows = shows
@@ -87,6 +94,7 @@ class Queries:
             "refund": self._refunds_of_hold,
             "command": self._command,
             "orders": self._orders,
+            "jobs": self._failed_jobs,
             "booking": self._booking,
             "bookings": self._bookings,
         }
@@ -191,6 +199,11 @@ class Queries:
                 for seat, section, name, number in seats
             ],
         }
+
+    async def _failed_jobs(self, body: bytes) -> Any:
+        ask = wire.parse_json(_Jobs, body)
+        failed = await self._jobs.failed(ask.limit)
+        return {"queues": await self._jobs.counts(), "failed": [asdict(job) for job in failed]}
 
     async def _orders(self, _body: bytes) -> Any:
         count, oldest = await self._ledger.open_orders()

@@ -17,12 +17,20 @@ from realtime import connect
 from realtime.errors import PaymentUnavailable, RegionUnavailable
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
-from realtime.keeper.entries import new_booking, new_order, new_outcome, new_refund, outcome_of, outcome_of_refund
+from realtime.keeper.entries import (
+    contact_of,
+    new_booking,
+    new_order,
+    new_outcome,
+    new_refund,
+    outcome_of,
+    outcome_of_refund,
+)
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
 from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
-from realtime.ledger.rows import Queue, Result, TaskRow, task_id
+from realtime.ledger.rows import Result
 from realtime.ledger.shows import Shows
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import hold_of
@@ -124,7 +132,7 @@ class Recorder:
         kept = [booking for booking, result in outcomes if result.recorded is not Recorded.REFUSED]
         for show_id, group in groupby(sorted(kept, key=lambda each: each.show_id), key=lambda each: each.show_id):
             await self._locks.settle(show_id, [_sale(booking) for booking in group])
-        await self._jobs.add([_task(booking) for booking in kept])
+        await self._jobs.add([task for result in results for task in result.tasks])
         for booking, result in outcomes:
             if result.recorded is Recorded.REFUSED:
                 await self._reject(booking, result)
@@ -149,7 +157,7 @@ class Recorder:
                 await self._ledger.save_command(outcome_of_refund(asked, refund))
 
     async def _order(self, entry: Entry) -> None:
-        await self._ledger.save_order(new_order(entry))
+        await self._ledger.save_order(new_order(entry), contact_of(entry))
 
     async def _webhook(self, entry: Entry) -> None:
         report = decode_report(entry.fields["event"])
@@ -179,7 +187,3 @@ def _will_pass(error: Exception) -> bool:
 def _sale(booking: NewBooking) -> Sale:
     seats = tuple(sorted(index for _seat, index in booking.seats))
     return Sale(hold_of(booking.id), booking.owner, seats, booking.payment)
-
-
-def _task(booking: NewBooking) -> TaskRow:
-    return TaskRow(task_id(Queue.BOOKINGS, booking.id), Queue.BOOKINGS, booking.id, booking.confirmed_at)

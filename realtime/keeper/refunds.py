@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from realtime.jobs import Jobs
 from realtime.ledger.rows import Queue, RefundRow, TaskRow, task_id
 from realtime.locks.refund_notices import RefundNotices
@@ -24,6 +26,10 @@ class RefundDelivery:
         """Do the same for a refund whose job has ended. Errors as ``deliver``."""
         await self._jobs.add_anew([_task(refund)])
         await self.notify(refund)
+
+    async def add_jobs(self, tasks: Sequence[TaskRow]) -> None:
+        """Add the jobs of what follows from a refund that was made. Errors as ``deliver``."""
+        await self._jobs.add(tasks)
 
     async def notify(self, refund: RefundRow) -> None:
         """Tell the buyer how far the refund is. Raises ``RegionUnavailable``."""

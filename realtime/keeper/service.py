@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import RedisError
 
 from realtime import limits
+from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
@@ -34,6 +35,9 @@ from realtime.topology import TopologyError
 log = logging.getLogger(__name__)
 ORDERS_EVERY_MS = 1_000
 """How often the ledger is searched for orders about which the gateway must be asked."""
+CONTACTS_EVERY_MS = 600_000
+"""How often contacts are deleted whose time is over."""
+DAY_MS = 24 * 3600 * 1000
 PAUSE_S = 0.25
 """Pause after a transient fault; it doubles up to ``LONGEST_PAUSE_S`` while the fault lasts."""
 LONGEST_PAUSE_S = 2.0
@@ -69,6 +73,7 @@ class Keeper:
             self._locks,
             self._shows,
             RefundDelivery(self._jobs, notices),
+            self._jobs,
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
@@ -87,8 +92,9 @@ class Keeper:
             self._settlement,
             RefundDelivery(self._jobs, notices),
         )
-        self._queries = Queries(self._ledger, self._master, self._shows)
+        self._queries = Queries(self._ledger, self._master, self._shows, self._background_jobs)
         self._task_keeper = TaskKeeper(self._ledger, self._background_jobs)
+        self._contact_days = settings.topology.privacy.contact_days
         self._served: str | None = None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -105,6 +111,7 @@ class Keeper:
             asyncio.create_task(self._queries.run(self._stopping), name="queries"),
             asyncio.create_task(self._every(ORDERS_EVERY_MS, self._check_orders), name="orders"),
             asyncio.create_task(self._every(int(limits.TASK_RETRY_S * 1000), self._look_after_tasks), name="tasks"),
+            asyncio.create_task(self._every(CONTACTS_EVERY_MS, self._delete_old_contacts), name="contacts"),
         ]
 
     async def stop(self) -> None:
@@ -175,6 +182,14 @@ class Keeper:
     async def _look_after_tasks(self) -> None:
         if self._served is not None:
             await self._task_keeper.turn()
+
+    async def _delete_old_contacts(self) -> None:
+        if self._served is not None:
+            kept_ms = self._contact_days * DAY_MS
+            unpaid_ms = limits.ORDER_OPEN_S * 1000 + DAY_MS
+            deleted = await self._ledger.delete_old_contacts(now_ms() - kept_ms, now_ms() - unpaid_ms)
+            if deleted:
+                log.info("%d contacts were deleted: their time was over", deleted)
 
     async def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():

@@ -92,8 +92,9 @@ class Settlement:
             return
         state = RefundState(report.refund_state)
         if state is RefundState.DONE:
-            await self._ledger.update_refund(refund.id, RefundProgress.DONE, now_ms())
+            tasks = await self._ledger.update_refund(refund.id, RefundProgress.DONE, now_ms())
             await self._ledger.finish_task(task_id(Queue.REFUNDS, refund.id), now_ms())
+            await self._refunds.add_jobs(tasks)
         elif state is RefundState.FAILED:
             reason = report.refund_reason
             await self._ledger.update_refund(

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select, String, and_, func, insert, literal, or_, select, update
 
 from realtime import limits
-from realtime.ledger import money, schema
+from realtime.ledger import follow_ups, money, schema
 from realtime.ledger.database import Database, parts
 from realtime.ledger.rows import NewRefund, OrderState, Queue, RefundProgress, RefundReason
 from realtime.model import hold_of
@@ -250,10 +250,7 @@ async def _end_payment(connection: Any, finding: Finding, now: int) -> None:
 
 
 async def _insert_task(connection: Any, finding: Finding, now: int) -> None:
-    row = money.task(Queue.REFUNDS, finding.subject, now)
-    tasks = schema.tasks
-    if await connection.scalar(select(tasks.c.id).where(tasks.c.id == row["id"])) is None:
-        await connection.execute(insert(tasks).values(row))
+    await follow_ups.write_tasks(connection, [follow_ups.task(Queue.REFUNDS, finding.subject, now)])
 
 
 async def _ask_again(connection: Any, finding: Finding, now: int) -> None:

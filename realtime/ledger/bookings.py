@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from realtime.ledger import money, schema
+from realtime.ledger import contacts, follow_ups, money, schema
 from realtime.ledger.database import Database
 from realtime.ledger.fencing import check_fencing_token
-from realtime.ledger.rows import Booked, BookingRow, NewBooking, NewRefund, Queue, Recorded, RefundReason, Result
+from realtime.ledger.rows import Booked, BookingRow, NewBooking, NewRefund, Recorded, RefundReason, Result, TaskRow
 from realtime.model import hold_of
 from realtime.tickets.code import new_code
 
@@ -45,7 +45,11 @@ class Bookings(Database):
                 new = {b.id: b for b in bookings if b.id not in known}
                 if all(known.get(b.id, b.payment) == b.payment for b in bookings):
                     await _insert(connection, list(new.values()))
-                    return [Result(Recorded.NEW if b.id in new else Recorded.ALREADY) for b in bookings]
+                    await follow_ups.record_contacts(connection, _contacts([b for b in bookings if b.id in known]))
+                    tasks = await _open_tasks(connection, bookings)
+                    return [
+                        Result(Recorded.NEW if b.id in new else Recorded.ALREADY, tasks=tasks[b.id]) for b in bookings
+                    ]
         except IntegrityError:
             pass
         return [await self._record_one(booking, token) for booking in bookings]
@@ -122,7 +126,8 @@ async def _payments_of(connection: AsyncConnection, bookings: Sequence[NewBookin
 async def _record_alone(connection: AsyncConnection, booking: NewBooking) -> Result:
     known = (await _payments_of(connection, [booking])).get(booking.id)
     if known == booking.payment:
-        return Result(Recorded.ALREADY)
+        await follow_ups.record_contacts(connection, _contacts([booking]))
+        return Result(Recorded.ALREADY, tasks=(await _open_tasks(connection, [booking]))[booking.id])
     if known is not None:
         return Result(Recorded.ALREADY, refund=await money.promise(connection, _refund(booking, RefundReason.DOUBLED)))
     if (used := await money.payment_in(connection, booking.payment)) is not None:
@@ -133,7 +138,7 @@ async def _record_alone(connection: AsyncConnection, booking: NewBooking) -> Res
         refund = await money.promise(connection, _refund(booking, RefundReason.REJECTED))
         return Result(Recorded.REFUSED, sold, refund)
     await _insert(connection, [booking])
-    return Result(Recorded.NEW)
+    return Result(Recorded.NEW, tasks=(await _open_tasks(connection, [booking]))[booking.id])
 
 
 async def _sold(connection: AsyncConnection, booking: NewBooking) -> dict[int, str]:
@@ -155,6 +160,7 @@ def _refund(booking: NewBooking, reason: RefundReason) -> NewRefund:
         at=booking.confirmed_at,
         order=booking.order,
         request_id=booking.request_id,
+        contact=booking.contact,
     )
 
 
@@ -186,5 +192,20 @@ async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking]) -
         ],
     )
     await money.insert_booked(connection, bookings)
-    tasks = [money.task(Queue.BOOKINGS, b.id, b.confirmed_at) for b in bookings]
-    await connection.execute(insert(schema.tasks), tasks)
+    await contacts.save_contacts(connection, _contacts(bookings))
+    await follow_ups.after_bookings(connection, bookings)
+
+
+def _contacts(bookings: Sequence[NewBooking]) -> list[contacts.GivenContact]:
+    return [
+        contacts.GivenContact(hold_of(b.id), b.show_id, b.contact, b.confirmed_at)
+        for b in bookings
+        if b.contact is not None
+    ]
+
+
+async def _open_tasks(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> dict[str, tuple[TaskRow, ...]]:
+    by_booking: dict[str, tuple[TaskRow, ...]] = {b.id: () for b in bookings}
+    for task in await follow_ups.open_tasks(connection, list(by_booking)):
+        by_booking[task.subject] += (task,)
+    return by_booking

@@ -5,18 +5,22 @@ SQLite where nothing else is configured, PostgreSQL in production.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, func, make_url, select
+from sqlalchemy import Insert, Table, event, func, make_url, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from realtime.ledger import migrations
 
+# Its debug messages repeat the parameters of every statement, contacts of buyers among them.
+logging.getLogger("aiosqlite").setLevel(logging.INFO)
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _SCHEMA_LOCK = 7_405_926
 BUSY_MS = 5000
@@ -52,11 +56,15 @@ class Database:
         """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``."""
         parsed = make_url(url)
         self._url = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-        sqlite = self._url.drivername.startswith("sqlite")
+        embedded = self._url.drivername.startswith("sqlite")
         self._engine: AsyncEngine = create_async_engine(
-            self._url, pool_pre_ping=True, connect_args={} if sqlite else _POSTGRES
+            # Errors are logged: they must not repeat what a buyer has typed.
+            self._url,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={} if embedded else _POSTGRES,
         )
-        if sqlite:
+        if embedded:
             _prepare_sqlite(self._engine)
 
     async def open(self) -> None:
@@ -85,6 +93,13 @@ class Database:
             if not _will_pass(error):
                 raise
             raise LedgerUnavailable(_first_line(error)) from error
+
+
+def insert_new(connection: AsyncConnection, table: Table) -> Insert:
+    """Return an INSERT that leaves a row alone whose key is there already, whoever wrote it."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def parts(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:

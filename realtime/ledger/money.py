@@ -14,7 +14,9 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from realtime.ledger import schema
+from realtime.contact import Contact
+from realtime.ledger import follow_ups, schema
+from realtime.ledger.contacts import GivenContact
 from realtime.ledger.database import Database
 from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.rows import (
@@ -28,7 +30,7 @@ from realtime.ledger.rows import (
     RefundProgress,
     RefundReason,
     RefundRow,
-    task_id,
+    TaskRow,
 )
 from realtime.model import hold_of
 from realtime.payments.service import refund_key
@@ -53,8 +55,8 @@ class Money(Database):
     """Reads and records orders and refunds; ``Bookings.record`` records the payments that book."""
 
     # --- orders ---------------------------------------------------------------------------------------------------
-    async def save_order(self, order: OrderRow) -> None:
-        """Record an order; one that is known is left as it is."""
+    async def save_order(self, order: OrderRow, contact: Contact | None = None) -> None:
+        """Record an order; one that is known is left as it is. The contact that came with it is recorded anyway."""
         table = schema.orders
         async with self.transaction() as connection:
             if await connection.scalar(select(table.c.id).where(table.c.id == order.id)) is None:
@@ -73,6 +75,9 @@ class Money(Database):
                         detail=order.detail,
                     )
                 )
+            if contact is not None:
+                given = GivenContact(order.hold, order.show_id, contact, order.created_at)
+                await follow_ups.record_contacts(connection, [given])
 
     async def order(self, order_id: str) -> OrderRow | None:
         """Return an order, None if it is not here."""
@@ -168,8 +173,8 @@ class Money(Database):
 
     async def update_refund(
         self, refund_id: str, state: RefundProgress, at: int, *, detail: str = "", next_attempt: bool = False
-    ) -> None:
-        """Record the progress of a refund; one that is done stays done.
+    ) -> list[TaskRow]:
+        """Record the progress of a refund; one that is done stays done. Return the tasks that follow from it.
 
         ``next_attempt``: the gateway has refused this attempt for good, so the next one uses another idempotency key.
         """
@@ -181,6 +186,12 @@ class Money(Database):
             await connection.execute(
                 update(table).where(table.c.id == refund_id, table.c.state != RefundProgress.DONE.value).values(values)
             )
+            if state is not RefundProgress.DONE:
+                return []
+            row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()
+            if row is not None:
+                await follow_ups.after_refund(connection, _refund(row), at)
+            return await follow_ups.open_tasks(connection, [refund_id])
 
     async def retry_refund(self, refund_id: str, at: int) -> RefundRow | None:
         """Make a refund that has failed a duty again; return it, None if it is not here. Others are left as they are.
@@ -248,18 +259,6 @@ class Money(Database):
 
 
 # --- in the transaction of the caller -------------------------------------------------------------------------------
-def task(queue: Queue, subject: str, at: int) -> dict[str, Any]:
-    """Return the row of a new task."""
-    return {
-        "id": task_id(queue, subject),
-        "queue": queue.value,
-        "subject": subject,
-        "created_at": at,
-        "done_at": None,
-        "detail": "",
-    }
-
-
 async def payment_in(connection: AsyncConnection, payment: str) -> PaymentRow | None:
     """Return a payment, None if the ledger has not seen it."""
     table = schema.payments
@@ -304,6 +303,9 @@ async def promise(connection: AsyncConnection, refund: NewRefund) -> RefundRow |
     used = await payment_in(connection, refund.payment)
     if used is not None:
         return None  # it has a booking
+    if refund.contact is not None:
+        given = GivenContact(refund.hold, refund.show_id, refund.contact, refund.at)
+        await follow_ups.record_contacts(connection, [given])
     await connection.execute(
         insert(schema.payments).values(
             id=refund.payment,
@@ -352,7 +354,7 @@ async def insert_refund(connection: AsyncConnection, refund: NewRefund) -> Refun
             updated_at=row.updated_at,
         )
     )
-    await connection.execute(insert(schema.tasks).values(task(Queue.REFUNDS, row.id, refund.at)))
+    await follow_ups.write_tasks(connection, [follow_ups.task(Queue.REFUNDS, row.id, refund.at)])
     return row
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from realtime.contact import Contact
+
 
 class Recorded(StrEnum):
     """What became of a booking: new in the ledger, there before, or refused."""
@@ -57,7 +59,8 @@ class OrderState(StrEnum):
 class Queue(StrEnum):
     """The BullMQ queues that tasks are delivered in (``realtime.jobs``)."""
 
-    BOOKINGS = "bookings"
+    TICKETS = "tickets"
+    MAIL = "mail"
     REFUNDS = "refunds"
 
 
@@ -75,6 +78,7 @@ class NewBooking:
     order: str = ""
     prices: bytes | None = None
     request_id: str = ""
+    contact: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class NewRefund:
     at: int
     order: str = ""
     request_id: str = ""
+    contact: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,8 @@ class TaskRow:
     created_at: int
     done_at: int | None = None
     detail: str = ""
+    kind: str = ""
+    """What is to be done with the subject, where a queue has several kinds of tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +178,14 @@ class Result:
     """How recording a booking went.
 
     When refused, ``sold`` maps the seats (index) in the way to the bookings that have them; empty if the payment had
-    been used before. ``refund`` is set if a payment has to be returned: it is committed.
+    been used before. ``refund`` is set if a payment has to be returned: it is committed. ``tasks`` are those of the
+    booking that are not done.
     """
 
     recorded: Recorded
     sold: dict[int, str] = field(default_factory=dict)
     refund: RefundRow | None = None
+    tasks: tuple[TaskRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +223,6 @@ class PaidHold:
     payment: str = ""
 
 
-def task_id(queue: Queue, subject: str) -> str:
+def task_id(queue: Queue, subject: str, kind: str = "") -> str:
     """Return the id of a task, the same however often it is written."""
-    return f"{queue.value}.{subject}"
+    return ".".join(part for part in (queue.value, kind, subject) if part)

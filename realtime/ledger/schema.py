@@ -134,7 +134,32 @@ tasks = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("done_at", BigInteger),
     Column("detail", Text, nullable=False),
+    Column("kind", String(32), nullable=False, server_default=""),
+    Column("claimed_until", BigInteger, nullable=False, server_default="0"),  # a worker carries it out until then
     Index("ix_tasks_done_at_created_at", "done_at", "created_at"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("hold_id", String(128), primary_key=True),  # no foreign key: it may come with an order, before a booking
+    Column("show_id", String(64), nullable=False, index=True),
+    Column("email", String(254), nullable=False, index=True),
+    Column("phone", String(32), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("locale", String(8), nullable=False),
+    Column("given_at", BigInteger, nullable=False, index=True),
+    Column("erased_at", BigInteger),  # the row stays until the show is over, so that nothing writes it again
+)
+
+ticket_files = Table(
+    "ticket_files",
+    metadata,
+    Column("booking_id", ForeignKey("bookings.id"), primary_key=True),
+    Column("sequence", Integer, nullable=False),  # of which change of the booking
+    Column("locale", String(8), nullable=False),
+    Column("pdf", LargeBinary, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
 )
 
 webhooks_received = Table(

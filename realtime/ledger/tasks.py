@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from realtime.ledger import schema
 from realtime.ledger.database import Database
+from realtime.ledger.follow_ups import task_row
 from realtime.ledger.rows import CommandRow, Queue, TaskRow
 
 
@@ -19,14 +20,35 @@ class Tasks(Database):
         query = (
             select(table)
             .where(table.c.done_at.is_(None), table.c.created_at < before, table.c.id > after)
+            .where(table.c.queue.in_([queue.value for queue in Queue]))
             .order_by(table.c.id)
             .limit(limit)
         )
         async with self.transaction() as connection:
-            return [
-                TaskRow(row.id, Queue(row.queue), row.subject, row.created_at, row.done_at, row.detail)
-                for row in await connection.execute(query)
-            ]
+            return [task_row(row) for row in await connection.execute(query)]
+
+    async def task(self, task_id: str) -> TaskRow | None:
+        """Return a task, None if it is not in the ledger."""
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(schema.tasks).where(schema.tasks.c.id == task_id))).one_or_none()
+            return task_row(row) if row is not None else None
+
+    async def claim_task(self, task_id: str, now: int, until: int) -> bool:
+        """Return whether a task is not done and nobody carries it out; if so, the caller does ``until`` a time (ms).
+
+        Times are compared across machines: a clock that is behind by more than the claim lasts breaks it.
+        """
+        table = schema.tasks
+        free = (table.c.id == task_id, table.c.done_at.is_(None), table.c.claimed_until <= now)
+        async with self.transaction() as connection:
+            claimed = await connection.execute(update(table).where(*free).values(claimed_until=until))
+            return claimed.rowcount == 1
+
+    async def release_task(self, task_id: str) -> None:
+        """End a claim: the caller has failed, and the task may be tried again at once."""
+        table = schema.tasks
+        async with self.transaction() as connection:
+            await connection.execute(update(table).where(table.c.id == task_id).values(claimed_until=0))
 
     async def finish_task(self, task_id: str, at: int, detail: str = "") -> None:
         """Record that a task is done. Idempotent: the first time stays."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -63,12 +63,16 @@ decode_record = msgspec.json.Decoder(Record, strict=False).decode
 
 @dataclass(frozen=True, slots=True)
 class PaymentProof:
-    """A payment that the gateway confirms. ``amount`` is paise; ``order`` is "" where the gateway has none."""
+    """A payment that the gateway confirms. ``amount`` is paise; ``order`` is "" where the gateway has none.
+
+    ``contact`` is ``encode_contact``, for the ledger.
+    """
 
     id: str
     amount: int
     order: str = ""
     request_id: str = ""
+    contact: str = field(default="", repr=False)
 
 
 class SeatLocks:
@@ -104,12 +108,15 @@ class SeatLocks:
         some = "" if seats is None else _csv(sorted(set(seats)))
         return _hold(hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP, request_id))
 
-    async def order(self, hold_id: str, owner: str, order: str, seats: Iterable[int], amount: int) -> Hold:
+    async def order(
+        self, hold_id: str, owner: str, order: str, seats: Iterable[int], amount: int, contact: str = ""
+    ) -> Hold:
         """Record that the gateway has an order of ``amount`` paise for some seats of a live hold; idempotent.
 
-        The order goes to the ledger, and the gateway is asked what became of it until that is known.
+        The order goes to the ledger with ``contact`` (``encode_contact``), and the gateway is asked what became of it
+        until that is known.
         """
-        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT)
+        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT, contact)
         return _hold(hold_id, await self._call("tt_order", show_of(hold_id), *args))
 
     async def prolong(self, hold_id: str) -> Hold:
@@ -136,7 +143,7 @@ class SeatLocks:
         some = "" if seats is None else _csv(sorted(set(seats)))
         offered = "?" if blocks is None else "|".join(map(_csv, blocks))
         args = (hold_id, owner, payment.id, limits.OUTBOX_LIMIT, KEEP, some)
-        money = (payment.amount, payment.order, payment.request_id, offered)
+        money = (payment.amount, payment.order, payment.request_id, offered, payment.contact)
         reply = await self._call("tt_confirm", show_of(hold_id), *args, *money)
         return _hold(hold_id, reply), reply[3] == b"doubled"
 

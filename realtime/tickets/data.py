@@ -19,6 +19,14 @@ class Locale(StrEnum):
     HINDI = "hi"
 
 
+class MailKind(StrEnum):
+    """What a mail says; ``REFUNDED`` is about a refund, the others are about a booking."""
+
+    TICKET = "ticket"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
 class PriceLine(Protocol):
     """``count`` equal tickets, or their fees, of one category; has the shape of ``payments.prices.PriceLine``."""
 

@@ -10,26 +10,23 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from enum import StrEnum
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from realtime import limits
+from realtime.contact import check_address
 from realtime.tickets.calendar import calendar_entry, method_of, place_of, seat_lines
 from realtime.tickets.code import printed
-from realtime.tickets.data import Locale, Ticket
+from realtime.tickets.data import Locale, MailKind, Ticket
 from realtime.tickets.qr import qr_png
 from realtime.tickets.text import clean, clock, date_only, day, rupees
 from realtime.tickets.words import WORDS, Words
 
-MAX_ADDRESS_LENGTH = 254
-"""RFC 5321 allows no longer path."""
 MAX_SUBJECT_LENGTH = 300
 """A title of the greatest length, and the words around it."""
 _TEMPLATES = Environment(
@@ -38,18 +35,6 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
     keep_trailing_newline=True,
 )
-
-
-class MailKind(StrEnum):
-    """What a mail says."""
-
-    TICKET = "ticket"
-    CANCELLED = "cancelled"
-    REFUNDED = "refunded"
-
-
-class AddressInvalid(ValueError):
-    """A mail address can't be used; trying again does not help. The message does not contain the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,17 +171,6 @@ def refund_mail(notice: RefundNotice, to: str, sender: Sender, at: datetime) -> 
 def message_id(kind: MailKind, about: str, sender: Sender) -> str:
     """Return the Message-ID of the mail of this kind about a booking or refund: the same for the same arguments."""
     return f"<{kind}.{_digest(about)}@{sender.domain}>"
-
-
-def check_address(address: str) -> None:
-    """Raise ``AddressInvalid`` for what is not one plain ASCII mail address, without a display name."""
-    try:
-        parsed = Address(addr_spec=address)
-    except (ValueError, IndexError, MessageError):
-        raise AddressInvalid("not a mail address") from None
-    plain = address.isascii() and address.isprintable() and " " not in address and len(address) <= MAX_ADDRESS_LENGTH
-    if not plain or parsed.addr_spec != address or not parsed.username or not parsed.domain:
-        raise AddressInvalid("not a mail address that this server can write to")
 
 
 def _mail(kind: MailKind, about: str, subject: str, body: _Body, to: str, sender: Sender, at: datetime) -> EmailMessage:

@@ -34,6 +34,7 @@ from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.events import Events
 from realtime.web.identity import Identities
+from realtime.web.jobs_api import JobsApi
 from realtime.web.money_api import MoneyApi
 from realtime.web.ops_access import OpsAccess
 from realtime.web.ops_api import OpsApi
@@ -86,6 +87,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     public = PublicApi(settings, region, identities, directory, rooms, office, payments.is_demo)
     money = MoneyApi(checkout, payments, masters, locks, directory, identities, public.owner_of)
     tickets = TicketsApi(settings, masters, public.owner_of)
+    jobs = JobsApi(masters)
     ops = OpsApi(region, directory, masters)
     ops_view = OpsView(settings, region, directory, feeds)
     for feed in feeds.values():
@@ -95,7 +97,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     server.attach(app)
     routes = [*public.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
-    routes += [*ops_view.routes(), *kiosk.routes(kiosk_pin)]
+    routes += [*jobs.routes(), *ops_view.routes(), *kiosk.routes(kiosk_pin)]
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
     attempts = {"operator_key": access.attempts, "kiosk_pin": kiosk_pin.attempts}

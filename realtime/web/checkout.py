@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from realtime import limits, wire
 from realtime.clock import now_ms
+from realtime.contact import encode_contact
 from realtime.errors import (
     BadRequest,
     BookingRejected,
@@ -86,7 +87,8 @@ class Checkout:
         )
         order = await self._payments.create_order(request)
         try:
-            await self._locks_of(ask.hold).order(ask.hold, owner, order.id, indices, prices.total)
+            contact = encode_contact(ask.contact)
+            await self._locks_of(ask.hold).order(ask.hold, owner, order.id, indices, prices.total, contact)
         except TicketError as error:
             raise bodies.with_seat_ids(error, known) from None
         checkout = {"kind": order.checkout.kind.value, "url": order.checkout.url, "key": order.checkout.key}
@@ -136,7 +138,7 @@ class Checkout:
         While the gateway does not answer, the hold is prolonged.
         """
         if amount == 0:
-            return PaymentProof(f"{FREE}.{ask.hold}", 0, "", ask.request_id)
+            return PaymentProof(f"{FREE}.{ask.hold}", 0, "", ask.request_id, encode_contact(ask.contact))
         try:
             verified = await self._payments.verify(ask.hold, ask.payment, amount, seats)
             if verified.state is PaymentState.AUTHORIZED:
@@ -147,7 +149,8 @@ class Checkout:
             except TicketError as error:
                 log.info("hold %s can't be prolonged: %s", ask.hold, error.code)
             raise
-        return PaymentProof(verified.payment, amount, verified.order, ask.request_id)
+        contact = encode_contact(ask.contact)
+        return PaymentProof(verified.payment, amount, verified.order, ask.request_id, contact)
 
     async def _book(
         self,

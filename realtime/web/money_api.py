@@ -12,6 +12,7 @@ from aiohttp import web
 
 from realtime import keys, limits, wire
 from realtime.clock import now_ms
+from realtime.contact import Contact
 from realtime.errors import BadRequest, CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
@@ -37,6 +38,7 @@ class OrderBody(msgspec.Struct, frozen=True):
 
     seats: wire.SeatIds | None = None
     return_url: str = ""
+    contact: Contact | None = None
 
 
 class ConfirmBody(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class ConfirmBody(msgspec.Struct, frozen=True):
     payment: wire.Payment
     seats: wire.SeatIds | None = None
     request_id: str = ""
+    contact: Contact | None = None
 
 
 class MoneyApi:
@@ -97,14 +100,14 @@ class MoneyApi:
     async def _order(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
         body = wire.parse_json(OrderBody, await request.read() or b"{}")
-        ask = wire.OrderHold(request.match_info["hold"], body.seats, body.return_url)
+        ask = wire.OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact)
         return json_answer(await self._checkout.order(owner, ask), status=201)
 
     async def _confirm(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
         body = wire.parse_json(ConfirmBody, await request.read())
         request_id = idempotency_key(request) or body.request_id
-        ask = wire.ConfirmHold(request.match_info["hold"], body.payment, body.seats, request_id)
+        ask = wire.ConfirmHold(request.match_info["hold"], body.payment, body.seats, request_id, body.contact)
         answer = await self._checkout.confirm(owner, ask)
         return json_answer(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
 

@@ -11,13 +11,17 @@ VERSION = 1
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """``data`` of a job. ``subject`` is the id of the booking or refund, ``created_at`` ms since the epoch."""
+    """``data`` of a job. ``subject`` is the id of the booking or refund, ``created_at`` ms since the epoch.
+
+    ``kind`` says what is to be done where a queue has several kinds of tasks; jobs of the release before have none.
+    """
 
     v: int
     task: Annotated[str, Meta(min_length=1, max_length=160)]
     region: Annotated[str, Meta(min_length=1, max_length=16)]
     subject: Annotated[str, Meta(min_length=1, max_length=128)]
     created_at: int
+    kind: Annotated[str, Meta(max_length=32)] = ""
 
 
 def read_payload(data: object, region: str) -> Payload:

@@ -8,26 +8,25 @@ from bullmq import UnrecoverableError
 
 from realtime.clock import now_ms
 from realtime.errors import PaymentRefused, PaymentUnavailable
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger
 from realtime.ledger.rows import RefundProgress, RefundRow
 from realtime.locks.refund_notices import RefundNotices
 from realtime.payments.errors import Refusal
 from realtime.payments.service import PaymentService, refund_key
 from realtime.payments.status import RefundState
+from realtime.workers.claims import NotDoneYet
 from realtime.workers.payload import Payload
 
 log = logging.getLogger(__name__)
 
 
-class NotDoneYet(Exception):
-    """The gateway has the refund and has not finished it; the job is tried again."""
-
-
 class Refunds:
     """Processes refunds of one region."""
 
-    def __init__(self, ledger: Ledger, payments: PaymentService, notices: RefundNotices) -> None:
-        """All of one region."""
+    def __init__(self, ledger: Ledger, payments: PaymentService, notices: RefundNotices, jobs: Jobs) -> None:
+        """All of one region; ``jobs`` takes what follows from a refund."""
+        self._jobs = jobs
         self._ledger = ledger
         self._payments = payments
         self._notices = notices
@@ -35,8 +34,8 @@ class Refunds:
     async def process(self, payload: Payload) -> None:
         """Return the payment, or find out that it was returned. Safe to repeat: the gateway gets one key for a refund.
 
-        Raises ``NotDoneYet`` or ``PaymentUnavailable`` if it must be tried again, ``UnrecoverableError`` if an operator
-        must act.
+        Raises ``NotDoneYet`` (the gateway has not finished it) or ``PaymentUnavailable`` if it must be tried again, and
+        ``UnrecoverableError`` if an operator must act.
         """
         refund = await self._ledger.refund(payload.subject)
         if refund is None:
@@ -76,7 +75,8 @@ class Refunds:
 
     async def _record(self, refund: RefundRow, state: RefundProgress, detail: str) -> None:
         failed = state is RefundProgress.FAILED
-        await self._ledger.update_refund(refund.id, state, now_ms(), detail=detail, next_attempt=failed)
+        tasks = await self._ledger.update_refund(refund.id, state, now_ms(), detail=detail, next_attempt=failed)
+        await self._jobs.add(tasks)
         if state is not refund.state:
             log.info("refund %s: %s %s", refund.id, state.value, detail)
             changed = await self._ledger.refund(refund.id)

@@ -13,18 +13,27 @@ from redis.exceptions import RedisError
 
 from realtime import connect, keys
 from realtime.errors import TicketError
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import Queue
+from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
 from realtime.payments.factory import payment_service
 from realtime.settings import Settings, process_name
+from realtime.tickets.data import Seller
+from realtime.tickets.mail import Sender
+from realtime.tickets.token import derive_key
 from realtime.topology import Plain, TopologyError
+from realtime.workers.booked_tickets import BookedTickets
+from realtime.workers.claims import Claims, NotDoneYet
+from realtime.workers.mails import Mails
 from realtime.workers.payload import Payload, read_payload
-from realtime.workers.refunds import NotDoneYet, Refunds
+from realtime.workers.refunds import Refunds
+from realtime.workers.smtp import MailNotSent, Smtp
 
 log = logging.getLogger(__name__)
-QUEUES = (Queue.REFUNDS,)
+QUEUES = tuple(Queue)
 """The queues that this program has a processor for."""
 CALL_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
@@ -37,7 +46,7 @@ LOCK_MS = 15_000
 gateway may take, which does not block the renewal."""
 STALLED_MS = 5_000
 """How often it is looked for jobs whose worker has died."""
-EXPECTED = (NotDoneYet, TicketError, LedgerUnavailable, UnrecoverableError)
+EXPECTED = (NotDoneYet, MailNotSent, TicketError, LedgerUnavailable, UnrecoverableError)
 """Failures of a job that need no traceback."""
 Processor = Callable[[Payload], Awaitable[None]]
 
@@ -56,11 +65,27 @@ class WorkerProcess:
         self._ledger = Ledger(known.ledger)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._payments = payment_service(settings.payments)
-        refunds = Refunds(self._ledger, self._payments, RefundNotices(self._master))
-        processors: dict[Queue, Processor] = {Queue.REFUNDS: refunds.process}
-        self._processors = {queue: processors[queue] for queue in queues}
+        self._jobs = Jobs(region, self._master, settings.redis_password)
+        self._processors = self._made_processors(settings, queues)
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    def _made_processors(self, settings: Settings, queues: Sequence[Queue]) -> dict[Queue, Processor]:
+        found: dict[Queue, Processor] = {}
+        if Queue.REFUNDS in queues:
+            notices = RefundNotices(self._master)
+            found[Queue.REFUNDS] = Refunds(self._ledger, self._payments, notices, self._jobs).process
+        if Queue.TICKETS in queues or Queue.MAIL in queues:
+            topology, shows = settings.topology, Shows(self._ledger)
+            seller = Seller(*(getattr(topology.seller, name) for name in Seller.__slots__))
+            tickets = BookedTickets(self._ledger, shows, seller, derive_key(settings.secret, self._region))
+            server = topology.mail
+            smtp = Smtp(server.url, settings.mail_password) if server.url else None
+            sender = Sender(server.sender, server.name or seller.name) if server.sender else None
+            mails = Mails(self._ledger, shows, tickets, smtp, sender, seller.name)
+            found[Queue.TICKETS] = Claims(self._ledger, Queue.TICKETS, tickets.draw).process
+            found[Queue.MAIL] = Claims(self._ledger, Queue.MAIL, mails.send).process
+        return {queue: found[queue] for queue in queues}
 
     def start(self) -> asyncio.Task[None]:
         """Begin to work in the background; the task that is returned ends when ``stop`` was called."""
@@ -72,6 +97,7 @@ class WorkerProcess:
         self._stopping.set()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._jobs.close()
         await self._master.close()
         await self._ledger.close()
         await self._payments.close()
@@ -104,6 +130,7 @@ class WorkerProcess:
         finally:
             await asyncio.gather(*(worker.close(force=not self._stopping.is_set()) for worker in workers))
             await asyncio.gather(*running, return_exceptions=True)
+            await self._jobs.close()
             for client in clients:
                 await connect.close(client)
 

@@ -9,6 +9,7 @@
  *
  * @import { Booking, Refund } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
+ * @import { Contact } from "./contact.js"
  * @import { ShopPay } from "./payment.js"
  */
 import { Holding } from "./holding.js";
@@ -26,6 +27,8 @@ export class Flow extends Holding {
   constructor(map, show, { pay } = {}) {
     super(map, show);
     this._shopPay = pay ?? null;
+    /** How the buyer can be reached, in the memory of this page only. @type {Contact | null} */
+    this.contact = null;
     const { signal } = this._abort;
     /** @param {string} name @param {(detail: any) => void} handle */
     const on = (name, handle) =>
@@ -97,7 +100,7 @@ export class Flow extends Holding {
       if (before?.hold !== hold || before.booking || before.payment || (before.order && before.paying && !goesOn))
         return;
       this._updateRecord({ paying: true, declined: undefined });
-      const { order, prices } = await orderPayment(this._map, hold);
+      const { order, prices } = await orderPayment(this._map, hold, this.contact);
       this._updateRecord({ order: order.id, prices });
       this.dispatchEvent(new CustomEvent("paying", { detail: { hold } }));
       const payment = await takePayment(order, this._shopPay);
@@ -134,7 +137,7 @@ export class Flow extends Holding {
   async _confirm(hold, payment) {
     if (this.step === "booked" || this._busy) return;
     const confirm = async () => {
-      const { booking, refund } = await this._map.confirm(hold, payment, this.seats);
+      const { booking, refund } = await this._map.confirm(hold, payment, this.seats, this.contact);
       if (refund) this._refunded(hold, refund);
       if (booking.state === "booked") this._booked(booking);
       else {

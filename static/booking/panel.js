@@ -9,6 +9,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { isShut, shutText } from "../seat-map/sales.js";
+import { ContactField } from "./contact.js";
 import { Countdown } from "./countdown.js";
 import { button, errorNote, note, seatList, title, totalLine, waiting } from "./pieces.js";
 import { priceLines } from "./price-lines.js";
@@ -35,6 +36,8 @@ export class Panel {
     /** @type {Show | null} */
     this.show = null;
     this._step = "";
+    // Not at a kiosk, where the ticket is printed.
+    this._contact = finish ? null : new ContactField();
     this._countdown = new Countdown(
       () => flow.remaining,
       (seconds) => {
@@ -170,7 +173,8 @@ export class Panel {
       this._error(i18n),
       ...refundNotes(i18n, this._flow.refunds),
       prices ? priceLines(i18n, prices) : totalLine(i18n, seats),
-      button("pay", this._payLabel(i18n), "primary", () => this._flow.pay(), paying || offline),
+      this._contact?.element(i18n, paying) ?? null,
+      button("pay", this._payLabel(i18n), "primary", () => this._pay(i18n), paying || offline),
       h(
         "div",
         { class: "pair" },
@@ -180,6 +184,13 @@ export class Panel {
         button("release", i18n.t("release"), "quiet", () => this._flow.release(), paying),
       ),
     ];
+  }
+
+  /** @param {Translator} i18n */
+  _pay(i18n) {
+    if (this._contact && !this._contact.check()) return;
+    this._flow.contact = this._contact?.contact(i18n) ?? null;
+    this._flow.pay();
   }
 
   /** @param {Translator} i18n */

@@ -5,6 +5,7 @@
  * Razorpay's checkout on this page. `external` is a shop's own checkout: the shop's page gives a `ShopPay` to `Flow`.
  * What the gateway gives is a proof, an opaque string that `seats:confirm` sends to the server.
  *
+ * @import { Contact } from "./contact.js"
  * @import { Prices } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
  *
@@ -31,11 +32,13 @@ const FREE_PROOF = "free";
  * Order the payment of a hold. The same hold gets the same order again.
  * @param {SeatMap} map
  * @param {string} hold
+ * @param {Contact | null} contact goes with the order, because the gateway may report the payment before the page does
  * @returns {Promise<Ordered>}
  * @throws {RequestError}
  */
-export function orderPayment(map, hold) {
-  return map.request("seats:order", { hold, return_url: location.origin + location.pathname }, GATEWAY_WAIT);
+export function orderPayment(map, hold, contact) {
+  const order = { hold, return_url: location.origin + location.pathname, ...(contact ? { contact } : {}) };
+  return map.request("seats:order", order, GATEWAY_WAIT);
 }
 
 /**

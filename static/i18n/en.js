@@ -112,6 +112,8 @@ export default {
   extend: "Get more time",
   pay: "Pay {total}",
   bookFree: "Book for free",
+  contactEmail: "E-mail for your ticket (optional)",
+  contactHint: "We send the ticket there, and news of a cancellation or refund. Nothing else.",
   payGoOn: "Continue to payment",
   awayTitle: "Waiting for your payment",
   awayHint:

@@ -251,10 +251,12 @@ export class SeatMap extends HTMLElement {
    * @param {string} hold
    * @param {string} payment the proof of payment
    * @param {string[]} [seats] book exactly these, whatever else the hold contains
+   * @param {object | null} [contact] how the buyer can be reached (docs/protocol.md)
    * @returns {Promise<{ok: true, booking: import("./types.js").Booking, refund?: import("./types.js").Refund}>}
    */
-  async confirm(hold, payment, seats) {
-    return this.request("seats:confirm", { hold, payment, ...(seats ? { seats } : {}) }, GATEWAY_WAIT);
+  async confirm(hold, payment, seats, contact) {
+    const more = { ...(seats ? { seats } : {}), ...(contact ? { contact } : {}) };
+    return this.request("seats:confirm", { hold, payment, ...more }, GATEWAY_WAIT);
   }
 
   /**

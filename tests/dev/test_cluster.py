@@ -27,7 +27,7 @@ def test_every_server_of_fifteen_nodes_has_a_port_of_its_own() -> None:
     }
     assert plan(Path("var")).nodes == {"north": [8001], "west": [8002], "south": [8003]}
     ports = [port for port, _purpose in whole.ports()]
-    assert len(ports) == len(set(ports)) == 15 + 3 + 9 + 6 + 1  # nodes, masters, replicas, relays, bank
+    assert len(ports) == len(set(ports)) == 15 + 3 + 9 + 6 + 3  # nodes, masters, replicas, relays, bank and mailbox
 
 
 def test_free_ports_are_never_returned_twice_and_nobody_listens_on_them() -> None:

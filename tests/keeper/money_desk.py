@@ -42,8 +42,9 @@ from realtime.payments.service import (
 )
 from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
 from realtime.topology import Plain, Region
+from realtime.workers.claims import NotDoneYet
 from realtime.workers.payload import Payload
-from realtime.workers.refunds import NotDoneYet, Refunds
+from realtime.workers.refunds import Refunds
 from tests.cluster import grid
 
 LAYOUT = grid(rows=2, numbers=4)
@@ -202,7 +203,7 @@ class Desk:
         delivery = RefundDelivery(jobs, notices)
         self._settlement = Settlement(ledger, locks, shows, gateway, delivery)
         self._recorder = Recorder(outbox, ledger, locks, jobs, shows, cast(Any, None), self._settlement, delivery)
-        self._refunds = Refunds(ledger, gateway, notices)
+        self._refunds = Refunds(ledger, gateway, notices, jobs)
         self._task_keeper = TaskKeeper(self.ledger, self._jobs)
 
     async def open(self) -> None:

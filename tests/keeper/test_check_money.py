@@ -182,7 +182,7 @@ async def test_what_the_ledger_proves_is_repaired(place: Place, paid_twice: Sold
     assert booked is not None and (booked.booking, booked.refund) == (paid_twice.booking, None)
     assert returned is not None and (returned.booking, returned.refund) == (None, RefundProgress.PROMISED)
     assert await job_ids(place, Queue.REFUNDS) == [paid_twice.refund]
-    assert await job_ids(place, Queue.BOOKINGS) == [paid_twice.booking]
+    assert await job_ids(place, Queue.TICKETS) == [paid_twice.booking]
 
 
 async def _job_keys(place: Place) -> list[bytes]:
@@ -240,7 +240,7 @@ async def test_an_open_order_that_nobody_asks_about_is_found_and_asked_about_aga
 
 def test_a_job_that_ended_without_its_task_is_a_difference_unless_the_refund_says_so_itself() -> None:
     refund = TaskRow(task_id(Queue.REFUNDS, "r"), Queue.REFUNDS, "r", 1)
-    booking = TaskRow(task_id(Queue.BOOKINGS, "b"), Queue.BOOKINGS, "b", 1)
+    booking = TaskRow(task_id(Queue.TICKETS, "b"), Queue.TICKETS, "b", 1)
 
     def kinds(task: TaskRow, state: JobState, failed: Sequence[str] = ()) -> list[Kind]:
         return [each.kind for each in task_differences([task], [state], failed)]

@@ -68,7 +68,7 @@ async def test_a_confirm_becomes_a_row_a_sold_seat_and_one_job(place: Place) -> 
         return int(await place.master.command("XLEN", keys.OUTBOX)) == 0
 
     await until(emptied)
-    assert await job_ids(place, Queue.BOOKINGS) == sorted(booking_of(hold) for hold in holds)
+    assert await job_ids(place, Queue.TICKETS) == sorted(booking_of(hold) for hold in holds)
 
 
 async def test_nothing_is_sold_before_the_ledger_has_it(place: Place) -> None:
@@ -164,7 +164,7 @@ async def test_another_keeper_takes_over_what_a_dead_one_left(place: Place) -> N
     place.keeper("k2")
     place.keeper("k3")
     await until(all_booked(place, [hold]))
-    assert await job_ids(place, Queue.BOOKINGS) == [booking_of(hold)]
+    assert await job_ids(place, Queue.TICKETS) == [booking_of(hold)]
 
 
 async def test_a_worker_gets_one_job_a_booking_even_if_the_entry_is_read_again(place: Place) -> None:
@@ -177,7 +177,7 @@ async def test_a_worker_gets_one_job_a_booking_even_if_the_entry_is_read_again(p
 
     redis = client(Plain(place.server.url), timeout_s=30, decode=True)
     connection = {"port": place.server.port, "socket_timeout": 30}
-    worker = Worker(Queue.BOOKINGS.value, work, {"prefix": keys.JOBS_PREFIX, "connection": connection})
+    worker = Worker(Queue.TICKETS.value, work, {"prefix": keys.JOBS_PREFIX, "connection": connection})
 
     async def worked() -> bool:
         return len(done) == 1
@@ -194,7 +194,7 @@ async def test_a_worker_gets_one_job_a_booking_even_if_the_entry_is_read_again(p
 
     await until(second)
     assert [data["subject"] for data in done] == [booking_of(hold), booking_of(later)]
-    assert done[0].keys() == {"v", "task", "region", "subject", "created_at"}
+    assert done[0].keys() == {"v", "task", "region", "kind", "subject", "created_at"}
     await worker.close()
     await redis.aclose()
 
@@ -235,7 +235,7 @@ async def test_killing_keepers_again_and_again_loses_and_doubles_nothing(place: 
     assert count == 2 * len(holds)
 
     async def one_job_each() -> bool:
-        return await job_ids(place, Queue.BOOKINGS) == sorted(rows)
+        return await job_ids(place, Queue.TICKETS) == sorted(rows)
 
     await until(one_job_each)
 

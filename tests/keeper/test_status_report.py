@@ -70,11 +70,11 @@ async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: 
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     await ledger.open()
     jobs = Jobs("west", master)
-    await jobs.add([TaskRow(f"bookings.{n}", Queue.BOOKINGS, f"west-s.b{n}", 1) for n in range(3)])
+    await jobs.add([TaskRow(f"tickets.{n}", Queue.TICKETS, f"west-s.b{n}", 1) for n in range(3)])
     await jobs.add([TaskRow("refunds.1", Queue.REFUNDS, "refund-1", 1)])
     await StatusReporter("keeper", master, jobs, ledger).write_report()
     report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
-    assert report["jobs"] == {"bookings": 3, "refunds": 1}
+    assert report["jobs"] == {"tickets": 3, "mail": 0, "refunds": 1}
     await master.command("FLUSHALL")
     await jobs.close()
     await master.close()

@@ -17,13 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 
+from realtime.contact import AddressInvalid, check_address
 from realtime.tickets.data import Locale, Ticket
 from realtime.tickets.mail import (
-    AddressInvalid,
     RefundNotice,
     Sender,
     cancellation_mail,
-    check_address,
     refund_mail,
     ticket_mail,
 )

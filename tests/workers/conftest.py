@@ -20,6 +20,7 @@ from aiohttp.test_utils import TestServer
 from bullmq import Queue as BullQueue
 
 from realtime import connect, keys
+from realtime.contact import Contact
 from realtime.dev import valkey
 from realtime.jobs import Jobs
 from realtime.keeper.service import Keeper
@@ -94,12 +95,13 @@ class Desk:
         self.keepers.append(keeper)
         return keeper
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker as an operator does."""
+    def worker(self, mail: str = "", queues: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker as an operator does; ``mail`` is the URL of its mail server."""
         topology = self.folder / "topology.toml"
         topology.write_text(
             f'[payments]\nservice = "demo"\nurl = "{self.gate.url}"\n[regions.west]\nmaster = "{self.server.url}"\n'
             f'ledger = "sqlite:///{self.folder}/west.db"\n'
+            + (f'[mail]\nurl = "{mail}"\nsender = "tickets@hall.example"\n' if mail else "")
         )
         env = {
             **os.environ,
@@ -108,6 +110,7 @@ class Desk:
             "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes",
         }
         args = [sys.executable, "-m", "realtime", "--topology", str(topology), "worker", "--region", "west"]
+        args += ["--queues", queues] if queues else []
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(args, env=env, stdout=log, stderr=log)
         self.workers.append(process)
@@ -120,12 +123,12 @@ class Desk:
         (payment,) = await self.payments.payments_of(order.id)
         return payment.payment
 
-    async def promised(self, name: str) -> RefundRow:
+    async def promised(self, name: str, contact: Contact | None = None) -> RefundRow:
         """Promise the refund of a payment of its own; its job is added too."""
         hold = f"west-s.h{name:_<22}"
         payment = await self.paid(hold)
         refund = await self.ledger.promise_refund(
-            NewRefund(hold, "west-s", "owner", payment, AMOUNT, RefundReason.LATE, at=1)
+            NewRefund(hold, "west-s", "owner", payment, AMOUNT, RefundReason.LATE, at=1, contact=contact)
         )
         assert refund is not None
         await self.jobs.add([refund_task(refund)])

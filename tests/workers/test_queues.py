@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from tests.cluster import until
 
 from .conftest import AMOUNT, Desk, end, refund_task
 
+ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("worker.mjs")
 
 
@@ -37,9 +41,9 @@ async def node(binary: Path, *args: str) -> asyncio.subprocess.Process:
 
 
 async def test_a_worker_in_node_takes_our_jobs_and_their_tasks_are_done(desk: Desk, node_binary: Path) -> None:
-    task = TaskRow(task_id(Queue.BOOKINGS, "west-s.b1"), Queue.BOOKINGS, "west-s.b1", now_ms())
+    task = TaskRow(task_id(Queue.TICKETS, "west-s.b1"), Queue.TICKETS, "west-s.b1", now_ms())
     await desk.jobs.add([task])
-    worker = await node(node_binary, str(desk.server.port), Queue.BOOKINGS.value)
+    worker = await node(node_binary, str(desk.server.port), Queue.TICKETS.value)
     try:
         assert worker.stdout is not None
         line = await asyncio.wait_for(worker.stdout.readline(), 60)
@@ -51,8 +55,53 @@ async def test_a_worker_in_node_takes_our_jobs_and_their_tasks_are_done(desk: De
     finally:
         worker.kill()
         await worker.wait()
-    data = {"v": 1, "task": task.id, "region": "west", "subject": "west-s.b1", "created_at": task.created_at}
+    data = {
+        "v": 1,
+        "task": task.id,
+        "region": "west",
+        "kind": "",
+        "subject": "west-s.b1",
+        "created_at": task.created_at,
+    }
     assert orjson.loads(line) == {"id": task.id, "data": data}
+
+
+def documented(language: str) -> str:
+    """Return the program that docs/workers.md shows in a language."""
+    text = (ROOT / "docs" / "workers.md").read_text(encoding="utf-8")
+    (program,) = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return str(program)
+
+
+@pytest.mark.parametrize("language", ["js", "python"])
+async def test_the_programs_of_the_documents_take_jobs_and_end_gracefully(
+    desk: Desk, node_binary: Path, language: str
+) -> None:
+    program = desk.folder / f"worker.{'mjs' if language == 'js' else 'py'}"
+    program.write_text(documented(language))
+    if language == "js":
+        (desk.folder / "node_modules").symlink_to(ROOT / "node_modules")
+    assert len([line for line in program.read_text().splitlines() if line.strip()]) <= 20
+    tasks = [TaskRow(f"tickets.west-s.b{n}", Queue.TICKETS, f"west-s.b{n}", now_ms()) for n in range(2)]
+    await desk.jobs.add(tasks)
+    command = str(node_binary) if language == "js" else sys.executable
+    env = {**os.environ, "MASTER": desk.server.url}
+    worker = await asyncio.create_subprocess_exec(command, program, env=env, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert worker.stdout is not None
+        lines = [(await asyncio.wait_for(worker.stdout.readline(), 60)).decode() for _ in tasks]
+        assert sorted(lines) == [f"west {task.id} {task.subject}\n" for task in tasks]
+
+        async def completed() -> bool:
+            return await desk.jobs.completed(tasks) == tasks
+
+        await until(completed)
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(worker.wait(), 30) == 0
+    finally:
+        if worker.returncode is None:
+            worker.kill()
+            await worker.wait()
 
 
 async def test_a_refund_is_not_done_because_some_worker_completed_its_job(desk: Desk, node_binary: Path) -> None:

@@ -16,14 +16,16 @@ end
 
 -- A payment as tt_confirm gets it.
 local function payment_of(args)
-  return { id = args[3], amount = args[7] or '', order = args[8] or '', request = args[9] or '' }
+  return {
+    id = args[3], amount = args[7] or '', order = args[8] or '', request = args[9] or '', contact = args[11] or '',
+  }
 end
 
 -- Sends a payment that can't become a booking to the keepers. A repeated entry is harmless: a payment has one refund.
 local function append_refund(K, id, owner, payment, at, reason)
   append(K, 'refund', {
     'hold', id, 'owner', owner, 'payment', payment.id, 'amount', payment.amount, 'order', payment.order,
-    'request', payment.request, 'at', ms_text(at), 'reason', reason,
+    'request', payment.request, 'at', ms_text(at), 'reason', reason, 'contact', payment.contact,
   })
 end
 
@@ -31,14 +33,16 @@ local function append_booking(K, id, hold, payment, at)
   append(K, 'booking', {
     'hold', id, 'owner', hold.owner, 'seats', table.concat(hold.seats, ','), 'payment', payment.id,
     'amount', payment.amount, 'order', payment.order, 'request', payment.request, 'at', ms_text(at),
+    'contact', payment.contact,
   })
 end
 
 -- --- orders ---------------------------------------------------------------------------------------------------------
 
--- tt_order  id, owner, order, seats (csv), amount, outbox_limit  ->  ok, record, now
+-- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty)  ->  ok, record, now
 -- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from now on the
--- payment is asked for until it is known what became of it.
+-- payment is asked for until it is known what became of it. The contact is in the entry only; with one, an order that is
+-- known already is sent again.
 local function order(keys, args)
   local K, id = key_names(keys), args[1]
   local _, mine, refusal = own_hold(K, id, args[2])
@@ -48,12 +52,14 @@ local function order(keys, args)
   if refusal then return refusal end
   local _, _, not_held = partition(mine.seats, split_csv(args[4]))
   if #not_held > 0 then return { 'seat_not_found', table.concat(not_held, ',') } end
-  if mine.order == args[3] then return { 'ok', encode_hold(mine), at } end
+  local contact = args[7] or ''
+  if mine.order == args[3] and contact == '' then return { 'ok', encode_hold(mine), at } end
   if redis.call('XLEN', K.outbox) >= tonumber(args[6]) then return { 'overloaded' } end
   mine.order = args[3]
   save_hold(K, id, mine)
   append(K, 'order', {
     'hold', id, 'owner', mine.owner, 'order', args[3], 'seats', args[4], 'amount', args[5], 'at', ms_text(at),
+    'contact', contact,
   })
   return { 'ok', encode_hold(mine), at }
 end
@@ -140,9 +146,14 @@ local function climb(K, show, id, mine, payment, blocks, at, keep, change)
 end
 
 -- The answer for a hold that needs no decision any more; nil if it does. A second payment for a hold is returned.
-local function decided(K, id, mine, payment, at)
+-- `room`: the outbox takes entries.
+local function decided(K, id, mine, payment, at, room)
   if mine.state == 'confirming' or mine.state == 'booked' then
-    if mine.payment == payment.id then return { 'ok', encode_hold(mine), at, '' } end
+    if mine.payment == payment.id then
+      -- The gateway's webhook may have booked it without the contact. The ledger takes it from a repeated entry.
+      if room and payment.contact ~= '' then append_booking(K, id, mine, payment, at) end
+      return { 'ok', encode_hold(mine), at, '' }
+    end
     append_refund(K, id, mine.owner, payment, at, 'doubled')
     -- A booking of an older release has no payment in its record: only the ledger knows whether this is its payment.
     return { 'ok', encode_hold(mine), at, mine.payment and 'doubled' or '' }
@@ -186,7 +197,7 @@ local function book(K, show, id, mine, payment, args, at)
   return { 'ok', encode_hold(mine), at, '' }
 end
 
--- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all), amount, order, request, blocks
+-- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all), amount, order, request, blocks, contact
 --   ->  ok, record, now, refund ('doubled': this payment will be returned, the hold has another)
 -- A payment that the gateway confirms becomes a booking of the hold or a refund, whichever client presents it.
 --   1. The hold is decided (confirming, booked, rejected), or can't be booked (released, void): answered, and a payment
@@ -195,13 +206,14 @@ end
 --   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
 --   4. Past its deadline, or lost in a failure: see climb.
 --   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
--- amount to blocks are missing in calls of the release before.
+-- amount to contact may be missing: calls of earlier releases do not have them.
 local function confirm(keys, args)
   local K, id, owner, payment = key_names(keys), args[1], args[2], payment_of(args)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
   local mine, at = load_hold(K, id), now_ms()
-  if redis.call('XLEN', K.outbox) >= tonumber(args[4]) then
+  local room = redis.call('XLEN', K.outbox) < tonumber(args[4])
+  if not room then
     local settled = mine and mine.payment == payment.id and (mine.state == 'confirming' or mine.state == 'booked')
     if not settled then return { 'overloaded' } end
   end
@@ -211,7 +223,7 @@ local function confirm(keys, args)
     tombstone(K, id, owner, payment, at)
     return answer
   end
-  local answer = decided(K, id, mine, payment, at) or book(K, show, id, mine, payment, args, at)
+  local answer = decided(K, id, mine, payment, at, room) or book(K, show, id, mine, payment, args, at)
   if mine.owner ~= owner then return { 'not_your_hold' } end
   return answer
 end

@@ -1,0 +1,87 @@
+"""What a buyer leaves to be reached with: checked at the edge, carried in an outbox entry, stored in the ledger. Pure.
+
+It is personal data: it belongs into no log, notice, event, job or error message (docs/privacy.md).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from email.errors import MessageError
+from email.headerregistry import Address
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+MAX_ADDRESS_LENGTH = 254
+"""RFC 5321 allows no longer path."""
+MAX_PHONE_LENGTH = 20
+MAX_NAME_LENGTH = 100
+_JOINERS = "\u200c\u200d"
+"""Format characters that Devanagari needs; every other control, format and unassigned character is refused."""
+
+
+class AddressInvalid(ValueError):
+    """A mail address can't be used; trying again does not help. The message does not contain the address."""
+
+
+class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a buyer can be reached; "" is not given. ``locale`` is the language of mails and tickets.
+
+    Raises ``ValueError`` (which msgspec turns into its ``ValidationError``) for a malformed field; the message names
+    the field and does not repeat its content.
+    """
+
+    email: Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH)] = ""
+    phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH)] = ""
+    name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)] = ""
+    locale: Literal["en", "hi"] = "en"
+
+    def __post_init__(self) -> None:
+        if self.email:
+            try:
+                check_address(self.email)
+            except AddressInvalid as error:
+                raise ValueError(f"email is {error}") from None
+        if self.phone and not _is_phone(self.phone):
+            raise ValueError("phone is 6 to 15 digits, with + before them and spaces or hyphens between them allowed")
+        if self.name and not _is_name(self.name):
+            raise ValueError("name has characters that no name has")
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is anything to reach the buyer with, or to call them by."""
+        return bool(self.email or self.phone or self.name)
+
+
+def encode_contact(contact: Contact | None) -> str:
+    """Return the JSON that an outbox entry carries, "" where nothing was given."""
+    return msgspec.json.encode(contact).decode() if contact is not None and contact.is_given else ""
+
+
+def decode_contact(text: str) -> Contact | None:
+    """Return what ``encode_contact`` wrote, None for "". Raises ``msgspec.MsgspecError``."""
+    return msgspec.json.decode(text, type=Contact) if text else None
+
+
+def check_address(address: str) -> None:
+    """Raise ``AddressInvalid`` for what is not one plain ASCII mail address, without a display name."""
+    try:
+        parsed = Address(addr_spec=address)
+    except (ValueError, IndexError, MessageError):
+        raise AddressInvalid("not a mail address") from None
+    plain = address.isascii() and address.isprintable() and " " not in address and len(address) <= MAX_ADDRESS_LENGTH
+    if not plain or parsed.addr_spec != address or not parsed.username or not parsed.domain:
+        raise AddressInvalid("not a mail address that this server can write to")
+
+
+def _is_phone(text: str) -> bool:
+    digits = text.removeprefix("+").replace(" ", "").replace("-", "")
+    return digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15
+
+
+def _is_name(text: str) -> bool:
+    return text == text.strip() and all(
+        character in _JOINERS or unicodedata.category(character)[0] not in "CZ" or character == " "
+        for character in text
+    )

@@ -1,0 +1,143 @@
+"""The mailbox over HTTP: a list of mails, each mail with its HTML, its text and its attachments; JSON for tests.
+
+| request | answers |
+| --- | --- |
+| ``GET /`` | the list |
+| ``GET /mails/{number}`` | one mail |
+| ``GET /mails/{number}/html``, ``/text``, ``/parts/{n}`` | its HTML (images included), its text, an attachment |
+| ``GET /api/mails`` | the list as JSON |
+| ``GET /api/mails/{number}`` | a mail as it came |
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from email.message import EmailMessage, MIMEPart
+from html import escape
+from zoneinfo import ZoneInfo
+
+import msgspec
+from aiohttp import web
+
+from realtime.dev.mailbox.store import MailStore, parse
+
+INDIA = ZoneInfo("Asia/Kolkata")
+# What a mail contains runs nothing and loads nothing.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; frame-ancestors 'self'"
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1c1c1c }}
+table {{ border-collapse: collapse; width: 100% }}
+td, th {{ text-align: left; padding: .4rem; border-bottom: 1px solid #ccc }}
+iframe {{ width: 100%; height: 44rem; border: 1px solid #ccc }} pre {{ white-space: pre-wrap }}
+</style><h1>{title}</h1>{content}</html>
+"""
+
+
+class MailboxPages:
+    """The handlers of one mailbox."""
+
+    def __init__(self, store: MailStore) -> None:
+        self._store = store
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [
+            web.get("/", self._list),
+            web.get(r"/mails/{number:\d{1,9}}", self._mail),
+            web.get(r"/mails/{number:\d{1,9}}/html", self._html),
+            web.get(r"/mails/{number:\d{1,9}}/text", self._text),
+            web.get(r"/mails/{number:\d{1,9}}/parts/{part:\d{1,3}}", self._part),
+            web.get("/api/mails", self._json),
+            web.get(r"/api/mails/{number:\d{1,9}}", self._raw),
+        ]
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        rows = "".join(
+            f'<tr><td>{_time(mail.arrived_at)}<td>{escape(mail.recipient)}<td><a href="/mails/{mail.number}">'
+            f"{escape(mail.subject)}</a><td>{'' if mail.deliveries == 1 else f'{mail.deliveries} times'}"
+            for mail in self._store.all()
+        )
+        table = f"<table><tr><th>Arrived<th>To<th>Subject<th>Delivered{rows}</table>"
+        return _page("Mailbox", table if rows else "<p>No mail has arrived yet.</p>")
+
+    async def _mail(self, request: web.Request) -> web.Response:
+        number, mail = self._read(request)
+        headers = "".join(
+            f"<tr><th>{name}<td>{escape(str(mail[name] or ''))}" for name in ("From", "To", "Date", "Message-ID")
+        )
+        attachments = "".join(
+            f'<li><a href="/mails/{number}/parts/{index}">{escape(part.get_filename() or part.get_content_type())}</a>'
+            for index, part in enumerate(mail.iter_attachments())
+        )
+        frame = f'<iframe sandbox title="The mail" src="/mails/{number}/html"></iframe>'
+        more = f'<ul><li><a href="/mails/{number}/text">Plain text</a>{attachments}</ul>'
+        back = '<p><a href="/">All mails</a></p>'
+        return _page(str(mail["Subject"] or ""), f"{back}<table>{headers}</table>{more}{frame}")
+
+    async def _html(self, request: web.Request) -> web.Response:
+        _number, mail = self._read(request)
+        html = mail.get_body(("html",))
+        if html is None:
+            raise web.HTTPNotFound
+        text = str(html.get_content())
+        for part in mail.walk():
+            name = str(part["Content-ID"] or "").strip("<>")
+            if name:
+                data = base64.b64encode(_content(part)).decode()
+                text = text.replace(f"cid:{name}", f"data:{part.get_content_type()};base64,{data}")
+        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+    async def _text(self, request: web.Request) -> web.Response:
+        _number, mail = self._read(request)
+        text = mail.get_body(("plain",))
+        return web.Response(text=str(text.get_content()) if text is not None else "")
+
+    async def _part(self, request: web.Request) -> web.Response:
+        _number, mail = self._read(request)
+        parts: list[MIMEPart] = list(mail.iter_attachments())
+        index = int(request.match_info["part"])
+        if index >= len(parts):
+            raise web.HTTPNotFound
+        body = _content(parts[index])
+        name = (parts[index].get_filename() or "part").replace('"', "")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return web.Response(body=body, content_type=parts[index].get_content_type(), headers=headers)
+
+    async def _json(self, _request: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(self._store.all()), content_type="application/json")
+
+    async def _raw(self, request: web.Request) -> web.Response:
+        body = self._store.body(int(request.match_info["number"]))
+        if body is None:
+            raise web.HTTPNotFound
+        return web.Response(body=body, content_type="message/rfc822")
+
+    def _read(self, request: web.Request) -> tuple[int, EmailMessage]:
+        number = int(request.match_info["number"])
+        body = self._store.body(number)
+        if body is None:
+            raise web.HTTPNotFound
+        return number, parse(body)
+
+
+def make_app(store: MailStore) -> web.Application:
+    """Return the pages of a mailbox."""
+    app = web.Application()
+    app.add_routes(MailboxPages(store).routes())
+    return app
+
+
+def _content(part: MIMEPart) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
+def _page(title: str, content: str) -> web.Response:
+    text = _PAGE.format(title=escape(title), content=content)
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, INDIA).strftime("%d %b %Y, %H:%M:%S")

@@ -1,0 +1,113 @@
+"""Contacts of buyers, by hold: written with an order or a booking, erased by an operator, deleted after a time.
+
+A contact belongs to the hold, not to its booking: who paid for seats that could not be booked is told about the refund.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from realtime.contact import Contact
+from realtime.ledger import schema
+from realtime.ledger.database import Database, insert_new, parts
+
+_EMPTY = {"email": "", "phone": "", "name": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenContact:
+    """A contact that came with an order or a payment of a hold, at a time (ms)."""
+
+    hold: str
+    show_id: str
+    contact: Contact
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose contacts are erased; one of the fields is set. ``email`` is compared without regard to case."""
+
+    email: str = ""
+    phone: str = ""
+    hold: str = ""
+
+
+class Contacts(Database):
+    """Reads, erases and deletes contacts."""
+
+    async def contact(self, hold: str) -> Contact | None:
+        """Return the contact of a hold, None if none was given or it was erased."""
+        table = schema.contacts
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(table).where(table.c.hold_id == hold))).one_or_none()
+        if row is None or row.erased_at is not None:
+            return None
+        return Contact(row.email, row.phone, row.name, row.locale)
+
+    async def erase_contacts(self, whose: Whose, at: int) -> int:
+        """Erase the contacts of one person; return how many there were. Nothing writes them again. Idempotent."""
+        table = schema.contacts
+        matches = [
+            func.lower(table.c.email) == whose.email.lower() if whose.email else None,
+            table.c.phone == whose.phone if whose.phone else None,
+            table.c.hold_id == whose.hold if whose.hold else None,
+        ]
+        wanted = [match for match in matches if match is not None]
+        if len(wanted) != 1:
+            raise ValueError("one of email, phone and hold")
+        async with self.transaction() as connection:
+            erased = await connection.execute(
+                update(table).where(table.c.erased_at.is_(None), *wanted).values(**_EMPTY, erased_at=at)
+            )
+            return erased.rowcount
+
+    async def delete_old_contacts(self, shows_before: int, unpaid_before: int) -> int:
+        """Delete what is not needed any more; return how many contacts that were.
+
+        That is: contacts and ticket files of shows that started before a time (ms), and contacts that were given before
+        ``unpaid_before`` for holds that nobody has paid for.
+        """
+        contacts, files, bookings = schema.contacts, schema.ticket_files, schema.bookings
+        paid = select(schema.payments.c.hold_id)
+        async with self.transaction() as connection:
+            starts = await connection.execute(select(schema.shows.c.id, schema.shows.c.starts_at))
+            over = [row.id for row in starts if datetime.fromisoformat(row.starts_at).timestamp() * 1000 < shows_before]
+            unpaid = and_(contacts.c.given_at < unpaid_before, contacts.c.hold_id.not_in(paid))
+            deleted = (await connection.execute(delete(contacts).where(unpaid))).rowcount
+            for some in parts(over):
+                gone = await connection.execute(delete(contacts).where(contacts.c.show_id.in_(some)))
+                deleted += gone.rowcount
+                of_shows = select(bookings.c.id).where(bookings.c.show_id.in_(some))
+                await connection.execute(delete(files).where(files.c.booking_id.in_(of_shows)))
+            return deleted
+
+
+# --- in the transaction of the caller -------------------------------------------------------------------------------
+async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContact]) -> None:
+    """Record contacts. The one that was given last stays, in whichever order they are recorded; none comes back."""
+    table = schema.contacts
+    for each in given:
+        values = {
+            "show_id": each.show_id,
+            "email": each.contact.email,
+            "phone": each.contact.phone,
+            "name": each.contact.name,
+            "locale": each.contact.locale,
+            "given_at": each.at,
+        }
+        await connection.execute(insert_new(connection, table).values(hold_id=each.hold, **values))
+        older = (table.c.hold_id == each.hold, table.c.erased_at.is_(None), table.c.given_at < each.at)
+        await connection.execute(update(table).where(*older).values(**values))
+
+
+async def holds_with_address(connection: AsyncConnection, holds: Sequence[str]) -> set[str]:
+    """Return those of some holds whose buyer can be written to."""
+    table = schema.contacts
+    query = select(table.c.hold_id).where(table.c.hold_id.in_(holds), table.c.email != "")
+    return set((await connection.execute(query)).scalars())

@@ -1,0 +1,86 @@
+"""What must happen after a booking, a cancellation or a refund: tasks, written in the transaction of the caller.
+
+Each task has an id that follows from its subject, so writing it again changes nothing. Keepers and workers add the jobs
+of the tasks after the commit (``realtime.jobs``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from realtime.ledger import schema
+from realtime.ledger.contacts import GivenContact, holds_with_address, save_contacts
+from realtime.ledger.database import insert_new
+from realtime.ledger.rows import NewBooking, Queue, RefundRow, TaskRow, task_id
+from realtime.model import booking_of, hold_of
+from realtime.tickets.data import MailKind
+
+
+async def after_bookings(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> None:
+    """Write the tasks of bookings that were just inserted."""
+    tasks = [task(Queue.TICKETS, b.id, b.confirmed_at) for b in bookings]
+    reachable = await holds_with_address(connection, [hold_of(b.id) for b in bookings])
+    tasks += [
+        task(Queue.MAIL, b.id, b.confirmed_at, MailKind.TICKET.value) for b in bookings if hold_of(b.id) in reachable
+    ]
+    await write_tasks(connection, tasks)
+
+
+async def after_cancellation(connection: AsyncConnection, booking: str, at: int) -> None:
+    """Write the tasks of a booking that was just cancelled; its refund is another matter (``money.insert_refund``)."""
+    if await holds_with_address(connection, [hold_of(booking)]):
+        await write_tasks(connection, [task(Queue.MAIL, booking, at, MailKind.CANCELLED.value)])
+
+
+async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int) -> None:
+    """Write the tasks of a refund that was just made."""
+    if await holds_with_address(connection, [refund.hold]):
+        await write_tasks(connection, [task(Queue.MAIL, refund.id, at, MailKind.REFUNDED.value)])
+
+
+async def record_contacts(connection: AsyncConnection, given: Sequence[GivenContact]) -> None:
+    """Record contacts; a booking that is older than its contact gets its mail now."""
+    if not given:
+        return
+    await save_contacts(connection, given)
+    reachable = await holds_with_address(connection, [each.hold for each in given])
+    table = schema.bookings
+    query = select(table.c.id, table.c.confirmed_at).where(table.c.id.in_([booking_of(hold) for hold in reachable]))
+    rows = await connection.execute(query)
+    await write_tasks(connection, [task(Queue.MAIL, row.id, row.confirmed_at, MailKind.TICKET.value) for row in rows])
+
+
+def task(queue: Queue, subject: str, at: int, kind: str = "") -> dict[str, Any]:
+    """Return the row of a new task."""
+    return {
+        "id": task_id(queue, subject, kind),
+        "queue": queue.value,
+        "subject": subject,
+        "created_at": at,
+        "done_at": None,
+        "detail": "",
+        "kind": kind,
+    }
+
+
+async def write_tasks(connection: AsyncConnection, tasks: Sequence[dict[str, Any]]) -> None:
+    """Insert those of some tasks that are not there yet."""
+    if tasks:
+        await connection.execute(insert_new(connection, schema.tasks), list(tasks))
+
+
+async def open_tasks(connection: AsyncConnection, subjects: Sequence[str]) -> list[TaskRow]:
+    """Return the tasks of some bookings and refunds that are not done, but for the refunds' own."""
+    table = schema.tasks
+    query = select(table).where(table.c.subject.in_(subjects), table.c.done_at.is_(None))
+    rows = await connection.execute(query.where(table.c.queue.in_([queue.value for queue in Queue])))
+    return [task_row(row) for row in rows if row.queue != Queue.REFUNDS.value]
+
+
+def task_row(row: Any) -> TaskRow:
+    """Return a row of the table as a value."""
+    return TaskRow(row.id, Queue(row.queue), row.subject, row.created_at, row.done_at, row.detail, row.kind)

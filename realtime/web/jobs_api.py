@@ -1,0 +1,112 @@
+"""The ops API of what happens after a booking: jobs by queue, failed jobs and their retry, the erasure of contacts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from realtime import wire
+from realtime.clock import now_ms
+from realtime.errors import BadRequest, NotFound, RegionUnavailable
+from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
+from realtime.locks.queries import run_query
+from realtime.model import region_of
+from realtime.web.routing import Route, idempotency_key, json_answer
+
+DEFAULT_LISTED = 100
+MAX_LISTED = 500
+
+
+class Erase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /ops/contacts/erase``; one of the fields is set."""
+
+    email: str = ""
+    phone: str = ""
+    booking: str = ""
+
+
+class JobsApi:
+    """Routes that ask or command the keepers of all regions."""
+
+    def __init__(self, masters: Mapping[str, LockMaster]) -> None:
+        """``masters`` maps every region to its lock master."""
+        self._masters = masters
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        operator = "operator"
+        return [
+            Route("GET", "/api/v1/ops/jobs", self._jobs, "Jobs by queue and state; failed jobs", None, operator),
+            Route("POST", "/api/v1/ops/jobs/{task}/retry", self._retry, "Try a failed job again", None, operator),
+            Route(
+                "POST",
+                "/api/v1/ops/contacts/erase",
+                self._erase,
+                "Erase the contacts of one person, in all regions",
+                Erase,
+                operator,
+            ),
+        ]
+
+    async def _jobs(self, request: web.Request) -> web.Response:
+        limit = _limit(request)
+        answers, missing = await self._ask_all(
+            {region: run_query(master, "jobs", {"limit": limit}) for region, master in self._masters.items()}
+        )
+        failed = [{**job, "region": region} for region, answer in answers.items() for job in answer["failed"]]
+        failed.sort(key=lambda job: job["failed_at"], reverse=True)
+        queues = {region: answer["queues"] for region, answer in answers.items()}
+        return json_answer({"time": now_ms(), "queues": queues, "failed": failed[:limit], "missing": missing})
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        """Ask the region ``?region=``, or all of them: the id of a task does not say whose it is."""
+        task, key = request.match_info["task"], idempotency_key(request)
+        region = request.query.get("region", "")
+        regions = [region] if region else list(self._masters)
+        if not set(regions) <= set(self._masters):
+            raise BadRequest("There is no such region.")
+        answers = await asyncio.gather(
+            *(run_command(self._masters[name], "retry_task", {"id": task}, key) for name in regions),
+            return_exceptions=True,
+        )
+        for name, answer in zip(regions, answers, strict=True):
+            if isinstance(answer, dict):
+                return json_answer({"task": {**answer["task"], "region": name}})
+        # A region that did not answer may have it.
+        errors = [error for error in answers if isinstance(error, BaseException)]
+        raise next((error for error in errors if not isinstance(error, NotFound)), errors[0])
+
+    async def _erase(self, request: web.Request) -> web.Response:
+        """Erase in all regions; raises ``RegionUnavailable`` if one could not be asked: it has to be repeated then."""
+        body = wire.parse_json(Erase, await request.read())
+        command, key = msgspec.to_builtins(body), idempotency_key(request)
+        masters = dict(self._masters)
+        if body.booking:
+            masters = {name: master for name, master in masters.items() if name == region_of(body.booking)}
+        if not masters:
+            raise BadRequest("booking is not the id of a booking.")
+        answers = await asyncio.gather(
+            *(run_command(master, "erase_contacts", command, key) for master in masters.values())
+        )
+        return json_answer({"erased": sum(answer["erased"] for answer in answers)})
+
+    async def _ask_all(self, asked: Mapping[str, Coroutine[Any, Any, Any]]) -> tuple[dict[str, Any], list[str]]:
+        """Return the answers by region, and the regions that gave none."""
+        answers = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
+        for answer in answers.values():
+            if isinstance(answer, BaseException) and not isinstance(answer, RegionUnavailable):
+                raise answer
+        missing = [region for region, answer in answers.items() if isinstance(answer, RegionUnavailable)]
+        return {region: answer for region, answer in answers.items() if region not in missing}, missing
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(DEFAULT_LISTED))
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LISTED):
+        raise BadRequest(f"limit is a number from 1 to {MAX_LISTED}.")
+    return int(text)

@@ -1,0 +1,86 @@
+"""Makes tickets of bookings, from the ledger: their values, their signed code, their PDF."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from bullmq import UnrecoverableError
+
+from realtime.clock import now_ms
+from realtime.ledger import Ledger
+from realtime.ledger.rows import BookingRow, TaskRow
+from realtime.ledger.shows import Shows, UnknownShow
+from realtime.model import hold_of
+from realtime.payments.prices import decode_price_lines
+from realtime.tickets.data import Locale, Seller, Ticket, TicketSeat
+from realtime.tickets.pdf import TicketPrinter
+from realtime.tickets.text import INDIA
+from realtime.tickets.token import SigningKey, TicketClaims, sign
+
+
+class BookedTickets:
+    """Tickets of one region; carries out the queue ``tickets``."""
+
+    def __init__(self, ledger: Ledger, shows: Shows, seller: Seller, key: SigningKey) -> None:
+        """All of the same region; ``key`` signs its tickets. Raises ``PrinterError`` without fonts."""
+        self._ledger = ledger
+        self._shows = shows
+        self._seller = seller
+        self._key = key
+        self._printer = TicketPrinter()
+
+    async def draw(self, task: TaskRow) -> str:
+        """Draw the ticket of a booking into the ledger, in its buyer's language."""
+        booking = await self.booking(task.subject)
+        contact = await self._ledger.contact(hold_of(booking.id))
+        ticket = await self.ticket(booking, Locale(contact.locale) if contact is not None else Locale.ENGLISH)
+        return f"{len(await self.file(ticket, booking.show_id))} bytes"
+
+    async def booking(self, booking_id: str) -> BookingRow:
+        """Return a booking that can have a ticket; raises ``UnrecoverableError``."""
+        booking = await self._ledger.booking(booking_id)
+        if booking is None:
+            raise UnrecoverableError(f"the ledger has no booking {booking_id}")
+        if not booking.code:
+            raise UnrecoverableError(f"{booking_id} was made before tickets had codes")
+        return booking
+
+    async def ticket(self, booking: BookingRow, locale: Locale, holder: str = "") -> Ticket:
+        """Return the ticket of a booking; raises ``UnrecoverableError`` if its show or layout is not in the ledger."""
+        try:
+            show = await self._shows.show(booking.show_id)
+            layout = await self._shows.layout(show.layout)
+        except UnknownShow as error:
+            raise UnrecoverableError(f"the ledger has no show or layout {error}") from None
+        theatre = await self._ledger.theatre(show.region, show.theatre)
+        seats = (layout.seats[index] for index in booking.seats)
+        return Ticket(
+            booking=booking.id,
+            code=booking.code,
+            title=show.title,
+            theatre=show.theatre_name,
+            city=show.city,
+            starts_at=datetime.fromisoformat(show.starts_at),
+            seats=tuple(TicketSeat(s.section, s.row, s.number, s.category, s.accessible) for s in seats),
+            booked_at=datetime.fromtimestamp(booking.confirmed_at / 1000, INDIA),
+            seller=self._seller,
+            locale=locale,
+            address=theatre.address if theatre is not None else "",
+            holder=holder,
+            price=decode_price_lines(booking.prices) if booking.prices is not None else None,
+        )
+
+    def token(self, ticket: Ticket, show: str) -> str:
+        """Return what the QR code of a ticket says."""
+        day = ticket.starts_at.astimezone(INDIA).date()
+        return sign(TicketClaims(show, ticket.code, len(ticket.seats), day), self._key)
+
+    async def file(self, ticket: Ticket, show: str) -> bytes:
+        """Return the PDF of a ticket, drawn once; it does not show the holder's name."""
+        known = await self._ledger.ticket_file(ticket.booking)
+        if known is not None:
+            return known
+        pdf = await asyncio.to_thread(self._printer.pdf, ticket, self.token(ticket, show))
+        await self._ledger.save_ticket_file(ticket.booking, pdf, ticket.locale.value, now_ms())
+        return pdf

@@ -1,0 +1,109 @@
+"""The queue ``mail``: writes to buyers who left an address, once about each booking, cancellation and refund.
+
+A task that is done was sent. A worker that dies between the server's acceptance and that mark sends the mail a second
+time; both have the same Message-ID, by which mail servers and readers know that they are one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+from bullmq import UnrecoverableError
+
+from realtime.contact import AddressInvalid, Contact
+from realtime.ledger import Ledger
+from realtime.ledger.money import Filter
+from realtime.ledger.rows import RefundReason, TaskRow
+from realtime.ledger.shows import Shows, UnknownShow
+from realtime.model import hold_of
+from realtime.tickets.data import Locale, MailKind
+from realtime.tickets.mail import RefundNotice, Sender, cancellation_mail, refund_mail, ticket_mail
+from realtime.tickets.text import INDIA
+from realtime.workers.booked_tickets import BookedTickets
+from realtime.workers.smtp import MailRefused, Smtp
+
+NO_SERVER, NO_ADDRESS, SENT = "no mail server is set", "there is no address any more", "sent"
+"""What becomes of a task, for the ledger."""
+
+
+class Mails:
+    """Writes and sends the mails of one region."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        shows: Shows,
+        tickets: BookedTickets,
+        smtp: Smtp | None,
+        sender: Sender | None,
+        seller: str,
+    ) -> None:
+        """All of the same region. Without ``smtp`` and ``sender`` nothing is sent, and tasks are done."""
+        self._ledger = ledger
+        self._shows = shows
+        self._tickets = tickets
+        self._smtp = smtp
+        self._sender = sender
+        self._seller = seller
+
+    async def send(self, task: TaskRow) -> str:
+        """Send the mail of a task. Raises ``MailNotSent`` or ``UnrecoverableError``."""
+        if self._smtp is None or self._sender is None:
+            return NO_SERVER
+        try:
+            mail = await self._written(task, self._sender)
+        except AddressInvalid as error:
+            raise UnrecoverableError(str(error)) from None
+        if mail is None:
+            return NO_ADDRESS
+        try:
+            await self._smtp.send(mail)
+        except MailRefused as error:
+            raise UnrecoverableError(str(error)) from None
+        return SENT
+
+    async def _written(self, task: TaskRow, sender: Sender) -> EmailMessage | None:
+        if task.kind == MailKind.REFUNDED.value:
+            return await self._about_refund(task.subject, sender)
+        contact = await self._ledger.contact(hold_of(task.subject))
+        if contact is None or not contact.email:
+            return None
+        return await self._about_booking(task, contact, sender)
+
+    async def _about_booking(self, task: TaskRow, contact: Contact, sender: Sender) -> EmailMessage:
+        booking = await self._tickets.booking(task.subject)
+        ticket = await self._tickets.ticket(booking, Locale(contact.locale), contact.name)
+        now = datetime.now(UTC).astimezone(INDIA)
+        if task.kind == MailKind.CANCELLED.value:
+            refunds = await self._ledger.refunds(Filter(hold=hold_of(booking.id)))
+            returned = sum(refund.amount for refund in refunds if refund.reason is RefundReason.CANCELLED)
+            return cancellation_mail(ticket, contact.email, sender, now, returned)
+        pdf = await self._tickets.file(ticket, booking.show_id)
+        return ticket_mail(ticket, self._tickets.token(ticket, booking.show_id), pdf, contact.email, sender, now)
+
+    async def _about_refund(self, refund_id: str, sender: Sender) -> EmailMessage | None:
+        refund = await self._ledger.refund(refund_id)
+        if refund is None:
+            raise UnrecoverableError(f"the ledger has no refund {refund_id}")
+        contact = await self._ledger.contact(refund.hold)
+        if contact is None or not contact.email:
+            return None
+        try:
+            show = await self._shows.show(refund.show_id)
+        except UnknownShow:
+            raise UnrecoverableError(f"the ledger has no show {refund.show_id}") from None
+        notice = RefundNotice(
+            key=refund.id,
+            paise=refund.amount,
+            reference=refund.detail,
+            title=show.title,
+            theatre=show.theatre_name,
+            city=show.city,
+            starts_at=datetime.fromisoformat(show.starts_at),
+            rejected=refund.reason is not RefundReason.CANCELLED,
+            locale=Locale(contact.locale),
+            holder=contact.name,
+            seller=self._seller,
+        )
+        return refund_mail(notice, contact.email, sender, datetime.now(UTC).astimezone(INDIA))

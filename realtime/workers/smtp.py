@@ -1,0 +1,65 @@
+"""Sends mails through one SMTP server. Its errors name no address and repeat no words of the server, which may."""
+
+from __future__ import annotations
+
+import asyncio
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+SMTP_S = 20.0
+"""How long sending one mail may take, shorter than the claim of its task."""
+PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+
+
+class MailNotSent(Exception):
+    """The server is away, or refuses the mail for now; a later attempt may succeed."""
+
+
+class MailRefused(Exception):
+    """The server has refused the mail for good: the address does not exist, or the server does not like us."""
+
+
+class Smtp:
+    """A mail server: ``smtp://`` (STARTTLS where it is offered), ``smtp+starttls://`` (required), ``smtps://``."""
+
+    def __init__(self, url: str, password: str = "") -> None:
+        """``url`` may have a user; ``password`` is the user's, unless the URL has one."""
+        parts = urlsplit(url)
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or PORTS[parts.scheme]
+        self._use_tls = parts.scheme == "smtps"
+        self._start_tls = {"smtp": None, "smtp+starttls": True, "smtps": False}[parts.scheme]
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else password or None
+
+    async def send(self, mail: EmailMessage) -> None:
+        """Send one mail over a connection of its own. Raises ``MailNotSent`` or ``MailRefused``.
+
+        A connection that ends after the server has taken the mail and before it said so is ``MailNotSent`` too.
+        """
+        try:
+            async with asyncio.timeout(SMTP_S):
+                await aiosmtplib.send(
+                    mail,
+                    hostname=self._host,
+                    port=self._port,
+                    username=self._user,
+                    password=self._password if self._user else None,
+                    use_tls=self._use_tls,
+                    start_tls=self._start_tls,
+                    timeout=SMTP_S,
+                )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            codes = {recipient.code for recipient in error.recipients}
+            raise _refusal(max(codes, default=0), "the recipient") from None
+        except aiosmtplib.SMTPResponseException as error:
+            raise _refusal(error.code, type(error).__name__) from None
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            raise MailNotSent(f"mail server: {type(error).__name__}") from None
+
+
+def _refusal(code: int, what: str) -> Exception:
+    text = f"mail server: {code} for {what}"
+    return MailRefused(text) if 500 <= code < 600 else MailNotSent(text)

@@ -1,0 +1,96 @@
+"""A contact on its way: in the outbox entry only, then in the ledger, until an operator erases it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from realtime import keys
+from realtime.contact import Contact, encode_contact
+from realtime.locks.commands import run_command
+from realtime.locks.seats import PaymentProof
+from realtime.model import booking_of
+from tests.cluster import until
+
+from .conftest import PRICE, SHOW, Place
+
+ADDRESS = "asha@example.in"
+CONTACT = Contact(ADDRESS, "+91 98765 43210", "Asha Kulkarni")
+
+
+async def found_on_master(place: Place) -> list[str]:
+    """Return the keys whose value contains the address or the name."""
+    found = []
+    for key in await place.master.command("KEYS", "*"):
+        dump: bytes = await place.master.command("DUMP", key)
+        kind = await place.master.command("TYPE", key)
+        readers = {
+            b"string": ("GET", key),
+            b"hash": ("HGETALL", key),
+            b"stream": ("XRANGE", key, "-", "+"),
+            b"list": ("LRANGE", key, 0, -1),
+            b"zset": ("ZRANGE", key, 0, -1),
+            b"set": ("SMEMBERS", key),
+        }
+        value = str(await place.master.command(*readers[kind]))
+        if ADDRESS in value or "Kulkarni" in value or ADDRESS.encode() in dump:
+            found.append(key.decode())
+    return found
+
+
+async def test_a_contact_is_on_the_master_in_the_outbox_entry_and_nowhere_after_that(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await place.rest()
+    hold = await place.hold("a", [1])
+    await place.locks.order(hold, "a", "order_1", [1], PRICE, encode_contact(CONTACT))
+    await place.locks.confirm(hold, "a", PaymentProof("paid a", PRICE, "order_1", contact=encode_contact(CONTACT)))
+    assert await found_on_master(place) == [keys.OUTBOX]
+    place.keeper("k2")
+
+    async def recorded() -> bool:
+        return await place.ledger.contact(hold) == CONTACT and int(await place.master.command("XLEN", keys.OUTBOX)) == 0
+
+    await until(recorded)
+    jobs = await place.master.command("KEYS", f"{keys.JOBS_PREFIX}:mail:*{booking_of(hold)}")
+    assert len(jobs) == 1 and await found_on_master(place) == []
+    assert ADDRESS not in caplog.text and "Kulkarni" not in caplog.text
+
+
+async def test_a_page_that_comes_after_the_webhook_still_brings_the_contact(place: Place) -> None:
+    hold = await place.confirm("a", [1])
+    await until(place.booked)
+    await place.locks.confirm(hold, "a", PaymentProof("paid a", PRICE, contact=encode_contact(CONTACT)))
+
+    async def recorded() -> bool:
+        return await place.ledger.contact(hold) == CONTACT
+
+    await until(recorded)
+    assert await place.booked() == {booking_of(hold): (1,)}
+
+
+async def test_the_contact_of_a_payment_that_is_returned_is_kept_for_the_mail_about_it(place: Place) -> None:
+    hold = await place.hold("a", [1])
+    await place.locks.release(hold, "a")
+    with pytest.raises(Exception, match="released"):
+        await place.locks.confirm(hold, "a", PaymentProof("paid a", PRICE, contact=encode_contact(CONTACT)))
+
+    async def recorded() -> bool:
+        return await place.ledger.contact(hold) == CONTACT
+
+    await until(recorded)
+
+
+async def test_an_operator_erases_a_person_also_in_entries_that_were_set_aside(place: Place) -> None:
+    entry = ("kind", "nonsense", "hold", f"{SHOW}.hx", "contact", encode_contact(CONTACT))
+    await place.master.command("XADD", keys.OUTBOX, "*", *entry)
+
+    async def set_aside() -> bool:
+        return await found_on_master(place) == [keys.DEAD_LETTERS]
+
+    await until(set_aside)
+    assert await run_command(place.master, "erase_contacts", {"email": ADDRESS.upper()}) == {"erased": 1}
+    assert await found_on_master(place) == []
+    assert int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 1

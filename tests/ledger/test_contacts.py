@@ -1,0 +1,102 @@
+"""Contacts in the ledger: the last one given stays, an erased one never comes back, old ones are deleted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from realtime import wire
+from realtime.contact import Contact
+from realtime.ledger import Ledger
+from realtime.ledger.contacts import Whose
+from realtime.ledger.rows import OrderRow, OrderState
+from realtime.model import Theatre, hold_of
+
+from .test_store import LAYOUT, booking, show
+
+ASHA = Contact("asha@example.in", "+91 98765 43210", "Asha", "hi")
+FAR = 4_000_000_000_000
+"""After every show of these tests (ms)."""
+
+
+@pytest.fixture
+async def ledger(url: str) -> AsyncIterator[Ledger]:
+    opened = Ledger(url)
+    await opened.open()
+    await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
+    await opened.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+    await opened.save_show(show())
+    yield opened
+    await opened.close()
+
+
+def order(hold: str, at: int) -> OrderRow:
+    return OrderRow("order", hold, "west-s", "a", (1,), 450, OrderState.OPEN, at, at, 0)
+
+
+async def open_tasks(ledger: Ledger) -> list[str]:
+    return [task.id for task in await ledger.unfinished_tasks(FAR, 100)]
+
+
+async def test_a_booking_has_a_ticket_task_and_with_an_address_a_mail_task(ledger: Ledger) -> None:
+    known, unknown = replace(booking("a", [1]), contact=ASHA), booking("b", [2])
+    results = await ledger.record([known, unknown])
+    expected = [[f"mail.ticket.{known.id}", f"tickets.{known.id}"], [f"tickets.{unknown.id}"]]
+    assert [sorted(task.id for task in result.tasks) for result in results] == expected
+    assert await ledger.contact(hold_of(known.id)) == ASHA
+    await ledger.finish_task(f"tickets.{known.id}", 5)
+    (again,) = await ledger.record([known])
+    assert [task.id for task in again.tasks] == [f"mail.ticket.{known.id}"]
+
+
+@pytest.mark.parametrize("booked_first", [False, True])
+async def test_the_contact_of_an_order_reaches_a_booking_without_one(ledger: Ledger, booked_first: bool) -> None:
+    """The gateway's webhook books without the page; two keepers may record order and booking in either order."""
+    new = booking("a", [1])
+    if booked_first:
+        await ledger.record([new])
+    await ledger.save_order(order(hold_of(new.id), 1), ASHA)
+    await ledger.record([new])
+    assert await open_tasks(ledger) == [f"mail.ticket.{new.id}", f"tickets.{new.id}"]
+
+
+async def test_the_contact_that_was_given_last_stays(ledger: Ledger) -> None:
+    hold, later = hold_of(booking("a", []).id), Contact("later@example.in")
+    await ledger.save_order(order(hold, 7), later)
+    await ledger.save_order(order(hold, 3), ASHA)
+    assert await ledger.contact(hold) == later
+
+
+@pytest.mark.parametrize("whose", [Whose(email="ASHA@example.in"), Whose(phone=ASHA.phone), Whose(hold="own")])
+async def test_what_was_erased_does_not_come_back(ledger: Ledger, whose: Whose) -> None:
+    mine, other = replace(booking("a", [1]), contact=ASHA), replace(booking("b", [2]), contact=Contact("b@example.in"))
+    await ledger.record([mine, other])
+    whose = replace(whose, hold=hold_of(mine.id)) if whose.hold else whose
+    assert await ledger.erase_contacts(whose, 10) == 1
+    assert await ledger.erase_contacts(whose, 11) == 0
+    await ledger.record([mine])
+    await ledger.save_order(order(hold_of(mine.id), 20), ASHA)
+    assert await ledger.contact(hold_of(mine.id)) is None
+    assert await ledger.contact(hold_of(other.id)) == other.contact
+
+
+async def test_contacts_and_tickets_go_some_time_after_the_show_and_those_of_unpaid_orders_earlier(
+    ledger: Ledger,
+) -> None:
+    paid = replace(booking("a", [1]), contact=ASHA)
+    await ledger.record([paid])
+    await ledger.save_ticket_file(paid.id, b"%PDF", "hi", 1)
+    await ledger.save_order(order("west-s.hunpaid", 1), ASHA)
+    assert await ledger.delete_old_contacts(1, 1) == 0
+    assert await ledger.delete_old_contacts(1, 2) == 1, "the order that nobody paid"
+    assert await ledger.contact(hold_of(paid.id)) == ASHA
+    assert await ledger.delete_old_contacts(FAR, 2) == 1
+    assert await ledger.contact(hold_of(paid.id)) is None and await ledger.ticket_file(paid.id) is None
+
+
+async def test_an_error_of_the_database_does_not_repeat_a_contact(ledger: Ledger) -> None:
+    with pytest.raises(Exception) as error:
+        await ledger.record([replace(booking("a", [1], "west-nowhere"), contact=ASHA)])
+    assert "west-nowhere" not in str(error.value) and "asha@" not in str(error.value)
