@@ -197,7 +197,8 @@ local function book(K, show, id, mine, payment, args, at)
   return { 'ok', encode_hold(mine), at, '' }
 end
 
--- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all), amount, order, request, blocks, contact
+-- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all), amount, order, request, blocks,
+--   contact
 --   ->  ok, record, now, refund ('doubled': this payment will be returned, the hold has another)
 -- A payment that the gateway confirms becomes a booking of the hold or a refund, whichever client presents it.
 --   1. The hold is decided (confirming, booked, rejected), or can't be booked (released, void): answered, and a payment
