@@ -41,8 +41,8 @@ end
 
 -- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty)  ->  ok, record, now
 -- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from now on the
--- payment is asked for until it is known what became of it. The contact is in the entry only; with one, an order that is
--- known already is sent again.
+-- payment is asked for until it is known what became of it. The contact is in the entry only; an order that is known
+-- already is sent again with it.
 local function order(keys, args)
   local K, id = key_names(keys), args[1]
   local _, mine, refusal = own_hold(K, id, args[2])
