@@ -1,4 +1,4 @@
-"""Erases the contacts of one person, on an operator's command: in the ledger, and in entries that were set aside."""
+"""Erases the contacts of one person, on an operator's command: in the ledger and in dead letters."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Database:
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Insert:
-    """Return an INSERT that leaves a row alone whose key is there already, whoever wrote it."""
+    """Return an INSERT that leaves a row alone whose key is there already."""
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()

@@ -83,14 +83,14 @@ async def test_the_contact_of_a_payment_that_is_returned_is_kept_for_the_mail_ab
     await until(recorded)
 
 
-async def test_an_operator_erases_a_person_also_in_entries_that_were_set_aside(place: Place) -> None:
+async def test_an_operator_erases_a_person_also_in_dead_letters(place: Place) -> None:
     entry = ("kind", "nonsense", "hold", f"{SHOW}.hx", "contact", encode_contact(CONTACT))
     await place.master.command("XADD", keys.OUTBOX, "*", *entry)
 
-    async def set_aside() -> bool:
+    async def in_dead_letters() -> bool:
         return await found_on_master(place) == [keys.DEAD_LETTERS]
 
-    await until(set_aside)
+    await until(in_dead_letters)
     assert await run_command(place.master, "erase_contacts", {"email": ADDRESS.upper()}) == {"erased": 1}
     assert await found_on_master(place) == []
     assert int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 1

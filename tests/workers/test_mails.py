@@ -29,7 +29,7 @@ BOOKINGS = 6
 
 
 @dataclass
-class Inbox:
+class FakeMailServer:
     """A mail server in this process; ``on_mail`` may answer in its place, before or after the mail is kept."""
 
     url: str = ""
@@ -53,12 +53,12 @@ class Inbox:
 
 
 @pytest.fixture
-async def inbox() -> AsyncIterator[Inbox]:
-    here, port = Inbox(), valkey.free_port()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(here), "127.0.0.1", port)
+async def server() -> AsyncIterator[FakeMailServer]:
+    here, port = FakeMailServer(), valkey.free_port()
+    listening = await asyncio.get_running_loop().create_server(lambda: SMTP(here), "127.0.0.1", port)
     here.url = f"smtp://127.0.0.1:{port}"
     yield here
-    server.close()
+    listening.close()
 
 
 def booking(name: str, seat: int, email: str, locale: str = "en") -> NewBooking:
@@ -80,7 +80,9 @@ async def all_done(desk: Desk) -> bool:
     return not await desk.ledger.unfinished_tasks(4_000_000_000_000, 100)
 
 
-async def test_workers_that_are_killed_leave_one_ticket_and_one_mail_for_each_booking(desk: Desk, inbox: Inbox) -> None:
+async def test_workers_that_are_killed_leave_one_ticket_and_one_mail_for_each_booking(
+    desk: Desk, server: FakeMailServer
+) -> None:
     """Two are killed when the server has a mail and has not answered yet; the third finishes and is stopped."""
     workers: list[subprocess.Popen[bytes]] = []
 
@@ -88,29 +90,29 @@ async def test_workers_that_are_killed_leave_one_ticket_and_one_mail_for_each_bo
         if len(workers) < 3 and count >= 2 * len(workers):
             workers[-1].kill()
 
-    inbox.on_mail = kill
+    server.on_mail = kill
     await booked(desk, *(booking(f"n{n}", n, f"n{n}@example.in") for n in range(BOOKINGS)))
     for _ in range(2):
-        workers.append(desk.worker(inbox.url))
+        workers.append(desk.worker(server.url))
         await asyncio.to_thread(workers[-1].wait, 100)
-    workers.append(desk.worker(inbox.url))
+    workers.append(desk.worker(server.url))
     await until(lambda: all_done(desk), timeout_s=120)
     assert await asyncio.to_thread(end, workers[2]) == 0
-    ids = inbox.message_ids()
+    ids = server.message_ids()
     assert sorted(ids) == [f"n{n}@example.in" for n in range(BOOKINGS)]
     assert all(len(each) == 1 for each in ids.values()), "mails that were sent twice are recognisable as one"
-    assert len(inbox.arrived) <= BOOKINGS + 8, "only what was under way is sent again"
+    assert len(server.arrived) <= BOOKINGS + 8, "only what was under way is sent again"
     files = [await desk.ledger.ticket_file(f"west-s.b{f'n{n}':_<22}") for n in range(BOOKINGS)]
     assert all(file is not None and file.startswith(b"%PDF") for file in files)
 
 
-async def test_a_mail_that_is_refused_for_good_is_kept_shown_and_retried(desk: Desk, inbox: Inbox) -> None:
+async def test_a_mail_that_is_refused_for_good_is_kept_shown_and_retried(desk: Desk, server: FakeMailServer) -> None:
     keeper = desk.keeper()
     await until(lambda: desk.master.command("GET", "tt:reconciled"))
-    inbox.answer = "550 5.1.1 <asha@example.in>: no such user"
+    server.answer = "550 5.1.1 <asha@example.in>: no such user"
     new = booking("a", 1, "asha@example.in")
     await booked(desk, new)
-    desk.worker(inbox.url, "mail")
+    desk.worker(server.url, "mail")
 
     async def failed() -> list[dict[str, object]]:
         return list((await run_query(desk.master, "jobs", {"limit": 10}))["failed"])
@@ -118,35 +120,35 @@ async def test_a_mail_that_is_refused_for_good_is_kept_shown_and_retried(desk: D
     (job,) = await until(failed)
     assert (job["queue"], job["task"], job["attempts"]) == ("mail", f"mail.ticket.{new.id}", 1)
     assert "550" in str(job["reason"]) and "asha" not in str(job)
-    inbox.answer = "250 OK"
+    server.answer = "250 OK"
     await run_command(desk.master, "retry_task", {"id": f"mail.ticket.{new.id}"})
-    await until(lambda: _arrived(inbox, 1))
+    await until(lambda: _arrived(server, 1))
     assert "asha@" not in (desk.folder / "worker.log").read_text()
     assert not any(task.done() for task in keeper.tasks)
 
 
-async def _arrived(inbox: Inbox, count: int) -> bool:
-    return len(inbox.arrived) == count
+async def _arrived(server: FakeMailServer, count: int) -> bool:
+    return len(server.arrived) == count
 
 
-async def test_a_mail_waits_for_its_server_and_an_erased_address_gets_none(desk: Desk, inbox: Inbox) -> None:
-    inbox.answer = "451 4.3.2 later"
+async def test_a_mail_waits_for_its_server_and_an_erased_address_gets_none(desk: Desk, server: FakeMailServer) -> None:
+    server.answer = "451 4.3.2 later"
     waiting, erased = booking("a", 1, "asha@example.in", "hi"), booking("b", 2, "ravi@example.in")
     await booked(desk, waiting, erased)
-    desk.worker(inbox.url, "mail")
+    desk.worker(server.url, "mail")
     refused: list[int] = []
-    inbox.on_mail = refused.append
+    server.on_mail = refused.append
     await until(lambda: _true(len(refused) >= 2))
     await desk.ledger.erase_contacts(Whose(email="ravi@example.in"), 5)
-    inbox.answer = "250 OK"
+    server.answer = "250 OK"
 
     async def mails_done() -> bool:
         tasks = await desk.ledger.unfinished_tasks(4_000_000_000_000, 100)
         return not [task for task in tasks if task.queue.value == "mail"]
 
     await until(mails_done)
-    assert sorted(inbox.message_ids()) == ["asha@example.in"]
-    plain = parse(inbox.arrived[0][1]).get_body(("plain",))
+    assert sorted(server.message_ids()) == ["asha@example.in"]
+    plain = parse(server.arrived[0][1]).get_body(("plain",))
     assert plain is not None and "नमस्ते" in plain.get_content()
 
 
@@ -154,11 +156,11 @@ async def _true(value: bool) -> bool:
     return value
 
 
-async def test_a_buyer_is_written_to_when_the_money_has_been_returned(desk: Desk, inbox: Inbox) -> None:
+async def test_a_buyer_is_written_to_when_the_money_has_been_returned(desk: Desk, server: FakeMailServer) -> None:
     await booked(desk)
     refund = await desk.promised("a", contact=Contact("asha@example.in"))
-    desk.worker(inbox.url)
+    desk.worker(server.url)
     await desk.until_state(refund, RefundProgress.DONE)
-    await until(lambda: _arrived(inbox, 1))
-    plain = parse(inbox.arrived[0][1]).get_body(("plain",))
+    await until(lambda: _arrived(server, 1))
+    plain = parse(server.arrived[0][1]).get_body(("plain",))
     assert plain is not None and "450.00" in plain.get_content()
