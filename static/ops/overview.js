@@ -10,6 +10,7 @@ import { ApiError, ask } from "./api.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
 import { duration, milliseconds, percent, perSecond } from "./format.js";
+import { JobList } from "./jobs.js";
 import { Money } from "./money.js";
 import { regionCard, regionMap } from "./regions.js";
 
@@ -35,6 +36,7 @@ export class Overview {
     this._words = "";
     this._timer = 0;
     this._money = new Money(leave);
+    this._jobs = new JobList(leave);
     this._parts = {
       totals: h("ul", { class: "totals" }),
       map: h("div", { class: "india" }),
@@ -52,11 +54,13 @@ export class Overview {
     this._ask();
     this._askShows();
     this._money.start();
+    this._jobs.start();
   }
 
   stop() {
     clearTimeout(this._timer);
     this._money.stop();
+    this._jobs.stop();
     for (const chart of this._charts) chart.destroy();
     this._charts = [];
   }
@@ -90,6 +94,7 @@ export class Overview {
       h("h2", {}, i18n.t("opsLately")),
       plots,
       this._money.element,
+      this._jobs.element,
       h("h2", {}, i18n.t("opsShows")),
       h("label", { class: "search" }, icon("search"), search),
       found,
@@ -97,6 +102,7 @@ export class Overview {
     );
     this._makeCharts();
     this._money.localize(i18n);
+    this._jobs.localize(i18n);
     this._draw();
   }
 
