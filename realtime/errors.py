@@ -100,6 +100,18 @@ class BookingNotFound(TicketError):
     code, status, retryable = "booking_not_found", 404, False
 
 
+class BookingCancelled(TicketError):
+    """This booking was cancelled; its ticket is not valid any more."""
+
+    code, status, retryable = "booking_cancelled", 410, False
+
+
+class CancelTooLate(TicketError):
+    """This booking can't be cancelled any more; ``cancel_until`` says until when it could (ms since the epoch)."""
+
+    code, status, retryable = "cancel_too_late", 409, False
+
+
 class CommandNotFound(TicketError):
     """Nothing is known of this request: it never arrived, or it is too long ago. It is safe to repeat it."""
 

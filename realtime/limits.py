@@ -18,6 +18,8 @@ MAX_WATCHES_PER_CONNECTION = 8
 DEFAULT_HOLD_S = 480
 MIN_HOLD_S = 1
 MAX_HOLD_S = 1800
+CANCEL_BEFORE_START_S = 2 * 3600
+"""How long before its start bookings of a show can be cancelled by their owners, unless it names another time."""
 SALES_AFTER_START_S = 20 * 60
 """How long after its start a show is sold that names no other end of its sales."""
 PAYMENT_TIMEOUT_S = 300

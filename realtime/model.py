@@ -46,7 +46,10 @@ class SalesState(StrEnum):
 
 
 class HoldState(StrEnum):
-    """The states of a hold: held -> confirming -> booked, or released, expired, lost (in a failure), rejected."""
+    """The states of a hold: held -> confirming -> booked, or released, expired, lost (in a failure), rejected.
+
+    A booking may be cancelled later. A master stores that as ``released`` with a flag (``locks.seats.Record``).
+    """
 
     HELD = "held"
     CONFIRMING = "confirming"
@@ -55,6 +58,7 @@ class HoldState(StrEnum):
     EXPIRED = "expired"
     LOST = "lost"
     REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +211,8 @@ class Show:
     """A show as its region declares it. ``starts_at`` is ISO 8601 with offset.
 
     Prices are whole rupees by category, before fee and tax. ``equal_seats``: a payment that comes too late for its
-    seats may book as many others of the same category together. ``sales_start`` and ``sales_end`` are ISO 8601 with
-    offset, or "" for the defaults of ``sales_window``.
+    seats may book as many others of the same category together. ``sales_start``, ``sales_end`` and
+    ``cancel_until`` are ISO 8601 with offset, or "" for the defaults of ``sales_window``.
     """
 
     id: str
@@ -229,6 +233,7 @@ class Show:
     equal_seats: bool = False
     sales_start: str = ""
     sales_end: str = ""
+    cancel_until: str = ""
 
 
 @dataclass(frozen=True, slots=True)

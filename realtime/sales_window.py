@@ -1,4 +1,4 @@
-"""When the seats of a show are sold. Pure.
+"""When the seats of a show are sold, and until when a booking can be cancelled. Pure.
 
 The lock master decides by its own clock whether a hold is in time (``locks/lua/shared.lua``). What is computed here is
 declared to it, and shown on pages and in lists.
@@ -56,6 +56,13 @@ def iso(ms: int) -> str:
 def window_of(show: Show) -> SalesWindow:
     """Return the sales window of a show: without ``sales_start`` and ``sales_end``, up to 20 min after its start."""
     return _window(show.starts_at, show.sales_start, show.sales_end)
+
+
+def cancel_deadline(show: Show) -> int:
+    """Return until when owners may cancel their bookings (ms since the epoch): by default 2 h before the start."""
+    if show.cancel_until:
+        return to_ms(show.cancel_until)
+    return to_ms(show.starts_at) - limits.CANCEL_BEFORE_START_S * 1000
 
 
 def is_over(show: Show, now: int) -> bool:

@@ -19,7 +19,7 @@ from realtime import limits
 from realtime.contact import Contact
 from realtime.errors import BadRequest
 from realtime.model import Admission, Category, Layout, Row, SalesState, Seat, SeatStatus, Shape, Show, Theatre
-from realtime.sales_window import iso, window_of
+from realtime.sales_window import cancel_deadline, iso, window_of
 
 # --- what clients send --------------------------------------------------------------------------------------------
 Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
@@ -114,6 +114,7 @@ class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``equal_seats`` allows a late payment to book other seats of the same category, together. Seats are sold from
     ``sales_start`` ("": at once) to ``sales_end`` ("": ``limits.SALES_AFTER_START_S`` after the start).
+    Owners may cancel until ``cancel_until`` ("": ``limits.CANCEL_BEFORE_START_S`` before the start).
     """
 
     theatre: Id
@@ -129,6 +130,7 @@ class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
     equal_seats: bool = False
     sales_start: Moment = ""
     sales_end: Moment = ""
+    cancel_until: Moment = ""
 
 
 class NewTerms(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +138,7 @@ class NewTerms(Struct, frozen=True, forbid_unknown_fields=True):
 
     sales_start: Moment | None = None
     sales_end: Moment | None = None
+    cancel_until: Moment | None = None
 
 
 class BlockSeats(Struct, frozen=True, forbid_unknown_fields=True):
@@ -271,6 +274,7 @@ def show_payload(show: Show, status: str) -> dict[str, Any]:
         "starts_at": show.starts_at,
         "sales_start": iso(window.start),
         "sales_end": iso(window.end),
+        "cancel_until": iso(cancel_deadline(show)),
         "layout": show.layout,
         "seat_count": show.seat_count,
         "prices": show.prices,

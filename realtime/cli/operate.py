@@ -181,19 +181,23 @@ def _price(text: str) -> tuple[str, int]:
 @click.argument("show")
 @click.option("--sales-start", metavar="TIME", help='When seats go on sale; "" for at once.')
 @click.option("--sales-end", metavar="TIME", help='When sales end; "" for 20 min after the start.')
+@click.option("--cancel-until", metavar="TIME", help='When buyers may cancel; "" for up to 2 h before the start.')
 @click.pass_obj
-def change_terms(topology: Path, show: str, sales_start: str | None, sales_end: str | None) -> None:
-    """Change when the seats of SHOW are sold. Times are ISO 8601 with UTC offset.
+def change_terms(
+    topology: Path, show: str, sales_start: str | None, sales_end: str | None, cancel_until: str | None
+) -> None:
+    """Change when the seats of SHOW are sold, and until when buyers may cancel. Times are ISO 8601 with UTC offset.
 
     \b
     tickingtickets shows terms west-gateway-20270115-1830 --sales-start 2027-01-02T10:00:00+05:30
     """
-    terms = {"sales_start": sales_start, "sales_end": sales_end}
+    terms = {"sales_start": sales_start, "sales_end": sales_end, "cancel_until": cancel_until}
     given = {name: value for name, value in terms.items() if value is not None}
     if not given:
-        raise click.UsageError("Nothing to change: give --sales-start or --sales-end.")
+        raise click.UsageError("Nothing to change: give --sales-start, --sales-end or --cancel-until.")
     done = run(_command(load_settings(topology), region_of(show), "terms", {"show": show, **given}))["show"]
     click.echo(f"{show} is on sale from {done['sales_start'] or 'now'} to {done['sales_end']}")
+    click.echo(f"bookings can be cancelled until {done['cancel_until']}")
 
 
 def _sales_command(name: str, sales: SalesState, text: str) -> click.Command:

@@ -114,7 +114,7 @@ class Checker:
         refused = refused_payments(master.holds)
         known = await self._ledger.known_payments(sorted(set(refused.values())))
         return [
-            *compare(now, master, bookings, await self._ledger.blocked(show.id)),
+            *compare(now, master, bookings, await self._ledger.blocked(show.id), await self._ledger.cancelled(show.id)),
             *lost_refunds(show.id, refused, known | master.waiting_payments),
         ]
 

@@ -8,6 +8,7 @@
 | ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
 | ``sales`` | ``{"show", "sales"}`` |
 | ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
+| ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 | ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again |
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
@@ -37,6 +38,8 @@ from realtime.clock import now_ms
 from realtime.errors import (
     AlreadyExists,
     BadRequest,
+    BookingNotFound,
+    CancelTooLate,
     InvalidPlan,
     LayoutNotFound,
     NotFound,
@@ -53,12 +56,12 @@ from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
 from realtime.keeper.refunds import RefundDelivery
 from realtime.ledger import Ledger
-from realtime.ledger.rows import CommandRow, Queue, RefundProgress
+from realtime.ledger.rows import CancelledBy, CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import SeatLocks
-from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre
-from realtime.sales_window import iso, window_of
+from realtime.locks.seats import Sale, SeatLocks
+from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, hold_of
+from realtime.sales_window import cancel_deadline, iso, window_of
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -97,6 +100,11 @@ class _TermsBody(wire.NewTerms, frozen=True):
     show: wire.Id = ""
 
 
+class _CancelBody(msgspec.Struct):
+    booking: wire.LongId
+    owner: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+
+
 class _RefundBody(msgspec.Struct):
     id: wire.Id
 
@@ -131,6 +139,7 @@ class Commands:
         self._refunds = refunds
         self._jobs = jobs
         self._declare = Declarations(master, locks)
+        self._fencing_token: str | None = None
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "theatre": self._theatre,
             "layout": self._layout,
@@ -139,16 +148,21 @@ class Commands:
             "unblock": self._unblock,
             "sales": self._sales,
             "terms": self._terms,
+            "cancel": self._cancel,
             "retry_refund": self._retry_refund,
             "retry_task": self._retry_task,
             "erase_contacts": Erasure(ledger, master).erase,
         }
 
-    async def carry_out(self, command_id: str, name: str, body: bytes, request_id: str = "") -> None:
+    async def carry_out(
+        self, command_id: str, name: str, body: bytes, request_id: str = "", fencing_token: str | None = None
+    ) -> None:
         """Carry out one command and answer it; a command with a known ``request_id`` gets the answer of the first.
 
-        Raises ``RegionUnavailable`` or ``LedgerUnavailable`` if the command must be tried again later.
+        ``fencing_token`` is the one under which it was read (None: any). Raises ``RegionUnavailable``,
+        ``LedgerUnavailable`` or ``StaleFencingToken`` if the command must be tried again later.
         """
+        self._fencing_token = fencing_token
         known = await self._ledger.command(OPERATORS, request_id) if request_id else None
         reply = known.outcome if known is not None else orjson.dumps(await self._answer(name, body))
         if request_id and known is None:
@@ -252,6 +266,7 @@ class Commands:
             equal_seats=ask.equal_seats,
             sales_start=_optional("sales_start", ask.sales_start),
             sales_end=_optional("sales_end", ask.sales_end),
+            cancel_until=_optional("cancel_until", ask.cancel_until),
         )
         _check_window(show)
         known = await self._ledger.show(show_id)
@@ -326,6 +341,39 @@ class Commands:
         await self._ledger.save_show(changed)
         await self._declare.terms_of_sale(changed)
         return {"show": wire.show_payload(changed, "live")}
+
+    # --- bookings -------------------------------------------------------------------------------------------------
+    async def _cancel(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_CancelBody, body)
+        booking = await self._ledger.booking(ask.booking)
+        if booking is None or ask.owner not in ("", booking.owner):
+            raise BookingNotFound()
+        now = await self._master.time_ms()
+        if ask.owner and booking.cancelled_at is None:
+            await self._check_cancel_deadline(booking.show_id, now)
+        by = CancelledBy.OWNER if ask.owner else CancelledBy.OPERATOR
+        done = await self._ledger.cancel(booking.id, by, now, self._fencing_token)
+        assert done is not None, "bookings are never deleted"
+        await self._locks.cancel(Sale(hold_of(done.booking), done.owner, done.seats, done.payment))
+        await self._refunds.deliver(done.refund)
+        await self._jobs.add(done.tasks)
+        refund = {"payment": done.refund.payment, "amount": done.refund.amount, "state": done.refund.state.value}
+        return {
+            "booking": {
+                "id": done.booking,
+                "show": done.show_id,
+                "state": "cancelled",
+                "cancelled_at": done.at,
+                "cancelled_by": done.by.value,
+            },
+            "refund": refund,
+        }
+
+    async def _check_cancel_deadline(self, show_id: str, now: int) -> None:
+        show = await self._ledger.show(show_id)
+        assert show is not None, "shows are never deleted"
+        if now > (until := cancel_deadline(show)):
+            raise CancelTooLate(cancel_until=until)
 
     # --- refunds --------------------------------------------------------------------------------------------------
     async def _retry_refund(self, body: bytes) -> dict[str, Any]:

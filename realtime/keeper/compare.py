@@ -25,6 +25,7 @@ class Kind(StrEnum):
     SOLD_TWICE = "sold_twice"
     NOT_IN_LEDGER = "not_in_ledger"
     NOT_ON_MASTER = "not_on_master"
+    NOT_CANCELLED = "not_cancelled"
     HELD_BY_NOBODY = "held_by_nobody"
     HOLD_WITHOUT_SEATS = "hold_without_seats"
     OVERDUE = "overdue"
@@ -45,6 +46,8 @@ class Kind(StrEnum):
     REFUND_WITHOUT_TASK = "refund_without_task"
     REFUND_FAILED = "refund_failed"
     ORDER_OVERDUE = "order_overdue"
+    CANCELLED_WITHOUT_REFUND = "cancelled_without_refund"
+    CANCELLED_WITH_SEATS = "cancelled_with_seats"
     TASK_WITHOUT_JOB = "task_without_job"
     TASK_FAILED = "task_failed"
 
@@ -57,6 +60,7 @@ class Kind(StrEnum):
 REPAIRED_ON_MASTER = frozenset(
     {
         Kind.NOT_ON_MASTER,
+        Kind.NOT_CANCELLED,
         Kind.HELD_BY_NOBODY,
         Kind.HOLD_WITHOUT_SEATS,
         Kind.OVERDUE,
@@ -68,7 +72,13 @@ REPAIRED_ON_MASTER = frozenset(
     }
 )
 REPAIRED_IN_LEDGER = frozenset(
-    {Kind.PAYMENT_WITHOUT_END, Kind.BOOKING_WITHOUT_PAYMENT, Kind.REFUND_WITHOUT_TASK, Kind.ORDER_OVERDUE}
+    {
+        Kind.PAYMENT_WITHOUT_END,
+        Kind.BOOKING_WITHOUT_PAYMENT,
+        Kind.REFUND_WITHOUT_TASK,
+        Kind.ORDER_OVERDUE,
+        Kind.CANCELLED_WITHOUT_REFUND,
+    }
 )
 
 
@@ -76,6 +86,7 @@ _TEXTS = {
     Kind.SOLD_TWICE: "{seats}: sold twice, to {hold} and to {other}",
     Kind.NOT_IN_LEDGER: "{seats}: sold to {hold} on the master, but not in the ledger, and not in the outbox",
     Kind.NOT_ON_MASTER: "{seats}: sold to {hold} in the ledger, but not on the master, and not in the outbox",
+    Kind.NOT_CANCELLED: "{seats}: {hold} is cancelled in the ledger, but not on the master",
     Kind.HELD_BY_NOBODY: "{seats}: taken on the master by {hold}, which is not a live hold with this seat",
     Kind.HOLD_WITHOUT_SEATS: "{seats}: part of {hold}, but not held by it in the seat map",
     Kind.OVERDUE: "{seats}: {hold} is past its deadline and its seats are not freed; is a keeper running?",
@@ -96,6 +107,8 @@ _TEXTS = {
     Kind.REFUND_WITHOUT_TASK: "refund {subject} of payment {payment} has no task, so nobody returns the money",
     Kind.REFUND_FAILED: "refund {subject} of payment {payment} failed ({other}); an operator must retry or settle it",
     Kind.ORDER_OVERDUE: "order {subject} of {hold} is open, and nobody asks the gateway about it; last answer: {other}",
+    Kind.CANCELLED_WITHOUT_REFUND: "booking {subject} is cancelled, and its payment {payment} has no refund",
+    Kind.CANCELLED_WITH_SEATS: "booking {subject} is cancelled, and its seats are still taken in the ledger",
     Kind.TASK_WITHOUT_JOB: "task {subject} is not done, and its queue has no job that would do it",
     Kind.TASK_FAILED: "task {subject}: its job has failed for good",
 }
@@ -143,11 +156,20 @@ class OnMaster:
     now: int
 
 
-def compare(show: Show, master: OnMaster, bookings: Sequence[Booked], blocked: Iterable[int]) -> list[Difference]:
-    """Return all differences of a show."""
+def compare(
+    show: Show,
+    master: OnMaster,
+    bookings: Sequence[Booked],
+    blocked: Iterable[int],
+    cancelled: Sequence[Booked] = (),
+) -> list[Difference]:
+    """Return all differences of a show; ``bookings`` are those that stand."""
     if len(master.seats) != show.seat_count:
         return [Difference(show.id, Kind.DAMAGED)]
-    found = [*_sold(show.id, master, bookings), *_held(show.id, master, {b.id for b in bookings})]
+    uncancelled = _uncancelled(show.id, master, cancelled)
+    known = {difference.hold for difference in uncancelled}
+    sold = [each for each in _sold(show.id, master, bookings) if each.hold not in known]
+    found = [*uncancelled, *sold, *_held(show.id, master, {b.id for b in bookings})]
     in_ledger = set(blocked) - {seat for booking in bookings for seat in booking.seats}
     on_master = {seat for seat, digit in enumerate(master.seats) if digit == _BLOCKED}
     for seats, place in ((in_ledger - on_master, "ledger"), (on_master - in_ledger, "master")):
@@ -186,6 +208,17 @@ def _sold(show: str, master: OnMaster, bookings: Sequence[Booked]) -> list[Diffe
         lacking = tuple(s for s in booking.seats if not settled or (s not in on_map.get(hold, ()) and buyer[s] == hold))
         if lacking and hold not in master.waiting:
             found.append(Difference(show, Kind.NOT_ON_MASTER, lacking, hold))
+    return found
+
+
+def _uncancelled(show: str, master: OnMaster, cancelled: Sequence[Booked]) -> list[Difference]:
+    found = []
+    on_map = _sold_on_map(master)
+    for booking in cancelled:
+        hold = hold_of(booking.id)
+        record = master.holds.get(hold)
+        if hold in on_map or (record is not None and not record.cancelled and hold not in master.waiting):
+            found.append(Difference(show, Kind.NOT_CANCELLED, booking.seats, hold))
     return found
 
 

@@ -120,8 +120,8 @@ def new_outcome(entry: Entry) -> CommandRow:
 
 def outcome_of(booking: NewBooking, result: Result) -> CommandRow:
     """Return what the confirm of a booking led to."""
-    refused = result.recorded is Recorded.REFUSED
-    outcome: dict[str, object] = {"booking": booking.id, "state": "rejected" if refused else "booked"}
+    states = {Recorded.REFUSED: "rejected", Recorded.CANCELLED: "cancelled"}
+    outcome: dict[str, object] = {"booking": booking.id, "state": states.get(result.recorded, "booked")}
     if result.refund is not None:
         outcome["refund"] = {"payment": result.refund.payment, "state": result.refund.state.value}
     return CommandRow(

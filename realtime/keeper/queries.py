@@ -33,6 +33,7 @@ from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
 from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
+from realtime.sales_window import cancel_deadline
 
 log = logging.getLogger(__name__)
 BLOCK_S = 1
@@ -170,7 +171,8 @@ class Queries:
         return [await self._detail(row) for row in rows]
 
     async def _detail(self, row: BookingRow) -> dict[str, Any]:
-        show = await self._shows.show(row.show_id)
+        show = await self._ledger.show(row.show_id)
+        assert show is not None, "shows are never deleted"
         layout = await self._shows.layout(show.layout)
         theatre = await self._ledger.theatre(show.region, show.theatre)
         seats = [(layout.seats[index], *layout.printed(index)) for index in row.seats]
@@ -185,6 +187,10 @@ class Queries:
             "address": theatre.address if theatre is not None else "",
             "starts_at": show.starts_at,
             "booked_at": row.confirmed_at,
+            "state": "booked" if row.cancelled_at is None else "cancelled",
+            "cancelled_at": row.cancelled_at,
+            "cancelled_by": row.cancelled_by,
+            "cancel_until": cancel_deadline(show),
             "amount": row.amount,
             "prices": orjson.loads(row.prices) if row.prices is not None else None,
             "seats": [

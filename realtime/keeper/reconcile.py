@@ -30,6 +30,7 @@ from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
 from realtime.ledger import Ledger
+from realtime.ledger.rows import Booked
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
 from realtime.locks.seats import Paid, Sale, SeatLocks
 from realtime.model import Show, hold_of, new_epoch
@@ -190,10 +191,15 @@ class Reconciler:
         """
         epoch = new_epoch(await self._master.time_ms())
         await self._locks.declare(show, epoch, for_sale=False)
-        sold = [Sale(hold_of(b.id), b.owner, b.seats, b.payment) for b in await self._ledger.booked(show.id)]
+        sold = [_sale(booking) for booking in await self._ledger.booked(show.id)]
+        cancelled = [_sale(booking) for booking in await self._ledger.cancelled(show.id)]
         paid = [Paid(p.hold, p.owner, p.seats, p.order, p.payment) for p in await self._ledger.paid_holds(show.id)]
         blocked = await self._ledger.blocked(show.id)
-        lost = await self._locks.rebuild(show.id, epoch, sold, blocked, paid, diverged=diverged)
+        lost = await self._locks.rebuild(show.id, epoch, sold, blocked, paid, cancelled=cancelled, diverged=diverged)
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         if lost:
             log.warning("%s: %d holds were lost", show.id, len(lost))
+
+
+def _sale(booking: Booked) -> Sale:
+    return Sale(hold_of(booking.id), booking.owner, booking.seats, booking.payment)

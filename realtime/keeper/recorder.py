@@ -129,7 +129,7 @@ class Recorder:
         bookings = [await new_booking(entry, self._shows) for entry in entries]
         results = await self._ledger.record(bookings, self._fencing_token)
         outcomes = list(zip(bookings, results, strict=True))
-        kept = [booking for booking, result in outcomes if result.recorded is not Recorded.REFUSED]
+        kept = [booking for booking, result in outcomes if result.recorded in (Recorded.NEW, Recorded.ALREADY)]
         for show_id, group in groupby(sorted(kept, key=lambda each: each.show_id), key=lambda each: each.show_id):
             await self._locks.settle(show_id, [_sale(booking) for booking in group])
         await self._jobs.add([task for result in results for task in result.tasks])
@@ -174,7 +174,9 @@ class Recorder:
     async def _command(self, entry: Entry) -> None:
         fields = entry.fields
         body = fields["body"].encode()
-        await self._commands.carry_out(fields["id"], fields["name"], body, fields.get("request", ""))
+        await self._commands.carry_out(
+            fields["id"], fields["name"], body, fields.get("request", ""), self._fencing_token
+        )
 
 
 def _will_pass(error: Exception) -> bool:

@@ -37,6 +37,8 @@ class MoneyFault(StrEnum):
     REFUND_WITHOUT_TASK = "refund_without_task"
     REFUND_FAILED = "refund_failed"
     ORDER_OVERDUE = "order_overdue"
+    CANCELLED_WITHOUT_REFUND = "cancelled_without_refund"
+    CANCELLED_WITH_SEATS = "cancelled_with_seats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Audit(Database):
             MoneyFault.PAYMENT_WITHOUT_END: _end_payment,
             MoneyFault.REFUND_WITHOUT_TASK: _insert_task,
             MoneyFault.ORDER_OVERDUE: _ask_again,
+            MoneyFault.CANCELLED_WITHOUT_REFUND: _return_cancelled,
         }
         for finding in findings:
             if finding.fault in repairs:
@@ -132,7 +135,11 @@ def _questions(now: int) -> list[tuple[MoneyFault, Select[Any]]]:
             MoneyFault.BOOKED_AND_REFUNDED,
             select(*of_payment, refunds.c.id.label("subject"), refunds.c.reason.label("detail"))
             .select_from(returned)
-            .where(has_booking, refunds.c.id.is_not(None), refunds.c.reason != cancelled),
+            .where(
+                has_booking,
+                refunds.c.id.is_not(None),
+                or_(refunds.c.reason != cancelled, bookings.c.cancelled_at.is_(None)),
+            ),
         ),
         (
             MoneyFault.BOOKED_BY_ANOTHER,
@@ -185,6 +192,29 @@ def _questions(now: int) -> list[tuple[MoneyFault, Select[Any]]]:
             ),
         ),
         (MoneyFault.ORDER_OVERDUE, _overdue_orders(now)),
+        *_cancellations(),
+    ]
+
+
+def _cancellations() -> list[tuple[MoneyFault, Select[Any]]]:
+    bookings, payments, refunds, seats = schema.bookings, schema.payments, schema.refunds, schema.booked_seats
+    of_booking = (
+        bookings.c.show_id.label("show"),
+        payments.c.hold_id.label("hold"),
+        bookings.c.payment.label("payment"),
+        bookings.c.id.label("subject"),
+        _text("").label("detail"),
+    )
+    paid = bookings.join(payments, payments.c.id == bookings.c.payment)
+    cancelled = bookings.c.cancelled_at.is_not(None)
+    refunded = paid.outerjoin(refunds, refunds.c.payment_id == payments.c.id)
+    seated = paid.join(seats, seats.c.booking_id == bookings.c.id)
+    return [
+        (
+            MoneyFault.CANCELLED_WITHOUT_REFUND,
+            select(*of_booking).select_from(refunded).where(cancelled, refunds.c.id.is_(None)),
+        ),
+        (MoneyFault.CANCELLED_WITH_SEATS, select(*of_booking).select_from(seated).where(cancelled).distinct()),
     ]
 
 
@@ -243,6 +273,23 @@ async def _end_payment(connection: Any, finding: Finding, now: int) -> None:
         payment=known.id,
         amount=known.amount,
         reason=RefundReason.LOST,
+        at=now,
+        order=known.order,
+    )
+    await money.insert_refund(connection, refund)
+
+
+async def _return_cancelled(connection: Any, finding: Finding, now: int) -> None:
+    known = await money.payment_in(connection, finding.payment)
+    if known is None or known.refund is not None:
+        return
+    refund = NewRefund(
+        hold=known.hold,
+        show_id=known.show_id,
+        owner=known.owner,
+        payment=known.id,
+        amount=known.amount,
+        reason=RefundReason.CANCELLED,
         at=now,
         order=known.order,
     )

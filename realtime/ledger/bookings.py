@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import contacts, follow_ups, money, schema
+from realtime.ledger.cancellations import seats_of
 from realtime.ledger.database import Database
 from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.rows import Booked, BookingRow, NewBooking, NewRefund, Recorded, RefundReason, Result, TaskRow
@@ -41,14 +42,15 @@ class Bookings(Database):
         try:
             async with self.transaction() as connection:
                 await check_fencing_token(connection, token)
-                known = await _payments_of(connection, bookings)
+                known = await _known(connection, bookings)
                 new = {b.id: b for b in bookings if b.id not in known}
-                if all(known.get(b.id, b.payment) == b.payment for b in bookings):
+                if all(b.id in new or known[b.id].payment == b.payment for b in bookings):
                     await _insert(connection, list(new.values()))
                     await follow_ups.record_contacts(connection, _contacts([b for b in bookings if b.id in known]))
                     tasks = await _open_tasks(connection, bookings)
                     return [
-                        Result(Recorded.NEW if b.id in new else Recorded.ALREADY, tasks=tasks[b.id]) for b in bookings
+                        Result(Recorded.NEW if b.id in new else known[b.id].recorded, tasks=tasks[b.id])
+                        for b in bookings
                     ]
         except IntegrityError:
             pass
@@ -84,6 +86,8 @@ class Bookings(Database):
             of_booking: dict[str, list[int]] = {booking: [] for booking in ids}
             for booking, index in await connection.execute(query):
                 of_booking[booking].append(index)
+            for row in rows:
+                of_booking[row.id] += seats_of(row.cancelled_seats)
         return [
             BookingRow(
                 row.id,
@@ -94,17 +98,20 @@ class Bookings(Database):
                 row.amount,
                 row.prices,
                 row.confirmed_at,
+                row.payment,
+                row.cancelled_at,
+                row.cancelled_by or "",
             )
             for row in rows
         ]
 
     async def booked(self, show_id: str) -> list[Booked]:
-        """Return all bookings of a show with their seats' indices, ascending."""
+        """Return all bookings of a show that stand, with their seats' indices, ascending."""
         seats, bookings = schema.booked_seats, schema.bookings
         query = (
             select(bookings.c.id, bookings.c.owner, bookings.c.payment, seats.c.seat_index)
             .join(seats, seats.c.booking_id == bookings.c.id)
-            .where(bookings.c.show_id == show_id)
+            .where(bookings.c.show_id == show_id, bookings.c.cancelled_at.is_(None))
             .order_by(bookings.c.id, seats.c.seat_index)
         )
         found: dict[str, Booked] = {}
@@ -115,21 +122,32 @@ class Bookings(Database):
         return list(found.values())
 
 
-async def _payments_of(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> dict[str, str]:
-    """Return the payments of those bookings that are in the ledger, by booking id."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    payment: str
+    recorded: Recorded
+
+
+async def _known(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> dict[str, _Known]:
+    """Return those of some bookings that are in the ledger, by booking id."""
     table = schema.bookings
     ids = [booking.id for booking in bookings]
-    rows = await connection.execute(select(table.c.id, table.c.payment).where(table.c.id.in_(ids)))
-    return {row.id: row.payment for row in rows}
+    rows = await connection.execute(
+        select(table.c.id, table.c.payment, table.c.cancelled_at).where(table.c.id.in_(ids))
+    )
+    return {
+        row.id: _Known(row.payment, Recorded.ALREADY if row.cancelled_at is None else Recorded.CANCELLED)
+        for row in rows
+    }
 
 
 async def _record_alone(connection: AsyncConnection, booking: NewBooking) -> Result:
-    known = (await _payments_of(connection, [booking])).get(booking.id)
-    if known == booking.payment:
+    known = (await _known(connection, [booking])).get(booking.id)
+    if known is not None and known.payment == booking.payment:
         await follow_ups.record_contacts(connection, _contacts([booking]))
-        return Result(Recorded.ALREADY, tasks=(await _open_tasks(connection, [booking]))[booking.id])
+        return Result(known.recorded, tasks=(await _open_tasks(connection, [booking]))[booking.id])
     if known is not None:
-        return Result(Recorded.ALREADY, refund=await money.promise(connection, _refund(booking, RefundReason.DOUBLED)))
+        return Result(known.recorded, refund=await money.promise(connection, _refund(booking, RefundReason.DOUBLED)))
     if (used := await money.payment_in(connection, booking.payment)) is not None:
         # The money has its booking or its refund already. A refund of another hold's payment is not ours to make.
         return Result(Recorded.REFUSED, refund=await money.refund_in(connection, booking.payment, used.hold))

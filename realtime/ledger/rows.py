@@ -9,11 +9,19 @@ from realtime.contact import Contact
 
 
 class Recorded(StrEnum):
-    """What became of a booking: new in the ledger, there before, or refused."""
+    """What became of a booking: new in the ledger, there before, there and cancelled since, or refused."""
 
     NEW = "new"
     ALREADY = "already"
+    CANCELLED = "cancelled"
     REFUSED = "refused"
+
+
+class CancelledBy(StrEnum):
+    """Who cancelled a booking."""
+
+    OWNER = "owner"
+    OPERATOR = "operator"
 
 
 class RefundReason(StrEnum):
@@ -189,8 +197,27 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancellation:
+    """A cancelled booking and its refund. ``seats`` are indices, ascending."""
+
+    booking: str
+    show_id: str
+    owner: str
+    seats: tuple[int, ...]
+    payment: str
+    at: int
+    by: CancelledBy
+    refund: RefundRow
+    tasks: tuple[TaskRow, ...] = ()
+    """What is still to be done about it, but for the refund."""
+
+
+@dataclass(frozen=True, slots=True)
 class BookingRow:
-    """A booking as its ticket needs it. ``seats`` are indices, ascending; ``prices`` is ``encode_price_lines``."""
+    """A booking as its ticket needs it. ``seats`` are indices, ascending; ``prices`` is ``encode_price_lines``.
+
+    ``cancelled_at`` is None for a booking that stands.
+    """
 
     id: str
     show_id: str
@@ -200,6 +227,9 @@ class BookingRow:
     amount: int
     prices: bytes | None
     confirmed_at: int
+    payment: str = ""
+    cancelled_at: int | None = None
+    cancelled_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

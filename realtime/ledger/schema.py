@@ -1,7 +1,8 @@
 """The tables of a ledger.
 
 ``PRIMARY KEY (show_id, seat)`` of booked seats is the last word on double booking, the primary key of payments (and the
-unique ``payment_id`` of refunds) on money: a payment has one row, which either names its booking or has one refund.
+unique ``payment_id`` of refunds) on money: a payment has one row, which either names its booking or has one refund; if
+the booking was cancelled, both.
 Amounts are paise, times ms since the epoch.
 """
 
@@ -57,6 +58,9 @@ bookings = Table(
     Column("confirmed_at", BigInteger, nullable=False),  # the master's clock
     Column("prices", LargeBinary),  # payments.prices.encode_price_lines; none for bookings of the first releases
     Column("code", String(8)),  # tickets.code; none for bookings of the first releases
+    Column("cancelled_at", BigInteger),
+    Column("cancelled_by", String(16)),  # CancelledBy
+    Column("cancelled_seats", Text),  # indices, comma-separated; booked_seats has them while it is not cancelled
     Index("ux_bookings_payment", "payment", unique=True),
     Index("ux_bookings_code", "code", unique=True),
     Index("ix_bookings_owner", "owner"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from realtime.ledger.audit import Audit
 from realtime.ledger.bookings import Bookings
+from realtime.ledger.cancellations import Cancellations
 from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
 from realtime.ledger.fencing import Fencing
@@ -16,5 +17,5 @@ from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
 
 
-class Ledger(Fencing, Bookings, Contacts, Declarations, Money, Tasks, TicketFiles, Audit):
+class Ledger(Fencing, Bookings, Cancellations, Contacts, Declarations, Money, Tasks, TicketFiles, Audit):
     """All tables of one ledger over one pool of connections. ``open`` it, ``close`` it."""

@@ -56,6 +56,8 @@ class Record(msgspec.Struct):
     expires_at: int
     extensions: int = 0
     payment: str = ""
+    cancelled: bool = False
+    """It was booked, and the ledger has cancelled the booking; ``state`` is ``released`` then."""
 
 
 decode_record = msgspec.json.Decoder(Record, strict=False).decode
@@ -168,6 +170,10 @@ class SeatLocks:
         args = [part for sale in sales for part in (sale.hold, sale.owner, _csv(sale.seats), sale.payment)]
         await self._call("tt_settle_paid", show_id, KEEP, *args)
 
+    async def cancel(self, sale: Sale) -> None:
+        """Free the seats of a booking that the ledger has cancelled, and notify its owner; idempotent."""
+        await self._call("tt_cancel", show_of(sale.hold), sale.hold, sale.owner, _csv(sale.seats), sale.payment)
+
     async def reject(self, hold_id: str, owner: str, sold: Mapping[int, str]) -> None:
         """End a hold that the ledger refused; ``sold`` maps seats to the holds whose bookings have them."""
         args = [part for seat, winner in sold.items() for part in (seat, winner)]
@@ -211,17 +217,20 @@ class SeatLocks:
         blocked: Iterable[int],
         paid: Sequence[Paid] = (),
         *,
+        cancelled: Sequence[Sale] = (),
         diverged: bool = False,
     ) -> list[tuple[str, str]]:
         """Make a declared show what the ledger proves, under a new epoch; return the (hold, owner) that were lost.
 
-        ``paid`` are holds without a booking for which there is an order or a payment. ``diverged``: another master has
+        ``paid`` are holds without a booking for which there is an order or a payment, ``cancelled`` are bookings that
+        were cancelled. ``diverged``: another master has
         sold since this one's data was current, so no hold stays.
         """
         truth = {
             "sold": [(s.hold, s.owner, s.seats, s.payment) for s in sold],
             "blocked": sorted(blocked),
             "paid": [(p.hold, p.owner, p.seats, p.order or False, p.payment or False) for p in paid],
+            "cancelled": [(s.hold, s.owner, s.seats, s.payment) for s in cancelled],
             "diverged": diverged,
         }
         lost = (await self._call("tt_rebuild", show_id, epoch, KEEP, orjson.dumps(truth)))[1]
@@ -279,6 +288,8 @@ def _hold(hold_id: str, reply: list[Any]) -> Hold:
     state = record.state
     if state is HoldState.HELD and record.expires_at <= int(reply[2]):
         state = HoldState.EXPIRED
+    if record.cancelled:
+        state = HoldState.CANCELLED
     return Hold(hold_id, record.owner, record.seats, state, record.expires_at, record.extensions)
 
 

@@ -93,6 +93,9 @@ def hold_body(hold: Hold, show: Show, known: SeatIds) -> dict[str, Any]:
     return body
 
 
+_BOOKING_STATES = {HoldState.BOOKED: "booked", HoldState.CANCELLED: "cancelled"}
+
+
 def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[int] = ()) -> dict[str, Any]:
     """Return a booking; ``instead_of`` where it has equal seats in place of those that were ``wanted``."""
     body = {
@@ -100,7 +103,7 @@ def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[
         "hold": hold.id,
         "show": hold.show,
         "seats": seat_ids(known, hold.seats),
-        "state": "booked" if state is HoldState.BOOKED else "pending",
+        "state": _BOOKING_STATES.get(state, "pending"),
     }
     if wanted and not set(hold.seats) <= set(wanted):
         body["instead_of"] = seat_ids(known, wanted)

@@ -24,6 +24,9 @@ from realtime.model import HoldState, Show, hold_of, is_booking_id, is_hold_id, 
 from realtime.web import bodies
 from realtime.web.identity import Identities
 
+BOOKED = (HoldState.CONFIRMING, HoldState.BOOKED, HoldState.CANCELLED)
+"""The states of a hold that has become a booking."""
+
 
 class BoxOffice:
     """All requests of a buyer. Each method returns the payload of its answer (without ``ok``)."""
@@ -85,7 +88,7 @@ class BoxOffice:
         return {"hold": bodies.hold_body(hold, show, known), "server_time": now}
 
     async def booking(self, owner: str, booking_id: str) -> dict[str, Any]:
-        """Return a booking (also one that the ledger has not recorded yet), to its owner only."""
+        """Return a booking (also one that the ledger has not recorded yet, or has cancelled), to its owner only."""
         if not is_booking_id(booking_id):
             raise BookingNotFound()
         hold_id = hold_of(booking_id)
@@ -94,7 +97,7 @@ class BoxOffice:
             hold, _now = await self._locks_of(hold_id).get(hold_id)
         except (HoldNotFound, ShowNotFound):
             raise BookingNotFound() from None
-        if hold.owner != owner or hold.state not in (HoldState.CONFIRMING, HoldState.BOOKED):
+        if hold.owner != owner or hold.state not in BOOKED:
             raise BookingNotFound()
         return {"booking": bodies.booking_body(hold, known, hold.state)}
 

@@ -182,19 +182,21 @@ class Events:
             booking = {"id": booking_of(hold_id), "hold": hold_id, "show": show_of(hold_id), "state": "rejected"}
             event, payload = "booking:settled", {"booking": booking}
         elif kind == "booked":
-            event, payload = "booking:settled", {"booking": await self._booked(hold_id, notice.get("seats", []))}
+            event, payload = "booking:settled", {"booking": await self._booking(notice, HoldState.BOOKED)}
+        elif kind == "cancelled":
+            event, payload = "booking:settled", {"booking": await self._booking(notice, HoldState.CANCELLED)}
         elif kind == "refund":
             shown = ("hold", "payment", "amount", "state", "reason")
             event, payload = "refund:updated", {"refund": {name: notice[name] for name in shown}}
         for sid in tuple(self._sids_of_owner.get(notice["owner"], ())):
             await self._sio.emit(event, payload, to=sid)
 
-    async def _booked(self, hold_id: str, seats: list[int]) -> Payload:
+    async def _booking(self, notice: Payload, state: HoldState) -> Payload:
         """Return the booking in a notice. The notice has the seats, so no node asks the master across India."""
+        hold_id = notice["hold"]
         show = self._directory.declared_show(show_of(hold_id))
         known = await self._directory.seat_ids(show)
-        hold = Hold(hold_id, "", tuple(seats), HoldState.BOOKED, 0)
-        return bodies.booking_body(hold, known, HoldState.BOOKED)
+        return bodies.booking_body(Hold(hold_id, "", tuple(notice.get("seats", ())), state, 0), known, state)
 
     # --- shutdown -------------------------------------------------------------------------------------------------
     async def drain(self) -> None:

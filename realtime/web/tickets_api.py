@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,7 +12,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from realtime.errors import BadRequest, BookingNotFound, RegionUnavailable
+from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, RegionUnavailable
+from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import is_booking_id, region_of
@@ -21,7 +23,7 @@ from realtime.tickets import data, token
 from realtime.tickets.code import printed
 from realtime.tickets.pdf import Paper, TicketPrinter
 from realtime.tickets.text import INDIA
-from realtime.web.routing import Route, json_answer
+from realtime.web.routing import Route, idempotency_key, json_answer
 
 PRINTING = 2
 """Tickets that a node draws at once, each on a thread; more requests wait."""
@@ -53,6 +55,7 @@ class _Detail(msgspec.Struct):
     amount: int
     seats: list[_Seat]
     prices: PriceLines | None = None
+    state: str = "booked"
 
 
 class TicketsApi:
@@ -70,8 +73,11 @@ class TicketsApi:
     def routes(self) -> list[Route]:
         """Return the table of routes."""
         ticket = "/bookings/{booking}/ticket.pdf"
+        cancel = "/bookings/{booking}/cancel"
         return [
             Route("GET", "/api/v1/bookings", self._list, "Your bookings, newest first", None, "owner"),
+            Route("POST", f"/api/v1{cancel}", self._cancel, "Cancel your booking", None, "owner"),
+            Route("POST", f"/api/v1/ops{cancel}", self._cancel_any, "Cancel any booking", None, "operator"),
             Route("GET", f"/api/v1{ticket}", self._ticket, "The ticket of your booking", None, "owner"),
             Route("GET", f"/api/v1/ops{ticket}", self._any_ticket, "The ticket of any booking", None, "operator"),
             Route("GET", "/api/v1/tickets/keys", self._public_keys, "Public keys of ticket codes, as a JWK set"),
@@ -92,9 +98,36 @@ class TicketsApi:
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                bookings += [{**each, "code": printed(each["code"]) if each["code"] else ""} for each in answer]
+                bookings += [self._listed(each) for each in answer]
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
         return json_answer({"bookings": bookings, "missing": missing})
+
+    def _listed(self, booking: dict[str, Any]) -> dict[str, Any]:
+        """Return a booking with its code as it is printed, and the text of its QR code while it stands."""
+        detail = msgspec.convert(booking, _Detail)
+        signed = None
+        if detail.code and detail.state == "booked":
+            with contextlib.suppress(ValueError):  # one ticket that can't be signed must not hide the others
+                signed = self._signed(detail)
+        return {**booking, "code": printed(detail.code) if detail.code else "", "ticket": signed}
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        owner = self._owner_of(request)
+        booking = request.match_info["booking"]
+        # Without the request id: those of all owners would be one name space. Cancelling twice is harmless anyway.
+        done = await run_command(self._master_of(booking), "cancel", {"booking": booking, "owner": owner})
+        return json_answer(done)
+
+    async def _cancel_any(self, request: web.Request) -> web.Response:
+        booking = request.match_info["booking"]
+        command = {"booking": booking}
+        return json_answer(await run_command(self._master_of(booking), "cancel", command, idempotency_key(request)))
+
+    def _master_of(self, booking: str) -> LockMaster:
+        master = self._masters.get(region_of(booking))
+        if master is None or not is_booking_id(booking):
+            raise BookingNotFound()
+        return master
 
     async def _ticket(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
@@ -107,10 +140,7 @@ class TicketsApi:
         return await self._print(request, await self._detail(request.match_info["booking"]))
 
     async def _detail(self, booking: str) -> _Detail:
-        master = self._masters.get(region_of(booking))
-        if master is None or not is_booking_id(booking):
-            raise BookingNotFound()
-        found = await run_query(master, "booking", {"booking": booking})
+        found = await run_query(self._master_of(booking), "booking", {"booking": booking})
         if found is None:
             raise BookingNotFound()
         return msgspec.convert(found, _Detail)
@@ -122,13 +152,12 @@ class TicketsApi:
         except ValueError:
             papers, langs = ", ".join(Paper), ", ".join(data.Locale)
             raise BadRequest(f"paper is one of {papers}; lang is one of {langs}.") from None
+        if detail.state == "cancelled":
+            raise BookingCancelled()
         if not detail.code:
             raise BookingNotFound("This booking was made before tickets had codes.")
         ticket = self._ticket_of(detail, locale)
-        signed = token.sign(
-            token.TicketClaims(detail.show, detail.code, len(detail.seats), ticket.starts_at.astimezone(INDIA).date()),
-            self._keys[region_of(detail.show)],
-        )
+        signed = self._signed(detail)
         async with self._turns:
             pdf = await asyncio.to_thread(self._printer.pdf, ticket, signed, paper)
         headers = {
@@ -136,6 +165,11 @@ class TicketsApi:
             "Cache-Control": "private, no-store",
         }
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
+
+    def _signed(self, detail: _Detail) -> str:
+        day = datetime.fromisoformat(detail.starts_at).astimezone(INDIA).date()
+        claims = token.TicketClaims(detail.show, detail.code, len(detail.seats), day)
+        return token.sign(claims, self._keys[region_of(detail.show)])
 
     def _ticket_of(self, detail: _Detail, locale: data.Locale) -> data.Ticket:
         return data.Ticket(

@@ -10,12 +10,14 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 from bullmq import UnrecoverableError
 from sqlalchemy import update
 
 from realtime import connect, keys, wire
 from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
 from realtime.jobs import Jobs
+from realtime.keeper.commands import Commands
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import Recorder
@@ -41,7 +43,7 @@ from realtime.payments.service import (
     WebhookEvent,
 )
 from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
-from realtime.topology import Plain, Region
+from realtime.topology import Plain, Region, Topology
 from realtime.workers.claims import NotDoneYet
 from realtime.workers.payload import Payload
 from realtime.workers.refunds import Refunds
@@ -184,6 +186,7 @@ class Desk:
         self.ledger = Ledger(region.ledger)
         self.locks = SeatLocks(self.master)
         self.token = ""
+        self._numbers = itertools.count(1)
         self._equal_seats = equal_seats
         self._reconciler = Reconciler("west", self.ledger, self.master, self.locks)
         self._jobs = Jobs("west", self.master)
@@ -202,7 +205,9 @@ class Desk:
         shows = Shows(self.ledger)
         delivery = RefundDelivery(jobs, notices)
         self._settlement = Settlement(ledger, locks, shows, gateway, delivery)
-        self._recorder = Recorder(outbox, ledger, locks, jobs, shows, cast(Any, None), self._settlement, delivery)
+        master = cast(Any, Mortal(self.master, self.fuse))
+        commands = Commands(Topology({"west": region}), "west", "", ledger, master, locks, shows, delivery, jobs)
+        self._recorder = Recorder(outbox, ledger, locks, jobs, shows, commands, self._settlement, delivery)
         self._refunds = Refunds(ledger, gateway, notices, jobs)
         self._task_keeper = TaskKeeper(self.ledger, self._jobs)
 
@@ -267,6 +272,12 @@ class Desk:
                     raise
                 blocks = await free_equal_blocks(self.locks, SHOW_ID, LAYOUT, held)
                 await self.locks.confirm(hold, OWNER, proof, None, blocks)
+
+    async def cancel(self, booking: str, owner: str = OWNER) -> None:
+        """Ask the keeper to cancel a booking, as ``locks.commands`` does; an empty owner is an operator."""
+        body = orjson.dumps({"booking": booking, "owner": owner})
+        entry = ("kind", "command", "id", f"c{next(self._numbers)}", "name", "cancel", "body", body)
+        await self.master.command("XADD", keys.OUTBOX, "*", *entry)
 
     # --- a keeper -------------------------------------------------------------------------------------------------
     async def entries(self) -> list[Entry]:

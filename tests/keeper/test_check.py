@@ -17,6 +17,7 @@ from realtime import keys
 from realtime.keeper.check import Checker
 from realtime.keeper.compare import Difference, Kind
 from realtime.ledger import NewBooking
+from realtime.ledger.rows import CancelledBy
 from realtime.locks.commands import run_command
 from realtime.model import HoldState, booking_of
 from tests.cluster import until
@@ -159,7 +160,7 @@ async def test_a_seat_sold_twice_is_found_in_the_ledger_and_between_ledger_and_m
 
 def _other_booking(ledger: sqlite3.Connection, hold: str) -> str:
     other = booking_of(hold_id("z"))
-    columns = "show_id, 'z', 'paid z', amount, 1, prices, NULL"
+    columns = "show_id, 'z', 'paid z', amount, 1, prices, NULL, NULL, NULL, NULL"
     ledger.execute(f"INSERT INTO bookings SELECT ?, {columns} FROM bookings", (other,))
     return other
 
@@ -243,6 +244,18 @@ async def test_what_the_ledger_proves_is_repaired(place: Place, plant: Any) -> N
     assert await after_repair(place) == []
     assert (await place.seats())[20] == "2"
     assert (await place.locks.get(booked))[0].state is HoldState.BOOKED
+
+
+async def test_a_booking_that_is_cancelled_in_the_ledger_only_is_cancelled_on_the_master(place: Place) -> None:
+    kept, cancelled = await sold(place, "kept", [20]), await sold(place, "gone", [21, 22])
+    await place.rest()
+    # In the future: nobody misses the job of the refund yet.
+    await place.ledger.cancel(booking_of(cancelled), CancelledBy.OPERATOR, 10**13)
+    assert await differences(place) == [Difference(SHOW, Kind.NOT_CANCELLED, (21, 22), cancelled)]
+    assert await after_repair(place) == []
+    assert (await place.seats())[20:23] == "200"
+    assert (await place.locks.get(kept))[0].state is HoldState.BOOKED
+    assert (await place.locks.get(cancelled))[0].state is HoldState.CANCELLED
 
 
 async def test_a_confirm_that_is_not_in_the_outbox_is_stuck_and_dead_letters_are_listed(place: Place) -> None:

@@ -16,8 +16,8 @@ from realtime.clock import now_ms
 from realtime.jobs import JobState
 from realtime.keeper.compare import Difference, Kind
 from realtime.keeper.compare_money import task_differences
-from realtime.ledger.rows import OrderRow, OrderState, Queue, RefundProgress, TaskRow, task_id
-from realtime.locks.seats import PaymentProof
+from realtime.ledger.rows import CancelledBy, OrderRow, OrderState, Queue, RefundProgress, TaskRow, task_id
+from realtime.locks.seats import PaymentProof, Sale
 from realtime.model import booking_of
 from realtime.payments.service import refund_key
 from tests.cluster import until
@@ -67,6 +67,15 @@ def change(place: Place, statement: str, values: Sequence[Any] = ()) -> None:
         assert ledger.execute(statement, values).rowcount == 1
 
 
+FUTURE_MS = 10**13
+
+
+async def cancel(place: Place, at: Sold) -> None:
+    # In the future: nobody misses the job of the refund yet.
+    await place.ledger.cancel(at.booking, CancelledBy.OPERATOR, FUTURE_MS)
+    await place.locks.cancel(Sale(at.hold, "a", (1,), "paid a"))
+
+
 def the(found: list[Difference], kind: Kind) -> Difference:
     (only,) = (each for each in found if each.kind is kind)
     return only
@@ -110,6 +119,13 @@ async def _refund_lost(place: Place, at: Sold) -> Kind:
     return Kind.REFUND_LOST
 
 
+async def _cancelled_with_seats(place: Place, at: Sold) -> Kind:
+    await cancel(place, at)
+    change(place, "INSERT INTO booked_seats VALUES (?, 'A-2', 1, ?)", (SHOW, at.booking))
+    await place.rest()
+    return Kind.CANCELLED_WITH_SEATS
+
+
 async def _stuck(place: Place, at: Sold) -> Kind:
     await place.confirm("b", [7])
     await place.master.command("XTRIM", keys.OUTBOX, "MAXLEN", 0)
@@ -128,6 +144,7 @@ Plant = Callable[[Place, Sold], Awaitable[Kind]]
         _refund_of_less,
         _refund_failed,
         _refund_lost,
+        _cancelled_with_seats,
         _stuck,
     ],
     ids=lambda plant: plant.__name__.lstrip("_"),
@@ -210,9 +227,24 @@ async def test_a_refund_that_was_cancelled_may_return_a_part_and_keeps_its_booki
     change(place, "UPDATE payments SET booking_id = ? WHERE id = 'second'", (paid_twice.booking,))
     change(place, "DELETE FROM payments WHERE id = 'paid a'")
     change(place, "UPDATE bookings SET payment = 'second'")
+    assert [each.kind for each in await differences(place)] == [Kind.BOOKED_AND_REFUNDED], "nobody has cancelled it"
+    change(place, "UPDATE bookings SET cancelled_at = 7, cancelled_by = 'owner', cancelled_seats = ''")
+    change(place, "DELETE FROM booked_seats")
+    await place.locks.cancel(Sale(paid_twice.hold, "a", (1,), "second"))
     assert await differences(place) == []
     change(place, "UPDATE refunds SET amount = ?", (PRICE + 1,))
     assert [each.kind for each in await differences(place)] == [Kind.AMOUNTS_DIFFER]
+
+
+async def test_a_cancelled_booking_without_a_refund_gets_one(place: Place, paid_twice: Sold) -> None:
+    await cancel(place, paid_twice)
+    change(place, "DELETE FROM refunds WHERE reason = 'cancelled'")
+    change(place, "DELETE FROM tasks WHERE queue = 'refunds' AND subject != ?", (paid_twice.refund,))
+    assert [each.kind for each in await differences(place)] == [Kind.CANCELLED_WITHOUT_REFUND]
+    assert await after_repair(place) == []
+    returned = await place.ledger.payment("paid a")
+    assert returned is not None and returned.booking == paid_twice.booking
+    assert returned.refund is RefundProgress.PROMISED
 
 
 async def test_an_open_order_that_nobody_asks_about_is_found_and_asked_about_again(place: Place) -> None:

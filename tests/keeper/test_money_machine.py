@@ -24,6 +24,7 @@ from realtime.dev import valkey
 from realtime.errors import TicketError
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import OrderRow
+from realtime.model import booking_of
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.status import PaymentState
 
@@ -108,6 +109,12 @@ class MoneyMachine(RuleBasedStateMachine):
             self.run(self.desk.locks.release(order.hold, OWNER, order.seats[:1] if part else None))
         except TicketError:
             return
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data())
+    def buyer_cancels(self, data: st.DataObject) -> None:
+        order = data.draw(st.sampled_from(list(self.orders.values())))
+        self.run(self.desk.cancel(booking_of(order.hold)))
 
     # --- the gateway ----------------------------------------------------------------------------------------------
     @precondition(lambda self: self.desk.gateway.payments)
@@ -194,6 +201,7 @@ class MoneyMachine(RuleBasedStateMachine):
         assert len(seats) == len(set(seats)), "a seat was sold twice"
         rows = {row.id: row for row in await desk.ledger.payments(Filter(limit=500))}
         bookings = {booking.payment: booking for booking in booked}
+        cancelled = {booking.payment: booking.id for booking in await desk.ledger.cancelled(SHOW_ID)}
         for payment in desk.gateway.payments.values():
             if payment.state is PaymentState.FAILED:
                 assert payment.payment not in rows
@@ -204,7 +212,8 @@ class MoneyMachine(RuleBasedStateMachine):
                 assert (row.refund, payment.refunded, payment.state) == (None, 0, PaymentState.CAPTURED)
                 assert payment.amount == PRICE * len(bookings[payment.payment].seats)
             else:
-                assert (row.booking, row.refund, payment.refunded) == (None, "done", payment.amount)
+                assert (row.booking, row.refund) == (cancelled.get(payment.payment), "done")
+                assert payment.refunded == payment.amount
         assert rows == {}, "payments that the gateway has not"
         map_now = (await desk.master.command("GET", keys.seats(SHOW_ID))).decode()
         assert [n for n in range(len(LAYOUT.seats)) if map_now[n] == "2"] == sorted(seats)

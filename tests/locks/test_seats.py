@@ -169,6 +169,55 @@ async def test_an_owner_can_only_hold_so_much(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [30])
 
 
+async def booked(locks: SeatLocks, hold: str, owner: str, seats: list[int], payment: str) -> Sale:
+    await locks.hold(hold, owner, seats)
+    await confirm(locks, hold, owner, payment)
+    sale = Sale(hold, owner, tuple(seats), payment)
+    await locks.settle(SHOW.id, [sale])
+    return sale
+
+
+async def test_a_cancelled_booking_frees_its_seats_once_and_they_can_be_sold_again(locks: SeatLocks) -> None:
+    sale = await booked(locks, A, "asha", [3, 4], "paid a")
+    await locks.cancel(sale)
+    assert (await seat_map(locks))[3:5] == "00"
+    assert (await locks.get(A))[0].state is HoldState.CANCELLED
+    await booked(locks, B, "bala", [4, 5], "paid b")
+    # What a keeper that was frozen in between may still send.
+    await locks.cancel(sale)
+    await locks.settle(SHOW.id, [sale])
+    await locks.reject(hold_id("c"), "chitra", {3: A})
+    await locks.rebuild(SHOW.id, "e2", [sale, Sale(B, "bala", (4, 5), "paid b")], [])
+    assert (await seat_map(locks))[3:6] == "022"
+    assert (await locks.get(A))[0].state is HoldState.CANCELLED
+
+
+async def test_a_cancelled_booking_takes_no_verb_and_returns_another_payment(locks: SeatLocks) -> None:
+    await locks.cancel(await booked(locks, A, "asha", [3], "paid a"))
+    for verb in (locks.extend(A, "asha"), locks.release(A, "asha"), confirm(locks, A, "asha", "paid a")):
+        with pytest.raises(errors.BookingCancelled):
+            await verb
+    with pytest.raises(errors.RequestReused):
+        await locks.hold(A, "asha", [3])
+    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"booking"]
+    with pytest.raises(errors.BookingCancelled):
+        await confirm(locks, A, "asha", "paid twice")
+    assert (await outbox(locks))[-1][b"reason"] == b"doubled"
+
+
+async def test_a_rebuild_cancels_what_the_ledger_has_cancelled(locks: SeatLocks) -> None:
+    sale = await booked(locks, A, "asha", [3], "paid a")
+    await locks.hold(B, "bala", [7])
+    await confirm(locks, B, "bala", "paid b")
+    never_settled = Sale(B, "bala", (7,), "paid b")
+    lost_with_a_wipe = Sale(C, "chitra", (9,), "paid c")
+    await locks.rebuild(SHOW.id, "e2", [], [], cancelled=[sale, never_settled, lost_with_a_wipe])
+    assert await seat_map(locks) == "0" * 40
+    for hold in (A, B, C):
+        assert (await locks.get(hold))[0].state is HoldState.CANCELLED
+    assert await locks.master.command("HLEN", keys.show(SHOW.id)[4]) == 0, "nobody has a live hold"
+
+
 async def test_paused_and_closed_shows_sell_nothing_but_let_holders_pay(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
     for state, refusal in ((SalesState.PAUSED, errors.SalesPaused), (SalesState.CLOSED, errors.SalesClosed)):

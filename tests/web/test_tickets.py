@@ -12,14 +12,15 @@ from click.testing import CliRunner
 
 from realtime.cli import cli
 from realtime.dev.cluster import Cluster
+from realtime.model import hold_of, show_of
 from realtime.tickets.code import normalise
-from tests.cluster import Client, new_show, node_urls, pay
+from tests.cluster import Client, new_show, node_urls, pay, until
 from tests.tickets.pages import qr_codes
 
 
-async def booked(cluster: Cluster, region: str = "west") -> tuple[str, str]:
+async def booked(cluster: Cluster, region: str = "west", **terms: Any) -> tuple[str, str]:
     """Book two seats; return the owner's token and the booking."""
-    show = await new_show(cluster, region)
+    show = await new_show(cluster, region, **terms)
     buyer = await Client.connect(node_urls(cluster)[0])
     held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1", "A-2"], "request_id": "1"})
     payment = await pay(node_urls(cluster)[0], held["hold"]["id"])
@@ -72,3 +73,62 @@ async def test_a_ticket_is_for_its_owner_and_operators_only(cluster: Cluster) ->
     assert (await get(cluster, f"/ops/bookings/{booking}/ticket.pdf", cluster.secrets["OPERATOR_KEY"]))[0] == 200
     assert (await get(cluster, f"/bookings/{booking}/ticket.pdf?paper=a5", owner))[0] == 400
     assert (await get(cluster, f"/bookings/{booking[:-1]}x/ticket.pdf", owner))[0] == 404
+
+
+async def post(cluster: Cluster, path: str, key: str) -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {key}"}
+    url = f"{node_urls(cluster)[1]}/api/v1{path}"
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(url) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_an_owner_cancels_a_booking_and_its_seats_are_sold_again(cluster: Cluster) -> None:
+    owner, booking = await booked(cluster)
+    stranger, _other = await booked(cluster)
+    show = show_of(booking)
+    viewer = await Client.connect(node_urls(cluster)[2])
+    await viewer.call("show:watch", {"show": show})
+    buyer = await Client.connect(node_urls(cluster)[0], token=owner)
+    assert (await post(cluster, f"/bookings/{booking}/cancel", stranger))[1]["error"]["code"] == "booking_not_found"
+
+    status, done = await post(cluster, f"/bookings/{booking}/cancel", owner)
+    assert (status, done["booking"]["state"], done["refund"]["amount"]) == (200, "cancelled", 90_000)
+
+    async def free() -> bool:
+        return viewer.status(show, 0) == viewer.status(show, 1) == "free"
+
+    await until(free)
+    heard = (await buyer.hears("booking:settled"))["booking"]
+    assert (heard["id"], heard["state"], heard["seats"]) == (booking, "cancelled", ["A-1", "A-2"])
+    assert (await post(cluster, f"/bookings/{booking}/cancel", owner))[1]["booking"] == done["booking"]
+    (listed,) = orjson.loads((await get(cluster, "/bookings", owner))[1])["bookings"]
+    assert (listed["state"], len(listed["seats"])) == ("cancelled", 2)
+    seen = orjson.loads((await get(cluster, f"/bookings/{booking}", owner))[1])
+    assert seen["booking"]["state"] == "cancelled"
+    status, body = await get(cluster, f"/bookings/{booking}/ticket.pdf", owner)
+    assert (status, orjson.loads(body)["error"]["code"]) == (410, "booking_cancelled")
+
+    held = await viewer.call("seats:hold", {"show": show, "seats": ["A-1", "A-2"], "request_id": "1"})
+    payment = await pay(node_urls(cluster)[0], held["hold"]["id"])
+    again = await viewer.call("seats:confirm", {"hold": held["hold"]["id"], "payment": payment})
+    assert again["booking"]["state"] == "booked"
+
+    async def returned() -> bool:
+        _status, body = await get(cluster, f"/holds/{hold_of(booking)}/refunds", owner)
+        return [(each["state"], each["reason"]) for each in orjson.loads(body)["refunds"]] == [("done", "cancelled")]
+
+    await until(returned)
+    await buyer.close()
+    await viewer.close()
+
+
+async def test_after_the_deadline_only_operators_cancel(cluster: Cluster) -> None:
+    owner, booking = await booked(cluster, cancel_until="2026-01-01T00:00:00+05:30")
+    status, refused = await post(cluster, f"/bookings/{booking}/cancel", owner)
+    assert (status, refused["error"]["code"]) == (409, "cancel_too_late")
+    assert refused["error"]["cancel_until"] == 1767205800000
+    assert (await get(cluster, f"/bookings/{booking}/ticket.pdf", owner))[0] == 200
+    assert (await post(cluster, f"/ops/bookings/{booking}/cancel", owner))[0] == 403
+    status, done = await post(cluster, f"/ops/bookings/{booking}/cancel", cluster.secrets["OPERATOR_KEY"])
+    assert (status, done["booking"]["cancelled_by"]) == (200, "operator")
+    assert (await post(cluster, f"/ops/bookings/{booking[:-1]}x/cancel", cluster.secrets["OPERATOR_KEY"]))[0] == 404

@@ -181,6 +181,7 @@ end
 
 -- The answer for a hold that can't be extended or released any more; nil if it can.
 local function not_changeable(mine, at)
+  if mine.cancelled then return { 'booking_cancelled' } end
   if ENDED[mine.state] then return { ENDED[mine.state] } end
   if mine.state ~= 'held' then return { 'hold_confirmed' } end
   if mine.expires_at <= at then return { 'hold_expired' } end
@@ -235,7 +236,7 @@ local function release(keys, args)
   local show, mine, refusal = own_hold(K, id, args[2])
   if refusal then return refusal end
   local at = now_ms()
-  if mine.state == 'released' then return { 'ok', encode_hold(mine), at } end
+  if mine.state == 'released' and not mine.cancelled then return { 'ok', encode_hold(mine), at } end
   refusal = not_changeable(mine, at)
   if refusal then return refusal end
   local going, rest, unknown = partition(mine.seats, args[3] == '' and mine.seats or split_csv(args[3]))

@@ -47,7 +47,9 @@ local function settle_paid(keys, args)
   local at, change, ids = now_ms(), {}, {}
   for n = 2, #args, 4 do
     local known = load_hold(K, args[n])
-    if not known or known.state ~= 'booked' then
+    -- The keeper may have read the ledger before the booking was cancelled.
+    local done = known and (known.state == 'booked' or known.cancelled)
+    if not done then
       sell(K, args[n], args[n + 1], split_csv(args[n + 2]), args[n + 3], at, keep, change)
       ids[#ids + 1] = args[n]
     end
@@ -76,7 +78,7 @@ local function reject(keys, args)
   if not show then return { 'show_not_found' } end
   local at, change = now_ms(), {}
   local mine = load_hold(K, id)
-  if mine and mine.state ~= 'booked' then
+  if mine and mine.state ~= 'booked' and not mine.cancelled then
     local first = mine.state ~= 'rejected'
     end_hold(K, id, mine, 'rejected', at, keep, change)
     if first then notify(K, 'rejected', id, mine.owner) end
@@ -84,7 +86,10 @@ local function reject(keys, args)
     notify(K, 'rejected', id, owner)
   end
   for n = 4, #args, 2 do
-    override(K, args[n + 1], { tonumber(args[n]) }, at, keep, change)
+    local winner = load_hold(K, args[n + 1])
+    if not (winner and winner.cancelled) then
+      override(K, args[n + 1], { tonumber(args[n]) }, at, keep, change)
+    end
   end
   publish_change(K, show, change, 'rejected', id)
   return { 'ok' }
@@ -160,7 +165,8 @@ end
 
 -- --- rebuild ---------------------------------------------------------------------------------------------------------
 -- `plan` is what the rebuilt show will be: map (seat -> digit), taken (seat -> hold id), owners (owner -> live holds),
--- known (id -> record on this master), kept (live holds that stay), lost (those that don't), voided (ended holds).
+-- known (id -> record on this master), sold (bookings that stand), kept (live holds that stay), lost (those that
+-- don't), voided (ended holds).
 
 local function claim_in(plan, id, seats, digit)
   for _, seat in ipairs(seats) do
@@ -172,19 +178,24 @@ end
 -- Starts from the ledger, then adds bookings that only this master has: a keeper may have committed one a moment ago.
 -- Returns the plan and the live holds, which are not decided yet.
 local function plan_bookings(K, size, truth)
-  local plan = { map = {}, taken = {}, owners = {}, known = {}, kept = {}, lost = {}, voided = {} }
+  local plan = { map = {}, taken = {}, owners = {}, known = {}, sold = {}, kept = {}, lost = {}, voided = {} }
   for seat = 0, size - 1 do plan.map[seat] = FREE end
   for _, seat in ipairs(truth.blocked) do plan.map[seat] = BLOCKED end
-  local booked, live = {}, {}
-  for _, sale in ipairs(truth.sold) do
-    booked[sale[1]] = true
-    claim_in(plan, sale[1], sale[3], SOLD)
-  end
+  local decided, live = {}, {}
   local records = redis.call('HGETALL', K.holds)
-  for n = 1, #records, 2 do
-    local id, known = records[n], decode_hold(records[n + 1])
-    plan.known[id] = known
-    if not booked[id] then
+  for n = 1, #records, 2 do plan.known[records[n]] = decode_hold(records[n + 1]) end
+  for _, sale in ipairs(truth.cancelled) do decided[sale[1]] = true end
+  for _, sale in ipairs(truth.sold) do
+    local known = plan.known[sale[1]]
+    decided[sale[1]] = true
+    -- The keeper may have read the ledger before this booking was cancelled.
+    if not (known and known.cancelled) then
+      plan.sold[#plan.sold + 1] = sale
+      claim_in(plan, sale[1], sale[3], SOLD)
+    end
+  end
+  for id, known in pairs(plan.known) do
+    if not decided[id] then
       if known.state == 'booked' then
         claim_in(plan, id, known.seats, SOLD)
       elseif is_live(known) then
@@ -257,6 +268,24 @@ local function write_bookings(K, sold, known, at)
   set_fields(K.holds, records)
 end
 
+-- Writes the records of cancelled bookings that this master lacks or still has as sold, and notifies their owners.
+local function write_cancelled(K, cancelled, known, at)
+  local records = {}
+  for _, sale in ipairs(cancelled) do
+    local id, owner, seats, mine = sale[1], sale[2], sale[3], known[sale[1]]
+    if not (mine and mine.cancelled) then
+      records[#records + 1] = id
+      records[#records + 1] = encode_hold(cancelled_hold(owner, seats, sale[4], at))
+      if mine then
+        redis.call('ZREM', K.deadlines, id)
+        redis.call('ZREM', K.ended, id)
+        notify(K, 'cancelled', id, owner, seats)
+      end
+    end
+  end
+  set_fields(K.holds, records)
+end
+
 -- Restores the records of holds for which money was asked or came, and that this master lacks: a payment that comes
 -- later takes the seats of the order if they are free, and the hold id is not used again.
 local function write_paid(K, paid, known, at)
@@ -275,7 +304,8 @@ local function write_paid(K, paid, known, at)
 end
 
 -- tt_rebuild  epoch, keep, JSON {sold: [[hold id, owner, [seat], payment]], blocked: [seat],
---             paid: [[hold id, owner, [seat], order | false, payment | false]], diverged}
+--             paid: [[hold id, owner, [seat], order | false, payment | false]],
+--             cancelled: [as sold], diverged}
 --   ->  ok, lost (hold id, owner, ...)
 -- Makes a show what the ledger proves, after the master may have lost data or regained old data. Bookings of the ledger
 -- are sold; live holds that don't collide with them stay; the others are lost.
@@ -286,6 +316,7 @@ end
 local function rebuild(keys, args)
   local K, epoch, keep, truth = key_names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
   truth.diverged = truth.diverged or truth.astray -- keepers of the previous release send `astray`
+  truth.cancelled = truth.cancelled or {} -- and no cancelled bookings
   local show = load_terms(K)
   if not show then return { 'show_not_found' } end
   local at = now_ms()
@@ -293,7 +324,8 @@ local function rebuild(keys, args)
   plan_holds(plan, live, truth.diverged)
 
   write_map(K, show.size, plan)
-  write_bookings(K, truth.sold, plan.known, at)
+  write_bookings(K, plan.sold, plan.known, at)
+  write_cancelled(K, truth.cancelled, plan.known, at)
   write_paid(K, truth.paid or {}, plan.known, at)
   for _, each in ipairs(plan.kept) do
     if each.hold.state == 'held' then redis.call('ZADD', K.deadlines, each.hold.expires_at, each.id) end

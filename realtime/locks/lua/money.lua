@@ -162,6 +162,10 @@ local function decided(K, id, mine, payment, at, room)
     if mine.payment ~= payment.id then append_refund(K, id, mine.owner, payment, at, 'late') end
     return { ENDED.rejected }
   end
+  if mine.cancelled then
+    if mine.payment ~= payment.id then append_refund(K, id, mine.owner, payment, at, 'doubled') end
+    return { 'booking_cancelled' }
+  end
   if mine.state == 'released' or mine.void then
     mine.payment = payment.id
     save_hold(K, id, mine)
@@ -201,8 +205,8 @@ end
 --   contact
 --   ->  ok, record, now, refund ('doubled': this payment will be returned, the hold has another)
 -- A payment that the gateway confirms becomes a booking of the hold or a refund, whichever client presents it.
---   1. The hold is decided (confirming, booked, rejected), or can't be booked (released, void): answered, and a payment
---      that is not its own is returned.
+--   1. The hold is decided (confirming, booked, rejected, cancelled), or can't be booked (released, void): answered,
+--      and a payment that is not its own is returned.
 --   2. The hold is unknown here: the payment is returned, and the hold can't be made later.
 --   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
 --   4. Past its deadline, or lost in a failure: see climb.

@@ -1,4 +1,5 @@
--- What operators do, through a keeper: block and unblock seats, open, pause and close sales.
+-- What operators do, through a keeper: block and unblock seats, open, pause and close sales, and cancel a booking, as
+-- its owner may.
 
 -- tt_block  keep, seats (csv, ascending)  ->  ok
 -- All must be free or blocked already. Publishes them as blocked.
@@ -50,6 +51,25 @@ local function sales(keys, args)
   return { 'ok' }
 end
 
+-- tt_cancel  id, owner, seats (csv, ascending), payment  ->  ok
+-- Frees the seats of a booking that the ledger has cancelled, and notifies its owner. Idempotent.
+local function cancel(keys, args)
+  local K, id, owner, seats = key_names(keys), args[1], args[2], split_csv(args[3])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local mine, change = load_hold(K, id), {}
+  if mine and mine.cancelled then return { 'ok' } end
+  free_seats(K, id, seats, change)
+  if mine and is_live(mine) then uncount_hold(K, mine.owner) end
+  save_hold(K, id, cancelled_hold(owner, seats, args[4], now_ms()))
+  redis.call('ZREM', K.deadlines, id)
+  redis.call('ZREM', K.ended, id)
+  notify(K, 'cancelled', id, owner, seats)
+  publish_change(K, show, change, 'cancelled', id)
+  return { 'ok' }
+end
+
 redis.register_function('tt_block', block)
 redis.register_function('tt_unblock', unblock)
 redis.register_function('tt_sales', sales)
+redis.register_function('tt_cancel', cancel)

@@ -7,7 +7,7 @@ The library is the concatenation of five files, in this order (realtime/locks/li
   buyers.lua     hold, extend, release, get, map
   money.lua      order, prolong, confirm, refund
   keepers.lua    settle, reject, expire, forget, declare, rebuild
-  operators.lua  block, unblock, sales
+  operators.lua  block, unblock, sales, cancel
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
   1 meta      hash    epoch, version, sales (open|paused|closed), sales_start, sales_end (ms), size, hold_ms, max_seats,
@@ -15,7 +15,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void, order,
-                      payment, prolonged_ms}
+                      payment, prolonged_ms, cancelled}
   5 owners    hash    owner -> number of live holds (held or confirming)
   6 deadlines zset    hold id by deadline (ms), of all shows
   7 ended     zset    hold id by the time (ms) at which its record may be deleted, of all shows
@@ -24,7 +24,8 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
  10 notices   channel what became of a hold, for its owner
  11 log       stream  events of the show, for operators: kind, hold (ids), change (as published); the last LOG_LENGTH
 
-States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected.
+States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected;
+booked -> released, with `cancelled`. (Clients of releases before version 9 know no other word for that.)
 
 Invariants
   - seats[i] is 1 or 2 exactly when taken[i] names a hold that has i among its seats.
@@ -38,12 +39,13 @@ Invariants
   - Seats are held within the sales window only. A hold that was taken in time may be confirmed until its deadline.
   - A confirming hold can't expire. Its seats look held until the ledger records it (settle) or refuses it (reject).
   - A void hold can never be booked: another master may have answered its owner differently.
+  - `cancelled` is set after the ledger has cancelled the booking, and never taken back: it proves that.
   - A hold id is never used again once an order or a payment was seen for it: its record is not deleted (is_paid_for).
 
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 10
+local VERSION = 11
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -138,6 +140,14 @@ end
 -- cjson can't tell an empty list from an empty object and writes {}.
 local function encode_hold(hold)
   return (string.gsub(cjson.encode(hold), ':{}', ':[]'))
+end
+
+-- The record of a cancelled booking: its id is not used again, and a payment that comes later is returned.
+local function cancelled_hold(owner, seats, payment, at)
+  return {
+    owner = owner, seats = seats, state = 'released', expires_at = at, extensions = 0, payment = payment,
+    cancelled = true,
+  }
 end
 
 local function save_hold(K, id, hold)

@@ -1,0 +1,81 @@
+"""Cancels bookings: frees their seats for another booking, and promises the refund, in one transaction.
+
+The row of a cancelled booking stays. Its seats move from ``booked_seats``, whose key decides who has a seat, into a
+column of the booking.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from realtime.ledger import follow_ups, money, schema
+from realtime.ledger.database import Database
+from realtime.ledger.fencing import check_fencing_token
+from realtime.ledger.rows import Booked, Cancellation, CancelledBy, NewRefund, RefundReason
+from realtime.model import hold_of
+
+
+class Cancellations(Database):
+    """Cancels bookings and lists those that are cancelled."""
+
+    async def cancel(self, booking_id: str, by: CancelledBy, at: int, token: str | None = None) -> Cancellation | None:
+        """Cancel a booking at a time (ms); return what was cancelled, None if there is no such booking.
+
+        Idempotent: who cancelled first, and when, stays. ``token`` is the fencing token under which the command was
+        read (None: any); raises ``StaleFencingToken``.
+        """
+        bookings, seats = schema.bookings, schema.booked_seats
+        async with self.transaction() as connection:
+            await check_fencing_token(connection, token)
+            query = select(bookings).where(bookings.c.id == booking_id).with_for_update()
+            row = (await connection.execute(query)).one_or_none()
+            if row is None:
+                return None
+            if row.cancelled_at is None:
+                of_booking = seats.c.booking_id == booking_id
+                indices = (await connection.execute(select(seats.c.seat_index).where(of_booking))).scalars()
+                csv = ",".join(map(str, sorted(indices)))
+                await connection.execute(delete(seats).where(of_booking))
+                values = {"cancelled_at": at, "cancelled_by": by.value, "cancelled_seats": csv}
+                await connection.execute(update(bookings).where(bookings.c.id == booking_id).values(values))
+                row = (await connection.execute(select(bookings).where(bookings.c.id == booking_id))).one()
+                await follow_ups.after_cancellation(connection, booking_id, at)
+            return await _cancellation(connection, row)
+
+    async def cancelled(self, show_id: str) -> list[Booked]:
+        """Return the cancelled bookings of a show, with the indices of the seats that they had."""
+        table = schema.bookings
+        query = select(table).where(table.c.show_id == show_id, table.c.cancelled_at.is_not(None))
+        async with self.transaction() as connection:
+            rows = await connection.execute(query.order_by(table.c.id))
+            return [Booked(row.id, row.owner, seats_of(row.cancelled_seats), row.payment) for row in rows]
+
+
+def seats_of(csv: str | None) -> tuple[int, ...]:
+    """Return the seats in the column ``cancelled_seats``."""
+    return tuple(int(seat) for seat in (csv or "").split(",") if seat)
+
+
+async def _cancellation(connection: AsyncConnection, row: Any) -> Cancellation:
+    hold = hold_of(row.id)
+    refund = await money.refund_in(connection, row.payment, hold)
+    if refund is None:
+        refund = await money.insert_refund(
+            connection,
+            NewRefund(
+                hold=hold,
+                show_id=row.show_id,
+                owner=row.owner,
+                payment=row.payment,
+                amount=row.amount,
+                reason=RefundReason.CANCELLED,
+                at=row.cancelled_at,
+            ),
+        )
+    seats = seats_of(row.cancelled_seats)
+    by = CancelledBy(row.cancelled_by)
+    tasks = tuple(await follow_ups.open_tasks(connection, [row.id]))
+    return Cancellation(row.id, row.show_id, row.owner, seats, row.payment, row.cancelled_at, by, refund, tasks)
