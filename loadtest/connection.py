@@ -84,11 +84,15 @@ class Connection(asyncio.Protocol):
         """The connection has ended and no other callback follows. ``reason`` is empty if this side closed it."""
 
     # --- operations -----------------------------------------------------------------------------------------------
-    async def connect(self) -> None:
-        """Open the connection. Returns after the TCP (and TLS) handshake; raises ``OSError``."""
+    async def connect(self, source: str = "") -> None:
+        """Open the connection, from an address of this machine if one is given.
+
+        Returns after the TCP (and TLS) handshake; raises ``OSError``.
+        """
         loop = asyncio.get_running_loop()
         to = self.endpoint
-        await loop.create_connection(lambda: self, to.host, to.port, ssl=to.tls)
+        local = (source, 0) if source else None
+        await loop.create_connection(lambda: self, to.host, to.port, ssl=to.tls, local_addr=local)
 
     def request(self, event: str, payload: dict[str, Any], on_answer: OnAnswer) -> None:
         """Send an event. ``on_answer`` is called with the answer, and never if the connection ends before it."""

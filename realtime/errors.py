@@ -166,6 +166,18 @@ class TooManyHolds(TicketError):
     code, status, retryable = "too_many_holds", 409, False
 
 
+class AddressLimit(TicketError):
+    """Your network holds as many seats of this show as one network may. Book some of them, or try again in a moment."""
+
+    code, status, retryable = "address_limit", 429, True
+
+
+class SeatsResting(TicketError):
+    """Your network has had these seats for long (``seats``). Try again after ``retry_after_ms``, or choose others."""
+
+    code, status, retryable = "seats_resting", 409, True
+
+
 class TooManyWatches(TicketError):
     """This connection watches too many shows. Unwatch one first."""
 

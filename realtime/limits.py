@@ -9,6 +9,12 @@ MAX_SEATS_PER_HOLD = 10
 """Seats in one hold; a show may set a lower limit of its own."""
 MAX_HOLDS_PER_OWNER = 10
 """Live holds of one owner on one show; limits what a single identity can lock."""
+MAX_SEATS_PER_ADDRESS = 50
+"""Seats of one show that one network address may hold at a time, if the topology does not say: a few families."""
+REST_S = 30.0
+"""How long an address can't hold seats that it has just had for a full hold time, if the topology does not say."""
+MAX_REST_S = 60.0
+"""The longest rest that a topology may ask for: what the master remembers for it is kept this long."""
 MAX_EXTENSIONS = 1
 """How often one hold may be extended."""
 MAX_WATCHES_PER_CONNECTION = 8

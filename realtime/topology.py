@@ -11,10 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
+from realtime import limits
 from realtime.contact import AddressInvalid, check_address
 from realtime.model import ID, REGION
 
@@ -69,6 +72,18 @@ class Seller:
     interstate: bool = False
 
 
+class HoldLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one identity and one network address may hold; counted for each show, on its owning master.
+
+    Addresses in ``shared_networks`` have no limit of their own: many people are known to share them.
+    """
+
+    holds_per_owner: Annotated[int, Meta(ge=1, le=100)] = limits.MAX_HOLDS_PER_OWNER
+    seats_per_address: Annotated[int, Meta(ge=1, le=100_000)] = limits.MAX_SEATS_PER_ADDRESS
+    rest_s: Annotated[float, Meta(ge=0, le=limits.MAX_REST_S)] = limits.REST_S
+    shared_networks: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """The mail server by URL (``smtp://``, ``smtp+starttls://``, ``smtps://``), and whom mails come from."""
@@ -91,7 +106,8 @@ class Topology:
 
     ``payments`` names the payment ``service`` and its options. ``origins`` are other sites whose pages may embed the
     seat map. ``public`` are the addresses under which browsers reach the installation through load balancers;
-    ``proxies`` are the networks of those balancers, whose forwarding headers are believed.
+    ``proxies`` are the networks of those balancers, whose forwarding headers are believed. ``limits`` bound what one
+    buyer or network holds.
     """
 
     regions: Mapping[str, Region]
@@ -100,6 +116,7 @@ class Topology:
     seller: Seller = Seller()
     mail: Mail = Mail()
     privacy: Privacy = Privacy()
+    limits: HoldLimits = field(default_factory=HoldLimits)
     origins: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
@@ -138,6 +155,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     seller: Seller = Seller()
     mail: Mail = Mail()
     privacy: Privacy = Privacy()
+    limits: HoldLimits = HoldLimits()
     origins: list[str] = []
     public: list[str] = []
     proxies: list[str] = []
@@ -187,9 +205,12 @@ def parse(text: str, where: str = "topology") -> Topology:
                 raise TopologyError(
                     f"{where}: {field_name}: {origin!r} is not an origin; write it as https://shop.example"
                 )
-    for proxy in form.proxies:
-        if not _is_network(proxy):
-            raise TopologyError(f"{where}: proxies: {proxy!r} is not an address or network; write 10.0.0.0/8")
+    for field_name, networks in (("proxies", form.proxies), ("limits.shared_networks", form.limits.shared_networks)):
+        for network in networks:
+            if not _is_network(network):
+                raise TopologyError(
+                    f"{where}: {field_name}: {network!r} is not an address or network; write 10.0.0.0/8"
+                )
     _check_mail(form.mail, where)
     if not 1 <= form.privacy.contact_days <= MAX_CONTACT_DAYS:
         raise TopologyError(f"{where}: privacy.contact_days: a number of days from 1 to {MAX_CONTACT_DAYS}")
@@ -200,6 +221,7 @@ def parse(text: str, where: str = "topology") -> Topology:
         seller=form.seller,
         mail=form.mail,
         privacy=form.privacy,
+        limits=form.limits,
         origins=tuple(form.origins),
         public=tuple(form.public),
         proxies=tuple(form.proxies),

@@ -17,6 +17,7 @@ from realtime import keys, limits
 from realtime.dev import valkey
 from realtime.locks import library
 from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
+from realtime.topology import HoldLimits
 
 CALLS = 60_000
 DEPTH = 512
@@ -64,13 +65,18 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
 
 
 def _holds(client: PipelineClient, show: str, count: int, together: int) -> list[tuple[object, ...]]:
-    """Declare a show; return the calls that hold all its seats in pairs, with ``together`` holds a call."""
+    """Declare a show; return the calls that hold all its seats in pairs, with ``together`` holds a call.
+
+    Each buyer has an identity and a network address of his own.
+    """
     names = keys.show(show)
     client.call([("FCALL", "tt_declare", len(names), *names, "e1", 2 * count, "open", 480_000, 10, 1)])
-    head = ("FCALL", "tt_holds", len(names), *names, limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS)
+    bounds = HoldLimits()
+    head = ("FCALL", "tt_holds_from", len(names), *names, bounds.holds_per_owner, limits.ENDED_KEEP_MS)
+    head += (bounds.seats_per_address, int(bounds.rest_s * 1000))
     return [
         (*head, *(part for n in range(start, start + together)
-                  for part in (f"{show}.h{n:0>22}", f"owner-{n:0>10}", f"{2 * n},{2 * n + 1}")))
+                  for part in (f"{show}.h{n:0>22}", f"owner-{n:0>10}", f"{2 * n},{2 * n + 1}", f"home-{n:0>11}")))
         for start in range(0, count, together)
     ]  # fmt: skip
 

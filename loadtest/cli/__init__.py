@@ -8,6 +8,7 @@ from loadtest.cli.bench import bench
 from loadtest.cli.crowd import COMMANDS
 from loadtest.cli.faults import faults
 from loadtest.cli.frames import frames
+from loadtest.cli.scalper import scalper
 
 
 @click.group()
@@ -18,5 +19,5 @@ def main() -> None:
     """
 
 
-for command in (bench, faults, frames, *COMMANDS):
+for command in (bench, faults, frames, scalper, *COMMANDS):
     main.add_command(command)

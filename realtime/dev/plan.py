@@ -125,6 +125,9 @@ class ClusterPlan:
     def topology(self, near: str) -> str:
         """Return the topology file for processes in the region ``near``; it differs only in the relays and replicas."""
         lines = [f"origins = {[*self.origins]}".replace("'", '"'), ""]
+        # Load tests and tests of a cluster come from one address, as do all kiosks and browsers of one machine. Other
+        # loopback addresses are limited as any address is (``python -m loadtest scalper``).
+        lines += ["[limits]", 'shared_networks = ["127.0.0.1/32", "::1/128"]', ""]
         lines += ["[payments]", 'service = "demo"', f'url = "{self.bank_url}"', ""]
         lines += ["[mail]", f'url = "smtp://{HOST}:{self.smtp}"', 'sender = "tickets@tickingtickets.example"', ""]
         for owner in self.regions:

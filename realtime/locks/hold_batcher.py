@@ -13,6 +13,7 @@ from typing import Any
 from realtime import keys, limits
 from realtime.errors import RegionUnavailable, TicketError
 from realtime.locks.master import LockMaster
+from realtime.topology import HoldLimits
 
 MAX_HOLDS_PER_CALL = 50
 """A master does nothing else while it decides a call: about a millisecond for this many."""
@@ -20,7 +21,7 @@ MAX_HOLDS_PER_CALL = 50
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    args: tuple[str, str, str]
+    args: tuple[str, str, str, str]
     answer: asyncio.Future[list[Any]]
 
     def fail(self, error: BaseException) -> None:
@@ -29,20 +30,28 @@ class _Request:
 
 
 class HoldBatcher:
-    """Batches ``tt_holds`` calls to one master."""
+    """Batches ``tt_holds_from`` calls to one master."""
 
-    def __init__(self, master: LockMaster) -> None:
+    def __init__(self, master: LockMaster, bounds: HoldLimits) -> None:
         """``master`` is shared with all other calls of the process."""
         self._master = master
+        self._bounds = (
+            bounds.holds_per_owner,
+            limits.ENDED_KEEP_MS,
+            bounds.seats_per_address,
+            int(bounds.rest_s * 1000),
+        )
         self._waiting: dict[str, list[_Request]] = {}
 
-    async def hold(self, show_id: str, hold_id: str, owner: str, seats: str) -> list[Any]:
+    async def hold(self, show_id: str, hold_id: str, owner: str, seats: str, address: str) -> list[Any]:
         """Return the reply for one hold; ``seats`` are ascending indices, comma-separated.
+
+        ``address`` is what the hold's network address is called on the master, "" if it is not limited.
 
         Raises ``RegionUnavailable`` or ``Overloaded``; a refusal is in the reply.
         """
         loop = asyncio.get_running_loop()
-        request = _Request((hold_id, owner, seats), loop.create_future())
+        request = _Request((hold_id, owner, seats, address), loop.create_future())
         if not self._waiting:
             loop.call_soon(self.flush)
         self._waiting.setdefault(show_id, []).append(request)
@@ -58,9 +67,8 @@ class HoldBatcher:
 
     def _send(self, show_id: str, requests: Sequence[_Request]) -> None:
         args = [part for request in requests for part in request.args]
-        limit, keep = limits.MAX_HOLDS_PER_OWNER, limits.ENDED_KEEP_MS
         try:
-            call = self._master.post("tt_holds", keys.show(show_id), limit, keep, *args)
+            call = self._master.post("tt_holds_from", keys.show(show_id), *self._bounds, *args)
         except TicketError as error:
             for request in requests:
                 request.fail(error)

@@ -1,4 +1,4 @@
-"""The Lua function library that decides about seats: five files, concatenated into the one that a master loads.
+"""The Lua function library that decides about seats: files, concatenated into the one that a master loads.
 
 ``python -m realtime.locks.library`` prints it, for linters and for a look at what a server runs.
 """
@@ -9,7 +9,7 @@ import re
 import sys
 from importlib.resources import files
 
-PARTS = ("shared", "buyers", "money", "keepers", "operators")
+PARTS = ("shared", "addresses", "buyers", "money", "keepers", "operators")
 """In this order: ``shared`` opens with the library's name, and each file uses local functions of those before it."""
 
 

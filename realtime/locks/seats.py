@@ -16,11 +16,20 @@ import msgspec
 import orjson
 
 from realtime import keys, limits
-from realtime.errors import CODES, BadRequest, ExtendLimit, RegionUnavailable, SalesNotStarted
+from realtime.errors import (
+    CODES,
+    AddressLimit,
+    BadRequest,
+    ExtendLimit,
+    RegionUnavailable,
+    SalesNotStarted,
+    SeatsResting,
+)
 from realtime.locks.hold_batcher import HoldBatcher
 from realtime.locks.master import LockMaster
 from realtime.model import Hold, HoldState, SalesState, Show, show_of
 from realtime.sales_window import window_of
+from realtime.topology import HoldLimits
 
 KEEP = limits.ENDED_KEEP_MS
 _FREE = ord("0")
@@ -80,20 +89,21 @@ class PaymentProof:
 class SeatLocks:
     """All verbs on the seats of one region. Each raises ``RegionUnavailable`` within 1 s of silence of the master."""
 
-    def __init__(self, master: LockMaster) -> None:
-        """Share one ``LockMaster`` between all users in a process."""
+    def __init__(self, master: LockMaster, bounds: HoldLimits = HoldLimits()) -> None:  # noqa: B008 - it is frozen
+        """Share one ``LockMaster`` between all users in a process. ``bounds`` limit what one address or owner holds."""
         self.master = master
-        self._batcher = HoldBatcher(master)
+        self._batcher = HoldBatcher(master, bounds)
 
     # --- buyers, through a node ---------------------------------------------------------------------------
-    async def hold(self, hold_id: str, owner: str, seats: Iterable[int]) -> tuple[Hold, int]:
+    async def hold(self, hold_id: str, owner: str, seats: Iterable[int], address: str = "") -> tuple[Hold, int]:
         """Hold all seats or none; return the hold and the master's time.
 
-        The same ``hold_id`` with the same seats returns the hold that it already made. Raises ``SeatsTaken`` (details
-        ``seats``: indices), ``TooManyHolds``, ``SalesPaused``, ``SalesClosed``,
+        The same ``hold_id`` with the same seats returns the hold that it already made. ``address`` is a keyed hash of
+        the client's network address; without one only the owner is limited. Raises ``SeatsTaken`` (details ``seats``:
+        indices), ``TooManyHolds``, ``AddressLimit``, ``SeatsResting``, ``SalesPaused``, ``SalesClosed``,
         ``SalesNotStarted`` (details ``sales_start``: ms), ``RequestReused``, ``HoldExpired``.
         """
-        reply = await self._batcher.hold(show_of(hold_id), hold_id, owner, _csv(sorted(set(seats))))
+        reply = await self._batcher.hold(show_of(hold_id), hold_id, owner, _csv(sorted(set(seats))), address)
         reply = self._checked(reply)
         return _hold(hold_id, reply), int(reply[2])
 
@@ -267,11 +277,15 @@ class SeatLocks:
             # The caller knows the show, so this is a master that lost data and is not reconciled yet.
             raise RegionUnavailable(region=self.master.region)
         detail = reply[1].decode() if len(reply) > 1 else ""
-        raise _refusal(code, detail)
+        raise _refusal(code, detail, int(reply[2]) if len(reply) > 2 else 0)
 
 
-def _refusal(code: str, detail: str) -> Exception:
+def _refusal(code: str, detail: str, retry_after_ms: int) -> Exception:
     kind = CODES[code]
+    if kind is AddressLimit:
+        return AddressLimit(retry_after_ms=retry_after_ms)
+    if kind is SeatsResting:
+        return SeatsResting(seats=[int(seat) for seat in detail.split(",")], retry_after_ms=retry_after_ms)
     if kind is BadRequest:
         return BadRequest(f"A hold on this show takes 1 to {detail} seats.")
     if kind is ExtendLimit:

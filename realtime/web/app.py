@@ -30,6 +30,7 @@ from realtime.topology import TopologyError
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.server import SocketServer
 from realtime.web import bundle, kiosk, metrics, openapi, pages
+from realtime.web.address_keys import AddressKeys
 from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.events import Events
@@ -77,10 +78,10 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     masters = {
         name: LockMaster(each, settings.redis_password, reconciled_only=True) for name, each in topology.regions.items()
     }
-    locks = {name: SeatLocks(master) for name, master in masters.items()}
+    locks = {name: SeatLocks(master, topology.limits) for name, master in masters.items()}
     directory = Directory(topology, feeds)
     rooms = Rooms(server.fanout, feeds)
-    office = BoxOffice(directory, locks, identities)
+    office = BoxOffice(directory, locks, identities, AddressKeys(settings.secret, topology.limits.shared_networks))
     checkout = Checkout(directory, locks, payments, origins, office.count_booking)
     events = Events(server.sio, identities, directory, rooms, office, checkout)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)

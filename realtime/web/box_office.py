@@ -22,6 +22,7 @@ from realtime.feeds.directory import Directory, SeatIds
 from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState, Show, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.web import bodies
+from realtime.web.address_keys import AddressKeys
 from realtime.web.identity import Identities
 
 BOOKED = (HoldState.CONFIRMING, HoldState.BOOKED, HoldState.CANCELLED)
@@ -36,18 +37,20 @@ class BoxOffice:
         directory: Directory,
         locks: Mapping[str, SeatLocks],
         identities: Identities,
+        address_keys: AddressKeys,
     ) -> None:
         """``locks`` maps every region to its seat locks."""
         self._directory = directory
         self._locks = locks
         self._identities = identities
+        self._address_keys = address_keys
         self.sales = {region: {"holds": 0, "conflicts": 0, "bookings": 0} for region in locks}
         """Counts since the node started, by the region that owns the seats: holds granted, holds refused because seats
         were taken, bookings acknowledged."""
 
     # --- requests of a buyer --------------------------------------------------------------------------------------
-    async def hold(self, owner: str, ask: wire.HoldSeats) -> dict[str, Any]:
-        """Hold all of ``ask.seats`` or none."""
+    async def hold(self, owner: str, ask: wire.HoldSeats, address: str) -> dict[str, Any]:
+        """Hold all of ``ask.seats`` or none, for a client at a network address."""
         if len(set(ask.seats)) != len(ask.seats):
             raise BadRequest("The same seat is listed twice.")
         show = self._directory.show(ask.show)
@@ -55,7 +58,7 @@ class BoxOffice:
         indices = bodies.seat_indices(known, ask.seats)
         hold_id = self._identities.hold_id(show.id, owner, ask.request_id)
         try:
-            hold, now = await self._locks[show.region].hold(hold_id, owner, indices)
+            hold, now = await self._locks[show.region].hold(hold_id, owner, indices, self._address_keys.of(address))
         except TicketError as error:
             self.sales[show.region]["conflicts"] += isinstance(error, SeatsTaken)
             raise bodies.with_seat_ids(error, known) from None

@@ -21,6 +21,7 @@ from realtime.errors import BadRequest, Overloaded, TicketError
 from realtime.feeds.directory import Directory
 from realtime.model import Hold, HoldState, booking_of, show_of
 from realtime.rooms.rooms import Rooms
+from realtime.transport.client_address import session_address
 from realtime.transport.fanout import encode
 from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
@@ -38,6 +39,7 @@ Payload = dict[str, Any]
 @dataclass(slots=True)
 class _Client:
     owner: str
+    address: str
     bucket: TokenBucket
     busy: int = 0
     """Events of this client that are being answered."""
@@ -61,6 +63,7 @@ class Events:
         self._identities = identities
         self._directory = directory
         self._rooms = rooms
+        self._office = office
         self._checkout = checkout
         self._clients: dict[str, _Client] = {}
         self._sids_of_owner: dict[str, set[str]] = {}
@@ -71,7 +74,7 @@ class Events:
         sio.on("*", self._unknown)
         self._register("show:watch", wire.Watch, self._watch)
         self._register("show:unwatch", wire.Unwatch, self._unwatch)
-        self._register("seats:hold", wire.HoldSeats, lambda sid, ask: office.hold(self._owner(sid), ask))
+        self._register("seats:hold", wire.HoldSeats, self._hold)
         self._register("seats:release", wire.ReleaseSeats, lambda sid, ask: office.release(self._owner(sid), ask))
         self._register("seats:extend", wire.ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask.hold))
         self._register("seats:confirm", wire.ConfirmHold, lambda sid, ask: checkout.confirm(self._owner(sid), ask))
@@ -84,7 +87,7 @@ class Events:
         return len(self._clients)
 
     # --- connections ----------------------------------------------------------------------------------------------
-    async def _connect(self, sid: str, environ: object, auth: object = None, *_more: object) -> Payload | None:
+    async def _connect(self, sid: str, environ: Any, auth: object = None, *_more: object) -> Payload | None:
         # The framework also calls this handler for an event that a client names "connect".
         if sid in self._clients:
             return await self._unknown("connect", sid, environ)
@@ -93,7 +96,7 @@ class Events:
             owner = self._identities.owner(token) if token is not None else self._identities.new()
         except TicketError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
-        self._clients[sid] = _Client(owner, TokenBucket(asyncio.get_running_loop().time()))
+        self._clients[sid] = _Client(owner, session_address(environ), TokenBucket(asyncio.get_running_loop().time()))
         self._sids_of_owner.setdefault(owner, set()).add(sid)
         self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": self._identities.token(owner)}))
         return None
@@ -153,6 +156,10 @@ class Events:
             if self._draining and not client.busy:
                 # The framework queues the answer in this iteration of the loop; the connection is closed in the next.
                 asyncio.get_running_loop().call_soon(self._close_if_idle, sid)
+
+    async def _hold(self, sid: str, ask: wire.HoldSeats) -> Payload:
+        client = self._clients[sid]
+        return await self._office.hold(client.owner, ask, client.address)
 
     async def _watch(self, sid: str, ask: wire.Watch) -> Payload:
         return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since)

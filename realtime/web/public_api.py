@@ -182,7 +182,7 @@ class PublicApi:
         if request_id is None:
             raise BadRequest("Give a request_id, or the header Idempotency-Key.")
         ask = wire.HoldSeats(request.match_info["show"], body.seats, request_id)
-        return json_answer(await self._office.hold(owner, ask), status=201)
+        return json_answer(await self._office.hold(owner, ask, client_address(request)), status=201)
 
     async def _get_hold(self, request: web.Request) -> web.Response:
         return json_answer(await self._office.get(self.owner_of(request), request.match_info["hold"]))

@@ -56,7 +56,7 @@ async def test_a_keeper_of_a_new_release_brings_its_functions_to_a_master_in_ord
     before = (
         library.source()
         .replace(f"local VERSION = {now}", f"local VERSION = {now - 1}")
-        .replace("'tt_holds'", "'tt_other'")
+        .replace("'tt_holds_from'", "'tt_other'")
     )
     await place.master.command("FUNCTION", "LOAD", "REPLACE", before)
     with pytest.raises(RegionUnavailable):

@@ -14,6 +14,7 @@ from realtime.errors import RateLimited, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.topology import Plain, Sentinels, TopologyError
 from realtime.web import pages
+from realtime.web.address_keys import AddressKeys
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits, TokenBucket
 
@@ -45,6 +46,18 @@ def test_the_id_of_a_hold_is_derived_from_show_owner_and_request() -> None:
     assert (show_of(hold), region_of(hold)) == ("west-s", "west")
     assert hold_of(booking_of(hold)) == hold
     assert is_booking_id(booking_of(hold))
+
+
+def test_an_address_has_one_name_on_all_nodes_unless_its_network_is_shared() -> None:
+    keys = AddressKeys(SECRET, ["127.0.0.1/32", "10.0.0.0/8", "2001:db8:7::5/128"])
+    for shared in ("", "127.0.0.1", "10.9.9.9", "2001:db8:7::/64"):
+        assert keys.of(shared) == "", shared
+    limited = ["127.0.0.2", "192.0.2.7", "2001:db8:8::/64", "::1"]
+    names = [keys.of(address) for address in limited]
+    assert len({*names, ""}) == len(limited) + 1
+    assert names == [AddressKeys(SECRET, []).of(address) for address in limited]
+    assert names[0] != AddressKeys("another secret here", []).of(limited[0])
+    assert not any(address in name for address, name in zip(limited, names, strict=True))
 
 
 def test_a_bucket_grants_a_burst_then_a_rate_and_reports_a_client_that_ignores_refusals() -> None:
@@ -90,6 +103,7 @@ def test_the_example_topology_can_be_loaded() -> None:
     assert isinstance(read.regions["west"].master, Sentinels)
     assert read.theatre_region("delhi-lotus") == "north"
     assert read.origins == ("https://shop.example",)
+    assert read.limits.seats_per_address == 50 and "100.64.0.0/10" in read.limits.shared_networks
     assert read.public_nodes == read.public == ("https://tickets.example",)
     assert read.page_origins[:2] == ("https://tickets.example", "https://n1.tickets.example")
     assert read.proxies == ("10.0.0.0/8",)
@@ -109,6 +123,10 @@ def test_the_example_topology_can_be_loaded() -> None:
         ("public = ['tickets.example']\n[regions.a]\nmaster = 'redis://x'", "public: 'tickets.example'"),
         ("proxies = ['10.0.0.1/8']\n[regions.a]\nmaster = 'redis://x'", "proxies: '10.0.0.1/8'"),
         ("origins = ['*']\n[regions.a]\nmaster = 'redis://x'", "origins"),
+        ("[limits]\nseats_per_address = 0\n[regions.a]\nmaster = 'redis://x'", "seats_per_address"),
+        ("[limits]\nrest_s = 3600\n[regions.a]\nmaster = 'redis://x'", "rest_s"),
+        ("[limits]\nshared_networks = ['10.0.0.1/8']\n[regions.a]\nmaster = 'redis://x'", "limits.shared_networks"),
+        ("[limits]\nseats = 5\n[regions.a]\nmaster = 'redis://x'", "seats"),
         ("[regions.a]\nmaster = 'redis://x'\n[regions.a.replicas]\nb = ['redis://y']", "no region b"),
         (
             "[regions.a]\nmaster = 'redis://x'\ntheatres = ['t']\n[regions.b]\nmaster = 'redis://y'\ntheatres = ['t']",

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from realtime import limits
 from realtime.settings import Settings
 from realtime.topology import Topology
+from realtime.web.address_keys import AddressKeys
 from realtime.web.box_office import BoxOffice
 from realtime.web.identity import Identities
 from realtime.web.public_api import PublicApi
@@ -27,7 +28,7 @@ SECRET = "a secret for the tests"
 async def seats_url(own_node: Node, own_servers: Servers) -> AsyncIterator[str]:
     settings = Settings(Topology({"west": own_servers.region}), SECRET)
     identities = Identities(SECRET)
-    office = BoxOffice(own_node.directory, {"west": own_node.locks}, identities)
+    office = BoxOffice(own_node.directory, {"west": own_node.locks}, identities, AddressKeys(SECRET, []))
     app = web.Application()
     for route in PublicApi(
         settings, "west", identities, own_node.directory, own_node.rooms, office, demo=False

@@ -14,9 +14,14 @@ local function same_seats(a, b)
   return true
 end
 
-local function new_record(owner, csv, deadline)
+-- `from` is empty or the address that the seats are counted for; `since` (text): see addresses.lua.
+local function new_record(owner, csv, deadline, from, since)
+  if from == '' then
+    return '{"owner":"' .. owner .. '","seats":[' .. csv .. '],"state":"held","expires_at":' .. deadline
+      .. ',"extensions":0}'
+  end
   return '{"owner":"' .. owner .. '","seats":[' .. csv .. '],"state":"held","expires_at":' .. deadline
-    .. ',"extensions":0}'
+    .. ',"extensions":0,"from":"' .. from .. '","since":' .. since .. '}'
 end
 
 -- The answer to a request whose hold exists: the id is made from owner and request_id, so a repeated request finds its
@@ -32,7 +37,8 @@ local function repeated_hold(record, seats, at)
 end
 
 -- Holds all seats or none; publishes them as held, and what lapsed holds released as free.
-local function hold_one(K, show, at, id, owner, csv, max_holds, keep)
+-- `bounds`: keep (ms), max_holds of an owner, address_seats and rest_ms (addresses.lua).
+local function hold_one(K, show, at, id, owner, csv, from, bounds)
   local seats = split_csv(csv)
   local record = redis.call('HGET', K.holds, id)
   if record then return repeated_hold(record, seats, at) end
@@ -49,17 +55,20 @@ local function hold_one(K, show, at, id, owner, csv, max_holds, keep)
   for _, gone in pairs(lapsed) do
     if gone.owner == owner then others = others - 1 end
   end
-  if others >= max_holds then return { 'too_many_holds' } end
+  if others >= bounds.max_holds then return { 'too_many_holds' } end
+  local since, refusal = address_allows(K, show, from, seats, lapsed, at, bounds)
+  if not since then return refusal end
 
   local change = {}
-  sweep(K, lapsed, at, keep, change)
+  sweep(K, lapsed, at, bounds.keep, change)
   set_status(K, seats, HELD, change)
   claim(K, id, seats)
   local deadline = ms_text(at + show.hold_ms)
-  record = new_record(owner, csv, deadline)
+  record = new_record(owner, csv, deadline, from, ms_text(since))
   redis.call('HSET', K.holds, id, record)
   redis.call('ZADD', K.deadlines, deadline, id)
   count_hold(K, owner)
+  if from ~= '' then count_seats(K, from, #seats) end
   publish_change(K, show, change, 'held', id)
   return { 'ok', record, at }
 end
@@ -68,8 +77,42 @@ end
 local function new_batch()
   return {
     ids = {}, lists = {}, firsts = {}, counts = {}, taken = {}, records = {}, deadlines = {},
-    seats = {}, known = {}, owners = {},
+    seats = {}, known = {}, owners = {}, rests = {}, read = {},
   }
+end
+
+-- Reads, in two commands, what hold_fast has to know of the owners and addresses of `asks`. It holds until something is
+-- written, so it is for the first batch of a call; later ones are rare and read hold by hold.
+local function read_ahead(batch, K, asks, first)
+  local fields, rests = {}, {}
+  for n = first, #asks, 4 do
+    local from = asks[n + 3]
+    fields[#fields + 1] = asks[n + 1]
+    if from ~= '' and batch.rests[from] == nil then
+      batch.rests[from] = false
+      fields[#fields + 1] = '@' .. from
+      rests[#rests + 1] = rest_key(K, from)
+    end
+  end
+  local found = redis.call('HMGET', K.owners, unpack(fields))
+  for n, field in ipairs(fields) do batch.read[field] = tonumber(found[n] or 0) end
+  -- Some of them may rest: it is read for each.
+  if #rests > 0 and redis.call('EXISTS', unpack(rests)) > 0 then batch.rests = {} end
+end
+
+-- Whether an address has let go of seats a short time ago; while a batch is collected, none begins to rest.
+local function may_rest(batch, K, from)
+  local known = batch.rests[from]
+  if known == nil then
+    known = redis.call('EXISTS', rest_key(K, from)) == 1
+    batch.rests[from] = known
+  end
+  return known
+end
+
+-- Returns a number in K.owners as it is after the holds of the batch.
+local function count_of(batch, K, field)
+  return batch.owners[field] or batch.read[field] or tonumber(redis.call('HGET', K.owners, field) or 0)
 end
 
 -- Returns the first and last of ascending neighbouring seats and their number; nil if they are not neighbours.
@@ -86,7 +129,7 @@ local function neighbours(csv)
 end
 
 -- Adds a hold to the batch and returns its record; nil where `hold_one` has to decide. Reads only.
-local function hold_fast(batch, K, show, deadline, id, owner, csv, max_holds)
+local function hold_fast(batch, K, show, deadline, id, owner, csv, from, bounds)
   if batch.known[id] or redis.call('HEXISTS', K.holds, id) == 1 then return nil end
   local first, last, count = neighbours(csv)
   if not first or count > show.max_seats or last >= show.size then return nil end
@@ -94,13 +137,19 @@ local function hold_fast(batch, K, show, deadline, id, owner, csv, max_holds)
     if batch.seats[seat] then return nil end
   end
   if redis.call('GETRANGE', K.seats, first, last) ~= string.rep(FREE, count) then return nil end
-  local others = batch.owners[owner] or tonumber(redis.call('HGET', K.owners, owner) or 0)
-  if others >= max_holds then return nil end
+  local others, near = count_of(batch, K, owner), 0
+  if others >= bounds.max_holds then return nil end
+  local address = from ~= '' and '@' .. from
+  if address then
+    near = count_of(batch, K, address)
+    if near + count > bounds.address_seats or may_rest(batch, K, from) then return nil end
+  end
 
   local n, taken = #batch.ids + 1, batch.taken
-  local record = new_record(owner, csv, deadline)
+  local record = new_record(owner, csv, deadline, from, bounds.now)
   batch.ids[n], batch.lists[n], batch.firsts[n], batch.counts[n] = id, csv, first, count
   batch.known[id], batch.owners[owner] = true, others + 1
+  if address then batch.owners[address] = near + count end
   batch.records[2 * n - 1], batch.records[2 * n] = id, record
   batch.deadlines[2 * n - 1], batch.deadlines[2 * n] = deadline, id
   for seat = first, last do
@@ -129,27 +178,50 @@ local function commit_batch(batch, K, show)
   announce(K, show.epoch, ',"held":[' .. table.concat(batch.lists, ',') .. ']', 'held', table.concat(batch.ids, ' '))
 end
 
--- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each -> ok, for each: {ok, record, now} or code
--- Decides the holds in order, as if each were asked alone; consecutive fast ones are written and published together.
-local function holds(keys, args)
-  local K, max_holds, keep = key_names(keys), tonumber(args[1]), tonumber(args[2])
+-- Decides holds in order, as if each were asked alone; consecutive fast ones are written and published together.
+-- `asks` is a flat list of id, owner, seats (csv, ascending), from; it begins at `first`.
+local function decide_holds(K, bounds, asks, first)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
   local at, replies, batch = now_ms(), {}, new_batch()
   local deadline, on_sale = ms_text(at + show.hold_ms), sales_state(show, at) == 'open'
-  for n = 3, #args, 3 do
-    local id, owner, csv = args[n], args[n + 1], args[n + 2]
-    local record = on_sale and hold_fast(batch, K, show, deadline, id, owner, csv, max_holds)
+  bounds.now, bounds.address_seats = ms_text(at), seats_of_address(show, bounds)
+  read_ahead(batch, K, asks, first)
+  for n = first, #asks, 4 do
+    local id, owner, csv, from = asks[n], asks[n + 1], asks[n + 2], asks[n + 3]
+    local record = on_sale and hold_fast(batch, K, show, deadline, id, owner, csv, from, bounds)
     if record then
       replies[#replies + 1] = { 'ok', record, at }
     else
       commit_batch(batch, K, show)
       batch = new_batch()
-      replies[#replies + 1] = hold_one(K, show, at, id, owner, csv, max_holds, keep)
+      replies[#replies + 1] = hold_one(K, show, at, id, owner, csv, from, bounds)
     end
   end
   commit_batch(batch, K, show)
   return { 'ok', replies }
+end
+
+-- tt_holds_from  max_holds, keep, address_seats, rest_ms, then id, owner, seats (csv, ascending), from for each
+--   ->  ok, for each: {ok, record, now}, or {code, seats or a number, retry after (ms)}
+local function holds_from(keys, args)
+  local bounds = {
+    max_holds = tonumber(args[1]), keep = tonumber(args[2]),
+    address_seats = tonumber(args[3]), rest_ms = tonumber(args[4]),
+  }
+  return decide_holds(key_names(keys), bounds, args, 5)
+end
+
+-- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each  ->  as tt_holds_from
+-- As nodes of releases before version 12 of this library ask: without addresses.
+local function holds(keys, args)
+  local asks = {}
+  for n = 3, #args, 3 do
+    for k = n, n + 2 do asks[#asks + 1] = args[k] end
+    asks[#asks + 1] = ''
+  end
+  local bounds = { max_holds = tonumber(args[1]), keep = tonumber(args[2]), address_seats = 0 }
+  return decide_holds(key_names(keys), bounds, asks, 1)
 end
 
 -- tt_hold  id, owner, seats (csv, ascending), max_holds, keep  ->  ok, record, now
@@ -158,7 +230,8 @@ local function hold(keys, args)
   local K = key_names(keys)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
-  return hold_one(K, show, now_ms(), args[1], args[2], args[3], tonumber(args[4]), tonumber(args[5]))
+  local bounds = { max_holds = tonumber(args[4]), keep = tonumber(args[5]) }
+  return hold_one(K, show, now_ms(), args[1], args[2], args[3], '', bounds)
 end
 
 -- --- verbs on a hold -------------------------------------------------------------------------------------------------
@@ -248,6 +321,8 @@ local function release(keys, args)
     end_hold(K, id, mine, 'released', at, keep, change)
   elseif #going > 0 then
     free_seats(K, id, going, change)
+    uncount_seats(K, mine, #going)
+    record_rest(K, mine, going, at)
     shrink(mine, rest)
     mine.released = mine.released or {}
     for _, seat in ipairs(going) do mine.released[#mine.released + 1] = seat end
@@ -279,6 +354,7 @@ end
 
 redis.register_function('tt_hold', hold)
 redis.register_function('tt_holds', holds)
+redis.register_function('tt_holds_from', holds_from)
 redis.register_function('tt_extend', extend)
 redis.register_function('tt_release', release)
 redis.register_function { function_name = 'tt_get', callback = get, flags = { 'no-writes' } }

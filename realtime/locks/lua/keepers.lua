@@ -23,6 +23,7 @@ local function sell(K, id, owner, seats, payment, at, keep, change)
   override(K, id, seats, at, keep, change)
   local mine = load_hold(K, id)
   if mine and is_live(mine) then uncount_hold(K, mine.owner) end
+  if mine then uncount_seats(K, mine, #mine.seats) end
   redis.call('ZREM', K.deadlines, id)
   redis.call('ZREM', K.ended, id)
   save_hold(K, id, {
@@ -220,6 +221,10 @@ local function plan_holds(plan, live, diverged)
     if clear then claim_in(plan, each.id, hold.seats, HELD) end
     if clear or (hold.state == 'confirming' and not diverged) then
       plan.owners[hold.owner] = (plan.owners[hold.owner] or 0) + 1
+      if hold.from and hold.state == 'held' then
+        local address = '@' .. hold.from
+        plan.owners[address] = (plan.owners[address] or 0) + #hold.seats
+      end
       plan.kept[#plan.kept + 1] = each
     else
       plan.lost[#plan.lost + 1] = each

@@ -177,6 +177,9 @@ end
 
 local function book(K, show, id, mine, payment, args, at)
   local keep, change = tonumber(args[5]), {}
+  -- What is being booked does not count as held from its address any more, and what is refused ends.
+  local from, counted = mine.state == 'held' and mine.from, #mine.seats
+  mine.from, mine.since = nil, nil
   if args[6] ~= '' then
     local wanted, others, not_held = partition(mine.seats, split_csv(args[6]))
     if #not_held > 0 then
@@ -190,7 +193,11 @@ local function book(K, show, id, mine, payment, args, at)
   end
   if mine.state ~= 'held' or mine.expires_at <= at then
     local refusal = climb(K, show, id, mine, payment, args[10] or '', at, keep, change)
+    if refusal and refusal[1] == 'seats_taken' then return refusal end
+    if from then count_seats(K, from, -counted) end
     if refusal then return refusal end
+  elseif from then
+    count_seats(K, from, -counted)
   end
   mine.state = 'confirming'
   mine.payment = payment.id

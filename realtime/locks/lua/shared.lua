@@ -2,8 +2,9 @@
 --[[
 The authority over seats: every decision about a seat is made by one of these functions on the owning master.
 
-The library is the concatenation of five files, in this order (realtime/locks/library.py):
+The library is the concatenation of these files, in this order (realtime/locks/library.py):
   shared.lua     data model, helpers
+  addresses.lua  how many seats one network address may hold, and for how long
   buyers.lua     hold, extend, release, get, map
   money.lua      order, prolong, confirm, refund
   keepers.lua    settle, reject, expire, forget, declare, rebuild
@@ -15,8 +16,8 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void, order,
-                      payment, prolonged_ms, cancelled}
-  5 owners    hash    owner -> number of live holds (held or confirming)
+                      payment, prolonged_ms, cancelled, from, since}
+  5 owners    hash    owner -> number of live holds (held or confirming); '@' and an address -> seats it holds
   6 deadlines zset    hold id by deadline (ms), of all shows
   7 ended     zset    hold id by the time (ms) at which its record may be deleted, of all shows
   8 outbox    stream  entries that the keepers carry to the ledger
@@ -45,11 +46,13 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 11
+local VERSION = 12
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
 local LOST_MS = 3600000 -- for an hour after a rebuild, an unknown hold is answered as lost, not as not found
+local REST_SEATS = 1000 -- seats that one address may have let go of within REST_KEPT_MS before it rests altogether
+local REST_KEPT_MS = 60000 -- the longest rest, limits.MAX_REST_S
 local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's stack takes a few thousand
 
 -- The answer to any verb on a hold that has ended.
@@ -267,10 +270,45 @@ local function uncount_hold(K, owner)
   if redis.call('HINCRBY', K.owners, owner, -1) <= 0 then redis.call('HDEL', K.owners, owner) end
 end
 
+-- Seats that are held from one network address are counted under '@' and the address, a keyed hash that nodes make (no
+-- owner begins with '@'). Seats that are being booked don't count.
+local function count_seats(K, from, count)
+  if redis.call('HINCRBY', K.owners, '@' .. from, count) <= 0 then redis.call('HDEL', K.owners, '@' .. from) end
+end
+
+local function uncount_seats(K, hold, count)
+  if hold.from and hold.state == 'held' and count > 0 then count_seats(K, hold.from, -count) end
+end
+
+-- A key beside those of the show, which nobody passes: the caller that ends a hold does not know its address.
+local function rest_key(K, from)
+  return string.sub(K.meta, 1, -5) .. 'rest:' .. from
+end
+
+-- Records since when an address has had seats that it has now let lapse or released (see addresses.lua).
+local function record_rest(K, hold, seats, ended)
+  if not hold.from or #seats == 0 then return end
+  local key = rest_key(K, hold.from)
+  -- With so many the address has to rest altogether, until the key expires.
+  if redis.call('HLEN', key) >= REST_SEATS then return end
+  local fields, spell = {}, ms_text(hold.since) .. ' ' .. ms_text(ended)
+  for _, seat in ipairs(seats) do
+    fields[#fields + 1] = seat
+    fields[#fields + 1] = spell
+  end
+  set_fields(key, fields)
+  redis.call('PEXPIRE', key, REST_KEPT_MS)
+end
+
 -- Ends a hold: frees its seats and keeps its record for `keep` ms, to answer late requests.
 local function end_hold(K, id, hold, state, at, keep, change)
   free_seats(K, id, hold.seats, change)
   if is_live(hold) then uncount_hold(K, hold.owner) end
+  uncount_seats(K, hold, #hold.seats)
+  if state == 'expired' or state == 'released' then
+    record_rest(K, hold, hold.seats, math.min(at, hold.expires_at))
+  end
+  hold.from, hold.since = nil, nil
   hold.state = state
   save_hold(K, id, hold)
   redis.call('ZREM', K.deadlines, id)

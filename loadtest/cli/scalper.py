@@ -1,0 +1,112 @@
+"""``python -m loadtest scalper``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import click
+
+from loadtest.connection import Endpoint
+from loadtest.crowd.nodes import read_target
+from loadtest.scalper.run import Holds, Outcome, Plan, run
+from loadtest.target import TargetError, checked_urls
+
+
+@click.command()
+@click.option("--url", "urls", multiple=True, required=True, help="URL of a node on this machine; repeat for more.")
+@click.option("--show", help="Id of a show; without it the largest one on sale.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 10_000),
+    default=1000,
+    show_default=True,
+    help="Connections of the scalper, each with a fresh identity.",
+)
+@click.option(
+    "--buyers",
+    type=click.IntRange(1, 5_000),
+    default=200,
+    show_default=True,
+    help="Other buyers, each at an address of its own.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 600),
+    default=15.0,
+    show_default=True,
+    help="Duration of each part: the buyers alone, then beside the scalper.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Seats that one address may hold (`seats_per_address` of the nodes).",
+)
+@click.option("--slower-ms", type=click.FloatRange(0), default=50.0, show_default=True,
+              help="By how much the buyers' p99 may rise beside the scalper.")  # fmt: skip
+def scalper(
+    urls: tuple[str, ...],
+    show: str | None,
+    connections: int,
+    buyers: int,
+    seconds: float,
+    limit: int,
+    slower_ms: float,
+) -> None:
+    """Let one address with many connections and fresh identities try to hold a whole show, beside other buyers.
+
+    Loopback only: the scalper and the buyers use addresses of their own in 127.0.0.0/8. Nobody pays.
+    """
+    try:
+        plan = asyncio.run(_plan(checked_urls(urls, owned=False), show, connections, buyers, seconds))
+        outcome = asyncio.run(run(plan))
+    except (TargetError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(_table(plan, outcome))
+    rise = outcome.buyers.percentile(0.99) - outcome.quiet.percentile(0.99)
+    failures = []
+    if outcome.scalper.most_seats > limit:
+        failures.append(f"the scalper held {outcome.scalper.most_seats} seats; the limit of an address is {limit}")
+    if rise > slower_ms:
+        failures.append(f"the buyers' p99 rose by {rise:.0f} ms")
+    wrong = set(outcome.buyers.refused) - {"seats_taken"}
+    if wrong or not outcome.buyers.granted:
+        failures.append(f"the buyers were refused: {', '.join(sorted(wrong)) or 'all of them'}")
+    for failure in failures:
+        click.echo(f"FAILED: {failure}")
+    if failures:
+        raise SystemExit(1)
+
+
+async def _plan(urls: list[str], show: str | None, connections: int, buyers: int, seconds: float) -> Plan:
+    target = await read_target(urls, [show] if show else [], 1, largest=True)
+    chosen = target.shows[0]
+    async with aiohttp.ClientSession() as http, http.get(f"{urls[0]}/api/v1/layouts/{chosen.layout}") as answer:
+        layout = await answer.json()
+    seats = [seat["id"] for seat in layout["seats"]]
+    endpoints = [Endpoint.of(url) for url in urls]
+    return Plan(endpoints, chosen.id, seats, chosen.max_seats, connections, buyers, seconds)
+
+
+def _table(plan: Plan, outcome: Outcome) -> str:
+    lines = [
+        f"{plan.show}: {len(plan.seats):,} seats; {plan.connections:,} connections of one address, "
+        f"{plan.buyers:,} buyers at addresses of their own",
+        f"{'':24}{'asked':>9}{'granted':>9}{'most seats':>12}{'p50 ms':>9}{'p99 ms':>9}  refused",
+    ]
+    for name, holds in (
+        ("buyers alone", outcome.quiet),
+        ("buyers beside scalper", outcome.buyers),
+        ("scalper", outcome.scalper),
+    ):
+        lines.append(_line(name, holds))
+    return "\n".join(lines)
+
+
+def _line(name: str, holds: Holds) -> str:
+    refused = ", ".join(f"{code} {count:,}" for code, count in sorted(holds.refused.items())) or "none"
+    asked = holds.granted + sum(holds.refused.values())
+    figures = f"{asked:>9,}{holds.granted:>9,}{holds.most_seats:>12,}"
+    return f"{name:24}{figures}{holds.percentile(0.5):>9.1f}{holds.percentile(0.99):>9.1f}  {refused}"

@@ -1,0 +1,38 @@
+"""What a network address is called on the lock masters: a keyed hash, so that no master or backup lists addresses.
+
+Nodes that share the secret call an address by the same name, so it has one limit however many nodes it uses.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+KEY_BYTES = 12
+CACHED = 65_536
+"""Addresses whose names a node keeps."""
+
+
+class AddressKeys:
+    """Names the addresses of clients; those of networks that many people share have no name, so no limit."""
+
+    def __init__(self, secret: str, shared_networks: Sequence[str]) -> None:
+        """All nodes of an installation share ``secret``. Raises ``ValueError`` for an invalid network."""
+        self._key = hashlib.sha256(b"addresses:" + secret.encode()).digest()
+        self._shared = [ipaddress.ip_network(network) for network in shared_networks]
+        self.of = lru_cache(CACHED)(self._of)
+        """Return the name of an address (``transport.client_address``); "" for one that is shared or unknown."""
+
+    def _of(self, address: str) -> str:
+        if not address:
+            return ""
+        # A client's IPv6 address is its /64 network, and the list may name a single address of it.
+        network = ipaddress.ip_network(address, strict=False)
+        if any(network.overlaps(shared) for shared in self._shared if shared.version == network.version):
+            return ""
+        digest = hmac.digest(self._key, address.encode(), "sha256")[:KEY_BYTES]
+        return base64.urlsafe_b64encode(digest).decode()
