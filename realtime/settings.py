@@ -4,6 +4,7 @@
 | --- | --- |
 | ``TICKINGTICKETS_TOPOLOGY`` | path of the topology file (``--topology``), default ``topology.toml`` |
 | ``TICKINGTICKETS_SECRET`` | signs identity tokens and hold ids; the same on every node, 16 characters or more |
+| ``TICKINGTICKETS_SECOND_SECRET`` | during a rotation: another secret whose signatures are accepted, too |
 | ``TICKINGTICKETS_OPERATOR_KEY`` | the bearer key of operators; without it all ops requests are refused |
 | ``TICKINGTICKETS_KIOSK_PIN`` | 6 to 12 digits that an attendant types to leave a kiosk; without it nobody can |
 | ``TICKINGTICKETS_MASTER_<REGION>`` | overrides a region's ``master`` URL |
@@ -11,6 +12,9 @@
 | ``TICKINGTICKETS_MAIL_PASSWORD`` | password for the user in the URL of the mail server |
 | ``TICKINGTICKETS_ALLOW_DEMO_PAYMENTS`` | ``yes`` allows the demo bank, where everybody books for nothing |
 | ``TICKINGTICKETS_REDIS_PASSWORD`` | password for every master and replica whose URL contains none |
+| ``TICKINGTICKETS_ALLOW_WEAK_SECRETS`` | ``yes`` allows secrets that can be guessed, as in a trial |
+
+``TICKINGTICKETS_..._FILE`` with the path of a file stands for any of them.
 """
 
 from __future__ import annotations
@@ -22,10 +26,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from realtime import limits, topology
+from realtime.environment import PREFIX, weakness_of_pin, weakness_of_secret, with_files
 from realtime.payments.factory import PaymentConfig
 from realtime.topology import Plain, Region, Topology, TopologyError
 
-PREFIX = "TICKINGTICKETS_"
 DEFAULT_TOPOLOGY = "topology.toml"
 
 
@@ -35,6 +39,8 @@ class Settings:
 
     topology: Topology
     secret: str
+    second_secret: str = ""
+    """During a rotation: signatures with it are accepted, none are made."""
     operator_key: str = ""
     redis_password: str = ""
     kiosk_pin: str = ""
@@ -49,10 +55,10 @@ def process_name() -> str:
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the topology file and the environment; raise ``TopologyError`` if a setting is missing or invalid."""
+    environ = with_files(environ)
     file = path or Path(environ.get(f"{PREFIX}TOPOLOGY", DEFAULT_TOPOLOGY))
     found = topology.load(file)
-    secret = environ.get(f"{PREFIX}SECRET", "")
-    if len(secret) < 16:
+    if not environ.get(f"{PREFIX}SECRET"):
         raise TopologyError(
             f"set {PREFIX}SECRET to at least 16 random characters (openssl rand -hex 24), the same for every process"
         )
@@ -60,16 +66,35 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if pin and not (pin.isascii() and pin.isdigit() and limits.MIN_PIN_DIGITS <= len(pin) <= limits.MAX_PIN_DIGITS):
         span = f"{limits.MIN_PIN_DIGITS} to {limits.MAX_PIN_DIGITS}"
         raise TopologyError(f"set {PREFIX}KIOSK_PIN to {span} digits, or unset it: then nobody can leave a kiosk")
+    if environ.get(f"{PREFIX}ALLOW_WEAK_SECRETS") != "yes":
+        _check_strengths(environ)
     regions = {name: _override(region, environ) for name, region in found.regions.items()}
     return Settings(
         topology=replace(found, regions=regions),
-        secret=secret,
+        secret=environ[f"{PREFIX}SECRET"],
+        second_secret=environ.get(f"{PREFIX}SECOND_SECRET", ""),
         operator_key=environ.get(f"{PREFIX}OPERATOR_KEY", ""),
         redis_password=environ.get(f"{PREFIX}REDIS_PASSWORD", ""),
         kiosk_pin=pin,
         mail_password=environ.get(f"{PREFIX}MAIL_PASSWORD", ""),
         payments=_payments(found, environ),
     )
+
+
+def _check_strengths(environ: Mapping[str, str]) -> None:
+    """Raise ``TopologyError`` for a secret that a stranger could guess."""
+    for name, weakness in (
+        ("SECRET", weakness_of_secret),
+        ("SECOND_SECRET", weakness_of_secret),
+        ("OPERATOR_KEY", weakness_of_secret),
+        ("KIOSK_PIN", weakness_of_pin),
+    ):
+        value = environ.get(f"{PREFIX}{name}", "")
+        if value and (why := weakness(value)):
+            advice = (
+                "choose another" if name == "KIOSK_PIN" else "set 16 random characters or more: openssl rand -hex 24"
+            )
+            raise TopologyError(f"{PREFIX}{name} can be guessed: it {why}; {advice}")
 
 
 def _payments(found: Topology, environ: Mapping[str, str]) -> PaymentConfig:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from realtime import __version__, settings
+from realtime.environment import PREFIX
 
 _MODULES = {
     "check": "check",
@@ -43,7 +44,7 @@ class _Commands(click.Group):
 @click.option(
     "--topology",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=Path(os.environ.get(f"{settings.PREFIX}TOPOLOGY", settings.DEFAULT_TOPOLOGY)),
+    default=Path(os.environ.get(f"{PREFIX}TOPOLOGY", settings.DEFAULT_TOPOLOGY)),
     show_default=True,
     help="The topology file. The environment variable TICKINGTICKETS_TOPOLOGY sets it, too.",
 )

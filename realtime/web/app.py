@@ -72,7 +72,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     payments = payment_service(settings.payments)
     if payments.is_demo:
         log.warning("payments: %s takes no real money: everybody books for nothing", payments.name)
-    identities = Identities(settings.secret)
+    identities = Identities(settings.secret, settings.second_secret)
     server = SocketServer(origins=origins or None, addresses=ClientAddresses(topology.proxies))
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
     masters = {

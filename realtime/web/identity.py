@@ -22,9 +22,11 @@ OWNER_BYTES = 12
 class Identities:
     """Makes and verifies identity tokens, and derives hold ids."""
 
-    def __init__(self, secret: str) -> None:
-        """All nodes of an installation share ``secret``."""
-        self._tokens = URLSafeTimedSerializer(secret, salt="identity")
+    def __init__(self, secret: str, second_secret: str = "") -> None:
+        """All nodes of an installation share ``secret``; tokens signed with ``second_secret`` are accepted, too."""
+        # The library signs with the last key and accepts signatures of all.
+        keys = [second_secret, secret] if second_secret else [secret]
+        self._tokens = URLSafeTimedSerializer(keys, salt="identity")
         self._hold_key = hashlib.sha256(b"holds:" + secret.encode()).digest()
 
     @staticmethod

@@ -29,7 +29,7 @@ from tests.read_path import LAYOUT, SHOW
 from tests.transport.changed_parts import CHANGES
 
 ENVIRONMENT = {
-    "TICKINGTICKETS_SECRET": "x" * 32,
+    "TICKINGTICKETS_SECRET": "a secret for the tests",
     "TICKINGTICKETS_BANK_SECRET": "x" * 32,
     "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes",
 }
