@@ -58,6 +58,18 @@ START_S = 2.0
 """How long a starting node waits for regions that it can't read before it serves the others."""
 FIRST_REQUEST_S = 30.0
 """How long a connection may stay open before its first request."""
+HEAD_S = 10.0
+"""How long the head of a request may take, from its first byte."""
+BODY_S = 20.0
+"""How long the body of a request may take, from the end of its head ..."""
+PLAN_BODY_S = 300.0
+"""... and that of a seating plan, once the operator key has been accepted."""
+WRITE_S = 60.0
+"""How long a client may take to read one answer, from when it no longer fits into the buffers."""
+IDLE_S = 75.0
+"""How long an HTTP connection may idle between two requests."""
+BURST_S = 1.0
+"""Younger unfinished connections of one address are spared, up to four times their limit: crowds arrive at once."""
 CONNECT_S = 10.0
 """How long a Socket.IO client may take to send CONNECT after its connection has opened."""
 COMMAND_TIMEOUT_S = 15.0
@@ -137,6 +149,8 @@ LAYOUT_CACHE = 64
 EVENT_BURST = 100
 EVENTS_PER_S = 50.0
 """Token bucket of one connection; when it is empty, events are refused as ``rate_limited``."""
+EVENTS_AT_ONCE = 32
+"""Events of one connection that are answered at a time; its next ones wait unread."""
 EVENTS_OVER_LIMIT = 400
 """A connection with this many more events refused than granted is closed."""
 ADDRESS_BURST = 2_000
@@ -147,6 +161,18 @@ DRAIN_S = 8.0
 """How long a stopping node waits for pending requests and for its connections to close."""
 DRAIN_PER_S = 2_000
 """Connections that a stopping node closes per second, so that the other nodes can accept them."""
+HEAD_BYTES = 16 * 1024
+"""The whole head of a request."""
+HTTP_UNSENT_BYTES = 32 * 1024
+"""Unsent bytes of an HTTP connection above which no more of its answer is written."""
+OTHER_FILES = 500
+"""Open files of a node that are no connections of clients: masters, replicas, pages, logs."""
+ADDRESS_IDLE = 250
+"""HTTP connections of one address that idle between two requests; the oldest is closed for the next."""
+ADDRESS_UNFINISHED = 300
+"""Unfinished requests and unread answers of one address; the oldest is closed for the next."""
+ADDRESS_UNCONNECTED = 500
+"""Socket.IO sessions of one address that have not sent CONNECT; the oldest is closed for the next."""
 PIN_ATTEMPTS = 5
 """Wrong kiosk PINs of an address in a row that are answered at once."""
 KEY_ATTEMPTS = 20

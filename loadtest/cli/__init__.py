@@ -8,6 +8,7 @@ from loadtest.cli.bench import bench
 from loadtest.cli.crowd import COMMANDS
 from loadtest.cli.faults import faults
 from loadtest.cli.frames import frames
+from loadtest.cli.hostile import hostile
 from loadtest.cli.scalper import scalper
 
 
@@ -19,5 +20,5 @@ def main() -> None:
     """
 
 
-for command in (bench, faults, frames, scalper, *COMMANDS):
+for command in (bench, faults, frames, hostile, scalper, *COMMANDS):
     main.add_command(command)

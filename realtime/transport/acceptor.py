@@ -3,7 +3,7 @@
 For aiohttp such a handshake is a request with a handler, a task, a router and a response, all thrown away when the
 connection is taken over a moment later (``driver``). When a crowd reconnects, that is most of a node's work. Here
 aiohttp's parser reads the handshake, and engine.io decides about it (origin, version, transport). Anything else, and
-any handshake that engine.io refuses, is passed to aiohttp byte for byte.
+any handshake that engine.io refuses, is passed to aiohttp byte for byte, once its head is complete.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ import base64
 import binascii
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from realtime import limits
+from realtime.transport.admission import Admission, Closable, Ticket
+from realtime.transport.client_address import ClientAddresses
 from realtime.transport.guard import BaseProtocol, HttpRequestParser
+from realtime.transport.http_connection import HttpConnection
 
 log = logging.getLogger(__name__)
 PATH = b"GET /socket.io/?"
@@ -27,15 +32,23 @@ HEAD_BYTES = 8190
 """The longest request line and the longest header; aiohttp's own default."""
 
 
+_END_OF_HEAD = b"\r\n\r\n"
+_ONCE = ("Host", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
+"""Headers that a handshake must have exactly once."""
+_REQUEST_LINE = re.compile(rb"[A-Z]{1,20} [^ \x00-\x1f\x7f]+ HTTP/1\.[01]\r")
+_BEGINNING = re.compile(rb"[A-Z]{1,20}( |$)")
+
+
 class Handshake:
     """Takes the place of aiohttp's request in engine.io: the attributes that it reads, and no more."""
 
-    __slots__ = ("accepted", "headers", "path", "path_qs", "query_string", "remote", "transport", "version")
+    __slots__ = ("accepted", "headers", "path", "path_qs", "query_string", "remote", "ticket", "transport", "version")
     method = "GET"
     content = None
 
     def __init__(self, transport: asyncio.Transport, message: Any) -> None:
         """``message`` is what aiohttp's parser has read."""
+        self.ticket: Ticket | None = None
         self.transport = transport
         self.remote = peer_of(transport)
         self.version = message.version
@@ -49,9 +62,11 @@ class Handshake:
 class Acceptor:
     """The protocol factory of the listening socket: makes a ``PendingConnection`` of each new connection."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, addresses: ClientAddresses, admission: Admission) -> None:
         """``engine`` is an engine.io server with our driver (``driver.install``)."""
         self.engine = engine
+        self.addresses = addresses
+        self.admission = admission
         self.http_server: web.Server | None = None
         """aiohttp's protocol factory, for everything else; set before the socket listens."""
         self.pending: set[PendingConnection] = set()
@@ -60,27 +75,36 @@ class Acceptor:
         """Return the protocol of a new connection."""
         return PendingConnection(self)
 
-    def read(self, transport: asyncio.Transport, data: bytes) -> Handshake | None:
-        """Return a handshake if ``data`` is one, complete and with nothing behind it; None if aiohttp should see it."""
-        if not data.startswith(PATH) or not data.endswith(b"\r\n\r\n"):
+    def read(self, transport: asyncio.Transport, head: bytes) -> Handshake | None:
+        """Return a handshake if a request's head is one of those that begin a session; None if aiohttp should see it.
+
+        Strictly so: HTTP/1.1, GET, no body, each of the headers once, no ``sid``. aiohttp or engine.io refuse others.
+        """
+        if not head.startswith(PATH):
             return None
         loop = asyncio.get_running_loop()
         try:
             parser = HttpRequestParser(
                 BaseProtocol(loop), loop, HEAD_BYTES, max_line_size=HEAD_BYTES, max_field_size=HEAD_BYTES
             )
-            messages, upgraded, rest = parser.feed_data(data)
+            messages, upgraded, rest = parser.feed_data(head)
         except Exception:
             return None  # aiohttp answers it with the right error
         if len(messages) != 1 or not upgraded or rest:
             return None
-        handshake = Handshake(transport, messages[0][0])
-        if "sid=" in handshake.query_string:
-            return None  # an upgrade from long-polling
-        headers = handshake.headers
-        if headers.get("Upgrade", "").lower() != "websocket" or headers.get("Sec-WebSocket-Version") != "13":
+        message = messages[0][0]
+        headers = message.headers
+        once = all(len(headers.getall(name, ())) == 1 for name in _ONCE)
+        if not once or tuple(message.version) != (1, 1) or "Transfer-Encoding" in headers:
             return None
-        return handshake if _is_key(headers.get("Sec-WebSocket-Key", "")) else None
+        if headers.get("Content-Length", "0") != "0":
+            return None
+        handshake = Handshake(transport, message)
+        if "sid" in parse_qs(handshake.query_string, keep_blank_values=True):
+            return None  # an upgrade from long-polling
+        if headers["Upgrade"].lower() != "websocket" or headers["Sec-WebSocket-Version"] != "13":
+            return None
+        return handshake if _is_key(headers["Sec-WebSocket-Key"]) else None
 
     def close(self) -> None:
         """Close the connections that have sent nothing yet."""
@@ -88,39 +112,63 @@ class Acceptor:
             connection.close()
 
 
-class PendingConnection(asyncio.Protocol):
-    """A connection that has not sent its first request yet."""
+class PendingConnection(asyncio.Protocol, Closable):
+    """A connection whose first request's head has not arrived completely."""
 
-    __slots__ = ("_acceptor", "_deciding", "_received", "_timer", "_transport")
+    __slots__ = ("_acceptor", "_decided", "_deciding", "_received", "_ticket", "_timer", "_transport")
 
     def __init__(self, acceptor: Acceptor) -> None:
         """Made by the acceptor."""
         self._acceptor = acceptor
         self._transport: Any = None
+        self._ticket: Ticket | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._decided = False
+        """Whether the head is complete: what follows is for another protocol."""
         self._deciding: asyncio.Task[None] | None = None
-        self._received = b""
-        """What came after the handshake, while engine.io decides about it."""
+        self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes."""
+        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes, unless there are too many connections already."""
         self._transport = transport
-        self._timer = asyncio.get_running_loop().call_later(limits.FIRST_REQUEST_S, self.close)
-        self._acceptor.pending.add(self)
+        peer, acceptor = peer_of(transport), self._acceptor
+        self._ticket = acceptor.admission.admit(acceptor.addresses.of(peer, {}), acceptor.addresses.is_proxy(peer))
+        if self._ticket is None:
+            self._decided = True
+            self._transport.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(limits.FIRST_REQUEST_S, self.close)
+        acceptor.pending.add(self)
+        if not self._ticket.is_proxy:
+            acceptor.admission.unfinished.add(self, self._ticket.address, loop.time())
 
     def data_received(self, data: bytes) -> None:
-        """Ask engine.io about a handshake; give anything else to aiohttp."""
-        if self._deciding is not None:
-            self._received += data
+        """Ask engine.io about a handshake; give anything else to aiohttp once its head is complete."""
+        first = not self._received
+        self._received += data
+        if self._decided:
+            if len(self._received) > limits.HEAD_BYTES:
+                self._transport.pause_reading()
+            return
+        end = self._received.find(_END_OF_HEAD, max(0, len(self._received) - len(data) - 3))
+        if end < 0 and len(self._received) <= limits.HEAD_BYTES and _may_be_head(self._received):
+            if first and self._timer is not None:
+                self._timer.cancel()
+                self._timer = asyncio.get_running_loop().call_later(limits.HEAD_S, self.close)
             return
         self._end_waiting()
-        handshake = self._acceptor.read(self._transport, data)
+        self._decided = True
+        head = bytes(self._received[: end + 4]) if end >= 0 else b""
+        handshake = self._acceptor.read(self._transport, head)
         if handshake is None:
-            self._give_to_aiohttp(data)
+            self._give_to_aiohttp()
         else:
-            self._deciding = asyncio.get_running_loop().create_task(self._accept(handshake, data))
+            del self._received[: end + 4]
+            handshake.ticket = self._ticket
+            self._deciding = asyncio.get_running_loop().create_task(self._accept(handshake, head))
 
-    async def _accept(self, handshake: Handshake, data: bytes) -> None:
+    async def _accept(self, handshake: Handshake, head: bytes) -> None:
         if self._transport.is_closing():
             return  # a session begun now would never learn that its connection is lost
         try:
@@ -130,31 +178,59 @@ class PendingConnection(asyncio.Protocol):
             self._transport.abort()
             return
         if not handshake.accepted:
-            self._give_to_aiohttp(data)
+            self._received[:0] = head
+            self._give_to_aiohttp()
+            return
+        self._ticket = None
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
         if self._received:
-            self._transport.get_protocol().data_received(self._received)
+            self._transport.get_protocol().data_received(bytes(self._received))
 
-    def _give_to_aiohttp(self, data: bytes) -> None:
-        assert self._acceptor.http_server is not None, "aiohttp serves before the socket listens"
-        handler = self._acceptor.http_server()
+    def _give_to_aiohttp(self) -> None:
+        ticket, self._ticket = self._ticket, None
+        if self._transport.is_closing() or ticket is None:
+            return
+        http_server = self._acceptor.http_server
+        assert http_server is not None, "aiohttp serves before the socket listens"
+        handler = HttpConnection(http_server, self._acceptor.admission, ticket)
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
-        handler.data_received(data)
+        self._transport.resume_reading()
+        handler.data_received(bytes(self._received))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting for the first request."""
         self._end_waiting()
+        if self._ticket is not None:
+            self._ticket.leave()
 
     def close(self) -> None:
         """Close the connection."""
         self._end_waiting()
         self._transport.close()
 
+    def expire(self) -> None:
+        """Close at once."""
+        self._end_waiting()
+        self._transport.abort()
+
     def _end_waiting(self) -> None:
-        self._acceptor.pending.discard(self)
+        acceptor = self._acceptor
+        acceptor.pending.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            if self._ticket is not None:
+                acceptor.admission.unfinished.discard(self, self._ticket.address)
+
+
+def _may_be_head(received: bytearray) -> bool:
+    """Tell whether the bytes may become a request's head; if not, aiohttp refuses them at once."""
+    line, ended, _rest = received.partition(b"\n")
+    if ended:
+        return _REQUEST_LINE.fullmatch(line) is not None and b"\n\n" not in received
+    return _BEGINNING.match(received) is not None
 
 
 def peer_of(transport: asyncio.BaseTransport) -> str | None:
@@ -186,7 +262,9 @@ async def serving(
 
     At the end no new connection is accepted, then the application is shut down as aiohttp's runners do it.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=limits.IDLE_S, lingering_time=5.0
+    )
     await runner.setup()
     assert runner.server is not None, "the runner is set up"
     acceptor = app.get(ACCEPTOR)

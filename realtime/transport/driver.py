@@ -1,11 +1,11 @@
 """The WebSocket driver for engine.io: turns an accepted handshake into a ``WebSocketConnection``.
 
 aiohttp keeps a request, a parser and two tasks for as long as a WebSocket lives; engine.io adds a writer task, a ping
-task and a queue. A session that begins as a WebSocket has none of these here. Three kinds of WebSocket arrive:
+task and a queue. There are none of these here. Three kinds of WebSocket arrive:
 
 1. a handshake that the ``acceptor`` has read: the connection never was aiohttp's;
-2. a handshake that aiohttp has read (its bytes came in pieces, say): the connection is taken over from aiohttp;
-3. the upgrade of a session that began by long-polling: it stays with the frameworks, their tasks and their queue.
+2. a handshake that aiohttp has read, on a connection that it had before: the connection is taken over from aiohttp;
+3. the upgrade of a session that began by long-polling: taken over as well, and given to the session at its end.
 """
 
 from __future__ import annotations
@@ -17,16 +17,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
+from realtime import limits
 from realtime.transport.acceptor import Handshake
+from realtime.transport.admission import Ticket
 from realtime.transport.client_address import ENVIRON_KEY
-from realtime.transport.frames import BINARY, FrameSink, frame_of
-from realtime.transport.guard import EIO_CLOSE, EIO_FROM_CLIENTS, EIO_PING, AsyncSocket, EnginePacket
-from realtime.transport.websocket_connection import WebSocketConnection, bounded_descriptor
+from realtime.transport.frames import BINARY, OK, PROTOCOL_ERROR, frame_of
+from realtime.transport.guard import EIO_CLOSE, EIO_NOOP, EIO_PING, AsyncSocket, EnginePacket
+from realtime.transport.http_connection import hand_over
+from realtime.transport.websocket_connection import WebSocketConnection
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """Appended to a client's key before it is hashed (RFC 6455, section 1.3)."""
+_PROBE, _PROBE_ANSWER, _UPGRADE = "2probe", b"3probe", "5"
+"""The packets of an upgrade."""
 
 
 class DirectQueue:
@@ -51,6 +56,13 @@ class DirectQueue:
     async def put(self, packet: Any) -> None:
         """Do as ``put_nowait``; the framework awaits it."""
         self.put_nowait(packet)
+
+    def get_nowait(self) -> Any:
+        """Raise ``QueueEmpty``; a poll that was waiting when the session upgraded looks for more packets here."""
+        raise asyncio.QueueEmpty
+
+    def task_done(self) -> None:
+        """Do nothing; that poll calls it for the packet that it got from the queue before."""
 
     def qsize(self) -> int:
         """Return 0."""
@@ -114,11 +126,10 @@ async def _end_after_ping(session: Any) -> None:
 
 
 def driver_class(framework_driver: Any) -> type:
-    """Return our driver, derived from the framework's, which serves the upgraded connections."""
-    sink = FrameSink()
+    """Return our driver, derived from the framework's."""
 
     class Driver(framework_driver):  # type: ignore[misc]
-        """Made by engine.io for each WebSocket. ``writing`` and ``transport`` are for ``fanout``, once upgraded."""
+        """Made by engine.io for each WebSocket."""
 
         handler: Any
         server: Any
@@ -128,103 +139,125 @@ def driver_class(framework_driver: Any) -> type:
             session = self.handler.__self__
             if isinstance(request, Handshake):
                 request.accepted = True
-                _begin(session, request.transport, request.headers, sink)
+                _begin(session, request.transport, request.headers, request.ticket)
             elif session.upgrading:
                 return web.Response(status=400)  # another WebSocket of the same session is upgrading
-            elif session.connected:
-                return await self._serve_upgraded(request, environ)
-            elif not web.WebSocketResponse().can_prepare(request).ok:
+            elif not _is_strict_handshake(request):
                 return await self._refuse(request)
             else:
-                _take_over(request, session, sink)
+                _take_over(request, session)
             # The framework keeps this dictionary for as long as the session lives, and the request with it.
             address = environ[ENVIRON_KEY]
             environ.clear()
             environ[ENVIRON_KEY] = address
             return web.Response()  # aiohttp has no connection to send it on
 
-        def _response(self) -> web.WebSocketResponse:
-            return web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size, compress=False)
-
         async def _refuse(self, request: web.Request) -> web.StreamResponse:
             session = self.handler.__self__
-            # The framework has registered the session already and would keep it until its ping times out.
-            await session.close(wait=False, abort=True)
-            self.server.sockets.pop(session.sid, None)
-            response = self._response()
-            await response.prepare(request)  # raises the HTTP error that says what is wrong
-            return response
-
-        async def _serve_upgraded(self, request: web.Request, environ: dict[str, Any]) -> web.StreamResponse:
-            session = self.handler.__self__
-            self._sock = self._response()
-            self.writing = False
-            await self._sock.prepare(request)
-            assert request.transport is not None, "the handshake was answered"
-            bounded_descriptor(request.transport)
-            self.environ = environ
-            self.transport = request.transport
-            session.tt_connection = self
-            try:
-                await self.handler(self)
-            finally:
-                session.tt_connection = None
-            return self._sock
-
-        async def wait(self) -> str | bytes | None:
-            """Return the next packet; None makes the framework close the WebSocket and end the session.
-
-            That is so at the client's end, after its close packet, and for a packet that can't be decoded. The
-            framework's ``wait`` raises at the end: its task and the exception would refer to each other.
-            """
-            session = self.handler.__self__
-            if session.closed:
-                return None
-            try:
-                data: str | bytes = await super().wait()
-                packet = EnginePacket(encoded_packet=data)
-            except (OSError, ValueError):
-                return None
-            return data if packet.packet_type in EIO_FROM_CLIENTS or not session.upgraded else None
-
-        async def send(self, message: str | bytes) -> None:
-            # The framework's writer takes several packets out of the queue at once, and may wait here between two.
-            self.writing = True
-            try:
-                await super().send(message)
-            finally:
-                self.writing = False
+            if not session.connected:
+                # The framework has registered the session already and would keep it until its ping times out.
+                await session.close(wait=False, abort=True)
+                self.server.sockets.pop(session.sid, None)
+            return web.Response(status=400, text="The handshake is invalid.\n")
 
     return Driver
 
 
-def _take_over(request: web.Request, session: Any, sink: FrameSink) -> None:
+def _is_strict_handshake(request: web.Request) -> bool:
+    once = all(len(request.headers.getall(name, ())) == 1 for name in ("Host", "Sec-WebSocket-Key", "Upgrade"))
+    strict = once and request.version == HttpVersion11 and not request.body_exists
+    return strict and web.WebSocketResponse().can_prepare(request).ok
+
+
+def _take_over(request: web.Request, session: Any) -> None:
     """Make aiohttp believe that the connection of a request is lost, and go on with its transport."""
     protocol: Any = request.protocol
     transport = protocol.transport
     received, protocol._message_tail = protocol._message_tail, b""
-    protocol.transport = None  # else connection_lost closes it
-    protocol.connection_lost(None)
-    connection = _begin(session, transport, request.headers, sink)
+    connection = _begin(session, transport, request.headers, hand_over(protocol))
     if received:
         connection.data_received(received)
 
 
 def _begin(
-    session: Any, transport: asyncio.Transport, headers: Mapping[str, str], sink: FrameSink
+    session: Any, transport: asyncio.Transport, headers: Mapping[str, str], ticket: Ticket | None
 ) -> WebSocketConnection:
-    """Answer the handshake, send what the framework has queued already, and give the connection to the session."""
+    """Answer the handshake, and give the connection to the session.
+
+    A session that begins with it gets what the framework has queued already. One that began by long-polling gets it
+    when its client has ended the upgrade.
+    """
     accept = base64.b64encode(hashlib.sha1(headers["Sec-WebSocket-Key"].encode() + _GUID).digest())
     first = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
-    while not session.queue.empty():
-        first += _framed(session.queue.get_nowait())
-    connection = WebSocketConnection(session, transport, sink)
-    session.tt_connection = connection
+    connection = WebSocketConnection(session, transport, ticket)
     transport.set_protocol(connection)
-    session.queue = DirectQueue(connection)
-    session.connected = session.upgraded = True
-    connection.write(first)
+    if session.connected:
+        connection.write(first)
+        Upgrade(connection).begin()
+    else:
+        while not session.queue.empty():
+            first += _framed(session.queue.get_nowait())
+        connection.write(first)
+        attach(connection)
     return connection
+
+
+def attach(connection: WebSocketConnection) -> None:
+    """Make a WebSocket the only connection of its session: write what the framework has queued, and what follows."""
+    session = connection.session
+    queued, session.queue = session.queue, DirectQueue(connection)
+    session.tt_connection = connection
+    session.connected = session.upgraded = True
+    session.upgrading = False
+    while not queued.empty():
+        session.queue.put_nowait(queued.get_nowait())
+    queued.put_nowait(EnginePacket(EIO_NOOP))  # for a poll that has not taken the first one yet
+
+
+class Upgrade:
+    """The upgrade of a session from long-polling: the client sends a probe, gets it back, and sends UPGRADE.
+
+    Until then the session stays with long-polling; if anything else comes, or nothing for ``limits.CONNECT_S``, only
+    the WebSocket is closed.
+    """
+
+    __slots__ = ("_connection", "_probed", "_timer")
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        """``connection`` is a WebSocket whose handshake has been answered."""
+        self._connection = connection
+        self._probed = False
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(limits.CONNECT_S, self._give_up, OK)
+
+    def begin(self) -> None:
+        """Receive the connection's packets instead of the session."""
+        self._connection.session.upgrading = True
+        self._connection.upgrade = self
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take the next step, or close the WebSocket."""
+        connection = self._connection
+        session = connection.session
+        if session.closed or packet != (_UPGRADE if self._probed else _PROBE):
+            self._give_up(PROTOCOL_ERROR)
+        elif not self._probed:
+            self._probed = True
+            connection.write(frame_of(_PROBE_ANSWER))
+            session.queue.put_nowait(EnginePacket(EIO_NOOP))  # ends the poll that is waiting
+        else:
+            self.end()
+            attach(connection)
+
+    def _give_up(self, code: int) -> None:
+        self.end()
+        self._connection.close(code)
+
+    def end(self) -> None:
+        """Stop: the session has the connection, or goes on by long-polling."""
+        self._timer.cancel()
+        self._connection.upgrade = None
+        self._connection.session.upgrading = False

@@ -1,14 +1,12 @@
 """Fan-out: one event, encoded once, to many viewers.
 
 A python-socketio ``emit`` costs a task, a queue and an encoding for every viewer. ``DirectFanout`` writes one shared,
-finished frame to each viewer: straight to the kernel while nothing waits in its transport. A viewer that began by
-long-polling gets it through its transport, or through the queue of its engine.io session while it polls or upgrades,
-or while packets of that queue are on their way.
+finished frame to each viewer: straight to the kernel while nothing waits in its transport. A viewer that polls, or has
+not finished its upgrade, gets it through the queue of its engine.io session.
 
 Guarantee: what is sent to one viewer arrives in the order of the calls, and behind every packet that the framework
-sent to it before. A frame bypasses the queue only while the queue is empty and the framework's writer has finished all
-it took from it; it bypasses the transport only while the transport is empty. So a change never overtakes the snapshot
-that it follows.
+sent to it before. At the end of an upgrade the WebSocket gets what is left in the queue before anything else; a frame
+bypasses the transport only while the transport is empty. So a change never overtakes the snapshot that it follows.
 
 Not guaranteed: delivery (a viewer may leave), and back-pressure from ``send``; use ``offer``, or ask ``unsent`` first.
 A viewer that reads nothing costs at most ``limits.VIEWER_KERNEL_BYTES`` in the kernel, and in this process
@@ -30,6 +28,7 @@ import orjson
 import socketio
 
 from realtime import limits
+from realtime.transport.budget import Budget
 from realtime.transport.frames import frame_of
 from realtime.transport.guard import EIO_MESSAGE, EnginePacket
 from realtime.transport.session_manager import NAMESPACE
@@ -108,6 +107,10 @@ class Fanout(ABC):
         """Tell whether a client has connected and has not begun to leave."""
 
     @abstractmethod
+    def budget(self, sid: str) -> Budget:
+        """Return what a client's connection may send; the caller charges its events, the transport all the rest."""
+
+    @abstractmethod
     def abort(self, sid: str) -> None:
         """End a viewer's connection at once, whatever is unsent; its ``disconnect`` event follows."""
 
@@ -134,7 +137,7 @@ class DirectFanout(Fanout):
     def connection(self, sid: str) -> Connection:
         """Return the viewer's WebSocket; a ``QueuedConnection`` if it has none of ours."""
         connection = self._connection(sid)
-        if not isinstance(connection, WebSocketConnection):
+        if connection is None:
             return QueuedConnection(sid)
         connection.sid = sid
         return connection
@@ -166,36 +169,32 @@ class DirectFanout(Fanout):
         if session is None or session.closed:
             return
         connection = self._connection(sid)
-        if isinstance(connection, WebSocketConnection):
+        if connection is not None:
             connection.write(packet.frame)
-        elif _queue_is_in_use(session, connection):
+        else:
             session.queue.put_nowait(packet.queued())
-        elif not connection.transport.is_closing():
-            connection.transport.write(packet.frame)
 
     def unsent(self, sid: str) -> int:
         """Return roughly how many bytes wait for a viewer in this process; what the kernel accepted does not count."""
         connection = self._connection(sid)
-        if isinstance(connection, WebSocketConnection):
+        if connection is not None:
             return connection.unsent()
         session = self._session(sid)
-        if session is None:
-            return 0
-        in_transport = (
-            connection.transport.get_write_buffer_size()
-            if connection is not None and not connection.transport.is_closing()
-            else 0
-        )
-        return int(in_transport + session.queue.qsize() * QUEUED_PACKET_BYTES)
+        return 0 if session is None else int(session.queue.qsize() * QUEUED_PACKET_BYTES)
 
     def is_connected(self, sid: str) -> bool:
         """Tell whether a client has connected and has not begun to leave."""
         return bool(self._sio.manager.is_connected(sid, NAMESPACE))
 
+    def budget(self, sid: str) -> Budget:
+        """Return what a client's connection may send; the caller charges its events, the transport all the rest."""
+        session = self._session(sid)
+        return session.tt_budget if session is not None else Budget(asyncio.get_running_loop().time())
+
     def abort(self, sid: str) -> None:
         """End a viewer's connection at once, whatever is unsent; its ``disconnect`` event follows."""
         session, connection = self._session(sid), self._connection(sid)
-        if connection is not None and session.upgraded:
+        if connection is not None:
             connection.transport.abort()
         elif session is not None:
             self._end(session.close(wait=False, abort=True))
@@ -221,15 +220,6 @@ class DirectFanout(Fanout):
         """Return the engine.io session of a client; None when it has left."""
         return self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, NAMESPACE))
 
-    def _connection(self, sid: str) -> Any:
-        """Return a ``WebSocketConnection``, the driver of an upgraded WebSocket, or None where there is neither."""
+    def _connection(self, sid: str) -> WebSocketConnection | None:
+        """Return the WebSocket of a client; None while it has none."""
         return getattr(self._session(sid), "tt_connection", None)
-
-
-def _queue_is_in_use(session: Any, driver: Any) -> bool:
-    """Tell whether a frame written to the driver's transport could overtake packets of the session's queue.
-
-    ``_unfinished_tasks``, not ``empty``: the writer takes a packet out of the queue before it writes it. ``writing``,
-    because the writer marks packets as finished when it takes them, not when it has written them.
-    """
-    return driver is None or driver.writing or session.queue._unfinished_tasks or not session.upgraded

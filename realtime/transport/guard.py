@@ -9,17 +9,15 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | aiohttp.version | everything below was tested with these versions only |
 | engineio.version | as above |
 | socketio.version | as above |
-| aiohttp.WebSocketReader | ``websocket_connection``: reads frames without ``WebSocketResponse`` and its task |
-| aiohttp.WebSocketDataQueue | ``frames.FrameSink``: the compiled reader accepts only a subclass of it |
 | aiohttp.HttpRequestParser | ``acceptor``: reads a handshake before aiohttp has seen the connection |
 | aiohttp.BaseProtocol | ``acceptor``: that parser wants one |
-| aiohttp.RequestHandler | ``driver``: takes a connection over from aiohttp, with the bytes that it has read already |
+| aiohttp.RequestHandler | ``http_connection``: the base of ``HttpConnection``, which watches what is not complete |
+| aiohttp.Server | ``http_connection``: what aiohttp's own protocol factory passes to a ``RequestHandler`` |
 | aiohttp.Request.protocol | ``driver``: as above, from a request to its connection |
-| asyncio.Queue | ``fanout``: ``_unfinished_tasks`` counts the packets that the framework's writer has not finished |
 | engineio.AsyncServer | ``driver``: its ``_async`` names the WebSocket driver, ``sockets`` holds the sessions |
 | engineio.AsyncServer.reason | ``websocket_connection``: why a session has ended |
 | engineio.translate_request | ``acceptor``: makes a WSGI environment of our ``Handshake`` as of an aiohttp request |
-| engineio.WebSocket | ``driver``: the base of our driver, which serves upgraded connections |
+| engineio.WebSocket | ``driver``: the base of our driver |
 | engineio.AsyncSocket | ``driver``, ``fanout``: the attributes of a session that tell its state |
 | engineio.AsyncSocket._send_ping | ``driver``: recognised and replaced by a timer |
 | engineio.AsyncSocket.receive | ``websocket_connection``: processes a packet |
@@ -71,11 +69,10 @@ def _imported(module: str, name: str) -> Any:
     return found
 
 
-WebSocketReader = _imported("aiohttp.http_websocket", "WebSocketReader")
-WebSocketDataQueue = _imported("aiohttp.web_ws", "WebSocketDataQueue")
 HttpRequestParser = _imported("aiohttp.http", "HttpRequestParser")
 BaseProtocol = _imported("aiohttp.base_protocol", "BaseProtocol")
 RequestHandler = _imported("aiohttp.web_protocol", "RequestHandler")
+HttpServer = _imported("aiohttp.web", "Server")
 Request = _imported("aiohttp.web", "Request")
 EngineServer = _imported("engineio", "AsyncServer")
 AsyncSocket = _imported("engineio.async_socket", "AsyncSocket")
@@ -122,32 +119,6 @@ def _tested_version(module: str) -> bool:
 
 
 # --- aiohttp ------------------------------------------------------------------------------------------------------
-def _reads_frames() -> bool:
-    class Sink(WebSocketDataQueue):  # type: ignore[misc,valid-type]
-        def __init__(self) -> None:
-            super().__init__(None, 1, loop=None)
-            self.messages: list[Any] = []
-            self.error: Any = None
-
-        def feed_data(self, data: Any, size: int) -> None:
-            self.messages.append(data)
-
-        def set_exception(self, exc: BaseException, *_cause: BaseException) -> None:
-            self.error = exc
-
-    sink = Sink()
-    reader = WebSocketReader(sink, 1024, compress=False, decode_text=True)
-    read = reader.feed_data(b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0")
-    failed = reader.feed_data(b"\xc1\x80\0\0\0\0")
-    kinds = [(message.type.name, message.data) for message in sink.messages]
-    return bool(not read[0] and failed[0] and kinds == [("TEXT", "hi"), ("PING", b"")] and sink.error.code == 1002)
-
-
-def _is_message_queue() -> bool:
-    methods = (WebSocketDataQueue.feed_data, WebSocketDataQueue.set_exception)
-    return isinstance(WebSocketDataQueue, type) and all(map(callable, methods))
-
-
 def _reads_handshake() -> bool:
     parser = HttpRequestParser(BaseProtocol(None), None, 8190, max_line_size=8190, max_field_size=8190)
     asked = b"GET /p?q=1 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -156,9 +127,28 @@ def _reads_handshake() -> bool:
     return facts == ("/p?q=1", (1, 1), "h", True, b"")
 
 
-def _hands_over_connections() -> bool:
+def _is_request_handler() -> bool:
     slots = {name for each in RequestHandler.__mro__ for name in getattr(each, "__slots__", ())}
-    return {"_message_tail", "transport"} <= slots and _takes(RequestHandler.connection_lost, "exc")
+    used = {"_message_tail", "_messages", "_request_count", "_close", "_force_close", "_upgraded", "_paused", "_loop"}
+    handle = ("request", "start_time", "request_handler")
+    return (
+        used | {"transport"} <= slots
+        and _takes(RequestHandler.connection_lost, "exc")
+        and _takes(RequestHandler.data_received, "data")
+        and _takes(RequestHandler.handle_error, "request", "status", "exc", "message")
+        and _is_coroutine(RequestHandler._handle_request, *handle)
+        and all(map(callable, (RequestHandler.pause_writing, RequestHandler.resume_writing)))
+    )
+
+
+async def _no_answer(_request: Any) -> Any:
+    return None
+
+
+def _is_http_server() -> bool:
+    loop: Any = SimpleNamespace()
+    server = HttpServer(_no_answer, loop=loop, keepalive_timeout=5)
+    return server._loop is loop and server._kwargs == {"keepalive_timeout": 5}
 
 
 _SILENT = logging.Logger("probe", logging.CRITICAL)
@@ -200,14 +190,11 @@ def _translates_handshakes() -> bool:
 def _is_driver() -> bool:
     session = _session()
     driver = session.server._async["websocket"](session._websocket_handler, session.server)
-    coroutines = (driver.__call__, driver.wait, driver.send, driver.close)
     return (
         driver.handler.__self__ is session
         and driver.server is session.server
-        and driver._sock is None
-        and all(map(inspect.iscoroutinefunction, coroutines))
-        and _takes(driver.send, "message")
-        and _takes(driver.wait)
+        and inspect.iscoroutinefunction(driver.__call__)
+        and _takes(driver.__call__, "environ")
     )
 
 
@@ -221,15 +208,6 @@ def _is_session() -> bool:
         and isinstance(session.last_ping, float)
         and _takes(session.schedule_ping)
     )
-
-
-def _counts_unfinished() -> bool:
-    queue: Any = asyncio.Queue()
-    queue.put_nowait(1)
-    queue.get_nowait()
-    before = queue._unfinished_tasks
-    queue.task_done()
-    return bool(before == 1 and queue._unfinished_tasks == 0)
 
 
 def _is_engine_packet() -> bool:
@@ -302,13 +280,11 @@ def _has_exceptions() -> bool:
 
 PARTS = (
     *(Part(f"{module}.version", lambda module=module: _tested_version(module)) for module in TESTED),  # type: ignore[misc]
-    Part("aiohttp.WebSocketReader", _reads_frames),
-    Part("aiohttp.WebSocketDataQueue", _is_message_queue),
     Part("aiohttp.HttpRequestParser", _reads_handshake),
     Part("aiohttp.BaseProtocol", lambda: isinstance(BaseProtocol(None), asyncio.Protocol)),
-    Part("aiohttp.RequestHandler", _hands_over_connections),
+    Part("aiohttp.RequestHandler", _is_request_handler),
+    Part("aiohttp.Server", _is_http_server),
     Part("aiohttp.Request.protocol", _has_protocol),
-    Part("asyncio.Queue", _counts_unfinished),
     Part("engineio.AsyncServer", _is_engine),
     Part("engineio.AsyncServer.reason", _has_reasons),
     Part("engineio.translate_request", _translates_handshakes),

@@ -12,6 +12,7 @@ from collections import deque
 
 import socketio
 
+from realtime.transport.budget import Budget
 from realtime.transport.fanout import Connection, Fanout, Packet, QueuedConnection
 
 
@@ -59,6 +60,10 @@ class PlainFanout(Fanout):
         # Not documented, so it may be missing here. Without it a client that is just leaving counts as connected.
         check = getattr(self._sio.manager, "is_connected", None)
         return check is None or bool(check(sid, "/"))
+
+    def budget(self, sid: str) -> Budget:
+        """Return a budget for a client's events; the framework counts nothing else."""
+        return Budget(asyncio.get_running_loop().time())
 
     def abort(self, sid: str) -> None:
         """Disconnect a viewer; the framework has no faster way."""

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 import socketio
 
 from realtime import limits
+from realtime.transport.admission import Oldest
+from realtime.transport.budget import Budget
 from realtime.transport.client_address import ENVIRON_KEY, ClientAddresses
 from realtime.transport.guard import (
     EIO_CLOSE,
@@ -21,6 +23,7 @@ from realtime.transport.guard import (
     EIO_NOOP,
     SIO_CONNECT,
     SIO_CONNECT_ERROR,
+    SIO_EVENT,
     EnginePacket,
     UnknownPacketError,
 )
@@ -30,13 +33,17 @@ from realtime.transport.session_manager import NAMESPACE
 _INVALID_NAMESPACE = '{"message":"Invalid namespace"}'
 _SEPARATOR = "\x1e"
 """Between the packets of a long-polling body."""
+_EVENT = _SEPARATOR.encode() + b"42"
 _PACKETS = 16
 """Packets in one body; the framework accepts no more."""
 
 
-def install(sio: socketio.AsyncServer, addresses: ClientAddresses) -> None:
-    """Make a server strict. Call it only when ``guard.missing_parts`` is empty, before the server serves."""
-    _Sessions(sio)
+def install(sio: socketio.AsyncServer, addresses: ClientAddresses, unconnected: Oldest[str]) -> None:
+    """Make a server strict. Call it only when ``guard.missing_parts`` is empty, before the server serves.
+
+    ``unconnected`` bounds the sessions without CONNECT, by engine.io session.
+    """
+    _Sessions(sio, unconnected)
     _Requests(sio.eio, addresses)
 
 
@@ -48,20 +55,39 @@ def _namespace(packet: str) -> str:
 class _Sessions:
     """Checks the Socket.IO packets of one server's sessions."""
 
-    def __init__(self, sio: socketio.AsyncServer) -> None:
+    def __init__(self, sio: socketio.AsyncServer, unconnected: Oldest[str]) -> None:
         self._engine = sio.eio
         self._manager = sio.manager
+        self._unconnected = unconnected
+        unconnected.end = self._end_soon
+        self._answering: set[asyncio.Task[None]] = set()
         self._on_connect = sio.eio.handlers["connect"]
         self._on_message = sio.eio.handlers["message"]
+        self._on_disconnect = sio.eio.handlers["disconnect"]
         sio.eio.on("connect", self._connect)
         sio.eio.on("message", self._message)
+        sio.eio.on("disconnect", self._disconnect)
 
     async def _connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
-        asyncio.get_running_loop().call_later(limits.CONNECT_S, self._check_connected, eio_sid)
+        loop = asyncio.get_running_loop()
+        session = self._engine.sockets[eio_sid]
+        session.tt_budget = Budget(loop.time())
+        session.tt_address = environ[ENVIRON_KEY]
+        self._unconnected.add(eio_sid, session.tt_address, loop.time())
+        loop.call_later(limits.CONNECT_S, self._check_connected, eio_sid)
         return await self._on_connect(eio_sid, environ)
 
+    async def _disconnect(self, eio_sid: str, reason: str) -> None:
+        if (session := self._engine.sockets.get(eio_sid)) is not None:
+            self._unconnected.discard(eio_sid, session.tt_address)
+        await self._on_disconnect(eio_sid, reason)
+
     def _check_connected(self, eio_sid: str) -> None:
-        if self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is None and eio_sid in self._engine.sockets:
+        if self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is None:
+            self._end_soon(eio_sid)
+
+    def _end_soon(self, eio_sid: str) -> None:
+        if eio_sid in self._engine.sockets:
             self._engine.start_background_task(self._end, eio_sid)
 
     async def _message(self, eio_sid: str, data: Any) -> None:
@@ -73,12 +99,39 @@ class _Sessions:
             # The framework's own answer has no object with a message, which official clients look for.
             await self._engine.send(eio_sid, f"{SIO_CONNECT_ERROR}{namespace},{_INVALID_NAMESPACE}")
             return
+        if isinstance(data, str) and data.startswith(str(SIO_EVENT)):
+            await self._begin_event(eio_sid, data)
+            return
+        await self._pass_on(eio_sid, data)
+        session = self._engine.sockets.get(eio_sid)
+        if connects and session is not None and self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None:
+            self._unconnected.discard(eio_sid, session.tt_address)
+
+    async def _pass_on(self, eio_sid: str, data: Any) -> None:
         try:
             await self._on_message(eio_sid, data)
         except IgnoredPacketError:
             pass
         except UnknownPacketError:
             await self._end(eio_sid)
+
+    async def _begin_event(self, eio_sid: str, data: str) -> None:
+        """Answer an event in a task of its own; wait while too many of this connection are being answered."""
+        session = self._engine.sockets.get(eio_sid)
+        if session is None:
+            return
+        budget: Budget = session.tt_budget
+        await budget.begin_event()
+
+        async def answer() -> None:
+            try:
+                await self._pass_on(eio_sid, data)
+            finally:
+                budget.end_event()
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _end(self, eio_sid: str) -> None:
         """Close a session behind everything that was sent to it, without waiting for the client."""
@@ -108,6 +161,8 @@ class _Requests:
         session = self._engine.sockets.get(sid)
         if session is None or request.method != "GET" or "Upgrade" in request.headers:
             return await self._handle_request(request)
+        if not _affords(session, b""):
+            await session.close(wait=False)
         if sid in self._polling and not session.upgrading and not session.upgraded:
             await session.close(wait=False)  # the first poll gets CLOSE, this one status 400
             return await self._handle_request(request)
@@ -127,7 +182,7 @@ class _Requests:
             sid = query.get("sid", [""])[0]
             if sid in self._engine.sockets and self._engine.sockets[sid].closed:
                 del self._engine.sockets[sid]  # the framework answers with status 500 while it is there
-            environ["wsgi.input"] = _Body(self._engine, sid, request.content)
+            environ["wsgi.input"] = _Body(self._engine, sid, request.content, request.content_length)
             # Of a longer body, the framework would end the session and then wait for ever for its queue.
             environ["CONTENT_LENGTH"] = "0"
         return environ
@@ -136,18 +191,22 @@ class _Requests:
 class _Body:
     """The body of a long-polling request, as the framework reads it; one that is not valid ends its session."""
 
-    def __init__(self, engine: Any, sid: str, content: Any) -> None:
+    def __init__(self, engine: Any, sid: str, content: Any, announced: int | None) -> None:
         self._engine = engine
         self._sid = sid
         self._content = content
+        self._announced = announced or 0
 
     async def read(self, _length: int) -> bytes:
         """Return the whole body; raises ``UnknownPacketError``, which the framework answers with status 400."""
-        body = await self._content.read(self._engine.max_http_buffer_size + 1)
-        while not self._content.at_eof() and len(body) <= self._engine.max_http_buffer_size:
-            body += await self._content.read(self._engine.max_http_buffer_size + 1 - len(body))
+        most = self._engine.max_http_buffer_size
+        body = b""
+        while self._announced <= most and not self._content.at_eof() and len(body) <= most:
+            body += await self._content.read(most + 1 - len(body))
         session = self._engine.sockets.get(self._sid)
-        types = _packet_types(body) if len(body) <= self._engine.max_http_buffer_size else frozenset()
+        types = _packet_types(body) if self._announced <= most and len(body) <= most else frozenset()
+        if session is not None and not _affords(session, body):
+            types = frozenset()
         if types and types <= EIO_FROM_CLIENTS:
             if session is not None and EIO_CLOSE in types:
                 session.queue.put_nowait(EnginePacket(EIO_NOOP))  # ends a poll that is waiting
@@ -156,6 +215,16 @@ class _Body:
             # Before the framework does it, which would wait until the client has fetched all that is queued.
             await session.close(wait=False)
         raise UnknownPacketError
+
+
+def _affords(session: Any, body: bytes) -> bool:
+    """Charge a request and the packets in its body that are no events; return whether the session goes on."""
+    budget: Budget = session.tt_budget
+    now = asyncio.get_running_loop().time()
+    events = body.count(_EVENT, 1) + body.startswith(b"42")
+    for _ in range(max(1, 1 + body.count(_SEPARATOR.encode()) - events)):
+        budget.take(now)
+    return not budget.abusive
 
 
 def _packet_types(body: bytes) -> frozenset[int]:

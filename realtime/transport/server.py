@@ -11,6 +11,7 @@ from aiohttp import web
 from realtime import limits
 from realtime.transport import driver, guard, protocol
 from realtime.transport.acceptor import ACCEPTOR, Acceptor
+from realtime.transport.admission import Admission
 from realtime.transport.client_address import ADDRESSES, ClientAddresses
 from realtime.transport.fanout import DirectFanout, Fanout
 from realtime.transport.packets import Json, Packet
@@ -32,9 +33,11 @@ class SocketServer:
         ping_timeout_s: float = 20,
         max_message_bytes: int = limits.MAX_EVENT_BYTES,
         addresses: ClientAddresses = _NO_PROXIES,
+        admission: Admission | None = None,
     ) -> None:
         """``origins``: those whose pages may connect; None: only the server's own."""
         self._addresses = addresses
+        self.admission = admission = admission or Admission()
         self.missing = guard.missing_parts()
         """Parts of the frameworks that are not as expected; empty when this package's transport is in use."""
         options = {
@@ -55,11 +58,13 @@ class SocketServer:
             self.sio = socketio.AsyncServer(**options)
             self.fanout = PlainFanout(self.sio)
         else:
-            self.sio = socketio.AsyncServer(client_manager=SessionManager(), serializer=Packet, **options)
+            self.sio = socketio.AsyncServer(
+                client_manager=SessionManager(), serializer=Packet, async_handlers=False, **options
+            )
             driver.install(self.sio.eio)
-            protocol.install(self.sio, addresses)
+            protocol.install(self.sio, addresses, admission.unconnected)
             self.fanout = DirectFanout(self.sio)
-            self._acceptor = Acceptor(self.sio.eio)
+            self._acceptor = Acceptor(self.sio.eio, addresses, admission)
 
     def attach(self, app: web.Application) -> None:
         """Serve Socket.IO as a part of an application; serve that with ``acceptor.serving``."""

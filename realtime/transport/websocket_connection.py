@@ -1,11 +1,13 @@
 """One WebSocket and its engine.io session, without a task, a queue or a request of their own.
 
-Reading: aiohttp's parser turns bytes into messages, and the session processes them one after the other. Writing: a
-frame is written at once, in the order of the calls, straight to the kernel while nothing waits in the asyncio
-transport, else to the transport. Nothing here limits how much may wait there: callers ask ``unsent`` first.
+Reading: ``frames.FrameReader`` turns bytes into frames, each frame is charged to the session's ``Budget``, and the
+session processes the packets one after the other. While too much waits, for the session or for the client to read,
+nothing is read. Writing: a frame is written at once, in the order of the calls, straight to the kernel while nothing
+waits in the asyncio transport, else to the transport. Nothing here limits how much the server writes: callers ask
+``unsent`` first.
 
-The session is the framework's ``AsyncSocket``. This package adds two attributes to it: ``tt_connection`` (this object,
-or the driver of an upgraded WebSocket) and ``tt_ping`` (the timer of the next ping). There they end with the session.
+The session is the framework's ``AsyncSocket``. This package adds three attributes to it: ``tt_connection`` (this
+object), ``tt_budget`` and ``tt_ping`` (the timer of the next ping). There they end with the session.
 """
 
 from __future__ import annotations
@@ -14,38 +16,58 @@ import asyncio
 import logging
 import os
 import socket as sockets
-from typing import Any
-
-from aiohttp import WSCloseCode, WSMsgType
+from typing import TYPE_CHECKING, Any
 
 from realtime import limits
-from realtime.transport.frames import CLOSE, PONG, FrameSink, frame_of
+from realtime.transport.admission import Ticket
+from realtime.transport.frames import (
+    BINARY,
+    CLOSE,
+    OK,
+    PING,
+    POLICY_VIOLATION,
+    PONG,
+    PROTOCOL_ERROR,
+    FrameError,
+    FrameReader,
+    frame_of,
+)
 from realtime.transport.guard import EIO_FROM_CLIENTS, EnginePacket, SocketIsClosedError, UnknownPacketError
+
+if TYPE_CHECKING:
+    from realtime.transport.driver import Upgrade
 
 log = logging.getLogger(__name__)
 CLOSE_S = 5.0
 """How long a client may take to close its end after our close frame; then the connection is aborted."""
 PACKETS = 100
 """Packets of one connection that are processed in one turn of the loop. While more than these wait, nothing is read."""
+_EVENT = "42"
+"""How a packet with an event begins. ``web.events`` charges it when it is answered."""
+_ENGINE_PONG = "3"
 
 
 class WebSocketConnection(asyncio.Protocol):
     """A WebSocket whose connection belongs to this object alone. No compression: it costs 117 KiB a viewer."""
 
     __slots__ = (
+        "_blocked",
         "_closing",
         "_descriptor",
         "_reader",
         "_refusing",
-        "_sink",
+        "_ticket",
         "_waiting",
+        "_waiting_bytes",
+        "_writable",
         "file",
         "session",
         "sid",
         "transport",
+        "upgrade",
     )
 
-    def __init__(self, session: Any, transport: asyncio.Transport, sink: FrameSink) -> None:
+    def __init__(self, session: Any, transport: asyncio.Transport, ticket: Ticket | None) -> None:
         """``transport`` must have no other user any more. The caller sets this as its protocol."""
         self.session = session
         self.sid = ""
@@ -53,15 +75,23 @@ class WebSocketConnection(asyncio.Protocol):
         self.transport = transport
         self.file = -1
         """The descriptor for whole frames while nothing waits in the transport, else -1. ``fanout`` writes to it."""
+        self.upgrade: Upgrade | None = None
+        """While the session still is with long-polling."""
         self._descriptor = bounded_descriptor(transport)
+        transport.set_write_buffer_limits(limits.VIEWER_UNSENT_BYTES, limits.VIEWER_UNSENT_BYTES * 3 // 4)
+        self._ticket = ticket
         self._closing = False
         """Whether a close frame was sent: nothing is written behind it."""
         self._refusing = False
         """Whether the server ends the session: packets that were received, or still are, have no effect."""
-        self._sink = sink
+        self._blocked = False
+        """Whether the client leaves more than ``limits.VIEWER_UNSENT_BYTES`` unread."""
+        self._writable: asyncio.Future[None] | None = None
+        """Set when it has read them; only the task that processes packets waits for it."""
         self._waiting: list[str | bytes] | None = None
         """Packets not processed yet; None while no task processes any."""
-        self._reader = sink.reader(session.server.max_http_buffer_size)
+        self._waiting_bytes = 0
+        self._reader = FrameReader(session.server.max_http_buffer_size)
 
     # --- writing --------------------------------------------------------------------------------------------------
     def write(self, frame: bytes) -> None:
@@ -89,18 +119,33 @@ class WebSocketConnection(asyncio.Protocol):
         """Return how many bytes wait in the transport; what the kernel has accepted does not count."""
         return 0 if self.file >= 0 or self.transport.is_closing() else int(self.transport.get_write_buffer_size())
 
-    def close(self, code: int = WSCloseCode.OK) -> None:
+    def pause_writing(self) -> None:
+        """Read nothing more while the client leaves so much unread; asyncio calls this."""
+        self._blocked = True
+        self._pace()
+
+    def resume_writing(self) -> None:
+        """Go on; asyncio calls this."""
+        self._blocked = False
+        self._wake()
+        self._pace()
+
+    def _wake(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    def close(self, code: int = OK) -> None:
         """End the session from our side: send a close frame behind everything written; abort after ``CLOSE_S``.
 
         Packets that the client has sent and that were not processed yet are dropped.
         """
         self._refusing = True
         if not self._closing:
-            self._send_close(code)
+            self._send_close(code.to_bytes(2, "big"))
             self.abort_later()
 
-    def _send_close(self, code: int) -> None:
-        self.write(frame_of(code.to_bytes(2, "big"), CLOSE))
+    def _send_close(self, payload: bytes) -> None:
+        self.write(frame_of(payload, CLOSE))
         self.file, self._closing = -1, True
 
     def abort_later(self) -> None:
@@ -110,45 +155,77 @@ class WebSocketConnection(asyncio.Protocol):
     # --- reading --------------------------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
         """Parse bytes from the client; answer pings and close frames, and queue packets for the session."""
-        failed, _rest = self._reader.feed_data(data)
-        messages, self._sink.messages = self._sink.messages, []
-        packets = []
-        for message in messages:
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                packets.append(message.data)
-            elif message.type == WSMsgType.PING:
-                self.write(frame_of(message.data, PONG))
-            elif message.type == WSMsgType.CLOSE:
-                self._answer_close(WSCloseCode.OK)
-        if failed:
-            self._answer_close(getattr(self._sink.error, "code", WSCloseCode.PROTOCOL_ERROR))
+        budget, now = self.session.tt_budget, asyncio.get_running_loop().time()
+        packets: list[str | bytes] = []
+        try:
+            for opcode, payload in self._reader.feed(data):
+                if isinstance(payload, str):
+                    if payload.startswith(_EVENT) or not budget.take(now) or payload == _ENGINE_PONG:
+                        packets.append(payload)
+                elif opcode == CLOSE:
+                    self._answer_close(payload)
+                elif not budget.take(now):
+                    if opcode == BINARY:
+                        packets.append(payload)
+                    elif opcode == PING:
+                        self.write(frame_of(payload, PONG))
+                if budget.abusive:
+                    raise FrameError(POLICY_VIOLATION)
+        except FrameError as error:
+            self._answer_close(error.code.to_bytes(2, "big"))
+            if error.code == POLICY_VIOLATION:
+                self._refusing = True
         if packets and not self._refusing:
             self._queue(packets)
 
-    def _answer_close(self, code: int) -> None:
+    def _answer_close(self, payload: bytes) -> None:
+        """Send a close frame with this payload unless one was sent, and close the connection behind it."""
         if not self._closing:
-            self._send_close(code)
-        self.transport.close()
+            self._send_close(payload)
+        self.transport.close()  # what waits is sent before; for no longer than ``CLOSE_S``
+        self.abort_later()
+
+    def _pace(self) -> None:
+        if self.transport.is_closing():
+            return
+        waiting = self._waiting or ()
+        if self._blocked or len(waiting) > PACKETS or self._waiting_bytes > limits.VIEWER_UNSENT_BYTES:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     def _queue(self, packets: list[str | bytes]) -> None:
+        if self.upgrade is not None:
+            self._process_upgrade(packets)
+            return
         if self._waiting is None:
             self._waiting = []
             self.session.server.start_background_task(self._process_waiting)
         self._waiting += packets
-        if len(self._waiting) > PACKETS and not self.transport.is_closing():
-            self.transport.pause_reading()
+        self._waiting_bytes += sum(map(len, packets))
+        self._pace()
+
+    def _process_upgrade(self, packets: list[str | bytes]) -> None:
+        for number, packet in enumerate(packets):
+            if self.upgrade is None:
+                if not self._refusing:
+                    self._queue(packets[number:])
+                return
+            self.upgrade.receive(packet)
 
     async def _process_waiting(self) -> None:
         while packets := self._waiting:
-            self._waiting = []
+            self._waiting, self._waiting_bytes = [], 0
             for number, data in enumerate(packets):
                 if number % PACKETS == PACKETS - 1:
                     await asyncio.sleep(0)  # other connections, and the handlers that these packets started, run first
+                while self._blocked and not self._refusing:
+                    self._writable = asyncio.get_running_loop().create_future()
+                    await self._writable
                 if not self._refusing:
                     await self._process(data)
         self._waiting = None
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
+        self._pace()
 
     async def _process(self, data: str | bytes) -> None:
         """Give a packet to the session; end the connection if the packet can't be decoded, or ends the session."""
@@ -157,8 +234,8 @@ class WebSocketConnection(asyncio.Protocol):
             if packet.packet_type not in EIO_FROM_CLIENTS:
                 raise UnknownPacketError
             await self.session.receive(packet)
-        except (UnknownPacketError, ValueError):  # the decoder's; the framework catches what event handlers raise
-            self.close(WSCloseCode.PROTOCOL_ERROR)
+        except (UnknownPacketError, ValueError, RecursionError):  # the framework catches what event handlers raise
+            self.close(PROTOCOL_ERROR)
         except SocketIsClosedError:
             self.close()
         except Exception:
@@ -172,8 +249,14 @@ class WebSocketConnection(asyncio.Protocol):
         asyncio and uvloop call this before they close the descriptor. So ``file`` is reset while the number is still
         ours: no frame can go to another connection that is given the same number.
         """
-        self.file, self._closing = -1, True
-        self.session.server.start_background_task(self._end_session)
+        self.file, self._closing, self._blocked = -1, True, False
+        self._wake()
+        if self._ticket is not None:
+            self._ticket.leave()
+        if self.upgrade is not None:
+            self.upgrade.end()
+        if getattr(self.session, "tt_connection", None) is self:  # else it goes on by long-polling
+            self.session.server.start_background_task(self._end_session)
 
     async def _end_session(self) -> None:
         session = self.session

@@ -17,17 +17,17 @@ from typing import Any, TypeVar
 import socketio
 
 from realtime import limits, wire
-from realtime.errors import BadRequest, Overloaded, TicketError
+from realtime.errors import BadRequest, Overloaded, RateLimited, TicketError
 from realtime.feeds.directory import Directory
 from realtime.model import Hold, HoldState, booking_of, show_of
 from realtime.rooms.rooms import Rooms
+from realtime.transport.budget import Budget
 from realtime.transport.client_address import session_address
 from realtime.transport.fanout import encode
 from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
-from realtime.web.rate_limits import TokenBucket
 
 log = logging.getLogger(__name__)
 DRAIN_CHUNK = 100
@@ -40,7 +40,7 @@ Payload = dict[str, Any]
 class _Client:
     owner: str
     address: str
-    bucket: TokenBucket
+    budget: Budget
     busy: int = 0
     """Events of this client that are being answered."""
     closing: bool = False
@@ -96,7 +96,7 @@ class Events:
             owner = self._identities.owner(token) if token is not None else self._identities.new()
         except TicketError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
-        self._clients[sid] = _Client(owner, session_address(environ), TokenBucket(asyncio.get_running_loop().time()))
+        self._clients[sid] = _Client(owner, session_address(environ), self._rooms.fanout.budget(sid))
         self._sids_of_owner.setdefault(owner, set()).add(sid)
         self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": self._identities.token(owner)}))
         return None
@@ -142,10 +142,11 @@ class Events:
             return _refusal(Overloaded())
         client.busy += 1
         try:
-            client.bucket.take(asyncio.get_running_loop().time())
+            if wait_s := client.budget.take(asyncio.get_running_loop().time()):
+                raise RateLimited(retry_after_ms=int(wait_s * 1000) + 1)
             return {"ok": True, **await act()}
         except TicketError as error:
-            if client.bucket.abusive:
+            if client.budget.abusive:
                 await self._sio.disconnect(sid)
             return _refusal(error)
         except Exception:

@@ -26,9 +26,12 @@ from realtime.web.box_office import BoxOffice
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.shared_body import BlobBody, Blobs, GunzippedBody, SharedBody, accepts_gzip, body_of
 
 SHARED_BODIES = 256
 """Shows whose encoded seat map is cached, for crowds that reload."""
+SHARED_LIST_S = 0.1
+"""How long the list of all shows is shared by those that ask for it."""
 
 
 class PublicApi:
@@ -54,6 +57,9 @@ class PublicApi:
         self._demo = demo
         self._owner_buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._address_buckets = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
+        self._layouts = Blobs(directory.layout_blob)
+        self._lists: dict[bool, tuple[float, bytes]] = {}
+        """The list of shows, without and with those that are over, and when it was made."""
         self._maps: OrderedDict[str, tuple[str, bytes, bytes]] = OrderedDict()
 
     def routes(self) -> list[Route]:
@@ -104,8 +110,13 @@ class PublicApi:
 
     async def _list_shows(self, request: web.Request) -> web.Response:
         """List the shows; those that are over, too, with ``?over=1``."""
-        shows = self._listed(request, self._directory.shows())
-        return json_answer({"shows": self._show_payloads(shows), "server_time": now_ms()})
+        loop_time, over = asyncio.get_running_loop().time(), request.query.get("over") == "1"
+        made_at, body = self._lists.get(over, (0.0, b""))
+        if loop_time - made_at > SHARED_LIST_S:
+            shows = self._listed(request, self._directory.shows())
+            body = orjson.dumps({"shows": self._show_payloads(shows), "server_time": now_ms()})
+            self._lists[over] = loop_time, body
+        return _body(body_of(body), {"Cache-Control": "no-store"})
 
     @staticmethod
     def _listed(request: web.Request, shows: Iterable[Show]) -> list[Show]:
@@ -158,12 +169,13 @@ class PublicApi:
         headers = {"ETag": f'"{layout_id}"', "Cache-Control": "public, max-age=31536000, immutable"}
         if f'"{layout_id}"' in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
-        blob = await self._directory.layout_blob(layout_id)
+        blob = await self._layouts.get(layout_id)
         if blob is None:
             raise LayoutNotFound()
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
-            return _body(blob, headers | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
-        return _body(await asyncio.to_thread(gzip.decompress, blob), headers)
+        headers["Vary"] = "Accept-Encoding"
+        if accepts_gzip(request):
+            return _body(BlobBody(blob), headers | {"Content-Encoding": "gzip"})
+        return _body(GunzippedBody(blob), headers)
 
     # --- buying ---------------------------------------------------------------------------------------------------
     def owner_of(self, request: web.Request) -> str:
@@ -206,14 +218,14 @@ class HoldBody(msgspec.Struct, frozen=True):
     request_id: wire.Id | None = None
 
 
-def _body(body: bytes, headers: dict[str, str]) -> web.Response:
+def _body(body: bytes | SharedBody, headers: dict[str, str]) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 def _plain_or_gzip(request: web.Request, plain: bytes, zipped: bytes, headers: dict[str, str]) -> web.Response:
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
-        return _body(zipped, headers | {"Content-Encoding": "gzip"})
-    return _body(plain, headers)
+    if accepts_gzip(request) and "Accept-Encoding" in request.headers:
+        return _body(body_of(zipped), headers | {"Content-Encoding": "gzip"})
+    return _body(body_of(plain), headers)
 
 
 def _layout_link(show: Show) -> dict[str, str]:

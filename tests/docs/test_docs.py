@@ -159,6 +159,8 @@ def test_the_limits_that_the_settings_name_are_those_of_the_code() -> None:
         f"a burst of {limits.EVENT_BURST}, then {limits.EVENTS_PER_S:.0f} per second",
         f"a burst of {limits.ADDRESS_BURST:,}, then {limits.ADDRESS_PER_S:,.0f} per second",
         f"| {limits.RELAY_TIMEOUT_S} s |",
+        f"{limits.HEAD_S:.0f} s and 16 KiB; {limits.BODY_S:.0f} s; {limits.PLAN_BODY_S:.0f} s",
+        f"| {limits.ADDRESS_UNFINISHED}; {limits.ADDRESS_IDLE}; {limits.ADDRESS_UNCONNECTED}. ",
         f"| {limits.OUTBOX_LIMIT:,} entries",
         f"| {limits.RELAY_QUEUE_CALLS:,};",
     ):

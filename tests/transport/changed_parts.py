@@ -5,7 +5,6 @@ Each change stands for another version of a framework: it still works by itself,
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 from collections.abc import Callable
@@ -14,10 +13,9 @@ from typing import Any
 
 import aiohttp.base_protocol
 import aiohttp.http
-import aiohttp.http_websocket
 import aiohttp.web_protocol
 import aiohttp.web_request
-import aiohttp.web_ws
+import aiohttp.web_server
 import engineio.async_drivers.aiohttp
 import engineio.async_socket
 import engineio.packet
@@ -72,27 +70,6 @@ def _as_function(module: Any, name: str) -> Callable[[], None]:
     return _replaced(module, name, make)
 
 
-class RenamedCounter(asyncio.Queue):  # type: ignore[type-arg]
-    """A queue whose count of unfinished tasks has another name."""
-
-    def __init__(self, maxsize: int = 0) -> None:
-        super().__init__(maxsize)
-        del self._unfinished_tasks
-        self._pending = 0
-
-    def put_nowait(self, item: Any) -> None:
-        self._unfinished_tasks = 0
-        super().put_nowait(item)
-        del self._unfinished_tasks
-        self._pending += 1
-
-    def task_done(self) -> None:
-        self._pending -= 1
-
-    async def join(self) -> None:
-        assert not self._pending, "the tests end no session that way"
-
-
 class OtherParser:
     """An HTTP parser with another constructor."""
 
@@ -121,6 +98,16 @@ def _change_translate_request() -> None:
     _DRIVER._async["translate_request"] = _translate_request
 
 
+def _change_server() -> None:
+    real = aiohttp.web_server.Server.__init__
+
+    def init(self: Any, *args: Any, **named: Any) -> None:
+        real(self, *args, **named)
+        self._loop = None
+
+    aiohttp.web_server.Server.__init__ = init  # type: ignore[method-assign]
+
+
 def _change_socket_server() -> None:
     real = socketio.AsyncServer.__init__
 
@@ -135,17 +122,15 @@ CHANGES: dict[str, Callable[[], None]] = {
     "aiohttp.version": _other_version("aiohttp"),
     "engineio.version": _other_version("python-engineio"),
     "socketio.version": _other_version("python-socketio"),
-    "aiohttp.WebSocketReader": _removed(aiohttp.http_websocket, "WebSocketReader"),
-    "aiohttp.WebSocketDataQueue": _as_function(aiohttp.web_ws, "WebSocketDataQueue"),
     "aiohttp.HttpRequestParser": _replaced(aiohttp.http, "HttpRequestParser", OtherParser),
     "aiohttp.BaseProtocol": _removed(aiohttp.base_protocol, "BaseProtocol"),
     "aiohttp.RequestHandler": _one_more_parameter(aiohttp.web_protocol.RequestHandler, "connection_lost"),
+    "aiohttp.Server": _change_server,
     "aiohttp.Request.protocol": _replaced(aiohttp.web_request.BaseRequest, "protocol", OtherDescriptor()),
-    "asyncio.Queue": _replaced(asyncio, "Queue", RenamedCounter),
     "engineio.AsyncServer": _one_more_parameter(engineio.AsyncServer, "start_background_task"),
     "engineio.AsyncServer.reason": _replaced(engineio.AsyncServer.reason, "TRANSPORT_CLOSE", 4),
     "engineio.translate_request": _change_translate_request,
-    "engineio.WebSocket": _one_more_parameter(_DRIVER.WebSocket, "send"),
+    "engineio.WebSocket": _one_more_parameter(_DRIVER.WebSocket, "__call__"),
     "engineio.AsyncSocket": _one_more_parameter(_SOCKET, "schedule_ping"),
     "engineio.AsyncSocket._send_ping": _replaced(_SOCKET, "_send_ping", lambda self: _SEND_PING(self)),
     "engineio.AsyncSocket.receive": _one_more_parameter(_SOCKET, "receive"),

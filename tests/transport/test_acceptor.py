@@ -46,13 +46,24 @@ def with_lines(ask: bytes, *lines: bytes) -> bytes:
     return ask.replace(b"\r\n\r\n", b"".join(b"\r\n" + line for line in lines) + b"\r\n\r\n")
 
 
-async def test_a_whole_handshake_is_accepted_past_aiohttp_and_one_in_pieces_through_it(server: Server) -> None:
+async def test_a_handshake_is_accepted_past_aiohttp_whole_or_in_pieces_and_after_a_request_through_it(
+    server: Server,
+) -> None:
     whole = handshake(server)
-    cut = whole[:40], whole[40:]
-    for parts, by_aiohttp in (((whole,), 0), (cut, 1), ((whole + frame(b"40"),), 2)):
-        assert (await answer_to(server, *parts)).startswith(b"HTTP/1.1 101 ")
+    before = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+    pieces = [whole[:40], whole[40:]], [whole + frame(b"40")], [*(bytes((each,)) for each in whole[:99]), whole[99:]]
+    for parts, by_aiohttp in (*((each, 0) for each in ([whole], *pieces)), ([before, whole], 2)):
+        reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]))
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(0.001)
+            if part is before:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+                await reader.readexactly(len("404: Not Found"))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         http_server = acceptor(server).http_server
         assert http_server is not None and http_server.requests_count == by_aiohttp
+        writer.close()
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,9 @@ async def test_the_memory_for_a_viewer_that_reads_nothing_is_bounded() -> None:
             assert accepted < 10_000, "there is no bound"
             await asyncio.sleep(0)
         assert server.fanout.unsent(sid) <= limits.VIEWER_UNSENT_BYTES + len(packet.frame)
-        inner = direct(server)._connection(sid).transport.get_extra_info("socket")
+        held = direct(server)._connection(sid)
+        assert held is not None
+        inner = held.transport.get_extra_info("socket")
         assert inner.getsockopt(SOL_SOCKET, SO_SNDBUF) == limits.VIEWER_KERNEL_BYTES
         reading(socket, True)
         for _ in range(accepted):
@@ -285,40 +287,45 @@ async def fast_server() -> AsyncIterator[Server]:
     await each.stop()
 
 
-async def test_after_an_upgrade_a_frame_waits_for_packets_that_are_still_in_the_queue(fast_server: Server) -> None:
+async def test_what_waits_in_the_queue_when_an_upgrade_ends_comes_before_what_follows(fast_server: Server) -> None:
     async with ClientSession() as session:
         sid, url = await polling_client(fast_server, session)
-        socket = await upgrade(session, url)
-        engine_session = await upgraded(fast_server, sid)
-        await socket.send_str("40")  # brings the writer to rest behind its answer
-        # Put into the queue in this turn of the loop: the framework's writer has not run yet.
-        await fast_server.sio.emit("first", to=sid)
-        assert engine_session.queue._unfinished_tasks == 1
-        fast_server.fanout.send(sid, encode("second", {}))
-        heard = await events(socket, 2)
-        assert heard == ["first", "second"]
-        await socket.close()
-
-
-async def test_after_an_upgrade_a_frame_waits_while_the_framework_s_writer_is_blocked(fast_server: Server) -> None:
-    async with ClientSession() as session:
-        sid, url = await polling_client(fast_server, session)
-        socket = await upgrade(session, url)
-        engine_session = await upgraded(fast_server, sid)
-        driver = engine_session.tt_connection
-        reading(socket, False)
-        # The writer takes both at once and blocks between them: the first is more than the kernel accepts.
+        socket = await session.ws_connect(url.replace("transport=polling", "transport=websocket"), max_msg_size=0)
+        await socket.send_str("2probe")
+        assert await socket.receive_str() == "3probe"
+        # More than the kernel takes, and something behind it.
         await asyncio.gather(
             fast_server.sio.emit("map", "x" * 20_000_000, to=sid), fast_server.sio.emit("answer", to=sid)
         )
-
-        async def blocked() -> bool:
-            return bool(driver.writing and not engine_session.queue._unfinished_tasks)
-
-        await until(blocked)
+        reading(socket, False)
+        await socket.send_str("5")
+        await upgraded(fast_server, sid)
         fast_server.fanout.send(sid, encode("change", {}))
+        await fast_server.sio.emit("last", to=sid)
         reading(socket, True)
-        assert await events(socket, 3) == ["map", "answer", "change"]
+        assert await events(socket, 4) == ["map", "answer", "change", "last"]
+        await socket.close()
+
+
+async def test_a_poll_that_waits_during_an_upgrade_is_answered_and_a_failed_upgrade_changes_nothing(
+    fast_server: Server,
+) -> None:
+    async with ClientSession() as session:
+        sid, url = await polling_client(fast_server, session)
+        for probe in ("40", "2", "5", '42["x",{}]'):
+            socket = await session.ws_connect(url.replace("transport=polling", "transport=websocket"))
+            await socket.send_str(probe)
+            assert (await socket.receive()).type.name == "CLOSE", probe
+            fast_server.fanout.send(sid, encode("still", {}))
+            assert await (await session.get(url)).text() == '42["still",{}]'
+        waiting = asyncio.create_task(session.get(url))
+        await asyncio.sleep(0.05)
+        socket = await session.ws_connect(url.replace("transport=polling", "transport=websocket"))
+        await socket.send_str("2probe")
+        await socket.send_str("5")  # without waiting for the end of the poll, which no official client does
+        answer = await waiting
+        assert (answer.status, await answer.text()) == (200, "6")
+        await upgraded(fast_server, sid)
         await socket.close()
 
 
@@ -340,18 +347,13 @@ async def test_during_an_upgrade_a_frame_waits_in_the_queue(fast_server: Server)
         await socket.close()
 
 
-async def test_after_an_upgrade_a_frame_goes_past_an_empty_queue(fast_server: Server) -> None:
+async def test_after_an_upgrade_a_session_has_a_connection_of_ours(fast_server: Server) -> None:
     async with ClientSession() as session:
         sid, url = await polling_client(fast_server, session)
         socket = await upgrade(session, url)
-        engine_session = await upgraded(fast_server, sid)
-
-        async def idle() -> bool:
-            return not engine_session.queue._unfinished_tasks and not engine_session.tt_connection.writing
-
-        await until(idle)
-        fast_server.fanout.send(sid, encode("change", {}))
-        assert engine_session.queue.qsize() == 0
+        await upgraded(fast_server, sid)
+        assert fast_server.fanout.offer(fast_server.fanout.connection(sid), encode("change", {}))
+        assert direct(fast_server)._connection(sid) is not None
         assert await events(socket, 1) == ["change"]
         await socket.close()
 

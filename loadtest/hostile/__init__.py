@@ -1,0 +1,1 @@
+"""Attacks on a node of one's own, and what other people notice of them."""

@@ -1,0 +1,141 @@
+"""How many connections there may be, of one address and in all, and which are closed when there are more.
+
+A connection of no use yet is cheap for a stranger to keep: one that has sent half a request, one that idles between two
+requests, one whose answer is not read, a session without CONNECT. Each address may have a bounded number of each kind.
+When it has more, the oldest ends, never the newest: requests that proceed are finished long before they are the oldest.
+Connections of a trusted proxy are many clients'; they count in the total only.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from realtime import limits
+from realtime.transport.limited_log import LimitedLog
+
+limited_log = LimitedLog(logging.getLogger(__name__))
+T = TypeVar("T", bound=Hashable)
+
+
+class Oldest(Generic[T]):
+    """Things of one kind by address; ends the oldest of an address that has too many."""
+
+    def __init__(self, most: int, min_age_s: float, end: Callable[[T], None]) -> None:
+        """Allow ``most`` of one address.
+
+        Younger ones than ``min_age_s`` are spared, up to four times as many: a crowd that reconnects at once through
+        one address is no attack. ``end`` must lead to ``discard``.
+        """
+        self._most = most
+        self._min_age_s = min_age_s
+        self.end = end
+        self._of: dict[str, dict[T, float]] = {}
+        self.ended = 0
+
+    def add(self, thing: T, address: str, now: float) -> None:
+        """Add a thing; end the oldest of the address if it has too many."""
+        things = self._of.setdefault(address, {})
+        things[thing] = now
+        if len(things) > self._most:
+            oldest = next(iter(things))
+            if now - things[oldest] > self._min_age_s or len(things) > 4 * self._most:
+                self.discard(oldest, address)
+                self.ended += 1
+                self.end(oldest)
+
+    def discard(self, thing: T, address: str) -> None:
+        """Remove a thing; does nothing if it is not here."""
+        things = self._of.get(address)
+        if things is not None and things.pop(thing, None) is not None and not things:
+            del self._of[address]
+
+    def end_oldest(self) -> bool:
+        """End the oldest of the address that has most; return False if there is nothing."""
+        if not self._of:
+            return False
+        address = max(self._of, key=lambda each: len(self._of[each]))
+        oldest = next(iter(self._of[address]))
+        self.discard(oldest, address)
+        self.ended += 1
+        self.end(oldest)
+        return True
+
+    def __len__(self) -> int:
+        """How many there are of all addresses."""
+        return sum(map(len, self._of.values()))
+
+
+class Admission:
+    """Counts the open connections of a server."""
+
+    def __init__(self, per_address: int | None = None, most: int | None = None) -> None:
+        """``most`` connections in all (None: what the open-files limit allows); None: 3/4 of that per address."""
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.most = most if most is not None else max(files - limits.OTHER_FILES, files // 2)
+        self.per_address = per_address if per_address is not None else self.most * 3 // 4
+        self._of: Counter[str] = Counter()
+        self.open = 0
+        self.refused = 0
+        self.unconnected: Oldest[str] = Oldest(limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
+        """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
+        self.idle: Oldest[Closable] = Oldest(limits.ADDRESS_IDLE, 0.0, _expire)
+        """HTTP connections between two requests."""
+        self.unfinished: Oldest[Closable] = Oldest(limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
+        """Connections whose request has not arrived completely, or whose answer is not read."""
+
+    def admit(self, address: str, is_proxy: bool) -> Ticket | None:
+        """Count a new connection; return None if it must be closed at once.
+
+        Where the total is reached, an idle or unfinished connection is ended for the new one.
+        """
+        if not is_proxy and self._of[address] >= self.per_address:
+            self.refused += 1
+            limited_log.warning("too many connections of one address, refused", address, self._of[address])
+            return None
+        if self.open >= self.most and not self.idle.end_oldest() and not self.unfinished.end_oldest():
+            self.refused += 1
+            limited_log.warning("too many connections, refused; add nodes or raise the open-files limit", self.open)
+            return None
+        return Ticket(self, address, is_proxy)
+
+
+class Closable:
+    """A connection that ``Oldest`` may end."""
+
+    __slots__ = ()
+
+    def expire(self) -> None:
+        """Close at once."""
+        raise NotImplementedError
+
+
+def _expire(connection: Closable) -> None:
+    connection.expire()
+
+
+class Ticket:
+    """One admitted connection, handed from protocol to protocol; ``leave`` it when the connection is lost."""
+
+    __slots__ = ("_admission", "address", "is_proxy")
+
+    def __init__(self, admission: Admission, address: str, is_proxy: bool) -> None:
+        """Made by ``Admission.admit``."""
+        self._admission: Admission | None = admission
+        self.address = address
+        self.is_proxy = is_proxy
+        admission.open += 1
+        admission._of[address] += 1
+
+    def leave(self) -> None:
+        """Give the place to another connection; may be called twice."""
+        admission, self._admission = self._admission, None
+        if admission is None:
+            return
+        admission.open -= 1
+        admission._of[self.address] -= 1
+        if not admission._of[self.address]:
+            del admission._of[self.address]

@@ -1,0 +1,238 @@
+"""aiohttp's HTTP protocol with deadlines and bounds for what a client sends and doesn't read.
+
+aiohttp closes a connection that idles between two requests, and has no deadline for a request that has begun, nor for
+an answer that is not read. It logs a traceback for each malformed request. An answer that was broken off stays in
+memory until a garbage collection of the oldest generation, which a node hardly ever does: an exception and the future
+or stream that carries it refer to each other. All of that is different here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from realtime import limits
+from realtime.transport.admission import Admission, Closable, Ticket
+from realtime.transport.guard import RequestHandler
+from realtime.transport.limited_log import LimitedLog
+
+limited_log = LimitedLog(logging.getLogger(__name__))
+_HEAD, _BODY, _WRITE = "head", "body", "write"
+_ANSWERS = {
+    408: b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
+    """One HTTP connection. Its first bytes must contain a complete head, or something that is none."""
+
+    __slots__ = (
+        "_admission",
+        "_answering",
+        "_body",
+        "_extra_s",
+        "_head_bytes",
+        "_ticket",
+        "_timer",
+        "_waits_for",
+    )
+    transport: Any
+    _paused: bool
+
+    def __init__(self, server: web.Server, admission: Admission, ticket: Ticket) -> None:
+        """``server`` is aiohttp's, ``ticket`` the connection's; ``admission`` keeps the unfinished and idle ones."""
+        super().__init__(server, loop=server._loop, **server._kwargs)
+        self._admission = admission
+        self._ticket: Ticket | None = ticket
+        self._answering = False
+        self._body: Any = None
+        """The body of the last request while it has not arrived completely."""
+        self._extra_s = 0.0
+        self._head_bytes = 0
+        """Bytes of a head that has not arrived completely."""
+        self._waits_for = ""
+        """What the client owes: one of the constants above, "" for nothing."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- the connection -------------------------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bound what waits for the client in this process."""
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(limits.HTTP_UNSENT_BYTES)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection. The framework is given no exception, which it would put into a future: see above."""
+        body = self._body
+        self._forget()
+        if self._ticket is not None:
+            self._ticket.leave()
+        super().connection_lost(None)
+        if body is not None and not self._answering:
+            body.feed_eof()  # the framework would wait for the rest of a body that it drops
+
+    def hand_over(self) -> Ticket:
+        """End this protocol, and return the ticket of the connection, which goes on with another one."""
+        ticket, self._ticket = self._ticket, None
+        assert ticket is not None, "it is handed over once"
+        self.transport.set_write_buffer_limits()
+        self.transport = None  # else connection_lost closes it
+        self.connection_lost(None)
+        return ticket
+
+    def expire(self) -> None:
+        """Close at once: the client takes too long, or others of its address need the place."""
+        self._forget()
+        if self.transport is not None:
+            self.transport.abort()
+
+    # --- reading --------------------------------------------------------------------------------------------------
+    def data_received(self, data: bytes) -> None:
+        """Parse what the client has sent, and watch the part of a request that is still missing."""
+        if self._force_close or self._close:
+            return
+        requests = self._request_count
+        super().data_received(data)
+        for message, _body in self._messages:
+            if (error := getattr(message, "exc", None)) is not None:  # malformed; the parser's frames refer to it
+                error.__traceback__ = error.__context__ = None
+        if self._request_count != requests and self._messages:
+            self._head_bytes, self._extra_s = 0, 0.0
+            body = self._messages[-1][1]
+            self._body = None if body.is_eof() else body
+            self._admission.idle.discard(self, self._address)
+        elif self._body is None and data and not self._upgraded:
+            self._head_bytes += len(data)
+            self._admission.idle.discard(self, self._address)
+            if self._head_bytes > limits.HEAD_BYTES:
+                self._refuse(431)
+                return
+        self._watch()
+
+    def allow_body(self, seconds: float) -> None:
+        """Give the present request's body more time, counted from the end of its head."""
+        self._extra_s = seconds - limits.BODY_S
+        self._unwatch()
+        self._watch()
+
+    def _refuse(self, status: int) -> None:
+        transport = self.transport
+        self._forget()
+        if transport is not None:
+            if not self._answering:
+                transport.write(_ANSWERS[status])
+            self.force_close()
+
+    # --- writing --------------------------------------------------------------------------------------------------
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to read."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Go on with the answer; its deadline stays until it is finished."""
+        super().resume_writing()
+        if not self._answering:
+            self._watch()
+
+    async def _handle_request(
+        self, request: Any, start_time: float | None, request_handler: Callable[[Any], Awaitable[web.StreamResponse]]
+    ) -> Any:
+        self._answering = True
+        try:
+            response, is_lost = await super()._handle_request(request, start_time, request_handler)
+        except ConnectionError:
+            # Not raised again: the framework's task, the exception and the frames that it has passed would refer to
+            # each other.
+            return web.Response(), True
+        else:
+            if isinstance(response, BaseException):  # as a handler has raised it; its frames refer to it
+                response.__traceback__ = response.__context__ = None
+            return response, is_lost
+        finally:
+            if (error := request.content.exception()) is not None:  # as the body's reader has raised it
+                error.__traceback__ = error.__context__ = None
+            self._answering = False
+            if self._waits_for == _WRITE:
+                self._unwatch()
+            self._watch()
+            if not self._waits_for and self.transport is not None:
+                self._admission.idle.add(self, self._address, self._loop.time())
+
+    def handle_error(
+        self, request: Any, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Answer a request that could not be parsed or handled; log one line for the former.
+
+        Raises the error of a connection that is lost."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # nobody is there to be answered, and nothing is wrong here
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)  # type: ignore[no-any-return]
+        limited_log.warning("a malformed request", self._address, message or "")
+        response = web.Response(status=status, text="The request is malformed.\n")
+        response.force_close()
+        return response
+
+    # --- deadlines ------------------------------------------------------------------------------------------------
+    @property
+    def _address(self) -> str:
+        return self._ticket.address if self._ticket is not None else ""
+
+    def _watch(self) -> None:
+        """Set the deadline of what the client owes now; keep it if that has not changed."""
+        if self._body is not None and self._body.is_eof():
+            self._body = None
+        if self._body is not None:
+            owed, allowed = _BODY, limits.BODY_S + self._extra_s
+        elif self._head_bytes:
+            owed, allowed = _HEAD, limits.HEAD_S
+        elif self._paused or (self._waits_for == _WRITE and self._answering):
+            owed, allowed = _WRITE, limits.WRITE_S
+        else:
+            self._unwatch()
+            return
+        if owed == self._waits_for or self.transport is None:
+            return
+        self._unwatch()
+        self._waits_for = owed
+        self._timer = self._loop.call_later(allowed, self._too_late)
+        if self._ticket is not None and not self._ticket.is_proxy:
+            self._admission.unfinished.add(self, self._address, self._loop.time())
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._admission.unfinished.discard(self, self._address)
+        self._waits_for = ""
+
+    def _forget(self) -> None:
+        self._unwatch()
+        self._body = None  # it refers to this object
+        self._admission.idle.discard(self, self._address)
+
+    def _too_late(self) -> None:
+        if self._waits_for == _HEAD:
+            self._refuse(408)
+        else:
+            self.expire()
+
+
+def hand_over(protocol: Any) -> Ticket | None:
+    """End the HTTP protocol of a connection, which goes on with another; return its ticket, if it has one."""
+    if isinstance(protocol, HttpConnection):
+        return protocol.hand_over()
+    protocol.transport = None  # else connection_lost closes it
+    protocol.connection_lost(None)
+    return None
+
+
+def allow_body(request: web.Request, seconds: float) -> None:
+    """Give the body of a request more time than ``limits.BODY_S``; call it once the client may send a large one."""
+    if isinstance(request.protocol, HttpConnection):
+        request.protocol.allow_body(seconds)

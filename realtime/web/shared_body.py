@@ -1,0 +1,123 @@
+"""Large answers that many clients get at once: one copy in memory, written in small parts.
+
+aiohttp copies a body behind the headers and gives all of it to the connection's buffer, where it stays while the client
+reads nothing: 90 bytes of a request would cost megabytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from weakref import WeakValueDictionary
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
+
+PART_BYTES = 16 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
+"""Layouts that a node keeps, beside those that are being sent."""
+
+
+class SharedBody(Payload):
+    """The body of an answer; all its answers refer to the same bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        """``data`` must not change."""
+        super().__init__(data, content_type="application/json")
+        self._size = len(data)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text."""
+        return bytes(self._value).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body in parts, each when the client has read enough of those before."""
+        view = memoryview(self._value)
+        for start in range(0, len(view), PART_BYTES):
+            await writer.write(view[start : start + PART_BYTES])
+            await writer.drain()
+
+
+def body_of(data: bytes) -> bytes | SharedBody:
+    """Return what an answer with this body should be made of."""
+    return data if len(data) <= PART_BYTES else SharedBody(data)
+
+
+class Blob:
+    """Bytes that can be referred to weakly."""
+
+    __slots__ = ("__weakref__", "data")
+
+    def __init__(self, data: bytes) -> None:
+        """``data`` must not change."""
+        self.data = data
+
+
+class Blobs:
+    """Immutable blobs by name: one copy of each while it is in use anywhere, and the last ``KEPT_BYTES`` after that."""
+
+    def __init__(self, read: Callable[[str], Awaitable[bytes | None]]) -> None:
+        """``read`` returns a blob by name, None if there is none."""
+        self._read = read
+        self._kept: OrderedDict[str, Blob] = OrderedDict()
+        self._in_use: WeakValueDictionary[str, Blob] = WeakValueDictionary()
+
+    async def get(self, name: str) -> Blob | None:
+        """Return a blob, None if there is none. Raises as ``read``."""
+        blob = self._in_use.get(name)
+        if blob is None:
+            data = await self._read(name)
+            if data is None:
+                return None
+            blob = self._in_use.setdefault(name, Blob(data))  # another request may have read it meanwhile
+        self._kept[name] = blob
+        self._kept.move_to_end(name)
+        while sum(len(each.data) for each in self._kept.values()) > KEPT_BYTES:
+            self._kept.popitem(last=False)
+        return blob
+
+
+class BlobBody(SharedBody):
+    """The body of an answer that keeps its blob in use until it is sent."""
+
+    def __init__(self, blob: Blob) -> None:
+        """All answers with this blob share its bytes."""
+        super().__init__(blob.data)
+        self._blob = blob
+
+
+class GunzippedBody(BlobBody):
+    """The body of an answer to a client that doesn't read gzip: decompressed while it is sent, part by part."""
+
+    def __init__(self, blob: Blob) -> None:
+        """``blob`` is gzipped. Its length without that is not known before."""
+        super().__init__(blob)
+        self._size = None
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body in parts, each when the client has read enough of those before."""
+        stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        rest = self._value
+        while not stream.eof:
+            part = stream.decompress(rest, PART_BYTES)
+            rest = stream.unconsumed_tail
+            if not part and not rest:
+                return  # a layout is decoded before it is declared, so this one has been damaged since
+            await writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0)  # a client that reads as fast as this writes would be the only one served
+
+
+def accepts_gzip(request: web.Request) -> bool:
+    """Tell whether a client reads gzip: it says so, or does not say what it reads (RFC 9110, section 12.5.3)."""
+    header = request.headers.get("Accept-Encoding")
+    if header is None:
+        return True
+    found = {}
+    for each in header.lower().split(","):
+        coding, _, weight = each.partition(";")
+        found[coding.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return found.get("gzip", found.get("*", False))

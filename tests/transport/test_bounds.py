@@ -1,0 +1,306 @@
+"""What a stranger can make a node keep or do: each kind of waste ends at its limit, and others are served meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from realtime import limits
+from realtime.dev import valkey
+from realtime.transport import websocket_connection
+from realtime.transport.admission import Admission
+from realtime.transport.http_connection import HttpConnection
+from realtime.web.shared_body import SharedBody
+from tests.cluster import until
+from tests.transport.test_fanout import Server
+from tests.transport.test_websocket_connection import CLOSE, PING, Peer, all_gone, frame, handshake
+
+BIG = bytes(8_000_000)
+GET = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+POLLING = "/socket.io/?EIO=4&transport=polling"
+SHORT = {"FIRST_REQUEST_S": 0.3, "HEAD_S": 0.3, "BODY_S": 0.3, "WRITE_S": 0.3, "IDLE_S": 0.3, "CONNECT_S": 0.3}
+
+
+@asynccontextmanager
+async def serve(**options: Any) -> AsyncIterator[Server]:
+    server = Server("acceptor", **options)
+    server.sio.on("echo", lambda _sid, what: what)
+
+    async def big(_request: web.Request) -> web.Response:
+        return web.Response(body=SharedBody(BIG))
+
+    async def read(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    server.app.router.add_get("/big", big)
+    server.app.router.add_post("/read", read)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    for name, seconds in SHORT.items():
+        monkeypatch.setattr(limits, name, seconds)
+    monkeypatch.setattr(websocket_connection, "CLOSE_S", 0.1)
+    async with serve() as each:
+        yield each
+
+
+async def connect(server: Server, *parts: bytes, read: bool = True) -> Peer:
+    reader, writer = await asyncio.open_connection(valkey.HOST, int(server.url.rpartition(":")[2]), limit=2**16)
+    if not read:
+        transport: Any = writer.transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        transport.pause_reading()
+    for part in parts:
+        writer.write(part)
+        await asyncio.sleep(0.01)
+    return Peer(reader, writer)
+
+
+async def open_files(server: Server) -> int:
+    return server.server.admission.open
+
+
+async def is_served(server: Server) -> bool:
+    async with ClientSession() as http, http.get(server.url + "/nothing") as answer:
+        return answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (),
+        (b"GET /socket.io/?EIO",),
+        (b"GET /nothing HTTP/1.1\r\nHost: x\r\nX: ",),
+        (GET, b"GET /nothing HTTP/1.1\r\nHost: "),
+        (GET,),
+        (b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{",),
+        (b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",),
+        (b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{",),
+        (b"HANDSHAKE",),
+        (b"HANDSHAKE", frame(b"40", fin=0)),
+        (b"HANDSHAKE", b"\x81\xfe"),
+    ],
+    ids=[
+        "nothing",
+        "half a request line",
+        "half a head",
+        "half a second head",
+        "idle",
+        "half a body",
+        "half a chunk",
+        "half a body that nobody reads",
+        "no CONNECT",
+        "half a message",
+        "half a frame",
+    ],
+)
+async def test_what_a_client_does_not_finish_is_closed_at_its_deadline(
+    server: Server, parts: tuple[bytes, ...]
+) -> None:
+    end = await connect(server, *(handshake(server) if part == b"HANDSHAKE" else part for part in parts if part))
+    async with asyncio.timeout(10):
+        while await end.reader.read(65536):
+            pass
+    end.writer.close()
+
+    async def all_closed() -> bool:
+        return await open_files(server) == 0 and not server.sio.eio.sockets
+
+    await until(all_closed)
+
+
+async def test_an_answer_that_is_not_read_costs_little_and_ends_at_its_deadline(server: Server) -> None:
+    ends = [await connect(server, b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" * 3, read=False) for _ in range(5)]
+    held = [each for each in gc.get_objects() if isinstance(each, HttpConnection)]
+    assert held
+    for each in held:
+        assert each.transport.get_write_buffer_size() <= 2 * limits.HTTP_UNSENT_BYTES
+
+    async def all_closed() -> bool:
+        return await open_files(server) == 0
+
+    await until(all_closed)
+    for end in ends:
+        end.writer.transport.abort()
+
+
+FLOODS: dict[str, bytes] = {
+    "pings": frame(b"x" * 125, PING),
+    "empty pings": frame(b"", PING),
+    "pongs": frame(b"", 10),
+    "upgrades": frame(b"5"),
+    "refused CONNECTs": frame(b"40/n,"),
+    "acknowledgements": frame(b"431[]"),
+    "binary": b"\x82\x84\0\0\0\0\1\2\3\4",
+    "fragments": frame(b"", 0, fin=0),
+    "engine pongs": frame(b"3"),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_a_flood_of_anything_is_cut_off(kind: str) -> None:
+    async with serve() as server:
+        first = frame(b"4", fin=0) if kind == "fragments" else b""
+        end = await connect(server, handshake(server) + frame(b"40") + first)
+        end.sends(FLOODS[kind] * (limits.EVENT_BURST + 2 * limits.EVENTS_OVER_LIMIT))
+        heard = b""
+        async with asyncio.timeout(10):
+            try:
+                while part := await end.reader.read(65536):
+                    heard += part
+                assert heard.endswith(bytes((0x80 | CLOSE, 2)) + struct.pack(">H", 1008))
+            except ConnectionResetError:
+                pass  # what the server did not read any more resets the connection, before its close frame is read
+        assert len(heard) < 40_000, "what is over the limit is not answered"
+        await all_gone(server)
+        end.writer.close()
+
+
+async def test_a_client_that_reads_nothing_is_not_read_either() -> None:
+    async with serve(max_message_bytes=65536) as server:
+        end = await connect(server, handshake(server) + frame(b"40"), read=False)
+        ask = frame(b'420["echo","' + b"x" * 60_000 + b'"]')
+        end.sends(ask * 400)
+        (session,) = server.sio.eio.sockets.values()
+
+        async def blocked() -> bool:
+            return bool(session.tt_connection.unsent() > limits.VIEWER_UNSENT_BYTES)
+
+        await until(blocked)
+        await asyncio.sleep(0.2)
+        most = limits.VIEWER_UNSENT_BYTES + (limits.EVENTS_AT_ONCE + 1) * 61_000
+        assert session.tt_connection.unsent() < most
+        assert end.unsent() > 10_000_000, "the rest is still with the client"
+        assert await is_served(server)
+        end.writer.transport.abort()
+
+
+async def test_a_polling_session_is_bounded_by_the_same_budget() -> None:
+    async with serve() as server, ClientSession() as http:
+        url = server.url + POLLING
+        async with http.get(url) as answer:
+            url += "&sid=" + (await answer.text()).partition('"sid":"')[2].partition('"')[0]
+        statuses = []
+        for body in ("40", *["41/n,\x1e40/n," * 8] * 200):
+            async with http.post(url, data=body.removesuffix("\x1e")) as answer:
+                statuses.append(answer.status)
+            if statuses[-1] != 200:
+                break
+        assert statuses[-1] == 400 and not server.sio.eio.sockets
+
+
+async def test_a_post_that_is_announced_as_too_large_is_answered_and_its_session_freed() -> None:
+    async with serve() as server, ClientSession() as http:
+        async with http.get(server.url + POLLING) as answer:
+            sid = (await answer.text()).partition('"sid":"')[2].partition('"')[0]
+        ask = f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n".encode()
+        end = await connect(server, ask)
+        assert (await asyncio.wait_for(end.reader.readline(), 5)).startswith(b"HTTP/1.1 4")
+        assert not server.sio.eio.sockets
+        end.writer.close()
+
+
+async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
+    lines = (b"X: " + b"y" * 4000 + b"\r\n") * 5
+    long_line = b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    for parts in ((GET[:-2] + lines,), (GET, GET[:-2] + lines), (long_line,)):
+        end = await connect(server, *parts)
+        async with asyncio.timeout(5):
+            heard = b""
+            while part := await end.reader.read(65536):
+                heard += part
+        assert heard.rpartition(b"HTTP/1.")[2][2:5] in (b"400", b"431"), heard
+        end.writer.close()
+
+
+async def test_an_address_with_too_much_unfinished_loses_its_oldest_and_is_still_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("ADDRESS_IDLE", "ADDRESS_UNFINISHED", "ADDRESS_UNCONNECTED"):
+        monkeypatch.setattr(limits, name, 10)
+    monkeypatch.setattr(limits, "BURST_S", 0.0)
+    async with serve() as server:
+        upload = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        for parts in ((GET[:20],), (GET,), (handshake(server),), (upload,)):
+            ends = [await connect(server, *parts) for _ in range(15)]
+            assert await is_served(server)
+            for end in ends[:4]:
+                async with asyncio.timeout(5):
+                    while await end.reader.read(65536):
+                        pass
+            for end in ends:
+                end.writer.close()
+
+
+async def test_connections_of_one_address_and_in_all_are_bounded() -> None:
+    async with serve(admission=Admission(per_address=8, most=100)) as server:
+        ends = [await connect(server, GET[:20]) for _ in range(12)]
+        assert await open_files(server) == 8 and server.server.admission.refused == 4
+        for end in ends:
+            end.writer.close()
+    async with serve(admission=Admission(per_address=100, most=8)) as server:
+        ends = [await connect(server, GET) for _ in range(12)]
+        assert await open_files(server) == 8
+        assert await is_served(server), "an idle connection is closed for a new one"
+        for end in ends:
+            end.writer.close()
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def broken_off(server: Server, ask: bytes) -> None:
+    end = await connect(server, ask, read=False)
+    end.writer.transport.abort()
+
+
+async def refused_upload(server: Server, ask: bytes) -> None:
+    end = await connect(server, ask)
+    await end.reader.readline()
+    end.writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("ask", "leave"),
+    [
+        (b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n", broken_off),
+        (b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", broken_off),
+        (b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe", broken_off),
+        (b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\nx", refused_upload),
+        (b"GET / HTTP/banana\r\n\r\n", refused_upload),
+        (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", refused_upload),
+        (GET[:30], broken_off),
+    ],
+    ids=["unread answer", "unfinished body", "unfinished chunk", "refused body", "malformed", "unknown", "half a head"],
+)
+async def test_a_request_that_is_broken_off_or_refused_is_freed_without_the_garbage_collector(
+    server: Server, ask: bytes, leave: Callable[[Server, bytes], Awaitable[None]]
+) -> None:
+    kinds = (HttpConnection, web.Request, web.BaseRequest, SharedBody)
+    with no_collector():
+        for _ in range(5):
+            await leave(server, ask)
+
+        async def freed() -> bool:
+            return not [each for each in gc.get_objects() if isinstance(each, kinds)]
+
+        await until(freed, timeout_s=5)
