@@ -34,16 +34,20 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
-_KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 100_000}, "removeOnFail": False}
+_KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 20_000}, "removeOnFail": False}
 # 16 pauses of 1.318 s, doubled each time, are a day.
 _FOR_A_DAY: dict[str, Any] = {**_KEPT, "attempts": 17, "backoff": {"type": "exponential", "delay": 1318}}
 _OPTIONS: dict[Queue, dict[str, Any]] = {
     Queue.TICKETS: _FOR_A_DAY,
     Queue.MAIL: _FOR_A_DAY,
+    Queue.WEBHOOKS: _FOR_A_DAY,
+    Queue.ANALYTICS: _FOR_A_DAY,
     # A gateway may be away for hours, and may take days for a refund: the worker asks until it is done.
     Queue.REFUNDS: {**_KEPT, "attempts": 50_000, "backoff": {"type": "fixed", "delay": 15_000}},
 }
 _TIMEOUT_S = 5.0
+_CONNECTIONS = 16
+"""Some calls ask all queues at once, and several users of one ``Jobs`` may do so at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,9 @@ class Jobs:
         async with self._connecting:
             if self._redis is None:
                 where = await self._master.address()
-                self._redis = connect.client(where, self._password, timeout_s=_TIMEOUT_S, connections=4, decode=True)
+                self._redis = connect.client(
+                    where, self._password, timeout_s=_TIMEOUT_S, connections=_CONNECTIONS, decode=True
+                )
                 options = {"prefix": keys.JOBS_PREFIX, "connection": self._redis}
                 self._queues = {queue: BullQueue(queue.value, options) for queue in Queue}
             return self._queues

@@ -9,6 +9,7 @@
 | ``TICKINGTICKETS_KIOSK_PIN`` | 6 to 12 digits that an attendant types to leave a kiosk; without it nobody can |
 | ``TICKINGTICKETS_MASTER_<REGION>`` | overrides a region's ``master`` URL |
 | ``TICKINGTICKETS_LEDGER_<REGION>`` | overrides a region's ``ledger`` URL |
+| ``TICKINGTICKETS_WEBHOOK_SECRETS_<TARGET>`` | secrets (``whsec_...``) of a webhook target, apart by spaces; all sign |
 | ``TICKINGTICKETS_MAIL_PASSWORD`` | password for the user in the URL of the mail server |
 | ``TICKINGTICKETS_ALLOW_DEMO_PAYMENTS`` | ``yes`` allows the demo bank, where everybody books for nothing |
 | ``TICKINGTICKETS_REDIS_PASSWORD`` | password for every master and replica whose URL contains none |
@@ -45,6 +46,7 @@ class Settings:
     redis_password: str = ""
     kiosk_pin: str = ""
     mail_password: str = field(default="", repr=False)
+    webhook_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     payments: PaymentConfig = field(default_factory=PaymentConfig)
 
 
@@ -76,6 +78,11 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         operator_key=environ.get(f"{PREFIX}OPERATOR_KEY", ""),
         redis_password=environ.get(f"{PREFIX}REDIS_PASSWORD", ""),
         kiosk_pin=pin,
+        webhook_secrets={
+            name: tuple(secrets.split())
+            for name in found.webhooks
+            if (secrets := environ.get(f"{PREFIX}WEBHOOK_SECRETS_{name.upper()}", ""))
+        },
         mail_password=environ.get(f"{PREFIX}MAIL_PASSWORD", ""),
         payments=_payments(found, environ),
     )

@@ -23,6 +23,8 @@ from realtime.model import ID, REGION
 
 MAIL_SCHEMES = ("smtp", "smtp+starttls", "smtps")
 MAX_CONTACT_DAYS = 3650
+EVENTS = ("booking.confirmed", "booking.cancelled", "refund.completed", "show.changed")
+"""What webhooks tell."""
 
 
 class TopologyError(ValueError):
@@ -94,6 +96,18 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """A system of the shop that is told what happens, at an https ``url``.
+
+    ``events`` are the types that it wants; none: all. ``private`` allows http and addresses that are not public.
+    """
+
+    url: str
+    events: tuple[str, ...] = ()
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Privacy:
     """How long personal data is kept: ``contact_days`` after the start of a show, contacts and drawn tickets go."""
 
@@ -117,6 +131,7 @@ class Topology:
     mail: Mail = Mail()
     privacy: Privacy = Privacy()
     limits: HoldLimits = field(default_factory=HoldLimits)
+    webhooks: Mapping[str, WebhookTarget] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
@@ -156,6 +171,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     mail: Mail = Mail()
     privacy: Privacy = Privacy()
     limits: HoldLimits = HoldLimits()
+    webhooks: dict[str, WebhookTarget] = {}
     origins: list[str] = []
     public: list[str] = []
     proxies: list[str] = []
@@ -212,6 +228,8 @@ def parse(text: str, where: str = "topology") -> Topology:
                     f"{where}: {field_name}: {network!r} is not an address or network; write 10.0.0.0/8"
                 )
     _check_mail(form.mail, where)
+    for name, target in form.webhooks.items():
+        _check_target(name, target, where)
     if not 1 <= form.privacy.contact_days <= MAX_CONTACT_DAYS:
         raise TopologyError(f"{where}: privacy.contact_days: a number of days from 1 to {MAX_CONTACT_DAYS}")
     return Topology(
@@ -222,6 +240,7 @@ def parse(text: str, where: str = "topology") -> Topology:
         mail=form.mail,
         privacy=form.privacy,
         limits=form.limits,
+        webhooks=form.webhooks,
         origins=tuple(form.origins),
         public=tuple(form.public),
         proxies=tuple(form.proxies),
@@ -238,6 +257,18 @@ def _check_mail(mail: Mail, where: str) -> None:
         check_address(mail.sender)
     except AddressInvalid as error:
         raise TopologyError(f"{where}: mail.sender is {error}") from None
+
+
+def _check_target(name: str, target: WebhookTarget, where: str) -> None:
+    if not REGION.match(name):
+        raise TopologyError(f"{where}: webhooks.{name}: a name is lower-case letters and digits, at most 16")
+    parts = urlsplit(target.url)
+    schemes = ("http", "https") if target.private else ("https",)
+    if parts.scheme not in schemes or not parts.hostname or parts.username:
+        raise TopologyError(f"{where}: webhooks.{name}.url: an https address without a user; http only with private")
+    unknown = set(target.events) - set(EVENTS)
+    if unknown:
+        raise TopologyError(f"{where}: webhooks.{name}.events: {min(unknown)!r} is none of {', '.join(EVENTS)}")
 
 
 def _is_origin(text: str) -> bool:

@@ -23,8 +23,8 @@ from realtime.workers.service import QUEUES
 def worker(topology: Path, region: str, queues: str, concurrency: int) -> None:
     """Run one worker.
 
-    It draws tickets, sends mails and returns payments. Run several in a region to share the jobs. Stop it with SIGTERM:
-    it finishes the jobs that it has begun.
+    It draws tickets, sends mails, returns payments, delivers webhooks and enters sales into the figures. Run several in
+    a region to share the jobs. Stop it with SIGTERM: it finishes the jobs that it has begun.
     """
     wanted = [name.strip() for name in queues.split(",") if name.strip()]
     if not wanted or not set(wanted) <= set(QUEUES):

@@ -39,6 +39,8 @@ from realtime.topology import Plain, Region
 log = logging.getLogger(__name__)
 READY_S = 60.0
 POLL_S = 0.05
+WORKER_NICE = 10
+"""Workers draw tickets: on one machine they get the time that nodes and keepers leave."""
 FAILOVER_BACK_OFF_S = 5.0
 """How long a server behind Sentinels stays down at least, so that they notice and fail over."""
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -264,7 +266,7 @@ class Cluster:
         for region in self.plan.regions:
             for number in range(self.plan.workers):
                 name = f"worker {region}" if number == 0 else f"worker {region} {number + 1}"
-                self._own(name, region, ["worker", "--region", region])
+                self._own(name, region, ["worker", "--region", region], nice=WORKER_NICE)
 
     def _node_urls(self) -> list[str]:
         return [url for region in self.plan.regions for url in self.plan.node_urls(region)]
@@ -274,12 +276,12 @@ class Cluster:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
             await self._until(self.children[f"node {port}"], partial(_node_ready, session, port))
 
-    def _own(self, name: str, region: str, command: list[str]) -> Child:
+    def _own(self, name: str, region: str, command: list[str], nice: int = 0) -> Child:
         topology = ["--topology", str(self.topology_file(region).absolute())]
-        return self._child(name, ["realtime", *topology, *command])
+        return self._child(name, ["realtime", *topology, *command], nice)
 
-    def _child(self, name: str, module: list[str]) -> Child:
-        args = [sys.executable, "-m", *module]
+    def _child(self, name: str, module: list[str], nice: int = 0) -> Child:
+        args = [*(["nice", "-n", str(nice)] if nice else []), sys.executable, "-m", *module]
         env = {**os.environ, **{f"{PREFIX}{key}": value for key, value in self.secrets.items()}}
         env[f"{PREFIX}ALLOW_DEMO_PAYMENTS"] = "yes"
         # Its data may have secrets that somebody has typed, or a six-digit PIN such as 111111 by chance.

@@ -10,7 +10,7 @@
 | ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
-| ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again |
+| ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again, a webhook delivered again |
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
 
 A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only
@@ -283,6 +283,7 @@ class Commands:
             await self._ledger.save_show(show)
         await self._declare.layout(ask.layout, blob)
         await self._declare.show(known or show)
+        await self._add_jobs(show.id)
         return {"show": wire.show_payload(known or show, "live")}
 
     def _name(self, ask: wire.NewShow, start: datetime) -> str:
@@ -327,6 +328,7 @@ class Commands:
             raise ShowNotFound()
         await self._locks.set_sales(show.id, ask.sales)
         await self._declare.show(show)
+        await self._add_jobs(show.id)
         return {"show": show.id, "sales": ask.sales.value}
 
     async def _terms(self, body: bytes) -> dict[str, Any]:
@@ -340,6 +342,7 @@ class Commands:
         _check_window(changed)
         await self._ledger.save_show(changed)
         await self._declare.terms_of_sale(changed)
+        await self._add_jobs(changed.id)
         return {"show": wire.show_payload(changed, "live")}
 
     # --- bookings -------------------------------------------------------------------------------------------------
@@ -385,6 +388,10 @@ class Commands:
             await self._refunds.deliver_anew(refund)
         return {"refund": asdict(refund)}
 
+    async def _add_jobs(self, show_id: str) -> None:
+        """Add the jobs of the webhooks about a show."""
+        await self._jobs.add(await self._ledger.open_tasks(show_id))
+
     # --- tasks ----------------------------------------------------------------------------------------------------
     async def _retry_task(self, body: bytes) -> dict[str, Any]:
         task = await self._ledger.task(wire.parse_json(_TaskBody, body).id)
@@ -392,6 +399,9 @@ class Commands:
             raise NotFound("There is no task with this id.")
         if task.queue is Queue.REFUNDS:
             await self._retry_refund(orjson.dumps({"id": task.subject}))
+        elif task.queue is Queue.WEBHOOKS:
+            await self._ledger.reopen_delivery(task.id, now_ms())
+            await self._jobs.add_anew([task])
         elif task.done_at is None:
             await self._jobs.add_anew([task])
         return {"task": {"id": task.id, "queue": task.queue.value, "subject": task.subject, "done_at": task.done_at}}

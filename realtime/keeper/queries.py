@@ -8,6 +8,8 @@
 | ``booking`` | ``{"booking"}`` | one booking with what its ticket needs (``booking_detail``), or null |
 | ``bookings`` | ``{"owner"}`` | the bookings of an owner, newest first, likewise |
 | ``jobs`` | ``{"limit"}`` | jobs by queue and state, and those that have failed |
+| ``deliveries`` | ``{"booking", "state", "limit"}`` | webhooks with their attempts, newest first |
+| ``figures`` | ``{"since", "until", "show"}`` | sales by hour and show |
 | ``orders`` | ``{}`` | how many orders are open, and since when the oldest is (ms) |
 """
 
@@ -33,6 +35,7 @@ from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
 from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
+from realtime.model import hold_of, is_booking_id
 from realtime.sales_window import cancel_deadline
 
 log = logging.getLogger(__name__)
@@ -80,6 +83,18 @@ class _Jobs(msgspec.Struct):
     limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
 
 
+class _Deliveries(msgspec.Struct):
+    booking: Annotated[str, Meta(max_length=128)] = ""
+    state: Annotated[str, Meta(max_length=16)] = ""
+    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
+
+
+class _Figures(msgspec.Struct):
+    since: Annotated[int, Meta(ge=0, le=2**53)]
+    until: Annotated[int, Meta(ge=0, le=2**53)]
+    show: Annotated[str, Meta(max_length=64)] = ""
+
+
 class Queries:
     """Answers the questions of one region, one after the other. ``run`` it; cancel it to end."""
 
@@ -96,6 +111,8 @@ class Queries:
             "command": self._command,
             "orders": self._orders,
             "jobs": self._failed_jobs,
+            "deliveries": self._deliveries,
+            "figures": self._figures,
             "booking": self._booking,
             "bookings": self._bookings,
         }
@@ -210,6 +227,18 @@ class Queries:
         ask = wire.parse_json(_Jobs, body)
         failed = await self._jobs.failed(ask.limit)
         return {"queues": await self._jobs.counts(), "failed": [asdict(job) for job in failed]}
+
+    async def _deliveries(self, body: bytes) -> Any:
+        ask = wire.parse_json(_Deliveries, body)
+        if ask.booking and not is_booking_id(ask.booking):
+            raise BadRequest("booking is not the id of a booking.")
+        about = hold_of(ask.booking) if ask.booking else ""
+        rows = await self._ledger.deliveries(about=about, state=ask.state, limit=ask.limit)
+        return [{**asdict(row), "body": row.body.decode()} for row in rows]
+
+    async def _figures(self, body: bytes) -> Any:
+        ask = wire.parse_json(_Figures, body)
+        return [asdict(row) for row in await self._ledger.figures(ask.since, ask.until, ask.show)]
 
     async def _orders(self, _body: bytes) -> Any:
         count, oldest = await self._ledger.open_orders()

@@ -25,6 +25,7 @@ from realtime.keeper.status_report import StatusReporter
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger import Ledger, LedgerUnavailable, StaleFencingToken
 from realtime.ledger.shows import Shows
+from realtime.ledger.targets import Target
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
 from realtime.locks.seats import SeatLocks
@@ -38,6 +39,8 @@ ORDERS_EVERY_MS = 1_000
 CONTACTS_EVERY_MS = 600_000
 """How often contacts are deleted whose time is over."""
 DAY_MS = 24 * 3600 * 1000
+DELIVERIES_KEPT_MS = 30 * DAY_MS
+"""How long the log of webhooks is kept."""
 PAUSE_S = 0.25
 """Pause after a transient fault; it doubles up to ``LONGEST_PAUSE_S`` while the fault lasts."""
 LONGEST_PAUSE_S = 2.0
@@ -56,7 +59,8 @@ class Keeper:
         if not known.ledger:
             raise TopologyError(f"regions.{region} has no ledger")
         self.name = name or process_name()
-        self._ledger = Ledger(known.ledger)
+        targets = [Target(name, each.events) for name, each in settings.topology.webhooks.items()]
+        self._ledger = Ledger(known.ledger, targets)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._locks = SeatLocks(self._master)
         self._shows = Shows(self._ledger)
@@ -188,6 +192,7 @@ class Keeper:
             kept_ms = self._contact_days * DAY_MS
             unpaid_ms = limits.ORDER_OPEN_S * 1000 + DAY_MS
             deleted = await self._ledger.delete_old_contacts(now_ms() - kept_ms, now_ms() - unpaid_ms)
+            await self._ledger.delete_old_deliveries(now_ms() - DELIVERIES_KEPT_MS)
             if deleted:
                 log.info("%d contacts were deleted: their time was over", deleted)
 

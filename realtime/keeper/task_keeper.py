@@ -15,6 +15,9 @@ from realtime.ledger.rows import Queue
 PAGE = 500
 PAGES_PER_TURN = 10
 """Bounds one turn: with many tasks that nobody works on, the next turn goes on where this one ended."""
+FOREIGN = (Queue.TICKETS, Queue.MAIL)
+"""Queues in which a worker that knows no ledger may take jobs: a completed job is a done task.
+Of the others the ledger decides, not the job."""
 YOUNG_MS = 10_000
 """A task younger than this has just been added by its keeper."""
 
@@ -40,8 +43,8 @@ class TaskKeeper:
         before = now_ms() - YOUNG_MS
         for _page in range(PAGES_PER_TURN):
             tasks = await self._ledger.unfinished_tasks(before, PAGE, self._after)
-            # Workers of this program write to the ledger themselves, and the refund decides, not the job.
-            done = await self._jobs.completed([task for task in tasks if task.queue is not Queue.REFUNDS])
+            # Workers of this program write to the ledger themselves.
+            done = await self._jobs.completed([task for task in tasks if task.queue in FOREIGN])
             for task in done:
                 await self._ledger.finish_task(task.id, now_ms())
             await self._jobs.add([task for task in tasks if task not in done])

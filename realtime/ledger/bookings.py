@@ -18,6 +18,7 @@ from realtime.ledger.cancellations import seats_of
 from realtime.ledger.database import Database
 from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.rows import Booked, BookingRow, NewBooking, NewRefund, Recorded, RefundReason, Result, TaskRow
+from realtime.ledger.targets import Target
 from realtime.model import hold_of
 from realtime.tickets.code import new_code
 
@@ -45,7 +46,7 @@ class Bookings(Database):
                 known = await _known(connection, bookings)
                 new = {b.id: b for b in bookings if b.id not in known}
                 if all(b.id in new or known[b.id].payment == b.payment for b in bookings):
-                    await _insert(connection, list(new.values()))
+                    await _insert(connection, list(new.values()), self.targets)
                     await follow_ups.record_contacts(connection, _contacts([b for b in bookings if b.id in known]))
                     tasks = await _open_tasks(connection, bookings)
                     return [
@@ -61,7 +62,7 @@ class Bookings(Database):
             try:
                 async with self.transaction() as connection:
                     await check_fencing_token(connection, token)
-                    return await _record_alone(connection, booking)
+                    return await _record_alone(connection, booking, self.targets)
             except IntegrityError:
                 if race == RACES - 1:
                     raise  # no key of ours: a show that is not in the ledger
@@ -141,7 +142,7 @@ async def _known(connection: AsyncConnection, bookings: Sequence[NewBooking]) ->
     }
 
 
-async def _record_alone(connection: AsyncConnection, booking: NewBooking) -> Result:
+async def _record_alone(connection: AsyncConnection, booking: NewBooking, targets: Sequence[Target]) -> Result:
     known = (await _known(connection, [booking])).get(booking.id)
     if known is not None and known.payment == booking.payment:
         await follow_ups.record_contacts(connection, _contacts([booking]))
@@ -155,7 +156,7 @@ async def _record_alone(connection: AsyncConnection, booking: NewBooking) -> Res
     if sold:
         refund = await money.promise(connection, _refund(booking, RefundReason.REJECTED))
         return Result(Recorded.REFUSED, sold, refund)
-    await _insert(connection, [booking])
+    await _insert(connection, [booking], targets)
     return Result(Recorded.NEW, tasks=(await _open_tasks(connection, [booking]))[booking.id])
 
 
@@ -182,7 +183,7 @@ def _refund(booking: NewBooking, reason: RefundReason) -> NewRefund:
     )
 
 
-async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> None:
+async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking], targets: Sequence[Target]) -> None:
     if not bookings:
         return
     await connection.execute(
@@ -211,7 +212,7 @@ async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking]) -
     )
     await money.insert_booked(connection, bookings)
     await contacts.save_contacts(connection, _contacts(bookings))
-    await follow_ups.after_bookings(connection, bookings)
+    await follow_ups.after_bookings(connection, bookings, targets)
 
 
 def _contacts(bookings: Sequence[NewBooking]) -> list[contacts.GivenContact]:

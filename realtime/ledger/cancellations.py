@@ -42,7 +42,7 @@ class Cancellations(Database):
                 values = {"cancelled_at": at, "cancelled_by": by.value, "cancelled_seats": csv}
                 await connection.execute(update(bookings).where(bookings.c.id == booking_id).values(values))
                 row = (await connection.execute(select(bookings).where(bookings.c.id == booking_id))).one()
-                await follow_ups.after_cancellation(connection, booking_id, at)
+                await follow_ups.after_cancellation(connection, booking_id, row.show_id, at, self.targets)
             return await _cancellation(connection, row)
 
     async def cancelled(self, show_id: str) -> list[Booked]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.contact import Contact
@@ -92,8 +93,9 @@ class Contacts(Database):
 async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContact]) -> None:
     """Record contacts. The one that was given last stays, in whichever order they are recorded; none comes back."""
     table = schema.contacts
-    for each in given:
-        values = {
+    rows = [
+        {
+            "hold_id": each.hold,
             "show_id": each.show_id,
             "email": each.contact.email,
             "phone": each.contact.phone,
@@ -101,9 +103,18 @@ async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContac
             "locale": each.contact.locale,
             "given_at": each.at,
         }
-        await connection.execute(insert_new(connection, table).values(hold_id=each.hold, **values))
-        older = (table.c.hold_id == each.hold, table.c.erased_at.is_(None), table.c.given_at < each.at)
-        await connection.execute(update(table).where(*older).values(**values))
+        for each in given
+    ]
+    if not rows:
+        return
+    await connection.execute(insert_new(connection, table), rows)
+    older = (table.c.hold_id == bindparam("hold"), table.c.erased_at.is_(None), table.c.given_at < bindparam("at"))
+    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "hold_id"}
+    newer = [
+        {"hold": row["hold_id"], "at": row["given_at"], **{f"new_{name}": row[name] for name in changed}}
+        for row in rows
+    ]
+    await connection.execute(update(table).where(*older).values(**changed), newer)
 
 
 async def holds_with_address(connection: AsyncConnection, holds: Sequence[str]) -> set[str]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from realtime.ledger import migrations
+from realtime.ledger.targets import Target
 
 # Its debug messages repeat the parameters of every statement, contacts of buyers among them.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
@@ -52,8 +53,12 @@ class LedgerUnavailable(Exception):
 class Database:
     """Connections to one ledger. ``open`` it, ``close`` it."""
 
-    def __init__(self, url: str) -> None:
-        """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``."""
+    def __init__(self, url: str, targets: Sequence[Target] = ()) -> None:
+        """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``.
+
+        ``targets`` are told what happens (``ledger.webhooks``).
+        """
+        self.targets = targets
         parsed = make_url(url)
         self._url = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
         embedded = self._url.drivername.startswith("sqlite")

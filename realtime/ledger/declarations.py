@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Table, delete, insert, select, update
 
 from realtime import wire
-from realtime.ledger import schema
+from realtime.clock import now_ms
+from realtime.ledger import follow_ups, schema
 from realtime.ledger.database import Database, parts
 from realtime.model import SalesState, Show, Theatre
 
@@ -27,15 +28,24 @@ class Declarations(Database):
         await self._save(schema.layouts, layout_id, {"blob": blob})
 
     async def save_show(self, show: Show) -> None:
-        """Record a show, or what changed of it."""
+        """Record a show, or what changed of it; targets of webhooks are told about a change."""
+        table, body = schema.shows, wire.encode_show(show)
         values = {
             "theatre_id": show.theatre,
             "layout_id": show.layout,
             "starts_at": show.starts_at,
             "sales": show.sales.value,
-            "body": wire.encode_show(show),
+            "body": body,
         }
-        await self._save(schema.shows, show.id, values)
+        async with self.transaction() as connection:
+            before = await connection.scalar(select(table.c.body).where(table.c.id == show.id))
+            if before == body:
+                return
+            if before is None:
+                await connection.execute(insert(table).values(id=show.id, **values))
+            else:
+                await connection.execute(update(table).where(table.c.id == show.id).values(values))
+            await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
 
     async def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:
         async with self.transaction() as connection:

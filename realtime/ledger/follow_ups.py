@@ -12,34 +12,85 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from realtime import wire
 from realtime.ledger import schema
 from realtime.ledger.contacts import GivenContact, holds_with_address, save_contacts
 from realtime.ledger.database import insert_new
-from realtime.ledger.rows import NewBooking, Queue, RefundRow, TaskRow, task_id
-from realtime.model import booking_of, hold_of
+from realtime.ledger.rows import EntryKind, NewBooking, Queue, RefundRow, TaskRow, task_id
+from realtime.ledger.targets import EventType, Target
+from realtime.ledger.webhooks import Event, write_events
+from realtime.model import SalesState, Show, booking_of, hold_of
+from realtime.payments.service import CURRENCY
 from realtime.tickets.data import MailKind
 
 
-async def after_bookings(connection: AsyncConnection, bookings: Sequence[NewBooking]) -> None:
-    """Write the tasks of bookings that were just inserted."""
+async def after_bookings(
+    connection: AsyncConnection, bookings: Sequence[NewBooking], targets: Sequence[Target]
+) -> None:
+    """Write the tasks of bookings that were just inserted, and the webhooks to ``targets``."""
     tasks = [task(Queue.TICKETS, b.id, b.confirmed_at) for b in bookings]
+    tasks += [task(Queue.ANALYTICS, b.id, b.confirmed_at, EntryKind.BOOKED.value) for b in bookings]
     reachable = await holds_with_address(connection, [hold_of(b.id) for b in bookings])
     tasks += [
         task(Queue.MAIL, b.id, b.confirmed_at, MailKind.TICKET.value) for b in bookings if hold_of(b.id) in reachable
     ]
     await write_tasks(connection, tasks)
+    await write_events(connection, [_confirmed(booking) for booking in bookings], targets)
 
 
-async def after_cancellation(connection: AsyncConnection, booking: str, at: int) -> None:
+async def after_cancellation(
+    connection: AsyncConnection, booking: str, show: str, at: int, targets: Sequence[Target]
+) -> None:
     """Write the tasks of a booking that was just cancelled; its refund is another matter (``money.insert_refund``)."""
-    if await holds_with_address(connection, [hold_of(booking)]):
-        await write_tasks(connection, [task(Queue.MAIL, booking, at, MailKind.CANCELLED.value)])
+    hold = hold_of(booking)
+    tasks = [task(Queue.ANALYTICS, booking, at, EntryKind.CANCELLED.value)]
+    if await holds_with_address(connection, [hold]):
+        tasks.append(task(Queue.MAIL, booking, at, MailKind.CANCELLED.value))
+    await write_tasks(connection, tasks)
+    data = {"booking": booking, "hold": hold, "show": show, "cancelled_at": at}
+    await write_events(connection, [Event(EventType.BOOKING_CANCELLED, hold, booking, at, data)], targets)
 
 
-async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int) -> None:
+async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, targets: Sequence[Target]) -> None:
     """Write the tasks of a refund that was just made."""
+    tasks = [task(Queue.ANALYTICS, refund.id, at, EntryKind.REFUNDED.value)]
     if await holds_with_address(connection, [refund.hold]):
-        await write_tasks(connection, [task(Queue.MAIL, refund.id, at, MailKind.REFUNDED.value)])
+        tasks.append(task(Queue.MAIL, refund.id, at, MailKind.REFUNDED.value))
+    await write_tasks(connection, tasks)
+    data = {
+        "refund": refund.id,
+        "hold": refund.hold,
+        "show": refund.show_id,
+        "payment": refund.payment,
+        "amount": refund.amount,
+        "currency": CURRENCY,
+        "reason": refund.reason.value,
+        "completed_at": at,
+    }
+    await write_events(connection, [Event(EventType.REFUND_COMPLETED, refund.hold, refund.id, at, data)], targets)
+
+
+async def after_show_change(connection: AsyncConnection, show: Show, at: int, targets: Sequence[Target]) -> None:
+    """Write the webhooks about a show that is new or has changed."""
+    status = "live" if show.sales is SalesState.OPEN else show.sales.value
+    data = {"show": wire.show_payload(show, status), "changed_at": at}
+    event = Event(EventType.SHOW_CHANGED, show.id, show.id, at, data, f"{show.id} {at}")
+    await write_events(connection, [event], targets)
+
+
+def _confirmed(booking: NewBooking) -> Event:
+    hold = hold_of(booking.id)
+    data = {
+        "booking": booking.id,
+        "hold": hold,
+        "show": booking.show_id,
+        "seats": [seat for seat, _index in booking.seats],
+        "payment": booking.payment,
+        "amount": booking.amount,
+        "currency": CURRENCY,
+        "confirmed_at": booking.confirmed_at,
+    }
+    return Event(EventType.BOOKING_CONFIRMED, hold, booking.id, booking.confirmed_at, data)
 
 
 async def record_contacts(connection: AsyncConnection, given: Sequence[GivenContact]) -> None:

@@ -190,7 +190,7 @@ class Money(Database):
                 return []
             row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()
             if row is not None:
-                await follow_ups.after_refund(connection, _refund(row), at)
+                await follow_ups.after_refund(connection, _refund(row), at, self.targets)
             return await follow_ups.open_tasks(connection, [refund_id])
 
     async def retry_refund(self, refund_id: str, at: int) -> RefundRow | None:

@@ -70,6 +70,16 @@ class Queue(StrEnum):
     TICKETS = "tickets"
     MAIL = "mail"
     REFUNDS = "refunds"
+    WEBHOOKS = "webhooks"
+    ANALYTICS = "analytics"
+
+
+class EntryKind(StrEnum):
+    """What an entry of the figures is about: a booking that was made or cancelled, or a refund that was made."""
+
+    BOOKED = "booked"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
 
 
 @dataclass(frozen=True, slots=True)

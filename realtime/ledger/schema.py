@@ -166,6 +166,50 @@ ticket_files = Table(
     Column("made_at", BigInteger, nullable=False),
 )
 
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),  # their order
+    Column("id", String(160), nullable=False),  # also the task's
+    Column("event", String(32), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("target", String(32), nullable=False),  # its name in the topology
+    Column("about", String(128), nullable=False),  # id of a hold or a show
+    Column("subject", String(128), nullable=False),  # id of a booking, refund or show
+    Column("body", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),  # DeliveryState
+    Column("detail", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("give_up_at", BigInteger, nullable=False),
+    Index("ux_webhook_deliveries_id", "id", unique=True),
+    Index("ix_webhook_deliveries_about_target", "about", "target"),
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("delivery_id", String(160), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("status", Integer, nullable=False),  # HTTP; 0 without an answer
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+analytics = Table(
+    "analytics",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # EntryKind
+    Column("subject", String(128), primary_key=True),  # id of a booking or a refund
+    Column("show_id", String(64), nullable=False),
+    Column("hour", BigInteger, nullable=False),
+    Column("seats", Integer, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("pay_ms", BigInteger),
+    Index("ix_analytics_hour", "hour"),
+    Index("ix_analytics_show_id_hour", "show_id", "hour"),
+)
+
 webhooks_received = Table(
     "webhooks_received",
     metadata,

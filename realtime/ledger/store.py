@@ -6,6 +6,7 @@ Every write is idempotent: keepers repeat what they are not sure of. A database 
 
 from __future__ import annotations
 
+from realtime.ledger.analytics import Analytics
 from realtime.ledger.audit import Audit
 from realtime.ledger.bookings import Bookings
 from realtime.ledger.cancellations import Cancellations
@@ -15,7 +16,20 @@ from realtime.ledger.fencing import Fencing
 from realtime.ledger.money import Money
 from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
+from realtime.ledger.webhooks import WebhookDeliveries
 
 
-class Ledger(Fencing, Bookings, Cancellations, Contacts, Declarations, Money, Tasks, TicketFiles, Audit):
+class Ledger(
+    Fencing,
+    Bookings,
+    Cancellations,
+    Contacts,
+    Declarations,
+    Money,
+    Tasks,
+    TicketFiles,
+    WebhookDeliveries,
+    Analytics,
+    Audit,
+):
     """All tables of one ledger over one pool of connections. ``open`` it, ``close`` it."""

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from realtime.ledger import schema
 from realtime.ledger.database import Database
-from realtime.ledger.follow_ups import task_row
+from realtime.ledger.follow_ups import open_tasks, task_row
 from realtime.ledger.rows import CommandRow, Queue, TaskRow
 
 
@@ -32,6 +32,11 @@ class Tasks(Database):
         async with self.transaction() as connection:
             row = (await connection.execute(select(schema.tasks).where(schema.tasks.c.id == task_id))).one_or_none()
             return task_row(row) if row is not None else None
+
+    async def open_tasks(self, subject: str) -> list[TaskRow]:
+        """Return the tasks of a booking, refund or show that are not done, but for a refund's own."""
+        async with self.transaction() as connection:
+            return await open_tasks(connection, [subject])
 
     async def claim_task(self, task_id: str, now: int, until: int) -> bool:
         """Return whether a task is not done and nobody carries it out; if so, the caller does ``until`` a time (ms).

@@ -31,6 +31,7 @@ from realtime.transport.client_address import ClientAddresses
 from realtime.transport.server import SocketServer
 from realtime.web import bundle, kiosk, metrics, openapi, pages
 from realtime.web.address_keys import AddressKeys
+from realtime.web.analytics_api import AnalyticsApi
 from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.events import Events
@@ -98,7 +99,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     server.attach(app)
     routes = [*public.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
-    routes += [*jobs.routes(), *ops_view.routes(), *kiosk.routes(kiosk_pin)]
+    routes += [*jobs.routes(), *AnalyticsApi(masters).routes(), *ops_view.routes(), *kiosk.routes(kiosk_pin)]
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
     attempts = {"operator_key": access.attempts, "kiosk_pin": kiosk_pin.attempts}

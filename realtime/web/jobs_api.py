@@ -1,21 +1,20 @@
-"""The ops API of what happens after a booking: jobs by queue, failed jobs and their retry, the erasure of contacts."""
+"""The ops API of what happens after a booking: jobs, webhooks, retries, the erasure of contacts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
 
 from realtime import wire
 from realtime.clock import now_ms
-from realtime.errors import BadRequest, NotFound, RegionUnavailable
+from realtime.errors import BadRequest, NotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.locks.queries import run_query
 from realtime.model import region_of
+from realtime.web.gather import ask_all
 from realtime.web.routing import Route, idempotency_key, json_answer
 
 DEFAULT_LISTED = 100
@@ -43,6 +42,7 @@ class JobsApi:
         return [
             Route("GET", "/api/v1/ops/jobs", self._jobs, "Jobs by queue and state; failed jobs", None, operator),
             Route("POST", "/api/v1/ops/jobs/{task}/retry", self._retry, "Try a failed job again", None, operator),
+            Route("GET", "/api/v1/ops/webhooks", self._deliveries, "Webhooks and their attempts", None, operator),
             Route(
                 "POST",
                 "/api/v1/ops/contacts/erase",
@@ -55,13 +55,19 @@ class JobsApi:
 
     async def _jobs(self, request: web.Request) -> web.Response:
         limit = _limit(request)
-        answers, missing = await self._ask_all(
-            {region: run_query(master, "jobs", {"limit": limit}) for region, master in self._masters.items()}
-        )
+        answers, missing = await ask_all(self._masters, "jobs", {"limit": limit})
         failed = [{**job, "region": region} for region, answer in answers.items() for job in answer["failed"]]
         failed.sort(key=lambda job: job["failed_at"], reverse=True)
         queues = {region: answer["queues"] for region, answer in answers.items()}
         return json_answer({"time": now_ms(), "queues": queues, "failed": failed[:limit], "missing": missing})
+
+    async def _deliveries(self, request: web.Request) -> web.Response:
+        """Return webhooks, newest first: of a ``booking``, in a ``state`` (open, done, failed), or all."""
+        asked = {"booking": request.query.get("booking", ""), "state": request.query.get("state", "")}
+        answers, missing = await ask_all(self._masters, "deliveries", {**asked, "limit": _limit(request)})
+        rows = [{**row, "region": region} for region, found in answers.items() for row in found]
+        rows.sort(key=lambda row: row["created_at"], reverse=True)
+        return json_answer({"time": now_ms(), "webhooks": rows[: _limit(request)], "missing": missing})
 
     async def _retry(self, request: web.Request) -> web.Response:
         """Ask the region ``?region=``, or all of them: the id of a task does not say whose it is."""
@@ -94,15 +100,6 @@ class JobsApi:
             *(run_command(master, "erase_contacts", command, key) for master in masters.values())
         )
         return json_answer({"erased": sum(answer["erased"] for answer in answers)})
-
-    async def _ask_all(self, asked: Mapping[str, Coroutine[Any, Any, Any]]) -> tuple[dict[str, Any], list[str]]:
-        """Return the answers by region, and the regions that gave none."""
-        answers = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
-        for answer in answers.values():
-            if isinstance(answer, BaseException) and not isinstance(answer, RegionUnavailable):
-                raise answer
-        missing = [region for region, answer in answers.items() if isinstance(answer, RegionUnavailable)]
-        return {region: answer for region, answer in answers.items() if region not in missing}, missing
 
 
 def _limit(request: web.Request) -> int:

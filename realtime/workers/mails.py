@@ -24,6 +24,7 @@ from realtime.workers.booked_tickets import BookedTickets
 from realtime.workers.smtp import MailRefused, Smtp
 
 NO_SERVER, NO_ADDRESS, SENT = "no mail server is set", "there is no address any more", "sent"
+CANCELLED = "the booking is cancelled"
 """What becomes of a task, for the ledger."""
 
 
@@ -55,24 +56,27 @@ class Mails:
             mail = await self._written(task, self._sender)
         except AddressInvalid as error:
             raise UnrecoverableError(str(error)) from None
-        if mail is None:
-            return NO_ADDRESS
+        if isinstance(mail, str):
+            return mail
         try:
             await self._smtp.send(mail)
         except MailRefused as error:
             raise UnrecoverableError(str(error)) from None
         return SENT
 
-    async def _written(self, task: TaskRow, sender: Sender) -> EmailMessage | None:
+    async def _written(self, task: TaskRow, sender: Sender) -> EmailMessage | str:
+        """Return the mail, or why there is none."""
         if task.kind == MailKind.REFUNDED.value:
             return await self._about_refund(task.subject, sender)
         contact = await self._ledger.contact(hold_of(task.subject))
         if contact is None or not contact.email:
-            return None
+            return NO_ADDRESS
         return await self._about_booking(task, contact, sender)
 
-    async def _about_booking(self, task: TaskRow, contact: Contact, sender: Sender) -> EmailMessage:
+    async def _about_booking(self, task: TaskRow, contact: Contact, sender: Sender) -> EmailMessage | str:
         booking = await self._tickets.booking(task.subject)
+        if task.kind == MailKind.TICKET.value and booking.cancelled_at is not None:
+            return CANCELLED
         ticket = await self._tickets.ticket(booking, Locale(contact.locale), contact.name)
         now = datetime.now(UTC).astimezone(INDIA)
         if task.kind == MailKind.CANCELLED.value:
@@ -82,13 +86,13 @@ class Mails:
         pdf = await self._tickets.file(ticket, booking.show_id)
         return ticket_mail(ticket, self._tickets.token(ticket, booking.show_id), pdf, contact.email, sender, now)
 
-    async def _about_refund(self, refund_id: str, sender: Sender) -> EmailMessage | None:
+    async def _about_refund(self, refund_id: str, sender: Sender) -> EmailMessage | str:
         refund = await self._ledger.refund(refund_id)
         if refund is None:
             raise UnrecoverableError(f"the ledger has no refund {refund_id}")
         contact = await self._ledger.contact(refund.hold)
         if contact is None or not contact.email:
-            return None
+            return NO_ADDRESS
         try:
             show = await self._shows.show(refund.show_id)
         except UnknownShow:

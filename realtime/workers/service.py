@@ -17,6 +17,7 @@ from realtime.jobs import Jobs
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import Queue
 from realtime.ledger.shows import Shows
+from realtime.ledger.targets import Target
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
 from realtime.payments.factory import payment_service
@@ -25,12 +26,14 @@ from realtime.tickets.data import Seller
 from realtime.tickets.mail import Sender
 from realtime.tickets.token import derive_key
 from realtime.topology import Plain, TopologyError
+from realtime.workers.analytics import AnalyticsEntries
 from realtime.workers.booked_tickets import BookedTickets
 from realtime.workers.claims import Claims, NotDoneYet
 from realtime.workers.mails import Mails
 from realtime.workers.payload import Payload, read_payload
 from realtime.workers.refunds import Refunds
 from realtime.workers.smtp import MailNotSent, Smtp
+from realtime.workers.webhooks import NotDelivered, Webhooks
 
 log = logging.getLogger(__name__)
 QUEUES = tuple(Queue)
@@ -46,7 +49,7 @@ LOCK_MS = 15_000
 gateway may take, which does not block the renewal."""
 STALLED_MS = 5_000
 """How often it is looked for jobs whose worker has died."""
-EXPECTED = (NotDoneYet, MailNotSent, TicketError, LedgerUnavailable, UnrecoverableError)
+EXPECTED = (NotDoneYet, NotDelivered, MailNotSent, TicketError, LedgerUnavailable, UnrecoverableError)
 """Failures of a job that need no traceback."""
 Processor = Callable[[Payload], Awaitable[None]]
 
@@ -62,9 +65,11 @@ class WorkerProcess:
         self._region = region
         self._password = settings.redis_password
         self._concurrency = concurrency
-        self._ledger = Ledger(known.ledger)
+        targets = [Target(name, each.events) for name, each in settings.topology.webhooks.items()]
+        self._ledger = Ledger(known.ledger, targets)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._payments = payment_service(settings.payments)
+        self._webhooks: Webhooks | None = None
         self._jobs = Jobs(region, self._master, settings.redis_password)
         self._processors = self._made_processors(settings, queues)
         self._stopping = asyncio.Event()
@@ -85,6 +90,11 @@ class WorkerProcess:
             mails = Mails(self._ledger, shows, tickets, smtp, sender, seller.name)
             found[Queue.TICKETS] = Claims(self._ledger, Queue.TICKETS, tickets.draw).process
             found[Queue.MAIL] = Claims(self._ledger, Queue.MAIL, mails.send).process
+        if Queue.WEBHOOKS in queues:
+            self._webhooks = _webhooks(self._ledger, settings)
+            found[Queue.WEBHOOKS] = Claims(self._ledger, Queue.WEBHOOKS, self._webhooks.deliver).process
+        entries = AnalyticsEntries(self._ledger)
+        found[Queue.ANALYTICS] = Claims(self._ledger, Queue.ANALYTICS, entries.enter).process
         return {queue: found[queue] for queue in queues}
 
     def start(self) -> asyncio.Task[None]:
@@ -101,6 +111,8 @@ class WorkerProcess:
         await self._master.close()
         await self._ledger.close()
         await self._payments.close()
+        if self._webhooks is not None:
+            await self._webhooks.close()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -171,6 +183,19 @@ class WorkerProcess:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _webhooks(ledger: Ledger, settings: Settings) -> Webhooks:
+    """Raises ``TopologyError`` for a target without a secret, or with a malformed one."""
+    missing = sorted(settings.topology.webhooks.keys() - settings.webhook_secrets.keys())
+    if missing:
+        raise TopologyError(
+            f"set TICKINGTICKETS_WEBHOOK_SECRETS_{missing[0].upper()}: the target {missing[0]} needs it"
+        )
+    try:
+        return Webhooks(ledger, settings.topology.webhooks, settings.webhook_secrets)
+    except ValueError as error:
+        raise TopologyError(f"a secret of a webhook target is not whsec_ and base64: {error}") from None
 
 
 async def run(

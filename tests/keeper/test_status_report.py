@@ -74,7 +74,7 @@ async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: 
     await jobs.add([TaskRow("refunds.1", Queue.REFUNDS, "refund-1", 1)])
     await StatusReporter("keeper", master, jobs, ledger).write_report()
     report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
-    assert report["jobs"] == {"tickets": 3, "mail": 0, "refunds": 1}
+    assert report["jobs"] == {"tickets": 3, "mail": 0, "refunds": 1, "webhooks": 0, "analytics": 0}
     await master.command("FLUSHALL")
     await jobs.close()
     await master.close()

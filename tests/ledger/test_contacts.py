@@ -43,10 +43,13 @@ async def open_tasks(ledger: Ledger) -> list[str]:
 async def test_a_booking_has_a_ticket_task_and_with_an_address_a_mail_task(ledger: Ledger) -> None:
     known, unknown = replace(booking("a", [1]), contact=ASHA), booking("b", [2])
     results = await ledger.record([known, unknown])
-    expected = [[f"mail.ticket.{known.id}", f"tickets.{known.id}"], [f"tickets.{unknown.id}"]]
-    assert [sorted(task.id for task in result.tasks) for result in results] == expected
+    assert [sorted(task.id for task in result.tasks) for result in results] == [
+        [f"analytics.booked.{known.id}", f"mail.ticket.{known.id}", f"tickets.{known.id}"],
+        [f"analytics.booked.{unknown.id}", f"tickets.{unknown.id}"],
+    ]
     assert await ledger.contact(hold_of(known.id)) == ASHA
-    await ledger.finish_task(f"tickets.{known.id}", 5)
+    for done in ("tickets", "analytics.booked"):
+        await ledger.finish_task(f"{done}.{known.id}", 5)
     (again,) = await ledger.record([known])
     assert [task.id for task in again.tasks] == [f"mail.ticket.{known.id}"]
 
@@ -59,7 +62,7 @@ async def test_the_contact_of_an_order_reaches_a_booking_without_one(ledger: Led
         await ledger.record([new])
     await ledger.save_order(order(hold_of(new.id), 1), ASHA)
     await ledger.record([new])
-    assert await open_tasks(ledger) == [f"mail.ticket.{new.id}", f"tickets.{new.id}"]
+    assert await open_tasks(ledger) == [f"{queue}.{new.id}" for queue in ("analytics.booked", "mail.ticket", "tickets")]
 
 
 async def test_the_contact_that_was_given_last_stays(ledger: Ledger) -> None:

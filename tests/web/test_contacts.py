@@ -101,6 +101,6 @@ async def test_operators_erase_a_person_and_see_jobs(cluster: Cluster) -> None:
     assert (status, answer) == (200, {"erased": 0})
     status, jobs = await ops(cluster, "GET", "/jobs")
     assert status == 200 and jobs["failed"] == [] and jobs["missing"] == []
-    assert set(jobs["queues"]["north"]) == {"tickets", "mail", "refunds"}
+    assert set(jobs["queues"]["north"]) == {"tickets", "mail", "refunds", "webhooks", "analytics"}
     assert (await ops(cluster, "POST", "/jobs/tickets.nothing/retry"))[0] == 404
     await buyer.close()

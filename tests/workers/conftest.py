@@ -38,6 +38,7 @@ from tests.payments.bank import Bank, running_bank
 
 SECRET = "a secret for the tests"
 AMOUNT = 45_000
+HOOK_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgc2hvcA=="
 FAR = 4_000_000_000_000
 """The end of an order, long after the tests."""
 
@@ -95,18 +96,20 @@ class Desk:
         self.keepers.append(keeper)
         return keeper
 
-    def worker(self, mail: str = "", queues: str = "") -> subprocess.Popen[bytes]:
-        """Start a worker as an operator does; ``mail`` is the URL of its mail server."""
+    def worker(self, mail: str = "", queues: str = "", hooks: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker as an operator does; ``mail`` is the URL of its mail server, ``hooks`` that of the shop."""
         topology = self.folder / "topology.toml"
         topology.write_text(
             f'[payments]\nservice = "demo"\nurl = "{self.gate.url}"\n[regions.west]\nmaster = "{self.server.url}"\n'
             f'ledger = "sqlite:///{self.folder}/west.db"\n'
+            + (f'[webhooks.shop]\nurl = "{hooks}"\nprivate = true\n' if hooks else "")
             + (f'[mail]\nurl = "{mail}"\nsender = "tickets@hall.example"\n' if mail else "")
         )
         env = {
             **os.environ,
             "TICKINGTICKETS_SECRET": SECRET,
             "TICKINGTICKETS_BANK_SECRET": BANK_SECRET,
+            "TICKINGTICKETS_WEBHOOK_SECRETS_SHOP": HOOK_SECRET,
             "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes",
         }
         args = [sys.executable, "-m", "realtime", "--topology", str(topology), "worker", "--region", "west"]

@@ -1,0 +1,172 @@
+"""Figures of sales by show and hour, from entries that workers write once for each booking, cancellation and refund.
+
+Hours are those of Indian clocks: they begin half an hour into an hour of UTC. Amounts are paise, times ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from realtime.ledger import schema
+from realtime.ledger.cancellations import seats_of
+from realtime.ledger.database import Database, insert_new
+from realtime.ledger.rows import EntryKind
+from realtime.model import hold_of
+
+HOUR_MS = 3_600_000
+INDIA_OFFSET_MS = 19_800_000
+MAX_ROWS = 20_000
+"""Rows of one answer; a caller asks for less time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourFigures:
+    """What happened to one show in one hour (``hour`` is its beginning).
+
+    ``orders`` are payments that were begun, ``paid_orders`` those of them that became a booking or a refund: together
+    the conversion at the payment step. ``pay_ms`` is the mean time from order to booking, None without one.
+    """
+
+    show: str
+    hour: int
+    bookings: int = 0
+    seats: int = 0
+    revenue: int = 0
+    cancelled: int = 0
+    refunds: int = 0
+    refunded: int = 0
+    orders: int = 0
+    paid_orders: int = 0
+    pay_ms: int | None = None
+
+
+class Analytics(Database):
+    """Writes entries, and sums them up."""
+
+    async def enter_booking(self, booking: str) -> bool:
+        """Write the entry of a booking; return whether the booking is in the ledger. Idempotent."""
+        table, orders, seats = schema.bookings, schema.orders, schema.booked_seats
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(table).where(table.c.id == booking))).one_or_none()
+            if row is None:
+                return False
+            count = select(func.count()).select_from(seats).where(seats.c.booking_id == booking)
+            begun = select(func.min(orders.c.created_at)).where(orders.c.hold_id == hold_of(booking))
+            ordered_at = await connection.scalar(begun)
+            values = {
+                "kind": EntryKind.BOOKED.value,
+                "subject": booking,
+                "show_id": row.show_id,
+                "hour": indian_hour(row.confirmed_at),
+                # A cancelled booking has its seats in a column of its own.
+                "seats": len(seats_of(row.cancelled_seats)) or await connection.scalar(count),
+                "amount": row.amount,
+                "pay_ms": max(0, row.confirmed_at - ordered_at) if ordered_at is not None else None,
+            }
+            await connection.execute(insert_new(connection, schema.analytics).values(values))
+            return True
+
+    async def enter_cancellation(self, booking: str, at: int) -> bool:
+        """Write the entry of a cancelled booking; return whether the booking is in the ledger. Idempotent."""
+        table = schema.bookings
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(table).where(table.c.id == booking))).one_or_none()
+            if row is None:
+                return False
+            await connection.execute(
+                insert_new(connection, schema.analytics).values(
+                    kind=EntryKind.CANCELLED.value,
+                    subject=booking,
+                    show_id=row.show_id,
+                    hour=indian_hour(at),
+                    seats=0,
+                    amount=row.amount,
+                    pay_ms=None,
+                )
+            )
+            return True
+
+    async def enter_refund(self, refund: str) -> bool:
+        """Write the entry of a refund that was made; return whether it is in the ledger. Idempotent."""
+        table = schema.refunds
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(table).where(table.c.id == refund))).one_or_none()
+            if row is None:
+                return False
+            await connection.execute(
+                insert_new(connection, schema.analytics).values(
+                    kind=EntryKind.REFUNDED.value,
+                    subject=refund,
+                    show_id=row.show_id,
+                    hour=indian_hour(row.updated_at),
+                    seats=0,
+                    amount=row.amount,
+                    pay_ms=None,
+                )
+            )
+            return True
+
+    async def figures(self, since: int, until: int, show: str = "") -> list[HourFigures]:
+        """Return the figures of all hours that begin in ``since`` <= t < ``until``, by hour and show."""
+        found: dict[tuple[int, str], dict[str, Any]] = {}
+        async with self.transaction() as connection:
+            for row in await connection.execute(_entries(since, until, show)):
+                one = found.setdefault((int(row.hour), row.show_id), {})
+                if row.kind == EntryKind.BOOKED.value:
+                    one |= {"bookings": row.count, "seats": int(row.seats), "revenue": int(row.amount)}
+                    one["pay_ms"] = int(row.pay_ms) if row.pay_ms is not None else None
+                elif row.kind == EntryKind.CANCELLED.value:
+                    one["cancelled"] = row.count
+                else:
+                    one |= {"refunds": row.count, "refunded": int(row.amount)}
+            for row in await connection.execute(_orders(since, until, show)):
+                one = found.setdefault((int(row.hour), row.show_id), {})
+                one["orders"] = one.get("orders", 0) + row.count
+                if row.state == "settled":
+                    one["paid_orders"] = row.count
+        return list(_sorted(found))
+
+
+def indian_hour(at: int) -> int:
+    """Return the beginning of the hour on Indian clocks in which a time (ms) is."""
+    return at - (at + INDIA_OFFSET_MS) % HOUR_MS
+
+
+def _entries(since: int, until: int, show: str) -> Select[Any]:
+    table = schema.analytics
+    query = (
+        select(
+            table.c.show_id,
+            table.c.hour,
+            table.c.kind,
+            func.count().label("count"),
+            func.sum(table.c.seats).label("seats"),
+            func.sum(table.c.amount).label("amount"),
+            func.avg(table.c.pay_ms).label("pay_ms"),
+        )
+        .where(table.c.hour >= since, table.c.hour < until)
+        .group_by(table.c.show_id, table.c.hour, table.c.kind)
+        .limit(MAX_ROWS)
+    )
+    return query.where(table.c.show_id == show) if show else query
+
+
+def _orders(since: int, until: int, show: str) -> Select[Any]:
+    table = schema.orders
+    hour = table.c.created_at - (table.c.created_at + INDIA_OFFSET_MS) % HOUR_MS
+    query = (
+        select(table.c.show_id, hour.label("hour"), table.c.state, func.count().label("count"))
+        .where(table.c.created_at >= since, hour >= since, hour < until, table.c.hold_id != "")
+        .group_by(table.c.show_id, hour, table.c.state)
+        .limit(MAX_ROWS)
+    )
+    return query.where(table.c.show_id == show) if show else query
+
+
+def _sorted(found: dict[tuple[int, str], dict[str, Any]]) -> Iterable[HourFigures]:
+    for (hour, show), figures in sorted(found.items()):
+        yield HourFigures(show, hour, **figures)

@@ -1,0 +1,96 @@
+"""The ops API of figures: sales by show and hour, of all regions, as JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from realtime.clock import now_ms
+from realtime.errors import BadRequest, NotFound
+from realtime.locks.master import LockMaster
+from realtime.model import region_of
+from realtime.web.gather import ask_all
+from realtime.web.routing import Route, json_answer
+
+INDIA = ZoneInfo("Asia/Kolkata")
+DAY_MS = 24 * 3600 * 1000
+DEFAULT_DAYS = 7
+MAX_DAYS = 366
+COLUMNS = (
+    "hour",
+    "region",
+    "show",
+    "bookings",
+    "seats",
+    "revenue",
+    "cancelled",
+    "refunds",
+    "refunded",
+    "orders",
+    "paid_orders",
+    "pay_ms",
+)
+
+
+class AnalyticsApi:
+    """The route of figures."""
+
+    def __init__(self, masters: Mapping[str, LockMaster]) -> None:
+        """``masters`` maps every region to its lock master."""
+        self._masters = masters
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        return [
+            Route(
+                "GET", "/api/v1/ops/analytics", self._figures, "Sales by show and hour; JSON or CSV", None, "operator"
+            )
+        ]
+
+    async def _figures(self, request: web.Request) -> web.Response:
+        """Return the hours that begin in ``since`` <= t < ``until`` (ms), by default the last seven days."""
+        until = _number(request, "until", now_ms())
+        since = _number(request, "since", until - DEFAULT_DAYS * DAY_MS)
+        if until - since > MAX_DAYS * DAY_MS:
+            raise BadRequest(f"Ask for at most {MAX_DAYS} days.")
+        show = request.query.get("show", "")
+        masters = {name: master for name, master in self._masters.items() if not show or name == region_of(show)}
+        if not masters:
+            raise NotFound("There is no show with this id.")
+        answers, missing = await ask_all(masters, "figures", {"since": since, "until": until, "show": show})
+        rows = [{**row, "region": region} for region, found in answers.items() for row in found]
+        rows.sort(key=lambda row: (row["hour"], row["show"]))
+        form = request.query.get("format", "json")
+        if form == "csv":
+            return _csv(rows, missing)
+        if form != "json":
+            raise BadRequest("format is json or csv.")
+        return json_answer({"time": now_ms(), "since": since, "until": until, "hours": rows, "missing": missing})
+
+
+def _csv(rows: list[dict[str, Any]], missing: list[str]) -> web.Response:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        hour = datetime.fromtimestamp(row["hour"] / 1000, INDIA).isoformat(timespec="minutes")
+        writer.writerow([hour, *("" if row[name] is None else row[name] for name in COLUMNS[1:])])
+    headers = {
+        "Content-Disposition": 'attachment; filename="analytics.csv"',
+        "Cache-Control": "no-store",
+        "X-Missing-Regions": ", ".join(missing),
+    }
+    return web.Response(text=text.getvalue(), content_type="text/csv", headers=headers)
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadRequest(f"{name} is a number: ms since the epoch.")
+    return int(text)

@@ -1,0 +1,33 @@
+"""Asks the keepers of several regions at once; a region that does not answer delays nothing but itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from realtime.errors import RegionUnavailable
+from realtime.locks.master import LockMaster
+from realtime.locks.queries import run_query
+
+
+async def ask_all(
+    masters: Mapping[str, LockMaster], name: str, body: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the answers to a question (``keeper.queries``) by region, and the regions that gave none.
+
+    Raises what a keeper refuses the question with.
+    """
+    results = await asyncio.gather(
+        *(run_query(master, name, body) for master in masters.values()), return_exceptions=True
+    )
+    answers: dict[str, Any] = {}
+    missing: list[str] = []
+    for region, result in zip(masters, results, strict=True):
+        if isinstance(result, RegionUnavailable):
+            missing.append(region)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            answers[region] = result
+    return answers, missing

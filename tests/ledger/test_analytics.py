@@ -1,0 +1,47 @@
+"""Figures by show and Indian hour: each booking, cancellation and refund once, however often its job runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from realtime.ledger import Ledger
+from realtime.ledger.analytics import HourFigures, indian_hour
+from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundProgress, RefundReason
+from realtime.model import hold_of
+
+from .test_contacts import ledger
+from .test_store import booking
+
+__all__ = ["ledger"]
+AT = int(datetime.fromisoformat("2029-12-31T20:10:00+05:30").timestamp() * 1000)
+HOUR = int(datetime.fromisoformat("2029-12-31T20:00:00+05:30").timestamp() * 1000)
+
+
+def test_hours_are_those_of_indian_clocks() -> None:
+    assert indian_hour(AT) == indian_hour(HOUR) == HOUR
+    assert indian_hour(HOUR - 1) == HOUR - 3_600_000
+
+
+async def test_the_figures_of_an_hour_add_up_and_entries_count_once(ledger: Ledger) -> None:
+    paid, free = replace(booking("a", [1, 2]), confirmed_at=AT), replace(booking("b", [3]), confirmed_at=AT + 60_000)
+    for name, hold in (("o1", hold_of(paid.id)), ("o2", "west-s.hnobody")):
+        order = OrderRow(name, hold, "west-s", "a", (1,), 900, OrderState.OPEN, AT - 8_000, AT, 0)
+        await ledger.save_order(order)
+    await ledger.record([replace(paid, order="o1"), free])
+    lost = NewRefund("west-s.hlate", "west-s", "c", "paid late", 450, RefundReason.LATE, AT)
+    refund = await ledger.promise_refund(lost)
+    assert refund is not None
+    (task, *_more) = await ledger.update_refund(refund.id, RefundProgress.DONE, AT + 4_000_000)
+    assert (task.id, task.kind) == (f"analytics.refunded.{refund.id}", "refunded")
+    for _ in range(2):
+        assert await ledger.enter_booking(paid.id) and await ledger.enter_booking(free.id)
+        assert await ledger.enter_refund(refund.id) and await ledger.enter_cancellation(free.id, AT + 5)
+    assert not await ledger.enter_booking("west-s.bnobody")
+    expected = [
+        HourFigures("west-s", HOUR, 2, 3, 1350, 1, 0, 0, 2, 1, 8_000),
+        HourFigures("west-s", HOUR + 3_600_000, refunds=1, refunded=450),
+    ]
+    assert await ledger.figures(HOUR, HOUR + 7_200_000) == expected
+    assert await ledger.figures(HOUR, HOUR + 1, "west-s") == [replace(expected[0])]
+    assert await ledger.figures(HOUR, HOUR + 7_200_000, "west-other") == []

@@ -1,0 +1,286 @@
+"""Webhooks: signed, in order, repeated for a day, to public addresses only, and delivered again on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from bullmq import UnrecoverableError
+from standardwebhooks import Webhook
+
+from realtime.clock import now_ms
+from realtime.ledger import Ledger, NewBooking
+from realtime.ledger.follow_ups import after_cancellation
+from realtime.ledger.targets import Target
+from realtime.ledger.webhooks import DeliveryState
+from realtime.locks.commands import run_command
+from realtime.locks.queries import run_query
+from realtime.model import SalesState, hold_of
+from realtime.topology import WebhookTarget
+from realtime.workers.public_addresses import is_public
+from realtime.workers.webhooks import NotDelivered, Webhooks
+from tests.cluster import until
+
+from .conftest import HOOK_SECRET, Desk
+from .test_mails import booked, booking
+
+OLD, NEW = "whsec_b2xkIHNlY3JldCBvZiB0aGUgc2hvcA==", HOOK_SECRET
+BOOKINGS = 4
+FAR = 4_000_000_000_000
+
+
+@dataclass
+class Shop:
+    """The shop's system: checks each signature with its one secret, and keeps what arrived."""
+
+    url: str = ""
+    secret: str = NEW
+    answers: list[int] = field(default_factory=list)
+    """HTTP statuses of the next requests; 200 when there are no more."""
+    arrived: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    on_event: Any = None
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        Webhook(self.secret).verify(body, dict(request.headers))
+        self.arrived.append((request.headers["webhook-id"], orjson.loads(body)))
+        if self.on_event is not None:
+            self.on_event(len(self.arrived))
+        return web.Response(status=self.answers.pop(0) if self.answers else 200, headers={"Location": "/elsewhere"})
+
+    def story(self, hold: str) -> list[str]:
+        """The types of the events about a hold, in the order in which they came first."""
+        first: dict[str, str] = {}
+        for event, body in self.arrived:
+            if body["data"]["hold"] == hold:
+                first.setdefault(event, body["type"])
+        return list(first.values())
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    here, app = Shop(), web.Application()
+    app.router.add_post("/hooks", here.take)
+    server = TestServer(app)
+    await server.start_server()
+    here.url = str(server.make_url("/hooks"))
+    yield here
+    await server.close()
+
+
+@pytest.fixture
+async def told(desk: Desk) -> AsyncIterator[Desk]:
+    """A desk whose ledger writes webhooks to the target ``shop``."""
+    desk.ledger.targets = [Target("shop", ("booking.confirmed", "booking.cancelled"))]
+    yield desk
+
+
+def sender(desk: Desk, url: str, *, private: bool = True, secrets: tuple[str, ...] = (NEW,)) -> Webhooks:
+    return Webhooks(desk.ledger, {"shop": WebhookTarget(url, private=private)}, {"shop": secrets})
+
+
+async def only_delivery(ledger: Ledger) -> Any:
+    (delivery,) = await ledger.deliveries()
+    return delivery
+
+
+async def deliver(desk: Desk, hooks: Webhooks) -> None:
+    task = await desk.ledger.task((await only_delivery(desk.ledger)).id)
+    assert task is not None
+    await hooks.deliver(task)
+
+
+async def test_an_event_is_signed_with_every_secret_while_they_are_rotated(told: Desk, shop: Shop) -> None:
+    new = booking("a", 1, "asha@example.in")
+    await booked(told, new)
+    hooks = sender(told, shop.url, secrets=(OLD, NEW))
+    await deliver(told, hooks)
+    shop.secret = OLD
+    await told.ledger.reopen_delivery((await only_delivery(told.ledger)).id, now_ms())
+    await deliver(told, hooks)
+    await hooks.close()
+    (first, body), (second, _same) = shop.arrived
+    assert first == second and body["type"] == "booking.confirmed"
+    assert body["data"] == {
+        "booking": new.id,
+        "hold": new.id.replace(".b", ".h"),
+        "show": "west-s",
+        "seats": ["A-2"],
+        "payment": "paid a",
+        "amount": 45_000,
+        "currency": "INR",
+        "confirmed_at": 1,
+    }
+    delivery = await only_delivery(told.ledger)
+    assert [attempt.status for attempt in delivery.attempts] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        ("http://127.0.0.1:{port}/hooks", "not a public address"),
+        ("http://[::1]:{port}/hooks", "not a public address"),
+        ("http://[::ffff:127.0.0.1]:{port}/hooks", "not a public address"),
+        ("http://localhost:{port}/hooks", "not a public address"),
+        ("http://169.254.169.254/latest/meta-data", "not a public address"),
+        ("http://10.0.0.1/hooks", "not a public address"),
+    ],
+)
+async def test_nothing_is_sent_to_an_address_that_is_not_public(told: Desk, shop: Shop, url: str, detail: str) -> None:
+    await booked(told, fresh("a", 1))
+    hooks = sender(told, url.format(port=shop.url.rpartition(":")[2].partition("/")[0]), private=False)
+    with pytest.raises(NotDelivered):
+        await deliver(told, hooks)
+    await hooks.close()
+    assert (await only_delivery(told.ledger)).detail == detail and shop.arrived == []
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",
+        "100.64.0.1",
+        "192.168.1.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "fe80::1%eth0",
+        "fd00::1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "nonsense",
+    ],
+)
+def test_other_addresses_are_not(address: str) -> None:
+    assert not is_public(address)
+
+
+def fresh(name: str, seat: int) -> NewBooking:
+    """A booking of now: its webhooks have a day."""
+    return replace(booking(name, seat, ""), confirmed_at=now_ms())
+
+
+@pytest.mark.parametrize("status", [301, 400, 410, 500])
+async def test_what_is_not_accepted_is_tried_again(told: Desk, shop: Shop, status: int) -> None:
+    await booked(told, fresh("a", 1))
+    hooks, shop.answers = sender(told, shop.url), [status]
+    with pytest.raises(NotDelivered):
+        await deliver(told, hooks)
+    await deliver(told, hooks)
+    await hooks.close()
+    delivery = await only_delivery(told.ledger)
+    assert [attempt.status for attempt in delivery.attempts] == [status, 200]
+    assert delivery.state is DeliveryState.DONE and len(shop.arrived) == 2, "a redirect is not followed"
+
+
+async def test_a_show_that_is_new_or_changed_is_told_and_nothing_else_of_it(told: Desk) -> None:
+    told.ledger.targets = [Target("shop", ("show.changed",))]
+    for _ in range(2):
+        await booked(told)
+    await told.ledger.set_sales("west-s", SalesState.PAUSED)
+    bodies = [orjson.loads(delivery.body) for delivery in await told.ledger.deliveries(about="west-s")]
+    assert [(body["type"], body["data"]["show"]["status"]) for body in bodies] == [
+        ("show.changed", "paused"),
+        ("show.changed", "live"),
+    ]
+    assert [task.subject for task in await told.ledger.open_tasks("west-s")] == ["west-s"] * 2
+
+
+async def cancel(desk: Desk, new: NewBooking) -> None:
+    async with desk.ledger.transaction() as connection:
+        await after_cancellation(connection, new.id, new.show_id, now_ms(), desk.ledger.targets)
+
+
+async def test_what_was_given_up_after_a_day_does_not_hold_up_what_came_later(told: Desk, shop: Shop) -> None:
+    old = booking("a", 1, "")
+    await booked(told, old)
+    await cancel(told, old)
+    hooks, shop.answers = sender(told, shop.url), [500]
+    cancelled, confirmed = await told.ledger.deliveries()
+    task = await told.ledger.task(cancelled.id)
+    assert task is not None
+    await hooks.deliver(task)
+    assert [delivery.state.value for delivery in await told.ledger.deliveries()] == ["done", "failed"]
+    given_up = await told.ledger.task(confirmed.id)
+    assert given_up is not None and given_up.done_at is None
+    with pytest.raises(UnrecoverableError):
+        await hooks.deliver(given_up)
+    await hooks.close()
+    assert len(shop.arrived) == 2, "it is not sent again by itself"
+
+
+async def test_workers_that_are_killed_leave_one_sequence_of_events_for_each_booking(told: Desk, shop: Shop) -> None:
+    """Two workers are killed while the shop has an event and has not answered; some events are refused at first."""
+    bookings = [fresh(f"n{n}", n) for n in range(BOOKINGS)]
+    await booked(told, *bookings)
+    for each in bookings:
+        await cancel(told, each)
+    workers: list[subprocess.Popen[bytes]] = []
+
+    def kill(count: int) -> None:
+        if len(workers) < 3 and count >= 2 * len(workers):
+            workers[-1].kill()
+
+    shop.on_event, shop.answers = kill, [500, 503]
+    await told.jobs.add(await told.ledger.unfinished_tasks(FAR, 100))
+    for _ in range(2):
+        workers.append(told.worker(queues="webhooks,analytics", hooks=shop.url))
+        await asyncio.to_thread(workers[-1].wait, 100)
+    workers.append(told.worker(queues="webhooks,analytics", hooks=shop.url))
+
+    async def delivered() -> bool:
+        return {each.state for each in await told.ledger.deliveries()} == {DeliveryState.DONE}
+
+    await until(delivered, timeout_s=120)
+    for each in bookings:
+        assert shop.story(hold_of(each.id)) == ["booking.confirmed", "booking.cancelled"]
+    ids = {event for event, _body in shop.arrived}
+    assert len(ids) == 2 * BOOKINGS
+
+    async def entered() -> int:
+        return sum(hour.bookings for hour in await told.ledger.figures(0, FAR))
+
+    await until(lambda: _equals(entered, BOOKINGS))
+
+
+async def _equals(figure: Callable[[], Awaitable[int]], wanted: int) -> bool:
+    return await figure() == wanted
+
+
+async def test_an_operator_sees_the_log_and_has_an_event_delivered_again(told: Desk, shop: Shop) -> None:
+    told.keeper()
+    await until(lambda: told.master.command("GET", "tt:reconciled"))
+    new = fresh("a", 1)
+    await booked(told, new)
+    told.worker(queues="webhooks", hooks=shop.url)
+
+    async def log() -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = await run_query(told.master, "deliveries", {"booking": new.id, "state": "done"})
+        return rows
+
+    (row,) = await until(log)
+    assert (row["type"], row["target"], [each["status"] for each in row["attempts"]]) == (
+        "booking.confirmed",
+        "shop",
+        [200],
+    )
+    assert orjson.loads(row["body"])["data"]["booking"] == new.id
+    await run_command(told.master, "retry_task", {"id": row["id"]})
+
+    async def twice() -> bool:
+        return len(shop.arrived) == 2
+
+    await until(twice)
+    assert len({event for event, _body in shop.arrived}) == 1
