@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from realtime.limits import MAX_FEE_BASIS_POINTS, MAX_FEE_PAISE, MAX_ID_LENGTH
@@ -206,9 +207,40 @@ class Fee:
             raise ValueError(f"a fee of {self.paise} paise and {self.basis_points} basis points")
 
 
+PLAIN_TEXT = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*(?![\s\S])"
+"""Text on one line: no control characters, no line separators, no marks that change the direction of what follows.
+Zero-width joiners are allowed: Indian scripts need them."""
+_TIMES = (
+    ("starts_at", "1970-01-01T00:00:00+00:00"),
+    ("sales_start", ""),
+    ("sales_end", ""),
+    ("cancel_until", ""),
+)
+"""The times of a show, and what stands in for one that can't be read.
+
+A start in 1970 is noticed by everybody who sees it, and the show is over: it is not sold, and can be closed.
+"""
+
+
+def canonical_time(text: str) -> str:
+    """Return an ISO 8601 time in the one form that every browser reads: ``2027-01-15T18:30:00+05:30``.
+
+    Python reads many more, such as weeks and offsets with seconds. Raises ``ValueError`` for a time without an offset,
+    before 1970, or that can't be converted to UTC.
+    """
+    try:
+        moment = datetime.fromisoformat(text).replace(microsecond=0)
+        offset, at = moment.utcoffset(), moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
+    if offset is None or at.year < 1970:
+        raise ValueError(text)
+    return (at if offset.seconds % 60 or offset.microseconds else moment).isoformat()
+
+
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A show as its region declares it. ``starts_at`` is ISO 8601 with offset.
+    """A show as its region declares it. ``starts_at`` is ISO 8601 with offset, in the form of ``canonical_time``.
 
     Prices are whole rupees by category, before fee and tax. ``equal_seats``: a payment that comes too late for its
     seats may book as many others of the same category together. ``sales_start``, ``sales_end`` and
@@ -234,6 +266,17 @@ class Show:
     sales_start: str = ""
     sales_end: str = ""
     cancel_until: str = ""
+
+    def __post_init__(self) -> None:
+        """Bring times into the canonical form: one that an older release accepted must not spoil a list of shows."""
+        for name, instead in _TIMES:
+            text = getattr(self, name)
+            if not text and not instead:
+                continue
+            try:
+                object.__setattr__(self, name, canonical_time(text))
+            except ValueError:
+                object.__setattr__(self, name, instead)
 
 
 @dataclass(frozen=True, slots=True)

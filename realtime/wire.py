@@ -18,13 +18,25 @@ from msgspec import Meta, Struct
 from realtime import limits
 from realtime.contact import Contact
 from realtime.errors import BadRequest
-from realtime.model import Admission, Category, Layout, Row, SalesState, Seat, SeatStatus, Shape, Show, Theatre
+from realtime.model import (
+    PLAIN_TEXT,
+    Admission,
+    Category,
+    Layout,
+    Row,
+    SalesState,
+    Seat,
+    SeatStatus,
+    Shape,
+    Show,
+    Theatre,
+)
 from realtime.sales_window import cancel_deadline, iso, window_of
 
 # --- what clients send --------------------------------------------------------------------------------------------
 Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
 LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
-Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH)]
+Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
 Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
 Moment = Annotated[str, Meta(max_length=40)]
@@ -106,7 +118,7 @@ class NewTheatre(Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     city: Text
     region: Id
-    address: Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH)] = ""
+    address: Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)] = ""
 
 
 class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,7 +172,7 @@ def parse(kind: type[T], payload: object) -> T:
     """Validate a decoded payload (the object of a Socket.IO event) as ``kind``; raise ``BadRequest``."""
     try:
         return msgspec.convert(payload, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise BadRequest(f"Invalid payload: {error}") from None
 
 
@@ -168,7 +180,7 @@ def parse_json(kind: type[T], body: bytes) -> T:
     """Decode a JSON body and validate it as ``kind``; raise ``BadRequest``."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BadRequest(f"Invalid body: {error}") from None
 
 

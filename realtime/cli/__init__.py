@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from realtime import __version__, settings
+from realtime import __version__, logs, settings
 from realtime.environment import PREFIX
 
 _MODULES = {
@@ -63,9 +63,7 @@ def cli(context: click.Context, topology: Path, verbose: bool) -> None:
 
     All commands except `up` read the topology file and the secret TICKINGTICKETS_SECRET from the environment.
     """
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure(logging.DEBUG if verbose else logging.INFO)
     context.obj = topology
 
 

@@ -60,7 +60,7 @@ from realtime.ledger.rows import CancelledBy, CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
-from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, hold_of
+from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, canonical_time, hold_of
 from realtime.sales_window import cancel_deadline, iso, window_of
 from realtime.topology import Topology
 
@@ -257,7 +257,7 @@ class Commands:
             region=self._region,
             layout=ask.layout,
             seat_count=len(layout.seats),
-            starts_at=ask.starts_at,
+            starts_at=canonical_time(ask.starts_at),
             prices=ask.prices,
             hold_s=ask.hold_s,
             max_seats=ask.max_seats,
@@ -432,7 +432,7 @@ def _moment(name: str, text: str) -> datetime:
 
 
 def _optional(name: str, text: str) -> str:
-    return _moment(name, text).isoformat() if text else ""
+    return canonical_time(_moment(name, text).isoformat()) if text else ""
 
 
 def _check_window(show: Show) -> None:

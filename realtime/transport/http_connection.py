@@ -175,6 +175,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             return super().handle_error(request, status, exc, message)  # type: ignore[no-any-return]
         limited_log.warning("a malformed request", self._address, message or "")
         response = web.Response(status=status, text="The request is malformed.\n")
+        response.headers["Server"] = ""  # else the framework names itself and its version
         response.force_close()
         return response
 

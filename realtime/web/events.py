@@ -149,8 +149,10 @@ class Events:
             if client.budget.abusive:
                 await self._sio.disconnect(sid)
             return _refusal(error)
+        except RecursionError:
+            return _refusal(BadRequest("The payload is nested too deeply."))
         except Exception:
-            log.exception("event %s failed", event)
+            log.exception("event %s failed", ascii(event))
             return _refusal(TicketError())
         finally:
             client.busy -= 1

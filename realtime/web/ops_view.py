@@ -81,7 +81,7 @@ class OpsView:
         show = self._directory.show(request.match_info["show"])
         before = request.query.get("before", "")
         count = request.query.get("count", str(PAGE))
-        if not (count.isascii() and count.isdigit()) or not 1 <= int(count) <= PAGE:
+        if not (count.isascii() and count.isdigit() and len(count) < 6) or not 1 <= int(count) <= PAGE:
             raise BadRequest(f"count must be a number from 1 to {PAGE}.")
         if before and not all(part.isascii() and part.isdigit() and len(part) < 20 for part in before.split("-", 1)):
             raise BadRequest("before must be the id of an event in this log.")

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from realtime.web.bundle import Asset, Bundle
 from realtime.web.encodings import IDENTITY, choose, compressed, matches
+from realtime.web.shared_body import PART_BYTES, body_of
 
 PAGES = {
     "/": "index.html",
@@ -42,7 +43,7 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None) -> None
         app.router.add_get(address, page(name))
     if bundle is not None:
         _add_bundle(app, bundle)
-    app.router.add_static("/static", static)
+    app.router.add_static("/static", static, chunk_size=PART_BYTES)
 
 
 def _add_bundle(app: web.Application, bundle: Bundle) -> None:
@@ -69,7 +70,7 @@ def send(request: web.Request, asset: Asset, cache: str) -> web.Response:
         headers["Content-Encoding"] = coding
     text = asset.media_type.startswith("text/")
     return web.Response(
-        body=asset.content[coding],
+        body=body_of(asset.content[coding]),
         content_type=asset.media_type,
         charset="utf-8" if text else None,
         headers=headers,
@@ -113,6 +114,7 @@ def security_headers(
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         if encrypted:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        response.headers.popall("Server", None)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
         if response.content_type == "text/html":

@@ -23,10 +23,11 @@ from realtime.settings import Settings
 from realtime.transport.client_address import client_address
 from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
+from realtime.web.encodings import GZIP, IDENTITY, choose
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
-from realtime.web.shared_body import BlobBody, Blobs, GunzippedBody, SharedBody, accepts_gzip, body_of
+from realtime.web.shared_body import BlobBody, Blobs, GunzippedBody, SharedBody, body_of
 
 SHARED_BODIES = 256
 """Shows whose encoded seat map is cached, for crowds that reload."""
@@ -173,7 +174,7 @@ class PublicApi:
         if blob is None:
             raise LayoutNotFound()
         headers["Vary"] = "Accept-Encoding"
-        if accepts_gzip(request):
+        if choose(request.headers.get("Accept-Encoding"), (GZIP, IDENTITY)) == GZIP:
             return _body(BlobBody(blob), headers | {"Content-Encoding": "gzip"})
         return _body(GunzippedBody(blob), headers)
 
@@ -223,7 +224,7 @@ def _body(body: bytes | SharedBody, headers: dict[str, str]) -> web.Response:
 
 
 def _plain_or_gzip(request: web.Request, plain: bytes, zipped: bytes, headers: dict[str, str]) -> web.Response:
-    if accepts_gzip(request) and "Accept-Encoding" in request.headers:
+    if choose(request.headers.get("Accept-Encoding"), (GZIP, IDENTITY)) == GZIP:
         return _body(body_of(zipped), headers | {"Content-Encoding": "gzip"})
     return _body(body_of(plain), headers)
 

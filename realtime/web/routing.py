@@ -12,6 +12,8 @@ from aiohttp import web
 
 from realtime import limits
 from realtime.errors import BadRequest, NotFound, PayloadTooLarge, TicketError
+from realtime.transport.http_connection import allow_body
+from realtime.web.shared_body import body_of
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,8 +50,10 @@ async def errors(
         return _refusal(kind(), error.status)
     except (ConnectionError, asyncio.CancelledError):
         raise
+    except (RecursionError, UnicodeError):
+        return _refusal(BadRequest("The request is nested too deeply, or is not valid Unicode."))
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, ascii(request.path))
         return _refusal(TicketError())
 
 
@@ -60,7 +64,7 @@ def _refusal(error: TicketError, status: int | None = None) -> web.Response:
 def json_answer(payload: object, status: int = 200) -> web.Response:
     """Return a JSON answer that must not be cached."""
     return web.Response(
-        body=orjson.dumps(payload),
+        body=body_of(orjson.dumps(payload)),
         status=status,
         content_type="application/json",
         headers={"Cache-Control": "no-store"},
@@ -68,7 +72,12 @@ def json_answer(payload: object, status: int = 200) -> web.Response:
 
 
 async def read_up_to(request: web.Request, size: int) -> bytes:
-    """Return a body of up to ``size`` bytes, whatever the server's general limit; raise ``PayloadTooLarge``."""
+    """Return a body of up to ``size`` bytes, whatever the server's general limit; raise ``PayloadTooLarge``.
+
+    Call it once it is known that the client may send so much: it has more time for it, too.
+    """
+    if size > limits.MAX_EVENT_BYTES:
+        allow_body(request, limits.PLAN_BODY_S)
     parts, total = [], 0
     async for part in request.content.iter_chunked(1 << 18):
         total += len(part)

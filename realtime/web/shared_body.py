@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
-from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
@@ -109,15 +108,3 @@ class GunzippedBody(BlobBody):
             await writer.write(part)
             await writer.drain()
             await asyncio.sleep(0)  # a client that reads as fast as this writes would be the only one served
-
-
-def accepts_gzip(request: web.Request) -> bool:
-    """Tell whether a client reads gzip: it says so, or does not say what it reads (RFC 9110, section 12.5.3)."""
-    header = request.headers.get("Accept-Encoding")
-    if header is None:
-        return True
-    found = {}
-    for each in header.lower().split(","):
-        coding, _, weight = each.partition(";")
-        found[coding.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return found.get("gzip", found.get("*", False))

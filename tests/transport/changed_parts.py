@@ -103,7 +103,7 @@ def _change_server() -> None:
 
     def init(self: Any, *args: Any, **named: Any) -> None:
         real(self, *args, **named)
-        self._loop = None
+        self._kwargs = {**self._kwargs, "tcp_keepalive": True}
 
     aiohttp.web_server.Server.__init__ = init  # type: ignore[method-assign]
 
