@@ -6,6 +6,7 @@
 | ``TICKINGTICKETS_SECRET`` | signs identity tokens and hold ids; the same on every node, 16 characters or more |
 | ``TICKINGTICKETS_SECOND_SECRET`` | during a rotation: another secret whose signatures are accepted, too |
 | ``TICKINGTICKETS_OPERATOR_KEY`` | the bearer key of operators; without it all ops requests are refused |
+| ``TICKINGTICKETS_METRICS_KEY`` | a bearer key that reads ``/metrics`` from other machines, as the operator key does |
 | ``TICKINGTICKETS_KIOSK_PIN`` | 6 to 12 digits that an attendant types to leave a kiosk; without it nobody can |
 | ``TICKINGTICKETS_MASTER_<REGION>`` | overrides a region's ``master`` URL |
 | ``TICKINGTICKETS_LEDGER_<REGION>`` | overrides a region's ``ledger`` URL |
@@ -43,6 +44,7 @@ class Settings:
     second_secret: str = ""
     """During a rotation: signatures with it are accepted, none are made."""
     operator_key: str = ""
+    metrics_key: str = ""
     redis_password: str = ""
     kiosk_pin: str = ""
     mail_password: str = field(default="", repr=False)
@@ -76,6 +78,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         secret=environ[f"{PREFIX}SECRET"],
         second_secret=environ.get(f"{PREFIX}SECOND_SECRET", ""),
         operator_key=environ.get(f"{PREFIX}OPERATOR_KEY", ""),
+        metrics_key=environ.get(f"{PREFIX}METRICS_KEY", ""),
         redis_password=environ.get(f"{PREFIX}REDIS_PASSWORD", ""),
         kiosk_pin=pin,
         webhook_secrets={
@@ -94,6 +97,7 @@ def _check_strengths(environ: Mapping[str, str]) -> None:
         ("SECRET", weakness_of_secret),
         ("SECOND_SECRET", weakness_of_secret),
         ("OPERATOR_KEY", weakness_of_secret),
+        ("METRICS_KEY", weakness_of_secret),
         ("KIOSK_PIN", weakness_of_pin),
     ):
         value = environ.get(f"{PREFIX}{name}", "")

@@ -135,6 +135,8 @@ class Topology:
     origins: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    connections_per_address: int = 0
+    """Connections of one client address to one node; 0: as many as the open-files limit allows (``Admission``)."""
 
     @property
     def public_nodes(self) -> tuple[str, ...]:
@@ -175,6 +177,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     origins: list[str] = []
     public: list[str] = []
     proxies: list[str] = []
+    connections_per_address: Annotated[int, Meta(ge=0)] = 0
 
 
 def load(path: Path) -> Topology:
@@ -244,6 +247,7 @@ def parse(text: str, where: str = "topology") -> Topology:
         origins=tuple(form.origins),
         public=tuple(form.public),
         proxies=tuple(form.proxies),
+        connections_per_address=form.connections_per_address,
     )
 
 

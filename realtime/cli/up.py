@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ def up(nodes_per_region: int, wan: bool, sentinel: bool, fresh: bool, data: Path
     if wan and sentinel:
         raise click.UsageError("use either --wan or --sentinel: links to a master that can move can't be delayed")
     sentinels = tuple(LABELS) if sentinel else ()
+    os.umask(0o077)  # for the files of all parts
     run(_up(plan(data, nodes_per_region=nodes_per_region, wan=wan, sentinels=sentinels), fresh))
 
 

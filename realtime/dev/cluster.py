@@ -117,6 +117,7 @@ class Cluster:
         try:
             valkey.binary()
             self.plan.data.mkdir(parents=True, exist_ok=True)
+            self.plan.data.chmod(0o700)  # secrets, bookings and mails are in it
             self._lock = (self.plan.data / "lock").open("w")
         except RuntimeError as error:
             raise ClusterError(str(error)) from None

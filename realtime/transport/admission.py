@@ -12,7 +12,7 @@ import logging
 import resource
 from collections import Counter
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from realtime import limits
 from realtime.transport.limited_log import LimitedLog
@@ -86,6 +86,11 @@ class Admission:
         """HTTP connections between two requests."""
         self.unfinished: Oldest[Closable] = Oldest(limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
         """Connections whose request has not arrived completely, or whose answer is not read."""
+
+    @property
+    def bounded(self) -> dict[str, Oldest[Any]]:
+        """What is bounded by address, by kind."""
+        return {"idle": self.idle, "unfinished": self.unfinished, "unconnected": self.unconnected}
 
     def admit(self, address: str, is_proxy: bool) -> Ticket | None:
         """Count a new connection; return None if it must be closed at once.

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from realtime.payments.factory import payment_service
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
 from realtime.topology import TopologyError
+from realtime.transport.admission import Admission
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.server import SocketServer
 from realtime.web import bundle, kiosk, metrics, openapi, pages
@@ -42,11 +43,15 @@ from realtime.web.ops_access import OpsAccess
 from realtime.web.ops_api import OpsApi
 from realtime.web.ops_view import OpsView
 from realtime.web.public_api import PublicApi
-from realtime.web.routing import errors, json_answer
+from realtime.web.routing import Route, errors, json_answer
 from realtime.web.status_report import StatusReporter
 from realtime.web.tickets_api import TicketsApi
 
 log = logging.getLogger(__name__)
+
+
+ROUTES: web.AppKey[Sequence[Route]] = web.AppKey("routes", Sequence)
+"""Where an application keeps its tables of routes."""
 
 
 class _NoticeForwarder(Listener):
@@ -74,7 +79,11 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     if payments.is_demo:
         log.warning("payments: %s takes no real money: everybody books for nothing", payments.name)
     identities = Identities(settings.secret, settings.second_secret)
-    server = SocketServer(origins=origins or None, addresses=ClientAddresses(topology.proxies))
+    server = SocketServer(
+        origins=origins or None,
+        addresses=ClientAddresses(topology.proxies),
+        admission=Admission(topology.connections_per_address or None),
+    )
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
     masters = {
         name: LockMaster(each, settings.redis_password, reconciled_only=True) for name, each in topology.regions.items()
@@ -100,6 +109,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     routes = [*public.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
     routes += [*jobs.routes(), *AnalyticsApi(masters).routes(), *ops_view.routes(), *kiosk.routes(kiosk_pin)]
+    app[ROUTES] = routes
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)
     attempts = {"operator_key": access.attempts, "kiosk_pin": kiosk_pin.attempts}
@@ -121,7 +131,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         return json_answer(answer, status=503 if missing else 200)
 
     app.router.add_get("/readyz", ready)
-    app.router.add_get("/metrics", metrics.handler(region, rooms, feeds, events, office, attempts, server.missing))
+    measured = metrics.handler(region, rooms, feeds, events, office, attempts, server)
+    app.router.add_get("/metrics", access.require_metrics_key(measured, settings.metrics_key))
     pages.add_pages(app, static, bundle.load(static))
     app.on_response_prepare.append(pages.security_headers(own_pages, payments.name))
     app.on_response_prepare.append(pages.cross_origin(origins))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from realtime import connect, keys
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.rooms.rooms import Rooms
+from realtime.transport.server import SocketServer
 from realtime.web.attempts import AttemptLimiter
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
@@ -86,14 +87,14 @@ class _Node(Collector):
         events: Events,
         office: BoxOffice,
         attempts: Mapping[str, AttemptLimiter],
-        missing_parts: Sequence[str],
+        server: SocketServer,
     ) -> None:
         self._rooms = rooms
         self._feeds = feeds
         self._events = events
         self._office = office
         self._attempts = attempts
-        self._missing_parts = missing_parts
+        self._server = server
 
     def collect(self) -> Iterator[Metric]:
         stats = self._rooms.stats()
@@ -126,6 +127,7 @@ class _Node(Collector):
         yield lag
         yield moves
         yield self._wrong_secrets()
+        yield from self._connections()
         yield self._transport()
 
     def _wrong_secrets(self) -> Metric:
@@ -136,15 +138,30 @@ class _Node(Collector):
             wrong.add_metric([kind], attempts.wrong)
         return wrong
 
+    def _connections(self) -> Iterator[Metric]:
+        admission = self._server.admission
+        yield GaugeMetricFamily("tickingtickets_open_connections", "Connections of this node", value=admission.open)
+        yield CounterMetricFamily(
+            "tickingtickets_refused_connections",
+            "Connections refused because the node, or their address, had too many",
+            value=admission.refused,
+        )
+        ended = CounterMetricFamily(
+            "tickingtickets_ended_by_limit", "Connections closed for newer ones of their address", labels=["kind"]
+        )
+        for kind, oldest in admission.bounded.items():
+            ended.add_metric([kind], oldest.ended)
+        yield ended
+
     def _transport(self) -> Metric:
         fast = GaugeMetricFamily(
             "tickingtickets_fast_transport",
             "1 when this node uses its own transport; 0 for each part of the frameworks that keeps it from that",
             labels=["missing"],
         )
-        for part in self._missing_parts:
+        for part in self._server.missing:
             fast.add_metric([part], 0)
-        if not self._missing_parts:
+        if not self._server.missing:
             fast.add_metric([""], 1)
         return fast
 
@@ -156,15 +173,15 @@ def handler(
     events: Events,
     office: BoxOffice,
     attempts: Mapping[str, AttemptLimiter],
-    missing_parts: Sequence[str],
+    server: SocketServer,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return the handler of ``/metrics``; ``region`` is the node's, ``attempts`` counts wrong secrets by their kind,
-    ``missing_parts`` is ``SocketServer.missing``.
+    ``server`` has the connections.
     """
     registry = CollectorRegistry()
     own = _Region(region, feeds[region])
     registry.register(own)
-    registry.register(_Node(rooms, feeds, events, office, attempts, missing_parts))
+    registry.register(_Node(rooms, feeds, events, office, attempts, server))
     ProcessCollector(registry=registry)  # memory and CPU time of this process, on systems with /proc
 
     async def serve(_request: web.Request) -> web.Response:

@@ -10,9 +10,27 @@ import msgspec
 
 from realtime import __version__
 from realtime.errors import CODES
+from realtime.web import pages
 from realtime.web.routing import Route
 
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {"anyone": [], "owner": [{"token": []}], "operator": [{"key": []}]}
+
+
+_JSON, _HTML, _TEXT, _ANY = "application/json", "text/html", "text/plain", "*/*"
+OTHERS = (
+    ("GET", "/api/openapi.json", "This document", _JSON, "anyone"),
+    ("GET", "/healthz", "Whether the process serves", _JSON, "anyone"),
+    ("GET", "/readyz", "Whether the node has read every region; 503 before that", _JSON, "anyone"),
+    ("GET", "/metrics", "Metrics for Prometheus; without a key only on the node's machine", _TEXT, "operator"),
+    ("GET", "/socket.io/", "Engine.IO 4: opens a session, polls it, or becomes a WebSocket", _ANY, "anyone"),
+    ("POST", "/socket.io/", "Engine.IO 4: packets of a session that polls", _ANY, "anyone"),
+    ("OPTIONS", "/socket.io/", "Engine.IO 4: preflight request of a page", _ANY, "anyone"),
+    *(("GET", address, "A page", _HTML, "anyone") for address in pages.PAGES),
+    ("GET", pages.EMBED, "The seat map as an element for other sites' pages", "text/javascript", "anyone"),
+    ("GET", "/static/built/{name}", "A bundled file of the pages", _ANY, "anyone"),
+    ("GET", "/static/{filename}", "A file of the pages", _ANY, "anyone"),
+)
+"""What a node answers beside the tables of routes: method, path, summary, media type, who."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
@@ -23,6 +41,13 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, bodies)
+    for method, path, summary, media_type, who in OTHERS:
+        paths.setdefault(path, {})[method.lower()] = {
+            "summary": summary,
+            "security": _SECURITY[who],
+            "parameters": _path_parameters(path),
+            "responses": {"default": {"description": summary, "content": {media_type: {}}}},
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": "TickingTickets", "version": __version__},
@@ -42,10 +67,7 @@ def _operation(route: Route, bodies: dict[type, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "security": _SECURITY[route.who],
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in re.findall(r"{(\w+)}", route.path)
-        ],
+        "parameters": _path_parameters(route.path),
         "responses": {
             "2XX": {"description": "success", "content": {"application/json": {"schema": {"type": "object"}}}},
             "4XX": {"description": "refused; `code` gives the reason", "content": error},
@@ -56,6 +78,13 @@ def _operation(route: Route, bodies: dict[type, Any]) -> dict[str, Any]:
         schema = bodies[route.body]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
 
 
 _ERROR = {

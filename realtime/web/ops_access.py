@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 
 from aiohttp import web
 
@@ -11,6 +12,9 @@ from realtime.errors import Forbidden
 from realtime.transport.client_address import client_address
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.routing import Handler
+
+_FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Real-IP", "Via")
+"""What balancers add to a request, one or the other."""
 
 
 class OpsAccess:
@@ -32,6 +36,18 @@ class OpsAccess:
             await self.attempts.count_wrong(caller, given, now)
         raise Forbidden()
 
+    def require_metrics_key(self, handler: Handler, metrics_key: str) -> Handler:
+        """Return ``handler`` for this machine, and for those who send ``metrics_key`` or the operator key."""
+        behind_key = self.require_key(handler)
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if _is_from_here(request) or (metrics_key and is_secret(given, metrics_key)):
+                return await handler(request)
+            return await behind_key(request)
+
+        return guarded
+
     def require_key(self, handler: Handler) -> Handler:
         """Return ``handler`` behind ``check_key``."""
 
@@ -41,3 +57,12 @@ class OpsAccess:
             return await handler(request)
 
         return guarded
+
+
+def _is_from_here(request: web.Request) -> bool:
+    """Tell whether a process of this machine asks for itself, not a balancer for somebody else."""
+    try:
+        local = ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+    return local and not any(name in request.headers for name in _FORWARDED)

@@ -1,0 +1,89 @@
+"""What a node shows of itself, and to whom."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from realtime import topology
+from realtime.dev.cluster import Cluster
+from realtime.dev.plan import plan
+from realtime.errors import Forbidden
+from realtime.payments.factory import PaymentConfig
+from realtime.settings import Settings
+from realtime.web import openapi
+from realtime.web.app import ROUTES, make_app
+from realtime.web.ops_access import OpsAccess
+from realtime.web.pages import EMBED
+from tests.conftest import ROOT
+
+ONLY_BUNDLED = (EMBED, "/static/built/{name}")
+"""Routes that a node has only where the pages are bundled."""
+REGION = "[regions.west]\nmaster = 'redis://127.0.0.1:1'\nnodes = ['http://127.0.0.1:2']\n"
+
+
+def application() -> web.Application:
+    payments = PaymentConfig("demo", {"url": "http://127.0.0.1:3"}, {"TICKINGTICKETS_BANK_SECRET": "x" * 32}, True)
+    return make_app(Settings(topology.parse(REGION), "x" * 32, payments=payments), "west", static=ROOT / "static")
+
+
+def addresses(app: web.Application) -> set[tuple[str, str]]:
+    """All routes of an application as the document writes them: a route for GET serves HEAD, too."""
+    found = set()
+    for route in app.router.routes():
+        resource: Any = route.resource
+        path = resource.canonical
+        if isinstance(resource, web.StaticResource):
+            path += "/{filename}"
+        found.add((route.method, re.sub(r"{(\w+):[^}]*}", r"{\1}", path)))
+    return {(method, path) for method, path in found if method != "HEAD"}
+
+
+async def test_the_document_lists_every_route_and_no_other() -> None:
+    app = application()
+    document = openapi.document(app[ROUTES])["paths"]
+    listed = {(method.upper(), path) for path, methods in document.items() for method in methods}
+    assert {each for each in listed ^ addresses(app) if each[1] not in ONLY_BUNDLED} == set()
+
+
+def asked(peer: str, **headers: str) -> web.Request:
+    transport: Any = type("Transport", (), {"get_extra_info": lambda _self, name, default=None: (peer, 1)})()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return make_mocked_request("GET", "/metrics", headers=named, transport=transport, app=web.Application())
+
+
+@pytest.mark.parametrize(
+    ("request_", "shown"),
+    [
+        (asked("127.0.0.1"), True),
+        (asked("::1"), True),
+        (asked("192.0.2.1"), False),
+        (asked("127.0.0.1", X_Forwarded_For="192.0.2.1"), False),
+        (asked("127.0.0.1", Forwarded="for=192.0.2.1"), False),
+        (asked("192.0.2.1", Authorization="Bearer metrics"), True),
+        (asked("192.0.2.1", Authorization="Bearer operators"), True),
+        (asked("192.0.2.1", Authorization="Bearer wrong"), False),
+        (asked("127.0.0.1", X_Forwarded_For="192.0.2.1", Authorization="Bearer metrics"), True),
+    ],
+)
+async def test_metrics_are_for_this_machine_and_for_those_with_a_key(request_: web.Request, shown: bool) -> None:
+    async def serve(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    guarded = OpsAccess("operators").require_metrics_key(serve, "metrics")
+    if shown:
+        assert (await guarded(request_)).status == 200
+    else:
+        with pytest.raises(Forbidden):
+            await guarded(request_)
+
+
+def test_the_folder_of_an_embedded_cluster_is_private(tmp_path: Path) -> None:
+    cluster = Cluster(plan(tmp_path / "var", regions=("west",)))
+    cluster._lock_folder(fresh=False)
+    assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
