@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.contact import Contact
@@ -75,11 +75,10 @@ class Contacts(Database):
         ``unpaid_before`` for holds that nobody has paid for.
         """
         contacts, files, bookings = schema.contacts, schema.ticket_files, schema.bookings
-        paid = select(schema.payments.c.hold_id)
+        paid = exists().where(schema.payments.c.hold_id == contacts.c.hold_id)
         async with self.transaction() as connection:
-            starts = await connection.execute(select(schema.shows.c.id, schema.shows.c.starts_at))
-            over = [row.id for row in starts if datetime.fromisoformat(row.starts_at).timestamp() * 1000 < shows_before]
-            unpaid = and_(contacts.c.given_at < unpaid_before, contacts.c.hold_id.not_in(paid))
+            over = await _over(connection, shows_before)
+            unpaid = and_(contacts.c.given_at < unpaid_before, ~paid)
             deleted = (await connection.execute(delete(contacts).where(unpaid))).rowcount
             for some in parts(over):
                 gone = await connection.execute(delete(contacts).where(contacts.c.show_id.in_(some)))
@@ -87,6 +86,15 @@ class Contacts(Database):
                 of_shows = select(bookings.c.id).where(bookings.c.show_id.in_(some))
                 await connection.execute(delete(files).where(files.c.booking_id.in_(of_shows)))
             return deleted
+
+
+async def _over(connection: AsyncConnection, before: int) -> list[str]:
+    """Return the shows that started before a time and have contacts or ticket files; the cost grows with those only."""
+    shows, bookings = schema.shows, schema.bookings
+    with_files = select(bookings.c.show_id).join(schema.ticket_files, schema.ticket_files.c.booking_id == bookings.c.id)
+    kept = union(select(schema.contacts.c.show_id), with_files).subquery()
+    rows = await connection.execute(select(shows.c.id, shows.c.starts_at).join(kept, kept.c.show_id == shows.c.id))
+    return [row.id for row in rows if datetime.fromisoformat(row.starts_at).timestamp() * 1000 < before]
 
 
 # --- in the transaction of the caller -------------------------------------------------------------------------------
