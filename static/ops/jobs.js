@@ -26,7 +26,7 @@ export class JobList {
     /** @type {Translator | null} */
     this._i18n = null;
     this._body = h("div", { class: "rows" });
-    this.element = h("section", { class: "money jobs", id: "jobs", tabindex: -1 });
+    this.element = h("section", { class: "jobs", id: "jobs", tabindex: -1 });
   }
 
   /** Ask now, and regularly from now on. */
