@@ -376,8 +376,10 @@ export default {
   err_hold_lost: "Your seats are no longer held because of a technical problem. Please hold them again.",
   err_extend_limit: "You can’t get any more time.",
   err_too_many_holds: "You are holding too many seats for this show. Pay for some of them or release them.",
-  err_address_limit: "Too many seats of this show are being held from your network. Pay for some of them, or try again in a moment.",
-  err_seats_resting: "These seats were held from your network until just now. Choose other seats, or try again in half a minute.",
+  err_address_limit:
+    "Too many seats of this show are being held from your network. Pay for some of them, or try again in a moment.",
+  err_seats_resting:
+    "These seats were held from your network until just now. Choose other seats, or try again in half a minute.",
   err_request_reused: "Please try again.",
   err_sales_paused: "Sales are paused. Please try again later.",
   err_sales_closed: "Sales for this show are closed.",
