@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +18,11 @@ from redis.asyncio import Connection, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AuthenticationError,
     BusyLoadingError,
     ConnectionError,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -108,14 +112,76 @@ async def locate(master: Plain | Sentinels, password: str = "", *, timeout_s: fl
     """
     if isinstance(master, Plain):
         return master
+    return (await ask_sentinels(master, timeout_s=timeout_s)).at
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelView:
+    """What the Sentinels that answered say: where the master is, by the newest configuration among them.
+
+    ``answered`` of ``total`` answered, ``agreeing`` of them with this configuration.
+    """
+
+    at: Plain
+    config_epoch: int
+    answered: int
+    agreeing: int
+    total: int
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether most Sentinels answered: no failover can have happened without one of them."""
+        return self.answered > self.total // 2
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether every Sentinel answered with this configuration."""
+        return self.agreeing == self.total
+
+
+async def ask_sentinels(master: Sentinels, *, timeout_s: float = LOCATE_S) -> SentinelView:
+    """Ask all Sentinels about a master. Raises redis-py's ``ConnectionError`` if none answers within ``timeout_s``."""
     answers = await _ask_all(master, timeout_s)
     if not answers:
         raise ConnectionError(f"no Sentinel knows where {master.service} is")
     # By configuration epoch: the Sentinel that led a failover has the new configuration before the others.
-    _epoch, host, port = max(answers)
+    epoch, host, port = max(answers)
     parts = urlsplit(master.url)
     credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-    return Plain(f"{parts.scheme}://{credentials}{host}:{port}{parts.path}")
+    at = Plain(f"{parts.scheme}://{credentials}{host}:{port}{parts.path}")
+    agreeing = sum(answer == (epoch, host, port) for answer in answers)
+    return SentinelView(at, epoch, len(answers), agreeing, len(master.hosts))
+
+
+async def spares_of(master: Sentinels, *, timeout_s: float = LOCATE_S) -> frozenset[tuple[str, int]]:
+    """Return the replicas (host, port) that may become the master, as any Sentinel knows them.
+
+    Raises redis-py's ``ConnectionError`` if none answers.
+    """
+    answers = await asyncio.gather(*(_ask_spares(host, master.service, timeout_s) for host in master.hosts))
+    known = [answer for answer in answers if answer is not None]
+    if not known:
+        raise ConnectionError(f"no Sentinel knows the replicas of {master.service}")
+    return frozenset().union(*known)
+
+
+async def _ask_spares(host: str, service: str, timeout_s: float) -> frozenset[tuple[str, int]] | None:
+    try:
+        async with (
+            to_server(Plain(f"redis://{host}"), timeout_s=timeout_s, decode=True) as redis,
+            asyncio.timeout(timeout_s),
+        ):
+            replicas: Any = await redis.execute_command("SENTINEL REPLICAS", service)  # type: ignore[no-untyped-call]
+    except (RedisError, OSError):
+        return None
+    found = [dict(pairs(replica)) for replica in replicas]
+    return frozenset((each["ip"], int(each["port"])) for each in found if int(each["slave-priority"]) > 0)
+
+
+def connected_replicas(info: Any, lag_s: int) -> set[tuple[str, int]]:
+    """Return the replicas (host, port) that have acknowledged within ``lag_s``, from ``INFO replication``."""
+    found = [each for name, each in info.items() if re.fullmatch(r"slave\d+", str(name))]
+    return {(str(r["ip"]), int(r["port"])) for r in found if r.get("state") == "online" and int(r["lag"]) <= lag_s}
 
 
 _Answer = tuple[int, str, int]
@@ -159,11 +225,21 @@ _NOT_NOW = (ReadOnlyError, BusyLoadingError, MasterDownError, OutOfMemoryError)
 _NOT_NOW_WORDS = ("NOREPLICAS", "MISCONF")
 
 
+def is_full(error: Exception) -> bool:
+    """Return whether a master refused a command because its memory is full: others still work."""
+    return isinstance(error, OutOfMemoryError)
+
+
 def not_now(error: Exception) -> bool:
     """Return whether a server refused a command because of its state: it is not (or not yet) a writable master."""
     return isinstance(error, _NOT_NOW) or (
         isinstance(error, ResponseError) and any(word in str(error) for word in _NOT_NOW_WORDS)
     )
+
+
+def not_permitted(error: Exception) -> bool:
+    """Return whether a server refused a command because of who asks: an operator has to change that."""
+    return isinstance(error, (NoPermissionError, AuthenticationError)) or str(error).startswith(("NOAUTH", "WRONGPASS"))
 
 
 def pairs(reply: Any) -> list[tuple[Any, Any]]:

@@ -46,8 +46,14 @@ def show(show_id: str) -> list[str]:
     return [*own, DEADLINES, ENDED, OUTBOX, changes(show_id), NOTICES, log(show_id)]
 
 
+def fenced_show(show_id: str) -> list[str]:
+    """Return the KEYS of the functions of keepers that compare the fence."""
+    return [*show(show_id), FENCE]
+
+
 def meta(show_id: str) -> str:
-    """hash: epoch, version, sales, size, hold_ms, max_seats, process, rebuilt_at; read by the Lua functions."""
+    """hash: epoch, version, sales, size, hold_ms, max_seats, process, rebuilt_at, rebuilding, diverged; read by the
+    Lua functions."""
     return f"tt:{{{show_id}}}:meta"
 
 
@@ -87,10 +93,20 @@ KEEPERS = "tt:keepers"
 """hash: keeper -> JSON of its status report, with the time (ms) by its own clock."""
 RECONCILED = "tt:reconciled"
 """string: the fencing token: the incarnation (``locks.master.incarnation_of``) in which the master was reconciled, a
-space, a random part."""
+random part, the number of the token; with spaces between them."""
+FENCE = "tt:fence"
+"""string: the number of the fencing token that keepers must write with, a space, the server process it is valid in."""
+POSITION = "tt:ledger-position"
+"""string: the highest position of the ledger (``ledger.fencing``) that a keeper has seen."""
+HALTED = "tt:halted"
+"""string: why an operator must act before anything is sold in this region."""
 FENCING_TOKENS = "tt:fencing-tokens"
 """list: the last fencing tokens that began, or were about to begin, with this master's data; the newest first."""
 FENCING_TOKENS_BEFORE = "tt:reigns"
 """list: the same, under the name that keepers of the release before read."""
 RECONCILING = "tt:reconciling"
 """string: names the keeper whose turn it is to reconcile the master; expires."""
+REBUILT = "tt:rebuilt"
+"""string: the fencing token under which all shows were on sale again."""
+REBUILDING = "tt:rebuilding"
+"""string: names the keeper whose turn it is to rebuild the shows that are not on sale; expires."""

@@ -31,6 +31,7 @@ SALES_AFTER_START_S = 20 * 60
 PAYMENT_TIMEOUT_S = 300
 """How long a buyer may take at the payment service; pages get it from ``/api/v1/config``."""
 PAYMENT_SLACK_S = 60
+"""How much longer than that a hold of default length lasts: for choosing to pay, and for the confirm."""
 PROLONG_STEP_MS = 60_000
 """A hold is kept this long from now while the gateway does not say whether it is paid for ..."""
 PROLONG_MS = 600_000
@@ -45,9 +46,12 @@ COMMANDS_KEPT_S = 7 * 24 * 3600
 """How long the outcome of a request can be asked for."""
 TASK_RETRY_S = 60.0
 """How often the jobs of unfinished tasks are added again; a job that is still in its queue is left alone."""
+LONGEST_SHOW_S = 6 * 3600
+"""A show is over this long after its start."""
+ARCHIVE_AFTER_S = 24 * 3600
+"""A show that has been over for this long is archived: it leaves the lock master and stays in the ledger."""
 QUERY_TIMEOUT_S = 5.0
 """How long a keeper may take to answer a question about the ledger."""
-"""How much longer than that a hold of default length lasts: for choosing to pay, and for the confirm."""
 ENDED_KEEP_MS = 600_000
 """How long the record of an ended hold is kept, to answer repeated requests and to find the seats of a late payment."""
 CONFIRM_WAIT_S = 3.0

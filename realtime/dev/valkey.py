@@ -191,7 +191,8 @@ def managed_arguments(folder: Path, port: int, *, replica_of: int | None, promot
     if not config.exists():
         folder.mkdir(parents=True, exist_ok=True)
         config.write_text("" if replica_of is None else f"replicaof {HOST} {replica_of}\n")
-    role = _FILE if promotable else [*_NO_FILE, "--replica-priority", "0"]
+    # A master that is cut off from its spares takes no writes that it would lose.
+    role = [*_FILE, *_WITH_SPARES] if promotable else [*_NO_FILE, "--replica-priority", "0"]
     return [str(binary()), str(config), *_common(folder, port), *role]
 
 
@@ -204,6 +205,7 @@ def _common(folder: Path, port: int) -> list[str]:
 
 
 _FILE = ["--appendonly", "yes", "--appendfsync", "everysec"]
+_WITH_SPARES = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"]
 _NO_FILE = ["--appendonly", "no"]
 
 

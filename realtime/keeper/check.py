@@ -21,7 +21,9 @@ from realtime.jobs import Jobs, job_states
 from realtime.keeper.compare import LIVE, REPAIRED_ON_MASTER, Difference, Kind, OnMaster, compare, refused_payments
 from realtime.keeper.compare_money import faults_of, lost_refunds, money_differences, task_differences
 from realtime.keeper.declare import Declarations
+from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
+from realtime.keeper.rerecord import is_behind, record_again
 from realtime.ledger import Ledger
 from realtime.ledger.rows import TaskRow
 from realtime.ledger.shows import Shows
@@ -33,6 +35,8 @@ from realtime.topology import Region
 
 LOOKS = 4
 LOOK_AGAIN_S = 0.5
+TURNS = 20
+"""So often a repair waits for ``LOOK_AGAIN_S`` while a keeper reconciles the master."""
 TIMEOUT_S = 10.0
 YOUNG_MS = 5_000
 """The jobs of tasks younger than this may still be on their way to their queue."""
@@ -98,6 +102,8 @@ class Checker:
         declared: Any = await redis.hkeys(keys.SHOWS)
         unknown = {name.decode() for name in declared} - {show.id for show in await self._ledger.shows()}
         report.differences += [Difference(show_id, Kind.UNKNOWN_SHOW) for show_id in sorted(unknown)]
+        if await is_behind(redis, self._ledger):
+            report.differences.insert(0, Difference("", Kind.LEDGER_BEHIND))
         return report
 
     # --- looks ----------------------------------------------------------------------------------------------------
@@ -145,6 +151,10 @@ class Checker:
     async def repair(self, differences: Iterable[Difference]) -> None:
         """Repair what the ledger proves; the other differences are left for an operator."""
         found = list(differences)
+        if any(each.kind is Kind.LEDGER_BEHIND for each in found):
+            async with connect.to_master(self._region.master, self._password, timeout_s=TIMEOUT_S) as redis:
+                await record_again(redis, self._ledger)
+            found = [each for each in found if each.kind not in (Kind.LEDGER_BEHIND, *REPAIRED_ON_MASTER)]
         await self._ledger.repair_money(faults_of(found), now_ms())
         link = LockMaster(self._region, self._password, timeout_s=TIMEOUT_S)
         jobs = Jobs(self._region.name, link, self._password)
@@ -162,9 +172,18 @@ class Checker:
             await jobs.add([task for task in tasks if task.id not in lost])
 
     async def _repair_master(self, link: LockMaster, found: list[Difference]) -> None:
+        if not found:
+            return
         locks = SeatLocks(link)
-        await link.load_functions()
+        # Under the token of the keepers: one that begins another one during the repair goes first.
         reconciler = Reconciler(self._region.name, self._ledger, link, locks)
+        for _ in range(TURNS):
+            if await reconciler.ensure_reconciled() is not None:
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)  # a keeper reconciles the master
+        else:
+            raise RegionUnavailable(region=self._region.name)
+        rebuilder = Rebuilder(self._ledger, link, locks)
         declare = Declarations(link, locks)
         await locks.expire([d.hold for d in found if d.kind is Kind.OVERDUE])
         for show_id in sorted({d.show for d in found if d.kind is not Kind.OVERDUE}):
@@ -173,7 +192,7 @@ class Checker:
             blob = await self._ledger.layout(show.layout)
             assert blob is not None, "layouts are never removed"
             await declare.layout(show.layout, blob)
-            await reconciler.rebuild_show(show)
+            await rebuilder.rebuild_show(show)
             await declare.announce(show=show_id)
 
 

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     MISSING_SHOW = "missing_show"
     UNKNOWN_SHOW = "unknown_show"
     REFUND_LOST = "refund_lost"
+    LEDGER_BEHIND = "ledger_behind"
     # The kinds of ``ledger.audit.MoneyFault``, under the same names.
     PAYMENT_WITHOUT_END = "payment_without_end"
     BOOKED_AND_REFUNDED = "booked_and_refunded"
@@ -54,7 +55,11 @@ class Kind(StrEnum):
     @property
     def repairable(self) -> bool:
         """Whether ``--repair`` can repair it."""
-        return self in REPAIRED_ON_MASTER or self in REPAIRED_IN_LEDGER or self is Kind.TASK_WITHOUT_JOB
+        return (
+            self in REPAIRED_ON_MASTER
+            or self in REPAIRED_IN_LEDGER
+            or self in (Kind.TASK_WITHOUT_JOB, Kind.LEDGER_BEHIND)
+        )
 
 
 REPAIRED_ON_MASTER = frozenset(
@@ -99,6 +104,8 @@ _TEXTS = {
     Kind.MISSING_SHOW: "in the ledger, but not on the master",
     Kind.UNKNOWN_SHOW: "on the master, but not in the ledger",
     Kind.REFUND_LOST: "payment {payment} of {hold} was refused; neither the ledger nor the outbox has its refund",
+    Kind.LEDGER_BEHIND: "the ledger has lost commits that the lock master knows of; nothing is sold until --repair has "
+    "recorded again what the master proves",
     Kind.PAYMENT_WITHOUT_END: "payment {payment} of {hold} has neither a booking nor a refund",
     Kind.BOOKED_AND_REFUNDED: "payment {payment} of {hold} has a booking and the refund {subject} ({other})",
     Kind.BOOKED_BY_ANOTHER: "payment {payment} names the booking {subject}, which has the payment {other}",

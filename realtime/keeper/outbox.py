@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ BLOCK_MS = 500
 CLAIM_IDLE_MS = 3_000
 """After this time without an acknowledgement, another keeper may claim an entry."""
 CLAIM_EVERY_S = 1.0
+RETRY_S = 0.5
+"""Entries of a show that can't be written now are tried again after this."""
 _TIMEOUT_S = 2.0
 """For one reply, ``BLOCK_MS`` included. A master that hangs is located again after this."""
 
@@ -45,6 +48,8 @@ class Outbox:
         self._redis: Redis | None = None
         self._generation = 0
         self._claim_at = 0.0
+        self._retry_at = 0.0
+        self._after = b"0"
 
     async def _prepare(self) -> None:
         # From the beginning of the stream: entries may have been appended before the first keeper started.
@@ -63,7 +68,7 @@ class Outbox:
         return entries
 
     async def _read(self, redis: Redis) -> list[Entry]:
-        entries = await self._group_read(redis, "0", None)
+        entries = await self._read_own(redis)
         if not entries and time.monotonic() >= self._claim_at:
             self._claim_at = time.monotonic() + CLAIM_EVERY_S
             claimed = await redis.execute_command(  # type: ignore[no-untyped-call]
@@ -79,7 +84,22 @@ class Outbox:
             entries = _entries(claimed[1])
         return entries or await self._group_read(redis, ">", BLOCK_MS)
 
-    async def _group_read(self, redis: Redis, start: str, block_ms: int | None) -> list[Entry]:
+    async def _read_own(self, redis: Redis) -> list[Entry]:
+        """Return entries that this keeper has read before and not acknowledged, unless it is too early to try again."""
+        if time.monotonic() < self._retry_at:
+            return []
+        entries = await self._group_read(redis, self._after, None)
+        if not entries and self._after != b"0":
+            self._after = b"0"
+            self._retry_at = time.monotonic() + RETRY_S
+        return entries
+
+    def wait_with(self, entries: Sequence[Entry]) -> None:
+        """Leave some entries for later and go on with those after them: their shows can't be written now."""
+        if entries:
+            self._after = max((entry.id for entry in entries), key=_order)
+
+    async def _group_read(self, redis: Redis, start: str | bytes, block_ms: int | None) -> list[Entry]:
         reply: Any = await redis.xreadgroup(
             keys.OUTBOX_GROUP, self._consumer, {keys.OUTBOX: start}, count=limits.KEEPER_BATCH, block=block_ms
         )
@@ -125,9 +145,15 @@ class Outbox:
             raise RegionUnavailable(region=self._master.region)
 
     async def close(self) -> None:
-        """Close the connection; the next ``read`` locates the master again."""
+        """Close the connection; the next ``read`` locates the master again, and reads unfinished entries first."""
+        self._retry_at, self._after = 0.0, b"0"
         redis, self._redis = self._redis, None
         await connect.close(redis)
+
+
+def _order(entry_id: bytes) -> tuple[int, int]:
+    ms, _, number = entry_id.partition(b"-")
+    return int(ms), int(number)
 
 
 def _entries(found: Any) -> list[Entry]:

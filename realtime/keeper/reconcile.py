@@ -7,168 +7,202 @@ How a master is fenced, in order:
 2. The mark ``keys.RECONCILED`` on the master names the incarnation in which it was reconciled, and the fencing token of
    that reconciliation. A failover copies the mark to a server in another incarnation, a restart begins another
    incarnation, a wipe deletes the mark: in each case the mark no longer matches, and nodes don't use the master.
-3. A keeper that finds no matching mark takes the turn (``keys.RECONCILING``), begins a new fencing token in the ledger,
-   rebuilds every show from the ledger, then writes the mark.
-4. The ledger compares the fencing token in the transaction of every booking. A booking that was confirmed on an earlier
-   incarnation is either committed before step 3 reads the ledger, or it is never committed.
+3. A keeper that finds no matching mark takes the turn (``keys.RECONCILING``) and begins a new fencing token in the
+   ledger, if the newest one is still the one that it has read: a keeper that was frozen since begins none. Behind
+   Sentinels, a keeper that knows only an older configuration of them begins none either.
+4. It sets the fence on the master (``locks/lua/fencing.lua``): from now on no keeper writes under an earlier token. It
+   stops the sales of every show, declares what the ledger has, and writes the mark.
+5. The shows are rebuilt from the ledger one by one (``keeper.rebuild``). Each is on sale as soon as it is rebuilt.
+6. The ledger compares the fencing token in the transaction of every booking. A booking that was confirmed on an earlier
+   incarnation is either committed before step 5 reads the ledger, or it is never committed.
 
 If the ledger's last fencing token is unknown to this master, another master has sold since: this master's data has
 *diverged*. Its holds are void, and the payments in its outbox are refunded.
 
-A keeper whose turn has run out (its process was frozen) stops before it writes the mark.
+Ledger and master know how far the ledger has come (``ledger.fencing``). If the ledger is behind, it has lost commits:
+nothing is sold until an operator has repaired it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
+from dataclasses import dataclass
 
 from realtime import connect, keys, limits, wire
-from realtime.cancellation import cancel_all
-from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
-from realtime.ledger import Ledger
-from realtime.ledger.rows import Booked
+from realtime.keeper.points import reach
+from realtime.keeper.turns import TurnLost, renewed_turn
+from realtime.ledger import Ledger, LedgerBehind, StaleFencingToken, WrongRegion
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
-from realtime.locks.seats import Paid, Sale, SeatLocks
-from realtime.model import Show, hold_of, new_epoch
+from realtime.locks.seats import Fence, Fenced, SeatLocks
+from realtime.model import Show
 
 log = logging.getLogger(__name__)
 TOKENS_KEPT = 20
 """Fencing tokens that a master remembers."""
-SHOWS_AT_ONCE = 256
-"""Questions about shows in one pipeline."""
-TURN_MS = 4_000
-"""How long the turn of a keeper lasts that has died while it reconciled. A live one renews its turn."""
+BEHIND = "the ledger has lost commits; run check --repair"
+_CHUNK = 200
 
 
-class _TurnLost(Exception):
-    """Another keeper has taken the turn in the meantime."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the master says about itself."""
+
+    incarnation: bytes
+    process: str
+    mark: bytes | None
+    fence: bytes | None
+    position: int
+    halted: bool
+
+    @property
+    def number(self) -> int | None:
+        """The number of the token in the mark if the fence has it in this process, else None."""
+        parts = (self.mark or b"").split()
+        number = int(parts[2]) if len(parts) == 3 else None
+        return number if self.fence == f"{number} {self.process}".encode() else None
 
 
 class Reconciler:
     """Reconciles one region's master, in turn with the other keepers of the region."""
 
     def __init__(self, region: str, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All of ``region``."""
+        """All of ``region``. ``locks`` gets the fence of the token under which this keeper writes."""
         self._region = region
         self._ledger = ledger
         self._master = master
         self._locks = locks
+        self._fence = locks.fence = locks.fence or Fence()
         self._declare = Declarations(master, locks)
         self._invalidated = False
-        self._functions_loaded = False
 
     async def ensure_reconciled(self) -> str | None:
         """Return the fencing token under which the master is reconciled; reconcile it first if that is necessary.
 
-        Returns None while another keeper reconciles it. Raises ``RegionUnavailable``, ``LedgerUnavailable``.
+        Shows that have to be rebuilt are not on sale yet then. Returns None while another keeper reconciles it. Raises
+        ``RegionUnavailable``, ``LedgerUnavailable``, ``StaleFencingToken``, ``WrongRegion``, ``LedgerBehind``.
         """
-        incarnation = incarnation_of(await self._master.command("INFO", "server", "replication"))
-        mark = await self._master.command("GET", keys.RECONCILED)
-        if not self._invalidated and reconciled_in(mark, incarnation):
-            await self._load_functions_once()
-            return str(mark.decode())
-        return await self._reconcile_in_turn(incarnation)
-
-    async def _load_functions_once(self) -> None:
-        # The first keeper of a new release brings its functions to a master that needs no reconciliation.
-        if not self._functions_loaded:
-            await self._master.load_functions()
-            await self._declare_windows()
-            self._functions_loaded = True
-
-    async def _declare_windows(self) -> None:
-        """Declare the sales windows of the shows that only keepers of an earlier release have declared."""
-        shows = await self._ledger.shows()
-        for n in range(0, len(shows), SHOWS_AT_ONCE):
-            some = shows[n : n + SHOWS_AT_ONCE]
-            known = await asyncio.gather(
-                *(self._master.command("HMGET", keys.meta(show.id), "epoch", "sales_end") for show in some)
-            )
-            for show, (epoch, end) in zip(some, known, strict=True):
-                if epoch is not None and end is None:
-                    await self._declare.terms_of_sale(show)
+        await self._load_functions()
+        state = await self._read_state()
+        in_order = not state.halted and reconciled_in(state.mark, state.incarnation) and state.number is not None
+        if in_order and not self._invalidated:
+            self._fence.number = state.number
+            assert state.mark is not None, "it names an incarnation"
+            return state.mark.decode()
+        self._fence.number = None
+        async with renewed_turn(self._master, keys.RECONCILING) as turn:
+            if turn is None:
+                return None
+            try:
+                return await self._reconcile(turn.nonce, state)
+            except (TurnLost, Fenced):
+                log.warning("%s: this keeper was too slow; another one reconciles the master", self._region)
+                return None
 
     def invalidate(self) -> None:
         """Reconcile the master again, whatever its mark says: the ledger has refused the fencing token."""
         self._invalidated = True
 
-    # --- taking turns ---------------------------------------------------------------------------------------------
-    async def _reconcile_in_turn(self, incarnation: bytes) -> str | None:
-        turn = secrets.token_hex(8).encode()
-        if not await self._master.command("SET", keys.RECONCILING, turn, "NX", "PX", TURN_MS):
-            return None
-        token = f"{incarnation.decode()} {turn.decode()}"
-        # Renewed by a task: reconciling many shows on a busy machine may take longer than one turn.
-        renewing = asyncio.create_task(self._renew_turn_repeatedly(turn))
-        try:
-            await self._reconcile(turn, token)
-            await self._renew_turn(turn)
-            await self._master.command("SET", keys.RECONCILED, token)
-            await self._declare.announce()
-        except _TurnLost:
-            log.warning("%s: this keeper was too slow; another one reconciles the master", self._region)
-            return None
-        finally:
-            await cancel_all(renewing)
-            if await self._master.command("GET", keys.RECONCILING) == turn:
-                await self._master.command("DEL", keys.RECONCILING)
+    async def _load_functions(self) -> None:
+        """Load the functions if they are missing (a flush, a restore) or of an older release."""
+        if await self._master.load_functions():
+            log.warning("%s: the functions were missing or old on the master and are loaded", self._region)
+
+    async def _read_state(self) -> _State:
+        command = self._master.command
+        info, mark, fence, region, position, halted = await asyncio.gather(
+            command("INFO", "server", "replication"),
+            *(command("GET", key) for key in (keys.RECONCILED, keys.FENCE, keys.REGION, keys.POSITION, keys.HALTED)),
+        )
+        if region not in (None, self._region.encode()):
+            raise WrongRegion(f"this is the lock master of {region.decode()}, not of {self._region}")
+        state = _State(incarnation_of(info), str(info["run_id"]), mark, fence, int(position or 0), halted is not None)
+        self._ledger.known_position = state.position
+        return state
+
+    # --- reconciling ----------------------------------------------------------------------------------------------
+    async def _reconcile(self, nonce: str, state: _State) -> str:
+        log.info("%s: reconciling the master with the ledger", self._region)
+        token, diverged = await self._begin_token(nonce, state)
+        if diverged:
+            log.warning("%s: the master's data has diverged: another master has sold since", self._region)
+        await self._master.command("SET", keys.REGION, self._region)
+        shows = await self._ledger.active_shows()
+        await self._suspend_all([show.id for show in shows], nonce, diverged=diverged)
+        await self._declare_all(shows)
+        if diverged:
+            await self._refund_outbox()
+        reach("reconcile_declared")
+        # Nobody else has begun a token meanwhile, or this would be refused; so the mark is of the newest one.
+        await self._locks.raise_position(self._ledger.position)
+        await self._master.command("DEL", keys.HALTED)
+        await self._master.command("SET", keys.RECONCILED, token)
+        await self._declare.announce()
         self._invalidated = False
         return token
 
-    async def _renew_turn_repeatedly(self, turn: bytes) -> None:
-        while True:
-            await asyncio.sleep(TURN_MS / 4000)
-            with contextlib.suppress(_TurnLost, RegionUnavailable):
-                await self._renew_turn(turn)
-
-    async def _renew_turn(self, turn: bytes) -> None:
-        if await self._master.command("GET", keys.RECONCILING) != turn:
-            raise _TurnLost
-        await self._master.command("PEXPIRE", keys.RECONCILING, TURN_MS)
-
-    # --- reconciling ----------------------------------------------------------------------------------------------
-    async def _reconcile(self, turn: bytes, token: str) -> None:
-        log.info("%s: reconciling the master with the ledger", self._region)
-        diverged = await self._begin_token(token)
-        if diverged:
-            log.warning("%s: the master's data has diverged: another master has sold since", self._region)
-        await self._master.load_functions()
-        await self._master.command("SET", keys.REGION, self._region)
-        for theatre in await self._ledger.theatres(self._region):
-            await self._master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
-        await self._restore_layouts(turn)
-        if diverged:
-            await self._refund_outbox()
-        shows = await self._ledger.shows()
-        for show in shows:
-            await self._renew_turn(turn)
-            await self.rebuild_show(show, diverged=diverged)
-        log.info("%s: %d shows are reconciled", self._region, len(shows))
-
-    async def _begin_token(self, token: str) -> bool:
-        """Begin a fencing token; return whether the one before belongs to a master that this one knows nothing of."""
-        mark = await self._master.command("GET", keys.RECONCILED)
-        known = {mark}
+    async def _begin_token(self, nonce: str, state: _State) -> tuple[str, bool]:
+        """Begin a fencing token; return it, and whether the one before belongs to a master that this one knows not."""
+        epoch = await self._master.check_master()
+        ledger = await self._ledger.fencing_state()
+        fence = int((state.fence or b"0").split()[0])
+        if ledger.position < state.position or ledger.number < fence:
+            await self.halt()
+            raise LedgerBehind(f"the ledger is at {ledger.position}, the lock master knows {state.position}")
+        if epoch.number < ledger.config_epoch and not epoch.unanimous:
+            raise StaleFencingToken("the Sentinels that answer don't know of the last failover")
+        token = f"{state.incarnation.decode()} {nonce} {ledger.number + 1}"
+        reach("reconcile_token_read")
+        known = {state.mark}
         for remembered in (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE):
             known.update(await self._master.command("LRANGE", remembered, 0, -1))
             # The master first: a keeper that finds this token in the ledger knows then that this data is current.
             await self._master.command("LPUSH", remembered, token)
             await self._master.command("LTRIM", remembered, 0, TOKENS_KEPT - 1)
         # Before the bookings are read: nothing that was confirmed under an earlier token is committed after this.
-        before = await self._ledger.begin_fencing_token(token)
-        return before != "" and before.encode() not in known
+        before = await self._ledger.begin_fencing_token(
+            token, after=ledger, region=self._region, config_epoch=epoch.number
+        )
+        reach("reconcile_token_begun")
+        self._ledger.position = ledger.position
+        reply = await self._master.call("tt_fence", [keys.FENCE], ledger.number + 1)
+        if reply[0] != b"ok":
+            raise Fenced(f"the fence is at {reply[1].decode()}")
+        self._fence.number = ledger.number + 1
+        reach("reconcile_fenced")
+        return token, before != "" and before.encode() not in known
 
-    async def _restore_layouts(self, turn: bytes) -> None:
-        for layout_id in await self._ledger.layout_ids():
-            await self._renew_turn(turn)
-            if not await self._master.command("EXISTS", keys.layout(layout_id)):
-                blob = await self._ledger.layout(layout_id)
-                assert blob is not None, "layouts are never deleted"
-                await self._declare.layout(layout_id, blob)
+    async def _suspend_all(
+        self, active: list[str], nonce: str, *, diverged: bool, locks: SeatLocks | None = None
+    ) -> None:
+        """Stop the sales of every show until it is rebuilt, also in a process that has sold it before."""
+        on_master = [show.decode() for show in await self._master.command("HKEYS", keys.SHOWS)]
+        shows = sorted({*active, *on_master})
+        for start in range(0, len(shows), _CHUNK):
+            some = shows[start : start + _CHUNK]
+            await asyncio.gather(*((locks or self._locks).suspend(show, nonce, diverged=diverged) for show in some))
+
+    async def _declare_all(self, shows: list[Show]) -> None:
+        """Put theatres, layouts and shows on the master. A node that reads the mark finds all of them."""
+        theatres = {theatre.id: wire.encode_theatre(theatre) for theatre in await self._ledger.theatres(self._region)}
+        gone = [name for name in await self._master.command("HKEYS", keys.THEATRES) if name.decode() not in theatres]
+        if gone:
+            await self._master.command("HDEL", keys.THEATRES, *gone)
+        await self._put(keys.THEATRES, theatres)
+        layouts = sorted({show.layout for show in shows})
+        there = await asyncio.gather(*(self._master.command("EXISTS", keys.layout(each)) for each in layouts))
+        for layout_id in (each for each, exists in zip(layouts, there, strict=True) if not exists):
+            blob = await self._ledger.layout(layout_id)
+            assert blob is not None, "layouts are never deleted"
+            await self._declare.layout(layout_id, blob)
+        await self._put(keys.SHOWS, {show.id: wire.encode_show(show) for show in shows})
+
+    async def _put(self, key: str, values: dict[str, bytes]) -> None:
+        flat = [part for pair in values.items() for part in pair]
+        for start in range(0, len(flat), 2 * _CHUNK):
+            await self._master.command("HSET", key, *flat[start : start + 2 * _CHUNK])
 
     async def _refund_outbox(self) -> None:
         """Turn the bookings in the outbox into refunds: their buyers may have been answered differently since."""
@@ -184,22 +218,12 @@ class Reconciler:
                 await self._master.command("XADD", keys.OUTBOX, "*", *flat)
                 await self._master.command("XDEL", keys.OUTBOX, entry_id)
 
-    async def rebuild_show(self, show: Show, *, diverged: bool = False) -> None:
-        """Make a show on the master what the ledger proves.
-
-        Live holds that collide with no booking stay, unless the master's data has ``diverged``.
-        """
-        epoch = new_epoch(await self._master.time_ms())
-        await self._locks.declare(show, epoch, for_sale=False)
-        sold = [_sale(booking) for booking in await self._ledger.booked(show.id)]
-        cancelled = [_sale(booking) for booking in await self._ledger.cancelled(show.id)]
-        paid = [Paid(p.hold, p.owner, p.seats, p.order, p.payment) for p in await self._ledger.paid_holds(show.id)]
-        blocked = await self._ledger.blocked(show.id)
-        lost = await self._locks.rebuild(show.id, epoch, sold, blocked, paid, cancelled=cancelled, diverged=diverged)
-        await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
-        if lost:
-            log.warning("%s: %d holds were lost", show.id, len(lost))
-
-
-def _sale(booking: Booked) -> Sale:
-    return Sale(hold_of(booking.id), booking.owner, booking.seats, booking.payment)
+    # --- a ledger that has lost commits ---------------------------------------------------------------------------
+    async def halt(self) -> None:
+        """Stop all sales of the region until the ledger is repaired; operators see why."""
+        command = self._master.command
+        if await command("GET", keys.HALTED) is None:
+            log.error("%s: %s; all sales of this region are stopped", self._region, BEHIND)
+        await command("DEL", keys.RECONCILED)
+        await self._suspend_all([], secrets.token_hex(8), diverged=False, locks=SeatLocks(self._master))
+        await command("SET", keys.HALTED, BEHIND)

@@ -7,9 +7,10 @@ never comes before the commit.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import groupby
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -27,17 +28,35 @@ from realtime.keeper.entries import (
     outcome_of_refund,
 )
 from realtime.keeper.outbox import Entry, Outbox
+from realtime.keeper.points import reach
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
-from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
+from realtime.ledger import (
+    Ledger,
+    LedgerBehind,
+    LedgerUnavailable,
+    NewBooking,
+    Recorded,
+    StaleFencingToken,
+    WrongRegion,
+)
 from realtime.ledger.rows import Result
 from realtime.ledger.shows import Shows
-from realtime.locks.seats import Sale, SeatLocks
+from realtime.locks.seats import Fenced, Sale, SeatLocks, ShowNotReady
 from realtime.model import hold_of
 from realtime.payments.report import decode_report
 
 log = logging.getLogger(__name__)
-TRANSIENT = (LedgerUnavailable, StaleFencingToken, RegionUnavailable, RedisError, OSError)
+TRANSIENT = (
+    LedgerUnavailable,
+    LedgerBehind,
+    StaleFencingToken,
+    Fenced,
+    WrongRegion,
+    RegionUnavailable,
+    RedisError,
+    OSError,
+)
 """Faults that pass by themselves or by a reconciliation; the entry stays where it is."""
 MAX_ATTEMPTS = 5
 """An entry that the master has refused this often becomes a dead letter."""
@@ -68,6 +87,8 @@ class Recorder:
         self._refunds = refunds
         self._attempts: dict[bytes, int] = {}
         self._fencing_token = ""
+        self._waiting: list[Entry] = []
+        """Entries of shows that are not rebuilt yet: they stay in the outbox, the others are processed."""
         self._steps: dict[str, Callable[[Entry], Awaitable[None]]] = {
             "booking": lambda entry: self._record([entry]),
             "command": self._command,
@@ -83,11 +104,12 @@ class Recorder:
         Raises one of ``TRANSIENT`` if they must be processed again later.
         """
         self._fencing_token = fencing_token
+        self._waiting = []
         bookings = [entry for entry in entries if entry.kind == "booking"]
         refused: list[ResponseError | None] = []
         try:
             await self._record(bookings)
-            await self._outbox.acknowledge(bookings)
+            await self._acknowledge(bookings)
         except Exception as error:
             if _will_pass(error):
                 raise
@@ -95,9 +117,13 @@ class Recorder:
             log.exception("a batch of %d bookings failed; processing one by one", len(bookings))
             refused += [await self._alone(entry) for entry in bookings]
         refused += [await self._alone(entry) for entry in entries if entry.kind != "booking"]
+        self._outbox.wait_with(self._waiting)
         for each in refused:
             if each is not None:
                 raise each
+
+    async def _acknowledge(self, entries: Sequence[Entry]) -> None:
+        await self._outbox.acknowledge([entry for entry in entries if entry not in self._waiting])
 
     async def _alone(self, entry: Entry) -> ResponseError | None:
         """Process one entry, or make it a dead letter; return the master's refusal if it is to be tried again."""
@@ -107,7 +133,10 @@ class Recorder:
             return None
         try:
             await step(entry)
-            await self._outbox.acknowledge([entry])
+            await self._acknowledge([entry])
+        except ShowNotReady:
+            self._waiting.append(entry)
+            return None
         except Exception as error:
             if _will_pass(error):
                 raise
@@ -128,10 +157,19 @@ class Recorder:
             return
         bookings = [await new_booking(entry, self._shows) for entry in entries]
         results = await self._ledger.record(bookings, self._fencing_token)
+        reach("record_committed")
         outcomes = list(zip(bookings, results, strict=True))
-        kept = [booking for booking, result in outcomes if result.recorded in (Recorded.NEW, Recorded.ALREADY)]
-        for show_id, group in groupby(sorted(kept, key=lambda each: each.show_id), key=lambda each: each.show_id):
-            await self._locks.settle(show_id, [_sale(booking) for booking in group])
+        recorded = [
+            (booking, entry)
+            for booking, result, entry in zip(bookings, results, entries, strict=True)
+            if result.recorded in (Recorded.NEW, Recorded.ALREADY)
+        ]
+        of_show: dict[str, list[tuple[NewBooking, Entry]]] = defaultdict(list)
+        for booking, entry in recorded:
+            of_show[booking.show_id].append((booking, entry))
+        await self._locks.raise_position(self._ledger.position)
+        await asyncio.gather(*(self._settle(show_id, some) for show_id, some in of_show.items()))
+        reach("record_settled")
         await self._jobs.add([task for result in results for task in result.tasks])
         for booking, result in outcomes:
             if result.recorded is Recorded.REFUSED:
@@ -140,6 +178,14 @@ class Recorder:
                 await self._refunds.deliver(result.refund)
             if booking.request_id:
                 await self._ledger.save_command(outcome_of(booking, result))
+
+    async def _settle(self, show_id: str, recorded: Sequence[tuple[NewBooking, Entry]]) -> None:
+        """Mark recorded bookings of one show on the master; those of a show that is not rebuilt yet have to wait."""
+        try:
+            await self._locks.settle(show_id, [_sale(booking, entry) for booking, entry in recorded])
+        except ShowNotReady:
+            if not await self._ledger.is_archived(show_id):
+                self._waiting += [entry for _booking, entry in recorded]
 
     async def _reject(self, booking: NewBooking, result: Result) -> None:
         why = f"its seats are sold to {sorted(set(result.sold.values()))}" if result.sold else "its payment was used"
@@ -182,10 +228,10 @@ class Recorder:
 def _will_pass(error: Exception) -> bool:
     if isinstance(error, ResponseError):
         # The master answered: either that it can't now, or that it can't do this.
-        return connect.not_now(error) or isinstance(error, NoScriptError)
+        return connect.not_now(error) or connect.not_permitted(error) or isinstance(error, NoScriptError)
     return isinstance(error, TRANSIENT)
 
 
-def _sale(booking: NewBooking) -> Sale:
+def _sale(booking: NewBooking, entry: Entry) -> Sale:
     seats = tuple(sorted(index for _seat, index in booking.seats))
-    return Sale(hold_of(booking.id), booking.owner, seats, booking.payment)
+    return Sale(hold_of(booking.id), booking.owner, seats, booking.payment, entry.id)

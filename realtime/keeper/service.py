@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
@@ -17,18 +18,19 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.outbox import Outbox
 from realtime.keeper.queries import Queries
+from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import TRANSIENT, Recorder
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
 from realtime.keeper.status_report import StatusReporter
 from realtime.keeper.task_keeper import TaskKeeper
-from realtime.ledger import Ledger, LedgerUnavailable, StaleFencingToken
+from realtime.ledger import Ledger, LedgerBehind, StaleFencingToken
 from realtime.ledger.shows import Shows
 from realtime.ledger.targets import Target
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
-from realtime.locks.seats import SeatLocks
+from realtime.locks.seats import Fence, SeatLocks
 from realtime.payments.factory import payment_service
 from realtime.settings import Settings, process_name
 from realtime.topology import TopologyError
@@ -41,6 +43,8 @@ CONTACTS_EVERY_MS = 600_000
 DAY_MS = 24 * 3600 * 1000
 DELIVERIES_KEPT_MS = 30 * DAY_MS
 """How long the log of webhooks is kept."""
+REBUILD_EVERY_MS = 500
+"""How often a keeper looks for shows that must be rebuilt."""
 PAUSE_S = 0.25
 """Pause after a transient fault; it doubles up to ``LONGEST_PAUSE_S`` while the fault lasts."""
 LONGEST_PAUSE_S = 2.0
@@ -62,7 +66,7 @@ class Keeper:
         targets = [Target(name, each.events) for name, each in settings.topology.webhooks.items()]
         self._ledger = Ledger(known.ledger, targets)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
-        self._locks = SeatLocks(self._master)
+        self._locks = SeatLocks(self._master, fence=Fence())
         self._shows = Shows(self._ledger)
         self._outbox = Outbox(self._master, self.name)
         # The recorder drops its connections after a fault; the background work keeps its own.
@@ -80,6 +84,7 @@ class Keeper:
             self._jobs,
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
+        self._rebuilder = Rebuilder(self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
         self._payments = payment_service(settings.payments)
         self._status_reporter = StatusReporter(self.name, self._master, self._background_jobs, self._ledger)
@@ -100,6 +105,7 @@ class Keeper:
         self._task_keeper = TaskKeeper(self._ledger, self._background_jobs)
         self._contact_days = settings.topology.privacy.contact_days
         self._served: str | None = None
+        self._compare_at = 0.0
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -108,6 +114,7 @@ class Keeper:
         self._tasks = [
             asyncio.create_task(self._keep_recording(), name="recorder"),
             asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
+            asyncio.create_task(self._every(REBUILD_EVERY_MS, self._rebuild), name="rebuild"),
             asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
             asyncio.create_task(
                 self._every(limits.STATUS_REPORT_MS, self._status_reporter.write_report), name="status_report"
@@ -148,6 +155,8 @@ class Keeper:
                 log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
                 if isinstance(error, StaleFencingToken):
                     self._reconciler.invalidate()
+                elif isinstance(error, LedgerBehind):
+                    await self._halt()
                 await self._disconnect()
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -157,6 +166,7 @@ class Keeper:
     async def _record_once(self) -> None:
         served = await self._reconciler.ensure_reconciled()
         if served is None:
+            self._served = None
             await self._pause(PAUSE_S)
             return
         if served != self._served:
@@ -164,16 +174,40 @@ class Keeper:
             await self._disconnect()
             await self._task_keeper.add_all()
             self._served = served
+        await self._compare_positions()
         entries = await self._outbox.read()
         if entries:
             await self._recorder.process(entries, served)
+
+    async def _compare_positions(self) -> None:
+        """Raise ``LedgerBehind`` if the ledger has lost commits; tell the master how far it has come."""
+        now = time.monotonic()
+        if now < self._compare_at:
+            return
+        self._compare_at = now + limits.HEARTBEAT_MS / 1000
+        known = self._ledger.known_position
+        reached = (await self._ledger.fencing_state()).position
+        if reached < known:
+            raise LedgerBehind(f"the ledger is at position {reached}, the lock master knows {known}")
+        if reached > known:
+            await self._locks.raise_position(reached)
+
+    async def _halt(self) -> None:
+        with contextlib.suppress(RegionUnavailable, RedisError):
+            await self._reconciler.halt()
 
     async def _disconnect(self) -> None:
         await self._outbox.close()
         await self._jobs.close()
 
     # --- background work ------------------------------------------------------------------------------------------
+    async def _rebuild(self) -> None:
+        if self._served is not None:
+            await self._rebuilder.turn(self._served)
+
     async def _sweep(self) -> None:
+        if self._served is None:
+            return
         due = await self._locks.due(limits.KEEPER_BATCH)
         if due:
             await self._locks.expire(due)
@@ -200,7 +234,7 @@ class Keeper:
         while not self._stopping.is_set():
             try:
                 await work()
-            except (RegionUnavailable, LedgerUnavailable, RedisError, OSError) as error:
+            except TRANSIENT as error:
                 # Raised or logged by the record path as well; the redis errors may leave a broken connection.
                 log.debug("%s: %s", getattr(work, "__name__", work), error)
                 await self._background_jobs.close()

@@ -1,8 +1,16 @@
 """The SQL ledger of a region: the last word on who bought what, and what an empty master is rebuilt from."""
 
 from realtime.ledger.database import LedgerUnavailable
-from realtime.ledger.fencing import StaleFencingToken
+from realtime.ledger.fencing import LedgerBehind, StaleFencingToken, WrongRegion
 from realtime.ledger.rows import NewBooking, Recorded
 from realtime.ledger.store import Ledger
 
-__all__ = ["Ledger", "LedgerUnavailable", "NewBooking", "Recorded", "StaleFencingToken"]
+__all__ = [
+    "Ledger",
+    "LedgerBehind",
+    "LedgerUnavailable",
+    "NewBooking",
+    "Recorded",
+    "StaleFencingToken",
+    "WrongRegion",
+]

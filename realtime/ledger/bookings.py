@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import contacts, follow_ups, money, schema
 from realtime.ledger.cancellations import seats_of
-from realtime.ledger.database import Database
-from realtime.ledger.fencing import check_fencing_token
+from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import Booked, BookingRow, NewBooking, NewRefund, Recorded, RefundReason, Result, TaskRow
 from realtime.ledger.targets import Target
 from realtime.model import hold_of
@@ -30,7 +29,7 @@ RACES = 3
 _random = random.SystemRandom()
 
 
-class Bookings(Database):
+class Bookings(Fencing):
     """Reads and records bookings."""
 
     async def record(self, bookings: Sequence[NewBooking], token: str | None = None) -> list[Result]:
@@ -49,6 +48,8 @@ class Bookings(Database):
                     await _insert(connection, list(new.values()), self.targets)
                     await follow_ups.record_contacts(connection, _contacts([b for b in bookings if b.id in known]))
                     tasks = await _open_tasks(connection, bookings)
+                    if new:
+                        await self.advance(connection)
                     return [
                         Result(Recorded.NEW if b.id in new else known[b.id].recorded, tasks=tasks[b.id])
                         for b in bookings
@@ -62,7 +63,9 @@ class Bookings(Database):
             try:
                 async with self.transaction() as connection:
                     await check_fencing_token(connection, token)
-                    return await _record_alone(connection, booking, self.targets)
+                    result = await _record_alone(connection, booking, self.targets)
+                    await self.advance(connection)
+                    return result
             except IntegrityError:
                 if race == RACES - 1:
                     raise  # no key of ours: a show that is not in the ledger

@@ -12,13 +12,12 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import follow_ups, money, schema
-from realtime.ledger.database import Database
-from realtime.ledger.fencing import check_fencing_token
+from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import Booked, Cancellation, CancelledBy, NewRefund, RefundReason
 from realtime.model import hold_of
 
 
-class Cancellations(Database):
+class Cancellations(Fencing):
     """Cancels bookings and lists those that are cancelled."""
 
     async def cancel(self, booking_id: str, by: CancelledBy, at: int, token: str | None = None) -> Cancellation | None:
@@ -43,7 +42,9 @@ class Cancellations(Database):
                 await connection.execute(update(bookings).where(bookings.c.id == booking_id).values(values))
                 row = (await connection.execute(select(bookings).where(bookings.c.id == booking_id))).one()
                 await follow_ups.after_cancellation(connection, booking_id, row.show_id, at, self.targets)
-            return await _cancellation(connection, row)
+            cancellation = await _cancellation(connection, row)
+            await self.advance(connection)
+            return cancellation
 
     async def cancelled(self, show_id: str) -> list[Booked]:
         """Return the cancelled bookings of a show, with the indices of the seats that they had."""

@@ -11,11 +11,13 @@ from sqlalchemy import Table, delete, insert, select, update
 from realtime import wire
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
-from realtime.ledger.database import Database, parts
+from realtime.ledger.database import parts
+from realtime.ledger.fencing import Fencing
+from realtime.ledger.rows import over_at
 from realtime.model import SalesState, Show, Theatre
 
 
-class Declarations(Database):
+class Declarations(Fencing):
     """Reads and records declarations. Every write may be repeated."""
 
     async def save_theatre(self, theatre: Theatre) -> None:
@@ -36,6 +38,7 @@ class Declarations(Database):
             "starts_at": show.starts_at,
             "sales": show.sales.value,
             "body": body,
+            "over_at": over_at(show.starts_at),
         }
         async with self.transaction() as connection:
             before = await connection.scalar(select(table.c.body).where(table.c.id == show.id))
@@ -46,12 +49,14 @@ class Declarations(Database):
             else:
                 await connection.execute(update(table).where(table.c.id == show.id).values(values))
             await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
+            await self.advance(connection)
 
     async def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:
         async with self.transaction() as connection:
             changed = await connection.execute(update(table).where(table.c.id == key).values(values))
             if changed.rowcount == 0:
                 await connection.execute(insert(table).values(id=key, **values))
+            await self.advance(connection)
 
     async def theatres(self, region: str) -> list[Theatre]:
         """Return all theatres; the ledger is ``region``'s."""
@@ -81,6 +86,36 @@ class Declarations(Database):
             rows = await connection.execute(select(schema.shows.c.body))
             return [wire.decode_show(body) for body in rows.scalars()]
 
+    async def active_show_ids(self) -> list[str]:
+        """Return the ids of the shows that are not archived, the soonest first."""
+        table = schema.shows
+        query = select(table.c.id).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
+        async with self.transaction() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def active_shows(self) -> list[Show]:
+        """Return the shows that are not archived, the soonest first."""
+        table = schema.shows
+        query = select(table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
+        async with self.transaction() as connection:
+            return [wire.decode_show(body) for body in (await connection.execute(query)).scalars()]
+
+    async def shows_of(self, ids: Sequence[str]) -> list[Show]:
+        """Return those of some shows that are here."""
+        found: list[Show] = []
+        async with self.transaction() as connection:
+            for some in parts(ids):
+                rows = await connection.execute(select(schema.shows.c.body).where(schema.shows.c.id.in_(some)))
+                found += [wire.decode_show(body) for body in rows.scalars()]
+        return found
+
+    async def is_archived(self, show_id: str) -> bool:
+        """Return whether a show is here and archived."""
+        table = schema.shows
+        query = select(table.c.id).where(table.c.id == show_id, table.c.archived_at.is_not(None))
+        async with self.transaction() as connection:
+            return await connection.scalar(query) is not None
+
     async def show(self, show_id: str) -> Show | None:
         """Return a show, None if it is not here."""
         query = select(schema.shows.c.body).where(schema.shows.c.id == show_id)
@@ -107,6 +142,7 @@ class Declarations(Database):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             if rows:
                 await connection.execute(insert(table), rows)
+            await self.advance(connection)
 
     async def unblock(self, show_id: str, seats: Sequence[str]) -> None:
         """Record seats as for sale again."""
@@ -114,6 +150,7 @@ class Declarations(Database):
         async with self.transaction() as connection:
             for part in parts(seats):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
+            await self.advance(connection)
 
     async def blocked(self, show_id: str) -> list[int]:
         """Return the indices of the blocked seats of a show."""

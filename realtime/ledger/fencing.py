@@ -1,32 +1,110 @@
-"""The fencing token: which reconciliation of the lock master the ledger accepts writes from."""
+"""The fencing token: which reconciliation of the lock master the ledger accepts writes from; and the ledger's position.
+
+The position rises with every transaction that must not be lost. Keepers keep it on the master as well: a ledger that is
+behind what the master knows has lost commits (a standby that was promoted too early, an old backup).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import schema
 from realtime.ledger.database import Database
+from realtime.ledger.targets import Target
 
 
 class StaleFencingToken(Exception):
     """The lock master was replaced or reconciled since these entries were read from its outbox."""
 
 
-class Fencing(Database):
-    """Begins fencing tokens."""
+class WrongRegion(Exception):
+    """The ledger or the lock master belongs to another region; the topology of this keeper is wrong."""
 
-    async def begin_fencing_token(self, token: str) -> str:
+
+class LedgerBehind(Exception):
+    """The ledger has lost commits: the lock master knows of later ones. ``check --repair`` records them again."""
+
+
+@dataclass(frozen=True, slots=True)
+class FencingState:
+    """The newest token with its number, the Sentinels' configuration epoch under which it began, and the position."""
+
+    token: str
+    number: int
+    config_epoch: int
+    region: str
+    position: int
+
+
+class Fencing(Database):
+    """Begins fencing tokens and counts the position."""
+
+    def __init__(self, url: str, targets: Sequence[Target] = ()) -> None:
+        """See ``Database``."""
+        super().__init__(url, targets)
+        self.position = 0
+        """The last position that this process has committed."""
+        self.known_position = 0
+        """What the lock master knows; a transaction that gets no later one raises ``LedgerBehind``."""
+
+    async def fencing_state(self) -> FencingState:
+        """Return the newest token and the position."""
+        table, position = schema.fencing_token, schema.ledger_position
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(table))).one()
+            reached = (await connection.execute(select(position.c.position))).scalar_one()
+            return FencingState(row.token, row.number, row.config_epoch, row.region, reached)
+
+    async def begin_fencing_token(
+        self, token: str, *, after: FencingState | None = None, region: str = "", config_epoch: int = 0, number: int = 0
+    ) -> str:
         """Accept writes under this fencing token only (at most 128 characters); return the one before, "" for none.
+
+        Its number is ``number``, if that is higher than the last one, else the next. With ``after`` it begins only if
+        that is still the newest token, else it raises ``StaleFencingToken``: a keeper that was frozen since it read it
+        begins none. Raises ``WrongRegion`` if the ledger belongs to another region.
 
         A reader that reads the bookings after this call sees all that will ever be recorded under earlier tokens: a
         keeper that still has entries confirmed under one of them gets ``StaleFencingToken``.
         """
+        table = schema.fencing_token
         async with self.transaction() as connection:
-            query = select(schema.fencing_token.c.token).with_for_update()
-            before: str = (await connection.execute(query)).scalar_one()
-            await connection.execute(update(schema.fencing_token).values(token=token))
+            now = (await connection.execute(select(table).with_for_update())).one()
+            if region and now.region not in ("", region):
+                raise WrongRegion(f"this is the ledger of {now.region}, not of {region}")
+            if after is not None and (now.token, now.number) != (after.token, after.number):
+                raise StaleFencingToken("another keeper has begun a fencing token meanwhile")
+            values = {"token": token, "number": max(now.number + 1, number), "config_epoch": config_epoch}
+            await connection.execute(update(table).values(values | ({"region": region} if region else {})))
+            before: str = now.token
             return before
+
+    async def catch_up(self, position: int, number: int) -> None:
+        """Make the position and the number of the token at least this: what the ledger had lost was recorded again.
+
+        The token itself becomes empty: the master that proved it is the newest, whatever token the ledger had.
+        """
+        table, token = schema.ledger_position, schema.fencing_token
+        async with self.transaction() as connection:
+            await connection.execute(update(table).where(table.c.position < position).values(position=position))
+            await connection.execute(update(token).where(token.c.number < number).values(number=number))
+            await connection.execute(update(token).values(token=""))
+
+    async def advance(self, connection: AsyncConnection) -> None:
+        """Count one more transaction; the last statement of it, because others wait for this row until the commit.
+
+        Raises ``LedgerBehind``.
+        """
+        table = schema.ledger_position
+        changed = update(table).values(position=table.c.position + 1).returning(table.c.position)
+        position = int((await connection.execute(changed)).scalar_one())
+        if position <= self.known_position:
+            raise LedgerBehind(f"the ledger is at position {position - 1}, the lock master knows {self.known_position}")
+        self.position = max(self.position, position)
 
 
 async def check_fencing_token(connection: AsyncConnection, token: str | None) -> None:

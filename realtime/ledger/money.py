@@ -17,8 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
-from realtime.ledger.database import Database
-from realtime.ledger.fencing import check_fencing_token
+from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import (
     NewBooking,
     NewRefund,
@@ -51,7 +50,7 @@ class Filter:
     limit: int = 100
 
 
-class Money(Database):
+class Money(Fencing):
     """Reads and records orders and refunds; ``Bookings.record`` records the payments that book."""
 
     # --- orders ---------------------------------------------------------------------------------------------------
@@ -148,7 +147,9 @@ class Money(Database):
             try:
                 async with self.transaction() as connection:
                     await check_fencing_token(connection, token)
-                    return await promise(connection, refund)
+                    promised = await promise(connection, refund)
+                    await self.advance(connection)
+                    return promised
             except IntegrityError:
                 if race == 2:
                     raise

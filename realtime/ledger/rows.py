@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
+from realtime import limits
 from realtime.contact import Contact
 
 
@@ -266,3 +268,8 @@ class PaidHold:
 def task_id(queue: Queue, subject: str, kind: str = "") -> str:
     """Return the id of a task, the same however often it is written."""
     return ".".join(part for part in (queue.value, kind, subject) if part)
+
+
+def over_at(starts_at: str) -> int:
+    """Return when a show that starts at an ISO 8601 time is certainly over (ms)."""
+    return int(datetime.fromisoformat(starts_at).timestamp() + limits.LONGEST_SHOW_S) * 1000

@@ -37,6 +37,10 @@ shows = Table(
     Column("starts_at", String(40), nullable=False),
     Column("sales", String(16), nullable=False),
     Column("body", LargeBinary, nullable=False),  # wire.encode_show
+    Column("over_at", BigInteger, nullable=False, server_default="0"),  # when it is certainly over
+    Column("archived_at", BigInteger),  # since when no master has it
+    Column("last_command", String(64), nullable=False, server_default=""),  # of operators, see ``declarations``
+    Index("ix_shows_archived_at_over_at", "archived_at", "over_at"),
 )
 
 blocked_seats = Table(
@@ -79,7 +83,17 @@ fencing_token = Table(
     "fencing_token",
     metadata,
     Column("id", Integer, primary_key=True),  # one row
-    Column("token", String(128), nullable=False),  # the master's incarnation, a space, a random part
+    Column("token", String(128), nullable=False),  # the master's incarnation, a random part, the number
+    Column("number", BigInteger, nullable=False, server_default="0"),  # rises with every token
+    Column("config_epoch", BigInteger, nullable=False, server_default="0"),  # of the Sentinels; 0 without
+    Column("region", String(16), nullable=False, server_default=""),  # whose ledger this is
+)
+
+ledger_position = Table(
+    "ledger_position",
+    metadata,
+    Column("id", Integer, primary_key=True),  # one row
+    Column("position", BigInteger, nullable=False),  # rises with every transaction that must not be lost
 )
 
 orders = Table(

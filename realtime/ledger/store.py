@@ -12,7 +12,6 @@ from realtime.ledger.bookings import Bookings
 from realtime.ledger.cancellations import Cancellations
 from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
-from realtime.ledger.fencing import Fencing
 from realtime.ledger.money import Money
 from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
@@ -20,7 +19,6 @@ from realtime.ledger.webhooks import WebhookDeliveries
 
 
 class Ledger(
-    Fencing,
     Bookings,
     Cancellations,
     Contacts,

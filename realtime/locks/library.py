@@ -9,7 +9,7 @@ import re
 import sys
 from importlib.resources import files
 
-PARTS = ("shared", "addresses", "buyers", "money", "keepers", "operators")
+PARTS = ("shared", "fencing", "addresses", "buyers", "money", "keepers", "rebuild", "operators")
 """In this order: ``shared`` opens with the library's name, and each file uses local functions of those before it."""
 
 

@@ -9,7 +9,10 @@ docs/operations.md). Therefore, behind Sentinels:
 
 1. an answer after a silence longer than the lease doesn't count, and the master is located again;
 2. a server that was located must say that it is the master, and the Sentinels must confirm it once more after that;
-3. the Sentinels are asked every ``ASK_EVERY_S`` anyway, in case only they can't reach the server.
+3. most Sentinels must confirm it again and again (every ``ASK_EVERY_S``): nothing is sent when the last time is longer
+   ago than ``CONFIRM_S``;
+4. while most Sentinels don't answer, the master itself confirms it, if all spares that the Sentinels knew are connected
+   to it: then none was promoted.
 """
 
 from __future__ import annotations
@@ -41,10 +44,28 @@ WATCH_S = 0.25
 """How often an idle link behind Sentinels pings its master, which renews the lease."""
 ASK_EVERY_S = 1.0
 """How often the Sentinels are asked while the master answers."""
+CONFIRM_S = 2.0
+"""How long a confirmation that a server is the master is worth."""
+SPARES_EVERY_S = 10.0
+"""How often the Sentinels are asked for the spares, for a time when none of them answers."""
+REPLICA_LAG_S = 1
+"""A spare that has not acknowledged for longer than this may have been promoted."""
 RETRY_AFTER_S = 0.1
 """Pause before a master that did not answer is located again; calls fail at once in the meantime."""
 
-_NO_LIBRARY = "Function not found"
+NO_LIBRARY = "Function not found"
+
+
+class MasterRefused(RegionUnavailable):
+    """The master is configured so that it could sell what another one sells; a keeper does not serve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigEpoch:
+    """The Sentinels' configuration epoch, 0 without Sentinels; whether all of them answered with this one."""
+
+    number: int = 0
+    unanimous: bool = True
 
 
 def incarnation_of(info: Any) -> bytes:
@@ -90,6 +111,9 @@ class LockMaster:
         self._redis: Redis | None = None
         self._at: Plain | None = None
         self._answered_at = 0.0
+        self._confirmed_at = 0.0
+        self._spares: frozenset[tuple[str, int]] = frozenset()
+        self._spares_at = -SPARES_EVERY_S
         self._watching: asyncio.Task[None] | None = None
         self.generation = 0
         self._waiting: deque[_Call] = deque()
@@ -129,17 +153,39 @@ class LockMaster:
         """Return the master's clock, in ms since the epoch."""
         return connect.time_ms(await self.command("TIME"))
 
-    async def load_functions(self) -> None:
-        """Load the function library unless the master has this version or a later one."""
+    async def load_functions(self) -> bool:
+        """Load the function library unless the master has this version or a later one; return whether it was loaded."""
         source = library.source()
         try:
             loaded = int(await self.command("FCALL", "tt_version", 0))
         except RegionUnavailable as error:
-            if error.details.get("reason") != _NO_LIBRARY:
+            if error.details.get("reason") != NO_LIBRARY:
                 raise
             loaded = 0
-        if loaded < library.version(source):
-            await self.command("FUNCTION", "LOAD", "REPLACE", source)
+        if loaded >= library.version(source):
+            return False
+        await self.command("FUNCTION", "LOAD", "REPLACE", source)
+        return True
+
+    async def check_master(self) -> ConfigEpoch:
+        """Return the Sentinels' configuration epoch; without Sentinels it is always 0.
+
+        Raises ``MasterRefused`` for a master behind Sentinels that takes writes when no replica is connected, and
+        ``RegionUnavailable`` if the server is not the master that most Sentinels know.
+        """
+        if not isinstance(self._where, Sentinels):
+            return ConfigEpoch()
+        setting = connect.pairs(await self.command("CONFIG", "GET", "min-replicas-to-write"))
+        if any(int(value) < 1 for _name, value in setting):
+            text = "the master is behind Sentinels and needs min-replicas-to-write 1 (and min-replicas-max-lag 2)"
+            raise MasterRefused(text, region=self.region)
+        try:
+            view = await connect.ask_sentinels(self._where, timeout_s=limits.RELAY_TIMEOUT_S)
+        except (RedisError, OSError):
+            raise RegionUnavailable("no Sentinel answers", region=self.region) from None
+        if view.at != self._at or not view.confirmed:
+            raise RegionUnavailable("the Sentinels don't confirm the master", region=self.region)
+        return ConfigEpoch(view.config_epoch, view.unanimous)
 
     async def address(self) -> Plain:
         """Return where the master is; ``generation`` rises when that may have changed. Raises ``RegionUnavailable``."""
@@ -193,6 +239,7 @@ class LockMaster:
         redis: Redis | None = None
         try:
             redis = await self._connected()
+            self._check_confirmed()
             pipeline = redis.pipeline(transaction=False)
             for call in batch:
                 pipeline.execute_command(*call.args)
@@ -213,9 +260,12 @@ class LockMaster:
                 call.answer.set_result(reply)
 
     async def _refusal(self, error: Exception) -> Exception:
-        if isinstance(error, ResponseError) and _NO_LIBRARY in str(error):
+        if isinstance(error, ResponseError) and NO_LIBRARY in str(error):
             # No keeper has loaded the functions yet.
-            return RegionUnavailable(region=self.region, reason=_NO_LIBRARY)
+            return RegionUnavailable(region=self.region, reason=NO_LIBRARY)
+        if connect.is_full(error):
+            # Functions that only free memory still work, so the connection and the other calls stay.
+            return RegionUnavailable(region=self.region)
         # Another server may be the master now.
         if connect.not_now(error) or (isinstance(error, RedisError) and not isinstance(error, ResponseError)):
             await self._lost()
@@ -262,8 +312,42 @@ class LockMaster:
         """Raise unless a server says that it is the master, and the Sentinels still say so after that."""
         async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
             role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
-        if role[0] != b"master" or await connect.locate(self._where, timeout_s=limits.RELAY_TIMEOUT_S / 2) != at:
+        if role[0] != b"master" or not await self._is_confirmed(redis, at):
             raise RedisError("it is not the master (any more)")
+
+    async def _is_confirmed(self, redis: Redis, at: Plain) -> bool | None:
+        """Return whether a server is still the master, None if nobody knows; see the head of this module."""
+        assert isinstance(self._where, Sentinels), "only Sentinels confirm"
+        asked_at = asyncio.get_running_loop().time()
+        confirmed = False
+        with contextlib.suppress(RedisError, OSError):
+            view = await connect.ask_sentinels(self._where, timeout_s=limits.RELAY_TIMEOUT_S / 2)
+            if view.at != at:
+                return False
+            confirmed = view.confirmed
+            await self._remember_spares(self._where)
+        if not confirmed and not await self._has_all_spares(redis):
+            return None
+        self._confirmed_at = asked_at
+        return True
+
+    async def _remember_spares(self, where: Sentinels) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._spares_at >= SPARES_EVERY_S:
+            self._spares = await connect.spares_of(where, timeout_s=limits.RELAY_TIMEOUT_S / 2)
+            self._spares_at = now
+
+    async def _has_all_spares(self, redis: Redis) -> bool:
+        if not self._spares:
+            return False
+        async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
+            info = await redis.info("replication")
+        return info["role"] == "master" and self._spares <= connect.connected_replicas(info, REPLICA_LAG_S)
+
+    def _check_confirmed(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if isinstance(self._where, Sentinels) and now - self._confirmed_at > CONFIRM_S:
+            raise RedisError("nobody has confirmed the master lately: there may be another one")
 
     def _renew_lease(self, redis: Redis) -> None:
         """Record that the master has answered. Behind Sentinels an answer after the lease has run out is an error."""
@@ -284,9 +368,12 @@ class LockMaster:
             if self._at is None or not (silent or asyncio.get_running_loop().time() >= ask_at):
                 continue
             ask_at = asyncio.get_running_loop().time() + ASK_EVERY_S
-            # When no Sentinel answers, the last known master stays.
+            redis = self._redis
+            if redis is None:
+                continue
+            # When nobody knows, the confirmation runs out.
             with contextlib.suppress(RedisError, OSError):
-                if await connect.locate(self._where, timeout_s=limits.RELAY_TIMEOUT_S) != self._at:
+                if await self._is_confirmed(redis, self._at) is False:
                     log.info("%s: the master has moved", self.region)
                     await self._lost(hard=True)
 

@@ -43,6 +43,8 @@ class Sale:
     owner: str
     seats: tuple[int, ...]
     payment: str = ""
+    entry: bytes = b""
+    """The entry of the outbox that is carried out, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,21 @@ class Paid:
     seats: tuple[int, ...] = ()
     order: str = ""
     payment: str = ""
+
+
+class Fenced(Exception):
+    """The master was reconciled again, or the entry was carried out by another keeper: nothing was written."""
+
+
+class ShowNotReady(RegionUnavailable):
+    """The show is not on sale on this master yet: it has to be rebuilt."""
+
+
+@dataclass(slots=True)
+class Fence:
+    """The number of the fencing token that a keeper writes with; None while it has none."""
+
+    number: int | None = None
 
 
 class Record(msgspec.Struct):
@@ -89,9 +106,20 @@ class PaymentProof:
 class SeatLocks:
     """All verbs on the seats of one region. Each raises ``RegionUnavailable`` within 1 s of silence of the master."""
 
-    def __init__(self, master: LockMaster, bounds: HoldLimits = HoldLimits()) -> None:  # noqa: B008 - it is frozen
-        """Share one ``LockMaster`` between all users in a process. ``bounds`` limit what one address or owner holds."""
+    def __init__(
+        self,
+        master: LockMaster,
+        bounds: HoldLimits = HoldLimits(),  # noqa: B008 - it is frozen
+        *,
+        fence: Fence | None = None,
+    ) -> None:
+        """Share one ``LockMaster`` between all users in a process. ``bounds`` limit what one address or owner holds.
+
+        Keepers give a ``fence``: their functions below then write under its token only. They raise ``Fenced`` when
+        another one has begun, and ``RegionUnavailable`` while there is none.
+        """
         self.master = master
+        self.fence = fence
         self._batcher = HoldBatcher(master, bounds)
 
     # --- buyers, through a node ---------------------------------------------------------------------------
@@ -172,22 +200,38 @@ class SeatLocks:
         """
         window = window_of(show)
         terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale), window.start, window.end)
-        reply = await self._call("tt_declare", show.id, epoch, show.seat_count, *terms)
+        reply = await self._write("declare", show.id, epoch, show.seat_count, *terms)
         return bool(reply[1])
 
+    async def suspend(self, show_id: str, nonce: str, *, diverged: bool = False) -> None:
+        """Stop the sales of a show until ``rebuild`` is called with this nonce. A show that is unknown is left alone.
+
+        ``diverged``: another master has sold since this one's data was current.
+        """
+        await self._write("suspend", show_id, nonce, int(diverged))
+
     async def settle(self, show_id: str, sales: Sequence[Sale]) -> None:
-        """Mark the seats of recorded bookings as sold, and notify their owners; idempotent."""
-        args = [part for sale in sales for part in (sale.hold, sale.owner, _csv(sale.seats), sale.payment)]
-        await self._call("tt_settle_paid", show_id, KEEP, *args)
+        """Mark the seats of recorded bookings as sold, and notify their owners; idempotent.
+
+        Sales whose entry is no longer in the outbox are left out: another keeper has settled them.
+        """
+        args = [p for s in sales for p in (s.entry, s.hold, s.owner, _csv(s.seats), s.payment)]
+        await self._write("settle_entries", show_id, KEEP, *args)
 
     async def cancel(self, sale: Sale) -> None:
         """Free the seats of a booking that the ledger has cancelled, and notify its owner; idempotent."""
-        await self._call("tt_cancel", show_of(sale.hold), sale.hold, sale.owner, _csv(sale.seats), sale.payment)
+        await self._write("cancel", show_of(sale.hold), sale.hold, sale.owner, _csv(sale.seats), sale.payment)
 
-    async def reject(self, hold_id: str, owner: str, sold: Mapping[int, str]) -> None:
+    async def reject(self, hold_id: str, owner: str, sold: Mapping[int, str], *, entry: bytes = b"") -> None:
         """End a hold that the ledger refused; ``sold`` maps seats to the holds whose bookings have them."""
         args = [part for seat, winner in sold.items() for part in (seat, winner)]
-        await self._call("tt_reject", show_of(hold_id), hold_id, owner, KEEP, *args)
+        await self._write("reject", show_of(hold_id), hold_id, owner, KEEP, *args, entry=entry)
+
+    async def raise_position(self, position: int) -> None:
+        """Record how far the ledger has come; a lower one than the master knows changes nothing."""
+        names = keys.fenced_show("any")
+        names[10] = keys.POSITION
+        self._checked(await self.master.call(*self._function("position", names), position))
 
     async def due(self, limit: int) -> list[str]:
         """Return the ids of holds past their deadline by the master's clock, oldest first."""
@@ -197,27 +241,27 @@ class SeatLocks:
         """Free the seats of the holds that are past their deadline; return how many were."""
         count = 0
         for show_id, ids in _by_show(hold_ids):
-            count += int((await self._call("tt_expire", show_id, KEEP, *ids))[1])
+            count += int((await self._write("expire", show_id, KEEP, *ids))[1])
         return count
 
     async def forget(self, limit: int) -> int:
         """Delete the records of holds that ended some time ago; return how many were examined."""
         ids = await self._past(keys.ENDED, limit)
         for show_id, some in _by_show(ids):
-            await self._call("tt_forget", show_id, *some)
+            await self._write("forget", show_id, *some)
         return len(ids)
 
-    async def block(self, show_id: str, seats: Iterable[int]) -> None:
+    async def block(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> None:
         """Take free seats off sale, all or none; raises ``SeatsTaken``."""
-        await self._call("tt_block", show_id, KEEP, _csv(sorted(set(seats))))
+        await self._write("block", show_id, KEEP, _csv(sorted(set(seats))), entry=entry)
 
-    async def unblock(self, show_id: str, seats: Iterable[int]) -> None:
+    async def unblock(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> None:
         """Put blocked seats back on sale."""
-        await self._call("tt_unblock", show_id, _csv(sorted(set(seats))))
+        await self._write("unblock", show_id, _csv(sorted(set(seats))), entry=entry)
 
-    async def set_sales(self, show_id: str, sales: SalesState) -> None:
+    async def set_sales(self, show_id: str, sales: SalesState, *, entry: bytes = b"") -> None:
         """Open, pause or close the sales of a show."""
-        await self._call("tt_sales", show_id, sales.value)
+        await self._write("sales", show_id, sales.value, entry=entry)
 
     async def rebuild(
         self,
@@ -229,12 +273,13 @@ class SeatLocks:
         *,
         cancelled: Sequence[Sale] = (),
         diverged: bool = False,
+        nonce: str = "",
     ) -> list[tuple[str, str]]:
         """Make a declared show what the ledger proves, under a new epoch; return the (hold, owner) that were lost.
 
         ``paid`` are holds without a booking for which there is an order or a payment, ``cancelled`` are bookings that
-        were cancelled. ``diverged``: another master has
-        sold since this one's data was current, so no hold stays.
+        were cancelled. ``diverged``: another master has sold since this one's data was current, so no hold stays.
+        ``nonce`` is that of ``suspend``: raises ``Fenced`` if the show was suspended or rebuilt again since.
         """
         truth = {
             "sold": [(s.hold, s.owner, s.seats, s.payment) for s in sold],
@@ -243,7 +288,8 @@ class SeatLocks:
             "cancelled": [(s.hold, s.owner, s.seats, s.payment) for s in cancelled],
             "diverged": diverged,
         }
-        lost = (await self._call("tt_rebuild", show_id, epoch, KEEP, orjson.dumps(truth)))[1]
+        args = (epoch, KEEP, orjson.dumps(truth), *([nonce] if nonce else ()))
+        lost = (await self._write("rebuild", show_id, *args))[1]
         return [(lost[n].decode(), lost[n + 1].decode()) for n in range(0, len(lost), 2)]
 
     async def free_seats(self, show_id: str) -> set[int]:
@@ -264,6 +310,19 @@ class SeatLocks:
             for member in await self.master.command("ZRANGEBYSCORE", sorted_set, "-inf", now, "LIMIT", 0, limit)
         ]
 
+    async def _write(self, name: str, show_id: str, *args: str | int | bytes, entry: bytes = b"") -> list[Any]:
+        """Call a function of keepers. ``entry`` is that of the outbox which it carries out."""
+        self._batcher.flush()
+        function, names, *head = self._function(name, keys.fenced_show(show_id), entry)
+        return self._checked(await self.master.call(function, names, *head, *args))
+
+    def _function(self, name: str, names: list[str], entry: bytes = b"") -> tuple[Any, ...]:
+        if self.fence is None:
+            return f"tt_{name}", names
+        if self.fence.number is None:
+            raise RegionUnavailable(region=self.master.region)
+        return f"tt_fenced_{name}", names, self.fence.number, entry
+
     async def _call(self, function: str, show_id: str, *args: str | int | bytes) -> list[Any]:
         # Holds that were requested earlier are sent earlier.
         self._batcher.flush()
@@ -275,7 +334,9 @@ class SeatLocks:
             return reply
         if code == "show_not_found":
             # The caller knows the show, so this is a master that lost data and is not reconciled yet.
-            raise RegionUnavailable(region=self.master.region)
+            raise ShowNotReady(RegionUnavailable().message, region=self.master.region)
+        if code == "fenced":
+            raise Fenced("another keeper has taken over")
         detail = reply[1].decode() if len(reply) > 1 else ""
         raise _refusal(code, detail, int(reply[2]) if len(reply) > 2 else 0)
 

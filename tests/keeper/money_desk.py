@@ -19,6 +19,7 @@ from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.outbox import Entry, Outbox
+from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import Recorder
 from realtime.keeper.refunds import RefundDelivery
@@ -189,6 +190,7 @@ class Desk:
         self._numbers = itertools.count(1)
         self._equal_seats = equal_seats
         self._reconciler = Reconciler("west", self.ledger, self.master, self.locks)
+        self._rebuilder = Rebuilder(self.ledger, self.master, self.locks)
         self._jobs = Jobs("west", self.master)
         self._outbox = Outbox(self.master, "k")
         ledger, locks, jobs, outbox, gateway, notices = (
@@ -241,6 +243,7 @@ class Desk:
         token = await self._reconciler.ensure_reconciled()
         assert token is not None
         self.token = token
+        await self._rebuilder.turn(token)
         await self._task_keeper.add_all()
 
     # --- a node ---------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ async def test_the_sales_window_is_a_term_that_changes_and_comes_back_from_the_l
     again = await run_command(place.master, "terms", {"show": SHOW, "sales_start": "2020-01-01T00:00Z"})
     assert again["show"]["sales_end"] == "2030-01-01T12:30:00+00:00", "what is not named stays"
     await place.master.command("FLUSHALL")
-    await until(lambda: place.master.command("EXISTS", keys.RECONCILED))
+    await until(lambda: place.master.command("EXISTS", keys.REBUILT))
     assert await place.master.command("HMGET", keys.meta(SHOW), "sales_start", "sales_end") == [
         b"1577836800000",
         b"1893501000000",

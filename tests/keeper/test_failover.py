@@ -225,6 +225,7 @@ async def test_the_seats_of_a_hold_that_was_lost_with_its_master_are_free(region
     for child in replicas:
         child.signal(signal.SIGSTOP)
     redis = connect.client(Plain(f"redis://{HOST}:{old}"))
+    await redis.config_set("min-replicas-to-write", 0)  # as an operator must not
     await redis.execute_command("CLIENT KILL TYPE replica")  # type: ignore[no-untyped-call]
     second = await lost.call("seats:hold", {"show": show, "seats": ["A-2"], "request_id": "2"})
     assert second["ok"]

@@ -82,13 +82,14 @@ async def test_a_keeper_that_lost_its_turn_gives_up_without_a_mark(place: Place)
     await place.rest()
     await restart_master(place)
     keeper = reconciler(place)
-    rebuild = place.locks.rebuild
+    raise_position = place.locks.raise_position
 
-    async def frozen_for_long(*args: object, **more: object) -> object:
+    async def frozen_for_long(position: int) -> None:
         await place.master.command("SET", keys.RECONCILING, secrets.token_hex(8))
-        return await rebuild(*args, **more)  # type: ignore[arg-type]
+        await place.master.call("tt_fence", [keys.FENCE], 1_000)
+        await raise_position(position)
 
-    place.locks.rebuild = frozen_for_long  # type: ignore[method-assign, assignment]
+    place.locks.raise_position = frozen_for_long  # type: ignore[method-assign]
     mark = await place.master.command("GET", keys.RECONCILED)
     assert await keeper.ensure_reconciled() is None
     assert await place.master.command("GET", keys.RECONCILED) == mark
@@ -142,6 +143,8 @@ async def test_a_token_that_was_begun_and_not_finished_is_known_to_this_master(p
     await place.rest()
     hold = await place.confirm("patient", [6])
     await restart_master(place)
-    assert await reconciler(place)._begin_token("died right after this") is False
+    keeper = reconciler(place)
+    _token, diverged = await keeper._begin_token("died-right-after-this", await keeper._read_state())
+    assert not diverged
     place.keeper("next")
     await until(all_booked(place, [hold]))

@@ -356,6 +356,7 @@ redis.register_function('tt_hold', hold)
 redis.register_function('tt_holds', holds)
 redis.register_function('tt_holds_from', holds_from)
 redis.register_function('tt_extend', extend)
-redis.register_function('tt_release', release)
+-- A buyer who gives seats back must not be refused because memory is full.
+redis.register_function { function_name = 'tt_release', callback = release, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'tt_get', callback = get, flags = { 'no-writes' } }
 redis.register_function { function_name = 'tt_map', callback = map, flags = { 'no-writes' } }

@@ -69,7 +69,7 @@ local function cancel(keys, args)
   return { 'ok' }
 end
 
-redis.register_function('tt_block', block)
-redis.register_function('tt_unblock', unblock)
-redis.register_function('tt_sales', sales)
-redis.register_function('tt_cancel', cancel)
+register_keeper_function('block', block)
+register_keeper_function('unblock', unblock, ONLY_FREES)
+register_keeper_function('sales', sales, ONLY_FREES)
+register_keeper_function('cancel', cancel, ONLY_FREES)

@@ -4,15 +4,17 @@ The authority over seats: every decision about a seat is made by one of these fu
 
 The library is the concatenation of these files, in this order (realtime/locks/library.py):
   shared.lua     data model, helpers
+  fencing.lua    which keepers may write
   addresses.lua  how many seats one network address may hold, and for how long
   buyers.lua     hold, extend, release, get, map
   money.lua      order, prolong, confirm, refund
-  keepers.lua    settle, reject, expire, forget, declare, rebuild
+  keepers.lua    settle, reject, expire, forget
+  rebuild.lua    declare, suspend, rebuild
   operators.lua  block, unblock, sales, cancel
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
   1 meta      hash    epoch, version, sales (open|paused|closed), sales_start, sales_end (ms), size, hold_ms, max_seats,
-                      process, rebuilt_at (ms)
+                      process, rebuilt_at (ms), rebuilding, diverged
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void, order,
@@ -24,6 +26,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   9 changes   channel changes of the map, for viewers
  10 notices   channel what became of a hold, for its owner
  11 log       stream  events of the show, for operators: kind, hold (ids), change (as published); the last LOG_LENGTH
+ 12 fence     string  what fencing.lua compares; only for the functions of keepers
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected;
 booked -> released, with `cancelled`. (Clients of releases before version 9 know no other word for that.)
@@ -46,7 +49,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 12
+local VERSION = 13
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about

@@ -1,0 +1,32 @@
+"""Named points at which tests of faults stop a keeper, as a pause of its machine would.
+
+``TICKINGTICKETS_STOP_AT=name,name`` stops the process (SIGSTOP) the first time it reaches each of the named points;
+SIGCONT lets it go on. Without the variable the points cost nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+POINTS = (
+    "reconcile_token_read",
+    "reconcile_token_begun",
+    "reconcile_fenced",
+    "reconcile_declared",
+    "rebuild_suspended",
+    "rebuild_read",
+    "record_committed",
+    "record_settled",
+    "command_blocked",
+    "expire_due",
+)
+"""In the order in which they are reached."""
+_stop_at = {name for name in os.environ.get("TICKINGTICKETS_STOP_AT", "").split(",") if name}
+
+
+def reach(point: str) -> None:
+    """Stop here if the environment asks for it."""
+    if point in _stop_at:
+        _stop_at.discard(point)
+        os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,0 +1,72 @@
+"""Records again in the ledger what it has lost and the lock master proves: theatres, layouts, shows and bookings.
+
+A ledger loses commits when a standby is promoted that was behind, or when an old backup is restored. The master knows
+how far the ledger had come (``keys.POSITION``), so that is noticed, and nothing is sold until this has run. Refunds of
+the time between are on no master: the gateway is asked about their orders again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from realtime import connect, keys, wire
+from realtime.keeper.entries import new_booking
+from realtime.keeper.outbox import Entry
+from realtime.ledger import Ledger
+from realtime.ledger.shows import Shows
+from realtime.locks.seats import Record, decode_record
+from realtime.model import HoldState
+
+
+async def is_behind(redis: Redis, ledger: Ledger) -> bool:
+    """Return whether the master knows of a later position, or a later fencing token, than the ledger has."""
+    position, fence = await redis.get(keys.POSITION), await redis.get(keys.FENCE)
+    state = await ledger.fencing_state()
+    number = int(fence.split()[0]) if fence else 0
+    return int(position or 0) > state.position or number > state.number
+
+
+async def record_again(redis: Redis, ledger: Ledger) -> None:
+    """Record what the master proves, then let the keepers go on. Idempotent; the keepers wait meanwhile."""
+    await _declarations(redis, ledger)
+    shows = Shows(ledger)
+    for show in await ledger.active_shows():
+        known = {booking.id for booking in await ledger.booked(show.id)}
+        records = connect.pairs(await redis.hgetall(keys.holds(show.id)))
+        now = connect.time_ms(await redis.time())
+        entries = [_entry(hold.decode(), decode_record(record), now) for hold, record in records]
+        bookings = [await new_booking(entry, shows) for entry in entries if entry is not None]
+        await ledger.record([booking for booking in bookings if booking.id not in known])
+    position, fence = await redis.get(keys.POSITION), await redis.get(keys.FENCE)
+    await ledger.catch_up(int(position or 0), int(fence.split()[0]) if fence else 0)
+
+
+async def _declarations(redis: Redis, ledger: Ledger) -> None:
+    theatres = {theatre.id for theatre in await ledger.theatres("")}
+    for blob in await redis.hvals(keys.THEATRES):
+        theatre = wire.decode_theatre(blob)
+        if theatre.id not in theatres:
+            await ledger.save_theatre(theatre)
+    layouts = set(await ledger.layout_ids())
+    for blob in await redis.hvals(keys.SHOWS):
+        show = wire.decode_show(blob)
+        if await ledger.show(show.id) is not None:
+            continue
+        layout: Any = await redis.get(keys.layout(show.layout))
+        if show.layout not in layouts:
+            if layout is None:
+                continue
+            await ledger.save_layout(show.layout, layout)
+            layouts.add(show.layout)
+        await ledger.save_show(show)
+
+
+def _entry(hold: str, record: Record, now: int) -> Entry | None:
+    """Return the outbox entry from which a booked hold could have come; None for others."""
+    if record.state is not HoldState.BOOKED or not record.payment or not record.seats:
+        return None
+    seats = ",".join(map(str, record.seats))
+    fields = {"hold": hold, "owner": record.owner, "seats": seats, "payment": record.payment, "at": str(now)}
+    return Entry(b"", fields)

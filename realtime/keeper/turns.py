@@ -1,0 +1,65 @@
+"""Turns: work that only one keeper of a region does at a time, for as long as it is alive.
+
+A turn is a key that expires, so a keeper that dies or is frozen loses it. Turns only save work: what a keeper writes
+after it has lost its turn is refused by the fence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from realtime.cancellation import cancel_all
+from realtime.errors import RegionUnavailable
+from realtime.locks.master import LockMaster
+
+TURN_MS = 4_000
+"""How long the turn of a keeper lasts that has died. A live one renews its turn."""
+
+
+class TurnLost(Exception):
+    """Another keeper has taken the turn in the meantime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn that this keeper has; ``nonce`` is unique."""
+
+    master: LockMaster
+    key: str
+    nonce: str
+
+    async def renew(self) -> None:
+        """Raise ``TurnLost`` if another keeper has the turn, or ``RegionUnavailable``; else it begins anew."""
+        if await self.master.command("GET", self.key) != self.nonce.encode():
+            raise TurnLost
+        await self.master.command("PEXPIRE", self.key, TURN_MS)
+
+
+@contextlib.asynccontextmanager
+async def renewed_turn(master: LockMaster, key: str) -> AsyncIterator[Turn | None]:
+    """Provide the turn, renewed until the end; None while another keeper has it. Raises ``RegionUnavailable``."""
+    turn = Turn(master, key, secrets.token_hex(8))
+    if not await master.command("SET", key, turn.nonce, "NX", "PX", TURN_MS):
+        yield None
+        return
+    renewing = asyncio.create_task(_renew_repeatedly(turn), name=f"renews {key}")
+    try:
+        yield turn
+    finally:
+        await cancel_all(renewing)
+        with contextlib.suppress(RegionUnavailable, RedisError):
+            if await master.command("GET", key) == turn.nonce.encode():
+                await master.command("DEL", key)
+
+
+async def _renew_repeatedly(turn: Turn) -> None:
+    while True:
+        await asyncio.sleep(TURN_MS / 4000)
+        with contextlib.suppress(TurnLost, RegionUnavailable, RedisError):
+            await turn.renew()

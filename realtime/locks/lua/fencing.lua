@@ -1,0 +1,50 @@
+-- Which keepers may write. A keeper that reconciled the master has a fencing token; its number rises with every
+-- reconciliation, because the ledger counts them.
+--
+--   1. The keeper begins its token in the ledger, then sets the fence here: its number and this server process.
+--   2. Every write of a keeper carries the number of its token, and is refused (fenced) unless the fence is exactly
+--      this number in this process. So a keeper that was frozen or cut off writes nothing once another has reconciled
+--      the master, and nothing after a restart, wipe or promotion, where the fence is another or is gone.
+--   3. A write that carries out an entry of the outbox names the entry, and is refused once the entry is gone: another
+--      keeper has carried it out, and more may have happened since.
+
+-- tt_fence  KEYS: fence  number  ->  ok | fenced, the number that the fence has
+local function fence(keys, args)
+  local number = tonumber(string.match(redis.call('GET', keys[1]) or '', '^%d+') or '0')
+  if tonumber(args[1]) < number then return { 'fenced', ms_text(number) } end
+  redis.call('SET', keys[1], args[1] .. ' ' .. this_process())
+  return { 'ok' }
+end
+
+local function has_entry(outbox, entry)
+  return entry == '' or #redis.call('XRANGE', outbox, entry, entry) > 0
+end
+
+-- Returns a function of a keeper that takes two more arguments before its own: the number of the token and the entry of
+-- the outbox that it carries out (empty: none). It compares both before anything is written.
+local function fenced(callback)
+  return function(keys, args)
+    local number, entry = table.remove(args, 1), table.remove(args, 1)
+    if redis.call('GET', keys[12]) ~= number .. ' ' .. this_process() then return { 'fenced' } end
+    if not has_entry(keys[8], entry) then return { 'fenced' } end
+    return callback(keys, args)
+  end
+end
+
+-- Registers a function of keepers twice: as keepers of the release before call it, without a token, and fenced.
+local function register_keeper_function(name, callback, flags)
+  redis.register_function { function_name = 'tt_' .. name, callback = callback, flags = flags or {} }
+  local name_with_fence = 'tt_fenced_' .. name
+  redis.register_function { function_name = name_with_fence, callback = fenced(callback), flags = flags or {} }
+end
+
+-- tt_position  KEYS: of a show, with the ledger's position in place of the log  position  ->  ok
+-- Remembers how far the ledger has come. One that is behind this later has lost commits.
+local function position(keys, args)
+  local known = tonumber(redis.call('GET', keys[11]) or '0')
+  if tonumber(args[1]) > known then redis.call('SET', keys[11], args[1]) end
+  return { 'ok' }
+end
+
+redis.register_function('tt_fence', fence)
+register_keeper_function('position', position, { 'allow-oom' })

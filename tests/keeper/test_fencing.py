@@ -1,0 +1,154 @@
+"""A keeper that was frozen or has the wrong servers changes nothing; a ledger that lost commits stops the sales."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from realtime import keys
+from realtime.errors import RegionUnavailable
+from realtime.keeper.check import Checker
+from realtime.keeper.compare import Kind
+from realtime.keeper.rebuild import Rebuilder
+from realtime.keeper.reconcile import Reconciler
+from realtime.ledger import LedgerBehind, StaleFencingToken, WrongRegion
+from realtime.locks.commands import run_command
+from realtime.locks.seats import Fence, Fenced, Sale, SeatLocks
+from realtime.model import SalesState, new_epoch
+from tests.cluster import until
+
+from .conftest import LAYOUT, SHOW, Place, hold_id
+from .test_record_path import all_booked
+
+
+async def rebuilt(place: Place) -> bool:
+    mark = await place.master.command("GET", keys.REBUILT)
+    return mark is not None and mark == await place.master.command("GET", keys.RECONCILED)
+
+
+async def test_no_write_of_a_keeper_passes_a_later_fence(place: Place) -> None:
+    await until(lambda: rebuilt(place))
+    hold = await place.hold("asha", [3])
+    await place.rest()
+    old = SeatLocks(place.master, fence=Fence())
+    keeper = Reconciler("west", place.ledger, place.master, old)
+    assert await keeper.ensure_reconciled() is not None
+    new = Reconciler("west", place.ledger, place.master, SeatLocks(place.master, fence=Fence()))
+    new.invalidate()
+    assert await new.ensure_reconciled() is not None
+    show = (await place.ledger.active_shows())[0]
+    digest = await place.locks.digest(SHOW)
+    writes: list[Callable[[], Awaitable[object]]] = [
+        lambda: old.declare(show, new_epoch(1)),
+        lambda: old.suspend(SHOW, "nonce"),
+        lambda: old.rebuild(SHOW, new_epoch(1), [], []),
+        lambda: old.settle(SHOW, [Sale(hold, "asha", (3,))]),
+        lambda: old.reject(hold, "asha", {}),
+        lambda: old.expire([hold]),
+        lambda: old.block(SHOW, [9]),
+        lambda: old.unblock(SHOW, [9]),
+        lambda: old.set_sales(SHOW, SalesState.CLOSED),
+        lambda: old.raise_position(10**9),
+    ]
+    for write in writes:
+        with pytest.raises(Fenced):
+            await write()
+    assert await place.locks.digest(SHOW) == digest
+
+
+async def test_a_keeper_that_sleeps_before_its_rebuild_rebuilds_nothing_behind_anothers_back(place: Place) -> None:
+    await until(lambda: rebuilt(place))
+    show = (await place.ledger.active_shows())[0]
+    slow = Rebuilder(place.ledger, place.master, place.locks)
+    read, other = place.ledger.blocked, Rebuilder(place.ledger, place.master, SeatLocks(place.master))
+
+    async def sleep_meanwhile(show_id: str) -> list[int]:
+        found = await read(show_id)
+        place.ledger.blocked = read  # type: ignore[method-assign]
+        await other.rebuild_show(show)
+        await run_command(place.master, "block", {"show": SHOW, "seats": [LAYOUT.seats[7].id]})
+        return found
+
+    place.ledger.blocked = sleep_meanwhile  # type: ignore[method-assign]
+    with pytest.raises(Fenced):
+        await slow.rebuild_show(show)
+    assert (await place.seats())[7] == "3"
+
+
+async def test_the_command_of_an_entry_that_another_keeper_has_finished_is_not_carried_out_again(place: Place) -> None:
+    with pytest.raises(Fenced):
+        keeper = SeatLocks(place.master, fence=Fence())
+        await Reconciler("west", place.ledger, place.master, keeper).ensure_reconciled()
+        await keeper.block(SHOW, [1], entry=b"1-1")
+    await keeper.settle(SHOW, [Sale(hold_id("gone"), "gone", (2,), entry=b"1-1")])
+    assert (await place.seats())[:3] == "000"
+
+
+async def test_an_epoch_is_never_used_twice(place: Place) -> None:
+    """Declared and rebuilt in one millisecond, or after the clock went back."""
+    await place.rest()
+    before = (await place.locks.digest(SHOW))[0]
+    await place.locks.rebuild(SHOW, new_epoch(1), [], [])
+    after = (await place.locks.digest(SHOW))[0]
+    await place.locks.rebuild(SHOW, after, [], [])
+    assert before < after < (await place.locks.digest(SHOW))[0]
+
+
+async def test_a_token_begins_only_after_the_one_that_was_read_and_not_in_another_region(place: Place) -> None:
+    read = await place.ledger.fencing_state()
+    await place.ledger.begin_fencing_token("between")
+    with pytest.raises(StaleFencingToken):
+        await place.ledger.begin_fencing_token("frozen", after=read)
+    with pytest.raises(WrongRegion):
+        await place.ledger.begin_fencing_token("other", region="south")
+    other = Reconciler("south", place.ledger, place.master, SeatLocks(place.master))
+    with pytest.raises(WrongRegion):
+        await other.ensure_reconciled()
+
+
+async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(place: Place) -> None:
+    first = await place.confirm("first", [1])
+    await until(all_booked(place, [first]))
+    await place.rest()
+    copy = place.folder / "backup.db"
+    with contextlib.closing(sqlite3.connect(place.folder / "west.db")) as database:
+        database.execute("VACUUM INTO ?", (str(copy),))
+    place.keeper()
+    second = await place.confirm("second", [2, 3])
+    await until(all_booked(place, [first, second]))
+    await place.rest()
+    await place.ledger.close()
+    for name in ("west.db-wal", "west.db-shm"):
+        (place.folder / name).unlink(missing_ok=True)
+    shutil.copy(copy, place.folder / "west.db")
+
+    place.keeper("again")
+    await until(lambda: place.master.command("EXISTS", keys.HALTED))
+    with pytest.raises(RegionUnavailable):
+        await place.hold("thief", [2])
+    checker = Checker(place.settings.topology.regions["west"])
+    found = (await checker.check()).differences
+    assert found[0].kind is Kind.LEDGER_BEHIND
+    await checker.repair(found)
+    await until(all_booked(place, [first, second]))
+
+    async def sells() -> bool:
+        with contextlib.suppress(RegionUnavailable):
+            return bool(await place.hold("next", [4]))
+        return False
+
+    await until(sells)
+    assert (await place.seats())[:5] == "02221"
+
+    async def in_order() -> bool:
+        return (await checker.check()).differences == []
+
+    await until(in_order)
+    await checker.close()
+    place.ledger.known_position = 10**6
+    with pytest.raises(LedgerBehind):
+        await place.ledger.save_theatre((await place.ledger.theatres("west"))[0])
