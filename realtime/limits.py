@@ -80,6 +80,8 @@ COMMAND_TIMEOUT_S = 15.0
 """How long a node or the command line waits for a keeper's answer to an operator's command."""
 EXPIRY_POLL_MS = 100
 """How often a keeper looks for holds past their deadline."""
+EXPIRY_LOOK = 4_096
+"""Holds past their deadline that a keeper sweeps in one look, in calls of ``KEEPER_BATCH``."""
 EXPIRY_VISIBLE_MS = 500
 """A seat whose hold has expired is shown as free on every map within this time."""
 HEARTBEAT_MS = 1_000

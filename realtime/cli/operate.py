@@ -91,6 +91,20 @@ def add_theatre(topology: Path, theatre: str, region: str, name: str, city: str)
     click.echo(f"{theatre} belongs to {region}")
 
 
+@theatres.command("remove")
+@click.argument("theatre")
+@click.option("--region", required=True, help="The region from which it is removed.")
+@click.pass_obj
+def remove_theatre(topology: Path, theatre: str, region: str) -> None:
+    """Remove the theatre with the id THEATRE, which must not have shows, from a region.
+
+    \b
+    tickingtickets theatres remove mumbai-gateway --region north
+    """
+    run(_command(load_settings(topology), region, "remove_theatre", {"id": theatre}))
+    click.echo(f"{theatre} is removed from {region}")
+
+
 @click.group()
 def shows() -> None:
     """List and declare shows; open, pause and close their sales."""
@@ -214,6 +228,18 @@ def _sales_command(name: str, sales: SalesState, text: str) -> click.Command:
 _sales_command("open", SalesState.OPEN, "Open the sales of SHOW.")
 _sales_command("pause", SalesState.PAUSED, "Pause the sales of SHOW. Buyers who hold seats can still pay.")
 _sales_command("close", SalesState.CLOSED, "Close the sales of SHOW. Buyers who hold seats can still pay.")
+
+
+@shows.command("archive")
+@click.argument("show")
+@click.pass_obj
+def archive_show(topology: Path, show: str) -> None:
+    """Archive SHOW: it leaves the lock master, and the ledger keeps it.
+
+    Keepers do this by themselves a day after a show is over. A show that has not begun must be closed first.
+    """
+    run(_command(load_settings(topology), region_of(show), "archive", {"show": show}))
+    click.echo(f"{show} is archived")
 
 
 # --- connections to masters ---------------------------------------------------------------------------------------

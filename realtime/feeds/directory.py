@@ -189,21 +189,26 @@ class Directory(Listener):
                 await asyncio.sleep(RETRY_S)
 
     async def _read_all(self, feed: Feed) -> None:
-        # Known shows stay: a show is never undeclared, so a master that lacks it has lost its data and will be
-        # reconciled. Until then, what it lacks proves nothing: neither theatres are removed nor is it counted as read.
+        # A master that is not reconciled may have lost its data. What it lacks proves nothing: neither shows nor
+        # theatres are removed, and it is not counted as read. A reconciled one has all shows but the archived ones.
         self._read_at[feed.region] = time.monotonic()
-        reconciled = await feed.command("EXISTS", keys.RECONCILED)
+        mark = await feed.command("GET", keys.RECONCILED)
         theatres = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.THEATRES))]
         shows = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.SHOWS))]
+        # The same before and after: it was not wiped meanwhile.
+        reconciled = mark is not None and mark == await feed.command("GET", keys.RECONCILED)
         if reconciled:
             # A conflict ends when one of two regions no longer declares the theatre.
             self._theatres[feed.region].clear()
         for theatre in (_decoded(wire.decode_theatre, blob) for blob in theatres):
             if theatre is not None:
                 self._theatres[feed.region][theatre.id] = theatre
-        for show in (self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows):
-            if show is not None:
-                self._shows[show.id] = show
+        declared = [self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows]
+        there = {show.id: show for show in declared if show is not None}
+        if reconciled:
+            for gone in [show for show in self._shows if region_of(show) == feed.region and show not in there]:
+                del self._shows[gone]
+        self._shows.update(there)
         if reconciled:
             self.read_regions.add(feed.region)
             if len(self.read_regions) == len(self._feeds):

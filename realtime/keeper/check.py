@@ -84,7 +84,7 @@ class Checker:
     async def _check(self, redis: Redis) -> Report:
         report = Report(outbox=await redis.xlen(keys.OUTBOX), dead_letters=await _dead_letters(redis))
         report.payments, report.refunds = await self._ledger.count_money()
-        shows = {show.id: show for show in await self._ledger.shows()}
+        shows = {show.id: show for show in await self._ledger.active_shows()}
         found: dict[str, set[Difference]] = {}
         for show in shows.values():
             found[show.id] = set(await self._look(redis, show, report))
@@ -100,7 +100,8 @@ class Checker:
         report.differences = sorted([*(difference for some in suspects.values() for difference in some), *money])
         # The master is read first, because the ledger gets a new show before the master does.
         declared: Any = await redis.hkeys(keys.SHOWS)
-        unknown = {name.decode() for name in declared} - {show.id for show in await self._ledger.shows()}
+        unknown = {name.decode() for name in declared} - {show.id for show in await self._ledger.active_shows()}
+        unknown -= set(await self._ledger.archived_of(sorted(unknown)))  # keepers remove them
         report.differences += [Difference(show_id, Kind.UNKNOWN_SHOW) for show_id in sorted(unknown)]
         if await is_behind(redis, self._ledger):
             report.differences.insert(0, Difference("", Kind.LEDGER_BEHIND))

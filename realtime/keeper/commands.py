@@ -3,11 +3,13 @@
 | name | body |
 | --- | --- |
 | ``theatre`` | ``{"id", "name", "city", "address"}`` |
+| ``remove_theatre`` | ``{"id"}``; it must not have shows |
 | ``layout`` | ``{"id"}``; the caller has put the blob at ``keys.layout(id)`` |
 | ``show`` | ``wire.NewShow`` |
 | ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
 | ``sales`` | ``{"show", "sales"}`` |
 | ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
+| ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 | ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again, a webhook delivered again |
@@ -40,6 +42,7 @@ from realtime.errors import (
     BadRequest,
     BookingNotFound,
     CancelTooLate,
+    HoldConfirmed,
     InvalidPlan,
     LayoutNotFound,
     NotFound,
@@ -52,6 +55,7 @@ from realtime.errors import (
     TicketError,
 )
 from realtime.jobs import Jobs
+from realtime.keeper.archive import Archiver
 from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
 from realtime.keeper.refunds import RefundDelivery
@@ -80,6 +84,14 @@ class _TheatreBody(msgspec.Struct):
     name: wire.Text
     city: wire.Text
     address: str = ""
+
+
+class _RemoveBody(msgspec.Struct):
+    id: wire.Id
+
+
+class _ArchiveBody(msgspec.Struct):
+    show: wire.Id
 
 
 class _LayoutBody(msgspec.Struct):
@@ -139,6 +151,7 @@ class Commands:
         self._refunds = refunds
         self._jobs = jobs
         self._declare = Declarations(master, locks)
+        self._archiver = Archiver(ledger, master, locks)
         self._fencing_token: str | None = None
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "theatre": self._theatre,
@@ -149,6 +162,8 @@ class Commands:
             "sales": self._sales,
             "terms": self._terms,
             "cancel": self._cancel,
+            "archive": self._archive,
+            "remove_theatre": self._remove_theatre,
             "retry_refund": self._retry_refund,
             "retry_task": self._retry_task,
             "erase_contacts": Erasure(ledger, master).erase,
@@ -198,6 +213,29 @@ class Commands:
         await self._declare.theatre(theatre)
         return {"theatre": orjson.loads(wire.encode_theatre(theatre))}
 
+    async def _remove_theatre(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_RemoveBody, body)
+        shows = await self._ledger.remove_theatre(ask.id)
+        if shows is None:
+            raise TheatreNotFound()
+        if shows:
+            raise BadRequest(f"This theatre has {shows} shows, which the ledger keeps; it can't be removed.")
+        await self._master.command("HDEL", keys.THEATRES, ask.id)
+        await self._declare.announce(theatre=ask.id)
+        return {"theatre": ask.id}
+
+    async def _archive(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_ArchiveBody, body)
+        show = await self._ledger.show(ask.show)
+        if show is None:
+            raise ShowNotFound()
+        begun = _moment("starts_at", show.starts_at).timestamp() * 1000 <= now_ms()
+        if show.sales is not SalesState.CLOSED and not begun:
+            raise BadRequest("Close the sales of a show that has not begun before you archive it.")
+        if not await self._archiver.archive([show.id]):
+            raise HoldConfirmed("Somebody holds seats of this show; try again when no hold is left.")
+        return {"show": show.id, "archived": True}
+
     async def _nobody_else_has(self, theatre_id: str) -> None:
         others = [name for name in self._topology.regions if name != self._region]
         have = await asyncio.gather(*(self._has(name, theatre_id) for name in others))
@@ -210,6 +248,8 @@ class Commands:
         master = self._topology.regions[region].master
         try:
             async with connect.to_master(master, self._password, timeout_s=_ASK_S) as redis:
+                if await redis.get(keys.RECONCILED) is None:
+                    raise self._cannot_ask(region)  # it may have lost what it had
                 return bool(await redis.hexists(keys.THEATRES, theatre_id))
         except (RedisError, OSError):
             raise self._cannot_ask(region) from None
@@ -357,7 +397,8 @@ class Commands:
         by = CancelledBy.OWNER if ask.owner else CancelledBy.OPERATOR
         done = await self._ledger.cancel(booking.id, by, now, self._fencing_token)
         assert done is not None, "bookings are never deleted"
-        await self._locks.cancel(Sale(hold_of(done.booking), done.owner, done.seats, done.payment))
+        if not await self._ledger.is_archived(done.show_id):
+            await self._locks.cancel(Sale(hold_of(done.booking), done.owner, done.seats, done.payment))
         await self._refunds.deliver(done.refund)
         await self._jobs.add(done.tasks)
         refund = {"payment": done.refund.payment, "amount": done.refund.amount, "state": done.refund.state.value}

@@ -14,6 +14,7 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable, TicketError
 from realtime.jobs import Jobs
+from realtime.keeper.archive import Archiver
 from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.outbox import Outbox
@@ -43,6 +44,8 @@ CONTACTS_EVERY_MS = 600_000
 DAY_MS = 24 * 3600 * 1000
 DELIVERIES_KEPT_MS = 30 * DAY_MS
 """How long the log of webhooks is kept."""
+ARCHIVE_EVERY_MS = 60_000
+"""How often a keeper looks for shows that are over."""
 REBUILD_EVERY_MS = 500
 """How often a keeper looks for shows that must be rebuilt."""
 PAUSE_S = 0.25
@@ -85,6 +88,7 @@ class Keeper:
         )
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._rebuilder = Rebuilder(self._ledger, self._master, self._locks)
+        self._archiver = Archiver(self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
         self._payments = payment_service(settings.payments)
         self._status_reporter = StatusReporter(self.name, self._master, self._background_jobs, self._ledger)
@@ -115,6 +119,7 @@ class Keeper:
             asyncio.create_task(self._keep_recording(), name="recorder"),
             asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
             asyncio.create_task(self._every(REBUILD_EVERY_MS, self._rebuild), name="rebuild"),
+            asyncio.create_task(self._every(ARCHIVE_EVERY_MS, self._archive), name="archive"),
             asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
             asyncio.create_task(
                 self._every(limits.STATUS_REPORT_MS, self._status_reporter.write_report), name="status_report"
@@ -205,10 +210,14 @@ class Keeper:
         if self._served is not None:
             await self._rebuilder.turn(self._served)
 
+    async def _archive(self) -> None:
+        if self._served is not None:
+            await self._archiver.turn()
+
     async def _sweep(self) -> None:
         if self._served is None:
             return
-        due = await self._locks.due(limits.KEEPER_BATCH)
+        due = await self._locks.due(limits.EXPIRY_LOOK)
         if due:
             await self._locks.expire(due)
         await self._locks.forget(limits.KEEPER_BATCH)

@@ -174,6 +174,9 @@ class Settlement:
         except UnknownShow:
             await self._return(order, payment, RefundReason.NOT_BOOKABLE)
             return
+        if await self._ledger.is_archived(order.show_id):
+            await self._return(order, payment, RefundReason.LATE)
+            return
         hold = HoldMoney(order.hold, order.amount, equal_block_allowed=equal_seats)
         steps = rungs(payment, hold)
         if steps == (Rung.REFUND,):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, update
 
 from realtime import wire
 from realtime.clock import now_ms
@@ -24,6 +24,18 @@ class Declarations(Fencing):
         """Record a theatre, or its new name and city."""
         values = {"name": theatre.name, "city": theatre.city, "address": theatre.address}
         await self._save(schema.theatres, theatre.id, values)
+
+    async def remove_theatre(self, theatre_id: str) -> int | None:
+        """Delete a theatre without shows. Return how many it has (then it stays); None if it is not here."""
+        theatres, shows = schema.theatres, schema.shows
+        async with self.transaction() as connection:
+            if await connection.scalar(select(theatres.c.id).where(theatres.c.id == theatre_id)) is None:
+                return None
+            count = await connection.scalar(select(func.count()).where(shows.c.theatre_id == theatre_id))
+            if not count:
+                await connection.execute(delete(theatres).where(theatres.c.id == theatre_id))
+                await self.advance(connection)
+            return int(count or 0)
 
     async def save_layout(self, layout_id: str, blob: bytes) -> None:
         """Record a layout (``wire.encode_layout``); its id is the hash of its content, so nothing can change."""
@@ -107,6 +119,32 @@ class Declarations(Fencing):
             for some in parts(ids):
                 rows = await connection.execute(select(schema.shows.c.body).where(schema.shows.c.id.in_(some)))
                 found += [wire.decode_show(body) for body in rows.scalars()]
+        return found
+
+    async def shows_over(self, before: int, limit: int) -> list[str]:
+        """Return shows that are not archived and were over before a time (ms)."""
+        table = schema.shows
+        due = (table.c.archived_at.is_(None), table.c.over_at > 0, table.c.over_at < before)
+        query = select(table.c.id).where(*due).order_by(table.c.over_at).limit(limit)
+        async with self.transaction() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def archive_shows(self, ids: Sequence[str], at: int) -> None:
+        """Record that no master has these shows any more. Idempotent."""
+        table = schema.shows
+        async with self.transaction() as connection:
+            for some in parts(ids):
+                here = (table.c.id.in_(some), table.c.archived_at.is_(None))
+                await connection.execute(update(table).where(*here).values(archived_at=at))
+            await self.advance(connection)
+
+    async def archived_of(self, ids: Sequence[str]) -> list[str]:
+        """Return those of some shows that are archived."""
+        table, found = schema.shows, []
+        async with self.transaction() as connection:
+            for some in parts(ids):
+                query = select(table.c.id).where(table.c.id.in_(some), table.c.archived_at.is_not(None))
+                found += list((await connection.execute(query)).scalars())
         return found
 
     async def is_archived(self, show_id: str) -> bool:

@@ -104,6 +104,8 @@ class LockMaster:
         ``reconciled_only``: use a server only if a keeper has reconciled it since it became the master.
         """
         self._timeout_s = timeout_s
+        # Where no buyer waits, a busy machine gets more time for its answers.
+        self._ask_s = max(timeout_s, limits.RELAY_TIMEOUT_S) / 2
         self._in_order = reconciled_only
         self.region = region.name
         self._where = region.master
@@ -180,7 +182,7 @@ class LockMaster:
             text = "the master is behind Sentinels and needs min-replicas-to-write 1 (and min-replicas-max-lag 2)"
             raise MasterRefused(text, region=self.region)
         try:
-            view = await connect.ask_sentinels(self._where, timeout_s=limits.RELAY_TIMEOUT_S)
+            view = await connect.ask_sentinels(self._where, timeout_s=self._ask_s)
         except (RedisError, OSError):
             raise RegionUnavailable("no Sentinel answers", region=self.region) from None
         if view.at != self._at or not view.confirmed:
@@ -283,7 +285,7 @@ class LockMaster:
             return self._redis
 
     async def _find(self) -> tuple[Plain, Redis]:
-        at = await connect.locate(self._where, self._password, timeout_s=limits.RELAY_TIMEOUT_S / 2)
+        at = await connect.locate(self._where, self._password, timeout_s=self._ask_s)
         redis = connect.client(at, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1)
         try:
             if isinstance(self._where, Sentinels):
@@ -300,7 +302,7 @@ class LockMaster:
 
         A server may be demoted and promoted again as the same process, with the data of its first time as master.
         """
-        async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
+        async with asyncio.timeout(self._ask_s):
             pipeline = redis.pipeline(transaction=False)
             pipeline.execute_command("GET", keys.RECONCILED)
             pipeline.execute_command("INFO", "server", "replication")
@@ -310,7 +312,7 @@ class LockMaster:
 
     async def _check_role(self, redis: Redis, at: Plain) -> None:
         """Raise unless a server says that it is the master, and the Sentinels still say so after that."""
-        async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
+        async with asyncio.timeout(self._ask_s):
             role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
         if role[0] != b"master" or not await self._is_confirmed(redis, at):
             raise RedisError("it is not the master (any more)")
@@ -321,26 +323,26 @@ class LockMaster:
         asked_at = asyncio.get_running_loop().time()
         confirmed = False
         with contextlib.suppress(RedisError, OSError):
-            view = await connect.ask_sentinels(self._where, timeout_s=limits.RELAY_TIMEOUT_S / 2)
+            view = await connect.ask_sentinels(self._where, timeout_s=self._ask_s)
             if view.at != at:
                 return False
             confirmed = view.confirmed
-            await self._remember_spares(self._where)
         if not confirmed and not await self._has_all_spares(redis):
             return None
         self._confirmed_at = asked_at
         return True
 
-    async def _remember_spares(self, where: Sentinels) -> None:
+    async def _remember_spares(self) -> None:
+        assert isinstance(self._where, Sentinels), "only Sentinels know spares"
         now = asyncio.get_running_loop().time()
         if now - self._spares_at >= SPARES_EVERY_S:
-            self._spares = await connect.spares_of(where, timeout_s=limits.RELAY_TIMEOUT_S / 2)
+            self._spares = await connect.spares_of(self._where, timeout_s=self._ask_s)
             self._spares_at = now
 
     async def _has_all_spares(self, redis: Redis) -> bool:
         if not self._spares:
             return False
-        async with asyncio.timeout(limits.RELAY_TIMEOUT_S / 2):
+        async with asyncio.timeout(self._ask_s):
             info = await redis.info("replication")
         return info["role"] == "master" and self._spares <= connect.connected_replicas(info, REPLICA_LAG_S)
 
@@ -376,6 +378,7 @@ class LockMaster:
                 if await self._is_confirmed(redis, self._at) is False:
                     log.info("%s: the master has moved", self.region)
                     await self._lost(hard=True)
+                await self._remember_spares()
 
     async def _lost(self, *, hard: bool = False) -> None:
         """Stop using the server. ``hard``: drop the connections on which replies are still awaited as well."""

@@ -6,6 +6,8 @@ raised as the class of ``realtime.errors`` with the same code.
 
 from __future__ import annotations
 
+import asyncio
+import random
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -227,6 +229,10 @@ class SeatLocks:
         args = [part for seat, winner in sold.items() for part in (seat, winner)]
         await self._write("reject", show_of(hold_id), hold_id, owner, KEEP, *args, entry=entry)
 
+    async def archive(self, show_id: str) -> None:
+        """Remove a show from the master; raises ``HoldConfirmed`` while one of its holds is live. Idempotent."""
+        await self._write("archive", show_id)
+
     async def raise_position(self, position: int) -> None:
         """Record how far the ledger has come; a lower one than the master knows changes nothing."""
         names = keys.fenced_show("any")
@@ -238,11 +244,18 @@ class SeatLocks:
         return await self._past(keys.DEADLINES, limit)
 
     async def expire(self, hold_ids: Sequence[str]) -> int:
-        """Free the seats of the holds that are past their deadline; return how many were."""
-        count = 0
-        for show_id, ids in _by_show(hold_ids):
-            count += int((await self._write("expire", show_id, KEEP, *ids))[1])
-        return count
+        """Free the seats of the holds that are past their deadline; return how many were.
+
+        In random order: keepers that sweep the same holds at the same time do each a part of them.
+        """
+        batches = [
+            (show_id, ids[start : start + limits.KEEPER_BATCH])
+            for show_id, ids in _by_show(hold_ids)
+            for start in range(0, len(ids), limits.KEEPER_BATCH)
+        ]
+        random.shuffle(batches)
+        replies = await asyncio.gather(*(self._write("expire", show_id, KEEP, *ids) for show_id, ids in batches))
+        return sum(int(reply[1]) for reply in replies)
 
     async def forget(self, limit: int) -> int:
         """Delete the records of holds that ended some time ago; return how many were examined."""

@@ -76,6 +76,14 @@ class OpsApi:
             Route("POST", "/api/v1/shows/{show}/pause", self._pause_sales, "Pause sales", None, operator),
             Route("POST", "/api/v1/shows/{show}/open", self._open_sales, "Open sales", None, operator),
             Route("POST", "/api/v1/shows/{show}/close", self._close_sales, "Close sales", None, operator),
+            Route(
+                "POST",
+                "/api/v1/shows/{show}/archive",
+                self._archive_show,
+                "Archive a show that is over or closed: it leaves the lock master, the ledger keeps it",
+                None,
+                operator,
+            ),
         ]
 
     def _master(self, region: str) -> LockMaster:
@@ -129,6 +137,11 @@ class OpsApi:
 
     async def _close_sales(self, request: web.Request) -> web.Response:
         return await self._set_sales(request, SalesState.CLOSED)
+
+    async def _archive_show(self, request: web.Request) -> web.Response:
+        show = self._directory.show(request.match_info["show"])
+        command = {"show": show.id}
+        return json_answer(await run_command(self._masters[show.region], "archive", command, idempotency_key(request)))
 
     async def _set_terms(self, request: web.Request) -> web.Response:
         show = self._directory.show(request.match_info["show"])

@@ -9,15 +9,17 @@ import pytest
 
 from realtime import keys, wire
 from realtime.dev import valkey
-from realtime.errors import BadRequest, ShowNotFound, TicketError
+from realtime.errors import BadRequest, ShowNotFound, TheatreNotFound, TicketError
+from realtime.keeper.check import Checker
 from realtime.keeper.service import Keeper
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.model import Theatre
+from realtime.model import Theatre, booking_of
 from realtime.topology import Plain, Region, Topology
 from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place
+from .test_record_path import all_booked
 
 GOOD = {
     "theatre": "gateway",
@@ -153,3 +155,32 @@ async def test_a_theatre_of_another_region_is_refused(place: Place, tmp_path: An
         await keeper.stop()
         await link.close()
         rival.kill()
+
+
+async def test_a_show_that_is_over_leaves_the_master_and_stays_in_the_ledger(place: Place) -> None:
+    hold = await place.confirm("asha", [1])
+    await until(all_booked(place, [hold]))
+    with pytest.raises(BadRequest):
+        await run_command(place.master, "archive", {"show": SHOW})
+    await run_command(place.master, "sales", {"show": SHOW, "sales": "closed"})
+    await run_command(place.master, "archive", {"show": SHOW})
+    for key in (keys.meta(SHOW), keys.seats(SHOW), keys.holds(SHOW)):
+        assert not await place.master.command("EXISTS", key)
+    assert not await place.master.command("HEXISTS", keys.SHOWS, SHOW)
+    assert list(await place.booked()) == [booking_of(hold)]
+    await place.master.command("FLUSHALL")
+    await until(lambda: place.master.command("EXISTS", keys.REBUILT))
+    assert not await place.master.command("EXISTS", keys.meta(SHOW))
+    checker = Checker(place.settings.topology.regions["west"])
+    assert (await checker.check()).differences == []
+    await checker.close()
+
+
+async def test_a_theatre_is_removed_only_without_shows(place: Place) -> None:
+    with pytest.raises(BadRequest, match="1 shows"):
+        await run_command(place.master, "remove_theatre", {"id": "gateway"})
+    await run_command(place.master, "theatre", {"id": "odeon", "name": "Odeon", "city": "Pune"})
+    await run_command(place.master, "remove_theatre", {"id": "odeon"})
+    assert await place.master.command("HKEYS", keys.THEATRES) == [b"gateway"]
+    with pytest.raises(TheatreNotFound):
+        await run_command(place.master, "remove_theatre", {"id": "odeon"})

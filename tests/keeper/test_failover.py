@@ -272,7 +272,13 @@ async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster)
     known = load(region.topology_file("west")).regions["west"]
     link = LockMaster(known)
     locks = SeatLocks(link)
-    await link.command("PING")
+
+    async def answers() -> bool:
+        with contextlib.suppress(RegionUnavailable):
+            return bool(await link.command("PING"))
+        return False
+
+    await until(answers)
     frozen = server(region, old)
     frozen.signal(signal.SIGSTOP)
     new = await promoted(region, old)
@@ -296,7 +302,13 @@ async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster)
 
     for hold_id in held:
         assert await until(partial(state, hold_id)) is HoldState.HELD
-    assert (await here.address()).url.endswith(f":{new}")
+
+    async def address() -> str:
+        with contextlib.suppress(RegionUnavailable):
+            return (await here.address()).url
+        return ""
+
+    assert (await until(address)).endswith(f":{new}")
     await asyncio.gather(*buying)
     assert len(crowd.booked) == 60
     await everything_adds_up(region, crowd, viewer)

@@ -263,6 +263,17 @@ local function rebuild(keys, args)
   return { 'ok', lost }
 end
 
+-- tt_archive  ->  ok | hold_confirmed
+-- Removes a show from this master; the ledger keeps it. Refused while one of its holds is live.
+local function archive(keys)
+  local K = key_names(keys)
+  if redis.call('EXISTS', K.owners) == 1 then return { 'hold_confirmed' } end
+  local addresses = string.gsub(K.meta, ':meta$', ':addresses')
+  redis.call('UNLINK', K.meta, K.seats, K.taken, K.holds, K.owners, K.log, addresses)
+  return { 'ok' }
+end
+
+register_keeper_function('archive', archive, ONLY_FREES)
 register_keeper_function('declare', declare)
 register_keeper_function('suspend', suspend, ONLY_FREES)
 register_keeper_function('rebuild', rebuild)
