@@ -192,11 +192,9 @@ class Directory(Listener):
         # A master that is not reconciled may have lost its data. What it lacks proves nothing: neither shows nor
         # theatres are removed, and it is not counted as read. A reconciled one has all shows but the archived ones.
         self._read_at[feed.region] = time.monotonic()
-        mark = await feed.command("GET", keys.RECONCILED)
+        reconciled = await feed.command("EXISTS", keys.RECONCILED)
         theatres = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.THEATRES))]
         shows = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.SHOWS))]
-        # The same before and after: it was not wiped meanwhile.
-        reconciled = mark is not None and mark == await feed.command("GET", keys.RECONCILED)
         if reconciled:
             # A conflict ends when one of two regions no longer declares the theatre.
             self._theatres[feed.region].clear()
@@ -205,7 +203,7 @@ class Directory(Listener):
                 self._theatres[feed.region][theatre.id] = theatre
         declared = [self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows]
         there = {show.id: show for show in declared if show is not None}
-        if reconciled:
+        if reconciled and theatres:  # one without theatres was wiped a moment ago
             for gone in [show for show in self._shows if region_of(show) == feed.region and show not in there]:
                 del self._shows[gone]
         self._shows.update(there)
