@@ -41,7 +41,11 @@ log = logging.getLogger(__name__)
 CLOSE_S = 5.0
 """How long a client may take to close its end after our close frame; then the connection is aborted."""
 PACKETS = 100
-"""Packets of one connection that are processed in one turn of the loop. While more than these wait, nothing is read."""
+"""While more packets of one connection than these wait, nothing is read."""
+TURN = 10
+"""Packets of one connection that are processed in one turn of the loop."""
+MOST_PACKETS = limits.EVENT_BURST + limits.EVENTS_OVER_LIMIT
+"""When more of them come at once, the connection is closed behind the answers to these."""
 _EVENT = "42"
 """How a packet with an event begins. ``web.events`` charges it when it is answered."""
 _ENGINE_PONG = "3"
@@ -54,6 +58,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_blocked",
         "_closing",
         "_descriptor",
+        "_flooded",
         "_reader",
         "_refusing",
         "_ticket",
@@ -84,6 +89,8 @@ class WebSocketConnection(asyncio.Protocol):
         """Whether a close frame was sent: nothing is written behind it."""
         self._refusing = False
         """Whether the server ends the session: packets that were received, or still are, have no effect."""
+        self._flooded = False
+        """Whether more than ``MOST_PACKETS`` came at once: nothing is read any more."""
         self._blocked = False
         """Whether the client leaves more than ``limits.VIEWER_UNSENT_BYTES`` unread."""
         self._writable: asyncio.Future[None] | None = None
@@ -171,6 +178,9 @@ class WebSocketConnection(asyncio.Protocol):
                         self.write(frame_of(payload, PONG))
                 if budget.abusive:
                     raise FrameError(POLICY_VIOLATION)
+                if len(packets) >= MOST_PACKETS:
+                    self._flooded = True
+                    break
         except FrameError as error:
             self._answer_close(error.code.to_bytes(2, "big"))
             if error.code == POLICY_VIOLATION:
@@ -189,7 +199,7 @@ class WebSocketConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         waiting = self._waiting or ()
-        if self._blocked or len(waiting) > PACKETS or self._waiting_bytes > limits.VIEWER_UNSENT_BYTES:
+        if self._blocked or self._flooded or len(waiting) > PACKETS or self._waiting_bytes > limits.VIEWER_UNSENT_BYTES:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
@@ -217,7 +227,7 @@ class WebSocketConnection(asyncio.Protocol):
         while packets := self._waiting:
             self._waiting, self._waiting_bytes = [], 0
             for number, data in enumerate(packets):
-                if number % PACKETS == PACKETS - 1:
+                if number % TURN == TURN - 1:
                     await asyncio.sleep(0)  # other connections, and the handlers that these packets started, run first
                 while self._blocked and not self._refusing:
                     self._writable = asyncio.get_running_loop().create_future()
@@ -225,6 +235,8 @@ class WebSocketConnection(asyncio.Protocol):
                 if not self._refusing:
                     await self._process(data)
         self._waiting = None
+        if self._flooded:
+            self.close(POLICY_VIOLATION)
         self._pace()
 
     async def _process(self, data: str | bytes) -> None:

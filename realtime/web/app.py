@@ -30,7 +30,7 @@ from realtime.topology import TopologyError
 from realtime.transport.admission import Admission
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.server import SocketServer
-from realtime.web import bundle, kiosk, metrics, openapi, pages
+from realtime.web import bundle, kiosk, memory, metrics, openapi, pages
 from realtime.web.address_keys import AddressKeys
 from realtime.web.analytics_api import AnalyticsApi
 from realtime.web.box_office import BoxOffice
@@ -152,8 +152,9 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(directory.complete(), limits.START_S)
         reporting = asyncio.create_task(status_report.run(), name="status_report")
+        giving_back = asyncio.create_task(memory.give_back(), name="give_back_memory")
         yield
-        await cancel_all(reporting)
+        await cancel_all(reporting, giving_back)
         await server.close()
         await events.close()
         await rooms.close()

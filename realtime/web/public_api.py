@@ -14,7 +14,7 @@ from aiohttp import web
 
 from realtime import limits, wire
 from realtime.clock import now_ms
-from realtime.errors import BadRequest, LayoutNotFound, RegionUnavailable, TheatreNotFound, Unauthorized
+from realtime.errors import BadRequest, LayoutNotFound, Overloaded, RegionUnavailable, TheatreNotFound, Unauthorized
 from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.rooms.rooms import Rooms
@@ -27,7 +27,7 @@ from realtime.web.encodings import GZIP, IDENTITY, choose
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
-from realtime.web.shared_body import BlobBody, Blobs, GunzippedBody, SharedBody, body_of
+from realtime.web.shared_body import MOST_GUNZIPPED, BlobBody, Blobs, GunzippedBody, SharedBody, body_of
 
 SHARED_BODIES = 256
 """Shows whose encoded seat map is cached, for crowds that reload."""
@@ -176,6 +176,8 @@ class PublicApi:
         headers["Vary"] = "Accept-Encoding"
         if choose(request.headers.get("Accept-Encoding"), (GZIP, IDENTITY)) == GZIP:
             return _body(BlobBody(blob), headers | {"Content-Encoding": "gzip"})
+        if GunzippedBody.under_way >= MOST_GUNZIPPED:
+            raise Overloaded("Many clients that don't read gzip are being answered.")
         return _body(GunzippedBody(blob), headers)
 
     # --- buying ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
 PART_BYTES = 16 * 1024
+_INPUT_BYTES = 2048
+MOST_GUNZIPPED = 50
+"""Decompressed answers that may be sent at a time; nearly every client reads gzip."""
 KEPT_BYTES = 16 * 1024 * 1024
 """Layouts that a node keeps, beside those that are being sent."""
 
@@ -62,21 +65,33 @@ class Blobs:
         """``read`` returns a blob by name, None if there is none."""
         self._read = read
         self._kept: OrderedDict[str, Blob] = OrderedDict()
+        self._reading: dict[str, asyncio.Task[Blob | None]] = {}
         self._in_use: WeakValueDictionary[str, Blob] = WeakValueDictionary()
 
     async def get(self, name: str) -> Blob | None:
         """Return a blob, None if there is none. Raises as ``read``."""
         blob = self._in_use.get(name)
         if blob is None:
-            data = await self._read(name)
-            if data is None:
+            blob = await self._read_once(name)
+            if blob is None:
                 return None
-            blob = self._in_use.setdefault(name, Blob(data))  # another request may have read it meanwhile
         self._kept[name] = blob
         self._kept.move_to_end(name)
         while sum(len(each.data) for each in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
         return blob
+
+    async def _read_once(self, name: str) -> Blob | None:
+        """Read a blob; all who ask for it meanwhile wait for the same reading."""
+        reading = self._reading.get(name)
+        if reading is None:
+            reading = self._reading[name] = asyncio.get_running_loop().create_task(self._read_blob(name))
+            reading.add_done_callback(lambda _task: self._reading.pop(name))
+        return await asyncio.shield(reading)
+
+    async def _read_blob(self, name: str) -> Blob | None:
+        data = await self._read(name)
+        return None if data is None else self._in_use.setdefault(name, Blob(data))
 
 
 class BlobBody(SharedBody):
@@ -91,6 +106,9 @@ class BlobBody(SharedBody):
 class GunzippedBody(BlobBody):
     """The body of an answer to a client that doesn't read gzip: decompressed while it is sent, part by part."""
 
+    under_way = 0
+    """How many are being sent, to all clients; each has a decompressor."""
+
     def __init__(self, blob: Blob) -> None:
         """``blob`` is gzipped. Its length without that is not known before."""
         super().__init__(blob)
@@ -98,13 +116,22 @@ class GunzippedBody(BlobBody):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body in parts, each when the client has read enough of those before."""
+        GunzippedBody.under_way += 1
+        try:
+            await self._write_parts(writer)
+        finally:
+            GunzippedBody.under_way -= 1
+
+    async def _write_parts(self, writer: AbstractStreamWriter) -> None:
         stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        rest = self._value
-        while not stream.eof:
-            part = stream.decompress(rest, PART_BYTES)
-            rest = stream.unconsumed_tail
-            if not part and not rest:
-                return  # a layout is decoded before it is declared, so this one has been damaged since
-            await writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(0)  # a client that reads as fast as this writes would be the only one served
+        view = memoryview(self._value)
+        for start in range(0, len(view), _INPUT_BYTES):
+            # In small pieces: what zlib has not consumed of a piece is copied for each client.
+            rest: bytes | memoryview = view[start : start + _INPUT_BYTES]
+            while rest:
+                part = stream.decompress(rest, PART_BYTES)
+                rest = stream.unconsumed_tail
+                await writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0)  # a client that reads as fast as this writes would be the only one served
+        await writer.write(stream.flush())

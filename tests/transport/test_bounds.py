@@ -303,4 +303,4 @@ async def test_a_request_that_is_broken_off_or_refused_is_freed_without_the_garb
         async def freed() -> bool:
             return not [each for each in gc.get_objects() if isinstance(each, kinds)]
 
-        await until(freed, timeout_s=5)
+        await until(freed, timeout_s=20)
