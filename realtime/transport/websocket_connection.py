@@ -16,6 +16,7 @@ import asyncio
 import logging
 import os
 import socket as sockets
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from realtime import limits
@@ -44,8 +45,6 @@ PACKETS = 100
 """While more packets of one connection than these wait, nothing is read."""
 TURN = 10
 """Packets of one connection that are processed in one turn of the loop."""
-MOST_PACKETS = limits.EVENT_BURST + limits.EVENTS_OVER_LIMIT
-"""When more of them come at once, the connection is closed behind the answers to these."""
 _EVENT = "42"
 """How a packet with an event begins. ``web.events`` charges it when it is answered."""
 _ENGINE_PONG = "3"
@@ -58,10 +57,11 @@ class WebSocketConnection(asyncio.Protocol):
         "_blocked",
         "_closing",
         "_descriptor",
-        "_flooded",
+        "_frames",
         "_reader",
         "_refusing",
         "_ticket",
+        "_unread",
         "_waiting",
         "_waiting_bytes",
         "_writable",
@@ -89,8 +89,10 @@ class WebSocketConnection(asyncio.Protocol):
         """Whether a close frame was sent: nothing is written behind it."""
         self._refusing = False
         """Whether the server ends the session: packets that were received, or still are, have no effect."""
-        self._flooded = False
-        """Whether more than ``MOST_PACKETS`` came at once: nothing is read any more."""
+        self._frames: Iterator[tuple[int, str | bytes]] | None = None
+        """The rest of the frames that have arrived, while ``PACKETS`` of them wait to be processed."""
+        self._unread = b""
+        """What has arrived behind these."""
         self._blocked = False
         """Whether the client leaves more than ``limits.VIEWER_UNSENT_BYTES`` unread."""
         self._writable: asyncio.Future[None] | None = None
@@ -162,10 +164,18 @@ class WebSocketConnection(asyncio.Protocol):
     # --- reading --------------------------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
         """Parse bytes from the client; answer pings and close frames, and queue packets for the session."""
+        if self._frames is not None:
+            self._unread += data
+            return
+        self._frames = self._reader.feed(data)
+        self._read_frames()
+
+    def _read_frames(self) -> None:
+        assert self._frames is not None, "bytes have arrived"
         budget, now = self.session.tt_budget, asyncio.get_running_loop().time()
         packets: list[str | bytes] = []
         try:
-            for opcode, payload in self._reader.feed(data):
+            for opcode, payload in self._frames:
                 if isinstance(payload, str):
                     if payload.startswith(_EVENT) or not budget.take(now) or payload == _ENGINE_PONG:
                         packets.append(payload)
@@ -178,15 +188,22 @@ class WebSocketConnection(asyncio.Protocol):
                         self.write(frame_of(payload, PONG))
                 if budget.abusive:
                     raise FrameError(POLICY_VIOLATION)
-                if len(packets) >= MOST_PACKETS:
-                    self._flooded = True
-                    break
+                if len(packets) >= PACKETS:
+                    break  # the rest when these are processed
+            else:
+                self._frames = None
         except FrameError as error:
+            self._frames = None
             self._answer_close(error.code.to_bytes(2, "big"))
             if error.code == POLICY_VIOLATION:
                 self._refusing = True
         if packets and not self._refusing:
             self._queue(packets)
+
+    def _read_unread(self) -> None:
+        if self._frames is None and self._unread:
+            unread, self._unread = self._unread, b""
+            self.data_received(unread)
 
     def _answer_close(self, payload: bytes) -> None:
         """Send a close frame with this payload unless one was sent, and close the connection behind it."""
@@ -198,8 +215,8 @@ class WebSocketConnection(asyncio.Protocol):
     def _pace(self) -> None:
         if self.transport.is_closing():
             return
-        waiting = self._waiting or ()
-        if self._blocked or self._flooded or len(waiting) > PACKETS or self._waiting_bytes > limits.VIEWER_UNSENT_BYTES:
+        too_much = len(self._waiting or ()) > PACKETS or self._waiting_bytes > limits.VIEWER_UNSENT_BYTES
+        if self._blocked or self._frames is not None or too_much:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
@@ -234,9 +251,10 @@ class WebSocketConnection(asyncio.Protocol):
                     await self._writable
                 if not self._refusing:
                     await self._process(data)
+            if not self._waiting and self._frames is not None and not self._refusing:
+                self._read_frames()
+                self._read_unread()
         self._waiting = None
-        if self._flooded:
-            self.close(POLICY_VIOLATION)
         self._pace()
 
     async def _process(self, data: str | bytes) -> None:
