@@ -17,6 +17,7 @@ _MODULES = {
     "contacts": "contacts",
     "keeper": "keeper",
     "node": "node",
+    "dead-letters": "dead_letters",
     "plans": "operate",
     "shows": "operate",
     "theatres": "operate",
@@ -35,7 +36,7 @@ class _Commands(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in _MODULES:
             return None
-        command: click.Command = getattr(import_module(f"realtime.cli.{_MODULES[name]}"), name)
+        command: click.Command = getattr(import_module(f"realtime.cli.{_MODULES[name]}"), name.replace("-", "_"))
         return command
 
 

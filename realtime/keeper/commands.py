@@ -10,6 +10,7 @@
 | ``sales`` | ``{"show", "sales"}`` |
 | ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
 | ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
+| ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 | ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again, a webhook delivered again |
@@ -56,6 +57,7 @@ from realtime.errors import (
 )
 from realtime.jobs import Jobs
 from realtime.keeper.archive import Archiver
+from realtime.keeper.dead_letters import DeadLetters
 from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
 from realtime.keeper.refunds import RefundDelivery
@@ -163,6 +165,8 @@ class Commands:
             "terms": self._terms,
             "cancel": self._cancel,
             "archive": self._archive,
+            "retry_dead_letter": DeadLetters(master).retry,
+            "refund_dead_letter": DeadLetters(master).refund,
             "remove_theatre": self._remove_theatre,
             "retry_refund": self._retry_refund,
             "retry_task": self._retry_task,

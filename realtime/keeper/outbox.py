@@ -19,6 +19,8 @@ BLOCK_MS = 500
 CLAIM_IDLE_MS = 3_000
 """After this time without an acknowledgement, another keeper may claim an entry."""
 CLAIM_EVERY_S = 1.0
+CONSUMER_GONE_MS = 60_000
+"""A consumer that has not read for this long belongs to a keeper that ended: a live one reads twice a second."""
 RETRY_S = 0.5
 """Entries of a show that can't be written now are tried again after this."""
 _TIMEOUT_S = 2.0
@@ -125,6 +127,14 @@ class Outbox:
         flat = [part for pair in entry.fields.items() for part in pair]
         await self._master.command("XADD", keys.DEAD_LETTERS, "*", *flat, "entry_id", entry.id, "reason", reason[:500])
         await self.acknowledge([entry])
+
+    async def remove_dead_consumers(self) -> None:
+        """Remove the consumers of keepers that ended some time ago, once others have claimed their entries."""
+        found = await self._master.command("XINFO", "CONSUMERS", keys.OUTBOX, keys.OUTBOX_GROUP)
+        for consumer in (dict(connect.pairs(each)) for each in found):
+            gone = consumer[b"idle"] > CONSUMER_GONE_MS and consumer[b"pending"] == 0
+            if gone and consumer[b"name"] != self._consumer.encode():
+                await self._master.command("XGROUP", "DELCONSUMER", keys.OUTBOX, keys.OUTBOX_GROUP, consumer[b"name"])
 
     async def open(self) -> Redis:
         """Return the connection for reading; connect to the present master if there is none."""

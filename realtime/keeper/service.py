@@ -229,6 +229,7 @@ class Keeper:
     async def _look_after_tasks(self) -> None:
         if self._served is not None:
             await self._task_keeper.turn()
+            await self._outbox.remove_dead_consumers()
 
     async def _delete_old_contacts(self) -> None:
         if self._served is not None:

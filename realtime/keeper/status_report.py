@@ -6,6 +6,7 @@ Keepers also delete the reports of nodes and keepers that no longer write them.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ from realtime.clock import now_ms
 from realtime.jobs import Jobs
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
+
+log = logging.getLogger(__name__)
+SETTINGS = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
+"""Settings of a lock master that keep its data, and their values."""
+COMPLAIN_EVERY_S = 60.0
+CLOCK_OFFSET_MS = 500
+"""A larger difference of the clocks is logged: deadlines and dates that people read come from both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +72,16 @@ class StatusReporter:
         self._jobs = jobs
         self._ledger = ledger
         self._clock = clock
+        self._look_at = self._complain_at = clock()
+        self._wrong: list[str] = []
         self._gone = {keys.NODES: GoneReports(), keys.KEEPERS: GoneReports()}
 
     async def write_report(self) -> None:
         """Write the report once; raises ``RegionUnavailable``."""
-        now = now_ms()
         command = self._master.command
+        before = now_ms()
+        master_time = await self._master.time_ms()
+        now = now_ms()
         oldest, outbox, dead_letters, live_holds, nodes, keepers, jobs = await asyncio.gather(
             command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1),
             command("XLEN", keys.OUTBOX),
@@ -84,13 +96,38 @@ class StatusReporter:
             "outbox": outbox,
             "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
             "dead_letters": dead_letters,
+            "halted": int(bool(await command("EXISTS", keys.HALTED))),
+            "misconfigured": len(await self._misconfigured()),
+            "clock_offset_ms": master_time - (before + now) // 2,
             "live_holds": live_holds,
             "jobs": jobs,
             "open_orders": open_orders,
             "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
             "refunds": await self._ledger.unfinished_refunds(),
         }
+        self._watch_clock(report["clock_offset_ms"])
         await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
         for key, reports in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):
             for name in self._gone[key].names(dict(connect.pairs(reports)), self._clock()):
                 await command("HDEL", key, name)
+
+    def _watch_clock(self, offset_ms: int) -> None:
+        if abs(offset_ms) > CLOCK_OFFSET_MS and self._clock() >= self._complain_at:
+            self._complain_at = self._clock() + COMPLAIN_EVERY_S
+            log.error("the clock of the lock master differs from this machine's by %d ms", offset_ms)
+
+    async def _misconfigured(self) -> list[str]:
+        """Return the settings of the master that can lose data; they are logged once a minute."""
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + COMPLAIN_EVERY_S
+            replies = await asyncio.gather(
+                *(self._master.command("CONFIG", "GET", name) for name in SETTINGS), return_exceptions=True
+            )
+            # A managed server may forbid CONFIG: then nothing is known, and nothing is said.
+            known = [dict(connect.pairs(reply)) for reply in replies if not isinstance(reply, BaseException)]
+            found = {name.decode(): value.decode() for each in known for name, value in each.items()}
+            self._wrong = [name for name, wanted in SETTINGS.items() if found.get(name, wanted) != wanted]
+            for name in self._wrong:
+                log.error("the lock master has %s %s; set it to %s, or data is lost", name, found[name], SETTINGS[name])
+        return self._wrong

@@ -41,6 +41,9 @@ _REGION = {
     "outbox": ("outbox_entries", "Entries that no keeper has processed yet"),
     "oldest_ms": ("outbox_oldest_ms", "Age of the oldest of them"),
     "dead_letters": ("dead_letters", "Entries that no keeper could process"),
+    "halted": ("halted", "1 while nothing is sold until an operator acts: the ledger has lost commits"),
+    "misconfigured": ("master_misconfigured", "Settings of the lock master that can lose data"),
+    "clock_offset_ms": ("clock_offset_ms", "The lock master's clock minus the keeper's"),
     "open_orders": ("open_orders", "Orders that nobody has paid, and that the gateway is asked about"),
     "oldest_order_ms": ("open_order_oldest_ms", "Age of the oldest of them"),
 }

@@ -75,6 +75,22 @@ class OpsApi:
             ),
             Route("POST", "/api/v1/shows/{show}/pause", self._pause_sales, "Pause sales", None, operator),
             Route("POST", "/api/v1/shows/{show}/open", self._open_sales, "Open sales", None, operator),
+            Route(
+                "POST",
+                "/api/v1/ops/dead-letters/{region}/{letter}/retry",
+                self._retry_dead_letter,
+                "Process a dead letter again",
+                None,
+                operator,
+            ),
+            Route(
+                "POST",
+                "/api/v1/ops/dead-letters/{region}/{letter}/refund",
+                self._refund_dead_letter,
+                "Return the payment of a dead letter",
+                None,
+                operator,
+            ),
             Route("POST", "/api/v1/shows/{show}/close", self._close_sales, "Close sales", None, operator),
             Route(
                 "POST",
@@ -142,6 +158,17 @@ class OpsApi:
         show = self._directory.show(request.match_info["show"])
         command = {"show": show.id}
         return json_answer(await run_command(self._masters[show.region], "archive", command, idempotency_key(request)))
+
+    async def _retry_dead_letter(self, request: web.Request) -> web.Response:
+        return await self._run_on_dead_letter(request, "retry_dead_letter")
+
+    async def _refund_dead_letter(self, request: web.Request) -> web.Response:
+        return await self._run_on_dead_letter(request, "refund_dead_letter")
+
+    async def _run_on_dead_letter(self, request: web.Request, name: str) -> web.Response:
+        master = self._master(request.match_info["region"])
+        command = {"id": request.match_info["letter"]}
+        return json_answer(await run_command(master, name, command, idempotency_key(request)))
 
     async def _set_terms(self, request: web.Request) -> web.Response:
         show = self._directory.show(request.match_info["show"])

@@ -6,6 +6,7 @@ region, the Lua functions log what happens in a show next to its seats, and repl
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +44,7 @@ class OpsView:
         """Return the table of routes."""
         return [
             Route("GET", "/api/v1/ops", self._get_overview, "The state of the installation", None, "operator"),
+            Route("GET", "/api/v1/ops/dead-letters", self._get_dead_letters, "Dead letters", None, "operator"),
             Route("GET", "/api/v1/ops/shows/{show}", self._get_holds, "The live holds of a show", None, "operator"),
             Route("GET", "/api/v1/ops/shows/{show}/log", self._get_log, "The log of a show", None, "operator"),
         ]
@@ -69,6 +71,17 @@ class OpsView:
             "nodes": await _status_reports(feed, keys.NODES),
             "keepers": await _status_reports(feed, keys.KEEPERS),
         }
+
+    async def _get_dead_letters(self, _request: web.Request) -> web.Response:
+        """Answer with the entries that no keeper could process: up to ``PAGE`` of each region, oldest first."""
+        found = []
+        for name, feed in self._feeds.items():
+            with contextlib.suppress(RegionUnavailable):
+                for entry_id, flat in await feed.command("XRANGE", keys.DEAD_LETTERS, "-", "+", "COUNT", PAGE):
+                    fields = connect.text_fields(flat)
+                    known = {key: fields.get(key, "") for key in ("kind", "hold", "payment", "amount", "reason")}
+                    found.append({"region": name, "id": entry_id.decode(), **known})
+        return json_answer({"dead_letters": found})
 
     async def _get_holds(self, request: web.Request) -> web.Response:
         """Answer with the live holds of a show, those being booked first, then by deadline; times in ms."""

@@ -9,7 +9,7 @@ import pytest
 
 from realtime import keys, wire
 from realtime.dev import valkey
-from realtime.errors import BadRequest, ShowNotFound, TheatreNotFound, TicketError
+from realtime.errors import BadRequest, NotFound, ShowNotFound, TheatreNotFound, TicketError
 from realtime.keeper.check import Checker
 from realtime.keeper.service import Keeper
 from realtime.locks.commands import run_command
@@ -18,7 +18,7 @@ from realtime.model import Theatre, booking_of
 from realtime.topology import Plain, Region, Topology
 from tests.cluster import until
 
-from .conftest import LAYOUT, SHOW, Place
+from .conftest import LAYOUT, SHOW, Place, hold_id
 from .test_record_path import all_booked
 
 GOOD = {
@@ -184,3 +184,29 @@ async def test_a_theatre_is_removed_only_without_shows(place: Place) -> None:
     assert await place.master.command("HKEYS", keys.THEATRES) == [b"gateway"]
     with pytest.raises(TheatreNotFound):
         await run_command(place.master, "remove_theatre", {"id": "odeon"})
+
+
+async def test_a_dead_letter_is_retried_or_its_payment_returned(place: Place) -> None:
+    broken = {"kind": "booking", "hold": hold_id("x"), "owner": "x", "seats": "no number", "payment": "paid", "at": "1"}
+    flat = [part for pair in broken.items() for part in pair]
+    await place.master.command("XADD", keys.OUTBOX, "*", *flat)
+
+    async def letters() -> list[str]:
+        return [entry_id.decode() for entry_id, _ in await place.master.command("XRANGE", keys.DEAD_LETTERS, "-", "+")]
+
+    (first,) = await until(letters)
+    assert (await run_command(place.master, "retry_dead_letter", {"id": first}))["kind"] == "booking"
+
+    async def again() -> list[str]:
+        return [letter for letter in await letters() if letter != first]
+
+    (second,) = await until(again)
+    await run_command(place.master, "refund_dead_letter", {"id": second})
+    assert await letters() == []
+
+    async def refunded() -> bool:
+        return await place.ledger.refund_of_payment("paid") is not None
+
+    await until(refunded)
+    with pytest.raises(NotFound):
+        await run_command(place.master, "retry_dead_letter", {"id": second})

@@ -1,0 +1,77 @@
+"""``dead-letters``: lists entries that no keeper could process, retries them, or returns their payments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from redis.exceptions import RedisError
+
+from realtime import connect, keys
+from realtime.cli.common import load_settings, require_region, run
+from realtime.errors import RegionUnavailable
+from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
+from realtime.settings import Settings
+
+TIMEOUT_S = 5.0
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """List, retry and refund what no keeper could process."""
+
+
+@dead_letters.command("list")
+@click.option("--region", "regions", multiple=True, help="Only this region. Can be repeated.")
+@click.pass_obj
+def list_dead_letters(topology: Path, regions: tuple[str, ...]) -> None:
+    """List the dead letters of all regions: id, kind, hold, payment and reason."""
+    settings = load_settings(topology)
+    for name in regions or settings.topology.regions:
+        for line in run(_lines(settings, name)):
+            click.echo(line)
+
+
+@dead_letters.command("retry")
+@click.argument("letter")
+@click.option("--region", required=True, help="The region that has the dead letter.")
+@click.pass_obj
+def retry(topology: Path, letter: str, region: str) -> None:
+    """Process the dead letter with the id LETTER again, after its cause was removed."""
+    done = run(_command(load_settings(topology), region, "retry_dead_letter", {"id": letter}))
+    click.echo(f"{letter} ({done['kind']}) is in the outbox again")
+
+
+@dead_letters.command("refund")
+@click.argument("letter")
+@click.option("--region", required=True, help="The region that has the dead letter.")
+@click.pass_obj
+def refund(topology: Path, letter: str, region: str) -> None:
+    """Return the payment of the dead letter with the id LETTER."""
+    done = run(_command(load_settings(topology), region, "refund_dead_letter", {"id": letter}))
+    click.echo(f"payment {done['payment']} will be returned")
+
+
+async def _lines(settings: Settings, name: str) -> list[str]:
+    master = require_region(settings, name).master
+    try:
+        async with connect.to_master(master, settings.redis_password, timeout_s=TIMEOUT_S) as redis:
+            entries: Any = await redis.xrange(keys.DEAD_LETTERS)
+    except (RedisError, OSError):
+        raise RegionUnavailable(region=name) from None
+    return [_line(name, entry_id.decode(), connect.text_fields(fields)) for entry_id, fields in entries]
+
+
+def _line(region: str, entry_id: str, fields: dict[str, str]) -> str:
+    what = " ".join(f"{name}={fields[name]}" for name in ("hold", "payment", "order", "name") if fields.get(name))
+    return f"{region} {entry_id} {fields.get('kind', '')} {what}: {fields.get('reason', '')}"
+
+
+async def _command(settings: Settings, region: str, name: str, body: dict[str, str]) -> dict[str, Any]:
+    master = LockMaster(require_region(settings, region), settings.redis_password, timeout_s=TIMEOUT_S)
+    try:
+        return await run_command(master, name, body)
+    finally:
+        await master.close()
