@@ -17,9 +17,15 @@ PAGES = {
     "/shows/{show}": "show.html",
     "/kiosk": "kiosk.html",
     "/kiosk/{theatre}": "kiosk.html",
+    "/tickets": "tickets.html",
     "/ops": "ops.html",
     "/ops/shows/{show}": "ops.html",
 }
+ALONE = {
+    "/sw.js": ("sw.js", "text/javascript"),
+    "/manifest.webmanifest": ("manifest.webmanifest", "application/manifest+json"),
+}
+"""Files with an address and a type of their own: a service worker must be served where its page is."""
 EMBED = "/static/seat-map/seat-map.js"
 """The address of the element on other sites' pages: the same for every release."""
 _FOR_GOOD = "public, max-age=31536000, immutable"
@@ -41,9 +47,18 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None) -> None
 
     for address, name in PAGES.items():
         app.router.add_get(address, page(name))
+    for address, (name, media_type) in ALONE.items():
+        app.router.add_get(address, _file(static / name, media_type))
     if bundle is not None:
         _add_bundle(app, bundle)
     app.router.add_static("/static", static, chunk_size=PART_BYTES)
+
+
+def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        return send(request, Asset.of({IDENTITY: file.read_bytes()}, media_type), "no-cache")
+
+    return serve
 
 
 def _add_bundle(app: web.Application, bundle: Bundle) -> None:

@@ -18,6 +18,7 @@ import { orderPayment, takePayment } from "./payment.js";
 import { onOtherTab, readRecord, writeRecord } from "./record.js";
 import { askRefunds, isFinal, noteRefund, refundsOf, withRefund } from "./refunds.js";
 import { bookingOf, isOver, nextAction } from "./steps.js";
+import { dropTicket } from "./tickets.js";
 
 /** How often a pending booking or refund is asked for. */
 const ASK_AGAIN_MS = 4000;
@@ -208,7 +209,10 @@ export class Flow extends Holding {
     if (!hold || bookingOf(hold) !== booking.id) return;
     this.late = Boolean(over);
     if (booking.state === "booked") this._booked({ id: booking.id, seats: booking.seats ?? this.seats });
-    else {
+    else if (booking.state === "cancelled") {
+      dropTicket(booking.id, this._show);
+      this._reset();
+    } else {
       this._end("rejected", "");
       this._askForRefunds(hold);
     }

@@ -6,6 +6,7 @@ import { addressPart, setUpPage } from "../app/page.js";
 import { storeCheckoutReturn } from "./checkout-return.js";
 import { Flow } from "./flow.js";
 import { haveIdentity } from "./identity.js";
+import { LiveHolds } from "./live-holds.js";
 import { Panel } from "./panel.js";
 import { refreshPayments } from "./refunds.js";
 
@@ -18,6 +19,7 @@ storeCheckoutReturn(show);
 const flow = new Flow(map, show);
 const panel = new Panel(find("#panel"), flow, map);
 const live = find("#live");
+const holds = new LiveHolds(find("#holds"), show);
 /** @type {import("../i18n/i18n.js").Translator} */
 let i18n;
 
@@ -63,10 +65,13 @@ await setUpPage(find("#switches"), (words, theme) => {
   map.setAttribute("locale", words.code);
   map.setAttribute("theme", theme);
   panel.localize(words);
+  holds.localize(words);
+  find("#holds").setAttribute("aria-label", words.t("heldSeats"));
   describe();
   liveness();
 });
 await haveIdentity();
 map.setAttribute("show", show);
 flow.resume();
+holds.refresh();
 refreshPayments(location.origin).then(() => panel.draw());

@@ -9,6 +9,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { isShut, shutText } from "../seat-map/sales.js";
+import { keepTicketsOffline } from "../tickets/offline.js";
 import { ContactField } from "./contact.js";
 import { Countdown } from "./countdown.js";
 import { button, errorNote, note, seatList, title, totalLine, waiting } from "./pieces.js";
@@ -229,7 +230,10 @@ export class Panel {
     const finish = this._finish;
     const bought = this._ticket();
     // Not at a kiosk, where the next person would see it.
-    if (this.show && bought.seats.length && !finish) keepTicket(bought);
+    if (this.show && bought.seats.length && !finish) {
+      keepTicket(bought);
+      keepTicketsOffline();
+    }
     const copy = async (/** @type {Event} */ event) => {
       await navigator.clipboard.writeText(code);
       /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");

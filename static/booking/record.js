@@ -43,6 +43,18 @@ export function writeRecord(show, record) {
   remember(PREFIX + show, record && JSON.stringify(record));
 }
 
+/** All records, by show. @returns {[string, BookingRecord][]} */
+export function allRecords() {
+  let names = /** @type {string[]} */ ([]);
+  try {
+    names = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
+  } catch {
+    // Storage is forbidden: there are none beyond this page.
+  }
+  const found = names.map((name) => name.slice(PREFIX.length)).map((show) => [show, readRecord(show)]);
+  return /** @type {[string, BookingRecord][]} */ (found.filter(([, record]) => record !== null));
+}
+
 /** Call `changed` when another tab wrote. @param {string} show @param {() => void} changed @param {AbortSignal} until */
 export function onOtherTab(show, changed, until) {
   const heard = (/** @type {StorageEvent} */ event) => {

@@ -11,6 +11,7 @@ import { qrCode } from "./qr.js";
 /**
  * @typedef {object} Ticket everything that a ticket shows
  * @property {string} code
+ * @property {string} [qr] the text of the QR code, if it is not the code
  * @property {string} show id
  * @property {string} title
  * @property {string} theatre
@@ -21,9 +22,9 @@ import { qrCode } from "./qr.js";
  */
 
 /** @param {Translator} i18n @param {Ticket} booking @returns {HTMLElement} the QR code is added a moment later */
-export function ticket(i18n, { code, title, theatre, city, starts_at, seats, prices }) {
+export function ticket(i18n, { code, qr, title, theatre, city, starts_at, seats, prices }) {
   const scan = h("div", { class: "ticket-scan" });
-  qrCode(code, i18n.t("scanCode")).then((svg) => {
+  qrCode(qr ?? code, i18n.t("scanCode")).then((svg) => {
     if (svg) scan.replaceChildren(svg);
   });
   return h(

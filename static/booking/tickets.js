@@ -6,6 +6,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { recall, remember } from "../app/page.js";
+import { readRecord, writeRecord } from "./record.js";
 import { ticket } from "./ticket.js";
 
 const KEY = "tickingtickets.tickets";
@@ -28,6 +29,14 @@ export function keepTicket(bought) {
   const all = tickets();
   if (all.some(({ code }) => code === bought.code)) return;
   remember(KEY, JSON.stringify([bought, ...all].slice(0, MAX_KEPT)));
+}
+
+/** Forget a booking that was cancelled. @param {string} code the id of the booking @param {string} show */
+export function dropTicket(code, show) {
+  const all = tickets();
+  const rest = all.filter((each) => each.code !== code);
+  if (rest.length !== all.length) remember(KEY, JSON.stringify(rest));
+  if (readRecord(show)?.booking === code) writeRecord(show, null);
 }
 
 /**

@@ -141,7 +141,7 @@ export interface Booking {
   id: string;
   show: string;
   seats: string[];
-  state: "booked" | "pending" | "rejected";
+  state: "booked" | "pending" | "rejected" | "cancelled";
   /** the seats that were asked for, if these are equal ones in their place */
   instead_of?: string[];
 }

@@ -7,6 +7,7 @@
 import { h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
 import { ServerClock } from "../booking/clock.js";
+import { LiveHolds } from "../booking/live-holds.js";
 import { refundList } from "../booking/refund-notes.js";
 import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
@@ -27,6 +28,7 @@ let failed = false;
 /** Whether the list could not be updated. */
 let old = false;
 const clock = new ServerClock();
+const holds = new LiveHolds(find("#holds"));
 let loadedAt = 0;
 let city = new URLSearchParams(location.search).get("city") ?? "";
 let words = "";
@@ -231,6 +233,7 @@ function skeleton() {
 
 setUpPage(find("#switches"), (words) => {
   i18n = words;
+  holds.localize(words);
   document.title = `${i18n.t("showsTitle")} · ${i18n.t("brand")}`;
   draw();
 });
@@ -239,4 +242,5 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", load);
 load();
+holds.refresh();
 refreshPayments(location.origin).then(draw);

@@ -1,0 +1,135 @@
+/**
+ * The page of all tickets of this browser. It shows what was kept at once, then what the server says.
+ *
+ * @import { Booking } from "./bookings.js"
+ * @import { Translator } from "../i18n/i18n.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { setUpPage } from "../app/page.js";
+import { LiveHolds } from "../booking/live-holds.js";
+import { prepareQr } from "../booking/qr.js";
+import { RequestError } from "../seat-map/request-error.js";
+import { askBookings, cancelBooking, keptBookings, ticketPdf } from "./bookings.js";
+import { keepTicketsOffline } from "./offline.js";
+import { bookingCard, earlierList, isCurrent } from "./parts.js";
+
+/** @param {string} selector @returns {HTMLElement} */
+const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+const list = find("#tickets");
+const holds = new LiveHolds(find("#holds"));
+/** @type {Translator} */
+let i18n;
+let bookings = keptBookings();
+/** Whether the server has answered since the page was opened. */
+let asked = false;
+/** What there is to say about the last request: a key of the texts. */
+let problem = "";
+/** The booking whose cancellation waits to be confirmed, or is under way. */
+let cancelling = { id: "", sent: false };
+
+async function load() {
+  try {
+    const answer = await askBookings();
+    bookings = answer.bookings;
+    problem = answer.missing.length ? "ticketsMissing" : "";
+  } catch {
+    problem = "ticketsOld";
+  }
+  asked = true;
+  draw();
+}
+
+function draw() {
+  if (!i18n) return;
+  document.title = `${i18n.t("yourTickets")} · ${i18n.t("brand")}`;
+  list.setAttribute("aria-busy", String(!asked));
+  find("#notice").replaceChildren(
+    ...(problem ? [h("p", { class: "error" }, icon("alert"), h("span", {}, i18n.t(problem)))] : []),
+  );
+  const now = Date.now();
+  const current = bookings
+    .filter((booking) => isCurrent(booking, now))
+    .sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
+  const earlier = bookings.filter((booking) => !isCurrent(booking, now));
+  list.replaceChildren(...current.map(card), ...(earlier.length ? [earlierList(i18n, earlier)] : []));
+  if (!current.length && asked) list.prepend(nothing());
+}
+
+/** @param {Booking} booking */
+function card(booking) {
+  const acts = {
+    savePdf: () => savePdf(booking),
+    ask: () => {
+      cancelling = { id: booking.id, sent: false };
+      redraw(booking.id, ".question .keep");
+    },
+    keep: () => {
+      cancelling = { id: "", sent: false };
+      redraw(booking.id, ".cancel");
+    },
+    cancel: () => cancel(booking.id),
+  };
+  const asking = cancelling.id === booking.id;
+  return bookingCard(i18n, booking, acts, { asking, sent: asking && cancelling.sent, now: Date.now() });
+}
+
+/** @param {string} id @param {string} focus where the keyboard was */
+function redraw(id, focus) {
+  draw();
+  /** @type {HTMLElement | null} */ (list.querySelector(`[data-booking="${CSS.escape(id)}"] ${focus}`))?.focus();
+}
+
+/** @param {string} id */
+async function cancel(id) {
+  cancelling = { id, sent: true };
+  draw();
+  try {
+    await cancelBooking(id);
+    cancelling = { id: "", sent: false };
+    await load();
+    list.focus();
+  } catch (error) {
+    cancelling = { id: "", sent: false };
+    problem = error instanceof RequestError ? `err_${error.code}` : "cancelFailed";
+    if (!i18n.has(problem)) problem = "cancelFailed";
+    draw();
+  }
+}
+
+/** @param {Booking} booking */
+async function savePdf(booking) {
+  try {
+    const url = URL.createObjectURL(await ticketPdf(booking.id, i18n.code));
+    h("a", { href: url, download: `ticket-${booking.code}.pdf` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60000);
+    problem = "";
+  } catch {
+    problem = "pdfFailed";
+  }
+  draw();
+}
+
+function nothing() {
+  return h(
+    "div",
+    { class: "message" },
+    icon("ticket"),
+    h("h2", {}, i18n.t("noTickets")),
+    h("p", {}, i18n.t("noTicketsHint")),
+    h("a", { class: "button primary", href: "/" }, i18n.t("showsTitle")),
+  );
+}
+
+setUpPage(find("#switches"), (words) => {
+  i18n = words;
+  holds.localize(words);
+  draw();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") load();
+});
+addEventListener("online", load);
+prepareQr();
+keepTicketsOffline();
+holds.refresh();
+load();

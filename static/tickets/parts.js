@@ -1,0 +1,84 @@
+/**
+ * The parts of the page of tickets that only show data.
+ *
+ * @import { Booking } from "./bookings.js"
+ * @import { Translator } from "../i18n/i18n.js"
+ */
+import { h } from "../app/dom.js";
+import { ticket } from "../booking/ticket.js";
+
+/** A ticket is current until this long after the start of its show. */
+const OVER_MS = 8 * 3600 * 1000;
+
+/** @param {Booking} booking @param {number} now ms since the epoch */
+export function isCurrent({ state, starts_at }, now) {
+  return state === "booked" && Date.parse(starts_at) > now - OVER_MS;
+}
+
+/**
+ * A ticket with what can be done with it.
+ * @param {Translator} i18n
+ * @param {Booking} booking
+ * @param {{savePdf: () => void, ask: () => void, keep: () => void, cancel: () => void}} acts
+ * @param {{asking: boolean, sent: boolean, now: number}} state
+ */
+export function bookingCard(i18n, booking, acts, { asking, sent, now }) {
+  const { id, code, title, theatre, city, starts_at, prices, show } = booking;
+  const seats = booking.seats.map((seat) => ({ name: seatName(seat), section: seat.section }));
+  const shown = { code: code || id, qr: booking.ticket ?? id, show, title, theatre, city, starts_at, seats, prices };
+  const button = (/** @type {string} */ look, /** @type {string} */ text, /** @type {() => void} */ act) =>
+    h("button", { class: `button ${look}`, type: "button", onclick: act, disabled: sent }, i18n.t(text));
+  const amount = i18n.money(booking.amount);
+  const question = h(
+    "div",
+    { class: "question", role: "alertdialog", "aria-label": i18n.t("cancelBooking") },
+    h("p", {}, i18n.t("cancelAsk", { amount })),
+    h("div", { class: "pair" }, button("keep", "cancelKeep", acts.keep), button("yes", "cancelYes", acts.cancel)),
+  );
+  const mayCancel = now < booking.cancel_until && !booking.admitted_at;
+  const buttons = h(
+    "div",
+    { class: "pair" },
+    code ? button("pdf", "ticketPdf", acts.savePdf) : null,
+    mayCancel ? button("cancel", "cancelBooking", acts.ask) : null,
+  );
+  const until = mayCancel ? i18n.t("cancelUntil", { when: moment(i18n, booking.cancel_until) }) : i18n.t("cancelOver");
+  return h(
+    "section",
+    { class: "booked", "data-booking": id, "aria-label": i18n.t("ticketOf", { title }) },
+    ticket(i18n, shown),
+    booking.admitted_at
+      ? h("p", { class: "hint" }, i18n.t("admittedAt", { time: i18n.time(booking.admitted_at) }))
+      : null,
+    asking ? question : buttons,
+    h("p", { class: "note" }, until),
+  );
+}
+
+/** Bookings that are cancelled or whose show is over. @param {Translator} i18n @param {Booking[]} bookings */
+export function earlierList(i18n, bookings) {
+  const line = (/** @type {Booking} */ { title, starts_at, seats, state, amount }) =>
+    h(
+      "li",
+      {},
+      h("b", {}, title),
+      h("span", {}, `${moment(i18n, starts_at)} · ${i18n.list(seats.map(seatName))}`),
+      state === "cancelled" ? h("em", {}, i18n.t("cancelledRefund", { amount: i18n.money(amount) })) : null,
+    );
+  return h(
+    "details",
+    { class: "earlier" },
+    h("summary", {}, i18n.t("earlierTickets")),
+    h("ul", {}, ...bookings.map(line)),
+  );
+}
+
+/** @param {{row: string, number: string}} seat */
+function seatName({ row, number }) {
+  return row ? `${row}-${number}` : number;
+}
+
+/** @param {Translator} i18n @param {string | number} when */
+function moment(i18n, when) {
+  return i18n.t("when", { day: i18n.shortDay(when), time: i18n.time(when) });
+}

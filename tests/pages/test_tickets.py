@@ -1,0 +1,130 @@
+"""The page of all tickets: QR code, PDF, cancelling, without a network; and a live hold on every page."""
+
+from __future__ import annotations
+
+import base64
+
+import aiohttp
+import zxingcpp
+from playwright.async_api import Browser, expect
+
+from realtime.dev.cluster import Cluster
+from realtime.tickets.code import normalise
+from realtime.tickets.token import PublicKeys, verify
+from tests.cluster import node_urls
+from tests.pages.axe import violations
+from tests.pages.conftest import Person
+from tests.pages.test_main_job import multiplex_show
+
+SHELL_KEPT = """async () => {
+    const found = await navigator.serviceWorker.ready;
+    return found.active.state === "activated" && !!navigator.serviceWorker.controller
+        && !!(await (await caches.open("tickets-1")).match("/static/vendor/qr.js"));
+}"""
+
+
+SIDE = 400
+DRAWN = """async (side) => {
+    const svg = document.querySelector("svg.qr").cloneNode(true);
+    svg.setAttribute("width", side);
+    svg.setAttribute("height", side);
+    const image = new Image(side, side);
+    image.src = "data:image/svg+xml;base64," + btoa(new XMLSerializer().serializeToString(svg));
+    await image.decode();
+    const pen = new OffscreenCanvas(side, side).getContext("2d");
+    pen.drawImage(image, 0, 0, side, side);
+    const { data } = pen.getImageData(0, 0, side, side);
+    return btoa(Array.from({ length: side * side }, (_, n) => String.fromCharCode(data[4 * n])).join(""));
+}"""
+
+
+async def qr_text(person: Person) -> str:
+    """Read the QR code on the page as a scanner would."""
+    await person.page.wait_for_selector("svg.qr")
+    pixels = base64.b64decode(await person.page.evaluate(DRAWN, SIDE))
+    (found,) = zxingcpp.read_barcodes(memoryview(pixels).cast("B", (SIDE, SIDE)))
+    return str(found.text)
+
+
+async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
+    page = asha.page
+    await asha.holds("E-5")
+    await asha.pays()
+    await asha.is_at("booked")
+
+    await page.goto(f"{asha.node}/tickets")
+    card = page.locator(".booked")
+    await expect(card.locator("svg.qr")).to_be_visible()
+    assert normalise(await card.locator("code").inner_text())
+    async with aiohttp.ClientSession() as session, session.get(f"{asha.node}/api/v1/tickets/keys") as answer:
+        keys = PublicKeys.from_jwks(await answer.json())
+    assert verify(await qr_text(asha), keys).show == show, "a gate verifies it without a network"
+    async with page.expect_download() as saving:
+        await card.locator(".button.pdf").click()
+    assert (await saving.value).suggested_filename.endswith(".pdf")
+    for language in ("hi", "en"):
+        await page.locator("select.language").select_option(language)
+        assert await violations(page) == []
+    await page.emulate_media(color_scheme="dark")
+    assert await violations(page) == []
+
+    await page.wait_for_function(SHELL_KEPT)
+    shown = await qr_text(asha)
+    await asha.context.set_offline(True)
+    await page.reload()
+    await expect(page.locator("#notice")).to_contain_text("as they were last")
+    assert await qr_text(asha) == shown
+    await asha.context.set_offline(False)
+
+    await page.reload()
+    await card.locator(".button.cancel").click()
+    assert await violations(page) == []
+    await card.locator(".button.keep").click()
+    await card.locator(".button.cancel").click()
+    await card.locator(".button.yes").click()
+    await expect(page.get_by_role("heading", name="No tickets yet")).to_be_visible()
+    await page.locator("summary").click()
+    await expect(page.locator(".earlier em")).to_contain_text("is returned")
+    assert await violations(page) == []
+    for path in ("/", f"/shows/{show}"):
+        await asha.goes(path)
+        await expect(page.locator(".my-ticket, .ticket")).to_have_count(0)
+    await asha.leaves()
+
+
+async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browser, cluster: Cluster) -> None:
+    show, other = await multiplex_show(cluster), await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("E-5", "E-6")
+    hold = asha.page.locator(f'[data-hold-of="{show}"]')
+    await expect(hold).to_have_count(0)
+    for path in ("/", "/tickets", f"/shows/{other}"):
+        await asha.goes(path)
+        await expect(hold).to_contain_text("E-5")
+        await expect(hold.locator(".digits")).to_contain_text("7:")
+        assert await violations(asha.page) == []
+    await hold.click()
+    await asha.is_at("held")
+    await asha.presses("release")
+    await asha.goes("/")
+    await expect(hold).to_have_count(0)
+    await asha.leaves()
+
+
+async def test_the_page_says_until_when_sales_have_not_started_or_that_the_show_has(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await multiplex_show(cluster, sales_start="2029-12-01T10:00:00+05:30")
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await expect(asha.page.locator("#panel")).to_contain_text("Sales for this show start on")
+    await expect(asha.page.locator("#panel")).to_contain_text("10:00")
+    headers = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    body = {"sales_start": "", "sales_end": "2020-01-01T00:00Z"}
+    address = f"{asha.node}/api/v1/shows/{show}/terms"
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(address, json=body) as answer:
+        assert answer.status == 200
+    await expect(asha.page.locator("#panel")).to_contain_text("Sales for this show")
+    await expect(asha.page.locator("#live")).to_contain_text("Sales closed")
+    await asha.leaves()
