@@ -89,6 +89,7 @@ static/vendor/socket.io.esm.min.js: package-lock.json | $(BIN)/python
 	bash scripts/npm.sh ci --ignore-scripts --no-audit --no-fund
 	mkdir -p static/vendor
 	cp node_modules/qr/index.js static/vendor/qr.js
+	sed 's#\./index\.js#./qr.js#' node_modules/qr/decode.js > static/vendor/qr-decode.js
 	cp node_modules/uplot/dist/uPlot.esm.js static/vendor/uplot.js
 	cp node_modules/uplot/dist/uPlot.min.css static/vendor/uplot.css
 	mkdir -p realtime/tickets/fonts

@@ -112,6 +112,24 @@ class CancelTooLate(TicketError):
     code, status, retryable = "cancel_too_late", 409, False
 
 
+class AlreadyAdmitted(TicketError):
+    """Somebody was admitted with this ticket before; ``admitted_at`` (ms) and ``gate`` say when and where."""
+
+    code, status, retryable = "already_admitted", 409, False
+
+
+class WrongShow(TicketError):
+    """This ticket is for another show or theatre, or for another time; ``show`` says which."""
+
+    code, status, retryable = "wrong_show", 409, False
+
+
+class TicketUnreadable(TicketError):
+    """This is neither the code nor the QR code of a ticket of this installation."""
+
+    code, status, retryable = "ticket_unreadable", 422, False
+
+
 class CommandNotFound(TicketError):
     """Nothing is known of this request: it never arrived, or it is too long ago. It is safe to repeat it."""
 

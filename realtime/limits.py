@@ -24,6 +24,9 @@ MAX_WATCHES_PER_CONNECTION = 8
 DEFAULT_HOLD_S = 480
 MIN_HOLD_S = 1
 MAX_HOLD_S = 1800
+ADMIT_BEFORE_S = 4 * 3600
+ADMIT_AFTER_S = 12 * 3600
+"""A gate that names no show admits to shows that start within the first, or have started within the second."""
 CANCEL_BEFORE_START_S = 2 * 3600
 """How long before its start bookings of a show can be cancelled by their owners, unless it names another time."""
 SALES_AFTER_START_S = 20 * 60

@@ -12,6 +12,7 @@
 | ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
 | ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
+| ``admit`` | ``{"theatre", "booking" or "code", "show", "gate"}``; see ``keeper.gate`` |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 | ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again, a webhook delivered again |
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
@@ -60,6 +61,7 @@ from realtime.keeper.archive import Archiver
 from realtime.keeper.dead_letters import DeadLetters
 from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
+from realtime.keeper.gate import Gate
 from realtime.keeper.refunds import RefundDelivery
 from realtime.ledger import Ledger
 from realtime.ledger.rows import CancelledBy, CommandRow, Queue, RefundProgress
@@ -154,6 +156,7 @@ class Commands:
         self._jobs = jobs
         self._declare = Declarations(master, locks)
         self._archiver = Archiver(ledger, master, locks)
+        self._gate = Gate(ledger, master)
         self._fencing_token: str | None = None
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "theatre": self._theatre,
@@ -168,6 +171,7 @@ class Commands:
             "retry_dead_letter": DeadLetters(master).retry,
             "refund_dead_letter": DeadLetters(master).refund,
             "remove_theatre": self._remove_theatre,
+            "admit": lambda body: self._gate.admit(body, self._fencing_token),
             "retry_refund": self._retry_refund,
             "retry_task": self._retry_task,
             "erase_contacts": Erasure(ledger, master).erase,

@@ -7,6 +7,8 @@
 | ``command`` | ``{"owner", "request_id"}`` | what a request led to, or null |
 | ``booking`` | ``{"booking"}`` | one booking with what its ticket needs (``booking_detail``), or null |
 | ``bookings`` | ``{"owner"}`` | the bookings of an owner, newest first, likewise |
+| ``find`` | ``booking_search.Wanted`` | the bookings that fit, newest first, likewise |
+| ``story`` | ``{"booking"}`` | all that is known about a booking, or null |
 | ``jobs`` | ``{"limit"}`` | jobs by queue and state, and those that have failed |
 | ``deliveries`` | ``{"booking", "state", "limit"}`` | webhooks with their attempts, newest first |
 | ``figures`` | ``{"since", "until", "show"}`` | sales by hour and show |
@@ -30,6 +32,7 @@ from redis.exceptions import RedisError
 from realtime import connect, keys, wire
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
+from realtime.keeper.booking_search import BookingSearch
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
@@ -104,6 +107,7 @@ class Queries:
         self._ledger = ledger
         self._master = master
         self._shows = shows
+        self._search = BookingSearch(ledger, master, shows, self._detail)
         self._verbs: dict[str, Callable[[bytes], Awaitable[Any]]] = {
             "refunds": self._refunds,
             "payments": self._payments,
@@ -113,6 +117,8 @@ class Queries:
             "jobs": self._failed_jobs,
             "deliveries": self._deliveries,
             "figures": self._figures,
+            "find": self._search.find,
+            "story": self._search.story,
             "booking": self._booking,
             "bookings": self._bookings,
         }
@@ -208,6 +214,7 @@ class Queries:
             "cancelled_at": row.cancelled_at,
             "cancelled_by": row.cancelled_by,
             "cancel_until": cancel_deadline(show),
+            "admitted_at": row.admitted_at,
             "amount": row.amount,
             "prices": orjson.loads(row.prices) if row.prices is not None else None,
             "seats": [

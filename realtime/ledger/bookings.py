@@ -92,6 +92,11 @@ class Bookings(Fencing):
                 of_booking[booking].append(index)
             for row in rows:
                 of_booking[row.id] += seats_of(row.cancelled_seats)
+            entered = schema.admissions
+            admitted: dict[str, int] = {}
+            marks = select(entered.c.booking_id, entered.c.admitted_at).where(entered.c.booking_id.in_(ids))
+            for booking, at in await connection.execute(marks):
+                admitted[booking] = at
         return [
             BookingRow(
                 row.id,
@@ -105,6 +110,7 @@ class Bookings(Fencing):
                 row.payment,
                 row.cancelled_at,
                 row.cancelled_by or "",
+                admitted.get(row.id),
             )
             for row in rows
         ]

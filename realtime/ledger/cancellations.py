@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from realtime.errors import AlreadyAdmitted
 from realtime.ledger import follow_ups, money, schema
 from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import Booked, Cancellation, CancelledBy, NewRefund, RefundReason
@@ -23,8 +24,9 @@ class Cancellations(Fencing):
     async def cancel(self, booking_id: str, by: CancelledBy, at: int, token: str | None = None) -> Cancellation | None:
         """Cancel a booking at a time (ms); return what was cancelled, None if there is no such booking.
 
-        Idempotent: who cancelled first, and when, stays. ``token`` is the fencing token under which the command was
-        read (None: any); raises ``StaleFencingToken``.
+        Idempotent: who cancelled first, and when, stays. Raises ``AlreadyAdmitted`` where an owner asks and somebody
+        was admitted with the ticket. ``token`` is the fencing token under which the command was read (None: any);
+        raises ``StaleFencingToken``.
         """
         bookings, seats = schema.bookings, schema.booked_seats
         async with self.transaction() as connection:
@@ -34,6 +36,7 @@ class Cancellations(Fencing):
             if row is None:
                 return None
             if row.cancelled_at is None:
+                await _check_not_admitted(connection, booking_id, by)
                 of_booking = seats.c.booking_id == booking_id
                 indices = (await connection.execute(select(seats.c.seat_index).where(of_booking))).scalars()
                 csv = ",".join(map(str, sorted(indices)))
@@ -58,6 +61,13 @@ class Cancellations(Fencing):
 def seats_of(csv: str | None) -> tuple[int, ...]:
     """Return the seats in the column ``cancelled_seats``."""
     return tuple(int(seat) for seat in (csv or "").split(",") if seat)
+
+
+async def _check_not_admitted(connection: AsyncConnection, booking_id: str, by: CancelledBy) -> None:
+    table = schema.admissions
+    row = (await connection.execute(select(table).where(table.c.booking_id == booking_id))).one_or_none()
+    if row is not None and by is CancelledBy.OWNER:
+        raise AlreadyAdmitted(admitted_at=row.admitted_at, gate=row.gate)
 
 
 async def _cancellation(connection: AsyncConnection, row: Any) -> Cancellation:

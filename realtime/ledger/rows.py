@@ -225,10 +225,19 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class AdmissionRow:
+    """Everybody on a ticket was admitted; ``gate`` is what its staff calls it."""
+
+    booking: str
+    at: int
+    gate: str
+
+
+@dataclass(frozen=True, slots=True)
 class BookingRow:
     """A booking as its ticket needs it. ``seats`` are indices, ascending; ``prices`` is ``encode_price_lines``.
 
-    ``cancelled_at`` is None for a booking that stands.
+    ``cancelled_at`` is None for a booking that stands, ``admitted_at`` until somebody was admitted with its ticket.
     """
 
     id: str
@@ -242,6 +251,7 @@ class BookingRow:
     payment: str = ""
     cancelled_at: int | None = None
     cancelled_by: str = ""
+    admitted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

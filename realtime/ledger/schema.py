@@ -79,6 +79,14 @@ booked_seats = Table(
     Column("booking_id", ForeignKey("bookings.id"), nullable=False, index=True),
 )
 
+admissions = Table(
+    "admissions",
+    metadata,
+    Column("booking_id", ForeignKey("bookings.id"), primary_key=True),  # a ticket admits once
+    Column("admitted_at", BigInteger, nullable=False),  # the master's clock
+    Column("gate", String(64), nullable=False),  # as its staff calls it
+)
+
 fencing_token = Table(
     "fencing_token",
     metadata,

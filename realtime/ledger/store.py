@@ -6,21 +6,23 @@ Every write is idempotent: keepers repeat what they are not sure of. A database 
 
 from __future__ import annotations
 
+from realtime.ledger.admissions import Admissions
 from realtime.ledger.analytics import Analytics
 from realtime.ledger.audit import Audit
-from realtime.ledger.bookings import Bookings
 from realtime.ledger.cancellations import Cancellations
 from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
 from realtime.ledger.money import Money
+from realtime.ledger.search import Search
 from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
 from realtime.ledger.webhooks import WebhookDeliveries
 
 
 class Ledger(
-    Bookings,
+    Search,
     Cancellations,
+    Admissions,
     Contacts,
     Declarations,
     Money,

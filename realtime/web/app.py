@@ -36,11 +36,13 @@ from realtime.web.analytics_api import AnalyticsApi
 from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.events import Events
+from realtime.web.gate_api import GateApi
 from realtime.web.identity import Identities
 from realtime.web.jobs_api import JobsApi
 from realtime.web.money_api import MoneyApi
 from realtime.web.ops_access import OpsAccess
 from realtime.web.ops_api import OpsApi
+from realtime.web.ops_bookings import OpsBookings
 from realtime.web.ops_view import OpsView
 from realtime.web.public_api import PublicApi
 from realtime.web.routing import Route, errors, json_answer
@@ -100,6 +102,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     tickets = TicketsApi(settings, masters, public.owner_of)
     jobs = JobsApi(masters)
     ops = OpsApi(region, directory, masters)
+    gate = GateApi(settings, directory, masters)
+    bookings = OpsBookings(masters)
     ops_view = OpsView(settings, region, directory, feeds)
     for feed in feeds.values():
         feed.listeners.append(_NoticeForwarder(events))
@@ -108,7 +112,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     server.attach(app)
     routes = [*public.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
-    routes += [*jobs.routes(), *AnalyticsApi(masters).routes(), *ops_view.routes(), *kiosk.routes(kiosk_pin)]
+    routes += [*bookings.routes(), *gate.routes(), *jobs.routes(), *AnalyticsApi(masters).routes()]
+    routes += [*ops_view.routes(), *kiosk.routes(kiosk_pin)]
     app[ROUTES] = routes
     document = openapi.document(routes)
     access = OpsAccess(settings.operator_key)

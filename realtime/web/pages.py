@@ -18,6 +18,7 @@ PAGES = {
     "/kiosk": "kiosk.html",
     "/kiosk/{theatre}": "kiosk.html",
     "/tickets": "tickets.html",
+    "/gate": "gate.html",
     "/ops": "ops.html",
     "/ops/shows/{show}": "ops.html",
 }
@@ -55,8 +56,10 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None) -> None
 
 
 def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    asset = Asset.of(compressed(file.read_bytes()), media_type)
+
     async def serve(request: web.Request) -> web.StreamResponse:
-        return send(request, Asset.of({IDENTITY: file.read_bytes()}, media_type), "no-cache")
+        return send(request, asset, "no-cache")
 
     return serve
 

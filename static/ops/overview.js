@@ -7,6 +7,7 @@
 import { h, icon } from "../app/dom.js";
 import { isOver } from "../seat-map/sales.js";
 import { ApiError, ask } from "./api.js";
+import { Bookings } from "./bookings.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
 import { duration, milliseconds, percent, perSecond } from "./format.js";
@@ -36,6 +37,7 @@ export class Overview {
     this._words = "";
     this._timer = 0;
     this._money = new Money(leave);
+    this._bookings = new Bookings(leave);
     this._jobs = new JobList(leave);
     this._parts = {
       totals: h("ul", { class: "totals" }),
@@ -93,6 +95,7 @@ export class Overview {
       h("div", { class: "place" }, map, regions),
       h("h2", {}, i18n.t("opsLately")),
       plots,
+      this._bookings.element,
       this._money.element,
       this._jobs.element,
       h("h2", {}, i18n.t("opsShows")),
@@ -101,6 +104,7 @@ export class Overview {
       shows,
     );
     this._makeCharts();
+    this._bookings.localize(i18n);
     this._money.localize(i18n);
     this._jobs.localize(i18n);
     this._draw();

@@ -1,0 +1,89 @@
+"""Answers operators' questions about bookings: which there are, and everything that is known about one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+from msgspec import Meta
+
+from realtime import keys, limits, wire
+from realtime.errors import SeatNotFound, ShowNotFound
+from realtime.ledger import Ledger
+from realtime.ledger.money import Filter
+from realtime.ledger.rows import BookingRow
+from realtime.ledger.search import Find
+from realtime.ledger.shows import Shows, UnknownShow
+from realtime.locks.master import LockMaster
+from realtime.model import hold_of
+
+_Short = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+_Ms = Annotated[int, Meta(ge=0, le=2**53)]
+DetailOf = Callable[[BookingRow], Awaitable[dict[str, Any]]]
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which bookings are wanted; see ``ledger.search.Find``. ``seat`` needs ``show``."""
+
+    code: Annotated[str, Meta(max_length=8)] = ""
+    booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH)] = ""
+    payment: Annotated[str, Meta(max_length=limits.MAX_PAYMENT_LENGTH)] = ""
+    owner: _Short = ""
+    show: _Short = ""
+    seat: _Short = ""
+    since: _Ms = 0
+    until: _Ms = 0
+
+
+class _Booking(msgspec.Struct):
+    booking: wire.LongId
+
+
+class BookingSearch:
+    """The questions ``find`` and ``story`` of one region."""
+
+    def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, detail_of: DetailOf) -> None:
+        """``detail_of`` returns a booking as it is answered."""
+        self._ledger = ledger
+        self._master = master
+        self._shows = shows
+        self._detail_of = detail_of
+
+    async def find(self, body: bytes) -> list[dict[str, Any]]:
+        """Return the bookings that fit, the newest first. Raises ``ShowNotFound``, ``SeatNotFound``."""
+        ask = wire.parse_json(Wanted, body)
+        index = await self._index(ask.show, ask.seat) if ask.seat else -1
+        wanted = Find(seat_index=index, **{name: getattr(ask, name) for name in ask.__struct_fields__})
+        return [await self._detail_of(row) for row in await self._ledger.find_bookings(wanted)]
+
+    async def _index(self, show_id: str, seat: str) -> int:
+        try:
+            layout = await self._shows.layout((await self._shows.show(show_id)).layout)
+        except UnknownShow:
+            raise ShowNotFound() from None
+        for index, each in enumerate(layout.seats):
+            if each.id == seat:
+                return index
+        raise SeatNotFound(seats=[seat])
+
+    async def story(self, body: bytes) -> dict[str, Any] | None:
+        """Return a booking with its hold, orders, payments, refunds, tasks and admission; None if there is none."""
+        booking = await self._ledger.booking(wire.parse_json(_Booking, body).booking)
+        if booking is None:
+            return None
+        hold = hold_of(booking.id)
+        refunds = await self._ledger.refunds(Filter(hold=hold))
+        record = await self._master.command("HGET", keys.holds(booking.show_id), hold)
+        admission = await self._ledger.admission(booking.id)
+        return {
+            "booking": await self._detail_of(booking),
+            "hold": orjson.loads(record) if record is not None else None,
+            "orders": await self._ledger.orders_of(hold),
+            "payments": [asdict(row) for row in await self._ledger.payments(Filter(hold=hold))],
+            "refunds": [asdict(row) for row in refunds],
+            "tasks": [asdict(row) for row in await self._ledger.tasks_about([booking.id, *(r.id for r in refunds)])],
+            "admission": asdict(admission) if admission is not None else None,
+        }

@@ -1,0 +1,43 @@
+"""Who was admitted: one row a booking, so that a ticket admits once, whichever gate it is shown at."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select
+
+from realtime.errors import AlreadyAdmitted, BookingCancelled
+from realtime.ledger import schema
+from realtime.ledger.fencing import Fencing, check_fencing_token
+from realtime.ledger.rows import AdmissionRow
+
+
+class Admissions(Fencing):
+    """Records and reads admissions."""
+
+    async def admit(self, admission: AdmissionRow, token: str | None = None) -> None:
+        """Record the admission of a booking that is in the ledger.
+
+        Raises ``AlreadyAdmitted`` if it was admitted before, and ``BookingCancelled``. ``token`` is the fencing token
+        under which the command was read (None: any); raises ``StaleFencingToken``.
+        """
+        bookings, table = schema.bookings, schema.admissions
+        async with self.transaction() as connection:
+            await check_fencing_token(connection, token)
+            # The row is locked, so that nobody cancels the booking in between; ``Cancellations.cancel`` locks it too.
+            query = select(bookings.c.cancelled_at).where(bookings.c.id == admission.booking).with_for_update()
+            if (await connection.execute(query)).scalar_one() is not None:
+                raise BookingCancelled()
+            known = (
+                await connection.execute(select(table).where(table.c.booking_id == admission.booking))
+            ).one_or_none()
+            if known is not None:
+                raise AlreadyAdmitted(admitted_at=known.admitted_at, gate=known.gate)
+            values = {"booking_id": admission.booking, "admitted_at": admission.at, "gate": admission.gate}
+            await connection.execute(insert(table).values(values))
+            await self.advance(connection)
+
+    async def admission(self, booking_id: str) -> AdmissionRow | None:
+        """Return the admission of a booking, None if nobody was admitted with it."""
+        table = schema.admissions
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(table).where(table.c.booking_id == booking_id))).one_or_none()
+            return AdmissionRow(row.booking_id, row.admitted_at, row.gate) if row is not None else None

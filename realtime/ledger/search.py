@@ -1,0 +1,81 @@
+"""Finds bookings, and what belongs to one: its orders, payments, refunds and tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, literal, or_, select, true
+
+from realtime.ledger import schema
+from realtime.ledger.bookings import Bookings
+from realtime.ledger.rows import BookingRow, Queue, TaskRow
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Which bookings are wanted: all that is given must fit. Times are ms, ``since`` <= booked at < ``until``.
+
+    ``seats`` are (id, index) of one seat in the layouts in question; a cancelled booking is found by the seat it had.
+    """
+
+    code: str = ""
+    booking: str = ""
+    payment: str = ""
+    owner: str = ""
+    show: str = ""
+    seat: str = ""
+    seat_index: int = -1
+    since: int = 0
+    until: int = 0
+
+
+class Search(Bookings):
+    """Finds bookings of one ledger."""
+
+    async def booking_of_code(self, code: str) -> BookingRow | None:
+        """Return the booking with a code (stored form), None if there is none."""
+        found = await self._booking_rows(schema.bookings.c.code == code)
+        return found[0] if found else None
+
+    async def find_bookings(self, wanted: Find) -> list[BookingRow]:
+        """Return the newest bookings that fit, 100 at most, the newest first."""
+        return await self._booking_rows(_condition(wanted))
+
+    async def tasks_about(self, subjects: list[str]) -> list[TaskRow]:
+        """Return all tasks about some bookings and refunds (ids), done or not, the oldest first."""
+        table = schema.tasks
+        query = select(table).where(table.c.subject.in_(subjects)).order_by(table.c.created_at, table.c.id)
+        async with self.transaction() as connection:
+            return [
+                TaskRow(row.id, Queue(row.queue), row.subject, row.created_at, row.done_at, row.detail)
+                for row in await connection.execute(query)
+            ]
+
+    async def orders_of(self, hold: str) -> list[dict[str, object]]:
+        """Return the orders of a hold, the oldest first: id, amount (paise), state, created_at (ms), detail."""
+        table = schema.orders
+        names = ("id", "amount", "state", "created_at", "detail")
+        query = select(*(table.c[name] for name in names)).where(table.c.hold_id == hold).order_by(table.c.created_at)
+        async with self.transaction() as connection:
+            return [dict(zip(names, row, strict=True)) for row in await connection.execute(query)]
+
+
+def _condition(wanted: Find) -> ColumnElement[bool]:
+    table, seats = schema.bookings, schema.booked_seats
+    exact = {
+        table.c.code: wanted.code,
+        table.c.id: wanted.booking,
+        table.c.payment: wanted.payment,
+        table.c.owner: wanted.owner,
+        table.c.show_id: wanted.show,
+    }
+    given: list[ColumnElement[bool]] = [column == value for column, value in exact.items() if value]
+    if wanted.seat:
+        has_it = select(seats.c.booking_id).where(seats.c.show_id == wanted.show, seats.c.seat == wanted.seat)
+        had_it = (literal(",") + table.c.cancelled_seats + ",").like(f"%,{wanted.seat_index},%")
+        given.append(or_(table.c.id.in_(has_it), had_it))
+    if wanted.since:
+        given.append(table.c.confirmed_at >= wanted.since)
+    if wanted.until:
+        given.append(table.c.confirmed_at < wanted.until)
+    return and_(true(), *given)

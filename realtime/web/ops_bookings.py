@@ -1,0 +1,93 @@
+"""Operators find bookings: by code, seat, payment, owner or time; and see everything that is known about one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from realtime.errors import BadRequest, BookingNotFound, RegionUnavailable
+from realtime.locks.master import LockMaster
+from realtime.locks.queries import run_query
+from realtime.model import is_booking_id, region_of
+from realtime.tickets.code import CodeInvalid, normalise, printed
+from realtime.web.routing import Route, json_answer
+
+TEXTS = ("booking", "payment", "owner", "show", "seat")
+TIMES = ("since", "until")
+
+
+class OpsBookings:
+    """The routes with which operators find bookings."""
+
+    def __init__(self, masters: Mapping[str, LockMaster]) -> None:
+        """``masters`` maps every region to its lock master."""
+        self._masters = masters
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        story = "/api/v1/ops/bookings/{booking}"
+        return [
+            Route("GET", "/api/v1/ops/bookings", self._find, "Find bookings", None, "operator"),
+            Route("GET", story, self._story, "All that is known about a booking", None, "operator"),
+        ]
+
+    async def _find(self, request: web.Request) -> web.Response:
+        """Answer with the bookings of all regions that fit; a region that does not answer is named in ``missing``."""
+        wanted = _wanted(request.query)
+        named = wanted.get("show") or wanted.get("booking")
+        regions = [region_of(named)] if named else list(self._masters)
+        if any(region not in self._masters for region in regions):
+            return json_answer({"bookings": [], "missing": []})
+        asked = (run_query(self._masters[region], "find", wanted) for region in regions)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        bookings: list[dict[str, Any]] = []
+        missing: list[str] = []
+        for region, answer in zip(regions, answers, strict=True):
+            if isinstance(answer, RegionUnavailable):
+                missing.append(region)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                bookings += [_with_printed_code(each) for each in answer]
+        bookings.sort(key=lambda each: each["booked_at"], reverse=True)
+        return json_answer({"bookings": bookings, "missing": missing})
+
+    async def _story(self, request: web.Request) -> web.Response:
+        booking = request.match_info["booking"]
+        master = self._masters.get(region_of(booking))
+        if master is None or not is_booking_id(booking):
+            raise BookingNotFound()
+        story = await run_query(master, "story", {"booking": booking})
+        if story is None:
+            raise BookingNotFound()
+        return json_answer({**story, "booking": _with_printed_code(story["booking"])})
+
+
+def _wanted(query: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is asked for, as ``keeper.booking_search.Wanted``; raise ``BadRequest``."""
+    unknown = sorted(set(query) - {"code", *TEXTS, *TIMES})
+    if unknown:
+        raise BadRequest(f"Bookings are found by {', '.join(('code', *TEXTS, *TIMES))}, not by {unknown[0][:64]}.")
+    wanted: dict[str, Any] = {name: query[name].strip() for name in TEXTS if query.get(name, "").strip()}
+    if query.get("code"):
+        try:
+            wanted["code"] = normalise(query["code"])
+        except CodeInvalid as error:
+            raise BadRequest(f"code: {error}.") from None
+    for name in TIMES:
+        if query.get(name):
+            if not (query[name].isascii() and query[name].isdigit()):
+                raise BadRequest(f"{name} is a time in ms since the epoch.")
+            wanted[name] = int(query[name])
+    if not wanted:
+        raise BadRequest("Say which bookings: by code, booking, payment, owner, show, seat, since or until.")
+    if "seat" in wanted and "show" not in wanted:
+        raise BadRequest("A seat is found in a show: give both.")
+    return wanted
+
+
+def _with_printed_code(booking: dict[str, Any]) -> dict[str, Any]:
+    return {**booking, "code": printed(booking["code"]) if booking["code"] else ""}

@@ -1,0 +1,58 @@
+"""Admissions on the record path: once for a booking, not after a cancellation, not under an old fencing token."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from realtime.errors import AlreadyAdmitted, BookingCancelled, TicketError
+from realtime.ledger import Ledger, StaleFencingToken
+from realtime.ledger.rows import AdmissionRow, CancelledBy
+from realtime.locks.commands import run_command
+from realtime.model import booking_of
+
+from .conftest import SHOW, Place
+from .test_check import sold
+
+
+async def test_of_many_gates_at_once_one_admits(place: Place) -> None:
+    booking = booking_of(await sold(place, "a", [1, 2]))
+    ledgers = [Ledger(place.settings.topology.regions["west"].ledger) for _ in range(2)]
+    asked = (ledgers[n % 2].admit(AdmissionRow(booking, n, f"gate {n}")) for n in range(8))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    await asyncio.gather(*(ledger.close() for ledger in ledgers))
+    assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyAdmitted"] * 7 + ["NoneType"]
+    first = answers.index(None)
+    with pytest.raises(AlreadyAdmitted) as refused:
+        await run_command(place.master, "admit", {"theatre": "gateway", "booking": booking, "show": SHOW})
+    assert refused.value.details == {"admitted_at": first, "gate": f"gate {first}"}
+    with pytest.raises(AlreadyAdmitted):
+        await run_command(place.master, "cancel", {"booking": booking, "owner": "a"})
+    await run_command(place.master, "cancel", {"booking": booking})
+    assert (await place.seats())[1:3] == "00"
+
+
+async def test_a_cancelled_booking_admits_nobody_and_a_replaced_keeper_nothing(place: Place) -> None:
+    kept, gone = booking_of(await sold(place, "a", [1])), booking_of(await sold(place, "b", [2]))
+    await place.rest()
+    await place.ledger.cancel(gone, CancelledBy.OPERATOR, 7)
+    with pytest.raises(BookingCancelled):
+        await place.ledger.admit(AdmissionRow(gone, 8, "north"))
+    for stale in (
+        place.ledger.admit(AdmissionRow(kept, 8, "north"), "an old token"),
+        place.ledger.cancel(kept, CancelledBy.OPERATOR, 8, "an old token"),
+    ):
+        with pytest.raises(StaleFencingToken):
+            await stale
+    assert await place.ledger.admission(kept) is None
+
+
+async def test_owners_cancel_their_own_bookings_only(place: Place) -> None:
+    booking = booking_of(await sold(place, "a", [1]))
+    with pytest.raises(TicketError) as refused:
+        await run_command(place.master, "cancel", {"booking": booking, "owner": "b"})
+    assert refused.value.code == "booking_not_found"
+    done = await run_command(place.master, "cancel", {"booking": booking, "owner": "a"})
+    assert await run_command(place.master, "cancel", {"booking": booking, "owner": "a"}) == done
+    assert done["booking"]["cancelled_by"] == "owner"

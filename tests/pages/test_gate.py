@@ -1,0 +1,116 @@
+"""The page of a gate: sign-in, a typed code, and a code in front of the camera; and operators who find a booking."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+from playwright.async_api import Browser, Page, expect
+
+from realtime.dev.cluster import Cluster
+from tests.cluster import node_urls
+from tests.pages.axe import violations
+from tests.pages.conftest import Person
+from tests.web.test_tickets import booked
+
+CAMERA = """text => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+    navigator.mediaDevices.getUserMedia = async () => {
+        const { default: encode } = await import("/static/vendor/qr.js");
+        const rows = encode(text, "raw", { ecc: "medium", border: 4 });
+        const pen = canvas.getContext("2d");
+        const draw = () => {
+            const size = Math.floor(440 / rows.length);
+            pen.fillStyle = "#ccc";
+            pen.fillRect(0, 0, 640, 480);
+            rows.forEach((row, y) => row.forEach((dark, x) => {
+                pen.fillStyle = dark ? "#111" : "#fff";
+                pen.fillRect(60 + x * size, 20 + y * size, size, size);
+            }));
+        };
+        setInterval(draw, 100);
+        draw();
+        return canvas.captureStream(10);
+    };
+}"""
+"""A camera that looks at a code."""
+
+
+async def bookings(cluster: Cluster, owner: str) -> list[dict[str, str]]:
+    headers = {"Authorization": f"Bearer {owner}"}
+    url = f"{node_urls(cluster)[0]}/api/v1/bookings"
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+        found: list[dict[str, str]] = (await answer.json())["bookings"]
+        return found
+
+
+async def shows_verdict(page: Page, look: str, text: str) -> None:
+    verdict = page.locator("#verdict")
+    await expect(verdict).to_have_attribute("data-look", look)
+    await expect(verdict).to_contain_text(text)
+
+
+async def test_staff_admit_by_code_and_by_camera(browser: Browser, cluster: Cluster) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    owner, _booking = await booked(cluster, starts_at=soon)
+    other, _booking = await booked(cluster, starts_at=soon)
+    (typed,), (scanned,) = await bookings(cluster, owner), await bookings(cluster, other)
+    staff = await Person.arrive(browser, node_urls(cluster)[1], "/gate", phone=True)
+    page = staff.page
+    assert await violations(page) == []
+    await page.fill("#key", cluster.secrets["OPERATOR_KEY"])
+    await page.keyboard.press("Enter")
+    await page.select_option("#theatre", "west-hall")
+    await page.fill("#gate", "North")
+    assert await violations(page) == []
+    await page.get_by_role("button", name="Open the gate").click()
+
+    await page.fill("#code", typed["code"].lower())
+    await page.keyboard.press("Enter")
+    await shows_verdict(page, "good", "Admit 2 people")
+    await shows_verdict(page, "good", "A-1")
+    assert await violations(page) == []
+    await page.fill("#code", typed["code"])
+    await page.keyboard.press("Enter")
+    await shows_verdict(page, "bad", "Already admitted")
+    await shows_verdict(page, "bad", "North")
+    assert await violations(page) == []
+
+    await page.evaluate(CAMERA, scanned["ticket"])
+    await page.locator("[data-act=camera]").click()
+    await shows_verdict(page, "good", "Admit 2 people")
+    await page.locator("[data-act=camera]").click()
+    await page.context.set_offline(True)
+    await page.fill("#code", typed["code"])
+    await page.keyboard.press("Enter")
+    await shows_verdict(page, "unsure", "not checked")
+    await page.context.set_offline(False)
+    await page.emulate_media(color_scheme="dark")
+    await page.locator("select.language").select_option("hi")
+    assert await violations(page) == []
+    await staff.leaves()
+
+
+async def test_an_operator_finds_a_booking_and_cancels_it(browser: Browser, cluster: Cluster) -> None:
+    owner, booking = await booked(cluster)
+    (listed,) = await bookings(cluster, owner)
+    staff = await Person.arrive(browser, node_urls(cluster)[0], "/ops")
+    page = staff.page
+    await page.fill("#key", cluster.secrets["OPERATOR_KEY"])
+    await page.keyboard.press("Enter")
+    await page.fill("#booking-words", listed["code"])
+    await page.keyboard.press("Enter")
+    story = page.locator(".story")
+    await expect(story).to_contain_text(listed["code"])
+    await expect(story.locator("li")).not_to_have_count(0)
+    assert await violations(page, within="#bookings") == []
+    await story.locator("[data-act=cancel]").click()
+    assert await violations(page, within="#bookings") == []
+    await story.locator(".question .primary").click()
+    await expect(story).to_contain_text("booking cancelled")
+    await expect(story.locator("[data-act=cancel]")).to_have_count(0)
+    await page.fill("#booking-words", "BBBB-BBBB")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#bookings")).to_contain_text("No booking was found")
+    assert booking
+    await staff.leaves()
