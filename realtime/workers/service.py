@@ -12,6 +12,7 @@ from bullmq import Job, UnrecoverableError, Worker
 from redis.exceptions import RedisError
 
 from realtime import connect, keys
+from realtime.cancellation import cancel_all
 from realtime.errors import TicketError
 from realtime.jobs import Jobs
 from realtime.ledger import Ledger, LedgerUnavailable
@@ -44,6 +45,8 @@ REPLY_TIMEOUT_S = 30.0
 FOLLOW_S = 1.0
 """How often it is checked where the master is."""
 PAUSE_S = 0.5
+STOP_S = 20.0
+"""How long the jobs under way may take when the process is asked to stop; then they are left to another worker."""
 LOCK_MS = 15_000
 """How long a job belongs to a worker that has died; a live one renews its lock at half of this. Longer than a call to a
 gateway may take, which does not block the renewal."""
@@ -140,11 +143,24 @@ class WorkerProcess:
                     if await self._master.address() != where or self._master.generation != generation:
                         break
         finally:
-            await asyncio.gather(*(worker.close(force=not self._stopping.is_set()) for worker in workers))
-            await asyncio.gather(*running, return_exceptions=True)
+            await self._end(workers, running)
             await self._jobs.close()
             for client in clients:
                 await connect.close(client)
+
+    async def _end(self, workers: list[Worker], running: list[asyncio.Task[None]]) -> None:
+        """Let the jobs under way finish if the process stops, and cancel them if the master has moved.
+
+        A BullMQ worker that is closed asks a master that is away again and again, without a pause and without an end.
+        So its tasks are cancelled before it is closed, or when they have not ended in time.
+        """
+        if self._stopping.is_set():
+            closing = [asyncio.create_task(worker.close()) for worker in workers]
+            await asyncio.wait([*closing, *running], timeout=STOP_S)
+            for worker in workers:
+                await cancel_all(*worker.processing)
+        await cancel_all(*running)
+        await asyncio.gather(*(worker.close(force=True) for worker in workers))
 
     def _worker(self, queue: Queue, client: Any) -> Worker:
         process = self._processors[queue]

@@ -188,3 +188,20 @@ async def test_a_worker_that_is_asked_to_stop_finishes_the_job_under_way(desk: D
     assert await desk.state(refund) is RefundProgress.DONE
     assert await desk.job_state(Queue.REFUNDS, refund_task(refund).id) == "completed"
     assert await desk.state(waiting) is RefundProgress.PROMISED, "no other job was begun"
+
+
+async def test_a_worker_ends_while_its_master_is_away_and_a_job_waits_for_it(desk: Desk) -> None:
+    await desk.promised("a")
+    worker = desk.worker()
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        reached.set()
+        await go_on.wait()
+
+    desk.gate.before_answer = wait
+    await asyncio.wait_for(reached.wait(), 60)
+    desk.server.kill()
+    go_on.set()
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(end, worker) == 0
