@@ -82,9 +82,9 @@ def changes_show(channel: str) -> str:
     return channel[4:-9]
 
 
-def reply(command_id: str) -> str:
-    """list: the answer to an operator's command; one JSON element, expires after a minute."""
-    return f"tt:reply:{command_id}"
+def reply(reply_id: str) -> str:
+    """list: a keeper's answer to a node (``locks.replies``); one JSON element, which expires."""
+    return f"tt:reply:{reply_id}"
 
 
 NODES = "tt:nodes"

@@ -57,8 +57,9 @@ QUERY_TIMEOUT_S = 5.0
 """How long a keeper may take to answer a question about the ledger."""
 ENDED_KEEP_MS = 600_000
 """How long the record of an ended hold is kept, to answer repeated requests and to find the seats of a late payment."""
-CONFIRM_WAIT_S = 3.0
-"""How long a node waits for the ledger before it answers ``pending``."""
+LEDGER_WAIT_S = 3.0
+"""How long a node waits for the ledger: then a confirm is answered ``pending``. An order, a webhook or a refund that
+the ledger does not have by then is answered ``region_unavailable``."""
 RELAY_TIMEOUT_S = 0.9
 """A region that does not answer within this time is ``region_unavailable``; clients are promised 1 s."""
 START_S = 2.0
@@ -206,6 +207,6 @@ assert EXPIRY_POLL_MS + TICK_MAX_MS < EXPIRY_VISIBLE_MS, "sweep + tick must fit 
 assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one valid polygon fits into a plan"
 assert RELAY_TIMEOUT_S < 1.0, "holds of an unreachable region fail within 1 s"
 assert SILENCE_MS >= 2 * HEARTBEAT_MS, "one lost heartbeat is not silence"
-assert CONFIRM_WAIT_S > RELAY_TIMEOUT_S
-assert DRAIN_S > CONFIRM_WAIT_S + 2 * RELAY_TIMEOUT_S, "a confirm that has just arrived is still answered"
+assert LEDGER_WAIT_S > RELAY_TIMEOUT_S
+assert DRAIN_S > LEDGER_WAIT_S + 2 * RELAY_TIMEOUT_S, "a confirm that has just arrived is still answered"
 assert MAX_SEATS_PER_HOLD * MAX_ID_LENGTH * 4 < MAX_EVENT_BYTES, "a valid hold fits into one event"

@@ -20,7 +20,7 @@ import msgspec
 
 from realtime import connect, keys, limits, wire
 from realtime.cancellation import cancel_all
-from realtime.errors import LayoutNotFound, RegionUnavailable, ShowNotFound, TheatreConflict
+from realtime.errors import RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
 from realtime.model import Show, Theatre, region_of
@@ -113,7 +113,11 @@ class Directory(Listener):
 
     # --- layouts --------------------------------------------------------------------------------------------------
     async def seat_ids(self, show: Show) -> SeatIds:
-        """Return the seats of a show; the last ``limits.LAYOUT_CACHE`` layouts are kept. Raises ``LayoutNotFound``."""
+        """Return the seats of a show; the last ``limits.LAYOUT_CACHE`` layouts are kept.
+
+        Raises ``RegionUnavailable``, also for a layout that is missing or damaged: every declared show has one, so its
+        region has lost data and gets it back. Nothing about a hold or a payment may be concluded from that.
+        """
         task = self._layouts.get(show.layout)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._load(show.layout, show.region))
@@ -151,10 +155,11 @@ class Directory(Listener):
 
     async def _load(self, layout_id: str, region: str) -> SeatIds:
         blob: bytes | None = await self._feeds[region].command("GET", keys.layout(layout_id))
-        if blob is None:
-            raise LayoutNotFound()
         # In a thread: 60,000 seats take a large part of a second.
-        return await asyncio.to_thread(_decode, layout_id, blob)
+        seats = await asyncio.to_thread(_decode, layout_id, blob) if blob is not None else None
+        if seats is None:
+            raise RegionUnavailable(region=region)
+        return seats
 
     # --- from the feeds -------------------------------------------------------------------------------------------
     def on_connected(self, feed: Feed) -> None:
@@ -237,14 +242,14 @@ def _decoded(decode: Any, blob: bytes) -> Any:
         return None
 
 
-def _decode(layout_id: str, blob: bytes) -> SeatIds:
+def _decode(layout_id: str, blob: bytes) -> SeatIds | None:
     try:
         layout = wire.decode_layout(blob)
         if layout.id != layout_id:
             raise ValueError(f"its id is {layout.id}")
     except (msgspec.MsgspecError, ValueError, OSError, EOFError, zlib.error) as error:
         log.error("directory: layout %s can't be used: %s", layout_id, error)
-        raise LayoutNotFound() from None
+        return None
     ids = tuple(seat.id for seat in layout.seats)
     names = tuple(category.name for category in layout.categories)
     places = {name: place for place, name in enumerate(names)}

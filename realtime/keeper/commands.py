@@ -66,6 +66,7 @@ from realtime.keeper.refunds import RefundDelivery
 from realtime.ledger import Ledger
 from realtime.ledger.rows import CancelledBy, CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
+from realtime.locks import replies
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, canonical_time, hold_of
@@ -75,7 +76,6 @@ from realtime.topology import Topology
 log = logging.getLogger(__name__)
 OPERATORS = "ops"
 """The owner of operators' commands."""
-REPLY_KEPT_S = 60
 _ASK_S = 2.0
 EARLIEST_YEAR = 1971
 """Of a time in a declaration; ms since the epoch are positive."""
@@ -187,24 +187,23 @@ class Commands:
         """
         self._fencing_token = fencing_token
         known = await self._ledger.command(OPERATORS, request_id) if request_id else None
-        reply = known.outcome if known is not None else orjson.dumps(await self._answer(name, body))
+        reply = known.outcome if known is not None else await self._answer(name, body)
         if request_id and known is None:
             at = await self._master.time_ms()
             await self._ledger.save_command(CommandRow(OPERATORS, request_id, name, command_id, reply, at))
-        await self._master.command("RPUSH", keys.reply(command_id), reply)
-        await self._master.command("EXPIRE", keys.reply(command_id), REPLY_KEPT_S)
+        await replies.send_reply(self._master, command_id, reply)
 
-    async def _answer(self, name: str, body: bytes) -> dict[str, Any]:
+    async def _answer(self, name: str, body: bytes) -> bytes:
         try:
             if name not in self._verbs:
                 raise BadRequest(f"There is no command {name!r}.")
-            return {"ok": True, "result": await self._verbs[name](body)}
+            return replies.result(await self._verbs[name](body))
         except (RegionUnavailable, ShowNotFound) as error:
             if isinstance(error, RegionUnavailable) and error.details.get("region") == self._region:
                 raise
-            return {"ok": False, "error": error.payload()}
+            return replies.refusal(error)
         except TicketError as error:
-            return {"ok": False, "error": error.payload()}
+            return replies.refusal(error)
 
     # --- theatres -------------------------------------------------------------------------------------------------
     async def _theatre(self, body: bytes) -> dict[str, Any]:

@@ -2,20 +2,22 @@
 
 | kind | fields |
 | --- | --- |
-| ``booking`` | hold, owner, seats (indices), payment, amount, order, request, at, contact |
-| ``refund`` | hold, owner, payment, amount, order, request, at, reason, contact |
-| ``order`` | hold, owner, order, seats (indices), amount, at, contact |
-| ``webhook`` | event (JSON of ``payments.report.PaymentReport``) |
+| ``booking`` | hold, owner, seats (indices), payment, amount, order, request, at, contact, reply |
+| ``refund`` | hold, owner, payment, amount, order, request, at, reason, contact, reply |
+| ``order`` | hold, owner, order, seats (indices), amount, at, contact, reply |
+| ``webhook`` | event (JSON of ``payments.report.PaymentReport``), reply |
 | ``command`` | id, name, body (JSON), request |
 | ``outcome`` | owner, request, command, subject, state, at |
 
-Amounts are paise, times ms, a contact is ``realtime.contact.encode_contact``. Optional fields are left out where they
-are empty. Entries of the release before have no amount: their bookings are worth what their seats cost.
+Amounts are paise, times ms, a contact is ``realtime.contact.encode_contact``. ``reply`` is answered when the ledger has
+the entry (``locks.replies``). Optional fields are left out where they are empty. Entries of the release before have no
+amount: their bookings are worth what their seats cost.
 """
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import msgspec
 import orjson
@@ -133,3 +135,15 @@ def outcome_of_refund(asked: NewRefund, refund: RefundRow) -> CommandRow:
     """Return what a confirm led to whose payment has to be returned."""
     outcome = {"state": "refused", "refund": {"payment": refund.payment, "state": refund.state.value}}
     return CommandRow(asked.owner, asked.request_id, "confirm", asked.hold, orjson.dumps(outcome), asked.at)
+
+
+def refund_body(refund: RefundRow | None) -> dict[str, Any] | None:
+    """Return a refund as a buyer gets it; None if a payment has none, because it has a booking."""
+    if refund is None:
+        return None
+    return {
+        "payment": refund.payment,
+        "amount": refund.amount,
+        "state": refund.state.value,
+        "time": refund.updated_at,
+    }

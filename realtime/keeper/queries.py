@@ -37,13 +37,13 @@ from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
 from realtime.ledger.shows import Shows
+from realtime.locks import replies
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of, is_booking_id
 from realtime.sales_window import cancel_deadline
 
 log = logging.getLogger(__name__)
 BLOCK_S = 1
-REPLY_KEPT_S = 10
 PAUSE_S = 0.5
 
 
@@ -153,18 +153,17 @@ class Queries:
         try:
             if question.name not in self._verbs:
                 raise BadRequest(f"There is no query {question.name!r}.")
-            answer: dict[str, Any] = {"ok": True, "result": await self._verbs[question.name](bytes(question.body))}
+            answer = replies.result(await self._verbs[question.name](bytes(question.body)))
         except TicketError as error:
-            answer = {"ok": False, "error": error.payload()}
+            answer = replies.refusal(error)
         except LedgerUnavailable as error:
             log.warning("queries: %s", error)
-            answer = {"ok": False, "error": RegionUnavailable(region=self._master.region).payload()}
+            answer = replies.refusal(RegionUnavailable(region=self._master.region))
         except Exception:
             # One bad row must not end the answers to all other questions.
             log.exception("queries: %s failed", question.name)
-            answer = {"ok": False, "error": TicketError().payload()}
-        await self._master.command("RPUSH", keys.reply(question.id), orjson.dumps(answer))
-        await self._master.command("EXPIRE", keys.reply(question.id), REPLY_KEPT_S)
+            answer = replies.refusal(TicketError())
+        await replies.send_reply(self._master, question.id, answer)
 
     # --- verbs ----------------------------------------------------------------------------------------------------
     async def _refunds(self, body: bytes) -> Any:

@@ -11,11 +11,12 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from realtime import connect
-from realtime.errors import PaymentUnavailable, RegionUnavailable
+from realtime.errors import RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.entries import (
@@ -26,6 +27,7 @@ from realtime.keeper.entries import (
     new_refund,
     outcome_of,
     outcome_of_refund,
+    refund_body,
 )
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.points import reach
@@ -42,6 +44,7 @@ from realtime.ledger import (
 )
 from realtime.ledger.rows import Result
 from realtime.ledger.shows import Shows
+from realtime.locks.replies import refusal, result, send_reply
 from realtime.locks.seats import Fenced, Sale, SeatLocks, ShowNotReady
 from realtime.model import hold_of
 from realtime.payments.report import decode_report
@@ -93,7 +96,7 @@ class Recorder:
             "booking": lambda entry: self._record([entry]),
             "command": self._command,
             "refund": self._refund,
-            "order": self._order,
+            "order": lambda entry: self._order([entry]),
             "webhook": self._webhook,
             "outcome": self._outcome,
         }
@@ -105,22 +108,30 @@ class Recorder:
         """
         self._fencing_token = fencing_token
         self._waiting = []
-        bookings = [entry for entry in entries if entry.kind == "booking"]
         refused: list[ResponseError | None] = []
-        try:
-            await self._record(bookings)
-            await self._acknowledge(bookings)
-        except Exception as error:
-            if _will_pass(error):
-                raise
-            # One of them can't be processed: find out which, and record the others.
-            log.exception("a batch of %d bookings failed; processing one by one", len(bookings))
-            refused += [await self._alone(entry) for entry in bookings]
-        refused += [await self._alone(entry) for entry in entries if entry.kind != "booking"]
+        # Orders first: a booking settles its order.
+        for kind, record in (("order", self._order), ("booking", self._record)):
+            refused += await self._together([entry for entry in entries if entry.kind == kind], record)
+        refused += [await self._alone(entry) for entry in entries if entry.kind not in ("order", "booking")]
         self._outbox.wait_with(self._waiting)
         for each in refused:
             if each is not None:
                 raise each
+
+    async def _together(
+        self, entries: list[Entry], record: Callable[[Sequence[Entry]], Awaitable[None]]
+    ) -> list[ResponseError | None]:
+        """Process entries of one kind in one transaction; the result is as that of ``_alone`` for each."""
+        try:
+            await record(entries)
+            await self._acknowledge(entries)
+            return []
+        except Exception as error:
+            if _will_pass(error):
+                raise
+            # One of them can't be processed: find out which, and record the others.
+            log.exception("a batch of %d entries failed; processing one by one", len(entries))
+            return [await self._alone(entry) for entry in entries]
 
     async def _acknowledge(self, entries: Sequence[Entry]) -> None:
         await self._outbox.acknowledge([entry for entry in entries if entry not in self._waiting])
@@ -171,13 +182,14 @@ class Recorder:
         await asyncio.gather(*(self._settle(show_id, some) for show_id, some in of_show.items()))
         reach("record_settled")
         await self._jobs.add([task for result in results for task in result.tasks])
-        for booking, result in outcomes:
-            if result.recorded is Recorded.REFUSED:
-                await self._reject(booking, result)
-            if result.refund is not None:
-                await self._refunds.deliver(result.refund)
+        for entry, (booking, ended) in zip(entries, outcomes, strict=True):
+            if ended.recorded is Recorded.REFUSED:
+                await self._reject(booking, ended)
+            if ended.refund is not None:
+                await self._refunds.deliver(ended.refund)
             if booking.request_id:
-                await self._ledger.save_command(outcome_of(booking, result))
+                await self._ledger.save_command(outcome_of(booking, ended))
+            await self._reply(entry, {"refund": refund_body(ended.refund)})
 
     async def _settle(self, show_id: str, recorded: Sequence[tuple[NewBooking, Entry]]) -> None:
         """Mark recorded bookings of one show on the master; those of a show that is not rebuilt yet have to wait."""
@@ -201,17 +213,35 @@ class Recorder:
             await self._refunds.deliver(refund)
             if asked.request_id:
                 await self._ledger.save_command(outcome_of_refund(asked, refund))
+        await self._reply(entry, {"refund": refund_body(refund)})
 
-    async def _order(self, entry: Entry) -> None:
-        await self._ledger.save_order(new_order(entry), contact_of(entry))
+    async def _order(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        given = {entry.fields["order"]: contact_of(entry) for entry in entries}
+        contacts = {order: contact for order, contact in given.items() if contact is not None}
+        await self._ledger.save_orders([new_order(entry) for entry in entries], contacts)
+        for entry in entries:
+            await self._reply(entry, {})
 
     async def _webhook(self, entry: Entry) -> None:
         report = decode_report(entry.fields["event"])
+        reply = entry.fields.get("reply", "")
         try:
-            await self._settlement.on_report(report)
-        except PaymentUnavailable as error:
-            # The order stays open, so the gateway is asked again at its next check.
-            log.warning("webhook %s: the gateway can't be asked now: %s", report.event, error)
+            ours = await self._settlement.on_report(report, reply)
+        except TicketError as error:
+            if not (reply and error.retryable) or isinstance(error, RegionUnavailable):
+                raise
+            # The gateway sends it again.
+            log.warning("webhook %s: %s", report.event, error)
+            await send_reply(self._locks.master, reply, refusal(error))
+            return
+        if ours is not None:
+            await self._reply(entry, {"ours": ours})
+
+    async def _reply(self, entry: Entry, value: dict[str, Any]) -> None:
+        if reply := entry.fields.get("reply"):
+            await send_reply(self._locks.master, reply, result(value))
 
     async def _outcome(self, entry: Entry) -> None:
         await self._ledger.save_command(new_outcome(entry))

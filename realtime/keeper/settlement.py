@@ -55,41 +55,69 @@ class Settlement:
         self._refunds = refunds
 
     # --- reports --------------------------------------------------------------------------------------------------
-    async def on_report(self, report: PaymentReport) -> None:
-        """Process an authentic webhook once, however often it was delivered. Raises ``PaymentUnavailable``."""
-        if await self._ledger.knows_webhook(report.event):
-            return
-        if report.refund_key:
-            await self._refund_reported(report)
-        else:
-            await self._payment_reported(report)
-        await self._ledger.new_webhook(report.event, now_ms())
+    async def on_report(self, report: PaymentReport, reply: str = "") -> bool | None:
+        """Process an authentic webhook, however often it is delivered; return whether it concerns this region.
 
-    async def _payment_reported(self, report: PaymentReport) -> None:
+        When this returns, the ledger has what the webhook says, or that the gateway must be asked about it. None: the
+        payment went to the lock master, and ``reply`` is answered when the ledger has its booking or refund.
+        Raises a ``TicketError`` that is retryable if the webhook must be sent again.
+        """
+        if await self._ledger.knows_webhook(report.event):
+            return True
+        ours = await (self._refund_reported(report) if report.refund_key else self._payment_reported(report, reply))
+        if ours:
+            await self._ledger.new_webhook(report.event, now_ms())
+        return ours
+
+    async def _payment_reported(self, report: PaymentReport, reply: str) -> bool | None:
+        if await self._ledger.payment(report.payment) is not None:
+            return True
+        if not self._payments.can_ask:
+            return await self._proof_reported(report, reply)
+        # The report says where to look; what the payment is, the gateway is asked.
         order = await self._ledger.order(report.order) if report.order else None
-        if self._payments.can_ask:
-            # The report says where to look; what the payment is, the gateway is asked.
-            if order is not None:
-                await self.check(order)
-            elif report.order:
-                # The order was lost with a lock master, or is of another region: the gateway says which.
-                await self._ledger.save_order(_unidentified(report.order))
-        elif report.hold:
-            state = PaymentState(report.state)
-            payment = PaymentStatus(report.payment, state, report.amount, order=report.order, hold=report.hold)
-            await self._settle(order or await self._order_of_hold(report), payment)
+        if order is not None:
+            await self._ledger.order_due(order.id, now_ms())
+            return bool(order.hold)
+        if report.order:
+            # The order was lost with a ledger's last commits, or is of another region: the gateway says which.
+            await self._ledger.save_orders([_unidentified(report.order)])
+        return False
+
+    async def _proof_reported(self, report: PaymentReport, reply: str) -> bool | None:
+        """Settle a payment of a service that can't be asked: this report is all that will be known of it."""
+        payment = PaymentStatus(
+            report.payment, PaymentState(report.state), report.amount, order=report.order, hold=report.hold
+        )
+        sent = await self._settle(await self._order_of_hold(report), payment, reply)
+        return None if sent else True
 
     async def _order_of_hold(self, report: PaymentReport) -> OrderRow:
-        """Return what a payment is for where the service has no orders: the hold as it is now."""
-        hold, now = await self._locks.get(report.hold)
-        show = await self._shows.show(hold.show)
-        due = (await self._shows.prices(show, hold.seats, now, report.amount)).total if hold.seats else 0
-        return OrderRow("", hold.id, hold.show, hold.owner, hold.seats, due, OrderState.OPEN, now, 0, 0)
+        """Return what a payment is for where the service has no orders: the hold as it is now, or as it was ordered.
 
-    async def _refund_reported(self, report: PaymentReport) -> None:
+        Without seats, if nothing is known of the hold: its payment is returned.
+        """
+        lost = OrderRow("", report.hold, show_of(report.hold), "", (), 0, OrderState.OPEN, now_ms(), 0, 0)
+        try:
+            show = await self._shows.show(lost.show_id)
+            if await self._ledger.is_archived(lost.show_id):  # its master knows no holds of it any more
+                return await self._ledger.order_of_hold(report.hold, report.amount) or lost
+            hold, now = await self._locks.get(report.hold)
+        except UnknownShow:
+            return lost
+        except (HoldNotFound, HoldLost):
+            return await self._ledger.order_of_hold(report.hold, report.amount) or lost
+        if not hold.seats:
+            return await self._ledger.order_of_hold(report.hold, report.amount) or replace(lost, owner=hold.owner)
+        due = (await self._shows.prices(show, hold.seats, now, report.amount)).total
+        return replace(lost, owner=hold.owner, seats=hold.seats, amount=due)
+
+    async def _refund_reported(self, report: PaymentReport) -> bool:
         refund = await self._ledger.refund_of_payment(report.payment)
-        if refund is None or refund_key(refund.hold, refund.payment, refund.attempt) != report.refund_key:
-            return
+        if refund is None:
+            return False
+        if refund_key(refund.hold, refund.payment, refund.attempt) != report.refund_key:
+            return True
         state = RefundState(report.refund_state)
         if state is RefundState.DONE:
             tasks = await self._ledger.update_refund(refund.id, RefundProgress.DONE, now_ms())
@@ -103,42 +131,46 @@ class Settlement:
         changed = await self._ledger.refund(refund.id)
         if changed is not None and changed.state is not refund.state:
             await self._refunds.notify(changed)
+        return True
 
     # --- orders ---------------------------------------------------------------------------------------------------
     async def check_due_orders(self) -> None:
         """Ask the gateway about the orders whose time has come, and settle what was paid."""
         now = now_ms()
         for order in await self._ledger.claim_due_orders(now, now + CLAIM_MS, ORDERS_PER_TURN):
-            try:
-                await self.check(order)
-            except PaymentUnavailable as error:
-                await self._ledger.order_checked(
-                    order.id, self._next_check(order), f"no answer: {error.details.get('reason')}"
-                )
-            except (RegionUnavailable, LedgerUnavailable, RedisError, OSError):
-                raise
-            except Exception as error:
-                # One order that can't be settled must not delay the others.
-                log.warning("order %s: %s: %s", order.id, type(error).__name__, error)
-                await self._ledger.order_checked(order.id, self._next_check(order), f"{type(error).__name__}: {error}")
+            await self._check_due(order)
+
+    async def _check_due(self, order: OrderRow) -> None:
+        try:
+            await self.check(order)
+        except PaymentUnavailable as error:
+            # Without an answer an order stays open, however old it is.
+            await self._ledger.order_checked(order, self._pause(order), f"no answer: {error.details.get('reason')}")
+        except (RegionUnavailable, LedgerUnavailable, RedisError, OSError):
+            raise
+        except Exception as error:
+            # One order that can't be settled must not delay the others.
+            log.warning("order %s: %s: %s", order.id, type(error).__name__, error)
+            await self._ledger.order_checked(order, self._next_check(order), f"{type(error).__name__}: {error}")
 
     async def check(self, order: OrderRow) -> None:
         """Ask the gateway about one order, settle its payments, and decide when to ask again."""
         if not self._payments.can_ask:
-            await self._ledger.order_checked(order.id, 0, "this payment service can't be asked")
+            await self._ledger.order_checked(order, 0, "this payment service can't be asked")
             return
         found = await self._payments.payments_of(order.id)
         if not order.hold:
             hold = next((each.hold for each in found if each.hold), "")
             if not is_hold_id(hold) or region_of(hold) != self._locks.master.region:
-                await self._ledger.order_checked(order.id, 0, "not of this region")
+                await self._ledger.order_checked(order, 0, "not of this region")
                 return
             order = await self._identify(order, hold)
-        for payment in found:
-            await self._settle(order, payment)
+        sent = [await self._settle(order, payment) for payment in found]
         detail = ", ".join(f"{each.payment} {each.state.value}" for each in found) or "not paid"
         current = await self._ledger.order(order.id) or order
-        await self._ledger.order_checked(order.id, self._next_check(current), detail)
+        # What was sent to the lock master may be lost with it before the ledger has it.
+        next_check = self._pause(current) if any(sent) else self._next_check(current)
+        await self._ledger.order_checked(order, next_check, detail)
 
     async def _identify(self, order: OrderRow, hold_id: str) -> OrderRow:
         """Return an order that the ledger has no more than the id of, with its hold as the lock master knows it.
@@ -156,39 +188,47 @@ class Settlement:
 
     def _next_check(self, order: OrderRow) -> int:
         """Return when to ask next (ms); 0 if the order has been asked for long enough."""
-        now = now_ms()
         open_s = limits.ORDER_OPEN_S if order.state is OrderState.OPEN else limits.ORDER_FOLLOW_UP_S
-        if now - order.created_at > open_s * 1000:
-            return 0
+        return 0 if now_ms() - order.created_at > open_s * 1000 else self._pause(order)
+
+    def _pause(self, order: OrderRow) -> int:
+        """Return when to ask next (ms), however old the order is."""
         pause_s = limits.ORDER_CHECK_S[min(order.checks + 1, len(limits.ORDER_CHECK_S) - 1)]
         # Spread, so that orders of one on-sale are not asked for at one moment.
-        return now + int(pause_s * 1000 * random.uniform(0.9, 1.1))
+        return now_ms() + int(pause_s * 1000 * random.uniform(0.9, 1.1))
 
     # --- one payment ----------------------------------------------------------------------------------------------
-    async def _settle(self, order: OrderRow, payment: PaymentStatus) -> None:
+    async def _settle(self, order: OrderRow, payment: PaymentStatus, reply: str = "") -> bool:
+        """Settle one payment; return whether it went to the lock master, which sends it to the ledger.
+
+        Otherwise the ledger has its booking or refund now, or there is no money to settle.
+        """
         if await self._ledger.payment(payment.payment) is not None:
-            return  # it has its booking or its refund
+            return False  # it has its booking or its refund
         try:
             show = await self._shows.show(order.show_id)
             equal_seats = show.equal_seats
         except UnknownShow:
             await self._return(order, payment, RefundReason.NOT_BOOKABLE)
-            return
+            return False
         if await self._ledger.is_archived(order.show_id):
             await self._return(order, payment, RefundReason.LATE)
-            return
+            return False
         hold = HoldMoney(order.hold, order.amount, equal_block_allowed=equal_seats)
         steps = rungs(payment, hold)
         if steps == (Rung.REFUND,):
             reason = RefundReason.WRONG_AMOUNT if order.seats else RefundReason.NOT_BOOKABLE
             await self._return(order, payment, reason)
-        elif steps:
-            if must_capture(payment, steps[0]):
-                payment = await self._payments.capture(payment.payment, order.amount)
-            await self._book(order, payment, equal_block=Rung.EQUAL_BLOCK in steps)
+            return False
+        if not steps:
+            return False
+        if must_capture(payment, steps[0]):
+            payment = await self._payments.capture(payment.payment, order.amount)
+        await self._book(order, payment, reply, equal_block=Rung.EQUAL_BLOCK in steps)
+        return True
 
-    async def _book(self, order: OrderRow, payment: PaymentStatus, *, equal_block: bool) -> None:
-        proof = PaymentProof(payment.payment, payment.amount, order.id)
+    async def _book(self, order: OrderRow, payment: PaymentStatus, reply: str, *, equal_block: bool) -> None:
+        proof = PaymentProof(payment.payment, payment.amount, order.id, reply=reply, reply_if_booked=True)
         try:
             blocks = None if equal_block else ()
             await self._locks.confirm(order.hold, order.owner, proof, order.seats, blocks)

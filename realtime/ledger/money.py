@@ -1,4 +1,4 @@
-"""Orders, payments and refunds. Every payment has one row, which names its booking or has one refund.
+"""Payments and refunds. Every payment has one row, which names its booking or has one refund.
 
 The functions that take a connection belong to the transaction of their caller: a refund is promised in the same
 transaction in which its booking is refused.
@@ -14,14 +14,12 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
 from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import (
     NewBooking,
     NewRefund,
-    OrderRow,
     OrderState,
     PaidHold,
     PaymentRow,
@@ -51,90 +49,7 @@ class Filter:
 
 
 class Money(Fencing):
-    """Reads and records orders and refunds; ``Bookings.record`` records the payments that book."""
-
-    # --- orders ---------------------------------------------------------------------------------------------------
-    async def save_order(self, order: OrderRow, contact: Contact | None = None) -> None:
-        """Record an order; one that is known is left as it is. The contact that came with it is recorded anyway."""
-        table = schema.orders
-        async with self.transaction() as connection:
-            if await connection.scalar(select(table.c.id).where(table.c.id == order.id)) is None:
-                await connection.execute(
-                    insert(table).values(
-                        id=order.id,
-                        hold_id=order.hold,
-                        show_id=order.show_id,
-                        owner=order.owner,
-                        seats=",".join(map(str, order.seats)),
-                        amount=order.amount,
-                        state=order.state.value,
-                        created_at=order.created_at,
-                        check_at=order.check_at,
-                        checks=order.checks,
-                        detail=order.detail,
-                    )
-                )
-            if contact is not None:
-                given = GivenContact(order.hold, order.show_id, contact, order.created_at)
-                await follow_ups.record_contacts(connection, [given])
-
-    async def order(self, order_id: str) -> OrderRow | None:
-        """Return an order, None if it is not here."""
-        async with self.transaction() as connection:
-            row = (await connection.execute(select(schema.orders).where(schema.orders.c.id == order_id))).one_or_none()
-            return _order(row) if row is not None else None
-
-    async def claim_due_orders(self, now: int, retry_at: int, limit: int) -> list[OrderRow]:
-        """Return orders whose ``check_at`` has come, and move it to ``retry_at``: no other keeper takes them."""
-        table = schema.orders
-        due = (
-            select(table)
-            .where(table.c.check_at > 0, table.c.check_at <= now)
-            .order_by(table.c.check_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        async with self.transaction() as connection:
-            found = [_order(row) for row in await connection.execute(due)]
-            ids = [order.id for order in found]
-            await connection.execute(update(table).where(table.c.id.in_(ids)).values(check_at=retry_at))
-            return found
-
-    async def order_checked(self, order_id: str, check_at: int, detail: str) -> None:
-        """Record what the gateway answered about an order, and when to ask again; 0: not any more.
-
-        An order that is still open then is ``unpaid``.
-        """
-        table = schema.orders
-        changed = update(table).where(table.c.id == order_id)
-        async with self.transaction() as connection:
-            await connection.execute(changed.values(check_at=check_at, checks=table.c.checks + 1, detail=detail[:500]))
-            if check_at == 0:
-                still_open = table.c.state == OrderState.OPEN.value
-                await connection.execute(changed.where(still_open).values(state=OrderState.UNPAID.value))
-
-    async def open_orders(self) -> tuple[int, int]:
-        """Return how many orders are open, and when the oldest of them was created (ms; 0 if there is none)."""
-        table = schema.orders
-        query = select(func.count(), func.min(table.c.created_at)).where(table.c.state == OrderState.OPEN.value)
-        async with self.transaction() as connection:
-            count, oldest = (await connection.execute(query)).one()
-            return int(count), int(oldest or 0)
-
-    async def new_webhook(self, event_id: str, at: int) -> bool:
-        """Record the id of a gateway's event; return whether it is new. Call it after the event was processed."""
-        try:
-            async with self.transaction() as connection:
-                await connection.execute(insert(schema.webhooks_received).values(id=event_id, received_at=at))
-        except IntegrityError:
-            return False
-        return True
-
-    async def knows_webhook(self, event_id: str) -> bool:
-        """Return whether an event was processed before."""
-        table = schema.webhooks_received
-        async with self.transaction() as connection:
-            return await connection.scalar(select(table.c.id).where(table.c.id == event_id)) is not None
+    """Reads and records refunds; ``Bookings.record`` records the payments that book."""
 
     # --- refunds --------------------------------------------------------------------------------------------------
     async def promise_refund(self, refund: NewRefund, token: str | None = None) -> RefundRow | None:
@@ -253,7 +168,7 @@ class Money(Fencing):
             booked = select(bookings.c.id).where(bookings.c.show_id == show_id)
             done = {hold_of(booking) for booking in (await connection.execute(booked)).scalars()}
             for row in await connection.execute(of_orders):
-                found[row.hold_id] = PaidHold(row.hold_id, row.owner, _seats(row.seats), order=row.id)
+                found[row.hold_id] = PaidHold(row.hold_id, row.owner, seats_of(row.seats), order=row.id)
             for row in await connection.execute(of_payments):
                 found[row.hold_id] = PaidHold(row.hold_id, row.owner, payment=row.id)
         return [each for hold, each in sorted(found.items()) if hold not in done]
@@ -383,24 +298,9 @@ def _filtered(query: Select[Any], columns: Any, wanted: Filter) -> Select[Any]:
     return query.order_by(columns.created_at.desc(), columns.id).limit(min(wanted.limit, MAX_LISTED))
 
 
-def _seats(csv: str) -> tuple[int, ...]:
+def seats_of(csv: str) -> tuple[int, ...]:
+    """Return the indices in a column ``seats``."""
     return tuple(int(seat) for seat in csv.split(",") if seat)
-
-
-def _order(row: Any) -> OrderRow:
-    return OrderRow(
-        row.id,
-        row.hold_id,
-        row.show_id,
-        row.owner,
-        _seats(row.seats),
-        row.amount,
-        OrderState(row.state),
-        row.created_at,
-        row.check_at,
-        row.checks,
-        row.detail,
-    )
 
 
 def _payment(row: Any) -> PaymentRow:

@@ -13,6 +13,7 @@ from realtime.ledger.cancellations import Cancellations
 from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
 from realtime.ledger.money import Money
+from realtime.ledger.orders import Orders
 from realtime.ledger.search import Search
 from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
@@ -26,6 +27,7 @@ class Ledger(
     Contacts,
     Declarations,
     Money,
+    Orders,
     Tasks,
     TicketFiles,
     WebhookDeliveries,

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import orjson
-from redis.exceptions import RedisError
 
-from realtime import connect, keys, limits
-from realtime.errors import CODES, RegionUnavailable, TicketError
+from realtime import keys, limits
+from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
-
-REPLY_SLACK_S = 5.0
-"""The connection that waits for a reply outlives the wait by this."""
+from realtime.locks.replies import new_reply_id, read_reply, wait_for_reply
 
 
 async def run_command(master: LockMaster, name: str, body: dict[str, Any], request_id: str = "") -> dict[str, Any]:
@@ -26,7 +22,7 @@ async def run_command(master: LockMaster, name: str, body: dict[str, Any], reque
     first. Raises the ``TicketError`` that the keeper answered, or ``RegionUnavailable`` when no answer came within
     ``limits.COMMAND_TIMEOUT_S``: it may still be carried out then.
     """
-    command_id = uuid.uuid4().hex
+    command_id = new_reply_id()
     entry: list[str | bytes] = ["kind", "command", "id", command_id, "name", name, "body", orjson.dumps(body)]
     if request_id:
         entry += ["request", request_id]
@@ -36,26 +32,3 @@ async def run_command(master: LockMaster, name: str, body: dict[str, Any], reque
         raise RegionUnavailable("The region's keeper did not answer; the command may still be carried out.")
     result: dict[str, Any] = read_reply(reply)
     return result
-
-
-def read_reply(reply: bytes) -> Any:
-    """Return the result in a keeper's reply, or raise the ``TicketError`` in it."""
-    answer = orjson.loads(reply)
-    if answer["ok"]:
-        return answer["result"]
-    error = answer["error"]
-    details = {k: v for k, v in error.items() if k not in ("code", "message", "retryable")}
-    raise CODES.get(error["code"], TicketError)(error["message"], **details)
-
-
-async def wait_for_reply(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | None:
-    """Return a keeper's reply, None if there is none within the time; raises ``RegionUnavailable``."""
-    # A connection of its own: a blocking read on a shared one would delay the pipelines of buyers.
-    redis = await master.own_connection(timeout_s + REPLY_SLACK_S)
-    try:
-        popped = await redis.execute_command("BLPOP", keys.reply(reply_id), timeout_s)  # type: ignore[no-untyped-call]
-    except (RedisError, OSError):
-        raise RegionUnavailable(region=master.region) from None
-    finally:
-        await connect.close(redis)
-    return None if popped is None else bytes(popped[1])

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import orjson
 
 from realtime import keys, limits
 from realtime.errors import Overloaded, RegionUnavailable
-from realtime.locks.commands import read_reply, wait_for_reply
 from realtime.locks.master import LockMaster
+from realtime.locks.replies import new_reply_id, read_reply, wait_for_reply
 
 MAX_WAITING = 1_000
 """Questions that may wait in a region; more are refused as ``overloaded``."""
@@ -25,7 +24,7 @@ async def run_query(master: LockMaster, name: str, body: dict[str, Any]) -> Any:
     Raises the ``TicketError`` that the keeper answered, ``Overloaded``, or ``RegionUnavailable`` when no answer came
     within ``limits.QUERY_TIMEOUT_S``.
     """
-    query_id = uuid.uuid4().hex
+    query_id = new_reply_id()
     if int(await master.command("LLEN", keys.QUERIES)) >= MAX_WAITING:
         raise Overloaded(region=master.region)
     question = orjson.dumps({"id": query_id, "name": name, "body": body})

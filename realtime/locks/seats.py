@@ -95,7 +95,8 @@ decode_record = msgspec.json.Decoder(Record, strict=False).decode
 class PaymentProof:
     """A payment that the gateway confirms. ``amount`` is paise; ``order`` is "" where the gateway has none.
 
-    ``contact`` is ``encode_contact``, for the ledger.
+    ``contact`` is ``encode_contact``, for the ledger. ``reply`` (see ``locks.replies``) is answered when the ledger has
+    the refund of this payment, and with ``reply_if_booked`` also when it has the booking.
     """
 
     id: str
@@ -103,6 +104,8 @@ class PaymentProof:
     order: str = ""
     request_id: str = ""
     contact: str = field(default="", repr=False)
+    reply: str = ""
+    reply_if_booked: bool = False
 
 
 class SeatLocks:
@@ -151,14 +154,21 @@ class SeatLocks:
         return _hold(hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP, request_id))
 
     async def order(
-        self, hold_id: str, owner: str, order: str, seats: Iterable[int], amount: int, contact: str = ""
+        self,
+        hold_id: str,
+        owner: str,
+        order: str,
+        seats: Iterable[int],
+        amount: int,
+        contact: str = "",
+        reply: str = "",
     ) -> Hold:
         """Record that the gateway has an order of ``amount`` paise for some seats of a live hold; idempotent.
 
         The order goes to the ledger with ``contact`` (``encode_contact``), and the gateway is asked what became of it
-        until that is known.
+        until that is known. ``reply`` (see ``locks.replies``) is answered when the ledger has the order.
         """
-        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT, contact)
+        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT, contact, reply)
         return _hold(hold_id, await self._call("tt_order", show_of(hold_id), *args))
 
     async def prolong(self, hold_id: str) -> Hold:
@@ -186,7 +196,8 @@ class SeatLocks:
         offered = "?" if blocks is None else "|".join(map(_csv, blocks))
         args = (hold_id, owner, payment.id, limits.OUTBOX_LIMIT, KEEP, some)
         money = (payment.amount, payment.order, payment.request_id, offered, payment.contact)
-        reply = await self._call("tt_confirm", show_of(hold_id), *args, *money)
+        answer_to = (payment.reply, int(payment.reply_if_booked))
+        reply = await self._call("tt_confirm", show_of(hold_id), *args, *money, *answer_to)
         return _hold(hold_id, reply), reply[3] == b"doubled"
 
     async def get(self, hold_id: str) -> tuple[Hold, int]:

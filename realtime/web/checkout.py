@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from realtime import limits, wire
-from realtime.clock import now_ms
 from realtime.contact import encode_contact
 from realtime.errors import (
     BadRequest,
@@ -21,9 +20,9 @@ from realtime.errors import (
     HoldEnded,
     HoldLost,
     HoldNotFound,
-    LayoutNotFound,
     NotYourHold,
     PaymentUnavailable,
+    RegionUnavailable,
     SeatNotFound,
     SeatsTaken,
     ShowNotFound,
@@ -31,6 +30,7 @@ from realtime.errors import (
 )
 from realtime.feeds.directory import Directory, SeatIds
 from realtime.locks.equal_seats import free_equal_blocks
+from realtime.locks.replies import new_reply_id, wait_until_recorded
 from realtime.locks.seats import PaymentProof, SeatLocks
 from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
 from realtime.payments.service import CURRENCY, OrderRequest, PaymentService, order_key
@@ -65,7 +65,11 @@ class Checkout:
 
     # --- orders ---------------------------------------------------------------------------------------------------
     async def order(self, owner: str, ask: wire.OrderHold) -> dict[str, Any]:
-        """Create the gateway's order for a live hold, or return the one that it has; with what the seats cost."""
+        """Create the gateway's order for a live hold, or return the one that it has; with what the seats cost.
+
+        Nobody can pay an order before the ledger has it: only then it is returned. Raises ``RegionUnavailable`` if that
+        takes too long; the same request then returns the same order later.
+        """
         show, known = await self._show_of(ask.hold)
         hold, now = await self._locks_of(ask.hold).get(ask.hold)
         if hold.owner != owner:
@@ -86,11 +90,13 @@ class Checkout:
             return_url=self._return_url(ask.return_url),
         )
         order = await self._payments.create_order(request)
+        locks, reply = self._locks_of(ask.hold), new_reply_id()
         try:
             contact = encode_contact(ask.contact)
-            await self._locks_of(ask.hold).order(ask.hold, owner, order.id, indices, prices.total, contact)
+            await locks.order(ask.hold, owner, order.id, indices, prices.total, contact, reply)
         except TicketError as error:
             raise bodies.with_seat_ids(error, known) from None
+        await wait_until_recorded(locks.master, reply)
         checkout = {"kind": order.checkout.kind.value, "url": order.checkout.url, "key": order.checkout.key}
         body = {"id": order.id, "amount": order.amount, "currency": order.currency, "checkout": checkout}
         return {"order": body, **answer}
@@ -102,9 +108,10 @@ class Checkout:
 
     # --- confirm --------------------------------------------------------------------------------------------------
     async def confirm(self, owner: str, ask: wire.ConfirmHold) -> dict[str, Any]:
-        """Book a paid hold. The state is ``booked`` once the ledger has it, ``pending`` after ``CONFIRM_WAIT_S``.
+        """Book a paid hold. The state is ``booked`` once the ledger has it, ``pending`` after ``LEDGER_WAIT_S``.
 
-        ``refund`` in the answer or in the error: this payment will be returned.
+        ``refund`` in the answer or in the error: the ledger has that this payment must be returned. Raises a retryable
+        error while it is open what becomes of the payment.
         """
         show, known = await self._show_of(ask.hold)
         some = None if ask.seats is None else bodies.seat_indices(known, ask.seats)
@@ -117,7 +124,7 @@ class Checkout:
         waiting = self._waiting.setdefault(ask.hold, [])
         waiting.append(settled)
         try:
-            hold, doubled = await self._book(show, known, owner, ask.hold, payment, some)
+            hold, refund = await self._book(show, known, owner, payment, ask.hold, some)
             state = hold.state
             if state is HoldState.CONFIRMING:
                 state = await self._wait_for_ledger(ask.hold, settled)
@@ -126,19 +133,22 @@ class Checkout:
             if not waiting:
                 self._waiting.pop(ask.hold, None)
         if state is HoldState.REJECTED:
-            raise BookingRejected(refund=_promised(payment))
+            # The lock master answers now as the ledger has decided, with the refund.
+            hold, refund = await self._book(show, known, owner, payment, ask.hold, some)
+            state = hold.state
         if state is HoldState.BOOKED:
             self._on_booked(show.region)
         answer = {"booking": bodies.booking_body(hold, known, state, wanted)}
-        return {**answer, "refund": _promised(payment)} if doubled else answer
+        return answer if refund is None else {**answer, "refund": refund}
 
     async def _verified(self, ask: wire.ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
         """Return the payment that the gateway vouches for, captured. Raises ``PaymentRefused``, ``PaymentUnavailable``.
 
         While the gateway does not answer, the hold is prolonged.
         """
+        contact = encode_contact(ask.contact)
         if amount == 0:
-            return PaymentProof(f"{FREE}.{ask.hold}", 0, "", ask.request_id, encode_contact(ask.contact))
+            return PaymentProof(f"{FREE}.{ask.hold}", 0, "", ask.request_id, contact, new_reply_id())
         try:
             verified = await self._payments.verify(ask.hold, ask.payment, amount, seats)
             if verified.state is PaymentState.AUTHORIZED:
@@ -149,36 +159,43 @@ class Checkout:
             except TicketError as error:
                 log.info("hold %s can't be prolonged: %s", ask.hold, error.code)
             raise
-        contact = encode_contact(ask.contact)
-        return PaymentProof(verified.payment, amount, verified.order, ask.request_id, contact)
+        return PaymentProof(verified.payment, amount, verified.order, ask.request_id, contact, new_reply_id())
 
     async def _book(
         self,
         show: Show,
         known: SeatIds,
         owner: str,
-        hold_id: str,
         payment: PaymentProof,
+        hold_id: str,
         some: Sequence[int] | None,
-    ) -> tuple[Hold, bool]:
+    ) -> tuple[Hold, dict[str, Any] | None]:
+        """Return the hold, and the payment's refund if the hold has another payment."""
         locks = self._locks_of(hold_id)
         try:
             try:
-                return await locks.confirm(hold_id, owner, payment, some, None if show.equal_seats else ())
+                hold, doubled = await locks.confirm(hold_id, owner, payment, some, None if show.equal_seats else ())
             except SeatsTaken:
                 wanted = some or (await locks.get(hold_id))[0].seats
                 blocks = await self._equal_blocks(show, wanted)
-                return await locks.confirm(hold_id, owner, payment, some, blocks)
+                hold, doubled = await locks.confirm(hold_id, owner, payment, some, blocks)
         except RETURNED as error:
-            error.details["refund"] = _promised(payment)
+            if refund := await self._recorded_refund(locks, payment):
+                error.details["refund"] = refund
             raise bodies.with_seat_ids(error, known) from None
         except TicketError as error:
             raise bodies.with_seat_ids(error, known) from None
+        return hold, await self._recorded_refund(locks, payment) if doubled else None
+
+    async def _recorded_refund(self, locks: SeatLocks, payment: PaymentProof) -> dict[str, Any] | None:
+        """Return the refund of a payment once the ledger has it; None if the payment has its booking instead."""
+        refund: dict[str, Any] | None = (await wait_until_recorded(locks.master, payment.reply))["refund"]
+        return refund
 
     async def _equal_blocks(self, show: Show, wanted: Sequence[int]) -> list[list[int]]:
         blob = await self._directory.layout_blob(show.layout)
         if blob is None:
-            raise LayoutNotFound()
+            raise RegionUnavailable(region=show.region)  # its region has lost the layout, and gets it back
         layout = await asyncio.to_thread(wire.decode_layout, blob)
         return await free_equal_blocks(self._locks[show.region], show.id, layout, wanted)
 
@@ -191,7 +208,7 @@ class Checkout:
 
     async def _wait_for_ledger(self, hold_id: str, settled: asyncio.Future[HoldState]) -> HoldState:
         try:
-            return await asyncio.wait_for(settled, limits.CONFIRM_WAIT_S)
+            return await asyncio.wait_for(settled, limits.LEDGER_WAIT_S)
         except TimeoutError:
             # The notice may have been lost with a feed, so the master is asked once.
             try:
@@ -212,10 +229,6 @@ class Checkout:
 
     def _locks_of(self, hold_id: str) -> SeatLocks:
         return self._locks[region_of(hold_id)]
-
-
-def _promised(payment: PaymentProof) -> dict[str, Any]:
-    return {"payment": payment.id, "amount": payment.amount, "state": "promised", "time": now_ms()}
 
 
 def _origin(url: str) -> str:

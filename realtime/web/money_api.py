@@ -18,8 +18,9 @@ from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
+from realtime.locks.replies import new_reply_id, wait_until_recorded
 from realtime.locks.seats import SeatLocks, decode_record
-from realtime.model import region_of
+from realtime.model import is_hold_id, region_of
 from realtime.payments.demo import DemoPayments
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, WebhookEvent
@@ -148,12 +149,22 @@ class MoneyApi:
 
     # --- the gateway ----------------------------------------------------------------------------------------------
     async def _webhook(self, request: web.Request) -> web.Response:
-        """Accept an authentic event: it is answered with 200 once it is in an outbox, from where a keeper takes it."""
+        """Accept an authentic event: it is answered with 200 once the ledger has what it says.
+
+        Otherwise the answer is a retryable error, and the gateway sends the event again.
+        """
         self._webhooks.take(client_address(request), asyncio.get_running_loop().time())
         body = await read_up_to(request, MAX_WEBHOOK_BYTES)
         event = self._payments.read_webhook(request.headers, body)
         if event is not None:
-            await asyncio.gather(*(self._append(region, event) for region in self._regions_of(event)))
+            answers = await asyncio.gather(
+                *(self._report(region, event) for region in self._regions_of(event)), return_exceptions=True
+            )
+            # An event that one region knows as its own does not concern the others.
+            if True not in answers:
+                for answer in answers:
+                    if isinstance(answer, BaseException):
+                        raise answer
         return json_answer({})
 
     def _regions_of(self, event: WebhookEvent) -> list[str]:
@@ -161,13 +172,17 @@ class MoneyApi:
         if not hold:
             return list(self._masters)  # only the ledgers know whose order it is
         region = region_of(hold)
-        if region not in self._masters:
+        if region not in self._masters or not is_hold_id(hold):
             raise WebhookRefused("The payment is for a hold of no region here.")
         return [region]
 
-    async def _append(self, region: str, event: WebhookEvent) -> None:
+    async def _report(self, region: str, event: WebhookEvent) -> bool:
+        """Report an event to a region; return whether it is the region's own. Raises a retryable ``TicketError``."""
+        master, reply = self._masters[region], new_reply_id()
         report = encode_report(PaymentReport.of(event))
-        await self._masters[region].command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report)
+        await master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report, "reply", reply)
+        # A payment that became a booking or a refund on the way is answered with its refund, if it has one.
+        return bool((await wait_until_recorded(master, reply)).get("ours", True))
 
     async def _pay_demo(self, request: web.Request) -> web.Response:
         """Order and pay in one step at the demo bank, as load tests do."""

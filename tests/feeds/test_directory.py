@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from realtime import keys, wire
-from realtime.errors import LayoutNotFound, TheatreConflict
+from realtime.errors import RegionUnavailable, TheatreConflict
 from realtime.feeds import directory as directory_module
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
@@ -55,19 +55,19 @@ async def test_a_layout_that_many_ask_for_at_once_is_loaded_once(node: Node) -> 
     assert all(each is found[0] for each in found)
 
 
-async def test_an_unusable_layout_is_not_found_until_it_is_replaced(node: Node) -> None:
+async def test_a_show_without_a_usable_layout_is_unavailable_until_it_is_replaced(node: Node) -> None:
     await until(known(node))
     other = replace(SHOW, id="west-other", layout="a" * 32)
     for blob in (b"", b"{}", wire.encode_layout(LAYOUT)[:100], wire.encode_layout(LAYOUT)):
         await node.locks.master.command("SET", keys.layout(other.layout), blob)
         await node.locks.master.command("WAIT", 2, 1000)
-        with pytest.raises(LayoutNotFound):
+        with pytest.raises(RegionUnavailable):
             await node.directory.seat_ids(other)
     assert (await node.directory.seat_ids(SHOW)).ids == tuple(seat.id for seat in LAYOUT.seats)
     await node.locks.master.command("DEL", keys.layout(SHOW.layout))
     node.directory._layouts.clear()
     await node.locks.master.command("WAIT", 2, 1000)
-    with pytest.raises(LayoutNotFound):
+    with pytest.raises(RegionUnavailable):
         await node.directory.seat_ids(SHOW)
     await node.locks.master.command("SET", keys.layout(SHOW.layout), wire.encode_layout(LAYOUT))
     await node.locks.master.command("WAIT", 2, 1000)

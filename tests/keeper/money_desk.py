@@ -15,7 +15,7 @@ from bullmq import UnrecoverableError
 from sqlalchemy import update
 
 from realtime import connect, keys, wire
-from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
+from realtime.errors import PaymentRefused, PaymentUnavailable, SeatsTaken, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.outbox import Entry, Outbox
@@ -31,9 +31,11 @@ from realtime.ledger.shows import Shows
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
+from realtime.locks.replies import new_reply_id, read_reply
 from realtime.locks.seats import PaymentProof, SeatLocks
 from realtime.model import Show, Theatre
 from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
+from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import (
     Checkout,
     CheckoutKind,
@@ -45,6 +47,7 @@ from realtime.payments.service import (
 )
 from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
 from realtime.topology import Plain, Region, Topology
+from realtime.web.checkout import RETURNED
 from realtime.workers.claims import NotDoneYet
 from realtime.workers.payload import Payload
 from realtime.workers.refunds import Refunds
@@ -102,6 +105,7 @@ class Gateway(PaymentService):
     refunds: dict[str, RefundStatus] = field(default_factory=dict)
     away: bool = False
     loses_answers: bool = False
+    can_ask: bool = True  # type: ignore[misc]  # of the class elsewhere
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def pay(self, order: str, amount: int, state: PaymentState) -> None:
@@ -179,10 +183,10 @@ class Gateway(PaymentService):
 class Desk:
     """Node, keeper and worker of one show, on a real master and a real ledger."""
 
-    def __init__(self, url: str, database: Path, *, equal_seats: bool) -> None:
+    def __init__(self, url: str, database: Path, *, equal_seats: bool, can_ask: bool = True) -> None:
         region = Region("west", "Mumbai", Plain(url), {}, f"sqlite:///{database}")
         self.fuse = Fuse()
-        self.gateway = Gateway()
+        self.gateway = Gateway(can_ask=can_ask)
         self.master = LockMaster(region, timeout_s=5.0)
         self.ledger = Ledger(region.ledger)
         self.locks = SeatLocks(self.master)
@@ -258,23 +262,43 @@ class Desk:
         del self.gateway.orders[order.id]
         return ""
 
-    async def confirm(self, hold: str, payment: str) -> None:
-        """Confirm as ``web.checkout`` does."""
-        with contextlib.suppress(TicketError):
+    async def confirm(self, hold: str, payment: str) -> str:
+        """Confirm as ``web.checkout`` does; return the reply id with which the ledger's refund is answered, if any."""
+        try:
             held = (await self.locks.get(hold))[0].seats
             amount = PRICE * len(held)
             names = [LAYOUT.seats[seat].id for seat in held]
             verified = await self.gateway.verify(hold, payment, amount, names)
             if verified.state is PaymentState.AUTHORIZED:
                 await self.gateway.capture(payment, amount)
-            proof = PaymentProof(payment, amount, verified.order)
+        except TicketError:
+            return ""
+        proof = PaymentProof(payment, amount, verified.order, reply=new_reply_id())
+        doubled = False
+        try:
             try:
-                await self.locks.confirm(hold, OWNER, proof, None, None if self._equal_seats else ())
-            except TicketError as error:
-                if error.code != "seats_taken":
-                    raise
+                _hold, doubled = await self.locks.confirm(hold, OWNER, proof, None, None if self._equal_seats else ())
+            except SeatsTaken:
                 blocks = await free_equal_blocks(self.locks, SHOW_ID, LAYOUT, held)
-                await self.locks.confirm(hold, OWNER, proof, None, blocks)
+                _hold, doubled = await self.locks.confirm(hold, OWNER, proof, None, blocks)
+        except RETURNED:
+            return proof.reply
+        return proof.reply if doubled else ""
+
+    async def webhook(self, payment: str, event: str = "") -> str:
+        """Report a payment as a node does; return the reply id with which the ledger's record is answered."""
+        known, reply = self.gateway.payments[payment], new_reply_id()
+        report = PaymentReport(
+            event or f"event of {payment}", payment, known.order, known.hold, known.amount, known.state.value
+        )
+        event_and_reply = ("event", encode_report(report), "reply", reply)
+        await self.master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", *event_and_reply)
+        return reply
+
+    async def replied(self, reply: str) -> Any:
+        """Return a keeper's reply, None if there is none (yet). Raises the ``TicketError`` in it."""
+        found = await self.master.command("LPOP", keys.reply(reply))
+        return None if found is None else read_reply(found)
 
     async def cancel(self, booking: str, owner: str = OWNER) -> None:
         """Ask the keeper to cancel a booking, as ``locks.commands`` does; an empty owner is an operator."""

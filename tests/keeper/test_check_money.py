@@ -253,13 +253,12 @@ async def test_an_open_order_that_nobody_asks_about_is_found_and_asked_about_aga
     old = now - limits.ORDER_OPEN_S * 1000 - 3 * 3_600_000
     for name, created_at, check_at in (("fresh", now, now + 10_000), ("stopped", now, 0), ("old", old, now + 1000)):
         hold = f"{SHOW}.h{name:_<22}"
-        await place.ledger.save_order(
-            OrderRow(name, hold, SHOW, "a", (1,), PRICE, OrderState.OPEN, created_at, check_at, 3)
-        )
+        order = OrderRow(name, hold, SHOW, "a", (1,), PRICE, OrderState.OPEN, created_at, check_at, 3)
+        await place.ledger.save_orders([order])
     assert {each.subject for each in await differences(place)} == {"stopped", "old"}
     await after_repair(place)
-    order = await place.ledger.order("stopped")
-    assert order is not None and order.check_at >= now
+    stopped = await place.ledger.order("stopped")
+    assert stopped is not None and stopped.check_at >= now
     place.keeper("k2")
 
     async def settled() -> bool:

@@ -25,7 +25,6 @@ from realtime.errors import TicketError
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import OrderRow
 from realtime.model import booking_of
-from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.status import PaymentState
 
 from .money_desk import LAYOUT, OWNER, PRICE, SHOW_ID, Desk
@@ -47,13 +46,22 @@ class MoneyMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         self.holds: list[str] = []
         self.orders: dict[str, OrderRow] = {}
+        self.webhooks: dict[str, str] = {}
+        """Payments by the replies that their webhooks wait for."""
+        self.confirms: dict[str, str] = {}
+        """Payments by the replies that their confirms wait for."""
+        self.acknowledged: set[str] = set()
+        """Payments whose webhook was answered with 200: the gateway does not send it again."""
+        self.answered: dict[str, bool] = {}
+        """Payments about which a buyer was answered: will it be returned?"""
 
     def run(self, step: Awaitable[T]) -> T:
         return self.loop.run_until_complete(asyncio.wait_for(step, 30))
 
-    @initialize(equal_seats=st.booleans())
-    def open(self, equal_seats: bool) -> None:
-        self.desk = Desk(self.url, Path(self.folder.name) / "west.db", equal_seats=equal_seats)
+    @initialize(equal_seats=st.booleans(), can_ask=st.booleans())
+    def open(self, equal_seats: bool, can_ask: bool) -> None:
+        file = Path(self.folder.name) / "west.db"
+        self.desk = Desk(self.url, file, equal_seats=equal_seats, can_ask=can_ask)
         self.run(self.desk.open())
 
     # --- buyers ---------------------------------------------------------------------------------------------------
@@ -99,7 +107,8 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def page_confirms(self, data: st.DataObject) -> None:
         payment = data.draw(st.sampled_from(list(self.desk.gateway.payments.values())))
-        self.run(self.desk.confirm(payment.hold, payment.payment))
+        if reply := self.run(self.desk.confirm(payment.hold, payment.payment)):
+            self.confirms[reply] = payment.payment
 
     @precondition(lambda self: self.holds)
     @rule(data=st.data(), part=st.booleans())
@@ -121,24 +130,38 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(data=st.data(), event=st.integers(1, 3))
     def webhook_arrives(self, data: st.DataObject, event: int) -> None:
         payment = data.draw(st.sampled_from(list(self.desk.gateway.payments.values())))
-        report = PaymentReport(
-            f"{payment.payment} {event}",
-            payment.payment,
-            payment.order,
-            payment.hold,
-            payment.amount,
-            payment.state.value,
-        )
-        self.run(self.desk.master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", encode_report(report)))
+        reply = self.run(self.desk.webhook(payment.payment, f"{payment.payment} {payment.state} {event}"))
+        if payment.state.has_money:
+            self.webhooks[reply] = payment.payment
 
     @rule(away=st.booleans(), loses_answers=st.booleans())
     def gateway_changes(self, away: bool, loses_answers: bool) -> None:
         self.desk.gateway.away, self.desk.gateway.loses_answers = away, loses_answers
 
     # --- keepers and workers --------------------------------------------------------------------------------------
-    @rule(dies_after=deaths)
-    def keeper_records(self, dies_after: int | None) -> None:
+    @rule(dies_after=deaths, master_is_lost=st.booleans())
+    def keeper_records(self, dies_after: int | None, master_is_lost: bool) -> None:
+        """One batch; entries that it has led to may be lost with the master before the next one."""
         self.run(self.desk.record(dies_after=dies_after))
+        self.run(self._nodes_hear())
+        if master_is_lost:
+            self.master_is_replaced(wiped=True)
+
+    async def _nodes_hear(self) -> None:
+        """Nodes answer gateway and buyers by what the keepers replied."""
+        for reply, payment in list(self.webhooks.items()):
+            try:
+                if await self.desk.replied(reply) is not None:
+                    self.acknowledged.add(payment)
+                    del self.webhooks[reply]
+            except TicketError as error:
+                assert error.retryable
+        for reply, payment in list(self.confirms.items()):
+            if (heard := await self.desk.replied(reply)) is not None:
+                returned = heard["refund"] is not None
+                assert returned or not self.answered.get(payment), "a promised refund was withdrawn"
+                self.answered[payment] = returned
+                del self.confirms[reply]
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data(), dies_after=deaths)
@@ -186,12 +209,24 @@ class MoneyMachine(RuleBasedStateMachine):
         self.desk.gateway.away = self.desk.gateway.loses_answers = False
         for _ in range(2):
             await self.desk.record()
-            for order in self.orders:
-                await self.desk.check(order)
+            await self._nodes_hear()
+            if self.desk.gateway.can_ask:
+                await self.desk.check_due()
+            for payment in self.desk.gateway.payments.values():
+                if not self.desk.gateway.can_ask and payment.state.has_money:
+                    await self._send_until_acknowledged(payment.payment)
         await self.desk.record()
         assert await self.desk.entries() == []
         assert await self.desk.master.command("XLEN", keys.DEAD_LETTERS) == 0
         await self.desk.refund_all()
+
+    async def _send_until_acknowledged(self, payment: str) -> None:
+        if payment not in self.acknowledged:
+            self.webhooks[await self.desk.webhook(payment, f"{payment} again")] = payment
+            await self.desk.record()  # it may become a booking or a refund by another entry
+            await self.desk.record()
+            await self._nodes_hear()
+            assert payment in self.acknowledged
 
     async def _every_payment_has_one_end(self) -> None:
         desk = self.desk
@@ -214,6 +249,8 @@ class MoneyMachine(RuleBasedStateMachine):
             else:
                 assert (row.booking, row.refund) == (cancelled.get(payment.payment), "done")
                 assert payment.refunded == payment.amount
+            if self.answered.get(payment.payment):
+                assert row.refund is not None
         assert rows == {}, "payments that the gateway has not"
         map_now = (await desk.master.command("GET", keys.seats(SHOW_ID))).decode()
         assert [n for n in range(len(LAYOUT.seats)) if map_now[n] == "2"] == sorted(seats)

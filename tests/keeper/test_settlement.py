@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from realtime import keys
@@ -13,7 +15,7 @@ from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import OrderState
-from realtime.model import booking_of
+from realtime.model import SalesState, booking_of
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import OrderRequest
 from realtime.payments.status import PaymentState
@@ -24,17 +26,40 @@ SEATS = (0, 1)
 HOLD = f"{SHOW_ID}.h{'lost':_<22}"
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    server = valkey.start(tmp_path)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Valkey]:
+    started = valkey.start(tmp_path_factory.mktemp("settlement"))
     try:
-        server.wait_ready()
-        desk = Desk(server.url, tmp_path / "west.db", equal_seats=False)
-        await desk.open()
-        yield desk
-        await desk.close()
+        started.wait_ready()
+        yield started
     finally:
-        server.kill()
+        started.kill()
+
+
+@contextlib.asynccontextmanager
+async def opened(server: valkey.Valkey, folder: Path, *, can_ask: bool) -> AsyncIterator[Desk]:
+    desk = Desk(server.url, folder / "west.db", equal_seats=False, can_ask=can_ask)
+    await desk.open()
+    yield desk
+    await desk.close()
+
+
+@pytest.fixture
+async def desk(server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with opened(server, tmp_path, can_ask=True) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def shop(server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A desk whose payment service can't be asked: what it reports is all that is known of a payment."""
+    async with opened(server, tmp_path, can_ask=False) as desk:
+        yield desk
+
+
+async def lose_the_master(desk: Desk) -> None:
+    await desk.master.command("FLUSHALL")
+    await desk.reconcile()
 
 
 async def pay_a_lost_order(desk: Desk, hold: str = HOLD) -> str:
@@ -107,6 +132,111 @@ async def test_an_order_that_cannot_be_settled_does_not_delay_the_others(desk: D
     broken = await desk.ledger.order(orders[0])
     assert broken is not None
     assert broken.check_at > 0 and "pay-1" in broken.detail
+
+
+# --- what is acknowledged is in the ledger ------------------------------------------------------------------------
+async def test_a_proof_is_acknowledged_when_its_booking_is_in_the_ledger(shop: Desk) -> None:
+    await shop.locks.hold(HOLD, OWNER, SEATS)
+    await pay_a_lost_order(shop)
+    reply = await shop.webhook("pay-1")
+    await shop.record()
+    assert [entry.kind for entry in await shop.entries()] == ["booking"]
+    assert await shop.replied(reply) is None
+    await shop.record()
+    assert await shop.replied(reply) == {"refund": None}
+    assert await ends(shop) == [(True, None, 0)]
+
+
+async def test_a_proof_that_was_lost_with_the_master_is_not_acknowledged_and_books_when_it_comes_again(
+    shop: Desk,
+) -> None:
+    await shop.locks.hold(HOLD, OWNER, SEATS)
+    await shop.order(HOLD, SEATS, PRICE * len(SEATS))
+    shop.gateway.pay("order-0", PRICE * len(SEATS), PaymentState.CAPTURED)
+    reply = await shop.webhook("pay-1")
+    await shop.record()
+    await lose_the_master(shop)
+    assert await shop.replied(reply) is None
+    again = await shop.webhook("pay-1")
+    await shop.record()
+    await shop.record()
+    assert await shop.replied(again) == {"refund": None}
+    assert await ends(shop) == [(True, None, 0)]
+
+
+@pytest.mark.parametrize("hold", [HOLD, "west-unknown.h" + "_" * 22, "west-s.", "west-nonsense"])
+async def test_a_proof_for_a_hold_that_nobody_knows_is_returned_and_delays_nothing(shop: Desk, hold: str) -> None:
+    await pay_a_lost_order(shop, hold)
+    reply = await shop.webhook("pay-1")
+    await shop.record()
+    assert await shop.replied(reply) == {"ours": True}
+    assert await ends(shop) == [(False, "done", PRICE * len(SEATS))]
+    assert await shop.master.command("XLEN", keys.DEAD_LETTERS) == 0
+
+
+async def test_a_promised_refund_is_in_the_ledger_before_the_buyer_hears_of_it(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    await desk.locks.release(HOLD, OWNER)
+    lost = await desk.confirm(HOLD, "pay-1")
+    await lose_the_master(desk)
+    assert await desk.replied(lost) is None
+    await desk.locks.hold(f"{SHOW_ID}.h{'other':_<22}", "another", SEATS)
+    told = await desk.confirm(HOLD, "pay-1")
+    await desk.record()
+    assert (await desk.replied(told))["refund"]["state"] == "promised"
+    await lose_the_master(desk)
+    await desk.check_due()
+    assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]
+
+
+async def test_a_repeated_confirm_of_a_rejected_payment_is_answered_with_its_refund(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    await desk.locks.set_sales(SHOW_ID, SalesState.CLOSED)
+    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, await expired(desk))
+    for _ in range(2):
+        reply = await desk.confirm(HOLD, "pay-1")
+        await desk.record()
+        assert (await desk.replied(reply))["refund"]["payment"] == "pay-1"
+    assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]
+
+
+async def expired(desk: Desk) -> bytes:
+    record = orjson.loads(await desk.master.command("HGET", keys.holds(SHOW_ID), HOLD))
+    return orjson.dumps({**record, "expires_at": 1})
+
+
+async def test_an_order_that_was_asked_for_again_is_answered_again(desk: Desk) -> None:
+    """The entry of the first request may have been lost."""
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    for reply in ("first", "second"):
+        await desk.locks.order(HOLD, OWNER, "order", SEATS, PRICE, reply)
+        assert await desk.replied(reply) is None
+        await desk.record()
+        assert await desk.replied(reply) == {}
+
+
+async def test_a_webhook_makes_its_order_due_however_old_it_is_and_nothing_is_asked_for_it_twice(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    row = await desk.ledger.order(order)
+    assert row is not None
+    await desk.ledger.order_checked(row, 0, "not paid for three days")
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    reply = await desk.webhook("pay-1")
+    desk.gateway.away = True
+    await desk.record()
+    assert await desk.replied(reply) == {"ours": True}, "a gateway that is away does not delay the record path"
+    (claimed,) = await desk.ledger.claim_due_orders(now_ms(), now_ms() + 60_000, 10)
+    # Another report arrives while the gateway is asked: its answer may be older.
+    await desk.ledger.order_due(order, now_ms())
+    await desk.ledger.order_checked(claimed, 0, "not paid")
+    desk.gateway.away = False
+    await desk.check_due()
+    assert await ends(desk) == [(True, None, 0)]
 
 
 @pytest.mark.parametrize("hold", ["east-s.h" + "_" * 22, "", "another shop's"])

@@ -36,6 +36,10 @@ def order(hold: str, at: int) -> OrderRow:
     return OrderRow("order", hold, "west-s", "a", (1,), 450, OrderState.OPEN, at, at, 0)
 
 
+async def save_order(ledger: Ledger, order: OrderRow, contact: Contact) -> None:
+    await ledger.save_orders([order], {order.id: contact})
+
+
 async def open_tasks(ledger: Ledger) -> list[str]:
     return [task.id for task in await ledger.unfinished_tasks(FAR, 100)]
 
@@ -60,15 +64,15 @@ async def test_the_contact_of_an_order_reaches_a_booking_without_one(ledger: Led
     new = booking("a", [1])
     if booked_first:
         await ledger.record([new])
-    await ledger.save_order(order(hold_of(new.id), 1), ASHA)
+    await save_order(ledger, order(hold_of(new.id), 1), ASHA)
     await ledger.record([new])
     assert await open_tasks(ledger) == [f"{queue}.{new.id}" for queue in ("analytics.booked", "mail.ticket", "tickets")]
 
 
 async def test_the_contact_that_was_given_last_stays(ledger: Ledger) -> None:
     hold, later = hold_of(booking("a", []).id), Contact("later@example.in")
-    await ledger.save_order(order(hold, 7), later)
-    await ledger.save_order(order(hold, 3), ASHA)
+    await save_order(ledger, order(hold, 7), later)
+    await save_order(ledger, order(hold, 3), ASHA)
     assert await ledger.contact(hold) == later
 
 
@@ -80,7 +84,7 @@ async def test_what_was_erased_does_not_come_back(ledger: Ledger, whose: Whose) 
     assert await ledger.erase_contacts(whose, 10) == 1
     assert await ledger.erase_contacts(whose, 11) == 0
     await ledger.record([mine])
-    await ledger.save_order(order(hold_of(mine.id), 20), ASHA)
+    await save_order(ledger, order(hold_of(mine.id), 20), ASHA)
     assert await ledger.contact(hold_of(mine.id)) is None
     assert await ledger.contact(hold_of(other.id)) == other.contact
 
@@ -91,7 +95,7 @@ async def test_contacts_and_tickets_go_some_time_after_the_show_and_those_of_unp
     paid = replace(booking("a", [1]), contact=ASHA)
     await ledger.record([paid])
     await ledger.save_ticket_file(paid.id, b"%PDF", "hi", 1)
-    await ledger.save_order(order("west-s.hunpaid", 1), ASHA)
+    await save_order(ledger, order("west-s.hunpaid", 1), ASHA)
     assert await ledger.delete_old_contacts(1, 1) == 0
     assert await ledger.delete_old_contacts(1, 2) == 1, "the order that nobody paid"
     assert await ledger.contact(hold_of(paid.id)) == ASHA

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import ClientSession
 
 from realtime import keys, limits, wire
-from realtime.errors import LayoutNotFound, ShowNotFound, TheatreConflict
+from realtime.errors import RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
 from realtime.locks.master import LockMaster
@@ -293,7 +293,7 @@ async def test_the_directory_follows_declarations(node: Node) -> None:
         return any(show.id == "west-new" for show in node.directory.shows())
 
     await until(there)
-    with pytest.raises(LayoutNotFound):
+    with pytest.raises(RegionUnavailable):
         await node.directory.seat_ids(new)
 
 

@@ -18,6 +18,7 @@ end
 local function payment_of(args)
   return {
     id = args[3], amount = args[7] or '', order = args[8] or '', request = args[9] or '', contact = args[11] or '',
+    reply = args[12] or '', reply_if_booked = args[13] == '1',
   }
 end
 
@@ -26,6 +27,7 @@ local function append_refund(K, id, owner, payment, at, reason)
   append(K, 'refund', {
     'hold', id, 'owner', owner, 'payment', payment.id, 'amount', payment.amount, 'order', payment.order,
     'request', payment.request, 'at', ms_text(at), 'reason', reason, 'contact', payment.contact,
+    'reply', payment.reply,
   })
 end
 
@@ -33,16 +35,17 @@ local function append_booking(K, id, hold, payment, at)
   append(K, 'booking', {
     'hold', id, 'owner', hold.owner, 'seats', table.concat(hold.seats, ','), 'payment', payment.id,
     'amount', payment.amount, 'order', payment.order, 'request', payment.request, 'at', ms_text(at),
-    'contact', payment.contact,
+    'contact', payment.contact, 'reply', payment.reply_if_booked and payment.reply or '',
   })
 end
 
 -- --- orders ---------------------------------------------------------------------------------------------------------
 
--- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty)  ->  ok, record, now
--- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from now on the
--- payment is asked for until it is known what became of it. The contact is in the entry only; an order that is known
--- already is sent again with it.
+-- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty), reply  ->  ok, record, now
+-- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from there on the
+-- payment is asked for until it is known what became of it. The keeper answers `reply` when the ledger has the order.
+-- The contact is in the entry only. With a reply or a contact the entry is appended each time: the one before may have
+-- been lost, or had another contact.
 local function order(keys, args)
   local K, id = key_names(keys), args[1]
   local _, mine, refusal = own_hold(K, id, args[2])
@@ -52,14 +55,14 @@ local function order(keys, args)
   if refusal then return refusal end
   local _, _, not_held = partition(mine.seats, split_csv(args[4]))
   if #not_held > 0 then return { 'seat_not_found', table.concat(not_held, ',') } end
-  local contact = args[7] or ''
-  if mine.order == args[3] and contact == '' then return { 'ok', encode_hold(mine), at } end
+  local contact, reply = args[7] or '', args[8] or ''
+  if mine.order == args[3] and contact == '' and reply == '' then return { 'ok', encode_hold(mine), at } end
   if redis.call('XLEN', K.outbox) >= tonumber(args[6]) then return { 'overloaded' } end
   mine.order = args[3]
   save_hold(K, id, mine)
   append(K, 'order', {
     'hold', id, 'owner', mine.owner, 'order', args[3], 'seats', args[4], 'amount', args[5], 'at', ms_text(at),
-    'contact', contact,
+    'contact', contact, 'reply', reply,
   })
   return { 'ok', encode_hold(mine), at }
 end
@@ -150,8 +153,9 @@ end
 local function decided(K, id, mine, payment, at, room)
   if mine.state == 'confirming' or mine.state == 'booked' then
     if mine.payment == payment.id then
-      -- The gateway's webhook may have booked it without the contact. The ledger takes it from a repeated entry.
-      if room and payment.contact ~= '' then append_booking(K, id, mine, payment, at) end
+      -- The gateway's webhook may have booked it without the contact: the ledger takes it from a repeated entry. A
+      -- webhook may come while the page's entry is on its way: a repeated one has the webhook's reply.
+      if room and (payment.contact ~= '' or payment.reply_if_booked) then append_booking(K, id, mine, payment, at) end
       return { 'ok', encode_hold(mine), at, '' }
     end
     append_refund(K, id, mine.owner, payment, at, 'doubled')
@@ -159,7 +163,10 @@ local function decided(K, id, mine, payment, at, room)
     return { 'ok', encode_hold(mine), at, mine.payment and 'doubled' or '' }
   end
   if mine.state == 'rejected' then
-    if mine.payment ~= payment.id then append_refund(K, id, mine.owner, payment, at, 'late') end
+    -- A caller that waits for the ledger gets its answer with an entry: the one before may have been lost.
+    if mine.payment ~= payment.id or payment.reply ~= '' then
+      append_refund(K, id, mine.owner, payment, at, 'late')
+    end
     return { ENDED.rejected }
   end
   if mine.cancelled then
@@ -209,7 +216,7 @@ local function book(K, show, id, mine, payment, args, at)
 end
 
 -- tt_confirm  id, owner, payment, outbox_limit, keep, seats (csv; empty: all), amount, order, request, blocks,
---   contact
+--   contact, reply, reply_if_booked ('1')
 --   ->  ok, record, now, refund ('doubled': this payment will be returned, the hold has another)
 -- A payment that the gateway confirms becomes a booking of the hold or a refund, whichever client presents it.
 --   1. The hold is decided (confirming, booked, rejected, cancelled), or can't be booked (released, void): answered,
@@ -218,7 +225,8 @@ end
 --   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
 --   4. Past its deadline, or lost in a failure: see climb.
 --   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
--- amount to contact may be missing: calls of earlier releases do not have them.
+-- The keeper answers `reply` when the ledger has the refund; with reply_if_booked also when it has the booking.
+-- amount to reply_if_booked may be missing: calls of earlier releases do not have them.
 local function confirm(keys, args)
   local K, id, owner, payment = key_names(keys), args[1], args[2], payment_of(args)
   local show = load_show(K)

@@ -1,0 +1,150 @@
+"""Orders at the gateway, and the gateway's events: which payments may still come, and when to ask about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from realtime.contact import Contact
+from realtime.ledger import follow_ups, schema
+from realtime.ledger.contacts import GivenContact
+from realtime.ledger.database import Database
+from realtime.ledger.money import seats_of
+from realtime.ledger.rows import OrderRow, OrderState
+
+NO_CONTACTS: Mapping[str, Contact] = {}
+
+
+class Orders(Database):
+    """Reads and records orders; a booking or a refund of one settles it (``ledger.money``)."""
+
+    async def save_orders(self, orders: Sequence[OrderRow], contacts: Mapping[str, Contact] = NO_CONTACTS) -> None:
+        """Record orders in one transaction; those that are known are left as they are.
+
+        ``contacts``, by order, came with them and are recorded in any case.
+        """
+        table = schema.orders
+        async with self.transaction() as connection:
+            ids = [order.id for order in orders]
+            known = set((await connection.execute(select(table.c.id).where(table.c.id.in_(ids)))).scalars())
+            new = {order.id: order for order in orders if order.id not in known}
+            if new:
+                await connection.execute(insert(table), [_order_values(order) for order in new.values()])
+            given = [
+                GivenContact(order.hold, order.show_id, contacts[order.id], order.created_at)
+                for order in orders
+                if order.id in contacts
+            ]
+            await follow_ups.record_contacts(connection, given)
+
+    async def order(self, order_id: str) -> OrderRow | None:
+        """Return an order, None if it is not here."""
+        async with self.transaction() as connection:
+            row = (await connection.execute(select(schema.orders).where(schema.orders.c.id == order_id))).one_or_none()
+            return _order(row) if row is not None else None
+
+    async def claim_due_orders(self, now: int, retry_at: int, limit: int) -> list[OrderRow]:
+        """Return orders whose ``check_at`` has come, and move it to ``retry_at``: no other keeper takes them."""
+        table = schema.orders
+        due = (
+            select(table)
+            .where(table.c.check_at > 0, table.c.check_at <= now)
+            .order_by(table.c.check_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        async with self.transaction() as connection:
+            found = [replace(_order(row), check_at=retry_at) for row in await connection.execute(due)]
+            ids = [order.id for order in found]
+            await connection.execute(update(table).where(table.c.id.in_(ids)).values(check_at=retry_at))
+            return found
+
+    async def order_due(self, order_id: str, at: int) -> None:
+        """Have the gateway asked about an order at ``at`` (ms), whatever became of it."""
+        table = schema.orders
+        async with self.transaction() as connection:
+            await connection.execute(update(table).where(table.c.id == order_id).values(check_at=at))
+
+    async def order_checked(self, order: OrderRow, check_at: int, detail: str) -> None:
+        """Record what the gateway answered about an order, and when to ask again; 0: not any more.
+
+        An order that is still open then is ``unpaid``. Where ``order_due`` was called since ``order`` was read, the
+        gateway's answer may be older than what it has to be asked about: that time stays.
+        """
+        table = schema.orders
+        changed = update(table).where(table.c.id == order.id)
+        unchanged = changed.where(table.c.check_at == order.check_at)
+        async with self.transaction() as connection:
+            await connection.execute(changed.values(checks=table.c.checks + 1, detail=detail[:500]))
+            if check_at == 0:
+                still_open = table.c.state == OrderState.OPEN.value
+                await connection.execute(unchanged.where(still_open).values(state=OrderState.UNPAID.value))
+            await connection.execute(unchanged.values(check_at=check_at))
+
+    async def order_of_hold(self, hold: str, amount: int) -> OrderRow | None:
+        """Return the newest order of a hold that has this amount (paise), None if there is none."""
+        table = schema.orders
+        query = select(table).where(table.c.hold_id == hold, table.c.amount == amount)
+        async with self.transaction() as connection:
+            rows = await connection.execute(query.order_by(table.c.created_at.desc()).limit(1))
+            row = rows.one_or_none()
+            return _order(row) if row is not None else None
+
+    async def open_orders(self) -> tuple[int, int]:
+        """Return how many orders are open, and when the oldest of them was created (ms; 0 if there is none)."""
+        table = schema.orders
+        query = select(func.count(), func.min(table.c.created_at)).where(table.c.state == OrderState.OPEN.value)
+        async with self.transaction() as connection:
+            count, oldest = (await connection.execute(query)).one()
+            return int(count), int(oldest or 0)
+
+    async def new_webhook(self, event_id: str, at: int) -> bool:
+        """Record the id of a gateway's event; return whether it is new. Call it after the event was processed."""
+        try:
+            async with self.transaction() as connection:
+                await connection.execute(insert(schema.webhooks_received).values(id=event_id, received_at=at))
+        except IntegrityError:
+            return False
+        return True
+
+    async def knows_webhook(self, event_id: str) -> bool:
+        """Return whether an event was processed before."""
+        table = schema.webhooks_received
+        async with self.transaction() as connection:
+            return await connection.scalar(select(table.c.id).where(table.c.id == event_id)) is not None
+
+
+def _order_values(order: OrderRow) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "hold_id": order.hold,
+        "show_id": order.show_id,
+        "owner": order.owner,
+        "seats": ",".join(map(str, order.seats)),
+        "amount": order.amount,
+        "state": order.state.value,
+        "created_at": order.created_at,
+        "check_at": order.check_at,
+        "checks": order.checks,
+        "detail": order.detail,
+    }
+
+
+def _order(row: Any) -> OrderRow:
+    return OrderRow(
+        row.id,
+        row.hold_id,
+        row.show_id,
+        row.owner,
+        seats_of(row.seats),
+        row.amount,
+        OrderState(row.state),
+        row.created_at,
+        row.check_at,
+        row.checks,
+        row.detail,
+    )

@@ -1,0 +1,81 @@
+"""Replies of keepers to nodes: to commands, to questions, and to entries of an outbox that the ledger has recorded.
+
+The one who asks makes up a reply id and sends it along. The keeper's reply is the only element of the list
+``keys.reply(id)`` on the region's master. It is ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": {...}}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import orjson
+from redis.exceptions import RedisError
+
+from realtime import connect, keys, limits
+from realtime.errors import CODES, RegionUnavailable, TicketError
+from realtime.locks.master import LockMaster
+
+KEPT_S = 60
+"""A reply that nobody reads is deleted after this."""
+SLACK_S = 5.0
+"""The connection that waits for a reply outlives the wait by this."""
+
+
+def new_reply_id() -> str:
+    """Return an id that no other reply has."""
+    return uuid.uuid4().hex
+
+
+def result(value: Any) -> bytes:
+    """Encode a reply that is a result."""
+    return orjson.dumps({"ok": True, "result": value})
+
+
+def refusal(error: TicketError) -> bytes:
+    """Encode a reply that is an error."""
+    return orjson.dumps({"ok": False, "error": error.payload()})
+
+
+async def send_reply(master: LockMaster, reply_id: str, reply: bytes) -> None:
+    """Send an encoded reply; raises ``RegionUnavailable``."""
+    await asyncio.gather(
+        master.command("RPUSH", keys.reply(reply_id), reply),
+        master.command("EXPIRE", keys.reply(reply_id), KEPT_S),
+    )
+
+
+def read_reply(reply: bytes) -> Any:
+    """Return the result in a keeper's reply, or raise the ``TicketError`` in it."""
+    answer = orjson.loads(reply)
+    if answer["ok"]:
+        return answer["result"]
+    error = answer["error"]
+    details = {k: v for k, v in error.items() if k not in ("code", "message", "retryable")}
+    raise CODES.get(error["code"], TicketError)(error["message"], **details)
+
+
+async def wait_for_reply(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | None:
+    """Return a keeper's reply, None if there is none within the time; raises ``RegionUnavailable``."""
+    # A connection of its own: a blocking read on a shared one would delay the pipelines of buyers.
+    redis = await master.own_connection(timeout_s + SLACK_S)
+    try:
+        popped = await redis.execute_command("BLPOP", keys.reply(reply_id), timeout_s)  # type: ignore[no-untyped-call]
+    except (RedisError, OSError):
+        raise RegionUnavailable(region=master.region) from None
+    finally:
+        await connect.close(redis)
+    return None if popped is None else bytes(popped[1])
+
+
+async def wait_until_recorded(master: LockMaster, reply_id: str) -> Any:
+    """Return what a keeper replied once the ledger has an entry of the outbox.
+
+    Raises the ``TicketError`` that it replied, or ``RegionUnavailable`` when there is no reply within
+    ``limits.LEDGER_WAIT_S``: then it is not known whether the ledger will get the entry.
+    """
+    reply = await wait_for_reply(master, reply_id, limits.LEDGER_WAIT_S)
+    if reply is None:
+        raise RegionUnavailable(region=master.region)
+    return read_reply(reply)
