@@ -47,12 +47,6 @@ from realtime.topology import TopologyError
     help="Write every seat's operations to this file, for Knossos or Porcupine.",
 )
 @click.option(
-    "--unconfirmed-payments",
-    "unconfirmed",
-    is_flag=True,
-    help="Buyers also pay late, twice or silently.",
-)
-@click.option(
     "--mutants", "all_mutants", is_flag=True, help="Run every mutant of broken/ instead; two minutes or more for each."
 )
 @click.option(
@@ -74,7 +68,6 @@ def faults(
     keep: Path | None,
     chosen: frozenset[Kind],
     edn: Path | None,
-    unconfirmed: bool,
     all_mutants: bool,
     only: tuple[str, ...],
     topology: Path | None,
@@ -88,7 +81,7 @@ def faults(
     if all_mutants or only:
         results = mutants.run_all(only or mutants.names(), minutes, 7 if seed is None else seed, buyers, click.echo)
         context.exit(0 if all(result.found for result in results) else 1)
-    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, chosen, unconfirmed, edn)
+    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, chosen, edn)
     installation = None if topology is None else _installation(topology, owned)
     click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
     folder = Path(tempfile.mkdtemp(prefix="tickingtickets-faults-"))

@@ -13,13 +13,10 @@ from loadtest.faults.judge.payments import BankPayment, BankRefund
 
 LATE_MS = 1_500
 """How long after the end of its order a late payment arrives."""
-BEHAVIOURS = {"pay": 90, "decline": 10}
+BEHAVIOURS = {"pay": 90, "decline": 10, "late": 8, "twice": 8, "silent": 8}
 """What the bank does with a payment, with weights."""
-WEBHOOKS = {"once": 65, "twice": 20, "late": 15}
+WEBHOOKS = {"once": 65, "twice": 20, "late": 15, "never": 20}
 """How it reports a payment, with weights."""
-UNCONFIRMED = {"late": 8, "twice": 8, "silent": 8}
-NEVER = {"never": 20}
-"""In addition, if payments may stay unconfirmed by the buyer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +36,10 @@ class PaymentChoice:
     webhooks: str
 
     @classmethod
-    def choose(cls, rng: random.Random, unconfirmed: bool) -> PaymentChoice:
-        """Choose by the weights; ``unconfirmed``: also payments that only a report or a question can find."""
-        behaviours = BEHAVIOURS | (UNCONFIRMED if unconfirmed else {})
-        reports = WEBHOOKS | (NEVER if unconfirmed else {})
-        behaviour = rng.choices(list(behaviours), list(behaviours.values()))[0]
-        webhooks = rng.choices(list(reports), list(reports.values()))[0]
+    def choose(cls, rng: random.Random) -> PaymentChoice:
+        """Choose by the weights."""
+        behaviour = rng.choices(list(BEHAVIOURS), list(BEHAVIOURS.values()))[0]
+        webhooks = rng.choices(list(WEBHOOKS), list(WEBHOOKS.values()))[0]
         return cls(behaviour, webhooks)
 
 

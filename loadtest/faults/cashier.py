@@ -16,7 +16,7 @@ TRIES = 8
 RETRY_S = (0.3, 1.0)
 """Pause between two attempts, from and to."""
 CLOSES_TAB = 0.1
-"""Share of the buyers who pay and never confirm, if payments may stay unconfirmed: the bank's report must book."""
+"""Share of the buyers who pay and never confirm: the bank's report, or a question to it, must book."""
 
 
 class Cashier:
@@ -32,11 +32,11 @@ class Cashier:
         """Pay for these seats; return the proof to confirm with, or None if the buyer has none or goes away."""
         if self._context.bank is None:
             return await self._pay_in_one_step(hold)
-        choice = PaymentChoice.choose(self._rng, self._context.unconfirmed_payments)
+        choice = PaymentChoice.choose(self._rng)
         paid = await self._pay_at(self._context.bank, hold, seats, choice)
         if not paid and choice.behaviour == "decline":
             paid = await self._pay_at(self._context.bank, hold, seats, PaymentChoice("pay", choice.webhooks))
-        closes_tab = self._context.unconfirmed_payments and self._rng.random() < CLOSES_TAB
+        closes_tab = self._rng.random() < CLOSES_TAB
         if not paid or choice.behaviour == "silent" or closes_tab:
             return None
         return self._rng.choice(paid).proof

@@ -32,8 +32,6 @@ class RunContext:
     http: aiohttp.ClientSession
     bank: Bank | None = None
     """None where load tests don't know the bank's secret: then buyers pay in one step."""
-    unconfirmed_payments: bool = False
-    """Whether some payments are never confirmed by their buyers: paid late, twice, silently, or with the tab closed."""
     maps: dict[str, SeatMap] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)

@@ -72,7 +72,6 @@ def text(outcome: Outcome) -> str:
         lines.append(f"... and {len(outcome.verdict.violations) - SHOWN} more")
     lines += [f"RUNNER ERROR  {each}" for each in outcome.runner_errors]
     options = f"--seed {outcome.plan.seed} --minutes {outcome.plan.minutes:g} --buyers {outcome.plan.buyers}"
-    options += " --unconfirmed-payments" if outcome.plan.unconfirmed_payments else ""
     if outcome.plan.kinds != frozenset(Kind) - OPTIONAL:
         options += f" --faults {','.join(sorted(kind.option for kind in outcome.plan.kinds))}"
     lines += [f"{'PASSED' if report['passed'] else 'FAILED'}   replay: python -m loadtest faults {options}"]

@@ -154,7 +154,6 @@ async def started(
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
             declared = await shows.declare(installation, plan.seats, http)
             context = RunContext(declared.on_sale, HOLD_S, THINK_S, http)
-            context.unconfirmed_payments = plan.unconfirmed_payments
             context.bank = None if bank is None else Bank(bank.url, bank.secret, http)
             participants = Participants(plan.seed, plan.buyers, installation, history, context)
             yield Session(plan, installation, history, context, participants, declared, say)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
+from loadtest.faults.actions import frozen
 from realtime import keys
 from realtime.dev.cluster import Cluster
 from realtime.locks.master import LockMaster
+from realtime.payments.demo import BankEvent, BankPayment, webhook_signer
+from realtime.payments.status import PaymentState
 from tests.cluster import Client, new_show, node_urls, pay_order, until
 
 
@@ -158,6 +164,54 @@ async def test_a_client_can_ask_what_became_of_its_requests(cluster: Cluster) ->
         assert (found["kind"], found["subject"]) == ("confirm", hold)
         assert found["outcome"] == {"booking": booked["booking"]["id"], "state": "booked"}
         assert (await ask("GET", "/commands/never-sent"))["error"]["code"] == "command_not_found"
+
+
+async def test_nothing_about_money_is_acknowledged_before_the_ledger_has_it(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    paid, order, amount = await ordered(buyer, show, ["A-1"], "paid")
+    proof = await pay_order(cluster, order, webhooks="never")
+    released, order, _amount = await ordered(buyer, show, ["B-1"], "released")
+    late = await pay_order(cluster, order, webhooks="never")
+    await buyer.call("seats:release", {"hold": released})
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["C-1"], "request_id": "unpaid"})
+    new_order = ("seats:order", {"hold": held["hold"]["id"]})
+    refund = ("seats:confirm", {"hold": released, "payment": late})
+    keepers = [child for name, child in cluster.children.items() if name.startswith("keeper west")]
+    event = signed_event(cluster, f"late {paid}", paid, proof, amount)
+    with frozen(keepers):
+        asked = await asyncio.gather(buyer.call(*new_order), buyer.call(*refund), send_event(cluster, event))
+    codes = [answer["error"]["code"] for answer in asked]
+    assert codes == ["region_unavailable"] * 3
+    assert all(answer["error"]["retryable"] for answer in asked)
+    assert (await buyer.call(*new_order))["order"]["amount"] == amount
+    assert (await buyer.call(*refund))["error"]["refund"]["state"] in ("promised", "sent", "done")
+    assert await send_event(cluster, event) == {}
+
+    async def ends() -> bool:
+        rows = (await ops(cluster, f"/api/v1/ops/payments?show={show}"))["payments"]
+        return {row["hold"]: row["refund"] or "booked" for row in rows} == {paid: "booked", released: "done"}
+
+    await until(ends, timeout_s=30)
+    await buyer.close()
+
+
+def signed_event(cluster: Cluster, event: str, hold: str, proof: str, amount: int) -> tuple[dict[str, str], bytes]:
+    """Return headers and body of the bank's webhook about a captured payment."""
+    order, payment, _signature = proof.split(".")
+    captured = BankPayment(payment, order, hold, "", amount, "INR", PaymentState.CAPTURED, 0)
+    body, now = msgspec.json.encode(BankEvent("payment.captured", captured)), datetime.now(UTC)
+    signature = webhook_signer(cluster.secrets["BANK_SECRET"]).sign(event, now, body.decode())
+    stamp = str(int(now.timestamp()))
+    return {"webhook-id": event, "webhook-timestamp": stamp, "webhook-signature": signature}, body
+
+
+async def send_event(cluster: Cluster, event: tuple[dict[str, str], bytes]) -> Any:
+    url = f"{node_urls(cluster)[0]}/api/v1/payments/webhook"
+    async with aiohttp.ClientSession() as session, session.post(url, data=event[1], headers=event[0]) as answer:
+        body = await answer.json()
+        assert answer.status == (503 if "error" in body else 200)
+        return body
 
 
 async def test_a_forged_webhook_is_refused(cluster: Cluster) -> None:
