@@ -213,7 +213,7 @@ async def test_an_order_that_was_asked_for_again_is_answered_again(desk: Desk) -
     """The entry of the first request may have been lost."""
     await desk.locks.hold(HOLD, OWNER, SEATS)
     for reply in ("first", "second"):
-        await desk.locks.order(HOLD, OWNER, "order", SEATS, PRICE, reply)
+        await desk.locks.order(HOLD, OWNER, "order", SEATS, PRICE, reply=reply)
         assert await desk.replied(reply) is None
         await desk.record()
         assert await desk.replied(reply) == {}
