@@ -36,7 +36,8 @@ async def test_opening_at_once_makes_one_schema(url: str) -> None:
     await asyncio.gather(*(each.close() for each in several))
 
 
-async def test_tables_of_the_first_release_are_taken_over_with_their_bookings(url: str) -> None:
+async def first_release(url: str, *bookings: str) -> Ledger:
+    """Return a ledger of the first release with some bookings, opened by this one."""
     first = importlib.import_module("realtime.ledger.migrations.versions.0001_initial")
     ledger = Ledger(url)
     async with ledger.transaction() as connection:
@@ -45,13 +46,41 @@ async def test_tables_of_the_first_release_are_taken_over_with_their_bookings(ur
             ("theatres", "'gateway', 'Gateway', 'Mumbai'"),
             ("layouts", "'l1', ''"),
             ("shows", "'west-s', 'gateway', 'l1', '2030-01-01T18:30:00+05:30', 'open', ''"),
-            ("bookings", "'west-s.b1', 'west-s', 'asha', 'proof', 450, 7"),
+            *(("bookings", booking) for booking in bookings),
         ):
             await connection.execute(text(f"INSERT INTO {table} VALUES ({values})"))
     await ledger.open()
+    return ledger
+
+
+async def test_tables_of_the_first_release_are_taken_over_with_their_bookings(url: str) -> None:
+    ledger = await first_release(url, "'west-s.b1', 'west-s', 'asha', 'proof', 450, 7")
     assert [theatre.id for theatre in await ledger.theatres("west")] == ["gateway"]
     (payment,) = await ledger.payments(Filter())
     assert (payment.id, payment.hold, payment.booking, payment.amount) == ("proof", "west-s.h1", "west-s.b1", 45_000)
+    await ledger.close()
+
+
+async def test_bookings_of_the_first_release_that_share_a_payment_are_kept(url: str) -> None:
+    """No money came for the later ones: they are told apart from the one that was paid for."""
+    ledger = await first_release(
+        url,
+        "'west-s.b3', 'west-s', 'kiran', 'proof', 450, 7",
+        "'west-s.b1', 'west-s', 'asha', 'proof', 450, 7",
+        "'west-s.b2', 'west-s', 'ravi', 'proof', 900, 8",
+        "'west-s.b4', 'west-s', 'meera', 'other', 450, 6",
+    )
+    payments = {payment.booking: payment.id for payment in await ledger.payments(Filter())}
+    assert payments == {
+        "west-s.b1": "proof",
+        "west-s.b2": "proof#west-s.b2",
+        "west-s.b3": "proof#west-s.b3",
+        "west-s.b4": "other",
+    }
+    async with ledger.transaction() as connection:
+        rows = await connection.execute(text("SELECT id, payment FROM bookings"))
+        assert {row.id: row.payment for row in rows} == payments
+    assert await ledger.refunds(Filter()) == []
     await ledger.close()
 
 

@@ -13,6 +13,7 @@ def upgrade(op: Operations) -> None:
     """Create the tables of money, and a payment for each booking that exists already."""
     op.execute("UPDATE bookings SET amount = amount * 100")
     op.add_column("bookings", sa.Column("prices", sa.LargeBinary))
+    _name_payments_once(op)
     op.create_index("ux_bookings_payment", "bookings", ["payment"], unique=True)
     op.create_table(
         "orders",
@@ -92,3 +93,18 @@ def upgrade(op: Operations) -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_commands_at", "commands", ["at"])
+
+
+def _name_payments_once(op: Operations) -> None:
+    """Give each booking a payment of its own: the releases before accepted one payment for several bookings.
+
+    The first booking keeps the payment. The others were acknowledged to their buyers, so they stay; their payment
+    becomes ``<payment>#<booking>``, which no gateway knows. No money came for them, so none is returned.
+    """
+    op.create_index("ix_bookings_payment_once", "bookings", ["payment"])
+    op.execute(
+        "UPDATE bookings SET payment = payment || '#' || id WHERE EXISTS (SELECT 1 FROM bookings AS first "
+        "WHERE first.payment = bookings.payment AND (first.confirmed_at < bookings.confirmed_at "
+        "OR (first.confirmed_at = bookings.confirmed_at AND first.id < bookings.id)))"
+    )
+    op.drop_index("ix_bookings_payment_once", "bookings")
