@@ -16,6 +16,7 @@ from realtime import limits, wire
 from realtime.contact import encode_contact
 from realtime.errors import (
     BadRequest,
+    BookingCancelled,
     BookingRejected,
     HoldEnded,
     HoldLost,
@@ -40,7 +41,7 @@ from realtime.web import bodies
 log = logging.getLogger(__name__)
 FREE = "free"
 """The kind of checkout for seats that cost nothing."""
-RETURNED = (BookingRejected, HoldEnded, HoldLost, HoldNotFound, SeatNotFound)
+RETURNED = (BookingCancelled, BookingRejected, HoldEnded, HoldLost, HoldNotFound, SeatNotFound)
 """Answers of the lock master to a confirm after which the payment is returned."""
 
 

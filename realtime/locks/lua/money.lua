@@ -162,15 +162,14 @@ local function decided(K, id, mine, payment, at, room)
     -- A booking of an older release has no payment in its record: only the ledger knows whether this is its payment.
     return { 'ok', encode_hold(mine), at, mine.payment and 'doubled' or '' }
   end
+  -- A caller that waits for the ledger gets its answer with an entry, a repeated one too: the first may have been lost.
+  local to_return = mine.payment ~= payment.id or payment.reply ~= ''
   if mine.state == 'rejected' then
-    -- A caller that waits for the ledger gets its answer with an entry: the one before may have been lost.
-    if mine.payment ~= payment.id or payment.reply ~= '' then
-      append_refund(K, id, mine.owner, payment, at, 'late')
-    end
+    if to_return then append_refund(K, id, mine.owner, payment, at, 'late') end
     return { ENDED.rejected }
   end
   if mine.cancelled then
-    if mine.payment ~= payment.id then append_refund(K, id, mine.owner, payment, at, 'doubled') end
+    if to_return then append_refund(K, id, mine.owner, payment, at, 'doubled') end
     return { 'booking_cancelled' }
   end
   if mine.state == 'released' or mine.void then
