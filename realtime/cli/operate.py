@@ -17,7 +17,7 @@ from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import InvalidPlan, RegionUnavailable, TheatreNotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.model import Layout, SalesState, Show, Theatre, region_of
+from realtime.model import Admission, Layout, SalesState, Show, Theatre, region_of
 from realtime.settings import Settings
 
 TIMEOUT_S = 5.0
@@ -135,6 +135,15 @@ def list_shows(topology: Path) -> None:
 @click.option(
     "--id", "show_id", help="The id of the show; begins with the region.  [default: from theatre and start time]"
 )
+@click.option(
+    "--admission",
+    type=click.Choice([kind.value for kind in Admission]),
+    default=Admission.OTHER.value,
+    show_default=True,
+    help="What the tax depends on.",
+)
+@click.option("--fee-paise", default=0, help="The booking fee of each seat, before tax.")
+@click.option("--fee-basis-points", default=0, help="In addition, a share of the price: 200 is 2 %.")
 @click.option("--sales-start", default="", metavar="TIME", help="When seats go on sale.  [default: at once]")
 @click.option("--sales-end", default="", metavar="TIME", help="When sales end.  [default: 20 min after the start]")
 @click.option(
@@ -152,6 +161,9 @@ def add_show(
     title: str,
     starts_at: str,
     prices: tuple[str, ...],
+    admission: str,
+    fee_paise: int,
+    fee_basis_points: int,
     sales_start: str,
     sales_end: str,
     show_id: str | None,
@@ -169,6 +181,8 @@ def add_show(
         "title": title,
         "starts_at": starts_at,
         "prices": dict(map(_price, prices)),
+        "admission": admission,
+        "fee": {"paise": fee_paise, "basis_points": fee_basis_points},
         "hold_s": hold_s,
         "sales_start": sales_start,
         "sales_end": sales_end,

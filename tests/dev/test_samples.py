@@ -201,6 +201,7 @@ async def test_seeding_declares_the_theatres_and_shows_of_a_region_once(west: Lo
     for show in shows:
         declared = found[show.id]
         assert (declared.title, declared.prices, declared.starts_at) == (show.title, show.prices, show.starts_at)
+        assert (declared.admission, declared.fee) == (show.admission, show.fee)
         assert declared.layout == layout(show.plan).id
         assert await west.command("STRLEN", keys.seats(show.id)) == declared.seat_count
     blob = await west.command("GET", keys.layout(layout("stadium").id))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 
-from realtime.model import Theatre
+from realtime.model import Admission, Fee, Theatre
 
 INDIA = timezone(timedelta(hours=5, minutes=30), "IST")
 
@@ -53,6 +53,9 @@ _PRICES = {
     "stadium": {"Pavilion": 9500, "Premium": 6500, "Lower Stand": 3200, "Upper Stand": 1800, "Gallery": 850},
 }
 _MATINEE_UNTIL = time(15, 0)
+_ADMISSIONS = {"multiplex": Admission.CINEMA, "concert_hall": Admission.OTHER, "stadium": Admission.SPORT_LEAGUE}
+_FEES = {"multiplex": Fee(2_000, 200), "concert_hall": Fee(), "stadium": Fee(5_000, 0)}
+"""Rs 20 and 2 %, none, Rs 50: for each seat, before tax."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class SampleShow:
     title: str
     starts_at: str
     prices: dict[str, int]
+    admission: Admission
+    fee: Fee
 
 
 def theatres() -> list[Theatre]:
@@ -92,6 +97,8 @@ def _shows_of(day: date) -> Iterator[SampleShow]:
                     title=_title(plan, city, day.toordinal() + 2 * n + k),
                     starts_at=at.isoformat(),
                     prices=dict(_MATINEE if plan == "multiplex" and start < _MATINEE_UNTIL else _PRICES[plan]),
+                    admission=_ADMISSIONS[plan],
+                    fee=_FEES[plan],
                 )
 
 

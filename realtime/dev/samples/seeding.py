@@ -73,6 +73,8 @@ async def _declare_show(master: LockMaster, show: SampleShow, layout: str) -> No
         "title": show.title,
         "starts_at": show.starts_at,
         "prices": show.prices,
+        "admission": show.admission.value,
+        "fee": {"paise": show.fee.paise, "basis_points": show.fee.basis_points},
     }
     await run_command(master, "show", body)
 
