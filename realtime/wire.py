@@ -38,6 +38,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
 LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
 Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
+RequestId = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
 Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
 Moment = Annotated[str, Meta(max_length=40)]
 """ISO 8601 with offset, or ""."""
@@ -77,11 +78,18 @@ class ReleaseSeats(Struct, frozen=True):
 
     hold: LongId
     seats: SeatIds | None = None
-    request_id: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    request_id: RequestId = ""
 
 
 class ExtendHold(Struct, frozen=True):
     """``seats:extend``."""
+
+    hold: LongId
+    request_id: RequestId = ""
+
+
+class ResumeHold(Struct, frozen=True):
+    """``hold:resume``."""
 
     hold: LongId
 
@@ -93,6 +101,7 @@ class OrderHold(Struct, frozen=True):
     seats: SeatIds | None = None
     return_url: Annotated[str, Meta(max_length=500)] = ""
     contact: Contact | None = None
+    request_id: RequestId = ""
 
 
 class ConfirmHold(Struct, frozen=True):
@@ -101,7 +110,7 @@ class ConfirmHold(Struct, frozen=True):
     hold: LongId
     payment: Payment
     seats: SeatIds | None = None
-    request_id: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    request_id: RequestId = ""
     contact: Contact | None = None
 
 

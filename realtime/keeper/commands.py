@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -49,6 +50,7 @@ from realtime.errors import (
     LayoutNotFound,
     NotFound,
     RegionUnavailable,
+    RequestReused,
     SeatNotFound,
     SeatsTaken,
     ShowNotFound,
@@ -67,6 +69,7 @@ from realtime.ledger import Ledger
 from realtime.ledger.rows import CancelledBy, CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks import replies
+from realtime.locks.commands import OPERATORS
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, canonical_time, hold_of
@@ -74,8 +77,6 @@ from realtime.sales_window import cancel_deadline, iso, window_of
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
-OPERATORS = "ops"
-"""The owner of operators' commands."""
 _ASK_S = 2.0
 EARLIEST_YEAR = 1971
 """Of a time in a declaration; ms since the epoch are positive."""
@@ -178,19 +179,31 @@ class Commands:
         }
 
     async def carry_out(
-        self, command_id: str, name: str, body: bytes, request_id: str = "", fencing_token: str | None = None
+        self,
+        command_id: str,
+        name: str,
+        body: bytes,
+        request_id: str = "",
+        fencing_token: str | None = None,
+        owner: str = OPERATORS,
     ) -> None:
-        """Carry out one command and answer it; a command with a known ``request_id`` gets the answer of the first.
+        """Carry out one command and answer it; a repeated one (same owner and ``request_id``) gets the first's answer.
 
         ``fencing_token`` is the one under which it was read (None: any). Raises ``RegionUnavailable``,
         ``LedgerUnavailable`` or ``StaleFencingToken`` if the command must be tried again later.
         """
         self._fencing_token = fencing_token
-        known = await self._ledger.command(OPERATORS, request_id) if request_id else None
-        reply = known.outcome if known is not None else await self._answer(name, body)
-        if request_id and known is None:
-            at = await self._master.time_ms()
-            await self._ledger.save_command(CommandRow(OPERATORS, request_id, name, command_id, reply, at))
+        known = await self._ledger.command(owner, request_id) if request_id else None
+        subject = _subject(name, body)
+        if known is None:
+            reply = await self._answer(name, body)
+            if request_id:
+                at = await self._master.time_ms()
+                await self._ledger.save_command(CommandRow(owner, request_id, name, subject, reply, at))
+        elif (known.kind, known.subject) == (name, subject):
+            reply = known.outcome
+        else:
+            reply = replies.refusal(RequestReused("This request id was already used for another command."))
         await replies.send_reply(self._master, command_id, reply)
 
     async def _answer(self, name: str, body: bytes) -> bytes:
@@ -453,6 +466,14 @@ class Commands:
         elif task.done_at is None:
             await self._jobs.add_anew([task])
         return {"task": {"id": task.id, "queue": task.queue.value, "subject": task.subject, "done_at": task.done_at}}
+
+
+def _subject(name: str, body: bytes) -> str:
+    """Return what a command is about, to tell a repeated one from another one: its booking, or a digest of its body."""
+    if name == "cancel":
+        with contextlib.suppress(BadRequest):
+            return wire.parse_json(_CancelBody, body).booking
+    return hashlib.sha256(body).hexdigest()
 
 
 def _same(known: Show, asked: Show) -> bool:

@@ -4,9 +4,9 @@
 | --- | --- |
 | ``booking`` | hold, owner, seats (indices), payment, amount, order, request, at, contact, reply |
 | ``refund`` | hold, owner, payment, amount, order, request, at, reason, contact, reply |
-| ``order`` | hold, owner, order, seats (indices), amount, at, contact, reply |
+| ``order`` | hold, owner, order, seats (indices), amount, request, at, contact, reply |
 | ``webhook`` | event (JSON of ``payments.report.PaymentReport``), reply |
-| ``command`` | id, name, body (JSON), request |
+| ``command`` | id, name, body (JSON), request, owner (of the request) |
 | ``outcome`` | owner, request, command, subject, state, at |
 
 Amounts are paise, times ms, a contact is ``realtime.contact.encode_contact``. ``reply`` is answered when the ledger has
@@ -118,6 +118,13 @@ def new_outcome(entry: Entry) -> CommandRow:
     return CommandRow(
         fields["owner"], fields["request"], fields["command"], fields["subject"], outcome, int(fields["at"])
     )
+
+
+def outcome_of_order(entry: Entry) -> CommandRow:
+    """Return what the request for an order led to."""
+    fields = entry.fields
+    outcome = orjson.dumps({"order": fields["order"], "amount": int(fields["amount"])})
+    return CommandRow(fields["owner"], fields["request"], "order", fields["hold"], outcome, int(fields["at"]))
 
 
 def outcome_of(booking: NewBooking, result: Result) -> CommandRow:

@@ -182,7 +182,10 @@ class Queries:
         found = await self._ledger.command(ask.owner, ask.request_id)
         if found is None:
             return None
-        return {"kind": found.kind, "subject": found.subject, "at": found.at, "outcome": orjson.loads(found.outcome)}
+        outcome = orjson.loads(found.outcome)
+        if "ok" in outcome:  # a keeper's reply to a command
+            outcome = outcome.get("result", {"error": outcome.get("error")})
+        return {"kind": found.kind, "subject": found.subject, "at": found.at, "outcome": outcome}
 
     async def _booking(self, body: bytes) -> Any:
         row = await self._ledger.booking(wire.parse_json(_Booking, body).booking)

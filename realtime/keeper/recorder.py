@@ -26,6 +26,7 @@ from realtime.keeper.entries import (
     new_outcome,
     new_refund,
     outcome_of,
+    outcome_of_order,
     outcome_of_refund,
     refund_body,
 )
@@ -44,6 +45,7 @@ from realtime.ledger import (
 )
 from realtime.ledger.rows import Result
 from realtime.ledger.shows import Shows
+from realtime.locks.commands import OPERATORS
 from realtime.locks.replies import refusal, result, send_reply
 from realtime.locks.seats import Fenced, Sale, SeatLocks, ShowNotReady
 from realtime.model import hold_of
@@ -222,6 +224,8 @@ class Recorder:
         contacts = {order: contact for order, contact in given.items() if contact is not None}
         await self._ledger.save_orders([new_order(entry) for entry in entries], contacts)
         for entry in entries:
+            if entry.fields.get("request"):
+                await self._ledger.save_command(outcome_of_order(entry))
             await self._reply(entry, {})
 
     async def _webhook(self, entry: Entry) -> None:
@@ -250,9 +254,8 @@ class Recorder:
     async def _command(self, entry: Entry) -> None:
         fields = entry.fields
         body = fields["body"].encode()
-        await self._commands.carry_out(
-            fields["id"], fields["name"], body, fields.get("request", ""), self._fencing_token
-        )
+        request = (fields.get("request", ""), self._fencing_token, fields.get("owner", OPERATORS))
+        await self._commands.carry_out(fields["id"], fields["name"], body, *request)
 
 
 def _will_pass(error: Exception) -> bool:

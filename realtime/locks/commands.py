@@ -14,18 +14,24 @@ from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
 from realtime.locks.replies import new_reply_id, read_reply, wait_for_reply
 
+OPERATORS = "ops"
+"""The owner of operators' commands."""
 
-async def run_command(master: LockMaster, name: str, body: dict[str, Any], request_id: str = "") -> dict[str, Any]:
+
+async def run_command(
+    master: LockMaster, name: str, body: dict[str, Any], request_id: str = "", owner: str = OPERATORS
+) -> dict[str, Any]:
     """Have the region's keeper carry out a command; return its result.
 
-    Names and bodies are those of ``keeper.commands``. With ``request_id`` a repeated command gets the answer of the
-    first. Raises the ``TicketError`` that the keeper answered, or ``RegionUnavailable`` when no answer came within
-    ``limits.COMMAND_TIMEOUT_S``: it may still be carried out then.
+    Names and bodies are those of ``keeper.commands``. With ``request_id`` a repeated command of the same owner gets the
+    answer of the first; another command with this id is refused as ``RequestReused``. Raises the ``TicketError`` that
+    the keeper answered, or ``RegionUnavailable`` when no answer came within ``limits.COMMAND_TIMEOUT_S``: it may still
+    be carried out then.
     """
     command_id = new_reply_id()
     entry: list[str | bytes] = ["kind", "command", "id", command_id, "name", name, "body", orjson.dumps(body)]
     if request_id:
-        entry += ["request", request_id]
+        entry += ["request", request_id, "owner", owner]
     await master.command("XADD", keys.OUTBOX, "*", *entry)
     reply = await wait_for_reply(master, command_id, limits.COMMAND_TIMEOUT_S)
     if reply is None:

@@ -140,12 +140,12 @@ class SeatLocks:
         reply = self._checked(reply)
         return _hold(hold_id, reply), int(reply[2])
 
-    async def extend(self, hold_id: str, owner: str) -> tuple[Hold, int]:
-        """Set the deadline to a full hold time from now.
+    async def extend(self, hold_id: str, owner: str, request_id: str = "") -> tuple[Hold, int]:
+        """Set the deadline to a full hold time from now, once for a ``request_id``. The ledger records its outcome.
 
         Raises ``ExtendLimit`` (details ``expires_at``), or ``SalesClosed`` after the end of the sales window.
         """
-        reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS)
+        reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS, request_id)
         return _hold(hold_id, reply), int(reply[2])
 
     async def release(self, hold_id: str, owner: str, seats: Iterable[int] | None = None, request_id: str = "") -> Hold:
@@ -162,14 +162,17 @@ class SeatLocks:
         amount: int,
         contact: str = "",
         reply: str = "",
+        request_id: str = "",
     ) -> Hold:
         """Record that the gateway has an order of ``amount`` paise for some seats of a live hold; idempotent.
 
         The order goes to the ledger with ``contact`` (``encode_contact``), and the gateway is asked what became of it
-        until that is known. ``reply`` (see ``locks.replies``) is answered when the ledger has the order.
+        until that is known. ``reply`` (see ``locks.replies``) is answered when the ledger has the order, and what
+        ``request_id`` led to.
         """
-        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT, contact, reply)
-        return _hold(hold_id, await self._call("tt_order", show_of(hold_id), *args))
+        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT)
+        more = (contact, reply, request_id)
+        return _hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
 
     async def prolong(self, hold_id: str) -> Hold:
         """Keep a hold while the gateway's answer is unknown, at most ``limits.PROLONG_MS`` in all."""

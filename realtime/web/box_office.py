@@ -65,10 +65,10 @@ class BoxOffice:
         self.sales[show.region]["holds"] += 1
         return {"hold": bodies.hold_body(hold, show, known), "server_time": now}
 
-    async def extend(self, owner: str, hold_id: str) -> dict[str, Any]:
+    async def extend(self, owner: str, ask: wire.ExtendHold) -> dict[str, Any]:
         """Set the deadline of a hold to a full hold time from now."""
-        show, known = await self._show_of(hold_id)
-        hold, now = await self._locks_of(hold_id).extend(hold_id, owner)
+        show, known = await self._show_of(ask.hold)
+        hold, now = await self._locks_of(ask.hold).extend(ask.hold, owner, ask.request_id)
         return {"hold": bodies.hold_body(hold, show, known), "server_time": now}
 
     async def release(self, owner: str, ask: wire.ReleaseSeats) -> dict[str, Any]:

@@ -94,7 +94,8 @@ class Checkout:
         locks, reply = self._locks_of(ask.hold), new_reply_id()
         try:
             contact = encode_contact(ask.contact)
-            await locks.order(ask.hold, owner, order.id, indices, prices.total, contact, reply)
+            more = (contact, reply, ask.request_id)
+            await locks.order(ask.hold, owner, order.id, indices, prices.total, *more)
         except TicketError as error:
             raise bodies.with_seat_ids(error, known) from None
         await wait_until_recorded(locks.master, reply)

@@ -76,10 +76,10 @@ class Events:
         self._register("show:unwatch", wire.Unwatch, self._unwatch)
         self._register("seats:hold", wire.HoldSeats, self._hold)
         self._register("seats:release", wire.ReleaseSeats, lambda sid, ask: office.release(self._owner(sid), ask))
-        self._register("seats:extend", wire.ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask.hold))
+        self._register("seats:extend", wire.ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask))
         self._register("seats:confirm", wire.ConfirmHold, lambda sid, ask: checkout.confirm(self._owner(sid), ask))
         self._register("seats:order", wire.OrderHold, lambda sid, ask: checkout.order(self._owner(sid), ask))
-        self._register("hold:resume", wire.ExtendHold, lambda sid, ask: office.get(self._owner(sid), ask.hold))
+        self._register("hold:resume", wire.ResumeHold, lambda sid, ask: office.get(self._owner(sid), ask.hold))
 
     @property
     def connections(self) -> int:

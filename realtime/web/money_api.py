@@ -101,7 +101,8 @@ class MoneyApi:
     async def _order(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
         body = wire.parse_json(OrderBody, await request.read() or b"{}")
-        ask = wire.OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact)
+        key = idempotency_key(request)
+        ask = wire.OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact, key)
         return json_answer(await self._checkout.order(owner, ask), status=201)
 
     async def _confirm(self, request: web.Request) -> web.Response:

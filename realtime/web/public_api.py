@@ -208,7 +208,8 @@ class PublicApi:
         return json_answer({})
 
     async def _extend(self, request: web.Request) -> web.Response:
-        return json_answer(await self._office.extend(self.owner_of(request), request.match_info["hold"]))
+        ask = wire.ExtendHold(request.match_info["hold"], idempotency_key(request))
+        return json_answer(await self._office.extend(self.owner_of(request), ask))
 
     async def _get_booking(self, request: web.Request) -> web.Response:
         return json_answer(await self._office.booking(self.owner_of(request), request.match_info["booking"]))

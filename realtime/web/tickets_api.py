@@ -114,9 +114,8 @@ class TicketsApi:
     async def _cancel(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
         booking = request.match_info["booking"]
-        # Without the request id: those of all owners would be one name space. Cancelling twice is harmless anyway.
-        done = await run_command(self._master_of(booking), "cancel", {"booking": booking, "owner": owner})
-        return json_answer(done)
+        command, key = {"booking": booking, "owner": owner}, idempotency_key(request)
+        return json_answer(await run_command(self._master_of(booking), "cancel", command, key, owner))
 
     async def _cancel_any(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]

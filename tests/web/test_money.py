@@ -11,12 +11,13 @@ import msgspec
 import pytest
 
 from loadtest.faults.actions import frozen
-from realtime import keys
+from realtime import keys, wire
 from realtime.dev.cluster import Cluster
 from realtime.locks.master import LockMaster
+from realtime.model import Theatre
 from realtime.payments.demo import BankEvent, BankPayment, webhook_signer
 from realtime.payments.status import PaymentState
-from tests.cluster import Client, new_show, node_urls, pay_order, until
+from tests.cluster import Client, map_of_master, new_show, node_urls, pay_order, until
 
 
 async def ops(cluster: Cluster, path: str) -> dict[str, Any]:
@@ -151,7 +152,11 @@ async def test_a_client_can_ask_what_became_of_its_requests(cluster: Cluster) ->
         hold = held["hold"]["id"]
         found = await ask("GET", "/commands/hold-1")
         assert (found["kind"], found["subject"], found["outcome"]["state"]) == ("hold", hold, "held")
-        order = (await ask("POST", f"/holds/{hold}/order"))["order"]["id"]
+        extended = [await ask("POST", f"/holds/{hold}/extend", key="extend-1") for _ in range(2)]
+        assert extended[0]["hold"]["expires_at"] == extended[1]["hold"]["expires_at"]
+        order = (await ask("POST", f"/holds/{hold}/order", key="order-1"))["order"]["id"]
+        found = await ask("GET", "/commands/order-1")
+        assert (found["kind"], found["subject"], found["outcome"]["order"]) == ("order", hold, order)
         proof = await pay_order(cluster, order, webhooks="never")
         booked = await ask("POST", f"/holds/{hold}/confirm", {"payment": proof}, key="confirm-1")
         assert booked["booking"]["state"] == "booked"
@@ -162,8 +167,91 @@ async def test_a_client_can_ask_what_became_of_its_requests(cluster: Cluster) ->
 
         found = await until(recorded)
         assert (found["kind"], found["subject"]) == ("confirm", hold)
-        assert found["outcome"] == {"booking": booked["booking"]["id"], "state": "booked"}
+        booking = booked["booking"]["id"]
+        assert found["outcome"] == {"booking": booking, "state": "booked"}
+        found = await ask("GET", "/commands/extend-1")
+        assert (found["kind"], found["outcome"]) == ("extend", {"state": "held"})
+        cancelled = [await ask("POST", f"/bookings/{booking}/cancel", key="cancel-1") for _ in range(2)]
+        assert cancelled[0] == cancelled[1]
+        found = await ask("GET", "/commands/cancel-1")
+        assert (found["kind"], found["subject"], found["outcome"]) == ("cancel", booking, cancelled[0])
         assert (await ask("GET", "/commands/never-sent"))["error"]["code"] == "command_not_found"
+
+
+async def test_a_key_belongs_to_its_owner_and_to_one_command(cluster: Cluster) -> None:
+    url = f"{node_urls(cluster)[0]}/api/v1"
+    show = await new_show(cluster, "west")
+    headers = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}", "Idempotency-Key": f"key of {show}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+
+        async def post(path: str, body: Any = None) -> Any:
+            async with session.post(f"{url}/shows/{show}/{path}", json=body) as answer:
+                return await answer.json()
+
+        for _ in range(2):
+            assert (await post("block", {"seats": ["A-1"]}))["seats"] == ["A-1"]
+        for path, body in (("block", {"seats": ["A-2"]}), ("unblock", {"seats": ["A-1"]}), ("pause", None)):
+            assert (await post(path, body))["error"]["code"] == "request_reused"
+    _epoch, _version, seats = await map_of_master(cluster, show)
+    assert seats[:2] == "30"
+
+
+async def test_a_region_that_is_down_does_not_hide_what_another_knows_of_a_request(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[0])
+    await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "known"})
+
+    async def ask(request: str) -> Any:
+        headers = {"Authorization": f"Bearer {buyer.token}"}
+        url = f"{node_urls(cluster)[0]}/api/v1/commands/{request}"
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+            return await answer.json()
+
+    with frozen([cluster.children["master north"]]):
+        assert (await ask("known"))["outcome"]["state"] == "held"
+        assert (await ask("unknown"))["error"]["code"] == "region_unavailable", "north may know it"
+    await until(lambda: _unknown(ask))
+    await buyer.close()
+
+
+async def _unknown(ask: Any) -> bool:
+    return bool((await ask("unknown"))["error"]["code"] == "command_not_found")
+
+
+async def test_a_payment_for_a_theatre_in_conflict_has_one_end(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    hold, order, _amount = await ordered(buyer, show, ["A-1"], "kept")
+    proof = await pay_order(cluster, order, webhooks="never")
+    released, order, _amount = await ordered(buyer, show, ["B-1"], "released")
+    late = await pay_order(cluster, order, webhooks="never")
+    await buyer.call("seats:release", {"hold": released})
+    rival = wire.encode_theatre(Theatre("west-hall", "Rival Hall", "Chennai", "south"))
+    async with cluster.masters() as masters:
+        await masters["south"].command("HSET", keys.THEATRES, "west-hall", rival)
+        try:
+            await masters["south"].command("PUBLISH", keys.DIRECTORY, "{}")
+            another = {"show": show, "seats": ["C-1"]}
+            conflict = iter(range(1_000))
+
+            async def refused() -> bool:
+                answer = await buyer.call("seats:hold", {**another, "request_id": f"c{next(conflict)}"})
+                return not answer["ok"] and answer["error"]["code"] == "theatre_conflict"
+
+            await until(refused)
+            booked = await buyer.call("seats:confirm", {"hold": hold, "payment": proof})
+            returned = await buyer.call("seats:confirm", {"hold": released, "payment": late})
+        finally:
+            await masters["south"].command("HDEL", keys.THEATRES, "west-hall")
+            await masters["south"].command("PUBLISH", keys.DIRECTORY, "{}")
+    assert booked["booking"]["state"] == "booked"
+    assert (returned["error"]["code"], "refund" in returned["error"]) == ("hold_ended", True)
+    rows = (await ops(cluster, f"/api/v1/ops/payments?show={show}"))["payments"]
+    assert {row["hold"]: (row["booking"] is not None, row["refund"] is not None) for row in rows} == {
+        hold: (True, False),
+        released: (False, True),
+    }
+    await buyer.close()
 
 
 async def test_nothing_about_money_is_acknowledged_before_the_ledger_has_it(cluster: Cluster) -> None:

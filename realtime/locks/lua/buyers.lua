@@ -261,8 +261,9 @@ local function not_changeable(mine, at)
   return nil
 end
 
--- tt_extend  id, owner, max_extensions  ->  ok, record, now
--- The deadline becomes a full hold time from now, unless sales have ended. Changes no seat, publishes nothing.
+-- tt_extend  id, owner, max_extensions, request  ->  ok, record, now
+-- The deadline becomes a full hold time from now, unless sales have ended. Changes no seat, publishes nothing. With a
+-- request id the same request is carried out once, and the ledger records the outcome.
 local function extend(keys, args)
   local K, id = key_names(keys), args[1]
   local show, mine, refusal = own_hold(K, id, args[2])
@@ -270,13 +271,17 @@ local function extend(keys, args)
   local at = now_ms()
   refusal = not_changeable(mine, at)
   if refusal then return refusal end
+  local request = args[4] or ''
+  if request ~= '' and mine.extended_by == request then return { 'ok', encode_hold(mine), at } end
   if show.sales_end and at >= show.sales_end then return { 'sales_closed' } end
   if mine.extensions >= tonumber(args[3]) then return { 'extend_limit', ms_text(mine.expires_at) } end
+  if request ~= '' then mine.extended_by = request end
   mine.extensions = mine.extensions + 1
   mine.expires_at = at + show.hold_ms
   save_hold(K, id, mine)
   redis.call('ZADD', K.deadlines, mine.expires_at, id)
   log_event(K, 'extended', id, '')
+  if request ~= '' then append_outcome(K, request, 'extend', id, mine, at) end
   return { 'ok', encode_hold(mine), at }
 end
 

@@ -41,7 +41,8 @@ end
 
 -- --- orders ---------------------------------------------------------------------------------------------------------
 
--- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty), reply  ->  ok, record, now
+-- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty), reply,
+--           request  ->  ok, record, now
 -- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from there on the
 -- payment is asked for until it is known what became of it. The keeper answers `reply` when the ledger has the order.
 -- The contact is in the entry only. With a reply or a contact the entry is appended each time: the one before may have
@@ -62,7 +63,7 @@ local function order(keys, args)
   save_hold(K, id, mine)
   append(K, 'order', {
     'hold', id, 'owner', mine.owner, 'order', args[3], 'seats', args[4], 'amount', args[5], 'at', ms_text(at),
-    'contact', contact, 'reply', reply,
+    'contact', contact, 'reply', reply, 'request', args[9] or '',
   })
   return { 'ok', encode_hold(mine), at }
 end

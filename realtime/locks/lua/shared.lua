@@ -17,8 +17,8 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
                       process, rebuilt_at (ms), rebuilding, diverged
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
-  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, asked, released, void, order,
-                      payment, prolonged_ms, cancelled, from, since}
+  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, extended_by, asked, released, void,
+                      order, payment, prolonged_ms, cancelled, from, since}
   5 owners    hash    owner -> number of live holds (held or confirming); '@' and an address -> seats it holds
   6 deadlines zset    hold id by deadline (ms), of all shows
   7 ended     zset    hold id by the time (ms) at which its record may be deleted, of all shows
