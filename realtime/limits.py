@@ -148,6 +148,9 @@ VIEWER_KERNEL_BYTES = 128 * 1024
 """The kernel's send buffer of a viewer's connection, which holds unsent bytes in addition to that."""
 VIEWER_STUCK_S = 30.0
 """A viewer that has been lagging for this long is disconnected."""
+REPLY_WAITS = 500
+"""Requests of one node that wait for a keeper of one region, each on a connection of its own to the master; more are
+refused as ``overloaded``."""
 RELAY_QUEUE_CALLS = 10_000
 """Calls of one node waiting for one master; more are refused as ``overloaded``."""
 OUTBOX_LIMIT = 100_000

@@ -118,6 +118,8 @@ class LockMaster:
         self._spares_at = -SPARES_EVERY_S
         self._watching: asyncio.Task[None] | None = None
         self.generation = 0
+        self.reply_waits = 0
+        """Requests that wait for a keeper's reply (``locks.replies``)."""
         self._waiting: deque[_Call] = deque()
         self._pipelines: set[asyncio.Task[None]] = set()
         self._locating: asyncio.Lock = asyncio.Lock()

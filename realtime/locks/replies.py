@@ -14,7 +14,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, limits
-from realtime.errors import CODES, RegionUnavailable, TicketError
+from realtime.errors import CODES, Overloaded, RegionUnavailable, TicketError
 from realtime.locks.master import LockMaster
 
 KEPT_S = 60
@@ -57,7 +57,20 @@ def read_reply(reply: bytes) -> Any:
 
 
 async def wait_for_reply(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | None:
-    """Return a keeper's reply, None if there is none within the time; raises ``RegionUnavailable``."""
+    """Return a keeper's reply, None if there is none within the time.
+
+    Raises ``RegionUnavailable``, or ``Overloaded`` if ``limits.REPLY_WAITS`` others wait already.
+    """
+    if master.reply_waits >= limits.REPLY_WAITS:
+        raise Overloaded(region=master.region)
+    master.reply_waits += 1
+    try:
+        return await _wait(master, reply_id, timeout_s)
+    finally:
+        master.reply_waits -= 1
+
+
+async def _wait(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | None:
     # A connection of its own: a blocking read on a shared one would delay the pipelines of buyers.
     redis = await master.own_connection(timeout_s + SLACK_S)
     try:
@@ -73,7 +86,7 @@ async def wait_until_recorded(master: LockMaster, reply_id: str) -> Any:
     """Return what a keeper replied once the ledger has an entry of the outbox.
 
     Raises the ``TicketError`` that it replied, or ``RegionUnavailable`` when there is no reply within
-    ``limits.LEDGER_WAIT_S``: then it is not known whether the ledger will get the entry.
+    ``limits.LEDGER_WAIT_S`` (or ``Overloaded``): then it is not known whether the ledger will get the entry.
     """
     reply = await wait_for_reply(master, reply_id, limits.LEDGER_WAIT_S)
     if reply is None:
