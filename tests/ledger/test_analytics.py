@@ -27,7 +27,7 @@ async def test_the_figures_of_an_hour_add_up_and_entries_count_once(ledger: Ledg
     paid, free = replace(booking("a", [1, 2]), confirmed_at=AT), replace(booking("b", [3]), confirmed_at=AT + 60_000)
     for name, hold in (("o1", hold_of(paid.id)), ("o2", "west-s.hnobody")):
         order = OrderRow(name, hold, "west-s", "a", (1,), 900, OrderState.OPEN, AT - 8_000, AT, 0)
-        await ledger.save_order(order)
+        await ledger.save_orders([order])
     await ledger.record([replace(paid, order="o1"), free])
     lost = NewRefund("west-s.hlate", "west-s", "c", "paid late", 450, RefundReason.LATE, AT)
     refund = await ledger.promise_refund(lost)
