@@ -159,6 +159,14 @@ KEEPER_BATCH = 256
 """Outbox entries in one ledger transaction, and holds in one expiry call."""
 LAYOUT_CACHE = 64
 """Decoded layouts in the cache of a node."""
+CODED_LAYOUTS_BYTES = 32 * 1024 * 1024
+"""Coded layouts in the cache of a node, in all codings; one of 60,000 seats takes 200 kB."""
+DEFLATED_SEATS = 2_000
+"""Maps of fewer seats are not worth compressing: they fit into one packet of the network."""
+PAGE_CACHE = 64
+"""Pages with their data that a node keeps compressed; one takes up to 200 kB."""
+PAGE_SEATS_S = 0.2
+"""How long a page waits for the seats that are written into it; without them it asks itself."""
 EVENT_BURST = 100
 EVENTS_PER_S = 50.0
 """Token bucket of one connection; when it is empty, events are refused as ``rate_limited``."""

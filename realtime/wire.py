@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -57,6 +59,8 @@ class Watch(Struct, frozen=True):
 
     show: Id
     since: Since | None = None
+    deflate: bool = False
+    """Whether the client takes ``deflated`` in place of ``seats``."""
 
 
 class Unwatch(Struct, frozen=True):
@@ -212,6 +216,12 @@ def pack_seats(statuses: bytes | bytearray) -> str:
     return base64.b64encode(packed.to_bytes(len(padded) // 4, "little")).decode()
 
 
+def deflate_seats(packed: str) -> str:
+    """Return what ``pack_seats`` returned, compressed: base64 of raw DEFLATE of the same bytes."""
+    squeeze = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return base64.b64encode(squeeze.compress(base64.b64decode(packed)) + squeeze.flush()).decode()
+
+
 def unpack_seats(text: str, count: int) -> bytearray:
     """Return one byte 0-3 per seat; the inverse of ``pack_seats`` for ``count`` seats."""
     packed = base64.b64decode(text, validate=True)
@@ -335,7 +345,7 @@ def _layout_body(
             for s in shapes
         ],
         # Left out when empty: layouts without it keep the id that they had before rows could be listed.
-        **({"rows": [_row_body(row) for row in rows]} if rows else {}),
+        **({"rows": [row_body(row) for row in rows]} if rows else {}),
         "seats": [
             {
                 "id": s.id,
@@ -352,7 +362,22 @@ def _layout_body(
     }
 
 
-def _row_body(row: Row) -> dict[str, Any]:
+def layout_json(layout: Layout) -> dict[str, Any]:
+    """Return the body of ``GET /layouts/{id}``."""
+    size = layout.width, layout.height
+    body = _layout_body(layout.name, *size, layout.categories, layout.seats, layout.shapes, layout.rows)
+    return {"id": layout.id, **body}
+
+
+def layout_head(layout: Layout) -> dict[str, Any]:
+    """Return everything of that body but the seats."""
+    body = layout_json(replace(layout, seats=()))
+    del body["seats"]
+    return body
+
+
+def row_body(row: Row) -> dict[str, Any]:
+    """Return the JSON of an entry of a layout's ``rows``."""
     return {
         "first": row.first,
         "count": row.count,
@@ -381,9 +406,7 @@ def make_layout(
 
 def encode_layout(layout: Layout) -> bytes:
     """Return the gzipped JSON of ``GET /layouts/{id}``; seats in index order. Equal layouts give equal bytes."""
-    size = layout.width, layout.height
-    body = _layout_body(layout.name, *size, layout.categories, layout.seats, layout.shapes, layout.rows)
-    return gzip.compress(orjson.dumps({"id": layout.id, **body}), compresslevel=6, mtime=0)
+    return gzip.compress(orjson.dumps(layout_json(layout)), compresslevel=6, mtime=0)
 
 
 class _LayoutBody(Struct):

@@ -35,6 +35,10 @@ const OPTIONS = {
   legalComments: "linked",
   loader: { ".svg": "dataurl", ".woff2": "file" },
   logLevel: "warning",
+  // Names that begin with an underscore are private to a class.
+  mangleProps: /^_[a-z]/,
+  // The first is a key of Socket.IO's packets; tests of the pages call the others.
+  reserveProps: /^_(placeholder|lost|message)$/,
   metafile: true,
   minify: true,
   outdir: NEXT,

@@ -37,8 +37,10 @@ class Rooms(Listener):
             feed.listeners.append(self)
 
     # --- viewers --------------------------------------------------------------------------------------------------
-    async def watch(self, sid: str, show: Show, since: Since | None) -> dict[str, Any]:
+    async def watch(self, sid: str, show: Show, since: Since | None, *, deflate: bool = False) -> dict[str, Any]:
         """Add a viewer to the room of a show; return the payload of the acknowledgement.
+
+        With ``deflate`` a large map is compressed.
 
         Raises ``TooManyWatches``, ``RateLimited`` when it does not read what it was sent, ``RegionUnavailable`` when
         there is no map, or ``TicketError`` when it has left.
@@ -59,6 +61,8 @@ class Rooms(Listener):
             "server_time": now_ms(),
         }
         missed = state.since(since.epoch, since.version) if since is not None else None
+        if missed is None and deflate and len(state.statuses) >= limits.DEFLATED_SEATS:
+            return {**answer, "deflated": state.deflated()}
         if missed is None:
             return {**answer, "seats": state.snapshot()}
         assert since is not None

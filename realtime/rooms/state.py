@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from realtime import limits
-from realtime.wire import ChangeMessage, pack_seats
+from realtime.wire import ChangeMessage, deflate_seats, pack_seats
 
 
 class Outcome(Enum):
@@ -62,6 +62,7 @@ class RoomState:
         self._corrected: set[int] = set()
         self._corrected_at = version
         self._packed: str | None = None
+        self._deflated: str | None = None
 
     def apply(self, change: ChangeMessage) -> Outcome:
         """Apply the next change. ``OLD`` or ``GAP``, with nothing changed, if it is an earlier or a later one."""
@@ -96,7 +97,7 @@ class RoomState:
             self.version = version
             self._unsent.update(differing, self._corrected)
             self._corrected.clear()
-            self._packed = None
+            self._packed = self._deflated = None
         elif version > self.version or differing:
             if version == self.version:
                 self._corrected.update(differing)
@@ -109,6 +110,12 @@ class RoomState:
         if self._packed is None:
             self._packed = pack_seats(self.statuses)
         return self._packed
+
+    def deflated(self) -> str:
+        """Return the packed map, compressed; made once a version as well."""
+        if self._deflated is None:
+            self._deflated = deflate_seats(self.snapshot())
+        return self._deflated
 
     def since(self, epoch: str, version: int) -> dict[int, int] | None:
         """Return the seats changed after a version, with their current status; None if the history is too short."""
@@ -152,4 +159,4 @@ class RoomState:
             self._history_seats -= len(self._history.popleft().seats)
         self.version = version
         self._unsent.update(seats)
-        self._packed = None
+        self._packed = self._deflated = None

@@ -39,11 +39,13 @@ from realtime.web.events import Events
 from realtime.web.gate_api import GateApi
 from realtime.web.identity import Identities
 from realtime.web.jobs_api import JobsApi
+from realtime.web.layouts_api import LayoutsApi
 from realtime.web.money_api import MoneyApi
 from realtime.web.ops_access import OpsAccess
 from realtime.web.ops_api import OpsApi
 from realtime.web.ops_bookings import OpsBookings
 from realtime.web.ops_view import OpsView
+from realtime.web.page_data import PageData
 from realtime.web.public_api import PublicApi
 from realtime.web.routing import Route, errors, json_answer
 from realtime.web.status_report import StatusReporter
@@ -110,7 +112,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
 
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     server.attach(app)
-    routes = [*public.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
+    layouts = LayoutsApi(directory)
+    routes = [*public.routes(), *layouts.routes(), *money.routes(), *tickets.routes(), *ops.routes()]
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
     routes += [*bookings.routes(), *gate.routes(), *jobs.routes(), *AnalyticsApi(masters).routes()]
     routes += [*ops_view.routes(), *kiosk.routes(kiosk_pin)]
@@ -138,7 +141,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     app.router.add_get("/readyz", ready)
     measured = metrics.handler(region, rooms, feeds, events, office, attempts, server)
     app.router.add_get("/metrics", access.require_metrics_key(measured, settings.metrics_key))
-    pages.add_pages(app, static, bundle.load(static))
+    data = PageData(directory, rooms, layouts, public.config, public.show_payload)
+    pages.add_pages(app, static, bundle.load(static), data)
     app.on_response_prepare.append(pages.security_headers(own_pages, payments.name))
     app.on_response_prepare.append(pages.cross_origin(origins))
 
@@ -162,6 +166,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         await cancel_all(reporting, giving_back)
         await server.close()
         await events.close()
+        await layouts.close()
         await rooms.close()
         await directory.close()
         await asyncio.gather(*(feed.close() for feed in feeds.values()))

@@ -14,24 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from realtime.web.assets import Asset
 from realtime.web.encodings import BROTLI, GZIP, IDENTITY
 
 log = logging.getLogger(__name__)
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file by content coding (``identity`` is always there), its media type, and its entity tag."""
-
-    content: Mapping[str, bytes]
-    media_type: str
-    etag: str
-
-    @classmethod
-    def of(cls, content: Mapping[str, bytes], media_type: str) -> Asset:
-        """Return the asset with a tag made of its content."""
-        return cls(content, media_type, f'"{hashlib.sha256(content[IDENTITY]).hexdigest()[:24]}"')
 
 
 class _Manifest(msgspec.Struct, frozen=True):

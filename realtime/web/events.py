@@ -165,7 +165,7 @@ class Events:
         return await self._office.hold(client.owner, ask, client.address)
 
     async def _watch(self, sid: str, ask: wire.Watch) -> Payload:
-        return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since)
+        return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since, deflate=ask.deflate)
 
     async def _unwatch(self, sid: str, ask: wire.Unwatch) -> Payload:
         self._rooms.unwatch(sid, ask.show)

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from realtime.web.bundle import Asset, Bundle
-from realtime.web.encodings import IDENTITY, choose, compressed, matches
-from realtime.web.shared_body import PART_BYTES, body_of
+from realtime.web.assets import FOR_GOOD, send
+from realtime.web.bundle import Bundle
+from realtime.web.page_data import PageData
+from realtime.web.shared_body import PART_BYTES
 
 PAGES = {
     "/": "index.html",
@@ -29,20 +30,21 @@ ALONE = {
 """Files with an address and a type of their own: a service worker must be served where its page is."""
 EMBED = "/static/seat-map/seat-map.js"
 """The address of the element on other sites' pages: the same for every release."""
-_FOR_GOOD = "public, max-age=31536000, immutable"
 _FOR_MINUTES = "public, max-age=600, stale-while-revalidate=86400"
 _FOR_A_DAY = "public, max-age=86400"
 
 
-def add_pages(app: web.Application, static: Path, bundle: Bundle | None) -> None:
-    """Serve the folder ``static`` under ``/static/``, and each page at its public address: bundled, if there is one."""
+def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: PageData) -> None:
+    """Serve the folder ``static`` under ``/static/``, and each page at its public address: bundled, if there is one.
+
+    ``data`` is written into the pages.
+    """
 
     def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        asset = bundle and Asset.of(compressed(bundle.pages[name].encode()), "text/html")
-
         async def serve(request: web.Request) -> web.StreamResponse:
             # Read each time while it is unbundled: the page of a developer shows the last change.
-            return send(request, asset or Asset.of({IDENTITY: (static / name).read_bytes()}, "text/html"), "no-cache")
+            html = bundle.pages[name] if bundle else (static / name).read_text(encoding="utf-8")
+            return send(request, await data.write(html, request.match_info.get("show")), "no-cache")
 
         return serve
 
@@ -69,30 +71,13 @@ def _add_bundle(app: web.Application, bundle: Bundle) -> None:
         asset = bundle.files.get(request.match_info["name"])
         if asset is None:
             raise web.HTTPNotFound
-        return send(request, asset, _FOR_GOOD)
+        return send(request, asset, FOR_GOOD)
 
     async def embed(request: web.Request) -> web.StreamResponse:
         return send(request, bundle.embed, _FOR_MINUTES)
 
     app.router.add_get(r"/static/built/{name:[^/]+\.(?:js|css|woff2)}", serve)
     app.router.add_get(EMBED, embed)
-
-
-def send(request: web.Request, asset: Asset, cache: str) -> web.Response:
-    """Answer with a file in the best content coding that the client accepts, or 304 if it has it already."""
-    headers = {"ETag": asset.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
-    if matches(request.headers.get("If-None-Match"), asset.etag):
-        return web.Response(status=304, headers=headers)
-    coding = choose(request.headers.get("Accept-Encoding"), asset.content)
-    if coding != IDENTITY:
-        headers["Content-Encoding"] = coding
-    text = asset.media_type.startswith("text/")
-    return web.Response(
-        body=body_of(asset.content[coding]),
-        content_type=asset.media_type,
-        charset="utf-8" if text else None,
-        headers=headers,
-    )
 
 
 CHECKOUT_POLICY = {

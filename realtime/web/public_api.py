@@ -14,7 +14,7 @@ from aiohttp import web
 
 from realtime import limits, wire
 from realtime.clock import now_ms
-from realtime.errors import BadRequest, LayoutNotFound, Overloaded, RegionUnavailable, TheatreNotFound, Unauthorized
+from realtime.errors import BadRequest, RegionUnavailable, TheatreNotFound, Unauthorized
 from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.rooms.rooms import Rooms
@@ -22,12 +22,13 @@ from realtime.sales_window import is_over
 from realtime.settings import Settings
 from realtime.transport.client_address import client_address
 from realtime.web import bodies
+from realtime.web.assets import Asset, send
 from realtime.web.box_office import BoxOffice
-from realtime.web.encodings import GZIP, IDENTITY, choose
+from realtime.web.encodings import GZIP, IDENTITY
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
-from realtime.web.shared_body import MOST_GUNZIPPED, BlobBody, Blobs, GunzippedBody, SharedBody, body_of
+from realtime.web.shared_body import SharedBody, body_of
 
 SHARED_BODIES = 256
 """Shows whose encoded seat map is cached, for crowds that reload."""
@@ -58,10 +59,9 @@ class PublicApi:
         self._demo = demo
         self._owner_buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._address_buckets = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
-        self._layouts = Blobs(directory.layout_blob)
         self._lists: dict[bool, tuple[float, bytes]] = {}
         """The list of shows, without and with those that are over, and when it was made."""
-        self._maps: OrderedDict[str, tuple[str, bytes, bytes]] = OrderedDict()
+        self._maps: OrderedDict[str, Asset] = OrderedDict()
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
@@ -78,7 +78,6 @@ class PublicApi:
             Route("GET", "/api/v1/shows", self._list_shows, "The shows of all regions that are not over"),
             Route("GET", "/api/v1/shows/{show}", self._get_show, "One show"),
             Route("GET", "/api/v1/shows/{show}/seats", self._get_seats, "The current seat map, with an ETag"),
-            Route("GET", "/api/v1/layouts/{layout}", self._get_layout, "A layout; immutable"),
             Route("POST", "/api/v1/shows/{show}/holds", self._hold, "Hold seats", HoldBody, "owner"),
             Route("GET", "/api/v1/holds/{hold}", self._get_hold, "One of your holds", None, "owner"),
             Route("DELETE", "/api/v1/holds/{hold}", self._release, "Release a hold", None, "owner"),
@@ -88,18 +87,20 @@ class PublicApi:
 
     # --- reading --------------------------------------------------------------------------------------------------
     async def _get_config(self, _request: web.Request) -> web.Response:
+        return json_answer(self.config())
+
+    def config(self) -> dict[str, Any]:
+        """Return the body of ``/api/v1/config``."""
         regions = self._settings.topology.regions
-        return json_answer(
-            {
-                "region": self._region,
-                "region_label": regions[self._region].label,
-                "regions": {name: region.label for name, region in regions.items()},
-                "nodes": list(self._settings.topology.public_nodes),
-                "demo_payments": self._demo,
-                "payment_timeout_s": limits.PAYMENT_TIMEOUT_S,
-                "max_seats": limits.MAX_SEATS_PER_HOLD,
-            }
-        )
+        return {
+            "region": self._region,
+            "region_label": regions[self._region].label,
+            "regions": {name: region.label for name, region in regions.items()},
+            "nodes": list(self._settings.topology.public_nodes),
+            "demo_payments": self._demo,
+            "payment_timeout_s": limits.PAYMENT_TIMEOUT_S,
+            "max_seats": limits.MAX_SEATS_PER_HOLD,
+        }
 
     async def _new_session(self, request: web.Request) -> web.Response:
         self._address_buckets.take(client_address(request), asyncio.get_running_loop().time())
@@ -138,12 +139,13 @@ class PublicApi:
         return json_answer({"theatre": about, "shows": self._show_payloads(shows), "server_time": now_ms()})
 
     def _show_payloads(self, shows: Iterable[Show]) -> list[dict[str, Any]]:
-        return [self._show_payload(show) for show in sorted(shows, key=lambda show: (show.starts_at, show.id))]
+        return [self.show_payload(show) for show in sorted(shows, key=lambda show: (show.starts_at, show.id))]
 
     async def _get_show(self, request: web.Request) -> web.Response:
-        return json_answer(self._show_payload(self._directory.show(request.match_info["show"])))
+        return json_answer(self.show_payload(self._directory.show(request.match_info["show"])))
 
-    def _show_payload(self, show: Show) -> dict[str, Any]:
+    def show_payload(self, show: Show) -> dict[str, Any]:
+        """Return the body of ``/api/v1/shows/{show}``."""
         return {**wire.show_payload(show, self._rooms.status(show)), "all_in_prices": bodies.all_in_prices(show)}
 
     async def _get_seats(self, request: web.Request) -> web.Response:
@@ -151,34 +153,17 @@ class PublicApi:
         epoch, version, status, seats = await self._rooms.snapshot(show)
         # The body contains the status, so a change of the status alone must change the tag.
         etag = f'"{epoch}.{version}"' if status == "live" else f'"{epoch}.{version}.{status}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-        if etag in request.headers.get("If-None-Match", ""):
-            return web.Response(status=304, headers=headers)
         known = self._maps.get(show.id)
-        if known is None or known[0] != etag:
+        if known is None or known.etag != etag:
             body = {"show": show.id, "epoch": epoch, "version": version, "status": status, "seats": seats}
             plain = orjson.dumps({**body, "layout": _layout_link(show)})
             # Level 1 is the fastest: the body changes with every version of a show on sale.
-            known = self._maps[show.id] = (etag, plain, gzip.compress(plain, 1))
+            content = {IDENTITY: plain, GZIP: gzip.compress(plain, 1)}
+            known = self._maps[show.id] = Asset(content, "application/json", etag)
             self._maps.move_to_end(show.id)
             if len(self._maps) > SHARED_BODIES:
                 self._maps.popitem(last=False)
-        return _plain_or_gzip(request, known[1], known[2], headers)
-
-    async def _get_layout(self, request: web.Request) -> web.Response:
-        layout_id = request.match_info["layout"]
-        headers = {"ETag": f'"{layout_id}"', "Cache-Control": "public, max-age=31536000, immutable"}
-        if f'"{layout_id}"' in request.headers.get("If-None-Match", ""):
-            return web.Response(status=304, headers=headers)
-        blob = await self._layouts.get(layout_id)
-        if blob is None:
-            raise LayoutNotFound()
-        headers["Vary"] = "Accept-Encoding"
-        if choose(request.headers.get("Accept-Encoding"), (GZIP, IDENTITY)) == GZIP:
-            return _body(BlobBody(blob), headers | {"Content-Encoding": "gzip"})
-        if GunzippedBody.under_way >= MOST_GUNZIPPED:
-            raise Overloaded("Many clients that don't read gzip are being answered.")
-        return _body(GunzippedBody(blob), headers)
+        return send(request, known, "no-cache")
 
     # --- buying ---------------------------------------------------------------------------------------------------
     def owner_of(self, request: web.Request) -> str:
@@ -224,12 +209,6 @@ class HoldBody(msgspec.Struct, frozen=True):
 
 def _body(body: bytes | SharedBody, headers: dict[str, str]) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
-
-
-def _plain_or_gzip(request: web.Request, plain: bytes, zipped: bytes, headers: dict[str, str]) -> web.Response:
-    if choose(request.headers.get("Accept-Encoding"), (GZIP, IDENTITY)) == GZIP:
-        return _body(body_of(zipped), headers | {"Content-Encoding": "gzip"})
-    return _body(body_of(plain), headers)
 
 
 def _layout_link(show: Show) -> dict[str, str]:

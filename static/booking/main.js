@@ -5,7 +5,6 @@ import "../seat-map/seat-map.js";
 import { addressPart, setUpPage } from "../app/page.js";
 import { storeCheckoutReturn } from "./checkout-return.js";
 import { Flow } from "./flow.js";
-import { haveIdentity } from "./identity.js";
 import { LiveHolds } from "./live-holds.js";
 import { Panel } from "./panel.js";
 import { refreshPayments } from "./refunds.js";
@@ -70,7 +69,6 @@ await setUpPage(find("#switches"), (words, theme) => {
   describe();
   liveness();
 });
-await haveIdentity();
 map.setAttribute("show", show);
 flow.resume();
 holds.refresh();

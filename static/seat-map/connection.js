@@ -15,6 +15,9 @@ import { io } from "/static/vendor/socket.io.esm.min.js";
 import { RequestError } from "./request-error.js";
 
 const TOKEN = "tickingtickets.token";
+/** Held by the tab that gets an identity, on the first visit. */
+const IDENTITY_LOCK = "tickingtickets.identity";
+const IDENTITY_MS = 5000;
 const ACK_MS = 6000;
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
 const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled", "refund:updated"];
@@ -34,6 +37,9 @@ export class Connection extends EventTarget {
     this._failures = 0;
     this._timer = 0;
     this._closed = false;
+    this._attempt = 0;
+    /** Ends the wait for an identity. */
+    this._identified = () => {};
     this._wake = () => this._recheck();
   }
 
@@ -121,6 +127,11 @@ export class Connection extends EventTarget {
     throw new RequestError(body.error ?? { code: "internal", message: `HTTP ${response.status}`, retryable: true });
   }
 
+  /** Send an event that needs no answer; it is dropped while there is no connection. @param {string} event @param {object} payload */
+  tell(event, payload) {
+    if (this._socket?.connected) this._socket.emit(event, payload);
+  }
+
   /** @param {number} deadline @returns {Promise<import("./socket.io.js").Socket>} */
   _online(deadline) {
     if (this._socket?.connected) return Promise.resolve(this._socket);
@@ -140,9 +151,27 @@ export class Connection extends EventTarget {
     });
   }
 
-  _connect() {
+  async _connect() {
     clearTimeout(this._timer);
     this._drop();
+    const attempt = ++this._attempt;
+    if (this.token || !navigator.locks) {
+      this._open();
+      return;
+    }
+    // Two tabs that are opened at the same time would get two identities, and one could not find its seats again.
+    await navigator.locks.request(IDENTITY_LOCK, async () => {
+      if (attempt !== this._attempt || this._closed) return;
+      this._open();
+      if (this.token) return;
+      await new Promise((/** @type {(value?: unknown) => void} */ done) => {
+        this._identified = done;
+        setTimeout(done, IDENTITY_MS);
+      });
+    });
+  }
+
+  _open() {
     // The first two attempts go to the last node: it may only have been restarted.
     const turn = Math.max(0, this._failures - 1);
     const start = Math.max(0, this.nodes.indexOf(this.base));
@@ -159,6 +188,7 @@ export class Connection extends EventTarget {
     socket.on("session", (/** @type {{owner: string, token: string}} */ session) => {
       this.owner = session.owner;
       store(TOKEN, session.token);
+      this._identified();
     });
     socket.on("connect", () => {
       this.base = url;
@@ -195,6 +225,7 @@ export class Connection extends EventTarget {
   _drop() {
     const socket = this._socket;
     this._socket = null;
+    this._identified();
     socket?.off();
     socket?.disconnect();
   }

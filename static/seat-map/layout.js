@@ -4,7 +4,7 @@
  * Seats can be added while they arrive; `index()` then updates everything that is derived from them. Positions are in
  * units of the plan.
  *
- * @import { LayoutHead, Rect, WireSeat } from "./types.js"
+ * @import { CodedRow, LayoutHead, ListedRow, Rect, WireSeat } from "./types.js"
  */
 
 import { shapeBounds } from "./geometry.js";
@@ -59,11 +59,13 @@ export class Layout {
     this.place = new Uint16Array(room);
     this.accessible = new Uint8Array(room);
     /** @type {string[]} */
-    this.ids = [];
+    this._ids = [];
     /** @type {string[]} */
-    this.numbers = [];
+    this._numbers = [];
     /** @type {Map<string, number>} */
-    this.byId = new Map();
+    this._byId = new Map();
+    /** Rows whose ids and numbers are not spelt out yet. @type {CodedRow[]} */
+    this._unspelt = [];
     /** @type {Section[]} */
     this.sections = [];
     /** @type {Row[]} */
@@ -91,8 +93,51 @@ export class Layout {
     this._rowNames = null;
   }
 
+  /** The id of each seat. */
+  get ids() {
+    this._spell();
+    return this._ids;
+  }
+
+  /** The number of each seat. */
+  get numbers() {
+    this._spell();
+    return this._numbers;
+  }
+
+  /** The index of each id. */
+  get byId() {
+    this._spell();
+    for (let n = this._byId.size; n < this._ids.length; n++) this._byId.set(this._ids[n], n);
+    return this._byId;
+  }
+
+  /** @param {CodedRow[]} rows the next rows in index order */
+  addRows(rows) {
+    for (const coded of rows) {
+      const first = this.count;
+      const end = first + coded.count;
+      this._reserve(end);
+      this.count = end;
+      this.x.set(coded.x, first);
+      this.y.set(coded.y, first);
+      this.category.set(coded.categories, first);
+      for (const at of coded.accessible) this.accessible[first + at] = 1;
+      const section = this._section(coded.section);
+      this.section.fill(section, first, end);
+      const listed = coded.listed && { ...coded.listed, first, count: coded.count };
+      for (let seat = first; seat < end; seat++) {
+        const row = this._row(section, coded.name, listed ?? this._listedRow(seat));
+        this.row[seat] = row;
+        this.rows[row].seats.push(seat);
+      }
+      this._unspelt.push(coded);
+    }
+  }
+
   /** @param {WireSeat[]} seats the next seats in index order */
   add(seats) {
+    this._spell();
     this._reserve(this.count + seats.length);
     for (const seat of seats) {
       const n = this.count++;
@@ -100,12 +145,11 @@ export class Layout {
       this.y[n] = seat.y;
       this.category[n] = this._categoryOf.get(seat.category) ?? 0;
       this.accessible[n] = seat.accessible ? 1 : 0;
-      this.ids.push(seat.id);
-      this.numbers.push(seat.number);
-      this.byId.set(seat.id, n);
+      this._ids.push(seat.id);
+      this._numbers.push(seat.number);
       const section = this._section(seat.section);
       this.section[n] = section;
-      const row = this._row(section, seat.row, n);
+      const row = this._row(section, seat.row, this._listedRow(n));
       this.row[n] = row;
       this.rows[row].seats.push(n);
     }
@@ -188,6 +232,17 @@ export class Layout {
     return block ? `${name} (${block})` : name;
   }
 
+  // Not while the first seats are awaited: the map is painted without ids.
+  _spell() {
+    for (const { count, id, number } of this._unspelt) {
+      for (let n = 0; n < count; n++) {
+        this._ids.push(id(n));
+        this._numbers.push(number(n));
+      }
+    }
+    this._unspelt = [];
+  }
+
   /** @param {number} room */
   _reserve(room) {
     if (room <= this.x.length) return;
@@ -219,9 +274,8 @@ export class Layout {
     return n;
   }
 
-  /** @param {number} section @param {string} name @param {number} seat */
-  _row(section, name, seat) {
-    const listed = this._listedRow(seat);
+  /** @param {number} section @param {string} name @param {ListedRow | null} listed */
+  _row(section, name, listed) {
     const key = `${section}\n${name}\n${listed ? listed.first : ""}`;
     let n = this._rowOf.get(key);
     if (n === undefined) {

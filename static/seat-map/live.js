@@ -6,16 +6,17 @@
  * `watched` (the statuses are up to date), `status`, `connection`, `show`, `failed` (detail: error code), `holdexpired`,
  * `bookingsettled` and `refundupdated` (detail: the server's payload).
  *
- * @import { Frame, LayoutHead, Show, ShowStatus, WatchAck } from "./types.js"
+ * @import { CodedRow, Frame, LayoutHead, Show, ShowStatus, WatchAck } from "./types.js"
  */
+import { givenOf } from "../app/given.js";
+import { CODED, readLayout } from "./coded-layout.js";
 import { Connection } from "./connection.js";
 import { Layout } from "./layout.js";
-import { readLayout } from "./layout-stream.js";
 import { RequestError } from "./request-error.js";
-import { SeatStates } from "./seat-states.js";
+import { inflate, SeatStates } from "./seat-states.js";
 
-/** An arriving layout is shown again each time it has grown by this factor, so that showing it early costs little. */
-const GROWN = 2;
+/** A part of a layout is shown when it has waited this long for the rest; showing it takes a part of this time. */
+const SHOW_PART_MS = 120;
 const AGAIN_MS = 1500;
 
 export class LiveShow extends EventTarget {
@@ -38,12 +39,20 @@ export class LiveShow extends EventTarget {
     /** @type {Frame[]} frames that arrived before the answer to `show:watch` */
     this._early = [];
     this._loading = false;
+    this._hid = () => document.hidden && this._rest();
   }
 
   start() {
     const { connection } = this;
+    const { seats } = givenOf(this.id);
+    if (seats) {
+      this._emit("seats", this.states.watch(seats));
+      this._setStatus(seats.status);
+    }
+    document.addEventListener("visibilitychange", this._hid);
     connection.addEventListener("online", () => {
-      this._watch();
+      // A hidden page asks for no changes; when it is shown, the connection is in doubt.
+      if (!document.hidden || !this.states.epoch) this._watch();
       if (!this.layout?.complete) this._load();
     });
     connection.addEventListener("exhausted", () => this.layout?.complete || this._emit("failed", "offline"));
@@ -56,6 +65,7 @@ export class LiveShow extends EventTarget {
 
   stop() {
     this._abort.abort();
+    document.removeEventListener("visibilitychange", this._hid);
     this.connection.close();
   }
 
@@ -71,10 +81,10 @@ export class LiveShow extends EventTarget {
     this._loading = true;
     try {
       if (!this.show) {
-        const found = await this.connection.http(`/api/v1/shows/${encodeURIComponent(this.id)}`, {
-          signal: this._abort.signal,
-        });
-        this.show = /** @type {Show} */ (found.show ?? found);
+        const signal = this._abort.signal;
+        this.show =
+          givenOf(this.id).show ??
+          /** @type {Show} */ (await this.connection.http(`/api/v1/shows/${encodeURIComponent(this.id)}`, { signal }));
         this._emit("show", this.show);
         this._configure();
       }
@@ -91,7 +101,8 @@ export class LiveShow extends EventTarget {
 
   async _configure() {
     try {
-      const config = await this.connection.http("/api/v1/config", { signal: this._abort.signal });
+      const config =
+        givenOf(this.id).config ?? (await this.connection.http("/api/v1/config", { signal: this._abort.signal }));
       this.connection.setNodes(config.nodes ?? []);
     } catch {
       // Without the list there is no other node to fail over to; this one still works.
@@ -100,30 +111,43 @@ export class LiveShow extends EventTarget {
 
   /** @param {Show} show */
   async _readLayout(show) {
+    const url = `${this.connection.base}/api/v1/layouts/${show.layout}`;
+    const { signal } = this._abort;
     /** @type {Layout | null} */
     let layout = null;
-    let indexed = 0;
-    await readLayout(`${this.connection.base}/api/v1/layouts/${show.layout}`, {
-      signal: this._abort.signal,
-      head: (/** @type {LayoutHead} */ head) => {
-        layout = new Layout(head, show.seat_count);
-      },
-      seats: (seats) => {
-        if (!layout) return;
-        layout.add(seats);
-        if (layout.count < indexed * GROWN) return;
-        indexed = layout.count;
-        layout.index();
-        this.layout = layout;
-        this._emit("layout", layout);
-      },
-    });
+    let timer = 0;
+    const head = (/** @type {LayoutHead} */ head) => {
+      layout = new Layout(head, show.seat_count);
+    };
+    const rows = (/** @type {CodedRow[]} */ rows) => {
+      if (!layout) return;
+      layout.addRows(rows);
+      timer ||= setTimeout(() => {
+        timer = 0;
+        if (layout && !signal.aborted) this._show(layout);
+      }, SHOW_PART_MS);
+    };
+    try {
+      if (!(await readLayout(url + CODED, { signal, head, rows }))) {
+        // A node of the release before.
+        const whole = await this.connection.http(`/api/v1/layouts/${show.layout}`, { signal });
+        head(whole);
+        /** @type {Layout | null} */ (layout)?.add(whole.seats);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
     const whole = /** @type {Layout | null} */ (layout);
     if (!whole) throw new RequestError({ code: "layout_not_found", message: "" });
     whole.complete = true;
-    whole.index();
-    this.layout = whole;
-    this._emit("layout", whole);
+    this._show(whole);
+  }
+
+  /** @param {Layout} layout */
+  _show(layout) {
+    layout.index();
+    this.layout = layout;
+    this._emit("layout", layout);
   }
 
   // --- the seats ----------------------------------------------------------------------------------------------------
@@ -136,10 +160,11 @@ export class LiveShow extends EventTarget {
       const ack = /** @type {WatchAck} */ (
         await this.connection.request(
           "show:watch",
-          { show: this.id, ...(since ? { since } : {}) },
+          { show: this.id, deflate: true, ...(since ? { since } : {}) },
           { timeoutMs: 1e9, ackMs },
         )
       );
+      if (ack.deflated !== undefined) ack.seats = await inflate(ack.deflated);
       if (mine !== this._watching) return;
       const changed = this.states.watch(ack);
       if (!changed) {
@@ -152,12 +177,18 @@ export class LiveShow extends EventTarget {
       this._emit("seats", changed);
       this._emit("watched", null);
       for (const frame of this._early.splice(0)) this._frame(frame);
+      if (document.hidden) this._rest();
     } catch (error) {
       if (mine !== this._watching || this._abort.signal.aborted) return;
       const { code, retryable } = error instanceof RequestError ? error : { code: "internal", retryable: true };
       if (retryable) setTimeout(() => mine === this._watching && this._watch(), AGAIN_MS);
       else this._emit("failed", code);
     }
+  }
+
+  // The page is hidden: no changes until it is shown again.
+  _rest() {
+    this.connection.tell("show:unwatch", { show: this.id });
   }
 
   /** @param {{event: string, payload: any}} message */

@@ -38,8 +38,8 @@ export class SeatStates {
   }
 
   /**
-   * Apply the ack of `show:watch`.
-   * @param {WatchAck} ack
+   * Apply the ack of `show:watch`, or a snapshot.
+   * @param {Pick<WatchAck, "epoch" | "version" | "seats" | "changes">} ack
    * @returns {number[] | null} the seats that changed; null for a gap (ask again without `since`)
    */
   watch(ack) {
@@ -105,4 +105,18 @@ export function unpack(packed) {
     out[4 * n + 3] = byte >> 6;
   }
   return out;
+}
+
+/**
+ * Whole statuses are sent compressed where they are large.
+ * @param {string} deflated base64 of raw DEFLATE of the same bytes as `packed`
+ * @returns {Promise<string>} as `unpack` takes it
+ */
+export async function inflate(deflated) {
+  const bytes = Uint8Array.from(atob(deflated), (char) => char.charCodeAt(0));
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const out = new Uint8Array(await new Response(plain).arrayBuffer());
+  let text = "";
+  for (let n = 0; n < out.length; n += 8192) text += String.fromCharCode(...out.subarray(n, n + 8192));
+  return btoa(text);
 }

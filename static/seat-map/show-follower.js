@@ -100,6 +100,7 @@ export class ShowFollower {
   }
 
   _watched() {
+    this._context.view.mark("live");
     if (this._wasOffline) this._notices.banner(this._context.i18n.t("backOnline"), true);
     this._wasOffline = false;
     this._checkReady();

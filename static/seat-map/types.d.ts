@@ -43,6 +43,23 @@ export interface ListedRow {
   radius?: number[];
 }
 
+/** Seats of one section and row that follow each other, as a coded layout has them. */
+export interface CodedRow {
+  count: number;
+  section: string;
+  name: string;
+  /** The number of the n-th seat. */
+  number: (n: number) => string;
+  id: (n: number) => string;
+  /** Index into the layout's categories, for each seat. */
+  categories: Uint8Array;
+  /** Which of the seats are accessible. */
+  accessible: number[];
+  listed: Omit<ListedRow, "first" | "count"> | null;
+  x: Float64Array;
+  y: Float64Array;
+}
+
 /** A show as `GET /shows` lists it. Prices are by category: whole rupees before tax, and paise with fee and taxes. */
 export interface Show {
   id: string;
@@ -82,6 +99,15 @@ export interface Frame {
   blocked?: number[];
 }
 
+/** The seats at one version: the body of `GET /shows/{show}/seats`. */
+export interface Snapshot {
+  show: string;
+  epoch: string;
+  version: number;
+  status: ShowStatus;
+  seats: string;
+}
+
 /** The ack of `show:watch`. */
 export interface WatchAck {
   show: string;
@@ -91,6 +117,8 @@ export interface WatchAck {
   since?: number;
   layout: { id: string; url: string };
   seats?: string;
+  /** In place of `seats`: the same, compressed. */
+  deflated?: string;
   changes?: Pick<Frame, "from" | "free" | "held" | "sold" | "blocked">;
 }
 

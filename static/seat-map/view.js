@@ -61,7 +61,8 @@ export class View {
     /** @type {Palette | null} */
     this.palette = null;
     this._frameAsked = 0;
-    this._marked = false;
+    /** @type {Set<string>} */
+    this._marked = new Set();
     this._countAt = 0;
     this._countTimer = 0;
     this._tipSeat = -1;
@@ -262,14 +263,19 @@ export class View {
     const { layout, palette } = this;
     if (!layout || !palette) return;
     this.tiles.frame();
-    if (!this._marked && this.tiles.begun) {
-      this._marked = true;
-      performance.mark("seat-map:first-seats");
-    }
+    if (this.tiles.begun) this.mark("first-seats");
+    if (layout.complete && this.tiles.settled) this.mark("painted");
     const size = this.tiles.seatSize;
     this.overlay.frame(layout, palette, size);
     this.labels.frame(layout, size);
     this.popups.frame(size);
+  }
+
+  /** For measurements: note the time at which this is reached for the first time. @param {string} what */
+  mark(what) {
+    if (this._marked.has(what)) return;
+    this._marked.add(what);
+    performance.mark(`seat-map:${what}`);
   }
 
   _moved() {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { shapeBounds, touches } from "../../static/seat-map/geometry.js";
 import { Layout, plain } from "../../static/seat-map/layout.js";
-import { LayoutParser } from "../../static/seat-map/layout-stream.js";
 import { nearestFree, neighbour, seatAt } from "../../static/seat-map/nearby.js";
 import { hall, seats, seatsOf } from "./layouts.js";
 
@@ -159,53 +158,5 @@ describe("rectangles", () => {
       10,
     );
     assert.ok(turned.left <= -28 && turned.right >= 21 && turned.bottom >= 49);
-  });
-});
-
-describe("a layout that is read while it arrives", () => {
-  const body = JSON.stringify({
-    id: "hall",
-    name: 'Hall "A"',
-    shapes: [],
-    seats: seatsOf("Stalls, left", "AB", 3, "Gold"),
-  });
-
-  function read(parts) {
-    const got = { heads: [], seats: [] };
-    const parser = new LayoutParser(
-      (head) => got.heads.push(head),
-      (some) => got.seats.push(...some),
-    );
-    for (const part of parts) parser.push(part);
-    parser.end();
-    return got;
-  }
-
-  test("is complete, however it is cut", () => {
-    for (const size of [1, 7, 40, body.length]) {
-      const parts = body.match(new RegExp(`.{1,${size}}`, "gs"));
-      const { heads, seats } = read(parts);
-      assert.deepEqual(heads, [{ id: "hall", name: 'Hall "A"', shapes: [] }]);
-      assert.deepEqual(seats, JSON.parse(body).seats);
-    }
-  });
-
-  test("gives the first seats before the last have arrived", () => {
-    const got = [];
-    const parser = new LayoutParser(
-      () => null,
-      (some) => got.push(...some),
-    );
-    parser.push(body.slice(0, body.indexOf('"id":"B-1"') + 8));
-    assert.deepEqual(
-      got.map(({ id }) => id),
-      ["A-1", "A-2", "A-3"],
-    );
-  });
-
-  test("is read in any other form too, and a broken one is an error", () => {
-    const other = JSON.stringify({ seats: [], id: "hall" }, null, 1);
-    assert.deepEqual(read([other]), { heads: [{ id: "hall" }], seats: [] });
-    assert.throws(() => read([body.slice(0, -3)]), SyntaxError);
   });
 });

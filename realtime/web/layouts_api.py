@@ -1,0 +1,99 @@
+"""Layouts over HTTP: as JSON, and coded by rows for pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from functools import partial
+
+from aiohttp import web
+
+from realtime import limits, wire
+from realtime.cancellation import cancel_all
+from realtime.errors import LayoutNotFound, Overloaded
+from realtime.feeds.directory import Directory
+from realtime.plans import coded
+from realtime.web.assets import FOR_GOOD, Asset, send
+from realtime.web.encodings import GZIP, IDENTITY, choose, compressed, matches
+from realtime.web.routing import Route
+from realtime.web.shared_body import MOST_GUNZIPPED, Blob, BlobBody, Blobs, GunzippedBody
+
+QUALITY = 9
+"""Of the compression of coded layouts: the best one takes twenty times as long for a tenth less."""
+
+
+class LayoutsApi:
+    """The routes of layouts. A layout is coded once, and kept: at most ``limits.CODED_LAYOUTS_BYTES`` of them."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._blobs = Blobs(directory.layout_blob)
+        self._coded: OrderedDict[str, asyncio.Task[Asset]] = OrderedDict()
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        return [
+            Route("GET", "/api/v1/layouts/{layout}", self._get_layout, "A layout; immutable"),
+            Route("GET", coded.path("{layout}"), self._get_coded, "The same layout coded by rows; not JSON; immutable"),
+        ]
+
+    async def _get_layout(self, request: web.Request) -> web.Response:
+        layout_id = request.match_info["layout"]
+        headers = {"ETag": f'"{layout_id}"', "Cache-Control": FOR_GOOD, "Vary": "Accept-Encoding"}
+        if matches(request.headers.get("If-None-Match"), headers["ETag"]):
+            return web.Response(status=304, headers=headers)
+        blob = await self._blob(layout_id)
+        if choose(request.headers.get("Accept-Encoding"), (GZIP, IDENTITY)) == GZIP:
+            body, headers["Content-Encoding"] = BlobBody(blob), GZIP
+        elif GunzippedBody.under_way >= MOST_GUNZIPPED:
+            raise Overloaded("Many clients that don't read gzip are being answered.")
+        else:
+            body = GunzippedBody(blob)
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    async def _get_coded(self, request: web.Request) -> web.Response:
+        # Several requests may wait for one coding: when one of them is cancelled, the others still get it.
+        return send(request, await asyncio.shield(self.prepare(request.match_info["layout"])), FOR_GOOD)
+
+    def prepare(self, layout_id: str) -> asyncio.Task[Asset]:
+        """Code a layout, if that was not done before; return the task, which may raise ``LayoutNotFound``."""
+        task = self._coded.get(layout_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._code(layout_id))
+            task.add_done_callback(partial(self._done, layout_id))
+            self._coded[layout_id] = task
+        self._coded.move_to_end(layout_id)
+        return task
+
+    async def _code(self, layout_id: str) -> Asset:
+        blob = await self._blob(layout_id)
+        # In a thread: 60,000 seats take half a second.
+        return await asyncio.to_thread(_coded_asset, blob)
+
+    def _done(self, layout_id: str, task: asyncio.Task[Asset]) -> None:
+        failed = task.cancelled() or task.exception() is not None
+        if failed and self._coded.get(layout_id) is task:
+            del self._coded[layout_id]
+        sizes = {key: _size(each) for key, each in self._coded.items()}
+        while sum(sizes.values()) > limits.CODED_LAYOUTS_BYTES and len(self._coded) > 1:
+            del sizes[self._coded.popitem(last=False)[0]]
+
+    async def _blob(self, layout_id: str) -> Blob:
+        blob = await self._blobs.get(layout_id)
+        if blob is None:
+            raise LayoutNotFound()
+        return blob
+
+    async def close(self) -> None:
+        """End what is being coded."""
+        await cancel_all(*self._coded.values())
+
+
+def _coded_asset(blob: Blob) -> Asset:
+    content = compressed(coded.encode(wire.decode_layout(blob.data)), QUALITY)
+    return Asset.of(content, "application/octet-stream")
+
+
+def _size(task: asyncio.Task[Asset]) -> int:
+    if not task.done() or task.cancelled() or task.exception() is not None:
+        return 0
+    return sum(map(len, task.result().content.values()))

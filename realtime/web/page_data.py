@@ -1,0 +1,86 @@
+"""Writes into a page what it would ask for first: the configuration and, for a show, the show, its seats and its plan.
+
+On a slow network each question costs a round trip, and one that depends on the answer to another costs two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from realtime import limits
+from realtime.errors import TicketError
+from realtime.feeds.directory import Directory
+from realtime.model import Show
+from realtime.plans import coded
+from realtime.rooms.rooms import Rooms
+from realtime.web.assets import Asset
+from realtime.web.encodings import compressed
+from realtime.web.layouts_api import LayoutsApi
+
+Payload = dict[str, Any]
+QUALITY = 5
+"""Of the compression: a page changes with its show."""
+
+
+class PageData:
+    """The data of pages; keeps the last pages, compressed, for those who come at the same version of a show."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        rooms: Rooms,
+        layouts: LayoutsApi,
+        config: Callable[[], Payload],
+        show_payload: Callable[[Show], Payload],
+    ) -> None:
+        """``config`` and ``show_payload`` return the bodies of ``/api/v1/config`` and ``/api/v1/shows/{show}``."""
+        self._directory = directory
+        self._rooms = rooms
+        self._layouts = layouts
+        self._config = config
+        self._show_payload = show_payload
+        self._pages: OrderedDict[bytes, Asset] = OrderedDict()
+
+    async def write(self, html: str, show_id: str | None) -> Asset:
+        """Return a page with its data. What can't be had at once is left out: the page asks for it."""
+        given: Payload = {"config": self._config()}
+        preload = ""
+        with contextlib.suppress(TicketError):
+            if show_id is not None:
+                show = self._directory.show(show_id)
+                given["show"] = self._show_payload(show)
+                preload = f'    <link rel="preload" as="fetch" crossorigin href="{coded.path(show.layout)}" />\n'
+                self._layouts.prepare(show.layout)
+                given["seats"] = await self._seats(show)
+        # "<" would end the element.
+        data = orjson.dumps(given).decode().replace("<", "\\u003c")
+        html = html.replace("  </head>", f"{preload}  </head>", 1)
+        html = html.replace(
+            "  </body>", f'    <script type="application/json" id="given">{data}</script>\n  </body>', 1
+        )
+        return self._compressed(html.encode())
+
+    async def _seats(self, show: Show) -> Payload | None:
+        try:
+            async with asyncio.timeout(limits.PAGE_SEATS_S):
+                epoch, version, status, seats = await self._rooms.snapshot(show)
+        except TimeoutError:
+            return None
+        return {"show": show.id, "epoch": epoch, "version": version, "status": status, "seats": seats}
+
+    def _compressed(self, page: bytes) -> Asset:
+        key = hashlib.sha256(page).digest()
+        asset = self._pages.get(key)
+        if asset is None:
+            asset = self._pages[key] = Asset.of(compressed(page, QUALITY), "text/html")
+            if len(self._pages) > limits.PAGE_CACHE:
+                self._pages.popitem(last=False)
+        self._pages.move_to_end(key)
+        return asset
