@@ -116,14 +116,19 @@ class Viewer:
         return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
 
 
+def find_chromium() -> str:
+    """Return the path of Chromium; raises ``FileNotFoundError``."""
+    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    if binary is None:
+        raise FileNotFoundError("Chromium is not installed: run `make packages`")
+    return binary
+
+
 @contextlib.asynccontextmanager
 async def open_viewer(url: str, device: Device, throttle: float) -> AsyncIterator[Viewer]:
     """Open a show's page with its CPU slowed down by ``throttle`` from the start; yield it when all is painted."""
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
-    if binary is None:
-        raise FileNotFoundError("Chromium is not installed: run `make browser`")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=binary, args=ARGS)
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGS)
         context = await browser.new_context(
             viewport={"width": device.width, "height": device.height},
             device_scale_factor=device.dpr,

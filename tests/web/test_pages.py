@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import brotli
+import orjson
 import pytest
 
 from realtime.dev.cluster import Cluster
 from realtime.web import bundle
 from realtime.web.encodings import choose, matches
-from tests.cluster import node_urls
+from tests.cluster import Client, new_show, node_urls, until
 
 STATIC = Path(__file__).parents[2] / "static"
 MAX_EMBED_BYTES = 45_000
@@ -105,3 +108,47 @@ async def test_the_element_for_other_sites_is_one_file_at_the_address_of_every_r
             assert answer.status == 200
         async with shop.get("/static/built/none-of-this.js") as answer:
             assert answer.status == 404
+
+
+async def test_the_page_of_a_show_contains_what_it_would_ask_for_first(cluster: Cluster) -> None:
+    show = await new_show(cluster, title="</script><b>")
+    async with aiohttp.ClientSession(node_urls(cluster)[0]) as browser:
+
+        async def given() -> dict[str, Any]:
+            async with browser.get(f"/shows/{show}") as answer:
+                html = await answer.text()
+            (data,) = re.findall(r'<script type="application/json" id="given">(.*)</script>\n', html)
+            assert "<" not in data
+            (layout,) = re.findall(r'<link rel="preload" as="fetch" crossorigin href="(\S+)" />', html)
+            async with browser.get(layout) as answer:
+                assert answer.status == 200 and "immutable" in answer.headers["Cache-Control"]
+                assert (await answer.read()).startswith(b"TTL1")
+            found: dict[str, Any] = orjson.loads(data)
+            return found
+
+        async def asked(path: str) -> dict[str, Any]:
+            async with browser.get(path) as answer:
+                found: dict[str, Any] = await answer.json()
+                return found
+
+        first = await given()
+        assert first["config"] == await asked("/api/v1/config")
+        assert first["show"] == await asked(f"/api/v1/shows/{show}")
+        seats = await asked(f"/api/v1/shows/{show}/seats")
+        assert {**first["seats"], "layout": seats["layout"]} == seats
+        buyer = await Client.connect(node_urls(cluster)[0])
+        assert (await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"}))["ok"]
+        await until(lambda: _version(given, first["seats"]["version"] + 1))
+        await buyer.close()
+
+
+async def _version(given: Callable[[], Awaitable[dict[str, Any]]], wanted: int) -> bool:
+    return bool((await given())["seats"]["version"] == wanted)
+
+
+async def test_a_layout_that_nobody_has_is_not_found_in_any_form(cluster: Cluster) -> None:
+    async with aiohttp.ClientSession(node_urls(cluster)[0]) as browser:
+        for path in ("/api/v1/layouts/none", "/api/v1/layouts/none/rows/1"):
+            async with browser.get(path) as answer:
+                assert answer.status == 404
+                assert (await answer.json())["error"]["code"] == "layout_not_found"
