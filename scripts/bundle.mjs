@@ -57,9 +57,39 @@ const OPTIONS = {
 /** Files that the bundles were made of, as paths below `static/`. @type {Set<string>} */
 const sources = new Set();
 
+const TEXTS = /\/i18n\/[a-z]{2}\.js$/;
+
+/**
+ * Leaves out the phrases that no module of a bundle can ask for. A phrase is kept if its name stands anywhere in the
+ * modules, or begins or ends like a name that they put together (`err_${code}`).
+ * @param {string[]} inputs paths of the bundle's modules below `static/`
+ */
+function phrases(inputs) {
+  const text = inputs
+    .filter((path) => path.endsWith(".js") && !TEXTS.test(`/${path}`) && !path.startsWith("vendor/"))
+    .map((path) => readFileSync(join(STATIC, path), "utf8"))
+    .join("\n");
+  const words = new Set(text.match(/\w+/g));
+  const starts = [...text.matchAll(/[`"](\w+)(?:\$\{|" \+)/g)].map(([, start]) => start);
+  const ends = [...text.matchAll(/\}(\w+)`/g)].map(([, end]) => end);
+  const used = (/** @type {string} */ name) =>
+    words.has(name) || starts.some((start) => name.startsWith(start)) || ends.some((end) => name.endsWith(end));
+  return {
+    name: "phrases",
+    setup: ({ onLoad }) =>
+      onLoad({ filter: TEXTS }, async ({ path }) => {
+        const all = Object.entries((await import(path)).default);
+        const kept = Object.fromEntries(all.filter(([name]) => used(name)));
+        return { contents: `export default ${JSON.stringify(kept)}`, loader: "js" };
+      }),
+  };
+}
+
 /** Bundle one entry point; return the name of its file. @param {import("esbuild").BuildOptions} entry */
 async function bundle(entry) {
-  const { metafile } = await build({ ...OPTIONS, ...entry });
+  const { metafile: whole } = await build({ ...OPTIONS, ...entry, write: false });
+  const plugins = [addresses, phrases(Object.keys(whole.inputs))];
+  const { metafile } = await build({ ...OPTIONS, ...entry, plugins });
   for (const input of Object.keys(metafile.inputs)) if (input !== entry.stdin?.sourcefile) sources.add(input);
   const [[output]] = Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint);
   return relative(NEXT, resolve(STATIC, output));
