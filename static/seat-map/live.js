@@ -34,6 +34,8 @@ export class LiveShow extends EventTarget {
     this.status = "live";
     /** Since when the statuses are stale, ms since the epoch; 0 while they are not. */
     this.staleSince = 0;
+    /** Whether the statuses have come over the connection, and not only with the page. */
+    this.watched = false;
     this._abort = new AbortController();
     this._watching = 0;
     /** @type {Frame[]} frames that arrived before the answer to `show:watch` */
@@ -52,7 +54,7 @@ export class LiveShow extends EventTarget {
     document.addEventListener("visibilitychange", this._hid);
     connection.addEventListener("online", () => {
       // A hidden page asks for no changes; when it is shown, the connection is in doubt.
-      if (!document.hidden || !this.states.epoch) this._watch();
+      if (!document.hidden || !this.watched) this._watch();
       if (!this.layout?.complete) this._load();
     });
     connection.addEventListener("exhausted", () => this.layout?.complete || this._emit("failed", "offline"));
@@ -173,6 +175,7 @@ export class LiveShow extends EventTarget {
         return;
       }
       this._watching = 0;
+      this.watched = true;
       this._setStatus(ack.status, ack.since);
       this._emit("seats", changed);
       this._emit("watched", null);

@@ -108,7 +108,7 @@ export class ShowFollower {
 
   _checkReady() {
     const { layout, live } = this._context;
-    if (this.ready || !layout?.complete || !live?.states.epoch) return;
+    if (this.ready || !layout?.complete || !live?.watched) return;
     this.ready = true;
     this._context.emit("ready", live.show);
   }

@@ -25,7 +25,7 @@ async def test_a_stadium_takes_few_bytes_and_requests_and_nothing_twice(browser:
     url = f"{node_urls(cluster)[0]}/shows/{show}"
     context = await browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, locale="en-IN")
     first = await arrive(context, url, None, 1)
-    assert {each.status for each in first.requests} <= {101, 200}
+    assert {each.status for each in first.requests if each.url.startswith("http")} == {200}
     assert len(first.sent) <= MAX_REQUESTS, [each.url for each in first.sent]
     assert first.bytes <= MAX_BYTES, [(each.bytes, each.url) for each in first.sent]
     again = await arrive(context, url, None, 1)
