@@ -1,4 +1,4 @@
-"""What the page of a stadium weighs: requests and bytes, which do not depend on the machine. `loadtest frames`: times."""
+"""What the page of a stadium weighs in requests and bytes, which do not depend on the machine."""
 
 from __future__ import annotations
 
