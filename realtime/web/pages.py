@@ -8,14 +8,17 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from realtime.web.assets import FOR_GOOD, send
+from realtime.web.assets import FOR_GOOD, Asset, send
 from realtime.web.bundle import Bundle
+from realtime.web.encodings import compressed
 from realtime.web.page_data import PageData
 from realtime.web.shared_body import PART_BYTES
 
+SHOW = "show.html"
+"""The page that is given its show."""
 PAGES = {
     "/": "index.html",
-    "/shows/{show}": "show.html",
+    "/shows/{show}": SHOW,
     "/kiosk": "kiosk.html",
     "/kiosk/{theatre}": "kiosk.html",
     "/tickets": "tickets.html",
@@ -44,7 +47,8 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
         async def serve(request: web.Request) -> web.StreamResponse:
             # Read each time while it is unbundled: the page of a developer shows the last change.
             html = bundle.pages[name] if bundle else (static / name).read_text(encoding="utf-8")
-            return send(request, await data.write(html, request.match_info.get("show")), "no-cache")
+            show = request.match_info["show"] if name == SHOW else None
+            return send(request, await data.write(html, show), "no-cache")
 
         return serve
 
