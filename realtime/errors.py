@@ -53,7 +53,7 @@ class Unauthorized(TicketError):
 
 
 class Forbidden(TicketError):
-    """Only operators may do this. Send the operator key."""
+    """Only staff may do this. Send the operator key, or a staff token whose role may."""
 
     code, status, retryable = "forbidden", 403, False
 

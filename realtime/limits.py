@@ -47,6 +47,10 @@ ORDER_FOLLOW_UP_S = 3600
 """How long an order is asked for after it was settled: it may have been paid twice."""
 COMMANDS_KEPT_S = 7 * 24 * 3600
 """How long the outcome of a request can be asked for."""
+AUDIT_KEPT_S = 400 * 24 * 3600
+"""How long an entry of the audit log is kept."""
+MAX_AUDIT_DETAIL = 1000
+"""Characters of a request's body in the audit log."""
 TASK_RETRY_S = 60.0
 """How often the jobs of unfinished tasks are added again; a job that is still in its queue is left alone."""
 LONGEST_SHOW_S = 6 * 3600

@@ -74,6 +74,14 @@ class Seller:
     interstate: bool = False
 
 
+class IdentityProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An external provider of staff tokens: the URL of its public keys, and the ``iss`` and ``aud`` of its tokens."""
+
+    jwks: str = ""
+    issuer: str = ""
+    audience: str = ""
+
+
 class HoldLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one identity and one network address may hold; counted for each show, on its owning master.
 
@@ -132,6 +140,7 @@ class Topology:
     privacy: Privacy = Privacy()
     limits: HoldLimits = field(default_factory=HoldLimits)
     webhooks: Mapping[str, WebhookTarget] = field(default_factory=dict)
+    staff: IdentityProvider = field(default_factory=IdentityProvider)
     origins: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
@@ -174,6 +183,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     privacy: Privacy = Privacy()
     limits: HoldLimits = HoldLimits()
     webhooks: dict[str, WebhookTarget] = {}
+    staff: IdentityProvider = IdentityProvider()
     origins: list[str] = []
     public: list[str] = []
     proxies: list[str] = []
@@ -233,6 +243,7 @@ def parse(text: str, where: str = "topology") -> Topology:
     _check_mail(form.mail, where)
     for name, target in form.webhooks.items():
         _check_target(name, target, where)
+    _check_provider(form.staff, where)
     if not 1 <= form.privacy.contact_days <= MAX_CONTACT_DAYS:
         raise TopologyError(f"{where}: privacy.contact_days: a number of days from 1 to {MAX_CONTACT_DAYS}")
     return Topology(
@@ -244,11 +255,22 @@ def parse(text: str, where: str = "topology") -> Topology:
         privacy=form.privacy,
         limits=form.limits,
         webhooks=form.webhooks,
+        staff=form.staff,
         origins=tuple(form.origins),
         public=tuple(form.public),
         proxies=tuple(form.proxies),
         connections_per_address=form.connections_per_address,
     )
+
+
+def _check_provider(provider: IdentityProvider, where: str) -> None:
+    given = [provider.jwks, provider.issuer, provider.audience]
+    if any(given) and not all(given):
+        raise TopologyError(f"{where}: staff: set jwks, issuer and audience, or none of them")
+    parts = urlsplit(provider.jwks)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if provider.jwks and parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise TopologyError(f"{where}: staff.jwks: write it as https://id.example/keys")
 
 
 def _check_mail(mail: Mail, where: str) -> None:

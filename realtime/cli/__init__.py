@@ -20,6 +20,7 @@ _MODULES = {
     "dead-letters": "dead_letters",
     "plans": "operate",
     "shows": "operate",
+    "staff": "staff",
     "theatres": "operate",
     "up": "up",
     "verify": "verify",

@@ -13,6 +13,8 @@
 | ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``admit`` | ``{"theatre", "booking" or "code", "show", "gate"}``; see ``keeper.gate`` |
+| ``staff_add`` | ``{"id", "name", "role", "theatre", "issued_at", "expires_at"}``; see ``staff.StaffToken`` |
+| ``staff_revoke`` | ``{"who"}``: the id of a token, or a name for all its tokens |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 | ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again, a webhook delivered again |
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
@@ -65,6 +67,7 @@ from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
 from realtime.keeper.gate import Gate
 from realtime.keeper.refunds import RefundDelivery
+from realtime.keeper.staff_commands import StaffCommands
 from realtime.ledger import Ledger
 from realtime.ledger.rows import CancelledBy, CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
@@ -174,6 +177,7 @@ class Commands:
             "remove_theatre": self._remove_theatre,
             "admit": lambda body: self._gate.admit(body, self._fencing_token),
             "retry_refund": self._retry_refund,
+            **StaffCommands(region, ledger, self._declare).verbs,
             "retry_task": self._retry_task,
             "erase_contacts": Erasure(ledger, master).erase,
         }

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import orjson
 
 from realtime import keys, wire
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Show, Theatre, new_epoch
+from realtime.staff import StaffToken
+
+_REPLACE_HASH = """
+redis.call('DEL', KEYS[1])
+for n = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
+"""
 
 
 class Declarations:
@@ -38,6 +46,12 @@ class Declarations:
         await self._locks.declare(show, new_epoch(await self._master.time_ms()), for_sale=False)
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         await self.announce(show=show.id)
+
+    async def staff(self, tokens: Iterable[StaffToken]) -> None:
+        """Declare which staff tokens are not revoked; all others are."""
+        live = [part for token in tokens if not token.revoked_at for part in (token.id, "1")]
+        # In one step, so that nobody is refused in between.
+        await self._master.command("EVAL", _REPLACE_HASH, 1, keys.STAFF, *live)
 
     async def announce(self, **what: str) -> None:
         """Make all directories read ``what`` again: a theatre, a show, or everything if empty."""

@@ -8,6 +8,7 @@
 | ``webhook`` | event (JSON of ``payments.report.PaymentReport``), reply |
 | ``command`` | id, name, body (JSON), request, owner (of the request) |
 | ``outcome`` | owner, request, command, subject, state, at |
+| ``audit`` | id, at, who, role, token, address, action, subject, detail, status |
 
 Amounts are paise, times ms, a contact is ``realtime.contact.encode_contact``. ``reply`` is answered when the ledger has
 the entry (``locks.replies``). Optional fields are left out where they are empty. Entries of the release before have no
@@ -26,6 +27,7 @@ from realtime import limits
 from realtime.contact import Contact, decode_contact
 from realtime.keeper.outbox import Entry
 from realtime.ledger.rows import (
+    AuditRow,
     CommandRow,
     NewBooking,
     NewRefund,
@@ -154,3 +156,9 @@ def refund_body(refund: RefundRow | None) -> dict[str, Any] | None:
         "state": refund.state.value,
         "time": refund.updated_at,
     }
+
+
+def audit_of(entry: Entry) -> AuditRow:
+    """Return what an entry says that somebody of the staff did."""
+    fields = {name: entry.fields.get(name, "") for name in AuditRow.__slots__}
+    return AuditRow(**{**fields, "at": int(entry.fields["at"]), "status": int(entry.fields["status"])})  # type: ignore[arg-type]

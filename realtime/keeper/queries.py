@@ -12,6 +12,8 @@
 | ``jobs`` | ``{"limit"}`` | jobs by queue and state, and those that have failed |
 | ``deliveries`` | ``{"booking", "state", "limit"}`` | webhooks with their attempts, newest first |
 | ``figures`` | ``{"since", "until", "show"}`` | sales by hour and show |
+| ``staff`` | ``{}`` | the staff tokens, newest first |
+| ``audit`` | ``{"before" (ms), "limit"}`` | the audit log, newest first |
 | ``orders`` | ``{}`` | how many orders are open, and since when the oldest is (ms) |
 """
 
@@ -98,6 +100,11 @@ class _Figures(msgspec.Struct):
     show: Annotated[str, Meta(max_length=64)] = ""
 
 
+class _Audit(msgspec.Struct):
+    before: Annotated[int, Meta(ge=0, le=2**53)]
+    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
+
+
 class Queries:
     """Answers the questions of one region, one after the other. ``run`` it; cancel it to end."""
 
@@ -114,6 +121,8 @@ class Queries:
             "refund": self._refunds_of_hold,
             "command": self._command,
             "orders": self._orders,
+            "staff": self._staff,
+            "audit": self._audit,
             "jobs": self._failed_jobs,
             "deliveries": self._deliveries,
             "figures": self._figures,
@@ -248,6 +257,13 @@ class Queries:
     async def _figures(self, body: bytes) -> Any:
         ask = wire.parse_json(_Figures, body)
         return [asdict(row) for row in await self._ledger.figures(ask.since, ask.until, ask.show)]
+
+    async def _staff(self, _body: bytes) -> Any:
+        return [asdict(token) for token in await self._ledger.staff_tokens()]
+
+    async def _audit(self, body: bytes) -> Any:
+        ask = wire.parse_json(_Audit, body)
+        return [asdict(row) for row in await self._ledger.audit_log(ask.before, ask.limit)]
 
     async def _orders(self, _body: bytes) -> Any:
         count, oldest = await self._ledger.open_orders()

@@ -191,6 +191,7 @@ class Reconciler:
         if gone:
             await self._master.command("HDEL", keys.THEATRES, *gone)
         await self._put(keys.THEATRES, theatres)
+        await self._declare.staff(await self._ledger.staff_tokens())
         layouts = sorted({show.layout for show in shows})
         there = await asyncio.gather(*(self._master.command("EXISTS", keys.layout(each)) for each in layouts))
         for layout_id in (each for each, exists in zip(layouts, there, strict=True) if not exists):

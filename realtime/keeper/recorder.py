@@ -20,6 +20,7 @@ from realtime.errors import RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.entries import (
+    audit_of,
     contact_of,
     new_booking,
     new_order,
@@ -101,6 +102,7 @@ class Recorder:
             "order": lambda entry: self._order([entry]),
             "webhook": self._webhook,
             "outcome": self._outcome,
+            "audit": self._audit,
         }
 
     async def process(self, entries: Sequence[Entry], fencing_token: str) -> None:
@@ -249,6 +251,9 @@ class Recorder:
 
     async def _outcome(self, entry: Entry) -> None:
         await self._ledger.save_command(new_outcome(entry))
+
+    async def _audit(self, entry: Entry) -> None:
+        await self._ledger.add_audit(audit_of(entry))
 
     # --- commands -------------------------------------------------------------------------------------------------
     async def _command(self, entry: Entry) -> None:

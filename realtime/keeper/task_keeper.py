@@ -52,3 +52,4 @@ class TaskKeeper:
             if not self._after:
                 break
         await self._ledger.delete_old(now_ms() - limits.COMMANDS_KEPT_S * 1000)
+        await self._ledger.delete_audit(now_ms() - limits.AUDIT_KEPT_S * 1000)

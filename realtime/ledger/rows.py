@@ -283,3 +283,19 @@ def task_id(queue: Queue, subject: str, kind: str = "") -> str:
 def over_at(starts_at: str) -> int:
     """Return when a show that starts at an ISO 8601 time is certainly over (ms)."""
     return int(datetime.fromisoformat(starts_at).timestamp() + limits.LONGEST_SHOW_S) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Something that somebody of the staff did."""
+
+    id: str
+    at: int
+    who: str
+    role: str
+    token: str
+    address: str
+    action: str
+    subject: str
+    detail: str
+    status: int

@@ -249,3 +249,30 @@ commands = Table(
     Column("outcome", LargeBinary, nullable=False),  # JSON: what the request was answered
     Column("at", BigInteger, nullable=False, index=True),
 )
+
+staff_tokens = Table(
+    "staff_tokens",
+    metadata,
+    Column("id", String(64), primary_key=True),  # the token's jti
+    Column("name", String(64), nullable=False, index=True),
+    Column("role", String(16), nullable=False),  # staff.Role
+    Column("theatre", String(64), nullable=False),  # "": of no theatre
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger, nullable=False),  # 0: not revoked
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),  # the node's clock
+    Column("who", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("token", Text, nullable=False),  # the id of the token, "" for the operator key
+    Column("address", String(64), nullable=False),
+    Column("action", Text, nullable=False),  # method and route, or a command
+    Column("subject", Text, nullable=False),  # the path, or what the command was about
+    Column("detail", Text, nullable=False),  # the beginning of the body
+    Column("status", Integer, nullable=False),  # of the HTTP answer; 0 for a command
+)

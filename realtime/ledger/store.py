@@ -15,6 +15,7 @@ from realtime.ledger.declarations import Declarations
 from realtime.ledger.money import Money
 from realtime.ledger.orders import Orders
 from realtime.ledger.search import Search
+from realtime.ledger.staff import Staff
 from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
 from realtime.ledger.webhooks import WebhookDeliveries
@@ -33,5 +34,6 @@ class Ledger(
     WebhookDeliveries,
     Analytics,
     Audit,
+    Staff,
 ):
     """All tables of one ledger over one pool of connections. ``open`` it, ``close`` it."""

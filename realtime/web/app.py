@@ -26,6 +26,7 @@ from realtime.locks.seats import SeatLocks
 from realtime.payments.factory import payment_service
 from realtime.rooms.rooms import Rooms
 from realtime.settings import Settings
+from realtime.staff import StaffTokens
 from realtime.topology import TopologyError
 from realtime.transport.admission import Admission
 from realtime.transport.client_address import ClientAddresses
@@ -38,16 +39,18 @@ from realtime.web.checkout import Checkout
 from realtime.web.events import Events
 from realtime.web.gate_api import GateApi
 from realtime.web.identity import Identities
+from realtime.web.identity_provider import IdentityProvider
 from realtime.web.jobs_api import JobsApi
 from realtime.web.layouts_api import LayoutsApi
 from realtime.web.money_api import MoneyApi
-from realtime.web.ops_access import OpsAccess
 from realtime.web.ops_api import OpsApi
 from realtime.web.ops_bookings import OpsBookings
 from realtime.web.ops_view import OpsView
 from realtime.web.page_data import PageData
 from realtime.web.public_api import PublicApi
 from realtime.web.routing import Route, errors, json_answer
+from realtime.web.staff_access import Register, StaffAccess
+from realtime.web.staff_api import StaffApi
 from realtime.web.status_report import StatusReporter
 from realtime.web.tickets_api import TicketsApi
 
@@ -117,12 +120,18 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
     routes += [*bookings.routes(), *gate.routes(), *jobs.routes(), *AnalyticsApi(masters).routes()]
     routes += [*ops_view.routes(), *kiosk.routes(kiosk_pin)]
+    routes += StaffApi(masters).routes()
     app[ROUTES] = routes
     document = openapi.document(routes)
-    access = OpsAccess(settings.operator_key)
-    attempts = {"operator_key": access.attempts, "kiosk_pin": kiosk_pin.attempts}
+    tokens = StaffTokens([settings.secret, settings.second_secret])
+    known = topology.staff
+    provider = IdentityProvider(known.jwks, known.issuer, known.audience) if known.jwks else None
+    access = StaffAccess(settings.operator_key, tokens, Register(feeds), provider, masters[region])
+    attempts = {"staff": access.attempts, "kiosk_pin": kiosk_pin.attempts}
     for route in routes:
-        handler = access.require_key(route.handler) if route.who == "operator" else route.handler
+        handler = route.handler
+        if route.who == "operator":
+            handler = access.require_role(handler, *route.roles, private=route.private)
         app.router.add_route(route.method, route.path, handler)
     app.router.add_get("/api/openapi.json", lambda _request: _answer(document))
     app.router.add_get("/healthz", lambda _request: _answer({"ok": True}))

@@ -50,6 +50,7 @@ class JobsApi:
                 "Erase the contacts of one person, in all regions",
                 Erase,
                 operator,
+                private=True,
             ),
         ]
 

@@ -135,7 +135,9 @@ class _Node(Collector):
 
     def _wrong_secrets(self) -> Metric:
         wrong = CounterMetricFamily(
-            "tickingtickets_wrong_secrets", "Wrong operator keys and kiosk PINs that were sent", labels=["kind"]
+            "tickingtickets_wrong_secrets",
+            "Wrong secrets that were sent",
+            labels=["kind"],
         )
         for kind, attempts in self._attempts.items():
             wrong.add_metric([kind], attempts.wrong)

@@ -24,6 +24,7 @@ from realtime.model import is_hold_id, region_of
 from realtime.payments.demo import DemoPayments
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, WebhookEvent
+from realtime.staff import Role
 from realtime.transport.client_address import client_address
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
@@ -82,8 +83,8 @@ class MoneyApi:
             Route("GET", "/api/v1/holds/{hold}/refunds", self._refunds_of_hold, "Refunds of your hold", None, "owner"),
             Route("GET", "/api/v1/commands/{request}", self._command, "What your request led to", None, "owner"),
             Route("POST", "/api/v1/payments/webhook", self._webhook, "For the payment gateway"),
-            Route("GET", "/api/v1/ops/refunds", self._list_refunds, "Refunds", None, "operator"),
-            Route("GET", "/api/v1/ops/payments", self._list_payments, "Payments", None, "operator"),
+            Route("GET", "/api/v1/ops/refunds", self._list_refunds, "Refunds", None, "operator", (Role.SERVICE,)),
+            Route("GET", "/api/v1/ops/payments", self._list_payments, "Payments", None, "operator", (Role.SERVICE,)),
             Route(
                 "POST",
                 "/api/v1/ops/refunds/{refund}/retry",

@@ -56,7 +56,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "schemas": {**components, "Error": _ERROR},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "the token of a guest"},
-                "key": {"type": "http", "scheme": "bearer", "description": "the operator key"},
+                "key": {"type": "http", "scheme": "bearer", "description": "the operator key, or a staff token"},
             },
         },
     }

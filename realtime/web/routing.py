@@ -12,6 +12,7 @@ from aiohttp import web
 
 from realtime import limits
 from realtime.errors import BadRequest, NotFound, PayloadTooLarge, TicketError
+from realtime.staff import Role
 from realtime.transport.http_connection import allow_body
 from realtime.web.shared_body import body_of
 
@@ -29,7 +30,11 @@ class Route:
     summary: str
     body: type | None = None
     who: str = "anyone"
-    """``anyone``; ``owner``: needs a guest's token; ``operator``: needs the operator key."""
+    """``anyone``; ``owner``: needs a guest's token; ``operator``: needs the operator key or an operator's token."""
+    roles: tuple[Role, ...] = ()
+    """Roles of staff that may call an operator's route, too."""
+    private: bool = False
+    """The body has personal data: the audit log does not get it."""
 
 
 @web.middleware

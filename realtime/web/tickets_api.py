@@ -19,6 +19,7 @@ from realtime.locks.queries import run_query
 from realtime.model import is_booking_id, region_of
 from realtime.payments.prices import PriceLines
 from realtime.settings import Settings
+from realtime.staff import Role
 from realtime.tickets import data, token
 from realtime.tickets.code import printed
 from realtime.tickets.pdf import Paper, TicketPrinter
@@ -79,7 +80,15 @@ class TicketsApi:
             Route("POST", f"/api/v1{cancel}", self._cancel, "Cancel your booking", None, "owner"),
             Route("POST", f"/api/v1/ops{cancel}", self._cancel_any, "Cancel any booking", None, "operator"),
             Route("GET", f"/api/v1{ticket}", self._ticket, "The ticket of your booking", None, "owner"),
-            Route("GET", f"/api/v1/ops{ticket}", self._any_ticket, "The ticket of any booking", None, "operator"),
+            Route(
+                "GET",
+                f"/api/v1/ops{ticket}",
+                self._any_ticket,
+                "The ticket of any booking",
+                None,
+                "operator",
+                (Role.GATE, Role.SERVICE),
+            ),
             Route("GET", "/api/v1/tickets/keys", self._public_keys, "Public keys of ticket codes, as a JWK set"),
         ]
 

@@ -15,6 +15,7 @@ from realtime.ledger.rows import Queue
 from realtime.locks import library
 from realtime.model import booking_of
 from realtime.payments.service import refund_key
+from realtime.staff import Role, StaffToken
 from tests.cluster import until
 
 from .conftest import SHOW, Place, hold_id
@@ -65,6 +66,17 @@ async def test_a_keeper_of_a_new_release_brings_its_functions_to_a_master_in_ord
     assert await reconciler(place).ensure_reconciled() is not None
     await place.locks.hold(hold_id("a"), "asha", [1])
     assert (await place.locks.digest(SHOW))[0] == epoch
+
+
+async def test_an_emptied_master_gets_the_staff_tokens_that_are_not_revoked(place: Place) -> None:
+    for name in ("asha", "bala", "chandra"):
+        await place.ledger.save_staff_token(StaffToken(f"west-{name}", name, Role.GATE, "", 1, 2))
+    await place.ledger.revoke_staff_tokens("bala", 5)
+    assert await place.ledger.revoke_staff_tokens("west-chandra", 5) == ["west-chandra"]
+    await place.rest()
+    await place.master.command("FLUSHALL")
+    await reconcile(place, reconciler(place))
+    assert await place.master.command("HKEYS", keys.STAFF) == [b"west-asha"]
 
 
 async def test_one_keeper_at_a_time_and_a_dead_one_does_not_stand_in_the_way_for_long(place: Place) -> None:

@@ -24,7 +24,7 @@ async def test_the_revisions_make_what_the_code_believes(url: str) -> None:
         return compare_metadata(context, schema.metadata), context.get_current_revision()
 
     async with ledger._engine.connect() as connection:
-        assert await connection.run_sync(differences) == ([], "0010")
+        assert await connection.run_sync(differences) == ([], "0011")
     await ledger.close()
 
 

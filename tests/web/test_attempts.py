@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,20 +12,27 @@ import pytest
 from realtime import limits
 from realtime.dev.cluster import Cluster
 from realtime.errors import Forbidden, RateLimited
+from realtime.staff import StaffTokens
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.kiosk import KioskPin
-from realtime.web.ops_access import OpsAccess
+from realtime.web.staff_access import Register, StaffAccess
 from tests.cluster import node_urls
 
 from .test_metrics import gauges
 
 KEY, PIN = "Bearer the-right-key", "246810"
-Check = Callable[[str, str, float], Awaitable[None]]
+Check = Callable[[str, str, float], Awaitable[object]]
 
 
 @pytest.fixture(autouse=True)
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ATTEMPT_DELAY_S", 0.0)
+
+
+def staff_access(key: str) -> StaffAccess:
+    """Access by the operator key alone: nothing is asked of a region."""
+    nobody: Any = None
+    return StaffAccess(key, StaffTokens(["a secret for the tests"]), Register({}), None, nobody)
 
 
 async def refusal(check: Check, caller: str, given: str, now: float) -> type[Exception] | None:
@@ -36,17 +44,17 @@ async def refusal(check: Check, caller: str, given: str, now: float) -> type[Exc
 
 
 async def test_only_the_operator_key_gives_access_and_nothing_does_when_none_is_set() -> None:
-    access = OpsAccess("key")
-    await access.check_key("a", "Bearer key", 0.0)
+    access = staff_access("key")
+    await access.principal("a", "Bearer key", 0.0)
     for header in ("", "Bearer ", "Bearer keys", "key2", "Bearer schlüssel", "Bearer \udcff"):
-        assert await refusal(access.check_key, "a", header, 0.0) is Forbidden
+        assert await refusal(access.principal, "a", header, 0.0) is Forbidden
     for header in ("", "Bearer ", "Bearer key"):
-        assert await refusal(OpsAccess("").check_key, "a", header, 0.0) is Forbidden
+        assert await refusal(staff_access("").principal, "a", header, 0.0) is Forbidden
 
 
 @pytest.mark.parametrize("kind", ["operator key", "kiosk PIN"])
 async def test_wrong_ones_are_slowed_down_and_the_right_one_is_accepted_all_the_same(kind: str) -> None:
-    check: Check = OpsAccess("the-right-key").check_key if kind == "operator key" else KioskPin(PIN).check_pin
+    check: Check = staff_access("the-right-key").principal if kind == "operator key" else KioskPin(PIN).check_pin
     wrong, right = ("Bearer the-wrong-key", KEY) if kind == "operator key" else ("111111", PIN)
     most = limits.KEY_ATTEMPTS if kind == "operator key" else limits.PIN_ATTEMPTS
     forgive_s = limits.KEY_FORGIVE_S if kind == "operator key" else limits.PIN_FORGIVE_S
@@ -61,17 +69,17 @@ async def test_wrong_ones_are_slowed_down_and_the_right_one_is_accepted_all_the_
 
 
 async def test_a_guesser_who_changes_address_is_slowed_down_by_the_beginning_of_the_guesses() -> None:
-    access = OpsAccess("the-right-key")
-    answers = [await refusal(access.check_key, f"a{n}", f"Bearer the-{n}", 0.0) for n in range(limits.KEY_ATTEMPTS + 5)]
+    access = staff_access("the-right-key")
+    answers = [await refusal(access.principal, f"a{n}", f"Bearer the-{n}", 0.0) for n in range(limits.KEY_ATTEMPTS + 5)]
     assert answers[-5:] == [RateLimited] * 5
-    assert await refusal(access.check_key, "elsewhere", "Bearer another", 0.0) is Forbidden
-    assert await refusal(access.check_key, "elsewhere", KEY, 0.0) is None
+    assert await refusal(access.principal, "elsewhere", "Bearer another", 0.0) is Forbidden
+    assert await refusal(access.principal, "elsewhere", KEY, 0.0) is None
 
 
 async def test_requests_without_a_key_are_not_counted() -> None:
-    access = OpsAccess("key")
+    access = staff_access("key")
     for _ in range(2 * limits.KEY_ATTEMPTS):
-        assert await refusal(access.check_key, "forgetful", "", 0.0) is Forbidden
+        assert await refusal(access.principal, "forgetful", "", 0.0) is Forbidden
     assert access.attempts.wrong == 0
 
 
@@ -118,5 +126,5 @@ async def test_a_running_node_accepts_the_right_key_and_pin_during_an_attack_and
         assert await statuses(cluster.secrets["OPERATOR_KEY"], cluster.secrets["KIOSK_PIN"]) == (200, 200)
         after = await gauges(url)
     name = 'wrong_secrets_total{{kind="{}"}}'.format
-    assert after[name("operator_key")] - before[name("operator_key")] == limits.KEY_ATTEMPTS + 1
+    assert after[name("staff")] - before[name("staff")] == limits.KEY_ATTEMPTS + 1
     assert after[name("kiosk_pin")] - before[name("kiosk_pin")] == limits.PIN_ATTEMPTS + 1

@@ -18,9 +18,10 @@ from realtime.payments.factory import PaymentConfig
 from realtime.settings import Settings
 from realtime.web import openapi
 from realtime.web.app import ROUTES, make_app
-from realtime.web.ops_access import OpsAccess
 from realtime.web.pages import EMBED
 from tests.conftest import ROOT
+
+from .test_attempts import staff_access
 
 ONLY_BUNDLED = (EMBED, "/static/built/{name}")
 """Routes that a node has only where the pages are bundled."""
@@ -75,7 +76,7 @@ async def test_metrics_are_for_this_machine_and_for_those_with_a_key(request_: w
     async def serve(_request: web.Request) -> web.Response:
         return web.Response()
 
-    guarded = OpsAccess("operators").require_metrics_key(serve, "metrics")
+    guarded = staff_access("operators").require_metrics_key(serve, "metrics")
     if shown:
         assert (await guarded(request_)).status == 200
     else:

@@ -1,0 +1,62 @@
+"""The commands that issue and revoke staff tokens: in the ledger first, then on the master, from where nodes read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from realtime import wire
+from realtime.clock import now_ms
+from realtime.errors import BadRequest, TheatreNotFound
+from realtime.keeper.declare import Declarations
+from realtime.ledger import Ledger
+from realtime.model import ID, region_of
+from realtime.staff import Role, StaffToken
+
+
+class _StaffBody(msgspec.Struct):
+    id: wire.Id
+    name: wire.Id
+    role: Role
+    issued_at: int
+    expires_at: int
+    theatre: str = ""
+
+
+class _RevokeBody(msgspec.Struct):
+    who: wire.Id
+
+
+class StaffCommands:
+    """Carries out ``staff_add`` and ``staff_revoke`` of one region. Both may be repeated."""
+
+    def __init__(self, region: str, ledger: Ledger, declare: Declarations) -> None:
+        """All of the same region."""
+        self._region = region
+        self._ledger = ledger
+        self._declare = declare
+        self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
+            "staff_add": self._add,
+            "staff_revoke": self._revoke,
+        }
+
+    async def _add(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_StaffBody, body)
+        if region_of(ask.id) != self._region or not ID.match(ask.id):
+            raise BadRequest(f"The id of a staff token begins with {self._region}-.")
+        if ask.theatre and await self._ledger.theatre(self._region, ask.theatre) is None:
+            raise TheatreNotFound()
+        token = StaffToken(ask.id, ask.name, ask.role, ask.theatre, ask.issued_at, ask.expires_at)
+        await self._ledger.save_staff_token(token)
+        await self._declare.staff(await self._ledger.staff_tokens())
+        return {"token": asdict(token)}
+
+    async def _revoke(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_RevokeBody, body)
+        revoked = await self._ledger.revoke_staff_tokens(ask.who, now_ms())
+        # Also when none is new: the command may be repeated because the master was not reached.
+        await self._declare.staff(await self._ledger.staff_tokens())
+        return {"revoked": revoked}

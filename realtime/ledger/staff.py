@@ -1,0 +1,62 @@
+"""Who of the staff has which token, and the audit log of what they did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from realtime.ledger import schema
+from realtime.ledger.database import Database
+from realtime.ledger.rows import AuditRow
+from realtime.staff import Role, StaffToken
+
+
+class Staff(Database):
+    """Reads and records staff tokens and the audit log. Every write may be repeated."""
+
+    async def save_staff_token(self, token: StaffToken) -> None:
+        """Record a token; one that is known stays as it is."""
+        try:
+            async with self.transaction() as connection:
+                await connection.execute(insert(schema.staff_tokens).values(asdict(token)))
+        except IntegrityError:
+            return
+
+    async def staff_tokens(self) -> list[StaffToken]:
+        """Return all tokens, the newest first."""
+        table = schema.staff_tokens
+        async with self.transaction() as connection:
+            rows = await connection.execute(select(table).order_by(table.c.issued_at.desc(), table.c.id))
+            return [StaffToken(**{**row._asdict(), "role": Role(row.role)}) for row in rows]
+
+    async def revoke_staff_tokens(self, who: str, at: int) -> list[str]:
+        """Revoke the token with an id, or all tokens of a name; return the ids of those that were not revoked yet."""
+        table = schema.staff_tokens
+        chosen = ((table.c.id == who) | (table.c.name == who)) & (table.c.revoked_at == 0)
+        async with self.transaction() as connection:
+            ids = list((await connection.execute(select(table.c.id).where(chosen))).scalars())
+            await connection.execute(update(table).where(chosen).values(revoked_at=at))
+            return ids
+
+    # --- audit log ------------------------------------------------------------------------------------------------
+    async def add_audit(self, row: AuditRow) -> None:
+        """Record what somebody did; an entry that is there already stays."""
+        try:
+            async with self.transaction() as connection:
+                await connection.execute(insert(schema.audit_log).values(asdict(row)))
+        except IntegrityError:
+            return
+
+    async def audit_log(self, before: int, limit: int) -> list[AuditRow]:
+        """Return the latest entries from before a time (ms), the newest first."""
+        table = schema.audit_log
+        query = select(table).where(table.c.at < before).order_by(table.c.at.desc(), table.c.id).limit(limit)
+        async with self.transaction() as connection:
+            return [AuditRow(**row._asdict()) for row in await connection.execute(query)]
+
+    async def delete_audit(self, before: int) -> None:
+        """Delete the entries from before a time (ms)."""
+        async with self.transaction() as connection:
+            await connection.execute(delete(schema.audit_log).where(schema.audit_log.c.at < before))

@@ -1,0 +1,37 @@
+"""Sends what staff did to the audit log of a region's ledger, by the way of its outbox."""
+
+from __future__ import annotations
+
+import uuid
+
+from realtime import keys
+from realtime.clock import now_ms
+from realtime.locks.master import LockMaster
+from realtime.staff import Principal
+
+
+async def append_audit(
+    master: LockMaster,
+    principal: Principal,
+    action: str,
+    subject: str,
+    *,
+    address: str = "",
+    detail: str = "",
+    status: int = 0,
+) -> None:
+    """Append an entry; a keeper records it. Raises ``RegionUnavailable``."""
+    fields: dict[str, str | int] = {
+        "kind": "audit",
+        "id": uuid.uuid4().hex,
+        "at": now_ms(),
+        "who": principal.name,
+        "role": principal.role.value,
+        "token": principal.token,
+        "address": address,
+        "action": action,
+        "subject": subject,
+        "detail": detail,
+        "status": status,
+    }
+    await master.command("XADD", keys.OUTBOX, "*", *(part for field in fields.items() for part in field))

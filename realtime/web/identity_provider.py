@@ -1,0 +1,64 @@
+"""The public keys of an external identity provider, read from its JWKS URL."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import aiohttp
+import orjson
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jws import extract_compact
+
+from realtime.staff import TokenInvalid
+
+log = logging.getLogger(__name__)
+KEPT_S = 600.0
+"""The keys are read again after this time ..."""
+AGAIN_S = 30.0
+"""... and for a token with an unknown key, but not more often than this: the provider may have new ones."""
+TIMEOUT_S = 5.0
+MAX_BYTES = 256 * 1024
+
+
+class IdentityProvider:
+    """The keys of one provider. A provider out of reach leaves the keys that were read before."""
+
+    def __init__(self, url: str, issuer: str, audience: str) -> None:
+        """``url`` is the JWKS; tokens are accepted of ``issuer`` and for ``audience`` only."""
+        self.issuer = issuer
+        self.audience = audience
+        self._url = url
+        self._keys: KeySet | None = None
+        self._kids: set[str] = set()
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def keys_for(self, token: str) -> KeySet:
+        """Return the keys to verify a token with; raise ``TokenInvalid`` if there are none."""
+        try:
+            kid = str(extract_compact(token.encode()).headers().get("kid", ""))
+        except (JoseError, ValueError, TypeError):
+            raise TokenInvalid("malformed") from None
+        async with self._asking:
+            age_s = asyncio.get_running_loop().time() - self._asked_at
+            if age_s > KEPT_S or (age_s > AGAIN_S and (self._keys is None or kid not in self._kids)):
+                await self._read()
+        if self._keys is None:
+            raise TokenInvalid("the identity provider has not been reached")
+        if kid not in self._kids:
+            raise TokenInvalid("signed with an unknown key")
+        return self._keys
+
+    async def _read(self) -> None:
+        self._asked_at = asyncio.get_running_loop().time()
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as http, http.get(self._url) as answer:
+                answer.raise_for_status()
+                body = await answer.content.read(MAX_BYTES)
+            keys = KeySet.import_key_set(orjson.loads(body))
+            self._keys, self._kids = keys, {str(key.kid) for key in keys.keys}
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError, KeyError, JoseError) as error:
+            log.warning("the identity provider's keys can't be read: %s", type(error).__name__)

@@ -1,0 +1,207 @@
+"""Access of staff: who sends a request, whether that role may do it, and the record of what was done.
+
+A request carries the operator key or a staff token as ``Authorization: Bearer``. Wrong ones are slowed down, the right
+ones never are (``attempts``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from realtime import keys, limits
+from realtime.clock import now_ms
+from realtime.errors import Forbidden, RegionUnavailable, TicketError
+from realtime.feeds.feed import Feed
+from realtime.locks.audit import append_audit
+from realtime.locks.master import LockMaster
+from realtime.staff import (
+    MAX_TOKEN_LENGTH,
+    Principal,
+    Role,
+    StaffTokens,
+    TokenInvalid,
+    read_external,
+    region_of_token,
+)
+from realtime.transport.client_address import client_address
+from realtime.web.attempts import AttemptLimiter, is_secret
+from realtime.web.identity_provider import IdentityProvider
+from realtime.web.routing import Handler
+
+log = logging.getLogger(__name__)
+_FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Real-IP", "Via")
+"""What balancers add to a request, one or the other."""
+OPERATOR_KEY = Principal("operator key", Role.OPERATOR)
+REGISTER_KEPT_S = 2.0
+"""How long a node goes on with what the register has said about a token."""
+REGISTER_SIZE = 10_000
+PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
+"""Where a request has who sent it."""
+
+
+class Register:
+    """Which tokens are not revoked, read from the replicas near this node."""
+
+    def __init__(self, feeds: Mapping[str, Feed]) -> None:
+        """``feeds`` by region; the id of a token begins with its region."""
+        self._feeds = feeds
+        self._known: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+
+    async def has(self, token_id: str) -> bool:
+        """Return whether a token is registered and not revoked.
+
+        A revocation counts within ``REGISTER_KEPT_S`` and the replication lag. While its region is out of reach, the
+        last answer counts; raises ``RegionUnavailable`` if there is none.
+        """
+        now = time.monotonic()
+        read_at, live = self._known.get(token_id, (float("-inf"), False))
+        if now - read_at < REGISTER_KEPT_S:
+            return live
+        feed = self._feeds.get(region_of_token(token_id))
+        if feed is None:
+            return False
+        try:
+            live = bool(await feed.command("HEXISTS", keys.STAFF, token_id))
+        except RegionUnavailable:
+            if read_at == float("-inf"):
+                raise
+            return live
+        self._known[token_id] = (now, live)
+        self._known.move_to_end(token_id)
+        if len(self._known) > REGISTER_SIZE:
+            self._known.popitem(last=False)
+        return live
+
+
+class StaffAccess:
+    """Tells who sends a request, refuses those whose role may not, records what the others did."""
+
+    def __init__(
+        self,
+        operator_key: str,
+        tokens: StaffTokens,
+        register: Register,
+        provider: IdentityProvider | None,
+        audit_to: LockMaster,
+    ) -> None:
+        """Without an ``operator_key`` only tokens give access; ``audit_to`` is the node's own region."""
+        self._operator_key = operator_key
+        self._tokens = tokens
+        self._register = register
+        self._provider = provider
+        self._audit_to = audit_to
+        self.attempts = AttemptLimiter("staff keys or tokens", limits.KEY_ATTEMPTS, limits.KEY_FORGIVE_S)
+
+    async def principal(self, caller: str, authorization: str, now: float) -> Principal:
+        """Return who sends a request; raise ``Forbidden``, ``RateLimited`` or ``RegionUnavailable``.
+
+        ``now`` is monotonic (s).
+        """
+        given = authorization.removeprefix("Bearer ")
+        if self._operator_key and is_secret(given, self._operator_key):
+            self.attempts.forgive(caller)
+            return OPERATOR_KEY
+        # A request without a key is no guess and is not counted.
+        if not given:
+            raise Forbidden()
+        principal = await self._by_token(given)
+        if principal is None:
+            await self.attempts.count_wrong(caller, given, now)
+            raise Forbidden()
+        self.attempts.forgive(caller)
+        return principal
+
+    async def _by_token(self, given: str) -> Principal | None:
+        if given.count(".") != 2 or len(given) > MAX_TOKEN_LENGTH or not given.isascii():
+            return None
+        try:
+            principal = self._tokens.read(given, now_ms() // 1000)
+        except TokenInvalid:
+            return await self._by_provider(given)
+        if not await self._register.has(principal.token):
+            raise Forbidden("This staff token was revoked.", reason="revoked")
+        return principal
+
+    async def _by_provider(self, given: str) -> Principal | None:
+        if self._provider is None:
+            return None
+        try:
+            found = await self._provider.keys_for(given)
+            return read_external(given, found, self._provider.issuer, self._provider.audience, now_ms() // 1000)
+        except TokenInvalid as error:
+            log.debug("a token of the identity provider is not accepted: %s", error)
+            return None
+
+    def require_metrics_key(self, handler: Handler, metrics_key: str) -> Handler:
+        """Return ``handler`` for this machine, and for those who send ``metrics_key`` or are operators."""
+        behind_role = self.require_role(handler)
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if _is_from_here(request) or (metrics_key and is_secret(given, metrics_key)):
+                return await handler(request)
+            return await behind_role(request)
+
+        return guarded
+
+    def require_role(self, handler: Handler, *roles: Role, private: bool = False) -> Handler:
+        """Return ``handler`` for operators and these roles; what they change or print is recorded.
+
+        The body of a request is recorded, too, unless it is ``private``.
+        """
+        allowed = {Role.OPERATOR, *roles}
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            address = client_address(request)
+            now = asyncio.get_running_loop().time()
+            principal = await self.principal(address, request.headers.get("Authorization", ""), now)
+            request[PRINCIPAL] = principal
+            if principal.role not in allowed:
+                await self._record(request, principal, address, 403)
+                raise Forbidden(f"The role {principal.role.value} may not do this.", reason="role")
+            try:
+                answer = await handler(request)
+            except TicketError as error:
+                if request.method != "GET":
+                    await self._record(request, principal, address, error.status)
+                raise
+            if request.method != "GET" or answer.content_type == "application/pdf":
+                detail = "" if private else await _beginning(request)
+                await self._record(request, principal, address, answer.status, detail)
+            return answer
+
+        return guarded
+
+    async def _record(
+        self, request: web.Request, principal: Principal, address: str, status: int, detail: str = ""
+    ) -> None:
+        resource = request.match_info.route.resource
+        action = f"{request.method} {resource.canonical if resource is not None else request.path}"
+        log.info("staff: %r (%s) from %r: %r %d", principal.name, principal.role.value, address, request.path, status)
+        try:
+            await append_audit(
+                self._audit_to, principal, action, request.path, address=address, detail=detail, status=status
+            )
+        except TicketError as error:
+            log.error("the audit log lacks this: %r %r: %s", principal.name, action, error.code)
+
+
+async def _beginning(request: web.Request) -> str:
+    """Return the beginning of a body that the handler has kept; "" for one that it has read in parts."""
+    return (await request.read())[: limits.MAX_AUDIT_DETAIL].decode(errors="replace")
+
+
+def _is_from_here(request: web.Request) -> bool:
+    """Tell whether a process of this machine asks for itself, not a balancer for somebody else."""
+    try:
+        local = ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+    return local and not any(name in request.headers for name in _FORWARDED)

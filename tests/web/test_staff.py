@@ -1,0 +1,267 @@
+"""Staff tokens: what they prove, what each role may do, how they are revoked, and the record of what was done."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from click.testing import CliRunner
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
+
+from realtime.cli import cli
+from realtime.dev.cluster import Cluster
+from realtime.staff import Role, StaffToken, StaffTokens, TokenInvalid, read_external
+from realtime.web import identity_provider
+from realtime.web.identity_provider import IdentityProvider
+from tests.cluster import new_show, node_urls, until
+
+SECRET, OTHER = "a secret for the tests", "another secret here"
+NOW = 1_800_000_000
+TOKEN = StaffToken("west-0123456789abcdef", "asha", Role.GATE, "", NOW * 1000, (NOW + 3600) * 1000)
+ISSUER, AUDIENCE = "https://id.example", "tickets"
+
+
+# --- tokens of this installation -----------------------------------------------------------------------------------
+def test_a_token_names_its_bearer_at_every_process_with_the_secret_until_it_expires() -> None:
+    text = StaffTokens([SECRET]).sign(TOKEN)
+    for secrets in ([SECRET], [OTHER, SECRET], [SECRET, ""]):
+        found = StaffTokens(secrets).read(text, NOW + 3600)
+        assert (found.name, found.role, found.token, found.external) == ("asha", Role.GATE, TOKEN.id, False)
+    for secrets, at in (([OTHER], NOW), ([SECRET], NOW + 3700)):
+        with pytest.raises(TokenInvalid):
+            StaffTokens(secrets).read(text, at)
+
+
+def _part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def _forgeries() -> list[str]:
+    text = StaffTokens([SECRET]).sign(TOKEN)
+    head, _body, signature = text.split(".")
+    claims = {"iss": "tickingtickets", "sub": "asha", "role": "operator", "jti": TOKEN.id, "exp": NOW + 3600}
+    own = OKPKey.generate_key("Ed25519")
+    octets = OctKey.import_key(SECRET.encode().ljust(32, b"x"))
+    return [
+        "",
+        "..",
+        "a.b.c",
+        text[:-8] + "AAAAAAAA",
+        f"{head}.{_part(claims)}.{signature}",
+        f"{_part({'alg': 'none'})}.{_part(claims)}.",
+        jwt.encode({"alg": "Ed25519"}, claims, own, algorithms=["Ed25519"]),
+        jwt.encode({"alg": "HS256"}, claims, octets, algorithms=["HS256"]),
+    ]
+
+
+@pytest.mark.parametrize("text", _forgeries())
+def test_a_forged_token_is_not_accepted(text: str) -> None:
+    with pytest.raises(TokenInvalid):
+        StaffTokens([SECRET]).read(text, NOW)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"name": ""}, {"name": "a\nb"}, {"id": "No id"}, {"role": Role.KIOSK}, {"theatre": "No id"}, {"name": "x" * 65}],
+)
+def test_a_token_with_claims_that_nobody_issues_is_not_accepted(changed: dict[str, Any]) -> None:
+    with pytest.raises(TokenInvalid):
+        StaffTokens([SECRET]).read(StaffTokens([SECRET]).sign(replace(TOKEN, **changed)), NOW)
+
+
+# --- tokens of an identity provider ---------------------------------------------------------------------------------
+CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "sub": "bala", "role": "gate", "exp": NOW + 600}
+
+
+@pytest.mark.parametrize("alg", ["EdDSA", "ES256", "RS256"])
+def test_a_provider_may_sign_with_the_usual_algorithms(alg: str) -> None:
+    made: dict[str, Callable[[], OKPKey | ECKey | RSAKey]] = {
+        "EdDSA": lambda: OKPKey.generate_key("Ed25519", {"kid": "1"}),
+        "ES256": lambda: ECKey.generate_key("P-256", {"kid": "1"}),
+        "RS256": lambda: RSAKey.generate_key(2048, {"kid": "1"}),
+    }
+    key = made[alg]()
+    text = jwt.encode({"alg": alg, "kid": "1"}, CLAIMS, key, algorithms=[alg])
+    found = read_external(text, KeySet([key]), ISSUER, AUDIENCE, NOW)
+    assert (found.name, found.role, found.external) == ("bala", Role.GATE, True)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"iss": "https://else.example"}, {"aud": "shop"}, {"exp": NOW - 60}, {"exp": None}, {"role": "admin"},
+     {"role": None}, {"sub": None}, {"sub": 7}, {"role": "kiosk"}],
+)  # fmt: skip
+def test_a_token_of_a_provider_needs_all_claims(changed: dict[str, Any]) -> None:
+    key = OKPKey.generate_key("Ed25519", {"kid": "1"})
+    claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not None}
+    text = jwt.encode({"alg": "Ed25519", "kid": "1"}, claims, key, algorithms=["Ed25519"])
+    with pytest.raises(TokenInvalid):
+        read_external(text, KeySet([key]), ISSUER, AUDIENCE, NOW)
+
+
+class Provider:
+    """An identity provider whose keys change."""
+
+    def __init__(self) -> None:
+        self.keys = [OKPKey.generate_key("Ed25519", {"kid": "1"})]
+        self.asked = 0
+        self.broken = False
+
+    async def serve(self, _request: web.Request) -> web.Response:
+        self.asked += 1
+        if self.broken:
+            return web.Response(text="<p>Sorry", status=503)
+        return web.json_response({"keys": [key.as_dict(private=False) for key in self.keys]})
+
+    def token(self, kid: str) -> str:
+        key = next(key for key in self.keys if key.kid == kid)
+        return jwt.encode({"alg": "Ed25519", "kid": kid}, CLAIMS, key, algorithms=["Ed25519"])
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[tuple[Provider, IdentityProvider]]:
+    served = Provider()
+    app = web.Application()
+    app.router.add_get("/keys", served.serve)
+    async with TestServer(app) as server:
+        yield served, IdentityProvider(str(server.make_url("/keys")), ISSUER, AUDIENCE)
+
+
+async def test_keys_of_a_provider_are_read_once_and_again_for_a_new_one_and_kept_when_it_fails(
+    provider: tuple[Provider, IdentityProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, known = provider
+    first = served.token("1")
+    await asyncio.gather(*(known.keys_for(first) for _ in range(5)))
+    assert served.asked == 1
+    served.keys.append(OKPKey.generate_key("Ed25519", {"kid": "2"}))
+    second = served.token("2")
+    with pytest.raises(TokenInvalid, match="unknown key"):
+        await known.keys_for(second)
+    assert served.asked == 1, "unknown keys are no way to make a node ask all the time"
+    monkeypatch.setattr(identity_provider, "AGAIN_S", 0.0)
+    assert read_external(second, await known.keys_for(second), ISSUER, AUDIENCE, NOW).name == "bala"
+    served.broken = True
+    monkeypatch.setattr(identity_provider, "KEPT_S", 0.0)
+    assert read_external(first, await known.keys_for(first), ISSUER, AUDIENCE, NOW).name == "bala"
+    with pytest.raises(TokenInvalid):
+        await known.keys_for("no token")
+
+
+# --- a running installation -----------------------------------------------------------------------------------------
+def staff(cluster: Cluster, *words: str) -> tuple[int, str]:
+    env = {"TICKINGTICKETS_SECRET": cluster.secrets["SECRET"]}
+    arguments = ["--topology", str(cluster.topology_file("north")), "staff", *words]
+    done = CliRunner().invoke(cli, arguments, env=env)
+    return done.exit_code, done.stdout if done.exit_code == 0 else done.output
+
+
+async def call(url: str, token: str, method: str, path: str, **how: Any) -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {token}"}
+    session = aiohttp.ClientSession(headers=headers)
+    async with session, session.request(method, f"{url}/api/v1{path}", **how) as answer:
+        return answer.status, await answer.json()
+
+
+async def add(cluster: Cluster, *words: str) -> str:
+    code, output = await asyncio.to_thread(staff, cluster, "add", *words)
+    assert code == 0, output
+    return output.strip()
+
+
+async def test_each_role_may_do_what_is_its_own_at_every_node_and_operators_see_what_was_done(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    tokens = {
+        "operator": await add(cluster, "Operator Asha", "--role", "operator"),
+        "gate": await add(cluster, "gate-1", "--role", "gate"),
+        "service": await add(cluster, "shop", "--role", "service"),
+        "kiosk": await add(
+            cluster, "foyer", "--role", "kiosk", "--theatre", "west-hall", "--region", "west", "--days", "2"
+        ),
+        "key": cluster.secrets["OPERATOR_KEY"],
+    }
+    table: list[tuple[str, str, dict[str, int]]] = [
+        ("POST", f"/shows/{show}/pause", {"operator": 200, "key": 200, "gate": 403, "service": 403, "kiosk": 403}),
+        ("GET", "/ops/refunds", {"operator": 200, "key": 200, "gate": 403, "service": 200, "kiosk": 403}),
+        ("GET", "/ops/bookings/none/ticket.pdf", {"operator": 404, "key": 404, "gate": 404, "kiosk": 403}),
+        ("GET", "/ops/audit", {"operator": 200, "key": 200, "gate": 403, "service": 403, "kiosk": 403}),
+        ("GET", "/ops/me", dict.fromkeys(tokens, 200)),
+    ]
+    for number, (method, path, expected) in enumerate(table):
+        url = node_urls(cluster)[number % 3]
+        answers = [await call(url, tokens[who], method, path) for who in expected]
+        assert dict(zip(expected, (status for status, _body in answers), strict=True)) == expected, path
+        assert all(body["error"]["reason"] == "role" for status, body in answers if status == 403)
+    _status, kiosk = await call(node_urls(cluster)[2], tokens["kiosk"], "GET", "/ops/me")
+    assert kiosk == {"name": "foyer", "role": "kiosk", "theatre": "west-hall"}
+
+    async def recorded() -> list[dict[str, Any]] | None:
+        _status, body = await call(node_urls(cluster)[0], tokens["operator"], "GET", "/ops/audit?limit=500")
+        found = [entry for entry in body["entries"] if entry["subject"] == f"/api/v1/shows/{show}/pause"]
+        return found if len(found) == 5 else None
+
+    entries = await until(recorded)
+    assert {(entry["who"], entry["role"], entry["status"]) for entry in entries} == {
+        ("Operator Asha", "operator", 200), ("operator key", "operator", 200),
+        ("gate-1", "gate", 403), ("shop", "service", 403), ("foyer", "kiosk", 403),
+    }  # fmt: skip
+    assert {(entry["action"], entry["address"]) for entry in entries} == {
+        ("POST /api/v1/shows/{show}/pause", "127.0.0.1")
+    }
+    assert all(time.time() * 1000 - entry["at"] < 120_000 for entry in entries)
+
+
+async def test_a_revoked_token_is_refused_everywhere_within_seconds_and_personal_data_is_not_recorded(
+    cluster: Cluster,
+) -> None:
+    north, _west, south = node_urls(cluster)
+    token = await add(cluster, "chandra", "--role", "operator", "--region", "south")
+    kept = await add(cluster, "chandra-2", "--role", "operator")
+    assert (await call(north, token, "GET", "/ops"))[0] == (await call(south, token, "GET", "/ops"))[0] == 200
+    await call(north, token, "POST", "/ops/contacts/erase", json={"email": "somebody@example.org"})
+    code, output = await asyncio.to_thread(staff, cluster, "revoke", "chandra")
+    assert code == 0 and output.startswith("revoked south-"), output
+
+    async def refused() -> bool:
+        answers = [await call(url, token, "GET", "/ops") for url in (north, south)]
+        return all(status == 403 and body["error"]["reason"] == "revoked" for status, body in answers)
+
+    await until(refused)
+    assert (await call(south, kept, "GET", "/ops"))[0] == 200
+    assert (await asyncio.to_thread(staff, cluster, "revoke", "chandra"))[0] == 1, "there is nothing left to revoke"
+    code, listed = await asyncio.to_thread(staff, cluster, "list")
+    lines = [line.split() for line in listed.splitlines() if " chandra" in line]
+    assert code == 0 and {(line[1], line[-2] == "revoked") for line in lines} == {
+        ("chandra", True),
+        ("chandra-2", False),
+    }
+    _status, body = await call(north, kept, "GET", "/ops/audit?limit=500")
+    assert any(entry["action"] == "staff_revoke" and entry["subject"] == "chandra" for entry in body["entries"])
+    erased = [entry for entry in body["entries"] if "contacts/erase" in entry["subject"]]
+    assert erased and "somebody" not in json.dumps(body["entries"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("x", "--role", "kiosk"), "--theatre"),
+        (("x", "--role", "kiosk", "--theatre", "nowhere"), "theatre_not_found"),
+        (("x", "--role", "admin"), "--role"),
+        (("x", "--role", "gate", "--days", "4000"), "--days"),
+        (("a\nb", "--role", "gate"), "NAME"),
+        (("x", "--role", "gate", "--region", "east"), "no region east"),
+    ],
+)
+def test_a_token_that_makes_no_sense_is_not_issued(cluster: Cluster, words: tuple[str, ...], message: str) -> None:
+    code, output = staff(cluster, "add", *words)
+    assert code != 0 and message in output
