@@ -103,6 +103,9 @@ SILENCE_MS = 3_000
 FEED_LINGER_S = 30.0
 """How long a room keeps its subscription after the last viewer left."""
 TOKEN_MAX_AGE_S = 30 * 24 * 3600
+"""How long a guest's token is valid; each connection renews it ..."""
+IDENTITY_MAX_AGE_S = 400 * 24 * 3600
+"""... until the identity is this old."""
 PIN_FORGIVE_S = 30.0
 """One wrong kiosk PIN of an address is forgiven after this time."""
 KEY_FORGIVE_S = 3.0

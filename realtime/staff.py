@@ -1,4 +1,4 @@
-"""Staff: roles, and the signed tokens with which people and programs show who they are. Pure.
+"""Staff: roles, and the signed tokens with which people and programs show who they are; a shop's customers. Pure.
 
 A token is a JWT (RFC 7519) with ``sub`` (the name), ``role``, ``theatre`` (kiosks), ``jti``, ``iat`` and ``exp``. Those
 of this installation are signed with an Ed25519 key that is derived from its secret, so every node verifies them without
@@ -29,6 +29,7 @@ ALGORITHM = "Ed25519"
 EXTERNAL_ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"]
 MAX_TOKEN_LENGTH = 4096
 MAX_NAME_LENGTH = 64
+MAX_SUBJECT_LENGTH = 256
 MAX_DAYS = 400
 LEEWAY_S = 30
 """By how much the clocks of nodes and of a provider may differ."""
@@ -118,14 +119,31 @@ class StaffTokens:
 
 def read_external(text: str, keys: KeySet, issuer: str, audience: str, now_s: int) -> Principal:
     """Return whom a token of an external provider names; raise ``TokenInvalid``."""
+    return _principal(_external_claims(text, keys), now_s, issuer, audience, external=True)
+
+
+def read_customer(text: str, keys: KeySet, issuer: str, audience: str, now_s: int) -> str:
+    """Return the ``sub`` of a shop's token for one of its customers; raise ``TokenInvalid``."""
+    claims = _external_claims(text, keys)
+    _validate(claims, now_s, issuer, audience)
+    if not is_subject(claims["sub"]):
+        raise TokenInvalid("sub is no customer")
+    return str(claims["sub"])
+
+
+def is_subject(text: object) -> bool:
+    """Return whether a text may name a shop's customer."""
+    return isinstance(text, str) and 1 <= len(text) <= MAX_SUBJECT_LENGTH and text.isprintable()
+
+
+def _external_claims(text: str, keys: KeySet) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             # Providers still write "EdDSA", which RFC 9864 has split.
             warnings.simplefilter("ignore")
-            claims = jwt.decode(text, keys, algorithms=EXTERNAL_ALGORITHMS).claims
+            return jwt.decode(text, keys, algorithms=EXTERNAL_ALGORITHMS).claims
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise TokenInvalid(str(error)) from None
-    return _principal(claims, now_s, issuer, audience, external=True)
 
 
 def region_of_token(token_id: str) -> str:
@@ -133,7 +151,7 @@ def region_of_token(token_id: str) -> str:
     return region_of(token_id)
 
 
-def _principal(claims: dict[str, Any], now_s: int, issuer: str, audience: str | None, *, external: bool) -> Principal:
+def _validate(claims: dict[str, Any], now_s: int, issuer: str, audience: str | None) -> None:
     options: dict[str, Any] = {
         "iss": {"essential": True, "value": issuer},
         "sub": {"essential": True},
@@ -143,8 +161,15 @@ def _principal(claims: dict[str, Any], now_s: int, issuer: str, audience: str | 
         options["aud"] = {"essential": True, "value": audience}
     try:
         jwt.JWTClaimsRegistry(now=now_s, leeway=LEEWAY_S, **options).validate(claims)
-        name, role, theatre = claims["sub"], Role(str(claims.get("role"))), claims.get("theatre", "")
     except (JoseError, ValueError, TypeError) as error:
+        raise TokenInvalid(str(error)) from None
+
+
+def _principal(claims: dict[str, Any], now_s: int, issuer: str, audience: str | None, *, external: bool) -> Principal:
+    _validate(claims, now_s, issuer, audience)
+    try:
+        name, role, theatre = claims["sub"], Role(str(claims.get("role"))), claims.get("theatre", "")
+    except ValueError as error:
         raise TokenInvalid(str(error)) from None
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         raise TokenInvalid("sub is no name")

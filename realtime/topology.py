@@ -75,7 +75,7 @@ class Seller:
 
 
 class IdentityProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An external provider of staff tokens: the URL of its public keys, and the ``iss`` and ``aud`` of its tokens."""
+    """An external provider of tokens: the URL of its public keys, and the ``iss`` and ``aud`` of its tokens."""
 
     jwks: str = ""
     issuer: str = ""
@@ -141,6 +141,7 @@ class Topology:
     limits: HoldLimits = field(default_factory=HoldLimits)
     webhooks: Mapping[str, WebhookTarget] = field(default_factory=dict)
     staff: IdentityProvider = field(default_factory=IdentityProvider)
+    shop: IdentityProvider = field(default_factory=IdentityProvider)
     origins: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
@@ -184,6 +185,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     limits: HoldLimits = HoldLimits()
     webhooks: dict[str, WebhookTarget] = {}
     staff: IdentityProvider = IdentityProvider()
+    shop: IdentityProvider = IdentityProvider()
     origins: list[str] = []
     public: list[str] = []
     proxies: list[str] = []
@@ -243,7 +245,8 @@ def parse(text: str, where: str = "topology") -> Topology:
     _check_mail(form.mail, where)
     for name, target in form.webhooks.items():
         _check_target(name, target, where)
-    _check_provider(form.staff, where)
+    _check_provider(form.staff, "staff", where)
+    _check_provider(form.shop, "shop", where)
     if not 1 <= form.privacy.contact_days <= MAX_CONTACT_DAYS:
         raise TopologyError(f"{where}: privacy.contact_days: a number of days from 1 to {MAX_CONTACT_DAYS}")
     return Topology(
@@ -256,6 +259,7 @@ def parse(text: str, where: str = "topology") -> Topology:
         limits=form.limits,
         webhooks=form.webhooks,
         staff=form.staff,
+        shop=form.shop,
         origins=tuple(form.origins),
         public=tuple(form.public),
         proxies=tuple(form.proxies),
@@ -263,14 +267,14 @@ def parse(text: str, where: str = "topology") -> Topology:
     )
 
 
-def _check_provider(provider: IdentityProvider, where: str) -> None:
+def _check_provider(provider: IdentityProvider, table: str, where: str) -> None:
     given = [provider.jwks, provider.issuer, provider.audience]
     if any(given) and not all(given):
-        raise TopologyError(f"{where}: staff: set jwks, issuer and audience, or none of them")
+        raise TopologyError(f"{where}: {table}: set jwks, issuer and audience, or none of them")
     parts = urlsplit(provider.jwks)
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if provider.jwks and parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise TopologyError(f"{where}: staff.jwks: write it as https://id.example/keys")
+        raise TopologyError(f"{where}: {table}.jwks: write it as https://id.example/keys")
 
 
 def _check_mail(mail: Mail, where: str) -> None:

@@ -14,6 +14,7 @@
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``admit`` | ``{"theatre", "booking" or "code", "show", "gate"}``; see ``keeper.gate`` |
 | ``staff_add`` | ``{"id", "name", "role", "theatre", "issued_at", "expires_at"}``; see ``staff.StaffToken`` |
+| ``guest_revoke`` | ``{"owner"}``: no token of this guest is accepted any more |
 | ``staff_revoke`` | ``{"who"}``: the id of a token, or a name for all its tokens |
 | ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
 | ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again, a webhook delivered again |

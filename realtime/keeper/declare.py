@@ -53,6 +53,11 @@ class Declarations:
         # In one step, so that nobody is refused in between.
         await self._master.command("EVAL", _REPLACE_HASH, 1, keys.STAFF, *live)
 
+    async def revoked_guests(self, owners: Iterable[str]) -> None:
+        """Declare whose tokens are not accepted any more."""
+        parts = [part for owner in owners for part in (owner, "1")]
+        await self._master.command("EVAL", _REPLACE_HASH, 1, keys.REVOKED_GUESTS, *parts)
+
     async def announce(self, **what: str) -> None:
         """Make all directories read ``what`` again: a theatre, a show, or everything if empty."""
         await self._master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(what))

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from realtime import connect, keys, limits, wire
 from realtime.keeper.declare import Declarations
 from realtime.keeper.points import reach
+from realtime.keeper.staff_commands import still_valid_since
 from realtime.keeper.turns import TurnLost, renewed_turn
 from realtime.ledger import Ledger, LedgerBehind, StaleFencingToken, WrongRegion
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
@@ -192,6 +193,7 @@ class Reconciler:
             await self._master.command("HDEL", keys.THEATRES, *gone)
         await self._put(keys.THEATRES, theatres)
         await self._declare.staff(await self._ledger.staff_tokens())
+        await self._declare.revoked_guests(await self._ledger.revoked_guests(still_valid_since()))
         layouts = sorted({show.layout for show in shows})
         there = await asyncio.gather(*(self._master.command("EXISTS", keys.layout(each)) for each in layouts))
         for layout_id in (each for each, exists in zip(layouts, there, strict=True) if not exists):

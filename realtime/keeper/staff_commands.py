@@ -1,4 +1,7 @@
-"""The commands that issue and revoke staff tokens: in the ledger first, then on the master, from where nodes read."""
+"""The commands that issue and revoke staff tokens, and revoke guests.
+
+Each is in the ledger first, then on the master, from where all nodes read.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from realtime import wire
+from realtime import limits, wire
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, TheatreNotFound
 from realtime.keeper.declare import Declarations
@@ -30,8 +33,17 @@ class _RevokeBody(msgspec.Struct):
     who: wire.Id
 
 
+class _GuestBody(msgspec.Struct):
+    owner: wire.Id
+
+
+def still_valid_since() -> int:
+    """Return since when (ms) a token may have been made that has not expired."""
+    return now_ms() - limits.TOKEN_MAX_AGE_S * 1000
+
+
 class StaffCommands:
-    """Carries out ``staff_add`` and ``staff_revoke`` of one region. Both may be repeated."""
+    """Carries out these commands of one region. Each may be repeated."""
 
     def __init__(self, region: str, ledger: Ledger, declare: Declarations) -> None:
         """All of the same region."""
@@ -41,6 +53,7 @@ class StaffCommands:
         self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "staff_add": self._add,
             "staff_revoke": self._revoke,
+            "guest_revoke": self._revoke_guest,
         }
 
     async def _add(self, body: bytes) -> dict[str, Any]:
@@ -60,3 +73,9 @@ class StaffCommands:
         # Also when none is new: the command may be repeated because the master was not reached.
         await self._declare.staff(await self._ledger.staff_tokens())
         return {"revoked": revoked}
+
+    async def _revoke_guest(self, body: bytes) -> dict[str, Any]:
+        ask = wire.parse_json(_GuestBody, body)
+        await self._ledger.revoke_guest(ask.owner, now_ms())
+        await self._declare.revoked_guests(await self._ledger.revoked_guests(still_valid_since()))
+        return {"owner": ask.owner}

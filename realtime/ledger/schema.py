@@ -262,6 +262,13 @@ staff_tokens = Table(
     Column("revoked_at", BigInteger, nullable=False),  # 0: not revoked
 )
 
+revoked_guests = Table(
+    "revoked_guests",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 audit_log = Table(
     "audit_log",
     metadata,

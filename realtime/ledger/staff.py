@@ -1,4 +1,4 @@
-"""Who of the staff has which token, and the audit log of what they did."""
+"""Who of the staff has which token, which guests are revoked, and the audit log of what staff did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime.staff import Role, StaffToken
 
 
 class Staff(Database):
-    """Reads and records staff tokens and the audit log. Every write may be repeated."""
+    """Reads and records staff tokens, revoked guests and the audit log. Every write may be repeated."""
 
     async def save_staff_token(self, token: StaffToken) -> None:
         """Record a token; one that is known stays as it is."""
@@ -39,6 +39,20 @@ class Staff(Database):
             ids = list((await connection.execute(select(table.c.id).where(chosen))).scalars())
             await connection.execute(update(table).where(chosen).values(revoked_at=at))
             return ids
+
+    async def revoke_guest(self, owner: str, at: int) -> None:
+        """Record that a guest's tokens are not accepted any more; idempotent."""
+        try:
+            async with self.transaction() as connection:
+                await connection.execute(insert(schema.revoked_guests).values(owner=owner, at=at))
+        except IntegrityError:
+            return
+
+    async def revoked_guests(self, since: int) -> list[str]:
+        """Return the guests that were revoked since a time (ms)."""
+        table = schema.revoked_guests
+        async with self.transaction() as connection:
+            return list((await connection.execute(select(table.c.owner).where(table.c.at >= since))).scalars())
 
     # --- audit log ------------------------------------------------------------------------------------------------
     async def add_audit(self, row: AuditRow) -> None:

@@ -48,6 +48,7 @@ from realtime.web.ops_bookings import OpsBookings
 from realtime.web.ops_view import OpsView
 from realtime.web.page_data import PageData
 from realtime.web.public_api import PublicApi
+from realtime.web.revoked_guests import RevokedGuests
 from realtime.web.routing import Route, errors, json_answer
 from realtime.web.staff_access import Register, StaffAccess
 from realtime.web.staff_api import StaffApi
@@ -85,13 +86,14 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     payments = payment_service(settings.payments)
     if payments.is_demo:
         log.warning("payments: %s takes no real money: everybody books for nothing", payments.name)
-    identities = Identities(settings.secret, settings.second_secret)
     server = SocketServer(
         origins=origins or None,
         addresses=ClientAddresses(topology.proxies),
         admission=Admission(topology.connections_per_address or None),
     )
     feeds = {name: Feed(each, region, settings.redis_password) for name, each in topology.regions.items()}
+    revoked_guests = RevokedGuests(feeds)
+    identities = Identities(settings.secret, settings.second_secret, revoked_guests)
     masters = {
         name: LockMaster(each, settings.redis_password, reconciled_only=True) for name, each in topology.regions.items()
     }
@@ -102,7 +104,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     checkout = Checkout(directory, locks, payments, origins, office.count_booking)
     events = Events(server.sio, identities, directory, rooms, office, checkout)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)
-    public = PublicApi(settings, region, identities, directory, rooms, office, payments.is_demo)
+    shop = IdentityProvider(topology.shop) if topology.shop.jwks else None
+    public = PublicApi(settings, region, identities, directory, rooms, office, payments.is_demo, shop)
     money = MoneyApi(checkout, payments, masters, locks, directory, identities, public.owner_of)
     tickets = TicketsApi(settings, masters, public.owner_of)
     jobs = JobsApi(masters)
@@ -120,18 +123,17 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
     routes += [*bookings.routes(), *gate.routes(), *jobs.routes(), *AnalyticsApi(masters).routes()]
     routes += [*ops_view.routes(), *kiosk.routes(kiosk_pin)]
-    routes += StaffApi(masters).routes()
+    routes += StaffApi(region, masters, identities).routes()
     app[ROUTES] = routes
     document = openapi.document(routes)
     tokens = StaffTokens([settings.secret, settings.second_secret])
-    known = topology.staff
-    provider = IdentityProvider(known.jwks, known.issuer, known.audience) if known.jwks else None
+    provider = IdentityProvider(topology.staff) if topology.staff.jwks else None
     access = StaffAccess(settings.operator_key, tokens, Register(feeds), provider, masters[region])
     attempts = {"staff": access.attempts, "kiosk_pin": kiosk_pin.attempts}
     for route in routes:
         handler = route.handler
         if route.who == "operator":
-            handler = access.require_role(handler, *route.roles, private=route.private)
+            handler = access.require_role(handler, *route.roles, private=route.private, recorded=route.recorded)
         app.router.add_route(route.method, route.path, handler)
     app.router.add_get("/api/openapi.json", lambda _request: _answer(document))
     app.router.add_get("/healthz", lambda _request: _answer({"ok": True}))
@@ -171,8 +173,9 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
             await asyncio.wait_for(directory.complete(), limits.START_S)
         reporting = asyncio.create_task(status_report.run(), name="status_report")
         giving_back = asyncio.create_task(memory.give_back(), name="give_back_memory")
+        reading = asyncio.create_task(revoked_guests.run(events.disconnect_owner), name="revoked_guests")
         yield
-        await cancel_all(reporting, giving_back)
+        await cancel_all(reporting, giving_back, reading)
         await server.close()
         await events.close()
         await layouts.close()

@@ -116,6 +116,11 @@ class Events:
                 del self._sids_of_owner[client.owner]
         return None
 
+    def disconnect_owner(self, owner: str) -> None:
+        """Close all connections of an owner whose identity was revoked."""
+        for sid in tuple(self._sids_of_owner.get(owner, ())):
+            self._rooms.fanout.finish(sid)
+
     def _owner(self, sid: str) -> str:
         return self._clients[sid].owner
 

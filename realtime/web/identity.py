@@ -10,20 +10,30 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Container
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from realtime import limits
+from realtime.clock import now_ms
 from realtime.errors import Unauthorized
 
 OWNER_BYTES = 12
+_DAY_MS = 86_400_000
+_DAY_BYTES = 3
+_DATED_LENGTH = (OWNER_BYTES + _DAY_BYTES) * 4 // 3
+"""Characters of an owner id that begins with the day of its birth. Those of the first releases are shorter."""
 
 
 class Identities:
     """Makes and verifies identity tokens, and derives hold ids."""
 
-    def __init__(self, secret: str, second_secret: str = "") -> None:
-        """All nodes of an installation share ``secret``; tokens signed with ``second_secret`` are accepted, too."""
+    def __init__(self, secret: str, second_secret: str = "", revoked: Container[str] = ()) -> None:
+        """All nodes of an installation share ``secret``; tokens signed with ``second_secret`` are accepted, too.
+
+        ``revoked`` has the owners whose tokens are not accepted any more.
+        """
+        self._revoked = revoked
         # The library signs with the last key and accepts signatures of all.
         keys = [second_secret, secret] if second_secret else [secret]
         self._tokens = URLSafeTimedSerializer(keys, salt="identity")
@@ -31,24 +41,45 @@ class Identities:
 
     @staticmethod
     def new() -> str:
-        """Return a new guest's owner id."""
-        return secrets.token_urlsafe(OWNER_BYTES)
+        """Return a new guest's owner id, which begins with the day of its birth."""
+        day = (now_ms() // _DAY_MS).to_bytes(_DAY_BYTES, "big")
+        return base64.urlsafe_b64encode(day + secrets.token_bytes(OWNER_BYTES)).decode()
+
+    @staticmethod
+    def of_customer(subject: str) -> str:
+        """Return the owner id of a shop's customer; the same customer always has the same one."""
+        digest = hashlib.sha256(f"tickingtickets customer\n{subject}".encode()).digest()[:18]
+        return f"s{base64.urlsafe_b64encode(digest).decode()}"
 
     def token(self, owner: str) -> str:
         """Return a token for an owner, valid for ``limits.TOKEN_MAX_AGE_S``."""
         return str(self._tokens.dumps(owner))
 
     def owner(self, token: object) -> str:
-        """Return the owner that a token was made for; raise ``Unauthorized`` if it is forged, expired or no token."""
+        """Return the owner that a token was made for.
+
+        Raises ``Unauthorized`` if the token is forged, expired or no token, or its owner is too old or revoked.
+        """
         if not isinstance(token, str) or len(token) > 256 or not token.isascii():
             raise Unauthorized()
         try:
-            return str(self._tokens.loads(token, max_age=limits.TOKEN_MAX_AGE_S))
+            owner = str(self._tokens.loads(token, max_age=limits.TOKEN_MAX_AGE_S))
         except BadData:
             raise Unauthorized() from None
+        if owner in self._revoked or _age_s(owner) > limits.IDENTITY_MAX_AGE_S:
+            raise Unauthorized()
+        return owner
 
     def hold_id(self, show: str, owner: str, request_id: str) -> str:
         """Return the id of the hold that this request of this owner makes. Without the secret it cannot be guessed."""
         text = "\n".join((show, owner, request_id)).encode()
         digest = hmac.digest(self._hold_key, text, "sha256")[:16]
         return f"{show}.h{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def _age_s(owner: str) -> int:
+    """Return how old an identity is, in whole days; 0 if it does not say."""
+    if len(owner) != _DATED_LENGTH:
+        return 0
+    born = int.from_bytes(base64.urlsafe_b64decode(owner)[:_DAY_BYTES], "big")
+    return (now_ms() // _DAY_MS - born) * 86_400

@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
+from realtime import topology
 from realtime.staff import TokenInvalid
 
 log = logging.getLogger(__name__)
@@ -25,11 +26,11 @@ MAX_BYTES = 256 * 1024
 class IdentityProvider:
     """The keys of one provider. A provider out of reach leaves the keys that were read before."""
 
-    def __init__(self, url: str, issuer: str, audience: str) -> None:
-        """``url`` is the JWKS; tokens are accepted of ``issuer`` and for ``audience`` only."""
-        self.issuer = issuer
-        self.audience = audience
-        self._url = url
+    def __init__(self, known: topology.IdentityProvider) -> None:
+        """Tokens are accepted of its ``issuer`` and for its ``audience`` only."""
+        self.issuer = known.issuer
+        self.audience = known.audience
+        self._url = known.jwks
         self._keys: KeySet | None = None
         self._kids: set[str] = set()
         self._asked_at = float("-inf")

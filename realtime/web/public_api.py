@@ -20,12 +20,14 @@ from realtime.model import Show
 from realtime.rooms.rooms import Rooms
 from realtime.sales_window import is_over
 from realtime.settings import Settings
+from realtime.staff import TokenInvalid, read_customer
 from realtime.transport.client_address import client_address
 from realtime.web import bodies
 from realtime.web.assets import Asset, send
 from realtime.web.box_office import BoxOffice
 from realtime.web.encodings import GZIP, IDENTITY
 from realtime.web.identity import Identities
+from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
 from realtime.web.shared_body import SharedBody, body_of
@@ -48,8 +50,10 @@ class PublicApi:
         rooms: Rooms,
         office: BoxOffice,
         demo: bool,
+        shop: IdentityProvider | None = None,
     ) -> None:
-        """``region`` is the node's own; ``demo``: no real money moves."""
+        """``region`` is the node's own; ``demo``: no real money moves; ``shop`` signs its customers' identities."""
+        self._shop = shop
         self._settings = settings
         self._region = region
         self._identities = identities
@@ -67,7 +71,12 @@ class PublicApi:
         """Return the table of routes."""
         return [
             Route("GET", "/api/v1/config", self._get_config, "What pages need to know about this installation"),
-            Route("POST", "/api/v1/session", self._new_session, "Create a guest identity"),
+            Route(
+                "POST",
+                "/api/v1/session",
+                self._new_session,
+                "Create an identity, or get that of a shop's customer",
+            ),
             Route("GET", "/api/v1/theatres", self._list_theatres, "All theatres of all regions"),
             Route(
                 "GET",
@@ -104,8 +113,20 @@ class PublicApi:
 
     async def _new_session(self, request: web.Request) -> web.Response:
         self._address_buckets.take(client_address(request), asyncio.get_running_loop().time())
-        owner = self._identities.new()
+        given = request.headers.get("Authorization", "")
+        owner = await self._customer(given.removeprefix("Bearer ")) if given else self._identities.new()
         return json_answer({"owner": owner, "token": self._identities.token(owner)})
+
+    async def _customer(self, token: str) -> str:
+        """Return the owner id of the customer whom a shop's token names; raise ``Unauthorized``."""
+        if self._shop is None:
+            raise Unauthorized("This installation knows no shop that signs identities.")
+        try:
+            keys = await self._shop.keys_for(token)
+            subject = read_customer(token, keys, self._shop.issuer, self._shop.audience, now_ms() // 1000)
+        except TokenInvalid:
+            raise Unauthorized("The shop's token is not valid.") from None
+        return self._identities.of_customer(subject)
 
     async def _list_theatres(self, _request: web.Request) -> web.Response:
         return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})

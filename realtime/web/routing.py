@@ -35,6 +35,8 @@ class Route:
     """Roles of staff that may call an operator's route, too."""
     private: bool = False
     """The body has personal data: the audit log does not get it."""
+    recorded: bool = True
+    """The audit log has requests to it, if it is an operator's route that changes something."""
 
 
 @web.middleware

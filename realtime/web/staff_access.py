@@ -151,10 +151,10 @@ class StaffAccess:
 
         return guarded
 
-    def require_role(self, handler: Handler, *roles: Role, private: bool = False) -> Handler:
+    def require_role(self, handler: Handler, *roles: Role, private: bool = False, recorded: bool = True) -> Handler:
         """Return ``handler`` for operators and these roles; what they change or print is recorded.
 
-        The body of a request is recorded, too, unless it is ``private``.
+        The body of a request is recorded, too, unless it is ``private``. Refusals of a role always are.
         """
         allowed = {Role.OPERATOR, *roles}
 
@@ -169,10 +169,10 @@ class StaffAccess:
             try:
                 answer = await handler(request)
             except TicketError as error:
-                if request.method != "GET":
+                if recorded and request.method != "GET":
                     await self._record(request, principal, address, error.status)
                 raise
-            if request.method != "GET" or answer.content_type == "application/pdf":
+            if recorded and (request.method != "GET" or answer.content_type == "application/pdf"):
                 detail = "" if private else await _beginning(request)
                 await self._record(request, principal, address, answer.status, detail)
             return answer

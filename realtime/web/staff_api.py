@@ -1,30 +1,44 @@
-"""The ops API of staff: who has which token, what was done, and whom a token names."""
+"""The ops API of staff and guests: who has which token, what was done; sessions of a shop's customers, revocation."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from msgspec import Meta, Struct
 
+from realtime import wire
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, RegionUnavailable
+from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.staff import Role
-from realtime.web.routing import Route, json_answer
+from realtime.staff import MAX_SUBJECT_LENGTH, Role, is_subject
+from realtime.web.identity import Identities
+from realtime.web.routing import Route, idempotency_key, json_answer
 from realtime.web.staff_access import PRINCIPAL
 
 MAX_LISTED = 500
+OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Customer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /ops/sessions``: the shop's own name for its customer."""
+
+    sub: Annotated[str, Meta(min_length=1, max_length=MAX_SUBJECT_LENGTH)]
 
 
 class StaffApi:
     """Routes that ask the keepers of all regions."""
 
-    def __init__(self, masters: Mapping[str, LockMaster]) -> None:
-        """``masters`` maps every region to its lock master."""
+    def __init__(self, region: str, masters: Mapping[str, LockMaster], identities: Identities) -> None:
+        """``region`` is the node's own, ``masters`` maps every region to its lock master."""
+        self._region = region
         self._masters = masters
+        self._identities = identities
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
@@ -33,6 +47,17 @@ class StaffApi:
             Route("GET", "/api/v1/ops/me", self._me, "Whom your staff token names", None, operator, tuple(Role)),
             Route("GET", "/api/v1/ops/staff", self._staff, "Staff tokens, newest first", None, operator),
             Route("GET", "/api/v1/ops/audit", self._audit, "What staff did, newest first", None, operator),
+            Route("POST", "/api/v1/ops/guests/{owner}/revoke", self._revoke, "Revoke a guest", None, operator),
+            Route(
+                "POST",
+                "/api/v1/ops/sessions",
+                self._new_session,
+                "The identity of a shop's customer",
+                Customer,
+                operator,
+                (Role.SERVICE,),
+                recorded=False,
+            ),
         ]
 
     async def _me(self, request: web.Request) -> web.Response:
@@ -55,6 +80,20 @@ class StaffApi:
         )
         rows.sort(key=lambda row: row["at"], reverse=True)
         return json_answer({"entries": rows[:limit], "missing": missing})
+
+    async def _revoke(self, request: web.Request) -> web.Response:
+        owner = request.match_info["owner"]
+        if not OWNER.fullmatch(owner):
+            raise BadRequest("This is not the id of an owner.")
+        master = self._masters[self._region]
+        return json_answer(await run_command(master, "guest_revoke", {"owner": owner}, idempotency_key(request)))
+
+    async def _new_session(self, request: web.Request) -> web.Response:
+        body = wire.parse_json(Customer, await request.read())
+        if not is_subject(body.sub):
+            raise BadRequest("sub: the name of a customer, in printable characters.")
+        owner = self._identities.of_customer(body.sub)
+        return json_answer({"owner": owner, "token": self._identities.token(owner)})
 
     async def _ask_all(self, query: str, body: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
         """Return the rows of all regions, and the regions that gave none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 from itsdangerous import URLSafeTimedSerializer
 
 from realtime import errors, limits, settings, topology
+from realtime.clock import now_ms
 from realtime.errors import RateLimited, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.topology import Plain, Sentinels, TopologyError
@@ -35,6 +37,27 @@ def test_a_token_is_accepted_by_every_node_with_the_same_secret_and_no_other() -
             Identities(SECRET).owner(bad)
     with pytest.raises(Unauthorized):
         Identities("another secret here").owner(token)
+
+
+def test_an_identity_is_renewed_until_it_is_too_old_or_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = "A" * 16  # of a release before owners had a day of birth
+    revoked = Identities.new()
+    identities = Identities(SECRET, revoked={revoked})
+    owners = [Identities.new(), Identities.of_customer("asha@shop"), first]
+    assert owners[1] == Identities.of_customer("asha@shop") != Identities.of_customer("bala@shop")
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{16,64}", owner) for owner in owners)
+    with pytest.raises(Unauthorized):
+        identities.owner(identities.token(revoked))
+    days = limits.IDENTITY_MAX_AGE_S // 86_400
+    for later, accepted in ((days - 1, owners), (days + 1, owners[1:])):
+        now = now_ms() + later * 86_400_000
+        with monkeypatch.context() as patched:
+            patched.setattr("realtime.web.identity.now_ms", lambda now=now: now)
+            for owner in accepted:
+                assert identities.owner(identities.token(owner)) == owner
+            for owner in set(owners) - set(accepted):
+                with pytest.raises(Unauthorized):
+                    identities.owner(identities.token(owner))
 
 
 def test_the_id_of_a_hold_is_derived_from_show_owner_and_request() -> None:

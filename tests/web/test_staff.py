@@ -12,18 +12,20 @@ from typing import Any
 
 import aiohttp
 import pytest
+import socketio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
+from realtime import topology
 from realtime.cli import cli
 from realtime.dev.cluster import Cluster
-from realtime.staff import Role, StaffToken, StaffTokens, TokenInvalid, read_external
+from realtime.staff import Role, StaffToken, StaffTokens, TokenInvalid, read_customer, read_external
 from realtime.web import identity_provider
 from realtime.web.identity_provider import IdentityProvider
-from tests.cluster import new_show, node_urls, until
+from tests.cluster import Client, new_show, node_urls, until
 
 SECRET, OTHER = "a secret for the tests", "another secret here"
 NOW = 1_800_000_000
@@ -109,6 +111,20 @@ def test_a_token_of_a_provider_needs_all_claims(changed: dict[str, Any]) -> None
         read_external(text, KeySet([key]), ISSUER, AUDIENCE, NOW)
 
 
+@pytest.mark.parametrize("changed", [{"iss": "x"}, {"aud": "x"}, {"exp": NOW - 60}, {"sub": ""}, {"sub": "a\nb"}])
+def test_a_token_of_a_shop_names_a_customer_and_needs_no_role(changed: dict[str, Any]) -> None:
+    key = OKPKey.generate_key("Ed25519", {"kid": "1"})
+
+    def customer(claims: dict[str, Any]) -> str:
+        text = jwt.encode({"alg": "Ed25519", "kid": "1"}, claims, key, algorithms=["Ed25519"])
+        return read_customer(text, KeySet([key]), ISSUER, AUDIENCE, NOW)
+
+    claims = {name: value for name, value in CLAIMS.items() if name != "role"}
+    assert customer(claims) == "bala"
+    with pytest.raises(TokenInvalid):
+        customer({**claims, **changed})
+
+
 class Provider:
     """An identity provider whose keys change."""
 
@@ -134,7 +150,7 @@ async def provider() -> AsyncIterator[tuple[Provider, IdentityProvider]]:
     app = web.Application()
     app.router.add_get("/keys", served.serve)
     async with TestServer(app) as server:
-        yield served, IdentityProvider(str(server.make_url("/keys")), ISSUER, AUDIENCE)
+        yield served, IdentityProvider(topology.IdentityProvider(str(server.make_url("/keys")), ISSUER, AUDIENCE))
 
 
 async def test_keys_of_a_provider_are_read_once_and_again_for_a_new_one_and_kept_when_it_fails(
@@ -249,6 +265,32 @@ async def test_a_revoked_token_is_refused_everywhere_within_seconds_and_personal
     assert any(entry["action"] == "staff_revoke" and entry["subject"] == "chandra" for entry in body["entries"])
     erased = [entry for entry in body["entries"] if "contacts/erase" in entry["subject"]]
     assert erased and "somebody" not in json.dumps(body["entries"])
+
+
+async def test_a_shop_gets_the_identity_of_its_customer_and_a_revoked_guest_is_put_out(cluster: Cluster) -> None:
+    north, west, south = node_urls(cluster)
+    shop = await add(cluster, "shop-2", "--role", "service")
+    gate = await add(cluster, "gate-2", "--role", "gate")
+    status, first = await call(north, shop, "POST", "/ops/sessions", json={"sub": "customer 7"})
+    _status, again = await call(south, shop, "POST", "/ops/sessions", json={"sub": "customer 7"})
+    _status, other = await call(south, shop, "POST", "/ops/sessions", json={"sub": "customer 8"})
+    assert status == 200 and first["owner"] == again["owner"] != other["owner"]
+    assert (await call(north, gate, "POST", "/ops/sessions", json={"sub": "customer 7"}))[0] == 403
+    assert (await call(north, shop, "POST", "/ops/sessions", json={"sub": "a\nb"}))[0] == 400
+    assert (await call(north, first["token"], "POST", "/session"))[0] == 401, "no shop signs JWTs here"
+    client = await Client.connect(west, token=first["token"])
+    assert (await call(west, first["token"], "GET", "/bookings"))[0] == 200
+    key = cluster.secrets["OPERATOR_KEY"]
+    assert (await call(north, key, "POST", "/ops/guests/no%20owner/revoke"))[0] == 400
+    assert (await call(north, key, "POST", f"/ops/guests/{first['owner']}/revoke"))[0] == 200
+
+    async def out() -> bool:
+        return not client.sio.connected and (await call(south, first["token"], "GET", "/bookings"))[0] == 401
+
+    await until(out)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await Client.connect(west, token=first["token"])
+    assert (await call(south, other["token"], "GET", "/bookings"))[0] == 200
 
 
 @pytest.mark.parametrize(

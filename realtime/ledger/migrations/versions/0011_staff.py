@@ -1,4 +1,4 @@
-"""Tokens of the staff, and the audit log."""
+"""Tokens of the staff, revoked guests, and the audit log."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def upgrade(op: Operations) -> None:
         sa.Column("revoked_at", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_staff_tokens_name", "staff_tokens", ["name"])
+    op.create_table(
+        "revoked_guests",
+        sa.Column("owner", sa.String(64), primary_key=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
+    )
     op.create_table(
         "audit_log",
         sa.Column("id", sa.String(64), primary_key=True),

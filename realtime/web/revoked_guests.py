@@ -1,0 +1,37 @@
+"""The guests whose identities operators have revoked, read from all regions every few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from realtime import keys
+from realtime.errors import RegionUnavailable
+from realtime.feeds.feed import Feed
+
+READ_S = 3.0
+
+
+class RevokedGuests:
+    """A set of owner ids. ``run`` it as a task; a region out of reach leaves what was read before."""
+
+    def __init__(self, feeds: Mapping[str, Feed]) -> None:
+        """``feeds`` by region."""
+        self._feeds = feeds
+        self._by_region: dict[str, frozenset[str]] = dict.fromkeys(feeds, frozenset())
+
+    def __contains__(self, owner: object) -> bool:
+        return any(owner in revoked for revoked in self._by_region.values())
+
+    async def run(self, on_revoked: Callable[[str], None]) -> None:
+        """Read until cancelled; ``on_revoked`` gets each owner that is new."""
+        while True:
+            for region, feed in self._feeds.items():
+                try:
+                    found = frozenset(owner.decode() for owner in await feed.command("HKEYS", keys.REVOKED_GUESTS))
+                except RegionUnavailable:
+                    continue
+                new, self._by_region[region] = found - self._by_region[region], found
+                for owner in new:
+                    on_revoked(owner)
+            await asyncio.sleep(READ_S)
