@@ -196,6 +196,12 @@ class SeatsResting(TicketError):
     code, status, retryable = "seats_resting", 409, True
 
 
+class ChallengeRequired(TicketError):
+    """Demand is very high: solve ``challenge`` and repeat the request with its solution."""
+
+    code, status, retryable = "challenge_required", 429, False
+
+
 class TooManyWatches(TicketError):
     """This connection watches too many shows. Unwatch one first."""
 

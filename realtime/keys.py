@@ -38,6 +38,11 @@ HEARTBEAT = "tt:heartbeat"
 """channel: JSON ``{"region", "keeper", "time" (ms), "digests": {show: [epoch, version, digest]}}``."""
 
 
+def solved_challenge(challenge: str) -> str:
+    """string: the hold for which a challenge was solved; expires."""
+    return f"tt:challenge:{challenge}"
+
+
 def layout(layout_id: str) -> str:
     """string: the gzipped JSON of a layout, as ``GET /layouts/{id}`` serves it."""
     return f"tt:layout:{layout_id}"

@@ -82,6 +82,15 @@ class IdentityProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audience: str = ""
 
 
+class ChallengeTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What clients have to solve before they hold seats, and from how many holds on, of an address or for a show."""
+
+    service: str = ""
+    address_holds_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    show_holds_per_s: Annotated[float, Meta(ge=0.01, le=100_000)] = 50.0
+    options: Mapping[str, object] = {}
+
+
 class HoldLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one identity and one network address may hold; counted for each show, on its owning master.
 
@@ -140,6 +149,7 @@ class Topology:
     privacy: Privacy = Privacy()
     limits: HoldLimits = field(default_factory=HoldLimits)
     webhooks: Mapping[str, WebhookTarget] = field(default_factory=dict)
+    challenge: ChallengeTerms = field(default_factory=ChallengeTerms)
     staff: IdentityProvider = field(default_factory=IdentityProvider)
     shop: IdentityProvider = field(default_factory=IdentityProvider)
     origins: tuple[str, ...] = ()
@@ -184,6 +194,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     privacy: Privacy = Privacy()
     limits: HoldLimits = HoldLimits()
     webhooks: dict[str, WebhookTarget] = {}
+    challenge: ChallengeTerms = ChallengeTerms()
     staff: IdentityProvider = IdentityProvider()
     shop: IdentityProvider = IdentityProvider()
     origins: list[str] = []
@@ -258,6 +269,7 @@ def parse(text: str, where: str = "topology") -> Topology:
         privacy=form.privacy,
         limits=form.limits,
         webhooks=form.webhooks,
+        challenge=form.challenge,
         staff=form.staff,
         shop=form.shop,
         origins=tuple(form.origins),

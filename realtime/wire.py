@@ -41,6 +41,7 @@ LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
 Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
 RequestId = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+Solution = Annotated[str, Meta(max_length=limits.MAX_SOLUTION_LENGTH)]
 Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
 Moment = Annotated[str, Meta(max_length=40)]
 """ISO 8601 with offset, or ""."""
@@ -75,6 +76,7 @@ class HoldSeats(Struct, frozen=True):
     show: Id
     seats: SeatIds
     request_id: Id
+    challenge: Solution | None = None
 
 
 class ReleaseSeats(Struct, frozen=True):

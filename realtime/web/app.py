@@ -35,6 +35,7 @@ from realtime.web import bundle, kiosk, memory, metrics, openapi, pages
 from realtime.web.address_keys import AddressKeys
 from realtime.web.analytics_api import AnalyticsApi
 from realtime.web.box_office import BoxOffice
+from realtime.web.challenge import Pressure, make_challenge
 from realtime.web.checkout import Checkout
 from realtime.web.events import Events
 from realtime.web.gate_api import GateApi
@@ -100,7 +101,10 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     locks = {name: SeatLocks(master, topology.limits) for name, master in masters.items()}
     directory = Directory(topology, feeds)
     rooms = Rooms(server.fanout, feeds)
-    office = BoxOffice(directory, locks, identities, AddressKeys(settings.secret, topology.limits.shared_networks))
+    challenge = make_challenge(topology.challenge, settings.secret)
+    pressure = Pressure(challenge, topology.challenge) if challenge is not None else None
+    address_keys = AddressKeys(settings.secret, topology.limits.shared_networks)
+    office = BoxOffice(directory, locks, identities, address_keys, pressure)
     checkout = Checkout(directory, locks, payments, origins, office.count_booking)
     events = Events(server.sio, identities, directory, rooms, office, checkout)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)

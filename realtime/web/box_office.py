@@ -23,6 +23,7 @@ from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState, Show, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.web import bodies
 from realtime.web.address_keys import AddressKeys
+from realtime.web.challenge import Pressure
 from realtime.web.identity import Identities
 
 BOOKED = (HoldState.CONFIRMING, HoldState.BOOKED, HoldState.CANCELLED)
@@ -38,12 +39,14 @@ class BoxOffice:
         locks: Mapping[str, SeatLocks],
         identities: Identities,
         address_keys: AddressKeys,
+        pressure: Pressure | None = None,
     ) -> None:
-        """``locks`` maps every region to its seat locks."""
+        """``locks`` maps every region to its seat locks. Without ``pressure`` nobody has to solve a challenge."""
         self._directory = directory
         self._locks = locks
         self._identities = identities
         self._address_keys = address_keys
+        self._pressure = pressure
         self.sales = {region: {"holds": 0, "conflicts": 0, "bookings": 0} for region in locks}
         """Counts since the node started, by the region that owns the seats: holds granted, holds refused because seats
         were taken, bookings acknowledged."""
@@ -57,8 +60,11 @@ class BoxOffice:
         known = await self._directory.seat_ids(show)
         indices = bodies.seat_indices(known, ask.seats)
         hold_id = self._identities.hold_id(show.id, owner, ask.request_id)
+        name, locks = self._address_keys.of(address), self._locks[show.region]
+        if self._pressure is not None:
+            await self._pressure.check(locks.master, show.id, owner, hold_id, name, ask.challenge)
         try:
-            hold, now = await self._locks[show.region].hold(hold_id, owner, indices, self._address_keys.of(address))
+            hold, now = await locks.hold(hold_id, owner, indices, name)
         except TicketError as error:
             self.sales[show.region]["conflicts"] += isinstance(error, SeatsTaken)
             raise bodies.with_seat_ids(error, known) from None

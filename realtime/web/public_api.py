@@ -202,7 +202,7 @@ class PublicApi:
         request_id = idempotency_key(request) or body.request_id
         if request_id is None:
             raise BadRequest("Give a request_id, or the header Idempotency-Key.")
-        ask = wire.HoldSeats(request.match_info["show"], body.seats, request_id)
+        ask = wire.HoldSeats(request.match_info["show"], body.seats, request_id, body.challenge)
         return json_answer(await self._office.hold(owner, ask, client_address(request)), status=201)
 
     async def _get_hold(self, request: web.Request) -> web.Response:
@@ -226,6 +226,7 @@ class HoldBody(msgspec.Struct, frozen=True):
 
     seats: wire.SeatIds
     request_id: wire.Id | None = None
+    challenge: wire.Solution | None = None
 
 
 def _body(body: bytes | SharedBody, headers: dict[str, str]) -> web.Response:

@@ -433,6 +433,7 @@ export default {
     "Too many seats of this show are being held from your network. Pay for some of them, or try again in a moment.",
   err_seats_resting:
     "These seats were held from your network until just now. Choose other seats, or try again in half a minute.",
+  err_challenge_required: "Demand is very high. Please try again in a moment.",
   err_request_reused: "Please try again.",
   err_sales_paused: "Sales are paused. Please try again later.",
   err_sales_closed: "Sales for this show are closed.",

@@ -217,7 +217,7 @@ export class SeatMap extends HTMLElement {
     const { choosing } = this._context;
     choosing.request(this._context.indices(seats));
     try {
-      const ack = await this.request("seats:hold", { show: this.getAttribute("show"), seats, request_id: requestId });
+      const ack = await this._holdOrSolve({ show: this.getAttribute("show"), seats, request_id: requestId });
       this.mine = [...new Set([...this.mine, ...ack.hold.seats])];
       return ack;
     } catch (error) {
@@ -281,6 +281,19 @@ export class SeatMap extends HTMLElement {
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------
+  /** Send `seats:hold`, with the solution of a challenge if the node asks for one. @param {object} ask */
+  async _holdOrSolve(ask) {
+    try {
+      return await this.request("seats:hold", ask);
+    } catch (error) {
+      if (!(error instanceof RequestError) || error.code !== "challenge_required") throw error;
+      const challenge = /** @type {import("./challenge.js").Challenge} */ (error.details.challenge);
+      // Loaded when it is needed: most installations never ask.
+      const { solve } = await import("./challenge.js");
+      return await this.request("seats:hold", { ...ask, challenge: await solve(challenge) });
+    }
+  }
+
   _connected() {
     if (!this.live) throw new RequestError({ code: "offline", message: "", retryable: true });
     return this.live.connection;
