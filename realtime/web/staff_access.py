@@ -7,6 +7,7 @@ ones never are (``attempts``).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import time
@@ -17,7 +18,7 @@ from aiohttp import web
 
 from realtime import keys, limits
 from realtime.clock import now_ms
-from realtime.errors import Forbidden, RegionUnavailable, TicketError
+from realtime.errors import Forbidden, RateLimited, RegionUnavailable, TicketError
 from realtime.feeds.feed import Feed
 from realtime.locks.audit import append_audit
 from realtime.locks.master import LockMaster
@@ -33,6 +34,7 @@ from realtime.staff import (
 from realtime.transport.client_address import client_address
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.identity_provider import IdentityProvider
+from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Handler
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ OPERATOR_KEY = Principal("operator key", Role.OPERATOR)
 REGISTER_KEPT_S = 2.0
 """How long a node goes on with what the register has said about a token."""
 REGISTER_SIZE = 10_000
+REFUSALS_RECORDED = 60
+"""Refusals of a role that a node records of one name in an hour."""
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 """Where a request has who sent it."""
 
@@ -97,6 +101,7 @@ class StaffAccess:
         self._register = register
         self._provider = provider
         self._audit_to = audit_to
+        self._refusals = RateLimits(REFUSALS_RECORDED, REFUSALS_RECORDED / 3600)
         self.attempts = AttemptLimiter("staff keys or tokens", limits.KEY_ATTEMPTS, limits.KEY_FORGIVE_S)
 
     async def principal(self, caller: str, authorization: str, now: float) -> Principal:
@@ -164,7 +169,10 @@ class StaffAccess:
             principal = await self.principal(address, request.headers.get("Authorization", ""), now)
             request[PRINCIPAL] = principal
             if principal.role not in allowed:
-                await self._record(request, principal, address, 403)
+                # Bounded: a program with the wrong role may ask without end, and the outbox is everybody's.
+                with contextlib.suppress(RateLimited):
+                    self._refusals.take(principal.name, now)
+                    await self._record(request, principal, address, 403)
                 raise Forbidden(f"The role {principal.role.value} may not do this.", reason="role")
             try:
                 answer = await handler(request)
