@@ -159,7 +159,7 @@ class StaffAccess:
     def require_role(self, handler: Handler, *roles: Role, private: bool = False, recorded: bool = True) -> Handler:
         """Return ``handler`` for operators and these roles; what they change or print is recorded.
 
-        The body of a request is recorded, too, unless it is ``private``. Refusals of a role always are.
+        The body of a request is recorded, too, unless it is ``private``. Refusals of a role are, within bounds.
         """
         allowed = {Role.OPERATOR, *roles}
 
