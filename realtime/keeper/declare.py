@@ -47,14 +47,27 @@ class Declarations:
         await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
         await self.announce(show=show.id)
 
+    async def add_staff_token(self, token_id: str) -> None:
+        """Declare a new staff token."""
+        await self._master.command("HSET", keys.STAFF, token_id, "1")
+
+    async def revoke_staff_tokens(self, token_ids: Iterable[str]) -> None:
+        """Declare that staff tokens are revoked. No keeper that was frozen before can undo it: see ``staff``."""
+        if ids := list(token_ids):
+            await self._master.command("HDEL", keys.STAFF, *ids)
+
+    async def revoke_guest(self, owner: str) -> None:
+        """Declare that no token of a guest is accepted any more."""
+        await self._master.command("HSET", keys.REVOKED_GUESTS, owner, "1")
+
     async def staff(self, tokens: Iterable[StaffToken]) -> None:
-        """Declare which staff tokens are not revoked; all others are."""
+        """Declare which staff tokens are not revoked; all others are. Only for a keeper that reconciles the master."""
         live = [part for token in tokens if not token.revoked_at for part in (token.id, "1")]
         # In one step, so that nobody is refused in between.
         await self._master.command("EVAL", _REPLACE_HASH, 1, keys.STAFF, *live)
 
     async def revoked_guests(self, owners: Iterable[str]) -> None:
-        """Declare whose tokens are not accepted any more."""
+        """Declare whose tokens are not accepted any more. Only for a keeper that reconciles the master."""
         parts = [part for owner in owners for part in (owner, "1")]
         await self._master.command("EVAL", _REPLACE_HASH, 1, keys.REVOKED_GUESTS, *parts)
 

@@ -64,18 +64,24 @@ class StaffCommands:
             raise TheatreNotFound()
         token = StaffToken(ask.id, ask.name, ask.role, ask.theatre, ask.issued_at, ask.expires_at)
         await self._ledger.save_staff_token(token)
-        await self._declare.staff(await self._ledger.staff_tokens())
+        # A repeated command must not bring back a token that was revoked since.
+        known = await self._ledger.staff_tokens()
+        if any(each.id == token.id and not each.revoked_at for each in known):
+            await self._declare.add_staff_token(token.id)
         return {"token": asdict(token)}
 
     async def _revoke(self, body: bytes) -> dict[str, Any]:
         ask = wire.parse_json(_RevokeBody, body)
         revoked = await self._ledger.revoke_staff_tokens(ask.who, now_ms())
-        # Also when none is new: the command may be repeated because the master was not reached.
-        await self._declare.staff(await self._ledger.staff_tokens())
+        # All of them: the command may be repeated because the master was not reached.
+        known = await self._ledger.staff_tokens()
+        await self._declare.revoke_staff_tokens(
+            token.id for token in known if token.revoked_at and ask.who in (token.id, token.name)
+        )
         return {"revoked": revoked}
 
     async def _revoke_guest(self, body: bytes) -> dict[str, Any]:
         ask = wire.parse_json(_GuestBody, body)
         await self._ledger.revoke_guest(ask.owner, now_ms())
-        await self._declare.revoked_guests(await self._ledger.revoked_guests(still_valid_since()))
+        await self._declare.revoke_guest(ask.owner)
         return {"owner": ask.owner}
