@@ -11,16 +11,18 @@ from aiohttp import web
 from msgspec import Meta
 
 from realtime import limits, wire
-from realtime.errors import TheatreNotFound, TicketUnreadable, WrongShow
+from realtime.errors import Forbidden, TheatreNotFound, TicketUnreadable, WrongShow
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import is_booking_id, region_of
 from realtime.settings import Settings
+from realtime.staff import Role
 from realtime.tickets import token
 from realtime.tickets.code import CodeInvalid, normalise
 from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.staff_access import PRINCIPAL
 
 MAX_SHOWN = 512
 
@@ -50,10 +52,25 @@ class GateApi:
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
-        return [Route("POST", "/api/v1/gate/admit", self._admit, "Admit with a ticket, once", Shown, "operator")]
+        return [
+            Route(
+                "POST",
+                "/api/v1/gate/admit",
+                self._admit,
+                "Admit with a ticket, once",
+                Shown,
+                "operator",
+                (Role.GATE,),
+                # The ledger has admissions by themselves.
+                recorded=False,
+            )
+        ]
 
     async def _admit(self, request: web.Request) -> web.Response:
         ask = wire.parse_json(Shown, await request.read())
+        bound_to = request[PRINCIPAL].theatre
+        if bound_to and bound_to != ask.theatre:
+            raise Forbidden(f"This token is for {bound_to}.", reason="theatre")
         region = self._directory.region_of_theatre(ask.theatre)
         if region is None:
             raise TheatreNotFound()

@@ -210,6 +210,7 @@ async def test_each_role_may_do_what_is_its_own_at_every_node_and_operators_see_
         ("POST", f"/shows/{show}/pause", {"operator": 200, "key": 200, "gate": 403, "service": 403, "kiosk": 403}),
         ("GET", "/ops/refunds", {"operator": 200, "key": 200, "gate": 403, "service": 200, "kiosk": 403}),
         ("GET", "/ops/bookings/none/ticket.pdf", {"operator": 404, "key": 404, "gate": 404, "kiosk": 403}),
+        ("POST", "/gate/admit", {"operator": 400, "key": 400, "gate": 400, "service": 403, "kiosk": 403}),
         ("GET", "/ops/audit", {"operator": 200, "key": 200, "gate": 403, "service": 403, "kiosk": 403}),
         ("GET", "/ops/me", dict.fromkeys(tokens, 200)),
     ]
