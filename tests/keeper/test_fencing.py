@@ -152,3 +152,26 @@ async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(p
     place.ledger.known_position = 10**6
     with pytest.raises(LedgerBehind):
         await place.ledger.save_theatre((await place.ledger.theatres("west"))[0])
+
+
+async def test_flushed_functions_and_deleted_seats_come_back_without_a_restart(place: Place) -> None:
+    hold = await place.confirm("asha", [1])
+    await until(all_booked(place, [hold]))
+    await until(lambda: rebuilt(place))
+    epoch = (await place.locks.digest(SHOW))[0]
+    await place.master.command("FUNCTION", "FLUSH")
+
+    async def sold() -> bool:
+        with contextlib.suppress(RegionUnavailable):
+            return (await place.locks.digest(SHOW))[0] == epoch
+        return False
+
+    await until(sold)
+    waiting = await place.hold("bala", [5])
+    await place.master.command("DEL", keys.seats(SHOW))
+
+    async def healed() -> bool:
+        return await place.master.command("GET", keys.seats(SHOW)) is not None and (await place.seats())[:6] == "020001"
+
+    await until(healed)
+    assert await place.locks.extend(waiting, "bala"), "a hold survives the damage"

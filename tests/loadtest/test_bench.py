@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from loadtest.bench import programs, table
 from loadtest.cli.bench import bench
+from loadtest.cli.recovery import recovery
 from tests.programs import find_program
 
 
@@ -62,3 +63,10 @@ def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(programs.Missing, match="C compiler"):
         programs.build(tmp_path)
+
+
+def test_a_recovery_is_timed_with_and_without_the_data_of_the_master() -> None:
+    done = CliRunner().invoke(recovery, ["--archived", "20", "--halls", "2", "--stadiums", "1", "--seats", "400"])
+    assert done.exit_code == 0, done.output
+    assert "data kept: first hold after" in done.output
+    assert "data lost: first hold after" in done.output

@@ -1,0 +1,177 @@
+"""Measures how long a region sells nothing after its lock master has started again, with its data and without.
+
+A ledger of its own is filled with archived shows, shows on sale and half-sold stadiums. Then a keeper starts: the first
+hold on the most urgent show is timed, and the moment at which all shows are on sale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from realtime import keys, wire
+from realtime.dev import valkey
+from realtime.errors import TicketError
+from realtime.keeper.service import Keeper
+from realtime.ledger import Ledger
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+from realtime.model import Category, Layout, Seat, Show, Theatre
+from realtime.payments.factory import PaymentConfig
+from realtime.settings import Settings
+from realtime.topology import Plain, Region, Topology
+from realtime.wire import make_layout
+
+HALL_SEATS = 200
+PARTY = 4
+"""Seats of a booking."""
+WAIT_S = 300.0
+_PRICES = {"Gold": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How many shows there are: archived ones, halls on sale, and stadiums on sale of which half is sold."""
+
+    archived: int = 5_000
+    halls: int = 95
+    stadiums: int = 5
+    stadium_seats: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Seconds since the start of the keeper."""
+
+    first_hold_s: float
+    all_on_sale_s: float
+
+
+async def measure_recovery(folder: Path, size: Installation) -> dict[str, Recovery]:
+    """Return the recovery of a master that kept its data, and of one that lost it."""
+    server = valkey.start(folder / "master")
+    await server.wait_ready_async()
+    region = Region("west", "West", Plain(server.url), {}, f"sqlite:///{folder}/ledger.db")
+    payments = PaymentConfig("signed", environ={"TICKINGTICKETS_SIGNED_SECRET": "s" * 32})
+    settings = Settings(Topology({"west": region}), "a secret for the benchmark of recovery", payments=payments)
+    first = await _fill(region.ledger, folder / "ledger.db", size)
+    try:
+        await _recover(settings, region, first)  # brings everything to the empty master
+        found = {}
+        for name, wiped in (("data kept", False), ("data lost", True)):
+            server.stop()
+            if wiped:
+                shutil.rmtree(server.folder)
+                server.folder.mkdir()
+            server.restart()
+            await server.wait_ready_async(WAIT_S)
+            found[name] = await _recover(settings, region, first)
+        return found
+    finally:
+        server.kill()
+
+
+async def _recover(settings: Settings, region: Region, first: str) -> Recovery:
+    master = LockMaster(region, reconciled_only=True)
+    before = await _mark(region)
+    begun = time.monotonic()
+    keeper = Keeper(settings, "west", "k1")
+    keeper.start()
+    try:
+        first_hold_s = await _first_hold(SeatLocks(master), first, begun)
+        while time.monotonic() - begun < WAIT_S:
+            if await _mark(region) not in (None, before):
+                return Recovery(first_hold_s, time.monotonic() - begun)
+            await asyncio.sleep(0.01)
+        raise TimeoutError(f"not all shows are on sale after {WAIT_S:g} s")
+    finally:
+        await keeper.stop()
+        await master.close()
+
+
+async def _first_hold(locks: SeatLocks, show: str, begun: float) -> float:
+    hold = f"{show}.h{time.monotonic_ns():0>22}"
+    while time.monotonic() - begun < WAIT_S:
+        with contextlib.suppress(TicketError):
+            await locks.hold(hold, "bench", [0])
+            took = time.monotonic() - begun
+            await locks.release(hold, "bench")
+            return took
+        await asyncio.sleep(0.01)
+    raise TimeoutError(f"nothing was sold within {WAIT_S:g} s")
+
+
+async def _mark(region: Region) -> bytes | None:
+    master = LockMaster(region, timeout_s=5.0)
+    try:
+        found: bytes | None = await master.command("GET", keys.REBUILT)
+        return found
+    finally:
+        await master.close()
+
+
+# --- the ledger -------------------------------------------------------------------------------------------------------
+async def _fill(url: str, file: Path, size: Installation) -> str:
+    """Fill a new ledger; return the id of the show that is the next to begin."""
+    ledger = Ledger(url)
+    await ledger.open()
+    await ledger.save_theatre(Theatre("arena", "Arena", "Pune", "west"))
+    hall, stadium = _layout(HALL_SEATS), _layout(size.stadium_seats)
+    for layout in (hall, stadium):
+        await ledger.save_layout(layout.id, wire.encode_layout(layout))
+    halls = [_show(f"west-hall-{n}", hall, n + 1) for n in range(size.halls)]
+    stadiums = [_show(f"west-stadium-{n}", stadium, size.halls + n + 1) for n in range(size.stadiums)]
+    for show in (*halls, *stadiums):
+        await ledger.save_show(show)
+    await ledger.close()
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        _archive(database, hall, size.archived)
+        for show in stadiums:
+            _sell(database, show, stadium)
+        database.commit()
+    return halls[0].id
+
+
+def _layout(count: int) -> Layout:
+    seats = tuple(
+        Seat(f"{n // 100}-{n % 100}", "Hall", str(n // 100), str(n % 100), "Gold", n % 100 * 20.0, n // 100 * 20.0)
+        for n in range(count)
+    )
+    return make_layout("Hall", 2000.0, 20.0 * (count // 100 + 1), (Category("Gold", "#c0a000"),), seats)
+
+
+def _show(show_id: str, layout: Layout, hours: int) -> Show:
+    starts_at = (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="seconds")
+    seats = len(layout.seats)
+    return Show(show_id, "A show", "arena", "Arena", "Pune", "west", layout.id, seats, starts_at, _PRICES)
+
+
+def _archive(database: sqlite3.Connection, layout: Layout, count: int) -> None:
+    shows = (_show(f"west-old-{n}", layout, -24 * 30) for n in range(count))
+    rows = ((s.id, s.theatre, s.layout, s.starts_at, "closed", wire.encode_show(s), 1, 1) for s in shows)
+    columns = "id, theatre_id, layout_id, starts_at, sales, body, over_at, archived_at"
+    database.executemany(f"INSERT INTO shows ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _sell(database: sqlite3.Connection, show: Show, layout: Layout) -> None:
+    bookings = list(_bookings(show, layout))
+    database.executemany(
+        "INSERT INTO bookings (id, show_id, owner, payment, amount, confirmed_at) VALUES (?, ?, ?, ?, ?, ?)",
+        ((booking, show.id, f"owner-{n}", f"paid {booking}", 1, 1) for n, (booking, _seats) in enumerate(bookings)),
+    )
+    database.executemany(
+        "INSERT INTO booked_seats (show_id, seat, seat_index, booking_id) VALUES (?, ?, ?, ?)",
+        ((show.id, layout.seats[seat].id, seat, booking) for booking, seats in bookings for seat in seats),
+    )
+
+
+def _bookings(show: Show, layout: Layout) -> Iterator[tuple[str, range]]:
+    for n, start in enumerate(range(0, len(layout.seats) // 2, PARTY)):
+        yield f"{show.id}.b{n:0>22}", range(start, start + PARTY)

@@ -1,0 +1,32 @@
+"""``python -m loadtest recovery``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from pathlib import Path
+
+import click
+
+from loadtest.bench.recovery import Installation, measure_recovery
+
+
+@click.command()
+@click.option("--archived", type=click.IntRange(0), default=5_000, show_default=True, help="Shows that are over.")
+@click.option("--halls", type=click.IntRange(1), default=95, show_default=True, help="Halls of 200 seats on sale.")
+@click.option("--stadiums", type=click.IntRange(0), default=5, show_default=True, help="Stadiums on sale, half sold.")
+@click.option("--seats", type=click.IntRange(4), default=20_000, show_default=True, help="Seats of a stadium.")
+def recovery(archived: int, halls: int, stadiums: int, seats: int) -> None:
+    """Measure how long a region sells nothing after its lock master has started again.
+
+    Prints the first hold on the most urgent show, and when all shows are on sale, in seconds since the start of a
+    keeper: for a master that kept its data, and for one that lost it. Takes less than a minute with the default sizes.
+    """
+    logging.getLogger("realtime").setLevel(logging.ERROR)
+    size = Installation(archived, halls, stadiums, seats)
+    with tempfile.TemporaryDirectory() as temporary:
+        found = asyncio.run(measure_recovery(Path(temporary), size))
+    click.echo(f"{archived:,} archived shows, {halls} halls and {stadiums} stadiums of {seats:,} seats on sale")
+    for name, each in found.items():
+        click.echo(f"{name}: first hold after {each.first_hold_s:.2f} s, all on sale after {each.all_on_sale_s:.2f} s")
