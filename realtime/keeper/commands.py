@@ -163,6 +163,7 @@ class Commands:
         self._archiver = Archiver(ledger, master, locks)
         self._gate = Gate(ledger, master)
         self._fencing_token: str | None = None
+        self._entry = b""
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "theatre": self._theatre,
             "layout": self._layout,
@@ -191,13 +192,16 @@ class Commands:
         request_id: str = "",
         fencing_token: str | None = None,
         owner: str = OPERATORS,
+        entry: bytes = b"",
     ) -> None:
         """Carry out one command and answer it; a repeated one (same owner and ``request_id``) gets the first's answer.
 
-        ``fencing_token`` is the one under which it was read (None: any). Raises ``RegionUnavailable``,
+        ``fencing_token`` is the one under which it was read (None: any), ``entry`` its entry in the outbox. Raises
+        ``Fenced`` once that is gone, because another keeper has carried it out. Raises ``RegionUnavailable``,
         ``LedgerUnavailable`` or ``StaleFencingToken`` if the command must be tried again later.
         """
         self._fencing_token = fencing_token
+        self._entry = entry
         known = await self._ledger.command(owner, request_id) if request_id else None
         subject = _subject(name, body)
         if known is None:
@@ -361,7 +365,7 @@ class Commands:
         ask = wire.parse_json(_SeatsBody, body)
         layout, seats = await self._seats(ask)
         try:
-            await self._locks.block(ask.show, [index for _seat, index in seats])
+            await self._locks.block(ask.show, [index for _seat, index in seats], entry=self._entry)
         except SeatsTaken as error:
             taken = [layout.seats[index].id for index in error.details["seats"]]
             raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
@@ -372,7 +376,7 @@ class Commands:
         ask = wire.parse_json(_SeatsBody, body)
         _layout, seats = await self._seats(ask)
         await self._ledger.unblock(ask.show, [seat for seat, _index in seats])
-        await self._locks.unblock(ask.show, [index for _seat, index in seats])
+        await self._locks.unblock(ask.show, [index for _seat, index in seats], entry=self._entry)
         return {"show": ask.show, "seats": ask.seats}
 
     async def _seats(self, ask: _SeatsBody) -> tuple[Layout, list[tuple[str, int]]]:
@@ -391,7 +395,7 @@ class Commands:
         show = await self._ledger.set_sales(ask.show, ask.sales)
         if show is None:
             raise ShowNotFound()
-        await self._locks.set_sales(show.id, ask.sales)
+        await self._locks.set_sales(show.id, ask.sales, entry=self._entry)
         await self._declare.show(show)
         await self._add_jobs(show.id)
         return {"show": show.id, "sales": ask.sales.value}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
@@ -19,12 +21,18 @@ BLOCK_MS = 500
 CLAIM_IDLE_MS = 3_000
 """After this time without an acknowledgement, another keeper may claim an entry."""
 CLAIM_EVERY_S = 1.0
+PAGE = 500
+"""Entries that are read at once in search of a command."""
 CONSUMER_GONE_MS = 60_000
 """A consumer that has not read for this long belongs to a keeper that ended: a live one reads twice a second."""
 RETRY_S = 0.5
 """Entries of a show that can't be written now are tried again after this."""
 _TIMEOUT_S = 2.0
 """For one reply, ``BLOCK_MS`` included. A master that hangs is located again after this."""
+
+
+class _OfShow(msgspec.Struct):
+    show: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,22 @@ class Outbox:
         await self._master.command("XADD", keys.DEAD_LETTERS, "*", *flat, "entry_id", entry.id, "reason", reason[:500])
         await self.acknowledge([entry])
 
+    async def has_earlier_command(self, entry: Entry) -> bool:
+        """Return whether a command about the same show came before this one and is not finished.
+
+        Another keeper may have read it. Operators' commands about one show are carried out in their order.
+        """
+        show = _show_of_command(entry.fields)
+        start = b"-"
+        while show:
+            found = await self._master.command("XRANGE", keys.OUTBOX, start, b"(" + entry.id, "COUNT", PAGE)
+            if any(_show_of_command(connect.text_fields(fields)) == show for _id, fields in found):
+                return True
+            if len(found) < PAGE:
+                break
+            start = b"(" + found[-1][0]
+        return False
+
     async def remove_dead_consumers(self) -> None:
         """Remove the consumers of keepers that ended some time ago, once others have claimed their entries."""
         found = await self._master.command("XINFO", "CONSUMERS", keys.OUTBOX, keys.OUTBOX_GROUP)
@@ -159,6 +183,15 @@ class Outbox:
         self._retry_at, self._after = 0.0, b"0"
         redis, self._redis = self._redis, None
         await connect.close(redis)
+
+
+def _show_of_command(fields: dict[str, str]) -> str:
+    """Return the show that a command is about; "" for other entries and commands."""
+    if fields.get("kind") != "command":
+        return ""
+    with contextlib.suppress(msgspec.MsgspecError):
+        return msgspec.json.decode(fields.get("body", ""), type=_OfShow).show
+    return ""
 
 
 def _order(entry_id: bytes) -> tuple[int, int]:

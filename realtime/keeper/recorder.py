@@ -257,9 +257,12 @@ class Recorder:
 
     # --- commands -------------------------------------------------------------------------------------------------
     async def _command(self, entry: Entry) -> None:
+        if await self._outbox.has_earlier_command(entry):
+            self._waiting.append(entry)
+            return
         fields = entry.fields
         body = fields["body"].encode()
-        request = (fields.get("request", ""), self._fencing_token, fields.get("owner", OPERATORS))
+        request = (fields.get("request", ""), self._fencing_token, fields.get("owner", OPERATORS), entry.id)
         await self._commands.carry_out(fields["id"], fields["name"], body, *request)
 
 

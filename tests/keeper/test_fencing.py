@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
 
+import orjson
 import pytest
 
 from realtime import keys
@@ -175,3 +176,19 @@ async def test_flushed_functions_and_deleted_seats_come_back_without_a_restart(p
 
     await until(healed)
     assert await place.locks.extend(waiting, "bala"), "a hold survives the damage"
+
+
+async def test_commands_about_one_show_are_carried_out_in_their_order(place: Place) -> None:
+    """The first is with a keeper that was frozen after it had read it; the next keeper waits for it."""
+    await until(lambda: rebuilt(place))
+    await place.rest()
+    body = orjson.dumps({"show": SHOW, "seats": [LAYOUT.seats[3].id]})
+    for name in ("block", "unblock"):
+        await place.master.command("XADD", keys.OUTBOX, "*", "kind", "command", "id", name, "name", name, "body", body)
+    group = ("GROUP", keys.OUTBOX_GROUP, "frozen", "COUNT", 1, "STREAMS", keys.OUTBOX, ">")
+    assert await place.master.command("XREADGROUP", *group)
+    place.keeper("k2")
+    for name in ("block", "unblock"):
+        await until(lambda name=name: place.master.command("EXISTS", keys.reply(name)))
+    assert (await place.seats())[3] == "0"
+    assert await place.ledger.blocked(SHOW) == []
