@@ -35,7 +35,7 @@ HEAD_BYTES = 8190
 
 
 _END_OF_HEAD = b"\r\n\r\n"
-_ONCE = ("Host", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
+ONCE = ("Host", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
 """Headers that a handshake must have exactly once."""
 _REQUEST_LINE = re.compile(rb"[A-Z]{1,20} [^ \x00-\x1f\x7f]+ HTTP/1\.[01]\r")
 _BEGINNING = re.compile(rb"[A-Z]{1,20}( |$)")
@@ -96,7 +96,7 @@ class Acceptor:
             return None
         message = messages[0][0]
         headers = message.headers
-        once = all(len(headers.getall(name, ())) == 1 for name in _ONCE)
+        once = all(len(headers.getall(name, ())) == 1 for name in ONCE)
         if not once or tuple(message.version) != (1, 1) or "Transfer-Encoding" in headers:
             return None
         if headers.get("Content-Length", "0") != "0":
@@ -106,7 +106,7 @@ class Acceptor:
             return None  # an upgrade from long-polling
         if headers["Upgrade"].lower() != "websocket" or headers["Sec-WebSocket-Version"] != "13":
             return None
-        return handshake if _is_key(headers["Sec-WebSocket-Key"]) else None
+        return handshake if is_key(headers["Sec-WebSocket-Key"]) else None
 
     def close(self) -> None:
         """Close the connections that have sent nothing yet."""
@@ -143,7 +143,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._timer = loop.call_later(limits.FIRST_REQUEST_S, self.close)
         acceptor.pending.add(self)
         if not self._ticket.is_proxy:
-            acceptor.admission.unfinished.add(self, self._ticket.address, loop.time())
+            acceptor.admission.pending.add(self, self._ticket.address, loop.time())
 
     def data_received(self, data: bytes) -> None:
         """Ask engine.io about a handshake; give anything else to aiohttp once its head is complete."""
@@ -224,7 +224,7 @@ class PendingConnection(asyncio.Protocol, Closable):
             self._timer.cancel()
             self._timer = None
             if self._ticket is not None:
-                acceptor.admission.unfinished.discard(self, self._ticket.address)
+                acceptor.admission.pending.discard(self, self._ticket.address)
 
 
 def _may_be_head(received: bytearray) -> bool:
@@ -247,7 +247,8 @@ def _bound_receive_buffer(listening: int) -> None:
         own.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, limits.KERNEL_RECEIVE_BYTES // 2)  # Linux doubles it
 
 
-def _is_key(key: str) -> bool:
+def is_key(key: str) -> bool:
+    """Tell whether a client's key is one as RFC 6455 describes it: 16 bytes in base64."""
     try:
         return len(base64.b64decode(key, validate=True)) == 16
     except (ValueError, binascii.Error):

@@ -84,13 +84,20 @@ class Admission:
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
         self.idle: Oldest[Closable] = Oldest(limits.ADDRESS_IDLE, 0.0, _expire)
         """HTTP connections between two requests."""
-        self.unfinished: Oldest[Closable] = Oldest(limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
+        self.pending: Oldest[Closable] = Oldest(limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
+        """Connections whose first request's head has not arrived completely."""
+        self.unfinished: Oldest[Closable] = Oldest(limits.ADDRESS_UNFINISHED, 0.0, _expire)
         """Connections whose request has not arrived completely, or whose answer is not read."""
 
     @property
     def bounded(self) -> dict[str, Oldest[Any]]:
         """What is bounded by address, by kind."""
-        return {"idle": self.idle, "unfinished": self.unfinished, "unconnected": self.unconnected}
+        return {
+            "pending": self.pending,
+            "idle": self.idle,
+            "unfinished": self.unfinished,
+            "unconnected": self.unconnected,
+        }
 
     def admit(self, address: str, is_proxy: bool) -> Ticket | None:
         """Count a new connection; return None if it must be closed at once.
@@ -101,7 +108,7 @@ class Admission:
             self.refused += 1
             limited_log.warning("too many connections of one address, refused", address, self._of[address])
             return None
-        if self.open >= self.most and not self.idle.end_oldest() and not self.unfinished.end_oldest():
+        if self.open >= self.most and not any(each.end_oldest() for each in (self.idle, self.pending, self.unfinished)):
             self.refused += 1
             limited_log.warning("too many connections, refused; add nodes or raise the open-files limit", self.open)
             return None

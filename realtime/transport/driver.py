@@ -20,7 +20,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 
 from realtime import limits
-from realtime.transport.acceptor import Handshake
+from realtime.transport.acceptor import ONCE, Handshake, is_key
 from realtime.transport.admission import Ticket
 from realtime.transport.client_address import ENVIRON_KEY
 from realtime.transport.frames import BINARY, OK, PROTOCOL_ERROR, frame_of
@@ -164,9 +164,16 @@ def driver_class(framework_driver: Any) -> type:
 
 
 def _is_strict_handshake(request: web.Request) -> bool:
-    once = all(len(request.headers.getall(name, ())) == 1 for name in ("Host", "Sec-WebSocket-Key", "Upgrade"))
-    strict = once and request.version == HttpVersion11 and not request.body_exists
-    return strict and web.WebSocketResponse().can_prepare(request).ok
+    headers = request.headers
+    if any(len(headers.getall(name, ())) != 1 for name in ONCE) or request.version != HttpVersion11:
+        return False
+    return (
+        not request.body_exists
+        and headers["Upgrade"].lower() == "websocket"
+        and "upgrade" in headers.get("Connection", "").lower()
+        and headers["Sec-WebSocket-Version"] == "13"
+        and is_key(headers["Sec-WebSocket-Key"])
+    )
 
 
 def _take_over(request: web.Request, session: Any) -> None:

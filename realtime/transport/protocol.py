@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import socketio
+from aiohttp import web
 
 from realtime import limits
 from realtime.transport.admission import Oldest
@@ -160,7 +161,11 @@ class _Requests:
         sid = parse_qs(request.query_string).get("sid", [""])[0]
         session = self._engine.sockets.get(sid)
         if session is None or request.method != "GET" or "Upgrade" in request.headers:
-            return await self._handle_request(request)
+            try:
+                return await self._handle_request(request)
+            except UnboundLocalError:
+                # The framework has no answer where a session has ended while its packets were read.
+                return web.Response(status=400, text="Invalid session")
         if not _affords(session, b""):
             await session.close(wait=False)
         if sid in self._polling and not session.upgrading and not session.upgraded:
@@ -201,10 +206,15 @@ class _Body:
         """Return the whole body; raises ``UnknownPacketError``, which the framework answers with status 400."""
         most = self._engine.max_http_buffer_size
         body = b""
-        while self._announced <= most and not self._content.at_eof() and len(body) <= most:
-            body += await self._content.read(most + 1 - len(body))
+        fits = self._announced <= most
+        try:
+            while fits and not self._content.at_eof():
+                body += await self._content.read(most + 1 - len(body))
+                fits = len(body) <= most
+        except ConnectionError:
+            fits = False  # the client is gone; its library gives the session up, too
         session = self._engine.sockets.get(self._sid)
-        types = _packet_types(body) if self._announced <= most and len(body) <= most else frozenset()
+        types = _packet_types(body) if fits else frozenset()
         if session is not None and not _affords(session, body):
             types = frozenset()
         if types and types <= EIO_FROM_CLIENTS:
