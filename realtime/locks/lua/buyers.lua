@@ -353,8 +353,9 @@ end
 -- The whole map at one moment.
 local function map(keys)
   local meta = redis.call('HMGET', keys[1], 'epoch', 'version')
-  if not meta[1] then return { 'show_not_found' } end
-  return { 'ok', meta[1], tonumber(meta[2]), redis.call('GET', keys[2]) }
+  local seats = redis.call('GET', keys[2])
+  if not meta[1] or not seats then return { 'show_not_found' } end
+  return { 'ok', meta[1], tonumber(meta[2]), seats }
 end
 
 redis.register_function('tt_hold', hold)

@@ -49,7 +49,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 14
+local VERSION = 15
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -117,10 +117,11 @@ local function load_terms(K)
   }
 end
 
--- Returns the show if it is for sale in this process; nil if it is unknown, or not rebuilt yet.
+-- Returns the show if it is for sale in this process; nil if it is unknown, damaged (its seats were deleted), or not
+-- rebuilt yet.
 local function load_show(K)
   local show = load_terms(K)
-  if show and show.process == this_process() then return show end
+  if show and show.process == this_process() and redis.call('STRLEN', K.seats) == show.size then return show end
   return nil
 end
 
