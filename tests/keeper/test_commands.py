@@ -1,4 +1,4 @@
-"""OpsAccess' commands: checked, recorded, written through, and refused with a reason."""
+"""Operators' commands: checked, recorded, written through, and refused with a reason."""
 
 from __future__ import annotations
 
