@@ -303,6 +303,11 @@ async def test_an_emptied_master_is_rebuilt_from_the_ledger(place: Place) -> Non
     again = await place.confirm("b", [3])
     await until(all_booked(place, [again]))
 
+    async def undelivered_jobs_are_back() -> bool:
+        return await job_ids(place, Queue.TICKETS) == sorted(map(booking_of, (hold, again)))
+
+    await until(undelivered_jobs_are_back)
+
 
 async def test_holds_expire_by_the_keeper(place: Place) -> None:
     await place.master.command("HSET", keys.meta(SHOW), "hold_ms", 300)
