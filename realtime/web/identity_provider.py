@@ -58,7 +58,11 @@ class IdentityProvider:
         try:
             async with aiohttp.ClientSession(timeout=timeout) as http, http.get(self._url) as answer:
                 answer.raise_for_status()
-                body = await answer.content.read(MAX_BYTES)
+                body = b""
+                async for part in answer.content.iter_chunked(MAX_BYTES):
+                    body += part
+                    if len(body) > MAX_BYTES:
+                        raise ValueError("too large")
             keys = KeySet.import_key_set(orjson.loads(body))
             self._keys, self._kids = keys, {str(key.kid) for key in keys.keys}
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError, KeyError, JoseError) as error:

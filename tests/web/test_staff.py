@@ -133,11 +133,18 @@ class Provider:
         self.asked = 0
         self.broken = False
 
-    async def serve(self, _request: web.Request) -> web.Response:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
         if self.broken:
             return web.Response(text="<p>Sorry", status=503)
-        return web.json_response({"keys": [key.as_dict(private=False) for key in self.keys]})
+        # In two parts, as large answers arrive.
+        body = json.dumps({"keys": [key.as_dict(private=False) for key in self.keys]}).encode()
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(body[:50])
+        await asyncio.sleep(0.05)
+        await answer.write(body[50:])
+        return answer
 
     def token(self, kid: str) -> str:
         key = next(key for key in self.keys if key.kid == kid)
