@@ -83,7 +83,7 @@ class Reconciler:
         """Return the fencing token under which the master is reconciled; reconcile it first if that is necessary.
 
         Shows that have to be rebuilt are not on sale yet then. Returns None while another keeper reconciles it. Raises
-        ``RegionUnavailable``, ``LedgerUnavailable``, ``StaleFencingToken``, ``WrongRegion``, ``LedgerBehind``.
+        ``RegionUnavailable``, ``LedgerUnavailable``, ``WrongRegion``, ``LedgerBehind``.
         """
         await self._load_functions()
         state = await self._read_state()
@@ -98,8 +98,9 @@ class Reconciler:
                 return None
             try:
                 return await self._reconcile(turn.nonce, state)
-            except (TurnLost, Fenced):
-                log.warning("%s: this keeper was too slow; another one reconciles the master", self._region)
+            except (TurnLost, Fenced, StaleFencingToken) as error:
+                # Another keeper reconciles the master, or has just done so: its mark is read the next time.
+                log.warning("%s: another keeper reconciles the master (%s)", self._region, error or "turn lost")
                 return None
 
     def invalidate(self) -> None:
