@@ -67,7 +67,7 @@ export class LiveHolds {
       this._draw();
     }
     if (!live.length) clearInterval(this._timer);
-    for (const [n, digits] of [...this._place.querySelectorAll(".digits")].entries())
+    for (const [n, digits] of [...this._place.querySelectorAll(".live-hold-left")].entries())
       digits.textContent = clockText(Math.ceil((live[n].expires - now) / 1000));
   }
 
@@ -87,7 +87,11 @@ export class LiveHolds {
             h("b", {}, title),
             h("span", {}, i18n.t("liveHold", { seats: i18n.list(seats) })),
           ),
-          h("span", { class: "digits", role: "timer" }, clockText(Math.ceil(Math.max(0, expires - now) / 1000))),
+          h(
+            "span",
+            { class: "live-hold-left", role: "timer" },
+            clockText(Math.ceil(Math.max(0, expires - now) / 1000)),
+          ),
           icon("next"),
         ),
       ),

@@ -29,7 +29,7 @@ let gate = recall(GATE) ?? "";
 let problem = "";
 let busy = false;
 let last = { text: "", at: 0 };
-/** @type {Verdict | null} */
+/** What became of the last ticket, in the language of the moment. @type {(() => Verdict) | null} */
 let verdict = null;
 
 /** @param {string} text */
@@ -49,9 +49,10 @@ async function check(ticket) {
   // One request id for all attempts: an answer that was lost is the same answer the next time.
   const request = crypto.getRandomValues(new Uint32Array(4)).join("-");
   try {
-    verdict = admitted(await admit(ticket, request));
+    const answer = await admit(ticket, request);
+    verdict = () => admitted(answer);
   } catch (error) {
-    verdict = refused(error);
+    verdict = () => refused(error);
     if (error instanceof ApiError && error.status === 403) {
       leave("opsWrongKey");
       return;
@@ -59,7 +60,7 @@ async function check(ticket) {
   } finally {
     busy = false;
   }
-  navigator.vibrate?.(verdict.look === "good" ? 80 : [80, 60, 80]);
+  navigator.vibrate?.(verdict().look === "good" ? 80 : [80, 60, 80]);
   drawVerdict();
 }
 
@@ -169,6 +170,7 @@ function choice() {
 }
 
 function gateView() {
+  video.hidden = !scanner.running;
   const type = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const field = /** @type {HTMLInputElement} */ (screen.querySelector("#code"));
@@ -216,12 +218,13 @@ function gateView() {
 function drawVerdict() {
   const place = screen.querySelector("#verdict");
   if (!place) return;
-  place.setAttribute("data-look", verdict?.look ?? "");
+  const shown = verdict?.();
+  place.setAttribute("data-look", shown?.look ?? "");
   place.replaceChildren(
-    ...(verdict
+    ...(shown
       ? [
-          icon(verdict.look === "good" ? "check" : verdict.look === "bad" ? "close" : "alert"),
-          h("div", {}, h("h2", {}, verdict.title), ...verdict.lines.map((line) => h("p", {}, line))),
+          icon(shown.look === "good" ? "check" : shown.look === "bad" ? "close" : "alert"),
+          h("div", {}, h("h2", {}, shown.title), ...shown.lines.map((line) => h("p", {}, line))),
         ]
       : [h("p", { class: "hint" }, i18n.t("gateReady"))]),
   );

@@ -275,6 +275,7 @@ export default {
   opsTaskDone: "done",
   opsTaskOpen: "not done yet",
   opsAdmitted: "admitted",
+  opsKeepBooking: "Keep the booking",
   opsCancelAsk: "Cancel this booking? Its seats go back on sale, and {amount} is returned to the buyer.",
   opsShows: "Shows",
   opsFindShow: "Find a show",

@@ -273,6 +273,7 @@ export default {
   opsTaskDone: "पूरा",
   opsTaskOpen: "अभी बाकी",
   opsAdmitted: "प्रवेश हुआ",
+  opsKeepBooking: "बुकिंग रखें",
   opsCancelAsk: "क्या यह बुकिंग रद्द करनी है? इसकी सीटें फिर से बिकेंगी, और {amount} ख़रीदार को लौटाए जाएँगे।",
   opsShows: "शो",
   opsFindShow: "शो खोजें",

@@ -225,9 +225,9 @@ export class Bookings {
         h(
           "button",
           { class: "button primary", type: "button", onclick: () => this._cancel(booking.id) },
-          i18n.t("opsYes"),
+          i18n.t("cancelYes"),
         ),
-        h("button", { class: "button", type: "button", onclick: () => ask(false) }, i18n.t("opsNo")),
+        h("button", { class: "button", type: "button", onclick: () => ask(false) }, i18n.t("opsKeepBooking")),
       ),
     );
   }

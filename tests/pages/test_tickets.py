@@ -103,7 +103,9 @@ async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browse
     for path in ("/", "/tickets", f"/shows/{other}"):
         await asha.goes(path)
         await expect(hold).to_contain_text("E-5")
-        await expect(hold.locator(".digits")).to_contain_text("7:")
+        clock = hold.get_by_role("timer")
+        await expect(clock).to_be_visible()
+        await expect(clock).to_contain_text("7:")
         assert await violations(asha.page) == []
     await hold.click()
     await asha.is_at("held")
