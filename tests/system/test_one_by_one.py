@@ -147,7 +147,12 @@ async def test_one_redis_one_keeper_and_one_node_sell_a_seat(installation: Insta
 
 async def test_a_master_behind_a_sentinel_is_followed_through_a_failover(installation: Installation) -> None:
     master = server(installation, "master")
-    server(installation, "replica", replica_of=master.port)
+    spares = [server(installation, f"spare-{n}", replica_of=master.port) for n in range(2)]
+    for each in (master, *spares):
+        # A keeper refuses a master behind Sentinels that takes writes when it has no replica.
+        async with Redis(host=valkey.HOST, port=each.port) as redis:
+            await redis.config_set("min-replicas-to-write", 1)
+            await redis.config_set("min-replicas-max-lag", 2)
     sentinel = installation.sentinel(master)
     port = valkey.free_port()
     installation.topology.write_text(
@@ -164,11 +169,11 @@ async def test_a_master_behind_a_sentinel_is_followed_through_a_failover(install
     viewer = await Client.connect(url)
     await viewer.call("show:watch", {"show": "west-s"})
 
-    async def knows_its_replica() -> bool:
+    async def knows_its_replicas() -> bool:
         async with Redis(host=valkey.HOST, port=sentinel) as redis:
-            return len(await redis.execute_command("SENTINEL", "REPLICAS", "tickets")) == 1  # type: ignore[no-untyped-call]
+            return len(await redis.execute_command("SENTINEL", "REPLICAS", "tickets")) == 2  # type: ignore[no-untyped-call]
 
-    await until(knows_its_replica)
+    await until(knows_its_replicas)
     master.kill()
     await book(url, "A-2")
 
