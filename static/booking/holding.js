@@ -40,6 +40,54 @@ export class Holding extends Attempts {
     if (isOver(this.error)) this._end("expired", this.error);
   }
 
+  /** Whether the hold can be changed: nothing was begun to pay for it. */
+  get changeable() {
+    const { hold, order, paying, payment } = readRecord(this._show) ?? {};
+    return this.step === "held" && Boolean(hold) && !order && !paying && !payment && !this._busy;
+  }
+
+  /** Release one of the seats and keep the others. @param {string} seat */
+  async drop(seat) {
+    const { hold } = readRecord(this._show) ?? {};
+    if (!hold || !this.changeable || this.seats.length < 2) return;
+    await this._attempt("held", () =>
+      this._exclusively(async () => {
+        const before = readRecord(this._show);
+        if (before?.hold !== hold || before.order || before.payment) return;
+        await this._map.release(hold, [seat]);
+        this._apply(await this._timed(() => this._map.resume(hold)));
+      }),
+    );
+    if (isOver(this.error)) this._end("expired", this.error);
+  }
+
+  /**
+   * Hold these seats beside those that are held. A hold can't grow: it is released, and all seats are held in a new one.
+   * Between the two somebody else can be faster; then the seats that are left are chosen, and the error says so.
+   * @param {string[]} more
+   */
+  async add(more) {
+    const { hold } = readRecord(this._show) ?? {};
+    if (!hold || !this.changeable || !more.length) return;
+    const all = [...new Set([...this.seats, ...more])];
+    let released = false;
+    await this._attempt("held", () =>
+      this._exclusively(async () => {
+        const before = readRecord(this._show);
+        if (before?.hold !== hold || before.order || before.payment) return;
+        await this._map.release(hold);
+        released = true;
+      }),
+    );
+    if (!released) {
+      if (isOver(this.error)) this._end("expired", this.error);
+      return;
+    }
+    this._forget();
+    await this._hold("", all);
+    if (this.step === "choosing") for (const seat of all) this._map.select(seat);
+  }
+
   /** Release the seats. */
   async release() {
     const { hold } = readRecord(this._show) ?? {};

@@ -4,6 +4,7 @@
 import "../seat-map/seat-map.js";
 import { addressPart, setUpPage } from "../app/page.js";
 import { storeCheckoutReturn } from "./checkout-return.js";
+import { keepChosen } from "./chosen.js";
 import { Flow } from "./flow.js";
 import { LiveHolds } from "./live-holds.js";
 import { Panel } from "./panel.js";
@@ -17,6 +18,7 @@ const show = addressPart(1) || "-";
 storeCheckoutReturn(show);
 const flow = new Flow(map, show);
 const panel = new Panel(find("#panel"), flow, map);
+keepChosen(map, flow, show, (n) => panel.note(i18n.t("lostChosen", { n })));
 const live = find("#live");
 const holds = new LiveHolds(find("#holds"), show);
 /** @type {import("../i18n/i18n.js").Translator} */
@@ -27,8 +29,8 @@ function describe() {
   if (!info || !i18n) return;
   document.title = `${info.title} · ${i18n.t("brand")}`;
   find("#title").textContent = info.title;
-  find("#where").textContent =
-    `${info.theatre_name}, ${info.city} · ${i18n.t("when", { day: i18n.shortDay(info.starts_at), time: i18n.time(info.starts_at) })}`;
+  find("#when").textContent = i18n.t("when", { day: i18n.shortDay(info.starts_at), time: i18n.time(info.starts_at) });
+  find("#where").textContent = `${info.theatre_name}, ${info.city}`;
   panel.show = info;
   panel.draw();
 }
@@ -44,7 +46,10 @@ function liveness() {
   live.textContent = i18n.t(word).replace(/[.…।].*$/, "");
 }
 
-flow.addEventListener("change", () => map.toggleAttribute("readonly", !["choosing", "expired"].includes(flow.step)));
+// Held seats can be changed until a payment is begun.
+flow.addEventListener("change", () =>
+  map.toggleAttribute("readonly", !["choosing", "expired"].includes(flow.step) && !flow.changeable),
+);
 map.addEventListener("selectionchange", (event) => {
   if (flow.step === "expired" && /** @type {CustomEvent} */ (event).detail.seats.length) flow.restart();
 });

@@ -12,7 +12,7 @@ import { isShut, shutText } from "../seat-map/sales.js";
 import { keepTicketsOffline } from "../tickets/offline.js";
 import { ContactField } from "./contact.js";
 import { Countdown } from "./countdown.js";
-import { button, errorNote, note, seatList, title, totalLine, waiting } from "./pieces.js";
+import { button, errorNote, foot, note, seatList, title, totalLine, waiting } from "./pieces.js";
 import { priceLines } from "./price-lines.js";
 import { prepareQr } from "./qr.js";
 import { refundList, refundNotes } from "./refund-notes.js";
@@ -39,6 +39,9 @@ export class Panel {
     this._step = "";
     // Not at a kiosk, where the ticket is printed.
     this._contact = finish ? null : new ContactField();
+    /** Whether the buyer is asked if the seats are to be released. */
+    this._asking = false;
+    this._note = "";
     this._countdown = new Countdown(
       () => flow.remaining,
       (seconds) => {
@@ -53,10 +56,20 @@ export class Panel {
       flow.addEventListener("paying", (event) =>
         keepBegun(/** @type {CustomEvent} */ (event).detail.hold, this._ticket()),
       );
-    for (const event of ["selectionchange", "ready", "statuschange"]) map.addEventListener(event, () => this.draw());
+    for (const event of ["ready", "statuschange"]) map.addEventListener(event, () => this.draw());
+    map.addEventListener("selectionchange", () => {
+      this._note = "";
+      this.draw();
+    });
     map.addEventListener("seatschange", () => {
       if (flow.step === "expired") this.draw();
     });
+  }
+
+  /** Say something above the chosen seats, until they change. @param {string} text */
+  note(text) {
+    this._note = text;
+    this.draw();
   }
 
   /** Stop drawing. */
@@ -75,6 +88,7 @@ export class Panel {
     const i18n = this._i18n;
     if (!i18n) return;
     const { step } = this._flow;
+    if (step !== "held" && step !== "away") this._asking = false;
     const focus = /** @type {HTMLElement | null} */ (document.activeElement);
     const key = focus && this._box.contains(focus) ? focus.dataset.key : undefined;
     this._box.dataset.step = step;
@@ -129,19 +143,23 @@ export class Panel {
     const words = asking ? i18n.t("holding") : n ? i18n.t("hold", { n }) : i18n.t("holdEmpty");
     return [
       title(i18n.t("yourSeats")),
+      this._note ? note("warn", "lost-chosen", this._note) : null,
       n
         ? seatList(i18n, seats, { remove: asking ? null : (id) => this._map.deselect(id) })
         : h("div", { class: "nothing" }, icon("seat"), h("p", { class: "hint" }, hint)),
+      ...(asking ? [] : this._companions(i18n, seats)),
       this._error(i18n),
-      n ? totalLine(i18n, seats) : null,
-      this._flow.unanswered
-        ? h(
-            "div",
-            { class: "pair" },
-            button("retry", i18n.t("tryAgain"), "quiet", () => this._flow.resume()),
-            button("cancel", i18n.t("neverMind"), "quiet", () => this._flow.cancel()),
-          )
-        : button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
+      foot(
+        n ? totalLine(i18n, seats) : null,
+        this._flow.unanswered
+          ? h(
+              "div",
+              { class: "pair" },
+              button("retry", i18n.t("tryAgain"), "quiet", () => this._flow.resume()),
+              button("cancel", i18n.t("neverMind"), "quiet", () => this._flow.cancel()),
+            )
+          : button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
+      ),
       !n && !this._finish && this.show ? ticketList(i18n, { show: this.show.id }) : null,
       !n && !this._finish && this.show ? refundList(i18n, this.show.id) : null,
     ];
@@ -170,19 +188,108 @@ export class Panel {
         ),
       ),
       this._flow.declined ? note("warn", "declined", i18n.t("declined")) : null,
-      seatList(i18n, seats, { priced: false }),
+      seatList(i18n, seats, { priced: false, remove: this._remove() }),
+      ...this._more(i18n),
       this._error(i18n),
       ...refundNotes(i18n, this._flow.refunds),
       prices ? priceLines(i18n, prices) : totalLine(i18n, seats),
       this._contact?.element(i18n, paying) ?? null,
-      button("pay", this._payLabel(i18n), "primary", () => this._pay(i18n), paying || offline),
       h(
         "div",
         { class: "pair" },
         this._flow.extended || away
           ? null
           : button("extend", i18n.t("extend"), "quiet", () => this._flow.extend(), paying || offline),
-        button("release", i18n.t("release"), "quiet", () => this._flow.release(), paying),
+        button("release", i18n.t("release"), "quiet", () => this._ask(true), paying),
+      ),
+      this._asking
+        ? foot(this._askRelease(i18n))
+        : foot(
+            this._when(i18n),
+            this._addButton(i18n),
+            button("pay", this._payLabel(i18n), "primary", () => this._pay(i18n), paying || offline),
+          ),
+    ];
+  }
+
+  // When and where, in sight while one pays.
+  /** @param {Translator} i18n */
+  _when(i18n) {
+    const { show } = this;
+    if (!show) return null;
+    const when = i18n.t("when", { day: i18n.shortDay(show.starts_at), time: i18n.time(show.starts_at) });
+    return h("p", { class: "panel-when" }, h("b", {}, when), h("span", {}, show.theatre_name));
+  }
+
+  /** What removes one of the held seats, if that is possible. @returns {((id: string) => void) | null} */
+  _remove() {
+    const { changeable, seats } = this._flow;
+    return changeable && seats.length > 1 && !this._offline ? (id) => this._flow.drop(id) : null;
+  }
+
+  // Seats chosen beside the held ones.
+  /** @param {Translator} i18n */
+  _more(i18n) {
+    const more = this._infos(this._map.selection);
+    if (!more.length || !this._flow.changeable) return [];
+    return [
+      h("h3", {}, i18n.t("addTitle")),
+      seatList(i18n, more, { remove: (id) => this._map.deselect(id) }),
+      h("p", { class: "hint" }, i18n.t("addHint")),
+    ];
+  }
+
+  /** @param {Translator} i18n */
+  _addButton(i18n) {
+    const n = this._map.selection.length;
+    if (!n || !this._flow.changeable) return null;
+    return button("add", i18n.t("addSeats", { n }), "quiet", () => this._flow.add(this._map.selection), this._offline);
+  }
+
+  /** @param {boolean} asking */
+  _ask(asking) {
+    this._asking = asking;
+    this.draw();
+    /** @type {HTMLElement | null} */ (this._box.querySelector(`[data-key="${asking ? "keep" : "release"}"]`))?.focus();
+  }
+
+  /** @param {Translator} i18n */
+  _askRelease(i18n) {
+    const release = () => {
+      this._asking = false;
+      this._flow.release();
+    };
+    return h(
+      "div",
+      { class: "ask", role: "group", "aria-label": i18n.t("releaseAsk") },
+      h("p", {}, i18n.t("releaseAsk")),
+      h(
+        "div",
+        { class: "pair" },
+        button("release-yes", i18n.t("release"), "quiet", release),
+        button("keep", i18n.t("keepSeats"), "quiet", () => this._ask(false)),
+      ),
+    );
+  }
+
+  // What a wheelchair space is, and the seats for those who come along.
+  /** @param {Translator} i18n @param {import("../seat-map/types.js").SeatInfo[]} seats */
+  _companions(i18n, seats) {
+    const spaces = seats.filter(({ accessible }) => accessible);
+    if (!spaces.length) return [];
+    const names = i18n.list(spaces.map(seatName));
+    const beside = [...new Set(spaces.flatMap(({ id }) => this._map.companions(id)))].slice(0, 4);
+    const offers = this._infos(beside).map((seat) =>
+      button(`companion-${seat.id}`, i18n.t("addCompanion", { seat: seatName(seat) }), "quiet", () => {
+        this._map.select(seat.id);
+      }),
+    );
+    return [
+      h(
+        "div",
+        { class: "notice good", "data-note": "wheelchair" },
+        icon("wheelchair"),
+        h("p", {}, i18n.t("wheelchairHint", { seats: names }), ...offers),
       ),
     ];
   }

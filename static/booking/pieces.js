@@ -17,6 +17,11 @@ export function waiting() {
   return h("div", { class: "wait", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
 }
 
+/** The end of a panel, in sight however much is above it. @param {...(Node | null)} content */
+export function foot(...content) {
+  return h("div", { class: "panel-foot" }, ...content);
+}
+
 /** @param {string} code @param {string} text */
 export function errorNote(code, text) {
   return h("p", { class: "error", role: "alert", "data-code": code }, icon("alert"), h("span", {}, text));
@@ -36,12 +41,20 @@ export function button(key, text, look, act, disabled = false) {
  * @param {boolean} [how.priced] whether each seat has its price; not where price lines follow
  */
 export function seatList(i18n, seats, { remove = null, priced = true } = {}) {
-  return h("ul", { class: "seats" }, ...seats.map((seat) => seatLine(i18n, seat, remove, priced)));
+  const places = new Set(seats.map((seat) => place(i18n, seat)));
+  // Where all seats are at one place, chips on a phone state it once.
+  const once = places.size === 1 && seats.length > 1 ? h("li", { class: "seats-place" }, [...places][0]) : null;
+  const lines = seats.map((seat) => seatLine(i18n, seat, remove, priced));
+  return h("ul", { class: once ? "seats at-one-place" : "seats" }, ...lines, once);
+}
+
+/** @param {Translator} i18n @param {SeatInfo} seat */
+function place(i18n, seat) {
+  return [seat.section, seat.category, seat.accessible ? i18n.t("accessible") : ""].filter(Boolean).join(" · ");
 }
 
 /** @param {Translator} i18n @param {SeatInfo} seat @param {((id: string) => void) | null} remove @param {boolean} priced */
 function seatLine(i18n, seat, remove, priced) {
-  const where = [seat.section, seat.category, seat.accessible ? i18n.t("accessible") : ""];
   const label = i18n.t("removeSeat", { seat: seatName(seat) });
   const drop = {
     class: "remove",
@@ -54,7 +67,7 @@ function seatLine(i18n, seat, remove, priced) {
     "li",
     {},
     h("b", { class: "seat-name" }, seatName(seat)),
-    h("span", { class: "seat-where" }, where.filter(Boolean).join(" · ")),
+    h("span", { class: "seat-where" }, place(i18n, seat)),
     h("span", { class: "seat-price" }, seat.price === null || !priced ? "" : i18n.rupees(seat.price)),
     remove ? h("button", drop, icon("close")) : null,
   );

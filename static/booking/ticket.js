@@ -59,7 +59,7 @@ export function ticket(i18n, { code, qr, title, theatre, city, starts_at, seats,
 
 /** @param {SeatInfo} seat */
 export function seatName(seat) {
-  return seat.row ? `${seat.row}-${seat.number}` : seat.number;
+  return seat.label;
 }
 
 // A line may break between the parts of a code, but not within the last part, which people compare.

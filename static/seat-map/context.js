@@ -24,8 +24,8 @@ export class MapContext {
     this.live = null;
     this.i18n = translator("en");
     this.choosing = new Choosing((seat) => this.status(seat));
-    /** Categories that are filtered out. @type {Set<number>} */
-    this.hidden = new Set();
+    /** The only categories whose seats are shown; empty: all. @type {Set<number>} */
+    this.only = new Set();
     this.text = new SeatText({
       layout: () => /** @type {import("./layout.js").Layout} */ (this.layout),
       prices: () => allInPrices(this.live?.show ?? null),
@@ -38,7 +38,7 @@ export class MapContext {
       i18n: () => this.i18n,
       state: (seat) => this.choosing.state(seat),
       status: (seat) => this.status(seat),
-      dimmed: (seat) => this.hidden.size > 0 && this.hidden.has(this.layout?.category[seat] ?? -1),
+      dimmed: (seat) => this.dimmed(seat),
       own: () => this.choosing.own,
       describe: (seat) => this.text.describe(seat),
       choose,
@@ -51,6 +51,11 @@ export class MapContext {
   get layout() {
     // An element that was removed from the page still knows its last layout: an answer may arrive after the removal.
     return this.live ? this.live.layout : this.view.layout;
+  }
+
+  /** Whether a seat is filtered out by its price; the viewer's own never are. @param {number} seat */
+  dimmed(seat) {
+    return this.only.size > 0 && !this.only.has(this.layout?.category[seat] ?? -1);
   }
 
   /** What the server says of a seat. @param {number} seat */

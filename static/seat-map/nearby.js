@@ -5,6 +5,9 @@
  * @import { Layout } from "./layout.js"
  */
 
+/** Neighbours in a row are nearer than this many usual distances. */
+const BESIDE = 1.9;
+
 /**
  * The free seats nearest to `seat`, best first. Seats of the same row and category count as nearer.
  * @param {Layout} layout
@@ -26,6 +29,17 @@ export function nearestFree(layout, seat, free, limit) {
     best.length = Math.min(best.length, limit);
   }
   return best.map((each) => each.seat);
+}
+
+/** The seats on both sides of one in its row, without those behind an aisle. @param {Layout} layout @param {number} seat @returns {number[]} */
+export function besideInRow(layout, seat) {
+  const { seats } = layout.rows[layout.row[seat]];
+  const place = layout.place[seat];
+  return [seats[place - 1], seats[place + 1]].filter(
+    (other) =>
+      other !== undefined &&
+      Math.hypot(layout.x[other] - layout.x[seat], layout.y[other] - layout.y[seat]) < layout.pitch * BESIDE,
+  );
 }
 
 /**

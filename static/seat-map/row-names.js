@@ -8,10 +8,12 @@
 /** A letter of a name is this wide, and a name this tall, in seats. */
 const LETTER = 0.26;
 const TALL = 0.42;
+/** The room between a seat and the name of its row, in seats. */
+const GAP = 0.22;
 /** Longer names are not written on the map. */
 const LONGEST = 18;
 
-/** @typedef {{text: string, x: number, y: number}} RowName units of the plan */
+/** @typedef {{row: number, text: string, x: number, y: number}} RowName `x` and `y` are units of the plan */
 
 /**
  * @param {Layout} layout
@@ -29,12 +31,12 @@ export function rowNames(layout, n, written) {
     const place = spots(layout, end, text.length).find(
       (spot) => isFree(layout, spot, text.length) && clear(layout, spot, text, [...written, ...names]),
     );
-    if (place) names.push({ text, ...place });
+    if (place) names.push({ row: n, text, ...place });
   }
   if (!names.length && row.seats.length > 2) {
     // A table: its middle.
     const middle = { x: mean(row.seats, layout.x), y: mean(row.seats, layout.y) };
-    if (isFree(layout, middle, text.length)) names.push({ text, ...middle });
+    if (isFree(layout, middle, text.length)) names.push({ row: n, text, ...middle });
   }
   return names;
 }
@@ -53,20 +55,23 @@ function ends({ seats, names }) {
 }
 
 /** @param {Layout} layout @param {{seat: number, next: number | undefined, side: number}} end @param {number} length */
-function spots({ x, y, pitch }, { seat, next, side }, length) {
+function spots(layout, { seat, next, side }, length) {
+  const { x, y, pitch } = layout;
   let [dx, dy] = next === undefined ? [side, 0] : [x[seat] - x[next], y[seat] - y[next]];
   const far = Math.hypot(dx, dy) || 1;
   [dx, dy] = [dx / far, dy / far];
   const half = (length * LETTER) / 2;
+  const edge = layout.side(seat) / 2 / pitch + GAP;
   // Along the row, a long name needs more room where the row runs across the screen.
-  const along = 0.72 + Math.abs(dx) * half + Math.abs(dy) * (TALL / 2);
-  const beside = 0.66 + half;
+  const along = edge + Math.abs(dx) * half + Math.abs(dy) * (TALL / 2);
+  const beside = edge + half;
+  const above = edge + TALL / 2;
   return [
     { x: x[seat] + dx * along * pitch, y: y[seat] + dy * along * pitch },
     { x: x[seat] + side * beside * pitch, y: y[seat] },
     { x: x[seat] - side * beside * pitch, y: y[seat] },
-    { x: x[seat], y: y[seat] + side * 0.86 * pitch },
-    { x: x[seat], y: y[seat] - side * 0.86 * pitch },
+    { x: x[seat], y: y[seat] + side * above * pitch },
+    { x: x[seat], y: y[seat] - side * above * pitch },
   ];
 }
 

@@ -15,7 +15,7 @@
  *
  * Properties: `selection` (seat ids), `mine` (seat ids that are held or booked for this viewer; set it), `info` (the
  * show), `connection` (state), `status` (of the show), `painted`, `live` (the LiveShow behind it).
- * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `nearest`, `reveal`, `pointOf`, `zoomBy`,
+ * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `nearest`, `companions`, `reveal`, `pointOf`, `zoomBy`,
  * `showAll`, `hold`, `resume`, `extend`, `release`, `confirm`, `request`, `post`, `announce`.
  * Events (all bubble): `ready`, `showchange`, `selectionchange`, `seatlost`, `seatschange`, `statuschange`,
  * `viewchange`, `holdexpired`, `bookingsettled`, `refundupdated`, `failed`. Details, and the CSS variables: docs/seat-map.md.
@@ -29,6 +29,7 @@ import { isLoaded, loadLanguage, supported, translator } from "../i18n/i18n.js";
 import { allInPrices } from "./all-in-prices.js";
 import { MapContext, STATE_NAMES } from "./context.js";
 import { drawKey, drawLegend } from "./controls/legend.js";
+import { besideInRow } from "./nearby.js";
 import { Notices } from "./notices.js";
 import { GATEWAY_WAIT, RequestError } from "./request-error.js";
 import { FREE } from "./seat-states.js";
@@ -49,6 +50,7 @@ export class SeatMap extends HTMLElement {
     const notices = new Notices(this._context.view, () => this._follower.statusChanged());
     this._selection = new Selection(this._context, notices);
     this._follower = new ShowFollower(this._context, this._selection, notices, () => this._drawLegend());
+    this._starting = false;
     this._dark = matchMedia("(prefers-color-scheme: dark)");
     this._restyle = () => this._applyTheme();
   }
@@ -199,6 +201,15 @@ export class SeatMap extends HTMLElement {
     return index === undefined ? [] : this._context.ids(this._selection.nearest(index, limit));
   }
 
+  /** The companion seats of a wheelchair space: those next to it in its row that can be chosen. @param {string} id @returns {string[]} */
+  companions(id) {
+    const { layout, choosing } = this._context;
+    const index = this._context.index(id);
+    if (!layout || index === undefined || !layout.accessible[index]) return [];
+    const beside = besideInRow(layout, index).filter((seat) => !layout.accessible[seat]);
+    return this._context.ids(beside.filter((seat) => choosing.state(seat) === FREE));
+  }
+
   /** Have screen readers read a text. @param {string} text */
   announce(text) {
     this._context.view.announce(text);
@@ -304,10 +315,15 @@ export class SeatMap extends HTMLElement {
     return named.length ? named.map((url) => new URL(url).origin) : [new URL(import.meta.url).origin];
   }
 
+  // Attributes arrive one by one, and the browser reports each of them before it reports that the element is connected.
   _start() {
-    const show = this.getAttribute("show");
-    if (!this.isConnected || !show) return;
-    this._follower.start(this._nodes, show);
+    if (this._starting) return;
+    this._starting = true;
+    queueMicrotask(() => {
+      this._starting = false;
+      const show = this.getAttribute("show");
+      if (this.isConnected && show) this._follower.start(this._nodes, show);
+    });
   }
 
   _showView() {
@@ -316,29 +332,32 @@ export class SeatMap extends HTMLElement {
   }
 
   _drawLegend() {
-    const { i18n, layout, hidden, view } = this._context;
+    const { i18n, layout, only, view } = this._context;
     if (!layout || !view.palette) return;
     drawLegend(view.legend, {
       layout,
       palette: view.palette,
       i18n,
       prices: allInPrices(this.info),
-      hidden,
+      only,
       toggle: (category) => this._filter(category),
     });
     drawKey(view.key, view.palette, i18n);
   }
 
-  /** Hide or show the seats of a category. @param {number} category */
+  /** Show the seats of this category alone, or beside those of the others that were chosen; with none, all. @param {number} category */
   _filter(category) {
-    const { layout, hidden, view } = this._context;
-    if (!hidden.delete(category)) hidden.add(category);
+    const { layout, only, view } = this._context;
+    if (!only.delete(category)) only.add(category);
+    if (only.size === layout?.categories.length) only.clear();
     for (const chip of view.legend.querySelectorAll("button")) {
       const n = layout?.categories.findIndex(({ name }) => name === chip.dataset.category) ?? -1;
-      chip.setAttribute("aria-pressed", String(!hidden.has(n)));
+      chip.setAttribute("aria-pressed", String(only.has(n)));
     }
+    view.legend.classList.toggle("filtered", only.size > 0);
     view.repaint();
     if (layout) view.list.reset(layout);
+    view.recount(true);
   }
 
   _applyLocale() {

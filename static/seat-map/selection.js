@@ -29,7 +29,12 @@ export class Selection {
   choose(seat) {
     const { host, i18n, choosing, text, view } = this._context;
     if (host.hasAttribute("readonly")) return false;
-    const outcome = choosing.choose(seat, host.maxSeats);
+    if (this._context.dimmed(seat)) {
+      view.announce(i18n.t("filteredSay", { seat: text.name(seat) }));
+      return false;
+    }
+    // Seats that are held already count, too.
+    const outcome = choosing.choose(seat, host.maxSeats - choosing.mine.size);
     if (outcome === "taken") this._explainTaken(seat);
     else if (outcome === "limit") {
       this._notices.banner(i18n.t("tooMany", { n: host.maxSeats }), false, LIMIT_BANNER_MS);

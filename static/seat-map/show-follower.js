@@ -38,6 +38,7 @@ export class ShowFollower {
   start(nodes, show) {
     this.stop();
     this._context.choosing.reset();
+    this._context.only.clear();
     this.ready = false;
     const live = new LiveShow(nodes, show);
     this._context.live = live;
@@ -155,8 +156,25 @@ export class ShowFollower {
     } else {
       const retry = h("button", { class: "action", type: "button", onclick: () => this._retry() }, i18n.t("tryAgain"));
       this._notices.failed(i18n, "mapFailed", "loadFailedHint", retry);
+      if (code === "offline") this._checkOrigin();
     }
     this._context.emit("failed", { code });
+  }
+
+  // A server that answers but hides its answers from this page does not allow the page's origin.
+  async _checkOrigin() {
+    const { i18n, live } = this._context;
+    const base = live?.connection.base ?? location.origin;
+    if (new URL(base).origin === location.origin) return;
+    try {
+      await fetch(`${base}/api/v1/config`, { mode: "no-cors", cache: "no-store" });
+    } catch {
+      return;
+    }
+    if (this._context.live !== live || this._context.layout?.complete) return;
+    const hint = h("p", { class: "origin" }, i18n.t("mapOriginHint", { origin: location.origin }));
+    this._notices.failed(i18n, "mapOrigin", "mapOriginBuyer", hint);
+    this._context.emit("failed", { code: "forbidden_origin" });
   }
 
   _retry() {

@@ -14,6 +14,8 @@ export const FULL = 16;
 /** Of the gap between two seats that are closer than usual, the share that a seat may fill. */
 const CLOSE_SHARE = 0.94;
 const MOST = 3;
+/** Sizes of a row that differ more than this stay different: there a single seat is close to another. */
+const EVEN_SHARE = 0.6;
 
 /**
  * The usual distance of neighbours: the 30th percentile of the distances from a seat to the nearest of its row. Rows are
@@ -80,7 +82,18 @@ export function measureSpacing(layout) {
     if (sizes[b] > most && sizes[a] + sizes[b] > 2 * most) sizes[b] = most;
   });
   for (const others of lying.values()) others.sort((a, b) => a - b);
+  for (const { seats, radius } of layout.rows) if (radius.length < 2) even(seats, sizes);
   return { sizes, lying };
+}
+
+/** Give the seats of a row one size, where they differ a little: its ends have fewer neighbours. @param {number[]} seats @param {Uint8Array} sizes */
+function even(seats, sizes) {
+  let [least, most] = [Infinity, 0];
+  for (const seat of seats) {
+    if (sizes[seat] < least) least = sizes[seat];
+    if (sizes[seat] > most) most = sizes[seat];
+  }
+  if (least < most && least >= most * EVEN_SHARE) for (const seat of seats) sizes[seat] = least;
 }
 
 /** Fill in the sizes that the plan's radii ask for. @param {Layout} layout @param {Uint8Array} sizes */

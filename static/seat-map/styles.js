@@ -4,7 +4,7 @@
 export const styles = new CSSStyleSheet();
 styles.replaceSync(`
 :host {
-  display: block; position: relative; min-height: 320px; overflow: hidden; contain: layout paint style;
+  display: block; position: relative; min-height: 200px; overflow: hidden; contain: layout paint style;
   --_target: var(--seat-map-target, 44px);
   --_bg: var(--seat-map-background, #fbfaf7);
   --_ink: var(--seat-map-ink, #1c1b22);
@@ -41,7 +41,7 @@ styles.replaceSync(`
 [hidden] { display: none !important; }
 button { font: inherit; color: inherit; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
-.frame { position: absolute; inset: 0; container-type: inline-size; display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); }
+.frame { position: absolute; inset: 0; container-type: size; display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); }
 .field, .list, .popups { grid-area: 2 / 1; position: relative; min-height: 0; overflow: hidden; }
 .popups { pointer-events: none; }
 .popups > * { pointer-events: auto; }
@@ -51,6 +51,10 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .pane canvas { position: absolute; display: block; }
 .overlay { width: 100%; height: 100%; pointer-events: none; }
 .labels { inset: auto; left: 0; top: 0; pointer-events: none; transform-origin: 0 0; will-change: transform; }
+.ruler { position: absolute; inset: 0; pointer-events: none; }
+.ruler-rows { position: absolute; inset: 0 auto 0 0; width: 24px; background: var(--_bg); border-inline-end: 1px solid var(--_line); }
+.ruler-rows span { position: absolute; left: 0; width: 100%; margin-top: -9px; text-align: center; font-size: 12px; line-height: 18px; font-weight: 600; color: var(--_muted); }
+.ruler-section { position: absolute; inset: 0 0 auto 0; height: 24px; background: var(--_bg); border-bottom: 1px solid var(--_line); text-align: center; font-size: 13px; line-height: 23px; font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .label {
   position: absolute; left: 0; top: 0; display: grid; justify-items: center; gap: 2px; padding: 3px 9px 5px; border-radius: 10px;
   background: color-mix(in srgb, var(--_surface) 90%, transparent); box-shadow: 0 0 0 1px var(--_line);
@@ -77,9 +81,10 @@ button { font: inherit; color: inherit; cursor: pointer; }
 }
 .chip-name { font-weight: 560; }
 .chip-price { color: var(--_muted); font-variant-numeric: tabular-nums; }
-.chip[aria-pressed="false"] { background: transparent; box-shadow: none; border-style: dashed; }
-.chip[aria-pressed="false"] .swatch { opacity: .3; }
-.chip[aria-pressed="false"] .chip-name { text-decoration: line-through; font-weight: 450; color: var(--_muted); }
+.chip[aria-pressed="true"] { border: 2px solid var(--_accent); padding-inline: 9px 11px; }
+.filtered .chip[aria-pressed="false"] { background: transparent; box-shadow: none; border-style: dashed; }
+.filtered .chip[aria-pressed="false"] .swatch { opacity: .35; }
+.filtered .chip[aria-pressed="false"] .chip-name { font-weight: 450; color: var(--_muted); }
 .swatch { width: 18px; height: 18px; flex: none; display: inline-grid; place-items: center; border-radius: 34% 34% 16% 16%; background: var(--fill); color: var(--sign); }
 .swatch .icon { width: 82%; height: 82%; stroke-width: 3; }
 .swatch.held { border: 1.5px solid var(--_muted); background: repeating-linear-gradient(135deg, transparent 0 2px, var(--_muted) 2px 3px); }
@@ -149,6 +154,12 @@ button { font: inherit; color: inherit; cursor: pointer; }
   .chip { padding: 6px 11px 6px 9px; gap: 6px; }
   .list-row { grid-template-columns: minmax(0, 1fr); }
   .list-head { padding-top: 4px; }
+}
+@container (max-height: 420px) {
+  .legend { flex-wrap: nowrap; overflow-x: auto; padding: 4px 8px; min-height: 0; scrollbar-width: none; }
+  .chip { min-height: 36px; padding-block: 2px; }
+  .foot { padding: 2px 8px; min-height: 0; }
+  .key { display: none; }
 }
 @media (prefers-reduced-motion: no-preference) {
   .callout { animation: rise .18s ease-out; }

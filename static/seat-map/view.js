@@ -17,6 +17,7 @@ import { Framing } from "./drawing/framing.js";
 import { Labels } from "./drawing/labels.js";
 import { Overlay } from "./drawing/overlay.js";
 import { readPalette } from "./drawing/palette.js";
+import { Ruler } from "./drawing/ruler.js";
 import { Tiles } from "./drawing/tiles.js";
 import { SELECTED } from "./seat-states.js";
 import { shadowTree } from "./shadow-tree.js";
@@ -71,6 +72,8 @@ export class View {
     this.tiles = new Tiles(tree.stage, this.camera, wake);
     this.overlay = new Overlay(tree.canvas, this.camera, wake);
     this.labels = new Labels(tree.labelPane, this.camera);
+    this.ruler = new Ruler(this.camera);
+    tree.field.append(this.ruler.element);
     this.seatGrid = new SeatGrid(tree.grid, {
       describe: (seat) => owner.describe(seat),
       chosen: (seat) => owner.state(seat) >= SELECTED,
@@ -87,6 +90,8 @@ export class View {
     tree.grid.addEventListener("focus", () => this._ring());
     tree.grid.addEventListener("blur", () => this._ring());
     this._sized = new ResizeObserver(() => this._resize());
+    /** @type {MediaQueryList | null} */
+    this._ratio = null;
   }
 
   connect() {
@@ -96,10 +101,22 @@ export class View {
     motion.onchange = () => {
       this.camera.still = motion.matches;
     };
+    this._followPixelRatio();
+  }
+
+  // The ratio changes with the browser's zoom, and when the window moves to another screen.
+  _followPixelRatio() {
+    this._ratio = matchMedia(`(resolution: ${devicePixelRatio || 1}dppx)`);
+    this._ratio.onchange = () => {
+      this._followPixelRatio();
+      this._resize();
+      this.repaint();
+    };
   }
 
   disconnect() {
     this._sized.disconnect();
+    if (this._ratio) this._ratio.onchange = null;
     this.camera.stop();
     clearTimeout(this._countTimer);
   }
@@ -159,7 +176,7 @@ export class View {
       this._countAt = performance.now();
       if (!this.layout) return;
       const i18n = this._owner.i18n();
-      this.labels.count(this.layout, this._owner.status, i18n);
+      this.labels.count(this.layout, this._owner.status, this._owner.dimmed, i18n);
       this.list.count();
       this._tree.count.textContent = this.labels.free < 0 ? "" : i18n.t("freeCount", { n: this.labels.free });
       this.wake();
@@ -268,6 +285,7 @@ export class View {
     const size = this.tiles.seatSize;
     this.overlay.frame(layout, palette, size);
     this.labels.frame(layout, size);
+    this.ruler.frame(layout, size);
     this.popups.frame(size);
   }
 

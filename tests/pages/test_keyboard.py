@@ -77,13 +77,25 @@ async def test_the_description_of_a_seat_follows_its_status(browser: Browser, cl
     await asha.leaves()
 
 
-async def test_a_category_can_be_filtered_out_and_back(browser: Browser, cluster: Cluster) -> None:
+async def test_a_price_chip_shows_only_its_seats_until_it_is_off(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     chip = asha.page.locator('seat-map [data-category="Gold"]')
-    await expect(chip).to_have_attribute("aria-pressed", "true")
-    await chip.click()
+    count = asha.page.locator("seat-map .count")
     await expect(chip).to_have_attribute("aria-pressed", "false")
+    every = await count.inner_text()
     await chip.click()
     await expect(chip).to_have_attribute("aria-pressed", "true")
+    gold = await count.inner_text()
+    assert gold != every
+    # Row A is Silver, row G is Gold: a paled seat can't be chosen.
+    choose = "(id) => document.querySelector('seat-map').select(id)"
+    assert not await asha.page.evaluate(choose, "A-9")
+    assert await asha.page.evaluate(choose, "G-9")
+    await asha.page.locator('seat-map [data-category="Silver"]').click()
+    assert await count.inner_text() not in {gold, every}
+    assert await asha.page.evaluate(choose, "A-9")
+    await asha.page.locator('seat-map [data-category="Silver"]').click()
+    await chip.click()
+    await expect(count).to_have_text(every)
     await asha.leaves()

@@ -69,6 +69,8 @@ async def test_a_reload_continues_the_hold_and_its_countdown(browser: Browser, c
     await asha.sees("C-5", "mine")
     await expect(asha.page.get_by_role("timer")).to_contain_text(":")
     await asha.presses("release")
+    await asha.is_at("held")  # it asks first
+    await asha.presses("release-yes")
     await asha.is_at("choosing")
     await asha.sees("C-5", "free")
     await asha.leaves()

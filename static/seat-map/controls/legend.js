@@ -1,5 +1,5 @@
 /**
- * The prices by category, each a switch that shows or dims its seats, and the legend of the forms of seats.
+ * The prices by category, each a switch: those that are on are the only ones shown, with none on all are. And the legend of the forms of seats.
  *
  * @import { Layout } from "../layout.js"
  * @import { Palette } from "../drawing/palette.js"
@@ -14,10 +14,10 @@ import { h, icon } from "../../app/dom.js";
  * @param {Palette} show.palette
  * @param {Translator} show.i18n
  * @param {Record<string, number>} show.prices
- * @param {Set<number>} show.hidden categories that are filtered out
+ * @param {Set<number>} show.only the only categories that are shown; empty: all
  * @param {(category: number) => void} show.toggle
  */
-export function drawLegend(box, { layout, palette, i18n, prices, hidden, toggle }) {
+export function drawLegend(box, { layout, palette, i18n, prices, only, toggle }) {
   box.setAttribute("aria-label", i18n.t("legend"));
   const order = layout.categories
     .map((_, n) => n)
@@ -30,7 +30,7 @@ export function drawLegend(box, { layout, palette, i18n, prices, hidden, toggle 
       {
         class: "chip",
         type: "button",
-        "aria-pressed": String(!hidden.has(n)),
+        "aria-pressed": String(only.has(n)),
         "data-category": name,
         onclick: () => toggle(n),
       },
@@ -39,6 +39,7 @@ export function drawLegend(box, { layout, palette, i18n, prices, hidden, toggle 
       price === undefined ? null : h("span", { class: "chip-price" }, i18n.rupees(price)),
     );
   });
+  box.classList.toggle("filtered", only.size > 0);
   box.replaceChildren(...chips);
 }
 

@@ -1,0 +1,129 @@
+"""Every page fits every screen, from phone to kiosk, for all kinds of sample theatres and in both languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from realtime.dev import samples
+from realtime.dev.cluster import Cluster
+from realtime.plans import read_plan
+from tests.cluster import new_show, node_urls
+from tests.pages.conftest import Person
+
+SIZES = [(360, 740), (390, 844), (768, 1024), (1280, 800), (1080, 1920), (844, 390), (320, 256)]
+"""Phones, a tablet, a desktop, a kiosk, a phone held sideways, a desktop zoomed to 400 %."""
+OUTSIDE = """() => {
+    const clipped = (node) => {
+        for (let up = node.parentElement; up; up = up.parentElement)
+            if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(up).overflowX) &&
+                up.getBoundingClientRect().right <= innerWidth + 1) return true;
+        return false;
+    };
+    const wide = document.documentElement.scrollWidth - innerWidth;
+    const cut = [...document.querySelectorAll('button, h1, h2, .total, .panel-foot, select')].filter((node) => {
+        const box = node.getBoundingClientRect();
+        return box.width && box.right > innerWidth + 1 && !clipped(node);
+    });
+    const found = cut.map((node) => node.outerHTML.slice(0, 80));
+    return wide > 0 ? [`the page is ${wide} px too wide`, ...found] : found;
+}"""
+PLANS = {
+    "multiplex": samples.multiplex_plan,
+    "concert_hall": samples.concert_hall_plan,
+    "stadium": samples.stadium_plan,
+}
+CHOOSE = """(n) => {
+    const map = document.querySelector('seat-map');
+    for (const id of map.live.layout.ids) if (map.selection.length < n) map.select(id);
+}"""
+BOTTOM = "(key) => document.querySelector(`[data-key=${key}]`).getBoundingClientRect().bottom - innerHeight"
+
+
+async def sample_show(cluster: Cluster, kind: str) -> str:
+    layout = read_plan(PLANS[kind]())
+    prices = {category.name: 340 for category in layout.categories}
+    title = "Ragas at Dusk: An Evening of Sitar and Sarod, with Friends from Many Places"
+    return await new_show(cluster, "west", layout=layout, prices=prices, title=title)
+
+
+async def outside(page: Page) -> list[Any]:
+    found = []
+    for width, height in SIZES:
+        await page.set_viewport_size({"width": width, "height": height})
+        found += [(width, height, each) for each in await page.evaluate(OUTSIDE)]
+    return found
+
+
+@pytest.mark.parametrize("locale", ["en-IN", "hi-IN"])
+@pytest.mark.parametrize("kind", ["multiplex", "concert_hall", "stadium"])
+async def test_nothing_is_cut_off_at_any_size(browser: Browser, cluster: Cluster, kind: str, locale: str) -> None:
+    show = await sample_show(cluster, kind)
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}", locale=locale)
+    await asha.page.evaluate(CHOOSE, 10)
+    assert await outside(asha.page) == []
+    for width, height in SIZES[:-1]:  # a page zoomed to 400 % scrolls as a whole
+        await asha.page.set_viewport_size({"width": width, "height": height})
+        assert await asha.page.evaluate(BOTTOM, "hold") <= 0, (width, height)
+        assert await asha.page.locator("#when").is_visible()
+    await asha.page.set_viewport_size({"width": 360, "height": 740})
+    await asha.presses("hold")
+    await asha.is_at("held")
+    for width, height in SIZES[:-1]:
+        await asha.page.set_viewport_size({"width": width, "height": height})
+        assert await asha.page.evaluate(BOTTOM, "pay") <= 0, (width, height)
+        assert await asha.page.locator(".panel-when").is_visible()
+    assert await outside(asha.page) == []
+    await asha.leaves()
+
+
+async def test_held_seats_can_be_dropped_and_added_and_chosen_ones_survive_a_reload(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await sample_show(cluster, "multiplex")
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+    for seat in ("C-5", "C-6"):
+        await asha.clicks(seat)
+    await asha.goes(f"/shows/{show}")
+    await asha.sees("C-6", "selected")
+    await asha.presses("hold")
+    await asha.is_at("held")
+    await asha.presses("drop-C-6")
+    await asha.sees("C-6", "free")
+    await asha.sees("C-5", "mine")
+    await asha.clicks("C-7")
+    await asha.presses("add")
+    await asha.sees("C-7", "mine")
+    await asha.sees("C-5", "mine")
+    await asha.is_at("held")
+    await asha.leaves()
+
+
+async def test_the_map_of_a_page_connects_once(browser: Browser, cluster: Cluster) -> None:
+    show = await sample_show(cluster, "multiplex")
+    asha = await Person.arrive(browser, node_urls(cluster)[1])
+    sockets: list[str] = []
+    asha.page.on("websocket", lambda socket: sockets.append(socket.url))
+    await asha.goes(f"/shows/{show}")
+    assert len(sockets) == 1
+    await asha.leaves()
+
+
+async def test_a_wheelchair_space_is_named_and_its_companion_seat_offered(browser: Browser, cluster: Cluster) -> None:
+    show = await sample_show(cluster, "multiplex")
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+    space = await asha.page.evaluate(
+        """() => {
+            const map = document.querySelector('seat-map');
+            const space = map.live.layout.ids.find((id) => map.companions(id).length);
+            map.select(space);
+            return space;
+        }"""
+    )
+    await asha.page.locator("[data-note=wheelchair] button").first.click()
+    chosen = await asha.page.evaluate("() => document.querySelector('seat-map').selection")
+    assert chosen[0] == space
+    assert len(chosen) == 2
+    await asha.leaves()
