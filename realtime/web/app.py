@@ -34,6 +34,7 @@ from realtime.transport.server import SocketServer
 from realtime.web import bundle, kiosk, memory, metrics, openapi, pages
 from realtime.web.address_keys import AddressKeys
 from realtime.web.analytics_api import AnalyticsApi
+from realtime.web.availability import Availability
 from realtime.web.box_office import BoxOffice
 from realtime.web.challenge import Pressure, make_challenge
 from realtime.web.checkout import Checkout
@@ -109,7 +110,9 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     events = Events(server.sio, identities, directory, rooms, office, checkout)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)
     shop = IdentityProvider(topology.shop) if topology.shop.jwks else None
-    public = PublicApi(settings, region, identities, directory, rooms, office, payments.is_demo, shop)
+    public = PublicApi(
+        settings, region, identities, directory, rooms, office, payments.is_demo, Availability(feeds), shop
+    )
     money = MoneyApi(checkout, payments, masters, locks, directory, identities, public.owner_of)
     tickets = TicketsApi(settings, masters, public.owner_of)
     jobs = JobsApi(masters)

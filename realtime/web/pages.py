@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from realtime.web.assets import FOR_GOOD, Asset, send
 from realtime.web.bundle import Bundle
@@ -31,6 +32,9 @@ ALONE = {
     "/manifest.webmanifest": ("manifest.webmanifest", "application/manifest+json"),
 }
 """Files with an address and a type of their own: a service worker must be served where its page is."""
+
+MISSING = "missing.html"
+"""What people see at an address that does not exist; programs get JSON."""
 EMBED = "/static/seat-map/seat-map.js"
 """The address of the element on other sites' pages: the same for every release."""
 _FOR_MINUTES = "public, max-age=600, stale-while-revalidate=86400"
@@ -56,6 +60,8 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
         app.router.add_get(address, page(name))
     for address, (name, media_type) in ALONE.items():
         app.router.add_get(address, _file(static / name, media_type))
+
+    app.middlewares.insert(0, _missing_page(page(MISSING)))
     if bundle is not None:
         _add_bundle(app, bundle)
     app.router.add_static("/static", static, chunk_size=PART_BYTES)
@@ -68,6 +74,23 @@ def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.
         return send(request, asset, "no-cache")
 
     return serve
+
+
+def _missing_page(page: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Middleware:
+    """Return a middleware that answers browsers with ``page`` where an address does not exist."""
+
+    @web.middleware
+    async def missing(request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await handler(request)
+        wanted = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+        if answer.status != 404 or not wanted or request.path.startswith(("/api/", "/static/")):
+            return answer
+        found = await page(request)
+        if found.status == 200:  # not 304: the browser has another page at this address
+            found.set_status(404)
+        return found
+
+    return missing
 
 
 def _add_bundle(app: web.Application, bundle: Bundle) -> None:

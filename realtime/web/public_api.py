@@ -24,6 +24,7 @@ from realtime.staff import TokenInvalid, read_customer
 from realtime.transport.client_address import client_address
 from realtime.web import bodies
 from realtime.web.assets import Asset, send
+from realtime.web.availability import Availability
 from realtime.web.box_office import BoxOffice
 from realtime.web.encodings import GZIP, IDENTITY
 from realtime.web.identity import Identities
@@ -50,6 +51,7 @@ class PublicApi:
         rooms: Rooms,
         office: BoxOffice,
         demo: bool,
+        availability: Availability,
         shop: IdentityProvider | None = None,
     ) -> None:
         """``region`` is the node's own; ``demo``: no real money moves; ``shop`` signs its customers' identities."""
@@ -61,6 +63,7 @@ class PublicApi:
         self._rooms = rooms
         self._office = office
         self._demo = demo
+        self._availability = availability
         self._owner_buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._address_buckets = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
         self._lists: dict[bool, tuple[float, bytes]] = {}
@@ -85,6 +88,7 @@ class PublicApi:
                 "The shows of one theatre that are not over",
             ),
             Route("GET", "/api/v1/shows", self._list_shows, "The shows of all regions that are not over"),
+            Route("GET", "/api/v1/availability", self._get_availability, "The number of free seats by show"),
             Route("GET", "/api/v1/shows/{show}", self._get_show, "One show"),
             Route("GET", "/api/v1/shows/{show}/seats", self._get_seats, "The current seat map, with an ETag"),
             Route("POST", "/api/v1/shows/{show}/holds", self._hold, "Hold seats", HoldBody, "owner"),
@@ -137,9 +141,14 @@ class PublicApi:
         made_at, body = self._lists.get(over, (0.0, b""))
         if loop_time - made_at > SHARED_LIST_S:
             shows = self._listed(request, self._directory.shows())
-            body = orjson.dumps({"shows": self._show_payloads(shows), "server_time": now_ms()})
+            body = orjson.dumps({"shows": await self._show_payloads(shows), "server_time": now_ms()})
             self._lists[over] = loop_time, body
         return _body(body_of(body), {"Cache-Control": "no-store"})
+
+    async def _get_availability(self, request: web.Request) -> web.Response:
+        """Answer with the free seats of the shows that are listed, a few seconds old."""
+        shows = self._listed(request, self._directory.shows())
+        return json_answer({"free": await self._availability.free(shows), "server_time": now_ms()})
 
     @staticmethod
     def _listed(request: web.Request, shows: Iterable[Show]) -> list[Show]:
@@ -157,10 +166,14 @@ class PublicApi:
             raise TheatreNotFound()
         shows = self._listed(request, [show for show in self._directory.shows() if show.theatre == theatre_id])
         about = orjson.loads(wire.encode_theatre(theatre))
-        return json_answer({"theatre": about, "shows": self._show_payloads(shows), "server_time": now_ms()})
+        return json_answer({"theatre": about, "shows": await self._show_payloads(shows), "server_time": now_ms()})
 
-    def _show_payloads(self, shows: Iterable[Show]) -> list[dict[str, Any]]:
-        return [self.show_payload(show) for show in sorted(shows, key=lambda show: (show.starts_at, show.id))]
+    async def _show_payloads(self, shows: list[Show]) -> list[dict[str, Any]]:
+        free = await self._availability.free(shows)
+        return [
+            {**self.show_payload(show), **({"free": free[show.id]} if show.id in free else {})}
+            for show in sorted(shows, key=lambda show: (show.starts_at, show.id))
+        ]
 
     async def _get_show(self, request: web.Request) -> web.Response:
         return json_answer(self.show_payload(self._directory.show(request.match_info["show"])))

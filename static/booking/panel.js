@@ -12,6 +12,7 @@ import { isShut, shutText } from "../seat-map/sales.js";
 import { keepTicketsOffline } from "../tickets/offline.js";
 import { ContactField } from "./contact.js";
 import { Countdown } from "./countdown.js";
+import { OtherTimes } from "./other-times.js";
 import { button, errorNote, foot, note, seatList, title, totalLine, waiting } from "./pieces.js";
 import { priceLines } from "./price-lines.js";
 import { prepareQr } from "./qr.js";
@@ -42,6 +43,8 @@ export class Panel {
     /** Whether the buyer is asked if the seats are to be released. */
     this._asking = false;
     this._note = "";
+    this._soldOut = false;
+    this._others = new OtherTimes(() => this.draw());
     this._countdown = new Countdown(
       () => flow.remaining,
       (seconds) => {
@@ -62,7 +65,8 @@ export class Panel {
       this.draw();
     });
     map.addEventListener("seatschange", () => {
-      if (flow.step === "expired") this.draw();
+      if (flow.step === "expired" || this._soldOut !== (map.free === 0)) this.draw();
+      this._soldOut = map.free === 0;
     });
   }
 
@@ -139,7 +143,10 @@ export class Panel {
     const n = seats.length;
     const { status } = this._map;
     const shut = isShut(status) ? shutText(i18n, status, this.show, Date.now()) : "";
-    const hint = shut || `${i18n.t("pickHint")} ${i18n.t("pickLimit", { n: this._map.maxSeats })}`;
+    const soldOut = !shut && this._map.free === 0;
+    const hint = soldOut
+      ? i18n.t("soldOut")
+      : shut || `${i18n.t("pickHint")} ${i18n.t("pickLimit", { n: this._map.maxSeats })}`;
     const words = asking ? i18n.t("holding") : n ? i18n.t("hold", { n }) : i18n.t("holdEmpty");
     return [
       title(i18n.t("yourSeats")),
@@ -160,6 +167,7 @@ export class Panel {
             )
           : button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
       ),
+      (shut || soldOut) && !n && !this._finish && this.show ? this._others.element(i18n, this.show) : null,
       !n && !this._finish && this.show ? ticketList(i18n, { show: this.show.id }) : null,
       !n && !this._finish && this.show ? refundList(i18n, this.show.id) : null,
     ];

@@ -8,6 +8,7 @@
 import { h, icon } from "../app/dom.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
 import { statusText } from "../seat-map/sales.js";
+import { levelOf, levelText } from "../shows/availability.js";
 
 /**
  * @param {Translator} i18n
@@ -61,7 +62,8 @@ function heading(i18n, programme) {
 /** @param {Translator} i18n @param {Show} show @param {(show: Show) => void} choose */
 function card(i18n, show, choose) {
   const prices = Object.values(allInPrices(show));
-  const state = show.status === "live" ? null : h("span", { class: "kiosk-state" }, statusText(i18n, show));
+  const said = show.status === "live" ? levelText(i18n, show) : statusText(i18n, show);
+  const state = said ? h("span", { class: "kiosk-state" }, said) : null;
   return h(
     "li",
     {},
@@ -72,6 +74,7 @@ function card(i18n, show, choose) {
         type: "button",
         "data-show": show.id,
         "data-status": show.status,
+        "data-level": levelOf(show),
         disabled: show.status === "closed" || show.status === "not_started",
         onclick: () => choose(show),
       },

@@ -3,6 +3,7 @@
  */
 const KEY = "tickingtickets.operator";
 const TIMEOUT_MS = 5000;
+const UPLOAD_TIMEOUT_MS = 120000;
 
 export class ApiError extends Error {
   /** @param {number} status 0: no answer @param {string} code @param {string} message */
@@ -28,13 +29,29 @@ export const key = {
  * @throws {ApiError}
  */
 export async function ask(path, body) {
+  return send(path, body ? "POST" : "GET", body && JSON.stringify(body), TIMEOUT_MS);
+}
+
+/**
+ * POST a file.
+ * @param {string} path below /api/v1
+ * @param {Blob} file
+ * @returns {Promise<any>}
+ * @throws {ApiError}
+ */
+export async function upload(path, file) {
+  return send(path, "POST", file, UPLOAD_TIMEOUT_MS);
+}
+
+/** @param {string} path @param {string} method @param {BodyInit | undefined} body @param {number} timeout ms */
+async function send(path, method, body, timeout) {
   let response;
   try {
     response = await fetch(`/api/v1${path}`, {
-      method: body ? "POST" : "GET",
+      method,
       headers: { Authorization: `Bearer ${key.get() ?? ""}` },
-      body: body && JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      body,
+      signal: AbortSignal.timeout(timeout),
     });
   } catch {
     throw new ApiError(0, "offline", "");

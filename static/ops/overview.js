@@ -11,8 +11,10 @@ import { Bookings } from "./bookings.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
 import { duration, milliseconds, percent, perSecond } from "./format.js";
+import { HappenedList } from "./happened.js";
 import { JobList } from "./jobs.js";
 import { Money } from "./money.js";
+import { PlanImport } from "./plan-import.js";
 import { regionCard, regionMap } from "./regions.js";
 
 const EVERY_MS = 2000;
@@ -39,6 +41,8 @@ export class Overview {
     this._money = new Money(leave);
     this._bookings = new Bookings(leave);
     this._jobs = new JobList(leave);
+    this._plans = new PlanImport();
+    this._happened = new HappenedList();
     this._parts = {
       totals: h("ul", { class: "totals" }),
       map: h("div", { class: "india" }),
@@ -93,11 +97,13 @@ export class Overview {
       this._money.alarm,
       totals,
       h("div", { class: "place" }, map, regions),
+      this._happened.element,
       h("h2", {}, i18n.t("opsLately")),
       plots,
       this._bookings.element,
       this._money.element,
       this._jobs.element,
+      this._plans.element,
       h("h2", {}, i18n.t("opsShows")),
       h("label", { class: "search" }, icon("search"), search),
       found,
@@ -107,6 +113,7 @@ export class Overview {
     this._bookings.localize(i18n);
     this._money.localize(i18n);
     this._jobs.localize(i18n);
+    this._plans.localize(i18n);
     this._draw();
   }
 
@@ -116,6 +123,8 @@ export class Overview {
       this._now = /** @type {Installation} */ (await ask("/ops"));
       const now = this._now;
       this._figures = now.regions.map((region) => figures(region, now, before));
+      this._happened.note(now, this._figures);
+      this._plans.setRegions(now.regions);
       if (before) {
         this._history.push({ time: now.time / 1000, all: total(this._figures) });
         this._history.splice(0, this._history.length - KEPT);
@@ -159,6 +168,7 @@ export class Overview {
     this._drawTotals(total(this._figures));
     this._parts.map.replaceChildren(regionMap(i18n, this._now.regions, this._figures));
     this._drawRegions(this._now.regions);
+    this._happened.draw(i18n);
     this._drawCharts();
   }
 

@@ -71,9 +71,12 @@ export function regionCard(i18n, region, now, open) {
   );
   return h(
     "section",
-    { class: "region", "data-region": region.name },
+    { class: region.live ? "region" : "region old", "data-region": region.name },
     h("h2", {}, region.label),
     ...state,
+    region.live || !region.since
+      ? null
+      : h("p", { class: "hint as-of" }, i18n.t("opsAsOf", { time: i18n.clock(region.since) })),
     h(
       "dl",
       {},

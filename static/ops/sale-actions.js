@@ -6,7 +6,7 @@
  * @import { Show } from "./show.js"
  */
 import { h } from "../app/dom.js";
-import { parseSeatIds, toggleSeatId } from "./seat-ids.js";
+import { parseSeats, seatsAsText } from "./seat-ids.js";
 
 /** @typedef {"open" | "pause" | "close" | "block" | "unblock"} Action */
 
@@ -23,33 +23,87 @@ export class SaleActions {
     this._i18n = null;
     /** @type {Show | null} */
     this._show = null;
-    /** @type {{id: string}[]} */
+    /** @type {(import("./seat-ids.js").Seat & {category?: string})[]} */
     this._seats = [];
-    /** @type {Map<string, number>} */
-    this._indexOf = new Map();
+    /** What was typed, as seats; made again when the text has changed. @type {{text: string, chosen: Set<number>, unknown: string[]}} */
+    this._parsed = { text: "", chosen: new Set(), unknown: [] };
+    /** The last blocking or unblocking, to undo it. @type {{action: Action, seats: string[]} | null} */
+    this._last = null;
     /** The action that waits to be confirmed. @type {Action | ""} */
     this._asking = "";
     this._typed = "";
     this.element = h("section", { class: "actions" });
   }
 
-  /** @param {{id: string}[]} seats of the layout, by index */
+  /** @param {(import("./seat-ids.js").Seat & {category?: string})[]} seats of the layout, by index */
   setSeats(seats) {
     this._seats = seats;
-    this._indexOf = new Map(seats.map((seat, n) => [seat.id, n]));
+    this._parsed.text = "\0";
+  }
+
+  _parse() {
+    if (this._parsed.text !== this._typed)
+      this._parsed = { text: this._typed, ...parseSeats(this._typed, this._seats) };
+    return this._parsed;
   }
 
   /** Indices of the seats that are typed and exist. @returns {Set<number>} */
   get chosen() {
-    const indices = [...parseSeatIds(this._typed)].map((id) => this._indexOf.get(id));
-    return new Set(indices.filter((index) => index !== undefined));
+    return this._parse().chosen;
   }
 
   /** Add a seat to the chosen ones, or remove it. @param {number} index */
   toggle(index) {
-    this._typed = toggleSeatId(this._typed, this._seats[index].id);
+    const chosen = new Set(this.chosen);
+    if (!chosen.delete(index)) chosen.add(index);
+    this._choose(chosen);
+  }
+
+  /** Add seats to the chosen ones; if all of them are chosen, remove them. @param {number[]} seats */
+  toggleAll(seats) {
+    const chosen = new Set(this.chosen);
+    const all = seats.every((seat) => chosen.has(seat));
+    for (const seat of seats) {
+      if (all) chosen.delete(seat);
+      else chosen.add(seat);
+    }
+    this._choose(chosen);
+  }
+
+  /** @param {Set<number>} chosen */
+  _choose(chosen) {
+    this._typed = seatsAsText(chosen, this._seats);
     this._draw();
     this._hooks.selectionChanged();
+  }
+
+  /** A list whose entries add their seats: by section, row or price. @param {Translator} i18n @param {string} label @param {(seat: import("./seat-ids.js").Seat & {category?: string}) => string} of */
+  _picker(i18n, label, of) {
+    /** @type {Map<string, number[]>} */
+    const groups = new Map();
+    this._seats.forEach((seat, n) => {
+      const name = of(seat);
+      if (!groups.has(name)) groups.set(name, []);
+      groups.get(name)?.push(n);
+    });
+    const options = [...groups].map(([name, seats]) =>
+      h("option", { value: name }, `${name || "–"} (${i18n.count(seats.length)})`),
+    );
+    const select = h("select", {}, h("option", { value: "" }, i18n.t("opsPick")), ...options);
+    select.addEventListener("change", () => {
+      const seats = groups.get(select.value);
+      if (seats && select.selectedIndex > 0) this.toggleAll(seats);
+    });
+    return h("label", {}, i18n.t(label), select);
+  }
+
+  /** Do the opposite of the last blocking or unblocking. */
+  async _undo() {
+    const last = this._last;
+    if (!last) return;
+    this._last = null;
+    await this._hooks.act(last.action === "block" ? "unblock" : "block", last.seats);
+    this._draw();
   }
 
   /** @param {Translator} i18n @param {Show | null} show */
@@ -70,16 +124,48 @@ export class SaleActions {
     field.addEventListener("input", () => {
       this._typed = field.value;
       this._hooks.selectionChanged();
+      unknown.replaceChildren(this._unknown(i18n));
     });
+    const unknown = h("div", { role: "status" }, this._unknown(i18n));
     this.element.replaceChildren(
       h("h2", {}, i18n.t("opsSales")),
       h("div", { class: "row" }, this._button(i18n, "open"), this._button(i18n, "pause"), this._button(i18n, "close")),
       h("h2", {}, i18n.t("opsBlocking")),
       h("label", { for: "seats" }, i18n.t("opsSeatsLabel")),
       field,
-      h("div", { class: "row" }, this._button(i18n, "block"), this._button(i18n, "unblock")),
+      unknown,
+      h(
+        "div",
+        { class: "pickers" },
+        this._picker(i18n, "opsPickSection", (seat) => seat.section ?? ""),
+        this._picker(i18n, "opsPickRow", (seat) => [seat.section, seat.row].filter(Boolean).join(" · ")),
+        this._picker(i18n, "opsPickPrice", (seat) => seat.category ?? ""),
+      ),
+      h(
+        "div",
+        { class: "row" },
+        this._button(i18n, "block"),
+        this._button(i18n, "unblock"),
+        this._last
+          ? h(
+              "button",
+              { class: "button", type: "button", "data-act": "undo", onclick: () => this._undo() },
+              i18n.t("opsUndo"),
+            )
+          : null,
+      ),
       ...(this._asking ? [this._question(i18n, this._asking)] : []),
     );
+  }
+
+  /** How many seats are chosen, and what is typed that is no seat. @param {Translator} i18n */
+  _unknown(i18n) {
+    const { chosen, unknown } = this._parse();
+    const words = [
+      chosen.size ? i18n.t("opsChosen", { n: chosen.size }) : "",
+      unknown.length ? i18n.t("opsUnknown", { seats: i18n.list(unknown.slice(0, 12)) }) : "",
+    ];
+    return h("p", { class: unknown.length ? "error" : "hint" }, words.filter(Boolean).join(" "));
   }
 
   /** @param {Translator} i18n @param {Action} action */
@@ -132,6 +218,7 @@ export class SaleActions {
     const seats = needsSeats(action) ? [...this.chosen].map((index) => this._seats[index].id) : undefined;
     const done = await this._hooks.act(action, seats);
     if (done && seats) {
+      this._last = { action, seats };
       this._typed = "";
       this._hooks.selectionChanged();
     }

@@ -130,6 +130,15 @@ export class SeatMap extends HTMLElement {
     return this._follower.ready && this._context.view.tiles.settled;
   }
 
+  /** How many seats are free, whatever is filtered out; -1 while that is not known. */
+  get free() {
+    const { layout, live } = this._context;
+    if (!this._follower.ready || !layout || !live) return -1;
+    let free = 0;
+    for (let seat = 0; seat < layout.count; seat++) if (live.states.of(seat) === FREE) free++;
+    return free;
+  }
+
   /** The most seats that may be chosen. */
   get maxSeats() {
     return Number(this.getAttribute("max-seats")) || this.info?.max_seats || DEFAULT_MAX_SEATS;

@@ -10,6 +10,7 @@
 import { h } from "../app/dom.js";
 import { LiveShow } from "./live.js";
 import { isShut, shutText } from "./sales.js";
+import { FREE } from "./seat-states.js";
 
 /** How often a screen reader hears how many seats are left. */
 const SUMMARY_MS = 20000;
@@ -31,6 +32,7 @@ export class ShowFollower {
     /** Whether layout and statuses are there. */
     this.ready = false;
     this._wasOffline = false;
+    this._soldOut = false;
     this._summarizedAt = 0;
   }
 
@@ -64,6 +66,7 @@ export class ShowFollower {
     } else if (status === "stale") {
       this._notices.banner(i18n.t("map_stale", { time: i18n.time(staleSince || Date.now()) }));
     } else if (isShut(status)) this._notices.banner(shutText(i18n, status, live.show, Date.now()));
+    else if (this.ready && soldOut(this._context)) this._notices.banner(i18n.t("map_sold_out"));
     else if (!this._wasOffline) this._notices.banner("");
     this._context.emit("statuschange", { connection, status });
   }
@@ -111,6 +114,8 @@ export class ShowFollower {
     const { layout, live } = this._context;
     if (this.ready || !layout?.complete || !live?.watched) return;
     this.ready = true;
+    this._soldOut = soldOut(this._context);
+    if (this._soldOut) this.statusChanged();
     this._context.emit("ready", live.show);
   }
 
@@ -120,6 +125,11 @@ export class ShowFollower {
     if (layout) this._drawChanges(layout, changed);
     this._selection.lose(choosing.lost(changed));
     this._context.emit("seatschange", { seats: changed.length });
+    const now = soldOut(this._context);
+    if (now !== this._soldOut) {
+      this._soldOut = now;
+      this.statusChanged();
+    }
     this._summarize();
   }
 
@@ -181,4 +191,11 @@ export class ShowFollower {
     this._notices.loading(this._context.i18n);
     this._context.live?.retry();
   }
+}
+
+/** Whether no seat is free. @param {MapContext} context */
+function soldOut({ layout, live }) {
+  if (!layout?.complete || !live) return false;
+  for (let seat = 0; seat < layout.count; seat++) if (live.states.of(seat) === FREE) return false;
+  return true;
 }

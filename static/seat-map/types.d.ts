@@ -79,6 +79,9 @@ export interface Show {
   currency: string;
   hold_s: number;
   max_seats: number;
+  /** how many seats are free, seconds old; in lists only, and missing while it is not known */
+  free?: number;
+  admission?: string;
   status: ShowStatus;
 }
 

@@ -5,7 +5,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
-import { setUpPage } from "../app/page.js";
+import { recall, remember, setUpPage } from "../app/page.js";
 import { ServerClock } from "../booking/clock.js";
 import { LiveHolds } from "../booking/live-holds.js";
 import { refundList } from "../booking/refund-notes.js";
@@ -13,6 +13,8 @@ import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
 import { isOver, statusText } from "../seat-map/sales.js";
+import { followAvailability, levelOf, levelText } from "./availability.js";
+import { found, wordsOf } from "./search.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
@@ -21,6 +23,11 @@ const filters = find("#filters");
 const DAY_MS = 24 * 3600 * 1000;
 const FRESH_MS = 60000;
 const TIMEOUT_MS = 10000;
+const CITY = "tickingtickets.city";
+/** With more shows than this only those of the first day are listed at first. */
+const MANY = 60;
+/** What people are admitted to, by the kind that they look for. @type {Record<string, string>} */
+const KINDS = { cinema: "film", sport_league: "sport", recognised_sport: "sport", other: "stage" };
 
 /** @type {Show[] | null} */
 let shows = null;
@@ -30,8 +37,13 @@ let old = false;
 const clock = new ServerClock();
 const holds = new LiveHolds(find("#holds"));
 let loadedAt = 0;
-let city = new URLSearchParams(location.search).get("city") ?? "";
+let city = new URLSearchParams(location.search).get("city") ?? recall(CITY) ?? "";
+let kind = "";
+/** The chosen day as `dayKey` writes it; "" for all, null for what suits the number of shows. @type {string | null} */
+let day = null;
 let words = "";
+/** The words of each show, for the search. @type {Map<string, string[]>} */
+const index = new Map();
 /** @type {Translator} */
 let i18n;
 
@@ -46,6 +58,9 @@ async function load() {
     shows = answer.shows
       .filter((show) => !isOver(show, now))
       .sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
+    index.clear();
+    // A city that is remembered may have no shows any more.
+    if (city && !shows.some((show) => show.city === city)) city = "";
     failed = old = false;
     loadedAt = now;
   } catch {
@@ -67,6 +82,18 @@ function draw() {
   else drawShows(shows.filter(matches));
 }
 
+/** @param {Show} show */
+function kindOf(show) {
+  return KINDS[show.admission ?? ""] ?? "stage";
+}
+
+/** The day that is listed, "" for all. */
+function shownDay() {
+  if (day !== null) return day;
+  const first = shows?.[0];
+  return first && shows && shows.length > MANY && !words ? i18n.dayKey(first.starts_at) : "";
+}
+
 function drawOwn() {
   const notice = old
     ? h(
@@ -84,21 +111,27 @@ function drawOwn() {
 /** @param {Show} show */
 function matches(show) {
   if (city && show.city !== city) return false;
-  const text = `${show.title} ${show.theatre_name} ${show.city}`.toLowerCase();
-  return words
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
+  if (kind && kindOf(show) !== kind) return false;
+  const only = shownDay();
+  if (only && i18n.dayKey(show.starts_at) !== only) return false;
+  if (!words) return true;
+  let text = index.get(show.id);
+  if (!text) {
+    text = wordsOf(`${show.title} ${show.theatre_name} ${show.city} ${i18n.t(`kind_${kindOf(show)}`)}`);
+    index.set(show.id, text);
+  }
+  return found(wordsOf(words), text);
 }
 
-/** @param {Show[]} found */
-function drawShows(found) {
-  find("#found").textContent = i18n.t("showCount", { n: found.length });
-  if (!found.length) {
+/** @param {Show[]} listed */
+function drawShows(listed) {
+  find("#found").textContent = i18n.t("showCount", { n: listed.length });
+  list.classList.toggle("dense", listed.length > MANY);
+  if (!listed.length) {
     list.replaceChildren(message("search", "noMatch", "noMatchHint", "clearFilter", clear));
     return;
   }
-  const days = Map.groupBy(found, (show) => i18n.dayKey(show.starts_at));
+  const days = Map.groupBy(listed, (show) => i18n.dayKey(show.starts_at));
   list.replaceChildren(
     ...[...days.values()].map((ofDay) => {
       const cities = Map.groupBy(ofDay, (show) => show.city);
@@ -126,7 +159,8 @@ function card(shows) {
   const [first] = shows;
   const least = Math.min(...shows.flatMap((show) => Object.values(allInPrices(show))));
   const times = shows.map((show) => {
-    const still = show.status === "live" ? null : h("span", { class: "state" }, statusText(i18n, show));
+    const said = show.status === "live" ? levelText(i18n, show) : statusText(i18n, show);
+    const still = said ? h("span", { class: "state" }, said) : null;
     // The accessible name contains the visible text, in the same order.
     const label = `${show.title}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
     return h(
@@ -138,6 +172,7 @@ function card(shows) {
           class: "time",
           href: `/shows/${encodeURIComponent(show.id)}`,
           "data-status": show.status,
+          "data-level": show.status === "live" ? levelOf(show) : null,
           "aria-label": label,
         },
         i18n.time(show.starts_at),
@@ -164,22 +199,37 @@ function dayTitle(when) {
 }
 
 function drawFilters() {
-  const names = [...new Set((shows ?? []).map((show) => show.city))].sort((a, b) => a.localeCompare(b));
-  const chip = (/** @type {string} */ name) =>
-    h(
-      "button",
-      {
-        class: "chip",
-        type: "button",
-        "aria-pressed": String(city === name),
-        onclick: () => chooseCity(name),
-        "data-city": name,
+  const all = shows ?? [];
+  const cities = [...new Set(all.map((show) => show.city))].sort((a, b) => a.localeCompare(b));
+  const kinds = [...new Set(all.map(kindOf))].sort();
+  const days = [...new Set(all.map((show) => i18n.dayKey(show.starts_at)))];
+  const only = shownDay();
+  const groups = [
+    chips(
+      "days",
+      "dayFilter",
+      ["", ...days],
+      only,
+      (key) => (key ? dayName(key) : i18n.t("allDays")),
+      (key) => {
+        day = key;
       },
-      name || i18n.t("allCities"),
-    );
+    ),
+    chips(
+      "kinds",
+      "kindFilter",
+      ["", ...kinds],
+      kind,
+      (key) => i18n.t(key ? `kind_${key}` : "allKinds"),
+      (key) => {
+        kind = key;
+      },
+    ),
+    chips("cities", "cityFilter", ["", ...cities], city, (name) => name || i18n.t("allCities"), rememberCity),
+  ];
   const input = /** @type {HTMLInputElement | null} */ (filters.querySelector("input"));
   if (input && input.placeholder === i18n.t("search")) {
-    filters.querySelector(".cities")?.replaceChildren(...["", ...names].map(chip));
+    for (const group of groups) filters.querySelector(`.${group.classList[0]}`)?.replaceWith(group);
     return;
   }
   const search = h("input", {
@@ -192,25 +242,63 @@ function drawFilters() {
     words = search.value.trim();
     draw();
   });
-  filters.replaceChildren(
-    h("label", { class: "search" }, icon("search"), search),
-    h("div", { class: "cities", role: "group", "aria-label": i18n.t("cityFilter") }, ...["", ...names].map(chip)),
-  );
+  filters.replaceChildren(h("label", { class: "search" }, icon("search"), search), ...groups);
+}
+
+/**
+ * A line of switches of which one is on.
+ * @param {string} look
+ * @param {string} label name of a phrase
+ * @param {string[]} keys "" for all
+ * @param {string} chosen
+ * @param {(key: string) => string} name
+ * @param {(key: string) => void} choose
+ */
+function chips(look, label, keys, chosen, name, choose) {
+  const chip = (/** @type {string} */ key) =>
+    h(
+      "button",
+      {
+        class: "chip",
+        type: "button",
+        "aria-pressed": String(chosen === key),
+        [`data-${look}`]: key,
+        onclick: () => {
+          choose(key);
+          draw();
+          const again = filters.querySelector(`[data-${look}="${CSS.escape(key)}"]`);
+          /** @type {HTMLElement | null} */ (again)?.focus();
+        },
+      },
+      name(key),
+    );
+  const hidden = keys.length < 3;
+  return h("div", { class: `${look} chips`, role: "group", "aria-label": i18n.t(label), hidden }, ...keys.map(chip));
+}
+
+/** @param {string} key of a day */
+function dayName(key) {
+  if (key === i18n.dayKey(clock.now())) return i18n.t("today");
+  if (key === i18n.dayKey(clock.now() + DAY_MS)) return i18n.t("tomorrow");
+  return i18n.shortDay(`${key}T12:00:00+05:30`);
 }
 
 /** @param {string} name */
-function chooseCity(name) {
+function rememberCity(name) {
   city = name;
+  remember(CITY, name || null);
   history.replaceState(null, "", name ? `?city=${encodeURIComponent(name)}` : location.pathname);
-  draw();
-  /** @type {HTMLElement | null} */ (filters.querySelector(`[data-city="${CSS.escape(name)}"]`))?.focus();
 }
 
 function clear() {
   words = "";
   const input = filters.querySelector("input");
   if (input) input.value = "";
-  chooseCity("");
+  kind = "";
+  day = "";
+  rememberCity("");
+  draw();
+  input?.focus();
 }
 
 /** @param {string} sign @param {string} title @param {string} hint @param {string} [action] @param {() => void} [act] */
@@ -234,6 +322,7 @@ function skeleton() {
 setUpPage(find("#switches"), (words) => {
   i18n = words;
   holds.localize(words);
+  index.clear();
   document.title = `${i18n.t("showsTitle")} · ${i18n.t("brand")}`;
   draw();
 });
@@ -241,6 +330,10 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && clock.now() - loadedAt > FRESH_MS) load();
 });
 addEventListener("online", load);
+followAvailability((free) => {
+  for (const show of shows ?? []) show.free = free[show.id] ?? show.free;
+  draw();
+});
 load();
 holds.refresh();
 refreshPayments(location.origin).then(draw);

@@ -5,7 +5,7 @@ import { conflictRate, figures, OLD_MS, total, troubles } from "../../static/ops
 import { duration, milliseconds, percent, perSecond } from "../../static/ops/format.js";
 import { cityAt, outline } from "../../static/ops/india.js";
 import { Replay } from "../../static/ops/replay.js";
-import { parseSeatIds, toggleSeatId } from "../../static/ops/seat-ids.js";
+import { parseSeats, seatsAsText } from "../../static/ops/seat-ids.js";
 import { countStatuses } from "../../static/ops/show-parts.js";
 
 function node(name, more = {}) {
@@ -151,9 +151,15 @@ describe("the replay of a sale", () => {
 
 describe("the page of a show", () => {
   test("seat ids are read as people type them", () => {
-    assert.deepEqual([...parseSeatIds(" A-1, A-2;B-3\nA-1 ,")], ["A-1", "A-2", "B-3"]);
-    assert.equal(toggleSeatId("A-1, A-2", "A-1"), "A-2");
-    assert.equal(toggleSeatId("", "B-3"), "B-3");
+    const seats = ["A-1", "A-2", "A-3", "B-3", "Box 1"].map((id) => ({ id, section: "Hall", row: id[0] }));
+    const parse = (text) => {
+      const { chosen, unknown } = parseSeats(text, seats);
+      return [seatsAsText(chosen, seats), unknown];
+    };
+    assert.deepEqual(parse(" A-1, A-2;B-3\nA-1 ,"), ["A-1, A-2, B-3", []]);
+    assert.deepEqual(parse("A-1 A-3"), ["A-1, A-3", []]);
+    assert.deepEqual(parse("A-3..A-1, Box 1"), ["A-1, A-2, A-3, Box 1", []]);
+    assert.deepEqual(parse("A-1, Z-9, A-1..B-3"), ["A-1", ["Z-9", "A-1..B-3"]]);
   });
 
   test("statuses are counted", () => {

@@ -152,3 +152,15 @@ async def test_a_layout_that_nobody_has_is_not_found_in_any_form(cluster: Cluste
             async with browser.get(path) as answer:
                 assert answer.status == 404
                 assert (await answer.json())["error"]["code"] == "layout_not_found"
+
+
+async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(cluster: Cluster) -> None:
+    node = node_urls(cluster)[0]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{node}/nowhere", headers={"Accept": "text/html,*/*"}) as page:
+            assert page.status == 404
+            assert "Page not found" in await page.text()
+        for address, accept in ((f"{node}/nowhere", "*/*"), (f"{node}/api/v1/nowhere", "text/html")):
+            async with session.get(address, headers={"Accept": accept}) as answer:
+                assert answer.status == 404
+                assert (await answer.json())["error"]["code"] == "not_found"

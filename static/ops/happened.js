@@ -1,0 +1,79 @@
+/**
+ * What happened to the regions while this page was open: lost and reached again, keepers and nodes that stopped, alarms.
+ * The list is kept in this tab, also over a reload.
+ *
+ * @import { Translator } from "../i18n/i18n.js"
+ * @import { Figures, Installation } from "./figures.js"
+ */
+import { h, icon } from "../app/dom.js";
+import { troubles } from "./figures.js";
+
+const KEY = "tickingtickets.ops.happened";
+const KEPT = 200;
+const SHOWN = 30;
+
+/** @typedef {{time: number, region: string, what: string, began: boolean}} Happened `what` is the name of a phrase */
+
+export class HappenedList {
+  constructor() {
+    this.element = h("section", { class: "happened" });
+    /** The newest first. @type {Happened[]} */
+    this._events = stored();
+    /** @type {Map<string, string[]> | null} what was wrong with each region at the last report */
+    this._before = null;
+    this._drawn = "";
+  }
+
+  /** Note what has changed since the report before. @param {Installation} now @param {Figures[]} figures */
+  note(now, figures) {
+    const wrong = new Map(now.regions.map((region, n) => [region.label, troubles(region, figures[n])]));
+    for (const [region, list] of wrong) {
+      const before = this._before?.get(region) ?? (this._before ? [] : list);
+      for (const what of list) if (!before.includes(what)) this._add(now.time, region, what, true);
+      for (const what of before) if (!list.includes(what)) this._add(now.time, region, what, false);
+    }
+    this._before = wrong;
+  }
+
+  /** @param {number} time @param {string} region @param {string} what @param {boolean} began */
+  _add(time, region, what, began) {
+    this._events = [{ time, region, what, began }, ...this._events].slice(0, KEPT);
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(this._events));
+    } catch {
+      // Storage is full: the list lasts as long as the page.
+    }
+  }
+
+  /** @param {Translator} i18n */
+  draw(i18n) {
+    const drawn = `${i18n.code}${this._events.length}${this._events[0]?.time ?? ""}`;
+    if (drawn === this._drawn) return;
+    this._drawn = drawn;
+    const lines = this._events
+      .slice(0, SHOWN)
+      .map(({ time, region, what, began }) =>
+        h(
+          "li",
+          { class: began ? "began" : "ended" },
+          h("time", {}, i18n.clock(time)),
+          icon(began ? "alert" : "check"),
+          h("span", {}, i18n.t(began ? "opsBegan" : "opsEnded", { region, what: i18n.t(`${what}Short`) })),
+        ),
+      );
+    this.element.replaceChildren(
+      h("h2", {}, i18n.t("opsHappened")),
+      lines.length ? h("ul", {}, ...lines) : h("p", { class: "hint" }, i18n.t("opsNothingHappened")),
+    );
+  }
+}
+
+/** @returns {Happened[]} */
+function stored() {
+  try {
+    const events = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(events) ? events : [];
+  } catch {
+    return [];
+  }
+}

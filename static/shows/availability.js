@@ -1,0 +1,43 @@
+/**
+ * How many seats of a show are free, in words, and how the numbers are kept up to date.
+ *
+ * @import { Show } from "../seat-map/types.js"
+ * @import { Translator } from "../i18n/i18n.js"
+ */
+
+/** A show with fewer free seats than this share of all, or than this number, has few left. */
+const FEW_SHARE = 0.1;
+const FEW = 12;
+const ASK_EVERY_MS = 15000;
+const TIMEOUT_MS = 8000;
+
+/** @typedef {"many" | "few" | "none" | ""} Level "" while it is not known */
+
+/** @param {Pick<Show, "seat_count" | "free">} show @returns {Level} */
+export function levelOf({ seat_count, free }) {
+  if (free === undefined) return "";
+  if (free <= 0) return "none";
+  return free <= Math.max(FEW, seat_count * FEW_SHARE) ? "few" : "many";
+}
+
+/** What is said of a show on sale; "" where many seats are free. @param {Translator} i18n @param {Show} show */
+export function levelText(i18n, show) {
+  const level = levelOf(show);
+  if (level === "none") return i18n.t("soldOut");
+  return level === "few" ? i18n.t("fewLeft", { n: show.free ?? 0 }) : "";
+}
+
+/** Ask for the numbers regularly while the page is visible. @param {(free: Record<string, number>) => void} heard */
+export function followAvailability(heard) {
+  const ask = async () => {
+    if (document.visibilityState !== "visible") return;
+    try {
+      const answer = await fetch("/api/v1/availability", { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      if (answer.ok) heard((await answer.json()).free);
+    } catch {
+      // The next answer brings them up to date.
+    }
+  };
+  setInterval(ask, ASK_EVERY_MS);
+  document.addEventListener("visibilitychange", ask);
+}
