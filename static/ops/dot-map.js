@@ -2,9 +2,11 @@
  * The whole map of a show as marks on a canvas: a ring is free, a disc held, a square sold, a cross blocked. It is for
  * operators, who watch a show and select seats; buyers use `<seat-map>`.
  *
- * Events: `choose` (detail: index of a seat).
+ * Events: `choose` (detail: index of a seat), `chooseall` (detail: indices of the seats in a rectangle that was drawn).
  */
 const MARGIN = 12;
+/** A pointer that moved less, CSS pixels, was clicked. */
+const CLICK = 6;
 
 export class DotMap extends EventTarget {
   /** @param {HTMLCanvasElement} canvas @param {{x: number, y: number}[]} seats */
@@ -23,7 +25,52 @@ export class DotMap extends EventTarget {
     this._box = { x: least(xs), y: least(ys), width: most(xs) - least(xs) || 1, height: most(ys) - least(ys) || 1 };
     this._resize = new ResizeObserver(() => this.draw());
     this._resize.observe(canvas);
-    canvas.addEventListener("click", (event) => this._click(event));
+    /** Where a rectangle was begun, and its other corner. @type {{from: [number, number], to: [number, number]} | null} */
+    this._drawn = null;
+    canvas.addEventListener("pointerdown", (event) => this._down(event));
+    canvas.addEventListener("pointermove", (event) => this._move(event));
+    canvas.addEventListener("pointerup", (event) => this._up(event));
+    canvas.addEventListener("pointercancel", () => this._cancel());
+  }
+
+  // A finger scrolls the page: rectangles are drawn with a mouse or a pen.
+  /** @param {PointerEvent} event */
+  _down(event) {
+    this._drawn = { from: [event.offsetX, event.offsetY], to: [event.offsetX, event.offsetY] };
+    if (event.pointerType !== "touch") this._canvas.setPointerCapture(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  _move(event) {
+    if (!this._drawn || event.pointerType === "touch") return;
+    this._drawn.to = [event.offsetX, event.offsetY];
+    this.draw();
+  }
+
+  /** @param {PointerEvent} event */
+  _up(event) {
+    const drawn = this._drawn;
+    this._cancel();
+    if (!drawn) return;
+    const [x, y] = drawn.from;
+    if (Math.hypot(event.offsetX - x, event.offsetY - y) < CLICK) {
+      this._click(event);
+      return;
+    }
+    if (event.pointerType === "touch") return;
+    const [left, right] = [x, event.offsetX].sort((a, b) => a - b);
+    const [top, bottom] = [y, event.offsetY].sort((a, b) => a - b);
+    const { at } = this._fit();
+    const inside = this._seats.flatMap((seat, n) => {
+      const [sx, sy] = at(seat);
+      return sx >= left && sx <= right && sy >= top && sy <= bottom ? [n] : [];
+    });
+    if (inside.length) this.dispatchEvent(new CustomEvent("chooseall", { detail: inside }));
+  }
+
+  _cancel() {
+    this._drawn = null;
+    this.draw();
   }
 
   /** @param {Uint8Array} statuses @param {Set<number>} chosen */
@@ -74,6 +121,11 @@ export class DotMap extends EventTarget {
         pen.strokeRect(x - size - 2, y - size - 2, 2 * size + 4, 2 * size + 4);
       }
     }
+    if (!this._drawn) return;
+    const { from, to } = this._drawn;
+    pen.strokeStyle = chosen;
+    pen.lineWidth = 1.5;
+    pen.strokeRect(from[0], from[1], to[0] - from[0], to[1] - from[1]);
   }
 
   /** @param {MouseEvent} event */

@@ -51,7 +51,11 @@ export class ShowPage {
     this._replay = new ReplayPlayer({ load: () => this._loadReplay(), changed: () => this._drawMap() });
     this._actions = new SaleActions({
       act: (action, seats) => this._act(action, seats),
-      selectionChanged: () => this._drawMap(),
+      selectionChanged: () => {
+        // What was said before is about other seats.
+        this._done = this._problem = "";
+        this._draw();
+      },
       noSeats: () => this._explain(/** @type {Translator} */ (this._i18n).t("opsNoSeats")),
     });
     this._parts = {
@@ -107,6 +111,9 @@ export class ShowPage {
       this._actions.setSeats(this._seats);
       this._map = new DotMap(this._canvas, this._seats);
       this._map.addEventListener("choose", (event) => this._actions.toggle(/** @type {CustomEvent} */ (event).detail));
+      this._map.addEventListener("chooseall", (event) =>
+        this._actions.toggleAll(/** @type {CustomEvent} */ (event).detail),
+      );
       this._problem = "";
     } catch (error) {
       this._fail(error);
