@@ -155,6 +155,8 @@ class Topology:
     origins: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By language code: how names of cities, theatres, shows, sections and categories are shown in that language."""
     connections_per_address: int = 0
     """Connections of one client address to one node; 0: as many as the open-files limit allows (``Admission``)."""
 
@@ -200,6 +202,7 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True):
     origins: list[str] = []
     public: list[str] = []
     proxies: list[str] = []
+    names: dict[str, dict[str, str]] = {}
     connections_per_address: Annotated[int, Meta(ge=0)] = 0
 
 
@@ -275,6 +278,7 @@ def parse(text: str, where: str = "topology") -> Topology:
         origins=tuple(form.origins),
         public=tuple(form.public),
         proxies=tuple(form.proxies),
+        names=form.names,
         connections_per_address=form.connections_per_address,
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from realtime.dev.samples.names import NAMES_HI
 from realtime.topology import Plain, Sentinels
 
 HOST = "127.0.0.1"
@@ -130,6 +132,7 @@ class ClusterPlan:
         lines += ["[limits]", 'shared_networks = ["127.0.0.1/32", "::1/128"]', ""]
         lines += ["[payments]", 'service = "demo"', f'url = "{self.bank_url}"', ""]
         lines += ["[mail]", f'url = "smtp://{HOST}:{self.smtp}"', 'sender = "tickets@tickingtickets.example"', ""]
+        lines += ["[names.hi]", *(f"{json.dumps(name)} = {json.dumps(shown)}" for name, shown in NAMES_HI.items()), ""]
         for owner in self.regions:
             lines += [
                 f"[regions.{owner}]",

@@ -80,6 +80,7 @@ class PublicApi:
                 self._new_session,
                 "Create an identity, or get that of a shop's customer",
             ),
+            Route("GET", "/api/v1/names/{language}", self._get_names, "How names are shown in a language"),
             Route("GET", "/api/v1/theatres", self._list_theatres, "All theatres of all regions"),
             Route(
                 "GET",

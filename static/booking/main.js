@@ -27,10 +27,10 @@ let i18n;
 function describe() {
   const info = map.info;
   if (!info || !i18n) return;
-  document.title = `${info.title} · ${i18n.t("brand")}`;
-  find("#title").textContent = info.title;
+  document.title = `${i18n.name(info.title)} · ${i18n.t("brand")}`;
+  find("#title").textContent = i18n.name(info.title);
   find("#when").textContent = i18n.t("when", { day: i18n.shortDay(info.starts_at), time: i18n.time(info.starts_at) });
-  find("#where").textContent = `${info.theatre_name}, ${info.city}`;
+  find("#where").textContent = `${i18n.name(info.theatre_name)}, ${i18n.name(info.city)}`;
   panel.show = info;
   panel.draw();
 }

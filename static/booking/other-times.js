@@ -25,7 +25,7 @@ export class OtherTimes {
     if (!this._shows.length) return null;
     const links = this._shows.map((other) => {
       const when = i18n.t("when", { day: i18n.shortDay(other.starts_at), time: i18n.time(other.starts_at) });
-      const where = other.theatre === show.theatre ? "" : `${other.theatre_name}, ${other.city}`;
+      const where = other.theatre === show.theatre ? "" : `${i18n.name(other.theatre_name)}, ${i18n.name(other.city)}`;
       const words = [when, where, levelText(i18n, other)].filter(Boolean).join(" · ");
       return h("li", {}, h("a", { href: `/shows/${encodeURIComponent(other.id)}` }, words));
     });

@@ -226,7 +226,7 @@ export class Panel {
     const { show } = this;
     if (!show) return null;
     const when = i18n.t("when", { day: i18n.shortDay(show.starts_at), time: i18n.time(show.starts_at) });
-    return h("p", { class: "panel-when" }, h("b", {}, when), h("span", {}, show.theatre_name));
+    return h("p", { class: "panel-when" }, h("b", {}, when), h("span", {}, i18n.name(show.theatre_name)));
   }
 
   /** What removes one of the held seats, if that is possible. @returns {((id: string) => void) | null} */

@@ -50,7 +50,9 @@ export function seatList(i18n, seats, { remove = null, priced = true } = {}) {
 
 /** @param {Translator} i18n @param {SeatInfo} seat */
 function place(i18n, seat) {
-  return [seat.section, seat.category, seat.accessible ? i18n.t("accessible") : ""].filter(Boolean).join(" · ");
+  return [i18n.name(seat.section), i18n.name(seat.category), seat.accessible ? i18n.t("accessible") : ""]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 /** @param {Translator} i18n @param {SeatInfo} seat @param {((id: string) => void) | null} remove @param {boolean} priced */

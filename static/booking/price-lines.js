@@ -14,7 +14,9 @@ export function priceLines(i18n, prices) {
   return h(
     "dl",
     { class: "price-lines" },
-    ...tickets.map(({ category, count, value }) => row(`${category} × ${i18n.count(count)}`, value, "price")),
+    ...tickets.map(({ category, count, value }) =>
+      row(`${i18n.name(category)} × ${i18n.count(count)}`, value, "price"),
+    ),
     prices.fee ? row(i18n.t("bookingFee"), prices.fee, "fee") : null,
     prices.tax ? row(taxLabel(i18n, prices.lines), prices.tax, "tax") : null,
     row(i18n.t("total"), prices.total, "sum"),

@@ -16,6 +16,8 @@ const LANGUAGES = {
 };
 /** The texts that were loaded. @type {Record<string, Phrases>} */
 const loaded = { en };
+/** By language, how names of the data are shown: cities, theatres, titles, sections, categories. @type {Record<string, Record<string, string>>} */
+const shown = {};
 const ZONE = "Asia/Kolkata";
 
 /** @type {readonly {code: string, name: string}[]} */
@@ -23,11 +25,24 @@ export const languages = Object.entries(LANGUAGES).map(([code, { name }]) => ({ 
 
 /** Load the texts of a supported language; false if they can't be had now. @param {string} code @returns {Promise<boolean>} */
 export async function loadLanguage(code) {
+  if (isLoaded(code)) return true;
   try {
-    loaded[code] ??= (await LANGUAGES[code].load()).default;
+    const [texts, names] = await Promise.all([LANGUAGES[code].load(), namesIn(code)]);
+    shown[code] = names;
+    loaded[code] = texts.default;
     return true;
   } catch {
     return false;
+  }
+}
+
+/** The operator's names in a language; without them names stay as they are. @param {string} code @returns {Promise<Record<string, string>>} */
+async function namesIn(code) {
+  try {
+    const answer = await fetch(new URL(`/api/v1/names/${code}`, import.meta.url));
+    return answer.ok ? (await answer.json()).names : {};
+  } catch {
+    return {};
   }
 }
 
@@ -73,6 +88,8 @@ export function translator(locale) {
         return typeof given === "number" ? count.format(given) : (given ?? "");
       });
     },
+    /** A name of the data in this language, or as it is. @param {string} name */
+    name: (name) => (Object.hasOwn(shown[code] ?? {}, name) ? shown[code][name] : name),
     /** @param {string} name whether there is such a phrase */
     has: (name) => name in words || name in en,
     /** Paise are shown only where there are any. @param {number} amount rupees */

@@ -155,7 +155,7 @@ function drawBar() {
       ? h(
           "div",
           { class: "what" },
-          h("h1", {}, booking.show.title),
+          h("h1", {}, i18n.name(booking.show.title)),
           h(
             "p",
             {},

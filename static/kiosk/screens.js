@@ -40,7 +40,7 @@ export function screenOf(i18n, programme, choose) {
           "",
           id,
         ),
-        theatreList(programme.others),
+        theatreList(i18n, programme.others),
       ];
     default:
       return [h("p", { class: "kiosk-wait", role: "status" }, i18n.t("loading"))];
@@ -53,8 +53,8 @@ function heading(i18n, programme) {
   return h(
     "div",
     { class: "kiosk-lead" },
-    h("h1", {}, programme.theatre?.name ?? ""),
-    h("p", {}, `${i18n.t("kioskToday")}, ${i18n.day(now)} · ${programme.theatre?.city ?? ""}`),
+    h("h1", {}, i18n.name(programme.theatre?.name ?? "")),
+    h("p", {}, `${i18n.t("kioskToday")}, ${i18n.day(now)} · ${i18n.name(programme.theatre?.city ?? "")}`),
     programme.today.length ? h("p", { class: "kiosk-pick" }, i18n.t("kioskPick")) : null,
   );
 }
@@ -82,7 +82,7 @@ function card(i18n, show, choose) {
       h(
         "span",
         { class: "kiosk-what" },
-        h("b", {}, show.title),
+        h("b", {}, i18n.name(show.title)),
         state ?? (prices.length ? h("span", {}, i18n.t("from", { price: i18n.rupees(Math.min(...prices)) })) : null),
       ),
       icon("next"),
@@ -97,8 +97,8 @@ function startTime(i18n, when) {
   return h("span", { class: "kiosk-time" }, hour, half.length ? h("small", {}, ` ${half.join(" ")}`) : null);
 }
 
-/** @param {Theatre[]} theatres */
-function theatreList(theatres) {
+/** @param {Translator} i18n @param {Theatre[]} theatres */
+function theatreList(i18n, theatres) {
   const link = (/** @type {Theatre} */ { id, name, city }) =>
     h(
       "li",
@@ -107,7 +107,7 @@ function theatreList(theatres) {
         "a",
         { class: "kiosk-show", href: `/kiosk/${encodeURIComponent(id)}` },
         h("span", { class: "kiosk-time" }, icon("seat")),
-        h("span", { class: "kiosk-what" }, h("b", {}, name), h("span", {}, city)),
+        h("span", { class: "kiosk-what" }, h("b", {}, i18n.name(name)), h("span", {}, i18n.name(city))),
         icon("next"),
       ),
     );

@@ -58,10 +58,10 @@ export class SeatText {
     const plain = is.section && is.row && !is.rowLabel;
     return [
       plain
-        ? i18n.t("seatLabel", { section: is.section, row: is.row, number: is.number })
-        : [is.section, is.rowLabel || is.row, is.number].filter(Boolean).join(", "),
+        ? i18n.t("seatLabel", { section: i18n.name(is.section), row: is.row, number: is.number })
+        : [i18n.name(is.section), is.rowLabel || is.row, is.number].filter(Boolean).join(", "),
       is.accessible ? i18n.t("accessible") : "",
-      is.category,
+      i18n.name(is.category),
       is.price === null ? "" : i18n.rupees(is.price),
       i18n.t(`state_${is.status}`),
     ]
@@ -74,13 +74,13 @@ export class SeatText {
     const is = this.info(seat);
     const i18n = this._source.i18n();
     const detail = [
-      is.category,
+      i18n.name(is.category),
       is.price === null ? "" : i18n.rupees(is.price),
       is.accessible ? i18n.t("accessible") : "",
       is.status === "free" ? "" : i18n.t(`state_${is.status}`),
     ];
     return {
-      title: [this.name(seat), is.section].filter(Boolean).join(" · "),
+      title: [this.name(seat), i18n.name(is.section)].filter(Boolean).join(" · "),
       detail: detail.filter(Boolean).join(" · "),
     };
   }
@@ -100,6 +100,6 @@ export class SeatText {
         : `${i18n.rupees(least)}–${i18n.rupees(most)}`;
     const n = this._source.free(section);
     const free = n < 0 ? "" : i18n.t("freeOf", { n, all: count });
-    return { title: name, detail: [free, cost].filter(Boolean).join(" · ") };
+    return { title: i18n.name(name), detail: [free, cost].filter(Boolean).join(" · ") };
   }
 }

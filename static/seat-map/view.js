@@ -255,7 +255,7 @@ export class View {
   // --- inside -------------------------------------------------------------------------------------------------------
   /** Write the texts of labels, grid and list again. @param {Layout} layout */
   _resetTexts(layout) {
-    this.labels.reset(layout);
+    this.labels.reset(layout, this._owner.i18n());
     this.seatGrid.reset(layout);
     this.list.reset(layout);
     this.recount(true);
@@ -285,7 +285,7 @@ export class View {
     const size = this.tiles.seatSize;
     this.overlay.frame(layout, palette, size);
     this.labels.frame(layout, size);
-    this.ruler.frame(layout, size);
+    this.ruler.frame(layout, size, this._owner.i18n());
     this.popups.frame(size);
   }
 

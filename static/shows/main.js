@@ -117,7 +117,12 @@ function matches(show) {
   if (!words) return true;
   let text = index.get(show.id);
   if (!text) {
-    text = wordsOf(`${show.title} ${show.theatre_name} ${show.city} ${i18n.t(`kind_${kindOf(show)}`)}`);
+    text = wordsOf(
+      [show.title, show.theatre_name, show.city]
+        .flatMap((name) => [name, i18n.name(name)])
+        .concat(i18n.t(`kind_${kindOf(show)}`))
+        .join(" "),
+    );
     index.set(show.id, text);
   }
   return found(wordsOf(words), text);
@@ -149,7 +154,7 @@ function citySection(name, shows) {
   return h(
     "section",
     { class: "city" },
-    h("h3", {}, name),
+    h("h3", {}, i18n.name(name)),
     h("ul", { class: "cards" }, ...[...films.values()].map(card)),
   );
 }
@@ -162,7 +167,7 @@ function card(shows) {
     const said = show.status === "live" ? levelText(i18n, show) : statusText(i18n, show);
     const still = said ? h("span", { class: "state" }, said) : null;
     // The accessible name contains the visible text, in the same order.
-    const label = `${show.title}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
+    const label = `${i18n.name(show.title)}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
     return h(
       "li",
       {},
@@ -184,8 +189,8 @@ function card(shows) {
   return h(
     "li",
     { class: "card" },
-    h("h4", {}, first.title),
-    h("p", { class: "theatre" }, first.theatre_name),
+    h("h4", {}, i18n.name(first.title)),
+    h("p", { class: "theatre" }, i18n.name(first.theatre_name)),
     h("ul", { class: "times" }, ...times),
     Number.isFinite(least) ? h("p", { class: "price" }, i18n.t("from", { price: i18n.rupees(least) })) : null,
   );
@@ -225,7 +230,14 @@ function drawFilters() {
         kind = key;
       },
     ),
-    chips("cities", "cityFilter", ["", ...cities], city, (name) => name || i18n.t("allCities"), rememberCity),
+    chips(
+      "cities",
+      "cityFilter",
+      ["", ...cities],
+      city,
+      (name) => (name ? i18n.name(name) : i18n.t("allCities")),
+      rememberCity,
+    ),
   ];
   const input = /** @type {HTMLInputElement | null} */ (filters.querySelector("input"));
   if (input && input.placeholder === i18n.t("search")) {

@@ -35,7 +35,7 @@ export function drawLegend(box, { layout, palette, i18n, prices, only, toggle })
         onclick: () => toggle(n),
       },
       swatch(palette, n),
-      h("span", { class: "chip-name" }, name),
+      h("span", { class: "chip-name" }, i18n.name(name)),
       price === undefined ? null : h("span", { class: "chip-price" }, i18n.rupees(price)),
     );
   });

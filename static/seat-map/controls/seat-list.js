@@ -49,7 +49,7 @@ export class SeatList {
       const details = h(
         "details",
         { class: "list-section" },
-        h("summary", {}, h("span", { class: "list-name" }, name), count),
+        h("summary", {}, h("span", { class: "list-name" }, this._owner.i18n().name(name)), count),
       );
       details.addEventListener("toggle", () => details.open && this._fill(n));
       return { details, count, filled: false };

@@ -54,15 +54,15 @@ export class Labels {
     return size < NEAR && layout.sections.length > 1;
   }
 
-  /** @param {Layout} layout */
-  reset(layout) {
+  /** @param {Layout} layout @param {Translator} i18n */
+  reset(layout, i18n) {
     this._labels = layout.sections.map(({ name }) => {
       const bar = h("i");
       const count = h("span", { class: "label-free" });
       const box = h(
         "div",
         { class: "label" },
-        h("span", { class: "label-name" }, name),
+        h("span", { class: "label-name" }, i18n.name(name)),
         h("span", { class: "gauge" }, bar),
         count,
       );

@@ -4,6 +4,7 @@
  *
  * @import { Camera } from "./camera.js"
  * @import { Layout } from "../layout.js"
+ * @import { Translator } from "../../i18n/i18n.js"
  */
 import { h } from "../../app/dom.js";
 
@@ -24,10 +25,10 @@ export class Ruler {
     this._drawn = "";
   }
 
-  /** @param {Layout} layout @param {number} size of a seat on the screen */
-  frame(layout, size) {
+  /** @param {Layout} layout @param {number} size of a seat on the screen @param {Translator} i18n */
+  frame(layout, size, i18n) {
     const names = size < LEAST ? [] : this._hiddenNames(layout);
-    const section = size < LEAST || layout.sections.length < 2 ? "" : this._sectionInView(layout);
+    const section = size < LEAST || layout.sections.length < 2 ? "" : i18n.name(this._sectionInView(layout));
     const drawn = `${section}|${names.map(({ text, at }) => `${text}@${at}`).join()}`;
     if (drawn === this._drawn) return;
     this._drawn = drawn;
