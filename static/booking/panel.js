@@ -65,8 +65,9 @@ export class Panel {
       this.draw();
     });
     map.addEventListener("seatschange", () => {
-      if (flow.step === "expired" || this._soldOut !== (map.free === 0)) this.draw();
-      this._soldOut = map.free === 0;
+      const before = this._soldOut;
+      this._soldOut = map.soldOut;
+      if (flow.step === "expired" || this._soldOut !== before) this.draw();
     });
   }
 
@@ -143,7 +144,7 @@ export class Panel {
     const n = seats.length;
     const { status } = this._map;
     const shut = isShut(status) ? shutText(i18n, status, this.show, Date.now()) : "";
-    const soldOut = !shut && this._map.free === 0;
+    const soldOut = !shut && this._map.soldOut;
     const hint = soldOut
       ? i18n.t("soldOut")
       : shut || `${i18n.t("pickHint")} ${i18n.t("pickLimit", { n: this._map.maxSeats })}`;

@@ -34,7 +34,7 @@ import { Notices } from "./notices.js";
 import { GATEWAY_WAIT, RequestError } from "./request-error.js";
 import { FREE } from "./seat-states.js";
 import { OFFERS, Selection } from "./selection.js";
-import { ShowFollower } from "./show-follower.js";
+import { ShowFollower, soldOut } from "./show-follower.js";
 
 const DEFAULT_MAX_SEATS = 10;
 
@@ -130,13 +130,9 @@ export class SeatMap extends HTMLElement {
     return this._follower.ready && this._context.view.tiles.settled;
   }
 
-  /** How many seats are free, whatever is filtered out; -1 while that is not known. */
-  get free() {
-    const { layout, live } = this._context;
-    if (!this._follower.ready || !layout || !live) return -1;
-    let free = 0;
-    for (let seat = 0; seat < layout.count; seat++) if (live.states.of(seat) === FREE) free++;
-    return free;
+  /** Whether it is known that no seat is free. */
+  get soldOut() {
+    return this._follower.ready && soldOut(this._context);
   }
 
   /** The most seats that may be chosen. */

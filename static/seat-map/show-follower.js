@@ -194,7 +194,7 @@ export class ShowFollower {
 }
 
 /** Whether no seat is free. @param {MapContext} context */
-function soldOut({ layout, live }) {
+export function soldOut({ layout, live }) {
   if (!layout?.complete || !live) return false;
   for (let seat = 0; seat < layout.count; seat++) if (live.states.of(seat) === FREE) return false;
   return true;

@@ -82,6 +82,22 @@ function draw() {
   else drawShows(shows.filter(matches));
 }
 
+/** Draw, and give the focus back to the same link or switch. @param {() => void} draw */
+function keepFocus(draw) {
+  const focus = document.activeElement;
+  const href = focus?.closest(".time")?.getAttribute("href");
+  const chip = focus?.closest(".chip");
+  const group = chip?.parentElement?.classList[0];
+  const key = group && chip?.getAttribute(`data-${group}`);
+  draw();
+  const again = href
+    ? list.querySelector(`[href="${CSS.escape(href)}"]`)
+    : group
+      ? filters.querySelector(`[data-${group}="${CSS.escape(key ?? "")}"]`)
+      : null;
+  if (again instanceof HTMLElement) again.focus({ preventScroll: true });
+}
+
 /** @param {Show} show */
 function kindOf(show) {
   return KINDS[show.admission ?? ""] ?? "stage";
@@ -343,8 +359,13 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", load);
 followAvailability((free) => {
-  for (const show of shows ?? []) show.free = free[show.id] ?? show.free;
-  draw();
+  let changed = false;
+  for (const show of shows ?? []) {
+    const before = levelText(i18n, show);
+    show.free = free[show.id] ?? show.free;
+    changed ||= levelText(i18n, show) !== before;
+  }
+  if (changed) keepFocus(draw);
 });
 load();
 holds.refresh();
