@@ -10,7 +10,7 @@ import { troubles } from "./figures.js";
 
 const KEY = "tickingtickets.ops.happened";
 const KEPT = 200;
-const SHOWN = 30;
+const SHOWN = 15;
 
 /** @typedef {{time: number, region: string, what: string, began: boolean}} Happened `what` is the name of a phrase */
 

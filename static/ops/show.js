@@ -53,7 +53,7 @@ export class ShowPage {
       act: (action, seats) => this._act(action, seats),
       selectionChanged: () => {
         // What was said before is about other seats.
-        this._done = this._problem = "";
+        if (this._actions.chosen.size) this._done = this._problem = "";
         this._draw();
       },
       noSeats: () => this._explain(/** @type {Translator} */ (this._i18n).t("opsNoSeats")),
