@@ -85,7 +85,7 @@ $(BIN)/python:
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	touch $@
 
-static/vendor/socket.io.esm.min.js: package-lock.json | $(BIN)/python
+static/vendor/socket.io.esm.min.js: package-lock.json Makefile | $(BIN)/python
 	bash scripts/npm.sh ci --ignore-scripts --no-audit --no-fund
 	mkdir -p static/vendor
 	cp node_modules/qr/index.js static/vendor/qr.js
