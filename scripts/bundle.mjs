@@ -61,13 +61,15 @@ const TEXTS = /\/i18n\/[a-z]{2}\.js$/;
 
 /**
  * Leaves out the phrases that no module of a bundle can ask for. A phrase is kept if its name stands anywhere in the
- * modules, or begins or ends like a name that they put together (`err_${code}`).
+ * modules or in the page (`data-t`), or begins or ends like a name that they put together (`err_${code}`).
  * @param {string[]} inputs paths of the bundle's modules below `static/`
+ * @param {string} html of the page
  */
-function phrases(inputs) {
+function phrases(inputs, html) {
   const text = inputs
     .filter((path) => path.endsWith(".js") && !TEXTS.test(`/${path}`) && !path.startsWith("vendor/"))
     .map((path) => readFileSync(join(STATIC, path), "utf8"))
+    .concat(html)
     .join("\n");
   const words = new Set(text.match(/\w+/g));
   const starts = [...text.matchAll(/[`"](\w+)(?:\$\{|" \+)/g)].map(([, start]) => start);
@@ -85,10 +87,10 @@ function phrases(inputs) {
   };
 }
 
-/** Bundle one entry point; return the name of its file. @param {import("esbuild").BuildOptions} entry */
-async function bundle(entry) {
+/** Bundle one entry point; return the name of its file. @param {import("esbuild").BuildOptions} entry @param {string} [html] of its page */
+async function bundle(entry, html = "") {
   const { metafile: whole } = await build({ ...OPTIONS, ...entry, write: false });
-  const plugins = [addresses, phrases(Object.keys(whole.inputs))];
+  const plugins = [addresses, phrases(Object.keys(whole.inputs), html)];
   const { metafile } = await build({ ...OPTIONS, ...entry, plugins });
   for (const input of Object.keys(metafile.inputs)) if (input !== entry.stdin?.sourcefile) sources.add(input);
   const [[output]] = Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint);
@@ -102,7 +104,7 @@ async function bundlePage(page) {
   const styles = [...html.matchAll(STYLE)].map(([, path]) => `@import "./${path}";`);
   const [, module] = html.match(SCRIPT) ?? [];
   if (!module || !styles.length) throw new Error(`${page}.html needs a module script and a style sheet of /static/`);
-  const script = await bundle({ entryPoints: { [page]: module } });
+  const script = await bundle({ entryPoints: { [page]: module } }, html);
   const style = await bundle({
     stdin: { contents: styles.join("\n"), loader: "css", resolveDir: STATIC, sourcefile: `${page}.css` },
     entryNames: `${page}-[hash]`,

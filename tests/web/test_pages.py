@@ -164,3 +164,13 @@ async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(clu
             async with session.get(address, headers={"Accept": accept}) as answer:
                 assert answer.status == 404
                 assert (await answer.json())["error"]["code"] == "not_found"
+
+
+def test_every_text_that_a_page_names_is_in_its_bundle() -> None:
+    built = bundle.load(STATIC)
+    assert built is not None
+    for name, page in built.pages.items():
+        (script,) = re.findall(r'<script type="module" src="/static/built/([^"]+)"', page)
+        code = built.files[script].content["identity"].decode()
+        for text in re.findall(r'data-t="(\w+)"', page):
+            assert re.search(rf"\b{text}:", code), f"{name} shows {text}"
