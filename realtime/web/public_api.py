@@ -133,6 +133,12 @@ class PublicApi:
             raise Unauthorized("The shop's token is not valid.") from None
         return self._identities.of_customer(subject)
 
+    async def _get_names(self, request: web.Request) -> web.Response:
+        """Answer with the names of the topology file in a language; without any, with none."""
+        names = self._settings.topology.names.get(request.match_info["language"], {})
+        headers = {"Cache-Control": "public, max-age=600"}
+        return web.Response(body=orjson.dumps({"names": names}), content_type="application/json", headers=headers)
+
     async def _list_theatres(self, _request: web.Request) -> web.Response:
         return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
 
