@@ -300,7 +300,8 @@ function chips(look, label, keys, chosen, name, choose) {
       },
       name(key),
     );
-  const hidden = keys.length < 3;
+  // A city stays in sight although it is the only one: it may be remembered from an earlier visit.
+  const hidden = keys.length < (look === "cities" ? 2 : 3);
   return h("div", { class: `${look} chips`, role: "group", "aria-label": i18n.t(label), hidden }, ...keys.map(chip));
 }
 
