@@ -7,7 +7,7 @@ import en from "./en.js";
 
 /** @typedef {string | {one: string, other: string}} Phrase */
 /** @typedef {Record<string, Phrase>} Phrases */
-/** @typedef {ReturnType<typeof translator>} Translator */
+/** @typedef {ReturnType<typeof makeTranslator>} Translator */
 
 /** How each language is called in itself, and how its texts are loaded. @type {Record<string, {name: string, load: () => Promise<{default: Phrases}>}>} */
 const LANGUAGES = {
@@ -57,22 +57,50 @@ export function supported(wanted) {
   return code in LANGUAGES ? code : "en";
 }
 
-/** The translator for a language; its texts are in English until they are loaded. @param {string} locale */
+/** Made once for each language: what formats numbers and dates takes long to make. @type {Map<string, Translator>} */
+const made = new Map();
+
+/** The translator for a language; its texts are in English until they are loaded. @param {string} locale @returns {Translator} */
 export function translator(locale) {
   const code = supported(locale);
-  const words = loaded[code] ?? en;
+  const key = isLoaded(code) ? code : `${code}, in English`;
+  const known = made.get(key) ?? makeTranslator(code, loaded[code] ?? en);
+  made.set(key, known);
+  return known;
+}
+
+/** @template T @param {() => T} make @returns {() => T} makes it when it is needed for the first time */
+function once(make) {
+  /** @type {T | undefined} */
+  let value;
+  return () => {
+    value ??= make();
+    return value;
+  };
+}
+
+/** @param {string} code @param {Phrases} words */
+function makeTranslator(code, words) {
   const tag = `${code}-IN`;
-  const plural = new Intl.PluralRules(tag);
-  const exact = new Intl.NumberFormat(tag, { style: "currency", currency: "INR" });
-  const whole = new Intl.NumberFormat(tag, { style: "currency", currency: "INR", maximumFractionDigits: 0 });
-  const rupees = (/** @type {number} */ amount) => (Number.isInteger(amount) ? whole : exact).format(amount);
-  const count = new Intl.NumberFormat(tag);
-  const time = new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit" });
-  const clock = new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit", second: "2-digit" });
-  const day = new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "long", day: "numeric", month: "long" });
-  const shortDay = new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "short", day: "numeric", month: "short" });
-  const key = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE });
-  const list = new Intl.ListFormat(tag, { type: "conjunction" });
+  const plural = once(() => new Intl.PluralRules(tag));
+  const exact = once(() => new Intl.NumberFormat(tag, { style: "currency", currency: "INR" }));
+  const whole = once(
+    () => new Intl.NumberFormat(tag, { style: "currency", currency: "INR", maximumFractionDigits: 0 }),
+  );
+  const rupees = (/** @type {number} */ amount) => (Number.isInteger(amount) ? whole() : exact()).format(amount);
+  const count = once(() => new Intl.NumberFormat(tag));
+  const time = once(() => new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit" }));
+  const clock = once(
+    () => new Intl.DateTimeFormat(tag, { timeZone: ZONE, hour: "numeric", minute: "2-digit", second: "2-digit" }),
+  );
+  const day = once(
+    () => new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "long", day: "numeric", month: "long" }),
+  );
+  const shortDay = once(
+    () => new Intl.DateTimeFormat(tag, { timeZone: ZONE, weekday: "short", day: "numeric", month: "short" }),
+  );
+  const key = once(() => new Intl.DateTimeFormat("en-CA", { timeZone: ZONE }));
+  const list = once(() => new Intl.ListFormat(tag, { type: "conjunction" }));
   return {
     code,
     /**
@@ -82,10 +110,10 @@ export function translator(locale) {
     t(name, values = {}) {
       const phrase = words[name] ?? en[/** @type {keyof typeof en} */ (name)] ?? name;
       const text =
-        typeof phrase === "string" ? phrase : phrase[plural.select(Number(values.n)) === "one" ? "one" : "other"];
+        typeof phrase === "string" ? phrase : phrase[plural().select(Number(values.n)) === "one" ? "one" : "other"];
       return text.replace(/\{(\w+)\}/g, (_, value) => {
         const given = values[value];
-        return typeof given === "number" ? count.format(given) : (given ?? "");
+        return typeof given === "number" ? count().format(given) : (given ?? "");
       });
     },
     /** A name of the data in this language, or as it is. @param {string} name */
@@ -97,20 +125,20 @@ export function translator(locale) {
     /** As `rupees`. @param {number} paise */
     money: (paise) => rupees(paise / 100),
     /** With two decimals always, for columns of amounts. @param {number} paise */
-    moneyLine: (paise) => exact.format(paise / 100),
+    moneyLine: (paise) => exact().format(paise / 100),
     /** @param {number} number */
-    count: (number) => count.format(number),
+    count: (number) => count().format(number),
     /** To the second. @param {string | number} when */
-    clock: (when) => clock.format(new Date(when)),
+    clock: (when) => clock().format(new Date(when)),
     /** @param {string | number} when */
-    time: (when) => time.format(new Date(when)),
+    time: (when) => time().format(new Date(when)),
     /** @param {string | number} when */
-    day: (when) => day.format(new Date(when)),
+    day: (when) => day().format(new Date(when)),
     /** @param {string | number} when */
-    shortDay: (when) => shortDay.format(new Date(when)),
+    shortDay: (when) => shortDay().format(new Date(when)),
     /** @param {string | number} when @returns {string} 2026-01-31 in India */
-    dayKey: (when) => key.format(new Date(when)),
+    dayKey: (when) => key().format(new Date(when)),
     /** @param {string[]} items */
-    list: (items) => list.format(items),
+    list: (items) => list().format(items),
   };
 }
