@@ -26,6 +26,7 @@ OTHERS = (
     ("POST", "/socket.io/", "Engine.IO 4: packets of a session that polls", _ANY, "anyone"),
     ("OPTIONS", "/socket.io/", "Engine.IO 4: preflight request of a page", _ANY, "anyone"),
     *(("GET", address, "A page", _HTML, "anyone") for address in pages.PAGES),
+    *(("GET", address, f"The pages' {name}", media, "anyone") for address, (name, media) in pages.ALONE.items()),
     ("GET", pages.EMBED, "The seat map as an element for other sites' pages", "text/javascript", "anyone"),
     ("GET", "/static/built/{name}", "A bundled file of the pages", _ANY, "anyone"),
     ("GET", "/static/{filename}", "A file of the pages", _ANY, "anyone"),
