@@ -18,10 +18,8 @@ POINTS = (
     "rebuild_read",
     "record_committed",
     "record_settled",
-    "command_blocked",
-    "expire_due",
 )
-"""In the order in which they are reached."""
+"""In the order in which they are reached; tests/keeper/test_stopped_keepers.py stops a keeper at each of them."""
 _stop_at = {name for name in os.environ.get("TICKINGTICKETS_STOP_AT", "").split(",") if name}
 
 

@@ -199,13 +199,13 @@ async def test_a_worker_gets_one_job_a_booking_even_if_the_entry_is_read_again(p
     await redis.aclose()
 
 
-def keeper_process(place: Place, name: str) -> subprocess.Popen[bytes]:
+def keeper_process(place: Place, name: str, **environ: str) -> subprocess.Popen[bytes]:
     topology = place.folder / "topology.toml"
     topology.write_text(
         f'[payments]\nservice = "signed"\n[regions.west]\nmaster = "{place.server.url}"\n'
         f'ledger = "sqlite:///{place.folder}/west.db"\n'
     )
-    env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET, "TICKINGTICKETS_SIGNED_SECRET": "s" * 32}
+    env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET, "TICKINGTICKETS_SIGNED_SECRET": "s" * 32, **environ}
     args = [sys.executable, "-m", "realtime", "--topology", str(topology), "keeper", "--region", "west", "--name", name]
     with (place.folder / "keeper.log").open("ab") as log:
         return subprocess.Popen(args, env=env, cwd=Path.cwd(), stdout=log, stderr=log)

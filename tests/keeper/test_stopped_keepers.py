@@ -1,0 +1,53 @@
+"""A keeper that is stopped at its most delicate points, and wakes up after another one has taken over."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from realtime import keys
+from realtime.keeper.points import POINTS
+from realtime.locks.commands import run_command
+from realtime.model import booking_of
+from tests.cluster import until
+
+from .conftest import LAYOUT, SHOW, Place
+from .test_fencing import rebuilt
+from .test_record_path import all_booked, keeper_process
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_keeper_that_wakes_up_late_changes_nothing(place: Place, point: str) -> None:
+    await until(lambda: rebuilt(place))
+    await place.rest()
+    early = await place.confirm("early", [1])
+    if not point.startswith("record"):
+        await place.master.command("DEL", keys.RECONCILED)
+    sleeper = keeper_process(place, "sleeper", TICKINGTICKETS_STOP_AT=point)
+    try:
+
+        async def stopped() -> bool:
+            return os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+        await until(stopped)
+        place.keeper("other")
+        await until(lambda: rebuilt(place))
+        await until(all_booked(place, [early]))
+        held = await place.hold("held", [3])
+        booked = await place.confirm("booked", [5])
+        await until(all_booked(place, [booked]))
+        await run_command(place.master, "block", {"show": SHOW, "seats": [LAYOUT.seats[7].id]})
+        assert (await place.seats())[:8] == "02010203"
+
+        sleeper.send_signal(signal.SIGCONT)
+        await place.rest()
+        late = await place.confirm("late", [6])  # nobody but the sleeper is there to record it
+        await until(all_booked(place, [late]))
+        assert (await place.seats())[:8] == "02010223"
+        assert await place.locks.extend(held, "held"), "a live hold is not lost"
+        assert sorted(await place.booked()) == sorted(map(booking_of, (early, booked, late)))
+    finally:
+        sleeper.kill()
+        sleeper.wait()
