@@ -205,10 +205,11 @@ async def test_a_pending_booking_says_so_and_shows_the_ticket_when_it_is_settled
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("C-5")
+    await asha.goes_to_pay()
     keeper = cluster.children["keeper west"]
     keeper.signal(signal.SIGSTOP)
     try:
-        await asha.pays()
+        await asha.chooses("pay")
         await asha.is_at("pending")
         await expect(asha.page.locator("#panel")).to_contain_text("We have received your payment")
         # Nothing of it depends on this page.

@@ -58,15 +58,16 @@ async def test_the_list_follows_the_statuses_and_reports_a_lost_seat(browser: Br
     await asha.leaves()
 
 
-async def test_the_filter_by_price_leaves_out_rows(browser: Browser, cluster: Cluster) -> None:
+async def test_the_filter_by_price_leaves_out_the_rows_of_others(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await open_list(asha.page)
     gold = asha.page.locator("seat-map .list-seat[aria-label*='Gold']")
-    await expect(gold.first).to_be_visible()
+    others = asha.page.locator("seat-map .list-seat:not([aria-label*='Gold'])")
+    await expect(others.first).to_be_visible()
     await asha.page.locator('seat-map [data-category="Gold"]').click()
-    await expect(gold).to_have_count(0)
-    await expect(asha.page.locator("seat-map .list-seat").first).to_be_visible()
+    await expect(others).to_have_count(0)
+    await expect(gold.first).to_be_visible()
     await asha.leaves()
 
 
