@@ -141,6 +141,10 @@ async def test_a_theatre_of_another_region_is_refused(place: Place, tmp_path: An
     try:
         theirs = Theatre("coromandel", "Coromandel", "Chennai", "south")
         await link.command("HSET", keys.THEATRES, theirs.id, wire.encode_theatre(theirs))
+        with pytest.raises(TicketError) as refused:
+            await run_command(place.master, "theatre", {"id": "new", "name": "New", "city": "Mumbai"})
+        assert refused.value.code == "region_unavailable", "a master that is not reconciled may have lost it"
+        await link.command("SET", keys.RECONCILED, "a mark")
         for theatre in ("coromandel", "lotus"):
             with pytest.raises(TicketError) as refused:
                 await run_command(place.master, "theatre", {"id": theatre, "name": "Mine", "city": "Mumbai"})

@@ -144,7 +144,7 @@ async def test_viewers_get_the_sales_state(node: Node) -> None:
 
 async def test_viewers_are_told_when_sales_start_and_end(node: Node) -> None:
     client = await viewer(node)
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)  # times are stored in whole seconds
 
     async def declare(start_s: float, end_s: float) -> None:
         start, end = ((now + timedelta(seconds=s)).isoformat() for s in (start_s, end_s))
