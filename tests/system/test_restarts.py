@@ -43,8 +43,9 @@ async def test_confirms_are_pending_without_a_keeper_and_settle_when_one_returns
     await buyer.call("show:watch", {"show": show})
     held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
     hold = held["hold"]["id"]
+    payment = await pay(north, hold)
     mortal.pause("keeper west").kill()
-    done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(north, hold)})
+    done = await buyer.call("seats:confirm", {"hold": hold, "payment": payment})
     assert done["booking"]["state"] == "pending"
     assert buyer.status(show, 0) == "held"
     mortal.resume("keeper west")
