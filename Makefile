@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := realtime loadtest tests scripts setup.py
 CHECKS := lint types layers lua types-js lint-js test-js
 # A file of tests stays in one process, in the order of tests/conftest.py.
-PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+# One process more than cores, because tests wait a lot; at most four.
+PARALLEL := --numprocesses $(shell n=$$(nproc); echo $$((n < 3 ? n + 1 : 4))) --dist loadscope --no-loadscope-reorder
 PACKAGES := chromium gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))

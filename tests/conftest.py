@@ -16,7 +16,7 @@ from tests.programs import find_program
 ROOT = Path(__file__).parent.parent
 NOT_RUN = 6
 """Exit code when every test that was run passed, but some were skipped. Pytest itself uses 0 to 5."""
-LONGEST_FIRST = ("pages", "loadtest", "keeper", "system", "cli", "rooms", "web")
+LONGEST_FIRST = ("loadtest", "pages", "keeper", "system", "workers", "cli", "rooms", "web")
 
 
 # --- rules of a run -------------------------------------------------------------------------------------------------

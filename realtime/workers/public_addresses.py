@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 _TRANSLATED = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48")))
 """IPv6 ranges that carry an IPv4 address: a router may lead them inside."""

@@ -22,6 +22,7 @@ import { dropTicket } from "./tickets.js";
 
 /** How often a pending booking or refund is asked for. */
 const ASK_AGAIN_MS = 4000;
+const SYNC_MS = 500;
 
 export class Flow extends Holding {
   /** @param {SeatMap} map @param {string} show @param {{pay?: ShopPay}} [shop] the checkout of the shop that the page is part of */
@@ -120,6 +121,8 @@ export class Flow extends Holding {
   /** @param {string} hold */
   async _findPayment(hold) {
     const find = async () => {
+      // What another tab wrote under the lock may arrive here after the lock was released.
+      if (!readRecord(this._show)?.order) await new Promise((arrived) => setTimeout(arrived, SYNC_MS));
       const now = readRecord(this._show);
       if (now?.hold !== hold || !now.paying || now.payment || now.booking) return;
       // Without an order nobody was sent to pay.

@@ -23,8 +23,10 @@ async def found_on_master(place: Place) -> list[str]:
     """Return the keys whose value contains the address or the name."""
     found = []
     for key in await place.master.command("KEYS", "*"):
-        dump: bytes = await place.master.command("DUMP", key)
+        dump: bytes | None = await place.master.command("DUMP", key)
         kind = await place.master.command("TYPE", key)
+        if dump is None or kind == b"none":
+            continue  # it has ended since
         readers = {
             b"string": ("GET", key),
             b"hash": ("HGETALL", key),

@@ -29,7 +29,8 @@ async def test_a_keeper_that_wakes_up_late_changes_nothing(place: Place, point: 
     try:
 
         async def stopped() -> bool:
-            return os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+            asked = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, sleeper.pid, asked) is not None  # noqa: ASYNC222 - it does not wait
 
         await until(stopped)
         place.keeper("other")

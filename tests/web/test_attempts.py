@@ -92,7 +92,7 @@ async def test_what_is_remembered_is_bounded() -> None:
 
 async def test_an_attack_is_logged_once_per_interval_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     limiter = AttemptLimiter("operator keys", 10**9, 1.0)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, "realtime.web.attempts"):
         for n in range(200):
             await limiter.count_wrong("10.0.0.1\n\x1b[31m forged", "guess", n * limits.ATTEMPT_LOG_S / 100)
     assert [line.split()[0] for line in caplog.messages] == ["1", "100"]
