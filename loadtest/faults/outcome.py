@@ -17,7 +17,6 @@ class Plan:
     seed: int
     buyers: int
     kinds: frozenset[Kind] = frozenset(Kind) - OPTIONAL
-    """Whether some payments are never confirmed by their buyers: paid late, twice, silently, or with the tab closed."""
     edn: Path | None = None
     """Where to write the operations on every seat, for other checkers."""
 
