@@ -23,7 +23,8 @@ def recovery(archived: int, halls: int, stadiums: int, seats: int) -> None:
     Prints the first hold on the most urgent show, and when all shows are on sale, in seconds since the start of a
     keeper: for a master that kept its data, and for one that lost it. Takes less than a minute with the default sizes.
     """
-    logging.getLogger("realtime").setLevel(logging.ERROR)
+    # The keeper runs in this process, and warns of what is measured here: a master without its data.
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(message)s")
     size = Installation(archived, halls, stadiums, seats)
     with tempfile.TemporaryDirectory() as temporary:
         found = asyncio.run(measure_recovery(Path(temporary), size))
