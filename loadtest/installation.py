@@ -5,11 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from realtime.dev.plan import ClusterPlan
+from realtime.dev import valkey
+from realtime.dev.cluster import Cluster
+from realtime.dev.plan import ClusterPlan, plan
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.topology import Region, Topology
+
+
+@contextlib.asynccontextmanager
+async def own_cluster(folder: Path, region: str) -> AsyncIterator[Cluster]:
+    """Run an embedded cluster of one region, with sample data and on free ports, for the duration of the context."""
+    cluster = Cluster(plan(folder, regions=(region,), port=valkey.free_port), echo=lambda _line: None)
+    await cluster.start()
+    try:
+        yield cluster
+    finally:
+        await cluster.stop()
 
 
 @dataclass(frozen=True, slots=True)

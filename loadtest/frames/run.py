@@ -14,10 +14,7 @@ from playwright.async_api import CDPSession
 from loadtest.frames import gestures
 from loadtest.frames.browser import DEVICES, Device, Frames, Viewer, open_viewer
 from loadtest.frames.storm import storm
-from loadtest.installation import Installation
-from realtime.dev import valkey
-from realtime.dev.cluster import Cluster
-from realtime.dev.plan import plan
+from loadtest.installation import Installation, own_cluster
 from realtime.locks.seats import SeatLocks
 
 REGION = "west"
@@ -44,19 +41,13 @@ async def measure(
     folder: Path, devices: Sequence[str], throttle: float, seconds: float, rate: float, say: Say
 ) -> list[dict[str, Any]]:
     """Return a row of figures for each device and measurement."""
-    where = plan(folder, regions=(REGION,), port=valkey.free_port)
-    cluster = Cluster(where, echo=lambda _line: None)
-    await cluster.start()
     rows: list[dict[str, Any]] = []
-    try:
-        node = where.node_urls(REGION)[0]
+    async with own_cluster(folder, REGION) as cluster, Installation.of_cluster(cluster.plan).masters() as masters:
+        node = cluster.plan.node_urls(REGION)[0]
         show = await _find_stadium(node)
-        async with Installation.of_cluster(where).masters() as masters:
-            locks = SeatLocks(masters[REGION])
-            for name in devices:
-                rows += await _on_device(node, show, DEVICES[name], locks, throttle, seconds, rate, say)
-    finally:
-        await cluster.stop()
+        locks = SeatLocks(masters[REGION])
+        for name in devices:
+            rows += await _on_device(node, show, DEVICES[name], locks, throttle, seconds, rate, say)
     return rows
 
 

@@ -18,11 +18,8 @@ from loadtest.frames.arrival import NETWORKS, Arrival, arrive, received
 from loadtest.frames.browser import ARGS, DEVICES, find_chromium
 from loadtest.frames.run import REGION, SEATS, Say
 from loadtest.frames.storm import storm
-from loadtest.installation import Installation
+from loadtest.installation import Installation, own_cluster
 from realtime import keys, wire
-from realtime.dev import valkey
-from realtime.dev.cluster import Cluster
-from realtime.dev.plan import plan
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -78,21 +75,19 @@ async def measure(
     folder: Path, network: str, throttle: float, seconds: float, rate: float, say: Say
 ) -> list[dict[str, Any]]:
     """Return a row of figures for each hall and visit, and for the storm."""
-    where = plan(folder, regions=(REGION,), port=valkey.free_port)
-    cluster = Cluster(where, echo=lambda _line: None)
-    await cluster.start()
-    try:
-        node = where.node_urls(REGION)[0]
-        async with Installation.of_cluster(where).masters() as masters, async_playwright() as playwright:
-            shows = await _shows(node, masters[REGION])
-            browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGS)
-            rows = await _arrivals(browser, node, shows, network, throttle, say)
-            locks = SeatLocks(masters[REGION])
-            rows.append(await _storm(browser, f"{node}/shows/{shows[SEATS]}", locks, shows[SEATS], seconds, rate, say))
-            await browser.close()
-            return rows
-    finally:
-        await cluster.stop()
+    async with (
+        own_cluster(folder, REGION) as cluster,
+        Installation.of_cluster(cluster.plan).masters() as masters,
+        async_playwright() as playwright,
+    ):
+        node = cluster.plan.node_urls(REGION)[0]
+        shows = await _shows(node, masters[REGION])
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGS)
+        rows = await _arrivals(browser, node, shows, network, throttle, say)
+        locks = SeatLocks(masters[REGION])
+        rows.append(await _storm(browser, f"{node}/shows/{shows[SEATS]}", locks, shows[SEATS], seconds, rate, say))
+        await browser.close()
+        return rows
 
 
 async def _arrivals(

@@ -16,9 +16,7 @@ from typing import Any
 import aiohttp
 
 from loadtest.hostile.attacks import HOST, KINDS
-from realtime.dev import valkey
-from realtime.dev.cluster import Cluster
-from realtime.dev.plan import plan
+from loadtest.installation import own_cluster
 
 REGION = "west"
 OTHERS = "127.0.0.2"
@@ -58,12 +56,9 @@ class Outcome:
 
 async def attack_all(folder: Path, names: Sequence[str], seconds: float, say: Say) -> list[dict[str, Any]]:
     """Start a cluster, run the attacks of these names for ``seconds`` each, and return their outcomes."""
-    where = plan(folder, regions=(REGION,), port=valkey.free_port)
-    cluster = Cluster(where, echo=lambda _line: None)
-    await cluster.start()
-    say(_HEAD)
-    try:
-        url = where.node_urls(REGION)[0]
+    async with own_cluster(folder, REGION) as cluster:
+        say(_HEAD)
+        url = cluster.plan.node_urls(REGION)[0]
         process = next(child.process for child in cluster.children.values() if child.name.startswith("node"))
         assert process is not None, "the cluster runs"
         show, layout = await _largest_show(url)
@@ -73,8 +68,6 @@ async def attack_all(folder: Path, names: Sequence[str], seconds: float, say: Sa
             outcomes.append({**asdict(outcome), "met": outcome.met})
             say(_line(outcome))
         return outcomes
-    finally:
-        await cluster.stop()
 
 
 async def _attack(name: str, url: str, pid: int, show: str, layout: str, seconds: float) -> Outcome:
