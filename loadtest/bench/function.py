@@ -12,7 +12,7 @@ from typing import Any
 import hiredis
 
 from loadtest.bench.peers import Bench, Row
-from loadtest.bench.programs import cpu_of
+from loadtest.measures import cpu_of
 from realtime import keys, limits
 from realtime.dev import valkey
 from realtime.locks import library

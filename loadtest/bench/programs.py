@@ -13,9 +13,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
+from loadtest.measures import cpu_of, rss_of
+
 NATIVE = ("crowd", "floor", "poll")
 PEER = ("package.json", "package-lock.json", "server.mjs")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Missing(Exception):
@@ -69,12 +70,6 @@ def _install_node(folder: Path) -> tuple[str, str]:
     return str(inside / "bin" / "node"), str(inside / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
 
 
-def cpu_of(pid: int) -> float:
-    """Return the CPU time (s) that all threads of a process have used so far, user and kernel."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
 class Program:
     """A process that reads commands as lines and answers with lines of JSON; stop it with ``kill``."""
 
@@ -113,7 +108,7 @@ class Program:
     @property
     def rss_bytes(self) -> int:
         """Resident memory."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return rss_of(self.pid)
 
     def kill(self) -> None:
         """Kill it: the kernel closes thousands of sockets fastest."""

@@ -9,6 +9,7 @@ import click
 
 from loadtest.connection import Endpoint
 from loadtest.crowd.nodes import read_target
+from loadtest.measures import percentile
 from loadtest.scalper.run import Holds, Outcome, Plan, run
 from loadtest.target import TargetError, checked_urls
 
@@ -65,7 +66,7 @@ def scalper(
     except (TargetError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(_table(plan, outcome))
-    rise = outcome.buyers.percentile(0.99) - outcome.quiet.percentile(0.99)
+    rise = percentile(outcome.buyers.answer_ms, 0.99) - percentile(outcome.quiet.answer_ms, 0.99)
     failures = []
     if outcome.scalper.most_seats > limit:
         failures.append(f"the scalper held {outcome.scalper.most_seats} seats; the limit of an address is {limit}")
@@ -108,5 +109,6 @@ def _table(plan: Plan, outcome: Outcome) -> str:
 def _line(name: str, holds: Holds) -> str:
     refused = ", ".join(f"{code} {count:,}" for code, count in sorted(holds.refused.items())) or "none"
     asked = holds.granted + sum(holds.refused.values())
-    figures = f"{asked:>9,}{holds.granted:>9,}{holds.most_seats:>12,}"
-    return f"{name:24}{figures}{holds.percentile(0.5):>9.1f}{holds.percentile(0.99):>9.1f}  {refused}"
+    p50, p99 = (percentile(holds.answer_ms, share) for share in (0.5, 0.99))
+    figures = f"{asked:>9,}{holds.granted:>9,}{holds.most_seats:>12,}{p50:>9.1f}{p99:>9.1f}"
+    return f"{name:24}{figures}  {refused}"

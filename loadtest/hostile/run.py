@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,6 +16,7 @@ import aiohttp
 
 from loadtest.hostile.attacks import HOST, KINDS
 from loadtest.installation import own_cluster
+from loadtest.measures import percentile, rss_of
 
 REGION = "west"
 OTHERS = "127.0.0.2"
@@ -26,7 +26,6 @@ AFTER_S = 10.0
 """When the memory must have been given back."""
 MOST_MS, MOST_MB = 50.0, 20.0
 """The targets: how much the 99th percentile of other people's requests, and the node's memory, may grow."""
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 Say = Callable[[str], None]
 
 
@@ -73,7 +72,7 @@ async def attack_all(folder: Path, names: Sequence[str], seconds: float, say: Sa
 async def _attack(name: str, url: str, pid: int, show: str, layout: str, seconds: float) -> Outcome:
     async with _others(f"{url}/api/v1/shows/{show}") as quiet:
         await asyncio.sleep(min(5.0, seconds))
-    before = _rss_mb(pid)
+    before = rss_of(pid) / 1e6
     command = (sys.executable, "-m", "loadtest.hostile.attacks", name, url.rpartition(":")[2], str(seconds))
     child = await asyncio.create_subprocess_exec(*command, f"/api/v1/layouts/{layout}", stdout=asyncio.subprocess.PIPE)
     memory = [before]
@@ -81,7 +80,7 @@ async def _attack(name: str, url: str, pid: int, show: str, layout: str, seconds
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             await asyncio.sleep(0.1)
-            memory.append(_rss_mb(pid))
+            memory.append(rss_of(pid) / 1e6)
     output, _ = await child.communicate()
     did = json.loads(output)
     await asyncio.sleep(AFTER_S)
@@ -89,14 +88,14 @@ async def _attack(name: str, url: str, pid: int, show: str, layout: str, seconds
         name,
         did["opened"],
         did["sent"] / 1e6,
-        _percentile(quiet, 0.5),
-        _percentile(quiet, 0.99),
-        _percentile(times, 0.5),
-        _percentile(times, 0.99),
+        percentile(quiet, 0.5),
+        percentile(quiet, 0.99),
+        percentile(times, 0.5),
+        percentile(times, 0.99),
         sum(each == float("inf") for each in times),
         before,
         max(memory),
-        _rss_mb(pid),
+        rss_of(pid) / 1e6,
     )
 
 
@@ -132,14 +131,6 @@ async def _largest_show(url: str) -> tuple[str, str]:
     async with aiohttp.ClientSession() as http, http.get(f"{url}/api/v1/shows") as answer:
         largest = max((await answer.json())["shows"], key=lambda show: show["seat_count"])
     return str(largest["id"]), str(largest["layout"])
-
-
-def _rss_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 1e6
-
-
-def _percentile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 _HEAD = (

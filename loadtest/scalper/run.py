@@ -37,11 +37,6 @@ class Holds:
     """Seats held now."""
     most_seats: int = 0
 
-    def percentile(self, share: float) -> float:
-        """Return a percentile of the answer times, in ms."""
-        ordered = sorted(self.answer_ms) or [float("nan")]
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
