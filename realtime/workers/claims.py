@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bullmq import UnrecoverableError
 
@@ -19,6 +20,23 @@ Work = Callable[[TaskRow], Awaitable[str]]
 
 class NotDoneYet(Exception):
     """The job has to be tried again; nothing is wrong with it."""
+
+
+async def carry_out(ledger: Ledger, task_id: str, work: Callable[[], Awaitable[str]]) -> None:
+    """Claim a task, do its ``work``, and record that it is done, with the remark that ``work`` returns.
+
+    Raises ``NotDoneYet`` while another worker has the task. What ``work`` raises leaves the task to be tried again.
+    """
+    now = now_ms()
+    if not await ledger.claim_task(task_id, now, now + CLAIM_MS):
+        raise NotDoneYet(f"another worker carries out {task_id}")
+    try:
+        detail = await work()
+    except BaseException:
+        with contextlib.suppress(LedgerUnavailable):
+            await ledger.release_task(task_id)
+        raise
+    await ledger.finish_task(task_id, now_ms(), detail)
 
 
 class Claims:
@@ -39,15 +57,5 @@ class Claims:
         task = await self._ledger.task(payload.task)
         if task is None or task.queue is not self._queue:
             raise UnrecoverableError(f"the ledger has no task {payload.task}")
-        if task.done_at is not None:
-            return
-        now = now_ms()
-        if not await self._ledger.claim_task(task.id, now, now + CLAIM_MS):
-            raise NotDoneYet(f"another worker carries out {task.id}")
-        try:
-            detail = await self._work(task)
-        except BaseException:
-            with contextlib.suppress(LedgerUnavailable):
-                await self._ledger.release_task(task.id)
-            raise
-        await self._ledger.finish_task(task.id, now_ms(), detail)
+        if task.done_at is None:
+            await carry_out(self._ledger, task.id, partial(self._work, task))

@@ -8,9 +8,11 @@ worker that dies between the target's answer and the mark in the ledger delivers
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,7 +24,7 @@ from realtime.ledger import Ledger
 from realtime.ledger.rows import TaskRow
 from realtime.ledger.webhooks import Attempt, Delivery, DeliveryState
 from realtime.topology import WebhookTarget
-from realtime.workers.claims import CLAIM_MS, NotDoneYet
+from realtime.workers.claims import carry_out
 from realtime.workers.public_addresses import AddressRefused, PublicResolver, is_address, is_public
 
 DELIVERY_S = 15.0
@@ -63,26 +65,16 @@ class Webhooks:
         if delivery is None:
             raise UnrecoverableError(f"the ledger has no delivery {task.id}")
         for earlier in await self._ledger.open_deliveries_before(delivery):
-            await self._deliver_earlier(earlier)
+            with contextlib.suppress(UnrecoverableError):  # it was given up, and what came later may go on
+                await carry_out(self._ledger, earlier.id, partial(self._deliver, earlier))
         if delivery.state is DeliveryState.FAILED:
             raise UnrecoverableError(f"{delivery.id} was given up: {delivery.detail}")
         if delivery.state is DeliveryState.OPEN:
             await self._deliver(delivery)
         return delivery.type
 
-    async def _deliver_earlier(self, delivery: Delivery) -> None:
-        now = now_ms()
-        if not await self._ledger.claim_task(delivery.id, now, now + CLAIM_MS):
-            raise NotDoneYet(f"another worker delivers {delivery.id}")
-        try:
-            await self._deliver(delivery)
-        except UnrecoverableError:
-            return  # it was given up, and what came later may go on
-        finally:
-            await self._ledger.release_task(delivery.id)
-        await self._ledger.finish_task(delivery.id, now_ms(), delivery.type)
-
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery) -> str:
+        """Make one attempt; return the type of the event."""
         began = time.monotonic()
         status, detail = await self._post(delivery)
         duration_ms = int((time.monotonic() - began) * 1000)
@@ -96,6 +88,7 @@ class Webhooks:
             raise UnrecoverableError(f"{delivery.id} is given up: {detail}")
         if not delivered:
             raise NotDelivered(f"{delivery.id}: {detail}")
+        return delivery.type
 
     async def _post(self, delivery: Delivery) -> tuple[int, str]:
         """Send one event; return the HTTP status (0 for none) and what happened, without the target's words."""
