@@ -15,14 +15,13 @@ import base64
 from datetime import datetime
 from email.message import EmailMessage, MIMEPart
 from html import escape
-from zoneinfo import ZoneInfo
 
 import msgspec
 from aiohttp import web
 
 from realtime.dev.mailbox.store import MailStore, parse
+from realtime.tickets.text import INDIA
 
-INDIA = ZoneInfo("Asia/Kolkata")
 # What a mail contains runs nothing and loads nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; frame-ancestors 'self'"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -63,7 +62,7 @@ class MailboxPages:
         return _page("Mailbox", table if rows else "<p>No mail has arrived yet.</p>")
 
     async def _mail(self, request: web.Request) -> web.Response:
-        number, mail = self._read(request)
+        number, mail = request.match_info["number"], self._read(request)
         headers = "".join(
             f"<tr><th>{name}<td>{escape(str(mail[name] or ''))}" for name in ("From", "To", "Date", "Message-ID")
         )
@@ -77,7 +76,7 @@ class MailboxPages:
         return _page(str(mail["Subject"] or ""), f"{back}<table>{headers}</table>{more}{frame}")
 
     async def _html(self, request: web.Request) -> web.Response:
-        _number, mail = self._read(request)
+        mail = self._read(request)
         html = mail.get_body(("html",))
         if html is None:
             raise web.HTTPNotFound
@@ -90,12 +89,12 @@ class MailboxPages:
         return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
     async def _text(self, request: web.Request) -> web.Response:
-        _number, mail = self._read(request)
+        mail = self._read(request)
         text = mail.get_body(("plain",))
         return web.Response(text=str(text.get_content()) if text is not None else "")
 
     async def _part(self, request: web.Request) -> web.Response:
-        _number, mail = self._read(request)
+        mail = self._read(request)
         parts: list[MIMEPart] = list(mail.iter_attachments())
         index = int(request.match_info["part"])
         if index >= len(parts):
@@ -109,17 +108,16 @@ class MailboxPages:
         return web.Response(body=msgspec.json.encode(self._store.all()), content_type="application/json")
 
     async def _raw(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._body(request), content_type="message/rfc822")
+
+    def _read(self, request: web.Request) -> EmailMessage:
+        return parse(self._body(request))
+
+    def _body(self, request: web.Request) -> bytes:
         body = self._store.body(int(request.match_info["number"]))
         if body is None:
             raise web.HTTPNotFound
-        return web.Response(body=body, content_type="message/rfc822")
-
-    def _read(self, request: web.Request) -> tuple[int, EmailMessage]:
-        number = int(request.match_info["number"])
-        body = self._store.body(number)
-        if body is None:
-            raise web.HTTPNotFound
-        return number, parse(body)
+        return body
 
 
 def make_app(store: MailStore) -> web.Application:
