@@ -6,7 +6,7 @@ time; both have the same Message-ID, by which mail servers and readers know that
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 
 from bullmq import UnrecoverableError
@@ -78,7 +78,7 @@ class Mails:
         if task.kind == MailKind.TICKET.value and booking.cancelled_at is not None:
             return CANCELLED
         ticket = await self._tickets.ticket(booking, Locale(contact.locale), contact.name)
-        now = datetime.now(UTC).astimezone(INDIA)
+        now = datetime.now(INDIA)
         if task.kind == MailKind.CANCELLED.value:
             refunds = await self._ledger.refunds(Filter(hold=hold_of(booking.id)))
             returned = sum(refund.amount for refund in refunds if refund.reason is RefundReason.CANCELLED)
@@ -110,4 +110,4 @@ class Mails:
             holder=contact.name,
             seller=self._seller,
         )
-        return refund_mail(notice, contact.email, sender, datetime.now(UTC).astimezone(INDIA))
+        return refund_mail(notice, contact.email, sender, datetime.now(INDIA))

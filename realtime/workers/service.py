@@ -149,10 +149,10 @@ class WorkerProcess:
                 await connect.close(client)
 
     async def _end(self, workers: list[Worker], running: list[asyncio.Task[None]]) -> None:
-        """Let the jobs under way finish if the process stops, and cancel them if the master has moved.
+        """Let the jobs under way finish if the process stops, for ``STOP_S``; cancel them if the master has moved.
 
-        A BullMQ worker that is closed asks a master that is away again and again, without a pause and without an end.
-        So its tasks are cancelled before it is closed, or when they have not ended in time.
+        A BullMQ worker does not end by itself while its master is away: it repeats its calls without a pause. So its
+        tasks are cancelled before the final close.
         """
         if self._stopping.is_set():
             closing = [asyncio.create_task(worker.close()) for worker in workers]
