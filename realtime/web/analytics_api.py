@@ -16,7 +16,7 @@ from realtime.errors import BadRequest, NotFound
 from realtime.locks.master import LockMaster
 from realtime.model import region_of
 from realtime.web.gather import ask_all
-from realtime.web.routing import Route, json_answer
+from realtime.web.routing import Route, json_answer, query_number
 
 INDIA = ZoneInfo("Asia/Kolkata")
 DAY_MS = 24 * 3600 * 1000
@@ -55,8 +55,8 @@ class AnalyticsApi:
 
     async def _figures(self, request: web.Request) -> web.Response:
         """Return the hours that begin in ``since`` <= t < ``until`` (ms), by default the last seven days."""
-        until = _number(request, "until", now_ms())
-        since = _number(request, "since", until - DEFAULT_DAYS * DAY_MS)
+        until = query_number(request.query, "until", now_ms())
+        since = query_number(request.query, "since", until - DEFAULT_DAYS * DAY_MS)
         if until - since > MAX_DAYS * DAY_MS:
             raise BadRequest(f"Ask for at most {MAX_DAYS} days.")
         show = request.query.get("show", "")
@@ -87,10 +87,3 @@ def _csv(rows: list[dict[str, Any]], missing: list[str]) -> web.Response:
         "X-Missing-Regions": ", ".join(missing),
     }
     return web.Response(text=text.getvalue(), content_type="text/csv", headers=headers)
-
-
-def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise BadRequest(f"{name} is a number: ms since the epoch.")
-    return int(text)

@@ -31,3 +31,11 @@ async def ask_all(
         else:
             answers[region] = result
     return answers, missing
+
+
+async def ask_for_rows(
+    masters: Mapping[str, LockMaster], name: str, body: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rows that answer a question, each with its ``region``, and the regions that gave none."""
+    answers, missing = await ask_all(masters, name, body)
+    return [{**row, "region": region} for region, rows in answers.items() for row in rows], missing

@@ -14,8 +14,8 @@ from realtime.errors import BadRequest, NotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import region_of
-from realtime.web.gather import ask_all
-from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.gather import ask_all, ask_for_rows
+from realtime.web.routing import Route, idempotency_key, json_answer, query_number
 
 DEFAULT_LISTED = 100
 MAX_LISTED = 500
@@ -65,8 +65,7 @@ class JobsApi:
     async def _deliveries(self, request: web.Request) -> web.Response:
         """Return webhooks, newest first: of a ``booking``, in a ``state`` (open, done, failed), or all."""
         asked = {"booking": request.query.get("booking", ""), "state": request.query.get("state", "")}
-        answers, missing = await ask_all(self._masters, "deliveries", {**asked, "limit": _limit(request)})
-        rows = [{**row, "region": region} for region, found in answers.items() for row in found]
+        rows, missing = await ask_for_rows(self._masters, "deliveries", {**asked, "limit": _limit(request)})
         rows.sort(key=lambda row: row["created_at"], reverse=True)
         return json_answer({"time": now_ms(), "webhooks": rows[: _limit(request)], "missing": missing})
 
@@ -104,7 +103,4 @@ class JobsApi:
 
 
 def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(DEFAULT_LISTED))
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LISTED):
-        raise BadRequest(f"limit is a number from 1 to {MAX_LISTED}.")
-    return int(text)
+    return query_number(request.query, "limit", DEFAULT_LISTED, (1, MAX_LISTED))

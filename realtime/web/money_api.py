@@ -13,7 +13,7 @@ from aiohttp import web
 from realtime import keys, limits, wire
 from realtime.clock import now_ms
 from realtime.contact import Contact
-from realtime.errors import BadRequest, CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
+from realtime.errors import CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
@@ -27,9 +27,10 @@ from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, Webhook
 from realtime.staff import Role
 from realtime.transport.client_address import client_address
 from realtime.web.checkout import Checkout
+from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
+from realtime.web.routing import Route, idempotency_key, json_answer, query_number, read_up_to
 
 log = logging.getLogger(__name__)
 OwnerOf = Callable[[web.Request], str]
@@ -229,18 +230,7 @@ class MoneyApi:
         regions = [region_of(shows)] if shows else list(self._masters)
         if not set(regions) <= set(self._masters):
             raise NotFound("There is no show with this id.")
-        rows: list[dict[str, Any]] = []
-        missing: list[str] = []
-        answers = await asyncio.gather(
-            *(run_query(self._masters[region], name, wanted) for region in regions), return_exceptions=True
-        )
-        for region, answer in zip(regions, answers, strict=True):
-            if isinstance(answer, RegionUnavailable):
-                missing.append(region)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                rows += [{**row, "region": region} for row in answer]
+        rows, missing = await ask_for_rows({region: self._masters[region] for region in regions}, name, wanted)
         rows.sort(key=lambda row: row["created_at"], reverse=True)
         return {"time": now_ms(), name: rows[: wanted["limit"]], "missing": missing}
 
@@ -248,8 +238,5 @@ class MoneyApi:
 def _listing_filter(request: web.Request) -> dict[str, Any]:
     wanted: dict[str, Any] = {name: request.query[name] for name in ("state", "show", "hold") if name in request.query}
     for name, default in (("since", 0), ("until", 0), ("limit", 100)):
-        text = request.query.get(name, str(default))
-        if not (text.isascii() and text.isdigit() and len(text) < 16):
-            raise BadRequest(f"{name} is a number.")
-        wanted[name] = int(text)
+        wanted[name] = query_number(request.query, name, default)
     return wanted

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
-from realtime.errors import BadRequest, BookingNotFound, RegionUnavailable
+from realtime.errors import BadRequest, BookingNotFound
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import is_booking_id, region_of
 from realtime.tickets.code import CodeInvalid, normalise, printed
-from realtime.web.routing import Route, json_answer
+from realtime.web.gather import ask_all
+from realtime.web.routing import Route, json_answer, query_number
 
 TEXTS = ("booking", "payment", "owner", "show", "seat")
 TIMES = ("since", "until")
@@ -41,17 +41,8 @@ class OpsBookings:
         regions = [region_of(named)] if named else list(self._masters)
         if any(region not in self._masters for region in regions):
             return json_answer({"bookings": [], "missing": []})
-        asked = (run_query(self._masters[region], "find", wanted) for region in regions)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        bookings: list[dict[str, Any]] = []
-        missing: list[str] = []
-        for region, answer in zip(regions, answers, strict=True):
-            if isinstance(answer, RegionUnavailable):
-                missing.append(region)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                bookings += [_with_printed_code(each) for each in answer]
+        answers, missing = await ask_all({region: self._masters[region] for region in regions}, "find", wanted)
+        bookings = [_with_printed_code(each) for found in answers.values() for each in found]
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
         return json_answer({"bookings": bookings, "missing": missing})
 
@@ -79,9 +70,7 @@ def _wanted(query: Mapping[str, str]) -> dict[str, Any]:
             raise BadRequest(f"code: {error}.") from None
     for name in TIMES:
         if query.get(name):
-            if not (query[name].isascii() and query[name].isdigit()):
-                raise BadRequest(f"{name} is a time in ms since the epoch.")
-            wanted[name] = int(query[name])
+            wanted[name] = query_number(query, name, 0)
     if not wanted:
         raise BadRequest("Say which bookings: by code, booking, payment, owner, show, seat, since or until.")
     if "seat" in wanted and "show" not in wanted:

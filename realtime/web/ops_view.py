@@ -20,7 +20,7 @@ from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
 from realtime.model import Show, show_of
 from realtime.settings import Settings
-from realtime.web.routing import Route, json_answer
+from realtime.web.routing import Route, json_answer, query_number
 
 MOST_HOLDS = 500
 """Holds of a show in one answer, soonest deadline first."""
@@ -93,13 +93,11 @@ class OpsView:
         """Answer with the log of a show, newest first: up to ``count`` (500) events before the id ``before``."""
         show = self._directory.show(request.match_info["show"])
         before = request.query.get("before", "")
-        count = request.query.get("count", str(PAGE))
-        if not (count.isascii() and count.isdigit() and len(count) < 6) or not 1 <= int(count) <= PAGE:
-            raise BadRequest(f"count must be a number from 1 to {PAGE}.")
+        count = query_number(request.query, "count", PAGE, (1, PAGE))
         if before and not all(part.isascii() and part.isdigit() and len(part) < 20 for part in before.split("-", 1)):
             raise BadRequest("before must be the id of an event in this log.")
         end = f"({before}" if before else "+"
-        entries = await self._feeds[show.region].command("XREVRANGE", keys.log(show.id), end, "-", "COUNT", int(count))
+        entries = await self._feeds[show.region].command("XREVRANGE", keys.log(show.id), end, "-", "COUNT", count)
         return json_answer({"show": show.id, "events": [_event(entry) for entry in entries]})
 
 

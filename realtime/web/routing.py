@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -37,6 +37,17 @@ class Route:
     """The body has personal data: the audit log does not get it."""
     recorded: bool = True
     """The audit log has requests to it, if it is an operator's route that changes something."""
+
+
+def query_number(query: Mapping[str, str], name: str, default: int, bounds: tuple[int, int] | None = None) -> int:
+    """Return a parameter of the query that is a number, within ``bounds`` (both included); raises ``BadRequest``."""
+    text = query.get(name, str(default))
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+    if bounds is not None and not bounds[0] <= number <= bounds[1]:
+        raise BadRequest(f"{name} is a number from {bounds[0]} to {bounds[1]}.")
+    if number < 0:
+        raise BadRequest(f"{name} is a number.")
+    return number
 
 
 @web.middleware

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
 from realtime import wire
 from realtime.clock import now_ms
-from realtime.errors import BadRequest, RegionUnavailable
+from realtime.errors import BadRequest
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.locks.queries import run_query
 from realtime.staff import MAX_SUBJECT_LENGTH, Role, is_subject
+from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
-from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.routing import Route, idempotency_key, json_answer, query_number
 from realtime.web.staff_access import PRINCIPAL
 
 MAX_LISTED = 500
@@ -65,19 +64,16 @@ class StaffApi:
         return json_answer({"name": principal.name, "role": principal.role.value, "theatre": principal.theatre})
 
     async def _staff(self, _request: web.Request) -> web.Response:
-        rows, missing = await self._ask_all("staff", {})
+        rows, missing = await ask_for_rows(self._masters, "staff", {})
         rows.sort(key=lambda row: row["issued_at"], reverse=True)
         return json_answer({"tokens": rows, "missing": missing})
 
     async def _audit(self, request: web.Request) -> web.Response:
         """Answer with entries from before ``?before=`` (ms), ``?limit=`` at most."""
-        limit = _number(request, "limit", 100)
-        if not 1 <= limit <= MAX_LISTED:
-            raise BadRequest(f"limit is a number from 1 to {MAX_LISTED}.")
+        limit = query_number(request.query, "limit", 100, (1, MAX_LISTED))
         # A node whose clock is a little ahead may have written the newest entry.
-        rows, missing = await self._ask_all(
-            "audit", {"before": _number(request, "before", now_ms() + 3_600_000), "limit": limit}
-        )
+        asked = {"before": query_number(request.query, "before", now_ms() + 3_600_000), "limit": limit}
+        rows, missing = await ask_for_rows(self._masters, "audit", asked)
         rows.sort(key=lambda row: row["at"], reverse=True)
         return json_answer({"entries": rows[:limit], "missing": missing})
 
@@ -94,26 +90,3 @@ class StaffApi:
             raise BadRequest("sub: the name of a customer, in printable characters.")
         owner = self._identities.of_customer(body.sub)
         return json_answer({"owner": owner, "token": self._identities.token(owner)})
-
-    async def _ask_all(self, query: str, body: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-        """Return the rows of all regions, and the regions that gave none."""
-        answers = await asyncio.gather(
-            *(run_query(master, query, body) for master in self._masters.values()), return_exceptions=True
-        )
-        rows: list[dict[str, Any]] = []
-        missing: list[str] = []
-        for region, answer in zip(self._masters, answers, strict=True):
-            if isinstance(answer, RegionUnavailable):
-                missing.append(region)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                rows += [{**row, "region": region} for row in answer]
-        return rows, missing
-
-
-def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise BadRequest(f"{name} is a number.")
-    return int(text)

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, RegionUnavailable
+from realtime.errors import BadRequest, BookingCancelled, BookingNotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
@@ -24,6 +24,7 @@ from realtime.tickets import data, token
 from realtime.tickets.code import printed
 from realtime.tickets.pdf import Paper, TicketPrinter
 from realtime.tickets.text import INDIA
+from realtime.web.gather import ask_all
 from realtime.web.routing import Route, idempotency_key, json_answer
 
 PRINTING = 2
@@ -95,19 +96,8 @@ class TicketsApi:
     async def _list(self, request: web.Request) -> web.Response:
         """Return the bookings of all regions; a region that does not answer is named in ``missing``."""
         owner = self._owner_of(request)
-        answers = await asyncio.gather(
-            *(run_query(master, "bookings", {"owner": owner}) for master in self._masters.values()),
-            return_exceptions=True,
-        )
-        bookings: list[dict[str, Any]] = []
-        missing: list[str] = []
-        for region, answer in zip(self._masters, answers, strict=True):
-            if isinstance(answer, RegionUnavailable):
-                missing.append(region)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                bookings += [self._listed(each) for each in answer]
+        answers, missing = await ask_all(self._masters, "bookings", {"owner": owner})
+        bookings = [self._listed(each) for found in answers.values() for each in found]
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
         return json_answer({"bookings": bookings, "missing": missing})
 
