@@ -54,7 +54,7 @@ class Room:
     """All viewers of one show on this node. Belongs to the loop that made it."""
 
     def __init__(self, show: Show, feed: Feed, fanout: Fanout, on_empty: Callable[[Room], None]) -> None:
-        """``on_empty`` is called once nobody has watched for ``limits.FEED_LINGER_S``."""
+        """``on_empty`` is called once nobody has watched, or waits to, for ``limits.FEED_LINGER_S``."""
         self.show = show
         self.feed = feed
         self.state: RoomState | None = None
@@ -74,13 +74,21 @@ class Room:
         self._sync_again = False
         self._pumping: asyncio.Task[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
+        self._awaited = 0
+        """How many wait for the first map."""
         self.linger()
         self.resync()
 
     # --- viewers --------------------------------------------------------------------------------------------------
-    async def ready(self) -> None:
-        """Wait for the first map."""
-        await self._ready.wait()
+    async def ready(self, timeout_s: float) -> None:
+        """Wait for the first map; the room stays open meanwhile. Raises ``TimeoutError``."""
+        self._awaited += 1
+        try:
+            # Not ``wait_for``, whose task would end some turns of the loop before the caller goes on.
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
+        finally:
+            self._awaited -= 1
 
     def join(self, sid: str) -> RoomState:
         """Add a viewer at the current version, or move it there; return the state that its snapshot must show."""
@@ -101,7 +109,13 @@ class Room:
             if self._linger is not None:
                 self._linger.cancel()
             loop = asyncio.get_running_loop()
-            self._linger = loop.call_later(limits.FEED_LINGER_S, self._on_empty, self)
+            self._linger = loop.call_later(limits.FEED_LINGER_S, self._end_lingering)
+
+    def _end_lingering(self) -> None:
+        if self._awaited:
+            self.linger()
+        else:
+            self._on_empty(self)
 
     def leave(self, sid: str) -> None:
         """Remove a viewer."""

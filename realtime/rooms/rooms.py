@@ -126,11 +126,11 @@ class Rooms(Listener):
             room = self._rooms[show.id] = Room(show, self._feeds[show.region], self.fanout, self._empty)
         if room.state is None:
             try:
-                await asyncio.wait_for(room.ready(), limits.RELAY_TIMEOUT_S)
+                await room.ready(limits.RELAY_TIMEOUT_S)
             except TimeoutError:
                 raise RegionUnavailable(region=show.region) from None
             if self._rooms.get(show.id) is not room:
-                raise RegionUnavailable(region=show.region)  # closed while we waited
+                raise RegionUnavailable(region=show.region)  # the node is stopping
         room.linger()
         return room
 

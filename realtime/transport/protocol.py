@@ -91,7 +91,15 @@ class _Sessions:
         if eio_sid in self._engine.sockets:
             self._engine.start_background_task(self._end, eio_sid)
 
+    def _session(self, eio_sid: str) -> Any:
+        """Return a session that has not begun to end, else None."""
+        session = self._engine.sockets.get(eio_sid)
+        return None if session is None or session.closing or session.closed else session
+
     async def _message(self, eio_sid: str, data: Any) -> None:
+        session = self._session(eio_sid)
+        if session is None:
+            return  # it was received before, in the same request or piece of bytes as what ended the session
         connects = isinstance(data, str) and data.startswith(str(SIO_CONNECT))
         if not connects and self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is None:
             await self._end(eio_sid)
@@ -101,11 +109,15 @@ class _Sessions:
             await self._engine.send(eio_sid, f"{SIO_CONNECT_ERROR}{namespace},{_INVALID_NAMESPACE}")
             return
         if isinstance(data, str) and data.startswith(str(SIO_EVENT)):
-            await self._begin_event(eio_sid, data)
+            await self._begin_event(session.tt_budget, eio_sid, data)
             return
         await self._pass_on(eio_sid, data)
-        session = self._engine.sockets.get(eio_sid)
-        if connects and session is not None and self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None:
+        if not connects:
+            return
+        if self._session(eio_sid) is None:
+            # It ended while it was being connected. The framework disconnects only what it counts as connected then.
+            await self._on_disconnect(eio_sid, self._engine.reason.TRANSPORT_CLOSE)
+        elif self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None:
             self._unconnected.discard(eio_sid, session.tt_address)
 
     async def _pass_on(self, eio_sid: str, data: Any) -> None:
@@ -116,12 +128,8 @@ class _Sessions:
         except UnknownPacketError:
             await self._end(eio_sid)
 
-    async def _begin_event(self, eio_sid: str, data: str) -> None:
+    async def _begin_event(self, budget: Budget, eio_sid: str, data: str) -> None:
         """Answer an event in a task of its own; wait while too many of this connection are being answered."""
-        session = self._engine.sockets.get(eio_sid)
-        if session is None:
-            return
-        budget: Budget = session.tt_budget
         await budget.begin_event()
 
         async def answer() -> None:

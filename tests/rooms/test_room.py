@@ -79,7 +79,7 @@ def held(room: Room) -> tuple[int, set[int]]:
 async def test_a_room_subscribes_before_it_reads(room: Room, feed: ScriptedFeed) -> None:
     await feed.answer(1)
     assert feed.calls == ["subscribe", "read"]
-    await room.ready()
+    await room.ready(5)
 
 
 async def test_changes_that_arrive_while_the_map_is_read_are_applied_to_it(room: Room, feed: ScriptedFeed) -> None:

@@ -276,6 +276,19 @@ async def test_a_room_without_viewers_is_closed_after_a_while(node: Node, monkey
     await until(gone)
 
 
+async def test_a_room_stays_open_while_a_viewer_waits_for_its_map(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FEED_LINGER_S", 0.01)
+    read_map = node.feed.read_map
+
+    async def read_slowly(show: str) -> Any:
+        await asyncio.sleep(0.1)
+        return await read_map(show)
+
+    monkeypatch.setattr(node.feed, "read_map", read_slowly)
+    await until(known(node))
+    assert (await node.rooms.snapshot(SHOW))[:2] == ("e1", 1)
+
+
 # --- the directory ------------------------------------------------------------------------------------------------
 async def test_the_directory_follows_declarations(node: Node) -> None:
     await until(known(node))

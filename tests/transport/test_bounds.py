@@ -123,7 +123,8 @@ async def test_what_a_client_does_not_finish_is_closed_at_its_deadline(
 
 async def test_an_answer_that_is_not_read_costs_little_and_ends_at_its_deadline(server: Server) -> None:
     ends = [await connect(server, b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" * 3, read=False) for _ in range(5)]
-    held = [each for each in gc.get_objects() if isinstance(each, HttpConnection)]
+    found = [each for each in gc.get_objects() if isinstance(each, HttpConnection)]
+    held = [each for each in found if each.transport is not None]  # the others are of tests before this one
     assert held
     for each in held:
         assert each.transport.get_write_buffer_size() <= 2 * limits.HTTP_UNSENT_BYTES
@@ -210,6 +211,51 @@ async def test_a_post_that_is_announced_as_too_large_is_answered_and_its_session
         assert (await asyncio.wait_for(end.reader.readline(), 5)).startswith(b"HTTP/1.1 4")
         assert not server.sio.eio.sockets
         end.writer.close()
+
+
+async def test_a_packet_behind_the_end_of_its_session_has_no_effect(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ClientSession() as http:
+        async with http.get(server.url + POLLING) as answer:
+            sid = (await answer.text()).partition('"sid":"')[2].partition('"')[0]
+        async with http.post(f"{server.url}{POLLING}&sid={sid}", data="1\x1e40\x1e421[]") as answer:
+            assert answer.status == 200
+    assert server.sids == [] and is_empty(server)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("packets", [(b"40",), (b"40", b"40", b'42["echo",1]')], ids=["alone", "with more behind it"])
+async def test_a_client_that_leaves_while_it_is_connected_leaves_nothing(
+    server: Server, caplog: pytest.LogCaptureFixture, packets: tuple[bytes, ...]
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def connecting(*_who: object) -> None:
+        asked.set()
+        await go_on.wait()
+
+    server.sio.on("connect", connecting)
+    end = await connect(server, handshake(server), *map(frame, packets))
+    await asked.wait()
+    end.writer.transport.abort()
+
+    async def ended() -> bool:
+        return not server.sio.eio.sockets
+
+    await until(ended)
+    go_on.set()
+
+    async def left() -> bool:
+        return len(server.gone) == 1 and is_empty(server)
+
+    await until(left)
+    assert not caplog.records
+
+
+def is_empty(server: Server) -> bool:
+    """Whether the server knows no Socket.IO session."""
+    return not list(server.sio.manager.get_participants("/", None))
 
 
 async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
