@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from importlib.resources import files
 
 PARTS = ("shared", "fencing", "addresses", "buyers", "money", "keepers", "rebuild", "operators")
 """In this order: ``shared`` opens with the library's name, and each file uses local functions of those before it."""
 
 
+@cache
 def source() -> str:
     """Return the source of the whole library."""
     folder = files("realtime.locks").joinpath("lua")
     return "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in PARTS)
 
 
+@cache
 def version(text: str) -> int:
     """Return the version that the source of a library declares."""
     found = re.search(r"^local VERSION = (\d+)$", text, re.MULTILINE)
