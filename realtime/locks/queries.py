@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from realtime import keys, limits
-from realtime.errors import Overloaded, RegionUnavailable
+from realtime.errors import Overloaded
 from realtime.locks.master import LockMaster
-from realtime.locks.replies import new_reply_id, read_reply, wait_for_reply
+from realtime.locks.replies import new_reply_id, wait_for_result
 
 MAX_WAITING = 1_000
 """Questions that may wait in a region; more are refused as ``overloaded``."""
@@ -29,7 +29,4 @@ async def run_query(master: LockMaster, name: str, body: dict[str, Any]) -> Any:
         raise Overloaded(region=master.region)
     question = orjson.dumps({"id": query_id, "name": name, "body": body})
     await master.command("RPUSH", keys.QUERIES, question)
-    reply = await wait_for_reply(master, query_id, limits.QUERY_TIMEOUT_S)
-    if reply is None:
-        raise RegionUnavailable(region=master.region)
-    return read_reply(reply)
+    return await wait_for_result(master, query_id, limits.QUERY_TIMEOUT_S)

@@ -82,13 +82,21 @@ async def _wait(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | 
     return None if popped is None else bytes(popped[1])
 
 
+async def wait_for_result(master: LockMaster, reply_id: str, timeout_s: float) -> Any:
+    """Return the result in a keeper's reply.
+
+    Raises the ``TicketError`` in it, ``RegionUnavailable`` when there is none within the time, or ``Overloaded``.
+    """
+    reply = await wait_for_reply(master, reply_id, timeout_s)
+    if reply is None:
+        raise RegionUnavailable(region=master.region)
+    return read_reply(reply)
+
+
 async def wait_until_recorded(master: LockMaster, reply_id: str) -> Any:
     """Return what a keeper replied once the ledger has an entry of the outbox.
 
     Raises the ``TicketError`` that it replied, or ``RegionUnavailable`` when there is no reply within
     ``limits.LEDGER_WAIT_S`` (or ``Overloaded``): then it is not known whether the ledger will get the entry.
     """
-    reply = await wait_for_reply(master, reply_id, limits.LEDGER_WAIT_S)
-    if reply is None:
-        raise RegionUnavailable(region=master.region)
-    return read_reply(reply)
+    return await wait_for_result(master, reply_id, limits.LEDGER_WAIT_S)
