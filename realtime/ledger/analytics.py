@@ -12,9 +12,8 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from realtime.ledger import schema
-from realtime.ledger.cancellations import seats_of
 from realtime.ledger.database import Database, insert_new
-from realtime.ledger.rows import EntryKind
+from realtime.ledger.rows import EntryKind, seats_of
 from realtime.model import hold_of
 
 HOUR_MS = 3_600_000

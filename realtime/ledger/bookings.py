@@ -14,9 +14,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import contacts, follow_ups, money, schema
-from realtime.ledger.cancellations import seats_of
 from realtime.ledger.fencing import Fencing, check_fencing_token
-from realtime.ledger.rows import Booked, BookingRow, NewBooking, NewRefund, Recorded, RefundReason, Result, TaskRow
+from realtime.ledger.rows import (
+    Booked,
+    BookingRow,
+    NewBooking,
+    NewRefund,
+    Recorded,
+    RefundReason,
+    Result,
+    TaskRow,
+    seats_of,
+)
 from realtime.ledger.targets import Target
 from realtime.model import hold_of
 from realtime.tickets.code import new_code

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime.errors import AlreadyAdmitted
 from realtime.ledger import follow_ups, money, schema
 from realtime.ledger.fencing import Fencing, check_fencing_token
-from realtime.ledger.rows import Booked, Cancellation, CancelledBy, NewRefund, RefundReason
+from realtime.ledger.rows import Booked, Cancellation, CancelledBy, NewRefund, RefundReason, seats_of
 from realtime.model import hold_of
 
 
@@ -56,11 +56,6 @@ class Cancellations(Fencing):
         async with self.transaction() as connection:
             rows = await connection.execute(query.order_by(table.c.id))
             return [Booked(row.id, row.owner, seats_of(row.cancelled_seats), row.payment) for row in rows]
-
-
-def seats_of(csv: str | None) -> tuple[int, ...]:
-    """Return the seats in the column ``cancelled_seats``."""
-    return tuple(int(seat) for seat in (csv or "").split(",") if seat)
 
 
 async def _check_not_admitted(connection: AsyncConnection, booking_id: str, by: CancelledBy) -> None:

@@ -28,6 +28,7 @@ from realtime.ledger.rows import (
     RefundReason,
     RefundRow,
     TaskRow,
+    seats_of,
 )
 from realtime.model import hold_of
 from realtime.payments.service import refund_key
@@ -296,11 +297,6 @@ def _filtered(query: Select[Any], columns: Any, wanted: Filter) -> Select[Any]:
     if wanted.until:
         query = query.where(columns.created_at < wanted.until)
     return query.order_by(columns.created_at.desc(), columns.id).limit(min(wanted.limit, MAX_LISTED))
-
-
-def seats_of(csv: str) -> tuple[int, ...]:
-    """Return the indices in a column ``seats``."""
-    return tuple(int(seat) for seat in csv.split(",") if seat)
 
 
 def _payment(row: Any) -> PaymentRow:

@@ -13,8 +13,7 @@ from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
 from realtime.ledger.database import Database
-from realtime.ledger.money import seats_of
-from realtime.ledger.rows import OrderRow, OrderState
+from realtime.ledger.rows import OrderRow, OrderState, seats_of
 
 NO_CONTACTS: Mapping[str, Contact] = {}
 

@@ -280,6 +280,11 @@ def task_id(queue: Queue, subject: str, kind: str = "") -> str:
     return ".".join(part for part in (queue.value, kind, subject) if part)
 
 
+def seats_of(csv: str | None) -> tuple[int, ...]:
+    """Return the indices in a column ``seats`` or ``cancelled_seats``."""
+    return tuple(int(seat) for seat in (csv or "").split(",") if seat)
+
+
 def over_at(starts_at: str) -> int:
     """Return when a show that starts at an ISO 8601 time is certainly over (ms)."""
     return int(datetime.fromisoformat(starts_at).timestamp() + limits.LONGEST_SHOW_S) * 1000
