@@ -8,14 +8,16 @@ from sqlalchemy import ColumnElement, and_, literal, or_, select, true
 
 from realtime.ledger import schema
 from realtime.ledger.bookings import Bookings
-from realtime.ledger.rows import BookingRow, Queue, TaskRow
+from realtime.ledger.follow_ups import task_row
+from realtime.ledger.rows import BookingRow, TaskRow
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
     """Which bookings are wanted: all that is given must fit. Times are ms, ``since`` <= booked at < ``until``.
 
-    ``seats`` are (id, index) of one seat in the layouts in question; a cancelled booking is found by the seat it had.
+    ``seat`` and ``seat_index`` are the id and index of one seat of ``show``; a cancelled booking is found by the seats
+    that it had.
     """
 
     code: str = ""
@@ -46,10 +48,7 @@ class Search(Bookings):
         table = schema.tasks
         query = select(table).where(table.c.subject.in_(subjects)).order_by(table.c.created_at, table.c.id)
         async with self.transaction() as connection:
-            return [
-                TaskRow(row.id, Queue(row.queue), row.subject, row.created_at, row.done_at, row.detail)
-                for row in await connection.execute(query)
-            ]
+            return [task_row(row) for row in await connection.execute(query)]
 
     async def orders_of(self, hold: str) -> list[dict[str, object]]:
         """Return the orders of a hold, the oldest first: id, amount (paise), state, created_at (ms), detail."""
