@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import schema
 from realtime.ledger.database import Database, insert_new
@@ -48,66 +49,40 @@ class Analytics(Database):
 
     async def enter_booking(self, booking: str) -> bool:
         """Write the entry of a booking; return whether the booking is in the ledger. Idempotent."""
-        table, orders, seats = schema.bookings, schema.orders, schema.booked_seats
+        orders, seats = schema.orders, schema.booked_seats
         async with self.transaction() as connection:
-            row = (await connection.execute(select(table).where(table.c.id == booking))).one_or_none()
+            row = await _row(connection, schema.bookings, booking)
             if row is None:
                 return False
             count = select(func.count()).select_from(seats).where(seats.c.booking_id == booking)
             begun = select(func.min(orders.c.created_at)).where(orders.c.hold_id == hold_of(booking))
             ordered_at = await connection.scalar(begun)
-            values = {
-                "kind": EntryKind.BOOKED.value,
-                "subject": booking,
-                "show_id": row.show_id,
-                "hour": indian_hour(row.confirmed_at),
+            await _enter(
+                connection,
+                EntryKind.BOOKED,
+                row,
+                row.confirmed_at,
                 # A cancelled booking has its seats in a column of its own.
-                "seats": len(seats_of(row.cancelled_seats)) or await connection.scalar(count),
-                "amount": row.amount,
-                "pay_ms": max(0, row.confirmed_at - ordered_at) if ordered_at is not None else None,
-            }
-            await connection.execute(insert_new(connection, schema.analytics).values(values))
+                seats=len(seats_of(row.cancelled_seats)) or await connection.scalar(count),
+                pay_ms=max(0, row.confirmed_at - ordered_at) if ordered_at is not None else None,
+            )
             return True
 
     async def enter_cancellation(self, booking: str, at: int) -> bool:
         """Write the entry of a cancelled booking; return whether the booking is in the ledger. Idempotent."""
-        table = schema.bookings
         async with self.transaction() as connection:
-            row = (await connection.execute(select(table).where(table.c.id == booking))).one_or_none()
-            if row is None:
-                return False
-            await connection.execute(
-                insert_new(connection, schema.analytics).values(
-                    kind=EntryKind.CANCELLED.value,
-                    subject=booking,
-                    show_id=row.show_id,
-                    hour=indian_hour(at),
-                    seats=0,
-                    amount=row.amount,
-                    pay_ms=None,
-                )
-            )
-            return True
+            row = await _row(connection, schema.bookings, booking)
+            if row is not None:
+                await _enter(connection, EntryKind.CANCELLED, row, at)
+            return row is not None
 
     async def enter_refund(self, refund: str) -> bool:
         """Write the entry of a refund that was made; return whether it is in the ledger. Idempotent."""
-        table = schema.refunds
         async with self.transaction() as connection:
-            row = (await connection.execute(select(table).where(table.c.id == refund))).one_or_none()
-            if row is None:
-                return False
-            await connection.execute(
-                insert_new(connection, schema.analytics).values(
-                    kind=EntryKind.REFUNDED.value,
-                    subject=refund,
-                    show_id=row.show_id,
-                    hour=indian_hour(row.updated_at),
-                    seats=0,
-                    amount=row.amount,
-                    pay_ms=None,
-                )
-            )
-            return True
+            row = await _row(connection, schema.refunds, refund)
+            if row is not None:
+                await _enter(connection, EntryKind.REFUNDED, row, row.updated_at)
+            return row is not None
 
     async def figures(self, since: int, until: int, show: str = "") -> list[HourFigures]:
         """Return the figures of all hours that begin in ``since`` <= t < ``until``, by hour and show."""
@@ -133,6 +108,26 @@ class Analytics(Database):
 def indian_hour(at: int) -> int:
     """Return the beginning of the hour on Indian clocks in which a time (ms) is."""
     return at - (at + INDIA_OFFSET_MS) % HOUR_MS
+
+
+async def _row(connection: AsyncConnection, table: Table, subject: str) -> Any:
+    return (await connection.execute(select(table).where(table.c.id == subject))).one_or_none()
+
+
+async def _enter(
+    connection: AsyncConnection, kind: EntryKind, row: Any, at: int, *, seats: int | None = 0, pay_ms: int | None = None
+) -> None:
+    """Write the entry of a booking or refund (its row), for the hour of a time (ms)."""
+    values = {
+        "kind": kind.value,
+        "subject": row.id,
+        "show_id": row.show_id,
+        "hour": indian_hour(at),
+        "seats": seats,
+        "amount": row.amount,
+        "pay_ms": pay_ms,
+    }
+    await connection.execute(insert_new(connection, schema.analytics).values(values))
 
 
 def _entries(since: int, until: int, show: str) -> Select[Any]:
