@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, select, update
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database
+from realtime.ledger.database import Database, insert_new
 from realtime.ledger.rows import AuditRow
 from realtime.staff import Role, StaffToken
 
@@ -18,11 +17,8 @@ class Staff(Database):
 
     async def save_staff_token(self, token: StaffToken) -> None:
         """Record a token; one that is known stays as it is."""
-        try:
-            async with self.transaction() as connection:
-                await connection.execute(insert(schema.staff_tokens).values(asdict(token)))
-        except IntegrityError:
-            return
+        async with self.transaction() as connection:
+            await connection.execute(insert_new(connection, schema.staff_tokens).values(asdict(token)))
 
     async def staff_tokens(self) -> list[StaffToken]:
         """Return all tokens, the newest first."""
@@ -42,11 +38,8 @@ class Staff(Database):
 
     async def revoke_guest(self, owner: str, at: int) -> None:
         """Record that a guest's tokens are not accepted any more; idempotent."""
-        try:
-            async with self.transaction() as connection:
-                await connection.execute(insert(schema.revoked_guests).values(owner=owner, at=at))
-        except IntegrityError:
-            return
+        async with self.transaction() as connection:
+            await connection.execute(insert_new(connection, schema.revoked_guests).values(owner=owner, at=at))
 
     async def revoked_guests(self, since: int) -> list[str]:
         """Return the guests that were revoked since a time (ms)."""
@@ -57,11 +50,8 @@ class Staff(Database):
     # --- audit log ------------------------------------------------------------------------------------------------
     async def add_audit(self, row: AuditRow) -> None:
         """Record what somebody did; an entry that is there already stays."""
-        try:
-            async with self.transaction() as connection:
-                await connection.execute(insert(schema.audit_log).values(asdict(row)))
-        except IntegrityError:
-            return
+        async with self.transaction() as connection:
+            await connection.execute(insert_new(connection, schema.audit_log).values(asdict(row)))
 
     async def audit_log(self, before: int, limit: int) -> list[AuditRow]:
         """Return the latest entries from before a time (ms), the newest first."""
