@@ -208,7 +208,7 @@ class Commands:
             reply = await self._answer(name, body)
             if request_id:
                 at = await self._master.time_ms()
-                await self._ledger.save_command(CommandRow(owner, request_id, name, subject, reply, at))
+                await self._ledger.save_commands([CommandRow(owner, request_id, name, subject, reply, at)])
         elif (known.kind, known.subject) == (name, subject):
             reply = known.outcome
         else:

@@ -173,27 +173,25 @@ class Recorder:
         bookings = [await new_booking(entry, self._shows) for entry in entries]
         results = await self._ledger.record(bookings, self._fencing_token)
         reach("record_committed")
-        outcomes = list(zip(bookings, results, strict=True))
-        recorded = [
-            (booking, entry)
-            for booking, result, entry in zip(bookings, results, entries, strict=True)
-            if result.recorded in (Recorded.NEW, Recorded.ALREADY)
-        ]
+        outcomes = list(zip(entries, bookings, results, strict=True))
         of_show: dict[str, list[tuple[NewBooking, Entry]]] = defaultdict(list)
-        for booking, entry in recorded:
-            of_show[booking.show_id].append((booking, entry))
+        for entry, booking, ended in outcomes:
+            if ended.recorded in (Recorded.NEW, Recorded.ALREADY):
+                of_show[booking.show_id].append((booking, entry))
         await self._locks.raise_position(self._ledger.position)
         await asyncio.gather(*(self._settle(show_id, some) for show_id, some in of_show.items()))
         reach("record_settled")
         await self._jobs.add([task for result in results for task in result.tasks])
-        for entry, (booking, ended) in zip(entries, outcomes, strict=True):
+        for _entry, booking, ended in outcomes:
             if ended.recorded is Recorded.REFUSED:
                 await self._reject(booking, ended)
             if ended.refund is not None:
                 await self._refunds.deliver(ended.refund)
-            if booking.request_id:
-                await self._ledger.save_command(outcome_of(booking, ended))
-            await self._reply(entry, {"refund": refund_body(ended.refund)})
+        await self._ledger.save_commands(
+            [outcome_of(booking, ended) for _, booking, ended in outcomes if booking.request_id]
+        )
+        replies = (self._reply(entry, {"refund": refund_body(ended.refund)}) for entry, _booking, ended in outcomes)
+        await asyncio.gather(*replies)
 
     async def _settle(self, show_id: str, recorded: Sequence[tuple[NewBooking, Entry]]) -> None:
         """Mark recorded bookings of one show on the master; those of a show that is not rebuilt yet have to wait."""
@@ -216,7 +214,7 @@ class Recorder:
         if refund is not None:
             await self._refunds.deliver(refund)
             if asked.request_id:
-                await self._ledger.save_command(outcome_of_refund(asked, refund))
+                await self._ledger.save_commands([outcome_of_refund(asked, refund)])
         await self._reply(entry, {"refund": refund_body(refund)})
 
     async def _order(self, entries: Sequence[Entry]) -> None:
@@ -225,10 +223,8 @@ class Recorder:
         given = {entry.fields["order"]: contact_of(entry) for entry in entries}
         contacts = {order: contact for order, contact in given.items() if contact is not None}
         await self._ledger.save_orders([new_order(entry) for entry in entries], contacts)
-        for entry in entries:
-            if entry.fields.get("request"):
-                await self._ledger.save_command(outcome_of_order(entry))
-            await self._reply(entry, {})
+        await self._ledger.save_commands([outcome_of_order(entry) for entry in entries if entry.fields.get("request")])
+        await asyncio.gather(*(self._reply(entry, {}) for entry in entries))
 
     async def _webhook(self, entry: Entry) -> None:
         report = decode_report(entry.fields["event"])
@@ -250,7 +246,7 @@ class Recorder:
             await send_reply(self._locks.master, reply, result(value))
 
     async def _outcome(self, entry: Entry) -> None:
-        await self._ledger.save_command(new_outcome(entry))
+        await self._ledger.save_commands([new_outcome(entry)])
 
     async def _audit(self, entry: Entry) -> None:
         await self._ledger.add_audit(audit_of(entry))

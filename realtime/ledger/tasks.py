@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import delete, select, update
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database
+from realtime.ledger.database import Database, insert_new
 from realtime.ledger.follow_ups import open_tasks, task_row
 from realtime.ledger.rows import CommandRow, Queue, TaskRow
 
@@ -64,22 +66,12 @@ class Tasks(Database):
             )
 
     # --- commands -------------------------------------------------------------------------------------------------
-    async def save_command(self, command: CommandRow) -> None:
-        """Record what a request led to; the first outcome stays."""
-        try:
-            async with self.transaction() as connection:
-                await connection.execute(
-                    insert(schema.commands).values(
-                        owner=command.owner,
-                        request_id=command.request_id,
-                        kind=command.kind,
-                        subject=command.subject,
-                        outcome=command.outcome,
-                        at=command.at,
-                    )
-                )
-        except IntegrityError:
+    async def save_commands(self, commands: Sequence[CommandRow]) -> None:
+        """Record what some requests led to, in one transaction; the first outcome of each stays."""
+        if not commands:
             return
+        async with self.transaction() as connection:
+            await connection.execute(insert_new(connection, schema.commands), [asdict(each) for each in commands])
 
     async def command(self, owner: str, request_id: str) -> CommandRow | None:
         """Return what a request of an owner led to, None if it is unknown or was deleted."""
