@@ -268,8 +268,7 @@ end
 local function archive(keys)
   local K = key_names(keys)
   if redis.call('EXISTS', K.owners) == 1 then return { 'hold_confirmed' } end
-  local addresses = string.gsub(K.meta, ':meta$', ':addresses')
-  redis.call('UNLINK', K.meta, K.seats, K.taken, K.holds, K.owners, K.log, addresses)
+  redis.call('UNLINK', K.meta, K.seats, K.taken, K.holds, K.owners, K.log)
   return { 'ok' }
 end
 
