@@ -226,7 +226,7 @@ _NOT_NOW_WORDS = ("NOREPLICAS", "MISCONF")
 
 
 def is_full(error: Exception) -> bool:
-    """Return whether a master refused a command because its memory is full: others still work."""
+    """Return whether a master refused a command because its memory is full; commands that free memory still work."""
     return isinstance(error, OutOfMemoryError)
 
 
@@ -238,7 +238,10 @@ def not_now(error: Exception) -> bool:
 
 
 def not_permitted(error: Exception) -> bool:
-    """Return whether a server refused a command because of who asks: an operator has to change that."""
+    """Return whether a server refused a command for want of a valid password or a permission of the user.
+
+    It will refuse the same command until an operator has corrected that.
+    """
     return isinstance(error, (NoPermissionError, AuthenticationError)) or str(error).startswith(("NOAUTH", "WRONGPASS"))
 
 

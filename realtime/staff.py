@@ -36,7 +36,7 @@ LEEWAY_S = 30
 
 
 class Role(StrEnum):
-    """What somebody may do; docs/staff.md lists the routes of each."""
+    """What a person or program may do; docs/staff.md lists the routes of each role."""
 
     OPERATOR = "operator"
     """Everything."""
@@ -54,7 +54,7 @@ class TokenInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who has shown who he is. ``token`` is the id of the token, "" for the operator key."""
+    """An authenticated person or program. ``token`` is the id of the token, "" for the operator key."""
 
     name: str
     role: Role

@@ -159,6 +159,6 @@ def refund_body(refund: RefundRow | None) -> dict[str, Any] | None:
 
 
 def audit_of(entry: Entry) -> AuditRow:
-    """Return what an entry says that somebody of the staff did."""
+    """Return the row of the audit log that an entry asks for."""
     fields = {name: entry.fields.get(name, "") for name in AuditRow.__slots__}
     return AuditRow(**{**fields, "at": int(entry.fields["at"]), "status": int(entry.fields["status"])})  # type: ignore[arg-type]

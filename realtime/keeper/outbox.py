@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """``booking``, ``refund``, ``order``, ``webhook``, ``outcome`` or ``command`` (``keeper.entries``)."""
+        """One of the kinds in ``keeper.entries``, "" if the entry has none."""
         return self.fields.get("kind", "")
 
 

@@ -32,7 +32,7 @@ class RefundDelivery:
         await self._jobs.add(tasks)
 
     async def notify(self, refund: RefundRow) -> None:
-        """Tell the buyer how far the refund is. Raises ``RegionUnavailable``."""
+        """Notify the buyer of the state of the refund. Raises ``RegionUnavailable``."""
         await self._notices.publish(refund)
 
 

@@ -185,7 +185,7 @@ class Keeper:
             await self._recorder.process(entries, served)
 
     async def _compare_positions(self) -> None:
-        """Raise ``LedgerBehind`` if the ledger has lost commits; tell the master how far it has come."""
+        """Raise ``LedgerBehind`` if the ledger has lost commits; record its position on the master."""
         now = time.monotonic()
         if now < self._compare_at:
             return

@@ -17,7 +17,7 @@ PAGES_PER_TURN = 10
 """Bounds one turn: with many tasks that nobody works on, the next turn goes on where this one ended."""
 FOREIGN = (Queue.TICKETS, Queue.MAIL)
 """Queues in which a worker that knows no ledger may take jobs: a completed job is a done task.
-Of the others the ledger decides, not the job."""
+For the other queues the ledger says whether a task is done."""
 YOUNG_MS = 10_000
 """A task younger than this has just been added by its keeper."""
 

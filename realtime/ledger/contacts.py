@@ -1,6 +1,6 @@
 """Contacts of buyers, by hold: written with an order or a booking, erased by an operator, deleted after a time.
 
-A contact belongs to the hold, not to its booking: who paid for seats that could not be booked is told about the refund.
+A contact belongs to the hold, not to its booking: a buyer whose seats could not be booked is sent news of the refund.
 """
 
 from __future__ import annotations

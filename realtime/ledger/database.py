@@ -56,7 +56,7 @@ class Database:
     def __init__(self, url: str, targets: Sequence[Target] = ()) -> None:
         """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``.
 
-        ``targets`` are told what happens (``ledger.webhooks``).
+        ``targets`` are sent events (``ledger.webhooks``).
         """
         self.targets = targets
         parsed = make_url(url)

@@ -42,7 +42,7 @@ class Declarations(Fencing):
         await self._save(schema.layouts, layout_id, {"blob": blob})
 
     async def save_show(self, show: Show) -> None:
-        """Record a show, or what changed of it; targets of webhooks are told about a change."""
+        """Record a show, or what changed of it; targets of webhooks are sent each change."""
         table, body = schema.shows, wire.encode_show(show)
         values = {
             "theatre_id": show.theatre,

@@ -292,7 +292,7 @@ def over_at(starts_at: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """Something that somebody of the staff did."""
+    """An entry of the audit log: one action of a member of staff."""
 
     id: str
     at: int

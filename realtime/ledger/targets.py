@@ -1,4 +1,4 @@
-"""Who is told about what happens: the targets of webhooks. Pure."""
+"""The targets of webhooks, and the types of events that they can be sent. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from realtime.topology import EVENTS
 
 
 class EventType(StrEnum):
-    """What a target can be told."""
+    """The types of events that a target can be sent."""
 
     BOOKING_CONFIRMED = "booking.confirmed"
     BOOKING_CANCELLED = "booking.cancelled"
@@ -22,7 +22,7 @@ assert tuple(EventType) == EVENTS, "the topology names the same"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is told: the name in the topology, and the types of events it wants (empty: all)."""
+    """A target: its name in the topology, and the types of events that it wants (empty: all)."""
 
     name: str
     events: tuple[str, ...] = ()

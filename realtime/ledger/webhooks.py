@@ -172,10 +172,10 @@ class WebhookDeliveries(Database):
 
 async def write_events(connection: AsyncConnection, events: Sequence[Event], targets: Sequence[Target]) -> None:
     """Write the deliveries and tasks of some events, in the transaction of the caller; those that are there stay."""
-    told = [(event, target) for event in events for target in targets if target.wants(event.type)]
-    if not told:
+    wanted = [(event, target) for event in events for target in targets if target.wants(event.type)]
+    if not wanted:
         return
-    deliveries = [_new_delivery(event, target) for event, target in told]
+    deliveries = [_new_delivery(event, target) for event, target in wanted]
     tasks = [
         {
             "id": delivery["id"],

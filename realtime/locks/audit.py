@@ -1,4 +1,4 @@
-"""Sends what staff did to the audit log of a region's ledger, by the way of its outbox."""
+"""Sends actions of staff to the audit log of a region's ledger, through its outbox."""
 
 from __future__ import annotations
 

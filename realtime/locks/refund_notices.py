@@ -17,7 +17,7 @@ class RefundNotices:
         self._master = master
 
     async def publish(self, refund: RefundRow) -> None:
-        """Tell the buyer how far a refund is; raises ``RegionUnavailable``."""
+        """Notify the buyer of the state of a refund; raises ``RegionUnavailable``."""
         notice = {
             "kind": "refund",
             "hold": refund.hold,

@@ -1,7 +1,7 @@
 """Replies of keepers to nodes: to commands, to questions, and to entries of an outbox that the ledger has recorded.
 
-The one who asks makes up a reply id and sends it along. The keeper's reply is the only element of the list
-``keys.reply(id)`` on the region's master. It is ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": {...}}``.
+A request carries a reply id that its sender has generated. The keeper pushes its reply to the list ``keys.reply(id)``
+on the region's master, as the only element. It is ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": {...}}``.
 """
 
 from __future__ import annotations

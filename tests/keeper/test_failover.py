@@ -81,7 +81,7 @@ async def differences(cluster: Cluster) -> list[Any]:
 
 @dataclass
 class Crowd:
-    """Buyers who each want the next seat, ask again when told that they may, and remember what they were told."""
+    """Buyers who each want the next seat, ask again after an answer that allows it, and record the answers."""
 
     url: str
     show: str

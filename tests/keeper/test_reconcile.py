@@ -109,7 +109,7 @@ async def test_a_keeper_that_lost_its_turn_gives_up_without_a_mark(place: Place)
 
 
 async def test_what_a_slow_keeper_still_carries_is_not_recorded_once_the_master_was_put_right(place: Place) -> None:
-    """Its booking is on no master any more, and its buyer may have been told so."""
+    """Its booking is on no master any more, and its buyer may have received that answer."""
     hold = await place.confirm("slow", [5])
     entry = NewBooking(booking_of(hold), SHOW, "slow", (("A-6", 5),), "paid", 450, 1)
     await until(all_booked(place, [hold]))

@@ -1,4 +1,4 @@
-"""What the gateway reports is settled: of orders that were lost with a lock master, and beside one that can't be."""
+"""What the gateway reports is settled: orders that were lost with a lock master, and others while one can't be."""
 
 from __future__ import annotations
 
@@ -183,9 +183,9 @@ async def test_a_promised_refund_is_in_the_ledger_before_the_buyer_hears_of_it(d
     await lose_the_master(desk)
     assert await desk.replied(lost) is None
     await desk.locks.hold(f"{SHOW_ID}.h{'other':_<22}", "another", SEATS)
-    told = await desk.confirm(HOLD, "pay-1")
+    kept = await desk.confirm(HOLD, "pay-1")
     await desk.record()
-    assert (await desk.replied(told))["refund"]["state"] == "promised"
+    assert (await desk.replied(kept))["refund"]["state"] == "promised"
     await lose_the_master(desk)
     await desk.check_due()
     assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]

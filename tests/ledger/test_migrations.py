@@ -62,7 +62,7 @@ async def test_tables_of_the_first_release_are_taken_over_with_their_bookings(ur
 
 
 async def test_bookings_of_the_first_release_that_share_a_payment_are_kept(url: str) -> None:
-    """No money came for the later ones: they are told apart from the one that was paid for."""
+    """No money came for the later ones: their payments differ from the one that was paid."""
     ledger = await first_release(
         url,
         "'west-s.b3', 'west-s', 'kiran', 'proof', 450, 7",

@@ -43,7 +43,7 @@ def run(first: int, count: int = 10) -> list[int]:
 
 
 async def time_passes(locks: SeatLocks, name: str, ms: int) -> None:
-    """Let the clock run while somebody has a hold."""
+    """Let time pass during a hold."""
     record = orjson.loads(await locks.master.command("HGET", keys.holds(BIG.id), hold_id(name)))
     record["expires_at"] -= ms
     record["since"] -= ms
@@ -172,7 +172,7 @@ async def test_what_is_remembered_of_an_address_is_bounded_and_expires(locks: Se
     await locks.release(hold_id("a"), "owner-a")
     assert 0 < await locks.master.command("PTTL", rest) <= limits.MAX_REST_S * 1000
     await locks.master.command("HSET", rest, *(part for n in range(1000, 2000) for part in (n, "1 2")))
-    assert await hold(locks, "b", run(50)) == "address_limit", "it has let go of so much that it rests altogether"
+    assert await hold(locks, "b", run(50)) == "address_limit", "it has released too many seats to hold any"
     assert await hold(locks, "b", run(50), "another house") == "ok"
     before = await locks.master.command("HLEN", rest)
     await locks.release(hold_id("b"), "owner-b")

@@ -96,11 +96,12 @@ local function read_ahead(batch, K, asks, first)
   end
   local found = redis.call('HMGET', K.owners, unpack(fields))
   for n, field in ipairs(fields) do batch.read[field] = tonumber(found[n] or 0) end
-  -- Some of them may rest: it is read for each.
+  -- At least one of these addresses has seats that may have to rest: may_rest reads it for each address.
   if #rests > 0 and redis.call('EXISTS', unpack(rests)) > 0 then batch.rests = {} end
 end
 
--- Whether an address has let go of seats a short time ago; while a batch is collected, none begins to rest.
+-- Returns whether an address has released seats, or let them lapse, a short time ago: some of them may have to rest.
+-- Nothing is written while a batch is collected, so the answer stays true for the whole batch.
 local function may_rest(batch, K, from)
   local known = batch.rests[from]
   if known == nil then

@@ -6,7 +6,7 @@ local function announce_sales(K, epoch, sales)
   announce(K, epoch, ',"sales":"' .. sales .. '"', 'sales_' .. sales, '')
 end
 
--- Tells viewers of another sales window; they get its state with the sales.
+-- Publishes a sales window that has changed, with the sales state that holds within it.
 local function announce_window(K, show, sales, from, till)
   if show.sales_start == tonumber(from) and show.sales_end == tonumber(till) then return end
   announce(K, show.epoch, ',"sales":"' .. sales .. '","sales_start":' .. from .. ',"sales_end":' .. till,
@@ -224,7 +224,7 @@ end
 -- so receivers read the snapshot again.
 local function rebuild(keys, args)
   local K, epoch, keep, truth = key_names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
-  truth.diverged = truth.diverged or truth.astray -- keepers of the previous release send `astray`
+  truth.diverged = truth.diverged or truth.astray -- keepers of the release before name it `astray`
   truth.cancelled = truth.cancelled or {} -- and no cancelled bookings
   local show = load_terms(K)
   if not show then return { 'show_not_found' } end

@@ -54,7 +54,8 @@ local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
 local LOST_MS = 3600000 -- for an hour after a rebuild, an unknown hold is answered as lost, not as not found
-local REST_SEATS = 1000 -- seats that one address may have let go of within REST_KEPT_MS before it rests altogether
+-- After releasing this many seats, or letting them lapse, an address can't hold any until REST_KEPT_MS after the last.
+local REST_SEATS = 1000
 local REST_KEPT_MS = 60000 -- the longest rest, limits.MAX_REST_S
 local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's stack takes a few thousand
 
@@ -252,7 +253,7 @@ local function publish_change(K, show, change, kind, id)
   announce(K, show.epoch, table.concat(parts), kind, id)
 end
 
--- Tells the owner of a hold what became of it. `seats` is given for bookings: nodes need not read the master then.
+-- Notifies the owner of a hold what became of it. With `seats` (bookings only), nodes need not read the master.
 local function notify(K, kind, id, owner, seats)
   redis.call('PUBLISH', K.notices, cjson.encode({ kind = kind, hold = id, owner = owner, seats = seats }))
 end
@@ -284,7 +285,7 @@ local function uncount_seats(K, hold, count)
   if hold.from and hold.state == 'held' and count > 0 then count_seats(K, hold.from, -count) end
 end
 
--- A key beside those of the show, which nobody passes: the caller that ends a hold does not know its address.
+-- A key that is not among KEYS: a caller that ends a hold does not know the address of the hold.
 local function rest_key(K, from)
   return string.sub(K.meta, 1, -5) .. 'rest:' .. from
 end
@@ -293,7 +294,7 @@ end
 local function record_rest(K, hold, seats, ended)
   if not hold.from or #seats == 0 then return end
   local key = rest_key(K, hold.from)
-  -- With so many the address has to rest altogether, until the key expires.
+  -- With this many the address can't hold any seat until the key expires; no more need be recorded.
   if redis.call('HLEN', key) >= REST_SEATS then return end
   local fields, spell = {}, ms_text(hold.since) .. ' ' .. ms_text(ended)
   for _, seat in ipairs(seats) do
