@@ -1,8 +1,9 @@
-"""Ending background tasks for certain."""
+"""Ending background tasks for certain, and their pauses at once."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 REPEAT_S = 1.0
 """How long a task may take to clean up before it is cancelled again."""
@@ -20,3 +21,9 @@ async def cancel_all(*tasks: asyncio.Task[object]) -> None:
             task.cancel()
         ended, pending = await asyncio.wait(pending, timeout=REPEAT_S)
         await asyncio.gather(*ended, return_exceptions=True)
+
+
+async def pause(seconds: float, stopping: asyncio.Event) -> None:
+    """Wait for some time, or until ``stopping`` is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)

@@ -20,7 +20,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -32,6 +31,7 @@ from msgspec import Meta
 from redis.exceptions import RedisError
 
 from realtime import connect, keys, wire
+from realtime.cancellation import pause
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.booking_search import BookingSearch
@@ -139,8 +139,7 @@ class Queries:
                 await self._serve(stopping)
             except (RegionUnavailable, RedisError, OSError) as error:
                 log.debug("queries: %s", error)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), PAUSE_S)
+                await pause(PAUSE_S, stopping)
 
     async def _serve(self, stopping: asyncio.Event) -> None:
         redis = await self._master.own_connection(BLOCK_S + 4)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import RedisError
 
 from realtime import limits
+from realtime.cancellation import pause
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable, TicketError
 from realtime.jobs import Jobs
@@ -257,8 +258,7 @@ class Keeper:
             await self._pause(interval_ms / 1000)
 
     async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+        await pause(seconds, self._stopping)
 
 
 async def run(settings: Settings, region: str, stop: asyncio.Event, name: str | None = None) -> None:

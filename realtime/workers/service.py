@@ -12,7 +12,7 @@ from bullmq import Job, UnrecoverableError, Worker
 from redis.exceptions import RedisError
 
 from realtime import connect, keys
-from realtime.cancellation import cancel_all
+from realtime.cancellation import cancel_all, pause
 from realtime.errors import TicketError
 from realtime.jobs import Jobs
 from realtime.ledger import Ledger, LedgerUnavailable
@@ -197,8 +197,7 @@ class WorkerProcess:
         return worker
 
     async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+        await pause(seconds, self._stopping)
 
 
 def _webhooks(ledger: Ledger, settings: Settings) -> Webhooks:
