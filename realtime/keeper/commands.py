@@ -77,7 +77,7 @@ from realtime.locks.commands import OPERATORS
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, canonical_time, hold_of
-from realtime.sales_window import cancel_deadline, iso, window_of
+from realtime.sales_window import cancel_deadline, iso, to_ms, window_of
 from realtime.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -255,11 +255,8 @@ class Commands:
 
     async def _archive(self, body: bytes) -> dict[str, Any]:
         ask = wire.parse_json(_ArchiveBody, body)
-        show = await self._ledger.show(ask.show)
-        if show is None:
-            raise ShowNotFound()
-        begun = _moment("starts_at", show.starts_at).timestamp() * 1000 <= now_ms()
-        if show.sales is not SalesState.CLOSED and not begun:
+        show = await self._known_show(ask.show)
+        if show.sales is not SalesState.CLOSED and to_ms(show.starts_at) > now_ms():
             raise BadRequest("Close the sales of a show that has not begun before you archive it.")
         if not await self._archiver.archive([show.id]):
             raise HoldConfirmed("Somebody holds seats of this show; try again when no hold is left.")
@@ -360,6 +357,12 @@ class Commands:
         slug = re.sub(r"-+\Z", "", ask.theatre.removeprefix(f"{self._region}-")[:room])
         return f"{self._region}-{slug}-{start:%Y%m%d-%H%M}"
 
+    async def _known_show(self, show_id: str) -> Show:
+        show = await self._ledger.show(show_id)
+        if show is None:
+            raise ShowNotFound()
+        return show
+
     # --- seats and sales ------------------------------------------------------------------------------------------
     async def _block(self, body: bytes) -> dict[str, Any]:
         ask = wire.parse_json(_SeatsBody, body)
@@ -380,9 +383,7 @@ class Commands:
         return {"show": ask.show, "seats": ask.seats}
 
     async def _seats(self, ask: _SeatsBody) -> tuple[Layout, list[tuple[str, int]]]:
-        show = await self._ledger.show(ask.show)
-        if show is None:
-            raise ShowNotFound()
+        show = await self._known_show(ask.show)
         layout = await self._shows.layout(show.layout)
         index = {seat.id: n for n, seat in enumerate(layout.seats)}
         unknown = [seat for seat in ask.seats if seat not in index]
@@ -402,9 +403,7 @@ class Commands:
 
     async def _terms(self, body: bytes) -> dict[str, Any]:
         ask = wire.parse_json(_TermsBody, body)
-        show = await self._ledger.show(ask.show)
-        if show is None:
-            raise ShowNotFound()
+        show = await self._known_show(ask.show)
         given = {name: getattr(ask, name) for name in wire.NewTerms.__struct_fields__}
         changes: dict[str, Any] = {name: _optional(name, at) for name, at in given.items() if at is not None}
         changed = replace(show, **changes)
