@@ -21,6 +21,15 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/**
+ * A line that says what is wrong.
+ * @param {string} text
+ * @param {Record<string, string | null>} [attributes]
+ */
+export function errorLine(text, attributes = {}) {
+  return h("p", { class: "error", ...attributes }, icon("alert"), h("span", {}, text));
+}
+
 /** @type {Record<string, string>} paths of 24 x 24 line icons */
 const ICONS = {
   plus: "M12 5v14M5 12h14",

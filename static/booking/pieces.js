@@ -4,7 +4,7 @@
  * @import { SeatInfo } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { seatName } from "./ticket.js";
 
 /** @param {string} text */
@@ -24,7 +24,7 @@ export function foot(...content) {
 
 /** @param {string} code @param {string} text */
 export function errorNote(code, text) {
-  return h("p", { class: "error", role: "alert", "data-code": code }, icon("alert"), h("span", {}, text));
+  return errorLine(text, { role: "alert", "data-code": code });
 }
 
 /** @param {string} key @param {string} text @param {string} look @param {(event: Event) => void} act @param {boolean} [disabled] */

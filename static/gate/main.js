@@ -4,7 +4,7 @@
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { recall, remember, setUpPage } from "../app/page.js";
 import { ApiError, key } from "../ops/api.js";
 import { Scanner } from "./scanner.js";
@@ -131,7 +131,7 @@ function signIn() {
     problem = "";
     open();
   };
-  const wrong = problem && h("p", { class: "error", role: "alert" }, icon("alert"), h("span", {}, i18n.t(problem)));
+  const wrong = problem && errorLine(i18n.t(problem), { role: "alert" });
   return h(
     "form",
     { class: "sign-in", onsubmit: enter },
@@ -197,7 +197,7 @@ function gateView() {
     ),
     h("div", { class: "gate-verdict", id: "verdict", role: "status", "aria-live": "assertive" }),
     h("div", { class: "gate-scan" }, video, camera),
-    problem ? h("p", { class: "error", role: "alert" }, icon("alert"), h("span", {}, i18n.t(problem))) : null,
+    problem && errorLine(i18n.t(problem), { role: "alert" }),
     h(
       "form",
       { class: "gate-type", onsubmit: type },

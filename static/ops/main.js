@@ -3,7 +3,7 @@
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { addressPart, setUpPage } from "../app/page.js";
 import { ApiError, ask, key } from "./api.js";
 import { Overview } from "./overview.js";
@@ -58,8 +58,7 @@ function draw() {
 }
 
 function drawSignIn() {
-  const wrong =
-    problem && h("p", { class: "error", role: "alert", id: "problem" }, icon("alert"), h("span", {}, i18n.t(problem)));
+  const wrong = problem && errorLine(i18n.t(problem), { role: "alert", id: "problem" });
   const input = h("input", {
     name: "key",
     id: "key",

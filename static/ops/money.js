@@ -3,10 +3,11 @@
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
+import { scrollTable } from "./pieces.js";
+import { PolledSection } from "./polled-section.js";
 
-const EVERY_MS = 5000;
 const MOST_ROWS = 100;
 const STATES = {
   refunds: ["promised", "sent", "done", "failed"],
@@ -17,10 +18,13 @@ const STATES = {
 /** @typedef {{id: string, payment: string, hold: string, show_id: string, amount: number, reason: string, state: string, detail: string, created_at: number, updated_at: number, region: string}} RefundRow */
 /** @typedef {{id: string, hold: string, show_id: string, amount: number, booking: string | null, refund: string | null, created_at: number, region: string}} PaymentRow */
 
-export class Money {
+/** @typedef {{rows: (RefundRow & PaymentRow)[], failed: RefundRow[], missing: string[]}} Answer */
+
+/** @extends {PolledSection<Answer>} */
+export class Money extends PolledSection {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
   constructor(leave) {
-    this._leave = leave;
+    super(leave);
     /** @type {Listing} */
     this._listing = "refunds";
     this._state = "";
@@ -31,25 +35,9 @@ export class Money {
     this._failed = [];
     /** Regions whose ledger did not answer. @type {string[]} */
     this._missing = [];
-    this._cut = false;
-    this._timer = 0;
-    this._asked = 0;
-    /** @type {Translator | null} */
-    this._i18n = null;
     this.alarm = h("div", { "aria-live": "assertive" });
     this._filters = h("div", { class: "filters" });
-    this._body = h("div", { class: "rows" });
     this.element = h("section", { class: "money", id: "money", tabindex: -1 });
-  }
-
-  /** Ask now, and regularly from now on. */
-  start() {
-    this._ask();
-  }
-
-  stop() {
-    clearTimeout(this._timer);
-    this._asked++;
   }
 
   /** @param {Translator} i18n */
@@ -60,34 +48,32 @@ export class Money {
     this._draw();
   }
 
-  async _ask() {
-    clearTimeout(this._timer);
-    const mine = ++this._asked;
+  /** @returns {Promise<Answer>} */
+  async _request() {
+    const listing = this._listing;
     const query = new URLSearchParams({ limit: String(MOST_ROWS) });
     if (this._state) query.set("state", this._state);
     if (this._show) query.set("show", this._show);
-    try {
-      const [answer, failed] = await Promise.all([
-        ask(`/ops/${this._listing}?${query}`),
-        ask(`/ops/refunds?state=failed&limit=${MOST_ROWS}`),
-      ]);
-      if (mine !== this._asked) return;
-      this._rows = answer[this._listing];
-      this._failed = failed.refunds;
-      this._missing = [...new Set([...answer.missing, ...failed.missing])];
-      this._cut = false;
-    } catch (error) {
-      if (mine !== this._asked) return;
-      if (error instanceof ApiError && error.status === 403) {
-        this._leave("opsWrongKey");
-        return;
-      }
-      // A show that does not exist has no rows.
-      if (error instanceof ApiError && error.status === 404) this._rows = [];
-      else this._cut = true;
-    }
-    this._draw();
-    this._timer = setTimeout(() => this._ask(), EVERY_MS);
+    const [answer, failed] = await Promise.all([
+      ask(`/ops/${listing}?${query}`).catch((error) => {
+        // A show that does not exist has no rows.
+        if (error instanceof ApiError && error.status === 404) return { [listing]: [], missing: [] };
+        throw error;
+      }),
+      ask(`/ops/refunds?state=failed&limit=${MOST_ROWS}`),
+    ]);
+    return {
+      rows: answer[listing],
+      failed: failed.refunds,
+      missing: [...new Set([...answer.missing, ...failed.missing])],
+    };
+  }
+
+  /** @param {Answer} answer */
+  _keep({ rows, failed, missing }) {
+    this._rows = rows;
+    this._failed = failed;
+    this._missing = missing;
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
@@ -129,13 +115,12 @@ export class Money {
     if (!i18n) return;
     this.alarm.replaceChildren(...this._alarms(i18n));
     const rows = this._rows;
-    if (this._cut)
-      this._body.replaceChildren(h("p", { class: "error" }, icon("alert"), h("span", {}, i18n.t("opsMoneyCut"))));
+    if (this._cut) this._body.replaceChildren(errorLine(i18n.t("opsMoneyCut")));
     else if (!rows) this._body.replaceChildren(h("p", { class: "hint" }, i18n.t("loading")));
     else if (!rows.length) this._body.replaceChildren(h("p", { class: "hint" }, i18n.t("opsNoMoney")));
     else {
-      const before = this._body.querySelector(".scroll");
-      const [top, left] = [before?.scrollTop ?? 0, before?.scrollLeft ?? 0];
+      const old = this._body.querySelector(".scroll");
+      const [top, left] = [old?.scrollTop ?? 0, old?.scrollLeft ?? 0];
       this._body.replaceChildren(table(i18n, this._listing, rows));
       this._body.querySelector(".scroll")?.scrollTo(left, top);
     }
@@ -155,29 +140,13 @@ export class Money {
         this.element.scrollIntoView();
         this.element.focus();
       };
-      lines.push(
-        h(
-          "p",
-          { class: "error alarm" },
-          icon("alert"),
-          h("span", {}, i18n.t("opsRefundsFailed", { n })),
-          h(
-            "button",
-            { class: "button", type: "button", "data-key": "failed", onclick: toList },
-            i18n.t("opsShowThem"),
-          ),
-        ),
+      const failed = errorLine(i18n.t("opsRefundsFailed", { n }), { class: "error alarm" });
+      failed.append(
+        h("button", { class: "button", type: "button", "data-key": "failed", onclick: toList }, i18n.t("opsShowThem")),
       );
+      lines.push(failed);
     }
-    if (this._missing.length)
-      lines.push(
-        h(
-          "p",
-          { class: "error" },
-          icon("alert"),
-          h("span", {}, i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") })),
-        ),
-      );
+    if (this._missing.length) lines.push(errorLine(i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") })));
     return lines;
   }
 }
@@ -200,15 +169,10 @@ function table(i18n, listing, rows) {
     "opsShow",
   ];
   const label = i18n.t(listing === "refunds" ? "opsRefunds" : "opsPayments");
-  return h(
-    "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
-    h(
-      "table",
-      {},
-      h("thead", {}, h("tr", {}, ...heads.map((name) => h("th", { scope: "col" }, i18n.t(name))))),
-      h("tbody", {}, ...rows.map((row) => tableRow(i18n, listing, row))),
-    ),
+  return scrollTable(
+    label,
+    heads.map((name) => i18n.t(name)),
+    rows.map((row) => tableRow(i18n, listing, row)),
   );
 }
 

@@ -4,7 +4,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  * @import { Figures, Installation, RegionRecord } from "./figures.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { isOver } from "../seat-map/sales.js";
 import { ApiError, ask } from "./api.js";
 import { Bookings } from "./bookings.js";
@@ -158,9 +158,7 @@ export class Overview {
 
   _draw() {
     const i18n = /** @type {Translator} */ (this._i18n);
-    this._parts.notice.replaceChildren(
-      ...(this._cut ? [h("p", { class: "error" }, icon("alert"), h("span", {}, i18n.t("opsCut")))] : []),
-    );
+    this._parts.notice.replaceChildren(...(this._cut ? [errorLine(i18n.t("opsCut"))] : []));
     if (!this._now) {
       this._parts.totals.replaceChildren(h("li", { class: "waiting" }, this._cut ? "" : i18n.t("loading")));
       return;

@@ -6,6 +6,7 @@
  * @import { Show } from "./show.js"
  */
 import { h } from "../app/dom.js";
+import { question } from "./pieces.js";
 import { parseSeats, seatsAsText } from "./seat-ids.js";
 
 /** @typedef {"open" | "pause" | "close" | "block" | "unblock"} Action */
@@ -180,16 +181,11 @@ export class SaleActions {
 
   /** @param {Translator} i18n @param {Action} action */
   _question(i18n, action) {
-    return h(
-      "div",
-      { class: "question", role: "alertdialog", "aria-label": i18n.t(`opsDo_${action}`) },
-      h("p", {}, i18n.t(`opsAsk_${action}`, { n: this.chosen.size })),
-      h(
-        "div",
-        { class: "row" },
-        h("button", { class: "button primary", type: "button", onclick: () => this._act(action) }, i18n.t("opsYes")),
-        h("button", { class: "button", type: "button", onclick: () => this._cancel(action) }, i18n.t("opsNo")),
-      ),
+    return question(
+      i18n.t(`opsDo_${action}`),
+      i18n.t(`opsAsk_${action}`, { n: this.chosen.size }),
+      { words: i18n.t("opsYes"), act: () => this._act(action) },
+      { words: i18n.t("opsNo"), act: () => this._cancel(action) },
     );
   }
 

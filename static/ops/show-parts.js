@@ -6,6 +6,7 @@
  * @import { LiveHold, Show } from "./show.js"
  */
 import { h } from "../app/dom.js";
+import { scrollTable } from "./pieces.js";
 import { STATUS } from "./replay.js";
 
 const SHOWN_HOLDS = 30;
@@ -59,18 +60,11 @@ export function holdsList(i18n, holds, seats, now) {
 
 /** @param {Translator} i18n @param {ShowEvent[]} log the newest first @param {Seats} seats @returns {Node[]} */
 export function logTable(i18n, log, seats) {
-  const head = ["opsWhen", "opsWhat", "opsSeats", "opsHold"].map((name) => h("th", { scope: "col" }, i18n.t(name)));
-  const table = h(
-    "table",
-    {},
-    h("thead", {}, h("tr", {}, ...head)),
-    h("tbody", {}, ...log.map((event) => logRow(i18n, event, seats))),
-  );
+  const heads = ["opsWhen", "opsWhat", "opsSeats", "opsHold"].map((name) => i18n.t(name));
+  const rows = log.map((event) => logRow(i18n, event, seats));
   return [
     h("h2", {}, i18n.t("opsLog")),
-    log.length
-      ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": i18n.t("opsLog") }, table)
-      : h("p", { class: "hint" }, i18n.t("opsNoLog")),
+    rows.length ? scrollTable(i18n.t("opsLog"), heads, rows) : h("p", { class: "hint" }, i18n.t("opsNoLog")),
   ];
 }
 

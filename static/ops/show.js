@@ -5,7 +5,7 @@
  * @import { Action } from "./sale-actions.js"
  * @import { ShowEvent } from "./replay.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { unpack } from "../seat-map/seat-states.js";
 import { ApiError, ask } from "./api.js";
 import { DotMap } from "./dot-map.js";
@@ -165,7 +165,7 @@ export class ShowPage {
     const i18n = /** @type {Translator} */ (this._i18n);
     const { head, holds, log, notice } = this._parts;
     notice.replaceChildren(
-      ...(this._problem ? [h("p", { class: "error" }, icon("alert"), h("span", {}, this._problem))] : []),
+      ...(this._problem ? [errorLine(this._problem)] : []),
       ...(this._done ? [h("p", { class: "done" }, icon("check"), h("span", {}, this._done))] : []),
     );
     if (!this._show) {

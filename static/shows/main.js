@@ -4,7 +4,7 @@
  * @import { Show } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { recall, remember, setUpPage } from "../app/page.js";
 import { ServerClock } from "../booking/clock.js";
 import { LiveHolds } from "../booking/live-holds.js";
@@ -111,14 +111,7 @@ function shownDay() {
 }
 
 function drawOwn() {
-  const notice = old
-    ? h(
-        "p",
-        { class: "error", role: "status" },
-        icon("alert"),
-        h("span", {}, i18n.t("listOld", { time: i18n.time(loadedAt) })),
-      )
-    : null;
+  const notice = old ? errorLine(i18n.t("listOld", { time: i18n.time(loadedAt) }), { role: "status" }) : null;
   const mine = ticketList(i18n, { now: clock.now() });
   const refunds = refundList(i18n);
   find("#own").replaceChildren(...[notice, mine, refunds].filter((node) => node !== null));

@@ -4,7 +4,7 @@
  * @import { Booking } from "./bookings.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
 import { LiveHolds } from "../booking/live-holds.js";
 import { prepareQr } from "../booking/qr.js";
@@ -43,9 +43,7 @@ function draw() {
   if (!i18n) return;
   document.title = `${i18n.t("yourTickets")} · ${i18n.t("brand")}`;
   list.setAttribute("aria-busy", String(!asked));
-  find("#notice").replaceChildren(
-    ...(problem ? [h("p", { class: "error" }, icon("alert"), h("span", {}, i18n.t(problem)))] : []),
-  );
+  find("#notice").replaceChildren(...(problem ? [errorLine(i18n.t(problem))] : []));
   const now = Date.now();
   const current = bookings
     .filter((booking) => isCurrent(booking, now))

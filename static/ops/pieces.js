@@ -1,0 +1,35 @@
+/**
+ * The small parts that several sections of the operators' pages have.
+ */
+import { h } from "../app/dom.js";
+
+/** A table that scrolls by itself. @param {string} label for screen readers @param {string[]} heads @param {Node[]} rows */
+export function scrollTable(label, heads, rows) {
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, ...rows),
+    ),
+  );
+}
+
+/** @typedef {{words: string, act: () => void}} Answer */
+
+/** Asks before something is done. @param {string} label @param {string} text @param {Answer} yes @param {Answer} no */
+export function question(label, text, yes, no) {
+  return h(
+    "div",
+    { class: "question", role: "alertdialog", "aria-label": label },
+    h("p", {}, text),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { class: "button primary", type: "button", onclick: yes.act }, yes.words),
+      h("button", { class: "button", type: "button", onclick: no.act }, no.words),
+    ),
+  );
+}

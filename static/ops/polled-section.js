@@ -1,0 +1,66 @@
+/**
+ * A section of the overview that asks a node regularly, and draws the answer.
+ *
+ * @import { Translator } from "../i18n/i18n.js"
+ */
+import { h } from "../app/dom.js";
+import { ApiError } from "./api.js";
+
+const EVERY_MS = 5000;
+
+/** @template T what the node answers */
+export class PolledSection {
+  /** @param {(why: string) => void} leave called when the operator key is not valid any more */
+  constructor(leave) {
+    this._leave = leave;
+    /** Whether the last request failed. */
+    this._cut = false;
+    this._timer = 0;
+    this._asked = 0;
+    /** @type {Translator | null} */
+    this._i18n = null;
+    this._body = h("div", { class: "rows" });
+  }
+
+  /** Ask now, and regularly from now on. */
+  start() {
+    this._ask();
+  }
+
+  stop() {
+    clearTimeout(this._timer);
+    this._asked++;
+  }
+
+  async _ask() {
+    clearTimeout(this._timer);
+    const mine = ++this._asked;
+    try {
+      const answer = await this._request();
+      if (mine !== this._asked) return;
+      this._keep(answer);
+      this._cut = false;
+    } catch (error) {
+      if (mine !== this._asked) return;
+      if (error instanceof ApiError && error.status === 403) {
+        this._leave("opsWrongKey");
+        return;
+      }
+      this._cut = true;
+    }
+    this._draw();
+    this._timer = setTimeout(() => this._ask(), EVERY_MS);
+  }
+
+  // --- of each section ----------------------------------------------------------------------------------------------
+  /** @abstract @returns {Promise<T>} @throws {ApiError} */
+  async _request() {
+    throw new Error("abstract");
+  }
+
+  /** Called with the answer, unless a newer request was sent meanwhile. @abstract @param {T} _answer */
+  _keep(_answer) {}
+
+  /** @abstract */
+  _draw() {}
+}
