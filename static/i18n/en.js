@@ -319,7 +319,6 @@ export default {
   gateNoAnswerHint: "Try this ticket again. Don’t admit with it until the answer is here.",
   opsBookings: "Bookings",
   opsFindBooking: "Code, booking or payment",
-  opsSeat: "Seat",
   opsFind: "Find",
   opsNoBooking: "No booking was found.",
   opsOrder: "Order",

@@ -314,7 +314,6 @@ export default {
   gateNoAnswerHint: "इस टिकट को फिर जाँचें। जवाब आने तक इससे प्रवेश न दें।",
   opsBookings: "बुकिंग",
   opsFindBooking: "कोड, बुकिंग या भुगतान",
-  opsSeat: "सीट",
   opsFind: "खोजें",
   opsNoBooking: "कोई बुकिंग नहीं मिली।",
   opsOrder: "ऑर्डर",
