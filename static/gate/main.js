@@ -6,7 +6,7 @@
  */
 import { errorLine, h, icon } from "../app/dom.js";
 import { recall, remember, setUpPage } from "../app/page.js";
-import { ApiError, key } from "../ops/api.js";
+import { ApiError, ask, key } from "../ops/api.js";
 import { Scanner } from "./scanner.js";
 
 const THEATRE = "tickingtickets.gate.theatre";
@@ -66,18 +66,12 @@ async function check(ticket) {
 
 /** @param {string} ticket @param {string} request @returns {Promise<any>} */
 async function admit(ticket, request) {
-  const send = () =>
-    fetch("/api/v1/gate/admit", {
-      method: "POST",
-      headers: { Authorization: `Bearer ${key.get() ?? ""}`, "Idempotency-Key": request },
-      body: JSON.stringify({ ticket, theatre, gate }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  const answer = await send().catch(send);
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok)
-    throw Object.assign(new ApiError(answer.status, body.error?.code ?? "internal", ""), { details: body.error ?? {} });
-  return body;
+  const headers = { "Idempotency-Key": request };
+  const send = () => ask("/gate/admit", { ticket, theatre, gate }, { timeoutMs: TIMEOUT_MS, headers });
+  return send().catch((error) => {
+    if (error.code !== "offline") throw error;
+    return send();
+  });
 }
 
 /** @param {{booking: {title: string, starts_at: string, seats: {id: string}[]}}} answer @returns {Verdict} */
@@ -92,8 +86,7 @@ function admitted({ booking }) {
 
 /** @param {unknown} error @returns {Verdict} */
 function refused(error) {
-  const code = error instanceof ApiError ? error.code : "offline";
-  const details = /** @type {any} */ (error).details ?? {};
+  const { code, details } = error instanceof ApiError ? error : new ApiError(0);
   if (code === "already_admitted") {
     const lines = [i18n.t("gateAlreadyAt", { time: i18n.clock(details.admitted_at) }), details.gate];
     return { look: "bad", title: i18n.t("gateAlready"), lines: lines.filter(Boolean) };

@@ -1,16 +1,17 @@
 /**
- * Requests of operators to a node, with the operator key. The key is kept as long as the tab is open.
+ * Requests of operators and gate staff to a node, with the operator key. The key is kept as long as the tab is open.
  */
 const KEY = "tickingtickets.operator";
 const TIMEOUT_MS = 5000;
 const UPLOAD_TIMEOUT_MS = 120000;
 
 export class ApiError extends Error {
-  /** @param {number} status 0: no answer @param {string} code @param {string} message */
-  constructor(status, code, message) {
-    super(message);
+  /** @param {number} status 0: no answer @param {{code?: string, message?: string, [detail: string]: any}} [error] as the node sent it */
+  constructor(status, error = {}) {
+    super(error.message ?? "");
     this.status = status;
-    this.code = code;
+    this.code = error.code ?? "internal";
+    this.details = error;
   }
 }
 
@@ -25,11 +26,12 @@ export const key = {
  * Send a request.
  * @param {string} path below /api/v1
  * @param {object} [body] makes it a POST
+ * @param {{timeoutMs?: number, headers?: Record<string, string>}} [how]
  * @returns {Promise<any>}
  * @throws {ApiError}
  */
-export async function ask(path, body) {
-  return send(path, body ? "POST" : "GET", body && JSON.stringify(body), TIMEOUT_MS);
+export async function ask(path, body, { timeoutMs = TIMEOUT_MS, headers = {} } = {}) {
+  return send(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) }, timeoutMs);
 }
 
 /**
@@ -40,23 +42,22 @@ export async function ask(path, body) {
  * @throws {ApiError}
  */
 export async function upload(path, file) {
-  return send(path, "POST", file, UPLOAD_TIMEOUT_MS);
+  return send(path, { method: "POST", body: file }, UPLOAD_TIMEOUT_MS);
 }
 
-/** @param {string} path @param {string} method @param {BodyInit | undefined} body @param {number} timeout ms */
-async function send(path, method, body, timeout) {
+/** @param {string} path @param {RequestInit} init @param {number} timeoutMs */
+async function send(path, init, timeoutMs) {
   let response;
   try {
     response = await fetch(`/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${key.get() ?? ""}` },
-      body,
-      signal: AbortSignal.timeout(timeout),
+      ...init,
+      headers: { Authorization: `Bearer ${key.get() ?? ""}`, ...init.headers },
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch {
-    throw new ApiError(0, "offline", "");
+    throw new ApiError(0, { code: "offline" });
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ApiError(response.status, answer.error?.code ?? "internal", answer.error?.message ?? "");
+  if (!response.ok) throw new ApiError(response.status, answer.error);
   return answer;
 }
