@@ -19,20 +19,22 @@ export class HappenedList {
     this.element = h("section", { class: "happened" });
     /** The newest first. @type {Happened[]} */
     this._events = stored();
-    /** @type {Map<string, string[]> | null} what was wrong with each region at the last report */
-    this._before = null;
+    /** What was wrong with each region at the last report; null while there was none. @type {Map<string, string[]> | null} */
+    this._last = null;
     this._drawn = "";
   }
 
-  /** Note what has changed since the report before. @param {Installation} now @param {Figures[]} figures */
+  /** Note what has changed since the last report. @param {Installation} now @param {Figures[]} figures */
   note(now, figures) {
     const wrong = new Map(now.regions.map((region, n) => [region.label, troubles(region, figures[n])]));
-    for (const [region, list] of wrong) {
-      const before = this._before?.get(region) ?? (this._before ? [] : list);
-      for (const what of list) if (!before.includes(what)) this._add(now.time, region, what, true);
-      for (const what of before) if (!list.includes(what)) this._add(now.time, region, what, false);
+    // What is wrong at the first report did not begin just now.
+    const last = this._last ?? wrong;
+    for (const [region, current] of wrong) {
+      const earlier = last.get(region) ?? [];
+      for (const what of current) if (!earlier.includes(what)) this._add(now.time, region, what, true);
+      for (const what of earlier) if (!current.includes(what)) this._add(now.time, region, what, false);
     }
-    this._before = wrong;
+    this._last = wrong;
   }
 
   /** @param {number} time @param {string} region @param {string} what @param {boolean} began */
