@@ -29,7 +29,7 @@ function describe() {
   if (!info || !i18n) return;
   document.title = `${i18n.name(info.title)} · ${i18n.t("brand")}`;
   find("#title").textContent = i18n.name(info.title);
-  find("#when").textContent = i18n.t("when", { day: i18n.shortDay(info.starts_at), time: i18n.time(info.starts_at) });
+  find("#when").textContent = i18n.moment(info.starts_at);
   find("#where").textContent = `${i18n.name(info.theatre_name)}, ${i18n.name(info.city)}`;
   panel.show = info;
   panel.draw();

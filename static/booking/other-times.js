@@ -24,7 +24,7 @@ export class OtherTimes {
     this._ask(show);
     if (!this._shows.length) return null;
     const links = this._shows.map((other) => {
-      const when = i18n.t("when", { day: i18n.shortDay(other.starts_at), time: i18n.time(other.starts_at) });
+      const when = i18n.moment(other.starts_at);
       const where = other.theatre === show.theatre ? "" : `${i18n.name(other.theatre_name)}, ${i18n.name(other.city)}`;
       const words = [when, where, levelText(i18n, other)].filter(Boolean).join(" · ");
       return h("li", {}, h("a", { href: `/shows/${encodeURIComponent(other.id)}` }, words));

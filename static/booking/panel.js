@@ -226,7 +226,7 @@ export class Panel {
   _when(i18n) {
     const { show } = this;
     if (!show) return null;
-    const when = i18n.t("when", { day: i18n.shortDay(show.starts_at), time: i18n.time(show.starts_at) });
+    const when = i18n.moment(show.starts_at);
     return h("p", { class: "panel-when" }, h("b", {}, when), h("span", {}, i18n.name(show.theatre_name)));
   }
 

@@ -51,7 +51,7 @@ export function ticketList(i18n, { show, now = Date.now() } = {}) {
   if (!found.length) return null;
   const entry = (/** @type {Ticket} */ bought) => {
     const seats = i18n.list(bought.seats.map(({ name }) => name));
-    const when = i18n.t("when", { day: i18n.shortDay(bought.starts_at), time: i18n.time(bought.starts_at) });
+    const when = i18n.moment(bought.starts_at);
     const about = show
       ? h("span", {}, h("b", {}, seats))
       : h("span", {}, h("b", {}, bought.title), h("span", {}, `${when} · ${seats}`));

@@ -101,21 +101,22 @@ function makeTranslator(code, words) {
   );
   const key = once(() => new Intl.DateTimeFormat("en-CA", { timeZone: ZONE }));
   const list = once(() => new Intl.ListFormat(tag, { type: "conjunction" }));
+  /**
+   * @param {string} name
+   * @param {Record<string, string | number>} [values] `n` also chooses between one and many
+   */
+  const t = (name, values = {}) => {
+    const phrase = words[name] ?? en[/** @type {keyof typeof en} */ (name)] ?? name;
+    const text =
+      typeof phrase === "string" ? phrase : phrase[plural().select(Number(values.n)) === "one" ? "one" : "other"];
+    return text.replace(/\{(\w+)\}/g, (_, value) => {
+      const given = values[value];
+      return typeof given === "number" ? count().format(given) : (given ?? "");
+    });
+  };
   return {
     code,
-    /**
-     * @param {string} name
-     * @param {Record<string, string | number>} [values] `n` also chooses between one and many
-     */
-    t(name, values = {}) {
-      const phrase = words[name] ?? en[/** @type {keyof typeof en} */ (name)] ?? name;
-      const text =
-        typeof phrase === "string" ? phrase : phrase[plural().select(Number(values.n)) === "one" ? "one" : "other"];
-      return text.replace(/\{(\w+)\}/g, (_, value) => {
-        const given = values[value];
-        return typeof given === "number" ? count().format(given) : (given ?? "");
-      });
-    },
+    t,
     /** A name of the data in this language, or as it is. @param {string} name */
     name: (name) => (Object.hasOwn(shown[code] ?? {}, name) ? shown[code][name] : name),
     /** @param {string} name whether there is such a phrase */
@@ -136,6 +137,8 @@ function makeTranslator(code, words) {
     day: (when) => day().format(new Date(when)),
     /** @param {string | number} when */
     shortDay: (when) => shortDay().format(new Date(when)),
+    /** Day and time. @param {string | number} when */
+    moment: (when) => t("when", { day: shortDay().format(new Date(when)), time: time().format(new Date(when)) }),
     /** @param {string | number} when @returns {string} 2026-01-31 in India */
     dayKey: (when) => key().format(new Date(when)),
     /** @param {string[]} items */

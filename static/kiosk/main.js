@@ -156,11 +156,7 @@ function drawBar() {
           "div",
           { class: "what" },
           h("h1", {}, i18n.name(booking.show.title)),
-          h(
-            "p",
-            {},
-            i18n.t("when", { day: i18n.shortDay(booking.show.starts_at), time: i18n.time(booking.show.starts_at) }),
-          ),
+          h("p", {}, i18n.moment(booking.show.starts_at)),
         )
       : h("span", { class: "kiosk-clock", id: "clock" }, programme.theatre ? i18n.time(programme.clock.now()) : ""),
     ...(step === "booked" ? [h("h1", { class: "hidden" }, booking?.show.title ?? "")] : []),

@@ -5,6 +5,7 @@
  */
 import { errorLine, h } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
+import { moment } from "./format.js";
 import { question } from "./pieces.js";
 
 const BOOKING = /^[a-z][a-z0-9]*-[a-z0-9-]+\.b[\w-]{22}$/;
@@ -144,14 +145,17 @@ export class Bookings {
   /** @param {Translator} i18n @param {Story} story */
   _storyView(i18n, story) {
     const { booking } = story;
-    const at = (/** @type {number} */ time) => `${i18n.shortDay(time)}, ${i18n.clock(time)}`;
     return h(
       "article",
       { class: "story", "data-booking": booking.id },
       h("h3", {}, `${booking.code || booking.id} · ${booking.title}`),
       h("p", {}, h("a", { href: `/ops/shows/${encodeURIComponent(booking.show)}` }, booking.show)),
       h("p", {}, `${i18n.list(booking.seats.map(({ id }) => id))} · ${i18n.money(booking.amount)}`),
-      h("ol", {}, ...events(i18n, story).map(({ time, text }) => h("li", {}, h("time", {}, at(time)), ` ${text}`))),
+      h(
+        "ol",
+        {},
+        ...events(i18n, story).map(({ time, text }) => h("li", {}, h("time", {}, moment(time, i18n)), ` ${text}`)),
+      ),
       booking.state === "cancelled" ? null : this._cancelling(i18n, booking),
     );
   }

@@ -20,6 +20,11 @@ export function milliseconds(value, i18n) {
   return value < 1000 ? i18n.t("opsMs", { n: Math.round(value) }) : i18n.t("opsS", { n: Math.round(value / 100) / 10 });
 }
 
+/** When something happened, to the second. @param {string | number} when @param {Translator} i18n */
+export function moment(when, i18n) {
+  return `${i18n.shortDay(when)}, ${i18n.clock(when)}`;
+}
+
 /** A time that may be hours or days long. @param {number} ms @param {Translator} i18n */
 export function duration(ms, i18n) {
   const minutes = ms / 60_000;

@@ -8,6 +8,7 @@
  */
 import { errorLine, h } from "../app/dom.js";
 import { ask } from "./api.js";
+import { moment } from "./format.js";
 import { scrollTable } from "./pieces.js";
 import { PolledSection } from "./polled-section.js";
 
@@ -90,7 +91,7 @@ export class JobList extends PolledSection {
     const heads = ["opsWhen", "opsRegion", "opsTask", "opsReason", "opsAttempts", "opsRetry"];
     const rows = failed.map((job) =>
       row([
-        `${i18n.shortDay(job.failed_at)}, ${i18n.clock(job.failed_at)}`,
+        moment(job.failed_at, i18n),
         job.region,
         job.task,
         job.reason,

@@ -5,6 +5,7 @@
  */
 import { errorLine, h } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
+import { moment } from "./format.js";
 import { scrollTable } from "./pieces.js";
 import { PolledSection } from "./polled-section.js";
 
@@ -183,7 +184,7 @@ function tableRow(i18n, listing, row) {
   return h(
     "tr",
     { "data-state": state },
-    h("td", { class: "when" }, `${i18n.shortDay(row.created_at)}, ${i18n.clock(row.created_at)}`),
+    h("td", { class: "when" }, moment(row.created_at, i18n)),
     h("td", { class: "amount" }, i18n.moneyLine(row.amount)),
     h("td", {}, h("span", { class: "pill", "data-state": state }, state ? i18n.t(`opsMoney_${state}`) : "–")),
     h("td", { class: listing === "refunds" ? "" : "code" }, why),

@@ -36,7 +36,7 @@ export function isShut(status) {
 export function shutText(i18n, status, show, now) {
   if (status === "not_started") {
     return show?.sales_start
-      ? i18n.t("map_not_started", { when: moment(i18n, show.sales_start) })
+      ? i18n.t("map_not_started", { when: i18n.moment(show.sales_start) })
       : i18n.t("status_not_started");
   }
   if (status === "closed" && show) {
@@ -49,11 +49,6 @@ export function shutText(i18n, status, show, now) {
 /** The status of a show that is not on sale, in few words. @param {Translator} i18n @param {Times & {status: string}} show */
 export function statusText(i18n, show) {
   if (show.status === "not_started" && show.sales_start)
-    return i18n.t("salesFrom", { when: moment(i18n, show.sales_start) });
+    return i18n.t("salesFrom", { when: i18n.moment(show.sales_start) });
   return i18n.t(`status_${show.status}`);
-}
-
-/** @param {Translator} i18n @param {string} when */
-function moment(i18n, when) {
-  return i18n.t("when", { day: i18n.shortDay(when), time: i18n.time(when) });
 }

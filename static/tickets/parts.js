@@ -42,7 +42,7 @@ export function bookingCard(i18n, booking, acts, { asking, sent, now }) {
     code ? button("pdf", "ticketPdf", acts.savePdf) : null,
     mayCancel ? button("cancel", "cancelBooking", acts.ask) : null,
   );
-  const until = mayCancel ? i18n.t("cancelUntil", { when: moment(i18n, booking.cancel_until) }) : i18n.t("cancelOver");
+  const until = mayCancel ? i18n.t("cancelUntil", { when: i18n.moment(booking.cancel_until) }) : i18n.t("cancelOver");
   return h(
     "section",
     { class: "booked", "data-booking": id, "aria-label": i18n.t("ticketOf", { title }) },
@@ -62,7 +62,7 @@ export function earlierList(i18n, bookings) {
       "li",
       {},
       h("b", {}, title),
-      h("span", {}, `${moment(i18n, starts_at)} · ${i18n.list(seats.map(seatName))}`),
+      h("span", {}, `${i18n.moment(starts_at)} · ${i18n.list(seats.map(seatName))}`),
       state === "cancelled" ? h("em", {}, i18n.t("cancelledRefund", { amount: i18n.money(amount) })) : null,
     );
   return h(
@@ -76,9 +76,4 @@ export function earlierList(i18n, bookings) {
 /** @param {{row: string, number: string}} seat */
 function seatName({ row, number }) {
   return row ? `${row}-${number}` : number;
-}
-
-/** @param {Translator} i18n @param {string | number} when */
-function moment(i18n, when) {
-  return i18n.t("when", { day: i18n.shortDay(when), time: i18n.time(when) });
 }
