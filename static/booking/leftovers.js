@@ -8,9 +8,9 @@
  * @import { BookingRecord } from "./record.js"
  */
 import { recall, remember } from "../app/page.js";
+import { ownerToken } from "./owner.js";
 
 const KEY = "tickingtickets.leftovers";
-const TOKEN = "tickingtickets.token";
 const MAX_KEPT = 20;
 const TIMEOUT_MS = 8000;
 
@@ -33,7 +33,7 @@ function write(all) {
 /** Keep an unfinished booking until the server has handled it. @param {string} show @param {BookingRecord} record */
 export function keepLeftover(show, record) {
   if (record.booking || record.over) return;
-  const all = [...read(), { ...record, show, owner: recall(TOKEN) ?? "" }];
+  const all = [...read(), { ...record, show, owner: ownerToken() }];
   // A hold expires by itself, so the oldest unpaid leftover can be dropped; a paid one can't.
   while (all.length > MAX_KEPT && all.some((each) => !each.payment))
     all.splice(

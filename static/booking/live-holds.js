@@ -5,13 +5,10 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
-import { recall } from "../app/page.js";
 import { ServerClock } from "./clock.js";
+import { fetchAsOwner } from "./owner.js";
 import { allRecords } from "./record.js";
 import { clockText } from "./time-left.js";
-
-const TOKEN = "tickingtickets.token";
-const TIMEOUT_MS = 8000;
 
 /** @typedef {{show: string, title: string, seats: string[], expires: number}} LiveHold */
 
@@ -101,8 +98,7 @@ export class LiveHolds {
 
 /** @param {string} path @returns {Promise<any>} */
 async function get(path) {
-  const headers = { Authorization: `Bearer ${recall(TOKEN) ?? ""}` };
-  const answer = await fetch(`/api/v1${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const answer = await fetchAsOwner(path);
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   return answer.json();
 }

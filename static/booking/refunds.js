@@ -6,16 +6,15 @@
  * @import { Ticket } from "./ticket.js"
  */
 import { recall, remember } from "../app/page.js";
+import { fetchAsOwner } from "./owner.js";
 import { bookingOf } from "./steps.js";
 import { keepTicket } from "./tickets.js";
 
 const KEY = "tickingtickets.payments";
-const TOKEN = "tickingtickets.token";
 const MAX_KEPT = 20;
 /** A gateway may report a payment this long after it was begun. */
 const ASKED_MS = 4 * 24 * 3600 * 1000;
 const SHOWN_MS = 30 * 24 * 3600 * 1000;
-const TIMEOUT_MS = 8000;
 
 /**
  * @typedef {object} Begun a payment that was begun
@@ -111,9 +110,6 @@ function write(all) {
 
 /** @param {string} server @param {string} hold @param {string} [what] @returns {Promise<any>} */
 async function ask(server, hold, what = "") {
-  const answer = await fetch(`${server}/api/v1/holds/${encodeURIComponent(hold)}${what}`, {
-    headers: { Authorization: `Bearer ${recall(TOKEN) ?? ""}` },
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
+  const answer = await fetchAsOwner(`/holds/${encodeURIComponent(hold)}${what}`, { server });
   return answer.ok ? answer.json() : {};
 }

@@ -4,12 +4,11 @@
  * @import { Prices } from "../seat-map/types.js"
  */
 import { recall, remember } from "../app/page.js";
+import { fetchAsOwner, ownerToken } from "../booking/owner.js";
 import { dropTicket } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
 
 const KEY = "tickingtickets.bookings";
-const TOKEN = "tickingtickets.token";
-const TIMEOUT_MS = 8000;
 
 /**
  * @typedef {object} Booking as `GET /api/v1/bookings` lists it; amounts in paise, times in ms unless they are strings
@@ -46,7 +45,7 @@ export function keptBookings() {
  * @throws {RequestError | Error}
  */
 export async function askBookings() {
-  if (!recall(TOKEN)) return { bookings: [], missing: [] };
+  if (!ownerToken()) return { bookings: [], missing: [] };
   const { bookings, missing } = await ask("/bookings");
   const old = keptBookings().filter(({ id }) => missing.includes(id.slice(0, id.indexOf("-"))));
   const all = /** @type {Booking[]} */ ([...bookings, ...old]);
@@ -72,11 +71,7 @@ async function ask(path, method = "GET") {
 
 /** @param {string} path @param {string} method */
 async function request(path, method) {
-  const answer = await fetch(`/api/v1${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${recall(TOKEN) ?? ""}` },
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
+  const answer = await fetchAsOwner(path, { method });
   if (!answer.ok) {
     const { error } = await answer.json();
     throw new RequestError(error);
