@@ -21,6 +21,21 @@ export function recall(key) {
   }
 }
 
+/**
+ * A list that was remembered as JSON. Any script of this origin may have written there: what is not sound is left out.
+ * @param {string} key
+ * @param {(each: any) => boolean} [isSound]
+ * @returns {any[]} empty where there is none
+ */
+export function recallList(key, isSound = () => true) {
+  try {
+    const all = JSON.parse(recall(key) ?? "[]");
+    return Array.isArray(all) ? all.filter((each) => isSound(each)) : [];
+  } catch {
+    return [];
+  }
+}
+
 /** @param {string} key @param {string | null} value null removes it */
 export function remember(key, value) {
   try {

@@ -7,7 +7,7 @@
  *
  * @import { BookingRecord } from "./record.js"
  */
-import { recall, remember } from "../app/page.js";
+import { recallList, remember } from "../app/page.js";
 import { ownerToken } from "./owner.js";
 
 const KEY = "tickingtickets.leftovers";
@@ -18,11 +18,7 @@ const TIMEOUT_MS = 8000;
 
 /** @returns {Leftover[]} */
 function read() {
-  try {
-    return JSON.parse(recall(KEY) ?? "[]");
-  } catch {
-    return [];
-  }
+  return recallList(KEY);
 }
 
 /** @param {Leftover[]} all */

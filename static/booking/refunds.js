@@ -5,7 +5,7 @@
  * @import { Refund } from "../seat-map/types.js"
  * @import { Ticket } from "./ticket.js"
  */
-import { recall, remember } from "../app/page.js";
+import { recallList, remember } from "../app/page.js";
 import { fetchAsOwner } from "./owner.js";
 import { bookingOf } from "./steps.js";
 import { keepTicket } from "./tickets.js";
@@ -27,14 +27,7 @@ const SHOWN_MS = 30 * 24 * 3600 * 1000;
 
 /** Newest first. @returns {Begun[]} */
 export function begunPayments() {
-  try {
-    const all = JSON.parse(recall(KEY) ?? "[]");
-    return Array.isArray(all)
-      ? all.filter((each) => typeof each?.hold === "string" && Array.isArray(each.refunds))
-      : [];
-  } catch {
-    return [];
-  }
+  return recallList(KEY, (each) => typeof each?.hold === "string" && Array.isArray(each.refunds));
 }
 
 /** @param {string} hold @param {Omit<Ticket, "code">} what */

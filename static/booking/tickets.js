@@ -5,7 +5,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
-import { recall, remember } from "../app/page.js";
+import { recallList, remember } from "../app/page.js";
 import { readRecord, writeRecord } from "./record.js";
 import { ticket } from "./ticket.js";
 
@@ -16,12 +16,7 @@ const OVER_MS = 8 * 3600 * 1000;
 
 /** Newest first. @returns {Ticket[]} */
 export function tickets() {
-  try {
-    const all = JSON.parse(recall(KEY) ?? "[]");
-    return Array.isArray(all) ? all.filter((each) => typeof each?.code === "string" && Array.isArray(each.seats)) : [];
-  } catch {
-    return [];
-  }
+  return recallList(KEY, (each) => typeof each?.code === "string" && Array.isArray(each.seats));
 }
 
 /** @param {Ticket} bought */

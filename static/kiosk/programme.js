@@ -8,7 +8,7 @@
  *
  * @import { Show } from "../seat-map/types.js"
  */
-import { recall, remember } from "../app/page.js";
+import { recallList, remember } from "../app/page.js";
 import { ServerClock } from "../booking/clock.js";
 import { isOver } from "../seat-map/sales.js";
 
@@ -135,12 +135,7 @@ export class Programme extends EventTarget {
 // A page that is loaded while its own node fails knows the others from the load before.
 /** @returns {string[]} origins */
 function storedNodes() {
-  try {
-    const nodes = JSON.parse(recall(NODES) ?? "[]");
-    return Array.isArray(nodes) ? nodes.filter((url) => typeof url === "string" && URL.canParse(url)) : [];
-  } catch {
-    return [];
-  }
+  return recallList(NODES, (url) => typeof url === "string" && URL.canParse(url));
 }
 
 /** @param {string} node @returns {Promise<Theatre[]>} */

@@ -3,7 +3,7 @@
  *
  * @import { Prices } from "../seat-map/types.js"
  */
-import { recall, remember } from "../app/page.js";
+import { recallList, remember } from "../app/page.js";
 import { fetchAsOwner, ownerToken } from "../booking/owner.js";
 import { dropTicket } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
@@ -31,12 +31,7 @@ const KEY = "tickingtickets.bookings";
 
 /** @returns {Booking[]} as the server sent them last */
 export function keptBookings() {
-  try {
-    const all = JSON.parse(recall(KEY) ?? "[]");
-    return Array.isArray(all) ? all.filter((each) => typeof each?.id === "string" && Array.isArray(each.seats)) : [];
-  } catch {
-    return [];
-  }
+  return recallList(KEY, (each) => typeof each?.id === "string" && Array.isArray(each.seats));
 }
 
 /**
