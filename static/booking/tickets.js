@@ -11,8 +11,13 @@ import { ticket } from "./ticket.js";
 
 const KEY = "tickingtickets.tickets";
 const MAX_KEPT = 30;
-/** A ticket is listed until this long after the start of its show. */
+/** A ticket is current until this long after the start of its show. */
 const OVER_MS = 8 * 3600 * 1000;
+
+/** Whether a ticket is of use now: its show is not long over. @param {{starts_at: string}} ticket @param {number} now ms since the epoch */
+export function isCurrent({ starts_at }, now) {
+  return Date.parse(starts_at) > now - OVER_MS;
+}
 
 /** Newest first. @returns {Ticket[]} */
 export function tickets() {
@@ -42,7 +47,7 @@ export function dropTicket(code, show) {
  * @returns {HTMLElement | null} null if there are none
  */
 export function ticketList(i18n, { show, now = Date.now() } = {}) {
-  const found = tickets().filter((each) => (show ? each.show === show : Date.parse(each.starts_at) > now - OVER_MS));
+  const found = tickets().filter((each) => (show ? each.show === show : isCurrent(each, now)));
   if (!found.length) return null;
   const entry = (/** @type {Ticket} */ bought) => {
     const seats = i18n.list(bought.seats.map(({ name }) => name));

@@ -8,10 +8,11 @@ import { errorLine, h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
 import { LiveHolds } from "../booking/live-holds.js";
 import { prepareQr } from "../booking/qr.js";
+import { isCurrent } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
 import { askBookings, cancelBooking, keptBookings, ticketPdf } from "./bookings.js";
 import { keepTicketsOffline } from "./offline.js";
-import { bookingCard, earlierList, isCurrent } from "./parts.js";
+import { bookingCard, earlierList } from "./parts.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
@@ -45,10 +46,9 @@ function draw() {
   list.setAttribute("aria-busy", String(!asked));
   find("#notice").replaceChildren(...(problem ? [errorLine(i18n.t(problem))] : []));
   const now = Date.now();
-  const current = bookings
-    .filter((booking) => isCurrent(booking, now))
-    .sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
-  const earlier = bookings.filter((booking) => !isCurrent(booking, now));
+  const isValid = (/** @type {Booking} */ booking) => booking.state === "booked" && isCurrent(booking, now);
+  const current = bookings.filter(isValid).sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
+  const earlier = bookings.filter((booking) => !isValid(booking));
   list.replaceChildren(...current.map(card), ...(earlier.length ? [earlierList(i18n, earlier)] : []));
   if (!current.length && asked) list.prepend(nothing());
 }

@@ -7,14 +7,6 @@
 import { h } from "../app/dom.js";
 import { ticket } from "../booking/ticket.js";
 
-/** A ticket is current until this long after the start of its show. */
-const OVER_MS = 8 * 3600 * 1000;
-
-/** @param {Booking} booking @param {number} now ms since the epoch */
-export function isCurrent({ state, starts_at }, now) {
-  return state === "booked" && Date.parse(starts_at) > now - OVER_MS;
-}
-
 /**
  * A ticket with what can be done with it.
  * @param {Translator} i18n
