@@ -79,7 +79,7 @@ function draw() {
   if (failed) list.replaceChildren(message("alert", "loadFailed", "loadFailedHint", "tryAgain", load));
   else if (!shows) list.replaceChildren(...skeleton());
   else if (!shows.length) list.replaceChildren(message("ticket", "noShows", "noShowsHint"));
-  else drawShows(shows.filter(matches));
+  else drawShows(shows.filter(filter()));
 }
 
 /** Draw, and give the focus back to the same link or switch. @param {() => void} draw */
@@ -117,13 +117,19 @@ function drawOwn() {
   find("#own").replaceChildren(...[notice, mine, refunds].filter((node) => node !== null));
 }
 
-/** @param {Show} show */
-function matches(show) {
-  if (city && show.city !== city) return false;
-  if (kind && kindOf(show) !== kind) return false;
+/** What says whether a show is listed. @returns {(show: Show) => boolean} */
+function filter() {
   const only = shownDay();
-  if (only && i18n.dayKey(show.starts_at) !== only) return false;
-  if (!words) return true;
+  const asked = wordsOf(words);
+  return (show) =>
+    (!city || show.city === city) &&
+    (!kind || kindOf(show) === kind) &&
+    (!only || i18n.dayKey(show.starts_at) === only) &&
+    (!asked.length || found(asked, indexed(show)));
+}
+
+/** The words of a show, for the search. @param {Show} show */
+function indexed(show) {
   let text = index.get(show.id);
   if (!text) {
     text = wordsOf(
@@ -134,7 +140,7 @@ function matches(show) {
     );
     index.set(show.id, text);
   }
-  return found(wordsOf(words), text);
+  return text;
 }
 
 /** @param {Show[]} listed */
@@ -207,9 +213,14 @@ function card(shows) {
 
 /** @param {string} when @returns {(string | Node)[]} */
 function dayTitle(when) {
-  const key = i18n.dayKey(when);
-  const near = key === i18n.dayKey(clock.now()) ? "today" : key === i18n.dayKey(clock.now() + DAY_MS) ? "tomorrow" : "";
-  return near ? [i18n.t(near), h("span", {}, i18n.day(when))] : [i18n.day(when)];
+  const near = nearDay(i18n.dayKey(when));
+  return near ? [near, h("span", {}, i18n.day(when))] : [i18n.day(when)];
+}
+
+/** "Today" or "Tomorrow"; "" for other days. @param {string} key of a day */
+function nearDay(key) {
+  if (key === i18n.dayKey(clock.now())) return i18n.t("today");
+  return key === i18n.dayKey(clock.now() + DAY_MS) ? i18n.t("tomorrow") : "";
 }
 
 function drawFilters() {
@@ -224,7 +235,7 @@ function drawFilters() {
       "dayFilter",
       ["", ...days],
       only,
-      (key) => (key ? dayName(key) : i18n.t("allDays")),
+      (key) => (key ? nearDay(key) || i18n.shortDay(`${key}T12:00:00+05:30`) : i18n.t("allDays")),
       (key) => {
         day = key;
       },
@@ -296,13 +307,6 @@ function chips(look, label, keys, chosen, name, choose) {
   // A city stays in sight although it is the only one: it may be remembered from an earlier visit.
   const hidden = keys.length < (look === "cities" ? 2 : 3);
   return h("div", { class: `${look} chips`, role: "group", "aria-label": i18n.t(label), hidden }, ...keys.map(chip));
-}
-
-/** @param {string} key of a day */
-function dayName(key) {
-  if (key === i18n.dayKey(clock.now())) return i18n.t("today");
-  if (key === i18n.dayKey(clock.now() + DAY_MS)) return i18n.t("tomorrow");
-  return i18n.shortDay(`${key}T12:00:00+05:30`);
 }
 
 /** @param {string} name */
