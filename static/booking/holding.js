@@ -50,15 +50,10 @@ export class Holding extends Attempts {
   async drop(seat) {
     const { hold } = readRecord(this._show) ?? {};
     if (!hold || !this.changeable || this.seats.length < 2) return;
-    await this._attempt("held", () =>
-      this._exclusively(async () => {
-        const before = readRecord(this._show);
-        if (before?.hold !== hold || before.order || before.payment) return;
-        await this._map.release(hold, [seat]);
-        this._apply(await this._timed(() => this._map.resume(hold)));
-      }),
-    );
-    if (isOver(this.error)) this._end("expired", this.error);
+    await this._change(hold, async () => {
+      await this._map.release(hold, [seat]);
+      this._apply(await this._timed(() => this._map.resume(hold)));
+    });
   }
 
   /**
@@ -71,18 +66,11 @@ export class Holding extends Attempts {
     if (!hold || !this.changeable || !more.length) return;
     const all = [...new Set([...this.seats, ...more])];
     let released = false;
-    await this._attempt("held", () =>
-      this._exclusively(async () => {
-        const before = readRecord(this._show);
-        if (before?.hold !== hold || before.order || before.payment) return;
-        await this._map.release(hold);
-        released = true;
-      }),
-    );
-    if (!released) {
-      if (isOver(this.error)) this._end("expired", this.error);
-      return;
-    }
+    await this._change(hold, async () => {
+      await this._map.release(hold);
+      released = true;
+    });
+    if (!released) return;
     this._forget();
     await this._hold("", all);
     if (this.step === "choosing") for (const seat of all) this._map.select(seat);
@@ -123,6 +111,16 @@ export class Holding extends Attempts {
   /** Back to choosing, after the end of a booking. */
   restart() {
     this._reset();
+  }
+
+  /** Change the hold, unless another tab began to pay for it. @param {string} hold @param {() => Promise<void>} act */
+  async _change(hold, act) {
+    const change = async () => {
+      const record = readRecord(this._show);
+      if (record?.hold === hold && !record.order && !record.payment) await act();
+    };
+    await this._attempt("held", () => this._exclusively(change));
+    if (isOver(this.error)) this._end("expired", this.error);
   }
 
   // --- for the flow -------------------------------------------------------------------------------------------------
