@@ -18,7 +18,7 @@ import { priceLines } from "./price-lines.js";
 import { prepareQr } from "./qr.js";
 import { refundList, refundNotes } from "./refund-notes.js";
 import { keepBegun } from "./refunds.js";
-import { seatName, ticket } from "./ticket.js";
+import { ticket } from "./ticket.js";
 import { keepTicket, ticketList } from "./tickets.js";
 
 export class Panel {
@@ -168,9 +168,17 @@ export class Panel {
             )
           : button("hold", words, "primary", () => this._flow.hold(), asking || !n || Boolean(shut) || this._offline),
       ),
-      (shut || soldOut) && !n && !this._finish && this.show ? this._others.element(i18n, this.show) : null,
-      !n && !this._finish && this.show ? ticketList(i18n, { show: this.show.id }) : null,
-      !n && !this._finish && this.show ? refundList(i18n, this.show.id) : null,
+      ...(n || this._finish || !this.show ? [] : this._around(i18n, this.show, Boolean(shut) || soldOut)),
+    ];
+  }
+
+  // What there is to this show beside the chosen seats. Not at a kiosk, where the next person would see it.
+  /** @param {Translator} i18n @param {Show} show @param {boolean} none whether no seats can be had */
+  _around(i18n, show, none) {
+    return [
+      none ? this._others.element(i18n, show) : null,
+      ticketList(i18n, { show: show.id }),
+      refundList(i18n, show.id),
     ];
   }
 
@@ -286,10 +294,10 @@ export class Panel {
   _companions(i18n, seats) {
     const spaces = seats.filter(({ accessible }) => accessible);
     if (!spaces.length) return [];
-    const names = i18n.list(spaces.map(seatName));
+    const names = i18n.list(spaces.map(({ label }) => label));
     const beside = [...new Set(spaces.flatMap(({ id }) => this._map.companions(id)))].slice(0, 4);
     const offers = this._infos(beside).map((seat) =>
-      button(`companion-${seat.id}`, i18n.t("addCompanion", { seat: seatName(seat) }), "quiet", () => {
+      button(`companion-${seat.id}`, i18n.t("addCompanion", { seat: seat.label }), "quiet", () => {
         this._map.select(seat.id);
       }),
     );
@@ -380,7 +388,11 @@ export class Panel {
   _swapped(i18n) {
     const { seats, wanted } = this._flow;
     if (!wanted.length) return null;
-    return note("warn", "swapped", i18n.t("bookedInstead", { seats: i18n.list(this._infos(seats).map(seatName)) }));
+    return note(
+      "warn",
+      "swapped",
+      i18n.t("bookedInstead", { seats: i18n.list(this._infos(seats).map(({ label }) => label)) }),
+    );
   }
 
   /** @returns {import("./ticket.js").Ticket} */
@@ -395,7 +407,7 @@ export class Panel {
       starts_at: show?.starts_at ?? "",
       seats: this._infos(this._flow.seats).map((seat) => ({
         id: seat.id,
-        name: seatName(seat),
+        name: seat.label,
         section: seat.section,
       })),
       prices: this._flow.prices,
@@ -408,7 +420,7 @@ export class Panel {
     const free = seats.filter((id) => this._map.isFree(id));
     const all = free.length === seats.length;
     const lost = reason === "hold_lost";
-    const names = i18n.list(this._infos(free).map(seatName));
+    const names = i18n.list(this._infos(free).map(({ label }) => label));
     const state = all ? i18n.t("stillFree") : free.length ? i18n.t("someFree", { seats: names }) : i18n.t("noneFree");
     // Nobody was charged, unless the buyer was sent to pay.
     const money = refunds.length

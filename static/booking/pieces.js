@@ -5,7 +5,6 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { errorLine, h, icon } from "../app/dom.js";
-import { seatName } from "./ticket.js";
 
 /** @param {string} text */
 export function title(text) {
@@ -57,7 +56,7 @@ function place(i18n, seat) {
 
 /** @param {Translator} i18n @param {SeatInfo} seat @param {((id: string) => void) | null} remove @param {boolean} priced */
 function seatLine(i18n, seat, remove, priced) {
-  const label = i18n.t("removeSeat", { seat: seatName(seat) });
+  const label = i18n.t("removeSeat", { seat: seat.label });
   const drop = {
     class: "remove",
     type: "button",
@@ -68,7 +67,7 @@ function seatLine(i18n, seat, remove, priced) {
   return h(
     "li",
     {},
-    h("b", { class: "seat-name" }, seatName(seat)),
+    h("b", { class: "seat-name" }, seat.label),
     h("span", { class: "seat-where" }, place(i18n, seat)),
     h("span", { class: "seat-price" }, seat.price === null || !priced ? "" : i18n.rupees(seat.price)),
     remove ? h("button", drop, icon("close")) : null,

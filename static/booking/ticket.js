@@ -1,7 +1,7 @@
 /**
  * A ticket on the screen and on paper: show, place, time, seats, and the code as text and as a QR code.
  *
- * @import { Prices, SeatInfo } from "../seat-map/types.js"
+ * @import { Prices } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
@@ -55,11 +55,6 @@ export function ticket(i18n, { code, qr, title, theatre, city, starts_at, seats,
       scan,
     ),
   );
-}
-
-/** @param {SeatInfo} seat */
-export function seatName(seat) {
-  return seat.label;
 }
 
 // A line may break between the parts of a code, but not within the last part, which people compare.
