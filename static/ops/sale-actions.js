@@ -3,6 +3,7 @@
  * first.
  *
  * @import { Translator } from "../i18n/i18n.js"
+ * @import { Seat } from "./seat-ids.js"
  * @import { Show } from "./show.js"
  */
 import { h } from "../app/dom.js";
@@ -24,10 +25,10 @@ export class SaleActions {
     this._i18n = null;
     /** @type {Show | null} */
     this._show = null;
-    /** @type {(import("./seat-ids.js").Seat & {category?: string})[]} */
+    /** @type {Seat[]} */
     this._seats = [];
-    /** What was typed, as seats; made again when the text has changed. @type {{text: string, chosen: Set<number>, unknown: string[]}} */
-    this._parsed = { text: "", chosen: new Set(), unknown: [] };
+    /** What was typed, as seats; null where that is not known yet. @type {{text: string, chosen: Set<number>, unknown: string[]} | null} */
+    this._parsed = null;
     /** The last blocking or unblocking, to undo it. @type {{action: Action, seats: string[]} | null} */
     this._last = null;
     /** The action that waits to be confirmed. @type {Action | ""} */
@@ -36,14 +37,14 @@ export class SaleActions {
     this.element = h("section", { class: "actions" });
   }
 
-  /** @param {(import("./seat-ids.js").Seat & {category?: string})[]} seats of the layout, by index */
+  /** @param {Seat[]} seats of the layout, by index */
   setSeats(seats) {
     this._seats = seats;
-    this._parsed.text = "\0";
+    this._parsed = null;
   }
 
   _parse() {
-    if (this._parsed.text !== this._typed)
+    if (this._parsed?.text !== this._typed)
       this._parsed = { text: this._typed, ...parseSeats(this._typed, this._seats) };
     return this._parsed;
   }
@@ -78,15 +79,9 @@ export class SaleActions {
     this._hooks.selectionChanged();
   }
 
-  /** A list whose entries add their seats: by section, row or price. @param {Translator} i18n @param {string} label @param {(seat: import("./seat-ids.js").Seat & {category?: string}) => string} of */
+  /** A list whose entries add their seats: by section, row or price. @param {Translator} i18n @param {string} label @param {(seat: Seat) => string} of */
   _picker(i18n, label, of) {
-    /** @type {Map<string, number[]>} */
-    const groups = new Map();
-    this._seats.forEach((seat, n) => {
-      const name = of(seat);
-      if (!groups.has(name)) groups.set(name, []);
-      groups.get(name)?.push(n);
-    });
+    const groups = Map.groupBy(this._seats.keys(), (n) => of(this._seats[n]));
     const options = [...groups].map(([name, seats]) =>
       h("option", { value: name }, `${name || "–"} (${i18n.count(seats.length)})`),
     );

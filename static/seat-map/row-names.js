@@ -29,7 +29,7 @@ export function rowNames(layout, n, written) {
   const names = [];
   for (const end of ends(row)) {
     const place = spots(layout, end, text.length).find(
-      (spot) => isFree(layout, spot, text.length) && clear(layout, spot, text, [...written, ...names]),
+      (spot) => isFree(layout, spot, text.length) && isApart(layout, spot, text.length, [...written, ...names]),
     );
     if (place) names.push({ row: n, text, ...place });
   }
@@ -95,11 +95,11 @@ function isFree(layout, at, length) {
   return free;
 }
 
-/** Whether a name covers no other name; an equal one right there is the same. @param {Layout} layout @param {{x: number, y: number}} at @param {string} text @param {RowName[]} others */
-function clear({ pitch }, at, text, others) {
+/** Whether a name at a place covers no other name. @param {Layout} layout @param {{x: number, y: number}} at @param {number} length @param {RowName[]} others */
+function isApart({ pitch }, at, length, others) {
   return others.every(
     (other) =>
-      Math.abs(other.x - at.x) > ((text.length + other.text.length) / 2) * LETTER * pitch ||
+      Math.abs(other.x - at.x) > ((length + other.text.length) / 2) * LETTER * pitch ||
       Math.abs(other.y - at.y) > TALL * pitch,
   );
 }

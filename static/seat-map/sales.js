@@ -11,7 +11,7 @@ const AFTER_START_MS = 20 * 60000;
 /** @typedef {Pick<Show, "starts_at" | "sales_start" | "sales_end">} Times */
 
 /** @param {Times} show @returns {number} ms since the epoch */
-export function salesEnd(show) {
+function salesEnd(show) {
   return show.sales_end ? Date.parse(show.sales_end) : Date.parse(show.starts_at) + AFTER_START_MS;
 }
 

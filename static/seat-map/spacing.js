@@ -8,7 +8,7 @@
 /** The share of the distance to its neighbour that a seat fills. */
 export const SEAT_SHARE = 0.86;
 /** Seats nearer to each other than this share of the usual distance lie on each other (`realtime/plans/report.py`). */
-export const LYING_SHARE = 0.5;
+const LYING_SHARE = 0.5;
 /** Sizes are stored in parts of the usual size. */
 export const FULL = 16;
 /** Of the gap between two seats that are closer than usual, the share that a seat may fill. */
@@ -100,8 +100,9 @@ function even(seats, sizes) {
 function wish({ rows, pitch }, sizes) {
   for (const { seats, radius } of rows) {
     if (!radius.length) continue;
+    const first = Math.min(...seats);
     for (const seat of seats) {
-      const wanted = radius.length === 1 ? radius[0] : radius[seat - Math.min(...seats)];
+      const wanted = radius.length === 1 ? radius[0] : radius[seat - first];
       const part = (2 * (wanted || 0)) / (pitch * SEAT_SHARE);
       if (part > 0) sizes[seat] = Math.max(FULL / 2, Math.min(MOST * FULL, Math.round(part * FULL)));
     }
