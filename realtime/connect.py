@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from redis.asyncio import Connection, Redis, SSLConnection
@@ -32,6 +32,7 @@ from redis.exceptions import (
 from realtime.cancellation import cancel_all
 from realtime.topology import Plain, Sentinels
 
+V = TypeVar("V")
 LOCATE_S = 1.0
 """How long Sentinels may take to answer."""
 _GRACE_S = 0.05
@@ -248,6 +249,11 @@ def not_permitted(error: Exception) -> bool:
 def pairs(reply: Any) -> list[tuple[Any, Any]]:
     """Return the fields and values of a map in a reply, which is a map (RESP3) or a flat list (RESP2)."""
     return list(reply.items()) if isinstance(reply, dict) else list(zip(reply[::2], reply[1::2], strict=True))
+
+
+def flat(fields: Mapping[str, V]) -> list[str | V]:
+    """Return fields and values in turn, as commands take them; the inverse of ``pairs``."""
+    return [part for pair in fields.items() for part in pair]
 
 
 def time_ms(reply: Any) -> int:

@@ -52,8 +52,7 @@ class Erasure:
             contact = _read(fields.pop("contact", ""))
             if contact is None or not _is_of(contact, fields.get("hold", ""), whose):
                 continue
-            parts = [part for pair in fields.items() for part in pair]
-            await self._master.command("XADD", keys.DEAD_LETTERS, "*", *parts)
+            await self._master.command("XADD", keys.DEAD_LETTERS, "*", *connect.flat(fields))
             await self._master.command("XDEL", keys.DEAD_LETTERS, entry_id)
             found += 1
         return found

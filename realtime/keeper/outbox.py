@@ -132,8 +132,8 @@ class Outbox:
 
     async def move_to_dead_letters(self, entry: Entry, reason: str) -> None:
         """Move an entry that can't be processed to the dead letters, with its reason."""
-        flat = [part for pair in entry.fields.items() for part in pair]
-        await self._master.command("XADD", keys.DEAD_LETTERS, "*", *flat, "entry_id", entry.id, "reason", reason[:500])
+        added = ("entry_id", entry.id, "reason", reason[:500])
+        await self._master.command("XADD", keys.DEAD_LETTERS, "*", *connect.flat(entry.fields), *added)
         await self.acknowledge([entry])
 
     async def has_earlier_command(self, entry: Entry) -> bool:

@@ -204,7 +204,7 @@ class Reconciler:
         await self._put(keys.SHOWS, {show.id: wire.encode_show(show) for show in shows})
 
     async def _put(self, key: str, values: dict[str, bytes]) -> None:
-        flat = [part for pair in values.items() for part in pair]
+        flat = connect.flat(values)
         for start in range(0, len(flat), 2 * _CHUNK):
             await self._master.command("HSET", key, *flat[start : start + 2 * _CHUNK])
 
@@ -218,8 +218,7 @@ class Reconciler:
                 return
             for entry_id, fields in paid:
                 refund = {**fields, "kind": "refund", "reason": "lost"}
-                flat = [part for pair in refund.items() for part in pair]
-                await self._master.command("XADD", keys.OUTBOX, "*", *flat)
+                await self._master.command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
                 await self._master.command("XDEL", keys.OUTBOX, entry_id)
 
     # --- a ledger that has lost commits ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.locks.master import LockMaster
 from realtime.staff import Principal
@@ -34,4 +34,4 @@ async def append_audit(
         "detail": detail,
         "status": status,
     }
-    await master.command("XADD", keys.OUTBOX, "*", *(part for field in fields.items() for part in field))
+    await master.command("XADD", keys.OUTBOX, "*", *connect.flat(fields))
