@@ -25,7 +25,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 HOST = "127.0.0.1"
 DOWN_AFTER_MS = 1_500
-"""At least ``realtime.locks.master.LEASE_S``, and more than one second, the interval at which Sentinels ping: with
+"""At least ``realtime.locks.lease.LEASE_S``, and more than one second, the interval at which Sentinels ping: with
 exactly one second they sometimes consider a master that they have just promoted down, and promote another."""
 FAILOVER_TIMEOUT_MS = 5000
 

@@ -3,16 +3,7 @@
 No call is ever sent twice by this module. A write whose answer was lost fails as ``RegionUnavailable``; the caller may
 ask again because the functions are idempotent. Every call answers or fails within its time-out.
 
-A former master that comes back behind Sentinels believes for about ten seconds that it still is the master. Sentinels
-replace a master only after it was silent for ``down-after-milliseconds`` (at least ``LEASE_S``, see
-docs/operations.md). Therefore, behind Sentinels:
-
-1. an answer after a silence longer than the lease doesn't count, and the master is located again;
-2. a server that was located must say that it is the master, and the Sentinels must confirm it once more after that;
-3. most Sentinels must confirm it again and again (every ``ASK_EVERY_S``): nothing is sent when the last time is longer
-   ago than ``CONFIRM_S``;
-4. while most Sentinels don't answer, the master itself confirms it, if all spares that the Sentinels knew are connected
-   to it: then none was promoted.
+Behind Sentinels, ``locks.lease`` says when a server may be used as the master, and when its answers count.
 """
 
 from __future__ import annotations
@@ -31,6 +22,7 @@ from realtime import connect, keys, limits
 from realtime.cancellation import cancel_all
 from realtime.errors import Overloaded, RegionUnavailable
 from realtime.locks import library
+from realtime.locks.lease import ASK_EVERY_S, LEASE_S, Lease
 from realtime.topology import Plain, Region, Sentinels
 
 log = logging.getLogger(__name__)
@@ -38,18 +30,8 @@ MAX_BATCH = 512
 """Calls in one pipeline: a burst of replies must not block the loop for long."""
 MAX_PIPELINES = 4
 """Pipelines in flight at once: a region 25 ms away answers one while the others travel."""
-LEASE_S = 1.0
-"""The lease: how long after its last answer a server is certain to be the master still."""
 WATCH_S = 0.25
 """How often an idle link behind Sentinels pings its master, which renews the lease."""
-ASK_EVERY_S = 1.0
-"""How often the Sentinels are asked while the master answers."""
-CONFIRM_S = 2.0
-"""How long a confirmation that a server is the master is worth."""
-SPARES_EVERY_S = 10.0
-"""How often the Sentinels are asked for the spares, for a time when none of them answers."""
-REPLICA_LAG_S = 1
-"""A spare that has not acknowledged for longer than this may have been promoted."""
 RETRY_AFTER_S = 0.1
 """Pause before a master that did not answer is located again; calls fail at once in the meantime."""
 
@@ -112,10 +94,7 @@ class LockMaster:
         self._password = password
         self._redis: Redis | None = None
         self._at: Plain | None = None
-        self._answered_at = 0.0
-        self._confirmed_at = 0.0
-        self._spares: frozenset[tuple[str, int]] = frozenset()
-        self._spares_at = -SPARES_EVERY_S
+        self._lease = Lease(region.master, self._ask_s) if isinstance(region.master, Sentinels) else None
         self._watching: asyncio.Task[None] | None = None
         self.generation = 0
         self.reply_waits = 0
@@ -243,12 +222,16 @@ class LockMaster:
         redis: Redis | None = None
         try:
             redis = await self._connected()
-            self._check_confirmed()
+            if self._lease is not None:
+                self._lease.check_confirmed()
             pipeline = redis.pipeline(transaction=False)
             for call in batch:
                 pipeline.execute_command(*call.args)
             replies = await pipeline.execute(raise_on_error=False)
-            self._renew_lease(redis)
+            if self._lease is not None:
+                if redis is not self._redis:
+                    raise RedisError("this link was dropped: there may be another master")
+                self._lease.renew()
         except (RedisError, OSError) as error:
             log.debug("%s: the master does not answer: %s", self.region, error)
             if self._redis in (None, redis):  # otherwise there is a new connection already
@@ -280,18 +263,19 @@ class LockMaster:
         async with self._locating:
             if self._redis is None:
                 self._at, self._redis = await self._find()
-                self._answered_at = asyncio.get_running_loop().time()
                 self.generation += 1
-                if isinstance(self._where, Sentinels) and self._watching is None:
-                    self._watching = asyncio.get_running_loop().create_task(self._watch())
+                if self._lease is not None:
+                    self._lease.begin()
+                    if self._watching is None:
+                        self._watching = asyncio.get_running_loop().create_task(self._watch(self._lease))
             return self._redis
 
     async def _find(self) -> tuple[Plain, Redis]:
         at = await connect.locate(self._where, self._password, timeout_s=self._ask_s)
         redis = connect.client(at, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1)
         try:
-            if isinstance(self._where, Sentinels):
-                await self._check_role(redis, at)
+            if self._lease is not None:
+                await self._lease.check_role(redis, at)
             if self._in_order:
                 await self._check_reconciled(redis)
         except BaseException:
@@ -312,55 +296,7 @@ class LockMaster:
         if not reconciled_in(mark, incarnation_of(info)):
             raise RedisError("it is not reconciled yet")
 
-    async def _check_role(self, redis: Redis, at: Plain) -> None:
-        """Raise unless a server says that it is the master, and the Sentinels still say so after that."""
-        async with asyncio.timeout(self._ask_s):
-            role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
-        if role[0] != b"master" or not await self._is_confirmed(redis, at):
-            raise RedisError("it is not the master (any more)")
-
-    async def _is_confirmed(self, redis: Redis, at: Plain) -> bool | None:
-        """Return whether a server is still the master, None if nobody knows; see the head of this module."""
-        assert isinstance(self._where, Sentinels), "only Sentinels confirm"
-        asked_at = asyncio.get_running_loop().time()
-        confirmed = False
-        with contextlib.suppress(RedisError, OSError):
-            view = await connect.ask_sentinels(self._where, timeout_s=self._ask_s)
-            if view.at != at:
-                return False
-            confirmed = view.confirmed
-        if not confirmed and not await self._has_all_spares(redis):
-            return None
-        self._confirmed_at = asked_at
-        return True
-
-    async def _remember_spares(self) -> None:
-        assert isinstance(self._where, Sentinels), "only Sentinels know spares"
-        now = asyncio.get_running_loop().time()
-        if now - self._spares_at >= SPARES_EVERY_S:
-            self._spares = await connect.spares_of(self._where, timeout_s=self._ask_s)
-            self._spares_at = now
-
-    async def _has_all_spares(self, redis: Redis) -> bool:
-        if not self._spares:
-            return False
-        async with asyncio.timeout(self._ask_s):
-            info = await redis.info("replication")
-        return info["role"] == "master" and self._spares <= connect.connected_replicas(info, REPLICA_LAG_S)
-
-    def _check_confirmed(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if isinstance(self._where, Sentinels) and now - self._confirmed_at > CONFIRM_S:
-            raise RedisError("nobody has confirmed the master lately: there may be another one")
-
-    def _renew_lease(self, redis: Redis) -> None:
-        """Record that the master has answered. Behind Sentinels an answer after the lease has run out is an error."""
-        now = asyncio.get_running_loop().time()
-        if isinstance(self._where, Sentinels) and (redis is not self._redis or now - self._answered_at > LEASE_S):
-            raise RedisError("the lease has run out: there may be another master")
-        self._answered_at = now
-
-    async def _watch(self) -> None:
+    async def _watch(self, lease: Lease) -> None:
         ask_at = 0.0
         while True:
             await asyncio.sleep(WATCH_S)
@@ -377,10 +313,10 @@ class LockMaster:
                 continue
             # When nobody knows, the confirmation runs out.
             with contextlib.suppress(RedisError, OSError):
-                if await self._is_confirmed(redis, self._at) is False:
+                if await lease.confirm(redis, self._at) is False:
                     log.info("%s: the master has moved", self.region)
                     await self._lost(hard=True)
-                await self._remember_spares()
+                await lease.remember_spares()
 
     async def _lost(self, *, hard: bool = False) -> None:
         """Stop using the server. ``hard``: drop the connections on which replies are still awaited as well."""

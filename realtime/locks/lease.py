@@ -1,0 +1,101 @@
+"""How a link to a master behind Sentinels stays certain that no other server has become the master.
+
+A former master that comes back behind Sentinels believes for about ten seconds that it still is the master. Sentinels
+replace a master only after it was silent for ``down-after-milliseconds`` (at least ``LEASE_S``, see
+docs/operations.md). Therefore, behind Sentinels:
+
+1. an answer after a silence longer than the lease doesn't count, and the master is located again;
+2. a server that was located must say that it is the master, and the Sentinels must confirm it once more after that;
+3. most Sentinels must confirm it again and again (every ``ASK_EVERY_S``): nothing is sent when the last time is longer
+   ago than ``CONFIRM_S``;
+4. while most Sentinels don't answer, the master itself confirms it, if all spares that the Sentinels knew are connected
+   to it: then none was promoted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from realtime import connect
+from realtime.topology import Plain, Sentinels
+
+LEASE_S = 1.0
+"""The lease: how long after its last answer a server is certain to be the master still."""
+ASK_EVERY_S = 1.0
+"""How often the Sentinels are asked while the master answers."""
+CONFIRM_S = 2.0
+"""How long a confirmation that a server is the master is worth."""
+SPARES_EVERY_S = 10.0
+"""How often the Sentinels are asked for the spares, for a time when none of them answers."""
+REPLICA_LAG_S = 1
+"""A spare that has not acknowledged for longer than this may have been promoted."""
+
+
+class Lease:
+    """What one link knows about its master behind Sentinels. Belongs to the loop that uses it."""
+
+    def __init__(self, where: Sentinels, ask_s: float) -> None:
+        """``ask_s`` is how long Sentinels and the master may take to answer."""
+        self._where = where
+        self._ask_s = ask_s
+        self._answered_at = 0.0
+        self._confirmed_at = 0.0
+        self._spares: frozenset[tuple[str, int]] = frozenset()
+        self._spares_at = -SPARES_EVERY_S
+
+    def begin(self) -> None:
+        """Begin a lease of a server that has just answered."""
+        self._answered_at = _now()
+
+    def renew(self) -> None:
+        """Record that the master has answered. An answer after the lease has run out is an error."""
+        if _now() - self._answered_at > LEASE_S:
+            raise RedisError("the lease has run out: there may be another master")
+        self._answered_at = _now()
+
+    def check_confirmed(self) -> None:
+        """Raise redis-py's ``RedisError`` unless the master was confirmed lately."""
+        if _now() - self._confirmed_at > CONFIRM_S:
+            raise RedisError("nobody has confirmed the master lately: there may be another one")
+
+    async def check_role(self, redis: Redis, at: Plain) -> None:
+        """Raise unless a server says that it is the master, and the Sentinels still say so after that."""
+        async with asyncio.timeout(self._ask_s):
+            role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
+        if role[0] != b"master" or not await self.confirm(redis, at):
+            raise RedisError("it is not the master (any more)")
+
+    async def confirm(self, redis: Redis, at: Plain) -> bool | None:
+        """Return whether a server is still the master, None if nobody knows; see the head of this module."""
+        asked_at = _now()
+        confirmed = False
+        with contextlib.suppress(RedisError, OSError):
+            view = await connect.ask_sentinels(self._where, timeout_s=self._ask_s)
+            if view.at != at:
+                return False
+            confirmed = view.confirmed
+        if not confirmed and not await self._has_all_spares(redis):
+            return None
+        self._confirmed_at = asked_at
+        return True
+
+    async def remember_spares(self) -> None:
+        """Ask the Sentinels for the spares, unless that was done lately. Raises redis-py's ``ConnectionError``."""
+        if _now() - self._spares_at >= SPARES_EVERY_S:
+            self._spares = await connect.spares_of(self._where, timeout_s=self._ask_s)
+            self._spares_at = _now()
+
+    async def _has_all_spares(self, redis: Redis) -> bool:
+        if not self._spares:
+            return False
+        async with asyncio.timeout(self._ask_s):
+            info = await redis.info("replication")
+        return info["role"] == "master" and self._spares <= connect.connected_replicas(info, REPLICA_LAG_S)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
