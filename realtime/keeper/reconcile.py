@@ -110,7 +110,9 @@ class Reconciler:
     async def _load_functions(self) -> None:
         """Load the functions if they are missing (a flush, a restore) or of an older release."""
         if await self._master.load_functions():
-            log.warning("%s: the functions were missing or old on the master and are loaded", self._region)
+            new = await self._master.command("GET", keys.RECONCILED) is None
+            level = logging.INFO if new else logging.WARNING
+            log.log(level, "%s: the functions were missing or old on the master and are loaded", self._region)
 
     async def _read_state(self) -> _State:
         command = self._master.command

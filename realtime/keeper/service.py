@@ -47,6 +47,8 @@ DELIVERIES_KEPT_MS = 30 * DAY_MS
 """How long the log of webhooks is kept."""
 ARCHIVE_EVERY_MS = 60_000
 """How often a keeper looks for shows that are over."""
+FORGET_EVERY_MS = 1_000
+"""How often the records of holds are deleted that ended some time ago."""
 REBUILD_EVERY_MS = 500
 """How often a keeper looks for shows that must be rebuilt."""
 PAUSE_S = 0.25
@@ -111,6 +113,7 @@ class Keeper:
         self._contact_days = settings.topology.privacy.contact_days
         self._served: str | None = None
         self._compare_at = 0.0
+        self._sweep_at = 0.0
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -119,6 +122,7 @@ class Keeper:
         self._tasks = [
             asyncio.create_task(self._keep_recording(), name="recorder"),
             asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
+            asyncio.create_task(self._every(FORGET_EVERY_MS, self._forget), name="forget"),
             asyncio.create_task(self._every(REBUILD_EVERY_MS, self._rebuild), name="rebuild"),
             asyncio.create_task(self._every(ARCHIVE_EVERY_MS, self._archive), name="archive"),
             asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
@@ -216,12 +220,21 @@ class Keeper:
             await self._archiver.turn()
 
     async def _sweep(self) -> None:
-        if self._served is None:
+        now = time.monotonic()
+        if self._served is None or now < self._sweep_at:
             return
-        due = await self._locks.due(limits.EXPIRY_LOOK)
-        if due:
-            await self._locks.expire(due)
-        await self._locks.forget(limits.KEEPER_BATCH)
+        due_ms = await self._locks.until_due()
+        if due_ms is not None and due_ms <= 0:
+            await self._locks.expire(await self._locks.due(limits.EXPIRY_LOOK))
+        else:
+            # A hold that is made meanwhile lasts as long as this pause, or longer.
+            longest_ms = limits.MIN_HOLD_S * 1000
+            self._sweep_at = now + min(due_ms or longest_ms, longest_ms) / 1000
+
+    async def _forget(self) -> None:
+        if self._served is not None:
+            while await self._locks.forget(limits.KEEPER_BATCH) == limits.KEEPER_BATCH:
+                pass
 
     async def _check_orders(self) -> None:
         if self._served is not None:

@@ -253,6 +253,16 @@ class SeatLocks:
         names[10] = keys.POSITION
         self._checked(await self.master.call(*self._function("position", names), position))
 
+    async def until_due(self) -> int | None:
+        """Return the ms until the next hold reaches its deadline, 0 or less if one has; None if there are no holds."""
+        now, first = await asyncio.gather(
+            self.master.time_ms(), self.master.command("ZRANGE", keys.DEADLINES, 0, 0, "WITHSCORES")
+        )
+        if not first:
+            return None
+        # RESP3 answers [[member, score]], RESP2 [member, score].
+        return int(first[0][1] if len(first) == 1 else first[1]) - now
+
     async def due(self, limit: int) -> list[str]:
         """Return the ids of holds past their deadline by the master's clock, oldest first."""
         return await self._past(keys.DEADLINES, limit)

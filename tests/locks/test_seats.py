@@ -239,9 +239,12 @@ async def test_a_lapsed_hold_is_free_to_the_next_taker_before_any_sweep(locks: S
 
 
 async def test_sweeping_frees_only_what_is_past_its_deadline(locks: SeatLocks) -> None:
+    assert await locks.until_due() is None
     await locks.hold(A, "asha", [1])
     await locks.hold(B, "bala", [2])
+    assert 0 < (await locks.until_due() or 0) <= SHOW.hold_s * 1000
     await lapse(locks, A)
+    assert (await locks.until_due() or 0) <= 0
     assert await locks.due(10) == [A]
     assert await locks.expire([A, B]) == 1
     assert (await seat_map(locks))[:3] == "001"
