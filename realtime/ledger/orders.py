@@ -59,7 +59,8 @@ class Orders(Database):
         async with self.transaction() as connection:
             found = [replace(_order(row), check_at=retry_at) for row in await connection.execute(due)]
             ids = [order.id for order in found]
-            await connection.execute(update(table).where(table.c.id.in_(ids)).values(check_at=retry_at))
+            if ids:
+                await connection.execute(update(table).where(table.c.id.in_(ids)).values(check_at=retry_at))
             return found
 
     async def order_due(self, order_id: str, at: int) -> None:
