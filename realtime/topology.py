@@ -25,6 +25,7 @@ MAIL_SCHEMES = ("smtp", "smtp+starttls", "smtps")
 MAX_CONTACT_DAYS = 3650
 EVENTS = ("booking.confirmed", "booking.cancelled", "refund.completed", "show.changed")
 """What webhooks tell."""
+LEDGER_FORMS = "sqlite:////path/to/file or postgresql://user@host/database"
 
 
 class TopologyError(ValueError):

@@ -13,12 +13,13 @@ from typing import Any
 
 from sqlalchemy import Insert, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from realtime.ledger import migrations
 from realtime.ledger.targets import Target
+from realtime.topology import LEDGER_FORMS, TopologyError
 
 # Its debug messages repeat the parameters of every statement, contacts of buyers among them.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
@@ -56,10 +57,14 @@ class Database:
     def __init__(self, url: str, targets: Sequence[Target] = ()) -> None:
         """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``.
 
-        ``targets`` are sent events (``ledger.webhooks``).
+        ``targets`` are sent events (``ledger.webhooks``). Raises ``TopologyError`` for an invalid address.
         """
         self.targets = targets
-        parsed = make_url(url)
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):
+            # Without the address, which may contain a password.
+            raise TopologyError(f"the address of the ledger is not valid: set {LEDGER_FORMS}") from None
         self._url = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
         embedded = self._url.drivername.startswith("sqlite")
         self._engine: AsyncEngine = create_async_engine(

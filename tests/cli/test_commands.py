@@ -80,6 +80,16 @@ def test_an_invalid_address_is_reported_with_its_field(
     assert "secret" not in done.stderr
 
 
+def test_a_ledger_that_no_driver_can_address_is_reported_by_its_users(tmp_path: Path) -> None:
+    file = tmp_path / "topology.toml"
+    file.write_text('[regions.west]\nmaster = "redis://x"\nledger = "postgresql://secret@x:port/y"\n')
+    environment = {"TICKINGTICKETS_SECRET": "sixteen characters"}
+    done = CliRunner(env=environment).invoke(cli, ["--topology", str(file), "keeper", "--region", "west"])
+    assert done.exit_code == 2
+    assert "the address of the ledger is not valid" in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_a_data_folder_that_is_not_writable_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("up", "--data", str(tmp_path / "file" / "var"))

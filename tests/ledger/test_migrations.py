@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from realtime.ledger import Ledger, schema
+from realtime.ledger import Ledger, migrations, schema
 from realtime.ledger.money import Filter
 
 
@@ -24,7 +24,7 @@ async def test_the_revisions_make_what_the_code_believes(url: str) -> None:
         return compare_metadata(context, schema.metadata), context.get_current_revision()
 
     async with ledger._engine.connect() as connection:
-        assert await connection.run_sync(differences) == ([], "0011")
+        assert await connection.run_sync(differences) == ([], migrations.NEWEST)
     await ledger.close()
 
 
