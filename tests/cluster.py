@@ -19,6 +19,7 @@ from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
 from realtime.locks.commands import run_command
 from realtime.model import Category, Layout, Seat
+from tests.ledgers import new_ledger
 
 _numbers = itertools.count(1)
 EVENTS = (
@@ -36,7 +37,10 @@ EVENTS = (
 def running_cluster(*, nodes_per_region: int = 1, sample_data: bool = False) -> Iterator[Cluster]:
     """Run a cluster on free ports in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(plan(Path(folder), nodes_per_region=nodes_per_region, port=valkey.free_port), echo=print)
+        where = plan(Path(folder), nodes_per_region=nodes_per_region, port=valkey.free_port)
+        for region in where.regions:
+            new_ledger(Path(where.ledger(region).removeprefix("sqlite:///")))
+        cluster = Cluster(where, echo=print)
         asyncio.run(cluster.start(sample_data=sample_data))
         try:
             yield cluster

@@ -22,6 +22,7 @@ from realtime.payments.factory import PaymentConfig
 from realtime.plans import read_plan
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
+from tests.ledgers import new_ledger
 
 TODAY = date(2026, 11, 23)
 SEAT_WIDTH = 20.0
@@ -179,7 +180,7 @@ def test_mumbai_always_has_a_show_with_seat_f_12_ahead(hour: int) -> None:
 @pytest.fixture
 async def west(master_server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[LockMaster]:
     """An empty master of the west with a keeper at work."""
-    region = Region("west", "Mumbai", Plain(master_server.url), {}, f"sqlite+aiosqlite:///{tmp_path}/west.db")
+    region = Region("west", "Mumbai", Plain(master_server.url), {}, new_ledger(tmp_path / "west.db"))
     link = LockMaster(region)
     await link.command("FLUSHALL")
     payments = PaymentConfig("signed", environ={"TICKINGTICKETS_SIGNED_SECRET": "s" * 32})

@@ -21,6 +21,7 @@ from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
 from tests.asyncio_debug import asyncio_debug
 from tests.cluster import grid
+from tests.ledgers import new_ledger
 
 __all__ = ["LAYOUT", "SECRET", "SHOW", "Place", "asyncio_debug", "declare_show", "hold_id", "place"]
 
@@ -98,7 +99,7 @@ async def declare_show(master: LockMaster) -> None:
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     server = valkey.start(tmp_path / "master")
     server.wait_ready()
-    region = Region("west", "Mumbai", Plain(server.url), {}, f"sqlite:///{tmp_path}/west.db")
+    region = Region("west", "Mumbai", Plain(server.url), {}, new_ledger(tmp_path / "west.db"))
     payments = PaymentConfig("signed", environ={"TICKINGTICKETS_SIGNED_SECRET": "s" * 32})
     settings = Settings(Topology({"west": region}), SECRET, payments=payments)
     here = Place(server, settings, SeatLocks(LockMaster(region, timeout_s=5.0)), Ledger(region.ledger), tmp_path)

@@ -52,6 +52,7 @@ from realtime.workers.claims import NotDoneYet
 from realtime.workers.payload import Payload
 from realtime.workers.refunds import Refunds
 from tests.cluster import grid
+from tests.ledgers import new_ledger
 
 LAYOUT = grid(rows=2, numbers=4)
 SHOW_ID = "west-s"
@@ -184,7 +185,7 @@ class Desk:
     """Node, keeper and worker of one show, on a real master and a real ledger."""
 
     def __init__(self, url: str, database: Path, *, equal_seats: bool, can_ask: bool = True) -> None:
-        region = Region("west", "Mumbai", Plain(url), {}, f"sqlite:///{database}")
+        region = Region("west", "Mumbai", Plain(url), {}, new_ledger(database))
         self.fuse = Fuse()
         self.gateway = Gateway(can_ask=can_ask)
         self.master = LockMaster(region, timeout_s=5.0)

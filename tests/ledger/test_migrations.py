@@ -15,8 +15,8 @@ from realtime.ledger import Ledger, migrations, schema
 from realtime.ledger.money import Filter
 
 
-async def test_the_revisions_make_what_the_code_believes(url: str) -> None:
-    ledger = Ledger(url)
+async def test_the_revisions_make_what_the_code_believes(empty_url: str) -> None:
+    ledger = Ledger(empty_url)
     await ledger.open()
 
     def differences(connection: Connection) -> tuple[list[object], str | None]:
@@ -28,18 +28,18 @@ async def test_the_revisions_make_what_the_code_believes(url: str) -> None:
     await ledger.close()
 
 
-async def test_opening_at_once_makes_one_schema(url: str) -> None:
-    several = [Ledger(url) for _ in range(4)]
+async def test_opening_at_once_makes_one_schema(empty_url: str) -> None:
+    several = [Ledger(empty_url) for _ in range(4)]
     await asyncio.gather(*(each.open() for each in several))
     assert await several[0].shows() == []
     await asyncio.gather(*(each.open() for each in several))
     await asyncio.gather(*(each.close() for each in several))
 
 
-async def first_release(url: str, *bookings: str) -> Ledger:
+async def first_release(empty_url: str, *bookings: str) -> Ledger:
     """Return a ledger of the first release with some bookings, opened by this one."""
     first = importlib.import_module("realtime.ledger.migrations.versions.0001_initial")
-    ledger = Ledger(url)
+    ledger = Ledger(empty_url)
     async with ledger.transaction() as connection:
         await connection.run_sync(lambda sync: first.upgrade(Operations(MigrationContext.configure(sync))))
         for table, values in (
@@ -53,18 +53,18 @@ async def first_release(url: str, *bookings: str) -> Ledger:
     return ledger
 
 
-async def test_tables_of_the_first_release_are_taken_over_with_their_bookings(url: str) -> None:
-    ledger = await first_release(url, "'west-s.b1', 'west-s', 'asha', 'proof', 450, 7")
+async def test_tables_of_the_first_release_are_taken_over_with_their_bookings(empty_url: str) -> None:
+    ledger = await first_release(empty_url, "'west-s.b1', 'west-s', 'asha', 'proof', 450, 7")
     assert [theatre.id for theatre in await ledger.theatres("west")] == ["gateway"]
     (payment,) = await ledger.payments(Filter())
     assert (payment.id, payment.hold, payment.booking, payment.amount) == ("proof", "west-s.h1", "west-s.b1", 45_000)
     await ledger.close()
 
 
-async def test_bookings_of_the_first_release_that_share_a_payment_are_kept(url: str) -> None:
+async def test_bookings_of_the_first_release_that_share_a_payment_are_kept(empty_url: str) -> None:
     """No money came for the later ones: their payments differ from the one that was paid."""
     ledger = await first_release(
-        url,
+        empty_url,
         "'west-s.b3', 'west-s', 'kiran', 'proof', 450, 7",
         "'west-s.b1', 'west-s', 'asha', 'proof', 450, 7",
         "'west-s.b2', 'west-s', 'ravi', 'proof', 900, 8",
@@ -84,8 +84,8 @@ async def test_bookings_of_the_first_release_that_share_a_payment_are_kept(url: 
     await ledger.close()
 
 
-async def test_a_schema_of_a_later_release_is_refused(url: str) -> None:
-    ledger = Ledger(url)
+async def test_a_schema_of_a_later_release_is_refused(empty_url: str) -> None:
+    ledger = Ledger(empty_url)
     await ledger.open()
     async with ledger._engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -94,12 +94,12 @@ async def test_a_schema_of_a_later_release_is_refused(url: str) -> None:
     await ledger.close()
 
 
-async def test_a_keeper_of_the_release_before_reads_and_begins_fencing_tokens(url: str) -> None:
+async def test_a_keeper_of_the_release_before_reads_and_begins_fencing_tokens(empty_url: str) -> None:
     """It knows the table by its former name, ``reign``."""
-    ledger = Ledger(url)
+    ledger = Ledger(empty_url)
     await ledger.open()
     await ledger.begin_fencing_token("ours")
-    lock = " FOR UPDATE" if url.startswith("postgres") else ""
+    lock = " FOR UPDATE" if empty_url.startswith("postgres") else ""
     async with ledger._engine.begin() as connection:
         assert (await connection.execute(text(f"SELECT name FROM reign{lock}"))).scalar_one() == "ours"
         await connection.execute(text("UPDATE reign SET name = 'theirs'"))

@@ -33,6 +33,7 @@ from realtime.payments.service import OrderRequest
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
 from tests.cluster import until
+from tests.ledgers import new_ledger
 from tests.payments.bank import SECRET as BANK_SECRET
 from tests.payments.bank import Bank, running_bank
 
@@ -177,7 +178,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     server = valkey.start(tmp_path / "master")
     server.wait_ready()
-    region = Region("west", "Mumbai", Plain(server.url), {}, f"sqlite:///{tmp_path}/west.db")
+    region = Region("west", "Mumbai", Plain(server.url), {}, new_ledger(tmp_path / "west.db"))
     master, ledger = LockMaster(region, timeout_s=5.0), Ledger(region.ledger)
     await ledger.open()
     async with running_bank(tmp_path / "bank.db") as bank:

@@ -15,11 +15,12 @@ from realtime.ledger.follow_ups import task
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.workers.claims import Claims, NotDoneYet
 from realtime.workers.payload import Payload
+from tests.ledgers import new_ledger
 
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    opened = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    opened = Ledger(new_ledger(tmp_path / "ledger.db"))
     await opened.open()
     async with opened.transaction() as connection:
         await connection.execute(insert(schema.tasks).values(task(Queue.TICKETS, "west-s.b1", 1)))
