@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,35 @@ from tests.programs import find_program
 ROOT = Path(__file__).parent.parent
 NOT_RUN = 6
 """Exit code when every test that was run passed, but some were skipped. Pytest itself uses 0 to 5."""
+_USERS = pytest.StashKey[set[Path]]()
+"""The files of tests that use the shared cluster."""
+_CLUSTER = pytest.StashKey[ExitStack]()
 LONGEST_FIRST = ("loadtest", "pages", "keeper", "system", "workers", "cli", "rooms", "web")
 
 
 # --- rules of a run -------------------------------------------------------------------------------------------------
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the packages whose files take minutes: in a parallel run the short ones then fill the gaps."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Make room for the shared cluster."""
+    config.stash[_CLUSTER] = ExitStack()
+    config.add_cleanup(config.stash[_CLUSTER].close)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that use the shared cluster, then with the packages whose files take minutes.
+
+    In a parallel run the short files then fill the gaps, and the cluster costs time only while it is used.
+    """
+    users = {item.path for item in items if "cluster" in getattr(item, "fixturenames", ())}
+    config.stash[_USERS] = users
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
+    items.sort(key=lambda item: (item.path not in users, ranks.get(item.path.parent.name, len(ranks))))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Stop the shared cluster before the first file that does not use it."""
+    if item.path not in item.config.stash[_USERS]:
+        item.config.stash[_CLUSTER].close()
 
 
 def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
@@ -89,7 +111,6 @@ def chromium_path() -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(pytestconfig: pytest.Config) -> Cluster:
     """A whole system for all tests that leave it whole; those that kill its parts start one of their own."""
-    with running_cluster() as running:
-        yield running
+    return pytestconfig.stash[_CLUSTER].enter_context(running_cluster())
