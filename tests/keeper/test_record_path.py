@@ -72,8 +72,9 @@ async def test_a_confirm_becomes_a_row_a_sold_seat_and_one_job(place: Place) -> 
 
 
 async def test_nothing_is_sold_before_the_ledger_has_it(place: Place, caplog: pytest.LogCaptureFixture) -> None:
-    other = sqlite3.connect(place.folder / "west.db", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    other = sqlite3.connect(place.folder / "west.db", isolation_level=None, check_same_thread=False)
+    # In a thread: a transaction of the keeper, which runs in this loop, must be able to end first.
+    await asyncio.to_thread(other.execute, "BEGIN EXCLUSIVE")
     hold = await place.confirm("a", [1])
 
     async def tried() -> bool:
