@@ -106,6 +106,12 @@ class BookingCancelled(TicketError):
     code, status, retryable = "booking_cancelled", 410, False
 
 
+class LinkInvalid(TicketError):
+    """This link to a ticket is incomplete, or its show is over."""
+
+    code, status, retryable = "link_invalid", 403, False
+
+
 class CancelTooLate(TicketError):
     """This booking can't be cancelled any more; ``cancel_until`` says until when it could (ms since the epoch)."""
 

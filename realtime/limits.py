@@ -106,6 +106,8 @@ TOKEN_MAX_AGE_S = 30 * 24 * 3600
 """How long a guest's token is valid; each connection renews it ..."""
 IDENTITY_MAX_AGE_S = 400 * 24 * 3600
 """... until the identity is this old."""
+LINK_AFTER_START_S = 8 * 3600
+"""A link to a ticket ends this long after the start of the show."""
 PIN_FORGIVE_S = 30.0
 """One wrong kiosk PIN of an address is forgiven after this time."""
 KEY_FORGIVE_S = 3.0

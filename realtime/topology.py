@@ -172,6 +172,10 @@ class Topology:
         urls = [*self.public, *(url for urls in self.nodes.values() for url in urls)]
         return tuple(dict.fromkeys(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in urls))
 
+    def link_origin(self, region: str) -> str:
+        """Return the address that links to a region's bookings begin with; "" if browsers have none to use."""
+        return next(iter(self.public or self.nodes.get(region, ())), "")
+
     def theatre_region(self, theatre: str) -> str | None:
         """Return the region that the file assigns a theatre to, or None if the file does not mention the theatre."""
         return next((r.name for r in self.regions.values() if theatre in r.theatres), None)

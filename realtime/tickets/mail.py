@@ -23,6 +23,7 @@ from realtime.contact import check_address
 from realtime.tickets.calendar import calendar_entry, method_of, place_of, seat_lines
 from realtime.tickets.code import printed
 from realtime.tickets.data import Locale, MailKind, Ticket
+from realtime.tickets.link import is_safe
 from realtime.tickets.qr import qr_png
 from realtime.tickets.text import clean, clock, date_only, day, rupees
 from realtime.tickets.words import WORDS, Words
@@ -100,10 +101,10 @@ def ticket_mail(
 ) -> EmailMessage:
     """Return the mail with a ticket: QR code of ``token`` in the text, PDF and calendar entry attached.
 
-    ``at`` is the time of sending (an offset is needed), ``link`` an https URL under which the ticket opens, if there is
-    one. Raises ``AddressInvalid`` for ``to``, and ``ValueError`` for another link.
+    ``at`` is the time of sending (an offset is needed), ``link`` the URL under which the ticket opens, if there is one
+    (``tickets.link``). Raises ``AddressInvalid`` for ``to``, and ``ValueError`` for another link.
     """
-    if link and not link.startswith("https://"):
+    if link and not is_safe(link):
         raise ValueError("a link in a mail begins with https://")
     words = WORDS[ticket.locale]
     qr = f"qr.{_digest(ticket.booking)}@{sender.domain}"

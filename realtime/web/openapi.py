@@ -13,7 +13,12 @@ from realtime.errors import CODES
 from realtime.web import pages
 from realtime.web.routing import Route
 
-_SECURITY: dict[str, list[dict[str, list[str]]]] = {"anyone": [], "owner": [{"token": []}], "operator": [{"key": []}]}
+_SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "anyone": [],
+    "owner": [{"token": []}],
+    "link": [{"link": []}],
+    "operator": [{"key": []}],
+}
 
 
 _JSON, _HTML, _TEXT, _ANY = "application/json", "text/html", "text/plain", "*/*"
@@ -57,6 +62,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "schemas": {**components, "Error": _ERROR},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "the token of a guest"},
+                "link": {"type": "http", "scheme": "bearer", "description": "the token of a link to a ticket"},
                 "key": {"type": "http", "scheme": "bearer", "description": "the operator key, or a staff token"},
             },
         },

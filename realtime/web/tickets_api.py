@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +13,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from realtime.errors import BadRequest, BookingCancelled, BookingNotFound
+from realtime import limits
+from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, LinkInvalid
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
@@ -22,9 +24,11 @@ from realtime.settings import Settings
 from realtime.staff import Role
 from realtime.tickets import data, token
 from realtime.tickets.code import printed
+from realtime.tickets.link import TicketLinks
 from realtime.tickets.pdf import Paper, TicketPrinter
 from realtime.tickets.text import INDIA
 from realtime.web.gather import ask_all
+from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
 
 PRINTING = 2
@@ -69,6 +73,9 @@ class TicketsApi:
         self._owner_of = owner_of
         self._seller = data.Seller(*(getattr(settings.topology.seller, name) for name in data.Seller.__slots__))
         self._keys = {region: token.derive_key(settings.secret, region) for region in masters}
+        self._links = TicketLinks([settings.secret, settings.second_secret])
+        self._origins = {region: settings.topology.link_origin(region) for region in masters}
+        self._link_uses = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._printer = TicketPrinter()
         self._turns = asyncio.Semaphore(PRINTING)
 
@@ -90,6 +97,8 @@ class TicketsApi:
                 "operator",
                 (Role.GATE, Role.SERVICE),
             ),
+            Route("GET", "/api/v1/tickets/linked", self._linked, "The booking that a link opens", None, "link"),
+            Route("GET", "/api/v1/tickets/linked.pdf", self._linked_ticket, "Its ticket", None, "link"),
             Route("GET", "/api/v1/tickets/keys", self._public_keys, "Public keys of ticket codes, as a JWK set"),
         ]
 
@@ -102,13 +111,34 @@ class TicketsApi:
         return json_answer({"bookings": bookings, "missing": missing})
 
     def _listed(self, booking: dict[str, Any]) -> dict[str, Any]:
-        """Return a booking with its code as it is printed, and the text of its QR code while it stands."""
+        """Return a booking with its code as it is printed; while it stands, with its link and the text of its QR code."""
         detail = msgspec.convert(booking, _Detail)
-        signed = None
+        signed, link = None, ""
         if detail.code and detail.state == "booked":
+            link = self._links.link(
+                self._origins[region_of(detail.id)], detail.id, datetime.fromisoformat(detail.starts_at)
+            )
             with contextlib.suppress(ValueError):  # one ticket that can't be signed must not hide the others
                 signed = self._signed(detail)
-        return {**booking, "code": printed(detail.code) if detail.code else "", "ticket": signed}
+        return {**booking, "code": printed(detail.code) if detail.code else "", "ticket": signed, "link": link}
+
+    async def _linked(self, request: web.Request) -> web.Response:
+        """Answer as ``_list`` does, without the owner."""
+        booking = self._listed(await self._found(self._linked_booking(request)))
+        del booking["owner"]
+        return json_answer({"booking": booking})
+
+    async def _linked_ticket(self, request: web.Request) -> web.Response:
+        return await self._print(request, await self._detail(self._linked_booking(request)))
+
+    def _linked_booking(self, request: web.Request) -> str:
+        """Return the booking that a request's link opens; raises ``LinkInvalid`` or ``RateLimited``."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer":
+            raise LinkInvalid("Send what follows '#t=' in the link as 'Authorization: Bearer <token>'.")
+        booking = self._links.booking(token, time.time())
+        self._link_uses.take(booking, asyncio.get_running_loop().time())
+        return booking
 
     async def _cancel(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
@@ -138,10 +168,14 @@ class TicketsApi:
         return await self._print(request, await self._detail(request.match_info["booking"]))
 
     async def _detail(self, booking: str) -> _Detail:
-        found = await run_query(self._master_of(booking), "booking", {"booking": booking})
+        return msgspec.convert(await self._found(booking), _Detail)
+
+    async def _found(self, booking: str) -> dict[str, Any]:
+        """Return a booking as the ledger's region answers; raises ``BookingNotFound``."""
+        found: dict[str, Any] | None = await run_query(self._master_of(booking), "booking", {"booking": booking})
         if found is None:
             raise BookingNotFound()
-        return msgspec.convert(found, _Detail)
+        return found
 
     async def _print(self, request: web.Request, detail: _Detail) -> web.Response:
         try:

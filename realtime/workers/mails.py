@@ -6,6 +6,7 @@ time; both have the same Message-ID, by which mail servers and readers know that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
 
@@ -39,14 +40,19 @@ class Mails:
         smtp: Smtp | None,
         sender: Sender | None,
         seller: str,
+        link_of: Callable[[str, datetime], str],
     ) -> None:
-        """All of the same region. Without ``smtp`` and ``sender`` nothing is sent, and tasks are done."""
+        """All of the same region. Without ``smtp`` and ``sender`` nothing is sent, and tasks are done.
+
+        ``link_of`` returns the link to a booking, whose show starts at a time; "" for none.
+        """
         self._ledger = ledger
         self._shows = shows
         self._tickets = tickets
         self._smtp = smtp
         self._sender = sender
         self._seller = seller
+        self._link_of = link_of
 
     async def send(self, task: TaskRow) -> str:
         """Send the mail of a task. Raises ``MailNotSent`` or ``UnrecoverableError``."""
@@ -84,7 +90,8 @@ class Mails:
             returned = sum(refund.amount for refund in refunds if refund.reason is RefundReason.CANCELLED)
             return cancellation_mail(ticket, contact.email, sender, now, returned)
         pdf = await self._tickets.file(ticket, booking.show_id)
-        return ticket_mail(ticket, self._tickets.token(ticket, booking.show_id), pdf, contact.email, sender, now)
+        token, link = self._tickets.token(ticket, booking.show_id), self._link_of(booking.id, ticket.starts_at)
+        return ticket_mail(ticket, token, pdf, contact.email, sender, now, link)
 
     async def _about_refund(self, refund_id: str, sender: Sender) -> EmailMessage | str:
         refund = await self._ledger.refund(refund_id)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from bullmq import Job, UnrecoverableError, Worker
@@ -24,6 +25,7 @@ from realtime.locks.refund_notices import RefundNotices
 from realtime.payments.factory import payment_service
 from realtime.settings import Settings, process_name
 from realtime.tickets.data import Seller
+from realtime.tickets.link import TicketLinks
 from realtime.tickets.mail import Sender
 from realtime.tickets.token import derive_key
 from realtime.topology import Plain, TopologyError
@@ -90,7 +92,9 @@ class WorkerProcess:
             server = topology.mail
             smtp = Smtp(server.url, settings.mail_password) if server.url else None
             sender = Sender(server.sender, server.name or seller.name) if server.sender else None
-            mails = Mails(self._ledger, shows, tickets, smtp, sender, seller.name)
+            links = TicketLinks([settings.secret, settings.second_secret])
+            link_of = partial(links.link, topology.link_origin(self._region))
+            mails = Mails(self._ledger, shows, tickets, smtp, sender, seller.name, link_of)
             found[Queue.TICKETS] = Claims(self._ledger, Queue.TICKETS, tickets.draw).process
             found[Queue.MAIL] = Claims(self._ledger, Queue.MAIL, mails.send).process
         if Queue.WEBHOOKS in queues:

@@ -14,13 +14,14 @@ export function ownerToken() {
 
 /**
  * @param {string} path below /api/v1
- * @param {{method?: string, server?: string}} [how] `server` is the origin of a node; default: this page's
+ * @param {{method?: string, server?: string, token?: string}} [how] `server` is the origin of a node; default: this
+ *   page's; `token` may be that of a link to a ticket
  * @returns {Promise<Response>} rejects without an answer
  */
-export function fetchAsOwner(path, { method = "GET", server = "" } = {}) {
+export function fetchAsOwner(path, { method = "GET", server = "", token = ownerToken() } = {}) {
   return fetch(`${server}/api/v1${path}`, {
     method,
-    headers: { Authorization: `Bearer ${ownerToken()}` },
+    headers: { Authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
 }

@@ -11,6 +11,7 @@ import { prepareQr } from "../booking/qr.js";
 import { isCurrent } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
 import { askBookings, cancelBooking, keptBookings, ticketPdf } from "./bookings.js";
+import { takeLink } from "./links.js";
 import { keepTicketsOffline } from "./offline.js";
 import { bookingCard, earlierList } from "./parts.js";
 
@@ -27,15 +28,11 @@ let asked = false;
 let problem = "";
 /** The booking whose cancellation waits to be confirmed, or is under way. */
 let cancelling = { id: "", sent: false };
+/** The booking that is to be opened on another device. */
+let sharing = "";
 
 async function load() {
-  try {
-    const answer = await askBookings();
-    bookings = answer.bookings;
-    problem = answer.missing.length ? "ticketsMissing" : "";
-  } catch {
-    problem = "ticketsOld";
-  }
+  ({ bookings, problem } = await askBookings());
   asked = true;
   draw();
 }
@@ -66,9 +63,15 @@ function card(booking) {
       redraw(booking.id, ".cancel");
     },
     cancel: () => cancel(booking.id),
+    share: () => {
+      sharing = sharing === booking.id ? "" : booking.id;
+      redraw(booking.id, ".button.share");
+    },
   };
-  const asking = cancelling.id === booking.id;
-  return bookingCard(i18n, booking, acts, { asking, sent: asking && cancelling.sent, now: Date.now() });
+  const { id } = booking;
+  const asking = cancelling.id === id;
+  const state = { asking, sent: asking && cancelling.sent, sharing: sharing === id, now: Date.now() };
+  return bookingCard(i18n, booking, acts, state);
 }
 
 /** @param {string} id @param {string} focus where the keyboard was */
@@ -97,7 +100,7 @@ async function cancel(id) {
 /** @param {Booking} booking */
 async function savePdf(booking) {
   try {
-    const url = URL.createObjectURL(await ticketPdf(booking.id, i18n.code));
+    const url = URL.createObjectURL(await ticketPdf(booking, i18n.code));
     h("a", { href: url, download: `ticket-${booking.code}.pdf` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
     problem = "";
@@ -127,6 +130,8 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") load();
 });
 addEventListener("online", load);
+addEventListener("hashchange", () => takeLink() && load());
+takeLink();
 prepareQr();
 keepTicketsOffline();
 holds.refresh();

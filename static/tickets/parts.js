@@ -5,16 +5,17 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
+import { qrCode } from "../booking/qr.js";
 import { ticket } from "../booking/ticket.js";
 
 /**
  * A ticket with what can be done with it.
  * @param {Translator} i18n
  * @param {Booking} booking
- * @param {{savePdf: () => void, ask: () => void, keep: () => void, cancel: () => void}} acts
- * @param {{asking: boolean, sent: boolean, now: number}} state
+ * @param {{savePdf: () => void, ask: () => void, keep: () => void, cancel: () => void, share: () => void}} acts
+ * @param {{asking: boolean, sent: boolean, sharing: boolean, now: number}} state
  */
-export function bookingCard(i18n, booking, acts, { asking, sent, now }) {
+export function bookingCard(i18n, booking, acts, { asking, sent, sharing, now }) {
   const { id, code, title, theatre, city, starts_at, prices, show } = booking;
   const seats = booking.seats.map((seat) => ({ name: seatName(seat), section: seat.section }));
   const shown = { code: code || id, qr: booking.ticket ?? id, show, title, theatre, city, starts_at, seats, prices };
@@ -27,14 +28,17 @@ export function bookingCard(i18n, booking, acts, { asking, sent, now }) {
     h("p", {}, i18n.t("cancelAsk", { amount })),
     h("div", { class: "pair" }, button("keep", "cancelKeep", acts.keep), button("yes", "cancelYes", acts.cancel)),
   );
-  const mayCancel = now < booking.cancel_until && !booking.admitted_at;
+  const mayCancel = now < booking.cancel_until && !booking.admitted_at && !booking.linked;
   const buttons = h(
     "div",
     { class: "pair" },
     code ? button("pdf", "ticketPdf", acts.savePdf) : null,
+    booking.link ? button("share", sharing ? "shareClose" : "shareTicket", acts.share) : null,
     mayCancel ? button("cancel", "cancelBooking", acts.ask) : null,
   );
-  const until = mayCancel ? i18n.t("cancelUntil", { when: i18n.moment(booking.cancel_until) }) : i18n.t("cancelOver");
+  const until = mayCancel
+    ? i18n.t("cancelUntil", { when: i18n.moment(booking.cancel_until) })
+    : i18n.t(booking.linked ? "linkedTicket" : "cancelOver");
   return h(
     "section",
     { class: "booked", "data-booking": id, "aria-label": i18n.t("ticketOf", { title }) },
@@ -43,7 +47,30 @@ export function bookingCard(i18n, booking, acts, { asking, sent, now }) {
       ? h("p", { class: "hint" }, i18n.t("admittedAt", { time: i18n.time(booking.admitted_at) }))
       : null,
     asking ? question : buttons,
+    sharing && booking.link ? sharePanel(i18n, booking.link) : null,
     h("p", { class: "note" }, until),
+  );
+}
+
+/** What opens a ticket on another device: a QR code for its camera, and the link. @param {Translator} i18n @param {string} link */
+function sharePanel(i18n, link) {
+  const scan = h("div", { class: "share-scan" });
+  qrCode(link, i18n.t("shareCode")).then((svg) => {
+    if (svg) scan.replaceChildren(svg);
+  });
+  const copy = async (/** @type {Event} */ event) => {
+    await navigator.clipboard.writeText(link);
+    /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");
+  };
+  return h(
+    "div",
+    { class: "share-panel", role: "group", "aria-label": i18n.t("shareTicket") },
+    scan,
+    h("p", { class: "hint" }, i18n.t("shareHint")),
+    // The clipboard exists on https and localhost only.
+    navigator.clipboard
+      ? h("button", { class: "button quiet copy-link", type: "button", onclick: copy }, i18n.t("shareCopy"))
+      : h("input", { readonly: true, value: link, "aria-label": i18n.t("shareLink") }),
   );
 }
 

@@ -24,8 +24,8 @@ SHELL_KEPT = """async () => {
 
 
 SIDE = 400
-DRAWN = """async (side) => {
-    const svg = document.querySelector("svg.qr").cloneNode(true);
+DRAWN = """async ([selector, side]) => {
+    const svg = document.querySelector(selector).cloneNode(true);
     svg.setAttribute("width", side);
     svg.setAttribute("height", side);
     const image = new Image(side, side);
@@ -38,10 +38,10 @@ DRAWN = """async (side) => {
 }"""
 
 
-async def qr_text(person: Person) -> str:
-    """Read the QR code on the page as a scanner would."""
-    await person.page.wait_for_selector("svg.qr")
-    pixels = base64.b64decode(await person.page.evaluate(DRAWN, SIDE))
+async def qr_text(person: Person, selector: str = "svg.qr") -> str:
+    """Read a QR code on the page as a scanner would."""
+    await person.page.wait_for_selector(selector)
+    pixels = base64.b64decode(await person.page.evaluate(DRAWN, [selector, SIDE]))
     (found,) = zxingcpp.read_barcodes(memoryview(pixels).cast("B", (SIDE, SIDE)))
     return str(found.text)
 
@@ -79,6 +79,24 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     await asha.context.set_offline(False)
 
     await page.reload()
+    await card.locator(".button.share").click()
+    await expect(card.locator(".share-panel svg.qr")).to_be_visible()
+    assert await violations(page) == []
+    link = await qr_text(asha, ".share-panel svg.qr")
+    ravi = await Person.arrive(browser, "", link)
+    await expect(ravi.page.locator(".booked code")).to_have_text(await card.locator("code").inner_text())
+    assert ravi.page.url == f"{asha.node}/tickets", "the address does not show the link"
+    await expect(ravi.page.locator(".booked")).to_contain_text("Only the buyer can cancel")
+    await expect(ravi.page.locator(".button.cancel")).to_have_count(0)
+    async with ravi.page.expect_download():
+        await ravi.page.locator(".button.pdf").click()
+    assert await violations(ravi.page) == []
+    await ravi.page.wait_for_function(SHELL_KEPT)
+    await ravi.context.set_offline(True)
+    await ravi.page.reload()
+    assert await qr_text(ravi) == shown
+    await ravi.context.set_offline(False)
+
     await card.locator(".button.cancel").click()
     assert await violations(page) == []
     await card.locator(".button.keep").click()
@@ -92,6 +110,11 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
         await asha.goes(path)
         await expect(page.locator(".my-ticket, .ticket")).to_have_count(0)
     await asha.leaves()
+    await ravi.page.reload()
+    await expect(ravi.page.get_by_role("heading", name="No tickets yet")).to_be_visible()
+    await ravi.page.goto(f"{ravi.page.url}#t=forged")
+    await expect(ravi.page.locator("#notice")).to_contain_text("incomplete")
+    await ravi.leaves()
 
 
 async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browser, cluster: Cluster) -> None:

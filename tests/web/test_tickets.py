@@ -75,6 +75,33 @@ async def test_a_ticket_is_for_its_owner_and_operators_only(cluster: Cluster) ->
     assert (await get(cluster, f"/bookings/{booking[:-1]}x/ticket.pdf", owner))[0] == 404
 
 
+async def test_a_link_shows_the_ticket_on_another_device_until_it_is_cancelled(cluster: Cluster) -> None:
+    owner, booking = await booked(cluster)
+    (listed,) = orjson.loads((await get(cluster, "/bookings", owner))[1])["bookings"]
+    assert listed["link"].startswith(f"{cluster.plan.node_urls('west')[0]}/tickets#t=")
+    link = listed["link"].partition("#t=")[2]
+
+    status, body = await get(cluster, "/tickets/linked", link)
+    opened = orjson.loads(body)["booking"]
+    assert (status, opened) == (200, {name: value for name, value in listed.items() if name != "owner"})
+    status, pdf = await get(cluster, "/tickets/linked.pdf?lang=hi", link)
+    assert status == 200 and [code.text for code in qr_codes(pdf)] == [listed["ticket"]]
+    assert (await get(cluster, "/tickets/linked", link))[0] == 200, "it opens more than once"
+
+    forged = link[:-4] + ("AAAA" if link[-4:] != "AAAA" else "BBBB")
+    for key in (forged, owner, cluster.secrets["OPERATOR_KEY"], ""):
+        status, body = await get(cluster, "/tickets/linked", key)
+        assert (status, orjson.loads(body)["error"]["code"]) == (403, "link_invalid")
+    assert (await post(cluster, f"/bookings/{booking}/cancel", link))[0] == 401
+    assert (await get(cluster, "/bookings", link))[0] == 401
+
+    assert (await post(cluster, f"/bookings/{booking}/cancel", owner))[0] == 200
+    opened = orjson.loads((await get(cluster, "/tickets/linked", link))[1])["booking"]
+    assert (opened["state"], opened["ticket"], opened["link"]) == ("cancelled", None, "")
+    status, body = await get(cluster, "/tickets/linked.pdf", link)
+    assert (status, orjson.loads(body)["error"]["code"]) == (410, "booking_cancelled")
+
+
 async def post(cluster: Cluster, path: str, key: str) -> tuple[int, dict[str, Any]]:
     headers = {"Authorization": f"Bearer {key}"}
     url = f"{node_urls(cluster)[1]}/api/v1{path}"

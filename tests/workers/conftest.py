@@ -40,6 +40,7 @@ from tests.payments.bank import Bank, running_bank
 SECRET = "a secret for the tests"
 AMOUNT = 45_000
 HOOK_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgc2hvcA=="
+PUBLIC = "https://tickets.example"
 FAR = 4_000_000_000_000
 """The end of an order, long after the tests."""
 
@@ -101,6 +102,7 @@ class Desk:
         """Start a worker as an operator does; ``mail`` is the URL of its mail server, ``hooks`` that of the shop."""
         topology = self.folder / "topology.toml"
         topology.write_text(
+            f'public = ["{PUBLIC}"]\n'
             f'[payments]\nservice = "demo"\nurl = "{self.gate.url}"\n[regions.west]\nmaster = "{self.server.url}"\n'
             f'ledger = "sqlite:///{self.folder}/west.db"\n'
             + (f'[webhooks.shop]\nurl = "{hooks}"\nprivate = true\n' if hooks else "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -20,9 +22,10 @@ from realtime.ledger.rows import RefundProgress
 from realtime.locks.commands import run_command
 from realtime.locks.queries import run_query
 from realtime.model import Show, Theatre
+from realtime.tickets.link import TicketLinks
 from tests.cluster import grid, until
 
-from .conftest import Desk, end
+from .conftest import PUBLIC, SECRET, Desk, end
 
 LAYOUT = grid()
 BOOKINGS = 6
@@ -149,6 +152,8 @@ async def test_a_mail_waits_for_its_server_and_an_erased_address_gets_none(desk:
     assert sorted(server.message_ids()) == ["asha@example.in"]
     plain = parse(server.arrived[0][1]).get_body(("plain",))
     assert plain is not None and "नमस्ते" in plain.get_content()
+    (token,) = re.findall(rf"{PUBLIC}/tickets#t=(\S+)", plain.get_content())
+    assert TicketLinks([SECRET]).booking(token, time.time()) == waiting.id
 
 
 async def _true(value: bool) -> bool:
