@@ -30,8 +30,8 @@ class Route:
     summary: str
     body: type | None = None
     who: str = "anyone"
-    """``anyone``; ``owner``: needs a guest's token; ``link``: the token of a link to a ticket; ``operator``: the operator
-    key or an operator's token."""
+    """``anyone``; ``owner``: needs a guest's token; ``link``: the token of a link to a ticket; ``operator``: the
+    operator key or an operator's token."""
     roles: tuple[Role, ...] = ()
     """Roles of staff that may call an operator's route, too."""
     private: bool = False

@@ -103,15 +103,24 @@ class TicketsApi:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        """Return the bookings of all regions; a region that does not answer is named in ``missing``."""
+        """Return the bookings of all regions; a region that does not answer is named in ``missing``.
+
+        With ``booking``, only that one; none while the ledger has not recorded it.
+        """
         owner = self._owner_of(request)
-        answers, missing = await ask_all(self._masters, "bookings", {"owner": owner})
-        bookings = [self._listed(each) for found in answers.values() for each in found]
+        one = request.query.get("booking")
+        if one is None:
+            answers, missing = await ask_all(self._masters, "bookings", {"owner": owner})
+            found = [each for rows in answers.values() for each in rows]
+        else:
+            answers, missing = await ask_all({region_of(one): self._master_of(one)}, "booking", {"booking": one})
+            found = [each for each in answers.values() if each is not None and each["owner"] == owner]
+        bookings = [self._listed(each) for each in found]
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
         return json_answer({"bookings": bookings, "missing": missing})
 
     def _listed(self, booking: dict[str, Any]) -> dict[str, Any]:
-        """Return a booking with its code as it is printed; while it stands, with its link and the text of its QR code."""
+        """Return a booking with its code as printed and, while it stands, the text of its QR code and its link."""
         detail = msgspec.convert(booking, _Detail)
         signed, link = None, ""
         if detail.code and detail.state == "booked":

@@ -39,7 +39,7 @@ export class Attempts extends EventTarget {
     this.wanted = [];
     /** The payments of this hold that are returned. @type {Refund[]} */
     this.refunds = [];
-    /** The ticket code. */
+    /** The id of the booking. */
     this.booking = "";
     /** Why the booking ended: an error code, "" for the plain reason of the step. */
     this.reason = "";

@@ -7,7 +7,7 @@
  *
  * Events: `change`; `paying` (detail: {hold}) before the buyer is sent to pay.
  *
- * @import { Booking, Refund } from "../seat-map/types.js"
+ * @import { Refund } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"
  * @import { Contact } from "./contact.js"
  * @import { ShopPay } from "./payment.js"
@@ -36,7 +36,7 @@ export class Flow extends Holding {
     const on = (name, handle) =>
       map.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail), { signal });
     on("holdexpired", (news) => this._expired(news));
-    on("bookingsettled", ({ booking }) => this._settled(booking));
+    on("bookingsettled", ({ booking }) => this.settled(booking));
     on("refundupdated", ({ refund }) => this._refunded(refund.hold, refund));
     on("statuschange", ({ connection }) => {
       if (connection !== "online") return;
@@ -206,8 +206,8 @@ export class Flow extends Holding {
     this._end("expired", reason === "lost" ? "hold_lost" : "");
   }
 
-  /** @param {Booking & {state: string}} booking */
-  _settled(booking) {
+  /** @param {{id: string, state: string, seats?: string[]}} booking */
+  settled(booking) {
     const { hold, over } = readRecord(this._show) ?? {};
     if (!hold || bookingOf(hold) !== booking.id) return;
     this.late = Boolean(over);

@@ -9,16 +9,18 @@
  */
 import { h, icon } from "../app/dom.js";
 import { isShut, shutText } from "../seat-map/sales.js";
+import { keepBooking } from "../tickets/kept.js";
 import { keepTicketsOffline } from "../tickets/offline.js";
 import { ContactField } from "./contact.js";
 import { Countdown } from "./countdown.js";
+import { IssuedTicket } from "./issued.js";
 import { OtherTimes } from "./other-times.js";
 import { button, errorNote, foot, note, seatList, title, totalLine, waiting } from "./pieces.js";
 import { priceLines } from "./price-lines.js";
 import { prepareQr } from "./qr.js";
 import { refundList, refundNotes } from "./refund-notes.js";
 import { keepBegun } from "./refunds.js";
-import { ticket } from "./ticket.js";
+import { printedCode, ticket } from "./ticket.js";
 import { keepTicket, ticketList } from "./tickets.js";
 
 export class Panel {
@@ -53,6 +55,12 @@ export class Panel {
           map.announce(seconds > 60 ? this._i18n.t("minutesLeft", { n }) : this._i18n.t("secondsLeft", { n: seconds }));
       },
     );
+    this._issued = new IssuedTicket((booking) => {
+      // Cancelled while this page was closed, or elsewhere.
+      if (booking.state === "cancelled") return flow.settled({ id: booking.id, state: booking.state });
+      if (!finish) keepBooking(booking);
+      this.draw();
+    });
     flow.addEventListener("change", () => this.draw());
     // Not at a kiosk, where the next person would see it.
     if (!finish)
@@ -81,6 +89,7 @@ export class Panel {
   close() {
     this._i18n = null;
     this._countdown.stop();
+    this._issued.close();
   }
 
   /** @param {Translator} i18n */
@@ -94,6 +103,7 @@ export class Panel {
     if (!i18n) return;
     const { step } = this._flow;
     if (step !== "held" && step !== "away") this._asking = false;
+    if (step !== "booked") this._issued.close();
     const focus = /** @type {HTMLElement | null} */ (document.activeElement);
     const key = focus && this._box.contains(focus) ? focus.dataset.key : undefined;
     this._box.dataset.step = step;
@@ -350,9 +360,10 @@ export class Panel {
 
   /** @param {Translator} i18n */
   _booked(i18n) {
-    const code = this._flow.booking;
     const finish = this._finish;
     const bought = this._ticket();
+    const issued = this._issued.of(bought.id, this._map.live?.connection.base);
+    const { code, qr } = issued ? printedCode(issued) : { code: "", qr: "" };
     // Not at a kiosk, where the next person would see it.
     if (this.show && bought.seats.length && !finish) {
       keepTicket(bought);
@@ -362,19 +373,19 @@ export class Panel {
       await navigator.clipboard.writeText(code);
       /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");
     };
-    const print = button("print", i18n.t("print"), "quiet", () => window.print());
+    const print = button("print", i18n.t("print"), "quiet", () => window.print(), !issued);
     return [
       title(i18n.t("bookedTitle")),
       this._swapped(i18n),
       this._flow.late && !this._flow.wanted.length ? note("good", "late", i18n.t("bookedLate")) : null,
       ...refundNotes(i18n, this._flow.refunds),
-      ticket(i18n, bought),
-      h("p", { class: "hint" }, i18n.t(finish ? "bookedKioskHint" : "bookedHint")),
+      ticket(i18n, { ...bought, code, qr }),
+      issued ? h("p", { class: "hint" }, i18n.t(finish ? "bookedKioskHint" : "bookedHint")) : null,
       // The clipboard exists on https and localhost only, and is of no use at a kiosk.
       h(
         "div",
         { class: "pair" },
-        !finish && navigator.clipboard ? button("copy", i18n.t("copy"), "quiet", copy) : null,
+        !finish && navigator.clipboard ? button("copy", i18n.t("copy"), "quiet", copy, !issued) : null,
         print,
       ),
       finish
@@ -399,7 +410,7 @@ export class Panel {
   _ticket() {
     const { show } = this;
     return {
-      code: this._flow.booking,
+      id: this._flow.booking,
       show: show?.id ?? "",
       title: show?.title ?? "",
       theatre: show?.theatre_name ?? "",

@@ -11,7 +11,7 @@
  * @property {string} [order] the gateway's order, from before the buyer is sent to pay it
  * @property {boolean} [declined] the gateway said that the last payment was declined
  * @property {string} [payment] the proof of payment, once it is paid
- * @property {string} [booking] the ticket code, once booked
+ * @property {string} [booking] its id, once booked
  * @property {string[]} [wanted] the seats that were asked for, if equal ones were booked in their place
  * @property {"expired" | "rejected"} [over] the step in which the booking ended after a payment was begun: money may
  *   still come, and be booked or returned

@@ -19,7 +19,7 @@ const SHOWN_MS = 30 * 24 * 3600 * 1000;
 /**
  * @typedef {object} Begun a payment that was begun
  * @property {string} hold
- * @property {Omit<Ticket, "code">} what it is for
+ * @property {Omit<Ticket, "id">} what it is for
  * @property {number} at ms since the epoch, by the clock of the device
  * @property {boolean} [booked]
  * @property {Refund[]} refunds
@@ -30,7 +30,7 @@ export function begunPayments() {
   return recallList(KEY, (each) => typeof each?.hold === "string" && Array.isArray(each.refunds));
 }
 
-/** @param {string} hold @param {Omit<Ticket, "code">} what */
+/** @param {string} hold @param {Omit<Ticket, "id">} what */
 export function keepBegun(hold, what) {
   const others = begunPayments().filter((each) => each.hold !== hold && Date.now() - each.at < SHOWN_MS);
   write([{ hold, what, at: Date.now(), refunds: refundsOf(hold) }, ...others].slice(0, MAX_KEPT));
@@ -72,7 +72,7 @@ export async function refreshPayments(server) {
       for (const refund of await askRefunds(server, hold)) noteRefund(hold, refund);
       const found = booked ? null : (await ask(server, hold)).hold;
       if (found?.state !== "booked") continue;
-      keepTicket({ ...what, code: bookingOf(hold), seats: seatsOf(what, found.seats) });
+      keepTicket({ ...what, id: bookingOf(hold), seats: seatsOf(what, found.seats) });
       noteBooked(hold);
     } catch {
       // The next call asks again.
@@ -86,7 +86,7 @@ export function noteBooked(hold) {
 }
 
 // The seats of a ticket by the names that they were ordered with; equal seats in their place have ids only.
-/** @param {Omit<Ticket, "code">} what @param {string[]} ids */
+/** @param {Omit<Ticket, "id">} what @param {string[]} ids */
 function seatsOf(what, ids) {
   return ids.map((id) => what.seats.find((seat) => seat.id === id) ?? { id, name: id, section: "" });
 }

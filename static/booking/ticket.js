@@ -2,6 +2,7 @@
  * A ticket on the screen and on paper: show, place, time, seats, and the code as text and as a QR code.
  *
  * @import { Prices } from "../seat-map/types.js"
+ * @import { Booking } from "../tickets/kept.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
@@ -10,8 +11,9 @@ import { qrCode } from "./qr.js";
 
 /**
  * @typedef {object} Ticket everything that a ticket shows
- * @property {string} code
- * @property {string} [qr] the text of the QR code, if it is not the code
+ * @property {string} id of the booking
+ * @property {string} [code] as printed; "" or absent while it is not known
+ * @property {string} [qr] the text of the QR code, likewise
  * @property {string} show id
  * @property {string} title
  * @property {string} theatre
@@ -22,11 +24,13 @@ import { qrCode } from "./qr.js";
  */
 
 /** @param {Translator} i18n @param {Ticket} booking @returns {HTMLElement} the QR code is added a moment later */
-export function ticket(i18n, { code, qr, title, theatre, city, starts_at, seats, prices }) {
+export function ticket(i18n, { id, code, qr, title, theatre, city, starts_at, seats, prices }) {
   const scan = h("div", { class: "ticket-scan" });
-  qrCode(qr ?? code, i18n.t("scanCode")).then((svg) => {
-    if (svg) scan.replaceChildren(svg);
-  });
+  if (qr)
+    qrCode(qr, i18n.t("scanCode")).then((svg) => {
+      if (svg) scan.replaceChildren(svg);
+    });
+  const number = () => h("p", { class: "note ticket-number" }, i18n.t("bookingNumber"), " ", ...breakable(id));
   return h(
     "article",
     { class: "ticket" },
@@ -50,16 +54,22 @@ export function ticket(i18n, { code, qr, title, theatre, city, starts_at, seats,
         "div",
         { class: "ticket-code" },
         h("span", { class: "note" }, i18n.t("ticketCode")),
-        h("code", {}, ...breakable(code)),
+        code ? h("code", {}, code) : h("p", { class: "ticket-waits", role: "status" }, i18n.t("ticketWaits")),
+        code ? null : number(),
       ),
       scan,
     ),
   );
 }
 
-// A line may break between the parts of a code, but not within the last part, which people compare.
-/** @param {string} code */
-function breakable(code) {
-  const dot = code.lastIndexOf(".") + 1;
-  return [code.slice(0, dot), h("wbr"), h("span", { class: "code-own" }, code.slice(dot))];
+/** What a gate reads: of bookings of the first releases, which have no code, the id. @param {Booking} booking */
+export function printedCode({ id, code, ticket: qr }) {
+  return { code: code || id, qr: qr ?? (code ? "" : id) };
+}
+
+// A line may break between the parts of an id, but not within the last part, which people compare.
+/** @param {string} id */
+function breakable(id) {
+  const dot = id.lastIndexOf(".") + 1;
+  return [id.slice(0, dot), h("wbr"), h("span", { class: "id-own" }, id.slice(dot))];
 }

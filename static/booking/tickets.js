@@ -1,13 +1,16 @@
 /**
  * The tickets bought in this browser, as a list that opens each of them.
  *
+ * @import { Booking } from "../tickets/kept.js"
  * @import { Ticket } from "./ticket.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h, icon } from "../app/dom.js";
+import { errorLine, h, icon } from "../app/dom.js";
 import { recallList, remember } from "../app/page.js";
+import { keepBooking, keptBookings } from "../tickets/kept.js";
+import { IssuedTicket } from "./issued.js";
 import { readRecord, writeRecord } from "./record.js";
-import { ticket } from "./ticket.js";
+import { printedCode, ticket } from "./ticket.js";
 
 const KEY = "tickingtickets.tickets";
 const MAX_KEPT = 30;
@@ -20,23 +23,25 @@ export function isCurrent({ starts_at }, now) {
 }
 
 /** Newest first. @returns {Ticket[]} */
-export function tickets() {
-  return recallList(KEY, (each) => typeof each?.code === "string" && Array.isArray(each.seats));
+function tickets() {
+  // The first releases wrote the id of the booking as `code`.
+  const all = recallList(KEY).map((each) => ({ ...each, id: each?.id ?? each?.code, code: "" }));
+  return all.filter(({ id, seats }) => typeof id === "string" && Array.isArray(seats));
 }
 
 /** @param {Ticket} bought */
 export function keepTicket(bought) {
   const all = tickets();
-  if (all.some(({ code }) => code === bought.code)) return;
+  if (all.some(({ id }) => id === bought.id)) return;
   remember(KEY, JSON.stringify([bought, ...all].slice(0, MAX_KEPT)));
 }
 
-/** Forget a booking that was cancelled. @param {string} code the id of the booking @param {string} show */
-export function dropTicket(code, show) {
+/** Forget a booking that was cancelled. @param {string} id @param {string} show */
+export function dropTicket(id, show) {
   const all = tickets();
-  const rest = all.filter((each) => each.code !== code);
+  const rest = all.filter((each) => each.id !== id);
   if (rest.length !== all.length) remember(KEY, JSON.stringify(rest));
-  if (readRecord(show)?.booking === code) writeRecord(show, null);
+  if (readRecord(show)?.booking === id) writeRecord(show, null);
 }
 
 /**
@@ -60,7 +65,7 @@ export function ticketList(i18n, { show, now = Date.now() } = {}) {
       {},
       h(
         "button",
-        { class: "my-ticket", type: "button", "data-code": bought.code, onclick: () => openTicket(i18n, bought) },
+        { class: "my-ticket", type: "button", "data-booking": bought.id, onclick: () => openTicket(i18n, bought) },
         icon("ticket"),
         about,
       ),
@@ -78,8 +83,21 @@ export function ticketList(i18n, { show, now = Date.now() } = {}) {
 function openTicket(i18n, bought) {
   const before = document.activeElement;
   const dialog = h("dialog", { class: "ticket-dialog", "aria-label": i18n.t("ticketOf", { title: bought.title }) });
+  const place = h("div");
+  const draw = (/** @type {Booking | undefined} */ booking) =>
+    place.replaceChildren(
+      booking?.state === "cancelled"
+        ? errorLine(i18n.t("err_booking_cancelled"))
+        : ticket(i18n, booking ? { ...bought, ...printedCode(booking) } : bought),
+    );
+  draw(keptBookings().find(({ id }) => id === bought.id));
+  const issued = new IssuedTicket((booking) => {
+    keepBooking(booking);
+    draw(booking);
+  });
+  issued.of(bought.id);
   dialog.append(
-    ticket(i18n, bought),
+    place,
     h("p", { class: "hint" }, i18n.t("bookedHint")),
     h(
       "div",
@@ -93,6 +111,7 @@ function openTicket(i18n, bought) {
     ),
   );
   dialog.addEventListener("close", () => {
+    issued.close();
     dialog.remove();
     if (before instanceof HTMLElement) before.focus();
   });

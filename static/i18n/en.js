@@ -172,6 +172,8 @@ export default {
   refundWhy_not_bookable: "The seats could not be booked.",
   refundWhy_cancelled: "The booking was cancelled.",
   ticketCode: "Ticket code",
+  ticketWaits: "Your seats are booked. The code appears here in a moment.",
+  bookingNumber: "Booking number:",
   copy: "Copy code",
   copied: "Copied",
   print: "Print",

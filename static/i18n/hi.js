@@ -168,6 +168,8 @@ export default {
   refundWhy_not_bookable: "ये सीटें बुक नहीं हो सकीं।",
   refundWhy_cancelled: "बुकिंग रद्द कर दी गई।",
   ticketCode: "टिकट कोड",
+  ticketWaits: "आपकी सीटें बुक हो गई हैं। कोड थोड़ी देर में यहाँ दिखेगा।",
+  bookingNumber: "बुकिंग संख्या:",
   copy: "कोड कॉपी करें",
   copied: "कॉपी हो गया",
   print: "प्रिंट करें",

@@ -2,41 +2,12 @@
  * The bookings of this browser's owner, and those of links opened here: asked of the server, and kept for the time
  * without a network. Draws nothing.
  *
- * @import { Prices } from "../seat-map/types.js"
+ * @import { Booking } from "./kept.js"
  */
-import { recallList, remember } from "../app/page.js";
 import { fetchAsOwner, ownerToken } from "../booking/owner.js";
-import { dropTicket } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
+import { keepBookings, keptBookings } from "./kept.js";
 import { dropLink, linkTokens } from "./links.js";
-
-const KEY = "tickingtickets.bookings";
-
-/**
- * @typedef {object} Booking as `GET /api/v1/bookings` lists it; amounts in paise, times in ms unless they are strings
- * @property {string} id
- * @property {string} code as printed; "" for bookings of the first releases
- * @property {string | null} [ticket] the text of the QR code; null or absent if the booking does not stand
- * @property {string} [link] opens the ticket on another device; "" or absent where that is not possible
- * @property {string} [linked] the token of the link by which this browser knows the booking, if it is not its own
- * @property {string} show
- * @property {string} title
- * @property {string} theatre
- * @property {string} city
- * @property {string} starts_at
- * @property {number} booked_at
- * @property {number} amount
- * @property {Prices | null} prices
- * @property {{id: string, section: string, row: string, number: string}[]} seats
- * @property {"booked" | "cancelled"} state
- * @property {number} cancel_until
- * @property {number | null} [admitted_at]
- */
-
-/** @returns {Booking[]} as the server sent them last */
-export function keptBookings() {
-  return recallList(KEY, (each) => typeof each?.id === "string" && Array.isArray(each.seats));
-}
 
 /**
  * Ask the server. What it does not answer about is as it was kept.
@@ -46,8 +17,7 @@ export async function askBookings() {
   const [own, linked] = await Promise.all([askOwn(), askLinked()]);
   const ids = new Set(own.bookings.map(({ id }) => id));
   const bookings = [...own.bookings, ...linked.bookings.filter(({ id }) => !ids.has(id))];
-  remember(KEY, JSON.stringify(bookings));
-  for (const { id, show, state } of bookings) if (state === "cancelled") dropTicket(id, show);
+  keepBookings(bookings);
   return { bookings, problem: own.problem || linked.problem };
 }
 
@@ -83,6 +53,18 @@ async function askLinked() {
   return { bookings: bookings.filter(Boolean), problem };
 }
 
+/**
+ * One booking of this browser's owner; null while the ledger has not recorded it. Keeps nothing.
+ * @param {string} id
+ * @param {string} [server] origin of a node; default: this page's
+ * @returns {Promise<Booking | null>}
+ * @throws {RequestError | Error}
+ */
+export async function askBooking(id, server) {
+  const { bookings } = await ask(`/bookings?booking=${encodeURIComponent(id)}`, { server });
+  return bookings.find((/** @type {Booking} */ booking) => booking.id === id) ?? null;
+}
+
 /** @param {string} id @returns {Promise<{refund: {amount: number}}>} @throws {RequestError | Error} */
 export async function cancelBooking(id) {
   return ask(`/bookings/${encodeURIComponent(id)}/cancel`, { method: "POST" });
@@ -94,12 +76,12 @@ export async function ticketPdf({ id, linked: token }, language) {
   return (await request(`${path}?lang=${language}`, { token })).blob();
 }
 
-/** @param {string} path @param {{method?: string, token?: string}} [how] @returns {Promise<any>} */
+/** @param {string} path @param {{method?: string, token?: string, server?: string}} [how] @returns {Promise<any>} */
 async function ask(path, how = {}) {
   return (await request(path, how)).json();
 }
 
-/** @param {string} path @param {{method?: string, token?: string}} how */
+/** @param {string} path @param {{method?: string, token?: string, server?: string}} how */
 async function request(path, how) {
   const answer = await fetchAsOwner(path, how);
   if (!answer.ok) {

@@ -1,16 +1,17 @@
 /**
  * The page of all tickets of this browser. It shows what was kept at once, then what the server says.
  *
- * @import { Booking } from "./bookings.js"
+ * @import { Booking } from "./kept.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { errorLine, h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
 import { LiveHolds } from "../booking/live-holds.js";
 import { prepareQr } from "../booking/qr.js";
-import { isCurrent } from "../booking/tickets.js";
+import { dropTicket, isCurrent } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
-import { askBookings, cancelBooking, keptBookings, ticketPdf } from "./bookings.js";
+import { askBookings, cancelBooking, ticketPdf } from "./bookings.js";
+import { keptBookings } from "./kept.js";
 import { takeLink } from "./links.js";
 import { keepTicketsOffline } from "./offline.js";
 import { bookingCard, earlierList } from "./parts.js";
@@ -33,6 +34,7 @@ let sharing = "";
 
 async function load() {
   ({ bookings, problem } = await askBookings());
+  for (const { id, show, state } of bookings) if (state === "cancelled") dropTicket(id, show);
   asked = true;
   draw();
 }

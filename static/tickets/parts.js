@@ -1,12 +1,12 @@
 /**
  * The parts of the page of tickets that only show data.
  *
- * @import { Booking } from "./bookings.js"
+ * @import { Booking } from "./kept.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
 import { qrCode } from "../booking/qr.js";
-import { ticket } from "../booking/ticket.js";
+import { printedCode, ticket } from "../booking/ticket.js";
 
 /**
  * A ticket with what can be done with it.
@@ -18,7 +18,7 @@ import { ticket } from "../booking/ticket.js";
 export function bookingCard(i18n, booking, acts, { asking, sent, sharing, now }) {
   const { id, code, title, theatre, city, starts_at, prices, show } = booking;
   const seats = booking.seats.map((seat) => ({ name: seatName(seat), section: seat.section }));
-  const shown = { code: code || id, qr: booking.ticket ?? id, show, title, theatre, city, starts_at, seats, prices };
+  const shown = { id, show, title, theatre, city, starts_at, seats, prices, ...printedCode(booking) };
   const button = (/** @type {string} */ look, /** @type {string} */ text, /** @type {() => void} */ act) =>
     h("button", { class: `button ${look}`, type: "button", onclick: act, disabled: sent }, i18n.t(text));
   const amount = i18n.money(booking.amount);
