@@ -17,6 +17,8 @@ MAX_ADDRESS_LENGTH = 254
 """RFC 5321 allows no longer path."""
 MAX_PHONE_LENGTH = 20
 MAX_NAME_LENGTH = 100
+INDIA, NATIONAL_DIGITS = "91", 10
+"""India's country code, and the digits of its numbers without it."""
 _JOINERS = "\u200c\u200d"
 """Format characters that Devanagari needs; every other control, format and unassigned character is refused."""
 
@@ -75,8 +77,32 @@ def check_address(address: str) -> None:
         raise AddressInvalid("not a mail address that this server can write to")
 
 
+def phone_number(text: str) -> str:
+    """Return the digits of a phone number with its country's code, of India where none is given: one form of each."""
+    digits = _digits(text)
+    if text.startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    national = digits.removeprefix("0")
+    return INDIA + national if len(national) == NATIONAL_DIGITS else digits
+
+
+def phone_forms(number: str) -> list[str]:
+    """Return how the digits of a number may be written for which ``phone_number`` returns ``number``."""
+    forms = [number, f"00{number}"]
+    national = number.removeprefix(INDIA)
+    if len(national) == NATIONAL_DIGITS and national != number:
+        forms += [national, f"0{national}"]
+    return forms
+
+
+def _digits(phone: str) -> str:
+    return phone.removeprefix("+").replace(" ", "").replace("-", "")
+
+
 def _is_phone(text: str) -> bool:
-    digits = text.removeprefix("+").replace(" ", "").replace("-", "")
+    digits = _digits(text)
     return digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15
 
 

@@ -22,7 +22,7 @@ def contacts() -> None:
 
 @contacts.command("erase")
 @click.option("--email", default="", help="The mail address that the buyer has given.")
-@click.option("--phone", default="", help="The phone number, written as it was given.")
+@click.option("--phone", default="", help="The phone number, however it is written.")
 @click.option("--booking", default="", help="The id of one booking.")
 @click.pass_obj
 def erase(topology: Path, email: str, phone: str, booking: str) -> None:

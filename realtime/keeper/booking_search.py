@@ -11,6 +11,7 @@ import orjson
 from msgspec import Meta
 
 from realtime import keys, limits, wire
+from realtime.contact import MAX_ADDRESS_LENGTH, MAX_PHONE_LENGTH
 from realtime.errors import SeatNotFound, ShowNotFound
 from realtime.ledger import Ledger
 from realtime.ledger.money import Filter
@@ -36,6 +37,8 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seat: _Short = ""
     since: _Ms = 0
     until: _Ms = 0
+    email: Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH)] = ""
+    phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH)] = ""
 
 
 class _Booking(msgspec.Struct):

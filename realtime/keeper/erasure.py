@@ -8,7 +8,7 @@ import msgspec
 
 from realtime import connect, keys, wire
 from realtime.clock import now_ms
-from realtime.contact import Contact, decode_contact
+from realtime.contact import Contact, decode_contact, phone_number
 from realtime.errors import BadRequest
 from realtime.ledger import Ledger
 from realtime.ledger.contacts import Whose
@@ -67,4 +67,5 @@ def _read(text: str) -> Contact | None:
 
 def _is_of(contact: Contact, hold: str, whose: Whose) -> bool:
     same_address = bool(whose.email) and contact.email.lower() == whose.email.lower()
-    return same_address or (bool(whose.phone) and contact.phone == whose.phone) or (hold == whose.hold != "")
+    same_phone = bool(whose.phone and contact.phone) and phone_number(contact.phone) == phone_number(whose.phone)
+    return same_address or same_phone or (hold == whose.hold != "")

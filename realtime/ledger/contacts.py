@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, exists, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from realtime.contact import Contact
+from realtime.contact import Contact, phone_forms, phone_number
 from realtime.ledger import schema
 from realtime.ledger.database import Database, insert_new, parts
 
@@ -32,7 +32,7 @@ class GivenContact:
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose contacts are erased; one of the fields is set. ``email`` is compared without regard to case."""
+    """Whose contacts are erased; one of the fields is set, and compared as in ``holds_of_person``."""
 
     email: str = ""
     phone: str = ""
@@ -53,20 +53,16 @@ class Contacts(Database):
 
     async def erase_contacts(self, whose: Whose, at: int) -> int:
         """Erase the contacts of one person; return how many there were. Nothing writes them again. Idempotent."""
-        table = schema.contacts
-        matches = [
-            func.lower(table.c.email) == whose.email.lower() if whose.email else None,
-            table.c.phone == whose.phone if whose.phone else None,
-            table.c.hold_id == whose.hold if whose.hold else None,
-        ]
-        wanted = [match for match in matches if match is not None]
-        if len(wanted) != 1:
+        if sum(map(bool, (whose.email, whose.phone, whose.hold))) != 1:
             raise ValueError("one of email, phone and hold")
+        table = schema.contacts
         async with self.transaction() as connection:
-            erased = await connection.execute(
-                update(table).where(table.c.erased_at.is_(None), *wanted).values(**_EMPTY, erased_at=at)
-            )
-            return erased.rowcount
+            holds = [whose.hold] if whose.hold else await holds_of_person(connection, whose.email, whose.phone)
+            count = 0
+            for some in parts(holds):
+                erase = update(table).where(table.c.erased_at.is_(None), table.c.hold_id.in_(some))
+                count += (await connection.execute(erase.values(**_EMPTY, erased_at=at))).rowcount
+            return count
 
     async def delete_old_contacts(self, shows_before: int, unpaid_before: int) -> int:
         """Delete what is not needed any more; return how many contacts that were.
@@ -98,6 +94,26 @@ async def _over(connection: AsyncConnection, before: int) -> list[str]:
 
 
 # --- in the transaction of the caller -------------------------------------------------------------------------------
+async def holds_of_person(connection: AsyncConnection, email: str = "", phone: str = "") -> list[str]:
+    """Return the holds with a contact of this address or phone number, the newest first.
+
+    Addresses are compared without regard to case, numbers without regard to how they are written.
+    """
+    table = schema.contacts
+    number = phone_number(phone)
+    if email:
+        wanted = func.lower(table.c.email) == email.lower()
+    elif not number:
+        return []
+    else:
+        digits = func.replace(func.replace(func.replace(table.c.phone, " ", ""), "-", ""), "+", "")
+        wanted = digits.in_(phone_forms(number))
+    query = select(table.c.hold_id, table.c.phone).where(wanted).order_by(table.c.given_at.desc())
+    rows = await connection.execute(query)
+    # The digits alone do not say whether there was a + before them.
+    return [row.hold_id for row in rows if email or phone_number(row.phone) == number]
+
+
 async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContact]) -> None:
     """Record contacts. The one that was given last stays, in whichever order they are recorded; none comes back."""
     table = schema.contacts

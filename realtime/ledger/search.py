@@ -8,8 +8,13 @@ from sqlalchemy import ColumnElement, and_, literal, or_, select, true
 
 from realtime.ledger import schema
 from realtime.ledger.bookings import Bookings
+from realtime.ledger.contacts import holds_of_person
 from realtime.ledger.follow_ups import task_row
 from realtime.ledger.rows import BookingRow, TaskRow
+from realtime.model import booking_of
+
+MAX_HOLDS = 500
+"""Holds of one person whose bookings are looked for: the newest, most of which may not have been paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +22,7 @@ class Find:
     """Which bookings are wanted: all that is given must fit. Times are ms, ``since`` <= booked at < ``until``.
 
     ``seat`` and ``seat_index`` are the id and index of one seat of ``show``; a cancelled booking is found by the seats
-    that it had.
+    that it had. ``email`` and ``phone`` are those of its contact, compared as ``contacts.holds_of_person`` does.
     """
 
     code: str = ""
@@ -29,6 +34,8 @@ class Find:
     seat_index: int = -1
     since: int = 0
     until: int = 0
+    email: str = ""
+    phone: str = ""
 
 
 class Search(Bookings):
@@ -41,7 +48,12 @@ class Search(Bookings):
 
     async def find_bookings(self, wanted: Find) -> list[BookingRow]:
         """Return the newest bookings that fit, 100 at most, the newest first."""
-        return await self._booking_rows(_condition(wanted))
+        condition = _condition(wanted)
+        if wanted.email or wanted.phone:
+            async with self.transaction() as connection:
+                holds = await holds_of_person(connection, wanted.email, wanted.phone)
+            condition &= schema.bookings.c.id.in_([booking_of(hold) for hold in holds[:MAX_HOLDS]])
+        return await self._booking_rows(condition)
 
     async def tasks_about(self, subjects: list[str]) -> list[TaskRow]:
         """Return all tasks about some bookings and refunds (ids), done or not, the oldest first."""

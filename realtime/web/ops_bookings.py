@@ -1,12 +1,16 @@
-"""Operators find bookings: by code, seat, payment, owner or time; and see everything that is known about one."""
+"""Operators find bookings: by code, seat, payment, owner, time or contact; and see all that is known about one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
+from realtime import wire
+from realtime.contact import MAX_ADDRESS_LENGTH, MAX_PHONE_LENGTH, Contact
 from realtime.errors import BadRequest, BookingNotFound
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
@@ -17,6 +21,14 @@ from realtime.web.routing import Route, json_answer, query_number
 
 TEXTS = ("booking", "payment", "owner", "show", "seat")
 TIMES = ("since", "until")
+PERSON = "/api/v1/ops/bookings/search"
+
+
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /ops/bookings/search``: how a buyer can be reached, in one way."""
+
+    email: Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH)] = ""
+    phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH)] = ""
 
 
 class OpsBookings:
@@ -31,12 +43,26 @@ class OpsBookings:
         story = "/api/v1/ops/bookings/{booking}"
         return [
             Route("GET", "/api/v1/ops/bookings", self._find, "Find bookings", None, "operator"),
+            # Not in the address: balancers log those. Who searched is recorded, for whom is not.
+            Route("POST", PERSON, self._find_of_person, "Find a person's bookings", Person, "operator", private=True),
             Route("GET", story, self._story, "All that is known about a booking", None, "operator"),
         ]
 
     async def _find(self, request: web.Request) -> web.Response:
         """Answer with the bookings of all regions that fit; a region that does not answer is named in ``missing``."""
-        wanted = _wanted(request.query)
+        return await self._answer(_wanted(request.query))
+
+    async def _find_of_person(self, request: web.Request) -> web.Response:
+        person = wire.parse_json(Person, await request.read())
+        try:
+            contact = Contact(person.email.strip(), person.phone.strip())
+        except ValueError as error:
+            raise BadRequest(f"{error}.") from None
+        if bool(contact.email) == bool(contact.phone):
+            raise BadRequest("Give one of email and phone.")
+        return await self._answer({"email": contact.email} if contact.email else {"phone": contact.phone})
+
+    async def _answer(self, wanted: dict[str, Any]) -> web.Response:
         named = wanted.get("show") or wanted.get("booking")
         regions = [region_of(named)] if named else list(self._masters)
         if any(region not in self._masters for region in regions):
@@ -61,7 +87,10 @@ def _wanted(query: Mapping[str, str]) -> dict[str, Any]:
     """Return what is asked for, as ``keeper.booking_search.Wanted``; raise ``BadRequest``."""
     unknown = sorted(set(query) - {"code", *TEXTS, *TIMES})
     if unknown:
-        raise BadRequest(f"Bookings are found by {', '.join(('code', *TEXTS, *TIMES))}, not by {unknown[0][:64]}.")
+        ways = ", ".join(("code", *TEXTS, *TIMES))
+        raise BadRequest(
+            f"Bookings are found by {ways}, and by a contact with POST {PERSON}; not by {unknown[0][:64]}."
+        )
     wanted: dict[str, Any] = {name: query[name].strip() for name in TEXTS if query.get(name, "").strip()}
     if query.get("code"):
         try:

@@ -330,7 +330,7 @@ export default {
   gateNoAnswer: "No answer: not checked",
   gateNoAnswerHint: "Try this ticket again. Don’t admit with it until the answer is here.",
   opsBookings: "Bookings",
-  opsFindBooking: "Code, booking or payment",
+  opsFindBooking: "Code, booking, payment, e-mail or phone",
   opsFind: "Find",
   opsNoBooking: "No booking was found.",
   opsOrder: "Order",

@@ -324,7 +324,7 @@ export default {
   gateNoAnswer: "जवाब नहीं मिला: जाँच नहीं हुई",
   gateNoAnswerHint: "इस टिकट को फिर जाँचें। जवाब आने तक इससे प्रवेश न दें।",
   opsBookings: "बुकिंग",
-  opsFindBooking: "कोड, बुकिंग या भुगतान",
+  opsFindBooking: "कोड, बुकिंग, भुगतान, ई-मेल या फ़ोन",
   opsFind: "खोजें",
   opsNoBooking: "कोई बुकिंग नहीं मिली।",
   opsOrder: "ऑर्डर",

@@ -9,6 +9,7 @@ import { moment } from "./format.js";
 import { question } from "./pieces.js";
 
 const BOOKING = /^[a-z][a-z0-9]*-[a-z0-9-]+\.b[\w-]{22}$/;
+const PHONE = /^\+?\d[\d\s-]{5,19}$/;
 const CODE = /^[A-Za-z0-9]{4}[\s\-._/]*[A-Za-z0-9]{4}$/;
 
 /** @typedef {{id: string, code: string, title: string, show: string, starts_at: string, booked_at: number, amount: number, state: string, seats: {id: string}[], cancelled_by: string, cancelled_at: number | null}} Found */
@@ -59,9 +60,13 @@ export class Bookings {
   async _find() {
     const words = this._words;
     if (!words) return;
+    const contact = words.includes("@") ? { email: words } : PHONE.test(words) ? { phone: words } : null;
     const what = BOOKING.test(words) ? "booking" : CODE.test(words) ? "code" : "payment";
     await this._try(async () => {
-      const { bookings, missing } = await ask(`/ops/bookings?${new URLSearchParams({ [what]: words })}`);
+      // A person's contact is in no address, which balancers log.
+      const { bookings, missing } = contact
+        ? await ask("/ops/bookings/search", contact)
+        : await ask(`/ops/bookings?${new URLSearchParams({ [what]: words })}`);
       this._found = bookings;
       this._missing = missing;
       this._story = null;

@@ -12,6 +12,7 @@ from realtime.contact import Contact
 from realtime.ledger import Ledger
 from realtime.ledger.contacts import Whose
 from realtime.ledger.rows import OrderRow, OrderState
+from realtime.ledger.search import Find
 from realtime.model import Theatre, hold_of
 
 from .test_store import LAYOUT, booking, show
@@ -76,7 +77,10 @@ async def test_the_contact_that_was_given_last_stays(ledger: Ledger) -> None:
     assert await ledger.contact(hold) == later
 
 
-@pytest.mark.parametrize("whose", [Whose(email="ASHA@example.in"), Whose(phone=ASHA.phone), Whose(hold="own")])
+@pytest.mark.parametrize(
+    "whose",
+    [Whose(email="ASHA@example.in"), Whose(phone=ASHA.phone), Whose(phone="098765-43210"), Whose(hold="own")],
+)
 async def test_what_was_erased_does_not_come_back(ledger: Ledger, whose: Whose) -> None:
     mine, other = replace(booking("a", [1]), contact=ASHA), replace(booking("b", [2]), contact=Contact("b@example.in"))
     await ledger.record([mine, other])
@@ -87,6 +91,26 @@ async def test_what_was_erased_does_not_come_back(ledger: Ledger, whose: Whose) 
     await save_order(ledger, order(hold_of(mine.id), 20), ASHA)
     assert await ledger.contact(hold_of(mine.id)) is None
     assert await ledger.contact(hold_of(other.id)) == other.contact
+
+
+async def test_bookings_are_found_by_the_contact_of_their_hold_whatever_its_spelling(ledger: Ledger) -> None:
+    mine, other = replace(booking("a", [1]), contact=ASHA), replace(booking("b", [2]), contact=Contact("b@example.in"))
+    abroad = replace(booking("c", [3]), contact=Contact(phone="+98765 43210"))
+    await ledger.record([mine, other, abroad])
+
+    async def found(**contact: str) -> list[str]:
+        return [row.id for row in await ledger.find_bookings(Find(**contact))]
+
+    for spelling in ("9876543210", "+91 98765 43210", "0091-98765-43210", "919876543210"):
+        assert await found(phone=spelling) == [mine.id]
+    assert await found(email="Asha@Example.in") == [mine.id]
+    assert await found(phone="+9876543210") == [abroad.id]
+    for nobody in ({"email": "asha"}, {"email": "%"}, {"phone": " "}, {"phone": "+"}, {"phone": "43210"}):
+        assert await found(**nobody) == []
+    assert await found(email="asha@example.in", show="west-other") == []
+    assert await ledger.erase_contacts(Whose(phone=" "), 5) == 0
+    await ledger.erase_contacts(Whose(email=ASHA.email), 5)
+    assert await found(phone=ASHA.phone) == []
 
 
 async def test_contacts_and_tickets_go_some_time_after_the_show_and_those_of_unpaid_orders_earlier(

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from realtime.cli import cli
 from realtime.dev.cluster import Cluster
+from realtime.model import booking_of
 from tests.cluster import Client, new_show, node_urls, pay, pay_order, until
 
 
@@ -91,6 +92,22 @@ async def test_operators_erase_a_person_and_see_jobs(cluster: Cluster) -> None:
     contact = {"email": "meera@example.in", "phone": "+91 98765 43210"}
     await buyer.call("seats:confirm", {"hold": hold, "payment": payment, "contact": contact})
     await the_mail_to(cluster, "meera@example.in")
+    for person in ({"email": "MEERA@example.in "}, {"phone": "98765-43210"}):
+        status, found = await ops(cluster, "POST", "/bookings/search", json=person)
+        assert (status, [each["id"] for each in found["bookings"]]) == (200, [booking_of(hold)])
+        assert "meera" not in str(found).lower() and "98765" not in str(found)
+    for wrong in ({}, {"email": "meera"}, {"phone": "9"}, {"email": "m@example.in", "phone": "+91 98765 43210"}):
+        assert (await ops(cluster, "POST", "/bookings/search", json=wrong))[0] == 400
+    assert (await ops(cluster, "GET", "/bookings?email=meera@example.in"))[0] == 400
+
+    async def searches() -> list[dict[str, Any]]:
+        _status, log = await ops(cluster, "GET", "/audit")
+        return [
+            each for each in log["entries"] if each["action"].endswith("/bookings/search") and each["status"] == 200
+        ]
+
+    for entry in await until(searches):
+        assert entry["detail"] == "" and "meera" not in str(entry)
     assert (await ops(cluster, "POST", "/contacts/erase", json={}))[0] == 400
     topology = str(cluster.topology_file("north"))
     env = {"TICKINGTICKETS_SECRET": cluster.secrets["SECRET"]}
