@@ -251,6 +251,13 @@ def pairs(reply: Any) -> list[tuple[Any, Any]]:
     return list(reply.items()) if isinstance(reply, dict) else list(zip(reply[::2], reply[1::2], strict=True))
 
 
+def streams(reply: Any) -> list[tuple[bytes, Any]]:
+    """Return the streams of an answer to XREAD with their entries: RESP3 answers a map, RESP2 a list, both nothing."""
+    if isinstance(reply, dict):
+        return [(name, lists[0]) for name, lists in reply.items()]
+    return [(name, entries) for name, entries in reply or ()]
+
+
 def flat(fields: Mapping[str, V]) -> list[str | V]:
     """Return fields and values in turn, as commands take them; the inverse of ``pairs``."""
     return [part for pair in fields.items() for part in pair]

@@ -23,8 +23,15 @@ from realtime.model import ID, REGION
 
 MAIL_SCHEMES = ("smtp", "smtp+starttls", "smtps")
 MAX_CONTACT_DAYS = 3650
-EVENTS = ("booking.confirmed", "booking.cancelled", "refund.completed", "show.changed")
-"""What webhooks tell."""
+EVENTS = (
+    "hold.created",
+    "hold.expired",
+    "booking.confirmed",
+    "booking.cancelled",
+    "refund.completed",
+    "show.changed",
+)
+"""The types of events of webhooks."""
 LEDGER_FORMS = "sqlite:////path/to/file or postgresql://user@host/database"
 
 
@@ -117,7 +124,8 @@ class Mail:
 class WebhookTarget:
     """A system of the shop that is told what happens, at an https ``url``.
 
-    ``events`` are the types that it wants; none: all. ``private`` allows http and addresses that are not public.
+    ``events`` are the types that it wants; none: all but those of holds. ``private`` allows http and addresses that are
+    not public.
     """
 
     url: str

@@ -18,6 +18,7 @@ from realtime.jobs import Jobs
 from realtime.keeper.archive import Archiver
 from realtime.keeper.commands import Commands
 from realtime.keeper.heartbeat import Heartbeat
+from realtime.keeper.hold_events import HoldEventReader
 from realtime.keeper.outbox import Outbox
 from realtime.keeper.queries import Queries
 from realtime.keeper.rebuild import Rebuilder
@@ -45,6 +46,8 @@ CONTACTS_EVERY_MS = 600_000
 DAY_MS = 24 * 3600 * 1000
 DELIVERIES_KEPT_MS = 30 * DAY_MS
 """How long the log of webhooks is kept."""
+HOLD_EVENTS_EVERY_MS = 1_000
+"""How often the logs of shows are read, where a webhook wants to know of holds."""
 ARCHIVE_EVERY_MS = 60_000
 """How often a keeper looks for shows that are over."""
 FORGET_EVERY_MS = 1_000
@@ -110,6 +113,7 @@ class Keeper:
         )
         self._queries = Queries(self._ledger, self._master, self._shows, self._background_jobs)
         self._task_keeper = TaskKeeper(self._ledger, self._background_jobs)
+        self._hold_events = HoldEventReader(self._ledger, self._master, self._shows, self._background_jobs)
         self._contact_days = settings.topology.privacy.contact_days
         self._served: str | None = None
         self._compare_at = 0.0
@@ -132,6 +136,7 @@ class Keeper:
             asyncio.create_task(self._queries.run(self._stopping), name="queries"),
             asyncio.create_task(self._every(ORDERS_EVERY_MS, self._check_orders), name="orders"),
             asyncio.create_task(self._every(int(limits.TASK_RETRY_S * 1000), self._look_after_tasks), name="tasks"),
+            asyncio.create_task(self._every(HOLD_EVENTS_EVERY_MS, self._read_hold_events), name="hold_events"),
             asyncio.create_task(self._every(CONTACTS_EVERY_MS, self._delete_old_contacts), name="contacts"),
         ]
 
@@ -244,6 +249,10 @@ class Keeper:
         if self._served is not None:
             await self._task_keeper.turn()
             await self._outbox.remove_dead_consumers()
+
+    async def _read_hold_events(self) -> None:
+        if self._served is not None:
+            await self._hold_events.turn(self._served)
 
     async def _delete_old_contacts(self) -> None:
         if self._served is not None:

@@ -239,6 +239,13 @@ webhooks_received = Table(
     Column("received_at", BigInteger, nullable=False),
 )
 
+log_positions = Table(
+    "log_positions",
+    metadata,
+    Column("show_id", String(64), primary_key=True),  # "": where a log begins to be read that was not read before
+    Column("position", String(48), nullable=False),  # id of an entry of the show's log on the master
+)
+
 commands = Table(
     "commands",
     metadata,

@@ -12,6 +12,7 @@ from realtime.ledger.audit import Audit
 from realtime.ledger.cancellations import Cancellations
 from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
+from realtime.ledger.hold_events import HoldEvents
 from realtime.ledger.money import Money
 from realtime.ledger.orders import Orders
 from realtime.ledger.search import Search
@@ -27,6 +28,7 @@ class Ledger(
     Admissions,
     Contacts,
     Declarations,
+    HoldEvents,
     Money,
     Orders,
     Tasks,

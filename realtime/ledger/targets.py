@@ -11,22 +11,26 @@ from realtime.topology import EVENTS
 class EventType(StrEnum):
     """The types of events that a target can be sent."""
 
+    HOLD_CREATED = "hold.created"
+    HOLD_EXPIRED = "hold.expired"
     BOOKING_CONFIRMED = "booking.confirmed"
     BOOKING_CANCELLED = "booking.cancelled"
     REFUND_COMPLETED = "refund.completed"
     SHOW_CHANGED = "show.changed"
 
 
+HOLD_EVENTS = (EventType.HOLD_CREATED, EventType.HOLD_EXPIRED)
+"""One request for each hold: only for targets that name them."""
 assert tuple(EventType) == EVENTS, "the topology names the same"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target: its name in the topology, and the types of events that it wants (empty: all)."""
+    """A target: its name in the topology, and the types of events that it wants (empty: all but ``HOLD_EVENTS``)."""
 
     name: str
     events: tuple[str, ...] = ()
 
     def wants(self, kind: EventType) -> bool:
         """Return whether it wants events of a type."""
-        return not self.events or kind.value in self.events
+        return kind.value in self.events or (not self.events and kind not in HOLD_EVENTS)

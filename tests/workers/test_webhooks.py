@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from bullmq import UnrecoverableError
 from standardwebhooks import Webhook
 
+from realtime import keys
 from realtime.clock import now_ms
 from realtime.ledger import Ledger, NewBooking
 from realtime.ledger.follow_ups import after_cancellation
@@ -22,6 +23,7 @@ from realtime.ledger.targets import Target
 from realtime.ledger.webhooks import DeliveryState
 from realtime.locks.commands import run_command
 from realtime.locks.queries import run_query
+from realtime.locks.seats import SeatLocks
 from realtime.model import SalesState, hold_of
 from realtime.topology import WebhookTarget
 from realtime.workers.public_addresses import is_public
@@ -84,6 +86,43 @@ async def told(desk: Desk) -> AsyncIterator[Desk]:
 
 def sender(desk: Desk, url: str, *, private: bool = True, secrets: tuple[str, ...] = (NEW,)) -> Webhooks:
     return Webhooks(desk.ledger, {"shop": WebhookTarget(url, private=private)}, {"shop": secrets})
+
+
+async def test_holds_are_told_once_and_in_order_whoever_ends_them(desk: Desk, shop: Shop) -> None:
+    """The first keeper stops in between; one lapsed hold is swept by a keeper, another may be by the next taker."""
+    await booked(desk)
+    show = await desk.ledger.show("west-s")
+    assert show is not None
+    await desk.ledger.save_show(replace(show, id="west-quick", hold_s=1))
+    target = WebhookTarget(shop.url, ("hold.created", "hold.expired"), private=True)
+    desk.settings = replace(desk.settings, topology=replace(desk.settings.topology, webhooks={"shop": target}))
+    first = desk.keeper()
+    await until(lambda: desk.master.command("GET", keys.REBUILT))
+    await until(lambda: desk.ledger.log_positions())
+    desk.worker(queues="webhooks", hooks=shop.url)
+    locks = SeatLocks(desk.master)
+    lapsing, swept, kept = (f"{name}.h{n:_<22}" for n, name in enumerate(("west-quick", "west-quick", "west-s")))
+    await locks.hold(lapsing, "a", [1])
+    await until(lambda: _came(shop, lapsing, 1))
+    await first.stop()
+    desk.keepers.remove(first)
+    await locks.hold(swept, "a", [2])
+    await locks.hold(kept, "a", [3, 4])
+    await asyncio.sleep(1.1)
+    await locks.hold("west-quick.h" + "9" * 22, "b", [2])
+    desk.keeper()
+    for hold in (lapsing, swept):
+        await until(lambda hold=hold: _came(shop, hold, 2))
+        assert shop.story(hold) == ["hold.created", "hold.expired"]
+    await until(lambda: _came(shop, kept, 1))
+    (created,) = [body["data"] for _id, body in shop.arrived if body["data"]["hold"] == kept]
+    assert (created["show"], created["seats"]) == ("west-s", ["A-4", "A-5"])
+    assert created["expires_at"] - created["created_at"] == 120_000
+    assert len({event for event, _body in shop.arrived}) == len(shop.arrived)
+
+
+async def _came(shop: Shop, hold: str, count: int) -> bool:
+    return len(shop.story(hold)) == count
 
 
 async def only_delivery(ledger: Ledger) -> Any:

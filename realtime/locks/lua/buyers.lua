@@ -60,7 +60,7 @@ local function hold_one(K, show, at, id, owner, csv, from, bounds)
   if not since then return refusal end
 
   local change = {}
-  sweep(K, lapsed, at, bounds.keep, change)
+  sweep_away(K, lapsed, at, bounds.keep, change)
   set_status(K, seats, HELD, change)
   claim(K, id, seats)
   local deadline = ms_text(at + show.hold_ms)

@@ -115,7 +115,7 @@ end
 -- Frees the holds that are past their deadline by this clock; publishes one change for all of them.
 local function expire(keys, args)
   local K, keep = key_names(keys), tonumber(args[1])
-  local at, change, count = now_ms(), {}, 0
+  local at, change, ended = now_ms(), {}, {}
   local show = load_show(K)
   -- A show that is not rebuilt yet keeps its deadlines: rebuild decides about its holds.
   if not show and load_terms(K) then return { 'ok', 0 } end
@@ -125,11 +125,11 @@ local function expire(keys, args)
       redis.call('ZREM', K.deadlines, args[n])
     elseif due.expires_at <= at then
       sweep(K, { [args[n]] = due }, at, keep, change)
-      count = count + 1
+      ended[#ended + 1] = args[n]
     end
   end
-  if show then publish_change(K, show, change, 'expired', table.concat(args, ' ', 2)) end
-  return { 'ok', count }
+  if show then publish_change(K, show, change, 'expired', table.concat(ended, ' ')) end
+  return { 'ok', #ended }
 end
 
 -- tt_forget  hold ids  ->  ok

@@ -144,7 +144,7 @@ local function climb(K, show, id, mine, payment, blocks, at, keep, change)
     free_seats(K, id, mine.seats, change)
     uncount_hold(K, mine.owner)
   end
-  sweep(K, lapsed, at, keep, change)
+  sweep_away(K, lapsed, at, keep, change)
   if mine.state ~= 'held' or seats ~= mine.seats then retake(K, id, mine, seats, change) end
   return nil
 end

@@ -18,7 +18,7 @@ local function block(keys, args)
     end
   end
   if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
-  sweep(K, lapsed, at, tonumber(args[1]), change)
+  sweep_away(K, lapsed, at, tonumber(args[1]), change)
   set_status(K, going, BLOCKED, change)
   publish_change(K, show, change, 'blocked', '')
   return { 'ok' }

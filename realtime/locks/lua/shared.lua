@@ -49,7 +49,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 15
+local VERSION = 16
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -348,11 +348,21 @@ local function conflicts(K, id, seats, at)
   return taken, lapsed
 end
 
+-- Ends lapsed holds (id -> hold) as expired; returns their ids.
 local function sweep(K, lapsed, at, keep, change)
+  local ids = {}
   for id, hold in pairs(lapsed) do
     end_hold(K, id, hold, 'expired', at, keep, change)
     notify(K, 'expired', id, hold.owner)
+    ids[#ids + 1] = id
   end
+  return ids
+end
+
+-- The same for lapsed holds in the way of something else, whose change of seats is published with that.
+local function sweep_away(K, lapsed, at, keep, change)
+  local ids = sweep(K, lapsed, at, keep, change)
+  if #ids > 0 then log_event(K, 'expired', table.concat(ids, ' '), '') end
 end
 
 redis.register_function {

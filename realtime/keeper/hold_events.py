@@ -1,0 +1,115 @@
+"""Turns the logs of shows into events about holds, for webhooks; only where a target wants them.
+
+A hold writes to its show's log in the step that makes it, whether anybody reads that or not: holds cost the same with
+and without a target. The position in each log is written with the events, in one transaction: an entry that is read
+again after a failure becomes the same event. Lost is what a failover loses, and what leaves a log before it is read
+(about the last 20,000 entries of a show are kept).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from realtime import connect, keys
+from realtime.jobs import Jobs
+from realtime.keeper.turns import renewed_turn
+from realtime.ledger import Ledger
+from realtime.ledger.hold_events import START
+from realtime.ledger.shows import Shows
+from realtime.ledger.targets import HOLD_EVENTS, EventType
+from realtime.ledger.webhooks import Event
+from realtime.locks.master import LockMaster
+
+LOGS_PER_READ = 200
+ENTRIES_PER_LOG = 20
+"""Entries of one log in one read; each has up to 50 holds. A rush delays events, not the master."""
+READS_PER_TURN = 10
+_KINDS = {"held": EventType.HOLD_CREATED, "expired": EventType.HOLD_EXPIRED}
+
+
+class HoldEventReader:
+    """Reads the logs of one region's shows. Keepers take turns."""
+
+    def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, jobs: Jobs) -> None:
+        """All of the same region."""
+        self._ledger = ledger
+        self._master = master
+        self._shows = shows
+        self._jobs = jobs
+        self._wanted = any(target.wants(kind) for target in ledger.targets for kind in HOLD_EVENTS)
+        self._forgotten = False
+
+    async def turn(self, token: str) -> None:
+        """Write the events of what happened since the last turn; ``token`` is that of the present reconciliation.
+
+        Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``StaleFencingToken``.
+        """
+        if not self._wanted:
+            # A target that is added later gets what happens from then on.
+            if not self._forgotten:
+                await self._ledger.forget_log_positions()
+            self._forgotten = True
+            return
+        async with renewed_turn(self._master, keys.READING_LOGS) as turn:
+            if turn is not None:
+                await self._read_all(token)
+
+    async def _read_all(self, token: str) -> None:
+        positions = await self._ledger.log_positions()
+        if START not in positions:
+            positions[START] = f"{await self._master.time_ms()}-0"
+            await self._ledger.record_hold_events(token, {START: positions[START]}, [])
+        shows = await self._ledger.active_show_ids()
+        await self._ledger.forget_log_positions(sorted(positions.keys() - {START, *shows}))
+        for start in range(0, len(shows), LOGS_PER_READ):
+            some = shows[start : start + LOGS_PER_READ]
+            for _read in range(READS_PER_TURN):
+                some = some and await self._read(token, some, positions)
+
+    async def _read(self, token: str, shows: Sequence[str], positions: dict[str, str]) -> list[str]:
+        """Read on in some logs; return those in which there may be more."""
+        after = [positions.get(show, positions[START]) for show in shows]
+        logs = [keys.log(show) for show in shows]
+        found = await self._master.command("XREAD", "COUNT", ENTRIES_PER_LOG, "STREAMS", *logs, *after)
+        read, events, more = {}, [], []
+        for name, entries in connect.streams(found):
+            show = shows[logs.index(name.decode())]
+            events += await self._events(show, entries)
+            read[show] = entries[-1][0].decode()
+            if len(entries) == ENTRIES_PER_LOG:
+                more.append(show)
+        if read:
+            await self._ledger.record_hold_events(token, read, events)
+            positions.update(read)
+        if events:
+            tasks = await self._ledger.tasks_about([event.subject for event in events])
+            await self._jobs.add([task for task in tasks if task.done_at is None])
+        return more
+
+    async def _events(self, show: str, entries: Sequence[tuple[bytes, Any]]) -> list[Event]:
+        """Return the events of some entries of a log."""
+        named: list[tuple[EventType, str, int]] = []
+        for entry_id, flat in entries:
+            fields = connect.text_fields(flat)
+            if kind := _KINDS.get(fields.get("kind", "")):
+                at = int(entry_id.partition(b"-")[0])
+                named += [(kind, hold, at) for hold in fields.get("hold", "").split()]
+        if not named:
+            return []
+        found = await self._master.command("HMGET", keys.holds(show), *(hold for _kind, hold, _at in named))
+        layout = await self._shows.layout((await self._shows.show(show)).layout)
+        events = []
+        for (kind, hold, at), blob in zip(named, found, strict=True):
+            # A record is deleted ten minutes after the end of its hold.
+            record = orjson.loads(blob) if blob is not None else {}
+            seats = [layout.seats[index].id for index in record.get("asked") or record.get("seats") or ()]
+            data = {"hold": hold, "show": show, "seats": seats}
+            if kind is EventType.HOLD_CREATED:
+                data |= {"created_at": at, "expires_at": record.get("expires_at")}
+            else:
+                data |= {"expired_at": at}
+            events.append(Event(kind, hold, hold, at, data))
+        return events
