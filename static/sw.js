@@ -12,6 +12,8 @@ const TIMEOUT_MS = 4000;
 const MOST_FILES = 200;
 const IN_PAGE = /(?:src|href)="(\/[^"]+)"/g;
 const IN_MODULE = /(?:from|import)\s*\(?\s*["']((?:\.|\/)[^"']+)["']/g;
+/** Names types, which are no files. */
+const JSDOC = /\/\*\*[\s\S]*?\*\//g;
 const IN_STYLE = /url\(\s*["']?([^"')]+)["']?\s*\)/g;
 
 const worker = /** @type {any} */ (self);
@@ -59,7 +61,7 @@ async function keepPage() {
     const pattern = type.includes("html") ? IN_PAGE : type.includes("javascript") ? IN_MODULE : IN_STYLE;
     const text = type.includes("image") ? "" : await answer.clone().text();
     await kept.put(path, answer);
-    for (const [, reference] of text.matchAll(pattern)) {
+    for (const [, reference] of text.replace(JSDOC, "").matchAll(pattern)) {
       const { origin, pathname } = new URL(reference, new URL(path, location.origin));
       if (origin === location.origin && isFile(pathname) && !wanted.includes(pathname)) wanted.push(pathname);
     }

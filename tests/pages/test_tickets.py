@@ -73,7 +73,7 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     link = await scanned(page, ".share-panel svg.qr")
     ravi = await Person.arrive(browser, "", link)
     await expect(ravi.page.locator(".booked code")).to_have_text(await card.locator("code").inner_text())
-    assert ravi.page.url == f"{asha.node}/tickets", "the address does not show the link"
+    assert ravi.page.url == link.partition("#")[0], "the address does not show the link"
     await expect(ravi.page.locator(".booked")).to_contain_text("Only the buyer can cancel")
     await expect(ravi.page.locator(".button.cancel")).to_have_count(0)
     async with ravi.page.expect_download():
