@@ -106,7 +106,7 @@ class HoldEventReader:
             # A record is deleted ten minutes after the end of its hold.
             record = orjson.loads(blob) if blob is not None else {}
             seats = [layout.seats[index].id for index in record.get("asked") or record.get("seats") or ()]
-            data = {"hold": hold, "show": show, "seats": seats}
+            data: dict[str, Any] = {"hold": hold, "show": show, "seats": seats}
             if kind is EventType.HOLD_CREATED:
                 data |= {"created_at": at, "expires_at": record.get("expires_at")}
             else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0011"
+NEWEST = "0012"
 """The newest revision."""
 
 
