@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from typing import Any
 
 import aiohttp
 
@@ -15,6 +16,8 @@ from loadtest.faults.context import RunContext
 TRIES = 8
 RETRY_S = (0.3, 1.0)
 """Pause between two attempts, from and to."""
+LEAVES_ADDRESS = 0.4
+"""Share of the buyers who want the ticket by mail."""
 CLOSES_TAB = 0.1
 """Share of the buyers who pay and never confirm: the bank's report, or a question to it, must book."""
 
@@ -43,8 +46,11 @@ class Cashier:
 
     async def _pay_at(self, bank: Bank, hold: str, seats: list[str], choice: PaymentChoice) -> list[Paid]:
         """Return the payments that may become money."""
+        order: dict[str, Any] = {"hold": hold, "seats": seats}
+        if self._rng.random() < LEAVES_ADDRESS:
+            order["contact"] = {"email": f"{hold}@example.in"}
         for _ in range(TRIES):
-            answer = await self._client.request("seats:order", {"hold": hold, "seats": seats})
+            answer = await self._client.request("seats:order", order)
             if answer is not None and answer["ok"]:
                 with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                     made = await bank.pay(answer["order"]["id"], choice)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import orjson
+from sqlalchemy import select
 
 from loadtest.faults.bank import Bank
+from loadtest.faults.judge.after_booking import AfterBooking, Event
 from loadtest.faults.judge.end_state import Booking, FinalState, ShowState
 from loadtest.faults.judge.payments import BookingRow, Money, RefundRow
 from loadtest.faults.shows import ShowSeats
+from loadtest.faults.surroundings import Surroundings
 from loadtest.installation import Installation
 from realtime import connect, keys
-from realtime.ledger import Ledger
+from realtime.ledger import Ledger, schema
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import RefundProgress
 from realtime.locks.master import LockMaster
@@ -20,6 +23,8 @@ from realtime.model import hold_of
 
 EVERYTHING = 1_000_000
 """More rows than a run makes."""
+EVERYTHING_MS = 2**53
+"""Later than any task."""
 
 
 async def read(installation: Installation, shows: Iterable[ShowSeats]) -> FinalState:
@@ -57,6 +62,31 @@ async def read_money(installation: Installation, bank: Bank) -> Money:
             await ledger.close()
     payments, returned = await bank.audit()
     return Money(payments, returned, bookings, refunds)
+
+
+async def read_after_booking(installation: Installation, surroundings: Surroundings) -> AfterBooking:
+    """Return what followed the bookings. Raises ``LedgerUnavailable``, or an error of the mail server's page."""
+    unfinished: list[str] = []
+    tickets: set[str] = set()
+    entries: set[tuple[str, str]] = set()
+    contacts: dict[str, str] = {}
+    events: list[Event] = []
+    files, counted, people, sent = schema.ticket_files, schema.analytics, schema.contacts, schema.webhook_deliveries
+    for region in installation.regions:
+        ledger = installation.ledger(region)
+        try:
+            unfinished += [task.id for task in await ledger.unfinished_tasks(EVERYTHING_MS, EVERYTHING)]
+            async with ledger.transaction() as connection:
+                tickets.update(await connection.scalars(select(files.c.booking_id)))
+                entries.update((r.kind, r.subject) for r in await connection.execute(select(counted)))
+                contacts |= {r.hold_id: r.email for r in await connection.execute(select(people))}
+                rows = await connection.execute(select(sent).order_by(sent.c.number))
+                events += [Event(row.event, row.type, row.about, row.subject) for row in rows]
+        finally:
+            await ledger.close()
+    shop = surroundings.shop
+    mails = await surroundings.mails()
+    return AfterBooking(unfinished, tickets, entries, contacts, mails, events, list(shop.arrived), shop.forged)
 
 
 async def _read_show(master: LockMaster, ledger: Ledger, show: ShowSeats) -> ShowState:

@@ -38,6 +38,8 @@ ACTIONS: Mapping[Kind, Action] = {
     Kind.KILL_NODE: actions.kill,
     Kind.PAUSE_NODE: actions.pause,
     Kind.STOP_NODE: actions.stop,
+    Kind.KILL_WORKER: actions.kill,
+    Kind.KILL_MAILBOX: actions.kill,
     Kind.STUTTER: regions.stutter,
     Kind.LOSE_REGION: regions.lose,
     Kind.FLUSH_FUNCTIONS: servers.flush_functions,

@@ -12,7 +12,8 @@ from loadtest.faults.actions import Parts
 from loadtest.faults.injector import Injector
 from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.schedule import schedule
-from loadtest.faults.session import BankAddress, Say, started
+from loadtest.faults.session import Addresses, Say, started
+from loadtest.faults.shop import NAME, Shop
 from loadtest.faults.shows import close_sales
 from loadtest.faults.targets import find_targets
 from loadtest.installation import Installation
@@ -34,6 +35,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
     and every process of the others has a link that can be cut.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix="cluster-") as data:
+        shop = Shop(valkey.free_port(), what.seed)
         async with postgres.ledgers(Path(data) / "postgres", ON_POSTGRES) as ledgers:
             cluster = Cluster(
                 plan(
@@ -44,6 +46,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
                     links=True,
                     sentinels=(BEHIND_SENTINELS,),
                     ledgers={region: ledger.url for region, ledger in ledgers.items()},
+                    webhooks={NAME: shop.target},
                     port=valkey.free_port,
                 ),
                 echo=say,
@@ -52,13 +55,14 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
             await cluster.start(sample_data=False)
             try:
                 links = {region: ledger.link for region, ledger in ledgers.items()}
-                return await _run_with_faults(what, cluster, links, folder, say)
+                async with shop.open(cluster.secrets[f"WEBHOOK_SECRETS_{NAME.upper()}"]):
+                    return await _run_with_faults(what, cluster, links, shop, folder, say)
             finally:
                 await cluster.stop()
 
 
 async def _run_with_faults(
-    what: Plan, cluster: Cluster, ledgers: Mapping[str, Relay], folder: Path, say: Say
+    what: Plan, cluster: Cluster, ledgers: Mapping[str, Relay], shop: Shop, folder: Path, say: Say
 ) -> Outcome:
     faults = schedule(what.seed, what.minutes * 60, cluster.plan.regions, find_targets(cluster), what.kinds)
     names = {
@@ -66,8 +70,8 @@ async def _run_with_faults(
         for region in cluster.plan.regions
         for url in cluster.plan.node_urls(region)
     }
-    bank = BankAddress(cluster.plan.bank_url, cluster.secrets["BANK_SECRET"])
-    async with started(what, Installation.of_cluster(cluster.plan), folder, say, bank) as session:
+    addresses = Addresses(cluster.plan.bank_url, cluster.secrets["BANK_SECRET"], cluster.plan.mailbox_url, shop)
+    async with started(what, Installation.of_cluster(cluster.plan), folder, say, addresses) as session:
         probes = session.participants.make_probes(session.shows.for_probes, names)
         injector = Injector(Parts(cluster, ledgers), session.history, probes)
 

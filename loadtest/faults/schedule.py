@@ -32,6 +32,8 @@ class Kind(StrEnum):
     KILL_NODE = "node killed"
     PAUSE_NODE = "node paused"
     STOP_NODE = "node stopped gracefully"
+    KILL_WORKER = "worker killed"
+    KILL_MAILBOX = "mail server killed"
     HALF_OPEN_LINK = "link to a master half-open"
     ONE_WAY_LINK = "link to a master one-way"
     HALF_OPEN_FEED = "link of a replica half-open"
@@ -83,6 +85,8 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.KILL_NODE: (1.0, 4.0),
     Kind.PAUSE_NODE: (1.0, 5.0),
     Kind.STOP_NODE: (0.5, 2.0),
+    Kind.KILL_WORKER: (1.0, 5.0),
+    Kind.KILL_MAILBOX: (1.0, 5.0),
     Kind.HALF_OPEN_LINK: (2.0, 6.0),
     Kind.ONE_WAY_LINK: (2.0, 6.0),
     Kind.HALF_OPEN_FEED: (2.0, 6.0),
@@ -116,10 +120,12 @@ TOUCHES: Mapping[Kind, frozenset[str]] = {
     Kind.KILL_NODE: frozenset({"node"}),
     Kind.PAUSE_NODE: frozenset({"node"}),
     Kind.STOP_NODE: frozenset({"node"}),
+    Kind.KILL_WORKER: frozenset({"worker"}),
+    Kind.KILL_MAILBOX: frozenset({"mailbox"}),
     Kind.STUTTER: frozenset({"keeper", "node"}),
     Kind.OLD_MASTER: frozenset({"master", "keeper"}),
     Kind.WIPE_WITHOUT_LEDGER: frozenset({"master", "ledger"}),
-    Kind.LOSE_REGION: frozenset({"master", "keeper", "node", "replica", "sentinel"}),
+    Kind.LOSE_REGION: frozenset({"master", "keeper", "node", "replica", "sentinel", "worker"}),
 }
 """Parts that a fault touches; the master by default. Two faults at a time never touch the same part."""
 LOSES_DATA = frozenset(

@@ -18,6 +18,7 @@ from loadtest.faults.bank import Bank
 from loadtest.faults.context import RunContext
 from loadtest.faults.history import History, read
 from loadtest.faults.judge import checker, edn
+from loadtest.faults.judge.after_booking import AfterBooking
 from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.payments import Money
 from loadtest.faults.judge.verdict import Verdict
@@ -25,7 +26,9 @@ from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.participants import SETTLE_S, Participants
 from loadtest.faults.probe import GIVE_UP_S
 from loadtest.faults.schedule import Fault, Kind
+from loadtest.faults.shop import Shop
 from loadtest.faults.shows import HOLD_S, Shows
+from loadtest.faults.surroundings import Surroundings
 from loadtest.installation import Installation
 from realtime import limits
 from realtime.errors import TicketError
@@ -36,17 +39,21 @@ THINK_S = (1.0, 4.0)
 MONEY_S = 120.0
 """Time at the end for every payment to become a booking or a refund. The bank is asked about a silent one after 10, 30
 and 70 s."""
+TASKS_S = 300.0
+"""Time at the end for every task: a worker that was killed keeps a task claimed for some time."""
 SETTLED_AFTER_S = HOLD_S * (1 + limits.MAX_EXTENSIONS) + SETTLE_S
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class BankAddress:
-    """Where the demo bank is, and the secret that it was started with."""
+class Addresses:
+    """Where the demo bank and the mailbox of a cluster are, the bank's secret, and the shop of this run."""
 
-    url: str
-    secret: str
+    bank: str
+    bank_secret: str
+    mailbox: str
+    shop: Shop
 
 
 @dataclass(slots=True)
@@ -60,6 +67,8 @@ class Session:
     participants: Participants
     shows: Shows
     say: Say
+    surroundings: Surroundings | None
+    """None where the bank is not known: then money and what follows a booking are not checked."""
 
     async def run(
         self,
@@ -101,12 +110,15 @@ class Session:
         """Wait until everything is settled, try to book sold seats again, disconnect; return the final state."""
         self.say("the time is over; waiting for everything to settle")
         state = await self._wait_until_settled()
-        money = None if self.context.bank is None else await self._wait_for_money(self.context.bank)
+        money = after = None
+        if self.surroundings is not None:
+            money = await self._wait_for_money(self.surroundings.bank)
+            after = await self._wait_for_tasks(self.surroundings)
         await self.participants.wait_for_maps(state)
         self.say("a rogue keeper books sold seats again")
         await rogue_keeper.book_again(self.installation, state)
         rogue, state = state.rogue, await self._wait_until_settled()
-        state.rogue, state.money = rogue, money
+        state.rogue, state.money, state.after = rogue, money, after
         await self.participants.close()
         self.history.close()
         return state
@@ -124,6 +136,17 @@ class Session:
                 if loop.time() > deadline:
                     raise click.ClickException(f"a ledger or the bank did not recover: {error}") from None
             await asyncio.sleep(1.0)
+
+    async def _wait_for_tasks(self, surroundings: Surroundings) -> AfterBooking:
+        """Return what followed the bookings when every task is done, or after ``TASKS_S``."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + TASKS_S
+        while True:
+            after = await final_state.read_after_booking(self.installation, surroundings)
+            if not after.unfinished or loop.time() > deadline:
+                return after
+            self.say(f"waiting for {len(after.unfinished)} tasks of workers")
+            await asyncio.sleep(3.0)
 
     async def _wait_until_settled(self) -> FinalState:
         """Return the state when every hold has ended and every outbox is empty, or after ``SETTLED_AFTER_S``.
@@ -145,17 +168,20 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def started(
-    plan: Plan, installation: Installation, folder: Path, say: Say, bank: BankAddress | None = None
+    plan: Plan, installation: Installation, folder: Path, say: Say, addresses: Addresses | None = None
 ) -> AsyncIterator[Session]:
-    """Declare the shows of a run; the history is written into ``folder``. Without ``bank``, money is not checked."""
+    """Declare the shows of a run; the history is written into ``folder``."""
     history = History(folder / f"history-{plan.seed}.jsonl")
     try:
         timeout = aiohttp.ClientTimeout(total=3)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
             declared = await shows.declare(installation, plan.seats, http)
             context = RunContext(declared.on_sale, HOLD_S, THINK_S, http)
-            context.bank = None if bank is None else Bank(bank.url, bank.secret, http)
+            surroundings = None
+            if addresses is not None:
+                context.bank = Bank(addresses.bank, addresses.bank_secret, http)
+                surroundings = Surroundings(context.bank, addresses.mailbox, addresses.shop, http)
             participants = Participants(plan.seed, plan.buyers, installation, history, context)
-            yield Session(plan, installation, history, context, participants, declared, say)
+            yield Session(plan, installation, history, context, participants, declared, say, surroundings)
     finally:
         history.close()

@@ -6,6 +6,7 @@ Used by ``up``, by the tests and by the load tester. All data is in one folder; 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import fcntl
 import json
@@ -155,6 +156,7 @@ class Cluster:
             "OPERATOR_KEY": secrets.token_urlsafe(18),
             "KIOSK_PIN": f"{secrets.randbelow(10**6):06}",
             "BANK_SECRET": secrets.token_urlsafe(18),
+            **{f"WEBHOOK_SECRETS_{name.upper()}": _webhook_secret() for name in self.plan.webhooks},
             **known,
         }
         if self.secrets != known:
@@ -329,6 +331,10 @@ class Cluster:
         """Declare the sample theatres, layouts and shows that are missing; return how many were declared."""
         async with self.masters() as links:
             return await samples.seed(links, datetime.now(INDIA).date())
+
+
+def _webhook_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
 
 
 async def _in_sync(port: int) -> bool:

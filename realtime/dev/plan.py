@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realtime.dev.samples.names import NAMES_HI
-from realtime.topology import Plain, Sentinels
+from realtime.topology import Plain, Sentinels, WebhookTarget
 
 HOST = "127.0.0.1"
 LABELS = {"north": "Delhi", "west": "Mumbai", "south": "Bengaluru"}
@@ -62,6 +62,8 @@ class ClusterPlan:
     """URLs of ledgers by region; a region without one has an SQLite file in the folder of the cluster."""
     origins: tuple[str, ...] = ()
     """Other sites whose pages may embed the seat map."""
+    webhooks: Mapping[str, WebhookTarget] = field(default_factory=dict)
+    """Systems of a shop by name; the cluster makes their secrets."""
 
     @property
     def regions(self) -> list[str]:
@@ -132,6 +134,10 @@ class ClusterPlan:
         lines += ["[limits]", 'shared_networks = ["127.0.0.1/32", "::1/128"]', ""]
         lines += ["[payments]", 'service = "demo"', f'url = "{self.bank_url}"', ""]
         lines += ["[mail]", f'url = "smtp://{HOST}:{self.smtp}"', 'sender = "tickets@tickingtickets.example"', ""]
+        for name, target in self.webhooks.items():
+            events = f"events = {[*target.events]}".replace("'", '"')
+            private = f"private = {str(target.private).lower()}"
+            lines += [f"[webhooks.{name}]", f'url = "{target.url}"', events, private, ""]
         lines += ["[names.hi]", *(f"{json.dumps(name)} = {json.dumps(shown)}" for name, shown in NAMES_HI.items()), ""]
         for owner in self.regions:
             lines += [
@@ -165,6 +171,7 @@ def plan(
     sentinels: Collection[str] = (),
     ledgers: Mapping[str, str] | None = None,
     origins: tuple[str, ...] = (),
+    webhooks: Mapping[str, WebhookTarget] | None = None,
     port: Callable[[], int] | None = None,
 ) -> ClusterPlan:
     """Return the plan of a cluster on the fixed ports, or on those that ``port`` returns (for tests).
@@ -200,4 +207,5 @@ def plan(
         workers=workers_per_region,
         ledgers=ledgers or {},
         origins=origins,
+        webhooks=webhooks or {},
     )

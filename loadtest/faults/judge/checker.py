@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from loadtest.faults.history import Record
+from loadtest.faults.judge.after_booking import check_after_booking
 from loadtest.faults.judge.deadlines import check_hold
 from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.freshness import Freshness
@@ -191,6 +192,8 @@ class Checker:
         self._fresh.finish(self._ended_at, losses)
         if self._final.money is not None:
             check_payments(self._final.money, self._money.promises, self._verdict)
+            if self._final.after is not None:
+                check_after_booking(self._final.after, self._final.money, self._money.contacts, self._verdict)
         for (client, show_id), seen in self._maps.items():
             self._check_map(client, show_id, seen)
         return self._verdict

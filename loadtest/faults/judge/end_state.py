@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from loadtest.faults.judge.after_booking import AfterBooking
 from loadtest.faults.judge.payments import Money
 
 
@@ -54,6 +55,8 @@ class FinalState:
     rogue: Rogue = field(default_factory=Rogue)
     money: Money | None = None
     """None where no bank was asked."""
+    after: AfterBooking | None = None
+    """What followed the bookings; None where that was not looked at."""
 
     @property
     def settled(self) -> bool:

@@ -1,4 +1,4 @@
-"""Collects what buyers were answered about their payments, for ``payments``."""
+"""Collects what buyers were answered about their payments, for ``payments``, and the addresses that nodes took."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ class MoneyBook:
         """The bank's id of a payment, by the proof that a buyer sends."""
         self._confirms: dict[tuple[str, int], tuple[str, str]] = {}
         """Hold and proof of a request."""
+        self.contacts: dict[str, str] = {}
+        """Address by hold, of orders that were answered."""
+        self._ordered: dict[tuple[str, int], tuple[str, str]] = {}
+        """Hold and address of a request."""
 
     def add(self, record: Record) -> None:
         """Read one record."""
@@ -29,6 +33,11 @@ class MoneyBook:
             self._paid[record["proof"]] = record["payment"]
         elif kind == "request" and record["e"] == "seats:confirm":
             self._confirms[record["c"], record["n"]] = record["p"]["hold"], record["p"]["payment"]
+        elif kind == "request" and record["e"] == "seats:order" and "contact" in record["p"]:
+            self._ordered[record["c"], record["n"]] = record["p"]["hold"], record["p"]["contact"]["email"]
+        elif kind == "answer" and record["e"] == "seats:order" and record["a"]["ok"]:
+            if ordered := self._ordered.get((record["c"], record["n"])):
+                self.contacts[ordered[0]] = ordered[1]
         elif kind == "answer" and record["e"] == "seats:confirm":
             self._on_answer(record)
         elif kind == "event" and record["e"] == "refund:updated":
