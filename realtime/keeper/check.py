@@ -193,7 +193,7 @@ class Checker:
             blob = await self._ledger.layout(show.layout)
             assert blob is not None, "layouts are never removed"
             await declare.layout(show.layout, blob)
-            await rebuilder.rebuild_show(show)
+            await rebuilder.rebuild_shows([show])
             await declare.announce(show=show_id)
 
 

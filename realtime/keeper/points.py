@@ -16,6 +16,7 @@ POINTS = (
     "reconcile_declared",
     "rebuild_suspended",
     "rebuild_read",
+    "rebuild_written",
     "record_committed",
     "record_settled",
 )

@@ -1,8 +1,9 @@
 """Rebuilds shows from the ledger: those that are not on sale since the master was reconciled, and damaged ones.
 
 The keepers of a region take turns. Shows that can still be sold come first, the soonest before the others, several at a
-time. A keeper that was frozen between reading the ledger and the rebuild can't do harm: it suspends the show under a
-name of its own before it reads, and the rebuild is refused once another keeper has suspended or rebuilt it since.
+time. Of a show that agrees with the ledger nothing is written but its new epoch (``locks.rebuild``). A keeper that was
+frozen between reading the ledger and the rebuild can't do harm: it suspends the show under a name of its own before it
+reads, and every later write is refused once another keeper has suspended or rebuilt the show.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 
 from realtime import keys
 from realtime.clock import now_ms
@@ -19,13 +21,17 @@ from realtime.keeper.points import reach
 from realtime.keeper.turns import Turn, TurnLost, renewed_turn
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import Booked, over_at
+from realtime.ledger.truth import ShowTruth
 from realtime.locks.master import LockMaster
+from realtime.locks.rebuild import Truth, write_differences
 from realtime.locks.seats import Fenced, Paid, Sale, SeatLocks
 from realtime.model import SalesState, Show, hold_of, new_epoch
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4
-"""Shows that are rebuilt at the same time: while the master writes one, the ledger is read for the next."""
+"""Batches that are rebuilt at the same time: while the master writes one, the ledger is read for the next."""
+BATCH_SEATS = 10_000
+"""Seats of the shows for which the ledger is read at once."""
 _CHUNK = 100
 
 
@@ -57,7 +63,7 @@ class Rebuilder:
             if waiting:
                 shows = await self._ledger.shows_of(waiting)
                 await self._rebuild_all(turn, sorted(shows, key=_urgency))
-            elif not unready and not rebuilt:
+            if not rebuilt and not await self.unready(names):
                 await self._master.command("SET", keys.REBUILT, token)
                 log.info("%s: all %d shows are on sale", self._master.region, len(names))
             return len(waiting)
@@ -73,19 +79,14 @@ class Rebuilder:
         return found
 
     async def _rebuild_all(self, turn: Turn, shows: list[Show]) -> None:
-        log.info("%s: rebuilding %d shows", self._master.region, len(shows))
-        left = iter(shows)
+        begun, differed = time.monotonic(), 0
+        left = iter(_batches(shows))
 
         async def work() -> None:
-            for show in left:
+            nonlocal differed
+            for batch in left:
                 await turn.renew()
-                try:
-                    await self.rebuild_show(show)
-                except (RegionUnavailable, LedgerUnavailable, Fenced):
-                    raise
-                except Exception:
-                    # A show whose data can't be used must not keep the others from being sold.
-                    log.exception("%s can't be rebuilt", show.id)
+                differed += await self._rebuild_each(batch)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -95,26 +96,66 @@ class Rebuilder:
             log.warning("%s: this keeper was too slow; another one rebuilds the shows", self._master.region)
         except* Exception as errors:
             raise errors.exceptions[0] from None
+        took_s = time.monotonic() - begun
+        text = "%s: %d shows were compared with the ledger, %d of them differed and were rebuilt; %.1f s"
+        log.info(text, self._master.region, len(shows), differed, took_s)
 
-    async def rebuild_show(self, show: Show) -> None:
-        """Make a show on the master what the ledger proves. Live holds that collide with no booking stay.
+    async def _rebuild_each(self, shows: Sequence[Show]) -> int:
+        """Rebuild some shows together; if that is impossible, one by one."""
+        try:
+            return await self.rebuild_shows(shows)
+        except (RegionUnavailable, LedgerUnavailable, Fenced):
+            raise
+        except Exception:
+            # A show whose data can't be used must not keep the others from being sold.
+            if len(shows) == 1:
+                log.exception("%s can't be rebuilt", shows[0].id)
+                return 0
+            return sum([await self._rebuild_each([show]) for show in shows])
 
-        Nothing of it is sold meanwhile. Raises ``Fenced`` if another keeper rebuilds it at the same time.
+    async def rebuild_shows(self, shows: Sequence[Show]) -> int:
+        """Make shows on the master what the ledger proves; return how many of them differed from it.
+
+        Live holds that collide with no booking stay. Nothing of the shows is sold meanwhile. Raises ``Fenced`` if
+        another keeper rebuilds one of them at the same time.
         """
         nonce = secrets.token_hex(8)
         now = now_ms()
-        declared = self._locks.declare(show, new_epoch(now), for_sale=False)
-        await asyncio.gather(declared, self._locks.suspend(show.id, nonce))
+        declared = (self._locks.declare(show, new_epoch(now), for_sale=False) for show in shows)
+        await asyncio.gather(*declared, *(self._locks.suspend(show.id, nonce) for show in shows))
         reach("rebuild_suspended")
-        sold = [_sale(booking) for booking in await self._ledger.booked(show.id)]
-        cancelled = [_sale(booking) for booking in await self._ledger.cancelled(show.id)]
-        paid = [Paid(p.hold, p.owner, p.seats, p.order, p.payment) for p in await self._ledger.paid_holds(show.id)]
-        blocked = await self._ledger.blocked(show.id)
+        truths = await self._ledger.truths([show.id for show in shows])
         reach("rebuild_read")
-        epoch = new_epoch(now + 1)
-        lost = await self._locks.rebuild(show.id, epoch, sold, blocked, paid, cancelled=cancelled, nonce=nonce)
-        if lost:
-            log.warning("%s: %d holds were lost", show.id, len(lost))
+        differed = 0
+        for show in shows:
+            written = await write_differences(self._locks, show.id, _truth(truths[show.id]), nonce)
+            reach("rebuild_written")
+            await self._locks.finish_rebuild(show.id, nonce, new_epoch(now + 1), written.seats)
+            differed += written.differed
+            if written.lost:
+                log.warning("%s: %d holds were lost", show.id, len(written.lost))
+        return differed
+
+
+def _batches(shows: Iterable[Show]) -> Iterator[list[Show]]:
+    """Divide shows into batches of about ``BATCH_SEATS``; the most urgent one waits for no other."""
+    batch: list[Show] = []
+    for n, show in enumerate(shows):
+        batch.append(show)
+        if n == 0 or sum(each.seat_count for each in batch) >= BATCH_SEATS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _truth(proved: ShowTruth) -> Truth:
+    return Truth(
+        sold=[_sale(booking) for booking in proved.booked],
+        blocked=proved.blocked,
+        paid=[Paid(p.hold, p.owner, p.seats, p.order, p.payment) for p in proved.paid],
+        cancelled=[_sale(booking) for booking in proved.cancelled],
+    )
 
 
 def _sale(booking: Booked) -> Sale:

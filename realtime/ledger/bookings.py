@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime.ledger import contacts, follow_ups, money, schema
 from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import (
-    Booked,
     BookingRow,
     NewBooking,
     NewRefund,
@@ -123,22 +122,6 @@ class Bookings(Fencing):
             )
             for row in rows
         ]
-
-    async def booked(self, show_id: str) -> list[Booked]:
-        """Return all bookings of a show that stand, with their seats' indices, ascending."""
-        seats, bookings = schema.booked_seats, schema.bookings
-        query = (
-            select(bookings.c.id, bookings.c.owner, bookings.c.payment, seats.c.seat_index)
-            .join(seats, seats.c.booking_id == bookings.c.id)
-            .where(bookings.c.show_id == show_id, bookings.c.cancelled_at.is_(None))
-            .order_by(bookings.c.id, seats.c.seat_index)
-        )
-        found: dict[str, Booked] = {}
-        async with self.transaction() as connection:
-            for booking_id, owner, payment, index in await connection.execute(query):
-                known = found.get(booking_id, Booked(booking_id, owner, (), payment))
-                found[booking_id] = replace(known, seats=(*known.seats, index))
-        return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime.errors import AlreadyAdmitted
 from realtime.ledger import follow_ups, money, schema
 from realtime.ledger.fencing import Fencing, check_fencing_token
-from realtime.ledger.rows import Booked, Cancellation, CancelledBy, NewRefund, RefundReason, seats_of
+from realtime.ledger.rows import Cancellation, CancelledBy, NewRefund, RefundReason, seats_of
 from realtime.model import hold_of
 
 
 class Cancellations(Fencing):
-    """Cancels bookings and lists those that are cancelled."""
+    """Cancels bookings."""
 
     async def cancel(self, booking_id: str, by: CancelledBy, at: int, token: str | None = None) -> Cancellation | None:
         """Cancel a booking at a time (ms); return what was cancelled, None if there is no such booking.
@@ -48,14 +48,6 @@ class Cancellations(Fencing):
             cancellation = await _cancellation(connection, row)
             await self.advance(connection)
             return cancellation
-
-    async def cancelled(self, show_id: str) -> list[Booked]:
-        """Return the cancelled bookings of a show, with the indices of the seats that they had."""
-        table = schema.bookings
-        query = select(table).where(table.c.show_id == show_id, table.c.cancelled_at.is_not(None))
-        async with self.transaction() as connection:
-            rows = await connection.execute(query.order_by(table.c.id))
-            return [Booked(row.id, row.owner, seats_of(row.cancelled_seats), row.payment) for row in rows]
 
 
 async def _check_not_admitted(connection: AsyncConnection, booking_id: str, by: CancelledBy) -> None:

@@ -76,6 +76,9 @@ class Database:
         )
         if embedded:
             _prepare_sqlite(self._engine)
+        # The same pool of connections.
+        options: dict[str, Any] = {"reads_only": True} if embedded else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self._engine.execution_options(**options)
 
     async def open(self) -> None:
         """Create the schema, or migrate it to the newest revision. Raises ``LedgerUnavailable``."""
@@ -94,15 +97,29 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed at the end, rolled back by an exception. Raises ``LedgerUnavailable``."""
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except (OSError, PoolTimeout) as error:
-            raise LedgerUnavailable(_first_line(error)) from error
-        except DBAPIError as error:
-            if not _will_pass(error):
-                raise
-            raise LedgerUnavailable(_first_line(error)) from error
+        async with _unavailable(), self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that reads the ledger as it is at one moment, and waits for no writer.
+
+        It must write nothing. Raises ``LedgerUnavailable``.
+        """
+        async with _unavailable(), self._reader.begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def _unavailable() -> AsyncIterator[None]:
+    try:
+        yield
+    except (OSError, PoolTimeout) as error:
+        raise LedgerUnavailable(_first_line(error)) from error
+    except DBAPIError as error:
+        if not _will_pass(error):
+            raise
+        raise LedgerUnavailable(_first_line(error)) from error
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Insert:
@@ -141,4 +158,5 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
         # IMMEDIATE: a transaction that reads before it writes could otherwise fail half-way for another's write.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        mode = "DEFERRED" if connection.get_execution_options().get("reads_only") else "IMMEDIATE"
+        connection.exec_driver_sql(f"BEGIN {mode}")

@@ -21,14 +21,12 @@ from realtime.ledger.rows import (
     NewBooking,
     NewRefund,
     OrderState,
-    PaidHold,
     PaymentRow,
     Queue,
     RefundProgress,
     RefundReason,
     RefundRow,
     TaskRow,
-    seats_of,
 )
 from realtime.model import hold_of
 from realtime.payments.service import refund_key
@@ -158,21 +156,6 @@ class Money(Fencing):
             query = query.where(refunds.c.state == wanted.state)
         async with self.transaction() as connection:
             return [_payment(row) for row in await connection.execute(query)]
-
-    async def paid_holds(self, show_id: str) -> list[PaidHold]:
-        """Return every hold of a show that has no booking, and an order or a payment."""
-        orders, payments, bookings = schema.orders, schema.payments, schema.bookings
-        of_payments = select(payments).where(payments.c.show_id == show_id)
-        of_orders = select(orders).where(orders.c.show_id == show_id).order_by(orders.c.created_at)
-        found: dict[str, PaidHold] = {}
-        async with self.transaction() as connection:
-            booked = select(bookings.c.id).where(bookings.c.show_id == show_id)
-            done = {hold_of(booking) for booking in (await connection.execute(booked)).scalars()}
-            for row in await connection.execute(of_orders):
-                found[row.hold_id] = PaidHold(row.hold_id, row.owner, seats_of(row.seats), order=row.id)
-            for row in await connection.execute(of_payments):
-                found[row.hold_id] = PaidHold(row.hold_id, row.owner, payment=row.id)
-        return [each for hold, each in sorted(found.items()) if hold not in done]
 
 
 # --- in the transaction of the caller -------------------------------------------------------------------------------

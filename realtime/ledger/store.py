@@ -19,6 +19,7 @@ from realtime.ledger.search import Search
 from realtime.ledger.staff import Staff
 from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
+from realtime.ledger.truth import Truths
 from realtime.ledger.webhooks import WebhookDeliveries
 
 
@@ -37,5 +38,6 @@ class Ledger(
     Analytics,
     Audit,
     Staff,
+    Truths,
 ):
     """All tables of one ledger over one pool of connections. ``open`` it, ``close`` it."""

@@ -15,7 +15,6 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-import orjson
 
 from realtime import keys, limits
 from realtime.errors import (
@@ -58,6 +57,10 @@ class Paid:
     seats: tuple[int, ...] = ()
     order: str = ""
     payment: str = ""
+
+
+Command = tuple[str, int, Sequence[bytes]]
+"""Name of a command on the master, the place of its key in ``keys.show`` (from 1), its other arguments."""
 
 
 class Fenced(Exception):
@@ -212,7 +215,7 @@ class SeatLocks:
     async def declare(self, show: Show, epoch: str, *, for_sale: bool = True) -> bool:
         """Create the state of a show (True); of one that exists, set the terms of sale (False).
 
-        Without ``for_sale`` the new show sells nothing before ``rebuild``.
+        Without ``for_sale`` the new show sells nothing before it is rebuilt.
         """
         window = window_of(show)
         terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale), window.start, window.end)
@@ -220,9 +223,9 @@ class SeatLocks:
         return bool(reply[1])
 
     async def suspend(self, show_id: str, nonce: str, *, diverged: bool = False) -> None:
-        """Stop the sales of a show until ``rebuild`` is called with this nonce. A show that is unknown is left alone.
+        """Stop the sales of a show until it is rebuilt with this nonce (``locks.rebuild``).
 
-        ``diverged``: another master has sold since this one's data was current.
+        A show that is unknown is left alone. ``diverged``: another master has sold since this one's data was current.
         """
         await self._write("suspend", show_id, nonce, int(diverged))
 
@@ -300,34 +303,17 @@ class SeatLocks:
         """Open, pause or close the sales of a show."""
         await self._write("sales", show_id, sales.value, entry=entry)
 
-    async def rebuild(
-        self,
-        show_id: str,
-        epoch: str,
-        sold: Sequence[Sale],
-        blocked: Iterable[int],
-        paid: Sequence[Paid] = (),
-        *,
-        cancelled: Sequence[Sale] = (),
-        diverged: bool = False,
-        nonce: str = "",
-    ) -> list[tuple[str, str]]:
-        """Make a declared show what the ledger proves, under a new epoch; return the (hold, owner) that were lost.
+    async def rebuild_part(self, show_id: str, nonce: str, commands: Iterable[Command]) -> None:
+        """Change a show that was suspended with ``nonce``; see ``locks.rebuild``.
 
-        ``paid`` are holds without a booking for which there is an order or a payment, ``cancelled`` are bookings that
-        were cancelled. ``diverged``: another master has sold since this one's data was current, so no hold stays.
-        ``nonce`` is that of ``suspend``: raises ``Fenced`` if the show was suspended or rebuilt again since.
+        Raises ``Fenced`` if the show was suspended or rebuilt again since.
         """
-        truth = {
-            "sold": [(s.hold, s.owner, s.seats, s.payment) for s in sold],
-            "blocked": sorted(blocked),
-            "paid": [(p.hold, p.owner, p.seats, p.order or False, p.payment or False) for p in paid],
-            "cancelled": [(s.hold, s.owner, s.seats, s.payment) for s in cancelled],
-            "diverged": diverged,
-        }
-        args = (epoch, KEEP, orjson.dumps(truth), *([nonce] if nonce else ()))
-        lost = (await self._write("rebuild", show_id, *args))[1]
-        return [(lost[n].decode(), lost[n + 1].decode()) for n in range(0, len(lost), 2)]
+        args = [part for name, place, values in commands for part in (name, place, len(values), *values)]
+        await self._write("rebuild_part", show_id, nonce, *args)
+
+    async def finish_rebuild(self, show_id: str, nonce: str, epoch: str, seats: bytes) -> None:
+        """Write the map of a show that was suspended with ``nonce``, and put it on sale; raises ``Fenced``."""
+        await self._write("finish_rebuild", show_id, nonce, epoch, seats)
 
     async def free_seats(self, show_id: str) -> set[int]:
         """Return the indices of the seats that are free now."""

@@ -18,6 +18,7 @@ from realtime.feeds.listener import Listener
 from realtime.topology import Plain, Region
 from tests.cluster import until
 from tests.read_path import SHOW, Node, Servers, hold_id, known, settled, viewer
+from tests.rebuilds import rebuild_show
 
 
 async def shown(node: Node, index: int, status: int) -> None:
@@ -232,7 +233,7 @@ async def test_changes_published_while_replicas_copy_a_restarted_master_are_noti
 
     async def held() -> bool:
         try:
-            await own_node.locks.rebuild(SHOW.id, "e1", [], [])  # as a keeper does before anything is sold
+            await rebuild_show(own_node.locks, SHOW.id, "e1")  # as a keeper does before anything is sold
             return bool(await own_node.locks.hold(hold_id("b"), "b", [2]))
         except RegionUnavailable:
             return False

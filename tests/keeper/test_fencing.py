@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 import pytest
@@ -17,10 +17,12 @@ from realtime.keeper.compare import Kind
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import LedgerBehind, StaleFencingToken, WrongRegion
+from realtime.ledger.truth import ShowTruth
 from realtime.locks.commands import run_command
 from realtime.locks.seats import Fence, Fenced, Sale, SeatLocks
 from realtime.model import SalesState, new_epoch
 from tests.cluster import until
+from tests.rebuilds import rebuild_show
 
 from .conftest import LAYOUT, SHOW, Place, hold_id
 from .test_record_path import all_booked
@@ -46,7 +48,7 @@ async def test_no_write_of_a_keeper_passes_a_later_fence(place: Place) -> None:
     writes: list[Callable[[], Awaitable[object]]] = [
         lambda: old.declare(show, new_epoch(1)),
         lambda: old.suspend(SHOW, "nonce"),
-        lambda: old.rebuild(SHOW, new_epoch(1), [], []),
+        lambda: rebuild_show(old, SHOW, new_epoch(1)),
         lambda: old.settle(SHOW, [Sale(hold, "asha", (3,))]),
         lambda: old.reject(hold, "asha", {}),
         lambda: old.expire([hold]),
@@ -65,18 +67,18 @@ async def test_a_keeper_that_sleeps_before_its_rebuild_rebuilds_nothing_behind_a
     await until(lambda: rebuilt(place))
     show = (await place.ledger.active_shows())[0]
     slow = Rebuilder(place.ledger, place.master, place.locks)
-    read, other = place.ledger.blocked, Rebuilder(place.ledger, place.master, SeatLocks(place.master))
+    read, other = place.ledger.truths, Rebuilder(place.ledger, place.master, SeatLocks(place.master))
 
-    async def sleep_meanwhile(show_id: str) -> list[int]:
-        found = await read(show_id)
-        place.ledger.blocked = read  # type: ignore[method-assign]
-        await other.rebuild_show(show)
+    async def sleep_meanwhile(shows: Sequence[str]) -> dict[str, ShowTruth]:
+        found = await read(shows)
+        place.ledger.truths = read  # type: ignore[method-assign]
+        await other.rebuild_shows([show])
         await run_command(place.master, "block", {"show": SHOW, "seats": [LAYOUT.seats[7].id]})
         return found
 
-    place.ledger.blocked = sleep_meanwhile  # type: ignore[method-assign]
+    place.ledger.truths = sleep_meanwhile  # type: ignore[method-assign]
     with pytest.raises(Fenced):
-        await slow.rebuild_show(show)
+        await slow.rebuild_shows([show])
     assert (await place.seats())[7] == "3"
 
 
@@ -93,9 +95,9 @@ async def test_an_epoch_is_never_used_twice(place: Place) -> None:
     """Declared and rebuilt in one millisecond, or after the clock went back."""
     await place.rest()
     before = (await place.locks.digest(SHOW))[0]
-    await place.locks.rebuild(SHOW, new_epoch(1), [], [])
+    await rebuild_show(place.locks, SHOW, new_epoch(1))
     after = (await place.locks.digest(SHOW))[0]
-    await place.locks.rebuild(SHOW, after, [], [])
+    await rebuild_show(place.locks, SHOW, after)
     assert before < after < (await place.locks.digest(SHOW))[0]
 
 

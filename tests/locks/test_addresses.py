@@ -12,6 +12,7 @@ from realtime import errors, keys, limits
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import PaymentProof, Sale, SeatLocks
 from realtime.topology import HoldLimits
+from tests.rebuilds import rebuild_show
 
 from .conftest import SHOW, hold_id
 
@@ -120,9 +121,9 @@ async def test_a_rebuild_counts_again_what_stays_held(locks: SeatLocks) -> None:
     assert await hold(locks, "a", run(0)) == "ok"
     assert await hold(locks, "b", run(20)) == "ok"
     await locks.confirm(hold_id("b"), "owner-b", PaymentProof("paid", 0))
-    await locks.rebuild(BIG.id, "epoch-2", [], [])
+    await rebuild_show(locks, BIG.id, "epoch-2")
     assert await count(locks) == 10
-    await locks.rebuild(BIG.id, "epoch-3", [], [], diverged=True)
+    await rebuild_show(locks, BIG.id, "epoch-3", diverged=True)
     assert await count(locks) == 0
 
 

@@ -27,6 +27,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import PaymentProof, Sale, SeatLocks
 from realtime.model import SalesState
 from realtime.topology import HoldLimits
+from tests.rebuilds import rebuild_show
 
 from .conftest import SHOW, hold_id, region
 
@@ -396,7 +397,9 @@ class SeatsMachine(RuleBasedStateMachine):
     def rebuild(self, number: int, diverged: bool) -> None:
         """With the ledger's bookings, which are the model's: no hold may be lost by it, unless the master diverged."""
         sold = [Sale(n, h.owner, tuple(h.seats)) for n, h in self.model.holds.items() if h.state == "booked"]
-        lost = self.run(self.locks.rebuild(SHOW.id, f"epoch-{number}", sold, self.model.blocked, diverged=diverged))
+        lost = self.run(
+            rebuild_show(self.locks, SHOW.id, f"epoch-{number}", sold, self.model.blocked, diverged=diverged)
+        )
         assert sorted(lost) == (self.model.void_all() if diverged else [])
         self.model.rebuilt = True
         self.viewer = bytearray(int(digit) for digit in self.model.map())

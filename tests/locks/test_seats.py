@@ -15,6 +15,7 @@ from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import PaymentProof, Sale, SeatLocks
 from realtime.model import Hold, HoldState, SalesState
+from tests.rebuilds import rebuild_show
 
 from .conftest import SHOW, hold_id
 
@@ -187,7 +188,7 @@ async def test_a_cancelled_booking_frees_its_seats_once_and_they_can_be_sold_aga
     await locks.cancel(sale)
     await locks.settle(SHOW.id, [sale])
     await locks.reject(hold_id("c"), "chitra", {3: A})
-    await locks.rebuild(SHOW.id, "e2", [sale, Sale(B, "bala", (4, 5), "paid b")], [])
+    await rebuild_show(locks, SHOW.id, "e2", [sale, Sale(B, "bala", (4, 5), "paid b")])
     assert (await seat_map(locks))[3:6] == "022"
     assert (await locks.get(A))[0].state is HoldState.CANCELLED
 
@@ -211,7 +212,7 @@ async def test_a_rebuild_cancels_what_the_ledger_has_cancelled(locks: SeatLocks)
     await confirm(locks, B, "bala", "paid b")
     never_settled = Sale(B, "bala", (7,), "paid b")
     lost_with_a_wipe = Sale(C, "chitra", (9,), "paid c")
-    await locks.rebuild(SHOW.id, "e2", [], [], cancelled=[sale, never_settled, lost_with_a_wipe])
+    await rebuild_show(locks, SHOW.id, "e2", cancelled=[sale, never_settled, lost_with_a_wipe])
     assert await seat_map(locks) == "0" * 40
     for hold in (A, B, C):
         assert (await locks.get(hold))[0].state is HoldState.CANCELLED
@@ -400,7 +401,7 @@ async def test_a_rebuild_keeps_what_can_stand_and_loses_what_collides(locks: Sea
     await locks.hold(C, "chitra", [5])
     await confirm(locks, C, "chitra", "paid")
     gone = hold_id("gone")
-    lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(gone, "dev", (4, 7))], [9])
+    lost = (await rebuild_show(locks, SHOW.id, "epoch-2", [Sale(gone, "dev", (4, 7))], [9])).lost
     assert lost == [(B, "bala")]
     assert (await seat_map(locks))[:11] == "01102102030"
     assert (await locks.digest(SHOW.id))[0] == "epoch-2"
@@ -414,8 +415,8 @@ async def test_a_rebuild_keeps_what_can_stand_and_loses_what_collides(locks: Sea
 
 async def test_a_payment_for_a_lost_hold_books_when_its_seats_are_free_again(locks: SeatLocks) -> None:
     await locks.hold(B, "bala", [3, 4])
-    await locks.rebuild(SHOW.id, "epoch-2", [Sale(A, "asha", (4,))], [])
-    await locks.rebuild(SHOW.id, "epoch-3", [], [])
+    await rebuild_show(locks, SHOW.id, "epoch-2", [Sale(A, "asha", (4,))])
+    await rebuild_show(locks, SHOW.id, "epoch-3")
     await locks.master.command("SETRANGE", keys.seats(SHOW.id), 4, "0")
     await locks.master.command("HDEL", keys.show(SHOW.id)[2], "4")
     assert (await confirm(locks, B, "bala", "paid")).state is HoldState.CONFIRMING
@@ -432,7 +433,7 @@ async def test_what_a_rebuilt_show_never_heard_of_is_lost_but_nobody_can_tell_be
     for verb in (*unknown, locks.block(SHOW.id, [1]), locks.settle(SHOW.id, [])):
         with pytest.raises(errors.RegionUnavailable):
             await verb
-    await locks.rebuild(SHOW.id, "epoch-2", [], [])
+    await rebuild_show(locks, SHOW.id, "epoch-2")
     for verb in (locks.get(A), locks.extend(A, "asha"), locks.release(A, "asha"), confirm(locks, A, "asha", "paid")):
         with pytest.raises(errors.HoldLost):
             await verb
@@ -458,7 +459,7 @@ async def test_a_show_that_is_made_to_be_rebuilt_is_not_for_sale_before(locks: S
     await locks.declare(SHOW, "epoch-1", for_sale=False)
     with pytest.raises(errors.RegionUnavailable):
         await locks.hold(A, "asha", [1])
-    await locks.rebuild(SHOW.id, "epoch-2", [], [])
+    await rebuild_show(locks, SHOW.id, "epoch-2")
     await locks.hold(A, "asha", [1])
 
 
@@ -473,7 +474,7 @@ async def test_holds_of_a_diverged_master_are_lost_paid_or_not(locks: SeatLocks)
     await locks.hold(A, "asha", [1, 2])
     await locks.hold(B, "bala", [3])
     await confirm(locks, B, "bala", "paid")
-    lost = await locks.rebuild(SHOW.id, "epoch-2", [Sale(C, "chitra", (5,))], [], diverged=True)
+    lost = (await rebuild_show(locks, SHOW.id, "epoch-2", [Sale(C, "chitra", (5,))], diverged=True)).lost
     assert sorted(lost) == sorted([(A, "asha"), (B, "bala")])
     assert (await seat_map(locks))[:7] == "0000020"
     with pytest.raises(errors.HoldLost):
@@ -486,7 +487,7 @@ async def test_holds_of_a_diverged_master_can_t_be_paid_for(locks: SeatLocks) ->
     await locks.hold(B, "bala", [3])
     await lapse(locks, B)
     await locks.expire([B])
-    await locks.rebuild(SHOW.id, "epoch-2", [], [], diverged=True)
+    await rebuild_show(locks, SHOW.id, "epoch-2", diverged=True)
     for hold, owner, seat in ((A, "asha", 1), (B, "bala", 3)):
         with pytest.raises(errors.HoldLost):
             await confirm(locks, hold, owner, "paid")
@@ -498,7 +499,7 @@ async def test_holds_of_a_diverged_master_can_t_be_paid_for(locks: SeatLocks) ->
 
 async def test_a_paid_hold_that_was_answered_as_lost_stays_lost(locks: SeatLocks) -> None:
     """Not even when the request that should have made it, or another confirm, was stuck somewhere and comes now."""
-    await locks.rebuild(SHOW.id, "epoch-2", [], [])
+    await rebuild_show(locks, SHOW.id, "epoch-2")
     for _ in range(2):
         with pytest.raises(errors.HoldLost):
             await confirm(locks, A, "asha", "paid")

@@ -26,6 +26,7 @@ from realtime.topology import Region, Topology
 from realtime.transport.websocket_connection import WebSocketConnection
 from tests.cluster import until
 from tests.read_path import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
+from tests.rebuilds import rebuild_show
 
 
 async def many_changes(locks: SeatLocks, turns: int, seed: int) -> None:
@@ -114,7 +115,7 @@ async def test_a_rebuilt_show_is_a_new_epoch_with_the_difference(node: Node) -> 
     client = await viewer(node)
     await node.locks.hold(hold_id("a"), "a", [1])
     await settled(node, client)
-    await node.locks.rebuild(SHOW.id, "e2", [Sale(hold_id("z"), "z", (1, 2))], [3])
+    await rebuild_show(node.locks, SHOW.id, "e2", [Sale(hold_id("z"), "z", (1, 2))], [3])
     await settled(node, client)
     frame = [payload for event, payload in client.received if event == "seats:changed"][-1]
     assert (frame["previous_epoch"], frame["epoch"]) == ("e1", "e2")

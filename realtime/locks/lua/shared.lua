@@ -9,7 +9,8 @@ The library is the concatenation of these files, in this order (realtime/locks/l
   buyers.lua     hold, extend, release, get, map
   money.lua      order, prolong, confirm, refund
   keepers.lua    settle, reject, expire, forget
-  rebuild.lua    declare, suspend, rebuild
+  rebuild.lua    declare, suspend, rebuild in parts
+  previous_rebuild.lua  rebuild in one call, for keepers of the release before
   operators.lua  block, unblock, sales, cancel
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)

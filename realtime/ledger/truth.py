@@ -1,0 +1,91 @@
+"""What the ledger proves about the seats of shows: all that a rebuild or a comparison with the lock master needs.
+
+Some shows are read at once, and a booking is one row with its seats: the rows of seats of a big show are many more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import String, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from realtime.ledger import schema
+from realtime.ledger.database import Database
+from realtime.ledger.rows import Booked, PaidHold, seats_of
+from realtime.model import hold_of
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTruth:
+    """One show: its bookings that stand and those that are cancelled, holds that were paid for, blocked seats."""
+
+    booked: list[Booked] = field(default_factory=list)
+    cancelled: list[Booked] = field(default_factory=list)
+    paid: list[PaidHold] = field(default_factory=list)
+    blocked: list[int] = field(default_factory=list)
+
+
+class Truths(Database):
+    """Reads what is proved about shows."""
+
+    async def truths(self, shows: Sequence[str]) -> dict[str, ShowTruth]:
+        """Return what the ledger proves about some shows (at most 500) at one moment, by show."""
+        found = {show: ShowTruth() for show in shows}
+        async with self.snapshot() as connection:
+            for row in await connection.execute(_bookings(shows)):
+                lists = found[row.show_id]
+                if row.cancelled_at is None:
+                    lists.booked.append(Booked(row.id, row.owner, _ascending(row.seats), row.payment))
+                else:
+                    lists.cancelled.append(Booked(row.id, row.owner, seats_of(row.cancelled_seats), row.payment))
+            blocked = schema.blocked_seats
+            for show, index in await connection.execute(
+                select(blocked.c.show_id, blocked.c.seat_index).where(blocked.c.show_id.in_(shows))
+            ):
+                found[show].blocked.append(index)
+            paid = await _paid_holds(connection, shows)
+        for show, lists in found.items():
+            done = {hold_of(booking.id) for booking in (*lists.booked, *lists.cancelled)}
+            lists.paid.extend(each for hold, each in sorted(paid.get(show, {}).items()) if hold not in done)
+        return found
+
+    async def booked(self, show_id: str) -> list[Booked]:
+        """Return all bookings of a show that stand, with their seats' indices, ascending."""
+        return (await self.truths([show_id]))[show_id].booked
+
+    async def cancelled(self, show_id: str) -> list[Booked]:
+        """Return the cancelled bookings of a show, with the indices of the seats that they had."""
+        return (await self.truths([show_id]))[show_id].cancelled
+
+
+def _bookings(shows: Sequence[str]) -> Any:
+    bookings, seats = schema.bookings, schema.booked_seats
+    # A subquery for each booking uses the index of its seats, whatever the database thinks of the sizes of the tables.
+    of_booking = select(func.aggregate_strings(cast(seats.c.seat_index, String), ",")).where(
+        seats.c.booking_id == bookings.c.id
+    )
+    columns = (bookings.c.show_id, bookings.c.id, bookings.c.owner, bookings.c.payment)
+    ended = (bookings.c.cancelled_at, bookings.c.cancelled_seats)
+    query = select(*columns, *ended, of_booking.scalar_subquery().label("seats"))
+    return query.where(bookings.c.show_id.in_(shows)).order_by(bookings.c.id)
+
+
+def _ascending(csv: str | None) -> tuple[int, ...]:
+    return tuple(sorted(seats_of(csv)))
+
+
+async def _paid_holds(connection: AsyncConnection, shows: Sequence[str]) -> dict[str, dict[str, PaidHold]]:
+    """Return every hold that has an order or a payment, by show and hold."""
+    orders, payments = schema.orders, schema.payments
+    found: dict[str, dict[str, PaidHold]] = {}
+    of_orders = select(orders).where(orders.c.show_id.in_(shows)).order_by(orders.c.created_at)
+    for row in await connection.execute(of_orders):
+        hold = PaidHold(row.hold_id, row.owner, seats_of(row.seats), order=row.id)
+        found.setdefault(row.show_id, {})[row.hold_id] = hold
+    for row in await connection.execute(select(payments).where(payments.c.show_id.in_(shows))):
+        hold = PaidHold(row.hold_id, row.owner, payment=row.id)
+        found.setdefault(row.show_id, {})[row.hold_id] = hold
+    return found

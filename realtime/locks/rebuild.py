@@ -1,0 +1,315 @@
+"""Rebuilds a show: makes what the lock master has of it what the ledger proves.
+
+The master's data of a suspended show is read, compared here with what the ledger proves, and what differs is written in
+parts (``locks/lua/rebuild.lua``): no call keeps the master busy for long, and of a show that agrees with the ledger
+nothing is written but its new epoch. The comparison is exact: every seat, its holder, every record and every count.
+
+- Bookings of the ledger are sold, and so are those that only this master has: it proves them to a ledger that has lost
+  commits (``check --repair``).
+- Live holds that collide with no booking stay; the others are lost. Confirming ones come first: a payment outranks a
+  hold that still waits for one. A confirming hold that collides stays too, without seats on the map: its outbox entry
+  decides.
+- Diverged data: another master has sold since this data was current. What it says of holds may contradict what clients
+  were answered there, so no hold stays, paid or not, and none of them can be booked later (void).
+- Holds for which money was asked or came keep their records: a payment that comes later takes the seats of the order if
+  they are free, and the hold id is not used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import orjson
+
+from realtime import keys, limits
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import Command, Paid, Sale, SeatLocks
+from realtime.model import HoldState
+
+ARGS_PER_COMMAND = 1_000
+"""Arguments of one command: Lua's stack takes a few thousand. Even: they are often pairs."""
+ARGS_PER_PART = 8_000
+"""Arguments of one call, about; it takes a few ms on the master."""
+FIELDS_PER_READ = 5_000
+"""Fields of a hash that are read in one call."""
+_FREE, _HELD, _SOLD, _BLOCKED = b"0123"
+# The places of keys in ``keys.show``, from 1.
+_TAKEN, _HOLDS, _OWNERS, _DEADLINES, _ENDED, _NOTICES = 3, 4, 5, 6, 7, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the ledger proves about a show. ``sold`` are bookings that stand, ``blocked`` indices of seats."""
+
+    sold: Sequence[Sale] = ()
+    blocked: Iterable[int] = ()
+    paid: Sequence[Paid] = ()
+    cancelled: Sequence[Sale] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnMaster:
+    """What a master has of a show, as it stores it; ``now`` is its clock (ms)."""
+
+    size: int
+    diverged: bool
+    seats: bytes
+    taken: dict[bytes, bytes]
+    holds: dict[bytes, bytes]
+    owners: dict[bytes, bytes]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written for a show: its map, which is written last; the (hold, owner) that were lost.
+
+    ``differed`` is whether the master had anything else than the ledger proves.
+    """
+
+    seats: bytes
+    lost: list[tuple[str, str]]
+    differed: bool
+
+
+async def write_differences(locks: SeatLocks, show_id: str, truth: Truth, nonce: str) -> Written:
+    """Make a suspended show what the ledger proves; ``SeatLocks.finish_rebuild`` puts it on sale afterwards.
+
+    ``nonce`` is that of ``SeatLocks.suspend``, which was called before ``truth`` was read. Raises ``Fenced`` if the
+    show was suspended or rebuilt again since, and ``RegionUnavailable``: then the next keeper compares it again.
+    """
+    master = await read_show(locks.master, show_id)
+    # A big show takes a good part of a second: other work of this process goes on meanwhile.
+    plan = await asyncio.to_thread(plan_rebuild, truth, master)
+    for part in parts(plan.steps):
+        await locks.rebuild_part(show_id, nonce, part)
+    return Written(bytes(plan.seats), plan.lost, plan.differs(master))
+
+
+async def read_show(master: LockMaster, show_id: str) -> OnMaster:
+    """Return what a master has of a show, read in small calls: of one moment only if the show is suspended."""
+    meta, seats, taken, holds, owners = keys.show(show_id)[:5]
+    (size, diverged), text, now, owned, takers, records = await asyncio.gather(
+        master.command("HMGET", meta, "size", "diverged"),
+        master.command("GET", seats),
+        master.time_ms(),
+        _read_hash(master, owners),
+        _read_hash(master, taken),
+        _read_hash(master, holds),
+    )
+    return OnMaster(int(size or 0), diverged is not None, text or b"", takers, records, owned, now)
+
+
+async def _read_hash(master: LockMaster, key: str) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    cursor = -1
+    while cursor != 0:
+        cursor, fields = await master.command("HSCAN", key, max(cursor, 0), "COUNT", FIELDS_PER_READ)
+        found |= fields
+    return found
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+class _Hold(msgspec.Struct):
+    """The record of a hold, as far as a plan needs it."""
+
+    owner: str
+    seats: tuple[int, ...]
+    state: HoldState
+    expires_at: int
+    cancelled: bool = False
+    void: bool = False
+    address: str = msgspec.field(name="from", default="")
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in (HoldState.HELD, HoldState.CONFIRMING)
+
+
+_decode = msgspec.json.Decoder(_Hold, strict=False).decode
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a show will be: a digit a seat, who has each seat, how many live holds owners have; and how it gets there.
+
+    Each step is some commands that belong together.
+    """
+
+    seats: bytearray
+    taken: dict[bytes, bytes] = field(default_factory=dict)
+    owners: Counter[str] = field(default_factory=Counter)
+    steps: list[list[Command]] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
+    changed: bool = False
+
+    def differs(self, master: OnMaster) -> bool:
+        """Return whether the master has to be changed."""
+        return self.changed or self.seats != master.seats
+
+    def claim(self, hold: bytes, seats: Iterable[int], digit: int) -> None:
+        """Give seats to a hold."""
+        for seat in seats:
+            self.seats[seat] = digit
+            self.taken[b"%d" % seat] = hold
+
+    def write(self, *commands: Command) -> None:
+        """Add a step that changes something."""
+        self.steps.append(list(commands))
+        self.changed = True
+
+
+def plan_rebuild(truth: Truth, master: OnMaster) -> Plan:
+    """Return what has to change on a master. Pure."""
+    plan = Plan(bytearray(b"%c" % _FREE) * master.size)
+    known = {hold: _decode(record) for hold, record in master.holds.items()}
+    for seat in truth.blocked:
+        plan.seats[seat] = _BLOCKED
+    decided = _plan_bookings(plan, truth, known, master.now)
+    _plan_cancelled(plan, truth.cancelled, known, master.now)
+    _plan_paid(plan, truth.paid, known, master.now)
+    live: list[tuple[bytes, _Hold]] = []
+    for hold, mine in known.items():
+        if hold in decided:
+            continue
+        if mine.state is HoldState.BOOKED:
+            plan.claim(hold, (seat for seat in mine.seats if plan.seats[seat] != _SOLD), _SOLD)
+        elif mine.is_live:
+            live.append((hold, mine))
+        elif master.diverged and mine.state in (HoldState.EXPIRED, HoldState.LOST) and not mine.void:
+            plan.write(("HSET", _HOLDS, (hold, _as_lost(master.holds[hold], void=True))))
+    _plan_holds(plan, live, master)
+    _plan_hash(plan, _TAKEN, plan.taken, master.taken)
+    _plan_hash(plan, _OWNERS, {owner.encode(): b"%d" % n for owner, n in plan.owners.items()}, master.owners)
+    return plan
+
+
+def _plan_bookings(plan: Plan, truth: Truth, known: dict[bytes, _Hold], now: int) -> set[bytes]:
+    """Plan the bookings of the ledger; return the holds about which it has decided."""
+    decided = {sale.hold.encode() for sale in truth.cancelled}
+    records: list[bytes] = []
+    for sale in truth.sold:
+        hold = sale.hold.encode()
+        mine = known.get(hold)
+        # The keeper may have read the ledger before this booking was cancelled.
+        if hold in decided or (mine is not None and mine.cancelled):
+            continue
+        decided.add(hold)
+        plan.claim(hold, sale.seats, _SOLD)
+        if mine is not None and (mine.state, mine.owner, mine.seats) == (HoldState.BOOKED, sale.owner, sale.seats):
+            continue
+        record = _record(sale, HoldState.BOOKED, now, payment=sale.payment)
+        if mine is None:
+            records += (hold, record)
+        else:
+            _plan_change(plan, hold, record, _notice("booked", sale.hold, sale.owner, sale.seats))
+    _plan_records(plan, records)
+    return decided | {sale.hold.encode() for sale in truth.sold}
+
+
+def _plan_cancelled(plan: Plan, cancelled: Sequence[Sale], known: dict[bytes, _Hold], now: int) -> None:
+    records: list[bytes] = []
+    for sale in cancelled:
+        hold = sale.hold.encode()
+        mine = known.get(hold)
+        record = _record(sale, HoldState.RELEASED, now, payment=sale.payment, cancelled=True)
+        if mine is None:
+            records += (hold, record)
+        elif not mine.cancelled:
+            _plan_change(plan, hold, record, _notice("cancelled", sale.hold, sale.owner, sale.seats))
+    _plan_records(plan, records)
+
+
+def _plan_paid(plan: Plan, paid: Sequence[Paid], known: dict[bytes, _Hold], now: int) -> None:
+    records: list[bytes] = []
+    for each in paid:
+        if each.hold.encode() not in known:
+            state = HoldState.REJECTED if each.payment else HoldState.LOST
+            money = {name: value for name, value in (("order", each.order), ("payment", each.payment)) if value}
+            records += (each.hold.encode(), _record(each, state, now, **money))
+    _plan_records(plan, records)
+
+
+def _plan_holds(plan: Plan, live: list[tuple[bytes, _Hold]], master: OnMaster) -> None:
+    deadlines: list[bytes] = []
+    for hold, mine in sorted(live, key=lambda each: (each[1].state, each[0])):
+        held, clear = mine.state is HoldState.HELD, not master.diverged
+        clear = clear and all(seat < master.size and plan.seats[seat] == _FREE for seat in mine.seats)
+        if clear:
+            plan.claim(hold, mine.seats, _HELD)
+        if not (clear or (not held and not master.diverged)):
+            plan.lost.append((hold.decode(), mine.owner))
+            ended = ("ZADD", _ENDED, (b"%d" % (master.now + limits.ENDED_KEEP_MS), hold))
+            record = _as_lost(master.holds[hold], void=master.diverged)
+            _plan_change(plan, hold, record, _notice("lost", hold.decode(), mine.owner), ended)
+            continue
+        plan.owners[mine.owner] += 1
+        if held:
+            deadlines += (b"%d" % mine.expires_at, hold)
+            if mine.address:
+                plan.owners[f"@{mine.address}"] += len(mine.seats)
+    # They are written in any case: the key has the deadlines of all shows.
+    plan.steps += [[("ZADD", _DEADLINES, some)] for some in _pieces(deadlines)]
+
+
+def _plan_hash(plan: Plan, place: int, wanted: dict[bytes, bytes], found: dict[bytes, bytes]) -> None:
+    if wanted == found:
+        return
+    for some in _pieces([name for name in found if name not in wanted]):
+        plan.write(("HDEL", place, some))
+    changed = [part for name, value in wanted.items() if found.get(name) != value for part in (name, value)]
+    for some in _pieces(changed):
+        plan.write(("HSET", place, some))
+
+
+def _plan_records(plan: Plan, records: list[bytes]) -> None:
+    for some in _pieces(records):
+        plan.write(("HSET", _HOLDS, some))
+
+
+def _plan_change(plan: Plan, hold: bytes, record: bytes, notice: bytes, *more: Command) -> None:
+    """Plan another state of a hold that the master knows, which its owner is notified of in the same step."""
+    ended: list[Command] = [("ZREM", place, (hold,)) for place in (_DEADLINES, _ENDED)]
+    plan.write(("HSET", _HOLDS, (hold, record)), *ended, *more, ("PUBLISH", _NOTICES, (notice,)))
+
+
+# --- records and commands ---------------------------------------------------------------------------------------------
+def _record(each: Sale | Paid, state: HoldState, now: int, **more: Any) -> bytes:
+    head = {"owner": each.owner, "seats": each.seats, "state": state.value, "expires_at": now, "extensions": 0}
+    return orjson.dumps(head | more)
+
+
+def _as_lost(record: bytes, *, void: bool) -> bytes:
+    hold = orjson.loads(record)
+    hold["state"] = HoldState.LOST.value
+    if void:
+        hold["void"] = True
+    return orjson.dumps(hold)
+
+
+def _notice(kind: str, hold: str, owner: str, seats: Sequence[int] | None = None) -> bytes:
+    notice: dict[str, Any] = {"kind": kind, "hold": hold, "owner": owner}
+    return orjson.dumps(notice if seats is None else notice | {"seats": seats})
+
+
+def _pieces(args: list[bytes]) -> Iterator[Sequence[bytes]]:
+    return (args[start : start + ARGS_PER_COMMAND] for start in range(0, len(args), ARGS_PER_COMMAND))
+
+
+def parts(steps: Iterable[list[Command]]) -> Iterator[list[Command]]:
+    """Put steps together into parts of about ``ARGS_PER_PART`` arguments; none is divided."""
+    part: list[Command] = []
+    size = 0
+    for step in steps:
+        part += step
+        size += sum(len(args) for _name, _place, args in step)
+        if size >= ARGS_PER_PART:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

@@ -1,0 +1,192 @@
+"""What a rebuild writes: only what differs from the ledger, in small parts, and the show is on sale after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pytest
+
+from realtime import errors, keys
+from realtime.locks import rebuild
+from realtime.locks.rebuild import OnMaster, Truth, parts, plan_rebuild, read_show
+from realtime.locks.seats import Command, Fenced, Paid, PaymentProof, Sale, SeatLocks
+from tests.rebuilds import rebuild_show
+
+from .conftest import SHOW, hold_id
+
+META, SEATS, TAKEN, HOLDS, OWNERS = keys.show(SHOW.id)[:5]
+SOLD = Sale(hold_id("sold"), "asha", (1, 2), "paid sold")
+CANCELLED = Sale(hold_id("cancelled"), "bala", (5,), "paid cancelled")
+UNPAID = Paid(hold_id("unpaid"), "dev", (6,), order="order")
+HELD = hold_id("held")
+IN_ORDER = "0221100003"
+
+
+async def rebuild_again(locks: SeatLocks) -> bool:
+    """Rebuild the show; return whether it differed from the ledger."""
+    written = await rebuild_show(locks, SHOW.id, "epoch-2", [SOLD], [9], paid=[UNPAID], cancelled=[CANCELLED])
+    return written.differed
+
+
+@pytest.fixture
+async def sold(locks: SeatLocks) -> SeatLocks:
+    """Bring a booking, a cancelled one, a live hold, a blocked seat and an unpaid order to the show."""
+    for sale in (SOLD, CANCELLED):
+        await locks.hold(sale.hold, sale.owner, sale.seats)
+        await locks.confirm(sale.hold, sale.owner, PaymentProof(sale.payment, 100))
+        await locks.settle(SHOW.id, [sale])
+    await locks.cancel(CANCELLED)
+    await locks.hold(HELD, "chitra", [3, 4], "house")
+    await locks.block(SHOW.id, [9])
+    await rebuild_again(locks)
+    return locks
+
+
+async def in_order(locks: SeatLocks) -> bool:
+    return (await read_show(locks.master, SHOW.id)).seats.startswith(IN_ORDER.encode())
+
+
+def record_of(sale: Sale, **changes: Any) -> bytes:
+    head = {"owner": sale.owner, "seats": sale.seats, "state": "booked", "expires_at": 1, "extensions": 0}
+    return orjson.dumps(head | {"payment": sale.payment} | changes)
+
+
+async def test_of_a_show_that_agrees_with_the_ledger_only_the_epoch_changes(
+    sold: SeatLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await read_show(sold.master, SHOW.id)
+    written: list[Iterable[Command]] = []
+    write = SeatLocks.rebuild_part
+
+    async def count(locks: SeatLocks, show_id: str, nonce: str, commands: Iterable[Command]) -> None:
+        written.append(commands)
+        await write(locks, show_id, nonce, commands)
+
+    monkeypatch.setattr(SeatLocks, "rebuild_part", count)
+    assert not await rebuild_again(sold)
+    assert [[name for name, *_ in commands] for commands in written] == [["ZADD"]], "the deadline of the live hold"
+    after = await read_show(sold.master, SHOW.id)
+    assert (after.seats, after.taken, after.holds, after.owners) == (
+        before.seats,
+        before.taken,
+        before.holds,
+        before.owners,
+    )
+    await sold.extend(HELD, "chitra")
+    await sold.hold(hold_id("next"), "esha", [20])
+
+
+DAMAGES: dict[str, tuple[str | int | bytes, ...]] = {
+    "a sold seat is free": ("SETRANGE", SEATS, 1, "0"),
+    "a sold seat is held": ("SETRANGE", SEATS, 1, "1"),
+    "a free seat is sold": ("SETRANGE", SEATS, 20, "2"),
+    "a free seat is held": ("SETRANGE", SEATS, 20, "1"),
+    "a held seat is free": ("SETRANGE", SEATS, 4, "0"),
+    "a blocked seat is free": ("SETRANGE", SEATS, 9, "0"),
+    "a free seat is blocked": ("SETRANGE", SEATS, 20, "3"),
+    "seats are missing": ("SET", SEATS, "0221100003"),
+    "there are more seats": ("APPEND", SEATS, "0"),
+    "nobody has a sold seat": ("HDEL", TAKEN, 1),
+    "another hold has a sold seat": ("HSET", TAKEN, 1, HELD),
+    "a hold has a free seat": ("HSET", TAKEN, 20, SOLD.hold),
+    "the record of a booking is missing": ("HDEL", HOLDS, SOLD.hold),
+    "a booking is not booked": ("HSET", HOLDS, SOLD.hold, record_of(SOLD, state="lost")),
+    "a booking has other seats": ("HSET", HOLDS, SOLD.hold, record_of(SOLD, seats=[1])),
+    "a booking has another owner": ("HSET", HOLDS, SOLD.hold, record_of(SOLD, owner="esha")),
+    "the record of a cancelled booking is missing": ("HDEL", HOLDS, CANCELLED.hold),
+    "a cancelled booking is booked": ("HSET", HOLDS, CANCELLED.hold, record_of(CANCELLED)),
+    "the record of an unpaid order is missing": ("HDEL", HOLDS, UNPAID.hold),
+    "an owner has more holds": ("HINCRBY", OWNERS, "chitra", 1),
+    "an address holds fewer seats": ("HINCRBY", OWNERS, "@house", -1),
+    "a count is left": ("HSET", OWNERS, "esha", 1),
+    "no seats": ("DEL", SEATS),
+    "no holders": ("DEL", TAKEN),
+    "no counts": ("DEL", OWNERS),
+}
+
+
+async def test_one_difference_from_the_ledger_is_found_and_corrected(sold: SeatLocks) -> None:
+    for damage, command in DAMAGES.items():
+        await sold.master.command(*command)
+        assert await rebuild_again(sold), damage
+        assert await in_order(sold), damage
+        assert not await rebuild_again(sold), damage
+    await sold.extend(HELD, "chitra")
+
+
+async def test_a_show_without_its_records_loses_its_holds_and_no_booking(sold: SeatLocks) -> None:
+    await sold.master.command("DEL", HOLDS)
+    assert await rebuild_again(sold)
+    assert (await read_show(sold.master, SHOW.id)).seats.startswith(b"0220000003")
+    with pytest.raises(errors.HoldLost):
+        await sold.extend(HELD, "chitra")
+    assert not await rebuild_again(sold)
+
+
+async def test_what_the_ledger_has_more_or_less_is_found(sold: SeatLocks) -> None:
+    late = Sale(hold_id("late"), "esha", (30,), "paid late")
+    for sale, blocked, cancelled in (
+        ([SOLD, late], [9], [CANCELLED]),
+        ([SOLD, late], [9, 10], [CANCELLED]),
+        ([SOLD, late], [10], [CANCELLED]),
+        ([SOLD], [10], [CANCELLED, late]),
+        ([], [10], [CANCELLED, late, SOLD]),
+    ):
+        differed = [
+            (await rebuild_show(sold, SHOW.id, "e", sale, blocked, cancelled=cancelled)).differed for _ in range(2)
+        ]
+        assert differed == [True, False]
+    assert (await read_show(sold.master, SHOW.id)).seats[:11] == b"00011000003"
+
+
+async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_over(
+    sold: SeatLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sold.master.command("DEL", TAKEN, HOLDS, OWNERS)
+    monkeypatch.setattr(rebuild, "ARGS_PER_PART", 1)
+    truth = Truth([SOLD], [9], [UNPAID], [CANCELLED])
+    await sold.suspend(SHOW.id, "first")
+    master = await read_show(sold.master, SHOW.id)
+    steps = list(parts(plan_rebuild(truth, master).steps))
+    assert len(steps) > 3
+    for step in steps[:2]:
+        await sold.rebuild_part(SHOW.id, "first", step)
+        with pytest.raises(errors.RegionUnavailable):
+            await sold.hold(hold_id("early"), "esha", [20])
+    assert await rebuild_again(sold)
+    assert (await read_show(sold.master, SHOW.id)).seats.startswith(b"0220000003")
+    late = [
+        lambda: sold.rebuild_part(SHOW.id, "first", steps[2]),
+        lambda: sold.finish_rebuild(SHOW.id, "first", "e", b""),
+    ]
+    for write in late:
+        with pytest.raises(Fenced):
+            await write()
+    assert not await rebuild_again(sold)
+
+
+def test_every_call_is_small_however_many_seats_are_sold() -> None:
+    size = 200_000
+    sold = [Sale(f"west-s.h{n:0>22}", f"owner-{n}", tuple(range(n, n + 4)), f"p{n}") for n in range(0, size, 4)]
+    plan = plan_rebuild(Truth(sold), OnMaster(size, False, b"", {}, {}, {}, 1))
+    assert plan.seats == b"2" * size
+    calls = list(parts(plan.steps))
+    commands = [args for call in calls for _name, _place, args in call]
+    assert max(map(len, commands)) <= rebuild.ARGS_PER_COMMAND
+    assert sum(map(len, commands)) == 2 * (size + len(sold))
+    most = max(sum(len(args) for _name, _place, args in call) for call in calls)
+    assert most < rebuild.ARGS_PER_PART + rebuild.ARGS_PER_COMMAND
+
+
+async def test_a_keeper_of_the_release_before_rebuilds_in_one_call(sold: SeatLocks) -> None:
+    await sold.master.command("DEL", TAKEN)
+    await sold.suspend(SHOW.id, "nonce")
+    sales = [[sale.hold, sale.owner, sale.seats, sale.payment] for sale in (SOLD, CANCELLED)]
+    unpaid = [UNPAID.hold, UNPAID.owner, UNPAID.seats, UNPAID.order, False]
+    truth = {"sold": sales[:1], "blocked": [9], "paid": [unpaid], "cancelled": sales[1:], "diverged": False}
+    reply = await sold.master.call("tt_rebuild", keys.show(SHOW.id), "epoch-2", 1, orjson.dumps(truth), "nonce")
+    assert reply == [b"ok", []]
+    assert await in_order(sold)
+    assert not await rebuild_again(sold)
