@@ -308,7 +308,9 @@ class SeatLocks:
 
         Raises ``Fenced`` if the show was suspended or rebuilt again since.
         """
-        args = [part for name, place, values in commands for part in (name, place, len(values), *values)]
+        args: list[str | int | bytes] = []
+        for name, place, values in commands:
+            args += (name, place, len(values), *values)
         await self._write("rebuild_part", show_id, nonce, *args)
 
     async def finish_rebuild(self, show_id: str, nonce: str, epoch: str, seats: bytes) -> None:

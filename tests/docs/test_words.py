@@ -44,7 +44,7 @@ RETIRED = (
     Retired(r"\bterms?\b(?! of)", "incarnation", only=("realtime/locks/master.py", "realtime/keeper/reconcile.py")),
     Retired(r"\b[Pp]ut(s|ting)? (\w+ )?right\b", "reconcile, rebuild, repair"),
     Retired(r"\b[Mm]end(s|ed|ing)?\b", "reconcile, rebuild, repair; a gap is filled"),
-    Retired(r"\bastray\b", "diverged", allowed=("realtime/locks/lua/rebuild.lua", "tests/locks/")),
+    Retired(r"\bastray\b", "diverged", allowed=("realtime/locks/lua/previous_rebuild.lua", "tests/locks/")),
     Retired(r"\bdisown(s|ed)?\b", "void", allowed=("realtime/locks/lua/shared.lua", "tests/locks/")),
     Retired(r"\bbur(y|ies|ied)\b", "tombstone"),
     Retired(r"\bdistrust\w*\b", "invalidate"),
