@@ -28,6 +28,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.maint_notifications import MaintNotificationsConfig
 
 from realtime.cancellation import cancel_all
 from realtime.topology import Plain, Sentinels
@@ -75,6 +76,8 @@ def client(
         socket_connect_timeout=timeout_s if timeout_s is not None else 5.0,
         max_connections=connections,
         decode_responses=decode,
+        # With notifications of Redis Enterprise, the client would write to a connection that the server has closed.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
         **extra,
     )
     pool = redis.connection_pool

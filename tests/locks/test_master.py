@@ -121,3 +121,19 @@ async def test_a_caller_that_gives_up_takes_nothing_from_the_others(mortal: valk
     await link.close()
     with pytest.raises(RegionUnavailable):
         await link.command("PING")
+
+
+async def test_links_that_an_idle_time_out_has_closed_are_replaced_before_anything_is_written(
+    mortal: valkey.Valkey,
+) -> None:
+    link, server = link_to(mortal), link_to(mortal)
+    await link.command("SET", "count", 0)
+    await server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    async def closed() -> bool:
+        return len((await server.command("CLIENT", "LIST")).splitlines()) == 1
+
+    await until(closed)
+    assert await asyncio.gather(*(link.command("INCR", "count") for _ in range(3))) == [1, 2, 3]
+    await link.close()
+    await server.close()
