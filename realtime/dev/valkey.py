@@ -129,11 +129,11 @@ class Valkey:
         self.process = spawn(self.args, self.folder)
 
     def ready(self) -> bool:
-        """Return whether it answers and, if it is a replica, has its master's data."""
+        """Return whether it answers, has loaded its data and, if it is a replica, has its master's."""
         try:
             with Redis(host=HOST, port=self.port, socket_timeout=1, socket_connect_timeout=1) as redis:
-                info: dict[str, Any] = redis.info("replication")
-                return bool(info["role"] != "slave" or info["master_link_status"] == "up")
+                info: dict[str, Any] = redis.info("replication", "persistence")
+                return not info["loading"] and bool(info["role"] != "slave" or info["master_link_status"] == "up")
         except (BusyLoadingError, RedisError, OSError):
             return False
 
