@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
-from realtime.locks.rebuild import Truth, Written, write_differences
-from realtime.locks.seats import Paid, Sale, SeatLocks
+from realtime.ledger.rows import Booked, PaidHold
+from realtime.ledger.truth import ShowTruth
+from realtime.locks.rebuild import Written, write_differences
+from realtime.locks.seats import Sale, SeatLocks
+from realtime.model import booking_of
+
+
+def booked(sale: Sale) -> Booked:
+    """Return the booking that a keeper settles with ``sale``."""
+    return Booked(booking_of(sale.hold), sale.owner, sale.seats, sale.payment)
 
 
 async def rebuild_show(
@@ -14,16 +22,16 @@ async def rebuild_show(
     show_id: str,
     epoch: str,
     sold: Sequence[Sale] = (),
-    blocked: Iterable[int] = (),
+    blocked: Collection[int] = (),
     *,
     cancelled: Sequence[Sale] = (),
-    paid: Sequence[Paid] = (),
+    paid: Sequence[PaidHold] = (),
     diverged: bool = False,
 ) -> Written:
     """Return what was written."""
     nonce = secrets.token_hex(8)
     await locks.suspend(show_id, nonce, diverged=diverged)
-    truth = Truth(sold, blocked, paid, cancelled=cancelled)
+    truth = ShowTruth([*map(booked, sold)], [*map(booked, cancelled)], list(paid), list(blocked))
     written = await write_differences(locks, show_id, truth, nonce)
     await locks.finish_rebuild(show_id, nonce, epoch, written.seats)
     return written

@@ -20,12 +20,11 @@ from realtime.errors import RegionUnavailable
 from realtime.keeper.points import reach
 from realtime.keeper.turns import Turn, TurnLost, renewed_turn
 from realtime.ledger import Ledger, LedgerUnavailable
-from realtime.ledger.rows import Booked, over_at
-from realtime.ledger.truth import ShowTruth
+from realtime.ledger.rows import over_at
 from realtime.locks.master import LockMaster
-from realtime.locks.rebuild import Truth, write_differences
-from realtime.locks.seats import Fenced, Paid, Sale, SeatLocks
-from realtime.model import SalesState, Show, hold_of, new_epoch
+from realtime.locks.rebuild import write_differences
+from realtime.locks.seats import Fenced, SeatLocks
+from realtime.model import SalesState, Show, new_epoch
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4
@@ -33,6 +32,7 @@ AT_ONCE = 4
 BATCH_SEATS = 10_000
 """Seats of the shows for which the ledger is read at once."""
 _CHUNK = 100
+_LISTED = 20
 
 
 class Rebuilder:
@@ -60,6 +60,10 @@ class Rebuilder:
             # Once all are rebuilt, one that is not ready may be in the course of being declared: it is left for a turn.
             waiting = [show for show in unready if not rebuilt or show in self._seen]
             self._seen = set(unready)
+            if rebuilt and waiting:
+                text = "%s: not for sale, or without seats, on the master; they are rebuilt: %s"
+                log.error(text, self._master.region, ", ".join(waiting[:_LISTED]))
+                await self._master.command("INCRBY", keys.DAMAGED, len(waiting))
             if waiting:
                 shows = await self._ledger.shows_of(waiting)
                 await self._rebuild_all(turn, sorted(shows, key=_urgency))
@@ -86,7 +90,8 @@ class Rebuilder:
             nonlocal differed
             for batch in left:
                 await turn.renew()
-                differed += await self._rebuild_each(batch)
+                count = await self._rebuild_each(batch)
+                differed += count
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -128,7 +133,7 @@ class Rebuilder:
         reach("rebuild_read")
         differed = 0
         for show in shows:
-            written = await write_differences(self._locks, show.id, _truth(truths[show.id]), nonce)
+            written = await write_differences(self._locks, show.id, truths[show.id], nonce)
             reach("rebuild_written")
             await self._locks.finish_rebuild(show.id, nonce, new_epoch(now + 1), written.seats)
             differed += written.differed
@@ -147,19 +152,6 @@ def _batches(shows: Iterable[Show]) -> Iterator[list[Show]]:
             batch = []
     if batch:
         yield batch
-
-
-def _truth(proved: ShowTruth) -> Truth:
-    return Truth(
-        sold=[_sale(booking) for booking in proved.booked],
-        blocked=proved.blocked,
-        paid=[Paid(p.hold, p.owner, p.seats, p.order, p.payment) for p in proved.paid],
-        cancelled=[_sale(booking) for booking in proved.cancelled],
-    )
-
-
-def _sale(booking: Booked) -> Sale:
-    return Sale(hold_of(booking.id), booking.owner, booking.seats, booking.payment)
 
 
 def _urgency(show: Show) -> tuple[bool, int]:

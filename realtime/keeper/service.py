@@ -17,6 +17,7 @@ from realtime.errors import RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.archive import Archiver
 from realtime.keeper.commands import Commands
+from realtime.keeper.comparison import Comparison
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.hold_events import HoldEventReader
 from realtime.keeper.outbox import Outbox
@@ -54,6 +55,8 @@ FORGET_EVERY_MS = 1_000
 """How often the records of holds are deleted that ended some time ago."""
 REBUILD_EVERY_MS = 500
 """How often a keeper looks for shows that must be rebuilt."""
+COMPARE_EVERY_MS = 500
+"""How often a keeper looks whether it is time to compare the next shows with the ledger."""
 PAUSE_S = 0.25
 """Pause after a transient fault; it doubles up to ``LONGEST_PAUSE_S`` while the fault lasts."""
 LONGEST_PAUSE_S = 2.0
@@ -119,6 +122,7 @@ class Keeper:
         self._compare_at = 0.0
         self._sweep_at = 0.0
         self._stopping = asyncio.Event()
+        self._comparison = Comparison(self._ledger, self._master, self._rebuilder, self._stopping)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -128,6 +132,7 @@ class Keeper:
             asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
             asyncio.create_task(self._every(FORGET_EVERY_MS, self._forget), name="forget"),
             asyncio.create_task(self._every(REBUILD_EVERY_MS, self._rebuild), name="rebuild"),
+            asyncio.create_task(self._every(COMPARE_EVERY_MS, self._compare), name="comparison"),
             asyncio.create_task(self._every(ARCHIVE_EVERY_MS, self._archive), name="archive"),
             asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
             asyncio.create_task(
@@ -219,6 +224,10 @@ class Keeper:
     async def _rebuild(self) -> None:
         if self._served is not None:
             await self._rebuilder.turn(self._served)
+
+    async def _compare(self) -> None:
+        if self._served is not None:
+            await self._comparison.turn(self._served)
 
     async def _archive(self) -> None:
         if self._served is not None:

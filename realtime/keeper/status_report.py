@@ -97,6 +97,7 @@ class StatusReporter:
             "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
             "dead_letters": dead_letters,
             "halted": int(bool(await command("EXISTS", keys.HALTED))),
+            "damaged_shows": int(await command("GET", keys.DAMAGED) or 0),
             "misconfigured": len(await self._misconfigured()),
             "clock_offset_ms": master_time - (before + now) // 2,
             "live_holds": live_holds,

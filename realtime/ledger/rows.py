@@ -282,7 +282,7 @@ def task_id(queue: Queue, subject: str, kind: str = "") -> str:
 
 def seats_of(csv: str | None) -> tuple[int, ...]:
     """Return the indices in a column ``seats`` or ``cancelled_seats``."""
-    return tuple(int(seat) for seat in (csv or "").split(",") if seat)
+    return tuple(map(int, csv.split(","))) if csv else ()
 
 
 def over_at(starts_at: str) -> int:

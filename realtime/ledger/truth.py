@@ -35,21 +35,18 @@ class Truths(Database):
         """Return what the ledger proves about some shows (at most 500) at one moment, by show."""
         found = {show: ShowTruth() for show in shows}
         async with self.snapshot() as connection:
-            for row in await connection.execute(_bookings(shows)):
-                lists = found[row.show_id]
-                if row.cancelled_at is None:
-                    lists.booked.append(Booked(row.id, row.owner, _ascending(row.seats), row.payment))
-                else:
-                    lists.cancelled.append(Booked(row.id, row.owner, seats_of(row.cancelled_seats), row.payment))
+            for show, booking, owner, payment, cancelled_at, csv in await connection.execute(_bookings(shows)):
+                lists = found[show].booked if cancelled_at is None else found[show].cancelled
+                lists.append(Booked(booking, owner, tuple(sorted(seats_of(csv))), payment))
             blocked = schema.blocked_seats
             for show, index in await connection.execute(
                 select(blocked.c.show_id, blocked.c.seat_index).where(blocked.c.show_id.in_(shows))
             ):
                 found[show].blocked.append(index)
             paid = await _paid_holds(connection, shows)
-        for show, lists in found.items():
-            done = {hold_of(booking.id) for booking in (*lists.booked, *lists.cancelled)}
-            lists.paid.extend(each for hold, each in sorted(paid.get(show, {}).items()) if hold not in done)
+        for show, holds in paid.items():
+            done = {hold_of(booking.id) for booking in (*found[show].booked, *found[show].cancelled)}
+            found[show].paid.extend(each for hold, each in sorted(holds.items()) if hold not in done)
         return found
 
     async def booked(self, show_id: str) -> list[Booked]:
@@ -67,14 +64,9 @@ def _bookings(shows: Sequence[str]) -> Any:
     of_booking = select(func.aggregate_strings(cast(seats.c.seat_index, String), ",")).where(
         seats.c.booking_id == bookings.c.id
     )
-    columns = (bookings.c.show_id, bookings.c.id, bookings.c.owner, bookings.c.payment)
-    ended = (bookings.c.cancelled_at, bookings.c.cancelled_seats)
-    query = select(*columns, *ended, of_booking.scalar_subquery().label("seats"))
+    columns = (bookings.c.show_id, bookings.c.id, bookings.c.owner, bookings.c.payment, bookings.c.cancelled_at)
+    query = select(*columns, func.coalesce(of_booking.scalar_subquery(), bookings.c.cancelled_seats))
     return query.where(bookings.c.show_id.in_(shows)).order_by(bookings.c.id)
-
-
-def _ascending(csv: str | None) -> tuple[int, ...]:
-    return tuple(sorted(seats_of(csv)))
 
 
 async def _paid_holds(connection: AsyncConnection, shows: Sequence[str]) -> dict[str, dict[str, PaidHold]]:

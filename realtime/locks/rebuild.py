@@ -26,30 +26,25 @@ from typing import Any
 import msgspec
 import orjson
 
-from realtime import keys, limits
+from realtime import connect, keys, limits
+from realtime.ledger.rows import Booked, PaidHold
+from realtime.ledger.truth import ShowTruth
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import Command, Paid, Sale, SeatLocks
-from realtime.model import HoldState
+from realtime.locks.seats import Command, SeatLocks
+from realtime.model import HoldState, hold_of
 
 ARGS_PER_COMMAND = 1_000
 """Arguments of one command: Lua's stack takes a few thousand. Even: they are often pairs."""
 ARGS_PER_PART = 8_000
 """Arguments of one call, about; it takes a few ms on the master."""
-FIELDS_PER_READ = 5_000
-"""Fields of a hash that are read in one call."""
+FIELDS_AT_ONCE = 40_000
+"""A hash with more fields is read in several calls, which cost the master more in all."""
+FIELDS_PER_SCAN = 5_000
 _FREE, _HELD, _SOLD, _BLOCKED = b"0123"
+_STATUSES = {_FREE: "free", _HELD: "held", _SOLD: "sold", _BLOCKED: "blocked"}
 # The places of keys in ``keys.show``, from 1.
 _TAKEN, _HOLDS, _OWNERS, _DEADLINES, _ENDED, _NOTICES = 3, 4, 5, 6, 7, 10
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What the ledger proves about a show. ``sold`` are bookings that stand, ``blocked`` indices of seats."""
-
-    sold: Sequence[Sale] = ()
-    blocked: Iterable[int] = ()
-    paid: Sequence[Paid] = ()
-    cancelled: Sequence[Sale] = ()
+_HASHES = {_TAKEN: "the holder of seat", _HOLDS: "the record of"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ class Written:
     differed: bool
 
 
-async def write_differences(locks: SeatLocks, show_id: str, truth: Truth, nonce: str) -> Written:
+async def write_differences(locks: SeatLocks, show_id: str, truth: ShowTruth, nonce: str) -> Written:
     """Make a suspended show what the ledger proves; ``SeatLocks.finish_rebuild`` puts it on sale afterwards.
 
     ``nonce`` is that of ``SeatLocks.suspend``, which was called before ``truth`` was read. Raises ``Fenced`` if the
@@ -92,24 +87,26 @@ async def write_differences(locks: SeatLocks, show_id: str, truth: Truth, nonce:
 
 
 async def read_show(master: LockMaster, show_id: str) -> OnMaster:
-    """Return what a master has of a show, read in small calls: of one moment only if the show is suspended."""
+    """Return what a master has of a show: of one moment only if the show is suspended."""
     meta, seats, taken, holds, owners = keys.show(show_id)[:5]
-    (size, diverged), text, now, owned, takers, records = await asyncio.gather(
+    (size, diverged), text, now, *lengths = await asyncio.gather(
         master.command("HMGET", meta, "size", "diverged"),
         master.command("GET", seats),
         master.time_ms(),
-        _read_hash(master, owners),
-        _read_hash(master, taken),
-        _read_hash(master, holds),
+        *(master.command("HLEN", key) for key in (taken, holds, owners)),
     )
-    return OnMaster(int(size or 0), diverged is not None, text or b"", takers, records, owned, now)
+    hashes = (_read_hash(master, *each) for each in zip((taken, holds, owners), lengths, strict=True))
+    takers, records, counts = await asyncio.gather(*hashes)
+    return OnMaster(int(size or 0), diverged is not None, text or b"", takers, records, counts, now)
 
 
-async def _read_hash(master: LockMaster, key: str) -> dict[bytes, bytes]:
+async def _read_hash(master: LockMaster, key: str, length: int) -> dict[bytes, bytes]:
+    if length <= FIELDS_AT_ONCE:
+        return dict(connect.pairs(await master.command("HGETALL", key)))
     found: dict[bytes, bytes] = {}
     cursor = -1
     while cursor != 0:
-        cursor, fields = await master.command("HSCAN", key, max(cursor, 0), "COUNT", FIELDS_PER_READ)
+        cursor, fields = await master.command("HSCAN", key, max(cursor, 0), "COUNT", FIELDS_PER_SCAN)
         found |= fields
     return found
 
@@ -146,11 +143,26 @@ class Plan:
     owners: Counter[str] = field(default_factory=Counter)
     steps: list[list[Command]] = field(default_factory=list)
     lost: list[tuple[str, str]] = field(default_factory=list)
+    unproved: list[str] = field(default_factory=list)
+    """Holds that only the master has as booked."""
     changed: bool = False
 
     def differs(self, master: OnMaster) -> bool:
         """Return whether the master has to be changed."""
         return self.changed or self.seats != master.seats
+
+    def damages(self, master: OnMaster) -> list[str]:
+        """Return which seats, holders of seats and records differ on the master, for operators."""
+        found = [
+            f"seat {seat} is {_STATUSES[have]}, not {_STATUSES[want]}"
+            for seat, (have, want) in enumerate(zip(master.seats, self.seats, strict=True))
+            if have != want
+        ]
+        for name, place, args in (command for step in self.steps for command in step):
+            if place in _HASHES and name in ("HSET", "HDEL"):
+                names = args[:: 2 if name == "HSET" else 1]
+                found += [f"{_HASHES[place]} {each.decode()}" for each in names]
+        return found
 
     def claim(self, hold: bytes, seats: Iterable[int], digit: int) -> None:
         """Give seats to a hold."""
@@ -164,7 +176,7 @@ class Plan:
         self.changed = True
 
 
-def plan_rebuild(truth: Truth, master: OnMaster) -> Plan:
+def plan_rebuild(truth: ShowTruth, master: OnMaster) -> Plan:
     """Return what has to change on a master. Pure."""
     plan = Plan(bytearray(b"%c" % _FREE) * master.size)
     known = {hold: _decode(record) for hold, record in master.holds.items()}
@@ -178,6 +190,7 @@ def plan_rebuild(truth: Truth, master: OnMaster) -> Plan:
         if hold in decided:
             continue
         if mine.state is HoldState.BOOKED:
+            plan.unproved.append(hold.decode())
             plan.claim(hold, (seat for seat in mine.seats if plan.seats[seat] != _SOLD), _SOLD)
         elif mine.is_live:
             live.append((hold, mine))
@@ -189,43 +202,42 @@ def plan_rebuild(truth: Truth, master: OnMaster) -> Plan:
     return plan
 
 
-def _plan_bookings(plan: Plan, truth: Truth, known: dict[bytes, _Hold], now: int) -> set[bytes]:
+def _plan_bookings(plan: Plan, truth: ShowTruth, known: dict[bytes, _Hold], now: int) -> set[bytes]:
     """Plan the bookings of the ledger; return the holds about which it has decided."""
-    decided = {sale.hold.encode() for sale in truth.cancelled}
+    decided = {hold_of(booking.id).encode() for booking in truth.cancelled}
     records: list[bytes] = []
-    for sale in truth.sold:
-        hold = sale.hold.encode()
+    for booking in truth.booked:
+        hold = hold_of(booking.id).encode()
         mine = known.get(hold)
-        # The keeper may have read the ledger before this booking was cancelled.
-        if hold in decided or (mine is not None and mine.cancelled):
-            continue
         decided.add(hold)
-        plan.claim(hold, sale.seats, _SOLD)
-        if mine is not None and (mine.state, mine.owner, mine.seats) == (HoldState.BOOKED, sale.owner, sale.seats):
+        if mine is not None and mine.cancelled:
+            continue  # it was cancelled after the ledger was read
+        plan.claim(hold, booking.seats, _SOLD)
+        if mine is None:
+            records += (hold, _record(booking, HoldState.BOOKED, now, payment=booking.payment))
+        elif (mine.state, mine.owner, mine.seats) != (HoldState.BOOKED, booking.owner, booking.seats):
+            record = _record(booking, HoldState.BOOKED, now, payment=booking.payment)
+            _plan_change(plan, hold, record, _notice("booked", hold, booking.owner, booking.seats))
+    _plan_records(plan, records)
+    return decided
+
+
+def _plan_cancelled(plan: Plan, cancelled: Sequence[Booked], known: dict[bytes, _Hold], now: int) -> None:
+    records: list[bytes] = []
+    for booking in cancelled:
+        hold = hold_of(booking.id).encode()
+        mine = known.get(hold)
+        if mine is not None and mine.cancelled:
             continue
-        record = _record(sale, HoldState.BOOKED, now, payment=sale.payment)
+        record = _record(booking, HoldState.RELEASED, now, payment=booking.payment, cancelled=True)
         if mine is None:
             records += (hold, record)
         else:
-            _plan_change(plan, hold, record, _notice("booked", sale.hold, sale.owner, sale.seats))
-    _plan_records(plan, records)
-    return decided | {sale.hold.encode() for sale in truth.sold}
-
-
-def _plan_cancelled(plan: Plan, cancelled: Sequence[Sale], known: dict[bytes, _Hold], now: int) -> None:
-    records: list[bytes] = []
-    for sale in cancelled:
-        hold = sale.hold.encode()
-        mine = known.get(hold)
-        record = _record(sale, HoldState.RELEASED, now, payment=sale.payment, cancelled=True)
-        if mine is None:
-            records += (hold, record)
-        elif not mine.cancelled:
-            _plan_change(plan, hold, record, _notice("cancelled", sale.hold, sale.owner, sale.seats))
+            _plan_change(plan, hold, record, _notice("cancelled", hold, booking.owner, booking.seats))
     _plan_records(plan, records)
 
 
-def _plan_paid(plan: Plan, paid: Sequence[Paid], known: dict[bytes, _Hold], now: int) -> None:
+def _plan_paid(plan: Plan, paid: Sequence[PaidHold], known: dict[bytes, _Hold], now: int) -> None:
     records: list[bytes] = []
     for each in paid:
         if each.hold.encode() not in known:
@@ -246,7 +258,7 @@ def _plan_holds(plan: Plan, live: list[tuple[bytes, _Hold]], master: OnMaster) -
             plan.lost.append((hold.decode(), mine.owner))
             ended = ("ZADD", _ENDED, (b"%d" % (master.now + limits.ENDED_KEEP_MS), hold))
             record = _as_lost(master.holds[hold], void=master.diverged)
-            _plan_change(plan, hold, record, _notice("lost", hold.decode(), mine.owner), ended)
+            _plan_change(plan, hold, record, _notice("lost", hold, mine.owner), ended)
             continue
         plan.owners[mine.owner] += 1
         if held:
@@ -279,7 +291,7 @@ def _plan_change(plan: Plan, hold: bytes, record: bytes, notice: bytes, *more: C
 
 
 # --- records and commands ---------------------------------------------------------------------------------------------
-def _record(each: Sale | Paid, state: HoldState, now: int, **more: Any) -> bytes:
+def _record(each: Booked | PaidHold, state: HoldState, now: int, **more: Any) -> bytes:
     head = {"owner": each.owner, "seats": each.seats, "state": state.value, "expires_at": now, "extensions": 0}
     return orjson.dumps(head | more)
 
@@ -292,8 +304,8 @@ def _as_lost(record: bytes, *, void: bool) -> bytes:
     return orjson.dumps(hold)
 
 
-def _notice(kind: str, hold: str, owner: str, seats: Sequence[int] | None = None) -> bytes:
-    notice: dict[str, Any] = {"kind": kind, "hold": hold, "owner": owner}
+def _notice(kind: str, hold: bytes, owner: str, seats: Sequence[int] | None = None) -> bytes:
+    notice: dict[str, Any] = {"kind": kind, "hold": hold.decode(), "owner": owner}
     return orjson.dumps(notice if seats is None else notice | {"seats": seats})
 
 

@@ -48,17 +48,6 @@ class Sale:
     """The entry of the outbox that is carried out, if there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """A hold without a booking for which the ledger has an order or a payment."""
-
-    hold: str
-    owner: str
-    seats: tuple[int, ...] = ()
-    order: str = ""
-    payment: str = ""
-
-
 Command = tuple[str, int, Sequence[bytes]]
 """Name of a command on the master, the place of its key in ``keys.show`` (from 1), its other arguments."""
 

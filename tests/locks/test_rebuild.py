@@ -9,17 +9,19 @@ import orjson
 import pytest
 
 from realtime import errors, keys
+from realtime.ledger.rows import Booked, PaidHold
+from realtime.ledger.truth import ShowTruth
 from realtime.locks import rebuild
-from realtime.locks.rebuild import OnMaster, Truth, parts, plan_rebuild, read_show
-from realtime.locks.seats import Command, Fenced, Paid, PaymentProof, Sale, SeatLocks
-from tests.rebuilds import rebuild_show
+from realtime.locks.rebuild import OnMaster, parts, plan_rebuild, read_show
+from realtime.locks.seats import Command, Fenced, PaymentProof, Sale, SeatLocks
+from tests.rebuilds import booked, rebuild_show
 
 from .conftest import SHOW, hold_id
 
 META, SEATS, TAKEN, HOLDS, OWNERS = keys.show(SHOW.id)[:5]
 SOLD = Sale(hold_id("sold"), "asha", (1, 2), "paid sold")
 CANCELLED = Sale(hold_id("cancelled"), "bala", (5,), "paid cancelled")
-UNPAID = Paid(hold_id("unpaid"), "dev", (6,), order="order")
+UNPAID = PaidHold(hold_id("unpaid"), "dev", (6,), order="order")
 HELD = hold_id("held")
 IN_ORDER = "0221100003"
 
@@ -146,7 +148,7 @@ async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_ove
 ) -> None:
     await sold.master.command("DEL", TAKEN, HOLDS, OWNERS)
     monkeypatch.setattr(rebuild, "ARGS_PER_PART", 1)
-    truth = Truth([SOLD], [9], [UNPAID], [CANCELLED])
+    truth = ShowTruth([booked(SOLD)], [booked(CANCELLED)], [UNPAID], [9])
     await sold.suspend(SHOW.id, "first")
     master = await read_show(sold.master, SHOW.id)
     steps = list(parts(plan_rebuild(truth, master).steps))
@@ -166,8 +168,8 @@ async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_ove
 
 def test_every_call_is_small_however_many_seats_are_sold() -> None:
     size = 200_000
-    sold = [Sale(f"west-s.h{n:0>22}", f"owner-{n}", tuple(range(n, n + 4)), f"p{n}") for n in range(0, size, 4)]
-    plan = plan_rebuild(Truth(sold), OnMaster(size, False, b"", {}, {}, {}, 1))
+    sold = [Booked(f"west-s.b{n:0>22}", f"owner-{n}", tuple(range(n, n + 4)), f"p{n}") for n in range(0, size, 4)]
+    plan = plan_rebuild(ShowTruth(sold), OnMaster(size, False, b"", {}, {}, {}, 1))
     assert plan.seats == b"2" * size
     calls = list(parts(plan.steps))
     commands = [args for call in calls for _name, _place, args in call]

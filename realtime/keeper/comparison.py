@@ -1,0 +1,141 @@
+"""Compares the shows that are on sale with the ledger, one after another, and rebuilds those that are damaged.
+
+A key may be evicted, or an operator's script may change a seat: nobody would notice before the next failure. A look
+costs time on the master and in the ledger, so the keepers of a region share the work and pause after each look.
+
+Shows change while they are looked at. So a difference counts only if several looks in a row see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from realtime import keys
+from realtime.cancellation import pause
+from realtime.keeper.rebuild import Rebuilder
+from realtime.ledger import Ledger
+from realtime.locks.master import LockMaster
+from realtime.locks.rebuild import plan_rebuild, read_show
+from realtime.model import Show
+
+log = logging.getLogger(__name__)
+SEATS_PER_LOOK = 10_000
+"""Seats of the shows that are compared in one look, about; a bigger show is compared alone."""
+SHOWS_PER_LOOK = 50
+PAUSE = 20
+"""The pause after a look, as a multiple of the time that it took."""
+SHORTEST_PAUSE_MS = 1_000
+LONGEST_LOOK_MS = 60_000
+"""Another keeper goes on after this if the one that compares has died."""
+LOOKS = 4
+LOOK_AGAIN_S = 1.5
+"""The looks together take longer than another keeper needs to take over the bookings of one that has died."""
+LISTED = 5
+"""Differences of one show in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What differs; ``unproved`` are holds that only the master has as booked, which no rebuild changes."""
+
+    damages: frozenset[str]
+    unproved: frozenset[str]
+
+    def __and__(self, other: _Look) -> _Look:
+        return _Look(self.damages & other.damages, self.unproved & other.unproved)
+
+    def __bool__(self) -> bool:
+        return bool(self.damages or self.unproved)
+
+
+class Comparison:
+    """Compares the shows of one region."""
+
+    def __init__(self, ledger: Ledger, master: LockMaster, rebuilder: Rebuilder, stopping: asyncio.Event) -> None:
+        """All of the same region. A comparison that is under way ends soon after ``stopping`` is set."""
+        self._ledger = ledger
+        self._master = master
+        self._rebuilder = rebuilder
+        self._stopping = stopping
+        self._reported: set[str] = set()
+        self._looked_s = 0.0
+
+    async def turn(self, token: str) -> None:
+        """Compare the next shows, unless it is too early; ``token`` is that of the present reconciliation.
+
+        Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
+        """
+        command = self._master.command
+        if await command("GET", keys.REBUILT) != token.encode():
+            return
+        if not await command("SET", keys.COMPARING, token, "NX", "PX", LONGEST_LOOK_MS):
+            return
+        self._looked_s = 0.0
+        try:
+            await self._compare(await self._next_shows())
+        finally:
+            pause_ms = max(SHORTEST_PAUSE_MS, int(PAUSE * self._looked_s * 1000))
+            await command("PEXPIRE", keys.COMPARING, pause_ms)
+
+    async def _next_shows(self) -> list[Show]:
+        """Return the shows that follow the one that was compared last, in the order of their ids."""
+        names = sorted(await self._ledger.active_show_ids())
+        last = (await self._master.command("GET", keys.COMPARED) or b"").decode()
+        after = names[bisect_right(names, last) :] or names
+        found: list[Show] = []
+        for show in sorted(await self._ledger.shows_of(after[:SHOWS_PER_LOOK]), key=lambda show: show.id):
+            if found and sum(each.seat_count for each in (*found, show)) > SEATS_PER_LOOK:
+                break
+            found.append(show)
+        if found:
+            await self._master.command("SET", keys.COMPARED, found[-1].id)
+        return found
+
+    async def _compare(self, shows: Sequence[Show]) -> None:
+        suspects = await self._look(shows)
+        for _ in range(LOOKS - 1):
+            if not suspects or self._stopping.is_set():
+                return
+            await pause(LOOK_AGAIN_S, self._stopping)
+            again = await self._look([show for show in shows if show.id in suspects])
+            suspects = {show: both for show, look in again.items() if (both := suspects[show] & look)}
+        for show in shows:
+            if show.id in suspects:
+                await self._heal(show, suspects[show.id])
+
+    async def _look(self, shows: Sequence[Show]) -> Mapping[str, _Look]:
+        """Return what differs, by show. The ledger is read after the master, because it is never behind it."""
+        begun = time.monotonic()
+        unready = await self._rebuilder.unready([show.id for show in shows])
+        masters = {show.id: await read_show(self._master, show.id) for show in shows if show.id not in unready}
+        truths = await self._ledger.truths(list(masters))
+        found = {}
+        for show, master in masters.items():
+            if len(master.seats) != master.size:
+                continue  # it is being archived
+            plan = await asyncio.to_thread(plan_rebuild, truths[show], master)
+            look = _Look(frozenset(plan.damages(master)), frozenset(plan.unproved) - self._reported)
+            if look:
+                found[show] = look
+        self._looked_s += time.monotonic() - begun
+        return found
+
+    async def _heal(self, show: Show, seen: _Look) -> None:
+        if seen.unproved:
+            # The master proves a booking that the ledger lacks: an operator decides.
+            log.error("%s: booked on the master, and not in the ledger: %s", show.id, _listed(seen.unproved))
+            self._reported |= seen.unproved
+        if seen.damages:
+            log.error("%s: damaged on the master, it is rebuilt: %s", show.id, _listed(seen.damages))
+            await self._rebuilder.rebuild_shows([show])
+            await self._master.command("INCR", keys.DAMAGED)
+
+
+def _listed(texts: frozenset[str]) -> str:
+    more = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
+    return ", ".join(sorted(texts)[:LISTED]) + more

@@ -1,0 +1,113 @@
+"""Shows that are damaged on the master while they are sold are noticed and rebuilt, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+import pytest
+
+from realtime import keys
+from realtime.keeper import comparison
+from realtime.keeper.comparison import Comparison
+from realtime.keeper.rebuild import Rebuilder
+from realtime.locks.commands import run_command
+from realtime.model import booking_of
+from tests.cluster import until
+
+from .conftest import LAYOUT, SHOW, Place, hold_id
+from .test_fencing import rebuilt
+from .test_record_path import all_booked
+
+_META, SEATS, TAKEN, HOLDS, _OWNERS = keys.show(SHOW)[:5]
+OTHER = "west-other"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 1)
+
+
+async def sold_show(place: Place) -> str:
+    """Sell a seat and hold one; return the show's epoch."""
+    booked = await place.confirm("asha", [1])
+    await until(all_booked(place, [booked]))
+    await until(lambda: rebuilt(place))
+    await place.hold("bala", [5])
+    return (await place.locks.digest(SHOW))[0]
+
+
+async def test_a_show_that_is_damaged_deep_inside_is_rebuilt_and_no_other(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    show = {"id": OTHER, "theatre": "gateway", "layout": LAYOUT.id, "title": "Another", "prices": {"Gold": 450}}
+    await run_command(place.master, "show", show | {"starts_at": "2030-01-01T21:30:00+05:30"})
+    before, other = await sold_show(place), await place.locks.digest(OTHER)
+    await place.master.command("SETRANGE", SEATS, 1, "0")
+    await place.master.command("SETRANGE", SEATS, 2, "2")
+
+    async def healed() -> bool:
+        return int(await place.master.command("GET", keys.DAMAGED) or 0) == 1
+
+    await until(healed)
+    assert (await place.seats())[:6] == "020001"
+    assert (await place.locks.digest(SHOW))[0] > before
+    assert await place.locks.extend(hold_id("bala"), "bala"), "the hold survives the damage"
+    told = [record.getMessage() for record in caplog.records if "damaged on the master" in record.getMessage()]
+    assert told == [f"{SHOW}: damaged on the master, it is rebuilt: seat 1 is free, not sold, seat 2 is sold, not free"]
+    assert await place.locks.digest(OTHER) == other
+
+    async def reported() -> bool:
+        report = await place.master.command("HGET", keys.KEEPERS, "k1")
+        return report is not None and orjson.loads(report)["damaged_shows"] == 1
+
+    await until(reported)
+
+
+async def test_a_booking_that_only_the_master_has_is_reported_once_and_stays(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    await until(lambda: rebuilt(place))
+    await place.rest()
+    hold = hold_id("gone")
+    record = {"owner": "gone", "seats": [3], "state": "booked", "expires_at": 1, "extensions": 0, "payment": "p"}
+    await place.master.command("HSET", HOLDS, hold, orjson.dumps(record))
+    await place.master.command("HSET", TAKEN, 3, hold)
+    await place.master.command("SETRANGE", SEATS, 3, "2")
+    token = (await place.master.command("GET", keys.RECONCILED)).decode()
+    keeper = Comparison(place.ledger, place.master, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event())
+    digest = await place.locks.digest(SHOW)
+    for _ in range(2):
+        await place.master.command("DEL", keys.COMPARING)
+        await keeper.turn(token)
+    lines = [record.getMessage() for record in caplog.records if "not in the ledger" in record.getMessage()]
+    assert lines == [f"{SHOW}: booked on the master, and not in the ledger: {hold}"]
+    assert await place.locks.digest(SHOW) == digest
+    assert booking_of(hold) not in await place.booked()
+
+
+async def test_what_a_later_look_does_not_see_was_a_change_in_progress(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await sold_show(place)
+    await place.rest()
+    pauses = 0
+
+    async def settle(_seconds: float, _stopping: asyncio.Event) -> None:
+        nonlocal pauses
+        pauses += 1
+        await place.master.command("SETRANGE", SEATS, pauses, "2" if pauses == 1 else "0")
+
+    monkeypatch.setattr(comparison, "pause", settle)
+    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 60_000)
+    keeper = Comparison(place.ledger, place.master, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event())
+    token = (await place.master.command("GET", keys.RECONCILED)).decode()
+    await place.master.command("SETRANGE", SEATS, 1, "0")
+    await place.master.command("DEL", keys.COMPARING)
+    await keeper.turn(token)
+    assert pauses == 1
+    assert (await place.locks.digest(SHOW))[0] == before
+    await place.master.command("SETRANGE", SEATS, 1, "0")
+    await keeper.turn(token)
+    assert pauses == 1, "the next look waits, whichever keeper makes it"
