@@ -36,6 +36,8 @@ class Truths(Database):
         found = {show: ShowTruth() for show in shows}
         async with self.snapshot() as connection:
             for show, booking, owner, payment, cancelled_at, csv in await connection.execute(_bookings(shows)):
+                if csv is None:
+                    continue  # it has no seats and proves none
                 lists = found[show].booked if cancelled_at is None else found[show].cancelled
                 lists.append(Booked(booking, owner, tuple(sorted(seats_of(csv))), payment))
             blocked = schema.blocked_seats
