@@ -55,7 +55,7 @@ FORGET_EVERY_MS = 1_000
 """How often the records of holds are deleted that ended some time ago."""
 REBUILD_EVERY_MS = 500
 """How often a keeper looks for shows that must be rebuilt."""
-COMPARE_EVERY_MS = 500
+COMPARE_EVERY_MS = 1_000
 """How often a keeper looks whether it is time to compare the next shows with the ledger."""
 PAUSE_S = 0.25
 """Pause after a transient fault; it doubles up to ``LONGEST_PAUSE_S`` while the fault lasts."""
