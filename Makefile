@@ -14,7 +14,7 @@ PACKAGES := chromium gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
 
-.PHONY: help up test check packages lint format types layers lua types-js lint-js test-js tests bench install install-dev wheel clean
+.PHONY: help up test check packages lint format types layers lua types-js lint-js test-js tests audit bench install install-dev wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -67,6 +67,9 @@ install: .venv/run.stamp static/built/manifest.json ## what `make up` and the lo
 
 install-dev: install .venv/dev.stamp ## what the checks and tests need
 
+audit: install-dev .venv/audit.stamp ## known vulnerabilities of all dependencies, from the public indexes
+	$(BIN)/python scripts/audit.py
+
 bench: install ## fan-out, joins, storms, writes beside Node.js and the kernel; ten minutes (BENCH="--json run.json")
 	$(BIN)/python -m loadtest bench $(BENCH)
 
@@ -86,6 +89,10 @@ $(BIN)/python:
 
 .venv/dev.stamp: .venv/run.stamp
 	$(PIP) install -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv/audit.stamp: .venv/run.stamp
+	$(PIP) install -c constraints.txt -e '.[audit]'
 	touch $@
 
 static/vendor/socket.io.esm.min.js: package-lock.json Makefile | $(BIN)/python
