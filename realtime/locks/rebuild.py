@@ -35,7 +35,7 @@ from realtime.model import HoldState, hold_of
 
 ARGS_PER_COMMAND = 1_000
 """Arguments of one command: Lua's stack takes a few thousand. Even: they are often pairs."""
-ARGS_PER_PART = 8_000
+ARGS_PER_PART = 4_000
 """Arguments of one call, about; it takes a few ms on the master."""
 FIELDS_AT_ONCE = 40_000
 """A hash with more fields is read in several calls, which cost the master more in all."""
