@@ -100,6 +100,15 @@ NODES = "tt:nodes"
 """hash: node -> JSON of its status report, with the time (ms) by its own clock; the nodes of this region."""
 KEEPERS = "tt:keepers"
 """hash: keeper -> JSON of its status report, with the time (ms) by its own clock."""
+INCIDENTS = "tt:incidents"
+"""stream: what went wrong in the regions, as seen by the processes of this one (``locks.incidents``); bounded."""
+
+
+def incident(kind: str, about: str) -> str:
+    """string: the last of these incidents of the region ``about``: ``begun``, ``ended`` or its detail; expires."""
+    return f"tt:incident:{kind}:{about}"
+
+
 RECONCILED = "tt:reconciled"
 """string: the fencing token: the incarnation (``locks.master.incarnation_of``) in which the master was reconciled, a
 random part, the number of the token; with spaces between them."""

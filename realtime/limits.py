@@ -98,6 +98,14 @@ STATUS_REPORT_MS = 2_000
 """How often nodes and keepers write their status report."""
 STATUS_REPORT_GONE_MS = 60_000
 """Keepers delete a status report that has not changed for this long."""
+INCIDENTS_KEPT = 1_000
+"""Incidents that a region's master keeps, about (``locks.incidents``)."""
+INCIDENTS_A_MINUTE = 30
+"""Incidents that one process records in a minute."""
+INCIDENTS_LISTED = 200
+"""Incidents in one answer."""
+INCIDENT_STATE_S = 30 * 24 * 3600
+"""How long a master remembers what the last incident of a kind was."""
 SILENCE_MS = 3_000
 """A feed that has received no heartbeat for this long checks whether its server is still there."""
 FEED_LINGER_S = 30.0

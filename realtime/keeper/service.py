@@ -29,12 +29,13 @@ from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
 from realtime.keeper.status_report import StatusReporter
 from realtime.keeper.task_keeper import TaskKeeper
-from realtime.ledger import Ledger, LedgerBehind, StaleFencingToken
+from realtime.ledger import Ledger, LedgerBehind, LedgerUnavailable, StaleFencingToken
 from realtime.ledger.shows import Shows
 from realtime.ledger.targets import Target
+from realtime.locks.incidents import Incident, Incidents
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
-from realtime.locks.seats import Fence, SeatLocks
+from realtime.locks.seats import Fence, Fenced, SeatLocks
 from realtime.payments.factory import payment_service
 from realtime.settings import Settings, process_name
 from realtime.topology import TopologyError
@@ -95,12 +96,15 @@ class Keeper:
             RefundDelivery(self._jobs, notices),
             self._jobs,
         )
+        self._incidents = Incidents(self.name, self._master)
         self._reconciler = Reconciler(region, self._ledger, self._master, self._locks)
         self._rebuilder = Rebuilder(self._ledger, self._master, self._locks)
         self._archiver = Archiver(self._ledger, self._master, self._locks)
         self._heartbeat = Heartbeat(region, self.name, self._master, self._locks)
         self._payments = payment_service(settings.payments)
-        self._status_reporter = StatusReporter(self.name, self._master, self._background_jobs, self._ledger)
+        self._status_reporter = StatusReporter(
+            self.name, self._master, self._background_jobs, self._ledger, self._incidents
+        )
         self._settlement = Settlement(
             self._ledger, self._locks, self._shows, self._payments, RefundDelivery(self._background_jobs, notices)
         )
@@ -138,6 +142,7 @@ class Keeper:
             asyncio.create_task(
                 self._every(limits.STATUS_REPORT_MS, self._status_reporter.write_report), name="status_report"
             ),
+            asyncio.create_task(self._every(limits.STATUS_REPORT_MS, self._incidents.send), name="incidents"),
             asyncio.create_task(self._queries.run(self._stopping), name="queries"),
             asyncio.create_task(self._every(ORDERS_EVERY_MS, self._check_orders), name="orders"),
             asyncio.create_task(self._every(int(limits.TASK_RETRY_S * 1000), self._look_after_tasks), name="tasks"),
@@ -173,6 +178,10 @@ class Keeper:
                 await self._record_once()
             except TRANSIENT as error:
                 log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
+                if isinstance(error, LedgerUnavailable):
+                    self._incidents.set(Incident.LEDGER, self._master.region, True)
+                elif isinstance(error, Fenced | StaleFencingToken):
+                    self._incidents.happened(Incident.FENCED, self._master.region, self.name)
                 if isinstance(error, StaleFencingToken):
                     self._reconciler.invalidate()
                 elif isinstance(error, LedgerBehind):
@@ -181,6 +190,7 @@ class Keeper:
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
+                self._incidents.set(Incident.LEDGER, self._master.region, False)
                 pause_s = PAUSE_S
 
     async def _record_once(self) -> None:
@@ -194,6 +204,7 @@ class Keeper:
             await self._disconnect()
             await self._task_keeper.add_all()
             self._served = served
+            self._incidents.happened(Incident.RECONCILED, self._master.region, served.split()[-1])
         await self._compare_positions()
         entries = await self._outbox.read()
         if entries:

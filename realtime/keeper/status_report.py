@@ -1,6 +1,6 @@
 """The status report of a keeper: how much work its region has pending, and how old the oldest of it is, for operators.
 
-Keepers also delete the reports of nodes and keepers that no longer write them.
+Keepers also delete the reports of nodes and keepers that no longer write them, and note as incidents what is wrong.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.jobs import Jobs
 from realtime.ledger import Ledger
+from realtime.locks.incidents import Incident, Incidents
 from realtime.locks.master import LockMaster
 
 log = logging.getLogger(__name__)
 SETTINGS = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
 """Settings of a lock master that keep its data, and their values."""
 COMPLAIN_EVERY_S = 60.0
+PENDING_MS = 5_000
+"""Bookings that wait longer than this for the ledger are an incident."""
 CLOCK_OFFSET_MS = 500
 """A larger difference of the clocks is logged: deadlines and dates that people read come from both."""
 
@@ -63,6 +66,7 @@ class StatusReporter:
         master: LockMaster,
         jobs: Jobs,
         ledger: Ledger,
+        incidents: Incidents,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +75,7 @@ class StatusReporter:
         self._master = master
         self._jobs = jobs
         self._ledger = ledger
+        self._incidents = incidents
         self._clock = clock
         self._look_at = self._complain_at = clock()
         self._wrong: list[str] = []
@@ -107,10 +112,21 @@ class StatusReporter:
             "refunds": await self._ledger.unfinished_refunds(),
         }
         self._watch_clock(report["clock_offset_ms"])
+        wrong = {
+            Incident.PENDING: outbox > 0 and report["oldest_ms"] > PENDING_MS,
+            Incident.DEAD_LETTERS: dead_letters > 0,
+            Incident.REFUNDS: report["refunds"].get("failed", 0) > 0,
+            Incident.HALTED: report["halted"] > 0,
+            Incident.MISCONFIGURED: report["misconfigured"] > 0,
+            Incident.CLOCK: abs(report["clock_offset_ms"]) > CLOCK_OFFSET_MS,
+        }
+        for kind, is_wrong in wrong.items():
+            self._incidents.set(kind, self._master.region, is_wrong)
         await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
         for key, reports in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):
             for name in self._gone[key].names(dict(connect.pairs(reports)), self._clock()):
-                await command("HDEL", key, name)
+                if await command("HDEL", key, name):
+                    self._incidents.happened(Incident.GONE, self._master.region, name.decode())
 
     def _watch_clock(self, offset_ms: int) -> None:
         if abs(offset_ms) > CLOCK_OFFSET_MS and self._clock() >= self._complain_at:

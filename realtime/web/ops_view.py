@@ -6,6 +6,7 @@ region, the Lua functions log what happens in a show next to its seats, and repl
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from realtime import connect, keys
+from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, RegionUnavailable
 from realtime.feeds.directory import Directory
@@ -44,6 +45,7 @@ class OpsView:
         """Return the table of routes."""
         return [
             Route("GET", "/api/v1/ops", self._get_overview, "The state of the installation", None, "operator"),
+            Route("GET", "/api/v1/ops/incidents", self._get_incidents, "What went wrong lately", None, "operator"),
             Route("GET", "/api/v1/ops/dead-letters", self._get_dead_letters, "Dead letters", None, "operator"),
             Route("GET", "/api/v1/ops/shows/{show}", self._get_holds, "The live holds of a show", None, "operator"),
             Route("GET", "/api/v1/ops/shows/{show}/log", self._get_log, "The log of a show", None, "operator"),
@@ -72,6 +74,14 @@ class OpsView:
             "keepers": await _status_reports(feed, keys.KEEPERS),
         }
 
+    async def _get_incidents(self, _request: web.Request) -> web.Response:
+        """Answer with what went wrong, the newest first; ``missing`` names the regions that do not answer."""
+        answers = await asyncio.gather(*(_incidents(feed) for feed in self._feeds.values()))
+        found = [each for answer in answers for each in answer or ()]
+        found.sort(key=lambda each: (each["at"], each["id"]), reverse=True)
+        missing = [name for name, answer in zip(self._feeds, answers, strict=True) if answer is None]
+        return json_answer({"incidents": found[: limits.INCIDENTS_LISTED], "missing": missing})
+
     async def _get_dead_letters(self, _request: web.Request) -> web.Response:
         """Answer with the entries that no keeper could process: up to ``PAGE`` of each region, oldest first."""
         found = []
@@ -99,6 +109,20 @@ class OpsView:
         end = f"({before}" if before else "+"
         entries = await self._feeds[show.region].command("XREVRANGE", keys.log(show.id), end, "-", "COUNT", count)
         return json_answer({"show": show.id, "events": [_event(entry) for entry in entries]})
+
+
+async def _incidents(feed: Feed) -> list[dict[str, Any]] | None:
+    """Return the incidents that a region's processes recorded; None while none of its servers answers."""
+    try:
+        entries = await feed.command("XREVRANGE", keys.INCIDENTS, "+", "-", "COUNT", limits.INCIDENTS_LISTED)
+    except RegionUnavailable:
+        return None
+    found = []
+    for entry_id, flat in entries:
+        fields = connect.text_fields(flat)
+        known = {key: fields.get(key, "") for key in ("kind", "about", "state", "by", "detail")}
+        found.append({"id": entry_id.decode(), "seen_from": feed.region, "at": int(fields.get("at", 0)), **known})
+    return found
 
 
 async def _live_holds(feed: Feed, show: Show) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """The status report of a node: its current figures, written every two seconds on the master of its own region.
 
-Replication brings the reports to all regions, so any node can show operators the whole installation.
+Replication brings the reports to all regions, so any node can show operators the whole installation. The node also
+notes incidents: regions that it can't reach, maps that are delayed, and that no keeper of its region is running.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +19,19 @@ from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.errors import TicketError
 from realtime.feeds.feed import Feed
+from realtime.locks.incidents import Incident, Incidents
 from realtime.locks.master import LockMaster
 from realtime.rooms.rooms import Rooms
 from realtime.settings import process_name
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
+
+CONNECTING_S = 10.0
+"""How long a node that has just started may take to reach a region."""
+KEEPERS_SILENT_S = 10.0
+"""No keeper is running when none has written its report for this long."""
+DELAYED_MS = 1_000
+"""Maps are delayed when heartbeats arrive later than this."""
 
 
 class StatusReporter:
@@ -37,6 +47,11 @@ class StatusReporter:
         self._feeds = feeds
         self._events = events
         self._office = office
+        self._incidents = Incidents(self._name, master)
+        self._started = time.monotonic()
+        self._reached: set[str] = set()
+        self._keepers: Any = None
+        self._keepers_at = self._started
 
     async def run(self) -> None:
         """Write the report every ``limits.STATUS_REPORT_MS`` until cancelled."""
@@ -45,10 +60,31 @@ class StatusReporter:
                 # While the master is unreachable the last report gets older, which is what operators should see.
                 with contextlib.suppress(TicketError, RedisError):
                     await self._master.command("HSET", keys.NODES, self._name, orjson.dumps(self.report()))
+                await self._note_incidents()
+                await self._incidents.send()
                 await asyncio.sleep(limits.STATUS_REPORT_MS / 1000)
         finally:
             with contextlib.suppress(TicketError, RedisError, asyncio.CancelledError):
                 await self._master.command("HDEL", keys.NODES, self._name)
+
+    async def _note_incidents(self) -> None:
+        now = time.monotonic()
+        for name, feed in self._feeds.items():
+            if feed.live or now - self._started > CONNECTING_S:
+                self._reached.add(name)
+            if name not in self._reached:
+                continue
+            self._incidents.set(Incident.UNREACHABLE, name, not feed.live)
+            self._incidents.set(Incident.DELAYED, name, feed.live and (feed.lag_ms or 0) > DELAYED_MS)
+        own = self._feeds[self._master.region]
+        if not own.live:
+            self._keepers_at = now
+            return
+        with contextlib.suppress(TicketError):
+            keepers = await own.command("HGETALL", keys.KEEPERS)
+            if keepers != self._keepers:
+                self._keepers, self._keepers_at = keepers, now
+            self._incidents.set(Incident.NO_KEEPER, own.region, now - self._keepers_at > KEEPERS_SILENT_S)
 
     def report(self) -> dict[str, Any]:
         """Return the report: current gauges, counts since the node started; sales and feed lags (ms) by region."""

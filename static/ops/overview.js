@@ -11,7 +11,7 @@ import { Bookings } from "./bookings.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
 import { duration, milliseconds, percent, perSecond } from "./format.js";
-import { HappenedList } from "./happened.js";
+import { IncidentList } from "./incidents.js";
 import { JobList } from "./jobs.js";
 import { Money } from "./money.js";
 import { PlanImport } from "./plan-import.js";
@@ -42,7 +42,7 @@ export class Overview {
     this._bookings = new Bookings(leave);
     this._jobs = new JobList(leave);
     this._plans = new PlanImport();
-    this._happened = new HappenedList();
+    this._incidents = new IncidentList(leave);
     this._parts = {
       totals: h("ul", { class: "totals" }),
       map: h("div", { class: "india" }),
@@ -61,12 +61,14 @@ export class Overview {
     this._askShows();
     this._money.start();
     this._jobs.start();
+    this._incidents.start();
   }
 
   stop() {
     clearTimeout(this._timer);
     this._money.stop();
     this._jobs.stop();
+    this._incidents.stop();
     for (const chart of this._charts) chart.destroy();
     this._charts = [];
   }
@@ -97,7 +99,7 @@ export class Overview {
       this._money.alarm,
       totals,
       h("div", { class: "place" }, map, regions),
-      this._happened.element,
+      this._incidents.element,
       h("h2", {}, i18n.t("opsLately")),
       plots,
       this._bookings.element,
@@ -113,6 +115,7 @@ export class Overview {
     this._bookings.localize(i18n);
     this._money.localize(i18n);
     this._jobs.localize(i18n);
+    this._incidents.localize(i18n);
     this._plans.localize(i18n);
     this._draw();
   }
@@ -123,7 +126,7 @@ export class Overview {
       this._now = /** @type {Installation} */ (await ask("/ops"));
       const now = this._now;
       this._figures = now.regions.map((region) => figures(region, now, before));
-      this._happened.note(now, this._figures);
+      this._incidents.setRegions(now.regions);
       this._plans.setRegions(now.regions);
       if (before) {
         this._history.push({ time: now.time / 1000, all: total(this._figures) });
@@ -166,7 +169,6 @@ export class Overview {
     this._drawTotals(total(this._figures));
     this._parts.map.replaceChildren(regionMap(i18n, this._now.regions, this._figures));
     this._drawRegions(this._now.regions);
-    this._happened.draw(i18n);
     this._drawCharts();
   }
 

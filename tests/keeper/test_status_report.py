@@ -6,12 +6,13 @@ from pathlib import Path
 
 import orjson
 
-from realtime import keys, limits
+from realtime import connect, keys, limits
 from realtime.dev import valkey
 from realtime.jobs import Jobs
 from realtime.keeper.status_report import GoneReports, StatusReporter
 from realtime.ledger import Ledger
 from realtime.ledger.rows import Queue, TaskRow
+from realtime.locks.incidents import Incidents
 from realtime.locks.master import LockMaster
 from realtime.topology import Plain, Region
 from tests.ledgers import new_ledger
@@ -49,7 +50,7 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
     await ledger.open()
     now_s = 100.0
     jobs = Jobs("west", master)
-    reporter = StatusReporter("keeper", master, jobs, ledger, clock=lambda: now_s)
+    reporter = StatusReporter("keeper", master, jobs, ledger, Incidents("keeper", master), clock=lambda: now_s)
     await master.command("DEL", keys.NODES, keys.KEEPERS)
     for beat in range(3):
         # One clock is a day behind, the other a day ahead of ours; only the first node still reports.
@@ -65,7 +66,9 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
     await ledger.close()
 
 
-async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: valkey.Valkey, tmp_path: Path) -> None:
+async def test_the_report_counts_the_jobs_that_wait_for_a_worker_and_notes_what_is_wrong(
+    master_server: valkey.Valkey, tmp_path: Path
+) -> None:
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
     await master.command("FLUSHALL")
     ledger = Ledger(new_ledger(tmp_path / "ledger.db"))
@@ -73,9 +76,14 @@ async def test_the_report_counts_the_jobs_that_wait_for_a_worker(master_server: 
     jobs = Jobs("west", master)
     await jobs.add([TaskRow(f"tickets.{n}", Queue.TICKETS, f"west-s.b{n}", 1) for n in range(3)])
     await jobs.add([TaskRow("refunds.1", Queue.REFUNDS, "refund-1", 1)])
-    await StatusReporter("keeper", master, jobs, ledger).write_report()
+    await master.command("XADD", keys.DEAD_LETTERS, "*", "kind", "booking")
+    incidents = Incidents("keeper", master)
+    await StatusReporter("keeper", master, jobs, ledger, incidents).write_report()
     report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
     assert report["jobs"] == {"tickets": 3, "mail": 0, "refunds": 1, "webhooks": 0, "analytics": 0}
+    await incidents.send()
+    ((_id, fields),) = await master.command("XRANGE", keys.INCIDENTS, "-", "+")
+    assert connect.text_fields(fields)["kind"] == "dead_letters"
     await master.command("FLUSHALL")
     await jobs.close()
     await master.close()

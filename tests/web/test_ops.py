@@ -23,11 +23,11 @@ async def get(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
         return answer
 
 
-@pytest.mark.parametrize("path", ["/api/v1/ops", "/api/v1/ops/shows/west-x", "/api/v1/ops/shows/west-x/log"])
+@pytest.mark.parametrize("path", ["", "/incidents", "/shows/west-x", "/shows/west-x/log"])
 async def test_the_ops_api_requires_the_operator_key(cluster: Cluster, path: str) -> None:
     async with aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
-            async with session.get(node_urls(cluster)[0] + path, headers=headers) as response:
+            async with session.get(f"{node_urls(cluster)[0]}/api/v1/ops{path}", headers=headers) as response:
                 assert (response.status, (await response.json())["error"]["code"]) == (403, "forbidden")
 
 
@@ -38,6 +38,21 @@ async def test_every_node_lists_all_nodes_and_keepers_of_all_regions(cluster: Cl
             async def complete(url: str = url) -> bool:
                 regions = (await get(session, f"{url}/api/v1/ops"))["regions"]
                 return len(regions) == 3 and all(each["live"] and each["nodes"] and each["keepers"] for each in regions)
+
+            await until(complete)
+
+
+async def test_every_node_lists_the_incidents_of_all_regions_the_newest_first(cluster: Cluster) -> None:
+    async with operator(cluster) as session:
+        for url in node_urls(cluster):
+
+            async def complete(url: str = url) -> bool:
+                answer = await get(session, f"{url}/api/v1/ops/incidents")
+                times = [each["at"] for each in answer["incidents"]]
+                assert (answer["missing"], times) == ([], sorted(times, reverse=True))
+                # Each region's master was reconciled when the cluster started.
+                found = {each["about"] for each in answer["incidents"] if each["kind"] == "reconciled"}
+                return found == {"north", "south", "west"}
 
             await until(complete)
 

@@ -1,0 +1,92 @@
+/**
+ * What went wrong in the regions, and when it was over: as nodes and keepers have recorded it, the newest first.
+ *
+ * @import { Translator } from "../i18n/i18n.js"
+ *
+ * @typedef {{id: string, kind: string, about: string, state: "begun" | "ended" | "moment", at: number, seen_from: string, by: string, detail: string}} Incident
+ * @typedef {{incidents: Incident[], missing: string[]}} Answer `missing`: regions that do not answer
+ */
+import { errorLine, h, icon } from "../app/dom.js";
+import { ask } from "./api.js";
+import { moment } from "./format.js";
+import { PolledSection } from "./polled-section.js";
+
+/** @extends {PolledSection<Answer>} */
+export class IncidentList extends PolledSection {
+  /** @param {(why: string) => void} leave called when the operator key is not valid any more */
+  constructor(leave) {
+    super(leave);
+    /** @type {Answer | null} */
+    this._answer = null;
+    /** Names of the regions, by id. @type {Map<string, string>} */
+    this._labels = new Map();
+    this._drawn = "";
+    this.element = h("section", { class: "incidents", id: "incidents", tabindex: -1 });
+  }
+
+  /** @param {{name: string, label: string}[]} regions */
+  setRegions(regions) {
+    this._labels = new Map(regions.map(({ name, label }) => [name, label]));
+    this._draw();
+  }
+
+  /** @param {Translator} i18n */
+  localize(i18n) {
+    this._i18n = i18n;
+    this.element.replaceChildren(h("h2", {}, i18n.t("opsIncidents")), this._body);
+    this._draw();
+  }
+
+  async _request() {
+    return ask("/ops/incidents");
+  }
+
+  /** @param {Answer} answer */
+  _keep(answer) {
+    this._answer = answer;
+  }
+
+  _draw() {
+    const { _answer: answer, _i18n: i18n } = this;
+    if (!i18n || !answer) return;
+    // A list that is read or scrolled stays as it is while nothing has changed.
+    const drawn = JSON.stringify([i18n.code, answer, [...this._labels], this._cut]);
+    if (drawn === this._drawn) return;
+    this._drawn = drawn;
+    const missing = i18n.list(answer.missing.map((region) => this._label(i18n, region)));
+    const lines = answer.incidents.map((incident) => this._line(i18n, incident));
+    this._body.replaceChildren(
+      ...(this._cut ? [errorLine(i18n.t("opsMoneyCut"))] : []),
+      ...(missing ? [errorLine(i18n.t("opsIncidentsMissing", { regions: missing }))] : []),
+      lines.length
+        ? h(
+            "div",
+            { class: "scroll", tabindex: 0, role: "region", "aria-label": i18n.t("opsIncidents") },
+            h("ul", {}, ...lines),
+          )
+        : h("p", { class: "hint" }, i18n.t("opsNoIncidents")),
+    );
+  }
+
+  /** @param {Translator} i18n @param {Incident} incident */
+  _line(i18n, { kind, about, state, at, seen_from, detail }) {
+    const name = `opsIncident_${kind}`;
+    const what = i18n.has(name) ? i18n.t(name, { detail }) : `${kind} ${detail}`;
+    const words = i18n.t(state === "ended" ? "opsEnded" : "opsBegan", { region: this._label(i18n, about), what });
+    return h(
+      "li",
+      { class: state },
+      h("time", {}, moment(at, i18n)),
+      icon(state === "ended" ? "check" : state === "begun" ? "alert" : "info"),
+      h("span", {}, words),
+      seen_from === about
+        ? null
+        : h("span", { class: "hint" }, i18n.t("opsSeenFrom", { region: this._label(i18n, seen_from) })),
+    );
+  }
+
+  /** @param {Translator} i18n @param {string} region */
+  _label(i18n, region) {
+    return i18n.name(this._labels.get(region) ?? region);
+  }
+}
