@@ -40,6 +40,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
 LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
 Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
+Reason = Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 RequestId = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
 Solution = Annotated[str, Meta(max_length=limits.MAX_SOLUTION_LENGTH)]
 Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
@@ -168,10 +169,16 @@ class NewTerms(Struct, frozen=True, forbid_unknown_fields=True):
     cancel_until: Moment | None = None
 
 
-class BlockSeats(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /shows/{show}/block`` and ``unblock``."""
+class UnblockSeats(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /shows/{show}/unblock``."""
 
     seats: Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_LAYOUT_SEATS)]
+
+
+class BlockSeats(UnblockSeats, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /shows/{show}/block``; ``reason`` is for operators."""
+
+    reason: Reason = ""
 
 
 class PayDemo(Struct, frozen=True):

@@ -6,7 +6,8 @@
 | ``remove_theatre`` | ``{"id"}``; it must not have shows |
 | ``layout`` | ``{"id"}``; the caller has put the blob at ``keys.layout(id)`` |
 | ``show`` | ``wire.NewShow`` |
-| ``block``, ``unblock`` | ``{"show", "seats": [seat id]}`` |
+| ``block`` | ``{"show", "seats": [seat id], "reason"}`` |
+| ``unblock`` | ``{"show", "seats": [seat id]}`` |
 | ``sales`` | ``{"show", "sales"}`` |
 | ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
 | ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
@@ -77,6 +78,10 @@ log = logging.getLogger(__name__)
 class _SeatsBody(msgspec.Struct):
     show: wire.Id
     seats: list[wire.Id]
+
+
+class _BlockBody(_SeatsBody):
+    reason: wire.Reason = ""
 
 
 class _SalesBody(msgspec.Struct):
@@ -186,14 +191,14 @@ class Commands:
 
     # --- seats and sales ------------------------------------------------------------------------------------------
     async def _block(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_SeatsBody, body)
+        ask = wire.parse_json(_BlockBody, body)
         layout, seats = await self._seats(ask)
         try:
             await self._locks.block(ask.show, [index for _seat, index in seats], entry=self._entry)
         except SeatsTaken as error:
             taken = [layout.seats[index].id for index in error.details["seats"]]
             raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
-        await self._ledger.block(ask.show, seats)
+        await self._ledger.block(ask.show, seats, ask.reason, now_ms())
         return {"show": ask.show, "seats": ask.seats}
 
     async def _unblock(self, body: bytes) -> dict[str, Any]:

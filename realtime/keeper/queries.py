@@ -14,6 +14,7 @@
 | ``figures`` | ``{"since", "until", "show"}`` | sales by hour and show |
 | ``staff`` | ``{}`` | the staff tokens, newest first |
 | ``audit`` | ``{"before" (ms), "limit"}`` | the audit log, newest first |
+| ``blocks`` | ``{"show"}`` | the blocked seats with their reasons |
 | ``orders`` | ``{}`` | how many orders are open, and since when the oldest is (ms) |
 """
 
@@ -79,6 +80,10 @@ class _Owner(msgspec.Struct):
     owner: wire.Id
 
 
+class _Show(msgspec.Struct):
+    show: wire.Id
+
+
 class _Command(msgspec.Struct):
     owner: wire.Id
     request_id: wire.Id
@@ -121,6 +126,7 @@ class Queries:
             "refund": self._refunds_of_hold,
             "command": self._command,
             "orders": self._orders,
+            "blocks": self._blocks,
             "staff": self._staff,
             "audit": self._audit,
             "jobs": self._failed_jobs,
@@ -256,6 +262,10 @@ class Queries:
     async def _figures(self, body: bytes) -> Any:
         ask = wire.parse_json(_Figures, body)
         return [asdict(row) for row in await self._ledger.figures(ask.since, ask.until, ask.show)]
+
+    async def _blocks(self, body: bytes) -> Any:
+        rows = await self._ledger.blocks(wire.parse_json(_Show, body).show)
+        return [{"seat": seat, "reason": reason, "at": at} for seat, reason, at in rows]
 
     async def _staff(self, _body: bytes) -> Any:
         return [asdict(token) for token in await self._ledger.staff_tokens()]

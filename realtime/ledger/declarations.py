@@ -171,10 +171,11 @@ class Declarations(Fencing):
         return changed
 
     # --- blocked seats --------------------------------------------------------------------------------------------
-    async def block(self, show_id: str, seats: Sequence[tuple[str, int]]) -> None:
-        """Record seats (id, index) as not for sale."""
+    async def block(self, show_id: str, seats: Sequence[tuple[str, int]], reason: str = "", at: int = 0) -> None:
+        """Record seats (id, index) as not for sale, why, and when that was decided (ms)."""
         table = schema.blocked_seats
-        rows = [{"show_id": show_id, "seat": seat, "seat_index": index} for seat, index in seats]
+        more = {"show_id": show_id, "reason": reason, "blocked_at": at}
+        rows = [{"seat": seat, "seat_index": index, **more} for seat, index in seats]
         async with self.transaction() as connection:
             for part in parts([seat for seat, _index in seats]):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
@@ -189,6 +190,13 @@ class Declarations(Fencing):
             for part in parts(seats):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             await self.advance(connection)
+
+    async def blocks(self, show_id: str) -> list[tuple[str, str, int]]:
+        """Return the blocked seats of a show by plan order: id, reason, since when (ms, 0 if that is not known)."""
+        table = schema.blocked_seats
+        query = select(table.c.seat, table.c.reason, table.c.blocked_at).where(table.c.show_id == show_id)
+        async with self.transaction() as connection:
+            return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
 
     async def blocked(self, show_id: str) -> list[int]:
         """Return the indices of the blocked seats of a show."""

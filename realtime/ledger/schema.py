@@ -49,6 +49,8 @@ blocked_seats = Table(
     Column("show_id", ForeignKey("shows.id"), primary_key=True),
     Column("seat", String(64), primary_key=True),
     Column("seat_index", Integer, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("blocked_at", BigInteger, nullable=False, server_default="0"),  # ms; 0: by an earlier release
 )
 
 bookings = Table(

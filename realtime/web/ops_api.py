@@ -6,6 +6,7 @@ Each route sends one command to a keeper of the owning region and returns the ke
 from __future__ import annotations
 
 import asyncio
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -15,8 +16,11 @@ from realtime.errors import BadRequest, TheatreNotFound
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
+from realtime.locks.queries import run_query
 from realtime.model import ID, SalesState
 from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
+
+T = TypeVar("T", bound=wire.UnblockSeats)
 
 
 class OpsApi:
@@ -62,9 +66,10 @@ class OpsApi:
                 "/api/v1/shows/{show}/unblock",
                 self._unblock_seats,
                 "Put blocked seats back on sale",
-                wire.BlockSeats,
+                wire.UnblockSeats,
                 operator,
             ),
+            Route("GET", "/api/v1/ops/shows/{show}/blocks", self._get_blocks, "Blocked seats", None, operator),
             Route(
                 "POST",
                 "/api/v1/shows/{show}/terms",
@@ -134,16 +139,27 @@ class OpsApi:
         return json_answer(result, status=201)
 
     async def _block_seats(self, request: web.Request) -> web.Response:
-        return await self._run_seat_command(request, "block")
+        body = await self._seats_body(request, wire.BlockSeats)
+        # A keeper of the previous release knows no reasons.
+        more = {"reason": body.reason} if body.reason else {}
+        return await self._run_seat_command(request, "block", {"seats": body.seats, **more})
 
     async def _unblock_seats(self, request: web.Request) -> web.Response:
-        return await self._run_seat_command(request, "unblock")
+        body = await self._seats_body(request, wire.UnblockSeats)
+        return await self._run_seat_command(request, "unblock", {"seats": body.seats})
 
-    async def _run_seat_command(self, request: web.Request, name: str) -> web.Response:
+    async def _seats_body(self, request: web.Request, form: type[T]) -> T:
+        return wire.parse_json(form, await read_up_to(request, limits.MAX_PLAN_BYTES))
+
+    async def _run_seat_command(self, request: web.Request, name: str, more: dict[str, Any]) -> web.Response:
         show = self._directory.show(request.match_info["show"])
-        body = wire.parse_json(wire.BlockSeats, await read_up_to(request, limits.MAX_PLAN_BYTES))
-        command = {"show": show.id, "seats": body.seats}
+        command = {"show": show.id, **more}
         return json_answer(await run_command(self._masters[show.region], name, command, idempotency_key(request)))
+
+    async def _get_blocks(self, request: web.Request) -> web.Response:
+        """Answer with the blocked seats of a show, why each is blocked, and since when (ms)."""
+        show = self._directory.show(request.match_info["show"])
+        return json_answer({"blocks": await run_query(self._masters[show.region], "blocks", {"show": show.id})})
 
     async def _pause_sales(self, request: web.Request) -> web.Response:
         return await self._set_sales(request, SalesState.PAUSED)

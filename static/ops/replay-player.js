@@ -27,6 +27,11 @@ export class ReplayPlayer {
     this.element = h("div", { class: "replay" });
   }
 
+  /** Whether a replay is shown. */
+  get running() {
+    return this._replay !== null;
+  }
+
   /** The statuses to show: those of the replay, or `now`. @param {Uint8Array} now */
   statuses(now) {
     return this._replay ? this._replay.after(this._step) : now;

@@ -15,7 +15,7 @@ import { parseSeats, seatsAsText } from "./seat-ids.js";
 export class SaleActions {
   /**
    * @param {object} hooks
-   * @param {(action: Action, seats: string[] | undefined) => Promise<boolean>} hooks.act whether it was done
+   * @param {(action: Action, seats: string[] | undefined, reason: string) => Promise<boolean>} hooks.act whether it was done
    * @param {() => void} hooks.selectionChanged
    * @param {() => void} hooks.noSeats an action needs seats, and none are chosen
    */
@@ -29,18 +29,23 @@ export class SaleActions {
     this._seats = [];
     /** What was typed, as seats; null where that is not known yet. @type {{text: string, chosen: Set<number>, unknown: string[]} | null} */
     this._parsed = null;
-    /** The last blocking or unblocking, to undo it. @type {{action: Action, seats: string[]} | null} */
+    /** The last blocking or unblocking, to undo it. @type {{action: Action, seats: string[], reason: string} | null} */
     this._last = null;
+    /** The lists of sections, rows and prices: long in a large hall, so they are made once. @type {HTMLElement | null} */
+    this._pickers = null;
     /** The action that waits to be confirmed. @type {Action | ""} */
     this._asking = "";
     this._typed = "";
+    /** Why seats are blocked. */
+    this._reason = "";
     this.element = h("section", { class: "actions" });
   }
 
   /** @param {Seat[]} seats of the layout, by index */
   setSeats(seats) {
     this._seats = seats;
-    this._parsed = null;
+    this._parsed = this._pickers = null;
+    this._draw();
   }
 
   _parse() {
@@ -54,13 +59,6 @@ export class SaleActions {
     return this._parse().chosen;
   }
 
-  /** Add a seat to the chosen ones, or remove it. @param {number} index */
-  toggle(index) {
-    const chosen = new Set(this.chosen);
-    if (!chosen.delete(index)) chosen.add(index);
-    this._choose(chosen);
-  }
-
   /** Add seats to the chosen ones; if all of them are chosen, remove them. @param {number[]} seats */
   toggleAll(seats) {
     const chosen = new Set(this.chosen);
@@ -69,14 +67,26 @@ export class SaleActions {
       if (all) chosen.delete(seat);
       else chosen.add(seat);
     }
-    this._choose(chosen);
+    this.choose(chosen);
   }
 
-  /** @param {Set<number>} chosen */
-  _choose(chosen) {
+  /** Choose exactly these seats. @param {Iterable<number>} chosen indices */
+  choose(chosen) {
     this._typed = seatsAsText(chosen, this._seats);
     this._draw();
     this._hooks.selectionChanged();
+  }
+
+  /** @param {Translator} i18n */
+  _makePickers(i18n) {
+    this._pickers = h(
+      "div",
+      { class: "pickers" },
+      this._picker(i18n, "opsPickSection", (seat) => seat.section ?? ""),
+      this._picker(i18n, "opsPickRow", (seat) => [seat.section, seat.row].filter(Boolean).join(" · ")),
+      this._picker(i18n, "opsPickPrice", (seat) => seat.category ?? ""),
+    );
+    return this._pickers;
   }
 
   /** A list whose entries add their seats: by section, row or price. @param {Translator} i18n @param {string} label @param {(seat: Seat) => string} of */
@@ -89,6 +99,7 @@ export class SaleActions {
     select.addEventListener("change", () => {
       const seats = groups.get(select.value);
       if (seats && select.selectedIndex > 0) this.toggleAll(seats);
+      select.selectedIndex = 0;
     });
     return h("label", {}, i18n.t(label), select);
   }
@@ -98,12 +109,13 @@ export class SaleActions {
     const last = this._last;
     if (!last) return;
     this._last = null;
-    await this._hooks.act(last.action === "block" ? "unblock" : "block", last.seats);
+    await this._hooks.act(last.action === "block" ? "unblock" : "block", last.seats, last.reason);
     this._draw();
   }
 
   /** @param {Translator} i18n @param {Show | null} show */
   draw(i18n, show) {
+    if (this._i18n !== i18n) this._pickers = null;
     this._i18n = i18n;
     this._show = show;
     this._draw();
@@ -122,6 +134,10 @@ export class SaleActions {
       this._hooks.selectionChanged();
       unknown.replaceChildren(this._unknown(i18n));
     });
+    const reason = h("input", { id: "reason", type: "text", maxlength: 200, value: this._reason, autocomplete: "off" });
+    reason.addEventListener("input", () => {
+      this._reason = reason.value;
+    });
     const unknown = h("div", { role: "status" }, this._unknown(i18n));
     this.element.replaceChildren(
       h("h2", {}, i18n.t("opsSales")),
@@ -130,13 +146,9 @@ export class SaleActions {
       h("label", { for: "seats" }, i18n.t("opsSeatsLabel")),
       field,
       unknown,
-      h(
-        "div",
-        { class: "pickers" },
-        this._picker(i18n, "opsPickSection", (seat) => seat.section ?? ""),
-        this._picker(i18n, "opsPickRow", (seat) => [seat.section, seat.row].filter(Boolean).join(" · ")),
-        this._picker(i18n, "opsPickPrice", (seat) => seat.category ?? ""),
-      ),
+      this._pickers ?? this._makePickers(i18n),
+      h("label", { for: "reason" }, i18n.t("opsReasonLabel")),
+      reason,
       h(
         "div",
         { class: "row" },
@@ -207,10 +219,11 @@ export class SaleActions {
   async _act(action) {
     this._asking = "";
     const seats = needsSeats(action) ? [...this.chosen].map((index) => this._seats[index].id) : undefined;
-    const done = await this._hooks.act(action, seats);
+    const reason = action === "block" ? this._reason.trim() : "";
+    const done = await this._hooks.act(action, seats, reason);
     if (done && seats) {
-      this._last = { action, seats };
-      this._typed = "";
+      this._last = { action, seats, reason };
+      this._typed = this._reason = "";
       this._hooks.selectionChanged();
     }
     this._draw();

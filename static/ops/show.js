@@ -6,15 +6,16 @@
  * @import { ShowEvent } from "./replay.js"
  */
 import { errorLine, h, icon } from "../app/dom.js";
-import { unpack } from "../seat-map/seat-states.js";
 import { ApiError, ask } from "./api.js";
-import { DotMap } from "./dot-map.js";
+import { BlockList } from "./blocks.js";
 import { Replay } from "./replay.js";
 import { ReplayPlayer } from "./replay-player.js";
 import { SaleActions } from "./sale-actions.js";
+import { ShowMap } from "./show-map.js";
 import { countStatuses, countsList, holdsList, logTable, showHead } from "./show-parts.js";
 
 const EVERY_MS = 1500;
+const BLOCKED = 3;
 const SHOWN_EVENTS = 100;
 /** A replay reads the log in pages, up to this many events. */
 const LOG_PAGE = 500;
@@ -32,10 +33,12 @@ export class ShowPage {
     this._leave = leave;
     /** @type {Show | null} */
     this._show = null;
-    /** @type {{id: string, x: number, y: number}[]} */
+    /** @type {import("./seat-ids.js").Seat[]} */
     this._seats = [];
-    /** @type {Uint8Array} */
-    this._statuses = new Uint8Array();
+    /** @type {import("./blocks.js").Block[]} */
+    this._blocks = [];
+    /** How many seats were blocked when `_blocks` were read. */
+    this._blocksRead = -1;
     /** The newest first. @type {ShowEvent[]} */
     this._log = [];
     /** @type {LiveHold[]} */
@@ -43,22 +46,29 @@ export class ShowPage {
     /** When holds and log were read, ms since the epoch by the server's clock. */
     this._now = 0;
     this._timer = 0;
-    this._problem = "";
-    this._done = "";
-    /** @type {DotMap | null} */
-    this._map = null;
-    this._canvas = h("canvas", { class: "dots", role: "img" });
-    this._replay = new ReplayPlayer({ load: () => this._loadReplay(), changed: () => this._drawMap() });
+    /** Why nothing can be read now. */
+    this._cut = "";
+    /** What an action led to. */
+    this._problem = this._done = "";
+    this._logDrawn = "";
+    this._map = new ShowMap(id);
+    this._replay = new ReplayPlayer({ load: () => this._loadReplay(), changed: () => this._replayed() });
     this._actions = new SaleActions({
-      act: (action, seats) => this._act(action, seats),
+      act: (action, seats, reason) => this._act(action, seats, reason),
       selectionChanged: () => {
         // What was said before is about other seats.
         if (this._actions.chosen.size) this._done = this._problem = "";
+        this._map.choose(this._actions.chosen);
         this._draw();
       },
       noSeats: () => this._explain(/** @type {Translator} */ (this._i18n).t("opsNoSeats")),
     });
+    this._blockList = new BlockList(
+      (seats) => this._actions.choose(seats),
+      () => this._seats,
+    );
     this._parts = {
+      back: h("a", { class: "back", href: "/ops" }),
       head: h("div", { class: "head" }),
       notice: h("div", { "aria-live": "polite" }),
       counts: h("ul", { class: "counts" }),
@@ -69,89 +79,84 @@ export class ShowPage {
 
   /** @param {Translator} i18n */
   async start(i18n) {
-    this.localize(i18n);
-    await this._load();
-    this._actions.draw(/** @type {Translator} */ (this._i18n), this._show);
-    this._ask();
-  }
-
-  stop() {
-    clearTimeout(this._timer);
-    this._replay.stop();
-    this._map?.destroy();
-  }
-
-  /** @param {Translator} i18n */
-  localize(i18n) {
-    this._i18n = i18n;
-    const { head, notice, counts, holds, log } = this._parts;
+    const { back, head, notice, counts, holds, log } = this._parts;
+    const tools = h("div", { class: "map-tools" }, this._map.drawing, this._replay.element);
     this._screen.replaceChildren(
-      h("a", { class: "back", href: "/ops" }, icon("back"), i18n.t("opsTitle")),
+      back,
       head,
       notice,
       h(
         "div",
         { class: "desk" },
-        h("div", { class: "view" }, counts, this._canvas, this._replay.element),
-        h("div", { class: "side" }, this._actions.element, holds),
+        h("div", { class: "view" }, counts, this._map.element, tools),
+        h("div", { class: "side" }, this._actions.element, this._blockList.element, holds),
       ),
       log,
     );
+    this._map.addEventListener("ready", () => {
+      this._seats = this._map.seats;
+      this._actions.setSeats(this._seats);
+      this._draw();
+    });
+    this._map.addEventListener("change", () => this._drawCounts());
+    this._map.addEventListener("choose", (event) => this._actions.choose(/** @type {CustomEvent} */ (event).detail));
+    this._map.addEventListener("chooseall", (event) =>
+      this._actions.toggleAll(/** @type {CustomEvent} */ (event).detail),
+    );
+    this.localize(i18n);
+    await this._ask();
+    this._actions.draw(/** @type {Translator} */ (this._i18n), this._show);
+  }
+
+  stop() {
+    clearTimeout(this._timer);
+    this._replay.stop();
+  }
+
+  /** @param {Translator} i18n */
+  localize(i18n) {
+    this._i18n = i18n;
+    this._parts.back.replaceChildren(icon("back"), i18n.t("opsTitle"));
+    this._map.localize(i18n);
     this._draw();
     this._actions.draw(i18n, this._show);
   }
 
-  /** What does not change while the page is open. */
-  async _load() {
-    try {
-      this._show = /** @type {Show} */ (await ask(`/shows/${this._path}`));
-      const layout = await ask(`/layouts/${this._show.layout}`);
-      this._seats = layout.seats;
-      this._statuses = new Uint8Array(this._seats.length);
-      this._actions.setSeats(this._seats);
-      this._map = new DotMap(this._canvas, this._seats);
-      this._map.addEventListener("choose", (event) => this._actions.toggle(/** @type {CustomEvent} */ (event).detail));
-      this._map.addEventListener("chooseall", (event) =>
-        this._actions.toggleAll(/** @type {CustomEvent} */ (event).detail),
-      );
-      this._problem = "";
-    } catch (error) {
-      this._fail(error);
-      if (error instanceof ApiError && error.code === "offline") {
-        setTimeout(() => this.start(/** @type {Translator} */ (this._i18n)), EVERY_MS);
-      }
-    }
-    this._draw();
-  }
-
   async _ask() {
-    if (!this._show) return;
     try {
-      const [show, map, live, log] = await Promise.all([
+      const [show, live, log] = await Promise.all([
         ask(`/shows/${this._path}`),
-        ask(`/shows/${this._path}/seats`),
         ask(`/ops/shows/${this._path}`),
         ask(`/ops/shows/${this._path}/log?count=${SHOWN_EVENTS}`),
       ]);
       this._show = show;
-      this._statuses = unpack(map.seats).subarray(0, this._seats.length);
       this._holds = live.holds;
       this._now = live.time;
       this._log = log.events;
-      this._problem = "";
+      await this._askBlocks();
+      this._cut = "";
     } catch (error) {
-      this._fail(error);
+      this._cut = this._words(error);
+      if (!this._show && !(error instanceof ApiError && error.code === "offline")) return;
     }
     this._draw();
     this._timer = setTimeout(() => this._ask(), EVERY_MS);
   }
 
-  /** @param {unknown} error */
-  _fail(error) {
+  /** Read why seats are blocked, when others are blocked than before. */
+  async _askBlocks() {
+    const blocked = countStatuses(this._map.statuses)[BLOCKED];
+    if (blocked === this._blocksRead) return;
+    this._blocks = (await ask(`/ops/shows/${this._path}/blocks`)).blocks;
+    this._blocksRead = blocked;
+  }
+
+  /** What to say about an error. @param {unknown} error */
+  _words(error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 403) this._leave("opsWrongKey");
     const i18n = /** @type {Translator} */ (this._i18n);
-    this._problem = i18n.has(`err_${error.code}`) ? i18n.t(`err_${error.code}`) : error.message;
+    return i18n.has(`err_${error.code}`) ? i18n.t(`err_${error.code}`) : error.message;
   }
 
   /** @param {string} problem */
@@ -165,41 +170,49 @@ export class ShowPage {
     const i18n = /** @type {Translator} */ (this._i18n);
     const { head, holds, log, notice } = this._parts;
     notice.replaceChildren(
-      ...(this._problem ? [errorLine(this._problem)] : []),
+      ...[this._cut, this._problem].filter(Boolean).map((words) => errorLine(words)),
       ...(this._done ? [h("p", { class: "done" }, icon("check"), h("span", {}, this._done))] : []),
     );
     if (!this._show) {
-      head.replaceChildren(h("h1", {}, this._problem ? this._id : i18n.t("loading")));
+      head.replaceChildren(h("h1", {}, this._cut ? this._id : i18n.t("loading")));
       return;
     }
     head.replaceChildren(...showHead(i18n, this._show));
-    this._drawMap();
+    this._drawCounts();
     this._replay.draw(i18n);
+    this._blockList.draw(i18n, this._blocks);
     holds.replaceChildren(...holdsList(i18n, this._holds, this._seats, this._now));
-    log.replaceChildren(...logTable(i18n, this._log, this._seats));
+    // A table that is read or scrolled stays as it is while nothing has changed.
+    const drawn = `${i18n.code} ${this._log[0]?.id} ${this._seats.length}`;
+    if (drawn !== this._logDrawn) log.replaceChildren(...logTable(i18n, this._log, this._seats));
+    this._logDrawn = drawn;
   }
 
-  _drawMap() {
+  _drawCounts() {
     const i18n = /** @type {Translator} */ (this._i18n);
-    const statuses = this._replay.statuses(this._statuses);
-    const counts = countStatuses(statuses);
-    const [free, held, sold, blocked] = counts;
+    const counts = countStatuses(this._replay.statuses(this._map.statuses));
     this._parts.counts.replaceChildren(...countsList(i18n, counts));
-    this._canvas.setAttribute("aria-label", i18n.t("opsMapLabel", { free, held, sold, blocked }));
-    this._map?.set(statuses, this._actions.chosen);
+  }
+
+  /** The replay shows another moment, or has ended. */
+  _replayed() {
+    this._map.show(this._replay.running ? this._replay.statuses(this._map.statuses) : null);
+    this._drawCounts();
   }
 
   // --- acting ------------------------------------------------------------------------------------------------------
-  /** @param {Action} action @param {string[] | undefined} seats @returns {Promise<boolean>} whether it was done */
-  async _act(action, seats) {
+  /** @param {Action} action @param {string[] | undefined} seats @param {string} reason @returns {Promise<boolean>} whether it was done */
+  async _act(action, seats, reason) {
     const i18n = /** @type {Translator} */ (this._i18n);
     this._done = this._problem = "";
     try {
-      await ask(`/shows/${this._path}/${action}`, seats ? { seats } : {});
+      // The reason first: the audit log keeps the beginning of what was sent.
+      await ask(`/shows/${this._path}/${action}`, { ...(reason ? { reason } : {}), ...(seats ? { seats } : {}) });
+      this._blocksRead = -1;
       this._done = i18n.t(`opsDone_${action}`, { n: seats?.length ?? 0 });
       this._show = /** @type {Show} */ (await ask(`/shows/${this._path}`));
     } catch (error) {
-      this._fail(error);
+      this._problem = this._words(error);
     }
     this._draw();
     this._actions.draw(i18n, this._show);
@@ -218,10 +231,10 @@ export class ShowPage {
         if (events.length < LOG_PAGE) break;
       }
     } catch (error) {
-      this._fail(error);
+      this._problem = this._words(error);
       this._draw();
       return null;
     }
-    return new Replay(log.reverse(), this._statuses);
+    return new Replay(log.reverse(), this._map.statuses);
   }
 }

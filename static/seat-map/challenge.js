@@ -4,8 +4,6 @@
  * The form is that of altcha.org, version 1: find the number whose SHA-256 together with the salt is the challenge.
  */
 
-import { RequestError } from "./request-error.js";
-
 const BATCH = 512;
 
 /**
@@ -15,8 +13,7 @@ const BATCH = 512;
 /**
  * Solve a challenge; takes about a second, in steps that leave the page usable.
  * @param {Challenge} challenge
- * @returns {Promise<string>} what the request is repeated with, as `challenge`
- * @throws {RequestError} `challenge_required` when this page can't solve it
+ * @returns {Promise<string | null>} what the request is repeated with, as `challenge`; null when this page can't solve it
  */
 export async function solve({ algorithm, challenge, salt, signature, maxnumber }) {
   const encoder = new TextEncoder();
@@ -32,7 +29,7 @@ export async function solve({ algorithm, challenge, salt, signature, maxnumber }
       return btoa(JSON.stringify({ algorithm, challenge, number: numbers[found], salt, signature }));
     }
   }
-  throw new RequestError({ code: "challenge_required", message: "" });
+  return null;
 }
 
 /** @param {ArrayBuffer} hash */

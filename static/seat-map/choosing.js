@@ -36,11 +36,12 @@ export class Choosing {
    * Choose a seat.
    * @param {number} seat
    * @param {number} limit the most seats that may be chosen
+   * @param {boolean} [any] whatever its status
    * @returns {Outcome} "unchanged" for a seat that is the viewer's already, "taken" for one that is not free
    */
-  choose(seat, limit) {
+  choose(seat, limit, any = false) {
     if (this.mine.has(seat) || this.selected.has(seat)) return "unchanged";
-    if (this._status(seat) !== FREE) return "taken";
+    if (!any && this._status(seat) !== FREE) return "taken";
     if (this.selected.size >= limit) return "limit";
     this.selected.add(seat);
     return "chosen";
@@ -56,6 +57,13 @@ export class Choosing {
     const seats = [...this.selected];
     this.selected.clear();
     return seats;
+  }
+
+  /** Choose exactly these seats. @param {Iterable<number>} seats @returns {Set<number>} seats whose look may have changed */
+  replace(seats) {
+    const before = this.selected;
+    this.selected = new Set(seats);
+    return new Set([...before, ...this.selected]);
   }
 
   /** Forget everything: another show. */

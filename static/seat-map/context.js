@@ -33,6 +33,8 @@ export class MapContext {
       status: (seat) => STATE_NAMES[this.choosing.state(seat)],
       free: (section) => this.view.free(section),
     });
+    /** Statuses that are shown in place of the present ones. @type {Uint8Array | null} */
+    this.shown = null;
     /** @type {View} */
     this.view = new View(host, {
       i18n: () => this.i18n,
@@ -58,9 +60,9 @@ export class MapContext {
     return this.only.size > 0 && !this.only.has(this.layout?.category[seat] ?? -1);
   }
 
-  /** What the server says of a seat. @param {number} seat */
+  /** What the server says of a seat, or said at the time that is shown. @param {number} seat */
   status(seat) {
-    return this.live?.states.of(seat) ?? UNKNOWN;
+    return this.shown?.[seat] ?? this.live?.states.of(seat) ?? UNKNOWN;
   }
 
   /** @param {string} id */
@@ -75,8 +77,8 @@ export class MapContext {
 
   /** @param {Iterable<number>} seats @returns {string[]} */
   ids(seats) {
-    const ids = this.layout?.ids ?? [];
-    return [...seats].map((seat) => ids[seat]);
+    // Nothing is spelt out for an empty selection.
+    return Array.from(seats, (seat) => this.layout?.ids[seat] ?? "");
   }
 
   /** Dispatch an event of the element. @param {string} name @param {unknown} detail */

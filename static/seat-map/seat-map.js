@@ -12,6 +12,7 @@
  *   theme      light or dark; default: what the device prefers
  *   view       map or list; default: map
  *   readonly   nothing can be chosen
+ *   any-status seats can be chosen whatever their status: for operators
  *
  * Properties: `selection` (seat ids), `mine` (seat ids that are held or booked for this viewer; set it), `info` (the
  * show), `connection` (state), `status` (of the show), `painted`, `live` (the LiveShow behind it).
@@ -90,6 +91,11 @@ export class SeatMap extends HTMLElement {
     return this._context.ids(this._context.choosing.selected);
   }
 
+  /** Choose exactly these seats, without an event. */
+  set selection(ids) {
+    this._context.view.change(this._context.choosing.replace(this._context.indices(ids)));
+  }
+
   /** Ids of the seats that are held or booked for this viewer. @returns {string[]} */
   get mine() {
     const { choosing, layout } = this._context;
@@ -163,6 +169,33 @@ export class SeatMap extends HTMLElement {
     const box = this._context.view.field.getBoundingClientRect();
     const { x, y } = this._context.view.framing.place(this._context.index(id) ?? 0);
     return { x: box.left + x, y: box.top + y };
+  }
+
+  /** Ids of the seats in a rectangle of the viewport. @param {{left: number, top: number, right: number, bottom: number}} area CSS pixels */
+  seatsIn({ left, top, right, bottom }) {
+    const { layout, view } = this._context;
+    const box = view.field.getBoundingClientRect();
+    /** @type {number[]} */
+    const inside = [];
+    for (let seat = 0; seat < (layout?.count ?? 0); seat++) {
+      const at = view.framing.place(seat);
+      const [x, y] = [at.x + box.left, at.y + box.top];
+      if (x >= left && x <= right && y >= top && y <= bottom) inside.push(seat);
+    }
+    return this._context.ids(inside);
+  }
+
+  /** Show these statuses in place of the present ones, as in a replay; null shows the present ones again. @param {Uint8Array | null} statuses by index */
+  showStatuses(statuses) {
+    const { layout, view } = this._context;
+    const count = layout?.count ?? 0;
+    const before = Uint8Array.from({ length: count }, (_, seat) => this._context.status(seat));
+    this._context.shown = statuses?.slice() ?? null;
+    /** @type {number[]} */
+    const changed = [];
+    for (let seat = 0; seat < count; seat++) if (this._context.status(seat) !== before[seat]) changed.push(seat);
+    if (layout && changed.length > count / 2) view.changeAll(layout);
+    else view.change(changed);
   }
 
   /** Move the map until a seat can be read and chosen; resolves when it can. @param {string} id */
@@ -306,7 +339,9 @@ export class SeatMap extends HTMLElement {
       const challenge = /** @type {import("./challenge.js").Challenge} */ (error.details.challenge);
       // Loaded when it is needed: most installations never ask.
       const { solve } = await import("./challenge.js");
-      return await this.request("seats:hold", { ...ask, challenge: await solve(challenge) });
+      const solution = await solve(challenge);
+      if (!solution) throw error;
+      return await this.request("seats:hold", { ...ask, challenge: solution });
     }
   }
 

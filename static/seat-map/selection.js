@@ -20,6 +20,11 @@ export class Selection {
     this._notices = notices;
   }
 
+  /** Whether seats of any status can be chosen. */
+  get _any() {
+    return this._context.host.hasAttribute("any-status");
+  }
+
   /** Choose a seat, or remove it from the selection. @param {number} seat */
   toggle(seat) {
     if (!this.remove(seat)) this.choose(seat);
@@ -34,7 +39,7 @@ export class Selection {
       return false;
     }
     // Seats that are held already count, too.
-    const outcome = choosing.choose(seat, host.maxSeats - choosing.mine.size);
+    const outcome = choosing.choose(seat, host.maxSeats - choosing.mine.size, this._any);
     if (outcome === "taken") this._explainTaken(seat);
     else if (outcome === "limit") {
       this._notices.banner(i18n.t("tooMany", { n: host.maxSeats }), false, LIMIT_BANNER_MS);
@@ -73,7 +78,7 @@ export class Selection {
 
   /** Somebody else has taken these seats: say so next to them, and offer free ones near. @param {number[]} seats */
   lose(seats) {
-    if (!seats.length) return;
+    if (!seats.length || this._any) return;
     const { i18n, choosing, text, view } = this._context;
     choosing.lose(seats);
     view.change(seats);

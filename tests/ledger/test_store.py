@@ -115,9 +115,10 @@ async def test_declarations_come_back_as_they_were_saved(ledger: Ledger) -> None
 
 async def test_blocked_seats_are_kept_and_blocking_twice_is_harmless(ledger: Ledger) -> None:
     for _ in range(2):
-        await ledger.block("west-s", [("A-1", 0), ("A-2", 1)])
+        await ledger.block("west-s", [("A-1", 0), ("A-2", 1)], "camera", 7)
     await ledger.unblock("west-s", ["A-1", "A-9"])
     assert await ledger.blocked("west-s") == [1]
+    assert await ledger.blocks("west-s") == [("A-2", "camera", 7)]
 
 
 async def test_batches_that_wait_for_each_other_end_up_recorded_once(ledger: Ledger, url: str) -> None:

@@ -96,8 +96,11 @@ async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     await page.locator('[data-act="block"]').click()
     await page.wait_for_selector(".error")
     await page.fill("#seats", "A-1, nonsense")
+    await page.fill("#reason", "Camera")
     await act(person, "block")
     await viewer.hears("seats:changed", blocked=[0])
+    await expect(page.locator(".blocks li")).to_contain_text("Camera")
+    await expect(page.locator(".blocks li")).to_contain_text("A-1")
     await page.fill("#seats", "B-1")
     await page.locator('[data-act="block"]').click()
     await page.locator(".question .primary").click()
@@ -129,6 +132,35 @@ async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     await page.get_by_role("button", name="Back to live").click()
     await page.wait_for_selector(".begin")
     await viewer.close()
+    await person.leaves()
+
+
+async def test_seats_are_chosen_on_the_map_by_clicks_and_by_a_rectangle(browser: Browser, cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    person = await Person.arrive(browser, node_urls(cluster)[1], f"/ops/shows/{show}")
+    page = person.page
+    await sign_in(person, cluster)
+    await page.wait_for_function("() => document.querySelector('seat-map')?.painted")
+    await page.fill("#seats", "A-1 .. A-3")
+    await act(person, "block")
+    await page.get_by_role("button", name="Choose these seats").click()
+    await expect(page.locator("#seats")).to_have_value("A-1, A-2, A-3")
+    # A blocked seat is chosen and removed like a free one.
+    await person.clicks("A-2")
+    await expect(page.locator("#seats")).to_have_value("A-1, A-3")
+    box = await page.locator("seat-map .grid").bounding_box()
+    assert box is not None
+    await page.get_by_role("button", name="Draw a rectangle").click()
+    await page.mouse.move(box["x"] + 2, box["y"] + 2)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2, steps=4)
+    await expect(page.locator(".rectangle")).to_be_visible()
+    assert await violations(page) == []
+    await page.mouse.up()
+    await expect(page.locator(".actions [role=status]")).to_contain_text("120 seats chosen")
+    await page.fill("#seats", "")
+    await page.locator('[data-act="undo"]').click()
+    await expect(page.locator(".blocks .hint")).to_have_text("No seat is blocked.")
     await person.leaves()
 
 
@@ -189,7 +221,7 @@ async def test_a_failed_refund_raises_an_alarm(browser: Browser, cluster: Cluste
     await person.leaves()
 
 
-async def test_an_unreachable_region_is_shown_as_unreachable(browser: Browser, mortal: Cluster) -> None:
+async def test_an_unreachable_region_is_shown_and_listed_for_good(browser: Browser, mortal: Cluster) -> None:
     person = await Person.arrive(browser, node_urls(mortal)[0], "/ops")
     await sign_in(person, mortal)
     await person.page.wait_for_selector('.region[data-region="west"] .state.good')
@@ -201,6 +233,15 @@ async def test_an_unreachable_region_is_shown_as_unreachable(browser: Browser, m
     mortal.resume("master west")
     await person.page.wait_for_selector('.region[data-region="west"] .state.good', timeout=30_000)
     await person.leaves()
+    # Another browser at another node has the same list.
+    other = await Person.arrive(browser, node_urls(mortal)[2], "/ops")
+    await sign_in(other, mortal)
+    lines = other.page.locator(".incidents li")
+    await expect(lines.filter(has_text="Mumbai: unreachable").filter(has_text="seen from Delhi")).to_have_count(1)
+    over = lines.filter(has_text="Mumbai: over – unreachable").filter(has_text="seen from Bengaluru")
+    await expect(over).to_have_count(1, timeout=30_000)
+    assert await violations(other.page, within="#incidents") == []
+    await other.leaves()
 
 
 async def test_a_show_that_is_not_there_says_so(browser: Browser, cluster: Cluster) -> None:

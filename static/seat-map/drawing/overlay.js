@@ -10,6 +10,8 @@
 const PULSE_MS = 700;
 /** With more changes than this at once there are no pulses: the seats themselves show the change. */
 const MAX_PULSES = 48;
+/** With more seats of one's own there are no pins: they would cover the plan, and the seats have a colour of their own. */
+const MAX_PINS = 60;
 
 export class Overlay {
   /** @param {HTMLCanvasElement} canvas @param {Camera} camera @param {() => void} wake */
@@ -52,7 +54,8 @@ export class Overlay {
 
   /** @param {Layout} layout @param {Palette} palette @param {number} size of a seat on the screen */
   frame(layout, palette, size) {
-    const own = size < 12 ? [...this.own] : [];
+    const pinned = size < 12 ? [...this.own] : [];
+    const own = pinned.length > MAX_PINS ? [] : pinned;
     const rings = [this.lost, this.hover, this.focusVisible ? this.focus : -1].filter((seat) => seat >= 0);
     if (!own.length && !rings.length && !this._pulses.size) {
       if (!this._clean) this._clear();
