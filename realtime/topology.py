@@ -165,7 +165,7 @@ class Topology:
     public: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By language code: how names of cities, theatres, shows, sections and categories are shown in that language."""
+    """By language code: how names of cities, theatres, shows, sections and plans are shown in that language."""
     connections_per_address: int = 0
     """Connections of one client address to one node; 0: as many as the open-files limit allows (``Admission``)."""
 

@@ -13,6 +13,7 @@ _CITIES = {
     "Ahmedabad": "अहमदाबाद",
     "Hyderabad": "हैदराबाद",
 }
+_SIDES = {"North": "उत्तर", "East": "पूर्व", "South": "दक्षिण", "West": "पश्चिम"}
 NAMES_HI = {
     **_CITIES,
     "Yamuna Lights Multiplex": "यमुना लाइट्स मल्टीप्लेक्स",
@@ -48,4 +49,9 @@ NAMES_HI = {
     "Lower Stand": "निचला स्टैंड",
     "Upper Stand": "ऊपरी स्टैंड",
     "Gallery": "गैलरी",
+    "SCREEN": "स्क्रीन",
+    "STAGE": "मंच",
+    "PITCH": "मैदान",
+    **{f"{side.upper()} STAND": f"{hindi} स्टैंड" for side, hindi in _SIDES.items()},
+    **{f"{side} {block}": f"{hindi} {block}" for side, hindi in _SIDES.items() for block in range(1, 13)},
 }

@@ -107,7 +107,8 @@ export class Ground {
    * @param {number} top
    * @param {number} [room] units of the plan
    */
-  _text(context, { text, color, rotation }, [x, y], tall, left, top, room = Infinity) {
+  _text(context, { text: written, color, rotation }, [x, y], tall, left, top, room = Infinity) {
+    const text = this._scene.name(written);
     const size = Math.min(tall * this._k, 36 * this._dpr);
     const least = room === Infinity ? 7 : 10;
     context.font = `600 ${Math.round(Math.max(size, least * this._dpr))}px ${this._scene.palette.font}`;

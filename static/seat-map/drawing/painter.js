@@ -22,6 +22,7 @@ const NUMBERS = 17;
  * @property {Palette} palette
  * @property {(seat: number) => number} state a status, SELECTED or MINE
  * @property {(seat: number) => boolean} dimmed filtered out
+ * @property {(text: string) => string} name a text of the plan in the viewer's language
  */
 
 export class Painter {
@@ -35,14 +36,17 @@ export class Painter {
     this._px = Math.max(1, Math.round(this.size * dpr));
     this._pad = Math.ceil(dpr);
     this._ground = new Ground(scene, this._k, dpr);
-    this._dots = new Dots(scene, this._k, this._px);
+    /** Whether a seat is one pixel: then its own size, and what lies on it, can't be seen. */
+    this._tiny = this._px === 1 && scene.layout.plain;
+    this._dots = new Dots(scene, this._k, this._px, this._tiny);
     /** @type {Map<number, HTMLCanvasElement>} */
     this._sprites = new Map();
   }
 
   /** How far the picture of a seat extends from its centre, in units of the plan. */
   get reach() {
-    return (Math.max(this._px, this._scene.layout.largestSide * this._k) / 2 + this._pad + 1) / this._k;
+    const side = this._tiny ? 1 : Math.max(this._px, this._scene.layout.largestSide * this._k);
+    return (side / 2 + this._pad + 1) / this._k;
   }
 
   /**
@@ -96,7 +100,7 @@ export class Painter {
     context.fillStyle = this._scene.palette.bg;
     if (ground) context.drawImage(ground, x, y, side, side, x, y, side, side);
     else context.fillRect(x, y, side, side);
-    const lying = layout.lying.get(seat);
+    const lying = this._tiny ? undefined : layout.lying.get(seat);
     if (!lying) {
       this._one(context, left, top, seat, dots);
       return;
@@ -121,7 +125,7 @@ export class Painter {
 
   /** A seat's side, device pixels. @param {number} seat */
   _side(seat) {
-    const part = this._scene.layout.sizes[seat];
+    const part = this._tiny ? FULL : this._scene.layout.sizes[seat];
     return part === FULL ? this._px : Math.max(1, Math.round((this._px * part) / FULL));
   }
 
