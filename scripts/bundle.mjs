@@ -1,15 +1,15 @@
 /**
  * Bundles the pages for delivery: `node scripts/bundle.mjs`, from the checkout.
  *
- * Each `static/*.html` becomes `static/built/<page>.html` with one module and one style sheet: the modules and style
- * sheets that it links to, in their order. `<seat-map>` becomes a module of its own for other sites. Names contain a
+ * Each `static/*.html` becomes `static/built/<page>.html` with one style sheet and one module for each module script:
+ * what it links to, in their order; what its module scripts share is a module of its own, preloaded. `<seat-map>` becomes a module of its own for other sites. Names contain a
  * hash of the content, so a browser keeps the files for good; brotli and gzip are made here, once.
  * `static/built/manifest.json` lists the files, and a digest of the sources: a node whose sources differ from it serves
  * them unbundled (realtime/web/bundle.py).
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -19,7 +19,7 @@ const BUILT = join(STATIC, "built");
 const NEXT = join(STATIC, ".built");
 const EMBED = "seat-map/seat-map.js";
 const STYLE = /[ \t]*<link rel="stylesheet" href="\/static\/([^"]+)" \/>\n/g;
-const SCRIPT = /<script type="module" src="\/static\/([^"]+)"><\/script>/;
+const SCRIPT = /[ \t]*<script type="module" src="\/static\/([^"]+)"><\/script>\n/g;
 
 /** Paths of the pages' addresses, `/static/...`, stand for files. */
 const addresses = {
@@ -87,14 +87,26 @@ function phrases(inputs, html) {
   };
 }
 
-/** Bundle one entry point; return the name of its file. @param {import("esbuild").BuildOptions} entry @param {string} [html] of its page */
+/**
+ * Bundle entry points; return the names of their files, in order, and of the modules that these need at once.
+ * @param {import("esbuild").BuildOptions} entry
+ * @param {string} [html] of their page
+ * @returns {Promise<{files: string[], shared: Set<string>}>}
+ */
 async function bundle(entry, html = "") {
   const { metafile: whole } = await build({ ...OPTIONS, ...entry, write: false });
   const plugins = [addresses, phrases(Object.keys(whole.inputs), html)];
   const { metafile } = await build({ ...OPTIONS, ...entry, plugins });
   for (const input of Object.keys(metafile.inputs)) if (input !== entry.stdin?.sourcefile) sources.add(input);
-  const [[output]] = Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint);
-  return relative(NEXT, resolve(STATIC, output));
+  const name = (/** @type {string} */ path) => relative(NEXT, resolve(STATIC, path));
+  const wanted = Object.values(entry.entryPoints ?? {});
+  // What is imported on demand is an entry point, too.
+  const outputs = Object.entries(metafile.outputs).filter(
+    ([, { entryPoint }]) => entryPoint && (entry.stdin || wanted.includes(entryPoint)),
+  );
+  outputs.sort(([, a], [, b]) => wanted.indexOf(a.entryPoint ?? "") - wanted.indexOf(b.entryPoint ?? ""));
+  const imports = outputs.flatMap(([, { imports }]) => imports.filter(({ kind }) => kind === "import-statement"));
+  return { files: outputs.map(([path]) => name(path)), shared: new Set(imports.map(({ path }) => name(path))) };
 }
 
 /** @param {string} page name of the HTML file without its ending */
@@ -102,18 +114,31 @@ async function bundlePage(page) {
   const html = readFileSync(join(STATIC, `${page}.html`), "utf8");
   sources.add(`${page}.html`);
   const styles = [...html.matchAll(STYLE)].map(([, path]) => `@import "./${path}";`);
-  const [, module] = html.match(SCRIPT) ?? [];
-  if (!module || !styles.length) throw new Error(`${page}.html needs a module script and a style sheet of /static/`);
-  const script = await bundle({ entryPoints: { [page]: module } }, html);
-  const style = await bundle({
+  const modules = [...html.matchAll(SCRIPT)].map(([, path]) => path);
+  if (!modules.length || !styles.length)
+    throw new Error(`${page}.html needs a module script and a style sheet of /static/`);
+  // The last one is the page's own.
+  const names = modules.map((path, n) => (n === modules.length - 1 ? page : `${page}-${basename(path, ".js")}`));
+  const entryPoints = Object.fromEntries(modules.map((path, n) => [names[n], path]));
+  const { files, shared } = await bundle({ entryPoints }, html);
+  const {
+    files: [style],
+  } = await bundle({
     stdin: { contents: styles.join("\n"), loader: "css", resolveDir: STATIC, sourcefile: `${page}.css` },
     entryNames: `${page}-[hash]`,
     splitting: false,
   });
-  const head = `    <link rel="stylesheet" href="/static/built/${style}" />
-    <script type="module" src="/static/built/${script}"></script>\n`;
-  const bare = html.replaceAll(STYLE, "").replace(/[ \t]*<link rel="modulepreload"[^>]*>\n/g, "");
-  writeFileSync(join(NEXT, `${page}.html`), bare.replace(new RegExp(`[ \\t]*${SCRIPT.source}\\n`), head));
+  const head = [
+    `<link rel="stylesheet" href="/static/built/${style}" />`,
+    ...[...shared].map((file) => `<link rel="modulepreload" href="/static/built/${file}" />`),
+    ...files.map((file) => `<script type="module" src="/static/built/${file}"></script>`),
+  ];
+  const bare = html
+    .replaceAll(STYLE, "")
+    .replaceAll(SCRIPT, "")
+    .replace(/[ \t]*<link rel="modulepreload"[^>]*>\n/g, "");
+  const lines = head.map((line) => `    ${line}\n`).join("");
+  writeFileSync(join(NEXT, `${page}.html`), bare.replace("  </head>", `${lines}  </head>`));
 }
 
 function compressAll() {
@@ -143,7 +168,9 @@ rmSync(NEXT, { recursive: true, force: true });
 mkdirSync(NEXT, { recursive: true });
 const pages = readdirSync(STATIC).filter((name) => name.endsWith(".html"));
 for (const page of pages) await bundlePage(page.replace(/\.html$/, ""));
-const embed = await bundle({ entryPoints: { "seat-map": EMBED } });
+const {
+  files: [embed],
+} = await bundle({ entryPoints: { "seat-map": EMBED } });
 compressAll();
 writeFileSync(
   join(NEXT, "manifest.json"),

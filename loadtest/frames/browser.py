@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from playwright.async_api import CDPSession, Page, async_playwright
 
+from loadtest.frames.arrival import task_s
+
 ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
 _BEGIN = """() => {
     const times = [];
@@ -104,16 +106,12 @@ class Viewer:
     async def measuring(self, found: list[Frames]) -> AsyncIterator[None]:
         """Measure the frames during the context, and append the figures to ``found``."""
         await self.page.evaluate(_BEGIN)
-        before = await self._task_s()
+        before = await task_s(self.cdp)
         yield
-        cpu = await self._task_s() - before
+        cpu = await task_s(self.cdp) - before
         times = await self.page.evaluate("window.frameTimes()")
         # Chromium throttles by keeping the thread busy: only this share of its CPU time was work.
         found.append(Frames.of(times, cpu / self.throttle))
-
-    async def _task_s(self) -> float:
-        metrics = (await self.cdp.send("Performance.getMetrics"))["metrics"]
-        return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
 
 
 def find_chromium() -> str:

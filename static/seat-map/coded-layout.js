@@ -38,6 +38,12 @@ class Stream {
 
   /** The next number of either sign. */
   signed() {
+    const { bytes, at } = this;
+    // Nearly all numbers of a layout are small.
+    if (bytes[at] < 128) {
+      this.at++;
+      return (bytes[at] >> 1) ^ -(bytes[at] & 1);
+    }
     const value = this.number();
     return value % 2 ? -(value + 1) / 2 : value / 2;
   }

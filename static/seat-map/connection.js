@@ -151,18 +151,26 @@ export class Connection extends EventTarget {
     });
   }
 
-  async _connect() {
+  _connect() {
     clearTimeout(this._timer);
     this._drop();
-    const attempt = ++this._attempt;
+    this._open(++this._attempt);
+  }
+
+  /**
+   * Send the identity, or ask for one. Two tabs that are opened at the same time would get two, and one could not find
+   * its seats again: one asks, the other waits. The connection is opened meanwhile.
+   * @param {number} attempt
+   * @param {(auth: {token?: string}) => void} send
+   */
+  async _identify(attempt, send) {
     if (this.token || !navigator.locks) {
-      this._open();
+      send(this.token ? { token: this.token } : {});
       return;
     }
-    // Two tabs that are opened at the same time would get two identities, and one could not find its seats again.
     await navigator.locks.request(IDENTITY_LOCK, async () => {
       if (attempt !== this._attempt || this._closed) return;
-      this._open();
+      send(this.token ? { token: this.token } : {});
       if (this.token) return;
       await new Promise((/** @type {(value?: unknown) => void} */ done) => {
         this._identified = done;
@@ -171,13 +179,14 @@ export class Connection extends EventTarget {
     });
   }
 
-  _open() {
+  /** @param {number} attempt */
+  _open(attempt) {
     // The first two attempts go to the last node: it may only have been restarted.
     const turn = Math.max(0, this._failures - 1);
     const start = Math.max(0, this.nodes.indexOf(this.base));
     const url = this.nodes[(start + turn) % this.nodes.length];
     const socket = io(url, {
-      auth: (send) => send(this.token ? { token: this.token } : {}),
+      auth: (send) => this._identify(attempt, send),
       transports: ["websocket", "polling"],
       tryAllTransports: true,
       reconnection: false,

@@ -28,6 +28,9 @@ import { SpatialIndex } from "./spatial-index.js";
  * @property {string} name
  * @property {number} section index into `Layout.sections`
  * @property {number[]} seats seat indices along the row
+ * @property {boolean} wide whether they are in order of their x; else of their y
+ * @property {Rect} box around their centres
+ * @property {number[]} categories of its seats, perhaps repeated
  * @property {string} label printed in place of "Row name", or ""
  * @property {string} seatLabel printed in place of a seat's number, with %s for it, or ""
  * @property {"both" | "start" | "end" | "none"} names where the map names the row
@@ -72,19 +75,16 @@ export class Layout {
     this.rows = [];
     /** The distance of neighbouring seats. */
     this.pitch = 1;
-    /** Of each seat, in parts of `FULL`. @type {Uint8Array} */
-    this.sizes = new Uint8Array(0);
-    /** The seats that lie on others, with these others. @type {Map<number, number[]>} */
-    this.lying = new Map();
+    /** @type {import("./spacing.js").Spacing | null} */
+    this._spacing = null;
     /** @type {Rect} of everything that is drawn */
     this.bounds = { left: 0, top: 0, right: head.size.width || 1, bottom: head.size.height || 1 };
-    this.spatial = new SpatialIndex(this);
+    this.spatial = new SpatialIndex(this, noBox());
     this._categoryOf = new Map(head.categories.map((each, n) => [each.name, n]));
     /** @type {Map<string, number>} */
     this._sectionOf = new Map();
     /** @type {Map<string, number>} */
     this._rowOf = new Map();
-    this._largest = 1;
     this._listed = head.rows ?? [];
     this._nextListed = 0;
     /** @type {Map<string, number[]> | null} */
@@ -126,11 +126,10 @@ export class Layout {
       const section = this._section(coded.section);
       this.section.fill(section, first, end);
       const listed = coded.listed && { ...coded.listed, first, count: coded.count };
-      for (let seat = first; seat < end; seat++) {
-        const row = this._row(section, coded.name, listed ?? this._listedRow(seat));
-        this.row[seat] = row;
-        this.rows[row].seats.push(seat);
-      }
+      const row = this._row(section, coded.name, listed);
+      this.row.fill(row, first, end);
+      const { seats } = this.rows[row];
+      for (let seat = first; seat < end; seat++) seats.push(seat);
       this._unspelt.push(coded);
     }
   }
@@ -157,16 +156,33 @@ export class Layout {
 
   /** Update pitch, rows, sections, bounds and spatial index for the seats that have arrived. */
   index() {
-    this._typed = this._rowNames = null;
-    for (const row of this.rows) this._sortRow(row);
+    this._typed = this._rowNames = this._spacing = null;
+    for (const row of this.rows) this._measureRow(row);
     this.pitch = usualDistance(this);
-    const { sizes, lying } = measureSpacing(this);
-    this.sizes = sizes;
-    this.lying = lying;
-    this._largest = sizes.reduce((most, size) => Math.max(most, size), FULL) / FULL;
     for (const section of this.sections) this._measureSection(section);
     if (this.complete) this.bounds = this._measureBounds();
-    this.spatial = new SpatialIndex(this);
+    this.spatial = new SpatialIndex(this, this._seatBounds());
+  }
+
+  /** Measured when it is needed: a plan whose seats are single pixels is painted without it. */
+  get spacing() {
+    this._spacing ??= measureSpacing(this);
+    return this._spacing;
+  }
+
+  /** Of each seat, in parts of `FULL`. */
+  get sizes() {
+    return this.spacing.sizes;
+  }
+
+  /** The seats that lie on others, with these others. */
+  get lying() {
+    return this.spacing.lying;
+  }
+
+  /** Whether all seats have about the same size, as far as the plan says. */
+  get plain() {
+    return this.rows.every(({ radius }) => !radius.length);
   }
 
   /** The side of a seat as it is drawn, units of the plan. */
@@ -181,7 +197,7 @@ export class Layout {
 
   /** The side of the largest seat. */
   get largestSide() {
-    return this.seatSize * this._largest;
+    return (this.seatSize * this.spacing.largest) / FULL;
   }
 
   /** The names of rows, where they are written on the map. */
@@ -285,6 +301,9 @@ export class Layout {
         name,
         section,
         seats: [],
+        wide: true,
+        box: noBox(),
+        categories: [],
         label: listed?.label ?? "",
         seatLabel: listed?.seat_label ?? "",
         names: listed?.names ?? "both",
@@ -309,33 +328,50 @@ export class Layout {
     return next && seat >= next.first ? next : null;
   }
 
-  /** @param {Row} row */
-  _sortRow(row) {
-    const { x, y } = this;
-    const xs = row.seats.map((s) => x[s]);
-    const ys = row.seats.map((s) => y[s]);
-    const wide = Math.max(...xs) - Math.min(...xs) >= Math.max(...ys) - Math.min(...ys);
-    row.seats.sort((a, b) => (wide ? x[a] - x[b] : y[a] - y[b]));
-    row.seats.forEach((seat, place) => {
-      this.place[seat] = place;
-    });
+  /** Sort a row, and measure it. @param {Row} row */
+  _measureRow(row) {
+    const { x, y, place, category } = this;
+    const { seats, box } = row;
+    const first = seats[0];
+    box.left = box.right = x[first];
+    box.top = box.bottom = y[first];
+    row.categories = [category[first]];
+    place[first] = 0;
+    let [byX, byY] = [true, true];
+    for (let n = 1; n < seats.length; n++) {
+      // No destructuring of pairs here: until it is compiled, each one would make an array.
+      const seat = seats[n];
+      const before = seats[n - 1];
+      place[seat] = n;
+      if (category[seat] !== category[before]) row.categories.push(category[seat]);
+      const atX = x[seat];
+      const atY = y[seat];
+      if (atX < x[before]) byX = false;
+      if (atY < y[before]) byY = false;
+      if (atX < box.left) box.left = atX;
+      else if (atX > box.right) box.right = atX;
+      if (atY < box.top) box.top = atY;
+      else if (atY > box.bottom) box.bottom = atY;
+    }
+    row.wide = box.right - box.left >= box.bottom - box.top;
+    // Nearly all rows are in order already.
+    if (row.wide ? byX : byY) return;
+    const along = row.wide ? x : y;
+    seats.sort((one, other) => along[one] - along[other]);
+    for (let n = 0; n < seats.length; n++) place[seats[n]] = n;
   }
 
   /** @param {Section} section */
   _measureSection(section) {
-    const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
     section.count = 0;
     /** @type {Set<number>} */
     const categories = new Set();
-    for (const row of section.rows) {
-      for (const seat of this.rows[row].seats) {
-        section.count++;
-        categories.add(this.category[seat]);
-        box.left = Math.min(box.left, this.x[seat]);
-        box.right = Math.max(box.right, this.x[seat]);
-        box.top = Math.min(box.top, this.y[seat]);
-        box.bottom = Math.max(box.bottom, this.y[seat]);
-      }
+    const box = noBox();
+    for (const n of section.rows) {
+      const row = this.rows[n];
+      section.count += row.seats.length;
+      for (const category of row.categories) categories.add(category);
+      extend(box, row.box);
     }
     section.categories = [...categories].sort((a, b) => a - b);
     section.bounds = box;
@@ -344,21 +380,22 @@ export class Layout {
     if (!section.count) throw new Error(`section ${section.name} has no seats`);
   }
 
+  /** Around the centres of all seats. */
+  _seatBounds() {
+    const box = noBox();
+    for (const { bounds } of this.sections) extend(box, bounds);
+    return box;
+  }
+
   _measureBounds() {
-    const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
-    for (const { bounds } of this.sections) {
-      box.left = Math.min(box.left, bounds.left - this.pitch);
-      box.top = Math.min(box.top, bounds.top - this.pitch);
-      box.right = Math.max(box.right, bounds.right + this.pitch);
-      box.bottom = Math.max(box.bottom, bounds.bottom + this.pitch);
-    }
-    for (const shape of this.shapes) {
-      const of = shapeBounds(shape, this.pitch);
-      box.left = Math.min(box.left, of.left);
-      box.top = Math.min(box.top, of.top);
-      box.right = Math.max(box.right, of.right);
-      box.bottom = Math.max(box.bottom, of.bottom);
-    }
+    const { left, top, right, bottom } = this._seatBounds();
+    const box = {
+      left: left - this.pitch,
+      top: top - this.pitch,
+      right: right + this.pitch,
+      bottom: bottom + this.pitch,
+    };
+    for (const shape of this.shapes) extend(box, shapeBounds(shape, this.pitch));
     return box.left < box.right ? box : this.bounds;
   }
 
@@ -382,6 +419,19 @@ export class Layout {
     }
     return found;
   }
+}
+
+/** @returns {Rect} a rectangle to be extended */
+function noBox() {
+  return { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
+}
+
+/** @param {Rect} box @param {Rect} by */
+function extend(box, by) {
+  box.left = Math.min(box.left, by.left);
+  box.top = Math.min(box.top, by.top);
+  box.right = Math.max(box.right, by.right);
+  box.bottom = Math.max(box.bottom, by.bottom);
 }
 
 /** @param {string} text @returns {string} letters and digits only, upper case */

@@ -6,12 +6,12 @@
  * `watched` (the statuses are up to date), `status`, `connection`, `show`, `failed` (detail: error code), `holdexpired`,
  * `bookingsettled` and `refundupdated` (detail: the server's payload).
  *
- * @import { CodedRow, Frame, LayoutHead, Show, ShowStatus, WatchAck } from "./types.js"
+ * @import { Frame, Show, ShowStatus, WatchAck } from "./types.js"
  */
 import { givenOf } from "../app/given.js";
-import { CODED, readLayout } from "./coded-layout.js";
 import { Connection } from "./connection.js";
 import { Layout } from "./layout.js";
+import { loadLayout } from "./layout-loader.js";
 import { RequestError } from "./request-error.js";
 import { inflate, SeatStates } from "./seat-states.js";
 
@@ -115,39 +115,37 @@ export class LiveShow extends EventTarget {
   async _readLayout(show) {
     const url = `${this.connection.base}/api/v1/layouts/${show.layout}`;
     const { signal } = this._abort;
-    /** @type {Layout | null} */
-    let layout = null;
+    const loader = loadLayout(url, show.seat_count, signal);
     let timer = 0;
-    const head = (/** @type {LayoutHead} */ head) => {
-      layout = new Layout(head, show.seat_count);
-    };
-    const rows = (/** @type {CodedRow[]} */ rows) => {
-      if (!layout) return;
-      layout.addRows(rows);
+    loader.onPart = () => {
       timer ||= setTimeout(() => {
         timer = 0;
-        if (layout && !signal.aborted) this._show(layout);
+        if (!loader.layout || signal.aborted) return;
+        loader.layout.index();
+        this._show(loader.layout);
       }, SHOW_PART_MS);
     };
+    if (loader.layout) loader.onPart();
     try {
-      if (!(await readLayout(url + CODED, { signal, head, rows }))) {
-        // A node of the release before.
-        const whole = await this.connection.http(`/api/v1/layouts/${show.layout}`, { signal });
-        head(whole);
-        /** @type {Layout | null} */ (layout)?.add(whole.seats);
-      }
+      const layout = (await loader.done) ?? (await this._readPlain(show, signal));
+      if (!signal.aborted) this._show(layout);
     } finally {
       clearTimeout(timer);
     }
-    const whole = /** @type {Layout | null} */ (layout);
-    if (!whole) throw new RequestError({ code: "layout_not_found", message: "" });
-    whole.complete = true;
-    this._show(whole);
+  }
+
+  /** Read the layout of a node of the release before. @param {Show} show @param {AbortSignal} signal */
+  async _readPlain(show, signal) {
+    const whole = await this.connection.http(`/api/v1/layouts/${show.layout}`, { signal });
+    const layout = new Layout(whole, show.seat_count);
+    layout.add(whole.seats);
+    layout.complete = true;
+    layout.index();
+    return layout;
   }
 
   /** @param {Layout} layout */
   _show(layout) {
-    layout.index();
     this.layout = layout;
     this._emit("layout", layout);
   }

@@ -17,37 +17,62 @@ const MOST = 3;
 /** Sizes of a row that differ more than this stay different: there a single seat is close to another. */
 const EVEN_SHARE = 0.6;
 
+/** So many distances say what is usual. */
+const MANY = 4096;
+
 /**
  * The usual distance of neighbours: the 30th percentile of the distances from a seat to the nearest of its row. Rows are
  * sorted, so aisles don't count, and neither do a few seats that are very close.
  * @param {Layout} layout
  */
-export function usualDistance({ rows, x, y, size }) {
-  /** @type {number[]} */
-  const found = [];
-  for (const { seats } of rows) {
-    for (let n = 0; n < seats.length; n++) {
-      let least = Infinity;
-      for (const step of [-1, 1]) {
-        for (let k = n + step; k >= 0 && k < seats.length; k += step) {
-          const dx = Math.abs(x[seats[k]] - x[seats[n]]);
-          const dy = Math.abs(y[seats[k]] - y[seats[n]]);
-          const far = Math.hypot(dx, dy);
-          if (far > 0 && far < least) least = far;
-          // The row is sorted along one of the axes, so the nearest is found once both distances along it are larger.
-          if (Math.min(dx, dy) >= least || k - n > 8 || n - k > 8) break;
-        }
-      }
-      if (least < Infinity) found.push(least);
+export function usualDistance({ rows, x, y, size, count }) {
+  // Of a large hall every so many: an odd step meets every place of rows of equal length.
+  const step = count > MANY ? Math.floor(count / MANY) | 1 : 1;
+  const found = new Float64Array(count);
+  let all = 0;
+  let next = 0;
+  for (const { seats, wide } of rows) {
+    const [along, across] = wide ? [x, y] : [y, x];
+    let n = next;
+    for (; n < seats.length; n += step) {
+      const far = Math.min(nearestInRow(seats, n, -1, along, across), nearestInRow(seats, n, 1, along, across));
+      if (far < Infinity) found[all++] = far;
     }
+    next = n - seats.length;
   }
-  if (!found.length) return Math.max(size.width, size.height, 1) / 40;
-  return Float64Array.from(found).sort()[Math.floor((found.length * 3) / 10)];
+  if (!all) return Math.max(size.width, size.height, 1) / 40;
+  return found.subarray(0, all).sort()[Math.floor((all * 3) / 10)];
+}
+
+/** How many seats of its row are looked at on each side of a seat: a bound, for rows whose seats are all at one place. */
+const LOOK = 9;
+
+/**
+ * The distance from a seat to the nearest of its row on one side of it; Infinity where there is none.
+ * @param {number[]} seats of the row
+ * @param {number} n
+ * @param {-1 | 1} step
+ * @param {Float32Array} along places on the axis along which the row is sorted
+ * @param {Float32Array} across places on the other
+ */
+function nearestInRow(seats, n, step, along, across) {
+  const a0 = along[seats[n]];
+  const b0 = across[seats[n]];
+  let least = Infinity;
+  for (let k = n + step, looked = 0; k >= 0 && k < seats.length && looked < LOOK; k += step, looked++) {
+    const da = Math.abs(along[seats[k]] - a0);
+    if (da >= least) break;
+    const db = across[seats[k]] - b0;
+    const far = Math.sqrt(da * da + db * db);
+    if (far > 0 && far < least) least = far;
+  }
+  return least;
 }
 
 /**
  * @typedef {object} Spacing
  * @property {Uint8Array} sizes of each seat, in parts of `FULL`
+ * @property {number} largest of them
  * @property {Map<number, number[]>} lying the seats that lie on each other: for each the others, in the order of painting
  */
 
@@ -71,8 +96,10 @@ export function measureSpacing(layout) {
   for (const size of sizes) if (size > largest) largest = size;
   const reach = pitch * Math.max(1, (SEAT_SHARE * largest) / FULL);
   eachPair(layout, reach, (a, b) => {
-    const far = Math.max(Math.abs(x[a] - x[b]), Math.abs(y[a] - y[b]));
-    if (Math.hypot(x[a] - x[b], y[a] - y[b]) < pitch * LYING_SHARE) {
+    const dx = Math.abs(x[a] - x[b]);
+    const dy = Math.abs(y[a] - y[b]);
+    const far = Math.max(dx, dy);
+    if (Math.sqrt(dx * dx + dy * dy) < pitch * LYING_SHARE) {
       lie(a, b);
       lie(b, a);
       return;
@@ -83,7 +110,7 @@ export function measureSpacing(layout) {
   });
   for (const others of lying.values()) others.sort((a, b) => a - b);
   for (const { seats, radius } of layout.rows) if (radius.length < 2) even(seats, sizes);
-  return { sizes, lying };
+  return { sizes, lying, largest: sizes.reduce((most, size) => Math.max(most, size), FULL) };
 }
 
 /** Give the seats of a row one size, where they differ a little: its ends have fewer neighbours. @param {number[]} seats @param {Uint8Array} sizes */

@@ -7,17 +7,10 @@
  */
 
 export class SpatialIndex {
-  /** @param {Layout} layout */
-  constructor(layout) {
+  /** @param {Layout} layout @param {Rect} box around the centres of its seats; not looked at if there are none */
+  constructor(layout, box) {
     const { count, x, y } = layout;
-    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-    for (let n = 0; n < count; n++) {
-      left = Math.min(left, x[n]);
-      right = Math.max(right, x[n]);
-      top = Math.min(top, y[n]);
-      bottom = Math.max(bottom, y[n]);
-    }
-    if (!count) [left, top, right, bottom] = [0, 0, 1, 1];
+    const { left, top, right, bottom } = count ? box : { left: 0, top: 0, right: 1, bottom: 1 };
     this.left = left;
     this.top = top;
     this.cell = Math.max(layout.pitch * 6, (right - left) / 400, (bottom - top) / 400, 1e-6);

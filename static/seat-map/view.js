@@ -92,10 +92,17 @@ export class View {
     this._sized = new ResizeObserver(() => this._resize());
     /** @type {MediaQueryList | null} */
     this._ratio = null;
+    // What appears under the pointer can be closed without moving it, wherever the focus is (WCAG 1.4.13).
+    this._escaped = (/** @type {KeyboardEvent} */ { key }) => {
+      if (key !== "Escape") return;
+      this.showTip(-1, false);
+      if (!this.popups.callout.hidden) this.hideCallout();
+    };
   }
 
   connect() {
     this._sized.observe(this.field);
+    addEventListener("keydown", this._escaped);
     const motion = matchMedia("(prefers-reduced-motion: reduce)");
     this.camera.still = motion.matches;
     motion.onchange = () => {
@@ -116,6 +123,7 @@ export class View {
 
   disconnect() {
     this._sized.disconnect();
+    removeEventListener("keydown", this._escaped);
     if (this._ratio) this._ratio.onchange = null;
     this.camera.stop();
     clearTimeout(this._countTimer);
@@ -133,6 +141,8 @@ export class View {
     this.framing.setLayout(layout);
     if (!this.framing.moved) this._moved();
     this._resetTexts(layout);
+    // The seats are painted first.
+    this.recount(false);
     this.repaint();
   }
 
@@ -146,7 +156,9 @@ export class View {
   /** Paint everything again. */
   repaint() {
     const { layout, palette, _owner: owner } = this;
-    if (layout && palette) this.tiles.reset({ layout, palette, state: owner.state, dimmed: owner.dimmed });
+    if (!layout || !palette) return;
+    const name = (/** @type {string} */ text) => owner.i18n().name(text);
+    this.tiles.reset({ layout, palette, state: owner.state, dimmed: owner.dimmed, name });
   }
 
   /** @param {Iterable<number>} seats whose look changed */
@@ -168,7 +180,7 @@ export class View {
     this.recount(true);
   }
 
-  /** Count the free seats at once, or a little later if they were counted just before. @param {boolean} now at once in any case */
+  /** Count the free seats: at once, or soon, but not more often than `COUNT_EVERY_MS`. @param {boolean} now */
   recount(now) {
     const count = () => {
       clearTimeout(this._countTimer);
@@ -182,8 +194,8 @@ export class View {
       this.wake();
     };
     const early = this._countAt + COUNT_EVERY_MS - performance.now();
-    if (now || early <= 0) count();
-    else this._countTimer ||= setTimeout(count, early);
+    if (now) count();
+    else this._countTimer ||= setTimeout(count, Math.max(0, early));
   }
 
   /** Free seats in a section as of the last count, -1 while that is not known. @param {number} section */
@@ -249,7 +261,11 @@ export class View {
     this._tree.help.textContent = i18n.t("mapHelp");
     this._tree.listBox.setAttribute("aria-label", i18n.t("listLabel"));
     this.toolbar.draw(this._owner.i18n(), this.list.open);
-    if (this.layout) this._resetTexts(this.layout);
+    if (this.layout) {
+      this._resetTexts(this.layout);
+      this.recount(true);
+    }
+    this.repaint();
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------
@@ -258,7 +274,6 @@ export class View {
     this.labels.reset(layout, this._owner.i18n());
     this.seatGrid.reset(layout);
     this.list.reset(layout);
-    this.recount(true);
   }
 
   /** @param {import("./controls/toolbar.js").Tool} tool */

@@ -19,13 +19,18 @@ const SAMPLE = 4000;
 
 /** @typedef {{fill: string, line: string, solid: [number, number, number], alpha: number}} Tone `fill` is "" for none */
 
+/** The areas with seats of each layout, as of so many seats: pictures at all scales need them. @type {WeakMap<Layout, {count: number, areas: Set<number>}>} */
+const carryingOf = new WeakMap();
+
 /**
  * @param {Layout} layout
  * @param {Palette} palette
  * @returns {(Tone | null)[]} by shape; null for texts
  */
 export function toneAreas(layout, palette) {
-  const carrying = areasWithSeats(layout);
+  const known = carryingOf.get(layout);
+  const carrying = known?.count === layout.count ? known.areas : areasWithSeats(layout);
+  carryingOf.set(layout, { count: layout.count, areas: carrying });
   return layout.shapes.map((shape, n) => (shape.kind === "text" ? null : tone(shape, palette, carrying.has(n))));
 }
 
@@ -74,8 +79,9 @@ export function colorAt({ shapes }, palette, tones, [x, y]) {
   return hex(rgb);
 }
 
-/** Indices of the areas that are the topmost below some seat. @param {Layout} layout */
+/** Indices of the areas that are the topmost below some seat. @param {Layout} layout @returns {Set<number>} */
 function areasWithSeats({ shapes, count, x, y }) {
+  /** @type {Set<number>} */
   const found = new Set();
   const areas = shapes
     .map((shape, n) => ({ shape, n, box: shapeBounds(shape, 1) }))
@@ -84,12 +90,14 @@ function areasWithSeats({ shapes, count, x, y }) {
   if (!areas.length) return found;
   const step = Math.max(1, Math.floor(count / SAMPLE));
   for (let seat = 0; seat < count; seat += step) {
-    const [sx, sy] = [x[seat], y[seat]];
-    const top = areas.find(
-      ({ shape, box }) =>
-        sx >= box.left && sx <= box.right && sy >= box.top && sy <= box.bottom && contains(shape, sx, sy),
-    );
-    if (top) found.add(top.n);
+    const sx = x[seat];
+    const sy = y[seat];
+    for (let n = 0; n < areas.length; n++) {
+      const { shape, box } = areas[n];
+      if (sx < box.left || sx > box.right || sy < box.top || sy > box.bottom || !contains(shape, sx, sy)) continue;
+      found.add(areas[n].n);
+      break;
+    }
   }
   return found;
 }

@@ -16,15 +16,20 @@ const TAKEN = 0.6;
 const OWN = SELECTED;
 
 export class Dots {
-  /** @param {Scene} scene @param {number} k device pixels per unit of the plan @param {number} px a seat's side, device pixels */
-  constructor(scene, k, px) {
+  /** @param {Scene} scene @param {number} k device pixels per unit of the plan @param {number} px a seat's side, device pixels @param {boolean} tiny all seats are single pixels */
+  constructor(scene, k, px, tiny) {
     this._scene = scene;
     this._k = k;
     this._px = px;
+    /** Of each seat; null where all are single pixels. */
+    this._sizes = tiny ? null : scene.layout.sizes;
+    /** @type {Map<number, number[]>} */
+    this._lying = tiny ? new Map() : scene.layout.lying;
     const { palette } = scene;
     this._free = Uint32Array.from(palette.categories, ({ fill }) => rgba(fill));
     this._own = rgba(palette.own);
     this._taken = rgba(palette.taken);
+    this._x = this._y = this._side = this._kind = 0;
   }
 
   /**
@@ -38,9 +43,8 @@ export class Dots {
     const { width, height } = context.canvas;
     const scratch = scratchOf(width, height);
     scratch.pixels.fill(0);
-    const { spatial } = this._scene.layout;
-    const { lying } = this._scene.layout;
-    spatial.each(area, (seat) => {
+    const { _lying: lying } = this;
+    this._scene.layout.spatial.each(area, (seat) => {
       if (!lying.size || !lying.has(seat)) this._write(scratch.pixels, width, height, left, top, seat);
     });
     for (const seat of [...lying.keys()].sort((a, b) => a - b)) {
@@ -53,29 +57,32 @@ export class Dots {
   /** Paint one seat. @param {CanvasRenderingContext2D} context @param {number} left @param {number} top @param {number} seat */
   one(context, left, top, seat) {
     const { palette, layout } = this._scene;
-    const { x, y, side, kind } = this._place(left, top, seat);
+    this._place(left, top, seat);
+    const { _x: x, _y: y, _side: side, _kind: kind } = this;
     context.fillStyle =
       kind === OWN ? palette.own : kind === FREE ? palette.categories[layout.category[seat]].fill : palette.taken;
     context.fillRect(x, y, side, side);
   }
 
-  /** @param {number} left @param {number} top @param {number} seat */
+  /** Find where a seat is painted, and how: an object for each of thousands of seats would be garbage. @param {number} left @param {number} top @param {number} seat */
   _place(left, top, seat) {
     const { layout, state, dimmed } = this._scene;
     const is = state(seat);
     const kind = is >= OWN ? OWN : is === FREE && !dimmed(seat) ? FREE : 1;
-    const full = (this._px * layout.sizes[seat]) / FULL;
+    const full = this._sizes ? (this._px * this._sizes[seat]) / FULL : 1;
     const whole = Math.max(1, Math.round(full));
     const side = kind === 1 ? Math.max(1, Math.round(full * TAKEN)) : whole;
     const shift = (whole - side) >> 1;
-    const x = Math.round(layout.x[seat] * this._k - left - whole / 2) + shift;
-    const y = Math.round(layout.y[seat] * this._k - top - whole / 2) + shift;
-    return { x, y, side, kind };
+    this._x = Math.round(layout.x[seat] * this._k - left - whole / 2) + shift;
+    this._y = Math.round(layout.y[seat] * this._k - top - whole / 2) + shift;
+    this._side = side;
+    this._kind = kind;
   }
 
   /** @param {Uint32Array} pixels @param {number} width @param {number} height @param {number} left @param {number} top @param {number} seat */
   _write(pixels, width, height, left, top, seat) {
-    const { x, y, side, kind } = this._place(left, top, seat);
+    this._place(left, top, seat);
+    const { _x: x, _y: y, _side: side, _kind: kind } = this;
     const color =
       kind === OWN ? this._own : kind === FREE ? this._free[this._scene.layout.category[seat]] : this._taken;
     const x0 = Math.max(0, x);

@@ -14,6 +14,8 @@ import { WholePlan } from "./whole-plan.js";
 /** The time for painting in one frame: a third of a 60 Hz frame, so that a slow phone stays responsive. */
 const BUDGET_MS = 5;
 const REST_MS = 110;
+/** What the first gesture needs is prepared so long after the first painting: the connection comes first. */
+const PREPARE_MS = 700;
 
 export class Tiles {
   /**
@@ -35,6 +37,8 @@ export class Tiles {
     this._old = null;
     /** Whether everything in sight is painted at the current scale. */
     this._covered = false;
+    /** Whether everything in sight was painted once. */
+    this._shown = false;
     this._restAt = 0;
     this._timer = 0;
   }
@@ -88,7 +92,13 @@ export class Tiles {
     const fresh = level.paintDirty(end) && (this._old?.paintDirty(end) ?? true);
     const whole = camera.scale === level.scale && this._complete(level, end);
     this._covered = whole;
-    this._wholePlan?.frame(!whole);
+    if (whole && !this._shown && this._scene?.layout.complete) {
+      const { layout } = this._scene;
+      this._shown = true;
+      setTimeout(() => this._wholePlan?.paint(), PREPARE_MS);
+      setTimeout(() => layout.spacing, PREPARE_MS);
+    }
+    this._wholePlan?.frame(this._shown && !whole);
     if (whole) {
       this._old?.remove();
       this._old = null;
@@ -119,7 +129,7 @@ export class Tiles {
     this._level = new Level(this._scene, this._camera.scale, dpr);
     this._stage.append(this._level.pane);
     for (const level of [this._old, this._level]) level?.place(this._camera);
-    this._wholePlan?.frame(true);
+    this._wholePlan?.frame(this._shown);
     this._wake();
   }
 }

@@ -52,14 +52,15 @@ export class WholePlan {
     const { bounds } = this._scene.layout;
     const { scale, x, y } = this._camera;
     this.pane.style.transform = `translate(${bounds.left * scale + x}px, ${bounds.top * scale + y}px) scale(${scale / this.scale})`;
-    if (this._dirty?.size === 0) return;
-    this._paint(bounds.left * this.scale, bounds.top * this.scale);
+    this.paint();
   }
 
-  /** @param {number} left @param {number} top */
-  _paint(left, top) {
+  /** Paint what is not painted yet, so that it can be shown at once. */
+  paint() {
+    if (this._dirty?.size === 0) return;
     this._painter ??= new Painter(this._scene, this.scale, 1);
     const { bounds } = this._scene.layout;
+    const [left, top] = [bounds.left * this.scale, bounds.top * this.scale];
     // Patches do not restore the shapes under a dot; at this size that is not visible, and the next full painting does.
     if (this._dirty) for (const seat of this._dirty) this._painter.patch(this._context, null, left, top, seat);
     else this._painter.paint(this._context, left, top, bounds);
