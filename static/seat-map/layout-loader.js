@@ -14,7 +14,7 @@ export class LayoutLoader {
     this.onPart = () => {};
     /** Resolves to the whole layout, ready to be shown; to null if there is none in the coded form. */
     this.done = this._load(url, seats, signal);
-    // Whoever waits for it gets the error; nobody may.
+    // The one that waits for it gets the error; perhaps nothing ever waits.
     this.done.catch(() => {});
   }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0012"
+NEWEST = "0013"
 """The newest revision."""
 
 
