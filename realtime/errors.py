@@ -118,6 +118,12 @@ class CancelTooLate(TicketError):
     code, status, retryable = "cancel_too_late", 409, False
 
 
+class PriceDiffers(TicketError):
+    """The new seats cost ``price``, not ``amount`` (paise) as this booking: exchange it for seats of equal price."""
+
+    code, status, retryable = "price_differs", 409, False
+
+
 class AlreadyAdmitted(TicketError):
     """Somebody was admitted with this ticket before; ``admitted_at`` (ms) and ``gate`` say when and where."""
 

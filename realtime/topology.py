@@ -28,6 +28,7 @@ EVENTS = (
     "hold.expired",
     "booking.confirmed",
     "booking.cancelled",
+    "booking.exchanged",
     "refund.completed",
     "show.changed",
 )

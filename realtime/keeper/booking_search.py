@@ -73,7 +73,7 @@ class BookingSearch:
         raise SeatNotFound(seats=[seat])
 
     async def story(self, body: bytes) -> dict[str, Any] | None:
-        """Return a booking with its hold, orders, payments, refunds, tasks and admission; None if there is none."""
+        """Return a booking with all that is known about it; None if there is none."""
         booking = await self._ledger.booking(wire.parse_json(_Booking, body).booking)
         if booking is None:
             return None
@@ -83,6 +83,7 @@ class BookingSearch:
         admission = await self._ledger.admission(booking.id)
         return {
             "booking": await self._detail_of(booking),
+            "exchanges": await self._exchanges(booking),
             "hold": orjson.loads(record) if record is not None else None,
             "orders": await self._ledger.orders_of(hold),
             "payments": [asdict(row) for row in await self._ledger.payments(Filter(hold=hold))],
@@ -90,3 +91,16 @@ class BookingSearch:
             "tasks": [asdict(row) for row in await self._ledger.tasks_about([booking.id, *(r.id for r in refunds)])],
             "admission": asdict(admission) if admission is not None else None,
         }
+
+    async def _exchanges(self, booking: BookingRow) -> list[dict[str, Any]]:
+        """Return the exchanges of a booking, with the ids of the seats before and after."""
+        found = await self._ledger.exchanges(booking.id)
+        layout = await self._shows.layout((await self._shows.show(booking.show_id)).layout)
+        return [
+            {
+                "at": each.at,
+                "before": [layout.seats[index].id for index in each.before],
+                "after": [layout.seats[index].id for index in each.after],
+            }
+            for each in found
+        ]

@@ -13,6 +13,7 @@
 | ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
 | ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
+| ``exchange`` | ``{"booking", "show", "seats": [seat id]}``; see ``keeper.exchange`` |
 | ``admit`` | ``{"theatre", "booking" or "code", "show", "gate"}``; see ``keeper.gate`` |
 | ``staff_add`` | ``{"id", "name", "role", "theatre", "issued_at", "expires_at"}``; see ``staff.StaffToken`` |
 | ``guest_revoke`` | ``{"owner"}``: no token of this guest is accepted any more |
@@ -57,6 +58,7 @@ from realtime.keeper.archive import Archiver
 from realtime.keeper.dead_letters import DeadLetters
 from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
+from realtime.keeper.exchange import Exchanges
 from realtime.keeper.gate import Gate
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.show_commands import ShowCommands, known_show
@@ -127,6 +129,7 @@ class Commands:
         self._jobs = jobs
         self._declare = Declarations(master, locks)
         self._gate = Gate(ledger, master)
+        self._exchanges = Exchanges(ledger, locks, shows, jobs)
         self._fencing_token: str | None = None
         self._entry = b""
         archiver = Archiver(ledger, master, locks)
@@ -137,6 +140,7 @@ class Commands:
             "unblock": self._unblock,
             "sales": self._sales,
             "cancel": self._cancel,
+            "exchange": lambda body: self._exchanges.exchange(body, self._fencing_token, self._entry),
             "admit": lambda body: self._gate.admit(body, self._fencing_token),
             **StaffCommands(region, ledger, declare).verbs,
             "retry_refund": self._retry_refund,

@@ -19,6 +19,8 @@ POINTS = (
     "rebuild_written",
     "record_committed",
     "record_settled",
+    "exchange_reserved",
+    "exchange_recorded",
 )
 """In the order in which they are reached; tests/keeper/test_stopped_keepers.py stops a keeper at each of them."""
 _stop_at = {name for name in os.environ.get("TICKINGTICKETS_STOP_AT", "").split(",") if name}

@@ -1,4 +1,5 @@
-"""Records again in the ledger what it has lost and the lock master proves: theatres, layouts, shows and bookings.
+"""Records again in the ledger what it has lost and the lock master proves: theatres, layouts, shows, bookings and
+exchanges of seats.
 
 A ledger loses commits when a standby is promoted that was behind, or when an old backup is restored. The master knows
 how far the ledger had come (``keys.POSITION``), so that is noticed, and nothing is sold until this has run. Refunds of
@@ -15,9 +16,10 @@ from realtime import connect, keys, wire
 from realtime.keeper.entries import new_booking
 from realtime.keeper.outbox import Entry
 from realtime.ledger import Ledger
+from realtime.ledger.rows import NewExchange
 from realtime.ledger.shows import Shows
 from realtime.locks.seats import Record, decode_record
-from realtime.model import HoldState
+from realtime.model import HoldState, hold_of
 
 
 async def is_behind(redis: Redis, ledger: Ledger) -> bool:
@@ -33,11 +35,18 @@ async def record_again(redis: Redis, ledger: Ledger) -> None:
     await _declarations(redis, ledger)
     shows = Shows(ledger)
     for show in await ledger.active_shows():
-        known = {booking.id for booking in await ledger.booked(show.id)}
-        records = connect.pairs(await redis.hgetall(keys.holds(show.id)))
+        known = {booking.id: booking for booking in await ledger.booked(show.id)}
+        pairs = connect.pairs(await redis.hgetall(keys.holds(show.id)))
+        records = {hold.decode(): decode_record(record) for hold, record in pairs}
         now = connect.time_ms(await redis.time())
-        entries = [_entry(hold.decode(), decode_record(record), now) for hold, record in records]
+        entries = [_entry(hold, record, now) for hold, record in records.items()]
         bookings = [await new_booking(entry, shows) for entry in entries if entry is not None]
+        moved = [
+            NewExchange(each.id, exchanges, each.seats, now, each.prices)
+            for each in bookings
+            if each.id in known and (exchanges := records[hold_of(each.id)].exchanges) > known[each.id].sequence
+        ]
+        await ledger.exchange_again(moved)
         await ledger.record([booking for booking in bookings if booking.id not in known])
     position, fence = await redis.get(keys.POSITION), await redis.get(keys.FENCE)
     await ledger.catch_up(int(position or 0), int(fence.split()[0]) if fence else 0)

@@ -119,6 +119,7 @@ class Bookings(Fencing):
                 row.cancelled_at,
                 row.cancelled_by or "",
                 admitted.get(row.id),
+                row.sequence,
             )
             for row in rows
         ]

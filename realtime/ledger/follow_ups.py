@@ -16,7 +16,7 @@ from realtime import wire
 from realtime.ledger import schema
 from realtime.ledger.contacts import GivenContact, holds_with_address, save_contacts
 from realtime.ledger.database import insert_new
-from realtime.ledger.rows import EntryKind, NewBooking, Queue, RefundRow, TaskRow, task_id
+from realtime.ledger.rows import EntryKind, NewBooking, NewExchange, Queue, RefundRow, TaskRow, task_id
 from realtime.ledger.targets import EventType, Target
 from realtime.ledger.webhooks import Event, write_events
 from realtime.model import SalesState, Show, booking_of, hold_of
@@ -49,6 +49,31 @@ async def after_cancellation(
     await write_tasks(connection, tasks)
     data = {"booking": booking, "hold": hold, "show": show, "cancelled_at": at}
     await write_events(connection, [Event(EventType.BOOKING_CANCELLED, hold, booking, at, data)], targets)
+
+
+async def after_exchange(
+    connection: AsyncConnection,
+    booking: Any,
+    move: NewExchange,
+    before: Sequence[tuple[str, int]],
+    targets: Sequence[Target],
+) -> None:
+    """Write the tasks of a booking (its row) that was just moved: its ticket is drawn and sent again."""
+    hold = hold_of(booking.id)
+    tasks = [task(Queue.TICKETS, booking.id, move.at, sequence=move.sequence)]
+    if await holds_with_address(connection, [hold]):
+        tasks.append(task(Queue.MAIL, booking.id, move.at, MailKind.TICKET.value, move.sequence))
+    await write_tasks(connection, tasks)
+    data = {
+        "booking": booking.id,
+        "hold": hold,
+        "show": booking.show_id,
+        "seats": [seat for seat, _index in move.seats],
+        "seats_before": [seat for seat, _index in before],
+        "exchanged_at": move.at,
+    }
+    key = f"{booking.id} {move.sequence}"
+    await write_events(connection, [Event(EventType.BOOKING_EXCHANGED, hold, booking.id, move.at, data, key)], targets)
 
 
 async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, targets: Sequence[Target]) -> None:
@@ -105,10 +130,10 @@ async def record_contacts(connection: AsyncConnection, given: Sequence[GivenCont
     await write_tasks(connection, [task(Queue.MAIL, row.id, row.confirmed_at, MailKind.TICKET.value) for row in rows])
 
 
-def task(queue: Queue, subject: str, at: int, kind: str = "") -> dict[str, Any]:
-    """Return the row of a new task."""
+def task(queue: Queue, subject: str, at: int, kind: str = "", sequence: int = 0) -> dict[str, Any]:
+    """Return the row of a new task; ``sequence`` tells those after each exchange of seats apart."""
     return {
-        "id": task_id(queue, subject, kind),
+        "id": task_id(queue, subject, kind) + (f".{sequence}" if sequence else ""),
         "queue": queue.value,
         "subject": subject,
         "created_at": at,

@@ -225,6 +225,30 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class NewExchange:
+    """A booking that moves to other seats of its show, (id, index); ``sequence`` says how many exchanges it has then.
+
+    ``prices`` is ``encode_price_lines``; the amount stays.
+    """
+
+    booking: str
+    sequence: int
+    seats: tuple[tuple[str, int], ...]
+    at: int
+    prices: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRow:
+    """An exchange that was made. Seats are indices, ascending."""
+
+    sequence: int
+    at: int
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AdmissionRow:
     """Everybody on a ticket was admitted; ``gate`` is what its staff calls it."""
 
@@ -252,6 +276,8 @@ class BookingRow:
     cancelled_at: int | None = None
     cancelled_by: str = ""
     admitted_at: int | None = None
+    sequence: int = 0
+    """How often its seats were exchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +288,7 @@ class Booked:
     owner: str
     seats: tuple[int, ...]
     payment: str
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

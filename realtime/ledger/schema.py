@@ -67,6 +67,7 @@ bookings = Table(
     Column("cancelled_at", BigInteger),
     Column("cancelled_by", String(16)),  # CancelledBy
     Column("cancelled_seats", Text),  # indices, comma-separated; booked_seats has them while it is not cancelled
+    Column("sequence", Integer, nullable=False, server_default="0"),  # how often its seats were exchanged
     Index("ux_bookings_payment", "payment", unique=True),
     Index("ux_bookings_code", "code", unique=True),
     Index("ix_bookings_owner", "owner"),
@@ -79,6 +80,16 @@ booked_seats = Table(
     Column("seat", String(64), primary_key=True),
     Column("seat_index", Integer, nullable=False),
     Column("booking_id", ForeignKey("bookings.id"), nullable=False, index=True),
+)
+
+exchanges = Table(
+    "exchanges",
+    metadata,
+    Column("booking_id", ForeignKey("bookings.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),  # 1, 2, ...
+    Column("at", BigInteger, nullable=False),  # the master's clock
+    Column("seats_before", Text, nullable=False),  # indices, comma-separated
+    Column("seats_after", Text, nullable=False),
 )
 
 admissions = Table(

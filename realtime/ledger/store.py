@@ -12,6 +12,7 @@ from realtime.ledger.audit import Audit
 from realtime.ledger.cancellations import Cancellations
 from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
+from realtime.ledger.exchanges import Exchanges
 from realtime.ledger.hold_events import HoldEvents
 from realtime.ledger.money import Money
 from realtime.ledger.orders import Orders
@@ -26,6 +27,7 @@ from realtime.ledger.webhooks import WebhookDeliveries
 class Ledger(
     Search,
     Cancellations,
+    Exchanges,
     Admissions,
     Contacts,
     Declarations,

@@ -15,6 +15,7 @@ class EventType(StrEnum):
     HOLD_EXPIRED = "hold.expired"
     BOOKING_CONFIRMED = "booking.confirmed"
     BOOKING_CANCELLED = "booking.cancelled"
+    BOOKING_EXCHANGED = "booking.exchanged"
     REFUND_COMPLETED = "refund.completed"
     SHOW_CHANGED = "show.changed"
 

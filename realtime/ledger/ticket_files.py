@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from realtime.ledger import schema
 from realtime.ledger.database import Database, insert_new
@@ -11,15 +11,18 @@ from realtime.ledger.database import Database, insert_new
 class TicketFiles(Database):
     """Reads and records ticket files."""
 
-    async def ticket_file(self, booking: str) -> bytes | None:
-        """Return the PDF of a booking, None if it has not been drawn (or was deleted)."""
+    async def ticket_file(self, booking: str, sequence: int = 0) -> bytes | None:
+        """Return the PDF of a booking after so many exchanges, None if it has not been drawn (or was deleted)."""
         table = schema.ticket_files
+        query = select(table.c.pdf).where(table.c.booking_id == booking, table.c.sequence == sequence)
         async with self.transaction() as connection:
-            pdf: bytes | None = await connection.scalar(select(table.c.pdf).where(table.c.booking_id == booking))
+            pdf: bytes | None = await connection.scalar(query)
             return pdf
 
     async def save_ticket_file(self, booking: str, pdf: bytes, locale: str, at: int, sequence: int = 0) -> None:
-        """Record the PDF of a booking; the first one stays."""
+        """Record the PDF of a booking; the first one stays until one after a later exchange comes."""
+        table = schema.ticket_files
         row = {"booking_id": booking, "sequence": sequence, "locale": locale, "pdf": pdf, "made_at": at}
         async with self.transaction() as connection:
-            await connection.execute(insert_new(connection, schema.ticket_files).values(row))
+            await connection.execute(delete(table).where(table.c.booking_id == booking, table.c.sequence < sequence))
+            await connection.execute(insert_new(connection, table).values(row))

@@ -35,11 +35,13 @@ class Truths(Database):
         """Return what the ledger proves about some shows (at most 500) at one moment, by show."""
         found = {show: ShowTruth() for show in shows}
         async with self.snapshot() as connection:
-            for show, booking, owner, payment, cancelled_at, csv in await connection.execute(_bookings(shows)):
+            for show, booking, owner, payment, cancelled_at, sequence, csv in await connection.execute(
+                _bookings(shows)
+            ):
                 if csv is None:
                     continue  # it has no seats and proves none
                 lists = found[show].booked if cancelled_at is None else found[show].cancelled
-                lists.append(Booked(booking, owner, tuple(sorted(seats_of(csv))), payment))
+                lists.append(Booked(booking, owner, tuple(sorted(seats_of(csv))), payment, sequence))
             blocked = schema.blocked_seats
             for show, index in await connection.execute(
                 select(blocked.c.show_id, blocked.c.seat_index).where(blocked.c.show_id.in_(shows))
@@ -66,7 +68,14 @@ def _bookings(shows: Sequence[str]) -> Any:
     of_booking = select(func.aggregate_strings(cast(seats.c.seat_index, String), ",")).where(
         seats.c.booking_id == bookings.c.id
     )
-    columns = (bookings.c.show_id, bookings.c.id, bookings.c.owner, bookings.c.payment, bookings.c.cancelled_at)
+    columns = (
+        bookings.c.show_id,
+        bookings.c.id,
+        bookings.c.owner,
+        bookings.c.payment,
+        bookings.c.cancelled_at,
+        bookings.c.sequence,
+    )
     query = select(*columns, func.coalesce(of_booking.scalar_subquery(), bookings.c.cancelled_seats))
     return query.where(bookings.c.show_id.in_(shows)).order_by(bookings.c.id)
 

@@ -121,6 +121,8 @@ class _Hold(msgspec.Struct):
     expires_at: int
     cancelled: bool = False
     void: bool = False
+    reserved: tuple[int, ...] = ()
+    exchanges: int = 0
     address: str = msgspec.field(name="from", default="")
 
     @property
@@ -214,10 +216,16 @@ def _plan_bookings(plan: Plan, truth: ShowTruth, known: dict[bytes, _Hold], now:
             continue  # it was cancelled after the ledger was read
         plan.claim(hold, booking.seats, _SOLD)
         if mine is None:
-            records += (hold, _record(booking, HoldState.BOOKED, now, payment=booking.payment))
-        elif (mine.state, mine.owner, mine.seats) != (HoldState.BOOKED, booking.owner, booking.seats):
-            record = _record(booking, HoldState.BOOKED, now, payment=booking.payment)
-            _plan_change(plan, hold, record, _notice("booked", hold, booking.owner, booking.seats))
+            records += (hold, _booked_record(booking, now))
+        elif mine.reserved or (mine.state, mine.owner, mine.seats, mine.exchanges) != (
+            HoldState.BOOKED,
+            booking.owner,
+            booking.seats,
+            booking.sequence,
+        ):
+            _plan_change(
+                plan, hold, _booked_record(booking, now), _notice("booked", hold, booking.owner, booking.seats)
+            )
     _plan_records(plan, records)
     return decided
 
@@ -294,6 +302,11 @@ def _plan_change(plan: Plan, hold: bytes, record: bytes, notice: bytes, *more: C
 def _record(each: Booked | PaidHold, state: HoldState, now: int, **more: Any) -> bytes:
     head = {"owner": each.owner, "seats": each.seats, "state": state.value, "expires_at": now, "extensions": 0}
     return orjson.dumps(head | more)
+
+
+def _booked_record(booking: Booked, now: int) -> bytes:
+    exchanges = {"exchanges": booking.sequence} if booking.sequence else {}
+    return _record(booking, HoldState.BOOKED, now, payment=booking.payment, **exchanges)
 
 
 def _as_lost(record: bytes, *, void: bool) -> bytes:

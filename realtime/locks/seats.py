@@ -46,6 +46,8 @@ class Sale:
     payment: str = ""
     entry: bytes = b""
     """The entry of the outbox that is carried out, if there is one."""
+    exchanges: int = 0
+    """How often its seats were exchanged."""
 
 
 Command = tuple[str, int, Sequence[bytes]]
@@ -78,6 +80,7 @@ class Record(msgspec.Struct):
     payment: str = ""
     cancelled: bool = False
     """It was booked, and the ledger has cancelled the booking; ``state`` is ``released`` then."""
+    exchanges: int = 0
 
 
 decode_record = msgspec.json.Decoder(Record, strict=False).decode
@@ -229,6 +232,23 @@ class SeatLocks:
     async def cancel(self, sale: Sale) -> None:
         """Free the seats of a booking that the ledger has cancelled, and notify its owner; idempotent."""
         await self._write("cancel", show_of(sale.hold), sale.hold, sale.owner, _csv(sale.seats), sale.payment)
+
+    async def reserve(self, sale: Sale, seats: Iterable[int]) -> None:
+        """Keep free seats for a booking that is about to move to them, all or none; those that it has stay as they are.
+
+        They stay reserved until ``exchange`` or ``cancel``. Idempotent. Raises ``SeatsTaken`` (details ``seats``:
+        indices), ``BookingCancelled``.
+        """
+        args = (KEEP, sale.hold, _csv(sorted(set(seats))))
+        await self._write("reserve", show_of(sale.hold), *args, entry=sale.entry)
+
+    async def exchange(self, sale: Sale) -> None:
+        """Give a booking the seats that it has in the ledger, free its others in the same step; notify its owner.
+
+        Idempotent; a later exchange stays. With the seats that it had it undoes ``reserve``.
+        """
+        args = (KEEP, sale.hold, _csv(sale.seats), sale.exchanges)
+        await self._write("exchange", show_of(sale.hold), *args, entry=sale.entry)
 
     async def reject(self, hold_id: str, owner: str, sold: Mapping[int, str], *, entry: bytes = b"") -> None:
         """End a hold that the ledger refused; ``sold`` maps seats to the holds whose bookings have them."""

@@ -111,12 +111,13 @@ def ticket_mail(
     body = _ticket_body(
         ticket,
         heading=words.ticket,
-        paragraphs=(words.ticket_intro, words.ticket_attached),
+        paragraphs=(words.exchanged_intro if ticket.sequence else words.ticket_intro, words.ticket_attached),
         rows=(*_seat_rows(ticket), *_paid_rows(ticket)),
         qr=qr,
         link=link,
     )
-    subject = words.ticket_subject.format(title=body.title, date=date_only(ticket.starts_at, ticket.locale))
+    subject = words.exchanged_subject if ticket.sequence else words.ticket_subject
+    subject = subject.format(title=body.title, date=date_only(ticket.starts_at, ticket.locale))
     about = f"{ticket.booking}#{ticket.sequence}" if ticket.sequence else ticket.booking
     mail = _mail(MailKind.TICKET, about, subject, body, to, sender, at)
     html = mail.get_body(("html",))

@@ -45,6 +45,8 @@ class Words:
     ticket_intro: str
     ticket_attached: str
     ticket_link: str
+    exchanged_subject: str
+    exchanged_intro: str
     cancelled_subject: str
     cancelled_intro: str
     cancelled_heading: str
@@ -91,6 +93,8 @@ _ENGLISH = Words(
     ticket_intro="Your seats are booked. Show the QR code at the entrance, on paper or on your phone.",
     ticket_attached="The ticket is attached as a PDF, with an entry for your calendar.",
     ticket_link="Open the ticket",
+    exchanged_subject="Your new seats: {title}, {date}",
+    exchanged_intro="The theatre has moved you to other seats. This ticket replaces the earlier one and has its code.",
     cancelled_subject="Cancelled: {title}, {date}",
     cancelled_heading="Booking cancelled",
     cancelled_intro="This booking is cancelled. Its ticket is not valid any more.",
@@ -137,6 +141,8 @@ _HINDI = Words(
     ticket_intro="आपकी सीटें बुक हो गई हैं। प्रवेश द्वार पर QR कोड दिखाएँ, काग़ज़ पर या फ़ोन पर।",
     ticket_attached="टिकट PDF के रूप में संलग्न है, साथ में कैलेंडर की प्रविष्टि।",
     ticket_link="टिकट खोलें",
+    exchanged_subject="आपकी नई सीटें: {title}, {date}",
+    exchanged_intro="थिएटर ने आपकी सीटें बदली हैं। यह टिकट पिछले टिकट की जगह लेता है; इसका कोड वही है।",
     cancelled_subject="रद्द: {title}, {date}",
     cancelled_heading="बुकिंग रद्द",
     cancelled_intro="यह बुकिंग रद्द कर दी गई है। इसका टिकट अब मान्य नहीं है।",

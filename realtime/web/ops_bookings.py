@@ -1,4 +1,4 @@
-"""Operators find bookings: by code, seat, payment, owner, time or contact; and see all that is known about one."""
+"""Operators find bookings, by code, seat, payment, owner, time or contact, see all about one, and move it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from msgspec import Meta
 from realtime import wire
 from realtime.contact import MAX_ADDRESS_LENGTH, MAX_PHONE_LENGTH, Contact
 from realtime.errors import BadRequest, BookingNotFound
+from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.model import is_booking_id, region_of
+from realtime.model import is_booking_id, region_of, show_of
 from realtime.tickets.code import CodeInvalid, normalise, printed
 from realtime.web.gather import ask_all
-from realtime.web.routing import Route, json_answer, query_number
+from realtime.web.routing import Route, idempotency_key, json_answer, query_number
 
 TEXTS = ("booking", "payment", "owner", "show", "seat")
 TIMES = ("since", "until")
@@ -31,8 +32,14 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH)] = ""
 
 
+class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /ops/bookings/{booking}/exchange``: all seats that the booking has then."""
+
+    seats: wire.SeatIds
+
+
 class OpsBookings:
-    """The routes with which operators find bookings."""
+    """The routes with which operators find and change bookings."""
 
     def __init__(self, masters: Mapping[str, LockMaster]) -> None:
         """``masters`` maps every region to its lock master."""
@@ -46,6 +53,14 @@ class OpsBookings:
             # Not in the address: balancers log those. Who searched is recorded, for whom is not.
             Route("POST", PERSON, self._find_of_person, "Find a person's bookings", Person, "operator", private=True),
             Route("GET", story, self._story, "All that is known about a booking", None, "operator"),
+            Route(
+                "POST",
+                f"{story}/exchange",
+                self._exchange,
+                "Move a booking to other free seats of its show",
+                Exchange,
+                "operator",
+            ),
         ]
 
     async def _find(self, request: web.Request) -> web.Response:
@@ -74,13 +89,23 @@ class OpsBookings:
 
     async def _story(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]
-        master = self._masters.get(region_of(booking))
-        if master is None or not is_booking_id(booking):
-            raise BookingNotFound()
-        story = await run_query(master, "story", {"booking": booking})
+        story = await run_query(self._master_of(booking), "story", {"booking": booking})
         if story is None:
             raise BookingNotFound()
         return json_answer({**story, "booking": _with_printed_code(story["booking"])})
+
+    async def _exchange(self, request: web.Request) -> web.Response:
+        booking = request.match_info["booking"]
+        master = self._master_of(booking)
+        ask = wire.parse_json(Exchange, await request.read())
+        command = {"booking": booking, "show": show_of(booking), "seats": ask.seats}
+        return json_answer(await run_command(master, "exchange", command, idempotency_key(request)))
+
+    def _master_of(self, booking: str) -> LockMaster:
+        master = self._masters.get(region_of(booking))
+        if master is None or not is_booking_id(booking):
+            raise BookingNotFound()
+        return master
 
 
 def _wanted(query: Mapping[str, str]) -> dict[str, Any]:

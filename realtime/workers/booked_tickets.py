@@ -69,6 +69,7 @@ class BookedTickets:
             address=theatre.address if theatre is not None else "",
             holder=holder,
             price=decode_price_lines(booking.prices) if booking.prices is not None else None,
+            sequence=booking.sequence,
         )
 
     def token(self, ticket: Ticket, show: str) -> str:
@@ -78,9 +79,9 @@ class BookedTickets:
 
     async def file(self, ticket: Ticket, show: str) -> bytes:
         """Return the PDF of a ticket, drawn once; it does not show the holder's name."""
-        known = await self._ledger.ticket_file(ticket.booking)
+        known = await self._ledger.ticket_file(ticket.booking, ticket.sequence)
         if known is not None:
             return known
         pdf = await asyncio.to_thread(self._printer.pdf, ticket, self.token(ticket, show))
-        await self._ledger.save_ticket_file(ticket.booking, pdf, ticket.locale.value, now_ms())
+        await self._ledger.save_ticket_file(ticket.booking, pdf, ticket.locale.value, now_ms(), ticket.sequence)
         return pdf

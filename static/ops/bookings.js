@@ -1,10 +1,11 @@
 /**
- * The section in which operators find bookings, read all that is known about one, and cancel it.
+ * The section in which operators find bookings, read all that is known about one, move it to other seats and cancel it.
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { errorLine, h } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
+import { ExchangeForm } from "./exchange.js";
 import { moment } from "./format.js";
 import { question } from "./pieces.js";
 
@@ -13,7 +14,7 @@ const PHONE = /^\+?\d[\d\s-]{5,19}$/;
 const CODE = /^[A-Za-z0-9]{4}[\s\-._/]*[A-Za-z0-9]{4}$/;
 
 /** @typedef {{id: string, code: string, title: string, show: string, starts_at: string, booked_at: number, amount: number, state: string, seats: {id: string}[], cancelled_by: string, cancelled_at: number | null}} Found */
-/** @typedef {{booking: Found, hold: {state: string} | null, orders: {id: string, state: string, created_at: number}[], payments: {id: string, amount: number, created_at: number}[], refunds: {id: string, amount: number, state: string, reason: string, created_at: number}[], tasks: {id: string, created_at: number, done_at: number | null}[], admission: {at: number, gate: string} | null}} Story */
+/** @typedef {{booking: Found, hold: {state: string} | null, orders: {id: string, state: string, created_at: number}[], payments: {id: string, amount: number, created_at: number}[], exchanges: {at: number, before: string[], after: string[]}[], refunds: {id: string, amount: number, state: string, reason: string, created_at: number}[], tasks: {id: string, created_at: number, done_at: number | null}[], admission: {at: number, gate: string} | null}} Story */
 
 export class Bookings {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
@@ -27,6 +28,8 @@ export class Bookings {
     /** @type {Story | null} */
     this._story = null;
     this._asking = false;
+    /** @type {ExchangeForm | null} */
+    this._exchange = null;
     this._problem = "";
     /** @type {Translator | null} */
     this._i18n = null;
@@ -95,6 +98,7 @@ export class Bookings {
   /** @param {() => Promise<void>} act */
   async _try(act) {
     this._asking = false;
+    this._exchange = null;
     this._problem = "";
     try {
       await act();
@@ -161,36 +165,66 @@ export class Bookings {
         {},
         ...events(i18n, story).map(({ time, text }) => h("li", {}, h("time", {}, moment(time, i18n)), ` ${text}`)),
       ),
-      booking.state === "cancelled" ? null : this._cancelling(i18n, booking),
+      booking.state === "cancelled" ? null : this._acts(i18n, booking),
     );
   }
 
   /** @param {Translator} i18n @param {Found} booking */
-  _cancelling(i18n, booking) {
-    const setAsking = (/** @type {boolean} */ asking) => {
-      this._asking = asking;
-      this._draw();
-      /** @type {HTMLElement | null} */ (
-        this._body.querySelector(asking ? ".question .primary" : "[data-act=cancel]")
-      )?.focus();
-    };
-    if (!this._asking)
-      return h(
+  _acts(i18n, booking) {
+    if (this._exchange) return this._exchange.view(i18n);
+    if (this._asking) return this._cancelling(i18n, booking);
+    return h(
+      "div",
+      { class: "row" },
+      h(
         "button",
-        { class: "button", type: "button", "data-act": "cancel", onclick: () => setAsking(true) },
+        { class: "button", type: "button", "data-act": "exchange", onclick: () => this._ask(booking, "exchange") },
+        i18n.t("opsExchange"),
+      ),
+      h(
+        "button",
+        { class: "button", type: "button", "data-act": "cancel", onclick: () => this._ask(booking, "cancel") },
         i18n.t("cancelBooking"),
-      );
+      ),
+    );
+  }
+
+  /** @param {Found} booking @param {"exchange" | "cancel"} act what the operator is asked about */
+  _ask(booking, act) {
+    const close = () => this._close(act);
+    const moved = () => this._open(booking.id);
+    if (act === "exchange") this._exchange = new ExchangeForm(booking, moved, close);
+    else this._asking = true;
+    this._draw();
+    this._focus(act === "exchange" ? "#exchange-seats" : ".question .primary");
+  }
+
+  /** @param {"exchange" | "cancel"} act */
+  _close(act) {
+    this._exchange = null;
+    this._asking = false;
+    this._draw();
+    this._focus(`[data-act=${act}]`);
+  }
+
+  /** @param {string} selector */
+  _focus(selector) {
+    /** @type {HTMLElement | null} */ (this._body.querySelector(selector))?.focus();
+  }
+
+  /** @param {Translator} i18n @param {Found} booking */
+  _cancelling(i18n, booking) {
     return question(
       i18n.t("cancelBooking"),
       i18n.t("opsCancelAsk", { amount: i18n.money(booking.amount) }),
       { words: i18n.t("cancelYes"), act: () => this._cancel(booking.id) },
-      { words: i18n.t("opsKeepBooking"), act: () => setAsking(false) },
+      { words: i18n.t("opsKeepBooking"), act: () => this._close("cancel") },
     );
   }
 }
 
 /** What happened to a booking, in the order of time. @param {Translator} i18n @param {Story} story */
-function events(i18n, { booking, orders, payments, refunds, tasks, admission }) {
+function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, admission }) {
   const event = (/** @type {number} */ time, /** @type {string} */ text) => ({ time, text });
   const found = [
     ...orders.map(({ id, state, created_at }) => event(created_at, `${i18n.t("opsOrder")} ${id}: ${state}`)),
@@ -198,6 +232,9 @@ function events(i18n, { booking, orders, payments, refunds, tasks, admission }) 
       event(created_at, `${i18n.t("opsPayment")} ${id}: ${i18n.money(amount)}`),
     ),
     event(booking.booked_at, i18n.t("ops_booked")),
+    ...exchanges.map(({ at, before, after }) =>
+      event(at, `${i18n.t("ops_exchanged")}: ${i18n.list(before)} → ${i18n.list(after)}`),
+    ),
     ...refunds.map(({ amount, state, created_at }) =>
       event(created_at, `${i18n.t("opsRefunds")}: ${i18n.money(amount)}, ${i18n.t(`opsMoney_${state}`)}`),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -17,6 +18,7 @@ from realtime.model import booking_of
 from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place
+from .test_check import sold
 from .test_fencing import rebuilt
 from .test_record_path import all_booked, keeper_process
 
@@ -42,7 +44,7 @@ def holds_the_ledger(place: Place) -> bool:
         return False
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [point for point in POINTS if not point.startswith("exchange")])
 async def test_a_keeper_that_wakes_up_late_changes_nothing(place: Place, point: str) -> None:
     await until(lambda: rebuilt(place))
     await place.rest()
@@ -71,6 +73,48 @@ async def test_a_keeper_that_wakes_up_late_changes_nothing(place: Place, point: 
         assert (await place.seats())[:8] == "02010223"
         assert await place.locks.extend(held, "held"), "a live hold is not lost"
         assert sorted(await place.booked()) == sorted(map(booking_of, (early, booked, late)))
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("exchange")])
+async def test_an_exchange_is_finished_by_another_keeper_and_not_repeated_by_the_late_one(
+    place: Place, point: str
+) -> None:
+    booking = booking_of(await sold(place, "asha", [1, 2]))
+    await place.rest()
+
+    async def move_to(*seats: int) -> dict[str, object]:
+        return await run_command(
+            place.master,
+            "exchange",
+            {"booking": booking, "show": SHOW, "seats": [LAYOUT.seats[seat].id for seat in seats]},
+        )
+
+    moving = asyncio.create_task(move_to(4, 5))
+    sleeper = await stopped_keeper(place, point)
+    try:
+        while holds_the_ledger(place):
+            sleeper.kill()
+            sleeper.wait()
+            sleeper = await stopped_keeper(place, point)
+        assert (await place.seats())[:6] == "022011", "nobody else can have either seats"
+        place.keeper("other")
+        assert (await moving)["booking"] == {"id": booking, "show": SHOW, "seats": ["A-5", "A-6"], "exchanges": 1}
+        assert (await place.seats())[:6] == "000022"
+        await move_to(1, 2)
+
+        sleeper.send_signal(signal.SIGCONT)
+        await place.rest()
+        late = await place.confirm("late", [6])  # nobody but the sleeper is there to record it
+        await until(all_booked(place, [late]))
+        assert (await place.seats())[:7] == "0220002"
+        assert (await place.booked())[booking] == (1, 2)
+        assert [(each.before, each.after) for each in await place.ledger.exchanges(booking)] == [
+            ((1, 2), (4, 5)),
+            ((4, 5), (1, 2)),
+        ]
     finally:
         sleeper.kill()
         sleeper.wait()

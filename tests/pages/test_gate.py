@@ -92,7 +92,7 @@ async def test_staff_admit_by_code_and_by_camera(browser: Browser, cluster: Clus
     await staff.leaves()
 
 
-async def test_an_operator_finds_a_booking_and_cancels_it(browser: Browser, cluster: Cluster) -> None:
+async def test_an_operator_finds_a_booking_moves_it_and_cancels_it(browser: Browser, cluster: Cluster) -> None:
     owner, booking = await booked(cluster)
     (listed,) = await bookings(cluster, owner)
     staff = await Person.arrive(browser, node_urls(cluster)[0], "/ops")
@@ -105,6 +105,14 @@ async def test_an_operator_finds_a_booking_and_cancels_it(browser: Browser, clus
     await expect(story).to_contain_text(listed["code"])
     await expect(story.locator("li")).not_to_have_count(0)
     assert await violations(page, within="#bookings") == []
+    await story.locator("[data-act=exchange]").click()
+    assert await violations(page, within="#bookings") == []
+    for seats, problem in (("B-1", "Name 2 seats"), ("B-1, Z-9", "Not in this plan: Z-9"), ("B-1, B-2", "")):
+        await page.fill("#exchange-seats", seats)
+        await page.keyboard.press("Enter")
+        if problem:
+            await expect(story.locator("[role=alert]")).to_contain_text(problem)
+    await expect(story).to_contain_text("seats exchanged: A-1 and A-2 → B-1 and B-2")
     await story.locator("[data-act=cancel]").click()
     assert await violations(page, within="#bookings") == []
     await story.locator(".question .primary").click()

@@ -101,7 +101,8 @@ local function reject(keys, args)
   end
   for n = 4, #args, 2 do
     local winner = load_hold(K, args[n + 1])
-    if not (winner and winner.cancelled) then
+    -- The keeper may have read the ledger before that booking was cancelled, or moved to other seats.
+    if not (winner and (winner.cancelled or winner.exchanges)) then
       override(K, args[n + 1], { tonumber(args[n]) }, at, keep, change)
     end
   end

@@ -1,5 +1,5 @@
--- What operators do, through a keeper: block and unblock seats, open, pause and close sales, and cancel a booking, as
--- its owner may.
+-- What operators do, through a keeper: block and unblock seats, open, pause and close sales, move a booking to other
+-- seats, and cancel a booking, as its owner may.
 
 -- Operators may name most seats of a stadium: the map is read once, not seat by seat.
 local function digit_of(map, seat)
@@ -58,6 +58,70 @@ local function sales(keys, args)
   return { 'ok' }
 end
 
+-- --- exchange --------------------------------------------------------------------------------------------------------
+-- A booking moves to other seats in three steps: the new seats are reserved here (held, for this booking), the ledger
+-- records the exchange, then one call sells the new seats and frees the old ones. Nobody else has either meanwhile.
+
+-- All seats of a booking: those that it has and those that are reserved for it.
+local function all_seats(booking)
+  local seats = {}
+  for _, seat in ipairs(booking.seats) do seats[#seats + 1] = seat end
+  for _, seat in ipairs(booking.reserved or {}) do seats[#seats + 1] = seat end
+  return seats
+end
+
+-- Returns those of some seats that are not among others.
+local function without(seats, others)
+  local among, rest = {}, {}
+  for _, seat in ipairs(others) do among[seat] = true end
+  for _, seat in ipairs(seats) do
+    if not among[seat] then rest[#rest + 1] = seat end
+  end
+  return rest
+end
+
+-- tt_reserve  keep, id, seats (csv, ascending)  ->  ok
+-- Reserves those of some seats that a booking does not have, all or none, until tt_exchange or tt_cancel. Idempotent.
+local function reserve(keys, args)
+  local K, id, seats = key_names(keys), args[2], split_csv(args[3])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local mine, at, change = load_hold(K, id), now_ms(), {}
+  if not mine or mine.state ~= 'booked' then return { 'booking_cancelled' } end
+  if seats[#seats] >= show.size then return { 'seat_not_found', tostring(seats[#seats]) } end
+  local wanted, before = without(seats, mine.seats), mine.reserved or {}
+  if #wanted == 0 then return { 'ok' } end
+  local taken, lapsed = conflicts(K, id, wanted, at)
+  if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
+  sweep(K, lapsed, at, tonumber(args[1]), change)
+  free_seats(K, id, without(before, wanted), change)
+  set_status(K, without(wanted, before), HELD, change)
+  claim(K, id, wanted)
+  mine.reserved = wanted
+  save_hold(K, id, mine)
+  publish_change(K, show, change, 'reserved', id)
+  return { 'ok' }
+end
+
+-- tt_exchange  keep, id, seats (csv, ascending), exchanges  ->  ok
+-- Gives a booking exactly the seats that the ledger has for it after so many exchanges, and frees its others. Also
+-- undoes tt_reserve, with the seats that the booking has. Idempotent; a later exchange stays.
+local function exchange(keys, args)
+  local K, id, seats, exchanges = key_names(keys), args[2], split_csv(args[3]), tonumber(args[4])
+  local show = load_show(K)
+  if not show then return { 'show_not_found' } end
+  local mine, at, change = load_hold(K, id), now_ms(), {}
+  if not mine or mine.state ~= 'booked' or (mine.exchanges or 0) > exchanges then return { 'ok' } end
+  local moved = #without(seats, mine.seats) > 0
+  free_seats(K, id, without(all_seats(mine), seats), change)
+  override(K, id, without(seats, mine.seats), at, tonumber(args[1]), change)
+  mine.seats, mine.reserved, mine.exchanges = seats, nil, exchanges
+  save_hold(K, id, mine)
+  if moved then notify(K, 'booked', id, mine.owner, seats) end
+  publish_change(K, show, change, 'exchanged', id)
+  return { 'ok' }
+end
+
 -- tt_cancel  id, owner, seats (csv, ascending), payment  ->  ok
 -- Frees the seats of a booking that the ledger has cancelled, and notifies its owner. Idempotent.
 local function cancel(keys, args)
@@ -67,6 +131,7 @@ local function cancel(keys, args)
   local mine, change = load_hold(K, id), {}
   if mine and mine.cancelled then return { 'ok' } end
   free_seats(K, id, seats, change)
+  if mine then free_seats(K, id, all_seats(mine), change) end -- an exchange may be under way
   if mine and is_live(mine) then uncount_hold(K, mine.owner) end
   save_hold(K, id, cancelled_hold(owner, seats, args[4], now_ms()))
   redis.call('ZREM', K.deadlines, id)
@@ -79,4 +144,6 @@ end
 register_keeper_function('block', block)
 register_keeper_function('unblock', unblock, ONLY_FREES)
 register_keeper_function('sales', sales, ONLY_FREES)
+register_keeper_function('reserve', reserve)
+register_keeper_function('exchange', exchange, ONLY_FREES)
 register_keeper_function('cancel', cancel, ONLY_FREES)

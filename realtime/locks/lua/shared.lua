@@ -11,7 +11,7 @@ The library is the concatenation of these files, in this order (realtime/locks/l
   keepers.lua    settle, reject, expire, forget
   rebuild.lua    declare, suspend, rebuild in parts
   previous_rebuild.lua  rebuild in one call, for keepers of the release before
-  operators.lua  block, unblock, sales, cancel
+  operators.lua  block, unblock, sales, reserve, exchange, cancel
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
   1 meta      hash    epoch, version, sales (open|paused|closed), sales_start, sales_end (ms), size, hold_ms, max_seats,
@@ -19,7 +19,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, extended_by, asked, released, void,
-                      order, payment, prolonged_ms, cancelled, from, since}
+                      order, payment, prolonged_ms, cancelled, from, since, reserved, exchanges}
   5 owners    hash    owner -> number of live holds (held or confirming); '@' and an address -> seats it holds
   6 deadlines zset    hold id by deadline (ms), of all shows
   7 ended     zset    hold id by the time (ms) at which its record may be deleted, of all shows
@@ -33,7 +33,7 @@ States of a hold: held -> confirming -> booked; held -> released | expired | los
 booked -> released, with `cancelled`. (Clients of releases before version 9 know no other word for that.)
 
 Invariants
-  - seats[i] is 1 or 2 exactly when taken[i] names a hold that has i among its seats.
+  - seats[i] is 1 or 2 exactly when taken[i] names a hold that has i among its seats, or reserved for an exchange.
   - Functions run one at a time, on the master's own clock. They validate before their first write, because a Lua
     error does not undo the writes before it.
   - A function that changes seats raises `version` by one and publishes one message with exactly what changed.
@@ -50,7 +50,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 16
+local VERSION = 17
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about

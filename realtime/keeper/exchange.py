@@ -1,0 +1,124 @@
+"""Moves a booking to other free seats of its show, for an operator: the command ``exchange``.
+
+1. The new seats are reserved on the master, all or none: no buyer can take them any more.
+2. The ledger records the exchange, with its history and tasks, in one transaction.
+3. The master sells the new seats and frees the old ones, in one step.
+
+A keeper that dies in between leaves the command in the outbox: another one reserves the same seats again, or finds the
+exchange in the ledger and goes on with step 3. A master that is lost in between is rebuilt with the seats that the
+ledger has. The price of the seats must be the amount that was paid; the code and the payment stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from realtime import wire
+from realtime.errors import (
+    BadRequest,
+    BookingCancelled,
+    BookingNotFound,
+    PriceDiffers,
+    SeatNotFound,
+    SeatsTaken,
+    TicketError,
+)
+from realtime.jobs import Jobs
+from realtime.keeper.points import reach
+from realtime.ledger import Ledger
+from realtime.ledger.rows import BookingRow, NewExchange
+from realtime.ledger.shows import Shows
+from realtime.locks.seats import Sale, SeatLocks
+from realtime.model import Layout, hold_of
+from realtime.payments.prices import encode_price_lines
+
+
+class _ExchangeBody(msgspec.Struct):
+    """``show`` is that of the booking: commands about one show are carried out in their order."""
+
+    booking: wire.LongId
+    show: wire.Id
+    seats: wire.SeatIds
+
+
+class Exchanges:
+    """Exchanges of one region."""
+
+    def __init__(self, ledger: Ledger, locks: SeatLocks, shows: Shows, jobs: Jobs) -> None:
+        """All of the same region."""
+        self._ledger = ledger
+        self._locks = locks
+        self._shows = shows
+        self._jobs = jobs
+
+    async def exchange(self, body: bytes, fencing_token: str | None, entry: bytes) -> dict[str, Any]:
+        """Carry out the command; the seats that the booking has already change nothing.
+
+        Raises ``BookingNotFound``, ``BookingCancelled``, ``SeatNotFound``, ``SeatsTaken`` (details: ids),
+        ``PriceDiffers``, ``BadRequest`` for another number of seats or a show that is over; ``Fenced`` or
+        ``StaleFencingToken`` if another keeper has carried it out.
+        """
+        ask = wire.parse_json(_ExchangeBody, body)
+        booking = await self._ledger.booking(ask.booking)
+        if booking is None or booking.show_id != ask.show:
+            raise BookingNotFound()
+        if booking.cancelled_at is not None:
+            raise BookingCancelled()
+        if await self._ledger.is_archived(booking.show_id):
+            raise BadRequest("This show is over: its bookings can't be changed any more.")
+        show = await self._shows.show(booking.show_id)
+        layout = await self._shows.layout(show.layout)
+        indices = _indices(layout, ask.seats)
+        if len(indices) != len(booking.seats):
+            raise BadRequest(f"This booking has {len(booking.seats)} seats: name as many others.")
+        if indices != booking.seats:
+            await self._move(booking, layout, indices, fencing_token, entry)
+            booking = replace(booking, seats=indices, sequence=booking.sequence + 1)
+        await self._locks.raise_position(self._ledger.position)
+        await self._locks.exchange(_sale(booking, entry))
+        await self._jobs.add(await self._ledger.open_tasks(booking.id))
+        seats = [layout.seats[index].id for index in indices]
+        return {"booking": {"id": booking.id, "show": show.id, "seats": seats, "exchanges": booking.sequence}}
+
+    async def _move(
+        self, booking: BookingRow, layout: Layout, indices: tuple[int, ...], fencing_token: str | None, entry: bytes
+    ) -> None:
+        """Reserve the seats and record the exchange; on a refusal the booking stays as it was."""
+        show = await self._shows.show(booking.show_id)
+        lines = await self._shows.prices(show, indices, booking.confirmed_at, booking.amount)
+        if lines.total != booking.amount:
+            raise PriceDiffers(amount=booking.amount, price=lines.total)
+        at = await self._locks.master.time_ms()
+        sale = _sale(booking, entry)
+        await self._locks.settle(booking.show_id, [sale])  # another keeper may have recorded it a moment ago
+        try:
+            await self._locks.reserve(sale, indices)
+        except SeatsTaken as error:
+            taken = [layout.seats[index].id for index in error.details["seats"]]
+            raise SeatsTaken("A booking is exchanged for free seats only; these are not.", seats=taken) from None
+        reach("exchange_reserved")
+        named = tuple((layout.seats[index].id, index) for index in indices)
+        move = NewExchange(booking.id, booking.sequence + 1, named, at, encode_price_lines(lines))
+        try:
+            await self._ledger.exchange(move, fencing_token)
+        except TicketError:
+            await self._locks.exchange(sale)
+            raise
+        reach("exchange_recorded")
+
+
+def _indices(layout: Layout, seats: list[str]) -> tuple[int, ...]:
+    """Return the indices of some seats, ascending; raise ``SeatNotFound``."""
+    index = {seat.id: n for n, seat in enumerate(layout.seats)}
+    unknown = [seat for seat in seats if seat not in index]
+    if unknown:
+        raise SeatNotFound(seats=unknown)
+    return tuple(sorted({index[seat] for seat in seats}))
+
+
+def _sale(booking: BookingRow, entry: bytes) -> Sale:
+    owner, payment = booking.owner, booking.payment
+    return Sale(hold_of(booking.id), owner, booking.seats, payment, entry, booking.sequence)
