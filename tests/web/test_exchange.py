@@ -68,7 +68,7 @@ async def test_an_exchange_is_live_on_the_map_and_keeps_the_ticket(cluster: Clus
 
 
 async def test_an_exchange_is_for_operators_and_for_seats_of_the_same_price(cluster: Cluster) -> None:
-    terms = {"layout": two_prices(), "prices": {"Gold": 450, "Silver": 300}}
+    terms: dict[str, Any] = {"layout": two_prices(), "prices": {"Gold": 450, "Silver": 300}}
     owner, booking = await booked(cluster, **terms)
     refused = await exchange(cluster, booking, "F-1", "F-2")
     assert (refused["code"], refused["amount"], refused["price"]) == ("price_differs", 90_000, 60_000)
