@@ -153,7 +153,7 @@ async def test_a_seat_sold_twice_is_found_in_the_ledger_and_between_ledger_and_m
 
 def _other_booking(ledger: sqlite3.Connection, hold: str) -> str:
     other = booking_of(hold_id("z"))
-    columns = "show_id, 'z', 'paid z', amount, 1, prices, NULL, NULL, NULL, NULL"
+    columns = "show_id, 'z', 'paid z', amount, 1, prices, NULL, NULL, NULL, NULL, 0"
     ledger.execute(f"INSERT INTO bookings SELECT ?, {columns} FROM bookings", (other,))
     return other
 
