@@ -242,7 +242,8 @@ def _held(show: str, master: OnMaster, booked: set[str]) -> list[Difference]:
     for seat, digit in enumerate(master.seats):
         holder = master.taken.get(seat, "")
         record = master.holds.get(holder)
-        theirs = record is not None and record.state in LIVE and seat in record.seats
+        held = record.seats if record is not None and record.state in LIVE else ()
+        theirs = record is not None and seat in (*held, *record.reserved)
         if (digit == _HELD and not theirs) or (digit in (_FREE, _BLOCKED) and holder):
             found.append(Difference(show, Kind.HELD_BY_NOBODY, (seat,), holder))
     for hold, record in master.holds.items():

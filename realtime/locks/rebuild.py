@@ -217,17 +217,33 @@ def _plan_bookings(plan: Plan, truth: ShowTruth, known: dict[bytes, _Hold], now:
         plan.claim(hold, booking.seats, _SOLD)
         if mine is None:
             records += (hold, _booked_record(booking, now))
-        elif mine.reserved or (mine.state, mine.owner, mine.seats, mine.exchanges) != (
-            HoldState.BOOKED,
-            booking.owner,
-            booking.seats,
-            booking.sequence,
-        ):
-            _plan_change(
-                plan, hold, _booked_record(booking, now), _notice("booked", hold, booking.owner, booking.seats)
-            )
+        elif not _is_as_booked(mine, booking):
+            _plan_booked(plan, booking, now)
     _plan_records(plan, records)
+    for booking in truth.booked:
+        mine = known.get(hold_of(booking.id).encode())
+        if mine is not None and mine.reserved and _is_as_booked(mine, booking):
+            _plan_reserved(plan, booking, mine, now)
     return decided
+
+
+def _is_as_booked(mine: _Hold, booking: Booked) -> bool:
+    wanted = (HoldState.BOOKED, booking.owner, booking.seats, booking.sequence)
+    return (mine.state, mine.owner, mine.seats, mine.exchanges) == wanted
+
+
+def _plan_booked(plan: Plan, booking: Booked, now: int) -> None:
+    hold = hold_of(booking.id).encode()
+    notice = _notice("booked", hold, booking.owner, booking.seats)
+    _plan_change(plan, hold, _booked_record(booking, now), notice)
+
+
+def _plan_reserved(plan: Plan, booking: Booked, mine: _Hold, now: int) -> None:
+    """Keep the seats to which a booking is about to move: its command is in the outbox or among the dead letters."""
+    if all(seat < len(plan.seats) and plan.seats[seat] == _FREE for seat in mine.reserved):
+        plan.claim(hold_of(booking.id).encode(), mine.reserved, _HELD)
+    else:
+        _plan_booked(plan, booking, now)
 
 
 def _plan_cancelled(plan: Plan, cancelled: Sequence[Booked], known: dict[bytes, _Hold], now: int) -> None:

@@ -80,6 +80,8 @@ class Record(msgspec.Struct):
     payment: str = ""
     cancelled: bool = False
     """It was booked, and the ledger has cancelled the booking; ``state`` is ``released`` then."""
+    reserved: tuple[int, ...] = ()
+    """The seats to which a booking is about to move."""
     exchanges: int = 0
 
 

@@ -150,6 +150,17 @@ async def test_a_cancellation_during_an_exchange_frees_all_seats(place: Place) -
         await place.locks.reserve(sale_of(hold, (1, 2)), [4, 5])
 
 
+async def test_a_rebuild_and_a_check_in_the_middle_leave_the_reserved_seats(place: Place) -> None:
+    hold = await sold(place, "asha", [1, 2])
+    await place.locks.reserve(sale_of(hold, (1, 2)), [2, 5])
+    assert await differences(place) == []
+    await place.master.command("DEL", keys.RECONCILED)
+    await until(lambda: rebuilt(place))
+    assert (await place.seats())[:6] == "022001"
+    assert (await move(place, booking_of(hold), 2, 6))["booking"]["exchanges"] == 1
+    assert (await place.seats())[:7] == "0020002", "another exchange replaces the one that was begun"
+
+
 async def test_a_master_that_lost_everything_gets_the_seats_of_the_ledger(place: Place) -> None:
     booking = booking_of(await sold(place, "asha", [1, 2]))
     await move(place, booking, 4, 5)
