@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0013"
+NEWEST = "0014"
 """The newest revision."""
 
 
