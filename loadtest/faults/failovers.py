@@ -13,7 +13,6 @@ from loadtest.faults.actions import Begun, Parts, frozen, kill, pause
 from loadtest.faults.schedule import Fault
 from realtime import connect
 from realtime.dev.cluster import Cluster
-from realtime.dev.valkey import HOST
 
 LAG_S = 0.9
 """How much the spares miss before a lossy failover. Frozen for longer, they would not be promoted soon."""
@@ -39,7 +38,7 @@ async def kill_master_with_lagging_spares(parts: Parts, fault: Fault, begun: Beg
     try:
         with frozen(spares):
             # Close their connections: a frozen spare would read buffered writes when it wakes up.
-            await _drop_replicas(port)
+            await _drop_replicas(parts.cluster.plan.server_url(port))
             await asyncio.sleep(LAG_S)
             parts.cluster.pause(name).kill()
             await begun()
@@ -60,8 +59,8 @@ async def _find_master(cluster: Cluster, region: str) -> tuple[str, int]:
     return f"master {region}" if port == cluster.plan.masters[region] else f"spare {region} {port}", port
 
 
-async def _drop_replicas(port: int) -> None:
-    async with Redis(host=HOST, port=port, socket_timeout=1) as redis:
+async def _drop_replicas(url: str) -> None:
+    async with Redis.from_url(url, socket_timeout=1) as redis:
         # A master that can't be reached has no connected replicas either.
         with contextlib.suppress(RedisError):
             await redis.execute_command("CLIENT", "KILL", "TYPE", "replica")  # type: ignore[no-untyped-call]

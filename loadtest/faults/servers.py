@@ -13,7 +13,6 @@ from redis.asyncio import Redis
 from loadtest.faults.actions import Begun, Parts
 from loadtest.faults.schedule import Fault
 from realtime import keys
-from realtime.dev.valkey import HOST
 
 TOO_LITTLE_BYTES = "1mb"
 STEPS_S = (600, -900)
@@ -24,7 +23,8 @@ READY_S = 10.0
 
 @contextlib.asynccontextmanager
 async def _master(parts: Parts, region: str) -> AsyncIterator[Redis]:
-    redis = Redis(host=HOST, port=parts.cluster.plan.masters[region], socket_timeout=2, decode_responses=True)
+    plan = parts.cluster.plan
+    redis = Redis.from_url(plan.server_url(plan.masters[region]), socket_timeout=2, decode_responses=True)
     try:
         yield redis
     finally:

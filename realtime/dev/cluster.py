@@ -17,6 +17,7 @@ import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from io import TextIOWrapper
@@ -156,14 +157,22 @@ class Cluster:
             "OPERATOR_KEY": secrets.token_urlsafe(18),
             "KIOSK_PIN": f"{secrets.randbelow(10**6):06}",
             "BANK_SECRET": secrets.token_urlsafe(18),
+            "REDIS_PASSWORD": secrets.token_hex(18),
             **{f"WEBHOOK_SECRETS_{name.upper()}": _webhook_secret() for name in self.plan.webhooks},
             **known,
         }
         if self.secrets != known:
             file.touch(mode=0o600)
             file.write_text(json.dumps(self.secrets))
+        self.plan = replace(self.plan, password=self.secrets["REDIS_PASSWORD"])
         for region in self.plan.regions:
             self.topology_file(region).write_text(self.plan.topology(region))
+        valkey.write_passwords(self._passwords, self.plan.password)
+
+    @property
+    def _passwords(self) -> Path:
+        # Not in the folder of a server, which a load test may delete.
+        return self.plan.data.absolute() / "passwords.conf"
 
     def topology_file(self, region: str) -> Path:
         """Return the topology file of the processes of a region."""
@@ -199,13 +208,16 @@ class Cluster:
 
     def _server(self, region: str, folder: Path, port: int, replica_of: int | None = None) -> list[str]:
         if region in self.plan.sentinels:
-            return valkey.managed_arguments(folder, port, replica_of=replica_of, promotable=replica_of is None)
-        return valkey.arguments(folder, port, replica_of=replica_of)
+            arguments = valkey.managed_arguments(folder, port, replica_of=replica_of, promotable=replica_of is None)
+        else:
+            arguments = valkey.arguments(folder, port, replica_of=replica_of)
+        return [*arguments, "--include", str(self._passwords)]
 
     def _spare(self, region: str, port: int) -> tuple[Child, int]:
         folder = self.plan.data / region / f"spare-{port}"
         master = self.plan.masters[region]
         arguments = valkey.managed_arguments(folder, port, replica_of=master, promotable=True)
+        arguments += ["--include", str(self._passwords)]
         return self._add(f"spare {region} {port}", arguments, folder, port)
 
     async def _start_sentinels(self) -> None:
@@ -214,7 +226,9 @@ class Cluster:
             servers = 1 + sum(owner == region for owner, _near in self.plan.replicas) + len(self.plan.spares[region])
             for port in ports:
                 folder = self.plan.data / region / f"sentinel-{port}"
-                arguments = valkey.sentinel_arguments(folder, port, region, self.plan.masters[region])
+                arguments = valkey.sentinel_arguments(
+                    folder, port, region, self.plan.masters[region], self.plan.password
+                )
                 child, _ = self._add(f"sentinel {region} {port}", arguments, folder, port)
                 waits.append(self._until(child, partial(_knows_all, port, region, servers - 1, len(ports) - 1)))
             for child in self.children.values():
@@ -229,7 +243,9 @@ class Cluster:
         return child, port
 
     async def _all_ready(self, servers: list[tuple[Child, int]]) -> None:
-        await asyncio.gather(*(self._until(child, partial(_in_sync, port)) for child, port in servers))
+        await asyncio.gather(
+            *(self._until(child, partial(_in_sync, self.plan.server_url(port))) for child, port in servers)
+        )
 
     # --- our own processes ----------------------------------------------------------------------------------------
     async def _start_keepers(self) -> None:
@@ -337,10 +353,10 @@ def _webhook_secret() -> str:
     return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
 
 
-async def _in_sync(port: int) -> bool:
+async def _in_sync(url: str) -> bool:
     """Return whether a server is ready: a master, or a replica with its master's data."""
     with contextlib.suppress(RedisError, OSError):
-        async with connect.to_server(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0) as redis:
+        async with connect.to_server(Plain(url), timeout_s=1.0) as redis:
             info = await redis.info("replication")
             return bool(info["role"] != "slave" or info["master_link_status"] == "up")
     return False

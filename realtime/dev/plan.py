@@ -64,6 +64,8 @@ class ClusterPlan:
     """Other sites whose pages may embed the seat map."""
     webhooks: Mapping[str, WebhookTarget] = field(default_factory=dict)
     """Systems of a shop by name; the cluster makes their secrets."""
+    password: str = ""
+    """Of all masters and replicas; the cluster makes it when it starts."""
 
     @property
     def regions(self) -> list[str]:
@@ -117,14 +119,23 @@ class ClusterPlan:
     def master(self, region: str) -> Plain | Sentinels:
         """Return the address of a region's master, without the delay of a relay."""
         if region in self.sentinels:
-            return Sentinels(tuple(f"{HOST}:{port}" for port in self.sentinels[region]), region)
-        return Plain(f"redis://{HOST}:{self.masters[region]}")
+            return Sentinels(tuple(f"{HOST}:{port}" for port in self.sentinels[region]), region, self._scheme)
+        return Plain(self.server_url(self.masters[region]))
+
+    def server_url(self, port: int) -> str:
+        """Return the address of a master or replica on a port, with its password."""
+        return f"{self._scheme}{HOST}:{port}"
+
+    @property
+    def _scheme(self) -> str:
+        return f"redis://:{self.password}@" if self.password else "redis://"
 
     def _master_lines(self, owner: str, near: str) -> list[str]:
         if owner in self.sentinels:
             hosts = [f"{HOST}:{port}" for port in self.sentinels[owner]]
-            return [f"sentinels = {hosts}".replace("'", '"'), f'service = "{owner}"']
-        return [f'master = "redis://{HOST}:{self.master_port(owner, near)}"']
+            sentinels = f"sentinels = {hosts}".replace("'", '"')
+            return [sentinels, f'service = "{owner}"', f'credentials = "{self._scheme}"']
+        return [f'master = "{self.server_url(self.master_port(owner, near))}"']
 
     def topology(self, near: str) -> str:
         """Return the topology file for processes in the region ``near``; it differs only in the relays and replicas."""
@@ -150,7 +161,7 @@ class ClusterPlan:
                 f"[regions.{owner}.replicas]",
                 # With relays, only the replica in this region: the others would be reached without the delay.
                 *(
-                    f'{reader} = ["redis://{HOST}:{port}"]'
+                    f'{reader} = ["{self.server_url(port)}"]'
                     for (of, reader), port in self.replicas.items()
                     if of == owner and (reader == near or (owner, near) not in self.relays)
                 ),

@@ -204,13 +204,22 @@ def _common(folder: Path, port: int) -> list[str]:
     return [*args, "--maxmemory-policy", "noeviction", "--client-output-buffer-limit", "pubsub 64mb 32mb 30"]
 
 
+def write_passwords(file: Path, password: str) -> None:
+    """Write what a server includes (``--include``) to have a password; a command line would show it to everybody."""
+    file.touch(mode=0o600)
+    file.write_text(f"requirepass {password}\nmasterauth {password}\n")
+
+
 _FILE = ["--appendonly", "yes", "--appendfsync", "everysec"]
 _WITH_SPARES = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"]
 _NO_FILE = ["--appendonly", "no"]
 
 
-def sentinel_arguments(folder: Path, port: int, service: str, master: int) -> list[str]:
-    """Return the command line of one of three Sentinels. It keeps its state from earlier runs in its file."""
+def sentinel_arguments(folder: Path, port: int, service: str, master: int, password: str) -> list[str]:
+    """Return the command line of one of three Sentinels. It keeps its state from earlier runs in its file.
+
+    ``password`` is that of the servers.
+    """
     config = folder.absolute() / "sentinel.conf"
     if not config.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -221,4 +230,7 @@ def sentinel_arguments(folder: Path, port: int, service: str, master: int) -> li
             f"sentinel failover-timeout {service} {FAILOVER_TIMEOUT_MS}\n"
             f"sentinel parallel-syncs {service} 5\n"
         )
+    if "auth-pass" not in config.read_text():
+        with config.open("a") as more:
+            more.write(f"sentinel auth-pass {service} {password}\n")
     return [str(binary()), str(config), "--sentinel"]

@@ -16,7 +16,7 @@ import pytest
 from realtime import connect, keys
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
-from realtime.dev.plan import HOST, plan
+from realtime.dev.plan import plan
 from realtime.dev.process import Child
 from realtime.errors import RegionUnavailable
 from realtime.keeper.check import Checker
@@ -51,8 +51,8 @@ def server(cluster: Cluster, port: int) -> Child:
     return cluster.children[f"spare west {port}"]
 
 
-async def role(port: int) -> str:
-    redis = connect.client(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, connections=1, decode=True)
+async def role(cluster: Cluster, port: int) -> str:
+    redis = connect.client(Plain(cluster.plan.server_url(port)), timeout_s=1.0, connections=1, decode=True)
     try:
         return str((await redis.execute_command("ROLE"))[0])  # type: ignore[no-untyped-call]
     finally:
@@ -196,7 +196,7 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
 
     async def follows() -> bool:
         with contextlib.suppress(Exception):
-            return await role(old) == "slave"
+            return await role(region, old) == "slave"
         return False
 
     more = Crowd(url, show, list(range(100, 120)))
@@ -224,7 +224,7 @@ async def test_the_seats_of_a_hold_that_was_lost_with_its_master_are_free(region
     await until(replicated)
     for child in replicas:
         child.signal(signal.SIGSTOP)
-    redis = connect.client(Plain(f"redis://{HOST}:{old}"))
+    redis = connect.client(Plain(region.plan.server_url(old)))
     await redis.config_set("min-replicas-to-write", 0)  # as an operator must not
     await redis.execute_command("CLIENT KILL TYPE replica")  # type: ignore[no-untyped-call]
     second = await lost.call("seats:hold", {"show": show, "seats": ["A-2"], "request_id": "2"})
@@ -283,7 +283,7 @@ async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster)
     frozen.signal(signal.SIGSTOP)
     new = await promoted(region, old)
     frozen.signal(signal.SIGCONT)
-    assert await role(old) == "master", "it still believes that it is the master"
+    assert await role(region, old) == "master", "it still believes that it is the master"
     # A link that was there before the freeze: what it says is held is held on the master that is one now.
     held = []
     for n in range(60, 80):

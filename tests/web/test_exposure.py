@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from redis.exceptions import AuthenticationError
 
-from realtime import topology
+from realtime import connect, topology
+from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
 from realtime.errors import Forbidden
 from realtime.payments.factory import PaymentConfig
 from realtime.settings import Settings
+from realtime.topology import Plain
 from realtime.web import openapi
 from realtime.web.app import ROUTES, make_app
 from realtime.web.pages import EMBED
@@ -88,3 +91,15 @@ def test_the_folder_of_an_embedded_cluster_is_private(tmp_path: Path) -> None:
     cluster = Cluster(plan(tmp_path / "var", regions=("west",)))
     cluster._lock_folder(fresh=False)
     assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
+
+
+async def test_masters_and_replicas_need_the_password_that_only_the_owner_of_the_folder_can_read(
+    cluster: Cluster,
+) -> None:
+    for port in (*cluster.plan.masters.values(), *cluster.plan.replicas.values()):
+        async with connect.to_server(Plain(f"redis://{valkey.HOST}:{port}"), timeout_s=2.0) as redis:
+            with pytest.raises(AuthenticationError):
+                await redis.execute_command("GET", "tt:reconciled")  # type: ignore[no-untyped-call]
+    command_lines = "".join(" ".join(child.args) for child in cluster.children.values())
+    assert cluster.plan.password and cluster.plan.password not in command_lines
+    assert cluster.plan.data.stat().st_mode & 0o077 == 0
