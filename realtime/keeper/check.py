@@ -27,8 +27,9 @@ from realtime.keeper.rerecord import is_behind, record_again
 from realtime.ledger import Ledger
 from realtime.ledger.rows import TaskRow
 from realtime.ledger.shows import Shows
+from realtime.locks.answers import decode_record
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import SeatLocks, decode_record
+from realtime.locks.seats import SeatLocks
 from realtime.model import Show
 from realtime.sales_window import SalesWindow
 from realtime.topology import Region

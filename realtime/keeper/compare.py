@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from realtime.ledger.rows import Booked
-from realtime.locks.seats import Record
+from realtime.locks.answers import Record
 from realtime.model import HoldState, Show, booking_of, hold_of
 from realtime.sales_window import SalesWindow, iso, window_of
 

@@ -21,9 +21,10 @@ from realtime.keeper.points import reach
 from realtime.keeper.turns import Turn, TurnLost, renewed_turn
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import over_at
+from realtime.locks.answers import Fenced
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild import write_differences
-from realtime.locks.seats import Fenced, SeatLocks
+from realtime.locks.seats import SeatLocks
 from realtime.model import SalesState, Show, new_epoch
 
 log = logging.getLogger(__name__)

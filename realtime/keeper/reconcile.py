@@ -36,8 +36,9 @@ from realtime.keeper.points import reach
 from realtime.keeper.staff_commands import still_valid_since
 from realtime.keeper.turns import TurnLost, renewed_turn
 from realtime.ledger import Ledger, LedgerBehind, StaleFencingToken, WrongRegion
+from realtime.locks.answers import Fenced
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
-from realtime.locks.seats import Fence, Fenced, SeatLocks
+from realtime.locks.seats import Fence, SeatLocks
 from realtime.model import Show
 
 log = logging.getLogger(__name__)

@@ -46,9 +46,10 @@ from realtime.ledger import (
 )
 from realtime.ledger.rows import Result
 from realtime.ledger.shows import Shows
+from realtime.locks.answers import Fenced, ShowNotReady
 from realtime.locks.commands import OPERATORS
 from realtime.locks.replies import refusal, result, send_reply
-from realtime.locks.seats import Fenced, Sale, SeatLocks, ShowNotReady
+from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import hold_of
 from realtime.payments.report import decode_report
 

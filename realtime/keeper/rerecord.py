@@ -18,7 +18,7 @@ from realtime.keeper.outbox import Entry
 from realtime.ledger import Ledger
 from realtime.ledger.rows import NewExchange
 from realtime.ledger.shows import Shows
-from realtime.locks.seats import Record, decode_record
+from realtime.locks.answers import Record, decode_record
 from realtime.model import HoldState, hold_of
 
 

@@ -32,10 +32,11 @@ from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger import Ledger, LedgerBehind, LedgerUnavailable, StaleFencingToken
 from realtime.ledger.shows import Shows
 from realtime.ledger.targets import Target
+from realtime.locks.answers import Fenced
 from realtime.locks.incidents import Incident, Incidents
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
-from realtime.locks.seats import Fence, Fenced, SeatLocks
+from realtime.locks.seats import Fence, SeatLocks
 from realtime.payments.factory import payment_service
 from realtime.settings import Settings, process_name
 from realtime.topology import TopologyError

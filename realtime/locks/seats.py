@@ -14,21 +14,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-import msgspec
-
 from realtime import keys, limits
-from realtime.errors import (
-    CODES,
-    AddressLimit,
-    BadRequest,
-    ExtendLimit,
-    RegionUnavailable,
-    SalesNotStarted,
-    SeatsResting,
-)
+from realtime.errors import RegionUnavailable
+from realtime.locks.answers import check_reply, read_hold
 from realtime.locks.hold_batcher import HoldBatcher
 from realtime.locks.master import LockMaster
-from realtime.model import Hold, HoldState, SalesState, Show, show_of
+from realtime.model import Hold, SalesState, Show, show_of
 from realtime.sales_window import window_of
 from realtime.topology import HoldLimits
 
@@ -54,38 +45,11 @@ Command = tuple[str, int, Sequence[bytes]]
 """Name of a command on the master, the place of its key in ``keys.show`` (from 1), its other arguments."""
 
 
-class Fenced(Exception):
-    """The master was reconciled again, or the entry was carried out by another keeper: nothing was written."""
-
-
-class ShowNotReady(RegionUnavailable):
-    """The show is not on sale on this master yet: it has to be rebuilt."""
-
-
 @dataclass(slots=True)
 class Fence:
     """The number of the fencing token that a keeper writes with; None while it has none."""
 
     number: int | None = None
-
-
-class Record(msgspec.Struct):
-    """A hold as the master stores it (a field of ``keys.holds``)."""
-
-    owner: str
-    seats: tuple[int, ...]
-    state: HoldState
-    expires_at: int
-    extensions: int = 0
-    payment: str = ""
-    cancelled: bool = False
-    """It was booked, and the ledger has cancelled the booking; ``state`` is ``released`` then."""
-    reserved: tuple[int, ...] = ()
-    """The seats to which a booking is about to move."""
-    exchanges: int = 0
-
-
-decode_record = msgspec.json.Decoder(Record, strict=False).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +99,7 @@ class SeatLocks:
         """
         reply = await self._batcher.hold(show_of(hold_id), hold_id, owner, _csv(sorted(set(seats))), address)
         reply = self._checked(reply)
-        return _hold(hold_id, reply), int(reply[2])
+        return read_hold(hold_id, reply), int(reply[2])
 
     async def extend(self, hold_id: str, owner: str, request_id: str = "") -> tuple[Hold, int]:
         """Set the deadline to a full hold time from now, once for a ``request_id``. The ledger records its outcome.
@@ -143,12 +107,14 @@ class SeatLocks:
         Raises ``ExtendLimit`` (details ``expires_at``), or ``SalesClosed`` after the end of the sales window.
         """
         reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS, request_id)
-        return _hold(hold_id, reply), int(reply[2])
+        return read_hold(hold_id, reply), int(reply[2])
 
     async def release(self, hold_id: str, owner: str, seats: Iterable[int] | None = None, request_id: str = "") -> Hold:
         """Release some seats of a hold, or all; idempotent. With ``request_id`` the ledger records the outcome."""
         some = "" if seats is None else _csv(sorted(set(seats)))
-        return _hold(hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP, request_id))
+        return read_hold(
+            hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP, request_id)
+        )
 
     async def order(
         self,
@@ -169,12 +135,12 @@ class SeatLocks:
         """
         args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT)
         more = (contact, reply, request_id)
-        return _hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
+        return read_hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
 
     async def prolong(self, hold_id: str) -> Hold:
         """Keep a hold while the gateway's answer is unknown, at most ``limits.PROLONG_MS`` in all."""
         args = (hold_id, limits.PROLONG_STEP_MS, limits.PROLONG_MS)
-        return _hold(hold_id, await self._call("tt_prolong", show_of(hold_id), *args))
+        return read_hold(hold_id, await self._call("tt_prolong", show_of(hold_id), *args))
 
     async def confirm(
         self,
@@ -198,12 +164,12 @@ class SeatLocks:
         money = (payment.amount, payment.order, payment.request_id, offered, payment.contact)
         answer_to = (payment.reply, int(payment.reply_if_booked))
         reply = await self._call("tt_confirm", show_of(hold_id), *args, *money, *answer_to)
-        return _hold(hold_id, reply), reply[3] == b"doubled"
+        return read_hold(hold_id, reply), reply[3] == b"doubled"
 
     async def get(self, hold_id: str) -> tuple[Hold, int]:
         """Return the current state of a hold, and the master's time. A lapsed hold is ``expired``, swept or not."""
         reply = await self._call("tt_get", show_of(hold_id), hold_id)
-        return _hold(hold_id, reply), int(reply[2])
+        return read_hold(hold_id, reply), int(reply[2])
 
     # --- keepers ------------------------------------------------------------------------------------------
     async def declare(self, show: Show, epoch: str, *, for_sale: bool = True) -> bool:
@@ -365,43 +331,7 @@ class SeatLocks:
         return self._checked(await self.master.call(function, keys.show(show_id), *args))
 
     def _checked(self, reply: list[Any]) -> list[Any]:
-        code = reply[0].decode()
-        if code == "ok":
-            return reply
-        if code == "show_not_found":
-            # The caller knows the show, so this is a master that lost data and is not reconciled yet.
-            raise ShowNotReady(RegionUnavailable().message, region=self.master.region)
-        if code == "fenced":
-            raise Fenced("another keeper has taken over")
-        detail = reply[1].decode() if len(reply) > 1 else ""
-        raise _refusal(code, detail, int(reply[2]) if len(reply) > 2 else 0)
-
-
-def _refusal(code: str, detail: str, retry_after_ms: int) -> Exception:
-    kind = CODES[code]
-    if kind is AddressLimit:
-        return AddressLimit(retry_after_ms=retry_after_ms)
-    if kind is SeatsResting:
-        return SeatsResting(seats=[int(seat) for seat in detail.split(",")], retry_after_ms=retry_after_ms)
-    if kind is BadRequest:
-        return BadRequest(f"A hold on this show takes 1 to {detail} seats.")
-    if kind is ExtendLimit:
-        return ExtendLimit(expires_at=int(detail))
-    if kind is SalesNotStarted:
-        return SalesNotStarted(sales_start=int(detail))
-    if detail:
-        return kind(seats=[int(seat) for seat in detail.split(",")])
-    return kind()
-
-
-def _hold(hold_id: str, reply: list[Any]) -> Hold:
-    record = decode_record(reply[1])
-    state = record.state
-    if state is HoldState.HELD and record.expires_at <= int(reply[2]):
-        state = HoldState.EXPIRED
-    if record.cancelled:
-        state = HoldState.CANCELLED
-    return Hold(hold_id, record.owner, record.seats, state, record.expires_at, record.extensions)
+        return check_reply(reply, self.master.region)
 
 
 def _csv(seats: Iterable[int]) -> str:

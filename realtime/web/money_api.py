@@ -15,11 +15,12 @@ from realtime.clock import now_ms
 from realtime.contact import Contact
 from realtime.errors import CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
 from realtime.feeds.directory import Directory
+from realtime.locks.answers import decode_record
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.locks.replies import new_reply_id, wait_until_recorded
-from realtime.locks.seats import SeatLocks, decode_record
+from realtime.locks.seats import SeatLocks
 from realtime.model import is_hold_id, region_of
 from realtime.payments.demo import DemoPayments
 from realtime.payments.report import PaymentReport, encode_report

@@ -18,8 +18,9 @@ from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import LedgerBehind, StaleFencingToken, WrongRegion
 from realtime.ledger.truth import ShowTruth
+from realtime.locks.answers import Fenced
 from realtime.locks.commands import run_command
-from realtime.locks.seats import Fence, Fenced, Sale, SeatLocks
+from realtime.locks.seats import Fence, Sale, SeatLocks
 from realtime.model import SalesState, new_epoch
 from tests.cluster import until
 from tests.rebuilds import rebuild_show

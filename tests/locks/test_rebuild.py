@@ -12,8 +12,9 @@ from realtime import errors, keys
 from realtime.ledger.rows import Booked, PaidHold
 from realtime.ledger.truth import ShowTruth
 from realtime.locks import rebuild
+from realtime.locks.answers import Fenced
 from realtime.locks.rebuild import OnMaster, parts, plan_rebuild, read_show
-from realtime.locks.seats import Command, Fenced, PaymentProof, Sale, SeatLocks
+from realtime.locks.seats import Command, PaymentProof, Sale, SeatLocks
 from tests.rebuilds import booked, rebuild_show
 
 from .conftest import SHOW, hold_id

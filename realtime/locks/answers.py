@@ -1,0 +1,87 @@
+"""What the functions of the library answer, as values and as the errors of ``realtime.errors``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from realtime.errors import (
+    CODES,
+    AddressLimit,
+    BadRequest,
+    ExtendLimit,
+    RegionUnavailable,
+    SalesNotStarted,
+    SeatsResting,
+)
+from realtime.model import Hold, HoldState
+
+
+class Fenced(Exception):
+    """The master was reconciled again, or the entry was carried out by another keeper: nothing was written."""
+
+
+class ShowNotReady(RegionUnavailable):
+    """The show is not on sale on this master yet: it has to be rebuilt."""
+
+
+class Record(msgspec.Struct):
+    """A hold as the master stores it (a field of ``keys.holds``)."""
+
+    owner: str
+    seats: tuple[int, ...]
+    state: HoldState
+    expires_at: int
+    extensions: int = 0
+    payment: str = ""
+    cancelled: bool = False
+    """It was booked, and the ledger has cancelled the booking; ``state`` is ``released`` then."""
+    reserved: tuple[int, ...] = ()
+    """The seats to which a booking is about to move."""
+    exchanges: int = 0
+
+
+decode_record = msgspec.json.Decoder(Record, strict=False).decode
+
+
+def check_reply(reply: list[Any], region: str) -> list[Any]:
+    """Return the reply of a function if it is ``ok``; else raise what it says, as the class with the same code."""
+    code = reply[0].decode()
+    if code == "ok":
+        return reply
+    if code == "show_not_found":
+        # The caller knows the show, so this is a master that lost data and is not reconciled yet.
+        raise ShowNotReady(RegionUnavailable().message, region=region)
+    if code == "fenced":
+        raise Fenced("another keeper has taken over")
+    detail = reply[1].decode() if len(reply) > 1 else ""
+    raise _refusal(code, detail, int(reply[2]) if len(reply) > 2 else 0)
+
+
+def _refusal(code: str, detail: str, retry_after_ms: int) -> Exception:
+    kind = CODES[code]
+    if kind is AddressLimit:
+        return AddressLimit(retry_after_ms=retry_after_ms)
+    if kind is SeatsResting:
+        return SeatsResting(seats=[int(seat) for seat in detail.split(",")], retry_after_ms=retry_after_ms)
+    if kind is BadRequest:
+        return BadRequest(f"A hold on this show takes 1 to {detail} seats.")
+    if kind is ExtendLimit:
+        return ExtendLimit(expires_at=int(detail))
+    if kind is SalesNotStarted:
+        return SalesNotStarted(sales_start=int(detail))
+    if detail:
+        return kind(seats=[int(seat) for seat in detail.split(",")])
+    return kind()
+
+
+def read_hold(hold_id: str, reply: list[Any]) -> Hold:
+    """Return the hold of a reply ``ok``, record, master's time. A lapsed one is ``expired``, swept or not."""
+    record = decode_record(reply[1])
+    state = record.state
+    if state is HoldState.HELD and record.expires_at <= int(reply[2]):
+        state = HoldState.EXPIRED
+    if record.cancelled:
+        state = HoldState.CANCELLED
+    return Hold(hold_id, record.owner, record.seats, state, record.expires_at, record.extensions)
