@@ -13,7 +13,7 @@ import logging
 import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from realtime import keys
 from realtime.cancellation import pause
@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 SEATS_PER_LOOK = 10_000
 """Seats of the shows that are compared in one look, about; a bigger show is compared alone."""
 SHOWS_PER_LOOK = 50
-PAUSE = 20
+PAUSE = 50
 """The pause after a look, as a multiple of the time that it took."""
-SHORTEST_PAUSE_MS = 1_000
+SHORTEST_PAUSE_MS = 2_000
 LONGEST_LOOK_MS = 60_000
 """Another keeper goes on after this if the one that compares has died."""
 LOOKS = 4
@@ -71,7 +71,7 @@ class Comparison:
         Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
         """
         command = self._master.command
-        if await command("GET", keys.REBUILT) != token.encode():
+        if not await self._rebuilder.is_rebuilt(token):
             return
         if not await command("SET", keys.COMPARING, token, "NX", "PX", LONGEST_LOOK_MS):
             return
@@ -118,7 +118,8 @@ class Comparison:
         for show, master in masters.items():
             if len(master.seats) != master.size:
                 continue  # it is being archived
-            plan = await asyncio.to_thread(plan_rebuild, truths[show], master)
+            # A payment may come for a hold that the master never had: that is no damage.
+            plan = await asyncio.to_thread(plan_rebuild, replace(truths[show], paid=[]), master)
             look = _Look(frozenset(plan.damages(master)), frozenset(plan.unproved) - self._reported)
             if look:
                 found[show] = look
@@ -131,9 +132,8 @@ class Comparison:
             log.error("%s: booked on the master, and not in the ledger: %s", show.id, _listed(seen.unproved))
             self._reported |= seen.unproved
         if seen.damages:
-            log.error("%s: damaged on the master, it is rebuilt: %s", show.id, _listed(seen.damages))
             await self._rebuilder.rebuild_shows([show])
-            await self._master.command("INCR", keys.DAMAGED)
+            await self._rebuilder.count_damaged(f"{show.id}: {_listed(seen.damages)}")
 
 
 def _listed(texts: frozenset[str]) -> str:

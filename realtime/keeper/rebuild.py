@@ -57,21 +57,32 @@ class Rebuilder:
                 return 0
             names = await self._ledger.active_show_ids()
             unready = await self.unready(names)
-            rebuilt = await self._master.command("GET", keys.REBUILT) == token.encode()
+            rebuilt = await self.is_rebuilt(token)
             # Once all are rebuilt, one that is not ready may be in the course of being declared: it is left for a turn.
             waiting = [show for show in unready if not rebuilt or show in self._seen]
             self._seen = set(unready)
-            if rebuilt and waiting:
-                text = "%s: not for sale, or without seats, on the master; they are rebuilt: %s"
-                log.error(text, self._master.region, ", ".join(waiting[:_LISTED]))
-                await self._master.command("INCRBY", keys.DAMAGED, len(waiting))
             if waiting:
                 shows = await self._ledger.shows_of(waiting)
                 await self._rebuild_all(turn, sorted(shows, key=_urgency))
+                if rebuilt:
+                    listed = ", ".join(waiting[:_LISTED])
+                    await self.count_damaged(f"not for sale, or without seats: {listed}", len(waiting))
             if not rebuilt and not await self.unready(names):
                 await self._master.command("SET", keys.REBUILT, token)
                 log.info("%s: all %d shows are on sale", self._master.region, len(names))
             return len(waiting)
+
+    async def is_rebuilt(self, token: str) -> bool:
+        """Return whether all shows were on sale under this token, and no later one has begun."""
+        rebuilt, fence = await asyncio.gather(
+            self._master.command("GET", keys.REBUILT), self._master.command("GET", keys.FENCE)
+        )
+        return rebuilt == token.encode() and fence is not None and fence.split()[0] == token.encode().split()[-1]
+
+    async def count_damaged(self, what: str, count: int = 1) -> None:
+        """Log and count shows that were damaged on the master, and are rebuilt."""
+        log.error("%s: damaged on the lock master, and rebuilt: %s", self._master.region, what)
+        await self._master.command("INCRBY", keys.DAMAGED, count)
 
     async def unready(self, shows: Sequence[str]) -> list[str]:
         """Return those of some shows that are not for sale in this process, or whose seats are gone."""
