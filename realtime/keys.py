@@ -98,6 +98,11 @@ def reply(reply_id: str) -> str:
 
 NODES = "tt:nodes"
 """hash: node -> JSON of its status report, with the time (ms) by its own clock; the nodes of this region."""
+VIEWERS = "tt:viewers"
+"""hash: node -> JSON ``{"time" (ms), "shows": {show: viewers}}``, the viewers of this region's shows on every node."""
+FIGURES = "tt:figures"
+"""hash: counts by hour and show (``locks/lua/figures.lua``, which spells it too); ``tt:figures:batch``: those on their
+way to the ledger."""
 KEEPERS = "tt:keepers"
 """hash: keeper -> JSON of its status report, with the time (ms) by its own clock."""
 INCIDENTS = "tt:incidents"

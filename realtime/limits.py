@@ -96,6 +96,8 @@ HEARTBEAT_MS = 1_000
 """How often a keeper publishes a heartbeat through its master."""
 STATUS_REPORT_MS = 2_000
 """How often nodes and keepers write their status report."""
+VIEWER_COUNTS_MS = 15_000
+"""How often nodes report how many watch each show, and how often keepers record figures by the hour."""
 STATUS_REPORT_GONE_MS = 60_000
 """Keepers delete a status report that has not changed for this long."""
 INCIDENTS_KEPT = 1_000

@@ -20,6 +20,7 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.comparison import Comparison
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.hold_events import HoldEventReader
+from realtime.keeper.hour_figures import HourFigures
 from realtime.keeper.outbox import Outbox
 from realtime.keeper.queries import Queries
 from realtime.keeper.rebuild import Rebuilder
@@ -122,6 +123,7 @@ class Keeper:
         self._queries = Queries(self._ledger, self._master, self._shows, self._background_jobs)
         self._task_keeper = TaskKeeper(self._ledger, self._background_jobs)
         self._hold_events = HoldEventReader(self._ledger, self._master, self._shows, self._background_jobs)
+        self._hour_figures = HourFigures(self._ledger, self._master, self._locks)
         self._contact_days = settings.topology.privacy.contact_days
         self._served: str | None = None
         self._compare_at = 0.0
@@ -148,6 +150,7 @@ class Keeper:
             asyncio.create_task(self._every(ORDERS_EVERY_MS, self._check_orders), name="orders"),
             asyncio.create_task(self._every(int(limits.TASK_RETRY_S * 1000), self._look_after_tasks), name="tasks"),
             asyncio.create_task(self._every(HOLD_EVENTS_EVERY_MS, self._read_hold_events), name="hold_events"),
+            asyncio.create_task(self._every(limits.VIEWER_COUNTS_MS, self._move_figures), name="figures"),
             asyncio.create_task(self._every(CONTACTS_EVERY_MS, self._delete_old_contacts), name="contacts"),
         ]
 
@@ -275,12 +278,17 @@ class Keeper:
         if self._served is not None:
             await self._hold_events.turn(self._served)
 
+    async def _move_figures(self) -> None:
+        if self._served is not None:
+            await self._hour_figures.turn(self._served)
+
     async def _delete_old_contacts(self) -> None:
         if self._served is not None:
             kept_ms = self._contact_days * DAY_MS
             unpaid_ms = limits.ORDER_OPEN_S * 1000 + DAY_MS
             deleted = await self._ledger.delete_old_contacts(now_ms() - kept_ms, now_ms() - unpaid_ms)
             await self._ledger.delete_old_deliveries(now_ms() - DELIVERIES_KEPT_MS)
+            await self._ledger.delete_figure_batches(now_ms() - DAY_MS)
             if deleted:
                 log.info("%d contacts were deleted: their time was over", deleted)
 

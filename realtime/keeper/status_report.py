@@ -29,6 +29,9 @@ PENDING_MS = 5_000
 CLOCK_OFFSET_MS = 500
 """A larger difference of the clocks is logged: deadlines and dates that people read come from both."""
 
+_REPORTS = (keys.NODES, keys.KEEPERS, keys.VIEWERS)
+"""Where processes write reports that they are to delete when they end."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
@@ -79,7 +82,7 @@ class StatusReporter:
         self._clock = clock
         self._look_at = self._complain_at = clock()
         self._wrong: list[str] = []
-        self._gone = {keys.NODES: GoneReports(), keys.KEEPERS: GoneReports()}
+        self._gone = {key: GoneReports() for key in _REPORTS}
 
     async def write_report(self) -> None:
         """Write the report once; raises ``RegionUnavailable``."""
@@ -87,12 +90,12 @@ class StatusReporter:
         before = now_ms()
         master_time = await self._master.time_ms()
         now = now_ms()
-        oldest, outbox, dead_letters, live_holds, nodes, keepers, jobs = await asyncio.gather(
+        oldest, outbox, dead_letters, live_holds, *reports, jobs = await asyncio.gather(
             command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1),
             command("XLEN", keys.OUTBOX),
             command("XLEN", keys.DEAD_LETTERS),
             command("ZCARD", keys.DEADLINES),
-            *(command("HGETALL", key) for key in (keys.NODES, keys.KEEPERS)),
+            *(command("HGETALL", key) for key in _REPORTS),
             self._jobs.waiting(),
         )
         open_orders, oldest_order = await self._ledger.open_orders()
@@ -123,9 +126,10 @@ class StatusReporter:
         for kind, is_wrong in wrong.items():
             self._incidents.set(kind, self._master.region, is_wrong)
         await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
-        for key, reports in ((keys.NODES, nodes), (keys.KEEPERS, keepers)):
-            for name in self._gone[key].names(dict(connect.pairs(reports)), self._clock()):
-                if await command("HDEL", key, name):
+        for key, found in zip(_REPORTS, reports, strict=True):
+            for name in self._gone[key].names(dict(connect.pairs(found)), self._clock()):
+                # A node that is gone has reported in both places.
+                if await command("HDEL", key, name) and key != keys.VIEWERS:
                     self._incidents.happened(Incident.GONE, self._master.region, name.decode())
 
     def _watch_clock(self, offset_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""Figures of sales by show and hour, from entries that workers write once for each booking, cancellation and refund.
+"""Figures by show and hour, from entries that workers write once for each booking, cancellation and refund, and counts.
 
 Hours are those of Indian clocks: they begin half an hour into an hour of UTC. Amounts are paise, times ms.
 """
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import schema
 from realtime.ledger.database import Database, insert_new
+from realtime.ledger.hour_counts import NAMES, hour_counts
 from realtime.ledger.rows import EntryKind, seats_of
 from realtime.model import hold_of
 
@@ -29,6 +30,8 @@ class HourFigures:
 
     ``orders`` are payments that were begun, ``paid_orders`` those of them that became a booking or a refund: together
     the conversion at the payment step. ``pay_ms`` is the mean time from order to booking, None without one.
+    ``viewers`` is the most at one time; ``conflicts`` are holds that were refused because of taken seats; ``admitted``
+    are the bookings whose people were.
     """
 
     show: str
@@ -42,6 +45,10 @@ class HourFigures:
     orders: int = 0
     paid_orders: int = 0
     pay_ms: int | None = None
+    viewers: int = 0
+    holds: int = 0
+    conflicts: int = 0
+    admitted: int = 0
 
 
 class Analytics(Database):
@@ -102,6 +109,11 @@ class Analytics(Database):
                 one["orders"] = one.get("orders", 0) + row.count
                 if row.state == "settled":
                     one["paid_orders"] = row.count
+            for row in await connection.execute(_admissions(since, until, show)):
+                found.setdefault((int(row.hour), row.show_id), {})["admitted"] = row.count
+            for row in await connection.execute(hour_counts(since, until, show, MAX_ROWS)):
+                one = found.setdefault((int(row.hour), row.show_id), {})
+                one |= {name: getattr(row, name) for name in NAMES}
         return list(_sorted(found))
 
 
@@ -147,6 +159,19 @@ def _entries(since: int, until: int, show: str) -> Select[Any]:
         .limit(MAX_ROWS)
     )
     return query.where(table.c.show_id == show) if show else query
+
+
+def _admissions(since: int, until: int, show: str) -> Select[Any]:
+    table, bookings = schema.admissions, schema.bookings
+    hour = table.c.admitted_at - (table.c.admitted_at + INDIA_OFFSET_MS) % HOUR_MS
+    query = (
+        select(bookings.c.show_id, hour.label("hour"), func.count().label("count"))
+        .join_from(table, bookings, table.c.booking_id == bookings.c.id)
+        .where(table.c.admitted_at >= since, hour >= since, hour < until)
+        .group_by(bookings.c.show_id, hour)
+        .limit(MAX_ROWS)
+    )
+    return query.where(bookings.c.show_id == show) if show else query
 
 
 def _orders(since: int, until: int, show: str) -> Select[Any]:

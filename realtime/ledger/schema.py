@@ -252,6 +252,24 @@ webhooks_received = Table(
     Column("received_at", BigInteger, nullable=False),
 )
 
+show_hours = Table(
+    "show_hours",
+    metadata,
+    Column("show_id", String(64), primary_key=True),
+    Column("hour", BigInteger, primary_key=True),  # its beginning on Indian clocks
+    Column("viewers", Integer, nullable=False),  # the most at one time
+    Column("holds", Integer, nullable=False),
+    Column("conflicts", Integer, nullable=False),
+    Index("ix_show_hours_hour", "hour"),
+)
+
+figure_batches = Table(
+    "figure_batches",
+    metadata,
+    Column("id", String(32), primary_key=True),  # counts of the master that were added to show_hours
+    Column("recorded_at", BigInteger, nullable=False),
+)
+
 log_positions = Table(
     "log_positions",
     metadata,

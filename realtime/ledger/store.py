@@ -14,6 +14,7 @@ from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
 from realtime.ledger.exchanges import Exchanges
 from realtime.ledger.hold_events import HoldEvents
+from realtime.ledger.hour_counts import HourCounts
 from realtime.ledger.money import Money
 from realtime.ledger.orders import Orders
 from realtime.ledger.search import Search
@@ -32,6 +33,7 @@ class Ledger(
     Contacts,
     Declarations,
     HoldEvents,
+    HourCounts,
     Money,
     Orders,
     Tasks,

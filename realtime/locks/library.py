@@ -10,7 +10,18 @@ import sys
 from functools import cache
 from importlib.resources import files
 
-PARTS = ("shared", "fencing", "addresses", "buyers", "money", "keepers", "rebuild", "previous_rebuild", "operators")
+PARTS = (
+    "shared",
+    "fencing",
+    "addresses",
+    "figures",
+    "buyers",
+    "money",
+    "keepers",
+    "rebuild",
+    "previous_rebuild",
+    "operators",
+)
 """In this order: ``shared`` opens with the library's name, and each file uses local functions of those before it."""
 
 

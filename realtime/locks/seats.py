@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from realtime import keys, limits
+from realtime import connect, keys, limits
 from realtime.errors import RegionUnavailable
 from realtime.locks.answers import check_reply, read_hold
 from realtime.locks.hold_batcher import HoldBatcher
@@ -242,6 +242,20 @@ class SeatLocks:
             return None
         # RESP3 answers [[member, score]], RESP2 [member, score].
         return int(first[0][1] if len(first) == 1 else first[1]) - now
+
+    async def take_figures(self, name: str) -> tuple[str, dict[str, int]]:
+        """Return the batch of counts (``figures.lua``) that is to be recorded, by field, and its name; "" for none.
+
+        If there is none yet, what was counted until now becomes a batch called ``name``.
+        """
+        reply = await self._write("take_figures", "any", name)
+        fields = {field.decode(): value.decode() for field, value in connect.pairs(reply[1])}
+        batch = fields.pop("batch", "")
+        return batch, {field: int(value) for field, value in fields.items()}
+
+    async def drop_figures(self, batch: str) -> None:
+        """Delete a batch that was recorded. Idempotent."""
+        await self._write("drop_figures", "any", batch)
 
     async def due(self, limit: int) -> list[str]:
         """Return the ids of holds past their deadline by the master's clock, oldest first."""

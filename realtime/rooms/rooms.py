@@ -119,6 +119,11 @@ class Rooms(Listener):
             "bytes": self.fanout.bytes,
         }
 
+    def viewers_of(self, region: str) -> dict[str, int]:
+        """Return the number of viewers of each show of a region that somebody watches."""
+        rooms = self._rooms.values()
+        return {room.show.id: len(room.viewers) for room in rooms if room.show.region == region and room.viewers}
+
     # --- rooms ----------------------------------------------------------------------------------------------------
     async def _open(self, show: Show) -> Room:
         room = self._rooms.get(show.id)

@@ -1,4 +1,4 @@
-"""The ops API of figures: sales by show and hour, of all regions, as JSON or CSV."""
+"""The ops API of figures: viewers, holds and sales by show and hour, of all regions, as JSON or CSV."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ COLUMNS = (
     "hour",
     "region",
     "show",
+    "viewers",
+    "holds",
+    "conflicts",
     "bookings",
     "seats",
     "revenue",
@@ -35,6 +38,7 @@ COLUMNS = (
     "orders",
     "paid_orders",
     "pay_ms",
+    "admitted",
 )
 
 
@@ -49,7 +53,7 @@ class AnalyticsApi:
         """Return the table of routes."""
         return [
             Route(
-                "GET", "/api/v1/ops/analytics", self._figures, "Sales by show and hour; JSON or CSV", None, "operator"
+                "GET", "/api/v1/ops/analytics", self._figures, "Figures by show and hour; JSON or CSV", None, "operator"
             )
         ]
 
@@ -80,7 +84,8 @@ def _csv(rows: list[dict[str, Any]], missing: list[str]) -> web.Response:
     writer.writerow(COLUMNS)
     for row in rows:
         hour = datetime.fromtimestamp(row["hour"] / 1000, INDIA).isoformat(timespec="minutes")
-        writer.writerow([hour, *("" if row[name] is None else row[name] for name in COLUMNS[1:])])
+        # A keeper of the release before leaves out what it does not know.
+        writer.writerow([hour, *("" if row.get(name) is None else row[name] for name in COLUMNS[1:])])
     headers = {
         "Content-Disposition": 'attachment; filename="analytics.csv"',
         "Cache-Control": "no-store",

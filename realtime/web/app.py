@@ -56,6 +56,7 @@ from realtime.web.staff_access import Register, StaffAccess
 from realtime.web.staff_api import StaffApi
 from realtime.web.status_report import StatusReporter
 from realtime.web.tickets_api import TicketsApi
+from realtime.web.viewer_counts import ViewerCounts
 
 log = logging.getLogger(__name__)
 
@@ -179,10 +180,11 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(directory.complete(), limits.START_S)
         reporting = asyncio.create_task(status_report.run(), name="status_report")
+        counting = asyncio.create_task(ViewerCounts(masters, rooms).run(), name="viewer_counts")
         giving_back = asyncio.create_task(memory.give_back(), name="give_back_memory")
         reading = asyncio.create_task(revoked_guests.run(events.disconnect_owner), name="revoked_guests")
         yield
-        await cancel_all(reporting, giving_back, reading)
+        await cancel_all(reporting, counting, giving_back, reading)
         await server.close()
         await events.close()
         await layouts.close()

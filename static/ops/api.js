@@ -34,6 +34,11 @@ export async function ask(path, body, { timeoutMs = TIMEOUT_MS, headers = {} } =
   return send(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) }, timeoutMs);
 }
 
+/** GET a file. @param {string} path below /api/v1 @returns {Promise<Blob>} @throws {ApiError} */
+export async function download(path) {
+  return (await fetched(path, {}, UPLOAD_TIMEOUT_MS)).blob();
+}
+
 /**
  * POST a file.
  * @param {string} path below /api/v1
@@ -47,6 +52,11 @@ export async function upload(path, file) {
 
 /** @param {string} path @param {RequestInit} init @param {number} timeoutMs */
 async function send(path, init, timeoutMs) {
+  return (await fetched(path, init, timeoutMs)).json().catch(() => ({}));
+}
+
+/** @param {string} path @param {RequestInit} init @param {number} timeoutMs */
+async function fetched(path, init, timeoutMs) {
   let response;
   try {
     response = await fetch(`/api/v1${path}`, {
@@ -57,7 +67,9 @@ async function send(path, init, timeoutMs) {
   } catch {
     throw new ApiError(0, { code: "offline" });
   }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ApiError(response.status, answer.error);
-  return answer;
+  if (!response.ok) {
+    const { error } = await response.json().catch(() => ({}));
+    throw new ApiError(response.status, error);
+  }
+  return response;
 }

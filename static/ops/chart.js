@@ -1,5 +1,5 @@
 /**
- * A line chart over the last minutes, drawn by uPlot in the colours of the theme.
+ * A line chart over time, drawn by uPlot in the colours of the theme.
  */
 import uPlot from "/static/vendor/uplot.js";
 
@@ -13,10 +13,16 @@ const TIME = new Intl.DateTimeFormat("en-IN", {
 });
 
 export class Chart {
-  /** @param {HTMLElement} place @param {string} label for screen readers @param {(value: number) => string} format @param {number} lines how many */
-  constructor(place, label, format, lines = 1) {
+  /**
+   * @param {HTMLElement} place
+   * @param {string} label for screen readers
+   * @param {(value: number) => string} format
+   * @param {{lines?: number, time?: (when: number) => string}} [how] how many lines; how a time (ms) is written
+   */
+  constructor(place, label, format, { lines = 1, time = (when) => TIME.format(new Date(when)) } = {}) {
     this._place = place;
     this._format = format;
+    this._time = time;
     this._lines = lines;
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", label);
@@ -57,7 +63,7 @@ export class Chart {
           {
             ...axis,
             size: 26,
-            values: (_plot, marks) => marks.map((at) => TIME.format(new Date(at * 1000))),
+            values: (_plot, marks) => marks.map((at) => this._time(at * 1000)),
             space: 80,
           },
           { ...axis, size: 52, values: (_plot, marks) => marks.map(this._format) },

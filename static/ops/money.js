@@ -6,7 +6,7 @@
 import { errorLine, h } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
 import { moment } from "./format.js";
-import { scrollTable } from "./pieces.js";
+import { scrollTable, select } from "./pieces.js";
 import { PolledSection } from "./polled-section.js";
 
 const MOST_ROWS = 100;
@@ -150,13 +150,6 @@ export class Money extends PolledSection {
     if (this._missing.length) lines.push(errorLine(i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") })));
     return lines;
   }
-}
-
-/** @param {string} id @param {string} label @param {string} value @param {string[][]} options */
-function select(id, label, value, options) {
-  const made = h("select", { id, "aria-label": label });
-  for (const [name, text] of options) made.append(h("option", { value: name, selected: name === value }, text));
-  return made;
 }
 
 /** @param {Translator} i18n @param {Listing} listing @param {(RefundRow & PaymentRow)[]} rows */

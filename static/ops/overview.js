@@ -11,6 +11,7 @@ import { Bookings } from "./bookings.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
 import { duration, milliseconds, percent, perSecond } from "./format.js";
+import { Hourly } from "./hourly.js";
 import { IncidentList } from "./incidents.js";
 import { JobList } from "./jobs.js";
 import { Money } from "./money.js";
@@ -41,6 +42,7 @@ export class Overview {
     this._money = new Money(leave);
     this._bookings = new Bookings(leave);
     this._jobs = new JobList(leave);
+    this._hourly = new Hourly(leave);
     this._plans = new PlanImport();
     this._incidents = new IncidentList(leave);
     this._parts = {
@@ -62,6 +64,7 @@ export class Overview {
     this._money.start();
     this._jobs.start();
     this._incidents.start();
+    this._hourly.start();
   }
 
   stop() {
@@ -69,6 +72,7 @@ export class Overview {
     this._money.stop();
     this._jobs.stop();
     this._incidents.stop();
+    this._hourly.stop();
     for (const chart of this._charts) chart.destroy();
     this._charts = [];
   }
@@ -102,6 +106,7 @@ export class Overview {
       this._incidents.element,
       h("h2", {}, i18n.t("opsLately")),
       plots,
+      this._hourly.element,
       this._bookings.element,
       this._money.element,
       this._jobs.element,
@@ -116,6 +121,7 @@ export class Overview {
     this._money.localize(i18n);
     this._jobs.localize(i18n);
     this._incidents.localize(i18n);
+    this._hourly.localize(i18n);
     this._plans.localize(i18n);
     this._draw();
   }
@@ -212,7 +218,7 @@ export class Overview {
     const make = (/** @type {string} */ title, /** @type {(value: number) => string} */ format, lines = 1) => {
       const place = h("div", { class: "plot" });
       this._parts.plots.append(h("figure", {}, h("figcaption", {}, i18n.t(title)), place));
-      return new Chart(place, i18n.t(title), format, lines);
+      return new Chart(place, i18n.t(title), format, { lines });
     };
     this._charts = [
       make("opsViewers", (value) => i18n.count(Math.round(value))),

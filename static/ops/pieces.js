@@ -17,6 +17,13 @@ export function scrollTable(label, heads, rows) {
   );
 }
 
+/** @param {string} id @param {string} label @param {string} value @param {string[][]} options values with their texts */
+export function select(id, label, value, options) {
+  const made = h("select", { id, "aria-label": label });
+  for (const [name, text] of options) made.append(h("option", { value: name, selected: name === value }, text));
+  return made;
+}
+
 /** @typedef {{words: string, act: () => void}} Answer */
 
 /** Asks before something is done. @param {string} label @param {string} text @param {Answer} yes @param {Answer} no */

@@ -10,9 +10,13 @@ const EVERY_MS = 5000;
 
 /** @template T what the node answers */
 export class PolledSection {
-  /** @param {(why: string) => void} leave called when the operator key is not valid any more */
-  constructor(leave) {
+  /**
+   * @param {(why: string) => void} leave called when the operator key is not valid any more
+   * @param {number} [everyMs] how often the node is asked
+   */
+  constructor(leave, everyMs = EVERY_MS) {
     this._leave = leave;
+    this._everyMs = everyMs;
     /** Whether the last request failed. */
     this._cut = false;
     this._timer = 0;
@@ -49,7 +53,7 @@ export class PolledSection {
       this._cut = true;
     }
     this._draw();
-    this._timer = setTimeout(() => this._ask(), EVERY_MS);
+    this._timer = setTimeout(() => this._ask(), this._everyMs);
   }
 
   // --- of each section ----------------------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ export class ShowPage {
       this._cut = "";
     } catch (error) {
       this._cut = this._words(error);
-      if (!this._show && !(error instanceof ApiError && error.code === "offline")) return;
+      if (!this._show && !(error instanceof ApiError && error.code === "offline")) return this._draw();
     }
     this._draw();
     this._timer = setTimeout(() => this._ask(), EVERY_MS);

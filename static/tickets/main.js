@@ -6,6 +6,7 @@
  */
 import { errorLine, h, icon } from "../app/dom.js";
 import { setUpPage } from "../app/page.js";
+import { saveFile } from "../app/save-file.js";
 import { LiveHolds } from "../booking/live-holds.js";
 import { prepareQr } from "../booking/qr.js";
 import { dropTicket, isCurrent } from "../booking/tickets.js";
@@ -102,9 +103,7 @@ async function cancel(id) {
 /** @param {Booking} booking */
 async function savePdf(booking) {
   try {
-    const url = URL.createObjectURL(await ticketPdf(booking, i18n.code));
-    h("a", { href: url, download: `ticket-${booking.code}.pdf` }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60000);
+    saveFile(await ticketPdf(booking, i18n.code), `ticket-${booking.code}.pdf`);
     problem = "";
   } catch {
     problem = "pdfFailed";

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { translator } from "../../static/i18n/i18n.js";
 import { conflictRate, figures, OLD_MS, total, troubles } from "../../static/ops/figures.js";
 import { duration, milliseconds, percent, perSecond } from "../../static/ops/format.js";
+import { everyHour } from "../../static/ops/hours.js";
 import { cityAt, outline } from "../../static/ops/india.js";
 import { Replay } from "../../static/ops/replay.js";
 import { parseSeats, seatsAsText } from "../../static/ops/seat-ids.js";
@@ -173,5 +174,33 @@ describe("the page of a show", () => {
     }
     assert.equal(cityAt("Atlantis"), null);
     assert.match(outline, /^M[\d. L-]+Z$/);
+  });
+});
+
+describe("figures by the hour", () => {
+  const hour = Date.parse("2026-11-26T18:00:00+05:30");
+
+  test("every hour of Indian clocks is there once, and shows are added up", () => {
+    const rows = [
+      { hour, viewers: 30, holds: 2, revenue: 45000 },
+      { hour, viewers: 12, holds: 1, conflicts: 4 },
+      { hour: hour + 7_200_000, bookings: 1 },
+    ];
+    const hours = everyHour(rows, hour - 10, hour + 3 * 3_600_000);
+    assert.deepEqual(
+      hours.map((each) => (each.hour - hour) / 3_600_000),
+      [0, 1, 2],
+    );
+    assert.deepEqual(
+      [hours[0].viewers, hours[0].holds, hours[0].conflicts, hours[0].revenue, hours[0].bookings],
+      [42, 3, 4, 45000, 0],
+    );
+    assert.deepEqual([hours[1].viewers, hours[2].bookings], [0, 1]);
+  });
+
+  test("rows outside the time, and figures that are not known, change nothing", () => {
+    assert.deepEqual(everyHour([{ hour: hour - 3_600_000, holds: 9 }], hour, hour), []);
+    const [only] = everyHour([{ hour, other: 5 }], hour, hour + 1);
+    assert.equal(only.holds, 0);
   });
 });

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from realtime.ledger import Ledger
+import pytest
+
+from realtime.ledger import Ledger, StaleFencingToken
 from realtime.ledger.analytics import HourFigures, indian_hour
-from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundProgress, RefundReason
+from realtime.ledger.hour_counts import HourCount
+from realtime.ledger.rows import AdmissionRow, NewRefund, OrderRow, OrderState, RefundProgress, RefundReason
 from realtime.model import hold_of
 
 from .test_contacts import ledger
@@ -38,8 +41,17 @@ async def test_the_figures_of_an_hour_add_up_and_entries_count_once(ledger: Ledg
         assert await ledger.enter_booking(paid.id) and await ledger.enter_booking(free.id)
         assert await ledger.enter_refund(refund.id) and await ledger.enter_cancellation(free.id, AT + 5)
     assert not await ledger.enter_booking("west-s.bnobody")
+    await ledger.admit(AdmissionRow(paid.id, AT + 9_000, "north door"))
+    counts = [HourCount("west-s", HOUR, "holds", 5), HourCount("west-s", HOUR, "conflicts", 2)]
+    await ledger.begin_fencing_token("token", number=1)
+    for batch in ("one", "one", "two"):
+        await ledger.add_hour_counts("token", batch, counts, AT)
+    for viewers in (40, 70, 60):
+        await ledger.raise_viewers(HOUR, {"west-s": viewers})
+    with pytest.raises(StaleFencingToken):
+        await ledger.add_hour_counts("older", "three", counts, AT)
     expected = [
-        HourFigures("west-s", HOUR, 2, 3, 1350, 1, 0, 0, 2, 1, 8_000),
+        HourFigures("west-s", HOUR, 2, 3, 1350, 1, 0, 0, 2, 1, 8_000, 70, 10, 4, 1),
         HourFigures("west-s", HOUR + 3_600_000, refunds=1, refunded=450),
     ]
     assert await ledger.figures(HOUR, HOUR + 7_200_000) == expected

@@ -43,6 +43,18 @@ async def test_only_the_right_key_opens_the_ops_page(browser: Browser, cluster: 
     await page.wait_for_selector('.region[data-region="west"] .state.good')
     assert await page.locator(".region").count() == 3
     await page.wait_for_selector(".show-list a")
+    plots = page.locator("#hourly figure")
+    await expect(plots).to_have_count(5)
+    await expect(plots.locator("canvas")).to_have_count(5)
+    for details in await plots.locator("summary").all():
+        await details.click()
+    await page.fill("#hourly-show", "west-nothing")
+    await page.keyboard.press("Enter")
+    await expect(plots.get_by_text("Nothing in this time.")).to_have_count(5)
+    await page.fill("#hourly-show", "")
+    async with page.expect_download() as saving:
+        await page.locator('#hourly [data-key="csv"]').click()
+    assert (await saving.value).suggested_filename == "analytics.csv"
     assert await violations(page) == []
     await page.reload()
     await page.wait_for_selector(".region")
@@ -176,7 +188,7 @@ async def test_refunds_and_payments_are_listed_and_filtered(browser: Browser, cl
     await page.fill("#money-show", show)
     await page.keyboard.press("Enter")
     await page.wait_for_selector('.money tr[data-state="done"]', timeout=60_000)
-    row = page.locator(".money tbody tr")
+    row = page.locator("#money tbody tr")
     await expect(row).to_have_count(1)
     await expect(row).to_contain_text("paid twice")
     assert await violations(page) == []
@@ -215,7 +227,7 @@ async def test_a_failed_refund_raises_an_alarm(browser: Browser, cluster: Cluste
     await expect(person.page.locator("#screen")).to_contain_text("north")
     await alarm.get_by_role("button").click()
     await expect(person.page.locator("#money")).to_be_focused()
-    await expect(person.page.locator(".money tbody tr")).to_contain_text("account closed")
+    await expect(person.page.locator("#money tbody tr")).to_contain_text("account closed")
     assert await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await violations(person.page) == []
     await person.leaves()

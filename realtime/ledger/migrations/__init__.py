@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0014"
+NEWEST = "0015"
 """The newest revision."""
 
 

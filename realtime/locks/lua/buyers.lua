@@ -37,8 +37,8 @@ local function repeated_hold(record, seats, at)
 end
 
 -- Holds all seats or none; publishes them as held, and what lapsed holds released as free.
--- `bounds`: keep (ms), max_holds of an owner, address_seats and rest_ms (addresses.lua).
-local function hold_one(K, show, at, id, owner, csv, from, bounds)
+-- `bounds`: keep (ms), max_holds of an owner, address_seats and rest_ms (addresses.lua). Counts in `figures`.
+local function hold_one(K, show, at, id, owner, csv, from, bounds, figures)
   local seats = split_csv(csv)
   local record = redis.call('HGET', K.holds, id)
   if record then return repeated_hold(record, seats, at) end
@@ -50,7 +50,10 @@ local function hold_one(K, show, at, id, owner, csv, from, bounds)
     if seat >= show.size then return { 'seat_not_found', tostring(seat) } end
   end
   local taken, lapsed = conflicts(K, id, seats, at)
-  if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
+  if #taken > 0 then
+    figures.conflicts = (figures.conflicts or 0) + 1
+    return { 'seats_taken', table.concat(taken, ',') }
+  end
   local others = tonumber(redis.call('HGET', K.owners, owner) or 0)
   for _, gone in pairs(lapsed) do
     if gone.owner == owner then others = others - 1 end
@@ -70,6 +73,7 @@ local function hold_one(K, show, at, id, owner, csv, from, bounds)
   count_hold(K, owner)
   if from ~= '' then count_seats(K, from, #seats) end
   publish_change(K, show, change, 'held', id)
+  figures.holds = (figures.holds or 0) + 1
   return { 'ok', record, at }
 end
 
@@ -161,9 +165,10 @@ local function hold_fast(batch, K, show, deadline, id, owner, csv, from, bounds)
   return record
 end
 
--- Writes a batch and publishes its seats as held: one change.
-local function commit_batch(batch, K, show)
+-- Writes a batch and publishes its seats as held: one change. Counts in `figures`.
+local function commit_batch(batch, K, show, figures)
   if #batch.ids == 0 then return end
+  figures.holds = (figures.holds or 0) + #batch.ids
   for n, first in ipairs(batch.firsts) do
     redis.call('SETRANGE', K.seats, first, string.rep(HELD, batch.counts[n]))
   end
@@ -184,7 +189,7 @@ end
 local function decide_holds(K, bounds, asks, first)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
-  local at, replies, batch = now_ms(), {}, new_batch()
+  local at, replies, batch, figures = now_ms(), {}, new_batch(), {}
   local deadline, on_sale = ms_text(at + show.hold_ms), sales_state(show, at) == 'open'
   bounds.now, bounds.address_seats = ms_text(at), seats_of_address(show, bounds)
   read_ahead(batch, K, asks, first)
@@ -194,12 +199,13 @@ local function decide_holds(K, bounds, asks, first)
     if record then
       replies[#replies + 1] = { 'ok', record, at }
     else
-      commit_batch(batch, K, show)
+      commit_batch(batch, K, show, figures)
       batch = new_batch()
-      replies[#replies + 1] = hold_one(K, show, at, id, owner, csv, from, bounds)
+      replies[#replies + 1] = hold_one(K, show, at, id, owner, csv, from, bounds, figures)
     end
   end
-  commit_batch(batch, K, show)
+  commit_batch(batch, K, show, figures)
+  count_figures(K, at, figures)
   return { 'ok', replies }
 end
 
@@ -232,7 +238,7 @@ local function hold(keys, args)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
   local bounds = { max_holds = tonumber(args[4]), keep = tonumber(args[5]) }
-  return hold_one(K, show, now_ms(), args[1], args[2], args[3], '', bounds)
+  return hold_one(K, show, now_ms(), args[1], args[2], args[3], '', bounds, {})
 end
 
 -- --- verbs on a hold -------------------------------------------------------------------------------------------------

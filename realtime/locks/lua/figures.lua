@@ -1,0 +1,42 @@
+-- What operators want to know by show and hour of Indian clocks: holds that were given, and holds that were refused
+-- because seats were taken. Counted once a call, in one hash for all shows: field "hour (ms) show name". Keepers move
+-- the counts to the ledger (realtime/keeper/hour_figures.py).
+
+local HOUR_MS, INDIA_OFFSET_MS = 3600000, 19800000
+
+-- A key that is not among KEYS: callers of older releases do not pass it.
+local function figures_key(K)
+  return string.sub(K.meta, 1, 3) .. 'figures'
+end
+
+local function count_figures(K, at, figures)
+  for name, count in pairs(figures) do
+    local hour = ms_text(at - (at + INDIA_OFFSET_MS) % HOUR_MS)
+    redis.call('HINCRBY', figures_key(K), hour .. ' ' .. string.sub(K.meta, 5, -7) .. ' ' .. name, count)
+  end
+end
+
+-- tt_take_figures  KEYS: of a show  name  ->  ok, field, count, ... and batch, name
+-- Sets the counts aside as a batch of this name; returns the batch that is there if there is one already, and nothing
+-- if there is nothing to count.
+local function take_figures(keys, args)
+  local key = figures_key(key_names(keys))
+  local batch = key .. ':batch'
+  if redis.call('EXISTS', batch) == 0 then
+    if redis.call('EXISTS', key) == 0 then return { 'ok', {} } end
+    redis.call('RENAME', key, batch)
+    redis.call('HSET', batch, 'batch', args[1])
+  end
+  return { 'ok', redis.call('HGETALL', batch) }
+end
+
+-- tt_drop_figures  KEYS: of a show  name  ->  ok
+-- Deletes the batch of this name: the ledger has it.
+local function drop_figures(keys, args)
+  local batch = figures_key(key_names(keys)) .. ':batch'
+  if redis.call('HGET', batch, 'batch') == args[1] then redis.call('UNLINK', batch) end
+  return { 'ok' }
+end
+
+register_keeper_function('take_figures', take_figures, { 'allow-oom' })
+register_keeper_function('drop_figures', drop_figures, { 'allow-oom' })
