@@ -30,7 +30,7 @@ export function ticket(i18n, { id, code, qr, title, theatre, city, starts_at, se
     qrCode(qr, i18n.t("scanCode")).then((svg) => {
       if (svg) scan.replaceChildren(svg);
     });
-  const number = () => h("p", { class: "note ticket-number" }, i18n.t("bookingNumber"), " ", ...breakable(id));
+  const number = () => h("p", { class: "ticket-number" }, i18n.t("bookingNumber"), " ", ...breakable(id));
   return h(
     "article",
     { class: "ticket" },

@@ -4,6 +4,8 @@
 import uPlot from "/static/vendor/uplot.js";
 
 const HEIGHT = 150;
+/** Steps between the marks of an axis of whole numbers. */
+const WHOLE = Array.from({ length: 10 }, (_, n) => [1, 2, 5].map((step) => step * 10 ** n)).flat();
 const TIME = new Intl.DateTimeFormat("en-IN", {
   timeZone: "Asia/Kolkata",
   hour: "2-digit",
@@ -17,16 +19,17 @@ export class Chart {
    * @param {HTMLElement} place
    * @param {string} label for screen readers
    * @param {(value: number) => string} format
-   * @param {{lines?: number, time?: (when: number) => string}} [how] how many lines; how a time (ms) is written
+   * @param {{lines?: number, time?: (when: number) => string, whole?: boolean}} [how] how many lines; how a time (ms)
+   *   is written; whether only whole numbers are marked
    */
-  constructor(place, label, format, { lines = 1, time = (when) => TIME.format(new Date(when)) } = {}) {
+  constructor(place, label, format, { lines = 1, time = (when) => TIME.format(new Date(when)), whole = false } = {}) {
     this._place = place;
     this._format = format;
     this._time = time;
     this._lines = lines;
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", label);
-    this._plot = this._make([[], ...Array.from({ length: lines }, () => [])]);
+    this._plot = this._make([[], ...Array.from({ length: lines }, () => [])], whole);
     this._resize = new ResizeObserver(() => this._plot.setSize({ width: this._place.clientWidth, height: HEIGHT }));
     this._resize.observe(place);
   }
@@ -41,8 +44,8 @@ export class Chart {
     this._plot.destroy();
   }
 
-  /** @param {number[][]} data */
-  _make(data) {
+  /** @param {number[][]} data @param {boolean} whole */
+  _make(data, whole) {
     const style = getComputedStyle(document.documentElement);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     const axis = {
@@ -66,7 +69,7 @@ export class Chart {
             values: (_plot, marks) => marks.map((at) => this._time(at * 1000)),
             space: 80,
           },
-          { ...axis, size: 52, values: (_plot, marks) => marks.map(this._format) },
+          { ...axis, size: 52, values: (_plot, marks) => marks.map(this._format), ...(whole ? { incrs: WHOLE } : {}) },
         ],
         series: [
           {},

@@ -143,6 +143,7 @@ export class Hourly extends PolledSection {
       );
       const chart = new Chart(place, i18n.t(title), (value) => short(i18n, lines[0], value), {
         lines: lines.length,
+        whole: true,
         time: (when) => (this._hoursBack <= 24 ? i18n.time(when) : i18n.shortDay(when)),
       });
       return { chart, table, lines };

@@ -193,7 +193,7 @@ async def test_refunds_and_payments_are_listed_and_filtered(browser: Browser, cl
     await expect(row).to_contain_text("paid twice")
     assert await violations(page) == []
     await page.select_option("#money-state", "failed")
-    await expect(page.locator(".money .hint")).to_have_text("There are none.")
+    await expect(page.locator("#money .hint")).to_have_text("There are none.")
     await page.select_option("#money-listing", "payments")
     await expect(row).to_have_count(2)
     await page.select_option("#money-state", "booked")
