@@ -244,7 +244,11 @@ export class Overview {
     const i18n = /** @type {Translator} */ (this._i18n);
     const words = this._words.toLowerCase().split(/\s+/);
     const found = (this._shows ?? []).filter((show) =>
-      words.every((word) => `${show.title} ${show.city} ${show.id}`.toLowerCase().includes(word)),
+      words.every((word) =>
+        `${show.title} ${i18n.name(show.title)} ${show.city} ${i18n.name(show.city)} ${show.id}`
+          .toLowerCase()
+          .includes(word),
+      ),
     );
     this._parts.found.textContent = this._shows ? i18n.t("showCount", { n: found.length }) : "";
     this._parts.shows.replaceChildren(
@@ -257,8 +261,8 @@ export class Overview {
             h(
               "a",
               { href: `/ops/shows/${encodeURIComponent(show.id)}` },
-              h("b", {}, show.title),
-              h("span", {}, `${show.city}, ${i18n.day(show.starts_at)}, ${i18n.time(show.starts_at)}`),
+              h("b", {}, i18n.name(show.title)),
+              h("span", {}, `${i18n.name(show.city)}, ${i18n.day(show.starts_at)}, ${i18n.time(show.starts_at)}`),
               show.status === "live" ? null : h("em", {}, i18n.t(`status_${show.status}`)),
             ),
           ),

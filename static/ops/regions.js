@@ -17,7 +17,7 @@ export function regionMap(i18n, regions, figures) {
     viewBox: "0 0 96 100",
     role: "img",
     "aria-label": regions
-      .map((region, n) => `${region.label}: ${i18n.t(troubles(region, figures[n])[0] ?? "opsGood")}`)
+      .map((region, n) => `${i18n.name(region.label)}: ${i18n.t(troubles(region, figures[n])[0] ?? "opsGood")}`)
       .join("; "),
   });
   svg.append(svgElement("path", { d: outline, class: "land" }));
@@ -31,7 +31,7 @@ export function regionMap(i18n, regions, figures) {
       svgElement("circle", { cx: at[0], cy: at[1], r: size, class: `city ${state}` }),
     );
     const label = svgElement("text", { x: at[0] + size + 3, y: at[1] + 1.6 });
-    label.textContent = region.label;
+    label.textContent = i18n.name(region.label);
     svg.append(label);
   });
   return svg;
@@ -72,7 +72,7 @@ export function regionCard(i18n, region, now, open) {
   return h(
     "section",
     { class: region.live ? "region" : "region old", "data-region": region.name },
-    h("h2", {}, region.label),
+    h("h2", {}, i18n.name(region.label)),
     ...state,
     region.live || !region.since
       ? null

@@ -16,11 +16,11 @@ const SHOWN_SEATS = 8;
 
 /** @param {Translator} i18n @param {Show} show @returns {Node[]} */
 export function showHead(i18n, show) {
-  const where = `${show.theatre_name}, ${show.city}`;
+  const where = `${i18n.name(show.theatre_name)}, ${i18n.name(show.city)}`;
   const when = `${i18n.day(show.starts_at)}, ${i18n.time(show.starts_at)}`;
   const status = i18n.t(show.status === "live" ? "opsOnSale" : `status_${show.status}`);
   return [
-    h("div", {}, h("h1", {}, show.title), h("p", { class: "hint" }, `${where} · ${when}`)),
+    h("div", {}, h("h1", {}, i18n.name(show.title)), h("p", { class: "hint" }, `${where} · ${when}`)),
     h("span", { class: `pill ${show.status}` }, status),
   ];
 }

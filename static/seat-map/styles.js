@@ -148,7 +148,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
   .tools { gap: 6px; }
   .foot { padding: 8px; }
   .count { font-size: 13px; white-space: normal; line-height: 1.2; }
-  .legend { flex-wrap: nowrap; overflow-x: auto; padding: 8px; min-height: 60px; scrollbar-width: none; mask-image: linear-gradient(to right, #000 calc(100% - 36px), transparent); }
+  .legend { flex-wrap: nowrap; overflow-x: auto; scroll-padding-inline: 40px; padding: 8px; min-height: 60px; scrollbar-width: none; mask-image: linear-gradient(to right, #000 calc(100% - 36px), transparent); }
   .legend::-webkit-scrollbar { display: none; }
   .legend::after { content: ""; flex: 0 0 28px; }
   .chip { padding: 6px 11px 6px 9px; gap: 6px; }
