@@ -35,6 +35,13 @@ async def open_show(page: Page, show: str) -> None:
     await page.wait_for_function(PAINTED)
 
 
+async def release(page: Page) -> None:
+    """Release the seats that are held."""
+    await page.click('[data-key="release"]')
+    await page.click('[data-key="release-yes"]')
+    await page.wait_for_selector('[data-step="choosing"]')
+
+
 async def kiosk(browser: Browser) -> None:
     """The kiosk in portrait, half its size: today's shows, seats that are held, the ticket; then the next person."""
     page = await browser.new_page(
@@ -63,6 +70,8 @@ async def kiosk(browser: Browser) -> None:
     await page.wait_for_function(PAINTED)
     await page.screenshot(path=OUT / "kiosk-held.png")
     await page.locator('[data-key="pay"]').tap()
+    await page.wait_for_url("**/pay/*")
+    await page.click('button[value="pay"]')
     await page.wait_for_selector("svg.qr")
     await page.screenshot(path=OUT / "kiosk-ticket.png")
     await page.locator('[data-key="finish"]').tap()
@@ -87,7 +96,11 @@ async def main() -> None:
         await desktop.screenshot(path=OUT / "stadium.png")
         await open_show(desktop, found[280])
         await desktop.evaluate(
-            "['F-11', 'F-12', 'F-13'].forEach((seat) => document.querySelector('seat-map').select(seat))"
+            """() => {
+                const map = document.querySelector('seat-map');
+                const row = [...'FGHEIJKL'].find((row) => [11, 12, 13].every((n) => map.isFree(`${row}-${n}`)));
+                for (const n of [11, 12, 13]) map.select(`${row}-${n}`);
+            }"""
         )
         await desktop.click('[data-key="hold"]')
         await desktop.wait_for_selector('[data-step="held"]')
@@ -98,8 +111,7 @@ async def main() -> None:
         )
         await open_show(phone, found[280])
         await phone.screenshot(path=OUT / "phone.png")
-        await desktop.click('[data-key="release"]')
-        await desktop.wait_for_selector('[data-step="choosing"]')
+        await release(desktop)
         await desktop.click("seat-map .listShow")
         await desktop.screenshot(path=OUT / "list.png")
         await open_show(phone, found[60000])
@@ -144,8 +156,7 @@ async def lost_seat(browser: Browser, page: Page, show: str) -> None:
     await page.wait_for_selector("seat-map .callout:not([hidden])")
     await page.wait_for_function(PAINTED)
     await page.screenshot(path=OUT / "lost.png")
-    await other.click('[data-key="release"]')
-    await other.wait_for_selector('[data-step="choosing"]')
+    await release(other)
 
 
 asyncio.run(main())
