@@ -18,6 +18,7 @@ nothing is written but its new epoch. The comparison is exact: every seat, its h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -133,6 +134,16 @@ class _Hold(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Hold, strict=False).decode
 
 
+def _hold_in(record: bytes) -> _Hold | None:
+    """Return what a record says; None if it is damaged."""
+    try:
+        return _decode(record)
+    except msgspec.DecodeError:
+        with contextlib.suppress(msgspec.DecodeError):
+            return _decode(record.replace(b":{}", b":[]"))  # an empty list, as earlier releases have written it
+    return None
+
+
 @dataclass(slots=True)
 class Plan:
     """What a show will be: a digit a seat, who has each seat, how many live holds owners have; and how it gets there.
@@ -181,7 +192,7 @@ class Plan:
 def plan_rebuild(truth: ShowTruth, master: OnMaster) -> Plan:
     """Return what has to change on a master. Pure."""
     plan = Plan(bytearray(b"%c" % _FREE) * master.size)
-    known = {hold: _decode(record) for hold, record in master.holds.items()}
+    known = {hold: mine for hold, record in master.holds.items() if (mine := _hold_in(record)) is not None}
     for seat in truth.blocked:
         plan.seats[seat] = _BLOCKED
     decided = _plan_bookings(plan, truth, known, master.now)
@@ -193,12 +204,14 @@ def plan_rebuild(truth: ShowTruth, master: OnMaster) -> Plan:
             continue
         if mine.state is HoldState.BOOKED:
             plan.unproved.append(hold.decode())
-            plan.claim(hold, (seat for seat in mine.seats if plan.seats[seat] != _SOLD), _SOLD)
+            unsold = [seat for seat in mine.seats if seat < master.size and plan.seats[seat] != _SOLD]
+            plan.claim(hold, unsold, _SOLD)
         elif mine.is_live:
             live.append((hold, mine))
         elif master.diverged and mine.state in (HoldState.EXPIRED, HoldState.LOST) and not mine.void:
             plan.write(("HSET", _HOLDS, (hold, _as_lost(master.holds[hold], void=True))))
     _plan_holds(plan, live, master)
+    _plan_unreadable(plan, master.holds.keys() - known.keys())
     _plan_hash(plan, _TAKEN, plan.taken, master.taken)
     _plan_hash(plan, _OWNERS, {owner.encode(): b"%d" % n for owner, n in plan.owners.items()}, master.owners)
     return plan
@@ -291,6 +304,14 @@ def _plan_holds(plan: Plan, live: list[tuple[bytes, _Hold]], master: OnMaster) -
                 plan.owners[f"@{mine.address}"] += len(mine.seats)
     # They are written in any case: the key has the deadlines of all shows.
     plan.steps += [[("ZADD", _DEADLINES, some)] for some in _pieces(deadlines)]
+
+
+def _plan_unreadable(plan: Plan, holds: set[bytes]) -> None:
+    """Plan to delete records that can't be read, unless they are written anew."""
+    if holds:
+        written = {hold for step in plan.steps for _name, place, args in step if place == _HOLDS for hold in args[::2]}
+        for some in _pieces(sorted(holds - written)):
+            plan.write(("HDEL", _HOLDS, some))
 
 
 def _plan_hash(plan: Plan, place: int, wanted: dict[bytes, bytes], found: dict[bytes, bytes]) -> None:

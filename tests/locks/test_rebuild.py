@@ -98,6 +98,8 @@ DAMAGES: dict[str, tuple[str | int | bytes, ...]] = {
     "a booking is not booked": ("HSET", HOLDS, SOLD.hold, record_of(SOLD, state="lost")),
     "a booking has other seats": ("HSET", HOLDS, SOLD.hold, record_of(SOLD, seats=[1])),
     "a booking has another owner": ("HSET", HOLDS, SOLD.hold, record_of(SOLD, owner="esha")),
+    "the record of a booking can't be read": ("HSET", HOLDS, SOLD.hold, "{"),
+    "there is a record that can't be read": ("HSET", HOLDS, hold_id("other"), '{"owner":1}'),
     "the record of a cancelled booking is missing": ("HDEL", HOLDS, CANCELLED.hold),
     "a cancelled booking is booked": ("HSET", HOLDS, CANCELLED.hold, record_of(CANCELLED)),
     "the record of an unpaid order is missing": ("HDEL", HOLDS, UNPAID.hold),
@@ -125,6 +127,12 @@ async def test_a_show_without_its_records_loses_its_holds_and_no_booking(sold: S
     assert (await read_show(sold.master, SHOW.id)).seats.startswith(b"0220000003")
     with pytest.raises(errors.HoldLost):
         await sold.extend(HELD, "chitra")
+    assert not await rebuild_again(sold)
+
+
+async def test_an_empty_list_of_an_earlier_release_is_read(sold: SeatLocks) -> None:
+    record = b'{"owner":"esha","seats":{},"state":"lost","expires_at":1,"extensions":0,"void":true}'
+    await sold.master.command("HSET", HOLDS, hold_id("lost"), record)
     assert not await rebuild_again(sold)
 
 
