@@ -130,6 +130,12 @@ class AlreadyAdmitted(TicketError):
     code, status, retryable = "already_admitted", 409, False
 
 
+class TicketLeased(TicketError):
+    """This ticket is on the list of another gate, ``gate``, until ``until`` (ms). Send the people there, or wait."""
+
+    code, status, retryable = "ticket_leased", 409, True
+
+
 class WrongShow(TicketError):
     """This ticket is for another show or theatre, or for another time; ``show`` says which."""
 

@@ -27,6 +27,16 @@ MAX_HOLD_S = 1800
 ADMIT_BEFORE_S = 4 * 3600
 ADMIT_AFTER_S = 12 * 3600
 """A gate that names no show admits to shows that start within the first, or have started within the second."""
+GATE_LEASE_S = 2 * 3600
+"""How long a gate may admit from its list after its last contact with the server ..."""
+GATE_LEASE_MARGIN_S = 120
+"""... and how much longer nobody else is admitted with its tickets: clocks of devices and masters differ."""
+MAX_LEASED = 5_000
+"""Tickets in one lease of a gate."""
+MAX_REPORTED = 100
+"""Admissions that a device reports in one request."""
+MAX_ADMITTED_AGO_MS = 7 * 24 * 3600 * 1000
+"""Admissions that a device reports are no older than this."""
 CANCEL_BEFORE_START_S = 2 * 3600
 """How long before its start bookings of a show can be cancelled by their owners, unless it names another time."""
 SALES_AFTER_START_S = 20 * 60

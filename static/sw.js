@@ -1,12 +1,10 @@
 /**
- * Serves the page /tickets without a network. Its scope is that page: no other page of the site goes through here.
+ * Serves a page, /tickets or /gate, without a network. Its scope is that page: no other page goes through here.
  *
  * The network comes first, so that the page is never older than the server; what it sends is kept for the time without
  * one. When it is installed, it loads the page with everything that the page refers to, because the page itself was
  * loaded before there was a service worker.
  */
-const KEPT = "tickets-1";
-const PAGE = "/tickets";
 const TIMEOUT_MS = 4000;
 /** Files that the page loads, at most; what the page refers to is a few dozen. */
 const MOST_FILES = 200;
@@ -17,6 +15,8 @@ const JSDOC = /\/\*\*[\s\S]*?\*\//g;
 const IN_STYLE = /url\(\s*["']?([^"')]+)["']?\s*\)/g;
 
 const worker = /** @type {any} */ (self);
+const PAGE = new URL(worker.registration.scope).pathname;
+const KEPT = `${PAGE.slice(1)}-1`;
 
 worker.addEventListener("install", (/** @type {any} */ event) => {
   event.waitUntil(keepPage().then(() => worker.skipWaiting()));

@@ -90,6 +90,7 @@ class BookingSearch:
             "refunds": [asdict(row) for row in refunds],
             "tasks": [asdict(row) for row in await self._ledger.tasks_about([booking.id, *(r.id for r in refunds)])],
             "admission": asdict(admission) if admission is not None else None,
+            "conflicts": [asdict(row) for row in await self._ledger.gate_conflicts(booking.id)],
         }
 
     async def _exchanges(self, booking: BookingRow) -> list[dict[str, Any]]:

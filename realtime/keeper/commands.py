@@ -14,7 +14,7 @@
 | ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``exchange`` | ``{"booking", "show", "seats": [seat id]}``; see ``keeper.exchange`` |
-| ``admit`` | ``{"theatre", "booking" or "code", "show", "gate"}``; see ``keeper.gate`` |
+| ``admit``, ``gate_lease``, ``gate_return``, ``gate_report`` | see ``keeper.gate`` |
 | ``staff_add`` | ``{"id", "name", "role", "theatre", "issued_at", "expires_at"}``; see ``staff.StaffToken`` |
 | ``guest_revoke`` | ``{"owner"}``: no token of this guest is accepted any more |
 | ``staff_revoke`` | ``{"who"}``: the id of a token, or a name for all its tokens |
@@ -128,7 +128,7 @@ class Commands:
         self._refunds = refunds
         self._jobs = jobs
         self._declare = Declarations(master, locks)
-        self._gate = Gate(ledger, master)
+        self._gate = Gate(ledger, master, shows)
         self._exchanges = Exchanges(ledger, locks, shows, jobs)
         self._fencing_token: str | None = None
         self._entry = b""
@@ -142,6 +142,9 @@ class Commands:
             "cancel": self._cancel,
             "exchange": lambda body: self._exchanges.exchange(body, self._fencing_token, self._entry),
             "admit": lambda body: self._gate.admit(body, self._fencing_token),
+            "gate_lease": lambda body: self._gate.lease(body, self._fencing_token),
+            "gate_return": lambda body: self._gate.end_lease(body, self._fencing_token),
+            "gate_report": lambda body: self._gate.report(body, self._fencing_token),
             **StaffCommands(region, ledger, declare).verbs,
             "retry_refund": self._retry_refund,
             "retry_task": self._retry_task,

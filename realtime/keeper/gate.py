@@ -1,19 +1,35 @@
-"""Admits people with their tickets: the command ``admit``. The ledger has the admission before it is answered."""
+"""Gates: the commands ``admit``, ``gate_lease``, ``gate_return`` and ``gate_report``, and the query ``gate_shows``.
+
+The ledger has an admission before it is answered. Devices that admit without a network are described in docs/gate.md.
+
+| command | body | answer |
+| --- | --- | --- |
+| ``admit`` | ``{"theatre", "booking" or "code", "show", "gate", "lease"}`` | the admission |
+| ``gate_lease`` | ``{"theatre", "show", "gate", "lease", "sections"}`` | the tickets that are in the lease now |
+| ``gate_return`` | ``{"lease"}``, or ``{"key"}`` as ``ledger.gate_leases.lease_key`` | how many tickets were in it |
+| ``gate_report`` | ``{"theatre", "gate", "lease", "admitted": {code: ms ago}}`` | what became of each |
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from realtime import limits, wire
-from realtime.errors import BookingNotFound, WrongShow
+from realtime.errors import BookingNotFound, ShowNotFound, WrongShow
 from realtime.ledger import Ledger
+from realtime.ledger.gate_leases import LeaseAsk, lease_key
 from realtime.ledger.rows import AdmissionRow, BookingRow
+from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
-from realtime.model import Show
+from realtime.model import Layout, Show
 from realtime.sales_window import to_ms
+
+_Name = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+_Ago = Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)]
 
 
 class _AdmitBody(msgspec.Struct):
@@ -22,22 +38,51 @@ class _AdmitBody(msgspec.Struct):
     theatre: wire.Id
     booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH)] = ""
     code: Annotated[str, Meta(max_length=8)] = ""
-    show: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
-    gate: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    show: _Name = ""
+    gate: _Name = ""
+    lease: _Name = ""
+
+
+class _LeaseBody(msgspec.Struct):
+    """Without ``sections`` all of the show."""
+
+    theatre: wire.Id
+    show: wire.Id
+    lease: wire.Id
+    gate: _Name = ""
+    sections: list[str] | None = None
+
+
+class _ReturnBody(msgspec.Struct):
+    lease: _Name = ""
+    key: _Name = ""
+
+
+class _ReportBody(msgspec.Struct):
+    theatre: wire.Id
+    lease: wire.Id
+    admitted: dict[Annotated[str, Meta(max_length=8)], _Ago]
+    gate: _Name = ""
+
+
+class _TheatreBody(msgspec.Struct):
+    theatre: wire.Id
 
 
 class Gate:
     """The gates of one region's theatres."""
 
-    def __init__(self, ledger: Ledger, master: LockMaster) -> None:
-        """Both of the same region."""
+    def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows) -> None:
+        """All of the same region."""
         self._ledger = ledger
         self._master = master
+        self._shows = shows
 
     async def admit(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
         """Admit everybody on a ticket, once.
 
-        Raises ``BookingNotFound``, ``WrongShow``, ``BookingCancelled``, ``AlreadyAdmitted``, ``StaleFencingToken``.
+        Raises ``BookingNotFound``, ``WrongShow``, ``BookingCancelled``, ``AlreadyAdmitted``, ``TicketLeased``,
+        ``StaleFencingToken``.
         """
         ask = wire.parse_json(_AdmitBody, body)
         booking = await self._booking(ask)
@@ -45,9 +90,65 @@ class Gate:
         assert show is not None, "shows are never deleted"
         now = await self._master.time_ms()
         if show.theatre != ask.theatre or ask.show not in ("", show.id) or not (ask.show or _is_now(show, now)):
-            raise WrongShow(show=show.id, title=show.title, starts_at=show.starts_at)
-        await self._ledger.admit(AdmissionRow(booking.id, now, ask.gate), fencing_token)
+            raise _wrong(show)
+        lease = lease_key(ask.lease) if ask.lease else ""
+        await self._ledger.admit(AdmissionRow(booking.id, now, ask.gate, lease), fencing_token)
         return {"booking": booking.id, "show": show.id, "seats": len(booking.seats), "admitted_at": now}
+
+    async def lease(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
+        """Lease the tickets of a show, or of some sections, for ``limits.GATE_LEASE_S``; renew those that are leased.
+
+        Raises ``ShowNotFound``, or ``WrongShow`` for one of another theatre or time.
+        """
+        ask = wire.parse_json(_LeaseBody, body)
+        show = await self._ledger.show(ask.show)
+        if show is None:
+            raise ShowNotFound()
+        now = await self._master.time_ms()
+        if show.theatre != ask.theatre or not _is_now(show, now):
+            raise _wrong(show)
+        layout = await self._shows.layout(show.layout)
+        seats = None if ask.sections is None else _in_sections(layout, set(ask.sections))
+        until = now + (limits.GATE_LEASE_S + limits.GATE_LEASE_MARGIN_S) * 1000
+        wanted = LeaseAsk(lease_key(ask.lease), ask.gate, show.id, until, seats)
+        leased = await self._ledger.lease(wanted, now, fencing_token)
+        return {
+            "show": {"id": show.id, "title": show.title, "starts_at": show.starts_at},
+            "lease_ms": limits.GATE_LEASE_S * 1000,
+            "until": until,
+            "tickets": {each.code: [layout.seats[index].id for index in each.seats] for each in leased.tickets},
+            "elsewhere": leased.elsewhere,
+            "left_over": leased.left_over,
+        }
+
+    async def end_lease(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
+        """End a lease: its device has returned it, or an operator knows that it admits nobody any more."""
+        ask = wire.parse_json(_ReturnBody, body)
+        key = lease_key(ask.lease) if ask.lease else ask.key
+        return {"tickets": await self._ledger.end_lease(key, fencing_token)}
+
+    async def report(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
+        """Record whom a device has admitted offline; see ``GateLeases.report_admissions``."""
+        ask = wire.parse_json(_ReportBody, body)
+        now = await self._master.time_ms()
+        admitted_at = {code: now - ago for code, ago in ask.admitted.items()}
+        key = lease_key(ask.lease)
+        outcomes = await self._ledger.report_admissions(key, ask.gate, ask.theatre, admitted_at, now, fencing_token)
+        return {"outcomes": outcomes}
+
+    async def shows(self, body: bytes) -> list[dict[str, Any]]:
+        """Answer with the shows of a theatre that a gate admits to now, the soonest first, and their sections."""
+        ask = wire.parse_json(_TheatreBody, body)
+        now = await self._master.time_ms()
+        shows = [each for each in await self._ledger.active_shows() if each.theatre == ask.theatre]
+        found = []
+        for show in shows:
+            if _is_now(show, now):
+                layout = await self._shows.layout(show.layout)
+                sections = list(Counter(seat.section for seat in layout.seats))
+                about = {"id": show.id, "title": show.title, "starts_at": show.starts_at}
+                found.append({**about, "sections": sections})
+        return found
 
     async def _booking(self, ask: _AdmitBody) -> BookingRow:
         if ask.booking:
@@ -62,3 +163,11 @@ class Gate:
 def _is_now(show: Show, now: int) -> bool:
     starts = to_ms(show.starts_at)
     return starts - limits.ADMIT_BEFORE_S * 1000 <= now <= starts + limits.ADMIT_AFTER_S * 1000
+
+
+def _wrong(show: Show) -> WrongShow:
+    return WrongShow(show=show.id, title=show.title, starts_at=show.starts_at)
+
+
+def _in_sections(layout: Layout, sections: set[str]) -> frozenset[int]:
+    return frozenset(index for index, seat in enumerate(layout.seats) if seat.section in sections)

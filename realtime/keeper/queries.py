@@ -9,6 +9,8 @@
 | ``bookings`` | ``{"owner"}`` | the bookings of an owner, newest first, likewise |
 | ``find`` | ``booking_search.Wanted`` | the bookings that fit, newest first, likewise |
 | ``story`` | ``{"booking"}`` | all that is known about a booking, or null |
+| ``gate_shows`` | ``{"theatre"}`` | the shows that its gates admit to now, with their sections |
+| ``gate`` | ``{}`` | the leases of gates that have not ended, and conflicts of admissions, newest first |
 | ``jobs`` | ``{"limit"}`` | jobs by queue and state, and those that have failed |
 | ``deliveries`` | ``{"booking", "state", "limit"}`` | webhooks with their attempts, newest first |
 | ``figures`` | ``{"since", "until", "show"}`` | sales by hour and show |
@@ -36,6 +38,7 @@ from realtime.cancellation import pause
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.booking_search import BookingSearch
+from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
@@ -132,6 +135,8 @@ class Queries:
             "jobs": self._failed_jobs,
             "deliveries": self._deliveries,
             "figures": self._figures,
+            "gate_shows": Gate(ledger, master, shows).shows,
+            "gate": self._gate,
             "find": self._search.find,
             "story": self._search.story,
             "booking": self._booking,
@@ -258,6 +263,11 @@ class Queries:
         about = hold_of(ask.booking) if ask.booking else ""
         rows = await self._ledger.deliveries(about=about, state=ask.state, limit=ask.limit)
         return [{**asdict(row), "body": row.body.decode()} for row in rows]
+
+    async def _gate(self, _body: bytes) -> Any:
+        leases = await self._ledger.open_leases(await self._master.time_ms())
+        conflicts = await self._ledger.gate_conflicts()
+        return {"leases": [asdict(each) for each in leases], "conflicts": [asdict(each) for each in conflicts]}
 
     async def _figures(self, body: bytes) -> Any:
         ask = wire.parse_json(_Figures, body)

@@ -7,6 +7,7 @@ from sqlalchemy import insert, select
 from realtime.errors import AlreadyAdmitted, BookingCancelled
 from realtime.ledger import schema
 from realtime.ledger.fencing import Fencing, check_fencing_token
+from realtime.ledger.gate_leases import check_not_leased, end_lease_of
 from realtime.ledger.rows import AdmissionRow
 
 
@@ -16,8 +17,9 @@ class Admissions(Fencing):
     async def admit(self, admission: AdmissionRow, token: str | None = None) -> None:
         """Record the admission of a booking that is in the ledger.
 
-        Raises ``AlreadyAdmitted`` if it was admitted before, and ``BookingCancelled``. ``token`` is the fencing token
-        under which the command was read (None: any); raises ``StaleFencingToken``.
+        Raises ``AlreadyAdmitted`` if it was admitted before, ``BookingCancelled``, and ``TicketLeased`` if another
+        lease has the ticket. ``token`` is the fencing token under which the command was read (None: any);
+        raises ``StaleFencingToken``.
         """
         bookings, table = schema.bookings, schema.admissions
         async with self.transaction() as connection:
@@ -31,8 +33,10 @@ class Admissions(Fencing):
             ).one_or_none()
             if known is not None:
                 raise AlreadyAdmitted(admitted_at=known.admitted_at, gate=known.gate)
+            await check_not_leased(connection, admission.booking, admission.at, admission.lease)
             values = {"booking_id": admission.booking, "admitted_at": admission.at, "gate": admission.gate}
-            await connection.execute(insert(table).values(values))
+            await connection.execute(insert(table).values(**values, lease=admission.lease))
+            await end_lease_of(connection, admission.booking)
             await self.advance(connection)
 
     async def admission(self, booking_id: str) -> AdmissionRow | None:
@@ -40,4 +44,4 @@ class Admissions(Fencing):
         table = schema.admissions
         async with self.transaction() as connection:
             row = (await connection.execute(select(table).where(table.c.booking_id == booking_id))).one_or_none()
-            return AdmissionRow(row.booking_id, row.admitted_at, row.gate) if row is not None else None
+            return AdmissionRow(row.booking_id, row.admitted_at, row.gate, row.lease) if row is not None else None

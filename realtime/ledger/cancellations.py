@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime.errors import AlreadyAdmitted
 from realtime.ledger import follow_ups, money, schema
 from realtime.ledger.fencing import Fencing, check_fencing_token
+from realtime.ledger.gate_leases import check_not_leased, end_lease_of
 from realtime.ledger.rows import Cancellation, CancelledBy, NewRefund, RefundReason, seats_of
 from realtime.model import hold_of
 
@@ -24,9 +25,9 @@ class Cancellations(Fencing):
     async def cancel(self, booking_id: str, by: CancelledBy, at: int, token: str | None = None) -> Cancellation | None:
         """Cancel a booking at a time (ms); return what was cancelled, None if there is no such booking.
 
-        Idempotent: who cancelled first, and when, stays. Raises ``AlreadyAdmitted`` where an owner asks and somebody
-        was admitted with the ticket. ``token`` is the fencing token under which the command was read (None: any);
-        raises ``StaleFencingToken``.
+        Idempotent: who cancelled first, and when, stays. Where an owner asks, raises ``AlreadyAdmitted`` if somebody
+        was admitted with the ticket, and ``TicketLeased`` while a gate may admit with it offline. ``token`` is the
+        fencing token under which the command was read (None: any); raises ``StaleFencingToken``.
         """
         bookings, seats = schema.bookings, schema.booked_seats
         async with self.transaction() as connection:
@@ -36,7 +37,10 @@ class Cancellations(Fencing):
             if row is None:
                 return None
             if row.cancelled_at is None:
-                await _check_not_admitted(connection, booking_id, by)
+                if by is CancelledBy.OWNER:
+                    await _check_not_admitted(connection, booking_id)
+                    await check_not_leased(connection, booking_id, at)
+                await end_lease_of(connection, booking_id)
                 of_booking = seats.c.booking_id == booking_id
                 indices = (await connection.execute(select(seats.c.seat_index).where(of_booking))).scalars()
                 csv = ",".join(map(str, sorted(indices)))
@@ -50,10 +54,10 @@ class Cancellations(Fencing):
             return cancellation
 
 
-async def _check_not_admitted(connection: AsyncConnection, booking_id: str, by: CancelledBy) -> None:
+async def _check_not_admitted(connection: AsyncConnection, booking_id: str) -> None:
     table = schema.admissions
     row = (await connection.execute(select(table).where(table.c.booking_id == booking_id))).one_or_none()
-    if row is not None and by is CancelledBy.OWNER:
+    if row is not None:
         raise AlreadyAdmitted(admitted_at=row.admitted_at, gate=row.gate)
 
 

@@ -250,11 +250,12 @@ class ExchangeRow:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRow:
-    """Everybody on a ticket was admitted; ``gate`` is what its staff calls it."""
+    """Everybody on a ticket was admitted; ``gate`` is what its staff calls it, ``lease`` is ``lease_key`` or ""."""
 
     booking: str
     at: int
     gate: str
+    lease: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,28 @@ admissions = Table(
     Column("booking_id", ForeignKey("bookings.id"), primary_key=True),  # a ticket admits once
     Column("admitted_at", BigInteger, nullable=False),  # the master's clock
     Column("gate", String(64), nullable=False),  # as its staff calls it
+    Column("lease", String(32), nullable=False, server_default=""),  # gate_leases.lease_key; "" if none was named
+)
+
+gate_leases = Table(
+    "gate_leases",
+    metadata,
+    Column("booking_id", ForeignKey("bookings.id"), primary_key=True),  # one device at a time
+    Column("show_id", String(64), nullable=False, index=True),
+    Column("lease", String(32), nullable=False, index=True),
+    Column("gate", String(64), nullable=False),
+    Column("until", BigInteger, nullable=False),  # the master's clock
+)
+
+gate_conflicts = Table(
+    "gate_conflicts",
+    metadata,
+    Column("booking_id", ForeignKey("bookings.id"), primary_key=True),
+    Column("lease", String(32), primary_key=True),
+    Column("gate", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),  # ConflictKind
+    Column("admitted_at", BigInteger, nullable=False),  # as the device says
+    Column("reported_at", BigInteger, nullable=False, index=True),  # the master's clock
 )
 
 fencing_token = Table(

@@ -13,6 +13,7 @@ from realtime.ledger.cancellations import Cancellations
 from realtime.ledger.contacts import Contacts
 from realtime.ledger.declarations import Declarations
 from realtime.ledger.exchanges import Exchanges
+from realtime.ledger.gate_leases import GateLeases
 from realtime.ledger.hold_events import HoldEvents
 from realtime.ledger.hour_counts import HourCounts
 from realtime.ledger.money import Money
@@ -30,6 +31,7 @@ class Ledger(
     Cancellations,
     Exchanges,
     Admissions,
+    GateLeases,
     Contacts,
     Declarations,
     HoldEvents,

@@ -84,8 +84,9 @@ class Tasks(Database):
             return CommandRow(row.owner, row.request_id, row.kind, row.subject, row.outcome, row.at)
 
     async def delete_old(self, before: int) -> None:
-        """Delete commands and ids of webhooks from before a time (ms)."""
+        """Delete commands and ids of webhooks from before a time (ms), and leases of gates that ended before it."""
         async with self.transaction() as connection:
             await connection.execute(delete(schema.commands).where(schema.commands.c.at < before))
             received = schema.webhooks_received
             await connection.execute(delete(received).where(received.c.received_at < before))
+            await connection.execute(delete(schema.gate_leases).where(schema.gate_leases.c.until < before))

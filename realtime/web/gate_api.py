@@ -1,17 +1,19 @@
-"""The gate's API: admits people with what they show, a QR code or a typed one."""
+"""The gate's API: admits people with what they show, leases tickets to devices, takes their reports (docs/gate.md)."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import orjson
 from aiohttp import web
 from msgspec import Meta
 
 from realtime import limits, wire
-from realtime.errors import Forbidden, TheatreNotFound, TicketUnreadable, WrongShow
+from realtime.errors import BadRequest, Forbidden, TheatreNotFound, TicketUnreadable, WrongShow
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
@@ -21,10 +23,14 @@ from realtime.settings import Settings
 from realtime.staff import Role
 from realtime.tickets import token
 from realtime.tickets.code import CodeInvalid, normalise
-from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.gather import ask_all
+from realtime.web.routing import Handler, Route, idempotency_key, json_answer
 from realtime.web.staff_access import PRINCIPAL
 
 MAX_SHOWN = 512
+GateName = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+LeaseSecret = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,64}\Z")]
+"""A random secret that a device makes for each lease: a client that has it may admit with the leased tickets."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -36,7 +42,46 @@ class Shown(msgspec.Struct, frozen=True):
     ticket: Annotated[str, Meta(min_length=1, max_length=MAX_SHOWN)]
     theatre: wire.Id
     show: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
-    gate: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    gate: GateName = ""
+    lease: LeaseSecret | None = None
+
+
+class GateLease(msgspec.Struct, frozen=True):
+    """Body of ``POST /gate/lease``: begins or renews a lease of the tickets of a show, or of some of its sections.
+
+    ``known`` is the ``digest`` of the list that the device has: an equal one is not sent again.
+    """
+
+    theatre: wire.Id
+    show: wire.Id
+    lease: LeaseSecret
+    gate: GateName = ""
+    sections: Annotated[list[Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH)]], Meta(max_length=500)] | None = (
+        None
+    )
+    known: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+
+
+class GateReturn(msgspec.Struct, frozen=True):
+    """Body of ``POST /gate/return``: the device has stopped using the lease."""
+
+    theatre: wire.Id
+    lease: LeaseSecret
+
+
+class GateReport(msgspec.Struct, frozen=True):
+    """Body of ``POST /gate/reports``: admissions under a lease, by ticket code: how long ago (ms) each was."""
+
+    theatre: wire.Id
+    lease: LeaseSecret
+    admitted: Annotated[
+        dict[
+            Annotated[str, Meta(min_length=8, max_length=8)],
+            Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)],
+        ],
+        Meta(min_length=1, max_length=limits.MAX_REPORTED),
+    ]
+    gate: GateName = ""
 
 
 class GateApi:
@@ -52,40 +97,105 @@ class GateApi:
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
+
+        def for_gates(method: str, path: str, handler: Handler, summary: str, body: type | None = None) -> Route:
+            # The ledger has admissions and conflicts by themselves.
+            return Route(method, path, handler, summary, body, "operator", (Role.GATE,), recorded=False)
+
         return [
+            for_gates("POST", "/api/v1/gate/admit", self._admit, "Admit with a ticket, once", Shown),
+            for_gates("GET", "/api/v1/gate/shows", self._shows, "Shows that the gates of a theatre admit to now"),
+            for_gates("POST", "/api/v1/gate/lease", self._lease, "Lease tickets to admit offline", GateLease),
+            for_gates("POST", "/api/v1/gate/return", self._return, "Return leased tickets", GateReturn),
+            for_gates("POST", "/api/v1/gate/reports", self._report, "Report offline admissions", GateReport),
+            Route(
+                "GET",
+                "/api/v1/ops/gate",
+                self._overview,
+                "Leases of gates, and conflicts",
+                None,
+                "operator",
+            ),
             Route(
                 "POST",
-                "/api/v1/gate/admit",
-                self._admit,
-                "Admit with a ticket, once",
-                Shown,
+                "/api/v1/ops/gate/leases/{lease}/end",
+                self._end,
+                "End the lease of a device that admits nobody any more",
+                None,
                 "operator",
-                (Role.GATE,),
-                # The ledger has admissions by themselves.
-                recorded=False,
-            )
+            ),
         ]
 
     async def _admit(self, request: web.Request) -> web.Response:
         ask = wire.parse_json(Shown, await request.read())
-        bound_to = request[PRINCIPAL].theatre
-        if bound_to and bound_to != ask.theatre:
-            raise Forbidden(f"This token is for {bound_to}.", reason="theatre")
-        region = self._directory.region_of_theatre(ask.theatre)
-        if region is None:
-            raise TheatreNotFound()
+        region = self._region(request, ask.theatre)
         command = {
             "theatre": ask.theatre,
             "show": ask.show,
             "gate": ask.gate,
+            "lease": ask.lease or "",
             **self._named(ask.ticket.strip(), region),
         }
         master = self._masters[region]
         done = await run_command(master, "admit", command, idempotency_key(request))
         detail = await run_query(master, "booking", {"booking": done["booking"]})
-        shown = ("id", "title", "starts_at", "seats")
+        shown = ("id", "code", "title", "starts_at", "seats")
         return json_answer({"admitted_at": done["admitted_at"], "booking": {name: detail[name] for name in shown}})
 
+    # --- without a network ----------------------------------------------------------------------------------------
+    async def _shows(self, request: web.Request) -> web.Response:
+        theatre = request.query.get("theatre", "")
+        master = self._masters[self._region(request, theatre)]
+        return json_answer({"shows": await run_query(master, "gate_shows", {"theatre": theatre})})
+
+    async def _lease(self, request: web.Request) -> web.Response:
+        ask = wire.parse_json(GateLease, await request.read())
+        master = self._masters[self._region(request, ask.theatre)]
+        fields = ("theatre", "show", "lease", "gate", "sections")
+        leased = await run_command(master, "gate_lease", {name: getattr(ask, name) for name in fields})
+        tickets = orjson.dumps(leased["tickets"], option=orjson.OPT_SORT_KEYS)
+        digest = hashlib.sha256(tickets).hexdigest()[:32]
+        if digest == ask.known:
+            leased["tickets"] = None
+        return json_answer({**leased, "digest": digest})
+
+    async def _return(self, request: web.Request) -> web.Response:
+        ask = wire.parse_json(GateReturn, await request.read())
+        master = self._masters[self._region(request, ask.theatre)]
+        return json_answer(await run_command(master, "gate_return", {"lease": ask.lease}))
+
+    async def _report(self, request: web.Request) -> web.Response:
+        ask = wire.parse_json(GateReport, await request.read())
+        master = self._masters[self._region(request, ask.theatre)]
+        return json_answer(await run_command(master, "gate_report", msgspec.to_builtins(ask)))
+
+    async def _overview(self, _request: web.Request) -> web.Response:
+        """Answer with the leases and conflicts of all regions; one that does not answer is named in ``missing``."""
+        answers, missing = await ask_all(self._masters, "gate", {})
+        gathered: dict[str, Any] = {
+            name: [{**row, "region": region} for region, answer in answers.items() for row in answer[name]]
+            for name in ("leases", "conflicts")
+        }
+        return json_answer({**gathered, "missing": missing})
+
+    async def _end(self, request: web.Request) -> web.Response:
+        master = self._masters.get(request.query.get("region", ""))
+        if master is None:
+            raise BadRequest("region is the region of the lease, as GET /api/v1/ops/gate names it.")
+        command = {"key": request.match_info["lease"]}
+        return json_answer(await run_command(master, "gate_return", command, idempotency_key(request)))
+
+    def _region(self, request: web.Request, theatre: str) -> str:
+        """Return the region of a theatre; raise ``Forbidden`` if the token is for another theatre."""
+        bound_to = request[PRINCIPAL].theatre
+        if bound_to and bound_to != theatre:
+            raise Forbidden(f"This token is for {bound_to}.", reason="theatre")
+        region = self._directory.region_of_theatre(theatre)
+        if region is None:
+            raise TheatreNotFound()
+        return region
+
+    # --- what is shown --------------------------------------------------------------------------------------------
     def _named(self, ticket: str, region: str) -> dict[str, Any]:
         """Return what names the booking; raise ``TicketUnreadable``, or ``WrongShow`` for one of another region."""
         if is_booking_id(ticket):

@@ -8,9 +8,9 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
+import { keepOffline } from "../app/offline.js";
 import { isShut, shutText } from "../seat-map/sales.js";
 import { keepBooking } from "../tickets/kept.js";
-import { keepTicketsOffline } from "../tickets/offline.js";
 import { ContactField } from "./contact.js";
 import { Countdown } from "./countdown.js";
 import { IssuedTicket } from "./issued.js";
@@ -367,7 +367,7 @@ export class Panel {
     // Not at a kiosk, where the next person would see it.
     if (this.show && bought.seats.length && !finish) {
       keepTicket(bought);
-      keepTicketsOffline();
+      keepOffline("/tickets");
     }
     const copy = async (/** @type {Event} */ event) => {
       await navigator.clipboard.writeText(code);

@@ -1,17 +1,26 @@
 /**
  * The page of a gate: sign-in, the theatre, then scanning or typing. Each ticket admits once, whatever the gate: the
- * answer is in the ledger before it is shown here. Without a network nobody is admitted by this page.
+ * answer is in the ledger before it is shown here. Without an answer this page admits only with tickets that this device
+ * has leased (offline-gate.js).
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { errorLine, h, icon } from "../app/dom.js";
+import { keepOffline } from "../app/offline.js";
 import { recall, remember, setUpPage } from "../app/page.js";
 import { ApiError, ask, key } from "../ops/api.js";
+import { OfflineGate } from "./offline-gate.js";
+import { Readiness } from "./readiness.js";
 import { Scanner } from "./scanner.js";
+import { readTicket } from "./ticket-text.js";
 
 const THEATRE = "tickingtickets.gate.theatre";
+const THEATRE_NAME = "tickingtickets.gate.theatre-name";
 const GATE = "tickingtickets.gate.name";
 const TIMEOUT_MS = 20000;
+/** How long the server is asked about a ticket with which this device may admit by itself. */
+const LEASED_TIMEOUT_MS = 4000;
+const SYNC_MS = 15000;
 /** The same code in front of the camera is not asked about again for this long. */
 const SAME_MS = 4000;
 
@@ -27,7 +36,11 @@ let theatres = [];
 let theatre = recall(THEATRE) ?? "";
 let gate = recall(GATE) ?? "";
 let problem = "";
+/** Whether the server has refused the key: nobody is admitted until somebody signs in. */
+let refusedKey = false;
 let busy = false;
+const offline = new OfflineGate(() => i18n && readiness.draw(i18n));
+const readiness = new Readiness(offline, () => ({ theatre, gate }), sync);
 let last = { text: "", at: 0 };
 /** What became of the last ticket, in the language of the moment. @type {(() => Verdict) | null} */
 let verdict = null;
@@ -46,11 +59,8 @@ function seen(text) {
 /** @param {string} ticket */
 async function check(ticket) {
   busy = true;
-  // One request id for all attempts: an answer that was lost is the same answer the next time.
-  const request = crypto.getRandomValues(new Uint32Array(4)).join("-");
   try {
-    const answer = await admit(ticket, request);
-    verdict = () => admitted(answer);
+    verdict = await decide(ticket);
   } catch (error) {
     verdict = () => refused(error);
     if (error instanceof ApiError && error.status === 403) {
@@ -64,12 +74,49 @@ async function check(ticket) {
   drawVerdict();
 }
 
-/** @param {string} ticket @param {string} request @returns {Promise<any>} */
-async function admit(ticket, request) {
-  const headers = { "Idempotency-Key": request };
-  const send = () => ask("/gate/admit", { ticket, theatre, gate }, { timeoutMs: TIMEOUT_MS, headers });
+/**
+ * Ask the server. Where it does not answer, this device decides about tickets that it has leased.
+ * @param {string} ticket @returns {Promise<() => Verdict>} @throws {ApiError} what the server has answered
+ */
+async function decide(ticket) {
+  const read = readTicket(ticket);
+  const { before, seats } = read ? await offline.look(read.code) : { before: null, seats: null };
+  if (before) return () => refused(alreadyHere(before));
+  try {
+    const answer = await admit(ticket, seats ? LEASED_TIMEOUT_MS : TIMEOUT_MS);
+    await offline.remember(answer.booking.code);
+    return () => admitted(answer);
+  } catch (error) {
+    const { lease } = offline;
+    if (!(error instanceof ApiError && hasNoAnswer(error) && lease && offline.leftMs)) throw error;
+    if (!read) throw new ApiError(0, { code: "ticket_unreadable" });
+    if (read.show && read.show !== lease.show.id) throw new ApiError(0, { code: "wrong_show" });
+    const found = await offline.admit(read.code);
+    if (found.before) throw alreadyHere(found.before);
+    if (!found.seats) throw new ApiError(0, { code: "not_leased" });
+    const booking = { ...lease.show, seats: found.seats.map((id) => ({ id })) };
+    return () => admitted({ booking });
+  }
+}
+
+/** @param {ApiError} error whether the server did not decide */
+function hasNoAnswer({ code, status }) {
+  return code === "offline" || status >= 500;
+}
+
+/** @param {import("./offline-gate.js").Admitted} before */
+function alreadyHere({ at, gate: where }) {
+  return new ApiError(0, { code: "already_admitted", admitted_at: at, gate: where });
+}
+
+/** @param {string} ticket @param {number} timeoutMs @returns {Promise<any>} */
+async function admit(ticket, timeoutMs) {
+  // One request id for both attempts: an answer that was lost is the same answer the next time.
+  const headers = { "Idempotency-Key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  const lease = offline.lease?.state === "held" ? offline.lease.id : undefined;
+  const send = () => ask("/gate/admit", { ticket, theatre, gate, lease }, { timeoutMs, headers });
   return send().catch((error) => {
-    if (error.code !== "offline") throw error;
+    if (error.code !== "offline" || timeoutMs < TIMEOUT_MS) throw error;
     return send();
   });
 }
@@ -97,6 +144,12 @@ function refused(error) {
       : "";
     return { look: "bad", title: i18n.t("gateWrongShow"), lines: [details.title, when].filter(Boolean) };
   }
+  if (code === "ticket_leased") {
+    const hint = i18n.t("gateLeasedElsewhereHint", { until: i18n.time(details.until) });
+    return { look: "bad", title: i18n.t("gateLeasedElsewhere", { gate: details.gate || "–" }), lines: [hint] };
+  }
+  if (code === "not_leased")
+    return { look: "unsure", title: i18n.t("gateNotLeased"), lines: [i18n.t("gateNotLeasedHint")] };
   const known = {
     booking_cancelled: "gateCancelled",
     booking_not_found: "gateUnknown",
@@ -109,10 +162,11 @@ function refused(error) {
 // --- drawing --------------------------------------------------------------------------------------------------------
 function draw() {
   document.title = `${i18n.t("gateTitle")} · ${i18n.t("brand")}`;
-  if (!key.get()) screen.replaceChildren(signIn());
+  if (!key.get() && (refusedKey || !offline.leftMs)) screen.replaceChildren(signIn());
   else if (!theatre) screen.replaceChildren(choice());
   else {
     screen.replaceChildren(gateView());
+    readiness.draw(i18n);
     drawVerdict();
   }
 }
@@ -122,6 +176,7 @@ function signIn() {
     event.preventDefault();
     key.set(String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("key")).trim());
     problem = "";
+    refusedKey = false;
     open();
   };
   const wrong = problem && errorLine(i18n.t(problem), { role: "alert" });
@@ -144,6 +199,7 @@ function choice() {
     theatre = String(chosen.get("theatre"));
     gate = String(chosen.get("gate")).trim();
     remember(THEATRE, theatre);
+    remember(THEATRE_NAME, theatres.find(({ id }) => id === theatre)?.name ?? theatre);
     remember(GATE, gate);
     draw();
   };
@@ -178,7 +234,7 @@ function gateView() {
     icon("search"),
   );
   camera.append(i18n.t(scanner.running ? "gateCameraOff" : "gateCameraOn"));
-  const name = theatres.find(({ id }) => id === theatre)?.name ?? theatre;
+  const name = recall(THEATRE_NAME) ?? theatre;
   return h(
     "div",
     { class: "gate" },
@@ -189,6 +245,7 @@ function gateView() {
       h("button", { class: "button", type: "button", onclick: elsewhere }, i18n.t("gateElsewhere")),
     ),
     h("div", { class: "gate-verdict", id: "verdict", role: "status", "aria-live": "assertive" }),
+    key.get() ? null : errorLine(i18n.t("gateSignIn")),
     h("div", { class: "gate-scan" }, video, camera),
     problem && errorLine(i18n.t(problem), { role: "alert" }),
     h(
@@ -205,6 +262,7 @@ function gateView() {
       }),
       h("button", { class: "button primary", type: "submit" }, i18n.t("gateCheck")),
     ),
+    readiness.element,
   );
 }
 
@@ -249,6 +307,7 @@ function elsewhere() {
 function leave(why) {
   scanner.stop();
   key.forget();
+  refusedKey = true;
   problem = why;
   draw();
 }
@@ -258,13 +317,32 @@ async function open() {
     const answer = await fetch("/api/v1/theatres", { signal: AbortSignal.timeout(TIMEOUT_MS) });
     theatres = (await answer.json()).theatres;
   } catch {
-    problem = "err_offline";
+    if (!theatre) problem = "err_offline";
   }
   draw();
+  await sync();
 }
 
+/** Report, renew and return what has to be. */
+async function sync() {
+  if (!key.get()) return;
+  try {
+    await offline.sync();
+  } catch {
+    leave("opsWrongKey");
+  }
+}
+
+await offline.open();
 await setUpPage(/** @type {HTMLElement} */ (document.querySelector("#switches")), (words) => {
   i18n = words;
   draw();
 });
+keepOffline("/gate");
+for (const event of ["online", "offline"])
+  addEventListener(event, () => {
+    readiness.draw(i18n);
+    sync();
+  });
+setInterval(sync, SYNC_MS);
 if (key.get()) open();

@@ -5,6 +5,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { errorLine, h, icon } from "../app/dom.js";
+import { keepOffline } from "../app/offline.js";
 import { setUpPage } from "../app/page.js";
 import { saveFile } from "../app/save-file.js";
 import { LiveHolds } from "../booking/live-holds.js";
@@ -14,7 +15,6 @@ import { RequestError } from "../seat-map/request-error.js";
 import { askBookings, cancelBooking, ticketPdf } from "./bookings.js";
 import { keptBookings } from "./kept.js";
 import { takeLink } from "./links.js";
-import { keepTicketsOffline } from "./offline.js";
 import { bookingCard, earlierList } from "./parts.js";
 
 /** @param {string} selector @returns {HTMLElement} */
@@ -134,6 +134,6 @@ addEventListener("online", load);
 addEventListener("hashchange", () => takeLink() && load());
 takeLink();
 prepareQr();
-keepTicketsOffline();
+keepOffline("/tickets");
 holds.refresh();
 load();

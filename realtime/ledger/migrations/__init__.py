@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0015"
+NEWEST = "0016"
 """The newest revision."""
 
 
