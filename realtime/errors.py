@@ -131,7 +131,7 @@ class AlreadyAdmitted(TicketError):
 
 
 class TicketLeased(TicketError):
-    """This ticket is on the list of another gate, ``gate``, until ``until`` (ms). Send the people there, or wait."""
+    """This ticket is leased to another gate: ``gate`` names it, ``until`` (ms) is its end. Send people there."""
 
     code, status, retryable = "ticket_leased", 409, True
 

@@ -72,7 +72,7 @@ export class Readiness {
       else lines.push(i18n.t(isSetBack ? "gateClock" : "gateLeaseOver"));
       if (lease.elsewhere) lines.push(i18n.t("gateElsewhereLeased", { n: lease.elsewhere }));
       if (lease.left_over) lines.push(i18n.t("gateLeftOver", { n: lease.left_over }));
-    } else if (lease) lines.push(i18n.t("gateReturning"));
+    } else if (lease?.state === "returning") lines.push(i18n.t("gateReturning"));
     if (counts.unreported) lines.push(i18n.t("gateUnreported", { n: counts.unreported }));
     if (counts.conflicts) lines.push(i18n.t("gateConflicts", { n: counts.conflicts }));
     return lines;
@@ -111,7 +111,8 @@ export class Readiness {
     const submit = (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       const chosen = new FormData(/** @type {HTMLFormElement} */ (event.target)).getAll("section").map(String);
-      this._prepare(show, chosen.length === show.sections.length ? null : chosen);
+      const all = show.sections.length < 2 || chosen.length === show.sections.length;
+      if (all || chosen.length) this._prepare(show, all ? null : chosen);
     };
     return h(
       "form",

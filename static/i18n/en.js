@@ -411,6 +411,9 @@ export default {
   opsTaskDone: "done",
   opsTaskOpen: "not done yet",
   opsAdmitted: "admitted",
+  opsConflict_twice: "reported as admitted, though somebody was admitted before:",
+  opsConflict_cancelled: "reported as admitted, though it was cancelled:",
+  opsConflict_lease_over: "admitted without a network after the lease had ended:",
   opsKeepBooking: "Keep the booking",
   opsExchange: "Change seats",
   opsExchangeSeats: {

@@ -403,6 +403,9 @@ export default {
   opsTaskDone: "पूरा",
   opsTaskOpen: "अभी बाकी",
   opsAdmitted: "प्रवेश हुआ",
+  opsConflict_twice: "प्रवेश की सूचना, जबकि पहले ही किसी को प्रवेश मिल चुका था:",
+  opsConflict_cancelled: "प्रवेश की सूचना, जबकि बुकिंग रद्द थी:",
+  opsConflict_lease_over: "समय बीतने के बाद बिना नेटवर्क प्रवेश:",
   opsKeepBooking: "बुकिंग रखें",
   opsExchange: "सीटें बदलें",
   opsExchangeSeats: {

@@ -14,7 +14,7 @@ const PHONE = /^\+?\d[\d\s-]{5,19}$/;
 const CODE = /^[A-Za-z0-9]{4}[\s\-._/]*[A-Za-z0-9]{4}$/;
 
 /** @typedef {{id: string, code: string, title: string, show: string, starts_at: string, booked_at: number, amount: number, state: string, seats: {id: string}[], cancelled_by: string, cancelled_at: number | null}} Found */
-/** @typedef {{booking: Found, hold: {state: string} | null, orders: {id: string, state: string, created_at: number}[], payments: {id: string, amount: number, created_at: number}[], exchanges: {at: number, before: string[], after: string[]}[], refunds: {id: string, amount: number, state: string, reason: string, created_at: number}[], tasks: {id: string, created_at: number, done_at: number | null}[], admission: {at: number, gate: string} | null}} Story */
+/** @typedef {{booking: Found, hold: {state: string} | null, orders: {id: string, state: string, created_at: number}[], payments: {id: string, amount: number, created_at: number}[], exchanges: {at: number, before: string[], after: string[]}[], refunds: {id: string, amount: number, state: string, reason: string, created_at: number}[], tasks: {id: string, created_at: number, done_at: number | null}[], conflicts: {kind: string, gate: string, reported_at: number}[], admission: {at: number, gate: string} | null}} Story */
 
 export class Bookings {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
@@ -224,7 +224,7 @@ export class Bookings {
 }
 
 /** What happened to a booking, in the order of time. @param {Translator} i18n @param {Story} story */
-function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, admission }) {
+function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, admission, conflicts }) {
   const event = (/** @type {number} */ time, /** @type {string} */ text) => ({ time, text });
   const found = [
     ...orders.map(({ id, state, created_at }) => event(created_at, `${i18n.t("opsOrder")} ${id}: ${state}`)),
@@ -237,6 +237,9 @@ function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, ad
     ),
     ...refunds.map(({ amount, state, created_at }) =>
       event(created_at, `${i18n.t("opsRefunds")}: ${i18n.money(amount)}, ${i18n.t(`opsMoney_${state}`)}`),
+    ),
+    ...conflicts.map(({ kind, gate, reported_at }) =>
+      event(reported_at, `${i18n.t(`opsConflict_${kind}`)} ${gate}`),
     ),
     ...tasks.map(({ id, created_at, done_at }) =>
       event(done_at ?? created_at, `${id}: ${i18n.t(done_at ? "opsTaskDone" : "opsTaskOpen")}`),

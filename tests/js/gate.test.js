@@ -23,7 +23,15 @@ describe("a ticket", () => {
 
   test("is nothing else", () => {
     const text = token("WDJBMJHT", "west-s");
-    for (const other of ["", "WDJBMJH", "AEIOUYAE", "https://example.org/", text.slice(0, 60), "x".repeat(9999), `B${text}`])
+    for (const other of [
+      "",
+      "WDJBMJH",
+      "AEIOUYAE",
+      "https://example.org/",
+      text.slice(0, 60),
+      "x".repeat(9999),
+      `B${text}`,
+    ])
       assert.equal(readTicket(other), null, other);
   });
 });
@@ -33,7 +41,11 @@ describe("the time of a lease", () => {
 
   test("is the longer of what both clocks say", () => {
     assert.equal(leftMs(lease, 50_600, 0), 400);
-    assert.equal(leftMs(lease, 50_600, 700), 300, "the monotonic clock went on while the wall clock was set back a little");
+    assert.equal(
+      leftMs(lease, 50_600, 700),
+      300,
+      "the monotonic clock went on while the wall clock was set back a little",
+    );
     assert.equal(leftMs(lease, 50_900, 100), 100, "the monotonic clock stood still while the device slept");
     assert.equal(leftMs(lease, 60_000, 0), 0);
   });

@@ -8,6 +8,7 @@ import aiohttp
 from playwright.async_api import Browser, Page, expect
 
 from realtime.dev.cluster import Cluster
+from realtime.model import show_of
 from tests.cluster import node_urls
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
@@ -122,4 +123,104 @@ async def test_an_operator_finds_a_booking_moves_it_and_cancels_it(browser: Brow
     await page.keyboard.press("Enter")
     await expect(page.locator("#bookings")).to_contain_text("No booking was found")
     assert booking
+    await staff.leaves()
+
+
+OFFLINE_READY = """async () => {
+    const found = await navigator.serviceWorker.ready;
+    return found.active.state === "activated" && !!(await (await caches.open("gate-1")).match("/gate"));
+}"""
+LATER = "hours => { const now = Date.now; Date.now = () => now() + hours * 3600000; }"
+
+
+async def opens_gate(browser: Browser, cluster: Cluster, name: str, node: int) -> Person:
+    staff = await Person.arrive(browser, node_urls(cluster)[node], "/gate", phone=True)
+    await staff.page.fill("#key", cluster.secrets["OPERATOR_KEY"])
+    await staff.page.keyboard.press("Enter")
+    await staff.page.select_option("#theatre", "west-hall")
+    await staff.page.fill("#gate", name)
+    await staff.page.get_by_role("button", name="Open the gate").click()
+    return staff
+
+
+async def prepares(page: Page, show: str) -> None:
+    await page.locator("[data-act=prepare]").click()
+    await page.select_option("#offline-show", show)
+    assert await violations(page) == []
+    await page.get_by_role("button", name="Put the tickets on this device").click()
+
+
+async def types(page: Page, code: str) -> None:
+    await page.fill("#code", code)
+    await page.keyboard.press("Enter")
+
+
+async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_it(
+    browser: Browser, cluster: Cluster
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    owner, booking = await booked(cluster, starts_at=soon)
+    other, _other = await booked(cluster, starts_at=soon)
+    (leased,), (elsewhere,) = await bookings(cluster, owner), await bookings(cluster, other)
+    north = await opens_gate(browser, cluster, "North", 0)
+    south = await opens_gate(browser, cluster, "South", 1)
+    panel = north.page.locator(".gate-offline")
+    await prepares(north.page, show_of(booking))
+    await expect(panel).to_contain_text("1 ticket of")
+    await prepares(south.page, show_of(booking))
+    await expect(south.page.locator(".gate-offline")).to_contain_text("1 ticket is on another device")
+    await types(south.page, leased["code"])
+    await shows_verdict(south.page, "bad", "On the device of gate North")
+    assert await violations(south.page) == []
+
+    await north.page.wait_for_function(OFFLINE_READY)
+    await north.context.set_offline(True)
+    await north.page.reload()
+    await expect(panel).to_contain_text("No network")
+    for ticket in (leased["ticket"], leased["code"]):
+        await types(north.page, ticket)
+        look, text = ("good", "Admit 2 people") if ticket == leased["ticket"] else ("bad", "Already admitted")
+        await shows_verdict(north.page, look, text)
+    await shows_verdict(north.page, "bad", "North")
+    await expect(panel).to_contain_text("1 admission is not reported yet")
+    await types(north.page, elsewhere["code"])
+    await shows_verdict(north.page, "unsure", "Not on this device")
+    await types(north.page, elsewhere["ticket"])
+    await shows_verdict(north.page, "bad", "For another show")
+    assert await violations(north.page) == []
+
+    await north.context.set_offline(False)
+    await expect(panel).not_to_contain_text("not reported yet")
+    await types(south.page, leased["code"])
+    await shows_verdict(south.page, "bad", "Already admitted")
+    await shows_verdict(south.page, "bad", "North")
+    await north.page.locator("[data-act=return]").click()
+    await expect(north.page.locator("[data-act=prepare]")).to_be_visible()
+    await north.page.emulate_media(color_scheme="dark")
+    await north.page.locator("select.language").select_option("hi")
+    await expect(panel).to_contain_text("ऑनलाइन")
+    assert await violations(north.page) == []
+    await north.leaves()
+    await south.leaves()
+
+
+async def test_a_device_without_contact_for_too_long_admits_nobody(browser: Browser, cluster: Cluster) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    owner, booking = await booked(cluster, starts_at=soon)
+    (leased,) = await bookings(cluster, owner)
+    staff = await opens_gate(browser, cluster, "North", 0)
+    page, panel = staff.page, staff.page.locator(".gate-offline")
+    await prepares(page, show_of(booking))
+    await expect(panel).to_contain_text("1 ticket of")
+    await staff.context.set_offline(True)
+    for hours, problem in ((2, "no contact with the server for too long"), (-4, "clock of this device was set back")):
+        await page.evaluate(LATER, hours)
+        await page.evaluate("dispatchEvent(new Event('offline'))")
+        await expect(panel).to_contain_text(problem)
+        await types(page, leased["code"])
+        await shows_verdict(page, "unsure", "not checked")
+    await staff.context.set_offline(False)
+    await expect(panel).to_contain_text("1 ticket of")
+    await types(page, leased["code"])
+    await shows_verdict(page, "good", "Admit 2 people")
     await staff.leaves()
