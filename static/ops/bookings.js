@@ -238,9 +238,7 @@ function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, ad
     ...refunds.map(({ amount, state, created_at }) =>
       event(created_at, `${i18n.t("opsRefunds")}: ${i18n.money(amount)}, ${i18n.t(`opsMoney_${state}`)}`),
     ),
-    ...conflicts.map(({ kind, gate, reported_at }) =>
-      event(reported_at, `${i18n.t(`opsConflict_${kind}`)} ${gate}`),
-    ),
+    ...conflicts.map(({ kind, gate, reported_at }) => event(reported_at, `${i18n.t(`opsConflict_${kind}`)} ${gate}`)),
     ...tasks.map(({ id, created_at, done_at }) =>
       event(done_at ?? created_at, `${id}: ${i18n.t(done_at ? "opsTaskDone" : "opsTaskOpen")}`),
     ),
