@@ -122,6 +122,7 @@ async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browse
     await asha.is_at("held")
     await asha.presses("release")
     await asha.presses("release-yes")
+    await asha.is_at("choosing")
     await asha.goes("/")
     await expect(hold).to_have_count(0)
     await asha.leaves()

@@ -103,7 +103,7 @@ async def test_holds_are_told_once_and_in_order_whoever_ends_them(desk: Desk, sh
     locks = SeatLocks(desk.master)
     lapsing, swept, kept = (f"{name}.h{n:_<22}" for n, name in enumerate(("west-quick", "west-quick", "west-s")))
     await locks.hold(lapsing, "a", [1])
-    await until(lambda: _came(shop, lapsing, 1))
+    await until(lambda: _came(shop, lapsing, 1), timeout_s=120)
     await first.stop()
     desk.keepers.remove(first)
     await locks.hold(swept, "a", [2])
@@ -112,9 +112,9 @@ async def test_holds_are_told_once_and_in_order_whoever_ends_them(desk: Desk, sh
     await locks.hold("west-quick.h" + "9" * 22, "b", [2])
     desk.keeper()
     for hold in (lapsing, swept):
-        await until(lambda hold=hold: _came(shop, hold, 2))
+        await until(lambda hold=hold: _came(shop, hold, 2), timeout_s=120)
         assert shop.story(hold) == ["hold.created", "hold.expired"]
-    await until(lambda: _came(shop, kept, 1))
+    await until(lambda: _came(shop, kept, 1), timeout_s=120)
     (created,) = [body["data"] for _id, body in shop.arrived if body["data"]["hold"] == kept]
     assert (created["show"], created["seats"]) == ("west-s", ["A-4", "A-5"])
     assert created["expires_at"] - created["created_at"] == show.hold_s * 1000

@@ -93,7 +93,7 @@ local function reserve(keys, args)
   if #wanted == 0 then return { 'ok' } end
   local taken, lapsed = conflicts(K, id, wanted, at)
   if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
-  sweep(K, lapsed, at, tonumber(args[1]), change)
+  sweep_away(K, lapsed, at, tonumber(args[1]), change)
   free_seats(K, id, without(before, wanted), change)
   set_status(K, without(wanted, before), HELD, change)
   claim(K, id, wanted)
