@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from realtime.dev.cluster import Cluster
 from realtime.model import show_of
-from tests.cluster import node_urls
+from tests.cluster import node_urls, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
 from tests.web.test_tickets import booked
@@ -212,12 +212,20 @@ async def test_a_device_without_contact_for_too_long_admits_nobody(browser: Brow
     page, panel = staff.page, staff.page.locator(".gate-offline")
     await prepares(page, show_of(booking))
     await expect(panel).to_contain_text("1 ticket of")
+    failed: list[str] = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
     await staff.context.set_offline(True)
     for hours, problem in ((2, "no contact with the server for too long"), (-4, "clock of this device was set back")):
         await page.evaluate(LATER, hours)
         await page.evaluate("dispatchEvent(new Event('offline'))")
         await expect(panel).to_contain_text(problem)
+        failed.clear()
         await types(page, leased["code"])
+
+        async def asked_twice() -> bool:
+            return sum(url.endswith("/gate/admit") for url in failed) == 2
+
+        await until(asked_twice)
         await shows_verdict(page, "unsure", "not checked")
     await staff.context.set_offline(False)
     await expect(panel).to_contain_text("1 ticket of")
