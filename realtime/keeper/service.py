@@ -159,6 +159,8 @@ class Keeper:
         self._stopping.set()
         # A task that failed was noticed by ``run``; the others and the connections are ended all the same.
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TicketError, RedisError):
+            await self._status_reporter.sign_off()
         await self._disconnect()
         await self._background_jobs.close()
         await self._payments.close()

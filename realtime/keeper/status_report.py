@@ -132,6 +132,10 @@ class StatusReporter:
                 if await command("HDEL", key, name) and key != keys.VIEWERS:
                     self._incidents.happened(Incident.GONE, self._master.region, name.decode())
 
+    async def sign_off(self) -> None:
+        """Delete the report: this keeper stops. Raises ``RegionUnavailable``."""
+        await self._master.command("HDEL", keys.KEEPERS, self._name)
+
     def _watch_clock(self, offset_ms: int) -> None:
         if abs(offset_ms) > CLOCK_OFFSET_MS and self._clock() >= self._complain_at:
             self._complain_at = self._clock() + COMPLAIN_EVERY_S

@@ -78,12 +78,15 @@ async def test_the_report_counts_the_jobs_that_wait_for_a_worker_and_notes_what_
     await jobs.add([TaskRow("refunds.1", Queue.REFUNDS, "refund-1", 1)])
     await master.command("XADD", keys.DEAD_LETTERS, "*", "kind", "booking")
     incidents = Incidents("keeper", master)
-    await StatusReporter("keeper", master, jobs, ledger, incidents).write_report()
+    reporter = StatusReporter("keeper", master, jobs, ledger, incidents)
+    await reporter.write_report()
     report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
     assert report["jobs"] == {"tickets": 3, "mail": 0, "refunds": 1, "webhooks": 0, "analytics": 0}
     await incidents.send()
     ((_id, fields),) = await master.command("XRANGE", keys.INCIDENTS, "-", "+")
     assert connect.text_fields(fields)["kind"] == "dead_letters"
+    await reporter.sign_off()
+    assert await master.command("HLEN", keys.KEEPERS) == 0
     await master.command("FLUSHALL")
     await jobs.close()
     await master.close()
