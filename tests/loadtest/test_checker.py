@@ -191,6 +191,25 @@ def test_a_pending_booking_that_never_settles_is_found() -> None:
     assert broken_rules(records, final()) == {"every pending booking settles"}
 
 
+def test_a_pending_booking_whose_money_is_back_has_settled_but_must_have_been_lost_by_a_fault() -> None:
+    back = refused(66, "chitra", 3, "seats:confirm", "payment_refused")
+    back["a"]["error"]["reason"] = "already_refunded"
+    again = [request(65, "chitra", 3, "seats:confirm", hold=CHITRA, payment="p"), back]
+    settled = history()
+    assert broken_rules([*settled[:-2], *again, *settled[-2:]], final()) == set(), "it was paid twice"
+    lost = [*settled[:-2], *again, settled[-1]]
+    assert broken_rules(lost, final()) == {"no pending booking is lost without a fault before"}
+
+
+def test_a_notice_that_comes_again_says_nothing_new() -> None:
+    gone = {"hold": CHITRA, "show": SHOW, "reason": "expired"}
+    expired, again = (event(t, "chitra", "hold:expired", **gone) for t in (59, 80))
+    records = history()
+    rule = "no pending booking is lost without a fault before"
+    assert rule not in broken_rules([*records[:-4], expired, *records[-4:], again], final())
+    assert rule in broken_rules([*records, again], final())
+
+
 def test_a_stale_map_is_found() -> None:
     assert broken_rules(history()[:-1], final()) == {"every viewer's map equals the master's"}
 

@@ -28,6 +28,7 @@ from loadtest.faults.judge.state_checks import check_final_state
 from loadtest.faults.judge.verdict import Verdict
 from loadtest.faults.schedule import Kind
 from loadtest.maps import SeatMap
+from realtime.payments.errors import Refusal
 
 FINAL_CODES = frozenset({"hold_expired", "hold_lost", "hold_ended", "hold_not_found", "booking_rejected"})
 """Refusals of a confirm after which the hold can't be booked. Others, such as ``payment_refused``, end nothing."""
@@ -146,6 +147,8 @@ class Checker:
                 promise.pending = True
         elif answer["error"]["code"] in FINAL_CODES:
             promise.failed = answer["error"]["code"]
+        elif answer["error"].get("reason") == Refusal.ALREADY_REFUNDED.value:
+            promise.returned = True
 
     def _end_hold(self, hold: str, seats: list[str] | None, at: int) -> None:
         promise = self._promises.get(hold)

@@ -7,6 +7,7 @@ import math
 from loadtest.faults.judge.holds import TOLERANCE_MS, HoldHistory
 from loadtest.faults.judge.losses import Losses
 from loadtest.faults.judge.verdict import Verdict
+from realtime.errors import PaymentRefused
 
 EARLY = "no hold ends before its time"
 LOST = "no hold is lost without a fault"
@@ -71,7 +72,13 @@ def _check_pending(hold: HoldHistory, losses: Losses, verdict: Verdict) -> None:
     if not pending:
         return
     since = min(each.start for each in pending)
-    failures = [at for at, reason, _text in _ends(hold) if at >= since and reason not in SETTLED]
+    # A node that reads notices again after its replica was replaced repeats them.
+    known = {notice.became for notice in hold.notices if notice.at < since}
+    # A second payment of a hold that is booked is returned.
+    settled = SETTLED if hold.booked_at == math.inf else SETTLED | {PaymentRefused.code}
+    failures = [attempt.end for attempt in hold.attempts if attempt.code and attempt.code not in settled]
+    failures += [notice.at for notice in hold.notices if notice.became not in SETTLED | known]
+    failures = [at for at in failures if at >= since]
     failed_at = min(failures, default=math.inf)
     lost = failed_at != math.inf
     excused = lost and losses.overlap(hold.region, hold.requested_at, failed_at)

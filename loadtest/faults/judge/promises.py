@@ -27,6 +27,8 @@ class Promise:
     confirm_requested: bool = False
     paid: bool = False
     pending: bool = False
+    returned: bool = False
+    """Its payment was refused because the money had been returned already."""
 
     def add_release(self, payload: dict[str, Any], answer: dict[str, Any], verdict: Verdict) -> None:
         """A release was acknowledged, of some seats or of all."""
@@ -59,6 +61,6 @@ class Promise:
             text = f"{self.hold}: {self.client} was told {self.failed}; the ledger has {row}"
             verdict.check("no failed hold is booked", row is None, text)
         if self.pending:
-            done = self.booked is not None or bool(self.failed)
+            done = self.booked is not None or bool(self.failed) or self.returned
             text = f"{self.hold}: {self.client} was told pending, and nothing after it"
             verdict.check("every pending booking settles", done, text)
