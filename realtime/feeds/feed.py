@@ -79,6 +79,11 @@ class Feed:
         return self._liveness.live
 
     @property
+    def losses(self) -> int:
+        """How often the region's master was reachable and then was not."""
+        return self._liveness.losses
+
+    @property
     def stale_since(self) -> int:
         """While not ``live``: when the maps were last known to be current (ms since the epoch). Else 0."""
         return self._liveness.stale_since

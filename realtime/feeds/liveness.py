@@ -23,6 +23,8 @@ class Liveness:
         self.live = False
         self.stale_since = now_ms()
         """While not live: the time (ms since the epoch) at which the maps were last known to be current. Else 0."""
+        self.losses = 0
+        """How often it was live and then was not."""
         self._on_change = on_change
         self._clock = clock
         self._current_ms = self.stale_since
@@ -34,6 +36,7 @@ class Liveness:
             self._current_ms = now_ms()
         if live != self.live:
             self.live = live
+            self.losses += not live
             self.stale_since = 0 if live else self._current_ms
             self._on_change()
 

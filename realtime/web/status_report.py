@@ -50,6 +50,7 @@ class StatusReporter:
         self._incidents = Incidents(self._name, master)
         self._started = time.monotonic()
         self._reached: set[str] = set()
+        self._losses: dict[str, int] = {}
         self._keepers: Any = None
         self._keepers_at = self._started
 
@@ -74,6 +75,10 @@ class StatusReporter:
                 self._reached.add(name)
             if name not in self._reached:
                 continue
+            if feed.losses > self._losses.get(name, 0):
+                # It may be over already.
+                self._losses[name] = feed.losses
+                self._incidents.set(Incident.UNREACHABLE, name, True)
             self._incidents.set(Incident.UNREACHABLE, name, not feed.live)
             self._incidents.set(Incident.DELAYED, name, feed.live and (feed.lag_ms or 0) > DELAYED_MS)
         own = self._feeds[self._master.region]
