@@ -34,6 +34,7 @@ class Cashier:
     async def pay(self, hold: str, seats: list[str]) -> str | None:
         """Pay for these seats; return the proof to confirm with, or None if the buyer has none or goes away."""
         if self._context.bank is None:
+            self._client.record_payment_begun(hold, seats)
             return await self._pay_in_one_step(hold)
         choice = PaymentChoice.choose(self._rng)
         paid = await self._pay_at(self._context.bank, hold, seats, choice)

@@ -90,6 +90,10 @@ class Client:
             self._history.add("no_answer", c=self.name, n=number, e=event)
         return answer
 
+    def record_payment_begun(self, hold: str, seats: list[str]) -> None:
+        """Record that a hold of this client may be paid from now on."""
+        self._history.add("paying", c=self.name, hold=hold, seats=seats)
+
     def record_payment(self, hold: str, seats: list[str], paid: Paid) -> bool:
         """Record a payment for a hold of this client; return whether it may become money."""
         if paid.state == "failed":

@@ -47,11 +47,13 @@ class Probe:
             return False
         hold = answer["hold"]["id"]
         if book:
-            return await self._book(hold)
+            return await self._book(hold, answer["hold"]["seats"])
         await self._client.request("seats:release", {"hold": hold})
         return True
 
-    async def _book(self, hold: str) -> bool:
+    async def _book(self, hold: str, seats: list[str]) -> bool:
+        # Without an answer it may have been paid all the same, and the bank reports it.
+        self._client.record_payment_begun(hold, seats)
         async with self._http.post(f"{self._client.node}/demo/pay", json={"hold": hold}) as response:
             if response.status != 200:
                 return False

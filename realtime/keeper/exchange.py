@@ -31,6 +31,7 @@ from realtime.keeper.points import reach
 from realtime.ledger import Ledger
 from realtime.ledger.rows import BookingRow, NewExchange
 from realtime.ledger.shows import Shows
+from realtime.locks.answers import Fenced
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Layout, hold_of
 from realtime.payments.prices import encode_price_lines
@@ -103,7 +104,8 @@ class Exchanges:
         named = tuple((layout.seats[index].id, index) for index in indices)
         move = NewExchange(booking.id, booking.sequence + 1, named, at, encode_price_lines(lines))
         try:
-            await self._ledger.exchange(move, fencing_token)
+            if not await self._ledger.exchange(move, fencing_token):
+                raise Fenced("another keeper has exchanged the seats of this booking")
         except TicketError:
             await self._locks.exchange(sale)
             raise

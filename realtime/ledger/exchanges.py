@@ -11,19 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.errors import BookingCancelled, SeatsTaken
 from realtime.ledger import follow_ups, schema
-from realtime.ledger.fencing import Fencing, StaleFencingToken, check_fencing_token
+from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import ExchangeRow, NewExchange, seats_of
 
 
 class Exchanges(Fencing):
     """Records and reads exchanges of seats."""
 
-    async def exchange(self, move: NewExchange, token: str | None = None) -> None:
-        """Move a booking that is in the ledger to other seats.
+    async def exchange(self, move: NewExchange, token: str | None = None) -> bool:
+        """Move a booking that is in the ledger to other seats; return whether it was moved.
+
+        It is not if it has another number of exchanges than ``move`` expects: another keeper has carried it out.
 
         Raises ``BookingCancelled``, or ``SeatsTaken`` (details ``seats``: ids) where another booking has one of them.
-        ``token`` is the fencing token under which the command was read (None: any); raises ``StaleFencingToken``, also
-        if the booking has another number of exchanges than expected: another keeper has carried out the command.
+        ``token`` is the fencing token under which the command was read (None: any); raises ``StaleFencingToken``.
         """
         bookings = schema.bookings
         try:
@@ -34,11 +35,12 @@ class Exchanges(Fencing):
                 if row.cancelled_at is not None:
                     raise BookingCancelled()
                 if row.sequence + 1 != move.sequence:
-                    raise StaleFencingToken("another keeper has exchanged the seats of this booking")
+                    return False
                 before = await _free(connection, row.id)
                 await _take(connection, row, move, before)
                 await follow_ups.after_exchange(connection, row, move, before, self.targets)
                 await self.advance(connection)
+                return True
         except IntegrityError:
             raise SeatsTaken(seats=[seat for seat, _index in move.seats]) from None
 

@@ -71,7 +71,7 @@ class Checker:
                 self._fresh.on_region(record["region"], record["phase"] == "begin", record["t"])
             if record["loses_data"]:
                 self._holders.add_data_loss(record["region"], record["t"])
-        elif kind == "paid":
+        elif kind in ("paying", "paid"):
             # The bank reports it by itself, so it may be booked without a request.
             self._promise(record, record["hold"]).paid = True
             payload = {"hold": record["hold"], "seats": record["seats"]}
