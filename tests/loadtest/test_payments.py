@@ -197,3 +197,9 @@ def test_a_booking_by_a_payment_that_the_bank_never_saw_is_found(run: Run) -> No
 def test_a_lost_booking_is_found_by_its_promise(run: Run) -> None:
     run.bookings.clear()
     assert run.broken_rules() == {"no captured payment is lost", "every promised booking is in the ledger"}
+
+
+def test_money_is_not_settled_while_the_bank_knows_of_a_refund_that_the_ledger_lacks() -> None:
+    run = Run()
+    assert Money(run.payments, run.bank_refunds, run.bookings, run.refunds).settled
+    assert not Money(run.payments, run.bank_refunds, run.bookings, run.refunds[:1]).settled

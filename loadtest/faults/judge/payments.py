@@ -85,10 +85,13 @@ class Money:
 
     @property
     def settled(self) -> bool:
-        """Whether every captured payment is booked or returned, and every refund is recorded as done."""
+        """Whether every captured payment is booked or returned, and the ledgers have every refund, as done."""
         ended = {row.payment for row in self.bookings} | {row.payment for row in self.bank_refunds}
         captured = (payment.id for payment in self.payments if payment.captured)
-        return ended.issuperset(captured) and all(row.done for row in self.refunds)
+        # The ledgers are read before the bank, which may return money meanwhile.
+        recorded = {row.payment for row in self.refunds if row.done}
+        missing = [row for row in self.bank_refunds if row.payment not in recorded]
+        return ended.issuperset(captured) and all(row.done for row in self.refunds) and not missing
 
 
 class _OfPayment(Protocol):
