@@ -210,6 +210,13 @@ def test_a_notice_that_comes_again_says_nothing_new() -> None:
     assert rule in broken_rules([*records, again], final())
 
 
+def test_a_hold_may_expire_while_its_late_payment_is_on_the_way() -> None:
+    expired = event(61, "chitra", "hold:expired", hold=CHITRA, show=SHOW, reason="expired")
+    records = history()
+    rule = "no pending booking is lost without a fault before"
+    assert rule not in broken_rules([*records[:-3], expired, *records[-3:]], final())
+
+
 def test_a_stale_map_is_found() -> None:
     assert broken_rules(history()[:-1], final()) == {"every viewer's map equals the master's"}
 

@@ -71,7 +71,8 @@ def _check_pending(hold: HoldHistory, losses: Losses, verdict: Verdict) -> None:
     pending = [each for each in hold.attempts if each.ok and each.event == "seats:confirm" and _is_pending(each.answer)]
     if not pending:
         return
-    since = min(each.start for each in pending)
+    # Until the answer, the hold may have expired before the payment took its seats again.
+    since = min(each.end for each in pending)
     # A node that reads notices again after its replica was replaced repeats them.
     known = {notice.became for notice in hold.notices if notice.at < since}
     # A second payment of a hold that is booked is returned.
