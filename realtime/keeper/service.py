@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -134,25 +135,24 @@ class Keeper:
 
     def start(self) -> None:
         """Begin to work in the background."""
-        self._tasks = [
-            asyncio.create_task(self._keep_recording(), name="recorder"),
-            asyncio.create_task(self._every(limits.EXPIRY_POLL_MS, self._sweep), name="expiry"),
-            asyncio.create_task(self._every(FORGET_EVERY_MS, self._forget), name="forget"),
-            asyncio.create_task(self._every(REBUILD_EVERY_MS, self._rebuild), name="rebuild"),
-            asyncio.create_task(self._every(COMPARE_EVERY_MS, self._compare), name="comparison"),
-            asyncio.create_task(self._every(ARCHIVE_EVERY_MS, self._archive), name="archive"),
-            asyncio.create_task(self._every(limits.HEARTBEAT_MS, self._heartbeat.beat), name="heartbeat"),
-            asyncio.create_task(
-                self._every(limits.STATUS_REPORT_MS, self._status_reporter.write_report), name="status_report"
-            ),
-            asyncio.create_task(self._every(limits.STATUS_REPORT_MS, self._incidents.send), name="incidents"),
-            asyncio.create_task(self._queries.run(self._stopping), name="queries"),
-            asyncio.create_task(self._every(ORDERS_EVERY_MS, self._check_orders), name="orders"),
-            asyncio.create_task(self._every(int(limits.TASK_RETRY_S * 1000), self._look_after_tasks), name="tasks"),
-            asyncio.create_task(self._every(HOLD_EVENTS_EVERY_MS, self._read_hold_events), name="hold_events"),
-            asyncio.create_task(self._every(limits.VIEWER_COUNTS_MS, self._move_figures), name="figures"),
-            asyncio.create_task(self._every(CONTACTS_EVERY_MS, self._delete_old_contacts), name="contacts"),
-        ]
+        work = {
+            "recorder": self._keep_recording(),
+            "expiry": self._serve_every(limits.EXPIRY_POLL_MS, self._sweep),
+            "forget": self._serve_every(FORGET_EVERY_MS, self._forget),
+            "rebuild": self._serve_every(REBUILD_EVERY_MS, self._rebuilder.turn),
+            "comparison": self._serve_every(COMPARE_EVERY_MS, self._comparison.turn),
+            "archive": self._serve_every(ARCHIVE_EVERY_MS, self._archive),
+            "heartbeat": self._every(limits.HEARTBEAT_MS, self._heartbeat.beat),
+            "status_report": self._every(limits.STATUS_REPORT_MS, self._status_reporter.write_report),
+            "incidents": self._every(limits.STATUS_REPORT_MS, self._incidents.send),
+            "queries": self._queries.run(self._stopping),
+            "orders": self._serve_every(ORDERS_EVERY_MS, self._check_orders),
+            "tasks": self._serve_every(int(limits.TASK_RETRY_S * 1000), self._look_after_tasks),
+            "hold_events": self._serve_every(HOLD_EVENTS_EVERY_MS, self._hold_events.turn),
+            "figures": self._serve_every(limits.VIEWER_COUNTS_MS, self._hour_figures.turn),
+            "contacts": self._serve_every(CONTACTS_EVERY_MS, self._delete_old_contacts),
+        }
+        self._tasks = [asyncio.create_task(each, name=name) for name, each in work.items()]
 
     async def stop(self) -> None:
         """Finish the current batch, then end all tasks and close all connections."""
@@ -238,21 +238,12 @@ class Keeper:
         await self._jobs.close()
 
     # --- background work ------------------------------------------------------------------------------------------
-    async def _rebuild(self) -> None:
-        if self._served is not None:
-            await self._rebuilder.turn(self._served)
+    async def _archive(self, _token: str) -> None:
+        await self._archiver.turn()
 
-    async def _compare(self) -> None:
-        if self._served is not None:
-            await self._comparison.turn(self._served)
-
-    async def _archive(self) -> None:
-        if self._served is not None:
-            await self._archiver.turn()
-
-    async def _sweep(self) -> None:
+    async def _sweep(self, _token: str) -> None:
         now = time.monotonic()
-        if self._served is None or now < self._sweep_at:
+        if now < self._sweep_at:
             return
         due_ms = await self._locks.until_due()
         if due_ms is not None and due_ms <= 0:
@@ -262,37 +253,35 @@ class Keeper:
             longest_ms = limits.MIN_HOLD_S * 1000
             self._sweep_at = now + min(due_ms or longest_ms, longest_ms) / 1000
 
-    async def _forget(self) -> None:
-        if self._served is not None:
-            while await self._locks.forget(limits.KEEPER_BATCH) == limits.KEEPER_BATCH:
-                pass
+    async def _forget(self, _token: str) -> None:
+        while await self._locks.forget(limits.KEEPER_BATCH) == limits.KEEPER_BATCH:
+            pass
 
-    async def _check_orders(self) -> None:
-        if self._served is not None:
-            await self._settlement.check_due_orders()
+    async def _check_orders(self, _token: str) -> None:
+        await self._settlement.check_due_orders()
 
-    async def _look_after_tasks(self) -> None:
-        if self._served is not None:
-            await self._task_keeper.turn()
-            await self._outbox.remove_dead_consumers()
+    async def _look_after_tasks(self, _token: str) -> None:
+        await self._task_keeper.turn()
+        await self._outbox.remove_dead_consumers()
 
-    async def _read_hold_events(self) -> None:
-        if self._served is not None:
-            await self._hold_events.turn(self._served)
+    async def _delete_old_contacts(self, _token: str) -> None:
+        kept_ms = self._contact_days * DAY_MS
+        unpaid_ms = limits.ORDER_OPEN_S * 1000 + DAY_MS
+        deleted = await self._ledger.delete_old_contacts(now_ms() - kept_ms, now_ms() - unpaid_ms)
+        await self._ledger.delete_old_deliveries(now_ms() - DELIVERIES_KEPT_MS)
+        await self._ledger.delete_figure_batches(now_ms() - DAY_MS)
+        if deleted:
+            log.info("%d contacts were deleted: their time was over", deleted)
 
-    async def _move_figures(self) -> None:
-        if self._served is not None:
-            await self._hour_figures.turn(self._served)
+    async def _serve_every(self, interval_ms: int, work: Callable[[str], Awaitable[object]]) -> None:
+        """Do some work regularly while this keeper serves a reconciled master, under its fencing token."""
 
-    async def _delete_old_contacts(self) -> None:
-        if self._served is not None:
-            kept_ms = self._contact_days * DAY_MS
-            unpaid_ms = limits.ORDER_OPEN_S * 1000 + DAY_MS
-            deleted = await self._ledger.delete_old_contacts(now_ms() - kept_ms, now_ms() - unpaid_ms)
-            await self._ledger.delete_old_deliveries(now_ms() - DELIVERIES_KEPT_MS)
-            await self._ledger.delete_figure_batches(now_ms() - DAY_MS)
-            if deleted:
-                log.info("%d contacts were deleted: their time was over", deleted)
+        @functools.wraps(work)
+        async def turn() -> None:
+            if self._served is not None:
+                await work(self._served)
+
+        await self._every(interval_ms, turn)
 
     async def _every(self, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
