@@ -206,18 +206,19 @@ class Cluster:
         await self._start_sentinels()
         await self._all_ready(servers)
 
-    def _server(self, region: str, folder: Path, port: int, replica_of: int | None = None) -> list[str]:
+    def _server(
+        self, region: str, folder: Path, port: int, replica_of: int | None = None, *, spare: bool = False
+    ) -> list[str]:
         if region in self.plan.sentinels:
-            arguments = valkey.managed_arguments(folder, port, replica_of=replica_of, promotable=replica_of is None)
+            promotable = spare or replica_of is None
+            arguments = valkey.managed_arguments(folder, port, replica_of=replica_of, promotable=promotable)
         else:
             arguments = valkey.arguments(folder, port, replica_of=replica_of)
         return [*arguments, "--include", str(self._passwords)]
 
     def _spare(self, region: str, port: int) -> tuple[Child, int]:
         folder = self.plan.data / region / f"spare-{port}"
-        master = self.plan.masters[region]
-        arguments = valkey.managed_arguments(folder, port, replica_of=master, promotable=True)
-        arguments += ["--include", str(self._passwords)]
+        arguments = self._server(region, folder, port, self.plan.masters[region], spare=True)
         return self._add(f"spare {region} {port}", arguments, folder, port)
 
     async def _start_sentinels(self) -> None:
