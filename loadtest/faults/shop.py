@@ -10,7 +10,8 @@ import orjson
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from loadtest.faults.judge.after_booking import CONFIRMED, REFUNDED, Event
+from loadtest.faults.judge.after_booking import Event
+from realtime.ledger.targets import EventType
 from realtime.topology import WebhookTarget
 
 NAME = "shop"
@@ -33,7 +34,8 @@ class Shop:
     @property
     def target(self) -> WebhookTarget:
         """The entry of the topology."""
-        return WebhookTarget(f"http://127.0.0.1:{self._port}/", (CONFIRMED, REFUNDED), private=True)
+        events = (EventType.BOOKING_CONFIRMED.value, EventType.REFUND_COMPLETED.value)
+        return WebhookTarget(f"http://127.0.0.1:{self._port}/", events, private=True)
 
     @contextlib.asynccontextmanager
     async def open(self, secret: str) -> AsyncIterator[None]:
@@ -62,7 +64,7 @@ class Shop:
             return web.Response(status=503)
         read = orjson.loads(body)
         data = read["data"]
-        subject = data["booking" if read["type"] == CONFIRMED else "refund"]
+        subject = data["booking" if read["type"] == EventType.BOOKING_CONFIRMED else "refund"]
         self.arrived.append(Event(request.headers["webhook-id"], read["type"], data["hold"], subject))
         if chance < REFUSES + HANGS_UP and request.transport is not None:
             request.transport.abort()

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from loadtest.faults.judge.after_booking import CONFIRMED, REFUNDED, AfterBooking, Event, Mail, check_after_booking
+from loadtest.faults.judge.after_booking import AfterBooking, Event, Mail, check_after_booking
 from loadtest.faults.judge.payments import BookingRow, Money, RefundRow
 from loadtest.faults.judge.verdict import Verdict
 
+CONFIRMED, REFUNDED = "booking.confirmed", "refund.completed"
 HOLD, BOOKING, REFUND, ADDRESS = "west-s.h1", "west-s.b1", "refund-1", "west-s.h1@example.in"
 MONEY = Money(bookings=[BookingRow(BOOKING, HOLD, "p1", 45_000)], refunds=[RefundRow(HOLD, "p2", 45_000, done=True)])
 """A hold that was paid twice: it is booked, and the second payment was returned."""

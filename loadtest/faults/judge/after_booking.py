@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from loadtest.faults.judge.payments import Money
 from loadtest.faults.judge.verdict import Verdict
-
-CONFIRMED, REFUNDED = "booking.confirmed", "refund.completed"
-"""Types of webhooks."""
+from realtime.ledger.rows import EntryKind
+from realtime.ledger.targets import EventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def check_after_booking(after: AfterBooking, money: Money, given: Mapping[str, s
     verdict.check("every task is done in the end", True, "")
     for booking in money.bookings:
         verdict.check("every booking has a ticket", booking.id in after.tickets, booking.id)
-        counted = ("booked", booking.id) in after.entries
+        counted = (EntryKind.BOOKED.value, booking.id) in after.entries
         verdict.check("every booking is counted", counted, f"{booking.id}: no entry of the analytics")
     _check_mails(after, money, given, verdict)
     _check_webhooks(after, money, verdict)
@@ -93,12 +92,12 @@ def _check_webhooks(after: AfterBooking, money: Money, verdict: Verdict) -> None
     first = list(dict.fromkeys(after.arrived))
     subjects = Counter((event.type, event.subject) for event in first)
     for booking in money.bookings:
-        found = subjects.pop((CONFIRMED, booking.id), 0)
+        found = subjects.pop((EventType.BOOKING_CONFIRMED.value, booking.id), 0)
         verdict.check("one webhook for each booking and refund", found == 1, f"{booking.id}: {found} webhooks")
     done = sum(row.done for row in money.refunds)
-    reported = sum(count for (kind, _subject), count in subjects.items() if kind == REFUNDED)
+    reported = sum(count for (kind, _subject), count in subjects.items() if kind == EventType.REFUND_COMPLETED)
     verdict.check("one webhook for each booking and refund", reported == done, f"{reported} webhooks, {done} refunds")
-    unknown = [subject for kind, subject in subjects if kind == CONFIRMED]
+    unknown = [subject for kind, subject in subjects if kind == EventType.BOOKING_CONFIRMED]
     verdict.check("one webhook for each booking and refund", not unknown, f"webhooks about no booking: {unknown[:5]}")
     in_order, came = _by_hold(after.events), _by_hold(first)
     for hold, events in came.items():
