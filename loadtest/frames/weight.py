@@ -92,7 +92,7 @@ async def measure(
 
 
 async def _warm_up(browser: Browser, node: str, shows: dict[int, str]) -> None:
-    """Open each page once: a node prepares a layout for the first who asks, and a browser loads parts of itself."""
+    """Open each page once: a node encodes a layout at its first request, and a browser loads parts of itself."""
     for show in shows.values():
         context = await _phone(browser)
         await arrive(context, f"{node}/shows/{show}", None, 1)

@@ -11,8 +11,8 @@
 | ``audit`` | id, at, who, role, token, address, action, subject, detail, status |
 
 Amounts are paise, times ms, a contact is ``realtime.contact.encode_contact``. ``reply`` is answered when the ledger has
-the entry (``locks.replies``). Optional fields are left out where they are empty. Entries of the release before have no
-amount: their bookings are worth what their seats cost.
+the entry (``locks.replies``). Optional fields are left out where they are empty. Entries of the previous release have
+no amount: their bookings are worth what their seats cost.
 """
 
 from __future__ import annotations

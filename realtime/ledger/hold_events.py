@@ -35,10 +35,10 @@ class HoldEvents(Database):
             await check_fencing_token(connection, token)
             booked: set[tuple[str, str]] = set()
             for holds in parts([event.about for event in events]):
-                told = select(deliveries.c.about, deliveries.c.target).where(
+                sent = select(deliveries.c.about, deliveries.c.target).where(
                     deliveries.c.about.in_(holds), deliveries.c.type.like("booking.%")
                 )
-                booked.update((row.about, row.target) for row in await connection.execute(told))
+                booked.update((row.about, row.target) for row in await connection.execute(sent))
             for target in self.targets:
                 await write_events(
                     connection, [event for event in events if (event.about, target.name) not in booked], [target]

@@ -50,7 +50,7 @@ class Incident(StrEnum):
     FENCED = "fenced"
     """A write of a keeper was refused, because another keeper has a newer fencing token."""
     GONE = "gone"
-    """A node or keeper has stopped without a farewell."""
+    """A node or keeper has ended without deleting its report."""
 
 
 @dataclass(frozen=True, slots=True)

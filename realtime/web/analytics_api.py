@@ -84,7 +84,7 @@ def _csv(rows: list[dict[str, Any]], missing: list[str]) -> web.Response:
     writer.writerow(COLUMNS)
     for row in rows:
         hour = datetime.fromtimestamp(row["hour"] / 1000, INDIA).isoformat(timespec="minutes")
-        # A keeper of the release before leaves out what it does not know.
+        # A keeper of the previous release leaves out what it does not know.
         writer.writerow([hour, *("" if row.get(name) is None else row[name] for name in COLUMNS[1:])])
     headers = {
         "Content-Disposition": 'attachment; filename="analytics.csv"',

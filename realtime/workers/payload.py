@@ -13,7 +13,7 @@ VERSION = 1
 class Payload(msgspec.Struct, frozen=True):
     """``data`` of a job. ``subject`` is the id of the booking or refund, ``created_at`` ms since the epoch.
 
-    ``kind`` says what is to be done where a queue has several kinds of tasks; jobs of the release before have none.
+    ``kind`` says what is to be done where a queue has several kinds of tasks; jobs of the previous release have none.
     """
 
     v: int

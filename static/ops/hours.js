@@ -43,7 +43,7 @@ export function everyHour(rows, since, until) {
     hours.set(hour, /** @type {Hour} */ ({ hour, ...Object.fromEntries(NAMES.map((name) => [name, 0])) }));
   for (const row of rows) {
     const one = hours.get(row.hour ?? 0);
-    // A region of the release before leaves out what it does not know.
+    // A region of the previous release leaves out what it does not know.
     if (one) for (const name of NAMES) one[name] += row[name] ?? 0;
   }
   return [...hours.values()];

@@ -134,7 +134,7 @@ export class LiveShow extends EventTarget {
     }
   }
 
-  /** Read the layout of a node of the release before. @param {Show} show @param {AbortSignal} signal */
+  /** Read the layout of a node of the previous release. @param {Show} show @param {AbortSignal} signal */
   async _readPlain(show, signal) {
     const whole = await this.connection.http(`/api/v1/layouts/${show.layout}`, { signal });
     const layout = new Layout(whole, show.seat_count);

@@ -31,7 +31,7 @@ local function fenced(callback)
   end
 end
 
--- Registers a function of keepers twice: as keepers of the release before call it, without a token, and fenced.
+-- Registers a function of keepers twice: as keepers of the previous release call it, without a token, and fenced.
 local function register_keeper_function(name, callback, flags)
   redis.register_function { function_name = 'tt_' .. name, callback = callback, flags = flags or {} }
   local name_with_fence = 'tt_fenced_' .. name

@@ -73,7 +73,7 @@ local function settle_entries(keys, args)
 end
 
 -- tt_settle  keep, then id, owner, seats for each booking  ->  ok
--- As keepers of the release before call it: without the payments.
+-- As keepers of the previous release call it: without the payments.
 local function settle(keys, args)
   local with_payments = { args[1] }
   for n = 2, #args, 3 do

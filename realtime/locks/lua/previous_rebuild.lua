@@ -155,7 +155,7 @@ end
 -- With a nonce, only if tt_suspend was called with it and nobody has suspended or rebuilt the show since.
 local function rebuild(keys, args)
   local K, epoch, keep, truth = key_names(keys), args[1], tonumber(args[2]), cjson.decode(args[3])
-  truth.diverged = truth.diverged or truth.astray -- keepers of the release before name it `astray`
+  truth.diverged = truth.diverged or truth.astray -- keepers of the previous release name it `astray`
   truth.cancelled = truth.cancelled or {} -- and no cancelled bookings
   local show = load_terms(K)
   if not show then return { 'show_not_found' } end

@@ -11,7 +11,7 @@ The library is the concatenation of these files, in this order (realtime/locks/l
   money.lua      order, prolong, confirm, refund
   keepers.lua    settle, reject, expire, forget
   rebuild.lua    declare, suspend, rebuild in parts
-  previous_rebuild.lua  rebuild in one call, for keepers of the release before
+  previous_rebuild.lua  rebuild in one call, for keepers of the previous release
   operators.lua  block, unblock, sales, reserve, exchange, cancel
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)

@@ -1,4 +1,4 @@
-"""The table ``reign`` becomes ``fencing_token``; a view of the old name serves keepers of the release before."""
+"""The table ``reign`` becomes ``fencing_token``; a view of the old name serves keepers of the previous release."""
 
 from __future__ import annotations
 

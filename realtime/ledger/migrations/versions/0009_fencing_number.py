@@ -12,7 +12,7 @@ down_revision = "0008"
 
 
 def upgrade(op: Operations) -> None:
-    """Add the columns. Keepers of the release before leave them as they are."""
+    """Add the columns. Keepers of the previous release leave them as they are."""
     op.add_column("fencing_token", sa.Column("number", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("fencing_token", sa.Column("config_epoch", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("fencing_token", sa.Column("region", sa.String(16), nullable=False, server_default=""))
