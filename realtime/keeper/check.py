@@ -112,17 +112,17 @@ class Checker:
     async def _look(self, redis: Redis, show: Show, count: Report | None = None) -> list[Difference]:
         master = await _read(redis, show.id)
         now = await self._ledger.show(show.id) or show
-        bookings = await self._ledger.booked(show.id)
+        truth = (await self._ledger.truths([show.id]))[show.id]
         if master is None:
             return [Difference(show.id, Kind.MISSING_SHOW)]
         if count is not None:
             count.shows += 1
-            count.bookings += len(bookings)
+            count.bookings += len(truth.booked)
             count.holds += sum(record.state in LIVE for record in master.holds.values())
         refused = refused_payments(master.holds)
         known = await self._ledger.known_payments(sorted(set(refused.values())))
         return [
-            *compare(now, master, bookings, await self._ledger.blocked(show.id), await self._ledger.cancelled(show.id)),
+            *compare(now, master, truth.booked, truth.blocked, truth.cancelled),
             *lost_refunds(show.id, refused, known | master.waiting_payments),
         ]
 

@@ -197,10 +197,3 @@ class Declarations(Fencing):
         query = select(table.c.seat, table.c.reason, table.c.blocked_at).where(table.c.show_id == show_id)
         async with self.transaction() as connection:
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
-
-    async def blocked(self, show_id: str) -> list[int]:
-        """Return the indices of the blocked seats of a show."""
-        table = schema.blocked_seats
-        async with self.transaction() as connection:
-            rows = await connection.execute(select(table.c.seat_index).where(table.c.show_id == show_id))
-            return list(rows.scalars())

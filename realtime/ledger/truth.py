@@ -57,10 +57,6 @@ class Truths(Database):
         """Return all bookings of a show that stand, with their seats' indices, ascending."""
         return (await self.truths([show_id]))[show_id].booked
 
-    async def cancelled(self, show_id: str) -> list[Booked]:
-        """Return the cancelled bookings of a show, with the indices of the seats that they had."""
-        return (await self.truths([show_id]))[show_id].cancelled
-
 
 def _bookings(shows: Sequence[str]) -> Any:
     bookings, seats = schema.bookings, schema.booked_seats

@@ -1,4 +1,4 @@
-"""Asks the keepers of several regions at once; a region that does not answer delays nothing but itself."""
+"""Which region to ask, and asking several at once: a region that does not answer delays nothing but itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from realtime.errors import RegionUnavailable
+from realtime.errors import BookingNotFound, RegionUnavailable
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
+from realtime.model import is_booking_id, region_of
+
+
+def master_of_booking(masters: Mapping[str, LockMaster], booking: str) -> LockMaster:
+    """Return the master of the region that has a booking; raise ``BookingNotFound`` where the id names none."""
+    master = masters.get(region_of(booking))
+    if master is None or not is_booking_id(booking):
+        raise BookingNotFound()
+    return master
 
 
 async def ask_all(

@@ -15,9 +15,9 @@ from realtime.errors import BadRequest, BookingNotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.model import is_booking_id, region_of, show_of
+from realtime.model import region_of, show_of
 from realtime.tickets.code import CodeInvalid, normalise, printed
-from realtime.web.gather import ask_all
+from realtime.web.gather import ask_all, master_of_booking
 from realtime.web.routing import Route, idempotency_key, json_answer, query_number
 
 TEXTS = ("booking", "payment", "owner", "show", "seat")
@@ -89,23 +89,17 @@ class OpsBookings:
 
     async def _story(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]
-        story = await run_query(self._master_of(booking), "story", {"booking": booking})
+        story = await run_query(master_of_booking(self._masters, booking), "story", {"booking": booking})
         if story is None:
             raise BookingNotFound()
         return json_answer({**story, "booking": _with_printed_code(story["booking"])})
 
     async def _exchange(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]
-        master = self._master_of(booking)
+        master = master_of_booking(self._masters, booking)
         ask = wire.parse_json(Exchange, await request.read())
         command = {"booking": booking, "show": show_of(booking), "seats": ask.seats}
         return json_answer(await run_command(master, "exchange", command, idempotency_key(request)))
-
-    def _master_of(self, booking: str) -> LockMaster:
-        master = self._masters.get(region_of(booking))
-        if master is None or not is_booking_id(booking):
-            raise BookingNotFound()
-        return master
 
 
 def _wanted(query: Mapping[str, str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, LinkI
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.model import is_booking_id, region_of
+from realtime.model import region_of
 from realtime.payments.prices import PriceLines
 from realtime.settings import Settings
 from realtime.staff import Role
@@ -27,7 +27,7 @@ from realtime.tickets.code import printed
 from realtime.tickets.link import TicketLinks
 from realtime.tickets.pdf import Paper, TicketPrinter
 from realtime.tickets.text import INDIA
-from realtime.web.gather import ask_all
+from realtime.web.gather import ask_all, master_of_booking
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
 
@@ -113,7 +113,9 @@ class TicketsApi:
             answers, missing = await ask_all(self._masters, "bookings", {"owner": owner})
             found = [each for rows in answers.values() for each in rows]
         else:
-            answers, missing = await ask_all({region_of(one): self._master_of(one)}, "booking", {"booking": one})
+            answers, missing = await ask_all(
+                {region_of(one): master_of_booking(self._masters, one)}, "booking", {"booking": one}
+            )
             found = [each for each in answers.values() if each is not None and each["owner"] == owner]
         bookings = [self._listed(each) for each in found]
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
@@ -153,18 +155,14 @@ class TicketsApi:
         owner = self._owner_of(request)
         booking = request.match_info["booking"]
         command, key = {"booking": booking, "owner": owner}, idempotency_key(request)
-        return json_answer(await run_command(self._master_of(booking), "cancel", command, key, owner))
+        return json_answer(await run_command(master_of_booking(self._masters, booking), "cancel", command, key, owner))
 
     async def _cancel_any(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]
         command = {"booking": booking}
-        return json_answer(await run_command(self._master_of(booking), "cancel", command, idempotency_key(request)))
-
-    def _master_of(self, booking: str) -> LockMaster:
-        master = self._masters.get(region_of(booking))
-        if master is None or not is_booking_id(booking):
-            raise BookingNotFound()
-        return master
+        return json_answer(
+            await run_command(master_of_booking(self._masters, booking), "cancel", command, idempotency_key(request))
+        )
 
     async def _ticket(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
@@ -181,7 +179,9 @@ class TicketsApi:
 
     async def _found(self, booking: str) -> dict[str, Any]:
         """Return a booking as the ledger's region answers; raises ``BookingNotFound``."""
-        found: dict[str, Any] | None = await run_query(self._master_of(booking), "booking", {"booking": booking})
+        found: dict[str, Any] | None = await run_query(
+            master_of_booking(self._masters, booking), "booking", {"booking": booking}
+        )
         if found is None:
             raise BookingNotFound()
         return found

@@ -399,11 +399,12 @@ export class Panel {
   _swapped(i18n) {
     const { seats, wanted } = this._flow;
     if (!wanted.length) return null;
-    return note(
-      "warn",
-      "swapped",
-      i18n.t("bookedInstead", { seats: i18n.list(this._infos(seats).map(({ label }) => label)) }),
-    );
+    return note("warn", "swapped", i18n.t("bookedInstead", { seats: this._names(i18n, seats) }));
+  }
+
+  /** @param {Translator} i18n @param {string[]} ids */
+  _names(i18n, ids) {
+    return i18n.list(this._infos(ids).map(({ label }) => label));
   }
 
   /** @returns {import("./ticket.js").Ticket} */
@@ -431,7 +432,7 @@ export class Panel {
     const free = seats.filter((id) => this._map.isFree(id));
     const all = free.length === seats.length;
     const lost = reason === "hold_lost";
-    const names = i18n.list(this._infos(free).map(({ label }) => label));
+    const names = this._names(i18n, free);
     const state = all ? i18n.t("stillFree") : free.length ? i18n.t("someFree", { seats: names }) : i18n.t("noneFree");
     // Nobody was charged, unless the buyer was sent to pay.
     const money = refunds.length

@@ -196,4 +196,4 @@ async def test_commands_about_one_show_are_carried_out_in_their_order(place: Pla
     for name in ("block", "unblock"):
         await until(lambda name=name: place.master.command("EXISTS", keys.reply(name)))
     assert (await place.seats())[3] == "0"
-    assert await place.ledger.blocked(SHOW) == []
+    assert (await place.ledger.truths([SHOW]))[SHOW].blocked == []

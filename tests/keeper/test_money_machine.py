@@ -236,7 +236,8 @@ class MoneyMachine(RuleBasedStateMachine):
         assert len(seats) == len(set(seats)), "a seat was sold twice"
         rows = {row.id: row for row in await desk.ledger.payments(Filter(limit=500))}
         bookings = {booking.payment: booking for booking in booked}
-        cancelled = {booking.payment: booking.id for booking in await desk.ledger.cancelled(SHOW_ID)}
+        truth = (await desk.ledger.truths([SHOW_ID]))[SHOW_ID]
+        cancelled = {booking.payment: booking.id for booking in truth.cancelled}
         for payment in desk.gateway.payments.values():
             if payment.state is PaymentState.FAILED:
                 assert payment.payment not in rows

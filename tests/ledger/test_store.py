@@ -117,7 +117,7 @@ async def test_blocked_seats_are_kept_and_blocking_twice_is_harmless(ledger: Led
     for _ in range(2):
         await ledger.block("west-s", [("A-1", 0), ("A-2", 1)], "camera", 7)
     await ledger.unblock("west-s", ["A-1", "A-9"])
-    assert await ledger.blocked("west-s") == [1]
+    assert (await ledger.truths(["west-s"]))["west-s"].blocked == [1]
     assert await ledger.blocks("west-s") == [("A-2", "camera", 7)]
 
 
