@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from realtime import wire
+from realtime.wire.maps import STATUS_KEYS, unpack_seats
 
 
 class SeatMap:
@@ -24,7 +24,7 @@ class SeatMap:
     def apply_watch(self, answer: dict[str, Any]) -> None:
         """Apply the answer to ``show:watch``: a snapshot, or the changes since the version that the viewer sent."""
         if "seats" in answer:
-            self.statuses = wire.unpack_seats(answer["seats"], len(self.statuses))
+            self.statuses = unpack_seats(answer["seats"], len(self.statuses))
         else:
             self._set_statuses(answer["changes"])
         self.epoch, self.version = answer["epoch"], answer["version"]
@@ -34,7 +34,7 @@ class SeatMap:
         if frame["epoch"] == self.epoch and frame["version"] < self.version:
             return True
         if "seats" in frame:
-            self.statuses = wire.unpack_seats(frame["seats"], len(self.statuses))
+            self.statuses = unpack_seats(frame["seats"], len(self.statuses))
         elif self.epoch in (frame["epoch"], frame.get("previous_epoch")) and frame["from"] <= self.version:
             self._set_statuses(frame)
         else:
@@ -43,6 +43,6 @@ class SeatMap:
         return True
 
     def _set_statuses(self, lists: dict[str, Any]) -> None:
-        for digit, name in enumerate(wire.STATUS_KEYS):
+        for digit, name in enumerate(STATUS_KEYS):
             for seat in lists.get(name, ()):
                 self.statuses[seat] = digit

@@ -13,12 +13,14 @@ from typing import Any
 import aiohttp
 import socketio
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
 from realtime.locks.commands import run_command
 from realtime.model import Category, Layout, Seat
+from realtime.wire.layouts import encode_layout, make_layout
+from realtime.wire.maps import STATUS_KEYS, unpack_seats
 from tests.ledgers import new_ledger
 
 _numbers = itertools.count(1)
@@ -55,7 +57,7 @@ def grid(rows: int = 6, numbers: int = 20) -> Layout:
         for r in range(rows)
         for n in range(1, numbers + 1)
     )
-    return wire.make_layout("Grid", numbers * 10, rows * 10, (Category("Gold", "#d4a017"),), seats)
+    return make_layout("Grid", numbers * 10, rows * 10, (Category("Gold", "#d4a017"),), seats)
 
 
 async def new_show(cluster: Cluster, region: str = "west", *, layout: Layout | None = None, **terms: Any) -> str:
@@ -66,7 +68,7 @@ async def new_show(cluster: Cluster, region: str = "west", *, layout: Layout | N
     async with cluster.masters() as masters:
         master = masters[region]
         await run_command(master, "theatre", {"id": f"{region}-hall", "name": "Test Hall", "city": "Somewhere"})
-        await master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+        await master.command("SET", keys.layout(layout.id), encode_layout(layout))
         await run_command(master, "layout", {"id": layout.id})
         body = {
             "id": show_id,
@@ -162,7 +164,7 @@ class Client:
     def _snapshot(self, answer: dict[str, Any]) -> None:
         show = answer["show"]
         if "seats" in answer:
-            statuses = wire.unpack_seats(answer["seats"], len(answer["seats"]) * 3)
+            statuses = unpack_seats(answer["seats"], len(answer["seats"]) * 3)
         else:
             statuses = self.maps[show][2]
             _paint(statuses, answer["changes"])
@@ -173,18 +175,18 @@ class Client:
         if change["epoch"] == epoch and change["version"] < version:
             return
         if "seats" in change:
-            statuses = wire.unpack_seats(change["seats"], len(statuses))
+            statuses = unpack_seats(change["seats"], len(statuses))
         else:
             assert change["from"] <= version and epoch in (change["epoch"], change.get("previous_epoch")), "a gap"
             _paint(statuses, change)
         self.maps[change["show"]] = (change["epoch"], change["version"], statuses)
 
     def status(self, show: str, index: int) -> str:
-        return wire.STATUS_KEYS[self.maps[show][2][index]]
+        return STATUS_KEYS[self.maps[show][2][index]]
 
 
 def _paint(statuses: bytearray, lists: dict[str, Any]) -> None:
-    for digit, name in enumerate(wire.STATUS_KEYS):
+    for digit, name in enumerate(STATUS_KEYS):
         for index in lists.get(name, ()):
             statuses[index] = digit
 

@@ -13,7 +13,7 @@ import pytest
 import socketio
 from aiohttp import web
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import valkey
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
@@ -25,7 +25,9 @@ from realtime.topology import Plain, Region, Topology
 from realtime.transport import guard
 from realtime.transport.acceptor import serving
 from realtime.transport.server import SocketServer
-from realtime.wire import Watch
+from realtime.wire.layouts import encode_layout
+from realtime.wire.requests import Watch, parse
+from realtime.wire.shows import encode_show, encode_theatre
 from tests.cluster import Client, grid, until
 
 LAYOUT = grid()
@@ -115,10 +117,10 @@ async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = T
     await master.command("SET", keys.RECONCILED, "by this fixture")
     locks = SeatLocks(master)
     await locks.declare(SHOW, "e1")
-    await master.command("SET", keys.layout(LAYOUT.id), wire.encode_layout(LAYOUT))
+    await master.command("SET", keys.layout(LAYOUT.id), encode_layout(LAYOUT))
     theatre = Theatre("gateway", "Gateway", "Mumbai", "west")
-    await master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
-    await master.command("HSET", keys.SHOWS, SHOW.id, wire.encode_show(SHOW))
+    await master.command("HSET", keys.THEATRES, theatre.id, encode_theatre(theatre))
+    await master.command("HSET", keys.SHOWS, SHOW.id, encode_show(SHOW))
     with patch.object(guard, "missing_parts", lambda: () if fast else ("a part",)):
         server = SocketServer()
     sio = server.sio
@@ -130,7 +132,7 @@ async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = T
         await sio.emit("session", {"owner": "x", "token": "x"}, to=sid)
 
     async def watch(sid: str, payload: Any) -> dict[str, Any]:
-        ask = wire.parse(Watch, payload)
+        ask = parse(Watch, payload)
         return {"ok": True, **await rooms.watch(sid, directory.show(ask.show), ask.since)}
 
     async def unwatch(sid: str, payload: Any) -> dict[str, Any]:

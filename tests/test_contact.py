@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from realtime import wire
 from realtime.contact import Contact, decode_contact, encode_contact
 from realtime.errors import BadRequest
+from realtime.wire.requests import ConfirmHold, OrderHold, parse
 
 HOLD = {"hold": "west-s.h1", "payment": "p"}
 
@@ -24,7 +24,7 @@ HOLD = {"hold": "west-s.h1", "payment": "p"}
     ],
 )
 def test_what_people_are_called_and_reached_with_is_taken_and_comes_back(contact: dict[str, str]) -> None:
-    taken = wire.parse(wire.ConfirmHold, {**HOLD, "contact": contact}).contact
+    taken = parse(ConfirmHold, {**HOLD, "contact": contact}).contact
     assert taken == Contact(**contact)  # type: ignore[arg-type]
     assert decode_contact(encode_contact(taken)) == (taken if contact else None)
 
@@ -58,8 +58,8 @@ def test_what_people_are_called_and_reached_with_is_taken_and_comes_back(contact
     ],
 )
 def test_what_could_harm_a_mail_or_a_page_is_refused_and_not_repeated(field: str, value: object) -> None:
-    for kind, more in ((wire.ConfirmHold, HOLD), (wire.OrderHold, {"hold": "west-s.h1"})):
+    for kind, more in ((ConfirmHold, HOLD), (OrderHold, {"hold": "west-s.h1"})):
         with pytest.raises(BadRequest) as refused:
-            wire.parse(kind, {**more, "contact": {field: value}})
+            parse(kind, {**more, "contact": {field: value}})
         assert field in refused.value.message
         assert not (isinstance(value, str) and len(value) > 3 and field != "mail" and value in refused.value.message)

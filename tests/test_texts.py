@@ -7,9 +7,11 @@ import logging
 import msgspec
 import pytest
 
-from realtime import logs, wire
+from realtime import logs
 from realtime.errors import BadRequest
 from realtime.model import canonical_time
+from realtime.wire.requests import NewTheatre, parse_json
+from realtime.wire.shows import decode_show, encode_show
 from tests.read_path import SHOW
 
 
@@ -39,31 +41,31 @@ def test_a_time_is_kept_in_the_form_that_every_browser_reads(given: str, kept: s
 
 
 def test_a_show_with_a_time_that_cannot_be_read_is_still_a_show() -> None:
-    stored = wire.encode_show(SHOW).replace(b'"2030-01-01T18:30:00+05:30"', b'"2030-W01-2T18:30+05:30"')
-    assert wire.decode_show(stored).starts_at == "2030-01-01T18:30:00+05:30"
+    stored = encode_show(SHOW).replace(b'"2030-01-01T18:30:00+05:30"', b'"2030-W01-2T18:30+05:30"')
+    assert decode_show(stored).starts_at == "2030-01-01T18:30:00+05:30"
     stored = stored.replace(b'"2030-W01-2T18:30+05:30"', b'"the day after tomorrow"')
-    assert wire.decode_show(stored).starts_at == "1970-01-01T00:00:00+00:00"
+    assert decode_show(stored).starts_at == "1970-01-01T00:00:00+00:00"
     stored = stored.replace(b'"sales_start":""', b'"sales_start":"soon"')
-    assert wire.decode_show(stored).sales_start == ""
+    assert decode_show(stored).sales_start == ""
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\n", "\x1b[31mred", "\x85", "abc\u202edef", "\u2066x", "\u2028", "\ufeffx"])
 def test_a_text_field_has_no_characters_that_are_not_shown_as_themselves(text: str) -> None:
     body = msgspec.json.encode({"name": text, "city": "Pune", "region": "west"})
     with pytest.raises(BadRequest):
-        wire.parse_json(wire.NewTheatre, body)
+        parse_json(NewTheatre, body)
 
 
 @pytest.mark.parametrize("text", ["Prithvi", "पृथ्वी थिएटर", "क्‍ष", "Café", "🎭"])
 def test_a_text_field_has_every_script(text: str) -> None:
     body = msgspec.json.encode({"name": text, "city": "Pune", "region": "west"})
-    assert wire.parse_json(wire.NewTheatre, body).name == text
+    assert parse_json(NewTheatre, body).name == text
 
 
 @pytest.mark.parametrize("body", [b"[" * 50_000, b'{"a":' * 50_000, b'{"name":' + b"[" * 30_000 + b"]" * 30_000 + b"}"])
 def test_deep_json_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(BadRequest):
-        wire.parse_json(wire.NewTheatre, body)
+        parse_json(NewTheatre, body)
 
 
 def test_a_log_line_is_one_line_and_moves_no_cursor() -> None:

@@ -20,13 +20,15 @@ import orjson
 from redis.asyncio import Redis
 
 from loadtest.bench.programs import Program, running
-from realtime import keys, wire
+from realtime import keys
 from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.locks.master import LockMaster, incarnation_of
 from realtime.locks.seats import SeatLocks
 from realtime.model import Category, Layout, Seat, Show, Theatre
 from realtime.topology import Plain, Region
+from realtime.wire.layouts import encode_layout, make_layout
+from realtime.wire.shows import encode_show, encode_theatre
 
 SECRET = "a secret of the benchmarks only"
 SEATS_A_ROW = 200
@@ -40,9 +42,7 @@ def layout_of(seats: int) -> Layout:
              n % SEATS_A_ROW * 10.0, n // SEATS_A_ROW * 10.0)
         for n in range(seats)
     )  # fmt: skip
-    return wire.make_layout(
-        "Bench", SEATS_A_ROW * 10, 10 * (seats // SEATS_A_ROW + 1), (Category("Gold", "#d4a017"),), made
-    )
+    return make_layout("Bench", SEATS_A_ROW * 10, 10 * (seats // SEATS_A_ROW + 1), (Category("Gold", "#d4a017"),), made)
 
 
 class BenchNode:
@@ -77,10 +77,10 @@ class BenchNode:
             prices={"Gold": 450},
         )
         await self.locks.declare(show, "e1")
-        await self.master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+        await self.master.command("SET", keys.layout(layout.id), encode_layout(layout))
         theatre = Theatre("west-hall", "Hall", "Mumbai", "west")
-        await self.master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
-        await self.master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
+        await self.master.command("HSET", keys.THEATRES, theatre.id, encode_theatre(theatre))
+        await self.master.command("HSET", keys.SHOWS, show.id, encode_show(show))
         await self.master.command("PUBLISH", keys.DIRECTORY, b"{}")
         await _wait_for_answer(f"http://{valkey.HOST}:{self.port}/api/v1/shows/{show_id}/seats")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import valkey
 from realtime.errors import TicketError
 from realtime.keeper.service import Keeper
@@ -27,7 +27,8 @@ from realtime.model import Category, Layout, Seat, Show, Theatre
 from realtime.payments.factory import PaymentConfig
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
-from realtime.wire import make_layout
+from realtime.wire.layouts import encode_layout, make_layout
+from realtime.wire.shows import encode_show
 
 HALL_SEATS = 200
 PARTY = 4
@@ -125,7 +126,7 @@ async def _fill(url: str, file: Path, size: Installation) -> str:
     await ledger.save_theatre(Theatre("arena", "Arena", "Pune", "west"))
     hall, stadium = _layout(HALL_SEATS), _layout(size.stadium_seats)
     for layout in (hall, stadium):
-        await ledger.save_layout(layout.id, wire.encode_layout(layout))
+        await ledger.save_layout(layout.id, encode_layout(layout))
     halls = [_show(f"west-hall-{n}", hall, n + 1) for n in range(size.halls)]
     stadiums = [_show(f"west-stadium-{n}", stadium, size.halls + n + 1) for n in range(size.stadiums)]
     for show in (*halls, *stadiums):
@@ -155,7 +156,7 @@ def _show(show_id: str, layout: Layout, hours: int) -> Show:
 
 def _archive(database: sqlite3.Connection, layout: Layout, count: int) -> None:
     shows = (_show(f"west-old-{n}", layout, -24 * 30) for n in range(count))
-    rows = ((s.id, s.theatre, s.layout, s.starts_at, "closed", wire.encode_show(s), 1, 1) for s in shows)
+    rows = ((s.id, s.theatre, s.layout, s.starts_at, "closed", encode_show(s), 1, 1) for s in shows)
     columns = "id, theatre_id, layout_id, starts_at, sales, body, over_at, archived_at"
     database.executemany(f"INSERT INTO shows ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 

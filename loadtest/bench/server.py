@@ -21,7 +21,7 @@ from realtime.dev.valkey import HOST
 from realtime.rooms.room import CHUNK
 from realtime.transport.fanout import Connection, encode
 from realtime.transport.server import SocketServer
-from realtime.wire import pack_seats
+from realtime.wire.maps import pack_seats
 
 SEATS = 1200
 BACKLOG = 4096

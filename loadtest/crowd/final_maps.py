@@ -16,7 +16,7 @@ import orjson
 from loadtest.crowd.map_store import MapState
 from loadtest.crowd.plan import Plan, ShowPlan
 from loadtest.crowd.viewers import Viewer
-from realtime import wire
+from realtime.wire.maps import unpack_seats
 
 TIMEOUT_S = 25.0
 """How long the comparison waits until every viewer has had a version that a node answered."""
@@ -42,7 +42,7 @@ async def read_snapshot(http: aiohttp.ClientSession, url: str, show: ShowPlan) -
             body = orjson.loads(await response.read())
     except (aiohttp.ClientError, OSError, TimeoutError):
         return None
-    return Snapshot(body["epoch"], body["version"], bytes(wire.unpack_seats(body["seats"], show.seats)))
+    return Snapshot(body["epoch"], body["version"], bytes(unpack_seats(body["seats"], show.seats)))
 
 
 class FinalMapCheck:

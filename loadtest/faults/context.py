@@ -13,7 +13,7 @@ import aiohttp
 from loadtest.faults.bank import Bank
 from loadtest.faults.shows import ShowSeats
 from loadtest.maps import SeatMap
-from realtime.wire import STATUS_KEYS
+from realtime.wire.maps import STATUS_KEYS
 
 FRONT_SEATS = 40
 """Most buyers want one of the first so many free seats, so that they compete for them."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import aiohttp
 
 from loadtest.installation import Installation
-from realtime import keys, wire
+from realtime import keys
 from realtime.clock import now_ms
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Category, Layout, SalesState, Seat
+from realtime.wire.layouts import encode_layout, make_layout
 
 HOLD_S = 8
 SHOWS_PER_REGION = 2
@@ -51,7 +52,7 @@ def hall(seats: int) -> Layout:
         row, number = divmod(index, SEATS_PER_ROW)
         every.append(Seat(f"{row + 1}-{number + 1}", "Stalls", str(row + 1), str(number + 1), "Gold", number, row))
     height = seats // SEATS_PER_ROW + 1
-    return wire.make_layout("Hall", SEATS_PER_ROW, height, (Category("Gold", "#d4a017"),), tuple(every))
+    return make_layout("Hall", SEATS_PER_ROW, height, (Category("Gold", "#d4a017"),), tuple(every))
 
 
 async def declare(installation: Installation, seats: int, http: aiohttp.ClientSession) -> Shows:
@@ -82,7 +83,7 @@ async def close_sales(installation: Installation, shows: Shows) -> None:
 
 
 async def _declare_show(master: LockMaster, region: str, show: str, layout: Layout, day: int) -> ShowSeats:
-    await master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+    await master.command("SET", keys.layout(layout.id), encode_layout(layout))
     await run_command(master, "layout", {"id": layout.id})
     body = {
         "id": show,

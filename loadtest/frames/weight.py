@@ -19,11 +19,12 @@ from loadtest.frames.browser import ARGS, DEVICES, find_chromium
 from loadtest.frames.run import REGION, SEATS, Say
 from loadtest.frames.storm import storm
 from loadtest.installation import Installation, own_cluster
-from realtime import keys, wire
+from realtime import keys
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Category, Layout, Seat
+from realtime.wire.layouts import encode_layout, make_layout
 
 SCREEN = 280
 ARENA = 200_000
@@ -56,7 +57,7 @@ def arena(seats: int = ARENA) -> Layout:
     )[:seats]
     categories = (Category("Lower", "#5b8fc7"), Category("Upper", "#8d84b8"))
     side = 2 * (_inner(blocks, in_row) + 30.0 * (rows + 2))
-    return wire.make_layout("Arena", side, side, categories, made)
+    return make_layout("Arena", side, side, categories, made)
 
 
 def _inner(blocks: int, in_row: int) -> float:
@@ -149,7 +150,7 @@ async def _storm(
 async def _shows(node: str, master: LockMaster) -> dict[int, str]:
     """Return a show for each size of hall; that of the arena is declared here."""
     layout = arena()
-    await master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+    await master.command("SET", keys.layout(layout.id), encode_layout(layout))
     await run_command(master, "layout", {"id": layout.id})
     body = {
         "id": f"{REGION}-arena",

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, limits, wire
+from realtime import connect, keys, limits
 from realtime import plans as seating_plans
 from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import InvalidPlan, RegionUnavailable, TheatreNotFound
@@ -19,6 +19,8 @@ from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Admission, Layout, SalesState, Show, Theatre, region_of
 from realtime.settings import Settings
+from realtime.wire.layouts import encode_layout
+from realtime.wire.shows import decode_show, decode_theatre
 
 TIMEOUT_S = 5.0
 
@@ -55,7 +57,7 @@ def import_plan(topology: Path, file: Path, theatre: str, name: str) -> None:
 async def _import_plan(settings: Settings, layout: Layout, theatre: str) -> None:
     region = await _region_of_theatre(settings, theatre)
     async with _master(settings, region) as master:
-        await master.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+        await master.command("SET", keys.layout(layout.id), encode_layout(layout))
         done = (await run_command(master, "layout", {"id": layout.id}))["layout"]
     click.echo(f"layout {done['id']} in {region}: {done['name']}, {done['seats']} seats")
     click.echo(f"categories: {', '.join(done['categories'])}")
@@ -285,7 +287,7 @@ async def _declared(settings: Settings, region: str) -> tuple[list[Theatre], lis
         raise RegionUnavailable(
             f"The lock master of {region} is unreachable; check the topology file and the server.", region=region
         ) from None
-    return list(map(wire.decode_theatre, theatres)), list(map(wire.decode_show, shows))
+    return list(map(decode_theatre, theatres)), list(map(decode_show, shows))
 
 
 async def _region_of_theatre(settings: Settings, theatre: str) -> str:

@@ -18,13 +18,15 @@ from typing import Any
 
 import msgspec
 
-from realtime import connect, keys, limits, wire
+from realtime import connect, keys, limits
 from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
 from realtime.model import Show, Theatre, region_of
 from realtime.topology import Topology
+from realtime.wire.layouts import decode_layout
+from realtime.wire.shows import decode_show, decode_theatre
 
 log = logging.getLogger(__name__)
 EVERYTHING = ""
@@ -203,10 +205,10 @@ class Directory(Listener):
         if reconciled:
             # A conflict ends when one of two regions no longer declares the theatre.
             self._theatres[feed.region].clear()
-        for theatre in (_decoded(wire.decode_theatre, blob) for blob in theatres):
+        for theatre in (_decoded(decode_theatre, blob) for blob in theatres):
             if theatre is not None:
                 self._theatres[feed.region][theatre.id] = theatre
-        declared = [self._checked(_decoded(wire.decode_show, blob), feed) for blob in shows]
+        declared = [self._checked(_decoded(decode_show, blob), feed) for blob in shows]
         there = {show.id: show for show in declared if show is not None}
         if reconciled and theatres:  # one without theatres was wiped a moment ago
             for gone in [show for show in self._shows if region_of(show) == feed.region and show not in there]:
@@ -219,7 +221,7 @@ class Directory(Listener):
 
     async def _read_show(self, feed: Feed, show_id: str) -> None:
         blob: bytes | None = await feed.command("HGET", keys.SHOWS, show_id)
-        show = self._checked(_decoded(wire.decode_show, blob), feed) if blob is not None else None
+        show = self._checked(_decoded(decode_show, blob), feed) if blob is not None else None
         if show is not None:
             self._shows[show.id] = show
 
@@ -244,7 +246,7 @@ def _decoded(decode: Any, blob: bytes) -> Any:
 
 def _decode(layout_id: str, blob: bytes) -> SeatIds | None:
     try:
-        layout = wire.decode_layout(blob)
+        layout = decode_layout(blob)
         if layout.id != layout_id:
             raise ValueError(f"its id is {layout.id}")
     except (msgspec.MsgspecError, ValueError, OSError, EOFError, zlib.error) as error:

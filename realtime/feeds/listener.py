@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from realtime import keys, wire
-from realtime.wire import ChangeMessage
+from realtime import keys
+from realtime.wire.maps import ChangeMessage, decode_change
 
 if TYPE_CHECKING:
     from realtime.feeds.feed import Feed
@@ -57,7 +57,7 @@ class Dispatcher:
 
     def _deliver(self, channel: str, data: bytes) -> None:
         if channel not in FIXED_CHANNELS:
-            change = wire.decode_change(data)
+            change = decode_change(data)
             for listener in self._listeners:
                 listener.on_change(self._feed, keys.changes_show(channel), change)
             return

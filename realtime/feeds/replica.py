@@ -14,9 +14,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, limits, wire
+from realtime import connect, keys, limits
 from realtime.sales_window import SalesWindow
 from realtime.topology import Plain, Sentinels
+from realtime.wire.maps import statuses_from_master
 
 PROBE_S = 1.0
 """How long a server may take to answer a question about itself."""
@@ -73,7 +74,7 @@ class Replica:
         if seats is None or None in (epoch, version, sales):
             return None
         window = SalesWindow(int(start), int(end)) if start is not None and end is not None else None
-        return epoch.decode(), int(version), sales.decode(), wire.statuses_from_master(seats), window
+        return epoch.decode(), int(version), sales.decode(), statuses_from_master(seats), window
 
     async def command(self, *args: str | int) -> Any:
         """Send a command that reads; return its raw reply."""

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from realtime import keys, limits, wire
+from realtime import keys, limits
 from realtime.contact import MAX_ADDRESS_LENGTH, MAX_PHONE_LENGTH
 from realtime.errors import SeatNotFound, ShowNotFound
 from realtime.ledger import Ledger
@@ -20,6 +20,7 @@ from realtime.ledger.search import Find
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of
+from realtime.wire.requests import LongId, parse_json
 
 _Short = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
 _Ms = Annotated[int, Meta(ge=0, le=2**53)]
@@ -42,7 +43,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Booking(msgspec.Struct):
-    booking: wire.LongId
+    booking: LongId
 
 
 class BookingSearch:
@@ -57,7 +58,7 @@ class BookingSearch:
 
     async def find(self, body: bytes) -> list[dict[str, Any]]:
         """Return the bookings that fit, the newest first. Raises ``ShowNotFound``, ``SeatNotFound``."""
-        ask = wire.parse_json(Wanted, body)
+        ask = parse_json(Wanted, body)
         index = await self._index(ask.show, ask.seat) if ask.seat else -1
         wanted = Find(seat_index=index, **{name: getattr(ask, name) for name in ask.__struct_fields__})
         return [await self._detail_of(row) for row in await self._ledger.find_bookings(wanted)]
@@ -74,7 +75,7 @@ class BookingSearch:
 
     async def story(self, body: bytes) -> dict[str, Any] | None:
         """Return a booking with all that is known about it; None if there is none."""
-        booking = await self._ledger.booking(wire.parse_json(_Booking, body).booking)
+        booking = await self._ledger.booking(parse_json(_Booking, body).booking)
         if booking is None:
             return None
         hold = hold_of(booking.id)

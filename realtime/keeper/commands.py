@@ -5,11 +5,11 @@
 | ``theatre`` | ``{"id", "name", "city", "address"}`` |
 | ``remove_theatre`` | ``{"id"}``; it must not have shows |
 | ``layout`` | ``{"id"}``; the caller has put the blob at ``keys.layout(id)`` |
-| ``show`` | ``wire.NewShow`` |
+| ``show`` | ``wire.requests.NewShow`` |
 | ``block`` | ``{"show", "seats": [seat id], "reason"}`` |
 | ``unblock`` | ``{"show", "seats": [seat id]}`` |
 | ``sales`` | ``{"show", "sales"}`` |
-| ``terms`` | ``{"show"}`` and what changes: ``wire.NewTerms`` |
+| ``terms`` | ``{"show"}`` and what changes: ``wire.requests.NewTerms`` |
 | ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
 | ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
@@ -39,7 +39,7 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import (
     BadRequest,
@@ -73,31 +73,32 @@ from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Layout, SalesState, hold_of
 from realtime.sales_window import cancel_deadline
 from realtime.topology import Topology
+from realtime.wire.requests import Id, LongId, Reason, parse_json
 
 log = logging.getLogger(__name__)
 
 
 class _SeatsBody(msgspec.Struct):
-    show: wire.Id
-    seats: list[wire.Id]
+    show: Id
+    seats: list[Id]
 
 
 class _BlockBody(_SeatsBody):
-    reason: wire.Reason = ""
+    reason: Reason = ""
 
 
 class _SalesBody(msgspec.Struct):
-    show: wire.Id
+    show: Id
     sales: SalesState
 
 
 class _CancelBody(msgspec.Struct):
-    booking: wire.LongId
+    booking: LongId
     owner: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
 
 
 class _RefundBody(msgspec.Struct):
-    id: wire.Id
+    id: Id
 
 
 class _TaskBody(msgspec.Struct):
@@ -198,7 +199,7 @@ class Commands:
 
     # --- seats and sales ------------------------------------------------------------------------------------------
     async def _block(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_BlockBody, body)
+        ask = parse_json(_BlockBody, body)
         layout, seats = await self._seats(ask)
         try:
             await self._locks.block(ask.show, [index for _seat, index in seats], entry=self._entry)
@@ -209,7 +210,7 @@ class Commands:
         return {"show": ask.show, "seats": ask.seats}
 
     async def _unblock(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_SeatsBody, body)
+        ask = parse_json(_SeatsBody, body)
         _layout, seats = await self._seats(ask)
         await self._ledger.unblock(ask.show, [seat for seat, _index in seats])
         await self._locks.unblock(ask.show, [index for _seat, index in seats], entry=self._entry)
@@ -225,7 +226,7 @@ class Commands:
         return layout, [(seat, index[seat]) for seat in dict.fromkeys(ask.seats)]
 
     async def _sales(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_SalesBody, body)
+        ask = parse_json(_SalesBody, body)
         show = await self._ledger.set_sales(ask.show, ask.sales)
         if show is None:
             raise ShowNotFound()
@@ -236,7 +237,7 @@ class Commands:
 
     # --- bookings -------------------------------------------------------------------------------------------------
     async def _cancel(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_CancelBody, body)
+        ask = parse_json(_CancelBody, body)
         booking = await self._ledger.booking(ask.booking)
         if booking is None or ask.owner not in ("", booking.owner):
             raise BookingNotFound()
@@ -270,7 +271,7 @@ class Commands:
 
     # --- refunds --------------------------------------------------------------------------------------------------
     async def _retry_refund(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_RefundBody, body)
+        ask = parse_json(_RefundBody, body)
         refund = await self._ledger.retry_refund(ask.id, now_ms())
         if refund is None:
             raise NotFound("There is no refund with this id.")
@@ -280,7 +281,7 @@ class Commands:
 
     # --- tasks ----------------------------------------------------------------------------------------------------
     async def _retry_task(self, body: bytes) -> dict[str, Any]:
-        task = await self._ledger.task(wire.parse_json(_TaskBody, body).id)
+        task = await self._ledger.task(parse_json(_TaskBody, body).id)
         if task is None:
             raise NotFound("There is no task with this id.")
         if task.queue is Queue.REFUNDS:
@@ -297,5 +298,5 @@ def _subject(name: str, body: bytes) -> str:
     """Return what a command is about, to tell a repeated one from another one: its booking, or a digest of its body."""
     if name == "cancel":
         with contextlib.suppress(BadRequest):
-            return wire.parse_json(_CancelBody, body).booking
+            return parse_json(_CancelBody, body).booking
     return hashlib.sha256(body).hexdigest()

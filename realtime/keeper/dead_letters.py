@@ -6,17 +6,18 @@ from typing import Any
 
 import msgspec
 
-from realtime import connect, keys, wire
+from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, NotFound
 from realtime.locks.master import LockMaster
+from realtime.wire.requests import Id, parse_json
 
 _ADDED = ("entry_id", "reason")
 """Fields that only a dead letter has."""
 
 
 class _Body(msgspec.Struct):
-    id: wire.Id
+    id: Id
 
 
 class DeadLetters:
@@ -43,7 +44,7 @@ class DeadLetters:
         return {"id": entry_id, "payment": fields["payment"]}
 
     async def _take(self, body: bytes) -> tuple[str, dict[str, str]]:
-        entry_id = wire.parse_json(_Body, body).id
+        entry_id = parse_json(_Body, body).id
         if not all(part.isascii() and part.isdigit() for part in entry_id.split("-", 1)):
             raise NotFound("There is no dead letter with this id.")
         found = await self._master.command("XRANGE", keys.DEAD_LETTERS, entry_id, entry_id)

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import orjson
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Show, Theatre, new_epoch
 from realtime.staff import StaffToken
+from realtime.wire.shows import encode_show, encode_theatre
 
 _REPLACE_HASH = """
 redis.call('DEL', KEYS[1])
@@ -28,7 +29,7 @@ class Declarations:
 
     async def theatre(self, theatre: Theatre) -> None:
         """Declare a theatre."""
-        await self._master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
+        await self._master.command("HSET", keys.THEATRES, theatre.id, encode_theatre(theatre))
         await self.announce(theatre=theatre.id)
 
     async def layout(self, layout_id: str, blob: bytes) -> None:
@@ -38,13 +39,13 @@ class Declarations:
     async def show(self, show: Show) -> None:
         """Declare a show. Its seats are created first, so that a reader that knows the show finds them."""
         await self._locks.declare(show, new_epoch(await self._master.time_ms()))
-        await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
+        await self._master.command("HSET", keys.SHOWS, show.id, encode_show(show))
         await self.announce(show=show.id)
 
     async def terms_of_sale(self, show: Show) -> None:
         """Declare the terms of sale of a show that the master has. One that it has lost stays off sale."""
         await self._locks.declare(show, new_epoch(await self._master.time_ms()), for_sale=False)
-        await self._master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
+        await self._master.command("HSET", keys.SHOWS, show.id, encode_show(show))
         await self.announce(show=show.id)
 
     async def add_staff_token(self, token_id: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from realtime import connect, keys, wire
+from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.contact import Contact, decode_contact, phone_number
 from realtime.errors import BadRequest
@@ -14,6 +14,7 @@ from realtime.ledger import Ledger
 from realtime.ledger.contacts import Whose
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of, is_booking_id
+from realtime.wire.requests import parse_json
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,7 +36,7 @@ class Erasure:
 
         Raises ``BadRequest`` unless the command names a person in one way.
         """
-        ask = wire.parse_json(_Body, body)
+        ask = parse_json(_Body, body)
         if sum(map(bool, (ask.email, ask.phone, ask.booking))) != 1:
             raise BadRequest("Give one of email, phone and booking.")
         if ask.booking and not is_booking_id(ask.booking):

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from realtime import wire
 from realtime.errors import (
     BadRequest,
     BookingCancelled,
@@ -35,14 +34,15 @@ from realtime.locks.answers import Fenced
 from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import Layout, hold_of
 from realtime.payments.prices import encode_price_lines
+from realtime.wire.requests import Id, LongId, SeatIds, parse_json
 
 
 class _ExchangeBody(msgspec.Struct):
     """``show`` is that of the booking: commands about one show are carried out in their order."""
 
-    booking: wire.LongId
-    show: wire.Id
-    seats: wire.SeatIds
+    booking: LongId
+    show: Id
+    seats: SeatIds
 
 
 class Exchanges:
@@ -62,7 +62,7 @@ class Exchanges:
         ``PriceDiffers``, ``BadRequest`` for another number of seats or a show that is over; ``Fenced`` or
         ``StaleFencingToken`` if another keeper has carried it out.
         """
-        ask = wire.parse_json(_ExchangeBody, body)
+        ask = parse_json(_ExchangeBody, body)
         booking = await self._ledger.booking(ask.booking)
         if booking is None or booking.show_id != ask.show:
             raise BookingNotFound()

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.errors import BookingNotFound, ShowNotFound, WrongShow
 from realtime.ledger import Ledger
 from realtime.ledger.gate_leases import LeaseAsk, lease_key
@@ -27,6 +27,7 @@ from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.model import Layout, Show
 from realtime.sales_window import to_ms
+from realtime.wire.requests import Id, parse_json
 
 _Name = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
 _Ago = Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)]
@@ -35,7 +36,7 @@ _Ago = Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)]
 class _AdmitBody(msgspec.Struct):
     """``booking`` or ``code`` names the booking; ``show`` is empty where a gate admits to every show of the day."""
 
-    theatre: wire.Id
+    theatre: Id
     booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH)] = ""
     code: Annotated[str, Meta(max_length=8)] = ""
     show: _Name = ""
@@ -46,9 +47,9 @@ class _AdmitBody(msgspec.Struct):
 class _LeaseBody(msgspec.Struct):
     """Without ``sections`` all of the show."""
 
-    theatre: wire.Id
-    show: wire.Id
-    lease: wire.Id
+    theatre: Id
+    show: Id
+    lease: Id
     gate: _Name = ""
     sections: list[str] | None = None
 
@@ -59,14 +60,14 @@ class _ReturnBody(msgspec.Struct):
 
 
 class _ReportBody(msgspec.Struct):
-    theatre: wire.Id
-    lease: wire.Id
+    theatre: Id
+    lease: Id
     admitted: dict[Annotated[str, Meta(max_length=8)], _Ago]
     gate: _Name = ""
 
 
 class _TheatreBody(msgspec.Struct):
-    theatre: wire.Id
+    theatre: Id
 
 
 class Gate:
@@ -84,7 +85,7 @@ class Gate:
         Raises ``BookingNotFound``, ``WrongShow``, ``BookingCancelled``, ``AlreadyAdmitted``, ``TicketLeased``,
         ``StaleFencingToken``.
         """
-        ask = wire.parse_json(_AdmitBody, body)
+        ask = parse_json(_AdmitBody, body)
         booking = await self._booking(ask)
         show = await self._ledger.show(booking.show_id)
         assert show is not None, "shows are never deleted"
@@ -100,7 +101,7 @@ class Gate:
 
         Raises ``ShowNotFound``, or ``WrongShow`` for one of another theatre or time.
         """
-        ask = wire.parse_json(_LeaseBody, body)
+        ask = parse_json(_LeaseBody, body)
         show = await self._ledger.show(ask.show)
         if show is None:
             raise ShowNotFound()
@@ -123,13 +124,13 @@ class Gate:
 
     async def end_lease(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
         """End a lease: its device has returned it, or an operator knows that it admits nobody any more."""
-        ask = wire.parse_json(_ReturnBody, body)
+        ask = parse_json(_ReturnBody, body)
         key = lease_key(ask.lease) if ask.lease else ask.key
         return {"tickets": await self._ledger.end_lease(key, fencing_token)}
 
     async def report(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
         """Record whom a device has admitted offline; see ``GateLeases.report_admissions``."""
-        ask = wire.parse_json(_ReportBody, body)
+        ask = parse_json(_ReportBody, body)
         now = await self._master.time_ms()
         admitted_at = {code: now - ago for code, ago in ask.admitted.items()}
         key = lease_key(ask.lease)
@@ -138,7 +139,7 @@ class Gate:
 
     async def shows(self, body: bytes) -> list[dict[str, Any]]:
         """Answer with the shows of a theatre that a gate admits to now, the soonest first, and their sections."""
-        ask = wire.parse_json(_TheatreBody, body)
+        ask = parse_json(_TheatreBody, body)
         now = await self._master.time_ms()
         shows = [each for each in await self._ledger.active_shows() if each.theatre == ask.theatre]
         found = []

@@ -33,7 +33,7 @@ import orjson
 from msgspec import Meta
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, wire
+from realtime import connect, keys
 from realtime.cancellation import pause
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
@@ -47,6 +47,7 @@ from realtime.locks import replies
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of, is_booking_id
 from realtime.sales_window import cancel_deadline
+from realtime.wire.requests import Id, LongId, parse_json
 
 log = logging.getLogger(__name__)
 BLOCK_S = 1
@@ -65,31 +66,31 @@ class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Question(msgspec.Struct):
-    id: wire.Id
+    id: Id
     name: str
     body: msgspec.Raw
 
 
 class _OfHold(msgspec.Struct):
-    hold: wire.LongId
-    owner: wire.Id
+    hold: LongId
+    owner: Id
 
 
 class _Booking(msgspec.Struct):
-    booking: wire.LongId
+    booking: LongId
 
 
 class _Owner(msgspec.Struct):
-    owner: wire.Id
+    owner: Id
 
 
 class _Show(msgspec.Struct):
-    show: wire.Id
+    show: Id
 
 
 class _Command(msgspec.Struct):
-    owner: wire.Id
-    request_id: wire.Id
+    owner: Id
+    request_id: Id
 
 
 class _Jobs(msgspec.Struct):
@@ -192,12 +193,12 @@ class Queries:
         return [asdict(row) for row in await self._ledger.payments(_filter(body))]
 
     async def _refunds_of_hold(self, body: bytes) -> Any:
-        ask = wire.parse_json(_OfHold, body)
+        ask = parse_json(_OfHold, body)
         rows = await self._ledger.refunds(Filter(hold=ask.hold))
         return [asdict(row) for row in rows if row.owner == ask.owner]
 
     async def _command(self, body: bytes) -> Any:
-        ask = wire.parse_json(_Command, body)
+        ask = parse_json(_Command, body)
         found = await self._ledger.command(ask.owner, ask.request_id)
         if found is None:
             return None
@@ -207,11 +208,11 @@ class Queries:
         return {"kind": found.kind, "subject": found.subject, "at": found.at, "outcome": outcome}
 
     async def _booking(self, body: bytes) -> Any:
-        row = await self._ledger.booking(wire.parse_json(_Booking, body).booking)
+        row = await self._ledger.booking(parse_json(_Booking, body).booking)
         return await self._detail(row) if row is not None else None
 
     async def _bookings(self, body: bytes) -> Any:
-        rows = await self._ledger.bookings_of(wire.parse_json(_Owner, body).owner)
+        rows = await self._ledger.bookings_of(parse_json(_Owner, body).owner)
         return [await self._detail(row) for row in rows]
 
     async def _detail(self, row: BookingRow) -> dict[str, Any]:
@@ -252,12 +253,12 @@ class Queries:
         }
 
     async def _failed_jobs(self, body: bytes) -> Any:
-        ask = wire.parse_json(_Jobs, body)
+        ask = parse_json(_Jobs, body)
         failed = await self._jobs.failed(ask.limit)
         return {"queues": await self._jobs.counts(), "failed": [asdict(job) for job in failed]}
 
     async def _deliveries(self, body: bytes) -> Any:
-        ask = wire.parse_json(_Deliveries, body)
+        ask = parse_json(_Deliveries, body)
         if ask.booking and not is_booking_id(ask.booking):
             raise BadRequest("booking is not the id of a booking.")
         about = hold_of(ask.booking) if ask.booking else ""
@@ -270,18 +271,18 @@ class Queries:
         return {"leases": [asdict(each) for each in leases], "conflicts": [asdict(each) for each in conflicts]}
 
     async def _figures(self, body: bytes) -> Any:
-        ask = wire.parse_json(_Figures, body)
+        ask = parse_json(_Figures, body)
         return [asdict(row) for row in await self._ledger.figures(ask.since, ask.until, ask.show)]
 
     async def _blocks(self, body: bytes) -> Any:
-        rows = await self._ledger.blocks(wire.parse_json(_Show, body).show)
+        rows = await self._ledger.blocks(parse_json(_Show, body).show)
         return [{"seat": seat, "reason": reason, "at": at} for seat, reason, at in rows]
 
     async def _staff(self, _body: bytes) -> Any:
         return [asdict(token) for token in await self._ledger.staff_tokens()]
 
     async def _audit(self, body: bytes) -> Any:
-        ask = wire.parse_json(_Audit, body)
+        ask = parse_json(_Audit, body)
         return [asdict(row) for row in await self._ledger.audit_log(ask.before, ask.limit)]
 
     async def _orders(self, _body: bytes) -> Any:
@@ -290,5 +291,5 @@ class Queries:
 
 
 def _filter(body: bytes) -> Filter:
-    ask = wire.parse_json(Listing, body)
+    ask = parse_json(Listing, body)
     return Filter(ask.state, ask.show, ask.hold, ask.since, ask.until, ask.limit)

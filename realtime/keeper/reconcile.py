@@ -30,7 +30,7 @@ import logging
 import secrets
 from dataclasses import dataclass
 
-from realtime import connect, keys, limits, wire
+from realtime import connect, keys, limits
 from realtime.keeper.declare import Declarations
 from realtime.keeper.points import reach
 from realtime.keeper.staff_commands import still_valid_since
@@ -40,6 +40,7 @@ from realtime.locks.answers import Fenced
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
 from realtime.locks.seats import Fence, SeatLocks
 from realtime.model import Show
+from realtime.wire.shows import encode_show, encode_theatre
 
 log = logging.getLogger(__name__)
 TOKENS_KEPT = 20
@@ -191,7 +192,7 @@ class Reconciler:
 
     async def _declare_all(self, shows: list[Show]) -> None:
         """Put theatres, layouts and shows on the master. A node that reads the mark finds all of them."""
-        theatres = {theatre.id: wire.encode_theatre(theatre) for theatre in await self._ledger.theatres(self._region)}
+        theatres = {theatre.id: encode_theatre(theatre) for theatre in await self._ledger.theatres(self._region)}
         gone = [name for name in await self._master.command("HKEYS", keys.THEATRES) if name.decode() not in theatres]
         if gone:
             await self._master.command("HDEL", keys.THEATRES, *gone)
@@ -204,7 +205,7 @@ class Reconciler:
             blob = await self._ledger.layout(layout_id)
             assert blob is not None, "layouts are never deleted"
             await self._declare.layout(layout_id, blob)
-        await self._put(keys.SHOWS, {show.id: wire.encode_show(show) for show in shows})
+        await self._put(keys.SHOWS, {show.id: encode_show(show) for show in shows})
 
     async def _put(self, key: str, values: dict[str, bytes]) -> None:
         flat = connect.flat(values)

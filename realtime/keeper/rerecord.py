@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from realtime import connect, keys, wire
+from realtime import connect, keys
 from realtime.keeper.entries import new_booking
 from realtime.keeper.outbox import Entry
 from realtime.ledger import Ledger
@@ -20,6 +20,7 @@ from realtime.ledger.rows import NewExchange
 from realtime.ledger.shows import Shows
 from realtime.locks.answers import Record, decode_record
 from realtime.model import HoldState, hold_of
+from realtime.wire.shows import decode_show, decode_theatre
 
 
 async def is_behind(redis: Redis, ledger: Ledger) -> bool:
@@ -55,12 +56,12 @@ async def record_again(redis: Redis, ledger: Ledger) -> None:
 async def _declarations(redis: Redis, ledger: Ledger) -> None:
     theatres = {theatre.id for theatre in await ledger.theatres("")}
     for blob in await redis.hvals(keys.THEATRES):
-        theatre = wire.decode_theatre(blob)
+        theatre = decode_theatre(blob)
         if theatre.id not in theatres:
             await ledger.save_theatre(theatre)
     layouts = set(await ledger.layout_ids())
     for blob in await redis.hvals(keys.SHOWS):
-        show = wire.decode_show(blob)
+        show = decode_show(blob)
         if await ledger.show(show.id) is not None:
             continue
         layout: Any = await redis.get(keys.layout(show.layout))

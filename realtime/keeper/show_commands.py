@@ -14,7 +14,7 @@ import msgspec
 import orjson
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, limits, wire
+from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.errors import (
     AlreadyExists,
@@ -36,6 +36,9 @@ from realtime.locks.master import LockMaster
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, canonical_time
 from realtime.sales_window import iso, to_ms, window_of
 from realtime.topology import Topology
+from realtime.wire.layouts import decode_layout
+from realtime.wire.requests import Id, NewShow, NewTerms, Text, parse_json
+from realtime.wire.shows import encode_theatre, show_payload
 
 _ASK_S = 2.0
 EARLIEST_YEAR = 1971
@@ -45,26 +48,26 @@ SAME_TIME = 50
 
 
 class _TheatreBody(msgspec.Struct):
-    id: wire.Id
-    name: wire.Text
-    city: wire.Text
+    id: Id
+    name: Text
+    city: Text
     address: str = ""
 
 
 class _RemoveBody(msgspec.Struct):
-    id: wire.Id
+    id: Id
 
 
 class _ArchiveBody(msgspec.Struct):
-    show: wire.Id
+    show: Id
 
 
 class _LayoutBody(msgspec.Struct):
-    id: wire.Id
+    id: Id
 
 
-class _TermsBody(wire.NewTerms, frozen=True):
-    show: wire.Id = ""
+class _TermsBody(NewTerms, frozen=True):
+    show: Id = ""
 
 
 async def known_show(ledger: Ledger, show_id: str) -> Show:
@@ -111,7 +114,7 @@ class ShowCommands:
 
     # --- theatres -------------------------------------------------------------------------------------------------
     async def _theatre(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_TheatreBody, body)
+        ask = parse_json(_TheatreBody, body)
         if not ID.match(ask.id):
             raise BadRequest("A theatre's id is lower-case letters, digits and inner hyphens.")
         by_file = self._topology.theatre_region(ask.id)
@@ -122,10 +125,10 @@ class ShowCommands:
             await self._nobody_else_has(ask.id)
         await self._ledger.save_theatre(theatre)
         await self._declare.theatre(theatre)
-        return {"theatre": orjson.loads(wire.encode_theatre(theatre))}
+        return {"theatre": orjson.loads(encode_theatre(theatre))}
 
     async def _remove_theatre(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_RemoveBody, body)
+        ask = parse_json(_RemoveBody, body)
         shows = await self._ledger.remove_theatre(ask.id)
         if shows is None:
             raise TheatreNotFound()
@@ -158,12 +161,12 @@ class ShowCommands:
 
     # --- layouts and shows ----------------------------------------------------------------------------------------
     async def _layout(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_LayoutBody, body)
+        ask = parse_json(_LayoutBody, body)
         blob: bytes | None = await self._master.command("GET", keys.layout(ask.id))
         if blob is None:
             raise LayoutNotFound()
         try:
-            layout = await asyncio.to_thread(wire.decode_layout, blob)
+            layout = await asyncio.to_thread(decode_layout, blob)
         except (ValueError, OSError, EOFError, msgspec.MsgspecError) as error:
             await self._master.command("DEL", keys.layout(ask.id))
             raise InvalidPlan(f"This is not a layout: {error}") from None
@@ -174,7 +177,7 @@ class ShowCommands:
         return {"layout": {"id": layout.id, "name": layout.name, "seats": len(layout.seats), "categories": categories}}
 
     async def _show(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(wire.NewShow, body)
+        ask = parse_json(NewShow, body)
         theatre = await self._ledger.theatre(self._region, ask.theatre)
         if theatre is None:
             raise TheatreNotFound()
@@ -223,27 +226,27 @@ class ShowCommands:
         await self._declare.layout(ask.layout, blob)
         await self._declare.show(known or show)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
-        return {"show": wire.show_payload(known or show, "live")}
+        return {"show": show_payload(known or show, "live")}
 
-    def _name(self, ask: wire.NewShow, start: datetime) -> str:
+    def _name(self, ask: NewShow, start: datetime) -> str:
         room = limits.MAX_ID_LENGTH - len(self._region) - len(f"--20261231-2359-{SAME_TIME}")
         slug = re.sub(r"-+\Z", "", ask.theatre.removeprefix(f"{self._region}-")[:room])
         return f"{self._region}-{slug}-{start:%Y%m%d-%H%M}"
 
     async def _terms(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_TermsBody, body)
+        ask = parse_json(_TermsBody, body)
         show = await known_show(self._ledger, ask.show)
-        given = {name: getattr(ask, name) for name in wire.NewTerms.__struct_fields__}
+        given = {name: getattr(ask, name) for name in NewTerms.__struct_fields__}
         changes: dict[str, Any] = {name: _optional(name, at) for name, at in given.items() if at is not None}
         changed = replace(show, **changes)
         _check_window(changed)
         await self._ledger.save_show(changed)
         await self._declare.terms_of_sale(changed)
         await self._jobs.add(await self._ledger.open_tasks(changed.id))  # webhooks about the show
-        return {"show": wire.show_payload(changed, "live")}
+        return {"show": show_payload(changed, "live")}
 
     async def _archive(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_ArchiveBody, body)
+        ask = parse_json(_ArchiveBody, body)
         show = await known_show(self._ledger, ask.show)
         if show.sales is not SalesState.CLOSED and to_ms(show.starts_at) > now_ms():
             raise BadRequest("Close the sales of a show that has not begun before you archive it.")
@@ -254,11 +257,11 @@ class ShowCommands:
 
 def _same(known: Show, asked: Show) -> bool:
     """Return whether two shows are the same but for their terms of sale and the name of the theatre."""
-    terms = {name: getattr(known, name) for name in ("sales", *wire.NewTerms.__struct_fields__)}
+    terms = {name: getattr(known, name) for name in ("sales", *NewTerms.__struct_fields__)}
     return replace(asked, **terms, theatre_name=known.theatre_name, city=known.city) == known
 
 
-def _check_prices(ask: wire.NewShow, layout: Layout) -> None:
+def _check_prices(ask: NewShow, layout: Layout) -> None:
     categories = {category.name for category in layout.categories}
     missing, unknown = sorted(categories - set(ask.prices)), sorted(set(ask.prices) - categories)
     if missing:

@@ -11,18 +11,19 @@ from typing import Any
 
 import msgspec
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, TheatreNotFound
 from realtime.keeper.declare import Declarations
 from realtime.ledger import Ledger
 from realtime.model import ID, region_of
 from realtime.staff import Role, StaffToken
+from realtime.wire.requests import Id, parse_json
 
 
 class _StaffBody(msgspec.Struct):
-    id: wire.Id
-    name: wire.Id
+    id: Id
+    name: Id
     role: Role
     issued_at: int
     expires_at: int
@@ -30,11 +31,11 @@ class _StaffBody(msgspec.Struct):
 
 
 class _RevokeBody(msgspec.Struct):
-    who: wire.Id
+    who: Id
 
 
 class _GuestBody(msgspec.Struct):
-    owner: wire.Id
+    owner: Id
 
 
 def still_valid_since() -> int:
@@ -57,7 +58,7 @@ class StaffCommands:
         }
 
     async def _add(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_StaffBody, body)
+        ask = parse_json(_StaffBody, body)
         if region_of(ask.id) != self._region or not ID.match(ask.id):
             raise BadRequest(f"The id of a staff token begins with {self._region}-.")
         if ask.theatre and await self._ledger.theatre(self._region, ask.theatre) is None:
@@ -71,7 +72,7 @@ class StaffCommands:
         return {"token": asdict(token)}
 
     async def _revoke(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_RevokeBody, body)
+        ask = parse_json(_RevokeBody, body)
         revoked = await self._ledger.revoke_staff_tokens(ask.who, now_ms())
         # All of them: the command may be repeated because the master was not reached.
         known = await self._ledger.staff_tokens()
@@ -81,7 +82,7 @@ class StaffCommands:
         return {"revoked": revoked}
 
     async def _revoke_guest(self, body: bytes) -> dict[str, Any]:
-        ask = wire.parse_json(_GuestBody, body)
+        ask = parse_json(_GuestBody, body)
         await self._ledger.revoke_guest(ask.owner, now_ms())
         await self._declare.revoke_guest(ask.owner)
         return {"owner": ask.owner}

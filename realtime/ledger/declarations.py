@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Table, delete, func, insert, select, update
 
-from realtime import wire
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.database import parts
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import over_at
 from realtime.model import SalesState, Show, Theatre
+from realtime.wire.shows import decode_show, encode_show
 
 
 class Declarations(Fencing):
@@ -38,12 +38,12 @@ class Declarations(Fencing):
             return int(count or 0)
 
     async def save_layout(self, layout_id: str, blob: bytes) -> None:
-        """Record a layout (``wire.encode_layout``); its id is the hash of its content, so nothing can change."""
+        """Record a layout (``wire.layouts.encode_layout``); its id is the hash of its content, so it can't change."""
         await self._save(schema.layouts, layout_id, {"blob": blob})
 
     async def save_show(self, show: Show) -> None:
         """Record a show, or what changed of it; targets of webhooks are sent each change."""
-        table, body = schema.shows, wire.encode_show(show)
+        table, body = schema.shows, encode_show(show)
         values = {
             "theatre_id": show.theatre,
             "layout_id": show.layout,
@@ -96,7 +96,7 @@ class Declarations(Fencing):
         """Return all shows."""
         async with self.transaction() as connection:
             rows = await connection.execute(select(schema.shows.c.body))
-            return [wire.decode_show(body) for body in rows.scalars()]
+            return [decode_show(body) for body in rows.scalars()]
 
     async def active_show_ids(self) -> list[str]:
         """Return the ids of the shows that are not archived, the soonest first."""
@@ -110,7 +110,7 @@ class Declarations(Fencing):
         table = schema.shows
         query = select(table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
         async with self.transaction() as connection:
-            return [wire.decode_show(body) for body in (await connection.execute(query)).scalars()]
+            return [decode_show(body) for body in (await connection.execute(query)).scalars()]
 
     async def shows_of(self, ids: Sequence[str]) -> list[Show]:
         """Return those of some shows that are here."""
@@ -118,7 +118,7 @@ class Declarations(Fencing):
         async with self.transaction() as connection:
             for some in parts(ids):
                 rows = await connection.execute(select(schema.shows.c.body).where(schema.shows.c.id.in_(some)))
-                found += [wire.decode_show(body) for body in rows.scalars()]
+                found += [decode_show(body) for body in rows.scalars()]
         return found
 
     async def shows_over(self, before: int, limit: int) -> list[str]:
@@ -159,7 +159,7 @@ class Declarations(Fencing):
         query = select(schema.shows.c.body).where(schema.shows.c.id == show_id)
         async with self.transaction() as connection:
             body = (await connection.execute(query)).scalar_one_or_none()
-            return wire.decode_show(body) if body is not None else None
+            return decode_show(body) if body is not None else None
 
     async def set_sales(self, show_id: str, sales: SalesState) -> Show | None:
         """Record the sales state; return the show as it is now, None if it is not here."""

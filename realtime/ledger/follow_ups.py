@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from realtime import wire
 from realtime.ledger import schema
 from realtime.ledger.contacts import GivenContact, holds_with_address, save_contacts
 from realtime.ledger.database import insert_new
@@ -22,6 +21,7 @@ from realtime.ledger.webhooks import Event, write_events
 from realtime.model import SalesState, Show, booking_of, hold_of
 from realtime.payments.service import CURRENCY
 from realtime.tickets.data import MailKind
+from realtime.wire.shows import show_payload
 
 
 async def after_bookings(
@@ -98,7 +98,7 @@ async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, 
 async def after_show_change(connection: AsyncConnection, show: Show, at: int, targets: Sequence[Target]) -> None:
     """Write the webhooks about a show that is new or has changed."""
     status = "live" if show.sales is SalesState.OPEN else show.sales.value
-    data = {"show": wire.show_payload(show, status), "changed_at": at}
+    data = {"show": show_payload(show, status), "changed_at": at}
     event = Event(EventType.SHOW_CHANGED, show.id, show.id, at, data, f"{show.id} {at}")
     await write_events(connection, [event], targets)
 

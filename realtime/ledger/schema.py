@@ -36,7 +36,7 @@ shows = Table(
     Column("layout_id", ForeignKey("layouts.id"), nullable=False),
     Column("starts_at", String(40), nullable=False),
     Column("sales", String(16), nullable=False),
-    Column("body", LargeBinary, nullable=False),  # wire.encode_show
+    Column("body", LargeBinary, nullable=False),  # wire.shows.encode_show
     Column("over_at", BigInteger, nullable=False, server_default="0"),  # when it is certainly over
     Column("archived_at", BigInteger),  # since when no master has it
     Column("last_command", String(64), nullable=False, server_default=""),  # of operators, see ``declarations``

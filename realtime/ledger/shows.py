@@ -7,11 +7,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import timedelta
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.ledger.store import Ledger
 from realtime.model import Layout, Show
 from realtime.payments.prices import PriceLines, booking_prices
 from realtime.payments.taxes import supply_day
+from realtime.wire.layouts import decode_layout
 
 
 class UnknownShow(Exception):
@@ -60,7 +61,7 @@ class Shows:
             blob = await self._ledger.layout(layout_id)
             if blob is None:
                 raise UnknownShow(f"layout {layout_id}")
-            self._layouts[layout_id] = await asyncio.to_thread(wire.decode_layout, blob)
+            self._layouts[layout_id] = await asyncio.to_thread(decode_layout, blob)
             if len(self._layouts) > limits.LAYOUT_CACHE:
                 self._layouts.popitem(last=False)
         self._layouts.move_to_end(layout_id)

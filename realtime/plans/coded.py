@@ -15,10 +15,10 @@ from itertools import pairwise
 
 import orjson
 
-from realtime import wire
 from realtime.model import Layout, Row, Seat
 from realtime.plans.id_rules import IdRules, number_rule
 from realtime.plans.varints import append, append_signed, append_text
+from realtime.wire.layouts import layout_head, row_body
 
 VERSION = 1
 MAGIC = f"TTL{VERSION}".encode()
@@ -86,7 +86,7 @@ class _Coder:
         return bytes(out + head + b"".join(chunk.packed() for chunk in chunks))
 
     def _head(self) -> dict[str, object]:
-        body = wire.layout_head(self._layout)
+        body = layout_head(self._layout)
         rows = body.pop("rows", None)
         if rows and not self._by_rows:
             body["rows"] = rows
@@ -166,7 +166,7 @@ class _Coder:
         alike = replace(row, first=0, count=0)
         if alike not in self._listed:
             self._listed[alike] = len(self._listed)
-            body = wire.row_body(alike)
+            body = row_body(alike)
             del body["first"], body["count"]
             self._listed_bodies.append(body)
         return self._listed[alike]

@@ -12,11 +12,12 @@ from typing import Any
 
 import orjson
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.errors import InvalidPlan
 from realtime.model import Category, Layout, Row, Seat, Shape
 from realtime.plans import areas, colors, marks, report, rows
 from realtime.plans.values import Place, Point, label, listing, mapping, number, point, rounded, seat_id, shown, spell
+from realtime.wire.layouts import make_layout
 
 _SHOWN_DUPLICATES = 500
 _MARGIN = 30.0
@@ -87,7 +88,7 @@ class _Reader:
             self._plan.get("name"), place, limits.MAX_TEXT_LENGTH, "name"
         )
         width, height = self._size()
-        return wire.make_layout(
+        return make_layout(
             title or "Seating plan",
             width,
             height,

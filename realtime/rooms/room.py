@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.cancellation import cancel_all
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
@@ -25,7 +25,7 @@ from realtime.model import SalesState, Show
 from realtime.rooms.state import Frame, Outcome, RoomState
 from realtime.sales_window import SalesWindow, window_of
 from realtime.transport.fanout import Connection, Fanout, Packet, encode
-from realtime.wire import ChangeMessage
+from realtime.wire.maps import ChangeMessage, changed_payload
 
 log = logging.getLogger(__name__)
 CHUNK = 200
@@ -293,7 +293,7 @@ class Room:
         return min(tick, limits.TICK_MAX_MS / 1000)
 
     async def _send(self, frame: Frame, now: float) -> None:
-        payload = wire.changed_payload(self.show.id, frame.epoch, frame.from_version, frame.version, frame.seats)
+        payload = changed_payload(self.show.id, frame.epoch, frame.from_version, frame.version, frame.seats)
         if frame.previous_epoch is not None:
             payload["previous_epoch"] = frame.previous_epoch
         packet = encode("seats:changed", payload)
@@ -337,7 +337,7 @@ class Room:
         changes = state.since(viewer.epoch, viewer.version)
         payload: dict[str, Any]
         if changes is not None:
-            payload = wire.changed_payload(self.show.id, state.epoch, viewer.version, state.version, changes)
+            payload = changed_payload(self.show.id, state.epoch, viewer.version, state.version, changes)
         else:
             payload = {
                 "show": self.show.id,

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
 from realtime.feeds.feed import Feed
@@ -20,7 +20,8 @@ from realtime.model import Show
 from realtime.rooms.room import Room
 from realtime.sales_window import window_of
 from realtime.transport.fanout import Fanout
-from realtime.wire import ChangeMessage, Since
+from realtime.wire.maps import ChangeMessage, seat_lists
+from realtime.wire.requests import Since
 
 
 class Rooms(Listener):
@@ -66,7 +67,7 @@ class Rooms(Listener):
         if missed is None:
             return {**answer, "seats": state.snapshot()}
         assert since is not None
-        return {**answer, "changes": {"from": since.version, **wire.seat_lists(missed)}}
+        return {**answer, "changes": {"from": since.version, **seat_lists(missed)}}
 
     def _check(self, sid: str, show: Show) -> None:
         if not self.fanout.is_connected(sid):

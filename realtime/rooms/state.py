@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from realtime import limits
-from realtime.wire import ChangeMessage, deflate_seats, pack_seats
+from realtime.wire.maps import ChangeMessage, deflate_seats, pack_seats
 
 
 class Outcome(Enum):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from realtime import wire
 from realtime.errors import (
     BadRequest,
     BookingNotFound,
@@ -25,6 +24,7 @@ from realtime.web import bodies
 from realtime.web.address_keys import AddressKeys
 from realtime.web.challenge import Pressure
 from realtime.web.identity import Identities
+from realtime.wire.requests import ExtendHold, HoldSeats, ReleaseSeats
 
 BOOKED = (HoldState.CONFIRMING, HoldState.BOOKED, HoldState.CANCELLED)
 """The states of a hold that has become a booking."""
@@ -52,7 +52,7 @@ class BoxOffice:
         were taken, bookings acknowledged."""
 
     # --- requests of a buyer --------------------------------------------------------------------------------------
-    async def hold(self, owner: str, ask: wire.HoldSeats, address: str) -> dict[str, Any]:
+    async def hold(self, owner: str, ask: HoldSeats, address: str) -> dict[str, Any]:
         """Hold all of ``ask.seats`` or none, for a client at a network address."""
         if len(set(ask.seats)) != len(ask.seats):
             raise BadRequest("The same seat is listed twice.")
@@ -71,13 +71,13 @@ class BoxOffice:
         self.sales[show.region]["holds"] += 1
         return {"hold": bodies.hold_body(hold, show, known), "server_time": now}
 
-    async def extend(self, owner: str, ask: wire.ExtendHold) -> dict[str, Any]:
+    async def extend(self, owner: str, ask: ExtendHold) -> dict[str, Any]:
         """Set the deadline of a hold to a full hold time from now."""
         show, known = await self._show_of(ask.hold)
         hold, now = await self._locks_of(ask.hold).extend(ask.hold, owner, ask.request_id)
         return {"hold": bodies.hold_body(hold, show, known), "server_time": now}
 
-    async def release(self, owner: str, ask: wire.ReleaseSeats) -> dict[str, Any]:
+    async def release(self, owner: str, ask: ReleaseSeats) -> dict[str, Any]:
         """Release some seats of a hold, or all; the answer contains ``hold`` when some remain."""
         show, known = await self._show_of(ask.hold)
         some = None if ask.seats is None else bodies.seat_indices(known, ask.seats)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.contact import encode_contact
 from realtime.errors import (
     BadRequest,
@@ -37,6 +37,8 @@ from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
 from realtime.payments.service import CURRENCY, OrderRequest, PaymentService, order_key
 from realtime.payments.status import PaymentState
 from realtime.web import bodies
+from realtime.wire.layouts import decode_layout
+from realtime.wire.requests import ConfirmHold, OrderHold
 
 log = logging.getLogger(__name__)
 FREE = "free"
@@ -65,7 +67,7 @@ class Checkout:
         self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
 
     # --- orders ---------------------------------------------------------------------------------------------------
-    async def order(self, owner: str, ask: wire.OrderHold) -> dict[str, Any]:
+    async def order(self, owner: str, ask: OrderHold) -> dict[str, Any]:
         """Create the gateway's order for a live hold, or return the one that it has; with what the seats cost.
 
         Nobody can pay an order before the ledger has it: only then it is returned. Raises ``RegionUnavailable`` if that
@@ -109,7 +111,7 @@ class Checkout:
         return url
 
     # --- confirm --------------------------------------------------------------------------------------------------
-    async def confirm(self, owner: str, ask: wire.ConfirmHold) -> dict[str, Any]:
+    async def confirm(self, owner: str, ask: ConfirmHold) -> dict[str, Any]:
         """Book a paid hold. The state is ``booked`` once the ledger has it, ``pending`` after ``LEDGER_WAIT_S``.
 
         ``refund`` in the answer or in the error: the ledger has that this payment must be returned. Raises a retryable
@@ -143,7 +145,7 @@ class Checkout:
         answer = {"booking": bodies.booking_body(hold, known, state, wanted)}
         return answer if refund is None else {**answer, "refund": refund}
 
-    async def _verified(self, ask: wire.ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
+    async def _verified(self, ask: ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
         """Return the payment that the gateway vouches for, captured. Raises ``PaymentRefused``, ``PaymentUnavailable``.
 
         While the gateway does not answer, the hold is prolonged.
@@ -198,7 +200,7 @@ class Checkout:
         blob = await self._directory.layout_blob(show.layout)
         if blob is None:
             raise RegionUnavailable(region=show.region)  # its region has lost the layout, and gets it back
-        layout = await asyncio.to_thread(wire.decode_layout, blob)
+        layout = await asyncio.to_thread(decode_layout, blob)
         return await free_equal_blocks(self._locks[show.region], show.id, layout, wanted)
 
     # --- notices from the keepers ---------------------------------------------------------------------------------

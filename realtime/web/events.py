@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import socketio
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.errors import BadRequest, Overloaded, RateLimited, TicketError
 from realtime.feeds.directory import Directory
 from realtime.model import Hold, HoldState, booking_of, show_of
@@ -28,6 +28,17 @@ from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
+from realtime.wire.requests import (
+    ConfirmHold,
+    ExtendHold,
+    HoldSeats,
+    OrderHold,
+    ReleaseSeats,
+    ResumeHold,
+    Unwatch,
+    Watch,
+    parse,
+)
 
 log = logging.getLogger(__name__)
 DRAIN_CHUNK = 100
@@ -72,14 +83,14 @@ class Events:
         sio.on("connect", self._connect)
         sio.on("disconnect", self._disconnect)
         sio.on("*", self._unknown)
-        self._register("show:watch", wire.Watch, self._watch)
-        self._register("show:unwatch", wire.Unwatch, self._unwatch)
-        self._register("seats:hold", wire.HoldSeats, self._hold)
-        self._register("seats:release", wire.ReleaseSeats, lambda sid, ask: office.release(self._owner(sid), ask))
-        self._register("seats:extend", wire.ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask))
-        self._register("seats:confirm", wire.ConfirmHold, lambda sid, ask: checkout.confirm(self._owner(sid), ask))
-        self._register("seats:order", wire.OrderHold, lambda sid, ask: checkout.order(self._owner(sid), ask))
-        self._register("hold:resume", wire.ResumeHold, lambda sid, ask: office.get(self._owner(sid), ask.hold))
+        self._register("show:watch", Watch, self._watch)
+        self._register("show:unwatch", Unwatch, self._unwatch)
+        self._register("seats:hold", HoldSeats, self._hold)
+        self._register("seats:release", ReleaseSeats, lambda sid, ask: office.release(self._owner(sid), ask))
+        self._register("seats:extend", ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask))
+        self._register("seats:confirm", ConfirmHold, lambda sid, ask: checkout.confirm(self._owner(sid), ask))
+        self._register("seats:order", OrderHold, lambda sid, ask: checkout.order(self._owner(sid), ask))
+        self._register("hold:resume", ResumeHold, lambda sid, ask: office.get(self._owner(sid), ask.hold))
 
     @property
     def connections(self) -> int:
@@ -127,7 +138,7 @@ class Events:
     # --- events ---------------------------------------------------------------------------------------------------
     def _register(self, event: str, form: type[T], verb: Callable[[str, T], Awaitable[Payload]]) -> None:
         async def handle(sid: str, *sent: object) -> Payload:
-            return await self._answer(sid, event, lambda: verb(sid, wire.parse(form, _one_object(sent))))
+            return await self._answer(sid, event, lambda: verb(sid, parse(form, _one_object(sent))))
 
         self._sio.on(event, handle)
 
@@ -165,14 +176,14 @@ class Events:
                 # The framework queues the answer in this iteration of the loop; the connection is closed in the next.
                 asyncio.get_running_loop().call_soon(self._close_if_idle, sid)
 
-    async def _hold(self, sid: str, ask: wire.HoldSeats) -> Payload:
+    async def _hold(self, sid: str, ask: HoldSeats) -> Payload:
         client = self._clients[sid]
         return await self._office.hold(client.owner, ask, client.address)
 
-    async def _watch(self, sid: str, ask: wire.Watch) -> Payload:
+    async def _watch(self, sid: str, ask: Watch) -> Payload:
         return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since, deflate=ask.deflate)
 
-    async def _unwatch(self, sid: str, ask: wire.Unwatch) -> Payload:
+    async def _unwatch(self, sid: str, ask: Unwatch) -> Payload:
         self._rooms.unwatch(sid, ask.show)
         return {}
 

@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 from msgspec import Meta
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.errors import BadRequest, Forbidden, TheatreNotFound, TicketUnreadable, WrongShow
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
@@ -26,6 +26,7 @@ from realtime.tickets.code import CodeInvalid, normalise
 from realtime.web.gather import ask_all
 from realtime.web.routing import Handler, Route, idempotency_key, json_answer
 from realtime.web.staff_access import PRINCIPAL
+from realtime.wire.requests import Id, parse_json
 
 MAX_SHOWN = 512
 GateName = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
@@ -40,7 +41,7 @@ class Shown(msgspec.Struct, frozen=True):
     """
 
     ticket: Annotated[str, Meta(min_length=1, max_length=MAX_SHOWN)]
-    theatre: wire.Id
+    theatre: Id
     show: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
     gate: GateName = ""
     lease: LeaseSecret | None = None
@@ -52,8 +53,8 @@ class GateLease(msgspec.Struct, frozen=True):
     ``known`` is the ``digest`` of the list that the device has: an equal one is not sent again.
     """
 
-    theatre: wire.Id
-    show: wire.Id
+    theatre: Id
+    show: Id
     lease: LeaseSecret
     gate: GateName = ""
     sections: Annotated[list[Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH)]], Meta(max_length=500)] | None = (
@@ -65,14 +66,14 @@ class GateLease(msgspec.Struct, frozen=True):
 class GateReturn(msgspec.Struct, frozen=True):
     """Body of ``POST /gate/return``: the device has stopped using the lease."""
 
-    theatre: wire.Id
+    theatre: Id
     lease: LeaseSecret
 
 
 class GateReport(msgspec.Struct, frozen=True):
     """Body of ``POST /gate/reports``: admissions under a lease, by ticket code: how long ago (ms) each was."""
 
-    theatre: wire.Id
+    theatre: Id
     lease: LeaseSecret
     admitted: Annotated[
         dict[
@@ -127,7 +128,7 @@ class GateApi:
         ]
 
     async def _admit(self, request: web.Request) -> web.Response:
-        ask = wire.parse_json(Shown, await request.read())
+        ask = parse_json(Shown, await request.read())
         region = self._region(request, ask.theatre)
         command = {
             "theatre": ask.theatre,
@@ -149,7 +150,7 @@ class GateApi:
         return json_answer({"shows": await run_query(master, "gate_shows", {"theatre": theatre})})
 
     async def _lease(self, request: web.Request) -> web.Response:
-        ask = wire.parse_json(GateLease, await request.read())
+        ask = parse_json(GateLease, await request.read())
         master = self._masters[self._region(request, ask.theatre)]
         fields = ("theatre", "show", "lease", "gate", "sections")
         leased = await run_command(master, "gate_lease", {name: getattr(ask, name) for name in fields})
@@ -160,12 +161,12 @@ class GateApi:
         return json_answer({**leased, "digest": digest})
 
     async def _return(self, request: web.Request) -> web.Response:
-        ask = wire.parse_json(GateReturn, await request.read())
+        ask = parse_json(GateReturn, await request.read())
         master = self._masters[self._region(request, ask.theatre)]
         return json_answer(await run_command(master, "gate_return", {"lease": ask.lease}))
 
     async def _report(self, request: web.Request) -> web.Response:
-        ask = wire.parse_json(GateReport, await request.read())
+        ask = parse_json(GateReport, await request.read())
         master = self._masters[self._region(request, ask.theatre)]
         return json_answer(await run_command(master, "gate_report", msgspec.to_builtins(ask)))
 

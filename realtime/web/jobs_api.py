@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from realtime import wire
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, NotFound
 from realtime.locks.commands import run_command
@@ -16,6 +15,7 @@ from realtime.locks.master import LockMaster
 from realtime.model import region_of
 from realtime.web.gather import ask_all, ask_for_rows
 from realtime.web.routing import Route, idempotency_key, json_answer, query_number
+from realtime.wire.requests import parse_json
 
 DEFAULT_LISTED = 100
 MAX_LISTED = 500
@@ -89,7 +89,7 @@ class JobsApi:
 
     async def _erase(self, request: web.Request) -> web.Response:
         """Erase in all regions; raises ``RegionUnavailable`` if one could not be asked: it has to be repeated then."""
-        body = wire.parse_json(Erase, await request.read())
+        body = parse_json(Erase, await request.read())
         command, key = msgspec.to_builtins(body), idempotency_key(request)
         masters = dict(self._masters)
         if body.booking:

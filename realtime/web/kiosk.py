@@ -12,11 +12,12 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.errors import Forbidden
 from realtime.transport.client_address import client_address
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.routing import Route, json_answer
+from realtime.wire.requests import parse_json
 
 
 class LeaveKiosk(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +49,7 @@ def routes(kiosk_pin: KioskPin) -> list[Route]:
     """Return the routes for kiosks."""
 
     async def leave(request: web.Request) -> web.Response:
-        body = wire.parse_json(LeaveKiosk, await request.read())
+        body = parse_json(LeaveKiosk, await request.read())
         await kiosk_pin.check_pin(client_address(request), body.pin, asyncio.get_running_loop().time())
         return json_answer({})
 

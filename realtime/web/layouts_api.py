@@ -8,7 +8,7 @@ from functools import partial
 
 from aiohttp import web
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.cancellation import cancel_all
 from realtime.errors import LayoutNotFound, Overloaded
 from realtime.feeds.directory import Directory
@@ -17,6 +17,7 @@ from realtime.web.assets import FOR_GOOD, Asset, send
 from realtime.web.encodings import GZIP, IDENTITY, choose, compressed, matches
 from realtime.web.routing import Route
 from realtime.web.shared_body import MOST_GUNZIPPED, Blob, BlobBody, Blobs, GunzippedBody
+from realtime.wire.layouts import decode_layout
 
 QUALITY = 9
 """Of the compression of coded layouts: the best one takes twenty times as long for a tenth less."""
@@ -89,7 +90,7 @@ class LayoutsApi:
 
 
 def _coded_asset(blob: Blob) -> Asset:
-    content = compressed(coded.encode(wire.decode_layout(blob.data)), QUALITY)
+    content = compressed(coded.encode(decode_layout(blob.data)), QUALITY)
     return Asset.of(content, "application/octet-stream")
 
 

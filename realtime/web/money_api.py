@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from realtime import keys, limits, wire
+from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.contact import Contact
 from realtime.errors import CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
@@ -32,6 +32,7 @@ from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer, query_number, read_up_to
+from realtime.wire.requests import ConfirmHold, OrderHold, PayDemo, Payment, SeatIds, parse_json
 
 log = logging.getLogger(__name__)
 OwnerOf = Callable[[web.Request], str]
@@ -40,7 +41,7 @@ OwnerOf = Callable[[web.Request], str]
 class OrderBody(msgspec.Struct, frozen=True):
     """Body of ``POST /holds/{hold}/order``."""
 
-    seats: wire.SeatIds | None = None
+    seats: SeatIds | None = None
     return_url: str = ""
     contact: Contact | None = None
 
@@ -48,8 +49,8 @@ class OrderBody(msgspec.Struct, frozen=True):
 class ConfirmBody(msgspec.Struct, frozen=True):
     """Body of ``POST /holds/{hold}/confirm``."""
 
-    payment: wire.Payment
-    seats: wire.SeatIds | None = None
+    payment: Payment
+    seats: SeatIds | None = None
     request_id: str = ""
     contact: Contact | None = None
 
@@ -97,22 +98,22 @@ class MoneyApi:
             ),
         ]
         if isinstance(self._payments, DemoPayments):
-            table.append(Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", wire.PayDemo))
+            table.append(Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", PayDemo))
         return table
 
     # --- buyers ---------------------------------------------------------------------------------------------------
     async def _order(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
-        body = wire.parse_json(OrderBody, await request.read() or b"{}")
+        body = parse_json(OrderBody, await request.read() or b"{}")
         key = idempotency_key(request)
-        ask = wire.OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact, key)
+        ask = OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact, key)
         return json_answer(await self._checkout.order(owner, ask), status=201)
 
     async def _confirm(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
-        body = wire.parse_json(ConfirmBody, await request.read())
+        body = parse_json(ConfirmBody, await request.read())
         request_id = idempotency_key(request) or body.request_id
-        ask = wire.ConfirmHold(request.match_info["hold"], body.payment, body.seats, request_id, body.contact)
+        ask = ConfirmHold(request.match_info["hold"], body.payment, body.seats, request_id, body.contact)
         answer = await self._checkout.confirm(owner, ask)
         return json_answer(answer, status=200 if answer["booking"]["state"] == "booked" else 202)
 
@@ -192,12 +193,12 @@ class MoneyApi:
         """Order and pay in one step at the demo bank, as load tests do."""
         assert isinstance(self._payments, DemoPayments)
         self._webhooks.take(client_address(request), asyncio.get_running_loop().time())
-        ask = wire.parse_json(wire.PayDemo, await request.read())
+        ask = parse_json(PayDemo, await request.read())
         locks = self._locks.get(region_of(ask.hold))
         if locks is None:
             raise HoldNotFound()
         hold, _now = await locks.get(ask.hold)
-        order = (await self._checkout.order(hold.owner, wire.OrderHold(ask.hold)))["order"]
+        order = (await self._checkout.order(hold.owner, OrderHold(ask.hold)))["order"]
         proof = await self._payments.pay(order["id"]) if order["amount"] else "free"
         return json_answer({"payment": proof, "amount": order["amount"]})
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import orjson
 from aiohttp import web
 
-from realtime import keys, limits, plans, wire
+from realtime import keys, limits, plans
 from realtime.errors import BadRequest, TheatreNotFound
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
@@ -19,8 +19,10 @@ from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import ID, SalesState
 from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
+from realtime.wire.layouts import encode_layout
+from realtime.wire.requests import BlockSeats, NewShow, NewTerms, NewTheatre, UnblockSeats, parse_json
 
-T = TypeVar("T", bound=wire.UnblockSeats)
+T = TypeVar("T", bound=UnblockSeats)
 
 
 class OpsApi:
@@ -41,7 +43,7 @@ class OpsApi:
                 "/api/v1/theatres/{theatre}",
                 self._declare_theatre,
                 "Declare a theatre, or change its name and city",
-                wire.NewTheatre,
+                NewTheatre,
                 operator,
             ),
             Route(
@@ -52,13 +54,13 @@ class OpsApi:
                 None,
                 operator,
             ),
-            Route("POST", "/api/v1/shows", self._declare_show, "Declare a show", wire.NewShow, operator),
+            Route("POST", "/api/v1/shows", self._declare_show, "Declare a show", NewShow, operator),
             Route(
                 "POST",
                 "/api/v1/shows/{show}/block",
                 self._block_seats,
                 "Take seats off sale",
-                wire.BlockSeats,
+                BlockSeats,
                 operator,
             ),
             Route(
@@ -66,7 +68,7 @@ class OpsApi:
                 "/api/v1/shows/{show}/unblock",
                 self._unblock_seats,
                 "Put blocked seats back on sale",
-                wire.UnblockSeats,
+                UnblockSeats,
                 operator,
             ),
             Route("GET", "/api/v1/ops/shows/{show}/blocks", self._get_blocks, "Blocked seats", None, operator),
@@ -75,7 +77,7 @@ class OpsApi:
                 "/api/v1/shows/{show}/terms",
                 self._set_terms,
                 "Change when seats are sold",
-                wire.NewTerms,
+                NewTerms,
                 operator,
             ),
             Route("POST", "/api/v1/shows/{show}/pause", self._pause_sales, "Pause sales", None, operator),
@@ -116,7 +118,7 @@ class OpsApi:
         theatre_id = request.match_info["theatre"]
         if not ID.match(theatre_id):
             raise BadRequest("A theatre id consists of lower-case letters, digits and hyphens between them.")
-        body = wire.parse_json(wire.NewTheatre, await request.read())
+        body = parse_json(NewTheatre, await request.read())
         command = {"id": theatre_id, "name": body.name, "city": body.city, "address": body.address}
         return json_answer(await run_command(self._master(body.region), "theatre", command, idempotency_key(request)))
 
@@ -124,14 +126,14 @@ class OpsApi:
         master = self._master(request.query.get("region", self._region))
         plan = await read_up_to(request, limits.MAX_PLAN_BYTES)
         layout, report = await asyncio.to_thread(plans.import_plan, plan, request.query.get("name", ""))
-        blob = await asyncio.to_thread(wire.encode_layout, layout)
+        blob = await asyncio.to_thread(encode_layout, layout)
         await master.command("SET", keys.layout(layout.id), blob)
         done = await run_command(master, "layout", {"id": layout.id}, idempotency_key(request))
         return json_answer({**done, "report": report}, status=201)
 
     async def _declare_show(self, request: web.Request) -> web.Response:
         body = await request.read()
-        ask = wire.parse_json(wire.NewShow, body)
+        ask = parse_json(NewShow, body)
         region = self._directory.region_of_theatre(ask.theatre)
         if region is None:
             raise TheatreNotFound()
@@ -139,17 +141,17 @@ class OpsApi:
         return json_answer(result, status=201)
 
     async def _block_seats(self, request: web.Request) -> web.Response:
-        body = await self._seats_body(request, wire.BlockSeats)
+        body = await self._seats_body(request, BlockSeats)
         # A keeper of the previous release knows no reasons.
         more = {"reason": body.reason} if body.reason else {}
         return await self._run_seat_command(request, "block", {"seats": body.seats, **more})
 
     async def _unblock_seats(self, request: web.Request) -> web.Response:
-        body = await self._seats_body(request, wire.UnblockSeats)
+        body = await self._seats_body(request, UnblockSeats)
         return await self._run_seat_command(request, "unblock", {"seats": body.seats})
 
     async def _seats_body(self, request: web.Request, form: type[T]) -> T:
-        return wire.parse_json(form, await read_up_to(request, limits.MAX_PLAN_BYTES))
+        return parse_json(form, await read_up_to(request, limits.MAX_PLAN_BYTES))
 
     async def _run_seat_command(self, request: web.Request, name: str, more: dict[str, Any]) -> web.Response:
         show = self._directory.show(request.match_info["show"])
@@ -188,7 +190,7 @@ class OpsApi:
 
     async def _set_terms(self, request: web.Request) -> web.Response:
         show = self._directory.show(request.match_info["show"])
-        body = wire.parse_json(wire.NewTerms, await request.read())
+        body = parse_json(NewTerms, await request.read())
         given = {name: getattr(body, name) for name in body.__struct_fields__ if getattr(body, name) is not None}
         command = {"show": show.id, **given}
         return json_answer(await run_command(self._masters[show.region], "terms", command, idempotency_key(request)))

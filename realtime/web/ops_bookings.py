@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from realtime import wire
 from realtime.contact import MAX_ADDRESS_LENGTH, MAX_PHONE_LENGTH, Contact
 from realtime.errors import BadRequest, BookingNotFound
 from realtime.locks.commands import run_command
@@ -19,6 +18,7 @@ from realtime.model import region_of, show_of
 from realtime.tickets.code import CodeInvalid, normalise, printed
 from realtime.web.gather import ask_all, master_of_booking
 from realtime.web.routing import Route, idempotency_key, json_answer, query_number
+from realtime.wire.requests import SeatIds, parse_json
 
 TEXTS = ("booking", "payment", "owner", "show", "seat")
 TIMES = ("since", "until")
@@ -35,7 +35,7 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of ``POST /ops/bookings/{booking}/exchange``: all seats that the booking has then."""
 
-    seats: wire.SeatIds
+    seats: SeatIds
 
 
 class OpsBookings:
@@ -68,7 +68,7 @@ class OpsBookings:
         return await self._answer(_wanted(request.query))
 
     async def _find_of_person(self, request: web.Request) -> web.Response:
-        person = wire.parse_json(Person, await request.read())
+        person = parse_json(Person, await request.read())
         try:
             contact = Contact(person.email.strip(), person.phone.strip())
         except ValueError as error:
@@ -97,7 +97,7 @@ class OpsBookings:
     async def _exchange(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]
         master = master_of_booking(self._masters, booking)
-        ask = wire.parse_json(Exchange, await request.read())
+        ask = parse_json(Exchange, await request.read())
         command = {"booking": booking, "show": show_of(booking), "seats": ask.seats}
         return json_answer(await run_command(master, "exchange", command, idempotency_key(request)))
 

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, RegionUnavailable, TheatreNotFound, Unauthorized
 from realtime.feeds.directory import Directory
@@ -32,6 +32,8 @@ from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
 from realtime.web.shared_body import SharedBody, body_of
+from realtime.wire.requests import ExtendHold, HoldSeats, Id, ReleaseSeats, SeatIds, Solution, parse_json
+from realtime.wire.shows import encode_theatre, show_payload
 
 SHARED_BODIES = 256
 """Shows whose encoded seat map is cached, for crowds that reload."""
@@ -140,7 +142,7 @@ class PublicApi:
         return web.Response(body=orjson.dumps({"names": names}), content_type="application/json", headers=headers)
 
     async def _list_theatres(self, _request: web.Request) -> web.Response:
-        return json_answer({"theatres": [orjson.loads(wire.encode_theatre(t)) for t in self._directory.theatres()]})
+        return json_answer({"theatres": [orjson.loads(encode_theatre(t)) for t in self._directory.theatres()]})
 
     async def _list_shows(self, request: web.Request) -> web.Response:
         """List the shows; those that are over, too, with ``?over=1``."""
@@ -172,7 +174,7 @@ class PublicApi:
                 raise RegionUnavailable(region=missing[0])
             raise TheatreNotFound()
         shows = self._listed(request, [show for show in self._directory.shows() if show.theatre == theatre_id])
-        about = orjson.loads(wire.encode_theatre(theatre))
+        about = orjson.loads(encode_theatre(theatre))
         return json_answer({"theatre": about, "shows": await self._show_payloads(shows), "server_time": now_ms()})
 
     async def _show_payloads(self, shows: list[Show]) -> list[dict[str, Any]]:
@@ -187,7 +189,7 @@ class PublicApi:
 
     def show_payload(self, show: Show) -> dict[str, Any]:
         """Return the body of ``/api/v1/shows/{show}``."""
-        return {**wire.show_payload(show, self._rooms.status(show)), "all_in_prices": bodies.all_in_prices(show)}
+        return {**show_payload(show, self._rooms.status(show)), "all_in_prices": bodies.all_in_prices(show)}
 
     async def _get_seats(self, request: web.Request) -> web.Response:
         show = self._directory.show(request.match_info["show"])
@@ -218,23 +220,23 @@ class PublicApi:
 
     async def _hold(self, request: web.Request) -> web.Response:
         owner = self.owner_of(request)
-        body = wire.parse_json(HoldBody, await request.read())
+        body = parse_json(HoldBody, await request.read())
         request_id = idempotency_key(request) or body.request_id
         if request_id is None:
             raise BadRequest("Give a request_id, or the header Idempotency-Key.")
-        ask = wire.HoldSeats(request.match_info["show"], body.seats, request_id, body.challenge)
+        ask = HoldSeats(request.match_info["show"], body.seats, request_id, body.challenge)
         return json_answer(await self._office.hold(owner, ask, client_address(request)), status=201)
 
     async def _get_hold(self, request: web.Request) -> web.Response:
         return json_answer(await self._office.get(self.owner_of(request), request.match_info["hold"]))
 
     async def _release(self, request: web.Request) -> web.Response:
-        ask = wire.ReleaseSeats(request.match_info["hold"], None, idempotency_key(request))
+        ask = ReleaseSeats(request.match_info["hold"], None, idempotency_key(request))
         await self._office.release(self.owner_of(request), ask)
         return json_answer({})
 
     async def _extend(self, request: web.Request) -> web.Response:
-        ask = wire.ExtendHold(request.match_info["hold"], idempotency_key(request))
+        ask = ExtendHold(request.match_info["hold"], idempotency_key(request))
         return json_answer(await self._office.extend(self.owner_of(request), ask))
 
     async def _get_booking(self, request: web.Request) -> web.Response:
@@ -244,9 +246,9 @@ class PublicApi:
 class HoldBody(msgspec.Struct, frozen=True):
     """Body of ``POST /shows/{show}/holds``; the header ``Idempotency-Key`` may stand for ``request_id``."""
 
-    seats: wire.SeatIds
-    request_id: wire.Id | None = None
-    challenge: wire.Solution | None = None
+    seats: SeatIds
+    request_id: Id | None = None
+    challenge: Solution | None = None
 
 
 def _body(body: bytes | SharedBody, headers: dict[str, str]) -> web.Response:

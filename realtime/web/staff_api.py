@@ -9,7 +9,6 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from realtime import wire
 from realtime.clock import now_ms
 from realtime.errors import BadRequest
 from realtime.locks.commands import run_command
@@ -19,6 +18,7 @@ from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
 from realtime.web.routing import Route, idempotency_key, json_answer, query_number
 from realtime.web.staff_access import PRINCIPAL
+from realtime.wire.requests import parse_json
 
 MAX_LISTED = 500
 OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -85,7 +85,7 @@ class StaffApi:
         return json_answer(await run_command(master, "guest_revoke", {"owner": owner}, idempotency_key(request)))
 
     async def _new_session(self, request: web.Request) -> web.Response:
-        body = wire.parse_json(Customer, await request.read())
+        body = parse_json(Customer, await request.read())
         if not is_subject(body.sub):
             raise BadRequest("sub: the name of a customer, in printable characters.")
         owner = self._identities.of_customer(body.sub)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import samples, valkey
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
@@ -22,6 +22,8 @@ from realtime.payments.factory import PaymentConfig
 from realtime.plans import read_plan
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
+from realtime.wire.layouts import decode_layout, encode_layout
+from realtime.wire.shows import decode_show
 from tests.ledgers import new_ledger
 
 TODAY = date(2026, 11, 23)
@@ -133,7 +135,7 @@ def test_halls_are_symmetric(name: str) -> None:
 @pytest.mark.parametrize("name", PLANS)
 def test_plans_are_deterministic(name: str) -> None:
     assert read_plan(PLANS[name]()).id == layout(name).id
-    assert len(wire.encode_layout(layout(name))) < 1_500_000
+    assert len(encode_layout(layout(name))) < 1_500_000
 
 
 def test_there_are_theatres_in_nine_cities_of_three_regions() -> None:
@@ -195,7 +197,7 @@ async def test_seeding_declares_the_theatres_and_shows_of_a_region_once(west: Lo
     shows = [s for s in samples.shows(TODAY) if s.region == "west"]
     assert await samples.seed({"west": west}, TODAY) == 3 + 3 + len(shows)
 
-    declarations = [wire.decode_show(blob) for blob in await west.command("HVALS", keys.SHOWS)]
+    declarations = [decode_show(blob) for blob in await west.command("HVALS", keys.SHOWS)]
     found = {show.id: show for show in declarations}
     assert set(found) == {s.id for s in shows}
     assert {t.decode() for t in await west.command("HKEYS", keys.THEATRES)} == {s.theatre for s in shows}
@@ -206,7 +208,7 @@ async def test_seeding_declares_the_theatres_and_shows_of_a_region_once(west: Lo
         assert declared.layout == layout(show.plan).id
         assert await west.command("STRLEN", keys.seats(show.id)) == declared.seat_count
     blob = await west.command("GET", keys.layout(layout("stadium").id))
-    assert wire.decode_layout(blob) == layout("stadium")
+    assert decode_layout(blob) == layout("stadium")
     ledger = Ledger(f"sqlite+aiosqlite:///{tmp_path}/west.db")
     assert await ledger.layout(layout("stadium").id) == blob
     await ledger.close()

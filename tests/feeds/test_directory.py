@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.errors import RegionUnavailable, TheatreConflict
 from realtime.feeds import directory as directory_module
 from realtime.feeds.directory import Directory
@@ -16,6 +16,8 @@ from realtime.feeds.feed import Feed
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
 from realtime.topology import Region, Topology
+from realtime.wire.layouts import encode_layout
+from realtime.wire.shows import encode_show, encode_theatre
 from tests.cluster import until
 from tests.read_path import LAYOUT, SHOW, Node, Servers, known
 
@@ -31,7 +33,7 @@ async def test_a_declaration_whose_message_was_lost_is_found(node: Node, monkeyp
     monkeypatch.setattr(directory_module, "READ_AGAIN_S", 0.3)
     await until(known(node))
     new = replace(SHOW, id="west-silent")
-    await node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    await node.locks.master.command("HSET", keys.SHOWS, new.id, encode_show(new))
     await knows(node, new.id)
 
 
@@ -39,7 +41,7 @@ async def test_a_read_that_failed_is_repeated(own_node: Node, own_servers: Serve
     await until(known(own_node))
     own_servers.near.process.send_signal(signal.SIGSTOP)
     new = replace(SHOW, id="west-slow")
-    await own_node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    await own_node.locks.master.command("HSET", keys.SHOWS, new.id, encode_show(new))
     # As if its message had come just before the server froze.
     own_node.directory.on_directory(own_node.feed, {"show": new.id})
     reading = own_node.directory._reading["west"]
@@ -58,7 +60,7 @@ async def test_a_layout_that_many_ask_for_at_once_is_loaded_once(node: Node) -> 
 async def test_a_show_without_a_usable_layout_is_unavailable_until_it_is_replaced(node: Node) -> None:
     await until(known(node))
     other = replace(SHOW, id="west-other", layout="a" * 32)
-    for blob in (b"", b"{}", wire.encode_layout(LAYOUT)[:100], wire.encode_layout(LAYOUT)):
+    for blob in (b"", b"{}", encode_layout(LAYOUT)[:100], encode_layout(LAYOUT)):
         await node.locks.master.command("SET", keys.layout(other.layout), blob)
         await node.locks.master.command("WAIT", 2, 1000)
         with pytest.raises(RegionUnavailable):
@@ -69,7 +71,7 @@ async def test_a_show_without_a_usable_layout_is_unavailable_until_it_is_replace
     await node.locks.master.command("WAIT", 2, 1000)
     with pytest.raises(RegionUnavailable):
         await node.directory.seat_ids(SHOW)
-    await node.locks.master.command("SET", keys.layout(SHOW.layout), wire.encode_layout(LAYOUT))
+    await node.locks.master.command("SET", keys.layout(SHOW.layout), encode_layout(LAYOUT))
     await node.locks.master.command("WAIT", 2, 1000)
     assert (await node.directory.seat_ids(SHOW)).ids == tuple(seat.id for seat in LAYOUT.seats)
 
@@ -80,7 +82,7 @@ async def test_a_conflict_ends_when_one_region_no_longer_declares_the_theatre(
     south = Region("south", "Bengaluru", own_servers.region.master, {}, "")
     other = LockMaster(south)
     rival = Theatre("gateway", "Gateway", "Mumbai", "south")
-    await other.command("HSET", keys.THEATRES, rival.id, wire.encode_theatre(rival))
+    await other.command("HSET", keys.THEATRES, rival.id, encode_theatre(rival))
     await other.command("SET", keys.RECONCILED, "by this test")
     feeds = {"west": Feed(shared_servers.region, "west"), "south": Feed(south, "west")}
     directory = Directory(Topology({"west": shared_servers.region, "south": south}), feeds)

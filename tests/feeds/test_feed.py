@@ -10,12 +10,13 @@ import orjson
 import pytest
 from redis import Redis
 
-from realtime import keys, limits, wire
+from realtime import keys, limits
 from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
 from realtime.topology import Plain, Region
+from realtime.wire.maps import unpack_seats
 from tests.cluster import until
 from tests.read_path import SHOW, Node, Servers, hold_id, known, settled, viewer
 from tests.rebuilds import rebuild_show
@@ -26,7 +27,7 @@ async def shown(node: Node, index: int, status: int) -> None:
 
     async def there() -> bool:
         seats = (await node.rooms.snapshot(SHOW))[3]
-        return wire.unpack_seats(seats, SHOW.seat_count)[index] == status
+        return unpack_seats(seats, SHOW.seat_count)[index] == status
 
     await until(there)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import valkey
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
@@ -19,6 +19,7 @@ from realtime.locks.seats import PaymentProof, SeatLocks
 from realtime.payments.factory import PaymentConfig
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
+from realtime.wire.layouts import encode_layout
 from tests.asyncio_debug import asyncio_debug
 from tests.cluster import grid
 from tests.ledgers import new_ledger
@@ -82,7 +83,7 @@ class Place:
 
 async def declare_show(master: LockMaster) -> None:
     await run_command(master, "theatre", {"id": "gateway", "name": "Gateway", "city": "Mumbai"})
-    await master.command("SET", keys.layout(LAYOUT.id), wire.encode_layout(LAYOUT))
+    await master.command("SET", keys.layout(LAYOUT.id), encode_layout(LAYOUT))
     await run_command(master, "layout", {"id": LAYOUT.id})
     show = {
         "id": SHOW,

@@ -14,7 +14,7 @@ import orjson
 from bullmq import UnrecoverableError
 from sqlalchemy import update
 
-from realtime import connect, keys, wire
+from realtime import connect, keys
 from realtime.errors import PaymentRefused, PaymentUnavailable, SeatsTaken, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
@@ -48,6 +48,7 @@ from realtime.payments.service import (
 from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
 from realtime.topology import Plain, Region, Topology
 from realtime.web.checkout import RETURNED
+from realtime.wire.layouts import encode_layout
 from realtime.workers.claims import NotDoneYet
 from realtime.workers.payload import Payload
 from realtime.workers.refunds import Refunds
@@ -222,7 +223,7 @@ class Desk:
         await self.master.command("FLUSHALL")
         await self.ledger.open()
         await self.ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-        await self.ledger.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+        await self.ledger.save_layout(LAYOUT.id, encode_layout(LAYOUT))
         await self.ledger.save_show(
             Show(
                 SHOW_ID,

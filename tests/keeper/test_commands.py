@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import valkey
 from realtime.errors import BadRequest, NotFound, ShowNotFound, TheatreNotFound, TicketError
 from realtime.keeper.check import Checker
@@ -16,6 +16,7 @@ from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre, booking_of
 from realtime.topology import Plain, Region, Topology
+from realtime.wire.shows import encode_theatre
 from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place, hold_id
@@ -140,7 +141,7 @@ async def test_a_theatre_of_another_region_is_refused(place: Place, tmp_path: An
     link = LockMaster(south)
     try:
         theirs = Theatre("coromandel", "Coromandel", "Chennai", "south")
-        await link.command("HSET", keys.THEATRES, theirs.id, wire.encode_theatre(theirs))
+        await link.command("HSET", keys.THEATRES, theirs.id, encode_theatre(theirs))
         with pytest.raises(TicketError) as refused:
             await run_command(place.master, "theatre", {"id": "new", "name": "New", "city": "Mumbai"})
         assert refused.value.code == "region_unavailable", "a master that is not reconciled may have lost it"

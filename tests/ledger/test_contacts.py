@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from realtime import wire
 from realtime.contact import Contact
 from realtime.ledger import Ledger
 from realtime.ledger.contacts import Whose
 from realtime.ledger.rows import OrderRow, OrderState
 from realtime.ledger.search import Find
 from realtime.model import Theatre, hold_of
+from realtime.wire.layouts import encode_layout
 
 from .test_store import LAYOUT, booking, show
 
@@ -27,7 +27,7 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
     opened = Ledger(url)
     await opened.open()
     await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
     await opened.save_show(show())
     yield opened
     await opened.close()

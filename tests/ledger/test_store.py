@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from realtime import wire
 from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
 from realtime.ledger.fencing import check_fencing_token
 from realtime.model import SalesState, Show, Theatre
+from realtime.wire.layouts import decode_layout, encode_layout
 from tests.cluster import grid
 
 LAYOUT = grid()
@@ -35,7 +35,7 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
     opened = Ledger(url)
     await opened.open()
     await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
     await opened.save_show(show())
     yield opened
     await opened.close()
@@ -108,7 +108,7 @@ async def test_declarations_come_back_as_they_were_saved(ledger: Ledger) -> None
     assert await ledger.set_sales("nowhere", SalesState.OPEN) is None
     blob = await ledger.layout(LAYOUT.id)
     assert blob is not None
-    assert wire.decode_layout(blob) == LAYOUT
+    assert decode_layout(blob) == LAYOUT
     assert await ledger.layout("f" * 32) is None
     assert await ledger.layout_ids() == [LAYOUT.id]
 

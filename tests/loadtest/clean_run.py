@@ -12,8 +12,8 @@ from typing import Any
 from loadtest.faults.history import Record
 from loadtest.faults.judge.end_state import Booking, FinalState, Rogue, ShowState
 from loadtest.faults.judge.payments import BankPayment, BankRefund, BookingRow, Money, RefundRow
-from realtime import wire
 from realtime.model import booking_of
+from realtime.wire.maps import pack_seats
 
 SHOW = "west-s"
 SEATS = ("A-1", "A-2", "A-3", "A-4", "A-5", "A-6")
@@ -124,7 +124,7 @@ def clean_run() -> Run:
     run = Run()
     for client in ("viewer", "asha", "bala", "chitra", "dev", "esha", "farah"):
         run.connect(0, client)
-    empty = wire.pack_seats(bytes(len(SEATS)))
+    empty = pack_seats(bytes(len(SEATS)))
     watched = {"ok": True, "show": SHOW, "epoch": "e1", "version": 1, "status": "live", "seats": empty}
     run.ask(10, "viewer", "show:watch", watched, show=SHOW)
 
@@ -152,7 +152,7 @@ def clean_run() -> Run:
     run.fault(1_002_000, "healed")
     run.fault(1_003_000, "recovered")
     run.epoch, run.version = "e2", 1
-    whole = wire.pack_seats(bytes((2, 2, 1, 0, 0, 0)))
+    whole = pack_seats(bytes((2, 2, 1, 0, 0, 0)))
     run.event(1_002_900, "viewer", "seats:changed", show=SHOW, epoch="e2", version=1, seats=whole)
     run.event(1_002_950, "dev", "hold:expired", hold=dev, show=SHOW, reason="lost")
     run.refuse(1_005_000, "dev", "seats:confirm", "hold_lost", hold=paid)

@@ -10,8 +10,8 @@ import pytest
 from loadtest.faults.history import Record
 from loadtest.faults.judge.checker import check
 from loadtest.faults.judge.end_state import Booking, FinalState, Rogue, ShowState
-from realtime import wire
 from realtime.model import booking_of
+from realtime.wire.maps import pack_seats
 
 SHOW = "west-s"
 SEATS = ("A-1", "A-2", "A-3", "A-4")
@@ -55,7 +55,7 @@ def connected(c: str) -> Record:
 
 def history() -> list[Record]:
     """Asha books A-1 and A-2; Bala holds A-3 and releases it; Chitra gets pending, then booked; a viewer watches."""
-    empty = wire.pack_seats(bytes(4))
+    empty = pack_seats(bytes(4))
     return [
         *(connected(c) for c in ("asha", "bala", "chitra", "viewer")),
         request(1, "viewer", 1, "show:watch", show=SHOW),

@@ -13,7 +13,7 @@ from loadtest.faults.judge.end_state import Booking
 from loadtest.faults.judge.freshness import DRIFT, FRESH, RISING, STALE
 from loadtest.faults.judge.payments import BankRefund
 from loadtest.faults.judge.seats import RULE as LINEARIZABLE
-from realtime import wire
+from realtime.wire.maps import pack_seats
 from tests.loadtest.clean_run import HOLD_MS, LOSS_AT, SEATS, SHOW, Run, booking, clean_run, hold_id
 
 
@@ -109,7 +109,7 @@ def a_sale_disappears_from_the_map(run: Run) -> None:
 
 def the_viewer_misses_a_seat(run: Run) -> None:
     whole = next(r for r in run.records if r["k"] == "event" and "seats" in r["p"] and r["e"] == "seats:changed")
-    whole["p"]["seats"] = wire.pack_seats(bytes((2, 0, 1, 0, 0, 0)))
+    whole["p"]["seats"] = pack_seats(bytes((2, 0, 1, 0, 0, 0)))
 
 
 def one_request_makes_two_holds(run: Run) -> None:

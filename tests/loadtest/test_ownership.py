@@ -8,7 +8,7 @@ import orjson
 
 from loadtest.crowd.map_store import MapState, MapStore, Probe
 from loadtest.crowd.ownership import Claim, OwnershipCheck
-from realtime import wire
+from realtime.wire.maps import pack_seats
 
 FOR_EVER = float("inf")
 
@@ -57,7 +57,7 @@ def changed(version: int, **lists: list[int]) -> bytes:
 
 
 def first_map(maps: MapStore, version: int = 1) -> MapState:
-    answer = {"show": "s", "epoch": "e", "version": version, "seats": wire.pack_seats(bytes(4))}
+    answer = {"show": "s", "epoch": "e", "version": version, "seats": pack_seats(bytes(4))}
     return maps.apply_watch("s", None, answer)
 
 

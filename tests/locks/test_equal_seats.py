@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import wire
 from realtime.locks.equal_seats import MAX_BLOCKS, equal_blocks
 from realtime.model import Category, Layout, Seat
+from realtime.wire.layouts import make_layout
 
 CATEGORIES = (Category("Gold", "#d4a017"), Category("Silver", "#c0c0c0"))
 
 
 def layout_of(seats: Sequence[Seat]) -> Layout:
-    return wire.make_layout("Hall", 1000, 1000, CATEGORIES, tuple(seats))
+    return make_layout("Hall", 1000, 1000, CATEGORIES, tuple(seats))
 
 
 def line(row: str, positions: Sequence[float], y: float, category: str = "Gold") -> list[Seat]:

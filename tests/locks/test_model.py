@@ -21,12 +21,13 @@ from hypothesis.stateful import (
 )
 from redis.client import PubSub, Redis
 
-from realtime import errors, keys, limits, wire
+from realtime import errors, keys, limits
 from realtime.dev import valkey
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import PaymentProof, Sale, SeatLocks
 from realtime.model import SalesState
 from realtime.topology import HoldLimits
+from realtime.wire.maps import decode_change
 from tests.rebuilds import rebuild_show
 
 from .conftest import SHOW, hold_id, region
@@ -425,7 +426,7 @@ class SeatsMachine(RuleBasedStateMachine):
         while self.version < int(meta):
             message = self.listener.get_message(timeout=5)
             assert message is not None, "a version without a message"
-            change = wire.decode_change(message["data"])
+            change = decode_change(message["data"])
             assert change.version == self.version + 1, "each change is one version"
             self.version = change.version
             for seat, digit in change.seats().items():

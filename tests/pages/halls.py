@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playwright.async_api import Page
 
-from realtime import wire
 from realtime.dev.cluster import Cluster
 from realtime.model import Category, Layout, Seat
+from realtime.wire.layouts import make_layout
 from tests.cluster import new_show
 
 PRICES = {"Gold": 900, "Silver": 400}
@@ -32,7 +32,7 @@ def stands(lines: int = 4, columns: int = 8, rows: int = 12, numbers: int = 14) 
     )
     categories = (Category("Gold", "#d4a017"), Category("Silver", "#7a8fa6"))
     width, height = columns * (numbers + 2) * 10, lines * (rows + 2) * 10
-    return wire.make_layout("Stands", width, height, categories, seats)
+    return make_layout("Stands", width, height, categories, seats)
 
 
 async def stands_show(cluster: Cluster) -> str:

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime import wire
 from realtime.dev.samples.stadium import stadium_plan
 from realtime.model import Category, Layout, Row, Seat
 from realtime.plans import coded, read_plan
+from realtime.wire.layouts import layout_json, make_layout
 from tests.plans.samples import dump, editor_plan
 
 MAX_STADIUM_BYTES = 46_000
@@ -51,7 +51,7 @@ def check(decode: Decode, layout: Layout) -> bytes:
     """Code and decode a layout; compare with its JSON. Returns the coded layout."""
     body = coded.encode(layout)
     found = decode(body)
-    wanted = orjson.loads(orjson.dumps(wire.layout_json(layout)))
+    wanted = orjson.loads(orjson.dumps(layout_json(layout)))
     unit = found["head"]["quantum"]
     assert found["head"]["seat_count"] == len(layout.seats)
     for name in ("id", "name", "size", "categories", "shapes"):
@@ -122,7 +122,7 @@ def layouts(draw: st.DrawFn) -> Layout:
         for block in [draw(st.integers(0, 2))]
         for radii in [draw(st.sampled_from([(), (10.0,), (1.5,) * count]))]
     )
-    return wire.make_layout(draw(text), draw(place), 100.0, CATEGORIES, seats, (), rows)
+    return make_layout(draw(text), draw(place), 100.0, CATEGORIES, seats, (), rows)
 
 
 @settings(max_examples=150, deadline=None)
@@ -134,7 +134,7 @@ def test_any_layout_is_read_back(decode: Decode, layout: Layout) -> None:
 def test_rows_that_overlap_are_in_the_head(decode: Decode) -> None:
     seats = tuple(Seat(f"s{n}", "Hall", "A" if n < 3 else "B", str(n), "Gold", n * 10.0, 0.0) for n in range(6))
     for rows in ((Row(0, 4), Row(4, 2)), (Row(0, 3), Row(2, 2)), (Row(3, 9),)):
-        check(decode, wire.make_layout("Hall", 100, 100, CATEGORIES, seats, (), rows))
+        check(decode, make_layout("Hall", 100, 100, CATEGORIES, seats, (), rows))
 
 
 def test_the_sample_plans_are_read_back_and_small(decode: Decode) -> None:
@@ -145,5 +145,5 @@ def test_the_sample_plans_are_read_back_and_small(decode: Decode) -> None:
 
 def test_positions_on_a_grid_are_exact(decode: Decode) -> None:
     seats = tuple(Seat(f"A-{n}", "Hall", "A", str(n), "Gold", n * 24.0 + 3, 7.5) for n in range(40))
-    body = coded.encode(wire.make_layout("Hall", 1000, 100, CATEGORIES, seats))
+    body = coded.encode(make_layout("Hall", 1000, 100, CATEGORIES, seats))
     assert [(seat["x"], seat["y"]) for seat in decode(body)["seats"]] == [(seat.x, seat.y) for seat in seats]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import wire
 from realtime.plans import read_plan
+from realtime.wire.layouts import decode_layout, encode_layout
 from tests.plans.samples import Plan, dump, editor_plan, plan, seat
 
 
@@ -59,7 +59,7 @@ def test_a_plan_of_the_current_editor_is_read() -> None:
 
 def test_a_layout_read_from_a_plan_survives_the_wire() -> None:
     layout = read_plan(dump(editor_plan()))
-    assert wire.decode_layout(wire.encode_layout(layout)) == layout
+    assert decode_layout(encode_layout(layout)) == layout
 
 
 def test_the_first_version_of_the_format_is_read() -> None:
@@ -237,5 +237,5 @@ def test_any_plan_round_trips(made: Plan) -> None:
             made_seat["seat_number"],
         )
         assert found.category == made_seat["category"]
-    assert wire.decode_layout(wire.encode_layout(layout)) == layout
+    assert decode_layout(encode_layout(layout)) == layout
     assert read_plan(dump(made)).id == layout.id

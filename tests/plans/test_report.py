@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from realtime import wire
 from realtime.errors import InvalidPlan
 from realtime.plans import import_plan, read_plan
 from realtime.plans.colors import read as read_colour
 from realtime.plans.values import Place
+from realtime.wire.layouts import decode_layout, encode_layout
 from tests.plans.samples import Plan, dump, plan, seat
 
 
@@ -147,7 +147,7 @@ def test_labels_and_ends_of_rows_are_kept() -> None:
         (6, 2, "", "", "both", (8.0,)),
     ]
     assert [layout.printed(n) for n in (0, 2)] == [("Hall", "Box 7", "Chair 1"), ("Hall", "8", "1")]
-    assert wire.decode_layout(wire.encode_layout(layout)) == layout
+    assert decode_layout(encode_layout(layout)) == layout
 
 
 def test_no_two_seats_are_printed_alike() -> None:

@@ -11,7 +11,7 @@ import pytest
 from realtime import limits
 from realtime.feeds.replica import Map
 from realtime.rooms.room import Room
-from realtime.wire import ChangeMessage, seat_lists
+from realtime.wire.maps import ChangeMessage, seat_lists
 from tests.read_path import SHOW
 
 SEATS = SHOW.seat_count

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
-from realtime import keys, limits, wire
+from realtime import keys, limits
 from realtime.errors import RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
@@ -24,6 +24,8 @@ from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import SalesState, Theatre
 from realtime.topology import Region, Topology
 from realtime.transport.websocket_connection import WebSocketConnection
+from realtime.wire.maps import pack_seats
+from realtime.wire.shows import encode_show, encode_theatre
 from tests.cluster import until
 from tests.read_path import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
 from tests.rebuilds import rebuild_show
@@ -105,7 +107,7 @@ async def test_a_map_that_differs_at_the_same_version_is_corrected_by_a_digest(n
     await node.locks.master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(heartbeat))
 
     async def corrected() -> bool:
-        return (await node.rooms.snapshot(SHOW))[3] == wire.pack_seats(b"\0" * 7 + b"\3" + b"\0" * 112)
+        return (await node.rooms.snapshot(SHOW))[3] == pack_seats(b"\0" * 7 + b"\3" + b"\0" * 112)
 
     await until(corrected)
     await client.close()
@@ -300,7 +302,7 @@ async def test_the_directory_follows_declarations(node: Node) -> None:
     assert seat_ids.index["F-12"] == [seat.id for seat in LAYOUT.seats].index("F-12")
     assert await node.directory.layout_blob("0" * 32) is None
     new = replace(SHOW, id="west-new", layout="f" * 32)
-    await node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    await node.locks.master.command("HSET", keys.SHOWS, new.id, encode_show(new))
     await node.locks.master.command("PUBLISH", keys.DIRECTORY, b'{"show":"west-new"}')
 
     async def there() -> bool:
@@ -316,7 +318,7 @@ async def test_shows_stay_known_when_their_master_has_lost_its_data(node: Node) 
     await node.locks.master.command("FLUSHALL")
     await node.locks.master.command("PUBLISH", keys.DIRECTORY, b"{}")
     new = replace(SHOW, id="west-new")
-    await node.locks.master.command("HSET", keys.SHOWS, new.id, wire.encode_show(new))
+    await node.locks.master.command("HSET", keys.SHOWS, new.id, encode_show(new))
     await node.locks.master.command("PUBLISH", keys.DIRECTORY, b"{}")
 
     async def read_again() -> bool:
@@ -332,7 +334,7 @@ async def test_a_theatre_that_two_regions_declare_is_refused(
     south = Region("south", "Bengaluru", own_servers.region.master, {}, "")
     other = LockMaster(south)
     rival = Theatre("gateway", "Gateway", "Mumbai", "south")
-    await other.command("HSET", keys.THEATRES, "gateway", wire.encode_theatre(rival))
+    await other.command("HSET", keys.THEATRES, "gateway", encode_theatre(rival))
     await other.command("SET", keys.RECONCILED, "by this test")
     await other.close()
     feeds = {"west": Feed(shared_servers.region, "west"), "south": Feed(south, "west")}

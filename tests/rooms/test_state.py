@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from realtime import limits
 from realtime.rooms.state import Frame, Outcome, RoomState
-from realtime.wire import ChangeMessage, pack_seats, seat_lists, unpack_seats
+from realtime.wire.maps import ChangeMessage, pack_seats, seat_lists, unpack_seats
 
 SIZE = 9
 

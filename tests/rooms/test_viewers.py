@@ -11,8 +11,10 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
-from realtime import keys, limits, wire
+from realtime import keys, limits
 from realtime.errors import RateLimited, RegionUnavailable, TicketError, TooManyWatches
+from realtime.wire.maps import unpack_seats
+from realtime.wire.shows import encode_show
 from tests.cluster import Client, until
 from tests.read_path import SHOW, Node, Servers, hold_id, known, settled, viewer
 
@@ -22,7 +24,7 @@ async def declare(node: Node, count: int) -> list[str]:
     shows = [replace(SHOW, id=f"west-s{n}") for n in range(count)]
     for show in shows:
         await node.locks.declare(show, "e1")
-        await node.locks.master.command("HSET", keys.SHOWS, show.id, wire.encode_show(show))
+        await node.locks.master.command("HSET", keys.SHOWS, show.id, encode_show(show))
     await node.locks.master.command("PUBLISH", keys.DIRECTORY, b"{}")
 
     async def there() -> bool:
@@ -63,7 +65,7 @@ async def test_a_viewer_that_returns_gets_only_what_it_missed(node: Node) -> Non
     for unknown in ({"epoch": "e0", "version": version}, {"epoch": epoch, "version": version + 100}):
         ack = await back.sio.call("show:watch", {"show": SHOW.id, "since": unknown})
         assert "changes" not in ack
-        assert wire.unpack_seats(ack["seats"], SHOW.seat_count) == first.maps[SHOW.id][2][: SHOW.seat_count]
+        assert unpack_seats(ack["seats"], SHOW.seat_count) == first.maps[SHOW.id][2][: SHOW.seat_count]
     await asyncio.gather(first.close(), back.close())
     await gone(node)
 

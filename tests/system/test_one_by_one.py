@@ -15,12 +15,13 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.topology import load
+from realtime.wire.layouts import encode_layout
 from tests.cluster import Client, grid, pay, until
 from tests.programs import find_program
 
@@ -97,7 +98,7 @@ async def open_sales(here: Installation) -> None:
         return False
 
     await until(declared)
-    await link.command("SET", keys.layout(layout.id), wire.encode_layout(layout))
+    await link.command("SET", keys.layout(layout.id), encode_layout(layout))
     await run_command(link, "layout", {"id": layout.id})
     show = {"id": "west-s", "theatre": "gateway", "layout": layout.id, "title": "S", "prices": {"Gold": 1}}
     await run_command(link, "show", {**show, "starts_at": "2030-01-01T18:30:00+05:30"})

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from realtime import limits, wire
+from realtime import limits
 from realtime.rooms import state
+from realtime.wire.maps import pack_seats
 from tests.cluster import Client, until
 from tests.read_path import SHOW, Node, hold_id, known, settled, viewer
 
@@ -22,7 +23,7 @@ async def test_a_snapshot_is_encoded_once_a_version_for_all_that_join(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed: list[int] = []
-    pack = wire.pack_seats
+    pack = pack_seats
 
     def count(statuses: bytes | bytearray) -> str:
         packed.append(len(statuses))

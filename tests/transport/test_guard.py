@@ -16,13 +16,15 @@ import pytest
 from aiohttp import ClientError, ClientSession
 from redis import Redis
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev import valkey
 from realtime.locks.master import LockMaster, incarnation_of
 from realtime.locks.seats import SeatLocks
 from realtime.model import Theatre
 from realtime.topology import Plain, Region
 from realtime.transport import guard
+from realtime.wire.layouts import encode_layout
+from realtime.wire.shows import encode_show, encode_theatre
 from tests.cluster import Client, until
 from tests.conftest import ROOT
 from tests.read_path import LAYOUT, SHOW
@@ -126,10 +128,10 @@ async def declare_show(server: valkey.Valkey) -> None:
     with Redis(host=valkey.HOST, port=server.port) as redis:
         await master.command("SET", keys.RECONCILED, incarnation_of(redis.info()) + b" 1")
     await SeatLocks(master).declare(SHOW, "e1")
-    await master.command("SET", keys.layout(LAYOUT.id), wire.encode_layout(LAYOUT))
+    await master.command("SET", keys.layout(LAYOUT.id), encode_layout(LAYOUT))
     theatre = Theatre("gateway", "Gateway", "Mumbai", "west")
-    await master.command("HSET", keys.THEATRES, theatre.id, wire.encode_theatre(theatre))
-    await master.command("HSET", keys.SHOWS, SHOW.id, wire.encode_show(SHOW))
+    await master.command("HSET", keys.THEATRES, theatre.id, encode_theatre(theatre))
+    await master.command("HSET", keys.SHOWS, SHOW.id, encode_show(SHOW))
     await master.close()
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import orjson
 
-from realtime import wire
 from realtime.dev.cluster import Cluster
 from realtime.model import Category, Layout, show_of
+from realtime.wire.layouts import make_layout
 from tests.cluster import Client, grid, node_urls, until
 
 from .test_gate import ask
@@ -23,7 +23,7 @@ def two_prices() -> Layout:
     layout = grid()
     seats = tuple(replace(seat, category="Silver") if seat.row == "F" else seat for seat in layout.seats)
     categories = (*layout.categories, Category("Silver", "#c0c0c0"))
-    return wire.make_layout("Two prices", layout.width, layout.height, categories, seats)
+    return make_layout("Two prices", layout.width, layout.height, categories, seats)
 
 
 async def exchange(cluster: Cluster, booking: str, *seats: str, key: str = "", request: str = "") -> dict[str, Any]:

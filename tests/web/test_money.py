@@ -11,12 +11,13 @@ import msgspec
 import pytest
 
 from loadtest.faults.actions import frozen
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev.cluster import Cluster
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
 from realtime.payments.demo import BankEvent, BankPayment, webhook_signer
 from realtime.payments.status import PaymentState
+from realtime.wire.shows import encode_theatre
 from tests.cluster import Client, map_of_master, new_show, node_urls, pay_order, until
 
 
@@ -226,7 +227,7 @@ async def test_a_payment_for_a_theatre_in_conflict_has_one_end(cluster: Cluster)
     released, order, _amount = await ordered(buyer, show, ["B-1"], "released")
     late = await pay_order(cluster, order, webhooks="never")
     await buyer.call("seats:release", {"hold": released})
-    rival = wire.encode_theatre(Theatre("west-hall", "Rival Hall", "Chennai", "south"))
+    rival = encode_theatre(Theatre("west-hall", "Rival Hall", "Chennai", "south"))
     async with cluster.masters() as masters:
         await masters["south"].command("HSET", keys.THEATRES, "west-hall", rival)
         try:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from realtime import wire
 from realtime.contact import Contact
 from realtime.dev import valkey
 from realtime.dev.mailbox.store import parse
@@ -23,6 +22,7 @@ from realtime.locks.commands import run_command
 from realtime.locks.queries import run_query
 from realtime.model import Show, Theatre
 from realtime.tickets.link import TicketLinks
+from realtime.wire.layouts import encode_layout
 from tests.cluster import grid, until
 
 from .conftest import PUBLIC, SECRET, Desk, end
@@ -72,7 +72,7 @@ def booking(name: str, seat: int, email: str, locale: str = "en") -> NewBooking:
 
 async def booked(desk: Desk, *bookings: NewBooking) -> None:
     await desk.ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await desk.ledger.save_layout(LAYOUT.id, wire.encode_layout(LAYOUT))
+    await desk.ledger.save_layout(LAYOUT.id, encode_layout(LAYOUT))
     start = "2030-01-01T18:30:00+05:30"
     await desk.ledger.save_show(Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", LAYOUT.id, 120, start))
     for result in await desk.ledger.record(bookings):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 
-from realtime import keys, wire
+from realtime import keys
 from realtime.dev.samples.concert_hall import concert_hall_plan
 from realtime.dev.samples.multiplex import multiplex_plan
 from realtime.dev.samples.programme import SampleShow, shows, theatres
@@ -17,6 +17,7 @@ from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
 from realtime.plans import read_plan
+from realtime.wire.layouts import encode_layout
 
 _PLANS = {"multiplex": multiplex_plan, "concert_hall": concert_hall_plan, "stadium": stadium_plan}
 
@@ -91,4 +92,4 @@ def _layout(plan: str) -> tuple[str, bytes]:
 @cache
 def _drawn(plan: str) -> tuple[str, bytes]:
     layout = read_plan(_PLANS[plan]())
-    return layout.id, wire.encode_layout(layout)
+    return layout.id, encode_layout(layout)
