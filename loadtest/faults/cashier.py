@@ -53,6 +53,8 @@ class Cashier:
         for _ in range(TRIES):
             answer = await self._client.request("seats:order", order)
             if answer is not None and answer["ok"]:
+                # Without an answer the bank may have the money all the same.
+                self._client.record_payment_begun(hold, seats)
                 with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                     made = await bank.pay(answer["order"]["id"], choice)
                     return [paid for paid in made if self._client.record_payment(hold, seats, paid)]

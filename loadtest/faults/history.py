@@ -10,6 +10,7 @@ Times are ms since the epoch. ``k`` is the kind of a record, ``c`` the client, `
 | ``answer`` | ``n``, ``e``, ``a``: the answer |
 | ``no_answer`` | ``n``, ``e``: no answer arrived; the request may have been carried out or not |
 | ``event`` | ``e``, ``p``: sent by the server without a request |
+| ``paying`` | ``hold``, ``seats``: the bank is asked for the money from now on; its answer may be lost |
 | ``paid`` | ``hold``, ``seats``, ``payment`` (the bank's id), ``proof`` (what the buyer sends) |
 | ``fault`` | ``kind``, ``target``, ``region``, ``loses_data`` (may the master have lost data that only it had?),
   ``phase``: ``begin``, ``healed`` or ``recovered`` (with ``outage_ms``) |

@@ -32,8 +32,9 @@ def _common(cluster: Cluster, region: str) -> dict[Kind, list[str]]:
         Kind.PAUSE_NODE: nodes,
         Kind.STOP_NODE: nodes,
         Kind.KILL_WORKER: _named(cluster, f"worker {region}"),
-        # All regions share it, so one of them schedules its faults.
+        # All regions share these, so one of them schedules their faults.
         Kind.KILL_MAILBOX: ["mailbox"] if region == cluster.plan.regions[0] else [],
+        Kind.KILL_BANK: ["bank"] if region == cluster.plan.regions[0] else [],
         Kind.KILL_REPLICA: _named(cluster, f"replica {region} "),
         Kind.STUTTER: [f"keepers and nodes {region}"],
         Kind.LOSE_REGION: [f"region {region}"],

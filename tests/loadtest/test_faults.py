@@ -62,6 +62,22 @@ def test_the_same_seed_gives_the_same_faults() -> None:
     assert {fault.kind for fault in first} == set(Kind) - schedule.OPTIONAL
 
 
+def test_a_minute_has_each_kind_though_some_can_happen_in_one_region_only() -> None:
+    only = {
+        "north": {Kind.KILL_MAILBOX, Kind.KILL_BANK},
+        "west": {Kind.FAILOVER, Kind.FREEZE_MASTER, Kind.LOSSY_FAILOVER, Kind.KILL_SENTINEL},
+        "south": {Kind.CUT_LEDGER, Kind.HALF_OPEN_LEDGER},
+    }
+    targets = {
+        (kind, region): names
+        for (kind, region), names in TARGETS.items()
+        if all(kind not in kinds for other, kinds in only.items() if other != region)
+    }
+    for seed in (20261123, *range(1, 40)):
+        faults = schedule.schedule(seed, 60, REGIONS, targets)
+        assert {fault.kind for fault in faults} == set(Kind) - schedule.OPTIONAL, f"seed {seed}"
+
+
 def test_faults_of_one_region_overlap_only_if_they_touch_different_parts() -> None:
     faults = schedule.schedule(3, 600, REGIONS, TARGETS, frozenset(Kind))
     overlaps = 0

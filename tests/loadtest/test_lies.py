@@ -197,3 +197,13 @@ def test_every_lie_is_convicted(lie: Callable[[Run], None]) -> None:
     run.sort()
     broken = {violation.rule for violation in check(run.records, run.final).violations}
     assert broken >= LIES[lie]
+
+
+def test_a_payment_without_an_answer_may_have_booked_or_not_but_nothing_is_booked_without_one() -> None:
+    run = clean_run()
+    run.drop(lambda r: r.get("c") == "esha" and r.get("e") == "seats:confirm")
+    (paid,) = (r for r in run.records if r["k"] == "paid" and r["c"] == "esha")
+    paid["k"] = "paying"
+    assert not check(run.records, run.final).violations, "the bank was killed, and reported it later"
+    run.drop(lambda r: r is paid)
+    assert {each.rule for each in check(run.records, run.final).violations} >= {"every booking was requested"}
