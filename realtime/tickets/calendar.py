@@ -32,7 +32,7 @@ def calendar_entry(ticket: Ticket, organizer: str, at: datetime, *, cancelled: b
     event.add("sequence", ticket.sequence + cancelled)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("organizer", vCalAddress(f"mailto:{organizer}"))
-    event.add("summary", clean(ticket.title))
+    event.add("summary", clean(ticket.shown(ticket.title)))
     event.add("dtstart", ticket.starts_at.astimezone(INDIA))
     if ticket.ends_at:
         event.add("dtend", ticket.ends_at.astimezone(INDIA))
@@ -51,7 +51,8 @@ def method_of(cancelled: bool) -> str:
 
 def place_of(ticket: Ticket) -> str:
     """Return theatre, address and city in one line."""
-    return ", ".join(part for part in map(clean, (ticket.theatre, ticket.address, ticket.city)) if part)
+    parts = (ticket.theatre, ticket.address, ticket.city)
+    return ", ".join(filter(None, (clean(ticket.shown(part)) for part in parts)))
 
 
 def seat_lines(ticket: Ticket) -> list[str]:
@@ -59,7 +60,7 @@ def seat_lines(ticket: Ticket) -> list[str]:
     words = WORDS[ticket.locale]
     return [
         f"{group.section} · {words.row} {group.row} · {', '.join(seat.number for seat in group.seats)}"
-        for group in seat_groups(ticket.seats)
+        for group in seat_groups(ticket)
     ]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -101,7 +101,8 @@ class Ticket:
     """One booking: every seat of it is on one ticket.
 
     All times carry an offset; tickets show them in Indian time. Texts may be anything that a plan, an operator or a
-    buyer typed: they are cleaned where they are shown. Empty optional fields are left out. ``sequence`` counts the
+    buyer typed: they are cleaned where they are shown. Empty optional fields are left out. ``names`` has, by name, how
+    shows, theatres, cities, sections and categories are called in the ticket's language. ``sequence`` counts the
     changes of a booking (exchanges of seats): a later mail or calendar entry replaces an earlier one.
     Raises ``ValueError`` for a time without offset, a malformed code or booking id, no seat, or more seats than a hold
     may have.
@@ -123,6 +124,7 @@ class Ticket:
     ends_at: datetime | None = None
     price: PriceLines | None = None
     sequence: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         times = (self.starts_at, self.booked_at, self.doors_at, self.ends_at)
@@ -132,3 +134,7 @@ class Ticket:
             raise ValueError(f"a ticket for {len(self.seats)} seats")
         if not code.is_code(self.code) or not model.is_booking_id(self.booking):
             raise ValueError("a malformed ticket code or booking id")
+
+    def shown(self, name: str) -> str:
+        """Return a name in the ticket's language, the name itself where that has none for it."""
+        return self.names.get(name, name)

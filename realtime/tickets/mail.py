@@ -207,7 +207,7 @@ def _ticket_body(
         words=words,
         heading=heading,
         intro=paragraphs[0],
-        title=clean(ticket.title),
+        title=clean(ticket.shown(ticket.title)),
         day=day(ticket.starts_at, locale),
         time=clock(ticket.starts_at, locale),
         place=place_of(ticket),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from realtime.tickets import code as ticket_code
-from realtime.tickets.data import PriceLine, PriceLines, Seller, Ticket, TicketSeat
+from realtime.tickets.data import PriceLine, PriceLines, Seller, Ticket
 from realtime.tickets.text import amount, clean, clock, date_only, day, percent, rupees
 from realtime.tickets.words import WORDS, Words
 
@@ -98,32 +98,34 @@ def ticket_view(ticket: Ticket, qr_svg: str) -> TicketView:
     return TicketView(
         locale=ticket.locale,
         words=words,
-        title=clean(ticket.title),
+        title=clean(ticket.shown(ticket.title)),
         seat_count=(words.seat_one if count == 1 else words.seat_many).format(n=count),
         day=day(ticket.starts_at, ticket.locale),
         time=clock(ticket.starts_at, ticket.locale),
         doors=clock(ticket.doors_at, ticket.locale) if ticket.doors_at else "",
-        theatre=clean(ticket.theatre),
-        place=", ".join(part for part in (clean(ticket.address), clean(ticket.city)) if part),
+        theatre=clean(ticket.shown(ticket.theatre)),
+        place=", ".join(filter(None, (clean(ticket.shown(part)) for part in (ticket.address, ticket.city)))),
         holder=clean(ticket.holder),
         code=ticket_code.printed(ticket.code),
         booking=ticket.booking,
-        groups=seat_groups(ticket.seats),
+        groups=seat_groups(ticket),
         qr=qr_svg,
         invoice=_invoice(ticket, ticket.price, words) if ticket.price else None,
     )
 
 
-def seat_groups(seats: tuple[TicketSeat, ...]) -> tuple[SeatGroup, ...]:
-    """Return the seats grouped where neighbours in the order share section, row and category; texts are cleaned."""
+def seat_groups(ticket: Ticket) -> tuple[SeatGroup, ...]:
+    """Return its seats grouped where neighbours in the order share section, row and category; texts are cleaned."""
     return tuple(
         SeatGroup(
-            section=clean(section),
+            section=clean(ticket.shown(section)),
             row=clean(row),
-            category=clean(category),
+            category=clean(ticket.shown(category)),
             seats=tuple(SeatNumber(clean(seat.number), seat.accessible) for seat in group),
         )
-        for (section, row, category), group in groupby(seats, key=lambda seat: (seat.section, seat.row, seat.category))
+        for (section, row, category), group in groupby(
+            ticket.seats, key=lambda seat: (seat.section, seat.row, seat.category)
+        )
     )
 
 
@@ -149,7 +151,7 @@ def _invoice(ticket: Ticket, price: PriceLines, words: Words) -> Invoice:
 def _invoice_line(ticket: Ticket, line: PriceLine, shares: tuple[int, ...], words: Words) -> InvoiceLine:
     name = words.fee if line.kind == "fee" else words.ticket
     return InvoiceLine(
-        item=f"{name}, {clean(line.category)}",
+        item=f"{name}, {clean(ticket.shown(line.category))}",
         count=str(line.count),
         unit=amount(line.unit, ticket.locale),
         value=amount(line.value, ticket.locale),

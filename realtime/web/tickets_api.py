@@ -73,6 +73,7 @@ class TicketsApi:
         self._owner_of = owner_of
         self._seller = data.Seller(*(getattr(settings.topology.seller, name) for name in data.Seller.__slots__))
         self._keys = {region: token.derive_key(settings.secret, region) for region in masters}
+        self._names = settings.topology.names
         self._links = TicketLinks([settings.secret, settings.second_secret])
         self._origins = {region: settings.topology.link_origin(region) for region in masters}
         self._link_uses = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
@@ -229,6 +230,7 @@ class TicketsApi:
             locale=locale,
             address=detail.address,
             price=detail.prices,
+            names=self._names.get(locale, {}),
         )
 
     async def _public_keys(self, _request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 
 from bullmq import UnrecoverableError
@@ -22,12 +23,18 @@ from realtime.tickets.token import SigningKey, TicketClaims, sign
 class BookedTickets:
     """Tickets of one region; carries out the queue ``tickets``."""
 
-    def __init__(self, ledger: Ledger, shows: Shows, seller: Seller, key: SigningKey) -> None:
-        """All of the same region; ``key`` signs its tickets. Raises ``PrinterError`` without fonts."""
+    def __init__(
+        self, ledger: Ledger, shows: Shows, seller: Seller, key: SigningKey, names: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """All of the same region; ``key`` signs its tickets, ``names`` are ``Topology.names``.
+
+        Raises ``PrinterError`` without fonts.
+        """
         self._ledger = ledger
         self._shows = shows
         self._seller = seller
         self._key = key
+        self._names = names
         self._printer = TicketPrinter()
 
     async def draw(self, task: TaskRow) -> str:
@@ -70,6 +77,7 @@ class BookedTickets:
             holder=holder,
             price=decode_price_lines(booking.prices) if booking.prices is not None else None,
             sequence=booking.sequence,
+            names=self._names.get(locale, {}),
         )
 
     def token(self, ticket: Ticket, show: str) -> str:

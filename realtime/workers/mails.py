@@ -6,7 +6,7 @@ time; both have the same Message-ID, by which mail servers and readers know that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.message import EmailMessage
 
@@ -41,10 +41,12 @@ class Mails:
         sender: Sender | None,
         seller: str,
         link_of: Callable[[str, datetime], str],
+        names: Mapping[str, Mapping[str, str]],
     ) -> None:
         """All of the same region. Without ``smtp`` and ``sender`` nothing is sent, and tasks are done.
 
-        ``link_of`` returns the link to a booking, whose show starts at a time; "" for none.
+        ``link_of`` returns the link to a booking, whose show starts at a time; "" for none. ``names`` are
+        ``Topology.names``.
         """
         self._ledger = ledger
         self._shows = shows
@@ -53,6 +55,7 @@ class Mails:
         self._sender = sender
         self._seller = seller
         self._link_of = link_of
+        self._names = names
 
     async def send(self, task: TaskRow) -> str:
         """Send the mail of a task. Raises ``MailNotSent`` or ``UnrecoverableError``."""
@@ -104,13 +107,15 @@ class Mails:
             show = await self._shows.show(refund.show_id)
         except UnknownShow:
             raise UnrecoverableError(f"the ledger has no show {refund.show_id}") from None
+        names = self._names.get(contact.locale, {})
+        title, theatre, city = (names.get(name, name) for name in (show.title, show.theatre_name, show.city))
         notice = RefundNotice(
             key=refund.id,
             paise=refund.amount,
             reference=refund.detail,
-            title=show.title,
-            theatre=show.theatre_name,
-            city=show.city,
+            title=title,
+            theatre=theatre,
+            city=city,
             starts_at=datetime.fromisoformat(show.starts_at),
             rejected=refund.reason is not RefundReason.CANCELLED,
             locale=Locale(contact.locale),

@@ -88,13 +88,14 @@ class WorkerProcess:
         if Queue.TICKETS in queues or Queue.MAIL in queues:
             topology, shows = settings.topology, Shows(self._ledger)
             seller = Seller(*(getattr(topology.seller, name) for name in Seller.__slots__))
-            tickets = BookedTickets(self._ledger, shows, seller, derive_key(settings.secret, self._region))
+            key = derive_key(settings.secret, self._region)
+            tickets = BookedTickets(self._ledger, shows, seller, key, topology.names)
             server = topology.mail
             smtp = Smtp(server.url, settings.mail_password) if server.url else None
             sender = Sender(server.sender, server.name or seller.name) if server.sender else None
             links = TicketLinks([settings.secret, settings.second_secret])
             link_of = partial(links.link, topology.link_origin(self._region))
-            mails = Mails(self._ledger, shows, tickets, smtp, sender, seller.name, link_of)
+            mails = Mails(self._ledger, shows, tickets, smtp, sender, seller.name, link_of, topology.names)
             found[Queue.TICKETS] = Claims(self._ledger, Queue.TICKETS, tickets.draw).process
             found[Queue.MAIL] = Claims(self._ledger, Queue.MAIL, mails.send).process
         if Queue.WEBHOOKS in queues:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from realtime.tickets.data import Locale, Seller, Ticket, TicketSeat
@@ -99,6 +99,21 @@ def hindi_ticket(seats: tuple[TicketSeat, ...] = ONE_SEAT, price: Prices | None 
         seats=seats,
         price=price,
     )
+
+
+NAMES_HI = {
+    "Hamlet": "हैमलेट",
+    "Prithvi Theatre": "पृथ्वी थिएटर",
+    "Mumbai": "मुंबई",
+    "Stalls": "स्टॉल",
+    "Gold": "गोल्ड",
+}
+"""Names of the English ticket, but none of its address."""
+
+
+def ticket_with_names() -> Ticket:
+    """Return the English ticket for a reader of Hindi."""
+    return replace(ticket(locale=Locale.HINDI, seller=Seller("Stage Co.")), names=NAMES_HI)
 
 
 def token_of(ticket: Ticket) -> str:

@@ -27,7 +27,7 @@ from realtime.tickets.mail import (
     ticket_mail,
 )
 from realtime.tickets.text import clean
-from tests.tickets.samples import TEN_PRICES, TEN_SEATS, hindi_ticket, ticket, token_of
+from tests.tickets.samples import NAMES_HI, TEN_PRICES, TEN_SEATS, hindi_ticket, ticket, ticket_with_names, token_of
 
 AT = datetime(2026, 11, 26, 3, 45, tzinfo=UTC)
 SENDER = Sender("tickets@theatre.example", "Prithvi Theatre, Tickets")
@@ -142,6 +142,17 @@ def test_hindi_mails_are_in_hindi() -> None:
     for kind in ("text/plain", "text/html"):
         assert "नमस्ते आशा कुलकर्णी," in body(mail, kind)
     assert '<html lang="hi">' in body(mail, "text/html")
+
+
+def test_names_are_in_the_language_of_the_mail_and_its_calendar_entry() -> None:
+    mail = with_ticket(ticket_with_names())
+    assert subject(mail) == "आपका टिकट: हैमलेट, 12 दिसंबर 2026"
+    for kind in ("text/plain", "text/html"):
+        text = body(mail, kind)
+        assert "पृथ्वी थिएटर, 20 Janki Kutir, Juhu Church Road, मुंबई" in text and "स्टॉल · पंक्ति C · 12" in text
+        assert not [name for name in NAMES_HI if name in text]
+    (event,) = Calendar.from_ical(part(mail, "text/calendar").get_content()).events
+    assert event["summary"] == "हैमलेट" and "मुंबई" in str(event["location"])
 
 
 @settings(deadline=None, max_examples=50)

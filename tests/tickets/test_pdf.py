@@ -14,15 +14,18 @@ from realtime.tickets.data import Locale, Seller, Ticket, TicketSeat
 from realtime.tickets.pdf import Paper, PrinterError, TicketPrinter
 from realtime.tickets.qr import QUIET_ZONE, qr_png
 from realtime.tickets.token import PublicKeys, derive_key, verify
+from realtime.tickets.view import ticket_view
 from realtime.tickets.words import WORDS, Words
 from tests.tickets.pages import boxes_of, fonts_of, page_sizes_mm, page_text, qr_codes
 from tests.tickets.samples import (
+    NAMES_HI,
     ONE_PRICE,
     SECRET,
     TEN_PRICES,
     TEN_SEATS,
     hindi_ticket,
     ticket,
+    ticket_with_names,
     token_of,
 )
 
@@ -83,6 +86,25 @@ def test_the_ticket_says_what_when_where_and_for_whom(printer: TicketPrinter, pa
         "Asha Kulkarni",
     ):
         assert part in text
+
+
+@papers
+def test_names_are_in_the_language_of_the_ticket(printer: TicketPrinter, paper: Paper) -> None:
+    shown = ticket_with_names()
+    # What the page says: text of shaped Devanagari can't be read back letter by letter from a PDF.
+    view = ticket_view(shown, "")
+    assert (view.title, view.theatre, view.place) == (
+        "हैमलेट",
+        "पृथ्वी थिएटर",
+        "20 Janki Kutir, Juhu Church Road, मुंबई",
+    )
+    assert [(group.section, group.category) for group in view.groups] == [("स्टॉल", "गोल्ड")]
+    assert view.invoice is not None and [line.item for line in view.invoice.lines] == [
+        "टिकट, गोल्ड",
+        "बुकिंग शुल्क, गोल्ड",
+    ]
+    text = page_text(printer.pdf(shown, token_of(shown), paper))
+    assert not [name for name in NAMES_HI if name in text]
 
 
 @papers
