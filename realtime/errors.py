@@ -107,7 +107,7 @@ class BookingCancelled(TicketError):
 
 
 class LinkInvalid(TicketError):
-    """This link to a ticket is incomplete, or its show is over."""
+    """This link to a ticket is incomplete or was revoked, or its show is over."""
 
     code, status, retryable = "link_invalid", 403, False
 

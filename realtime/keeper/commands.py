@@ -13,6 +13,7 @@
 | ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
 | ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
+| ``revoke_links`` | ``{"booking", "owner"}``; "" for an operator: links to its ticket open nothing any more |
 | ``exchange`` | ``{"booking", "show", "seats": [seat id]}``; see ``keeper.exchange`` |
 | ``admit``, ``gate_lease``, ``gate_return``, ``gate_report`` | see ``keeper.gate`` |
 | ``staff_add`` | ``{"id", "name", "role", "theatre", "issued_at", "expires_at"}``; see ``staff.StaffToken`` |
@@ -64,7 +65,7 @@ from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.show_commands import ShowCommands, known_show
 from realtime.keeper.staff_commands import StaffCommands
 from realtime.ledger import Ledger
-from realtime.ledger.rows import CancelledBy, CommandRow, Queue, RefundProgress
+from realtime.ledger.rows import BookingRow, CancelledBy, CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks import replies
 from realtime.locks.commands import OPERATORS
@@ -92,7 +93,7 @@ class _SalesBody(msgspec.Struct):
     sales: SalesState
 
 
-class _CancelBody(msgspec.Struct):
+class _BookingBody(msgspec.Struct):
     booking: LongId
     owner: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
 
@@ -141,6 +142,7 @@ class Commands:
             "unblock": self._unblock,
             "sales": self._sales,
             "cancel": self._cancel,
+            "revoke_links": self._revoke_links,
             "exchange": lambda body: self._exchanges.exchange(body, self._fencing_token, self._entry),
             "admit": lambda body: self._gate.admit(body, self._fencing_token),
             "gate_lease": lambda body: self._gate.lease(body, self._fencing_token),
@@ -237,10 +239,8 @@ class Commands:
 
     # --- bookings -------------------------------------------------------------------------------------------------
     async def _cancel(self, body: bytes) -> dict[str, Any]:
-        ask = parse_json(_CancelBody, body)
-        booking = await self._ledger.booking(ask.booking)
-        if booking is None or ask.owner not in ("", booking.owner):
-            raise BookingNotFound()
+        ask = parse_json(_BookingBody, body)
+        booking = await self._booking(ask)
         now = await self._master.time_ms()
         if ask.owner and booking.cancelled_at is None:
             await self._check_cancel_deadline(booking.show_id, now)
@@ -262,6 +262,17 @@ class Commands:
             },
             "refund": refund,
         }
+
+    async def _booking(self, ask: _BookingBody) -> BookingRow:
+        booking = await self._ledger.booking(ask.booking)
+        if booking is None or ask.owner not in ("", booking.owner):
+            raise BookingNotFound()
+        return booking
+
+    async def _revoke_links(self, body: bytes) -> dict[str, Any]:
+        booking = await self._booking(parse_json(_BookingBody, body))
+        await self._ledger.revoke_links(booking.id, await self._master.time_ms(), self._fencing_token)
+        return {"booking": booking.id}
 
     async def _check_cancel_deadline(self, show_id: str, now: int) -> None:
         show = await self._ledger.show(show_id)
@@ -296,7 +307,7 @@ class Commands:
 
 def _subject(name: str, body: bytes) -> str:
     """Return what a command is about, to tell a repeated one from another one: its booking, or a digest of its body."""
-    if name == "cancel":
+    if name in ("cancel", "revoke_links"):
         with contextlib.suppress(BadRequest):
-            return parse_json(_CancelBody, body).booking
+            return parse_json(_BookingBody, body).booking
     return hashlib.sha256(body).hexdigest()

@@ -237,6 +237,7 @@ class Queries:
             "cancelled_by": row.cancelled_by,
             "cancel_until": cancel_deadline(show),
             "admitted_at": row.admitted_at,
+            "links_revoked_at": row.links_revoked_at,
             "amount": row.amount,
             "prices": orjson.loads(row.prices) if row.prices is not None else None,
             "seats": [

@@ -120,6 +120,7 @@ class Bookings(Fencing):
                 row.cancelled_by or "",
                 admitted.get(row.id),
                 row.sequence,
+                row.links_revoked_at,
             )
             for row in rows
         ]

@@ -279,6 +279,8 @@ class BookingRow:
     admitted_at: int | None = None
     sequence: int = 0
     """How often its seats were exchanged."""
+    links_revoked_at: int = 0
+    """Links to its ticket that were made before (ms) open nothing any more; 0: none was revoked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ bookings = Table(
     Column("cancelled_by", String(16)),  # CancelledBy
     Column("cancelled_seats", Text),  # indices, comma-separated; booked_seats has them while it is not cancelled
     Column("sequence", Integer, nullable=False, server_default="0"),  # how often its seats were exchanged
+    Column("links_revoked_at", BigInteger, nullable=False, server_default="0"),  # 0: never
     Index("ux_bookings_payment", "payment", unique=True),
     Index("ux_bookings_code", "code", unique=True),
     Index("ix_bookings_owner", "owner"),

@@ -22,6 +22,7 @@ from realtime.ledger.search import Search
 from realtime.ledger.staff import Staff
 from realtime.ledger.tasks import Tasks
 from realtime.ledger.ticket_files import TicketFiles
+from realtime.ledger.ticket_links import TicketLinkRevocations
 from realtime.ledger.truth import Truths
 from realtime.ledger.webhooks import WebhookDeliveries
 
@@ -40,6 +41,7 @@ class Ledger(
     Orders,
     Tasks,
     TicketFiles,
+    TicketLinkRevocations,
     WebhookDeliveries,
     Analytics,
     Audit,

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from realtime import limits
 from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, LinkInvalid
-from realtime.locks.commands import run_command
+from realtime.locks.commands import OPERATORS, run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import region_of
@@ -62,6 +62,8 @@ class _Detail(msgspec.Struct):
     seats: list[_Seat]
     prices: PriceLines | None = None
     state: str = "booked"
+    links_revoked_at: int = 0
+    """Keepers of the previous release don't answer it."""
 
 
 class TicketsApi:
@@ -84,10 +86,13 @@ class TicketsApi:
         """Return the table of routes."""
         ticket = "/bookings/{booking}/ticket.pdf"
         cancel = "/bookings/{booking}/cancel"
+        revoke = "/bookings/{booking}/revoke-links"
         return [
             Route("GET", "/api/v1/bookings", self._list, "Your bookings, newest first", None, "owner"),
             Route("POST", f"/api/v1{cancel}", self._cancel, "Cancel your booking", None, "owner"),
             Route("POST", f"/api/v1/ops{cancel}", self._cancel_any, "Cancel any booking", None, "operator"),
+            Route("POST", f"/api/v1{revoke}", self._revoke, "Revoke the links to your ticket", None, "owner"),
+            Route("POST", f"/api/v1/ops{revoke}", self._revoke_any, "Revoke the links to a ticket", None, "operator"),
             Route("GET", f"/api/v1{ticket}", self._ticket, "The ticket of your booking", None, "owner"),
             Route(
                 "GET",
@@ -128,7 +133,10 @@ class TicketsApi:
         signed, link = None, ""
         if detail.code and detail.state == "booked":
             link = self._links.link(
-                self._origins[region_of(detail.id)], detail.id, datetime.fromisoformat(detail.starts_at)
+                self._origins[region_of(detail.id)],
+                detail.id,
+                datetime.fromisoformat(detail.starts_at),
+                detail.links_revoked_at,
             )
             with contextlib.suppress(ValueError):  # one ticket that can't be signed must not hide the others
                 signed = self._signed(detail)
@@ -136,20 +144,23 @@ class TicketsApi:
 
     async def _linked(self, request: web.Request) -> web.Response:
         """Answer as ``_list`` does, without the owner."""
-        booking = self._listed(await self._found(self._linked_booking(request)))
+        booking = self._listed(await self._linked_booking(request))
         del booking["owner"]
         return json_answer({"booking": booking})
 
     async def _linked_ticket(self, request: web.Request) -> web.Response:
-        return await self._print(request, await self._detail(self._linked_booking(request)))
+        return await self._print(request, msgspec.convert(await self._linked_booking(request), _Detail))
 
-    def _linked_booking(self, request: web.Request) -> str:
-        """Return the booking that a request's link opens; raises ``LinkInvalid`` or ``RateLimited``."""
+    async def _linked_booking(self, request: web.Request) -> dict[str, Any]:
+        """Return the booking that a request's link opens; raises ``LinkInvalid``, ``RateLimited`` or as ``_found``."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
             raise LinkInvalid("Send what follows '#t=' in the link as 'Authorization: Bearer <token>'.")
-        booking = self._links.booking(token, time.time())
-        self._link_uses.take(booking, asyncio.get_running_loop().time())
+        linked = self._links.booking(token, time.time())
+        self._link_uses.take(linked.id, asyncio.get_running_loop().time())
+        booking = await self._found(linked.id)
+        if linked.revoked_at != booking.get("links_revoked_at", 0):
+            raise LinkInvalid()
         return booking
 
     async def _cancel(self, request: web.Request) -> web.Response:
@@ -164,6 +175,18 @@ class TicketsApi:
         return json_answer(
             await run_command(master_of_booking(self._masters, booking), "cancel", command, idempotency_key(request))
         )
+
+    async def _revoke(self, request: web.Request) -> web.Response:
+        return await self._revoke_links(request, self._owner_of(request))
+
+    async def _revoke_any(self, request: web.Request) -> web.Response:
+        return await self._revoke_links(request)
+
+    async def _revoke_links(self, request: web.Request, owner: str = "") -> web.Response:
+        booking, key = request.match_info["booking"], idempotency_key(request)
+        command = {"booking": booking, "owner": owner}
+        master = master_of_booking(self._masters, booking)
+        return json_answer(await run_command(master, "revoke_links", command, key, owner or OPERATORS))
 
     async def _ticket(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)

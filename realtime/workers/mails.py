@@ -40,13 +40,12 @@ class Mails:
         smtp: Smtp | None,
         sender: Sender | None,
         seller: str,
-        link_of: Callable[[str, datetime], str],
+        link_of: Callable[[str, datetime, int], str],
         names: Mapping[str, Mapping[str, str]],
     ) -> None:
         """All of the same region. Without ``smtp`` and ``sender`` nothing is sent, and tasks are done.
 
-        ``link_of`` returns the link to a booking, whose show starts at a time; "" for none. ``names`` are
-        ``Topology.names``.
+        ``link_of`` is ``TicketLinks.link`` with the public address, ``names`` are ``Topology.names``.
         """
         self._ledger = ledger
         self._shows = shows
@@ -93,7 +92,8 @@ class Mails:
             returned = sum(refund.amount for refund in refunds if refund.reason is RefundReason.CANCELLED)
             return cancellation_mail(ticket, contact.email, sender, now, returned)
         pdf = await self._tickets.file(ticket, booking.show_id)
-        token, link = self._tickets.token(ticket, booking.show_id), self._link_of(booking.id, ticket.starts_at)
+        token = self._tickets.token(ticket, booking.show_id)
+        link = self._link_of(booking.id, ticket.starts_at, booking.links_revoked_at)
         return ticket_mail(ticket, token, pdf, contact.email, sender, now, link)
 
     async def _about_refund(self, refund_id: str, sender: Sender) -> EmailMessage | str:

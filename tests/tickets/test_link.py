@@ -25,14 +25,20 @@ def token(links: TicketLinks) -> str:
 
 def test_a_link_opens_its_booking_until_the_show_is_over() -> None:
     links = TicketLinks([NEW])
-    assert links.booking(token(links), BEFORE) == links.booking(token(links), LAST) == BOOKING
+    assert links.booking(token(links), BEFORE).id == links.booking(token(links), LAST).id == BOOKING
     with pytest.raises(LinkInvalid):
         links.booking(token(links), LAST + 1)
 
 
+def test_a_link_says_after_which_revocation_it_was_made() -> None:
+    links = TicketLinks([NEW])
+    new = links.link("https://tickets.example", BOOKING, START, 17).partition("#t=")[2]
+    assert [links.booking(each, BEFORE).revoked_at for each in (token(links), new)] == [0, 17]
+
+
 def test_links_survive_the_rotation_of_the_secret_and_end_with_the_old_one() -> None:
     old = token(TicketLinks([OLD, ""]))
-    assert TicketLinks([NEW, OLD]).booking(old, BEFORE) == BOOKING
+    assert TicketLinks([NEW, OLD]).booking(old, BEFORE).id == BOOKING
     assert token(TicketLinks([NEW, OLD])) == token(TicketLinks([NEW]))
     with pytest.raises(LinkInvalid):
         TicketLinks([NEW, ""]).booking(old, BEFORE)
@@ -55,6 +61,7 @@ def signed(content: object, salt: str = "ticket link") -> str:
         signed([BOOKING, 4_000_000_000], salt="identity"),
         signed(BOOKING),
         signed([BOOKING, "4000000000"]),
+        signed([BOOKING, 4_000_000_000, 0, 0]),
         signed(["west-s.hAbCdEfGhIjKlMnOpQrStUv", 4_000_000_000]),
     ],
 )

@@ -102,6 +102,34 @@ async def test_a_link_shows_the_ticket_on_another_device_until_it_is_cancelled(c
     assert (status, orjson.loads(body)["error"]["code"]) == (410, "booking_cancelled")
 
 
+async def test_a_link_is_revoked_alone_by_the_owner_or_an_operator(cluster: Cluster) -> None:
+    owner, booking = await booked(cluster)
+    stranger, _other = await booked(cluster)
+
+    async def link(of: str) -> str:
+        (listed,) = orjson.loads((await get(cluster, "/bookings", of))[1])["bookings"]
+        return str(listed["link"].partition("#t=")[2])
+
+    async def opens(token: str) -> bool:
+        statuses = {(await get(cluster, path, token))[0] for path in ("/tickets/linked", "/tickets/linked.pdf")}
+        assert len(statuses) == 1
+        return statuses == {200}
+
+    first, kept = await link(owner), await link(stranger)
+    path = f"/bookings/{booking}/revoke-links"
+    assert (await post(cluster, path, stranger))[1]["error"]["code"] == "booking_not_found"
+    assert await opens(first)
+    assert await post(cluster, path, owner) == (200, {"booking": booking})
+    second = await link(owner)
+    assert [await opens(token) for token in (first, second, kept)] == [False, True, True]
+    assert (await get(cluster, f"/bookings/{booking}/ticket.pdf", owner))[0] == 200
+    assert (await post(cluster, f"/ops{path}", owner))[0] == 403
+    assert (await post(cluster, f"/ops{path}", cluster.secrets["OPERATOR_KEY"]))[0] == 200
+    assert [await opens(token) for token in (first, second, await link(owner))] == [False, False, True]
+    story = orjson.loads((await get(cluster, f"/ops/bookings/{booking}", cluster.secrets["OPERATOR_KEY"]))[1])
+    assert story["booking"]["links_revoked_at"] > 0
+
+
 async def post(cluster: Cluster, path: str, key: str) -> tuple[int, dict[str, Any]]:
     headers = {"Authorization": f"Bearer {key}"}
     url = f"{node_urls(cluster)[1]}/api/v1{path}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0016"
+NEWEST = "0017"
 """The newest revision."""
 
 
