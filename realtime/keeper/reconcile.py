@@ -150,7 +150,7 @@ class Reconciler:
         return token
 
     async def _begin_token(self, nonce: str, state: _State) -> tuple[str, bool]:
-        """Begin a fencing token; return it, and whether the one before belongs to a master that this one knows not."""
+        """Begin a fencing token; return it, and whether the one before it is unknown to this master."""
         epoch = await self._master.check_master()
         ledger = await self._ledger.fencing_state()
         fence = int((state.fence or b"0").split()[0])
@@ -214,16 +214,15 @@ class Reconciler:
 
     async def _refund_outbox(self) -> None:
         """Turn the bookings in the outbox into refunds: their buyers may have been answered differently since."""
-        while True:
-            entries = await self._master.command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", limits.KEEPER_BATCH)
-            paid = [(entry_id, connect.text_fields(fields)) for entry_id, fields in entries]
-            paid = [(entry_id, fields) for entry_id, fields in paid if fields.get("kind") == "booking"]
-            if not paid:
-                return
-            for entry_id, fields in paid:
-                refund = {**fields, "kind": "refund", "reason": "lost"}
-                await self._master.command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
-                await self._master.command("XDEL", keys.OUTBOX, entry_id)
+        command, after = self._master.command, "-"
+        while entries := await command("XRANGE", keys.OUTBOX, after, "+", "COUNT", limits.KEEPER_BATCH):
+            for entry_id, values in entries:
+                fields = connect.text_fields(values)
+                if fields.get("kind") == "booking":
+                    refund = {**fields, "kind": "refund", "reason": "lost"}
+                    await command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
+                    await command("XDEL", keys.OUTBOX, entry_id)
+            after = f"({entries[-1][0].decode()}"
 
     # --- a ledger that has lost commits ---------------------------------------------------------------------------
     async def halt(self) -> None:
