@@ -1,7 +1,7 @@
 """A light Socket.IO client: a raw ``asyncio.Protocol`` over WebSocket, without a task or a queue of its own.
 
 It implements the part of Engine.IO 4 and Socket.IO 5 that a seat map needs: connect, events, acknowledgements, pings,
-all as text. The official Python client runs several tasks for each connection. This one has a few small objects beside
+all as text. The official Python client runs several tasks for each connection. This one has a few small objects and
 its transport, so that ten thousand connections fit into one process on one core. The tests compare its answers with
 those of the official client.
 """

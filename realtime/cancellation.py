@@ -13,7 +13,7 @@ async def cancel_all(*tasks: asyncio.Task[object]) -> None:
     """Cancel tasks and wait until all have ended; what they return or raise is dropped.
 
     Up to Python 3.11 ``asyncio.wait_for``, through which redis-py writes, drops a cancellation that comes in the moment
-    in which its work completes. A loop that was cancelled only once might then run for ever.
+    in which its work completes. A loop that was cancelled only once might then run forever.
     """
     pending = set(tasks)
     while pending:

@@ -132,7 +132,7 @@ class Jobs:
         }
 
     async def failed(self, limit: int) -> list[FailedJob]:
-        """Return jobs that have failed for good, those that failed last first, up to ``limit`` of each queue."""
+        """Return jobs that have failed permanently, those that failed last first, up to ``limit`` of each queue."""
         queues = await self._connected()
         found: list[FailedJob] = []
         for queue, jobs in queues.items():

@@ -123,7 +123,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """A system of the shop that is told what happens, at an https ``url``.
+    """A system of the shop that is sent events, at an https ``url``.
 
     ``events`` are the types that it wants; none: all but those of holds. ``private`` allows http and addresses that are
     not public.

@@ -3,7 +3,7 @@
  *
  * Each `static/*.html` becomes `static/built/<page>.html` with one style sheet and one module for each module script:
  * what it links to, in their order; what its module scripts share is a module of its own, preloaded. `<seat-map>` becomes a module of its own for other sites. Names contain a
- * hash of the content, so a browser keeps the files for good; brotli and gzip are made here, once.
+ * hash of the content, so a browser keeps the files permanently; brotli and gzip are made here, once.
  * `static/built/manifest.json` lists the files, and a digest of the sources: a node whose sources differ from it serves
  * them unbundled (realtime/web/bundle.py).
  */

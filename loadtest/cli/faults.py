@@ -76,7 +76,7 @@ def faults(
     """Sell seats while masters, replicas, nodes, keepers, links and ledgers fail; check every answer afterwards.
 
     Starts a cluster of its own on free loopback ports and in a temporary folder. The exit code is 1 if a client was
-    told anything that turned out to be wrong.
+    sent an answer that turned out to be wrong.
     """
     if all_mutants or only:
         results = mutants.run_all(only or mutants.names(), minutes, 7 if seed is None else seed, buyers, click.echo)

@@ -1,4 +1,4 @@
-"""Checks what buyers were told: no seat has two owners at a time, and booked seats are sold at the end. No I/O."""
+"""Checks what buyers were answered: no seat has two owners at a time, and booked seats are sold at the end. No I/O."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ class Run:
                 self.outcome.failures.append(f"{show.id}: could not {verb} its sales: {reason}")
 
     async def _check_bookings(self, http: aiohttp.ClientSession) -> None:
-        """Compare the bookings that buyers were told with the map."""
+        """Compare the bookings in the answers to buyers with the map."""
         layouts = Layouts(self.plan.urls[0], http)
         for show in self.plan.shows:
             if not self.ownership.booked[show.id]:

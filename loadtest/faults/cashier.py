@@ -32,7 +32,7 @@ class Cashier:
         self._rng = rng
 
     async def pay(self, hold: str, seats: list[str]) -> str | None:
-        """Pay for these seats; return the proof to confirm with, or None if the buyer has none or goes away."""
+        """Pay for these seats; return the proof to confirm with, or None if the buyer has none or leaves."""
         if self._context.bank is None:
             self._client.record_payment_begun(hold, seats)
             return await self._pay_in_one_step(hold)

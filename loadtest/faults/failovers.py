@@ -25,7 +25,7 @@ async def kill_master(parts: Parts, fault: Fault, begun: Begun) -> None:
 
 
 async def freeze_master(parts: Parts, fault: Fault, begun: Begun) -> None:
-    """Freeze the master. It wakes up in the belief that it is still the master."""
+    """Freeze the master. When it wakes up it still believes that it is the master."""
     name, _port = await _find_master(parts.cluster, fault.region)
     await pause(parts, replace(fault, target=name), begun)
 

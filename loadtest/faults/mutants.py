@@ -20,7 +20,7 @@ from loadtest.faults.schedule import Kind
 PATCHES = Path(__file__).parent / "broken"
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "node_modules", "dist", "tests", "docs", "__pycache__", "*.egg-info")
-EXTRA_FAULTS = {"stale-never-told": (Kind.LOSE_REGION,)}
+EXTRA_FAULTS = {"stale-never-sent": (Kind.LOSE_REGION,)}
 """Kinds of faults that a mutant needs in addition to the usual ones."""
 RUN_S = 600
 

@@ -77,14 +77,14 @@ class Session:
         faults: list[Fault],
         outages: dict[Kind, list[float | None]],
     ) -> Outcome:
-        """Run everybody while ``inject`` causes ``faults`` and fills ``outages``; check what they were told."""
+        """Run everybody while ``inject`` causes ``faults`` and fills ``outages``; check what they were answered."""
         reporting = asyncio.create_task(self.participants.report(self.say, progress))
         try:
             errors = await self.participants.run(inject, self.plan.minutes)
         finally:
             reporting.cancel()
         state = await self._end()
-        self.say("checking what the clients were told")
+        self.say("checking what the clients were answered")
         verdict = await asyncio.to_thread(self._judge, state)
         for kind, measured in outages.items():
             for outage in measured:

@@ -19,8 +19,8 @@
 | ``staff_add`` | ``{"id", "name", "role", "theatre", "issued_at", "expires_at"}``; see ``staff.StaffToken`` |
 | ``guest_revoke`` | ``{"owner"}``: no token of this guest is accepted any more |
 | ``staff_revoke`` | ``{"who"}``: the id of a token, or a name for all its tokens |
-| ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused for good is asked for once more |
-| ``retry_task`` | ``{"id"}``; a task whose job has failed for good is tried again, a webhook delivered again |
+| ``retry_refund`` | ``{"id"}``; a refund that the gateway has refused permanently is asked for once more |
+| ``retry_task`` | ``{"id"}``; a task whose job has failed permanently is tried again, a webhook delivered again |
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
 
 A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only

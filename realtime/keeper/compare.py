@@ -117,7 +117,7 @@ _TEXTS = {
     Kind.CANCELLED_WITHOUT_REFUND: "booking {subject} is cancelled, and its payment {payment} has no refund",
     Kind.CANCELLED_WITH_SEATS: "booking {subject} is cancelled, and its seats are still taken in the ledger",
     Kind.TASK_WITHOUT_JOB: "task {subject} is not done, and its queue has no job that would do it",
-    Kind.TASK_FAILED: "task {subject}: its job has failed for good",
+    Kind.TASK_FAILED: "task {subject}: its job has failed permanently",
 }
 
 

@@ -41,7 +41,7 @@ def task_differences(
 ) -> list[Difference]:
     """Return the unfinished tasks that no job does. ``states`` are those of their jobs, in the same order.
 
-    A refund that the gateway refused for good is reported as such, so its failed job is no difference of its own. A
+    A refund that the gateway refused permanently is reported as such, so its failed job is no difference of its own. A
     completed job finishes its task within a minute, unless it was a refund: its worker writes the ledger first.
     """
     found = []

@@ -124,7 +124,7 @@ class Outbox:
         ids = [entry.id for entry in entries]
         if ids:
             await self._same_master()
-            # Sent in one pipeline: an entry that is acknowledged and not deleted would stay for ever.
+            # Sent in one pipeline: an entry that is acknowledged and not deleted would stay forever.
             await asyncio.gather(
                 self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids),
                 self._master.command("XDEL", keys.OUTBOX, *ids),

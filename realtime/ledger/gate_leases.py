@@ -31,7 +31,7 @@ from realtime.ledger.fencing import Fencing, check_fencing_token
 MAX_LISTED = 500
 """Conflicts in one answer."""
 ADMITTED, UNKNOWN = "admitted", "unknown"
-"""What becomes of a reported admission, beside the kinds of conflicts."""
+"""What becomes of a reported admission, apart from the kinds of conflicts."""
 
 
 def lease_key(lease: str) -> str:

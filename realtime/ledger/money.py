@@ -91,7 +91,7 @@ class Money(Fencing):
     ) -> list[TaskRow]:
         """Record the progress of a refund; one that is done stays done. Return the tasks that follow from it.
 
-        ``next_attempt``: the gateway has refused this attempt for good, so the next one uses another idempotency key.
+        ``next_attempt``: the gateway has refused this attempt; the next one uses another idempotency key.
         """
         table = schema.refunds
         values: dict[str, Any] = {"state": state.value, "updated_at": at, "detail": detail[:500]}

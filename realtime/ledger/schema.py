@@ -181,7 +181,7 @@ refunds = Table(
     Column("amount", BigInteger, nullable=False),
     Column("reason", String(32), nullable=False),
     Column("state", String(16), nullable=False),  # RefundProgress
-    Column("attempt", Integer, nullable=False),  # rises when the gateway has refused an attempt for good
+    Column("attempt", Integer, nullable=False),  # rises when the gateway has refused an attempt permanently
     Column("detail", Text, nullable=False),  # why it failed or waits, for operators
     Column("created_at", BigInteger, nullable=False, index=True),
     Column("updated_at", BigInteger, nullable=False),

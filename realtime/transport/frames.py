@@ -14,7 +14,7 @@ _HEAD = 2
 _KEY = 4
 _MOST_CONTROL_BYTES = 125
 _CLOSE_CODES = frozenset((*range(1000, 1004), *range(1007, 1015)))
-"""Those that a client may send, beside the 3000s and 4000s, which belong to applications."""
+"""Those that a client may send, apart from the 3000s and 4000s, which belong to applications."""
 
 
 def frame_of(data: bytes, opcode: int = TEXT) -> bytes:

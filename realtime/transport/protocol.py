@@ -196,7 +196,7 @@ class _Requests:
             if sid in self._engine.sockets and self._engine.sockets[sid].closed:
                 del self._engine.sockets[sid]  # the framework answers with status 500 while it is there
             environ["wsgi.input"] = _Body(self._engine, sid, request.content, request.content_length)
-            # Of a longer body, the framework would end the session and then wait for ever for its queue.
+            # Of a longer body, the framework would end the session and then wait forever for its queue.
             environ["CONTENT_LENGTH"] = "0"
         return environ
 

@@ -36,7 +36,7 @@ OTHERS = (
     ("GET", "/static/built/{name}", "A bundled file of the pages", _ANY, "anyone"),
     ("GET", "/static/{filename}", "A file of the pages", _ANY, "anyone"),
 )
-"""What a node answers beside the tables of routes: method, path, summary, media type, who."""
+"""What a node answers in addition to the tables of routes: method, path, summary, media type, who."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:

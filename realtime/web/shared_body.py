@@ -20,7 +20,7 @@ _INPUT_BYTES = 2048
 MOST_GUNZIPPED = 50
 """Decompressed answers that may be sent at a time; nearly every client reads gzip."""
 KEPT_BYTES = 16 * 1024 * 1024
-"""Layouts that a node keeps, beside those that are being sent."""
+"""Layouts that a node keeps, in addition to those that are being sent."""
 
 
 class SharedBody(Payload):

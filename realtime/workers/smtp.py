@@ -18,7 +18,7 @@ class MailNotSent(Exception):
 
 
 class MailRefused(Exception):
-    """The server has refused the mail for good: the address does not exist, or the server does not like us."""
+    """The server has refused the mail permanently: the address does not exist, or the server does not like us."""
 
 
 class Smtp:

@@ -57,7 +57,7 @@ export class Holding extends Attempts {
   }
 
   /**
-   * Hold these seats beside those that are held. A hold can't grow: it is released, and all seats are held in a new one.
+   * Hold these seats in addition to those that are held. A hold can't grow: it is released, and all seats are held in a new one.
    * Between the two somebody else can be faster; then the seats that are left are chosen, and the error says so.
    * @param {string[]} more
    */

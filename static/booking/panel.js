@@ -182,7 +182,7 @@ export class Panel {
     ];
   }
 
-  // What there is to this show beside the chosen seats. Not at a kiosk, where the next person would see it.
+  // What is shown about the show in addition to the chosen seats. Not at a kiosk, where the next person would see it.
   /** @param {Translator} i18n @param {Show} show @param {boolean} none whether no seats can be had */
   _around(i18n, show, none) {
     return [
@@ -254,7 +254,7 @@ export class Panel {
     return changeable && seats.length > 1 && !this._offline ? (id) => this._flow.drop(id) : null;
   }
 
-  // Seats chosen beside the held ones.
+  // Seats chosen in addition to the held ones.
   /** @param {Translator} i18n */
   _more(i18n) {
     const more = this._infos(this._map.selection);

@@ -28,7 +28,7 @@ const CLOCK_MS = 5000;
 const id = addressPart(1);
 const bar = /** @type {HTMLElement} */ (document.getElementById("bar"));
 const screen = /** @type {HTMLElement} */ (document.getElementById("screen"));
-// One element for good: a new one could not load its picture while the kiosk is offline.
+// One element for as long as the page is open: a new one could not load its picture while the kiosk is offline.
 const logo = h("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 });
 const programme = new Programme(id);
 const homeLanguage = supported(navigator.language);

@@ -2,7 +2,7 @@
  * The connection of one viewer to the nodes: identity, reconnecting, fail-over, and requests that survive a lost
  * connection.
  *
- * It reconnects for ever, first to the same node, then to the others of the list. A request that was not answered
+ * It reconnects forever, first to the same node, then to the others of the list. A request that was not answered
  * before the connection broke is sent again on the next one, so callers must only send requests that the server handles
  * idempotently (docs/protocol.md).
  *

@@ -385,7 +385,7 @@ export class SeatMap extends HTMLElement {
     drawKey(view.key, view.palette, i18n);
   }
 
-  /** Show the seats of this category alone, or beside those of the others that were chosen; with none, all. @param {number} category */
+  /** Show the seats of this category alone, or with those of the others that were chosen; with none, all. @param {number} category */
   _filter(category) {
     const { layout, only, view } = this._context;
     if (!only.delete(category)) only.add(category);

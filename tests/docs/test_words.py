@@ -42,7 +42,7 @@ RETIRED = (
     Retired(r"\b(Inbox|Outlet)\b", "FrameSink, DirectQueue"),
     Retired(r"\breigns?\b", "fencing token", allowed=_UPGRADE),
     Retired(r"\bterms?\b(?! of)", "incarnation", only=("realtime/locks/master.py", "realtime/keeper/reconcile.py")),
-    Retired(r"\b[Pp]ut(s|ting)? (\w+ )?right\b", "reconcile, rebuild, repair"),
+    Retired(r"(?<![A-Za-z])[Pp]ut(s|ting)?[ _]([a-z]+[ _])?right\b", "reconcile, rebuild, repair"),
     Retired(r"\b[Mm]end(s|ed|ing)?\b", "reconcile, rebuild, repair; a gap is filled"),
     Retired(r"\bastray\b", "diverged", allowed=("realtime/locks/lua/previous_rebuild.lua", "tests/locks/")),
     Retired(r"\bdisown(s|ed)?\b", "void", allowed=("realtime/locks/lua/shared.lua", "tests/locks/")),
@@ -50,13 +50,12 @@ RETIRED = (
     Retired(r"\bdistrust\w*\b", "invalidate"),
     Retired(r"\bequipped\b", "functions loaded"),
     Retired(r"\bTRUST_S\b", "LEASE_S"),
-    Retired(r"\b[Pp]arked\b|\bPARKED\b|\b[Ss]et aside\b|\bset_aside\b|\bSetAside\b", "dead letter"),
+    Retired(r"\b[Pp]arked\b|\bPARKED\b|\b[Ss]ets? (\w+ )*aside\b|\bset_aside\b|\bSetAside\b", "dead letter"),
     Retired(r"\bchokes?\b", "attempts"),
     Retired(r"\b[Pp]resence\b|\bPRESENCE\w*\b", "status report"),
     Retired(r"\b[Ff]lood(s|ed|ing)?\b|\bGuesses\b", "rate limit, attempt limiter", only=("realtime/",)),
     Retired(r"\bis \*?behind\*?\b(?! (a|the) )", "lagging", only=("realtime/rooms/", "realtime/transport/")),
-    Retired(r"\buntold\b", "unsent"),
-    Retired(r"\.told\b|\btold_|_told\b", "sent, received, answered, notified", only=("realtime/", "tests/")),
+    Retired(r"(?<![A-Za-z])(un)?told(?![A-Za-z]| apart)", "sent, received, answered, notified"),
     Retired(r"\bStanding\b|\bauthority\(", "ReplicationStatus, master_status"),
     Retired(r"\bcontrol_room\b|\bweb[./]operators\b", "ops"),
     Retired(r"\b(easy|seize|sift|obstacles|paint)\b", "the words of docs/glossary.md", only=("realtime/locks/",)),
@@ -65,7 +64,7 @@ RETIRED = (
         "back off, log tail, pause, resume",
         only=("realtime/",),
     ),
-    Retired(r"\bhonestly\b|\bseldom\b|\blest\b|\b[Ww]hoever\b", "plain English"),
+    Retired(r"(?<![A-Za-z])(honestly|seldom|lest|[Ww]hoever|knows not|for ever|for good)(?![A-Za-z])", "plain English"),
 )
 
 

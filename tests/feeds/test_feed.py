@@ -129,7 +129,7 @@ async def test_a_replica_that_became_a_master_by_itself_is_left(own_node: Node, 
 
 
 class HalfDeadProxy:
-    """A proxy to a server that can be told to drop everything on subscribed connections, without closing them."""
+    """A proxy that can drop everything on the subscribed connections to a server, without closing them."""
 
     def __init__(self, target: int) -> None:
         self._target = target

@@ -31,7 +31,7 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
     await opened.close()
 
 
-async def told(ledger: Ledger) -> list[tuple[str, str]]:
+async def events_of_holds(ledger: Ledger) -> list[tuple[str, str]]:
     found = await ledger.deliveries()
     return sorted((each.target, each.about) for each in found if each.type == "hold.created")
 
@@ -43,7 +43,7 @@ async def test_an_event_is_written_once_for_the_targets_that_name_it_unless_they
     for _again in range(2):
         await ledger.record_hold_events("token", {START: "1-0", "west-s": "7-0"}, EVENTS)
     first, late = (event.about for event in EVENTS)
-    assert await told(ledger) == sorted([("both", first), ("holds", first), ("holds", late)])
+    assert await events_of_holds(ledger) == sorted([("both", first), ("holds", first), ("holds", late)])
     assert await ledger.log_positions() == {START: "1-0", "west-s": "7-0"}
     await ledger.forget_log_positions(["west-s"])
     assert await ledger.log_positions() == {START: "1-0"}
@@ -55,4 +55,4 @@ async def test_a_keeper_that_was_replaced_writes_no_event_and_no_position(ledger
     await ledger.begin_fencing_token("newer", number=2)
     with pytest.raises(StaleFencingToken):
         await ledger.record_hold_events("token", {"west-s": "7-0"}, EVENTS)
-    assert (await told(ledger), await ledger.log_positions()) == ([], {})
+    assert (await events_of_holds(ledger), await ledger.log_positions()) == ([], {})

@@ -341,7 +341,7 @@ async def test_a_payment_books_exactly_what_it_is_for(locks: SeatLocks) -> None:
     assert (await confirm(locks, A, "asha", "paid", [2, 3])).seats == (2, 3)
 
 
-async def test_what_the_ledger_refused_is_put_right(locks: SeatLocks) -> None:
+async def test_seats_of_a_booking_that_the_ledger_refused_are_free_or_sold_to_the_winner(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
     await confirm(locks, A, "asha", "paid")
     for _ in range(2):

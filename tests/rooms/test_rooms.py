@@ -145,7 +145,7 @@ async def test_viewers_get_the_sales_state(node: Node) -> None:
     await client.close()
 
 
-async def test_viewers_are_told_when_sales_start_and_end(node: Node) -> None:
+async def test_viewers_are_notified_when_sales_start_and_end(node: Node) -> None:
     client = await viewer(node)
     now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)  # times are stored in whole seconds
 

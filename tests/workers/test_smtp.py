@@ -1,4 +1,4 @@
-"""One mail to one server: sent, refused for good, refused for now, not reachable; no error repeats the address."""
+"""One mail to one server: sent, refused permanently, refused for now, not reachable; no error repeats the address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADDRESS = "asha@example.in"
 
 
 class Strict:
-    """A mail server that answers a recipient and a mail as it is told."""
+    """A mail server that answers a recipient and a mail as the test says."""
 
     def __init__(self) -> None:
         self.to_recipient = self.to_mail = "250 OK"

@@ -78,7 +78,7 @@ async def shop() -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-async def told(desk: Desk) -> AsyncIterator[Desk]:
+async def subscribed(desk: Desk) -> AsyncIterator[Desk]:
     """A desk whose ledger writes webhooks to the target ``shop``."""
     desk.ledger.targets = [Target("shop", ("booking.confirmed", "booking.cancelled"))]
     yield desk
@@ -88,7 +88,7 @@ def sender(desk: Desk, url: str, *, private: bool = True, secrets: tuple[str, ..
     return Webhooks(desk.ledger, {"shop": WebhookTarget(url, private=private)}, {"shop": secrets})
 
 
-async def test_holds_are_told_once_and_in_order_whoever_ends_them(desk: Desk, shop: Shop) -> None:
+async def test_events_of_a_hold_are_sent_once_and_in_order_however_it_ends(desk: Desk, shop: Shop) -> None:
     """The first keeper stops in between; one lapsed hold is swept by a keeper, another may be by the next taker."""
     await booked(desk)
     show = await desk.ledger.show("west-s")
@@ -136,14 +136,14 @@ async def deliver(desk: Desk, hooks: Webhooks) -> None:
     await hooks.deliver(task)
 
 
-async def test_an_event_is_signed_with_every_secret_while_they_are_rotated(told: Desk, shop: Shop) -> None:
+async def test_an_event_is_signed_with_every_secret_while_they_are_rotated(subscribed: Desk, shop: Shop) -> None:
     new = booking("a", 1, "asha@example.in")
-    await booked(told, new)
-    hooks = sender(told, shop.url, secrets=(OLD, NEW))
-    await deliver(told, hooks)
+    await booked(subscribed, new)
+    hooks = sender(subscribed, shop.url, secrets=(OLD, NEW))
+    await deliver(subscribed, hooks)
     shop.secret = OLD
-    await told.ledger.reopen_delivery((await only_delivery(told.ledger)).id, now_ms())
-    await deliver(told, hooks)
+    await subscribed.ledger.reopen_delivery((await only_delivery(subscribed.ledger)).id, now_ms())
+    await deliver(subscribed, hooks)
     await hooks.close()
     (first, body), (second, _same) = shop.arrived
     assert first == second and body["type"] == "booking.confirmed"
@@ -157,7 +157,7 @@ async def test_an_event_is_signed_with_every_secret_while_they_are_rotated(told:
         "currency": "INR",
         "confirmed_at": 1,
     }
-    delivery = await only_delivery(told.ledger)
+    delivery = await only_delivery(subscribed.ledger)
     assert [attempt.status for attempt in delivery.attempts] == [200, 200]
 
 
@@ -172,13 +172,15 @@ async def test_an_event_is_signed_with_every_secret_while_they_are_rotated(told:
         ("http://10.0.0.1/hooks", "not a public address"),
     ],
 )
-async def test_nothing_is_sent_to_an_address_that_is_not_public(told: Desk, shop: Shop, url: str, detail: str) -> None:
-    await booked(told, fresh("a", 1))
-    hooks = sender(told, url.format(port=shop.url.rpartition(":")[2].partition("/")[0]), private=False)
+async def test_nothing_is_sent_to_an_address_that_is_not_public(
+    subscribed: Desk, shop: Shop, url: str, detail: str
+) -> None:
+    await booked(subscribed, fresh("a", 1))
+    hooks = sender(subscribed, url.format(port=shop.url.rpartition(":")[2].partition("/")[0]), private=False)
     with pytest.raises(NotDelivered):
-        await deliver(told, hooks)
+        await deliver(subscribed, hooks)
     await hooks.close()
-    assert (await only_delivery(told.ledger)).detail == detail and shop.arrived == []
+    assert (await only_delivery(subscribed.ledger)).detail == detail and shop.arrived == []
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111"])
@@ -212,29 +214,29 @@ def fresh(name: str, seat: int) -> NewBooking:
 
 
 @pytest.mark.parametrize("status", [301, 400, 410, 500])
-async def test_what_is_not_accepted_is_tried_again(told: Desk, shop: Shop, status: int) -> None:
-    await booked(told, fresh("a", 1))
-    hooks, shop.answers = sender(told, shop.url), [status]
+async def test_what_is_not_accepted_is_tried_again(subscribed: Desk, shop: Shop, status: int) -> None:
+    await booked(subscribed, fresh("a", 1))
+    hooks, shop.answers = sender(subscribed, shop.url), [status]
     with pytest.raises(NotDelivered):
-        await deliver(told, hooks)
-    await deliver(told, hooks)
+        await deliver(subscribed, hooks)
+    await deliver(subscribed, hooks)
     await hooks.close()
-    delivery = await only_delivery(told.ledger)
+    delivery = await only_delivery(subscribed.ledger)
     assert [attempt.status for attempt in delivery.attempts] == [status, 200]
     assert delivery.state is DeliveryState.DONE and len(shop.arrived) == 2, "a redirect is not followed"
 
 
-async def test_a_show_that_is_new_or_changed_is_told_and_nothing_else_of_it(told: Desk) -> None:
-    told.ledger.targets = [Target("shop", ("show.changed",))]
+async def test_a_new_or_changed_show_is_sent_and_nothing_else_of_it(subscribed: Desk) -> None:
+    subscribed.ledger.targets = [Target("shop", ("show.changed",))]
     for _ in range(2):
-        await booked(told)
-    await told.ledger.set_sales("west-s", SalesState.PAUSED)
-    bodies = [orjson.loads(delivery.body) for delivery in await told.ledger.deliveries(about="west-s")]
+        await booked(subscribed)
+    await subscribed.ledger.set_sales("west-s", SalesState.PAUSED)
+    bodies = [orjson.loads(delivery.body) for delivery in await subscribed.ledger.deliveries(about="west-s")]
     assert [(body["type"], body["data"]["show"]["status"]) for body in bodies] == [
         ("show.changed", "paused"),
         ("show.changed", "live"),
     ]
-    assert [task.subject for task in await told.ledger.open_tasks("west-s")] == ["west-s"] * 2
+    assert [task.subject for task in await subscribed.ledger.open_tasks("west-s")] == ["west-s"] * 2
 
 
 async def cancel(desk: Desk, new: NewBooking) -> None:
@@ -242,17 +244,17 @@ async def cancel(desk: Desk, new: NewBooking) -> None:
         await after_cancellation(connection, new.id, new.show_id, now_ms(), desk.ledger.targets)
 
 
-async def test_what_was_given_up_after_a_day_does_not_hold_up_what_came_later(told: Desk, shop: Shop) -> None:
+async def test_what_was_given_up_after_a_day_does_not_hold_up_what_came_later(subscribed: Desk, shop: Shop) -> None:
     old = booking("a", 1, "")
-    await booked(told, old)
-    await cancel(told, old)
-    hooks, shop.answers = sender(told, shop.url), [500]
-    cancelled, confirmed = await told.ledger.deliveries()
-    task = await told.ledger.task(cancelled.id)
+    await booked(subscribed, old)
+    await cancel(subscribed, old)
+    hooks, shop.answers = sender(subscribed, shop.url), [500]
+    cancelled, confirmed = await subscribed.ledger.deliveries()
+    task = await subscribed.ledger.task(cancelled.id)
     assert task is not None
     await hooks.deliver(task)
-    assert [delivery.state.value for delivery in await told.ledger.deliveries()] == ["done", "failed"]
-    given_up = await told.ledger.task(confirmed.id)
+    assert [delivery.state.value for delivery in await subscribed.ledger.deliveries()] == ["done", "failed"]
+    given_up = await subscribed.ledger.task(confirmed.id)
     assert given_up is not None and given_up.done_at is None
     with pytest.raises(UnrecoverableError):
         await hooks.deliver(given_up)
@@ -260,12 +262,14 @@ async def test_what_was_given_up_after_a_day_does_not_hold_up_what_came_later(to
     assert len(shop.arrived) == 2, "it is not sent again by itself"
 
 
-async def test_a_worker_that_is_killed_leaves_one_sequence_of_events_for_each_booking(told: Desk, shop: Shop) -> None:
+async def test_a_worker_that_is_killed_leaves_one_sequence_of_events_for_each_booking(
+    subscribed: Desk, shop: Shop
+) -> None:
     """It is killed while the shop has an event and has not answered; some events are refused at first."""
     bookings = [fresh(f"n{n}", n) for n in range(BOOKINGS)]
-    await booked(told, *bookings)
+    await booked(subscribed, *bookings)
     for each in bookings:
-        await cancel(told, each)
+        await cancel(subscribed, each)
     workers: list[subprocess.Popen[bytes]] = []
 
     def kill(count: int) -> None:
@@ -273,13 +277,13 @@ async def test_a_worker_that_is_killed_leaves_one_sequence_of_events_for_each_bo
             workers[0].kill()
 
     shop.on_event, shop.answers = kill, [500, 503]
-    await told.jobs.add(await told.ledger.unfinished_tasks(FAR, 100))
-    workers.append(told.worker(queues="webhooks,analytics", hooks=shop.url))
+    await subscribed.jobs.add(await subscribed.ledger.unfinished_tasks(FAR, 100))
+    workers.append(subscribed.worker(queues="webhooks,analytics", hooks=shop.url))
     await asyncio.to_thread(workers[0].wait, 100)
-    workers.append(told.worker(queues="webhooks,analytics", hooks=shop.url))
+    workers.append(subscribed.worker(queues="webhooks,analytics", hooks=shop.url))
 
     async def delivered() -> bool:
-        return {each.state for each in await told.ledger.deliveries()} == {DeliveryState.DONE}
+        return {each.state for each in await subscribed.ledger.deliveries()} == {DeliveryState.DONE}
 
     await until(delivered, timeout_s=120)
     for each in bookings:
@@ -288,7 +292,7 @@ async def test_a_worker_that_is_killed_leaves_one_sequence_of_events_for_each_bo
     assert len(ids) == 2 * BOOKINGS
 
     async def entered() -> int:
-        return sum(hour.bookings for hour in await told.ledger.figures(0, FAR))
+        return sum(hour.bookings for hour in await subscribed.ledger.figures(0, FAR))
 
     await until(lambda: _equals(entered, BOOKINGS))
 
@@ -297,15 +301,17 @@ async def _equals(figure: Callable[[], Awaitable[int]], wanted: int) -> bool:
     return await figure() == wanted
 
 
-async def test_an_operator_sees_the_log_and_has_an_event_delivered_again(told: Desk, shop: Shop) -> None:
-    told.keeper()
-    await until(lambda: told.master.command("GET", "tt:reconciled"))
+async def test_an_operator_sees_the_log_and_has_an_event_delivered_again(subscribed: Desk, shop: Shop) -> None:
+    subscribed.keeper()
+    await until(lambda: subscribed.master.command("GET", "tt:reconciled"))
     new = fresh("a", 1)
-    await booked(told, new)
-    told.worker(queues="webhooks", hooks=shop.url)
+    await booked(subscribed, new)
+    subscribed.worker(queues="webhooks", hooks=shop.url)
 
     async def log() -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = await run_query(told.master, "deliveries", {"booking": new.id, "state": "done"})
+        rows: list[dict[str, Any]] = await run_query(
+            subscribed.master, "deliveries", {"booking": new.id, "state": "done"}
+        )
         return rows
 
     (row,) = await until(log)
@@ -315,7 +321,7 @@ async def test_an_operator_sees_the_log_and_has_an_event_delivered_again(told: D
         [200],
     )
     assert orjson.loads(row["body"])["data"]["booking"] == new.id
-    await run_command(told.master, "retry_task", {"id": row["id"]})
+    await run_command(subscribed.master, "retry_task", {"id": row["id"]})
 
     async def twice() -> bool:
         return len(shop.arrived) == 2

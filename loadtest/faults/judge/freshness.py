@@ -38,7 +38,7 @@ class _Watch:
 
 
 class Freshness:
-    """What every client was told about every show that it watches. Call its methods in the order of the history."""
+    """What every client has received about every show that it watches. Call its methods in the order of the history."""
 
     def __init__(self, verdict: Verdict) -> None:
         """Violations go to ``verdict``."""

@@ -1,7 +1,7 @@
 """Checks that every payment ended in exactly one booking or one refund, with the right amounts. No I/O.
 
 The input is what three parties know, as plain rows: the bank (payments and the refunds that it carried out), the ledger
-(bookings and refunds), and the buyers (what nodes told them). Amounts are in paise.
+(bookings and refunds), and the buyers (what nodes answered them). Amounts are in paise.
 
 - A payment is *captured* if the bank took the money. Only captured payments must end in something.
 - The bank's refunds are what counts as refunded. The ledger's refund rows say what is due, and in which state.
@@ -57,7 +57,7 @@ class RefundRow:
 
 
 class Promised(StrEnum):
-    """What a buyer was told about a payment."""
+    """What a buyer was answered about a payment."""
 
     BOOKED = "booked"
     WILL_BE_REFUNDED = "will be refunded"
@@ -66,7 +66,7 @@ class Promised(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Something that a buyer was told."""
+    """One answer to a buyer."""
 
     client: str
     hold: str
@@ -185,7 +185,7 @@ def _check_promise(
     returned: Mapping[str, list[BankRefund]],
     verdict: Verdict,
 ) -> None:
-    said = f"{promise.payment}: {promise.client} was told {promise.promised} for {promise.hold}"
+    said = f"{promise.payment}: {promise.client} was answered {promise.promised} for {promise.hold}"
     if promise.promised is Promised.BOOKED:
         good = any(row.hold == promise.hold for row in booked.get(promise.payment, ()))
         verdict.check("every promised booking is in the ledger", good, f"{said}; the ledger has no such booking")

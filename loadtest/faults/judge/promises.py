@@ -1,4 +1,4 @@
-"""What the owner of each hold was told about it, and whether the ledger agrees at the end."""
+"""What the owner of each hold was answered, and whether the ledger agrees at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LedgerRow = tuple[str, frozenset[str]]
 
 @dataclass(slots=True)
 class Promise:
-    """What a hold's owner was told about it, and asked for."""
+    """What a hold's owner was answered, and asked for."""
 
     hold: str
     client: str
@@ -40,7 +40,7 @@ class Promise:
         self.released_all = "hold" not in answer
 
     def add_booking(self, booking: dict[str, Any], verdict: Verdict) -> None:
-        """The client was told ``booked``."""
+        """The client was answered ``booked``."""
         seats = frozenset(booking["seats"])
         same = self.booked in (None, seats)
         verdict.check("a booking does not change", same, f"{self.hold}: {self.booked} became {seats}")
@@ -49,18 +49,18 @@ class Promise:
     def check(self, row: LedgerRow | None, verdict: Verdict) -> None:
         """Compare with the ledger's row of this hold."""
         if self.booked is not None:
-            text = f"{self.hold}: {self.client} was told {sorted(self.booked)}; the ledger has {row}"
+            text = f"{self.hold}: {self.client} was answered {sorted(self.booked)}; the ledger has {row}"
             verdict.check("every acknowledged booking is in the ledger", row == (self.owner, self.booked), text)
-            text = f"{self.hold}: {self.client} was told booked and {self.failed}"
+            text = f"{self.hold}: {self.client} was answered booked and {self.failed}"
             verdict.check("no hold is reported both booked and failed", not self.failed, text)
         if self.released:
             bad = row is not None and bool(self.released_all or row[1] & self.released)
             text = f"{self.hold}: {sorted(self.released)} released, but booked: {row}"
             verdict.check("no released seat is booked", not bad, text)
         if self.failed:
-            text = f"{self.hold}: {self.client} was told {self.failed}; the ledger has {row}"
+            text = f"{self.hold}: {self.client} was answered {self.failed}; the ledger has {row}"
             verdict.check("no failed hold is booked", row is None, text)
         if self.pending:
             done = self.booked is not None or bool(self.failed) or self.returned
-            text = f"{self.hold}: {self.client} was told pending, and nothing after it"
+            text = f"{self.hold}: {self.client} was answered pending, and nothing after it"
             verdict.check("every pending booking settles", done, text)

@@ -93,7 +93,7 @@ class Deliveries:
     async def _sleep(self) -> None:
         at = await self._books.run(lambda ledger: ledger.next_due())
         wait = LONGEST_SLEEP_S if at is None else min(max((at - now_ms()) / 1000, 0.0), LONGEST_SLEEP_S)
-        # Without receivers, events stay due for ever: do not spin on them.
+        # Without receivers, events stay due forever: do not spin on them.
         wait = max(wait, 0.02) if self._receivers else max(wait, 0.25)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), wait)

@@ -17,7 +17,7 @@ local function count_figures(K, at, figures)
 end
 
 -- tt_take_figures  KEYS: of a show  name  ->  ok, field, count, ... and batch, name
--- Sets the counts aside as a batch of this name; returns the batch that is there if there is one already, and nothing
+-- Moves the counts into a batch of this name; returns the batch that is there if there is one already, and nothing
 -- if there is nothing to count.
 local function take_figures(keys, args)
   local key = figures_key(key_names(keys))
