@@ -99,7 +99,9 @@ COMMAND_TIMEOUT_S = 15.0
 EXPIRY_POLL_MS = 100
 """How often a keeper looks for holds past their deadline."""
 EXPIRY_LOOK = 4_096
-"""Holds past their deadline that a keeper sweeps in one look, in calls of ``KEEPER_BATCH``."""
+"""Holds past their deadline that a keeper sweeps in one look, in calls of ``KEEPER_BATCH`` ..."""
+EXPIRY_LOOKS = 4
+"""... and looks of one turn: the lapsed holds of shows that can't be rebuilt stand before the others."""
 EXPIRY_VISIBLE_MS = 500
 """A seat whose hold has expired is shown as free on every map within this time."""
 HEARTBEAT_MS = 1_000
@@ -186,6 +188,9 @@ RELAY_QUEUE_CALLS = 10_000
 """Calls of one node waiting for one master; more are refused as ``overloaded``."""
 OUTBOX_LIMIT = 100_000
 """Entries in a region's outbox. While it is full, confirms are refused as ``overloaded`` before anything is written."""
+SEATS_PER_CALL = 1_000
+"""Seats that one call blocks or unblocks; more take several. It takes the master a few ms, 50 if a hold of each seat
+has just lapsed."""
 KEEPER_BATCH = 256
 """Outbox entries in one ledger transaction, and holds in one expiry call."""
 LAYOUT_CACHE = 64

@@ -24,7 +24,8 @@
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
 
 A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only
-the master knows whether they are free; every other command is in the ledger before the master has it.
+the master knows whether they are free; every other command is in the ledger before the master has it. So the ledger
+knows which seats were blocked before a command, and if it is refused half-way, exactly these stay blocked.
 """
 
 from __future__ import annotations
@@ -206,6 +207,10 @@ class Commands:
         try:
             await self._locks.block(ask.show, [index for _seat, index in seats], entry=self._entry)
         except SeatsTaken as error:
+            # Many seats are blocked in parts, by this keeper or by one that died.
+            recorded = {seat for seat, _reason, _at in await self._ledger.blocks(ask.show)}
+            undone = [index for seat, index in seats if seat not in recorded]
+            await self._locks.unblock(ask.show, undone, entry=self._entry)
             taken = [layout.seats[index].id for index in error.details["seats"]]
             raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
         await self._ledger.block(ask.show, seats, ask.reason, now_ms())

@@ -129,6 +129,8 @@ class Keeper:
         self._served: str | None = None
         self._compare_at = 0.0
         self._sweep_at = 0.0
+        self._left = 0
+        """Lapsed holds that this round of sweeps has left where they are."""
         self._stopping = asyncio.Event()
         self._comparison = Comparison(self._ledger, self._master, self._rebuilder, self._stopping)
         self._tasks: list[asyncio.Task[None]] = []
@@ -247,11 +249,20 @@ class Keeper:
             return
         due_ms = await self._locks.until_due()
         if due_ms is not None and due_ms <= 0:
-            await self._locks.expire(await self._locks.due(limits.EXPIRY_LOOK))
+            await self._expire_due()
         else:
             # A hold that is made meanwhile lasts as long as this pause, or longer.
             longest_ms = limits.MIN_HOLD_S * 1000
             self._sweep_at = now + min(due_ms or longest_ms, longest_ms) / 1000
+
+    async def _expire_due(self) -> None:
+        """End the lapsed holds of one turn; the next turn goes on where this one ends."""
+        for _ in range(limits.EXPIRY_LOOKS):
+            due = await self._locks.due(limits.EXPIRY_LOOK, self._left)
+            self._left += (await self._locks.expire(due)).left
+            if len(due) < limits.EXPIRY_LOOK:
+                self._left = 0
+                return
 
     async def _forget(self, _token: str) -> None:
         while await self._locks.forget(limits.KEEPER_BATCH) == limits.KEEPER_BATCH:

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from realtime import connect, keys, limits
-from realtime.errors import RegionUnavailable
+from realtime.errors import RegionUnavailable, SeatsTaken
 from realtime.locks.answers import check_reply, read_hold
 from realtime.locks.hold_batcher import HoldBatcher
 from realtime.locks.master import LockMaster
@@ -25,6 +25,8 @@ from realtime.topology import HoldLimits
 
 KEEP = limits.ENDED_KEEP_MS
 _FREE = ord("0")
+_CHECK = "?"
+"""In place of an epoch ``tt_block`` changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ class Sale:
 
 Command = tuple[str, int, Sequence[bytes]]
 """Name of a command on the master, the place of its key in ``keys.show`` (from 1), its other arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """How many holds a sweep has ended, and how many it has left: their shows are not rebuilt yet."""
+
+    ended: int
+    left: int
 
 
 @dataclass(slots=True)
@@ -257,12 +267,12 @@ class SeatLocks:
         """Delete a batch that was recorded. Idempotent."""
         await self._write("drop_figures", "any", batch)
 
-    async def due(self, limit: int) -> list[str]:
-        """Return the ids of holds past their deadline by the master's clock, oldest first."""
-        return await self._past(keys.DEADLINES, limit)
+    async def due(self, limit: int, skip: int = 0) -> list[str]:
+        """Return the ids of holds past their deadline by the master's clock, oldest first, after the first ``skip``."""
+        return await self._past(keys.DEADLINES, limit, skip)
 
-    async def expire(self, hold_ids: Sequence[str]) -> int:
-        """Free the seats of the holds that are past their deadline; return how many were.
+    async def expire(self, hold_ids: Sequence[str]) -> Expired:
+        """Free the seats of the holds that are past their deadline.
 
         In random order: keepers that sweep the same holds at the same time do each a part of them.
         """
@@ -273,7 +283,8 @@ class SeatLocks:
         ]
         random.shuffle(batches)
         replies = await asyncio.gather(*(self._write("expire", show_id, KEEP, *ids) for show_id, ids in batches))
-        return sum(int(reply[1]) for reply in replies)
+        # Functions of releases before version 19 don't say how many they have left.
+        return Expired(sum(reply[1] for reply in replies), sum(sum(reply[2:]) for reply in replies))
 
     async def forget(self, limit: int) -> int:
         """Delete the records of holds that ended some time ago; return how many were examined."""
@@ -283,12 +294,29 @@ class SeatLocks:
         return len(ids)
 
     async def block(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> None:
-        """Take free seats off sale, all or none; raises ``SeatsTaken``."""
-        await self._write("block", show_id, KEEP, _csv(sorted(set(seats))), entry=entry)
+        """Take free seats off sale; raises ``SeatsTaken`` (details ``seats``: indices).
+
+        Up to ``limits.SEATS_PER_CALL`` seats: all or none. More are checked before the first is blocked; if one is
+        taken after the check, those before it stay blocked, and the caller unblocks them.
+        """
+        parts = _parts(seats)
+        taken: list[int] = []
+        epoch: tuple[bytes, ...] = ()
+        for part in parts if len(parts) > 1 else ():
+            try:
+                reply = await self._write("block", show_id, KEEP, part, _CHECK, entry=entry)
+                epoch = epoch or (reply[1],)
+            except SeatsTaken as error:
+                taken += error.details["seats"]
+        if taken:
+            raise SeatsTaken(seats=taken)
+        for part in parts:
+            await self._write("block", show_id, KEEP, part, *epoch, entry=entry)
 
     async def unblock(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> None:
         """Put blocked seats back on sale."""
-        await self._write("unblock", show_id, _csv(sorted(set(seats))), entry=entry)
+        for part in _parts(seats):
+            await self._write("unblock", show_id, part, entry=entry)
 
     async def set_sales(self, show_id: str, sales: SalesState, *, entry: bytes = b"") -> None:
         """Open, pause or close the sales of a show."""
@@ -319,11 +347,11 @@ class SeatLocks:
         return reply[1].decode(), int(reply[2]), zlib.crc32(reply[3])
 
     # --- calls ----------------------------------------------------------------------------------------------------
-    async def _past(self, sorted_set: str, limit: int) -> list[str]:
+    async def _past(self, sorted_set: str, limit: int, skip: int = 0) -> list[str]:
         now = await self.master.time_ms()
         return [
             member.decode()
-            for member in await self.master.command("ZRANGEBYSCORE", sorted_set, "-inf", now, "LIMIT", 0, limit)
+            for member in await self.master.command("ZRANGEBYSCORE", sorted_set, "-inf", now, "LIMIT", skip, limit)
         ]
 
     async def _write(self, name: str, show_id: str, *args: str | int | bytes, entry: bytes = b"") -> list[Any]:
@@ -350,6 +378,13 @@ class SeatLocks:
 
 def _csv(seats: Iterable[int]) -> str:
     return ",".join(map(str, seats))
+
+
+def _parts(seats: Iterable[int]) -> list[str]:
+    """Divide seats into what one call may have, ascending."""
+    ordered = sorted(set(seats))
+    step = limits.SEATS_PER_CALL
+    return [_csv(ordered[start : start + step]) for start in range(0, len(ordered), step)]
 
 
 def _by_show(hold_ids: Iterable[str]) -> Iterable[tuple[str, list[str]]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.dev import valkey
-from realtime.errors import BadRequest, NotFound, ShowNotFound, TheatreNotFound, TicketError
+from realtime.errors import BadRequest, NotFound, SeatsTaken, ShowNotFound, TheatreNotFound, TicketError
 from realtime.keeper.check import Checker
 from realtime.keeper.service import Keeper
 from realtime.locks.commands import run_command
@@ -215,3 +217,54 @@ async def test_a_dead_letter_is_retried_or_its_payment_returned(place: Place) ->
     await until(refunded)
     with pytest.raises(NotFound):
         await run_command(place.master, "retry_dead_letter", {"id": second})
+
+
+async def test_a_block_in_parts_that_is_refused_leaves_what_was_blocked_before(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what a keeper that died has blocked in its first parts."""
+    monkeypatch.setattr(limits, "SEATS_PER_CALL", 4)
+    names = [seat.id for seat in LAYOUT.seats]
+    await run_command(place.master, "block", {"show": SHOW, "seats": names[1:2]})
+    await place.locks.block(SHOW, range(6))
+    hold = await place.hold("asha", [9])
+    with pytest.raises(SeatsTaken) as refused:
+        await run_command(place.master, "block", {"show": SHOW, "seats": names[:12]})
+    assert refused.value.details == {"seats": [names[9]]}
+    assert (await place.seats())[:12] == "030000000100"
+
+    await place.locks.block(SHOW, range(6))
+    await place.locks.release(hold, "asha")
+    await run_command(place.master, "block", {"show": SHOW, "seats": names[:12]})
+    assert (await place.seats())[:13] == "3333333333330"
+    assert sorted((await place.ledger.truths([SHOW]))[SHOW].blocked) == list(range(12))
+
+
+async def test_lapsed_holds_of_a_show_that_can_not_be_rebuilt_delay_no_others(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "EXPIRY_LOOK", 2)
+    monkeypatch.setattr(limits, "EXPIRY_LOOKS", 1)
+    stuck = replace((await place.ledger.active_shows())[0], id="west-stuck")
+    await place.locks.declare(stuck, "epoch-1", for_sale=False)
+    for n in range(5):
+        await place.master.command("ZADD", keys.DEADLINES, n, f"west-stuck.h{n}")
+    hold = await place.hold("asha", [9])
+    await lapse(place.master, hold)
+    await until(expired(place, 9))
+    assert await place.master.command("ZCARD", keys.DEADLINES) == 5
+
+
+async def lapse(master: LockMaster, hold: str) -> None:
+    """Let the clock run past a hold's deadline."""
+    record = orjson.loads(await master.command("HGET", keys.holds(SHOW), hold))
+    record["expires_at"] -= 3_600_000
+    await master.command("HSET", keys.holds(SHOW), hold, orjson.dumps(record))
+    await master.command("ZADD", keys.DEADLINES, record["expires_at"], hold)
+
+
+def expired(place: Place, seat: int) -> Callable[[], Awaitable[bool]]:
+    async def is_free() -> bool:
+        return (await place.seats())[seat] == "0"
+
+    return is_free

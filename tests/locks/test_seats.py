@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
 
 from realtime import errors, keys, limits
 from realtime.locks import library
+from realtime.locks.answers import ShowNotReady
 from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import PaymentProof, Sale, SeatLocks
+from realtime.locks.seats import Expired, PaymentProof, Sale, SeatLocks
 from realtime.model import Hold, HoldState, SalesState
 from tests.rebuilds import rebuild_show
 
@@ -247,7 +249,7 @@ async def test_sweeping_frees_only_what_is_past_its_deadline(locks: SeatLocks) -
     await lapse(locks, A)
     assert (await locks.until_due() or 0) <= 0
     assert await locks.due(10) == [A]
-    assert await locks.expire([A, B]) == 1
+    assert (await locks.expire([A, B])).ended == 1
     assert (await seat_map(locks))[:3] == "001"
     assert await locks.due(10) == []
 
@@ -374,6 +376,74 @@ async def test_blocked_seats_are_not_for_sale(locks: SeatLocks) -> None:
     assert (await seat_map(locks))[:7] == "0000310"
 
 
+def block_calls(master: LockMaster, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, bool]]:
+    """Return a list to which each call that blocks or unblocks adds its name, its seats, whether it only checks."""
+    calls: list[tuple[str, int, bool]] = []
+    call = master.call
+
+    async def counted(function: str, names: list[str], *args: str | int | bytes) -> list[Any]:
+        if function in ("tt_block", "tt_unblock"):
+            seats = str(args[0] if function == "tt_unblock" else args[1])
+            calls.append((function, len(seats.split(",")), args[-1] == "?"))
+        reply: list[Any] = await call(function, names, *args)
+        return reply
+
+    monkeypatch.setattr(master, "call", counted)
+    return calls
+
+
+async def test_many_seats_are_blocked_in_calls_of_a_bounded_size(
+    locks: SeatLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
+    calls = block_calls(locks.master, monkeypatch)
+    await locks.block(SHOW.id, range(25))
+    await locks.unblock(SHOW.id, range(5, 25))
+    assert (await seat_map(locks)) == "3" * 5 + "0" * 35
+    checked, blocked = [("tt_block", n, True) for n in (10, 10, 5)], [("tt_block", n, False) for n in (10, 10, 5)]
+    assert calls == [*checked, *blocked, ("tt_unblock", 10, False), ("tt_unblock", 10, False)]
+
+
+async def test_many_seats_are_blocked_all_or_none(locks: SeatLocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
+    await locks.hold(A, "asha", [3, 4])
+    await locks.hold(B, "bala", [24])
+    await locks.hold(C, "chitra", [12])
+    await lapse(locks, C)
+    before = await locks.digest(SHOW.id)
+    with pytest.raises(errors.SeatsTaken) as refused:
+        await locks.block(SHOW.id, range(25))
+    assert refused.value.details == {"seats": [3, 4, 24]}
+    assert await locks.digest(SHOW.id) == before, "viewers saw nothing"
+
+
+async def test_a_rebuild_between_the_check_and_the_block_is_noticed(
+    locks: SeatLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It frees what the ledger does not have as blocked yet."""
+    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
+    call, blocks = locks.master.call, 0
+
+    async def call_or_rebuild(function: str, names: list[str], *args: str | int | bytes) -> list[Any]:
+        nonlocal blocks
+        blocks += function == "tt_block"
+        if blocks == 5 and function == "tt_block":
+            await rebuild_show(locks, SHOW.id, "epoch-2")
+        reply: list[Any] = await call(function, names, *args)
+        return reply
+
+    monkeypatch.setattr(locks.master, "call", call_or_rebuild)
+    with pytest.raises(ShowNotReady):
+        await locks.block(SHOW.id, range(25))
+    assert await seat_map(locks) == "0" * 40
+
+
+async def test_a_keeper_of_the_previous_release_blocks_in_one_call(locks: SeatLocks) -> None:
+    reply = await locks.master.call("tt_block", keys.show(SHOW.id), limits.ENDED_KEEP_MS, "2,3")
+    assert reply[0] == b"ok"
+    assert (await seat_map(locks))[:5] == "00330"
+
+
 async def test_a_full_outbox_refuses_before_anything_is_written(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
     reply = await locks.master.call("tt_confirm", keys.show(SHOW.id), A, "asha", "paid", 0, 1000, "")
@@ -466,7 +536,7 @@ async def test_a_show_that_is_made_to_be_rebuilt_is_not_for_sale_before(locks: S
 async def test_the_sweeper_ignores_a_show_that_is_not_rebuilt_yet(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
     await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
-    assert await locks.expire([A]) == 0
+    assert await locks.expire([A]) == Expired(ended=0, left=1)
     assert await locks.master.command("ZCARD", keys.DEADLINES) == 1
 
 

@@ -4,8 +4,7 @@
 
 -- Gives seats to a booking of the ledger, whatever this master has for them.
 local function override(K, id, seats, at, keep, change)
-  for _, seat in ipairs(seats) do
-    local holder = redis.call('HGET', K.taken, seat)
+  for _, holder in ipairs(holders_of(K, seats)) do
     if holder and holder ~= id then
       local other = load_hold(K, holder)
       -- A confirming hold is the ledger's to refuse: it loses this seat here and its other seats by tt_reject.
@@ -112,14 +111,14 @@ end
 
 -- --- expiry ----------------------------------------------------------------------------------------------------------
 
--- tt_expire  keep, then hold ids  ->  ok, number expired
+-- tt_expire  keep, then hold ids  ->  ok, number expired, number left to the rebuild of the show
 -- Frees the holds that are past their deadline by this clock; publishes one change for all of them.
 local function expire(keys, args)
   local K, keep = key_names(keys), tonumber(args[1])
   local at, change, ended = now_ms(), {}, {}
   local show = load_show(K)
   -- A show that is not rebuilt yet keeps its deadlines: rebuild decides about its holds.
-  if not show and load_terms(K) then return { 'ok', 0 } end
+  if not show and load_terms(K) then return { 'ok', 0, #args - 1 } end
   for n = 2, #args do
     local due = show and load_hold(K, args[n])
     if not due or due.state ~= 'held' then
@@ -130,7 +129,7 @@ local function expire(keys, args)
     end
   end
   if show then publish_change(K, show, change, 'expired', table.concat(ended, ' ')) end
-  return { 'ok', #ended }
+  return { 'ok', #ended, 0 }
 end
 
 -- tt_forget  hold ids  ->  ok

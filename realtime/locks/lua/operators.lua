@@ -6,29 +6,31 @@ local function digit_of(map, seat)
   return string.sub(map, seat + 1, seat + 1)
 end
 
--- tt_block  keep, seats (csv, ascending)  ->  ok
--- All must be free or blocked already. Publishes them as blocked.
+-- tt_block  keep, seats (csv, ascending), epoch  ->  ok, epoch
+-- All must be free or blocked already. Publishes them as blocked, if the show has this epoch. CHECK in place of the
+-- epoch changes nothing: many seats are first checked, then blocked, in several calls, without a rebuild in between.
+-- Keepers of releases before version 19 name no epoch.
+local CHECK = '?'
 local function block(keys, args)
-  local K, seats = key_names(keys), split_csv(args[2])
+  local K, seats, epoch = key_names(keys), split_csv(args[2]), args[3]
   local show = load_show(K)
-  if not show then return { 'show_not_found' } end
-  local at, change, going, taken, lapsed = now_ms(), {}, {}, {}, {}
+  local other_epoch = show and epoch and epoch ~= CHECK and epoch ~= show.epoch
+  if not show or other_epoch then return { 'show_not_found' } end
+  local at, change, going, in_doubt, taken, lapsed = now_ms(), {}, {}, {}, {}, {}
   local map = redis.call('GET', K.seats)
   for _, seat in ipairs(seats) do
     if seat >= show.size then return { 'seat_not_found', tostring(seat) } end
     local digit = digit_of(map, seat)
-    if digit ~= FREE and digit ~= BLOCKED then
-      local not_free, gone = conflicts(K, '', { seat }, at)
-      if #not_free > 0 then taken[#taken + 1] = seat end
-      for id, old in pairs(gone) do lapsed[id] = old end
-    end
     if digit ~= BLOCKED then going[#going + 1] = seat end
+    if digit ~= BLOCKED and digit ~= FREE then in_doubt[#in_doubt + 1] = seat end
   end
+  if #in_doubt > 0 then taken, lapsed = conflicts(K, '', in_doubt, at) end
   if #taken > 0 then return { 'seats_taken', table.concat(taken, ',') } end
+  if epoch == CHECK then return { 'ok', show.epoch } end
   sweep_away(K, lapsed, at, tonumber(args[1]), change)
   set_status(K, going, BLOCKED, change)
   publish_change(K, show, change, 'blocked', '')
-  return { 'ok' }
+  return { 'ok', show.epoch }
 end
 
 -- tt_unblock  seats (csv, ascending)  ->  ok

@@ -51,7 +51,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 18
+local VERSION = 19
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -166,8 +166,10 @@ end
 
 -- Reads the status digits of seats; a range of neighbours, the usual case, costs one command.
 local function read_digits(K, seats)
-  local first, last = math.min(unpack(seats)), math.max(unpack(seats))
-  local out = {}
+  local first, last, out = seats[1], seats[1], {}
+  for _, seat in ipairs(seats) do
+    first, last = math.min(first, seat), math.max(last, seat)
+  end
   if last - first < 512 then
     local text = redis.call('GETRANGE', K.seats, first, last)
     for n, seat in ipairs(seats) do out[n] = string.sub(text, seat - first + 1, seat - first + 1) end
@@ -205,11 +207,21 @@ local function claim(K, id, seats)
   set_fields(K.taken, flat)
 end
 
+-- Returns who has each of some seats, in their order; false for nobody.
+local function holders_of(K, seats)
+  local holders = {}
+  for from = 1, #seats, ARGS_PER_COMMAND do
+    local some = redis.call('HMGET', K.taken, unpack(seats, from, math.min(from + ARGS_PER_COMMAND - 1, #seats)))
+    for n, holder in ipairs(some) do holders[from + n - 1] = holder end
+  end
+  return holders
+end
+
 -- The seats that a hold still has: a booking that the ledger upheld may have taken some of them.
 local function own_seats(K, id, seats)
   local own = {}
-  for _, seat in ipairs(seats) do
-    if redis.call('HGET', K.taken, seat) == id then own[#own + 1] = seat end
+  for n, holder in ipairs(holders_of(K, seats)) do
+    if holder == id then own[#own + 1] = seats[n] end
   end
   return own
 end
@@ -330,13 +342,14 @@ end
 
 -- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that must be swept for the others.
 local function conflicts(K, id, seats, at)
-  local taken, lapsed = {}, {}
+  local taken, lapsed, holds = {}, {}, {}
   local status = read_digits(K, seats)
   for n, seat in ipairs(seats) do
     if status[n] == HELD then
       local holder = redis.call('HGET', K.taken, seat)
       if holder ~= id then
-        local other = lapsed[holder] or load_hold(K, holder)
+        local other = holds[holder] or load_hold(K, holder)
+        holds[holder] = other
         if other and other.state == 'held' and other.expires_at <= at then
           lapsed[holder] = other
         else
