@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, func, select, union, update
+from sqlalchemy import and_, bindparam, delete, exists, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.contact import Contact, phone_forms, phone_number
@@ -102,12 +102,11 @@ async def holds_of_person(connection: AsyncConnection, email: str = "", phone: s
     table = schema.contacts
     number = phone_number(phone)
     if email:
-        wanted = func.lower(table.c.email) == email.lower()
+        wanted = schema.email_lower == email.lower()
     elif not number:
         return []
     else:
-        digits = func.replace(func.replace(func.replace(table.c.phone, " ", ""), "-", ""), "+", "")
-        wanted = digits.in_(phone_forms(number))
+        wanted = schema.phone_digits.in_(phone_forms(number))
     query = select(table.c.hold_id, table.c.phone).where(wanted).order_by(table.c.given_at.desc())
     rows = await connection.execute(query)
     # The digits alone do not say whether there was a + before them.

@@ -8,7 +8,21 @@ Amounts are paise, times ms since the epoch.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    text,
+)
 
 metadata = MetaData()
 
@@ -206,13 +220,20 @@ contacts = Table(
     metadata,
     Column("hold_id", String(128), primary_key=True),  # no foreign key: it may come with an order, before a booking
     Column("show_id", String(64), nullable=False, index=True),
-    Column("email", String(254), nullable=False, index=True),
-    Column("phone", String(32), nullable=False, index=True),
+    Column("email", String(254), nullable=False),
+    Column("phone", String(32), nullable=False),
     Column("name", Text, nullable=False),
     Column("locale", String(8), nullable=False),
     Column("given_at", BigInteger, nullable=False, index=True),
     Column("erased_at", BigInteger),  # the row stays until the show is over, so that nothing writes it again
 )
+email_lower: ColumnElement[str] = func.lower(contacts.c.email)
+phone_digits: ColumnElement[str] = contacts.c.phone
+for _character in (" ", "-", "+"):
+    # Constants: an index on an expression serves a query with the same one, and a parameter is another.
+    phone_digits = func.replace(phone_digits, text(f"'{_character}'"), text("''"))
+Index("ix_contacts_email_lower", email_lower)
+Index("ix_contacts_phone_digits", phone_digits)
 
 ticket_files = Table(
     "ticket_files",

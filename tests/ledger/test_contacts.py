@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from realtime.contact import Contact
 from realtime.ledger import Ledger
-from realtime.ledger.contacts import Whose
+from realtime.ledger.contacts import Whose, holds_of_person
 from realtime.ledger.rows import OrderRow, OrderState
 from realtime.ledger.search import Find
 from realtime.model import Theatre, hold_of
@@ -111,6 +113,24 @@ async def test_bookings_are_found_by_the_contact_of_their_hold_whatever_its_spel
     assert await ledger.erase_contacts(Whose(phone=" "), 5) == 0
     await ledger.erase_contacts(Whose(email=ASHA.email), 5)
     assert await found(phone=ASHA.phone) == []
+
+
+@pytest.mark.parametrize(
+    ("whose", "index"),
+    [({"email": "a@example.in"}, "ix_contacts_email_lower"), ({"phone": "98765 43210"}, "ix_contacts_phone_digits")],
+)
+async def test_a_search_by_contact_uses_an_index(ledger: Ledger, whose: dict[str, str], index: str) -> None:
+    sent: list[tuple[str, Any]] = []
+    async with ledger.transaction() as connection:
+        postgres = connection.dialect.name == "postgresql"
+        event.listen(connection.sync_connection, "before_cursor_execute", lambda *call: sent.append(call[2:4]))
+        await holds_of_person(connection, **whose)
+        if postgres:
+            await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # it prefers to read a small table whole
+        statement, parameters = sent[0]
+        explain = "EXPLAIN" if postgres else "EXPLAIN QUERY PLAN"
+        plan = await connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        assert index in str(plan.all())
 
 
 async def test_contacts_and_tickets_go_some_time_after_the_show_and_those_of_unpaid_orders_earlier(

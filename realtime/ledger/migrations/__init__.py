@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-NEWEST = "0017"
+NEWEST = "0018"
 """The newest revision."""
 
 
