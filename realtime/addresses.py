@@ -5,6 +5,7 @@ Messages name the field, never the address itself, which may contain a password.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from redis.asyncio.connection import parse_url
@@ -12,6 +13,7 @@ from redis.asyncio.connection import parse_url
 from realtime.topology import LEDGER_FORMS, Plain, Region, Topology, TopologyError
 
 LEDGERS = ("sqlite", "postgresql")
+SENTINEL_CREDENTIALS = re.compile(r"rediss?://([^/@]*@)?")
 
 
 def check_addresses(topology: Topology) -> None:
@@ -23,6 +25,8 @@ def check_addresses(topology: Topology) -> None:
             except ValueError as error:
                 raise TopologyError(f"regions.{region.name}.{field}: {error}") from None
         if not isinstance(region.master, Plain):
+            if not SENTINEL_CREDENTIALS.fullmatch(region.master.sentinel_url):
+                raise TopologyError(f"regions.{region.name}.sentinel_credentials: set redis://:password@")
             for host in region.master.hosts:
                 _check_sentinel(region.name, host)
         if region.ledger:

@@ -162,17 +162,17 @@ async def spares_of(master: Sentinels, *, timeout_s: float = LOCATE_S) -> frozen
 
     Raises redis-py's ``ConnectionError`` if none answers.
     """
-    answers = await asyncio.gather(*(_ask_spares(host, master.service, timeout_s) for host in master.hosts))
+    answers = await asyncio.gather(*(_ask_spares(each, master.service, timeout_s) for each in master.servers))
     known = [answer for answer in answers if answer is not None]
     if not known:
         raise ConnectionError(f"no Sentinel knows the replicas of {master.service}")
     return frozenset().union(*known)
 
 
-async def _ask_spares(host: str, service: str, timeout_s: float) -> frozenset[tuple[str, int]] | None:
+async def _ask_spares(sentinel: Plain, service: str, timeout_s: float) -> frozenset[tuple[str, int]] | None:
     try:
         async with (
-            to_server(Plain(f"redis://{host}"), timeout_s=timeout_s, decode=True) as redis,
+            to_server(sentinel, timeout_s=timeout_s, decode=True) as redis,
             asyncio.timeout(timeout_s),
         ):
             replicas: Any = await redis.execute_command("SENTINEL REPLICAS", service)  # type: ignore[no-untyped-call]
@@ -193,7 +193,7 @@ _Answer = tuple[int, str, int]
 
 async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
     """Ask all Sentinels at once. Once most have answered, the others get ``_GRACE_S`` more."""
-    pending = {asyncio.create_task(_ask(host, master.service, timeout_s)) for host in master.hosts}
+    pending = {asyncio.create_task(_ask(each, master.service, timeout_s)) for each in master.servers}
     answers: list[_Answer] = []
     try:
         while pending:
@@ -209,10 +209,10 @@ async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
     return answers
 
 
-async def _ask(host: str, service: str, timeout_s: float) -> _Answer | None:
+async def _ask(sentinel: Plain, service: str, timeout_s: float) -> _Answer | None:
     try:
         async with (
-            to_server(Plain(f"redis://{host}"), timeout_s=timeout_s, decode=True) as redis,
+            to_server(sentinel, timeout_s=timeout_s, decode=True) as redis,
             asyncio.timeout(timeout_s),
         ):
             pipeline = redis.pipeline(transaction=False)

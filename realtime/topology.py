@@ -54,11 +54,20 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """A master that Sentinels (``host:port`` each) know by a service name; ``url`` has the credentials and the db."""
+    """A master that Sentinels (``host:port`` each) know by a service name.
+
+    ``url`` has the credentials of the master and its db, ``sentinel_url`` the credentials of the Sentinels.
+    """
 
     hosts: tuple[str, ...]
     service: str
     url: str = "redis://"
+    sentinel_url: str = "redis://"
+
+    @property
+    def servers(self) -> list[Plain]:
+        """The Sentinels themselves."""
+        return [Plain(f"{self.sentinel_url}{host}") for host in self.hosts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +206,7 @@ class _RegionForm(msgspec.Struct, forbid_unknown_fields=True):
     sentinels: list[str] = []
     service: str = ""
     credentials: str = "redis://"
+    sentinel_credentials: str = "redis://"
     theatres: list[str] = []
     nodes: list[str] = []
     replicas: dict[str, list[str]] = {}
@@ -345,8 +355,7 @@ def _is_network(text: str) -> bool:
 
 
 def _region(name: str, form: _RegionForm) -> Region:
-    master: Plain | Sentinels = (
-        Plain(form.master) if form.master else Sentinels(tuple(form.sentinels), form.service, form.credentials)
-    )
+    sentinels = Sentinels(tuple(form.sentinels), form.service, form.credentials, form.sentinel_credentials)
+    master: Plain | Sentinels = Plain(form.master) if form.master else sentinels
     replicas = {near: tuple(Plain(url) for url in urls) for near, urls in form.replicas.items()}
     return Region(name, form.label or name, master, replicas, form.ledger, tuple(form.theatres))

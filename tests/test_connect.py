@@ -20,9 +20,9 @@ SENTINELS = Sentinels(("a:1", "b:1", "c:1"), "west", "rediss://:secret@ignored/2
 def sentinels_answer(monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[int, str, int] | None]) -> None:
     """Let each Sentinel answer with (configuration epoch, host, port), or not at all."""
 
-    async def ask(host: str, service: str, _timeout_s: float) -> tuple[int, str, int] | None:
+    async def ask(sentinel: Plain, service: str, _timeout_s: float) -> tuple[int, str, int] | None:
         assert service == "west"
-        return answers[host]
+        return answers[sentinel.address]
 
     monkeypatch.setattr(connect, "_ask", ask)
 
@@ -48,8 +48,8 @@ async def test_one_sentinel_is_enough_to_find_the_master_and_none_is_an_error(mo
 async def test_a_sentinel_that_hangs_delays_nobody_once_most_have_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     hanging = asyncio.Event()
 
-    async def ask(host: str, _service: str, _timeout_s: float) -> tuple[int, str, int] | None:
-        if host == "c:1":
+    async def ask(sentinel: Plain, _service: str, _timeout_s: float) -> tuple[int, str, int] | None:
+        if sentinel.address == "c:1":
             await hanging.wait()
         return 1, "10.0.0.1", 1
 

@@ -231,7 +231,8 @@ class Cluster:
                     folder, port, region, self.plan.masters[region], self.plan.password
                 )
                 child, _ = self._add(f"sentinel {region} {port}", arguments, folder, port)
-                waits.append(self._until(child, partial(_knows_all, port, region, servers - 1, len(ports) - 1)))
+                known = partial(_knows_all, self.plan.server_url(port), region, servers - 1, len(ports) - 1)
+                waits.append(self._until(child, known))
             for child in self.children.values():
                 if child.name.startswith((f"master {region}", f"spare {region}")):
                     child.min_back_off_s = FAILOVER_BACK_OFF_S
@@ -363,10 +364,10 @@ async def _in_sync(url: str) -> bool:
     return False
 
 
-async def _knows_all(port: int, service: str, replicas: int, others: int) -> bool:
+async def _knows_all(url: str, service: str, replicas: int, others: int) -> bool:
     """Return whether a Sentinel knows all replicas and all other Sentinels."""
     with contextlib.suppress(RedisError, OSError):
-        async with connect.to_server(Plain(f"redis://{HOST}:{port}"), timeout_s=1.0, decode=True) as redis:
+        async with connect.to_server(Plain(url), timeout_s=1.0, decode=True) as redis:
             state: Any = await redis.execute_command("SENTINEL MASTER", service)  # type: ignore[no-untyped-call]
             return int(state["num-slaves"]) >= replicas and int(state["num-other-sentinels"]) >= others
     return False

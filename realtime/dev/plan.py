@@ -65,7 +65,7 @@ class ClusterPlan:
     webhooks: Mapping[str, WebhookTarget] = field(default_factory=dict)
     """Systems of a shop by name; the cluster makes their secrets."""
     password: str = ""
-    """Of all masters and replicas; the cluster makes it when it starts."""
+    """Of all masters, replicas and Sentinels; the cluster makes it when it starts."""
 
     @property
     def regions(self) -> list[str]:
@@ -119,11 +119,12 @@ class ClusterPlan:
     def master(self, region: str) -> Plain | Sentinels:
         """Return the address of a region's master, without the delay of a relay."""
         if region in self.sentinels:
-            return Sentinels(tuple(f"{HOST}:{port}" for port in self.sentinels[region]), region, self._scheme)
+            hosts = tuple(f"{HOST}:{port}" for port in self.sentinels[region])
+            return Sentinels(hosts, region, self._scheme, self._scheme)
         return Plain(self.server_url(self.masters[region]))
 
     def server_url(self, port: int) -> str:
-        """Return the address of a master or replica on a port, with its password."""
+        """Return the address of a master, replica or Sentinel on a port, with its password."""
         return f"{self._scheme}{HOST}:{port}"
 
     @property
@@ -134,7 +135,8 @@ class ClusterPlan:
         if owner in self.sentinels:
             hosts = [f"{HOST}:{port}" for port in self.sentinels[owner]]
             sentinels = f"sentinels = {hosts}".replace("'", '"')
-            return [sentinels, f'service = "{owner}"', f'credentials = "{self._scheme}"']
+            passwords = [f'{name} = "{self._scheme}"' for name in ("credentials", "sentinel_credentials")]
+            return [sentinels, f'service = "{owner}"', *passwords]
         return [f'master = "{self.server_url(self.master_port(owner, near))}"']
 
     def topology(self, near: str) -> str:

@@ -218,7 +218,7 @@ _NO_FILE = ["--appendonly", "no"]
 def sentinel_arguments(folder: Path, port: int, service: str, master: int, password: str) -> list[str]:
     """Return the command line of one of three Sentinels. It keeps its state from earlier runs in its file.
 
-    ``password`` is that of the servers.
+    ``password`` is that of the servers and of all three.
     """
     config = folder.absolute() / "sentinel.conf"
     if not config.exists():
@@ -230,7 +230,9 @@ def sentinel_arguments(folder: Path, port: int, service: str, master: int, passw
             f"sentinel failover-timeout {service} {FAILOVER_TIMEOUT_MS}\n"
             f"sentinel parallel-syncs {service} 5\n"
         )
-    if "auth-pass" not in config.read_text():
-        with config.open("a") as more:
-            more.write(f"sentinel auth-pass {service} {password}\n")
+    present = config.read_text()
+    with config.open("a") as more:
+        for setting in (f"sentinel auth-pass {service}", "requirepass"):
+            if setting not in present:
+                more.write(f"{setting} {password}\n")
     return [str(binary()), str(config), "--sentinel"]

@@ -62,6 +62,10 @@ def test_an_error_is_one_clear_line_and_no_traceback(args: list[str], said: str)
         ('master = "redis://x"\nledger = "nonsense"', "regions.west.ledger: set sqlite:"),
         ('sentinels = ["x"]\nservice = "y"\nledger = "sqlite:///x.db"', "regions.west.sentinels: x is not host:port"),
         (
+            'sentinels = ["x:1"]\nservice = "y"\nsentinel_credentials = "redis://:secret"',
+            "regions.west.sentinel_credentials: set redis://:password@",
+        ),
+        (
             'master = "redis://x"\nledger = "sqlite:///x.db"\n[regions.west.replicas]\nwest = ["x:6379"]',
             "regions.west.replicas.west: Redis URL must specify",
         ),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import AuthenticationError
 
 from realtime import connect, keys
 from realtime.dev import valkey
@@ -167,6 +168,10 @@ async def everything_adds_up(cluster: Cluster, crowd: Crowd, viewer: Client) -> 
 
 
 async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(region: Cluster) -> None:
+    for port in region.plan.sentinels["west"]:
+        async with connect.to_server(Plain(f"redis://{valkey.HOST}:{port}"), timeout_s=2.0) as stranger:
+            with pytest.raises(AuthenticationError):
+                await stranger.execute_command("SENTINEL MASTERS")  # type: ignore[no-untyped-call]
     show = await new_show(region, "west")
     url = node_urls(region)[0]
     viewer = await Client.connect(url)

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from redis.exceptions import AuthenticationError
 
 from realtime import connect, topology
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
+from realtime.dev.mailbox.pages import make_app as mailbox_app
+from realtime.dev.mailbox.store import MailStore
 from realtime.dev.plan import plan
 from realtime.errors import Forbidden
 from realtime.payments.factory import PaymentConfig
@@ -103,3 +105,14 @@ async def test_masters_and_replicas_need_the_password_that_only_the_owner_of_the
     command_lines = "".join(" ".join(child.args) for child in cluster.children.values())
     assert cluster.plan.password and cluster.plan.password not in command_lines
     assert cluster.plan.data.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("name", "status"), [("127.0.0.1:1", 200), ("localhost", 200), ("rebound.example", 403)])
+async def test_the_mailbox_answers_to_no_name_that_a_foreign_page_could_have(
+    tmp_path: Path, name: str, status: int
+) -> None:
+    store = MailStore(tmp_path / "mails.db")
+    async with TestClient(TestServer(mailbox_app(store))) as client:
+        answer = await client.get("/api/mails", headers={"Host": name})
+        assert answer.status == status
+    store.close()

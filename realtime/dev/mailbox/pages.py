@@ -12,12 +12,15 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime
 from email.message import EmailMessage, MIMEPart
 from html import escape
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from realtime.dev.mailbox.store import MailStore, parse
 from realtime.tickets.text import INDIA
@@ -86,7 +89,7 @@ class MailboxPages:
             if name:
                 data = base64.b64encode(_content(part)).decode()
                 text = text.replace(f"cid:{name}", f"data:{part.get_content_type()};base64,{data}")
-        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+        return web.Response(text=text, content_type="text/html")
 
     async def _text(self, request: web.Request) -> web.Response:
         mail = self._read(request)
@@ -100,7 +103,7 @@ class MailboxPages:
         if index >= len(parts):
             raise web.HTTPNotFound
         body = _content(parts[index])
-        name = (parts[index].get_filename() or "part").replace('"', "")
+        name = re.sub(r'["\x00-\x1f\x7f]', "", parts[index].get_filename() or "part")
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return web.Response(body=body, content_type=parts[index].get_content_type(), headers=headers)
 
@@ -120,9 +123,23 @@ class MailboxPages:
         return body
 
 
+@web.middleware
+async def _for_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse other names of this machine: a web page whose name leads here could read the mails with a browser."""
+    if urlsplit(f"//{request.host}").hostname not in ("127.0.0.1", "localhost"):
+        raise web.HTTPForbidden(text="The mailbox answers to 127.0.0.1 and localhost.")
+    return await handler(request)
+
+
+async def _restrain(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
 def make_app(store: MailStore) -> web.Application:
     """Return the pages of a mailbox."""
-    app = web.Application()
+    app = web.Application(middlewares=[_for_this_machine])
+    app.on_response_prepare.append(_restrain)
     app.add_routes(MailboxPages(store).routes())
     return app
 
@@ -134,7 +151,7 @@ def _content(part: MIMEPart) -> bytes:
 
 def _page(title: str, content: str) -> web.Response:
     text = _PAGE.format(title=escape(title), content=content)
-    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+    return web.Response(text=text, content_type="text/html")
 
 
 def _time(ms: int) -> str:
