@@ -26,6 +26,7 @@ MAX_CONTACT_DAYS = 3650
 EVENTS = (
     "hold.created",
     "hold.expired",
+    "hold.released",
     "booking.confirmed",
     "booking.cancelled",
     "booking.exchanged",

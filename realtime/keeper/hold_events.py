@@ -27,7 +27,12 @@ LOGS_PER_READ = 200
 ENTRIES_PER_LOG = 20
 """Entries of one log in one read; each has up to 50 holds. A rush delays events, not the master."""
 READS_PER_TURN = 10
-_KINDS = {"held": EventType.HOLD_CREATED, "expired": EventType.HOLD_EXPIRED}
+_KINDS = {
+    "held": EventType.HOLD_CREATED,
+    "expired": EventType.HOLD_EXPIRED,
+    "released": EventType.HOLD_RELEASED,
+}
+_TIMES = {EventType.HOLD_EXPIRED: "expired_at", EventType.HOLD_RELEASED: "released_at"}
 
 
 class HoldEventReader:
@@ -105,11 +110,13 @@ class HoldEventReader:
         for (kind, hold, at), blob in zip(named, found, strict=True):
             # A record is deleted ten minutes after the end of its hold.
             record = orjson.loads(blob) if blob is not None else {}
+            if kind is EventType.HOLD_RELEASED and record.get("state", "released") != "released":
+                continue  # some of its seats were
             seats = [layout.seats[index].id for index in record.get("asked") or record.get("seats") or ()]
             data: dict[str, Any] = {"hold": hold, "show": show, "seats": seats}
             if kind is EventType.HOLD_CREATED:
                 data |= {"created_at": at, "expires_at": record.get("expires_at")}
             else:
-                data |= {"expired_at": at}
+                data[_TIMES[kind]] = at
             events.append(Event(kind, hold, hold, at, data))
         return events

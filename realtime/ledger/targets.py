@@ -13,6 +13,7 @@ class EventType(StrEnum):
 
     HOLD_CREATED = "hold.created"
     HOLD_EXPIRED = "hold.expired"
+    HOLD_RELEASED = "hold.released"
     BOOKING_CONFIRMED = "booking.confirmed"
     BOOKING_CANCELLED = "booking.cancelled"
     BOOKING_EXCHANGED = "booking.exchanged"
@@ -20,7 +21,7 @@ class EventType(StrEnum):
     SHOW_CHANGED = "show.changed"
 
 
-HOLD_EVENTS = (EventType.HOLD_CREATED, EventType.HOLD_EXPIRED)
+HOLD_EVENTS = (EventType.HOLD_CREATED, EventType.HOLD_EXPIRED, EventType.HOLD_RELEASED)
 """One request for each hold: only for targets that name them."""
 assert tuple(EventType) == EVENTS, "the topology names the same"
 

@@ -94,20 +94,22 @@ async def test_events_of_a_hold_are_sent_once_and_in_order_however_it_ends(desk:
     show = await desk.ledger.show("west-s")
     assert show is not None
     await desk.ledger.save_show(replace(show, id="west-quick", hold_s=1))
-    target = WebhookTarget(shop.url, ("hold.created", "hold.expired"), private=True)
+    target = WebhookTarget(shop.url, ("hold.created", "hold.expired", "hold.released"), private=True)
     desk.settings = replace(desk.settings, topology=replace(desk.settings.topology, webhooks={"shop": target}))
     first = desk.keeper()
     await until(lambda: desk.master.command("GET", keys.REBUILT))
     await until(lambda: desk.ledger.log_positions())
     desk.worker(queues="webhooks", hooks=shop.url)
     locks = SeatLocks(desk.master)
-    lapsing, swept, kept = (f"{name}.h{n:_<22}" for n, name in enumerate(("west-quick", "west-quick", "west-s")))
+    shows = ("west-quick", "west-quick", "west-s", "west-s")
+    lapsing, swept, kept, given_up = (f"{name}.h{n:_<22}" for n, name in enumerate(shows))
     await locks.hold(lapsing, "a", [1])
     await until(lambda: _came(shop, lapsing, 1), timeout_s=120)
     await first.stop()
     desk.keepers.remove(first)
     await locks.hold(swept, "a", [2])
     await locks.hold(kept, "a", [3, 4])
+    await locks.hold(given_up, "a", [5])
     await asyncio.sleep(1.1)
     await locks.hold("west-quick.h" + "9" * 22, "b", [2])
     desk.keeper()
@@ -115,6 +117,11 @@ async def test_events_of_a_hold_are_sent_once_and_in_order_however_it_ends(desk:
         await until(lambda hold=hold: _came(shop, hold, 2), timeout_s=120)
         assert shop.story(hold) == ["hold.created", "hold.expired"]
     await until(lambda: _came(shop, kept, 1), timeout_s=120)
+    await locks.release(kept, "a", [3])
+    await locks.release(given_up, "a")
+    await until(lambda: _came(shop, given_up, 2), timeout_s=120)
+    assert shop.story(given_up) == ["hold.created", "hold.released"]
+    assert shop.story(kept) == ["hold.created"], "it has a seat left, and its log was read first"
     (created,) = [body["data"] for _id, body in shop.arrived if body["data"]["hold"] == kept]
     assert (created["show"], created["seats"]) == ("west-s", ["A-4", "A-5"])
     assert created["expires_at"] - created["created_at"] == show.hold_s * 1000
