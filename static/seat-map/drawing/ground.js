@@ -3,11 +3,15 @@
  *
  * @import { Scene } from "./painter.js"
  * @import { Rect, Shape } from "../types.js"
+ * @import { PlanText } from "./plan-texts.js"
  */
 import { shapeBounds, touches } from "../geometry.js";
 import { textColor, toneAreas } from "./areas.js";
+import { textOf, textSize } from "./plan-texts.js";
 
 const DEGREE = Math.PI / 180;
+/** Text of this size (CSS pixels) may have less contrast. */
+const LARGE = 24;
 
 export class Ground {
   /** @param {Scene} scene @param {number} k device pixels per unit of the plan @param {number} dpr device pixels per CSS pixel */
@@ -17,6 +21,7 @@ export class Ground {
     this._dpr = dpr;
     this._boxes = scene.layout.shapes.map((shape) => shapeBounds(shape, scene.layout.pitch));
     this._tones = toneAreas(scene.layout, scene.palette);
+    this._texts = scene.layout.shapes.map((shape) => textOf(shape, scene.layout.pitch, scene.name));
   }
 
   /** A colour that can be read at a point, as near to this one as possible. @param {string} color @param {[number, number]} at @param {boolean} large */
@@ -41,29 +46,8 @@ export class Ground {
       .filter(({ n }) => touches(this._boxes[n], area));
     // Texts come last, so that no area covers them.
     for (const { shape, n } of near) if (shape.kind !== "text") this._shape(context, shape, n, left, top);
-    for (const { shape } of near) this._label(context, shape, left, top);
+    for (const { n } of near) if (this._texts[n]) this._text(context, this._texts[n], left, top);
     return near.length > 0;
-  }
-
-  /** @param {CanvasRenderingContext2D} context @param {Shape} shape @param {number} left @param {number} top */
-  _label(context, shape, left, top) {
-    const { layout } = this._scene;
-    if (shape.kind === "text") {
-      const tall = shape.points[1]?.[1] || layout.pitch;
-      this._text(context, shape, shape.points[0], tall, left, top);
-    } else if (shape.text) {
-      const box = shapeBounds({ ...shape, rotation: 0 }, layout.pitch);
-      const middle = /** @type {[number, number]} */ ([(box.left + box.right) / 2, (box.top + box.bottom) / 2]);
-      this._text(
-        context,
-        { ...shape, color: "", rotation: 0 },
-        middle,
-        layout.pitch * 0.7,
-        left,
-        top,
-        box.right - box.left,
-      );
-    }
   }
 
   /** @param {CanvasRenderingContext2D} context @param {Shape} shape @param {number} n @param {number} left @param {number} top */
@@ -98,29 +82,20 @@ export class Ground {
     context.restore();
   }
 
-  /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {Shape} shape
-   * @param {[number, number]} at
-   * @param {number} tall units of the plan
-   * @param {number} left
-   * @param {number} top
-   * @param {number} [room] units of the plan
-   */
-  _text(context, { text: written, color, rotation }, [x, y], tall, left, top, room = Infinity) {
-    const text = this._scene.name(written);
-    const size = Math.min(tall * this._k, 36 * this._dpr);
-    const least = room === Infinity ? 7 : 10;
-    context.font = `600 ${Math.round(Math.max(size, least * this._dpr))}px ${this._scene.palette.font}`;
-    if (size < 5 * this._dpr && room === Infinity) return;
-    if (context.measureText(text).width > room * this._k * 0.96) return;
+  /** @param {CanvasRenderingContext2D} context @param {PlanText} text @param {number} left @param {number} top */
+  _text(context, text, left, top) {
+    const size = textSize(text, this._k / this._dpr);
+    if (!size) return;
+    context.font = `600 ${Math.round(size * this._dpr)}px ${this._scene.palette.font}`;
+    if (context.measureText(text.text).width > text.room * this._k) return;
+    const [x, y] = text.at;
     context.save();
     context.translate(x * this._k - left, y * this._k - top);
-    context.rotate(rotation * DEGREE);
-    context.fillStyle = this.readable(color, [x, y], size >= 24 * this._dpr);
+    context.rotate(text.rotation * DEGREE);
+    context.fillStyle = this.readable(text.color, text.at, size >= LARGE);
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillText(text, 0, 0);
+    context.fillText(text.text, 0, 0);
     context.restore();
   }
 }

@@ -3,35 +3,20 @@
  * name with a gauge, else the gauge alone. The tip of a section always has both.
  *
  * @import { Camera } from "./camera.js"
- * @import { Layout, Section } from "../layout.js"
+ * @import { Layout } from "../layout.js"
  * @import { Translator } from "../../i18n/i18n.js"
- * @import { Rect } from "../types.js"
+ * @import { Form } from "./label-places.js"
  */
 import { h } from "../../app/dom.js";
-import { touches } from "../geometry.js";
 import { FREE, UNKNOWN } from "../seat-states.js";
+import { placeLabels } from "./label-places.js";
+import { planTexts } from "./plan-texts.js";
 
 /** With seats larger than this (CSS pixels) there are no labels. */
 const NEAR = 9;
-/** Seats from this size on (CSS pixels) can be told apart: no label lies on them. */
-const SEEN = 4;
-/** The room between a section and a label beside it, CSS pixels. */
-const BESIDE_PX = 8;
-/** Estimated sizes, CSS pixels: measuring sixty labels in each frame of a zoom would be too slow. */
-const LETTER = 6.4;
-const SIZES = {
-  full: { least: 76, tall: 46 },
-  name: { least: 40, tall: 27 },
-  gauge: { least: 22, tall: 9 },
-  dot: { least: 12, tall: 9 },
-};
 /** During a zoom the pane is stretched, and the labels are arranged again this often, or at this stretch. */
 const ARRANGE_MS = 90;
 const STRETCH = 1.25;
-/** If a smaller share of the names fits, there are gauges only. */
-const ENOUGH_NAMES = 0.6;
-
-/** @typedef {keyof typeof SIZES} Form */
 /** @typedef {{box: HTMLElement, count: HTMLElement, bar: HTMLElement, said: number, form: Form | "none" | null}} Label */
 
 export class Labels {
@@ -41,6 +26,8 @@ export class Labels {
     this._camera = camera;
     /** @type {Label[]} */
     this._labels = [];
+    /** @type {import("./plan-texts.js").PlanText[]} */
+    this._texts = [];
     this._scale = 0;
     this._arrangedAt = 0;
     /** Free seats by section, as of the last count. */
@@ -68,6 +55,7 @@ export class Labels {
       );
       return { box, count, bar, said: -1, form: null };
     });
+    this._texts = planTexts(layout, i18n.name);
     this._pane.replaceChildren(...this._labels.map(({ box }) => box));
     this._scale = 0;
   }
@@ -123,97 +111,13 @@ export class Labels {
   // The places of labels depend on the scale alone, so a pan moves only their pane.
   /** @param {Layout} layout @param {number} scale @param {number} size of a seat on the screen */
   _arrange(layout, scale, size) {
-    const { sections } = layout;
-    // As soon as single seats can be seen, labels lie beside them.
-    const covers = size < SEEN ? null : layout;
-    /** @type {Form[][]} the most detailed first */
-    const ways = [["full"], ["name", "gauge", "dot"], ["gauge", "dot"]];
-    // All labels with numbers, or none: a mixture looks as if it had a meaning.
-    const [full, names, gauges] = ways.map((way) => fit(sections, way, scale, covers));
-    const named = names.filter(({ form }) => form === "name").length;
-    const places = full.every(({ form }) => form !== "none")
-      ? full
-      : covers || named >= sections.length * ENOUGH_NAMES
-        ? names
-        : gauges;
-    sections.forEach((_section, n) => {
+    const places = placeLabels(layout, scale, size, this._texts);
+    places.forEach(({ form, x, y }, n) => {
       const label = this._labels[n];
       if (!label) return;
-      const { form, x, y } = places[n];
       if (form !== label.form) label.box.className = `label as-${form}${label.said === 0 ? " sold-out" : ""}`;
       label.form = form;
       label.box.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px) translate(-50%, -50%)`;
     });
   }
-}
-
-/** @typedef {{form: Form | "none", x: number, y: number}} Place CSS pixels from the plan's corner */
-
-/**
- * For each section the first of these forms that has room next to the labels before it.
- * @param {Section[]} sections
- * @param {Form[]} way
- * @param {number} scale
- * @param {Layout | null} layout whose seats must not be covered, null for those that are too small to be seen
- * @returns {Place[]}
- */
-function fit(sections, way, scale, layout) {
-  /** @type {Rect[]} */
-  const taken = [];
-  return sections.map((section) => {
-    for (const form of way) {
-      for (const [x, y] of spots(section, form, scale, layout !== null)) {
-        const place = box(section, form, x, y);
-        if (taken.some((other) => touches(place, other)) || (layout && coversSeat(layout, place, scale))) continue;
-        taken.push(place);
-        return { form, x, y };
-      }
-    }
-    return { form: "none", x: 0, y: 0 };
-  });
-}
-
-/** Where a label may lie, CSS pixels: on its section, or beside it. @param {Section} section @param {Form} form @param {number} scale @param {boolean} beside @returns {[number, number][]} */
-function spots(section, form, scale, beside) {
-  const [x, y] = [section.x * scale, section.y * scale];
-  if (!beside) return [[x, y]];
-  const { left, top, right, bottom } = section.bounds;
-  const away = SIZES[form].tall / 2 + BESIDE_PX;
-  const wide = width(section, form) / 2 + BESIDE_PX;
-  return [
-    [x, y],
-    [x, top * scale - away],
-    [x, bottom * scale + away],
-    [left * scale - wide, y],
-    [right * scale + wide, y],
-  ];
-}
-
-/** @param {Layout} layout @param {Rect} place CSS pixels @param {number} scale */
-function coversSeat(layout, place, scale) {
-  const half = layout.largestSide / 2;
-  const area = {
-    left: place.left / scale - half,
-    right: place.right / scale + half,
-    top: place.top / scale - half,
-    bottom: place.bottom / scale + half,
-  };
-  let covers = false;
-  layout.spatial.each(area, (seat) => {
-    const [x, y] = [layout.x[seat], layout.y[seat]];
-    if (x > area.left && x < area.right && y > area.top && y < area.bottom) covers = true;
-  });
-  return covers;
-}
-
-/** @param {Section} section @param {Form} form */
-function width(section, form) {
-  return Math.max(form === "gauge" || form === "dot" ? 0 : section.name.length * LETTER + 18, SIZES[form].least);
-}
-
-/** @param {Section} section @param {Form} form @param {number} x @param {number} y @returns {Rect} CSS pixels from the plan's corner */
-function box(section, form, x, y) {
-  const half = width(section, form) / 2;
-  const { tall } = SIZES[form];
-  return { left: x - half, right: x + half, top: y - tall / 2, bottom: y + tall / 2 };
 }
