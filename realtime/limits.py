@@ -31,6 +31,8 @@ GATE_LEASE_S = 2 * 3600
 """How long a gate may admit from its list after its last contact with the server ..."""
 GATE_LEASE_MARGIN_S = 120
 """... and how much longer nobody else is admitted with its tickets: clocks of devices and masters differ."""
+GATE_CONFLICT_RECENT_MS = 24 * 3600 * 1000
+"""Conflicts of admissions count in the alarms of operators for this long."""
 MAX_LEASED = 5_000
 """Tickets in one lease of a gate."""
 MAX_REPORTED = 100

@@ -10,7 +10,7 @@
 | ``find`` | ``booking_search.Wanted`` | the bookings that fit, newest first, likewise |
 | ``story`` | ``{"booking"}`` | all that is known about a booking, or null |
 | ``gate_shows`` | ``{"theatre"}`` | the shows that its gates admit to now, with their sections |
-| ``gate`` | ``{}`` | the leases of gates that have not ended, and conflicts of admissions, newest first |
+| ``gate`` | ``{}`` | leases of gates that have not ended, conflicts of admissions (newest first), their shows |
 | ``jobs`` | ``{"limit"}`` | jobs by queue and state, and those that have failed |
 | ``deliveries`` | ``{"booking", "state", "limit"}`` | webhooks with their attempts, newest first |
 | ``figures`` | ``{"since", "until", "show"}`` | sales by hour and show |
@@ -45,7 +45,7 @@ from realtime.ledger.rows import BookingRow
 from realtime.ledger.shows import Shows
 from realtime.locks import replies
 from realtime.locks.master import LockMaster
-from realtime.model import hold_of, is_booking_id
+from realtime.model import hold_of, is_booking_id, show_of
 from realtime.sales_window import cancel_deadline
 from realtime.wire.requests import Id, LongId, parse_json
 
@@ -269,7 +269,16 @@ class Queries:
     async def _gate(self, _body: bytes) -> Any:
         leases = await self._ledger.open_leases(await self._master.time_ms())
         conflicts = await self._ledger.gate_conflicts()
-        return {"leases": [asdict(each) for each in leases], "conflicts": [asdict(each) for each in conflicts]}
+        ids = {each.show_id for each in leases} | {show_of(each.booking) for each in conflicts}
+        shows = [await self._shows.show(each) for each in sorted(ids)]
+        return {
+            "leases": [asdict(each) for each in leases],
+            "conflicts": [asdict(each) for each in conflicts],
+            "shows": {
+                show.id: {"title": show.title, "theatre": show.theatre_name, "starts_at": show.starts_at}
+                for show in shows
+            },
+        }
 
     async def _figures(self, body: bytes) -> Any:
         ask = parse_json(_Figures, body)

@@ -113,6 +113,7 @@ class StatusReporter:
             "open_orders": open_orders,
             "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
             "refunds": await self._ledger.unfinished_refunds(),
+            "gate_conflicts": await self._ledger.count_gate_conflicts(master_time - limits.GATE_CONFLICT_RECENT_MS),
         }
         self._watch_clock(report["clock_offset_ms"])
         wrong = {

@@ -103,6 +103,8 @@ class ConflictRow:
     kind: ConflictKind
     admitted_at: int
     reported_at: int
+    code: str = ""
+    """The ticket's."""
 
 
 class GateLeases(Fencing):
@@ -174,17 +176,31 @@ class GateLeases(Fencing):
 
     async def gate_conflicts(self, booking: str = "") -> list[ConflictRow]:
         """Return the conflicts, of one booking or of all, the newest first."""
-        table = schema.gate_conflicts
-        query = select(table).order_by(table.c.reported_at.desc()).limit(MAX_LISTED)
+        table, bookings = schema.gate_conflicts, schema.bookings
+        query = select(table, bookings.c.code).join(bookings).order_by(table.c.reported_at.desc()).limit(MAX_LISTED)
         if booking:
             query = query.where(table.c.booking_id == booking)
         async with self.transaction() as connection:
             return [
                 ConflictRow(
-                    row.booking_id, row.lease, row.gate, ConflictKind(row.kind), row.admitted_at, row.reported_at
+                    row.booking_id,
+                    row.lease,
+                    row.gate,
+                    ConflictKind(row.kind),
+                    row.admitted_at,
+                    row.reported_at,
+                    row.code,
                 )
                 for row in await connection.execute(query)
             ]
+
+    async def count_gate_conflicts(self, since: int) -> dict[str, int]:
+        """Return how many conflicts of each kind were reported at ``since`` (ms) or later; kinds without any are 0."""
+        table = schema.gate_conflicts
+        query = select(table.c.kind, func.count()).where(table.c.reported_at >= since).group_by(table.c.kind)
+        async with self.transaction() as connection:
+            found = {kind: int(count) for kind, count in await connection.execute(query)}
+        return {kind.value: found.get(kind.value, 0) for kind in ConflictKind}
 
 
 # --- in the transaction of the caller, which has locked the booking ---------------------------------------------------

@@ -13,6 +13,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from realtime import limits
+from realtime.clock import now_ms
 from realtime.errors import BadRequest, Forbidden, TheatreNotFound, TicketUnreadable, WrongShow
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
@@ -171,13 +172,17 @@ class GateApi:
         return json_answer(await run_command(master, "gate_report", msgspec.to_builtins(ask)))
 
     async def _overview(self, _request: web.Request) -> web.Response:
-        """Answer with the leases and conflicts of all regions; one that does not answer is named in ``missing``."""
+        """Answer with the leases and conflicts of all regions, and ``shows`` with what they are about, by id.
+
+        A region that does not answer is named in ``missing``. A keeper of the previous release leaves out ``shows``.
+        """
         answers, missing = await ask_all(self._masters, "gate", {})
         gathered: dict[str, Any] = {
             name: [{**row, "region": region} for region, answer in answers.items() for row in answer[name]]
             for name in ("leases", "conflicts")
         }
-        return json_answer({**gathered, "missing": missing})
+        shows = {show: about for answer in answers.values() for show, about in answer.get("shows", {}).items()}
+        return json_answer({"time": now_ms(), **gathered, "shows": shows, "missing": missing})
 
     async def _end(self, request: web.Request) -> web.Response:
         master = self._masters.get(request.query.get("region", ""))

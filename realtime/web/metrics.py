@@ -50,6 +50,7 @@ _REGION = {
 }
 """What the keepers' status reports say of a region: the field, the metric and its text."""
 _REFUND_STATES = ("promised", "sent", "failed")
+_CONFLICT_KINDS = ("twice", "cancelled", "lease_over")
 
 
 class _Region(Collector):
@@ -74,13 +75,16 @@ class _Region(Collector):
             if field in self._report:
                 gauge.add_metric([self._region], self._report[field])
             yield gauge
-        refunds = GaugeMetricFamily(
-            "tickingtickets_unfinished_refunds", "Refunds that are not done", labels=["owner", "state"]
-        )
-        if "refunds" in self._report:
-            for state in _REFUND_STATES:
-                refunds.add_metric([self._region, state], self._report["refunds"].get(state, 0))
-        yield refunds
+        yield self._by_kind("unfinished_refunds", "Refunds that are not done", "refunds", "state", _REFUND_STATES)
+        text = "Admissions of the last 24 hours that contradict the ledger"
+        yield self._by_kind("gate_conflicts", text, "gate_conflicts", "kind", _CONFLICT_KINDS)
+
+    def _by_kind(self, name: str, text: str, field: str, label: str, kinds: tuple[str, ...]) -> Metric:
+        gauge = GaugeMetricFamily(f"tickingtickets_{name}", text, labels=["owner", label])
+        if field in self._report:
+            for kind in kinds:
+                gauge.add_metric([self._region, kind], self._report[field].get(kind, 0))
+        return gauge
 
 
 class _Node(Collector):

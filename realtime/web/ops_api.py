@@ -12,12 +12,12 @@ import orjson
 from aiohttp import web
 
 from realtime import keys, limits, plans
-from realtime.errors import BadRequest, TheatreNotFound
+from realtime.errors import BadRequest, ShowNotFound, TheatreNotFound
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.model import ID, SalesState
+from realtime.model import ID, SalesState, region_of
 from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
 from realtime.wire.layouts import encode_layout
 from realtime.wire.requests import BlockSeats, NewShow, NewTerms, NewTheatre, UnblockSeats, parse_json
@@ -173,9 +173,12 @@ class OpsApi:
         return await self._set_sales(request, SalesState.CLOSED)
 
     async def _archive_show(self, request: web.Request) -> web.Response:
-        show = self._directory.show(request.match_info["show"])
-        command = {"show": show.id}
-        return json_answer(await run_command(self._masters[show.region], "archive", command, idempotency_key(request)))
+        # Not by the directory: it lacks a show whose record can't be read, and that one is to be removed.
+        show = request.match_info["show"]
+        master = self._masters.get(region_of(show))
+        if master is None:
+            raise ShowNotFound()
+        return json_answer(await run_command(master, "archive", {"show": show}, idempotency_key(request)))
 
     async def _retry_dead_letter(self, request: web.Request) -> web.Response:
         return await self._run_on_dead_letter(request, "retry_dead_letter")

@@ -21,6 +21,8 @@ const TIMEOUT_MS = 20000;
 /** How long the server is asked about a ticket with which this device may admit by itself. */
 const LEASED_TIMEOUT_MS = 4000;
 const SYNC_MS = 15000;
+/** Roles of staff that may admit. */
+const ROLES = ["operator", "gate"];
 /** The same code in front of the camera is not asked about again for this long. */
 const SAME_MS = 4000;
 
@@ -31,7 +33,8 @@ const video = h("video", { playsinline: true, muted: true, class: "gate-video" }
 const scanner = new Scanner(video, (text) => seen(text));
 /** @type {Translator} */
 let i18n;
-/** @type {{id: string, name: string, city: string}[]} */
+/** @typedef {{id: string, name: string, city: string}} Theatre */
+/** @type {Theatre[]} */
 let theatres = [];
 let theatre = recall(THEATRE) ?? "";
 let gate = recall(GATE) ?? "";
@@ -185,8 +188,16 @@ function signIn() {
     { class: "sign-in", onsubmit: enter },
     icon("lock"),
     h("h1", {}, i18n.t("gateTitle")),
-    h("label", { for: "key" }, i18n.t("opsKey")),
-    h("input", { name: "key", id: "key", type: "password", required: true, autocomplete: "current-password" }),
+    h("label", { for: "key" }, i18n.t("gateKey")),
+    h("input", {
+      name: "key",
+      id: "key",
+      type: "password",
+      required: true,
+      autocomplete: "current-password",
+      "aria-describedby": "key-hint",
+    }),
+    h("p", { class: "hint", id: "key-hint" }, i18n.t("gateKeyHint")),
     wrong,
     h("button", { class: "button primary", type: "submit" }, i18n.t("opsEnter")),
   );
@@ -312,11 +323,20 @@ function leave(why) {
   draw();
 }
 
+/** Ask who is signed in, and which theatres there are: a token may be for one theatre only. */
 async function open() {
   try {
-    const answer = await fetch("/api/v1/theatres", { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    theatres = (await answer.json()).theatres;
-  } catch {
+    const [me, answer] = await Promise.all([
+      ask("/ops/me"),
+      fetch("/api/v1/theatres", { signal: AbortSignal.timeout(TIMEOUT_MS) }),
+    ]);
+    if (!ROLES.includes(me.role)) return leave("gateWrongRole");
+    theatres = (await answer.json()).theatres.filter(
+      (/** @type {Theatre} */ { id }) => !me.theatre || id === me.theatre,
+    );
+    if (me.theatre && theatre !== me.theatre) theatre = "";
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return leave("opsWrongKey");
     if (!theatre) problem = "err_offline";
   }
   draw();

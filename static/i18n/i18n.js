@@ -69,6 +69,12 @@ export function translator(locale) {
   return known;
 }
 
+/** Write a time; one that can't be read is a dash, so that it does not spoil a list. @param {Intl.DateTimeFormat} format @param {string | number} when */
+function written(format, when) {
+  const at = new Date(when);
+  return Number.isNaN(at.getTime()) ? "–" : format.format(at);
+}
+
 /** @template T @param {() => T} make @returns {() => T} makes it when it is needed for the first time */
 function once(make) {
   /** @type {T | undefined} */
@@ -130,17 +136,17 @@ function makeTranslator(code, words) {
     /** @param {number} number */
     count: (number) => count().format(number),
     /** To the second. @param {string | number} when */
-    clock: (when) => clock().format(new Date(when)),
+    clock: (when) => written(clock(), when),
     /** @param {string | number} when */
-    time: (when) => time().format(new Date(when)),
+    time: (when) => written(time(), when),
     /** @param {string | number} when */
-    day: (when) => day().format(new Date(when)),
+    day: (when) => written(day(), when),
     /** @param {string | number} when */
-    shortDay: (when) => shortDay().format(new Date(when)),
+    shortDay: (when) => written(shortDay(), when),
     /** Day and time. @param {string | number} when */
-    moment: (when) => t("when", { day: shortDay().format(new Date(when)), time: time().format(new Date(when)) }),
+    moment: (when) => t("when", { day: written(shortDay(), when), time: written(time(), when) }),
     /** @param {string | number} when @returns {string} 2026-01-31 in India */
-    dayKey: (when) => key().format(new Date(when)),
+    dayKey: (when) => written(key(), when),
     /** @param {string[]} items */
     list: (items) => list().format(items),
   };

@@ -77,6 +77,13 @@ export class Bookings {
     });
   }
 
+  /** Show the story of a booking, and move there. @param {string} id */
+  async show(id) {
+    await this._open(id);
+    this.element.scrollIntoView();
+    this.element.focus();
+  }
+
   /** @param {string} id */
   async _open(id) {
     await this._try(() => this._read(id));

@@ -4,8 +4,10 @@
 import uPlot from "/static/vendor/uplot.js";
 
 const HEIGHT = 150;
-/** Steps between the marks of an axis of whole numbers. */
-const WHOLE = Array.from({ length: 10 }, (_, n) => [1, 2, 5].map((step) => step * 10 ** n)).flat();
+/** Steps between the marks of the axis of values. */
+const STEPS = [0.1, 0.2, 0.5, ...Array.from({ length: 10 }, (_, n) => [1, 2, 5].map((step) => step * 10 ** n)).flat()];
+/** The time axis covers at least this much, s. */
+const SHORTEST = 60;
 const TIME = new Intl.DateTimeFormat("en-IN", {
   timeZone: "Asia/Kolkata",
   hour: "2-digit",
@@ -19,23 +21,26 @@ export class Chart {
    * @param {HTMLElement} place
    * @param {string} label for screen readers
    * @param {(value: number) => string} format
-   * @param {{lines?: number, time?: (when: number) => string, whole?: boolean}} [how] how many lines; how a time (ms)
-   *   is written; whether only whole numbers are marked
+   * @param {{lines?: number, time?: (when: number) => string, step?: number, points?: boolean}} [how] how many lines; how
+   *   a time (ms) is written; the smallest step between marked values; whether each value has a point, for lines with gaps
    */
-  constructor(place, label, format, { lines = 1, time = (when) => TIME.format(new Date(when)), whole = false } = {}) {
+  constructor(place, label, format, { lines = 1, time, step = 1, points = false } = {}) {
     this._place = place;
     this._format = format;
-    this._time = time;
+    this._time = time ?? ((when) => TIME.format(new Date(when)));
     this._lines = lines;
+    /** @type {number[]} */
+    this._times = [];
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", label);
-    this._plot = this._make([[], ...Array.from({ length: lines }, () => [])], whole);
+    this._plot = this._make([[], ...Array.from({ length: lines }, () => [])], step, points);
     this._resize = new ResizeObserver(() => this._plot.setSize({ width: this._place.clientWidth, height: HEIGHT }));
     this._resize.observe(place);
   }
 
-  /** @param {number[]} times s @param {number[][]} values one list for each line */
+  /** @param {number[]} times s @param {(number | null)[][]} values one list for each line; null is a gap */
   set(times, values) {
+    this._times = times;
     this._plot.setData([times, ...values]);
   }
 
@@ -44,8 +49,14 @@ export class Chart {
     this._plot.destroy();
   }
 
-  /** @param {number[][]} data @param {boolean} whole */
-  _make(data, whole) {
+  /** The time axis: from the first to the last value. One value alone would get a whole day. @returns {[number, number]} */
+  _span() {
+    const last = this._times.at(-1) ?? Date.now() / 1000;
+    return [Math.min(this._times[0] ?? last, last - SHORTEST), last];
+  }
+
+  /** @param {number[][]} data @param {number} step @param {boolean} points */
+  _make(data, step, points) {
     const style = getComputedStyle(document.documentElement);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     const axis = {
@@ -61,7 +72,10 @@ export class Chart {
         height: HEIGHT,
         cursor: { show: false },
         legend: { show: false },
-        scales: { x: { time: true }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.15)] } },
+        scales: {
+          x: { time: true, range: () => this._span() },
+          y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.15)] },
+        },
         axes: [
           {
             ...axis,
@@ -69,7 +83,12 @@ export class Chart {
             values: (_plot, marks) => marks.map((at) => this._time(at * 1000)),
             space: 80,
           },
-          { ...axis, size: 52, values: (_plot, marks) => marks.map(this._format), ...(whole ? { incrs: WHOLE } : {}) },
+          {
+            ...axis,
+            size: 52,
+            values: (_plot, marks) => marks.map(this._format),
+            incrs: STEPS.filter((each) => each >= step),
+          },
         ],
         series: [
           {},
@@ -77,7 +96,7 @@ export class Chart {
             stroke: strokes[n],
             width: 2,
             fill: n === 0 ? colour("--accent-soft") : undefined,
-            points: { show: false },
+            points: { show: points },
           })),
         ],
       },

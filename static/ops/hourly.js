@@ -21,6 +21,7 @@ const PLOTS = [
   ["opsMostViewers", ["viewers"]],
   ["opsHoldsConflicts", ["holds", "conflicts"]],
   ["opsBookingsPlot", ["orders", "bookings"]],
+  ["opsPayTime", ["pay_ms"]],
   ["opsSeatsPlot", ["seats", "admitted"]],
   ["opsRevenue", ["revenue", "refunded"]],
 ];
@@ -143,7 +144,7 @@ export class Hourly extends PolledSection {
       );
       const chart = new Chart(place, i18n.t(title), (value) => short(i18n, lines[0], value), {
         lines: lines.length,
-        whole: true,
+        points: lines.includes("pay_ms"),
         time: (when) => (this._hoursBack <= 24 ? i18n.time(when) : i18n.shortDay(when)),
       });
       return { chart, table, lines };
@@ -165,10 +166,9 @@ export class Hourly extends PolledSection {
     const hours = this._hours;
     if (!hours) return;
     for (const { chart, table, lines } of this._plots) {
-      const unit = (/** @type {keyof Hour} */ name) => (isMoney(name) ? 100 : 1);
       chart.set(
         hours.map(({ hour }) => hour / 1000),
-        lines.map((name) => hours.map((each) => each[name] / unit(name))),
+        lines.map((name) => hours.map((each) => plotted(each[name], name))),
       );
       table.replaceChildren(tableOf(i18n, hours, lines));
     }
@@ -180,6 +180,11 @@ function isMoney(name) {
   return name === "revenue" || name === "refunded";
 }
 
+/** In the unit of the axis: rupees, seconds, or as it is. @param {number | null} value @param {keyof Hour} name */
+function plotted(value, name) {
+  return value === null ? null : value / (isMoney(name) ? 100 : name === "pay_ms" ? 1000 : 1);
+}
+
 /** What each line means, in its colour. @param {Translator} i18n @param {(keyof Hour)[]} lines */
 function legend(i18n, lines) {
   return lines.map((name, n) => h("span", { class: "line-name", "data-line": n }, i18n.t(`opsHour_${name}`)));
@@ -187,7 +192,13 @@ function legend(i18n, lines) {
 
 /** @param {Translator} i18n @param {keyof Hour} name @param {number} value */
 function short(i18n, name, value) {
+  if (name === "pay_ms") return i18n.t("opsS", { n: Math.round(value) });
   return isMoney(name) ? `₹${i18n.count(Math.round(value))}` : i18n.count(Math.round(value));
+}
+
+/** @param {Translator} i18n @param {number} value @param {keyof Hour} name */
+function written(i18n, value, name) {
+  return isMoney(name) ? i18n.moneyLine(value) : short(i18n, name, plotted(value, name) ?? 0);
 }
 
 /** The hours in which there was anything, the newest first. @param {Translator} i18n @param {Hour[]} hours @param {(keyof Hour)[]} lines */
@@ -195,7 +206,7 @@ function tableOf(i18n, hours, lines) {
   const some = hours.filter((hour) => lines.some((name) => hour[name])).reverse();
   if (!some.length) return h("p", { class: "hint" }, i18n.t("opsNoFigures"));
   const cell = (/** @type {Hour} */ hour, /** @type {keyof Hour} */ name) =>
-    h("td", { class: "amount" }, isMoney(name) ? i18n.moneyLine(hour[name]) : i18n.count(hour[name]));
+    h("td", { class: "amount" }, written(i18n, hour[name] ?? 0, name));
   return scrollTable(
     lines.map((name) => i18n.t(`opsHour_${name}`)).join(", "),
     [i18n.t("opsHour"), ...lines.map((name) => i18n.t(`opsHour_${name}`))],

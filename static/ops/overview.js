@@ -11,6 +11,7 @@ import { Bookings } from "./bookings.js";
 import { Chart } from "./chart.js";
 import { conflictRate, figures, total } from "./figures.js";
 import { duration, milliseconds, percent, perSecond } from "./format.js";
+import { GateList } from "./gates.js";
 import { Hourly } from "./hourly.js";
 import { IncidentList } from "./incidents.js";
 import { JobList } from "./jobs.js";
@@ -41,6 +42,7 @@ export class Overview {
     this._timer = 0;
     this._money = new Money(leave);
     this._bookings = new Bookings(leave);
+    this._gates = new GateList(leave, (booking) => this._bookings.show(booking));
     this._jobs = new JobList(leave);
     this._hourly = new Hourly(leave);
     this._plans = new PlanImport();
@@ -65,6 +67,9 @@ export class Overview {
     this._jobs.start();
     this._incidents.start();
     this._hourly.start();
+    this._gates.start();
+    const named = new URLSearchParams(location.hash.slice(1)).get("booking");
+    if (named) this._bookings.show(named);
   }
 
   stop() {
@@ -73,6 +78,7 @@ export class Overview {
     this._jobs.stop();
     this._incidents.stop();
     this._hourly.stop();
+    this._gates.stop();
     for (const chart of this._charts) chart.destroy();
     this._charts = [];
   }
@@ -101,6 +107,7 @@ export class Overview {
       ),
       notice,
       this._money.alarm,
+      this._gates.alarm,
       totals,
       h("div", { class: "place" }, map, regions),
       this._incidents.element,
@@ -108,6 +115,7 @@ export class Overview {
       plots,
       this._hourly.element,
       this._bookings.element,
+      this._gates.element,
       this._money.element,
       this._jobs.element,
       this._plans.element,
@@ -122,6 +130,7 @@ export class Overview {
     this._jobs.localize(i18n);
     this._incidents.localize(i18n);
     this._hourly.localize(i18n);
+    this._gates.localize(i18n);
     this._plans.localize(i18n);
     this._draw();
   }
@@ -215,14 +224,14 @@ export class Overview {
     const i18n = /** @type {Translator} */ (this._i18n);
     for (const chart of this._charts) chart.destroy();
     this._parts.plots.replaceChildren();
-    const make = (/** @type {string} */ title, /** @type {(value: number) => string} */ format, lines = 1) => {
+    const make = (/** @type {string} */ title, /** @type {(value: number) => string} */ format, how = {}) => {
       const place = h("div", { class: "plot" });
       this._parts.plots.append(h("figure", {}, h("figcaption", {}, i18n.t(title)), place));
-      return new Chart(place, i18n.t(title), format, { lines });
+      return new Chart(place, i18n.t(title), format, how);
     };
     this._charts = [
       make("opsViewers", (value) => i18n.count(Math.round(value))),
-      make("opsSalesPlot", (value) => perSecond(value, i18n), 2),
+      make("opsSalesPlot", (value) => perSecond(value, i18n), { lines: 2, step: 0.1 }),
       make("opsConflicts", (value) => `${i18n.count(Math.round(value))} %`),
       make("opsStaleMs", (value) => i18n.count(Math.round(value))),
       make("opsOutbox", (value) => i18n.count(Math.round(value))),

@@ -1,6 +1,6 @@
 /**
- * What an operator can do to a show: open, pause and close its sales, block and unblock seats. Each action is confirmed
- * first.
+ * What an operator can do to a show: open, pause and close its sales, archive it, block and unblock seats. Each action is
+ * confirmed first.
  *
  * @import { Translator } from "../i18n/i18n.js"
  * @import { Seat } from "./seat-ids.js"
@@ -10,7 +10,7 @@ import { h } from "../app/dom.js";
 import { question } from "./pieces.js";
 import { parseSeats, seatsAsText } from "./seat-ids.js";
 
-/** @typedef {"open" | "pause" | "close" | "block" | "unblock"} Action */
+/** @typedef {"open" | "pause" | "close" | "archive" | "block" | "unblock"} Action */
 
 export class SaleActions {
   /**
@@ -141,7 +141,7 @@ export class SaleActions {
     const unknown = h("div", { role: "status" }, this._unknown(i18n));
     this.element.replaceChildren(
       h("h2", {}, i18n.t("opsSales")),
-      h("div", { class: "row" }, this._button(i18n, "open"), this._button(i18n, "pause"), this._button(i18n, "close")),
+      h("div", { class: "row" }, ...salesActions(show).map((action) => this._button(i18n, action))),
       h("h2", {}, i18n.t("opsBlocking")),
       h("label", { for: "seats" }, i18n.t("opsSeatsLabel")),
       field,
@@ -234,6 +234,12 @@ export class SaleActions {
   _focus(selector) {
     /** @type {HTMLElement | null} */ (this.element.querySelector(selector))?.focus();
   }
+}
+
+/** Only a show that is closed or has begun can be archived. @param {Show} show @returns {Action[]} */
+function salesActions({ status, starts_at }) {
+  const archivable = status === "closed" || Date.parse(starts_at) < Date.now();
+  return archivable ? ["open", "pause", "close", "archive"] : ["open", "pause", "close"];
 }
 
 /** @param {Action} action */

@@ -208,6 +208,10 @@ export class ShowPage {
     try {
       // The reason first: the audit log keeps the beginning of what was sent.
       await ask(`/shows/${this._path}/${action}`, { ...(reason ? { reason } : {}), ...(seats ? { seats } : {}) });
+      if (action === "archive") {
+        location.assign("/ops");
+        return true;
+      }
       this._blocksRead = -1;
       this._done = i18n.t(`opsDone_${action}`, { n: seats?.length ?? 0 });
       this._show = /** @type {Show} */ (await ask(`/shows/${this._path}`));

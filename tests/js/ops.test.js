@@ -198,6 +198,23 @@ describe("figures by the hour", () => {
     assert.deepEqual([hours[1].viewers, hours[2].bookings], [0, 1]);
   });
 
+  test("times to pay are averaged over bookings, and an hour without a paid booking has none", () => {
+    const rows = [
+      { hour, bookings: 3, pay_ms: 20_000 },
+      { hour, bookings: 1, pay_ms: 60_000 },
+      { hour, bookings: 7, pay_ms: null },
+      { hour: hour + 3_600_000, bookings: 2, pay_ms: null },
+    ];
+    const hours = everyHour(rows, hour, hour + 7_200_000);
+    assert.deepEqual(
+      hours.map((each) => [each.bookings, each.pay_ms]),
+      [
+        [11, 30_000],
+        [2, null],
+      ],
+    );
+  });
+
   test("rows outside the time, and figures that are not known, change nothing", () => {
     assert.deepEqual(everyHour([{ hour: hour - 3_600_000, holds: 9 }], hour, hour), []);
     const [only] = everyHour([{ hour, other: 5 }], hour, hour + 1);

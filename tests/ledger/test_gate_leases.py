@@ -131,6 +131,9 @@ async def test_a_reported_admission_that_contradicts_another_is_a_conflict_and_s
     found = {each.booking: (each.kind, each.admitted_at, each.reported_at) for each in await ledger.gate_conflicts()}
     assert found[ids["c"]] == (ConflictKind.LEASE_OVER, 9, 2 * UNTIL)
     assert len(found) == 5
+    assert {each.booking: each.code for each in await ledger.gate_conflicts()} == {ids[n]: codes[n] for n in "abcde"}
+    assert await ledger.count_gate_conflicts(2 * UNTIL) == {"twice": 1, "cancelled": 1, "lease_over": 3}
+    assert await ledger.count_gate_conflicts(2 * UNTIL + 1) == {"twice": 0, "cancelled": 0, "lease_over": 0}
     with pytest.raises(AlreadyAdmitted):
         await ledger.admit(AdmissionRow(ids["c"], 2 * UNTIL, "south", SOUTH))
     assert (await report(ledger, SOUTH, 2 * UNTIL, **{codes["c"]: 2 * UNTIL}))[codes["c"]] == "twice"

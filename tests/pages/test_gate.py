@@ -12,6 +12,7 @@ from realtime.model import show_of
 from tests.cluster import node_urls, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
+from tests.web.test_staff import add
 from tests.web.test_tickets import booked
 
 CAMERA = """text => {
@@ -59,9 +60,15 @@ async def test_staff_admit_by_code_and_by_camera(browser: Browser, cluster: Clus
     staff = await Person.arrive(browser, node_urls(cluster)[1], "/gate", phone=True)
     page = staff.page
     assert await violations(page) == []
-    await page.fill("#key", cluster.secrets["OPERATOR_KEY"])
+    elsewhere = await add(cluster, "a kiosk", "--role", "kiosk", "--theatre", "west-hall", "--region", "west")
+    for key, problem in (("no key", "not valid"), (elsewhere, "not for gates")):
+        await page.fill("#key", key)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text(problem)
+    token = await add(cluster, "north gate", "--role", "gate", "--theatre", "west-hall", "--region", "west")
+    await page.fill("#key", token)
     await page.keyboard.press("Enter")
-    await page.select_option("#theatre", "west-hall")
+    await expect(page.locator("#theatre option")).to_have_text(["Test Hall, Somewhere"])
     await page.fill("#gate", "North")
     assert await violations(page) == []
     await page.get_by_role("button", name="Open the gate").click()

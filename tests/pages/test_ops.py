@@ -5,13 +5,19 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
+import aiohttp
+import orjson
 import pytest
 from playwright.async_api import Browser, expect
 
+from realtime import keys
 from realtime.dev.cluster import Cluster
-from tests.cluster import Client, new_show, node_urls, pay_order, running_cluster
+from realtime.model import show_of
+from tests.cluster import Client, new_show, node_urls, pay_order, running_cluster, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
+from tests.web.test_gate_leases import NORTH, SOUTH, code_of, gate, of, soon
+from tests.web.test_tickets import booked
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +43,20 @@ async def test_only_the_right_key_opens_the_ops_page(browser: Browser, cluster: 
     page = person.page
     await page.fill("#key", "not the key")
     await page.keyboard.press("Enter")
-    await page.wait_for_function("() => document.querySelector('#problem')?.textContent.includes('Wrong operator key')")
+    await page.wait_for_function("() => document.querySelector('#problem')?.textContent.includes('not valid')")
     assert await violations(page) == []
     await sign_in(person, cluster)
     await page.wait_for_selector('.region[data-region="west"] .state.good')
     assert await page.locator(".region").count() == 3
     await page.wait_for_selector(".show-list a")
     plots = page.locator("#hourly figure")
-    await expect(plots).to_have_count(5)
-    await expect(plots.locator("canvas")).to_have_count(5)
+    await expect(plots).to_have_count(6)
+    await expect(plots.locator("canvas")).to_have_count(6)
     for details in await plots.locator("summary").all():
         await details.click()
     await page.fill("#hourly-show", "west-nothing")
     await page.keyboard.press("Enter")
-    await expect(plots.get_by_text("Nothing in this time.")).to_have_count(5)
+    await expect(plots.get_by_text("Nothing in this time.")).to_have_count(6)
     await page.fill("#hourly-show", "")
     async with page.expect_download() as saving:
         await page.locator('#hourly [data-key="csv"]').click()
@@ -222,7 +228,7 @@ async def test_a_failed_refund_raises_an_alarm(browser: Browser, cluster: Cluste
     answer = {"time": 0, "refunds": [failed], "missing": ["north"]}
     await person.page.route("**/api/v1/ops/refunds?*", lambda route: route.fulfill(json=answer))
     await sign_in(person, cluster)
-    alarm = person.page.locator(".alarm")
+    alarm = person.page.locator(".alarm", has_text="रिफ़ंड")
     await expect(alarm).to_contain_text("1 रिफ़ंड विफल हुआ")
     await expect(person.page.locator("#screen")).to_contain_text("north")
     await alarm.get_by_role("button").click()
@@ -230,6 +236,40 @@ async def test_a_failed_refund_raises_an_alarm(browser: Browser, cluster: Cluste
     await expect(person.page.locator("#money tbody tr")).to_contain_text("account closed")
     assert await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await violations(person.page) == []
+    await person.leaves()
+
+
+async def test_leases_and_conflicts_of_gates_are_listed_and_a_conflict_leads_to_its_booking(
+    browser: Browser, cluster: Cluster
+) -> None:
+    owner, booking = await booked(cluster, starts_at=soon())
+    code = await code_of(cluster, owner)
+    leased = show_of((await booked(cluster, starts_at=soon()))[1])
+    await gate(cluster, "lease", of("lease-of-a-device", leased, gate="Balcony door"))
+    for device in (NORTH, SOUTH):
+        await gate(cluster, "reports", of(device, admitted={code: 60_000}))
+    person = await Person.arrive(browser, node_urls(cluster)[0], "/ops")
+    page = person.page
+    await sign_in(person, cluster)
+    await page.locator(".alarm", has_text="conflicting admission").get_by_role("button").click()
+    await expect(page.locator("#gates")).to_be_focused()
+    lease = page.locator("#gates tr", has=page.locator(f'a[href="/ops/shows/{leased}"]'))
+    for text in ("Test Hall", "Balcony door"):
+        await expect(lease).to_contain_text(text)
+    await lease.get_by_role("button").click()
+    await expect(page.locator("#gates .question")).to_contain_text("its 1 ticket")
+    assert await violations(page, within="#gates") == []
+    await page.locator("#gates .question .primary").click()
+    await expect(lease).to_have_count(0)
+
+    conflict = page.locator("#gates tr", has=page.get_by_role("link", name=code)).first
+    await expect(conflict).to_contain_text("admitted twice")
+    await page.locator("select.language").select_option("hi")
+    await expect(conflict).to_contain_text("दो बार प्रवेश")
+    await conflict.get_by_role("link", name=code).click()
+    await expect(page.locator(".story")).to_have_attribute("data-booking", booking)
+    await page.reload()
+    await expect(page.locator(".story")).to_have_attribute("data-booking", booking)
     await person.leaves()
 
 
@@ -254,6 +294,45 @@ async def test_an_unreachable_region_is_shown_and_listed_for_good(browser: Brows
     await expect(over).to_have_count(1, timeout=30_000)
     assert await violations(other.page, within="#incidents") == []
     await other.leaves()
+
+
+async def test_a_show_whose_time_can_not_be_read_is_listed_among_the_others_and_can_be_archived(
+    browser: Browser, cluster: Cluster
+) -> None:
+    spoiled, sound = await new_show(cluster), await new_show(cluster)
+    async with cluster.masters() as masters:
+        record = orjson.loads(await masters["west"].command("HGET", keys.SHOWS, spoiled))
+        record = orjson.dumps({**record, "starts_at": "next Friday"})
+        await masters["west"].command("HSET", keys.SHOWS, spoiled, record)
+        await masters["west"].command("PUBLISH", keys.DIRECTORY, orjson.dumps({"show": spoiled}))
+    node = node_urls(cluster)[1]
+
+    async def starts() -> dict[str, str]:
+        async with aiohttp.ClientSession() as session, session.get(f"{node}/api/v1/shows?over=1") as answer:
+            return {show["id"]: show["starts_at"] for show in (await answer.json())["shows"]}
+
+    async def is_spoiled() -> bool:
+        return (await starts())[spoiled].startswith("1970")
+
+    async def is_gone() -> bool:
+        return spoiled not in await starts()
+
+    await until(is_spoiled)
+    person = await Person.arrive(browser, node, "/ops")
+    page = person.page
+    await sign_in(person, cluster)
+    listed = page.locator(".show-list a")
+    await expect(listed.and_(page.locator(f'[href$="{sound}"]'))).to_have_count(1)
+    await listed.and_(page.locator(f'[href$="{spoiled}"]')).click()
+    await act(person, "close")
+    await page.locator('[data-act="archive"]').click()
+    await page.locator(".question .primary").click()
+    await expect(page).to_have_url(f"{node}/ops")
+    await until(is_gone)
+    await page.reload()
+    await expect(listed.and_(page.locator(f'[href$="{sound}"]'))).to_have_count(1)
+    await expect(listed.and_(page.locator(f'[href$="{spoiled}"]'))).to_have_count(0)
+    await person.leaves()
 
 
 async def test_a_show_that_is_not_there_says_so(browser: Browser, cluster: Cluster) -> None:

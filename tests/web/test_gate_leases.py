@@ -82,8 +82,10 @@ async def test_reports_are_recorded_once_and_contradictions_are_shown_to_operato
     assert (await gate(cluster, "reports", of(SOUTH, admitted={code: 0})))["outcomes"] == {code: "twice"}
     story = await ask(cluster, f"/ops/bookings/{booking}")
     assert [(each["kind"], each["gate"]) for each in story["conflicts"]] == [("twice", "gate s")]
-    conflicts = (await ask(cluster, "/ops/gate"))["conflicts"]
-    assert [each["gate"] for each in conflicts if each["booking"] == booking] == ["gate s"]
+    overview = await ask(cluster, "/ops/gate")
+    conflicts = [(each["gate"], each["code"]) for each in overview["conflicts"] if each["booking"] == booking]
+    assert conflicts == [("gate s", code)]
+    assert overview["shows"][show]["theatre"] == "Test Hall"
 
 
 async def test_an_operator_ends_the_lease_of_a_device_that_is_lost(cluster: Cluster) -> None:

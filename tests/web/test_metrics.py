@@ -36,4 +36,7 @@ async def test_an_open_order_of_the_own_region_is_counted(cluster: Cluster) -> N
     assert {name for name in found if name.startswith("unfinished_refunds")} == {
         f'unfinished_refunds{{owner="west",state="{state}"}}' for state in ("promised", "sent", "failed")
     }
+    assert {name for name in found if name.startswith("gate_conflicts")} == {
+        f'gate_conflicts{{kind="{kind}",owner="west"}}' for kind in ("twice", "cancelled", "lease_over")
+    }
     await buyer.close()
