@@ -108,7 +108,10 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     address_keys = AddressKeys(settings.secret, topology.limits.shared_networks)
     office = BoxOffice(directory, locks, identities, address_keys, pressure)
     checkout = Checkout(directory, locks, payments, origins, office.count_booking)
-    events = Events(server.sio, identities, directory, rooms, office, checkout)
+    tokens = StaffTokens([settings.secret, settings.second_secret])
+    provider = IdentityProvider(topology.staff) if topology.staff.jwks else None
+    access = StaffAccess(settings.operator_key, tokens, Register(feeds), provider, masters[region])
+    events = Events(server.sio, identities, directory, rooms, office, checkout, access.kiosk_theatre)
     status_report = StatusReporter(masters[region], rooms, feeds, events, office)
     shop = IdentityProvider(topology.shop) if topology.shop.jwks else None
     public = PublicApi(
@@ -134,9 +137,6 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     routes += StaffApi(region, masters, identities).routes()
     app[ROUTES] = routes
     document = openapi.document(routes)
-    tokens = StaffTokens([settings.secret, settings.second_secret])
-    provider = IdentityProvider(topology.staff) if topology.staff.jwks else None
-    access = StaffAccess(settings.operator_key, tokens, Register(feeds), provider, masters[region])
     attempts = {"staff": access.attempts, "kiosk_pin": kiosk_pin.attempts}
     for route in routes:
         handler = route.handler

@@ -21,6 +21,7 @@ from realtime.errors import BadRequest, Overloaded, RateLimited, TicketError
 from realtime.feeds.directory import Directory
 from realtime.model import Hold, HoldState, booking_of, show_of
 from realtime.rooms.rooms import Rooms
+from realtime.staff import MAX_TOKEN_LENGTH
 from realtime.transport.budget import Budget
 from realtime.transport.client_address import session_address
 from realtime.transport.fanout import encode
@@ -51,6 +52,8 @@ Payload = dict[str, Any]
 class _Client:
     owner: str
     address: str
+    staff_token: str
+    """Of a kiosk; "" for others, and once it was refused."""
     budget: Budget
     busy: int = 0
     """Events of this client that are being answered."""
@@ -68,14 +71,19 @@ class Events:
         rooms: Rooms,
         office: BoxOffice,
         checkout: Checkout,
+        kiosk_theatre: Callable[[str, str], Awaitable[str]],
     ) -> None:
-        """Register the handlers; ``sio`` must not be serving yet."""
+        """Register the handlers; ``sio`` must not be serving yet.
+
+        ``kiosk_theatre`` returns the theatre of a kiosk, by its address and staff token, "" for others.
+        """
         self._sio = sio
         self._identities = identities
         self._directory = directory
         self._rooms = rooms
         self._office = office
         self._checkout = checkout
+        self._kiosk_theatre = kiosk_theatre
         self._clients: dict[str, _Client] = {}
         self._sids_of_owner: dict[str, set[str]] = {}
         self._notice_tasks: set[asyncio.Task[None]] = set()
@@ -107,7 +115,9 @@ class Events:
             owner = self._identities.owner(token) if token is not None else self._identities.new()
         except TicketError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
-        self._clients[sid] = _Client(owner, session_address(environ), self._rooms.fanout.budget(sid))
+        staff = auth.get("staff") if isinstance(auth, dict) else None
+        staff_token = staff if isinstance(staff, str) and len(staff) <= MAX_TOKEN_LENGTH else ""
+        self._clients[sid] = _Client(owner, session_address(environ), staff_token, self._rooms.fanout.budget(sid))
         self._sids_of_owner.setdefault(owner, set()).add(sid)
         self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": self._identities.token(owner)}))
         return None
@@ -178,7 +188,16 @@ class Events:
 
     async def _hold(self, sid: str, ask: HoldSeats) -> Payload:
         client = self._clients[sid]
-        return await self._office.hold(client.owner, ask, client.address)
+        return await self._office.hold(client.owner, ask, await self._limited_address(client, ask.show))
+
+    async def _limited_address(self, client: _Client, show: str) -> str:
+        """Return the address whose limits a hold counts for; "" at a kiosk: a crowd books there, in its theatre."""
+        if not client.staff_token:
+            return client.address
+        theatre = await self._kiosk_theatre(client.address, client.staff_token)
+        if not theatre:
+            client.staff_token = ""  # or each hold would count as a wrong token
+        return "" if theatre and theatre == self._directory.show(show).theatre else client.address
 
     async def _watch(self, sid: str, ask: Watch) -> Payload:
         return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since, deflate=ask.deflate)

@@ -123,6 +123,14 @@ class StaffAccess:
         self.attempts.forgive(caller)
         return principal
 
+    async def kiosk_theatre(self, caller: str, token: str) -> str:
+        """Return the theatre of a kiosk's token; "" for what is none now, which counts as any wrong token does."""
+        try:
+            principal = await self.principal(caller, token, asyncio.get_running_loop().time())
+        except TicketError:
+            return ""
+        return principal.theatre if principal.role is Role.KIOSK else ""
+
     async def _by_token(self, given: str) -> Principal | None:
         if given.count(".") != 2 or len(given) > MAX_TOKEN_LENGTH or not given.isascii():
             return None

@@ -18,6 +18,7 @@ import { Attendant, IdleWarning } from "./dialogs.js";
 import { Idle } from "./idle.js";
 import { Programme } from "./programme.js";
 import { screenOf } from "./screens.js";
+import { KioskToken } from "./token.js";
 
 const CURRENT = "tickingtickets.kiosk.show";
 /** Where the language is kept while the buyer pays at the gateway: the kiosk's page is loaded again afterwards. */
@@ -40,6 +41,7 @@ let i18n = translator(recall(LANGUAGE) ?? homeLanguage);
 let booking = null;
 let drawn = "";
 
+const token = new KioskToken((theatre) => location.assign(`/kiosk/${encodeURIComponent(theatre)}`));
 const attendant = new Attendant({ check: checkPin, leave: leaveKiosk, waiting: leftovers });
 const warning = new IdleWarning(() => idle.touch());
 const idle = new Idle({
@@ -129,7 +131,13 @@ function draw() {
   booking?.localize(i18n, theme());
   if (booking) {
     if (screen.firstElementChild !== booking.element) screen.replaceChildren(booking.element);
-  } else screen.replaceChildren(...screenOf(i18n, programme, choose));
+  } else {
+    screen.replaceChildren(...screenOf(i18n, programme, choose));
+    if (now === "unknown" && !id) {
+      token.draw(i18n);
+      screen.append(token.element);
+    }
+  }
   if (drawn && drawn !== now) screen.focus({ preventScroll: true });
   if (drawn !== now) screen.scrollTo(0, 0);
   drawn = now;

@@ -15,6 +15,8 @@ import { io } from "/static/vendor/socket.io.esm.min.js";
 import { RequestError } from "./request-error.js";
 
 const TOKEN = "tickingtickets.token";
+/** The staff token of a kiosk (../kiosk/token.js). */
+const STAFF = "tickingtickets.staff";
 /** Held by the tab that gets an identity, on the first visit. */
 const IDENTITY_LOCK = "tickingtickets.identity";
 const IDENTITY_MS = 5000;
@@ -161,16 +163,14 @@ export class Connection extends EventTarget {
    * Send the identity, or ask for one. Two tabs that are opened at the same time would get two, and one could not find
    * its seats again: one asks, the other waits. The connection is opened meanwhile.
    * @param {number} attempt
-   * @param {(auth: {token?: string}) => void} send
+   * @param {(auth: {token?: string, staff?: string}) => void} send
    */
   async _identify(attempt, send) {
-    if (this.token || !navigator.locks) {
-      send(this.token ? { token: this.token } : {});
-      return;
-    }
+    const identify = () => send({ token: this.token || undefined, staff: stored(STAFF) || undefined });
+    if (this.token || !navigator.locks) return identify();
     await navigator.locks.request(IDENTITY_LOCK, async () => {
       if (attempt !== this._attempt || this._closed) return;
-      send(this.token ? { token: this.token } : {});
+      identify();
       if (this.token) return;
       await new Promise((/** @type {(value?: unknown) => void} */ done) => {
         this._identified = done;
