@@ -24,10 +24,10 @@ export class Chart {
    * @param {{lines?: number, time?: (when: number) => string, step?: number, points?: boolean}} [how] how many lines; how
    *   a time (ms) is written; the smallest step between marked values; whether each value has a point, for lines with gaps
    */
-  constructor(place, label, format, { lines = 1, time, step = 1, points = false } = {}) {
+  constructor(place, label, format, { lines = 1, time = clock, step = 1, points = false } = {}) {
     this._place = place;
     this._format = format;
-    this._time = time ?? ((when) => TIME.format(new Date(when)));
+    this._time = time;
     this._lines = lines;
     /** @type {number[]} */
     this._times = [];
@@ -104,4 +104,9 @@ export class Chart {
       this._place,
     );
   }
+}
+
+/** @param {number} when ms */
+function clock(when) {
+  return TIME.format(new Date(when));
 }
