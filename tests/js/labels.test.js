@@ -79,8 +79,11 @@ describe("labels of sections", () => {
   test("are beside their section where seats can be told apart", () => {
     const layout = hall([]);
     const { bounds } = layout.sections[0];
-    const [first] = placeLabels(layout, 6 / layout.largestSide, 6, []);
-    assert.ok(first.y < (bounds.top * 6) / layout.largestSide);
+    for (const size of [3, 6]) {
+      const scale = size / layout.largestSide;
+      const [first] = placeLabels(layout, scale, size, []);
+      assert.deepEqual([first.form, first.y < bounds.top * scale], ["full", true], `at size ${size}`);
+    }
   });
 });
 

@@ -11,6 +11,9 @@ import { textBox } from "./plan-texts.js";
 
 /** Seats from this size on (CSS pixels) can be told apart: no label lies on them. */
 const SEEN = 4;
+/** On smaller ones, down to this size, none lies where few sections leave room beside them. */
+const SEEN_AS_DOTS = 2.5;
+const FEW = 8;
 /** The room between a section and a label beside it, CSS pixels. */
 const BESIDE_PX = 8;
 /** Estimated sizes, CSS pixels: measuring sixty labels in each frame of a zoom would be too slow. */
@@ -39,6 +42,10 @@ export function placeLabels(layout, scale, size, texts) {
   const { sections } = layout;
   const covers = size < SEEN ? null : layout;
   const written = texts.map((text) => textBox(text, scale)).filter((box) => box !== null);
+  if (!covers && size >= SEEN_AS_DOTS && sections.length <= FEW) {
+    const aside = fit(sections, ["full"], scale, layout, written);
+    if (aside.every(({ form }) => form !== "none")) return aside;
+  }
   /** @type {Form[][]} the most detailed first */
   const ways = [["full"], ["name", "gauge", "dot"], ["gauge", "dot"]];
   // All labels with numbers, or none: a mixture looks as if it had a meaning.
