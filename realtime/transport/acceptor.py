@@ -9,8 +9,6 @@ any handshake that engine.io refuses, is passed to aiohttp byte for byte, once i
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import logging
 import os
@@ -24,41 +22,19 @@ from aiohttp import web
 
 from realtime import limits
 from realtime.transport.admission import Admission, Closable, Ticket
-from realtime.transport.client_address import ClientAddresses
+from realtime.transport.client_address import ClientAddresses, peer_of
 from realtime.transport.guard import BaseProtocol, HttpRequestParser
+from realtime.transport.handshake import Handshake, is_strict
 from realtime.transport.http_connection import HttpConnection
 
 log = logging.getLogger(__name__)
-PATH = b"GET /socket.io/?"
-HEAD_BYTES = 8190
-"""The longest request line and the longest header; aiohttp's own default."""
-
-
+_PATH = b"GET /socket.io/?"
+_LINE_BYTES = 8190
+"""The longest request line and the longest header that aiohttp accepts; its own default."""
 _END_OF_HEAD = b"\r\n\r\n"
-ONCE = ("Host", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
-"""Headers that a handshake must have exactly once."""
 _REQUEST_LINE = re.compile(rb"[A-Z]{1,20} [^ \x00-\x1f\x7f]+ HTTP/1\.[01]\r")
-_BEGINNING = re.compile(rb"[A-Z]{1,20}( |$)")
-
-
-class Handshake:
-    """Takes the place of aiohttp's request in engine.io: the attributes that it reads, and no more."""
-
-    __slots__ = ("accepted", "headers", "path", "path_qs", "query_string", "remote", "ticket", "transport", "version")
-    method = "GET"
-    content = None
-
-    def __init__(self, transport: asyncio.Transport, message: Any) -> None:
-        """``message`` is what aiohttp's parser has read."""
-        self.ticket: Ticket | None = None
-        self.transport = transport
-        self.remote = peer_of(transport)
-        self.version = message.version
-        self.headers = message.headers
-        self.path_qs = message.path
-        self.path, _, self.query_string = message.path.partition("?")
-        self.accepted = False
-        """Whether the driver has made a ``WebSocketConnection`` of it."""
+_METHOD = re.compile(rb"[A-Z]{1,20}( |$)")
+"""How a request line begins, however little of it has arrived."""
 
 
 class Acceptor:
@@ -77,36 +53,27 @@ class Acceptor:
         """Return the protocol of a new connection."""
         return PendingConnection(self)
 
-    def read(self, transport: asyncio.Transport, head: bytes) -> Handshake | None:
-        """Return a handshake if a request's head is one of those that begin a session; None if aiohttp should see it.
+    def handshake_in(self, transport: asyncio.Transport, head: bytes) -> Handshake | None:
+        """Return the handshake if a request's head is one that begins a session; None if aiohttp should see it.
 
-        Strictly so: HTTP/1.1, GET, no body, each of the headers once, no ``sid``. aiohttp or engine.io refuse others.
+        Without ``sid``: the upgrade of a session that began by long-polling comes through aiohttp. ``is_strict`` says
+        what else is asked; aiohttp or engine.io refuse other requests with the right error.
         """
-        if not head.startswith(PATH):
+        if not head.startswith(_PATH):
             return None
         loop = asyncio.get_running_loop()
         try:
             parser = HttpRequestParser(
-                BaseProtocol(loop), loop, HEAD_BYTES, max_line_size=HEAD_BYTES, max_field_size=HEAD_BYTES
+                BaseProtocol(loop), loop, _LINE_BYTES, max_line_size=_LINE_BYTES, max_field_size=_LINE_BYTES
             )
             messages, upgraded, rest = parser.feed_data(head)
         except Exception:
             return None  # aiohttp answers it with the right error
         if len(messages) != 1 or not upgraded or rest:
             return None
-        message = messages[0][0]
-        headers = message.headers
-        once = all(len(headers.getall(name, ())) == 1 for name in ONCE)
-        if not once or tuple(message.version) != (1, 1) or "Transfer-Encoding" in headers:
-            return None
-        if headers.get("Content-Length", "0") != "0":
-            return None
-        handshake = Handshake(transport, message)
-        if "sid" in parse_qs(handshake.query_string, keep_blank_values=True):
-            return None  # an upgrade from long-polling
-        if headers["Upgrade"].lower() != "websocket" or headers["Sec-WebSocket-Version"] != "13":
-            return None
-        return handshake if is_key(headers["Sec-WebSocket-Key"]) else None
+        handshake = Handshake(transport, messages[0][0])
+        begins = "sid" not in parse_qs(handshake.query_string, keep_blank_values=True)
+        return handshake if begins and is_strict(handshake) else None
 
     def close(self) -> None:
         """Close the connections that have sent nothing yet."""
@@ -115,7 +82,7 @@ class Acceptor:
 
 
 class PendingConnection(asyncio.Protocol, Closable):
-    """A connection whose first request's head has not arrived completely."""
+    """A connection whose first request's head has not arrived completely, or is being decided about."""
 
     __slots__ = ("_acceptor", "_decided", "_deciding", "_received", "_ticket", "_timer", "_transport")
 
@@ -136,7 +103,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         peer, acceptor = peer_of(transport), self._acceptor
         self._ticket = acceptor.admission.admit(acceptor.addresses.of(peer, {}), acceptor.addresses.is_proxy(peer))
         if self._ticket is None:
-            self._decided = True
+            self._decided = True  # what arrives before the connection is lost is not looked at
             self._transport.abort()
             return
         loop = asyncio.get_running_loop()
@@ -162,7 +129,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._end_waiting()
         self._decided = True
         head = bytes(self._received[: end + 4]) if end >= 0 else b""
-        handshake = self._acceptor.read(self._transport, head)
+        handshake = self._acceptor.handshake_in(self._transport, head)
         if handshake is None:
             self._give_to_aiohttp()
         else:
@@ -186,7 +153,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._ticket = None
         if not self._transport.is_closing():
             self._transport.resume_reading()
-        if self._received:
+        if self._received:  # behind the handshake: they are for the WebSocket, which is the protocol now
             self._transport.get_protocol().data_received(bytes(self._received))
 
     def _give_to_aiohttp(self) -> None:
@@ -208,7 +175,7 @@ class PendingConnection(asyncio.Protocol, Closable):
             self._ticket.leave()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, on which nothing was written."""
         self._end_waiting()
         self._transport.close()
 
@@ -232,27 +199,13 @@ def _may_be_head(received: bytearray) -> bool:
     line, ended, _rest = received.partition(b"\n")
     if ended:
         return _REQUEST_LINE.fullmatch(line) is not None and b"\n\n" not in received
-    return _BEGINNING.match(received) is not None
-
-
-def peer_of(transport: asyncio.BaseTransport) -> str | None:
-    """Return the address at the other end of a connection; None if it has none."""
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else None
+    return _METHOD.match(received) is not None
 
 
 def _bound_receive_buffer(listening: int) -> None:
     """Bound what the kernel receives for each connection of a listening socket before it is read: Linux takes 6 MB."""
     with sockets.socket(fileno=os.dup(listening)) as own:  # uvloop's own socket object has no setsockopt
         own.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, limits.KERNEL_RECEIVE_BYTES // 2)  # Linux doubles it
-
-
-def is_key(key: str) -> bool:
-    """Tell whether a client's key is one as RFC 6455 describes it: 16 bytes in base64."""
-    try:
-        return len(base64.b64decode(key, validate=True)) == 16
-    except (ValueError, binascii.Error):
-        return False
 
 
 ACCEPTOR: web.AppKey[Acceptor] = web.AppKey("acceptor", Acceptor)

@@ -21,7 +21,7 @@ limited_log = LimitedLog(logging.getLogger(__name__))
 T = TypeVar("T", bound=Hashable)
 
 
-class Oldest(Generic[T]):
+class BoundedByAddress(Generic[T]):
     """Things of one kind by address; ends the oldest of an address that has too many."""
 
     def __init__(self, most: int, min_age_s: float, end: Callable[[T], None]) -> None:
@@ -80,17 +80,17 @@ class Admission:
         self._of: Counter[str] = Counter()
         self.open = 0
         self.refused = 0
-        self.unconnected: Oldest[str] = Oldest(limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
+        self.unconnected = BoundedByAddress[str](limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
-        self.idle: Oldest[Closable] = Oldest(limits.ADDRESS_IDLE, 0.0, _expire)
+        self.idle = BoundedByAddress[Closable](limits.ADDRESS_IDLE, 0.0, _expire)
         """HTTP connections between two requests."""
-        self.pending: Oldest[Closable] = Oldest(limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
+        self.pending = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
         """Connections whose first request's head has not arrived completely."""
-        self.unfinished: Oldest[Closable] = Oldest(limits.ADDRESS_UNFINISHED, 0.0, _expire)
+        self.unfinished = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, 0.0, _expire)
         """Connections whose request has not arrived completely, or whose answer is not read."""
 
     @property
-    def bounded(self) -> dict[str, Oldest[Any]]:
+    def bounded(self) -> dict[str, BoundedByAddress[Any]]:
         """What is bounded by address, by kind."""
         return {
             "pending": self.pending,
@@ -116,7 +116,7 @@ class Admission:
 
 
 class Closable:
-    """A connection that ``Oldest`` may end."""
+    """A connection that ``BoundedByAddress`` may end."""
 
     __slots__ = ()
 

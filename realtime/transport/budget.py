@@ -23,6 +23,7 @@ class Budget:
         self._over = 0
         self._running = 0
         self._free: asyncio.Future[None] | None = None
+        """Set when an event has been answered; None while nobody waits for that."""
 
     def take(self, now: float) -> float:
         """Take a token; return 0.0, or after how many seconds there will be one if there is none."""

@@ -8,6 +8,7 @@ it has seen, and what stands before that is whatever the client has sent.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,12 @@ ENVIRON_KEY = "tickingtickets.client_address"
 _MOST_HOPS = 20
 """Addresses of a header that are looked at, from its end."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def peer_of(transport: asyncio.BaseTransport) -> str | None:
+    """Return the address at the other end of a connection; None if it has none."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else None
 
 
 class ClientAddresses:

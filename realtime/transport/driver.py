@@ -17,14 +17,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from realtime import limits
-from realtime.transport.acceptor import ONCE, Handshake, is_key
 from realtime.transport.admission import Ticket
 from realtime.transport.client_address import ENVIRON_KEY
 from realtime.transport.frames import BINARY, OK, PROTOCOL_ERROR, frame_of
 from realtime.transport.guard import EIO_CLOSE, EIO_NOOP, EIO_PING, AsyncSocket, EnginePacket
+from realtime.transport.handshake import Handshake, is_strict
 from realtime.transport.http_connection import hand_over
 from realtime.transport.websocket_connection import WebSocketConnection
 
@@ -38,7 +38,6 @@ class DirectQueue:
     """Replaces a session's queue: a packet that is put in is written at once, so nothing ever waits here."""
 
     __slots__ = ("_connection",)
-    _unfinished_tasks = 0
 
     def __init__(self, connection: WebSocketConnection) -> None:
         """``connection`` is the session's."""
@@ -63,10 +62,6 @@ class DirectQueue:
 
     def task_done(self) -> None:
         """Do nothing; that poll calls it for the packet that it got from the queue before."""
-
-    def qsize(self) -> int:
-        """Return 0."""
-        return 0
 
     async def join(self) -> None:
         """Return at once."""
@@ -126,10 +121,10 @@ async def _end_after_ping(session: Any) -> None:
 
 
 def driver_class(framework_driver: Any) -> type:
-    """Return our driver, derived from the framework's."""
+    """Return our driver, derived from the framework's: made late, because the package must load without that, too."""
 
     class Driver(framework_driver):  # type: ignore[misc]
-        """Made by engine.io for each WebSocket."""
+        """Made by engine.io for each WebSocket; ``handler`` is the session's method that would run the framework's."""
 
         handler: Any
         server: Any
@@ -142,7 +137,7 @@ def driver_class(framework_driver: Any) -> type:
                 _begin(session, request.transport, request.headers, request.ticket)
             elif session.upgrading:
                 return web.Response(status=400)  # another WebSocket of the same session is upgrading
-            elif not _is_strict_handshake(request):
+            elif not is_strict(request):
                 return await self._refuse(request)
             else:
                 _take_over(request, session)
@@ -161,19 +156,6 @@ def driver_class(framework_driver: Any) -> type:
             return web.Response(status=400, text="The handshake is invalid.\n")
 
     return Driver
-
-
-def _is_strict_handshake(request: web.Request) -> bool:
-    headers = request.headers
-    if any(len(headers.getall(name, ())) != 1 for name in ONCE) or request.version != HttpVersion11:
-        return False
-    return (
-        not request.body_exists
-        and headers["Upgrade"].lower() == "websocket"
-        and "upgrade" in headers.get("Connection", "").lower()
-        and headers["Sec-WebSocket-Version"] == "13"
-        and is_key(headers["Sec-WebSocket-Key"])
-    )
 
 
 def _take_over(request: web.Request, session: Any) -> None:

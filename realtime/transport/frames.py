@@ -57,8 +57,8 @@ class FrameReader:
         """Yield ``(opcode, payload)`` of each frame that ``data`` completes; the payload of TEXT is a string.
 
         A fragment of a message that is not complete yet is yielded as ``(CONTINUATION, b"")``, so that the caller can
-        count every frame; the last fragment as the whole message. Raises ``FrameError``; the
-        reader can't be used after that, nor after the caller has left the iteration.
+        count every frame; the last fragment as the whole message. Raises ``FrameError``. Call it again only when all
+        frames were taken, and never after an error.
         """
         if self._buffer is not None:
             self._buffer += data

@@ -29,7 +29,7 @@ _ANSWERS = {
 
 
 class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
-    """One HTTP connection. Its first bytes must contain a complete head, or something that is none."""
+    """One HTTP connection. Its first bytes hold a whole head, or can't become one: ``PendingConnection`` has waited."""
 
     __slots__ = (
         "_admission",
@@ -168,7 +168,8 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     ) -> web.StreamResponse:
         """Answer a request that could not be parsed or handled; log one line for the former.
 
-        Raises the error of a connection that is lost."""
+        Raises the error of a connection that is lost.
+        """
         if isinstance(exc, ConnectionError):
             raise exc  # nobody is there to be answered, and nothing is wrong here
         if status >= 500:
@@ -213,6 +214,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._waits_for = ""
 
     def _forget(self) -> None:
+        """Expect nothing more: the connection ends, or goes on with another protocol."""
         self._unwatch()
         self._body = None  # it refers to this object
         self._admission.idle.discard(self, self._address)
@@ -225,7 +227,10 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
 
 
 def hand_over(protocol: Any) -> Ticket | None:
-    """End the HTTP protocol of a connection, which goes on with another; return its ticket, if it has one."""
+    """End the HTTP protocol of a connection, which goes on with another; return its ticket.
+
+    None where aiohttp has accepted the connection itself, as on a server that ``acceptor.serving`` does not serve.
+    """
     if isinstance(protocol, HttpConnection):
         return protocol.hand_over()
     protocol.transport = None  # else connection_lost closes it

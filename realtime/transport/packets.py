@@ -3,6 +3,7 @@
 The framework accepts more: binary attachments without bound, acknowledgements that nobody waits for, events that are
 not lists. It keeps some of that for as long as the connection lives and fails on the rest later. This packet class
 refuses all of it when it is decoded; ``protocol`` decides what follows.
+(``fanout.Packet`` is another thing: one event in all the forms in which it is sent.)
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class IgnoredPacketError(UnknownPacketError):  # type: ignore[misc]
     """A packet that the protocol allows and that nothing here waits for: an acknowledgement, or binary data."""
 
 
-class Packet(SocketPacket):  # type: ignore[misc]
-    """A Socket.IO packet without binary data: not accepted, and not searched for in what is sent."""
+class StrictPacket(SocketPacket):  # type: ignore[misc]
+    """The framework's packet without binary data: not accepted from clients, and not searched for in what is sent."""
 
     uses_binary_events = False
     packet_type: int

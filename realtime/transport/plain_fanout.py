@@ -62,7 +62,7 @@ class PlainFanout(Fanout):
         return check is None or bool(check(sid, "/"))
 
     def budget(self, sid: str) -> Budget:
-        """Return a budget for a client's events; the framework counts nothing else."""
+        """Return a new budget for a client's events; the caller keeps it. The framework counts nothing else."""
         return Budget(asyncio.get_running_loop().time())
 
     def abort(self, sid: str) -> None:

@@ -15,7 +15,7 @@ import socketio
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import Oldest
+from realtime.transport.admission import BoundedByAddress
 from realtime.transport.budget import Budget
 from realtime.transport.client_address import ENVIRON_KEY, ClientAddresses
 from realtime.transport.guard import (
@@ -35,11 +35,12 @@ _INVALID_NAMESPACE = '{"message":"Invalid namespace"}'
 _SEPARATOR = "\x1e"
 """Between the packets of a long-polling body."""
 _EVENT = _SEPARATOR.encode() + b"42"
+"""How a packet with an event begins, behind another one."""
 _PACKETS = 16
 """Packets in one body; the framework accepts no more."""
 
 
-def install(sio: socketio.AsyncServer, addresses: ClientAddresses, unconnected: Oldest[str]) -> None:
+def install(sio: socketio.AsyncServer, addresses: ClientAddresses, unconnected: BoundedByAddress[str]) -> None:
     """Make a server strict. Call it only when ``guard.missing_parts`` is empty, before the server serves.
 
     ``unconnected`` bounds the sessions without CONNECT, by engine.io session.
@@ -56,7 +57,7 @@ def _namespace(packet: str) -> str:
 class _Sessions:
     """Checks the Socket.IO packets of one server's sessions."""
 
-    def __init__(self, sio: socketio.AsyncServer, unconnected: Oldest[str]) -> None:
+    def __init__(self, sio: socketio.AsyncServer, unconnected: BoundedByAddress[str]) -> None:
         self._engine = sio.eio
         self._manager = sio.manager
         self._unconnected = unconnected
@@ -236,10 +237,10 @@ class _Body:
 
 
 def _affords(session: Any, body: bytes) -> bool:
-    """Charge a request and the packets in its body that are no events; return whether the session goes on."""
+    """Charge each packet of a body that is no event, and one token at least; return whether the session goes on."""
     budget: Budget = session.tt_budget
     now = asyncio.get_running_loop().time()
-    events = body.count(_EVENT, 1) + body.startswith(b"42")
+    events = body.count(_EVENT) + body.startswith(_EVENT[1:])
     for _ in range(max(1, 1 + body.count(_SEPARATOR.encode()) - events)):
         budget.take(now)
     return not budget.abusive

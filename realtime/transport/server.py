@@ -14,7 +14,7 @@ from realtime.transport.acceptor import ACCEPTOR, Acceptor
 from realtime.transport.admission import Admission
 from realtime.transport.client_address import ADDRESSES, ClientAddresses
 from realtime.transport.fanout import DirectFanout, Fanout
-from realtime.transport.packets import Json, Packet
+from realtime.transport.packets import Json, StrictPacket
 from realtime.transport.plain_fanout import PlainFanout
 from realtime.transport.session_manager import SessionManager
 
@@ -59,7 +59,7 @@ class SocketServer:
             self.fanout = PlainFanout(self.sio)
         else:
             self.sio = socketio.AsyncServer(
-                client_manager=SessionManager(), serializer=Packet, async_handlers=False, **options
+                client_manager=SessionManager(), serializer=StrictPacket, async_handlers=False, **options
             )
             driver.install(self.sio.eio)
             protocol.install(self.sio, addresses, admission.unconnected)
@@ -74,7 +74,10 @@ class SocketServer:
             app[ACCEPTOR] = self._acceptor
 
     async def close(self) -> None:
-        """Close what has no session yet, and stop the framework's background tasks. Close ``fanout`` afterwards."""
+        """Close what has no session yet, and stop the framework's background tasks.
+
+        The connections of sessions stay open: close ``fanout`` afterwards, which ends them.
+        """
         if self._acceptor is not None:
             self._acceptor.close()
         await self.sio.shutdown()

@@ -6,8 +6,9 @@ nothing is read. Writing: a frame is written at once, in the order of the calls,
 waits in the asyncio transport, else to the transport. Nothing here limits how much the server writes: callers ask
 ``unsent`` first.
 
-The session is the framework's ``AsyncSocket``. This package adds three attributes to it: ``tt_connection`` (this
-object), ``tt_budget`` and ``tt_ping`` (the timer of the next ping). There they end with the session.
+The session is the framework's ``AsyncSocket``. This package adds four attributes to it: ``tt_connection`` (this
+object), ``tt_budget``, ``tt_address`` (the client's, for ``admission``) and ``tt_ping`` (the timer of the next ping).
+There they end with the session.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ PACKETS = 100
 TURN = 10
 """Packets of one connection that are processed in one turn of the loop."""
 _EVENT = "42"
-"""How a packet with an event begins. ``web.events`` charges it when it is answered."""
+"""How a packet with an event begins. It is charged where it is answered (``web.events``), to be refused with a code."""
 _ENGINE_PONG = "3"
 
 
@@ -176,6 +177,7 @@ class WebSocketConnection(asyncio.Protocol):
         packets: list[str | bytes] = []
         try:
             for opcode, payload in self._frames:
+                # What is over the budget has no effect. A pong has: without it the session would end.
                 if isinstance(payload, str):
                     if payload.startswith(_EVENT) or not budget.take(now) or payload == _ENGINE_PONG:
                         packets.append(payload)
