@@ -33,8 +33,9 @@ SHORTEST_PAUSE_MS = 2_000
 LONGEST_LOOK_MS = 60_000
 """Another keeper goes on after this if the one that compares has died."""
 LOOKS = 4
+"""Looks in a row that must see a difference."""
 LOOK_AGAIN_S = 1.5
-"""The looks together take longer than another keeper needs to take over the bookings of one that has died."""
+"""The pause between them: together they take longer than a keeper needs to take over the bookings of a dead one."""
 LISTED = 5
 """Differences of one show in the log."""
 
@@ -63,7 +64,9 @@ class Comparison:
         self._rebuilder = rebuilder
         self._stopping = stopping
         self._reported: set[str] = set()
+        """Unproved holds that were logged."""
         self._looked_s = 0.0
+        """How long the looks of this turn have taken."""
 
     async def turn(self, token: str) -> None:
         """Compare the next shows, unless it is too early; ``token`` is that of the present reconciliation.

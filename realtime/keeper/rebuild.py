@@ -33,7 +33,9 @@ AT_ONCE = 4
 BATCH_SEATS = 10_000
 """Seats of the shows for which the ledger is read at once."""
 _CHUNK = 100
+"""Shows in one call of ``tt_unready``."""
 _LISTED = 20
+"""Shows that a line of the log names."""
 
 
 class Rebuilder:
@@ -45,6 +47,7 @@ class Rebuilder:
         self._master = master
         self._locks = locks
         self._seen: set[str] = set()
+        """Shows that were not ready at the last turn."""
 
     async def turn(self, token: str) -> int:
         """Rebuild every show that needs it; return how many. ``token`` is that of the present reconciliation.
@@ -138,6 +141,7 @@ class Rebuilder:
         """
         nonce = secrets.token_hex(8)
         now = now_ms()
+        # A show that is unknown here is declared under an epoch that sorts before that of its rebuild.
         declared = (self._locks.declare(show, new_epoch(now), for_sale=False) for show in shows)
         await asyncio.gather(*declared, *(self._locks.suspend(show.id, nonce) for show in shows))
         reach("rebuild_suspended")

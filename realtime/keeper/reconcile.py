@@ -21,6 +21,8 @@ If the ledger's last fencing token is unknown to this master, another master has
 
 Ledger and master know how far the ledger has come (``ledger.fencing``). If the ledger is behind, it has lost commits:
 nothing is sold until an operator has repaired it.
+
+``reach`` marks moments at which tests stop a keeper (``keeper.points``).
 """
 
 from __future__ import annotations
@@ -47,14 +49,16 @@ TOKENS_KEPT = 20
 """Fencing tokens that a master remembers."""
 BEHIND = "the ledger has lost commits; run check --repair"
 _CHUNK = 200
+"""Shows that are suspended, and fields that are written, in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What the master says about itself."""
+    """What the master says about itself: the values of ``keys.RECONCILED`` (the mark), ``FENCE`` and ``POSITION``."""
 
     incarnation: bytes
     process: str
+    """The server's ``run_id``."""
     mark: bytes | None
     fence: bytes | None
     position: int
@@ -62,7 +66,7 @@ class _State:
 
     @property
     def number(self) -> int | None:
-        """The number of the token in the mark if the fence has it in this process, else None."""
+        """The number of the token in the mark, if keepers may write under it in this server process; else None."""
         parts = (self.mark or b"").split()
         number = int(parts[2]) if len(parts) == 3 else None
         return number if self.fence == f"{number} {self.process}".encode() else None
@@ -72,7 +76,7 @@ class Reconciler:
     """Reconciles one region's master, in turn with the other keepers of the region."""
 
     def __init__(self, region: str, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All of ``region``. ``locks`` gets the fence of the token under which this keeper writes."""
+        """All of ``region``. ``locks.fence`` is set to the number of the token under which this keeper writes."""
         self._region = region
         self._ledger = ledger
         self._master = master
@@ -162,7 +166,7 @@ class Reconciler:
         token = f"{state.incarnation.decode()} {nonce} {ledger.number + 1}"
         reach("reconcile_token_read")
         known = {state.mark}
-        for remembered in (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE):
+        for remembered in (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE):  # keepers of two releases may take turns
             known.update(await self._master.command("LRANGE", remembered, 0, -1))
             # The master first: a keeper that finds this token in the ledger knows then that this data is current.
             await self._master.command("LPUSH", remembered, token)
@@ -183,7 +187,10 @@ class Reconciler:
     async def _suspend_all(
         self, active: list[str], nonce: str, *, diverged: bool, locks: SeatLocks | None = None
     ) -> None:
-        """Stop the sales of every show until it is rebuilt, also in a process that has sold it before."""
+        """Stop the sales of every show until it is rebuilt, also in a process that has sold it before.
+
+        Under the fence, unless ``locks`` are given that have none.
+        """
         on_master = [show.decode() for show in await self._master.command("HKEYS", keys.SHOWS)]
         shows = sorted({*active, *on_master})
         for start in range(0, len(shows), _CHUNK):
@@ -227,9 +234,9 @@ class Reconciler:
     # --- a ledger that has lost commits ---------------------------------------------------------------------------
     async def halt(self) -> None:
         """Stop all sales of the region until the ledger is repaired; operators see why."""
-        command = self._master.command
+        command, unfenced = self._master.command, SeatLocks(self._master)  # it must work without a token
         if await command("GET", keys.HALTED) is None:
             log.error("%s: %s; all sales of this region are stopped", self._region, BEHIND)
         await command("DEL", keys.RECONCILED)
-        await self._suspend_all([], secrets.token_hex(8), diverged=False, locks=SeatLocks(self._master))
+        await self._suspend_all([], secrets.token_hex(8), diverged=False, locks=unfenced)
         await command("SET", keys.HALTED, BEHIND)

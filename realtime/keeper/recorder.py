@@ -66,7 +66,7 @@ TRANSIENT = (
 )
 """Faults that pass by themselves or by a reconciliation; the entry stays where it is."""
 MAX_ATTEMPTS = 5
-"""An entry that the master has refused this often becomes a dead letter."""
+"""An entry whose function the master has refused this often (an error of its code) becomes a dead letter."""
 
 
 class Recorder:
@@ -93,6 +93,7 @@ class Recorder:
         self._settlement = settlement
         self._refunds = refunds
         self._attempts: dict[bytes, int] = {}
+        """How often the master has refused an entry, by its id."""
         self._fencing_token = ""
         self._waiting: list[Entry] = []
         """Entries of shows that are not rebuilt yet: they stay in the outbox, the others are processed."""
@@ -258,9 +259,15 @@ class Recorder:
             self._waiting.append(entry)
             return
         fields = entry.fields
-        body = fields["body"].encode()
-        request = (fields.get("request", ""), self._fencing_token, fields.get("owner", OPERATORS), entry.id)
-        await self._commands.carry_out(fields["id"], fields["name"], body, *request)
+        await self._commands.carry_out(
+            fields["id"],
+            fields["name"],
+            fields["body"].encode(),
+            fields.get("request", ""),
+            self._fencing_token,
+            fields.get("owner", OPERATORS),
+            entry.id,
+        )
 
 
 def _will_pass(error: Exception) -> bool:

@@ -20,6 +20,7 @@ from realtime.locks.master import LockMaster
 
 TURN_MS = 4_000
 """How long the turn of a keeper lasts that has died. A live one renews its turn."""
+_RENEW_S = TURN_MS / 4 / 1000
 
 
 class TurnLost(Exception):
@@ -60,6 +61,6 @@ async def renewed_turn(master: LockMaster, key: str) -> AsyncIterator[Turn | Non
 
 async def _renew_repeatedly(turn: Turn) -> None:
     while True:
-        await asyncio.sleep(TURN_MS / 4000)
+        await asyncio.sleep(_RENEW_S)
         with contextlib.suppress(TurnLost, RegionUnavailable, RedisError):
             await turn.renew()
