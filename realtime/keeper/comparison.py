@@ -20,7 +20,8 @@ from realtime.cancellation import pause
 from realtime.keeper.rebuild import Rebuilder
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
-from realtime.locks.rebuild import plan_rebuild, read_show
+from realtime.locks.rebuild import read_show
+from realtime.locks.rebuild_plan import plan_rebuild
 from realtime.model import Show
 
 log = logging.getLogger(__name__)

@@ -25,8 +25,8 @@ async def run_command(
 
     Names and bodies are those of ``keeper.commands``. With ``request_id`` a repeated command of the same owner gets the
     answer of the first; another command with this id is refused as ``RequestReused``. Raises the ``TicketError`` that
-    the keeper answered, or ``RegionUnavailable`` when no answer came within ``limits.COMMAND_TIMEOUT_S``: it may still
-    be carried out then.
+    the keeper answered. Raises ``RegionUnavailable`` when no answer came within ``limits.COMMAND_TIMEOUT_S``, or
+    ``Overloaded`` when too many wait for one: the command may still be carried out then.
     """
     command_id = new_reply_id()
     entry: list[str | bytes] = ["kind", "command", "id", command_id, "name", name, "body", orjson.dumps(body)]

@@ -24,7 +24,7 @@ from realtime.locks.master import LockMaster
 
 
 class Incident(StrEnum):
-    """What can be recorded. The last ones are moments, without an end."""
+    """What can be recorded. ``RECONCILED`` and those after it are moments, without an end."""
 
     UNREACHABLE = "unreachable"
     """A node cannot reach the master of a region."""
@@ -37,6 +37,7 @@ class Incident(StrEnum):
     PENDING = "pending"
     """Bookings wait for the ledger."""
     DEAD_LETTERS = "dead_letters"
+    """No keeper could process an entry of the outbox."""
     REFUNDS = "refunds"
     """Refunds have failed."""
     HALTED = "halted"

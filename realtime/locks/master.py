@@ -34,8 +34,8 @@ WATCH_S = 0.25
 """How often an idle link behind Sentinels pings its master, which renews the lease."""
 RETRY_AFTER_S = 0.1
 """Pause before a master that did not answer is located again; calls fail at once in the meantime."""
-
 NO_LIBRARY = "Function not found"
+"""What the error of a server says that has not loaded the function."""
 
 
 class MasterRefused(RegionUnavailable):
@@ -88,15 +88,18 @@ class LockMaster:
         self._timeout_s = timeout_s
         # Where no buyer waits, a busy machine gets more time for its answers.
         self._ask_s = max(timeout_s, limits.RELAY_TIMEOUT_S) / 2
-        self._in_order = reconciled_only
+        self._reconciled_only = reconciled_only
         self.region = region.name
         self._where = region.master
+        """Where the topology says that the master is."""
         self._password = password
         self._redis: Redis | None = None
         self._at: Plain | None = None
+        """Where it was found."""
         self._lease = Lease(region.master, self._ask_s) if isinstance(region.master, Sentinels) else None
         self._watching: asyncio.Task[None] | None = None
         self.generation = 0
+        """Rises whenever the server may have changed: a connection made before may lead to a former master."""
         self.reply_waits = 0
         """Requests that wait for a keeper's reply (``locks.replies``)."""
         self._waiting: deque[_Call] = deque()
@@ -196,6 +199,7 @@ class LockMaster:
 
     # --- the pipeline ---------------------------------------------------------------------------------------------
     def _overdue(self, answer: asyncio.Future[Any]) -> None:
+        """Fail a call that was not answered in time. If it was sent, it may be carried out nevertheless."""
         if not answer.done():
             answer.set_exception(RegionUnavailable(region=self.region))
 
@@ -247,6 +251,7 @@ class LockMaster:
                 call.answer.set_result(reply)
 
     async def _refusal(self, error: Exception) -> Exception:
+        """Return what to raise for an error in place of a reply; stop using a server that is not the master now."""
         if isinstance(error, ResponseError) and NO_LIBRARY in str(error):
             # No keeper has loaded the functions yet.
             return RegionUnavailable(region=self.region, reason=NO_LIBRARY)
@@ -276,7 +281,7 @@ class LockMaster:
         try:
             if self._lease is not None:
                 await self._lease.check_role(redis, at)
-            if self._in_order:
+            if self._reconciled_only:
                 await self._check_reconciled(redis)
         except BaseException:
             await connect.close(redis)
@@ -297,6 +302,7 @@ class LockMaster:
             raise RedisError("it is not reconciled yet")
 
     async def _watch(self, lease: Lease) -> None:
+        """Renew the lease while no calls are made, and have the Sentinels confirm the master, until cancelled."""
         ask_at = 0.0
         while True:
             await asyncio.sleep(WATCH_S)
@@ -311,7 +317,7 @@ class LockMaster:
             redis = self._redis
             if redis is None:
                 continue
-            # When nobody knows, the confirmation runs out.
+            # While neither the Sentinels nor the master answer, the confirmation runs out by itself.
             with contextlib.suppress(RedisError, OSError):
                 if await lease.confirm(redis, self._at) is False:
                     log.info("%s: the master has moved", self.region)

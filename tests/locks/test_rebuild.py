@@ -11,9 +11,10 @@ import pytest
 from realtime import errors, keys
 from realtime.ledger.rows import Booked, PaidHold
 from realtime.ledger.truth import ShowTruth
-from realtime.locks import rebuild
+from realtime.locks import rebuild_plan
 from realtime.locks.answers import Fenced
-from realtime.locks.rebuild import OnMaster, parts, plan_rebuild, read_show
+from realtime.locks.rebuild import read_show
+from realtime.locks.rebuild_plan import OnMaster, parts, plan_rebuild
 from realtime.locks.seats import Command, PaymentProof, Sale, SeatLocks
 from tests.rebuilds import booked, rebuild_show
 
@@ -156,7 +157,7 @@ async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_ove
     sold: SeatLocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sold.master.command("DEL", TAKEN, HOLDS, OWNERS)
-    monkeypatch.setattr(rebuild, "ARGS_PER_PART", 1)
+    monkeypatch.setattr(rebuild_plan, "ARGS_PER_PART", 1)
     truth = ShowTruth([booked(SOLD)], [booked(CANCELLED)], [UNPAID], [9])
     await sold.suspend(SHOW.id, "first")
     master = await read_show(sold.master, SHOW.id)
@@ -182,10 +183,10 @@ def test_every_call_is_small_however_many_seats_are_sold() -> None:
     assert plan.seats == b"2" * size
     calls = list(parts(plan.steps))
     commands = [args for call in calls for _name, _place, args in call]
-    assert max(map(len, commands)) <= rebuild.ARGS_PER_COMMAND
+    assert max(map(len, commands)) <= rebuild_plan.ARGS_PER_COMMAND
     assert sum(map(len, commands)) == 2 * (size + len(sold))
     most = max(sum(len(args) for _name, _place, args in call) for call in calls)
-    assert most < rebuild.ARGS_PER_PART + rebuild.ARGS_PER_COMMAND
+    assert most < rebuild_plan.ARGS_PER_PART + rebuild_plan.ARGS_PER_COMMAND
 
 
 async def test_a_keeper_of_the_release_before_rebuilds_in_one_call(sold: SeatLocks) -> None:

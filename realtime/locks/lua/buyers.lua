@@ -80,13 +80,18 @@ end
 -- Holds that the fast path has decided and `commit_batch` has not written yet.
 local function new_batch()
   return {
-    ids = {}, lists = {}, firsts = {}, counts = {}, taken = {}, records = {}, deadlines = {},
-    seats = {}, known = {}, owners = {}, rests = {}, read = {},
+    -- by hold, in the order of the holds: its id, its seats (csv), the first of them, how many there are
+    ids = {}, lists = {}, firsts = {}, counts = {},
+    taken = {}, records = {}, deadlines = {}, -- what will be written to these keys: flat lists
+    seats = {}, known = {}, -- sets of the seats and ids in the batch
+    owners = {}, -- what K.owners will have, by field
+    read = {}, -- what K.owners has, by field, as far as it was read ahead
+    rests = {}, -- whether an address has seats that may have to rest, as far as that is known
   }
 end
 
--- Reads, in two commands, what hold_fast has to know of the owners and addresses of `asks`. It holds until something is
--- written, so it is for the first batch of a call; later ones are rare and read hold by hold.
+-- Reads, in two commands, what hold_fast has to know of the owners and addresses of `asks`. It is true until something
+-- is written, so it is for the first batch of a call; later ones are rare and read hold by hold.
 local function read_ahead(batch, K, asks, first)
   local fields, rests = {}, {}
   for n = first, #asks, 4 do
@@ -142,19 +147,19 @@ local function hold_fast(batch, K, show, deadline, id, owner, csv, from, bounds)
     if batch.seats[seat] then return nil end
   end
   if redis.call('GETRANGE', K.seats, first, last) ~= string.rep(FREE, count) then return nil end
-  local others, near = count_of(batch, K, owner), 0
+  local others, held = count_of(batch, K, owner), 0 -- holds of the owner, seats of the address
   if others >= bounds.max_holds then return nil end
   local address = from ~= '' and '@' .. from
   if address then
-    near = count_of(batch, K, address)
-    if near + count > bounds.address_seats or may_rest(batch, K, from) then return nil end
+    held = count_of(batch, K, address)
+    if held + count > bounds.address_seats or may_rest(batch, K, from) then return nil end
   end
 
   local n, taken = #batch.ids + 1, batch.taken
   local record = new_record(owner, csv, deadline, from, bounds.now)
   batch.ids[n], batch.lists[n], batch.firsts[n], batch.counts[n] = id, csv, first, count
   batch.known[id], batch.owners[owner] = true, others + 1
-  if address then batch.owners[address] = near + count end
+  if address then batch.owners[address] = held + count end
   batch.records[2 * n - 1], batch.records[2 * n] = id, record
   batch.deadlines[2 * n - 1], batch.deadlines[2 * n] = deadline, id
   for seat = first, last do
@@ -185,7 +190,7 @@ local function commit_batch(batch, K, show, figures)
 end
 
 -- Decides holds in order, as if each were asked alone; consecutive fast ones are written and published together.
--- `asks` is a flat list of id, owner, seats (csv, ascending), from; it begins at `first`.
+-- `asks` is a flat list that has id, owner, seats (csv, ascending), from of each hold, from place `first` on.
 local function decide_holds(K, bounds, asks, first)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end

@@ -23,7 +23,7 @@ end
 -- Returns a function of a keeper that takes two more arguments before its own: the number of the token and the entry of
 -- the outbox that it carries out (empty: none). It compares both before anything is written.
 local function fenced(callback)
-  return function(keys, args)
+  return function(keys, args) -- keys[12] is the fence, keys[8] the outbox
     local number, entry = table.remove(args, 1), table.remove(args, 1)
     if redis.call('GET', keys[12]) ~= number .. ' ' .. this_process() then return { 'fenced' } end
     if not has_entry(keys[8], entry) then return { 'fenced' } end

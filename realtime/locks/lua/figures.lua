@@ -4,7 +4,7 @@
 
 local HOUR_MS, INDIA_OFFSET_MS = 3600000, 19800000
 
--- A key that is not among KEYS: callers of older releases do not pass it.
+-- tt:figures, a key that is not among KEYS: callers of older releases do not pass it.
 local function figures_key(K)
   return string.sub(K.meta, 1, 3) .. 'figures'
 end

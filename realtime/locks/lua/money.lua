@@ -120,11 +120,11 @@ local function free_block(K, id, blocks, at)
   return nil, nil
 end
 
--- A payment for a hold that is past its deadline or was lost. The rungs, in order: its own seats if they are free; an
--- equal block if the caller offers some; else a refund. With blocks '?' it answers seats_taken and changes nothing, so
--- that the caller can offer some.
--- Returns an answer if the hold can't be booked (yet).
-local function climb(K, show, id, mine, payment, blocks, at, keep, change)
+-- Finds seats for the payment of a hold that is past its deadline or was lost: its own if they are free, else an equal
+-- block if the caller offers some; else the payment is returned. With blocks '?' it answers seats_taken and changes
+-- nothing, so that the caller can offer some. (docs/payments.md, "The ladder")
+-- Returns nil if the hold has its seats and can be booked, else the answer.
+local function seat_late_payment(K, show, id, mine, payment, blocks, at, keep, change)
   local taken, lapsed = conflicts(K, id, mine.seats, at)
   local seats = mine.seats
   if sales_state(show, at) ~= 'open' then
@@ -182,9 +182,10 @@ local function decided(K, id, mine, payment, at, room)
   return nil
 end
 
+-- Steps 3 to 5 of tt_confirm, with its arguments; returns the answer.
 local function book(K, show, id, mine, payment, args, at)
   local keep, change = tonumber(args[5]), {}
-  -- What is being booked does not count as held from its address any more, and what is refused ends.
+  -- What is being booked does not count as held from its address any more, nor does what is refused.
   local from, counted = mine.state == 'held' and mine.from, #mine.seats
   mine.from, mine.since = nil, nil
   if args[6] ~= '' then
@@ -199,7 +200,7 @@ local function book(K, show, id, mine, payment, args, at)
     end
   end
   if mine.state ~= 'held' or mine.expires_at <= at then
-    local refusal = climb(K, show, id, mine, payment, args[10] or '', at, keep, change)
+    local refusal = seat_late_payment(K, show, id, mine, payment, args[10] or '', at, keep, change)
     if refusal and refusal[1] == 'seats_taken' then return refusal end
     if from then count_seats(K, from, -counted) end
     if refusal then return refusal end
@@ -223,7 +224,7 @@ end
 --      and a payment that is not its own is returned.
 --   2. The hold is unknown here: the payment is returned, and the hold can't be made later.
 --   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
---   4. Past its deadline, or lost in a failure: see climb.
+--   4. Past its deadline, or lost in a failure: see seat_late_payment.
 --   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
 -- The keeper answers `reply` when the ledger has the refund; with reply_if_booked also when it has the booking.
 -- amount to reply_if_booked may be missing: calls of earlier releases do not have them.

@@ -19,8 +19,7 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
                       process, rebuilt_at (ms), rebuilding, diverged
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
-  4 holds     hash    hold id -> JSON {owner, seats, state, expires_at, extensions, extended_by, asked, released, void,
-                      order, payment, prolonged_ms, cancelled, from, since, reserved, exchanges}
+  4 holds     hash    hold id -> JSON, see "A hold" below
   5 owners    hash    owner -> number of live holds (held or confirming); '@' and an address -> seats it holds
   6 deadlines zset    hold id by deadline (ms), of all shows
   7 ended     zset    hold id by the time (ms) at which its record may be deleted, of all shows
@@ -29,6 +28,22 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
  10 notices   channel what became of a hold, for its owner
  11 log       stream  events of the show, for operators: kind, hold (ids), change (as published); the last LOG_LENGTH
  12 fence     string  what fencing.lua compares; only for the functions of keepers
+
+In `meta`: `process` is the run_id of the server process in which the show is for sale; `rebuilding` is the nonce of
+the keeper that suspended it, until it is rebuilt; `diverged` is '1' while another master has sold since this data was
+current; `rebuilt_at` is when it was rebuilt last. Its key is tt:{show}:meta; two functions make other keys from that.
+
+A hold. Always there: `owner`, `seats` (indices, ascending), `state`, `expires_at` (ms), `extensions` (how many). Else:
+  extended_by   the request id of the last extension
+  asked         the seats that were asked for first, once `seats` are others
+  released      seats that its owner has released one by one
+  from, since   the address that its seats are counted for, and when the spell of this address began (addresses.lua);
+                only while it is held
+  order         the order that the payment service has for it
+  payment       the payment that was confirmed for it
+  prolonged_ms  by how much its deadline is later than its owner knows (tt_prolong)
+  void, cancelled   see the invariants
+  reserved      the seats to which the booking is about to move; exchanges: how often it has moved (operators.lua)
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected;
 booked -> released, with `cancelled`. (Clients of releases before version 9 know no other word for that.)
@@ -299,7 +314,7 @@ local function uncount_seats(K, hold, count)
   if hold.from and hold.state == 'held' and count > 0 then count_seats(K, hold.from, -count) end
 end
 
--- A key that is not among KEYS: a caller that ends a hold does not know the address of the hold.
+-- tt:{show}:rest:<address>, a key that is not among KEYS: a caller that ends a hold does not know the hold's address.
 local function rest_key(K, from)
   return string.sub(K.meta, 1, -5) .. 'rest:' .. from
 end
