@@ -18,7 +18,7 @@ from realtime.web import metrics
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
 KINDS = ("tutorial", "how-to", "reference", "explanation")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"```.*?```", re.DOTALL)
@@ -30,7 +30,7 @@ GLOSSARY = {
         "abusive, guard, acceptor, acknowledge, attempt limiter, attempts, catch-up, claim, clock, commit batch",
         "confirming, conflation, conflict, dead letter, declare, difference, digest, direct queue, directory",
         "diverged, drifted, driver, epoch, expired, failover, fallback, fan-out, feed, fencing token, forget",
-        "frame, frame sink, functions loaded, gap, handshake, heartbeat, history, hold, hold fast path",
+        "frame, functions loaded, gap, handshake, heartbeat, history, hold, hold fast path",
         "incarnation, index, invalidate, job, keeper, lagging, lapsed, lease, ledger, linger, listener, live",
         "lock master, lost, mark, master status, notice, outbox, override, owner, partition, pending connection",
         "pump, queued connection, rate limit, rebuild, reconcile, refund, region, reject, repair, replica",
@@ -65,9 +65,15 @@ def _named(document: Path) -> Iterator[str]:
     # The changelog names what was there before.
     text = "" if document.name == "CHANGELOG.md" else _read(document)
     yield from _PATH.findall(text)
-    for module in _MODULE.findall(text):
-        path = module.replace(".", "/")
-        yield f"{path}.py" if (ROOT / f"{path}.py").exists() else path
+    for name in _MODULE.findall(text):
+        path = name.replace(".", "/")
+        module, _, member = path.rpartition("/")
+        if (ROOT / f"{path}.py").exists():
+            yield f"{path}.py"
+        elif (ROOT / f"{module}.py").exists() and re.search(rf"\b{member}\b", _read(ROOT / f"{module}.py")):
+            yield f"{module}.py"
+        else:
+            yield path
 
 
 @each_document
@@ -100,6 +106,18 @@ def test_the_glossary_has_every_word() -> None:
     rows = re.findall(r"^\| ([^|]+) \|", _read(DOCS / "glossary.md"), re.MULTILINE)
     words = {word.strip(" *`").lower() for row in rows for word in re.split(r",| \(", row)}
     assert GLOSSARY - words == set()
+
+
+def test_what_the_glossary_names_is_in_the_code() -> None:
+    names = set(re.findall(r"`(\w{4,})(?:\(\))?`", _read(DOCS / "glossary.md")))
+    words = {
+        word
+        for folder in ("realtime", "static")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".lua", ".js") and "node_modules" not in path.parts
+        for word in re.findall(r"\w{4,}", path.read_text(encoding="utf-8"))
+    }
+    assert names - words == set()
 
 
 def test_the_settings_have_every_variable_and_every_field_of_a_topology() -> None:

@@ -60,10 +60,10 @@ local function unready(keys)
 end
 
 -- --- rebuild ---------------------------------------------------------------------------------------------------------
--- The keeper compares a suspended show with the ledger (realtime/locks/rebuild_plan.py), and writes what differs in parts:
--- the master is not busy with any of them for long, however many seats the show has. Nothing of the show is sold
--- before the last step, and every step is refused once another keeper has suspended or rebuilt the show: what a keeper
--- leaves half done, the next one compares again.
+-- The keeper compares a suspended show with the ledger (realtime/locks/rebuild_plan.py), and writes what differs in
+-- parts: the master is not busy with any of them for long, however many seats the show has. Nothing of the show is
+-- sold before the last step, and every step is refused once another keeper has suspended or rebuilt the show: what a
+-- keeper leaves half done, the next one compares again.
 
 -- Epochs sort by their names. One that is not later than the show's present one is replaced by the one after that, as
 -- when the clock went back or the show was declared in the same millisecond.
