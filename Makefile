@@ -10,7 +10,7 @@ CHECKS := lint types layers lua types-js lint-js test-js
 # A file of tests stays in one process, in the order of tests/conftest.py.
 # One process more than cores, because tests wait a lot; at most four.
 PARALLEL := --numprocesses $(shell n=$$(nproc); echo $$((n < 3 ? n + 1 : 4))) --dist loadscope --no-loadscope-reorder
-PACKAGES := chromium gcc lua-check redis-server
+PACKAGES := chromium-headless-shell gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
 

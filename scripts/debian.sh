@@ -9,14 +9,14 @@ set -euo pipefail
 
 # Any of these programs will do instead of the package; python3-venv has none.
 declare -A programs=(
-  [chromium]="chromium chromium-browser google-chrome"
+  [chromium-headless-shell]="chromium-headless-shell chromium chromium-browser google-chrome"
   [gcc]="cc gcc clang"
   [lua-check]="luacheck"
   [python3-venv]=""
   [redis-server]="redis-server"
 )
 declare -A reasons=(
-  [chromium]="the tests in tests/pages use the pages in a real browser"
+  [chromium-headless-shell]="the tests in tests/pages use the pages in a real browser"
   [gcc]="tests/loadtest/test_bench.py compiles the benchmarks' clients, which are written in C"
   [lua-check]="make lua looks for mistakes in the Lua functions"
   [python3-venv]="everything from PyPI is installed in .venv"

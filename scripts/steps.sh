@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run make targets one after the other: say what each does, and how long it took. Stops at the first that fails.
 #
-#   PACKAGES="chromium ..." steps.sh TARGET...
+#   PACKAGES="gcc ..." steps.sh TARGET...
 #
 # With SYSTEM_PACKAGES=no some of PACKAGES may be missing. Then it fails after the last step: not everything was run.
 set -euo pipefail

@@ -116,7 +116,8 @@ class Viewer:
 
 def find_chromium() -> str:
     """Return the path of Chromium; raises ``FileNotFoundError``."""
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    found = filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-headless-shell")))
+    binary = next(found, None)
     if binary is None:
         raise FileNotFoundError("Chromium is not installed: run `make packages`")
     return binary

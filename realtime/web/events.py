@@ -106,8 +106,8 @@ class Events:
         return len(self._clients)
 
     # --- connections ----------------------------------------------------------------------------------------------
-    async def _connect(self, sid: str, environ: Any, auth: object = None, *_more: object) -> Payload | None:
-        # The framework also calls this handler for an event that a client names "connect".
+    async def _connect(self, sid: str, environ: Any = None, auth: object = None, *_more: object) -> Payload | None:
+        # The framework also calls this handler for an event that a client names "connect", with what the client sent.
         if sid in self._clients:
             return await self._unknown("connect", sid, environ)
         token = auth.get("token") if isinstance(auth, dict) else None

@@ -21,7 +21,7 @@ from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology
 from realtime.wire.layouts import encode_layout
 from tests.asyncio_debug import asyncio_debug
-from tests.cluster import grid
+from tests.cluster import grid, until
 from tests.ledgers import new_ledger
 
 __all__ = ["LAYOUT", "SECRET", "SHOW", "Place", "asyncio_debug", "declare_show", "hold_id", "place"]
@@ -106,6 +106,8 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     here = Place(server, settings, SeatLocks(LockMaster(region, timeout_s=5.0)), Ledger(region.ledger), tmp_path)
     try:
         here.keeper()
+        # What is declared before the first reconciliation is complete may be rebuilt, and is not for sale meanwhile.
+        await until(lambda: here.master.command("EXISTS", keys.REBUILT))
         await declare_show(here.master)
         yield here
     finally:
