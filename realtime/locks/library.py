@@ -12,6 +12,7 @@ from importlib.resources import files
 
 PARTS = (
     "shared",
+    "changes",
     "fencing",
     "addresses",
     "figures",

@@ -3,7 +3,8 @@
 The authority over seats: every decision about a seat is made by one of these functions on the owning master.
 
 The library is the concatenation of these files, in this order (realtime/locks/library.py):
-  shared.lua     data model, helpers
+  shared.lua     data model; reads shows and records of holds
+  changes.lua    the steps of which functions consist: seats, counts, ends of holds, what is published
   fencing.lua    which keepers may write
   addresses.lua  how many seats one network address may hold, and for how long
   figures.lua    counts for operators
@@ -179,112 +180,11 @@ local function save_hold(K, id, hold)
   redis.call('HSET', K.holds, id, encode_hold(hold))
 end
 
--- Reads the status digits of seats; a range of neighbours, the usual case, costs one command.
-local function read_digits(K, seats)
-  local first, last, out = seats[1], seats[1], {}
-  for _, seat in ipairs(seats) do
-    first, last = math.min(first, seat), math.max(last, seat)
-  end
-  if last - first < 512 then
-    local text = redis.call('GETRANGE', K.seats, first, last)
-    for n, seat in ipairs(seats) do out[n] = string.sub(text, seat - first + 1, seat - first + 1) end
-  else
-    for n, seat in ipairs(seats) do out[n] = redis.call('GETRANGE', K.seats, seat, seat) end
-  end
-  return out
-end
-
--- Writes one status digit to seats, a command per run of neighbours, and records it in `change` (seat -> digit).
-local function set_status(K, seats, digit, change)
-  local n = 1
-  while n <= #seats do
-    local run = 1
-    while seats[n + run] == seats[n] + run do run = run + 1 end
-    redis.call('SETRANGE', K.seats, seats[n], string.rep(digit, run))
-    for k = n, n + run - 1 do change[seats[k]] = digit end
-    n = n + run
-  end
-end
-
 -- HSET of a flat list field, value, field, value, ... of any length.
 local function set_fields(key, flat)
   for from = 1, #flat, ARGS_PER_COMMAND do
     redis.call('HSET', key, unpack(flat, from, math.min(from + ARGS_PER_COMMAND - 1, #flat)))
   end
-end
-
-local function claim(K, id, seats)
-  local flat = {}
-  for _, seat in ipairs(seats) do
-    flat[#flat + 1] = seat
-    flat[#flat + 1] = id
-  end
-  set_fields(K.taken, flat)
-end
-
--- Returns who has each of some seats, in their order; false for nobody.
-local function holders_of(K, seats)
-  local holders = {}
-  for from = 1, #seats, ARGS_PER_COMMAND do
-    local some = redis.call('HMGET', K.taken, unpack(seats, from, math.min(from + ARGS_PER_COMMAND - 1, #seats)))
-    for n, holder in ipairs(some) do holders[from + n - 1] = holder end
-  end
-  return holders
-end
-
--- The seats that a hold still has: a booking that the ledger upheld may have taken some of them.
-local function own_seats(K, id, seats)
-  local own = {}
-  for n, holder in ipairs(holders_of(K, seats)) do
-    if holder == id then own[#own + 1] = seats[n] end
-  end
-  return own
-end
-
-local function free_seats(K, id, seats, change)
-  local own = own_seats(K, id, seats)
-  if #own == 0 then return end
-  set_status(K, own, FREE, change)
-  redis.call('HDEL', K.taken, unpack(own))
-end
-
-local function log_event(K, kind, id, message)
-  -- A client of an older release passes no log key; an error here would come after seats were changed.
-  if not K.log then return end
-  redis.call('XADD', K.log, 'MAXLEN', '~', LOG_LENGTH, '*', 'kind', kind, 'hold', id, 'change', message)
-end
-
--- Publishes a change to viewers and logs it: one version, one message. `fields` is more JSON of the message, each field
--- with a leading comma.
-local function announce(K, epoch, fields, kind, id)
-  local version = redis.call('HINCRBY', K.meta, 'version', 1)
-  local message = '{"epoch":"' .. epoch .. '","version":' .. version .. fields .. '}'
-  redis.call('PUBLISH', K.changes, message)
-  log_event(K, kind, id, message)
-end
-
--- Announces a change of seats, sorted into lists by status; does nothing when no seat changed.
-local function publish_change(K, show, change, kind, id)
-  local lists = {}
-  for seat, digit in pairs(change) do
-    local list = lists[digit]
-    if not list then
-      list = {}
-      lists[digit] = list
-    end
-    list[#list + 1] = seat
-  end
-  if not next(lists) then return end
-  local parts = {}
-  for digit, list in pairs(lists) do
-    parts[#parts + 1] = ',"' .. STATUS_NAMES[digit] .. '":[' .. table.concat(list, ',') .. ']'
-  end
-  announce(K, show.epoch, table.concat(parts), kind, id)
-end
-
--- Notifies the owner of a hold what became of it. With `seats` (bookings only), nodes need not read the master.
-local function notify(K, kind, id, owner, seats)
-  redis.call('PUBLISH', K.notices, cjson.encode({ kind = kind, hold = id, owner = owner, seats = seats }))
 end
 
 local function is_live(hold)
@@ -294,105 +194,6 @@ end
 -- Whether money was asked for or came for a hold. Its record stays for as long as the show does.
 local function is_paid_for(hold)
   return hold.order ~= nil or hold.payment ~= nil
-end
-
-local function count_hold(K, owner)
-  redis.call('HINCRBY', K.owners, owner, 1)
-end
-
-local function uncount_hold(K, owner)
-  if redis.call('HINCRBY', K.owners, owner, -1) <= 0 then redis.call('HDEL', K.owners, owner) end
-end
-
--- Seats that are held from one network address are counted under '@' and the address, a keyed hash that nodes make (no
--- owner begins with '@'). Seats that are being booked don't count.
-local function count_seats(K, from, count)
-  if redis.call('HINCRBY', K.owners, '@' .. from, count) <= 0 then redis.call('HDEL', K.owners, '@' .. from) end
-end
-
-local function uncount_seats(K, hold, count)
-  if hold.from and hold.state == 'held' and count > 0 then count_seats(K, hold.from, -count) end
-end
-
--- tt:{show}:rest:<address>, a key that is not among KEYS: a caller that ends a hold does not know the hold's address.
-local function rest_key(K, from)
-  return string.sub(K.meta, 1, -5) .. 'rest:' .. from
-end
-
--- Records since when an address has had seats that it has now let lapse or released (see addresses.lua).
-local function record_rest(K, hold, seats, ended)
-  if not hold.from or #seats == 0 then return end
-  local key = rest_key(K, hold.from)
-  -- With this many the address can't hold any seat until the key expires; no more need be recorded.
-  if redis.call('HLEN', key) >= REST_SEATS then return end
-  local fields, spell = {}, ms_text(hold.since) .. ' ' .. ms_text(ended)
-  for _, seat in ipairs(seats) do
-    fields[#fields + 1] = seat
-    fields[#fields + 1] = spell
-  end
-  set_fields(key, fields)
-  redis.call('PEXPIRE', key, REST_KEPT_MS)
-end
-
--- Ends a hold: frees its seats and keeps its record for `keep` ms, to answer late requests.
-local function end_hold(K, id, hold, state, at, keep, change)
-  free_seats(K, id, hold.seats, change)
-  if is_live(hold) then uncount_hold(K, hold.owner) end
-  uncount_seats(K, hold, #hold.seats)
-  if state == 'expired' or state == 'released' then
-    record_rest(K, hold, hold.seats, math.min(at, hold.expires_at))
-  end
-  hold.from, hold.since = nil, nil
-  hold.state = state
-  save_hold(K, id, hold)
-  redis.call('ZREM', K.deadlines, id)
-  redis.call('ZADD', K.ended, at + keep, id)
-end
-
--- Sends what a request led to to the ledger, where its owner can ask for it later.
-local function append_outcome(K, request, command, id, hold, at)
-  redis.call('XADD', K.outbox, '*', 'kind', 'outcome', 'owner', hold.owner, 'request', request, 'command', command,
-    'subject', id, 'state', hold.state, 'at', ms_text(at))
-end
-
--- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that must be swept for the others.
-local function conflicts(K, id, seats, at)
-  local taken, lapsed, holds = {}, {}, {}
-  local status = read_digits(K, seats)
-  for n, seat in ipairs(seats) do
-    if status[n] == HELD then
-      local holder = redis.call('HGET', K.taken, seat)
-      if holder ~= id then
-        local other = holds[holder] or load_hold(K, holder)
-        holds[holder] = other
-        if other and other.state == 'held' and other.expires_at <= at then
-          lapsed[holder] = other
-        else
-          taken[#taken + 1] = seat
-        end
-      end
-    elseif status[n] ~= FREE then
-      taken[#taken + 1] = seat
-    end
-  end
-  return taken, lapsed
-end
-
--- Ends lapsed holds (id -> hold) as expired; returns their ids.
-local function sweep(K, lapsed, at, keep, change)
-  local ids = {}
-  for id, hold in pairs(lapsed) do
-    end_hold(K, id, hold, 'expired', at, keep, change)
-    notify(K, 'expired', id, hold.owner)
-    ids[#ids + 1] = id
-  end
-  return ids
-end
-
--- The same for lapsed holds in the way of something else, whose change of seats is published with that.
-local function sweep_away(K, lapsed, at, keep, change)
-  local ids = sweep(K, lapsed, at, keep, change)
-  if #ids > 0 then log_event(K, 'expired', table.concat(ids, ' '), '') end
 end
 
 redis.register_function {
