@@ -49,7 +49,7 @@ class SalesState(StrEnum):
 class HoldState(StrEnum):
     """The states of a hold: held -> confirming -> booked, or released, expired, lost (in a failure), rejected.
 
-    A booking may be cancelled later. A master stores that as ``released`` with a flag (``locks.seats.Record``).
+    A booking may be cancelled later. A master stores that as ``released`` with a flag (``locks.answers.Record``).
     """
 
     HELD = "held"

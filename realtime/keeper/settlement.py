@@ -20,7 +20,8 @@ from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.equal_seats import free_equal_blocks
-from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.locks.holds import PaymentProof
+from realtime.locks.seats import SeatLocks
 from realtime.model import is_hold_id, region_of, show_of
 from realtime.payments.ladder import HoldMoney, Rung, must_capture, rungs
 from realtime.payments.report import PaymentReport

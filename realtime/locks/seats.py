@@ -1,30 +1,25 @@
-"""The seat locks of one region: each verb is one function of the library on the owning master, one round trip.
+"""The seat locks of one region: what buyers do (``locks.holds``), and here what keepers do.
 
-Seats are indices into the show's layout; times are ms since the epoch by the master's clock. A refusal of a function is
-raised as the class of ``realtime.errors`` with the same code.
+Keepers record what the ledger has, sweep, rebuild, and carry out what operators ask for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from realtime import connect, keys, limits
 from realtime.errors import RegionUnavailable, SeatsTaken
-from realtime.locks.answers import check_reply, read_hold
-from realtime.locks.hold_batcher import HoldBatcher
+from realtime.locks.holds import KEEP, Holds, csv
 from realtime.locks.master import LockMaster
-from realtime.model import Hold, SalesState, Show, show_of
+from realtime.model import SalesState, Show, show_of
 from realtime.sales_window import window_of
 from realtime.topology import HoldLimits
 
-KEEP = limits.ENDED_KEEP_MS
-_FREE = ord("0")
 _CHECK = "?"
 """In place of an epoch ``tt_block`` changes nothing."""
 
@@ -62,24 +57,7 @@ class Fence:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentProof:
-    """A payment that the gateway confirms. ``amount`` is paise; ``order`` is "" where the gateway has none.
-
-    ``contact`` is ``encode_contact``, for the ledger. ``reply`` (see ``locks.replies``) is answered when the ledger has
-    the refund of this payment, and with ``reply_if_booked`` also when it has the booking.
-    """
-
-    id: str
-    amount: int
-    order: str = ""
-    request_id: str = ""
-    contact: str = field(default="", repr=False)
-    reply: str = ""
-    reply_if_booked: bool = False
-
-
-class SeatLocks:
+class SeatLocks(Holds):
     """All verbs on the seats of one region. Each raises ``RegionUnavailable`` within 1 s of silence of the master."""
 
     def __init__(
@@ -94,94 +72,9 @@ class SeatLocks:
         Keepers give a ``fence``: their functions below then write under its token only. They raise ``Fenced`` when
         another one has begun, and ``RegionUnavailable`` while there is none.
         """
-        self.master = master
+        super().__init__(master, bounds)
         self.fence = fence
-        self._batcher = HoldBatcher(master, bounds)
 
-    # --- buyers, through a node ---------------------------------------------------------------------------
-    async def hold(self, hold_id: str, owner: str, seats: Iterable[int], address: str = "") -> tuple[Hold, int]:
-        """Hold all seats or none; return the hold and the master's time.
-
-        The same ``hold_id`` with the same seats returns the hold that it already made. ``address`` is a keyed hash of
-        the client's network address; without one only the owner is limited. Raises ``SeatsTaken`` (details ``seats``:
-        indices), ``TooManyHolds``, ``AddressLimit``, ``SeatsResting``, ``SalesPaused``, ``SalesClosed``,
-        ``SalesNotStarted`` (details ``sales_start``: ms), ``RequestReused``, ``HoldExpired``.
-        """
-        reply = await self._batcher.hold(show_of(hold_id), hold_id, owner, _csv(sorted(set(seats))), address)
-        reply = self._checked(reply)
-        return read_hold(hold_id, reply), int(reply[2])
-
-    async def extend(self, hold_id: str, owner: str, request_id: str = "") -> tuple[Hold, int]:
-        """Set the deadline to a full hold time from now, once for a ``request_id``. The ledger records its outcome.
-
-        Raises ``ExtendLimit`` (details ``expires_at``), or ``SalesClosed`` after the end of the sales window.
-        """
-        reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS, request_id)
-        return read_hold(hold_id, reply), int(reply[2])
-
-    async def release(self, hold_id: str, owner: str, seats: Iterable[int] | None = None, request_id: str = "") -> Hold:
-        """Release some seats of a hold, or all; idempotent. With ``request_id`` the ledger records the outcome."""
-        some = "" if seats is None else _csv(sorted(set(seats)))
-        return read_hold(
-            hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP, request_id)
-        )
-
-    async def order(
-        self,
-        hold_id: str,
-        owner: str,
-        order: str,
-        seats: Iterable[int],
-        amount: int,
-        contact: str = "",
-        reply: str = "",
-        request_id: str = "",
-    ) -> Hold:
-        """Record that the gateway has an order of ``amount`` paise for some seats of a live hold; idempotent.
-
-        The order goes to the ledger with ``contact`` (``encode_contact``), and the gateway is asked what became of it
-        until that is known. ``reply`` (see ``locks.replies``) is answered when the ledger has the order, and what
-        ``request_id`` led to.
-        """
-        args = (hold_id, owner, order, _csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT)
-        more = (contact, reply, request_id)
-        return read_hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
-
-    async def prolong(self, hold_id: str) -> Hold:
-        """Keep a hold while the gateway's answer is unknown, at most ``limits.PROLONG_MS`` in all."""
-        args = (hold_id, limits.PROLONG_STEP_MS, limits.PROLONG_MS)
-        return read_hold(hold_id, await self._call("tt_prolong", show_of(hold_id), *args))
-
-    async def confirm(
-        self,
-        hold_id: str,
-        owner: str,
-        payment: PaymentProof,
-        seats: Iterable[int] | None = None,
-        blocks: Sequence[Sequence[int]] | None = (),
-    ) -> tuple[Hold, bool]:
-        """Send a paid hold to the ledger; return it as ``confirming`` (or ``booked``), and whether it was paid twice.
-
-        The payment becomes this booking or a refund, whatever the answer. Paid twice: the hold has another payment, and
-        this one will be returned. With ``seats`` exactly these are booked, and the others are released: a master that
-        was restored may have lost an earlier release. A payment after the deadline takes the seats again if they are
-        free, else the first free one of ``blocks``, else it raises ``BookingRejected``. With ``blocks=None`` it raises
-        ``SeatsTaken`` instead and changes nothing: the caller may offer blocks then.
-        """
-        some = "" if seats is None else _csv(sorted(set(seats)))
-        offered = "?" if blocks is None else "|".join(map(_csv, blocks))
-        args = (hold_id, owner, payment.id, limits.OUTBOX_LIMIT, KEEP, some)
-        money = (payment.amount, payment.order, payment.request_id, offered, payment.contact)
-        answer_to = (payment.reply, int(payment.reply_if_booked))
-        reply = await self._call("tt_confirm", show_of(hold_id), *args, *money, *answer_to)
-        return read_hold(hold_id, reply), reply[3] == b"doubled"
-
-    async def get(self, hold_id: str) -> tuple[Hold, int]:
-        """Return the current state of a hold, and the master's time. A lapsed hold is ``expired``, swept or not."""
-        reply = await self._call("tt_get", show_of(hold_id), hold_id)
-        return read_hold(hold_id, reply), int(reply[2])
-
-    # --- keepers ------------------------------------------------------------------------------------------
     async def declare(self, show: Show, epoch: str, *, for_sale: bool = True) -> bool:
         """Create the state of a show (True); of one that exists, set the terms of sale (False).
 
@@ -204,12 +97,12 @@ class SeatLocks:
 
         Sales whose entry is no longer in the outbox are left out: another keeper has settled them.
         """
-        args = [p for s in sales for p in (s.entry, s.hold, s.owner, _csv(s.seats), s.payment)]
+        args = [p for s in sales for p in (s.entry, s.hold, s.owner, csv(s.seats), s.payment)]
         await self._write("settle_entries", show_id, KEEP, *args)
 
     async def cancel(self, sale: Sale) -> None:
         """Free the seats of a booking that the ledger has cancelled, and notify its owner; idempotent."""
-        await self._write("cancel", show_of(sale.hold), sale.hold, sale.owner, _csv(sale.seats), sale.payment)
+        await self._write("cancel", show_of(sale.hold), sale.hold, sale.owner, csv(sale.seats), sale.payment)
 
     async def reserve(self, sale: Sale, seats: Iterable[int]) -> None:
         """Keep free seats for a booking that is about to move to them, all or none; those that it has stay as they are.
@@ -217,7 +110,7 @@ class SeatLocks:
         They stay reserved until ``exchange`` or ``cancel``. Idempotent. Raises ``SeatsTaken`` (details ``seats``:
         indices), ``BookingCancelled``.
         """
-        args = (KEEP, sale.hold, _csv(sorted(set(seats))))
+        args = (KEEP, sale.hold, csv(sorted(set(seats))))
         await self._write("reserve", show_of(sale.hold), *args, entry=sale.entry)
 
     async def exchange(self, sale: Sale) -> None:
@@ -225,7 +118,7 @@ class SeatLocks:
 
         Idempotent; a later exchange stays. With the seats that it had it undoes ``reserve``.
         """
-        args = (KEEP, sale.hold, _csv(sale.seats), sale.exchanges)
+        args = (KEEP, sale.hold, csv(sale.seats), sale.exchanges)
         await self._write("exchange", show_of(sale.hold), *args, entry=sale.entry)
 
     async def reject(self, hold_id: str, owner: str, sold: Mapping[int, str], *, entry: bytes = b"") -> None:
@@ -336,16 +229,6 @@ class SeatLocks:
         """Write the map of a show that was suspended with ``nonce``, and put it on sale; raises ``Fenced``."""
         await self._write("finish_rebuild", show_id, nonce, epoch, seats)
 
-    async def free_seats(self, show_id: str) -> set[int]:
-        """Return the indices of the seats that are free now."""
-        reply = await self._call("tt_map", show_id)
-        return {seat for seat, digit in enumerate(reply[3]) if digit == _FREE}
-
-    async def digest(self, show_id: str) -> tuple[str, int, int]:
-        """Return epoch, version and the CRC-32 of the seat string, all of one moment."""
-        reply = await self._call("tt_map", show_id)
-        return reply[1].decode(), int(reply[2]), zlib.crc32(reply[3])
-
     # --- calls ----------------------------------------------------------------------------------------------------
     async def _past(self, sorted_set: str, limit: int, skip: int = 0) -> list[str]:
         now = await self.master.time_ms()
@@ -361,30 +244,19 @@ class SeatLocks:
         return self._checked(await self.master.call(function, names, *head, *args))
 
     def _function(self, name: str, names: list[str], entry: bytes = b"") -> tuple[Any, ...]:
+        """Return the name, the KEYS and the first arguments of a call: under the fence if there is one."""
         if self.fence is None:
             return f"tt_{name}", names
         if self.fence.number is None:
             raise RegionUnavailable(region=self.master.region)
         return f"tt_fenced_{name}", names, self.fence.number, entry
 
-    async def _call(self, function: str, show_id: str, *args: str | int | bytes) -> list[Any]:
-        # Holds that were requested earlier are sent earlier.
-        self._batcher.flush()
-        return self._checked(await self.master.call(function, keys.show(show_id), *args))
-
-    def _checked(self, reply: list[Any]) -> list[Any]:
-        return check_reply(reply, self.master.region)
-
-
-def _csv(seats: Iterable[int]) -> str:
-    return ",".join(map(str, seats))
-
 
 def _parts(seats: Iterable[int]) -> list[str]:
     """Divide seats into what one call may have, ascending."""
     ordered = sorted(set(seats))
     step = limits.SEATS_PER_CALL
-    return [_csv(ordered[start : start + step]) for start in range(0, len(ordered), step)]
+    return [csv(ordered[start : start + step]) for start in range(0, len(ordered), step)]
 
 
 def _by_show(hold_ids: Iterable[str]) -> Iterable[tuple[str, list[str]]]:

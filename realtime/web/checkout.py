@@ -31,8 +31,9 @@ from realtime.errors import (
 )
 from realtime.feeds.directory import Directory, SeatIds
 from realtime.locks.equal_seats import free_equal_blocks
+from realtime.locks.holds import PaymentProof
 from realtime.locks.replies import new_reply_id, wait_until_recorded
-from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.locks.seats import SeatLocks
 from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
 from realtime.payments.service import CURRENCY, OrderRequest, PaymentService, order_key
 from realtime.payments.status import PaymentState

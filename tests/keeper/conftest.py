@@ -14,8 +14,9 @@ from realtime.dev import valkey
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
 from realtime.locks.commands import run_command
+from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.locks.seats import SeatLocks
 from realtime.payments.factory import PaymentConfig
 from realtime.settings import Settings
 from realtime.topology import Plain, Region, Topology

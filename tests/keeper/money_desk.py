@@ -29,10 +29,11 @@ from realtime.ledger import Ledger, schema
 from realtime.ledger.rows import Queue
 from realtime.ledger.shows import Shows
 from realtime.locks.equal_seats import free_equal_blocks
+from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
 from realtime.locks.replies import new_reply_id, read_reply
-from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.locks.seats import SeatLocks
 from realtime.model import Show, Theatre
 from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
 from realtime.payments.report import PaymentReport, encode_report

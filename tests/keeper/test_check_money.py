@@ -17,7 +17,8 @@ from realtime.jobs import JobState
 from realtime.keeper.compare import Difference, Kind
 from realtime.keeper.compare_money import task_differences
 from realtime.ledger.rows import CancelledBy, OrderRow, OrderState, Queue, RefundProgress, TaskRow, task_id
-from realtime.locks.seats import PaymentProof, Sale
+from realtime.locks.holds import PaymentProof
+from realtime.locks.seats import Sale
 from realtime.model import booking_of
 from realtime.payments.service import refund_key
 from tests.cluster import until

@@ -9,7 +9,7 @@ import pytest
 from realtime import keys
 from realtime.contact import Contact, encode_contact
 from realtime.locks.commands import run_command
-from realtime.locks.seats import PaymentProof
+from realtime.locks.holds import PaymentProof
 from realtime.model import booking_of
 from tests.cluster import until
 

@@ -24,8 +24,8 @@ from realtime.keeper.outbox import Outbox
 from realtime.ledger import NewBooking
 from realtime.ledger.rows import Queue, task_id
 from realtime.locks.commands import run_command
+from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import PaymentProof
 from realtime.model import HoldState, booking_of
 from realtime.payments.service import refund_key
 from realtime.topology import Plain

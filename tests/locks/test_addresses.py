@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from realtime import errors, keys, limits
+from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import PaymentProof, Sale, SeatLocks
+from realtime.locks.seats import Sale, SeatLocks
 from realtime.topology import HoldLimits
 from tests.rebuilds import rebuild_show
 

@@ -23,8 +23,9 @@ from redis.client import PubSub, Redis
 
 from realtime import errors, keys, limits
 from realtime.dev import valkey
+from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import PaymentProof, Sale, SeatLocks
+from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import SalesState
 from realtime.topology import HoldLimits
 from realtime.wire.maps import decode_change

@@ -13,9 +13,10 @@ from realtime.ledger.rows import Booked, PaidHold
 from realtime.ledger.truth import ShowTruth
 from realtime.locks import rebuild_plan
 from realtime.locks.answers import Fenced
+from realtime.locks.holds import PaymentProof
 from realtime.locks.rebuild import read_show
 from realtime.locks.rebuild_plan import OnMaster, parts, plan_rebuild
-from realtime.locks.seats import Command, PaymentProof, Sale, SeatLocks
+from realtime.locks.seats import Command, Sale, SeatLocks
 from tests.rebuilds import booked, rebuild_show
 
 from .conftest import SHOW, hold_id

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from realtime import errors, keys, limits
-from realtime.locks.seats import PaymentProof, SeatLocks
+from realtime.locks.holds import PaymentProof
+from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState, Show
 
 from .conftest import SHOW, hold_id

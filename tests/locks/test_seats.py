@@ -14,8 +14,9 @@ from realtime import errors, keys, limits
 from realtime.locks import library
 from realtime.locks.answers import ShowNotReady
 from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
+from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import Expired, PaymentProof, Sale, SeatLocks
+from realtime.locks.seats import Expired, Sale, SeatLocks
 from realtime.model import Hold, HoldState, SalesState
 from tests.rebuilds import rebuild_show
 

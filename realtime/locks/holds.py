@@ -1,0 +1,156 @@
+"""What buyers do with holds: each verb is one function of the library on the owning master, one round trip.
+
+Seats are indices into the show's layout; times are ms since the epoch by the master's clock. A refusal of a function is
+raised as the class of ``realtime.errors`` with the same code.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from realtime import keys, limits
+from realtime.locks.answers import check_reply, read_hold
+from realtime.locks.hold_batcher import HoldBatcher
+from realtime.locks.master import LockMaster
+from realtime.model import Hold, show_of
+from realtime.topology import HoldLimits
+
+KEEP = limits.ENDED_KEEP_MS
+"""An argument of every function that may end a hold."""
+_FREE = ord("0")
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentProof:
+    """A payment that the gateway confirms. ``amount`` is paise; ``order`` is "" where the gateway has none.
+
+    ``contact`` is ``encode_contact``, for the ledger. ``reply`` (see ``locks.replies``) is answered when the ledger has
+    the refund of this payment, and with ``reply_if_booked`` also when it has the booking.
+    """
+
+    id: str
+    amount: int
+    order: str = ""
+    request_id: str = ""
+    contact: str = field(default="", repr=False)
+    reply: str = ""
+    reply_if_booked: bool = False
+
+
+class Holds:
+    """The verbs of buyers in one region. Each raises ``RegionUnavailable`` within 1 s of silence of the master."""
+
+    def __init__(self, master: LockMaster, bounds: HoldLimits) -> None:
+        """Share one ``LockMaster`` between all users in a process. ``bounds`` limit what one address or owner holds."""
+        self.master = master
+        self._batcher = HoldBatcher(master, bounds)
+
+    async def hold(self, hold_id: str, owner: str, seats: Iterable[int], address: str = "") -> tuple[Hold, int]:
+        """Hold all seats or none; return the hold and the master's time.
+
+        The same ``hold_id`` with the same seats returns the hold that it already made. ``address`` is a keyed hash of
+        the client's network address; without one only the owner is limited. Raises ``SeatsTaken`` (details ``seats``:
+        indices), ``TooManyHolds``, ``AddressLimit``, ``SeatsResting``, ``SalesPaused``, ``SalesClosed``,
+        ``SalesNotStarted`` (details ``sales_start``: ms), ``RequestReused``, ``HoldExpired``.
+        """
+        reply = await self._batcher.hold(show_of(hold_id), hold_id, owner, csv(sorted(set(seats))), address)
+        reply = self._checked(reply)
+        return read_hold(hold_id, reply), int(reply[2])
+
+    async def extend(self, hold_id: str, owner: str, request_id: str = "") -> tuple[Hold, int]:
+        """Set the deadline to a full hold time from now, once for a ``request_id``. The ledger records its outcome.
+
+        Raises ``ExtendLimit`` (details ``expires_at``), or ``SalesClosed`` after the end of the sales window.
+        """
+        reply = await self._call("tt_extend", show_of(hold_id), hold_id, owner, limits.MAX_EXTENSIONS, request_id)
+        return read_hold(hold_id, reply), int(reply[2])
+
+    async def release(self, hold_id: str, owner: str, seats: Iterable[int] | None = None, request_id: str = "") -> Hold:
+        """Release some seats of a hold, or all; idempotent. With ``request_id`` the ledger records the outcome."""
+        some = "" if seats is None else csv(sorted(set(seats)))
+        return read_hold(
+            hold_id, await self._call("tt_release", show_of(hold_id), hold_id, owner, some, KEEP, request_id)
+        )
+
+    async def order(
+        self,
+        hold_id: str,
+        owner: str,
+        order: str,
+        seats: Iterable[int],
+        amount: int,
+        contact: str = "",
+        reply: str = "",
+        request_id: str = "",
+    ) -> Hold:
+        """Record that the gateway has an order of ``amount`` paise for some seats of a live hold; idempotent.
+
+        The order goes to the ledger with ``contact`` (``encode_contact``), and the gateway is asked what became of it
+        until that is known. ``reply`` (see ``locks.replies``) is answered when the ledger has the order, and what
+        ``request_id`` led to.
+        """
+        args = (hold_id, owner, order, csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT)
+        more = (contact, reply, request_id)
+        return read_hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
+
+    async def prolong(self, hold_id: str) -> Hold:
+        """Keep a hold while the gateway's answer is unknown, at most ``limits.PROLONG_MS`` in all."""
+        args = (hold_id, limits.PROLONG_STEP_MS, limits.PROLONG_MS)
+        return read_hold(hold_id, await self._call("tt_prolong", show_of(hold_id), *args))
+
+    async def confirm(
+        self,
+        hold_id: str,
+        owner: str,
+        payment: PaymentProof,
+        seats: Iterable[int] | None = None,
+        blocks: Sequence[Sequence[int]] | None = (),
+    ) -> tuple[Hold, bool]:
+        """Send a paid hold to the ledger; return it as ``confirming`` (or ``booked``), and whether it was paid twice.
+
+        The payment becomes this booking or a refund, whatever the answer. Paid twice: the hold has another payment, and
+        this one will be returned. With ``seats`` exactly these are booked, and the others are released: a master that
+        was restored may have lost an earlier release. A payment after the deadline takes the seats again if they are
+        free, else the first free one of ``blocks``, else it raises ``BookingRejected``. With ``blocks=None`` it raises
+        ``SeatsTaken`` instead and changes nothing: the caller may offer blocks then.
+        """
+        some = "" if seats is None else csv(sorted(set(seats)))
+        offered = "?" if blocks is None else "|".join(map(csv, blocks))
+        args = (hold_id, owner, payment.id, limits.OUTBOX_LIMIT, KEEP, some)
+        money = (payment.amount, payment.order, payment.request_id, offered, payment.contact)
+        answer_to = (payment.reply, int(payment.reply_if_booked))
+        reply = await self._call("tt_confirm", show_of(hold_id), *args, *money, *answer_to)
+        return read_hold(hold_id, reply), reply[3] == b"doubled"
+
+    async def get(self, hold_id: str) -> tuple[Hold, int]:
+        """Return the current state of a hold, and the master's time. A lapsed hold is ``expired``, swept or not."""
+        reply = await self._call("tt_get", show_of(hold_id), hold_id)
+        return read_hold(hold_id, reply), int(reply[2])
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+    async def free_seats(self, show_id: str) -> set[int]:
+        """Return the indices of the seats that are free now."""
+        reply = await self._call("tt_map", show_id)
+        return {seat for seat, digit in enumerate(reply[3]) if digit == _FREE}
+
+    async def digest(self, show_id: str) -> tuple[str, int, int]:
+        """Return epoch, version and the CRC-32 of the seat string, all of one moment."""
+        reply = await self._call("tt_map", show_id)
+        return reply[1].decode(), int(reply[2]), zlib.crc32(reply[3])
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+    async def _call(self, function: str, show_id: str, *args: str | int | bytes) -> list[Any]:
+        # Holds that were requested earlier are sent earlier.
+        self._batcher.flush()
+        return self._checked(await self.master.call(function, keys.show(show_id), *args))
+
+    def _checked(self, reply: list[Any]) -> list[Any]:
+        return check_reply(reply, self.master.region)
+
+
+def csv(seats: Iterable[int]) -> str:
+    """Return seats as functions take them."""
+    return ",".join(map(str, seats))
