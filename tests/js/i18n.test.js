@@ -70,6 +70,12 @@ describe("a translator", () => {
     assert.equal(translator("en").rupees(1234567), "₹12,34,567");
   });
 
+  test("a time that can't be read is a dash, and no error", () => {
+    const { clock, day, dayKey, moment, shortDay, time } = translator("en");
+    for (const write of [clock, day, dayKey, shortDay, time]) assert.equal(write("next Friday"), "–");
+    assert.match(moment("next Friday"), /–/);
+  });
+
   test("times are India's, wherever the device is", () => {
     const { time, dayKey } = translator("en");
     assert.equal(time("2026-01-31T18:45:00Z").toLowerCase().replace(/\s/g, " "), "12:15 am");
