@@ -10,9 +10,10 @@ import aiohttp
 import pytest
 
 from realtime import limits
+from realtime.clock import now_ms
 from realtime.dev.cluster import Cluster
 from realtime.errors import Forbidden, RateLimited
-from realtime.staff import StaffTokens
+from realtime.staff import Role, StaffToken, StaffTokens
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.kiosk import KioskPin
 from realtime.web.staff_access import Register, StaffAccess
@@ -50,6 +51,24 @@ async def test_only_the_operator_key_gives_access_and_nothing_does_when_none_is_
         assert await refusal(access.principal, "a", header, 0.0) is Forbidden
     for header in ("", "Bearer ", "Bearer key"):
         assert await refusal(staff_access("").principal, "a", header, 0.0) is Forbidden
+
+
+async def test_only_the_token_of_a_kiosk_names_a_theatre_and_only_until_it_is_revoked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def has(_register: Register, token: str) -> bool:
+        return token != "revoked"
+
+    monkeypatch.setattr(Register, "has", has)
+    access = staff_access("key")
+
+    def signed(token: str, role: Role) -> str:
+        found = StaffToken(token, "foyer", role, "west-hall", now_ms() - 1000, now_ms() + 60_000)
+        return StaffTokens(["a secret for the tests"]).sign(found)
+
+    assert await access.kiosk_theatre("a", signed("one", Role.KIOSK)) == "west-hall"
+    for other in (signed("revoked", Role.KIOSK), signed("two", Role.GATE), "key", "no token", ""):
+        assert await access.kiosk_theatre("a", other) == ""
 
 
 @pytest.mark.parametrize("kind", ["operator key", "kiosk PIN"])
