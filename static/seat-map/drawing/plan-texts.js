@@ -50,11 +50,12 @@ export function textSize({ tall, room }, scale) {
 
 /**
  * Where a text may be painted, CSS pixels from the plan's corner: rather too large than too small, as nothing is measured.
- * @param {PlanText} text @param {number} scale @returns {Rect | null} null where it is certainly not painted
+ * One that stands alone has its place even while it is too small: it says what is there, such as the stage.
+ * @param {PlanText} text @param {number} scale @returns {Rect | null} null where there is no room for it on its area
  */
 export function textBox(text, scale) {
-  const size = textSize(text, scale);
-  if (!size || NARROW * size * text.text.length > text.room * scale) return null;
+  const size = textSize(text, scale) || LEAST;
+  if (NARROW * size * text.text.length > text.room * scale) return null;
   const turn = (text.rotation * Math.PI) / 180;
   const [sin, cos] = [Math.abs(Math.sin(turn)), Math.abs(Math.cos(turn))];
   const [wide, high] = [(WIDE * size * text.text.length) / 2, (1.2 * size) / 2];
