@@ -47,6 +47,8 @@ class Checker:
 
     def __init__(self, final: FinalState) -> None:
         self._final = final
+        self._paid = None if final.money is None else {each.hold for each in final.money.payments if each.captured}
+        """Holds that the bank has money for; None if its books are not known."""
         self._verdict = Verdict()
         self._holders = SeatHolders(self._verdict)
         self._owners: dict[str, str] = {}
@@ -71,7 +73,7 @@ class Checker:
                 self._fresh.on_region(record["region"], record["phase"] == "begin", record["t"])
             if record["loses_data"]:
                 self._holders.add_data_loss(record["region"], record["t"])
-        elif kind in ("paying", "paid"):
+        elif kind == "paid" or (kind == "paying" and (self._paid is None or record["hold"] in self._paid)):
             # The bank reports it by itself, so it may be booked without a request.
             self._promise(record, record["hold"]).paid = True
             payload = {"hold": record["hold"], "seats": record["seats"]}
