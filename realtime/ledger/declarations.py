@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, select, update
 
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
-from realtime.ledger.database import parts
+from realtime.ledger.database import insert_new, parts
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import over_at
 from realtime.model import SalesState, Show, Theatre
@@ -57,7 +57,7 @@ class Declarations(Fencing):
             if before == body:
                 return
             if before is None:
-                await connection.execute(insert(table).values(id=show.id, **values))
+                await connection.execute(insert_new(connection, table).values(id=show.id, **values))
             else:
                 await connection.execute(update(table).where(table.c.id == show.id).values(values))
             await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
@@ -67,7 +67,7 @@ class Declarations(Fencing):
         async with self.transaction() as connection:
             changed = await connection.execute(update(table).where(table.c.id == key).values(values))
             if changed.rowcount == 0:
-                await connection.execute(insert(table).values(id=key, **values))
+                await connection.execute(insert_new(connection, table).values(id=key, **values))
             await self.advance(connection)
 
     async def theatres(self, region: str) -> list[Theatre]:
@@ -180,7 +180,7 @@ class Declarations(Fencing):
             for part in parts([seat for seat, _index in seats]):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             if rows:
-                await connection.execute(insert(table), rows)
+                await connection.execute(insert_new(connection, table), rows)
             await self.advance(connection)
 
     async def unblock(self, show_id: str, seats: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
-from realtime.ledger.database import Database
+from realtime.ledger.database import Database, insert_new
 from realtime.ledger.rows import OrderRow, OrderState, seats_of
 
 NO_CONTACTS: Mapping[str, Contact] = {}
@@ -26,13 +26,11 @@ class Orders(Database):
 
         ``contacts``, by order, came with them and are recorded in any case.
         """
-        table = schema.orders
+        # In one sequence, so that keepers that record the same orders wait for each other in one direction only.
+        rows = [_order_values(order) for order in sorted(orders, key=lambda order: order.id)]
         async with self.transaction() as connection:
-            ids = [order.id for order in orders]
-            known = set((await connection.execute(select(table.c.id).where(table.c.id.in_(ids)))).scalars())
-            new = {order.id: order for order in orders if order.id not in known}
-            if new:
-                await connection.execute(insert(table), [_order_values(order) for order in new.values()])
+            if rows:
+                await connection.execute(insert_new(connection, schema.orders), rows)
             given = [
                 GivenContact(order.hold, order.show_id, contacts[order.id], order.created_at)
                 for order in orders

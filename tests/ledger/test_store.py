@@ -8,12 +8,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
 from realtime.ledger.fencing import check_fencing_token
+from realtime.ledger.rows import OrderRow, OrderState
 from realtime.model import SalesState, Show, Theatre
 from realtime.wire.layouts import decode_layout, encode_layout
 from tests.cluster import grid
@@ -225,3 +227,20 @@ async def test_a_fencing_token_waits_for_transactions_under_the_one_before(ledge
         assert not done, "the next token began inside the transaction"
     assert await begins == "one"
     await other.close()
+
+
+async def test_keepers_that_record_the_same_things_at_once_leave_one_of_each(url: str, ledger: Ledger) -> None:
+    """An entry of the outbox that is not acknowledged in time is claimed by another keeper, and repeated by buyers."""
+    others = [Ledger(url) for _ in range(3)]
+    await asyncio.gather(*(each.open() for each in others))
+    orders = [OrderRow(f"order-{n}", "west-s.h1", "west-s", "a", (1,), 450, OrderState.OPEN, 1, 1, 0) for n in range(5)]
+    for round_ in range(4):
+        some = [replace(order, id=f"{order.id}-{round_}") for order in orders]
+        new = Theatre(f"theatre-{round_}", "Theatre", "Mumbai", "west")
+        await asyncio.gather(*(each.save_orders(turned) for each in others for turned in (some, some[::-1])))
+        await asyncio.gather(*(each.save_theatre(new) for each in others))
+        await asyncio.gather(*(each.save_show(show(f"west-{round_}")) for each in others))
+        await asyncio.gather(*(each.block("west-s", [(f"A-{round_}", round_)]) for each in others))
+    assert await ledger.open_orders() == (20, 1)
+    for each in others:
+        await each.close()
