@@ -14,7 +14,7 @@ PACKAGES := chromium-headless-shell gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
 
-.PHONY: help up test check packages lint format types layers lua types-js lint-js test-js tests audit bench install install-dev wheel clean
+.PHONY: help up test check packages lint format types layers lua types-js lint-js test-js tests coverage audit bench install install-dev wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -59,7 +59,10 @@ lint-js: static/vendor/socket.io.esm.min.js ## style and format of the pages (bi
 test-js: static/vendor/socket.io.esm.min.js ## unit tests of the page modules that need no browser
 	bash scripts/npm.sh run --silent test
 
-tests: install-dev ## all tests, on real servers and a real browser, in parallel; coverage
+tests: install-dev ## all tests, on real servers and a real browser, in parallel
+	$(BIN)/pytest $(PARALLEL)
+
+coverage: install-dev ## all tests, and which lines and branches they don't reach; a third slower
 	$(BIN)/pytest $(PARALLEL) --cov --cov-report=
 	@bash scripts/coverage.sh
 
