@@ -222,10 +222,16 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Serve an application on an address while the context is open; raises ``ListenError``.
 
-    At the end no new connection is accepted, then the application is shut down as aiohttp's runners do it.
+    Bodies of requests are not decompressed: no client needs that, and aiohttp logs a traceback for an invalid one. At
+    the end no new connection is accepted, then the application is shut down as aiohttp's runners do it.
     """
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=limits.IDLE_S, lingering_time=5.0
+        app,
+        access_log=None,
+        shutdown_timeout=shutdown_timeout,
+        keepalive_timeout=limits.IDLE_S,
+        lingering_time=5.0,
+        auto_decompress=False,
     )
     await runner.setup()
     assert runner.server is not None, "the runner is set up"

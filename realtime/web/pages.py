@@ -64,7 +64,7 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
     app.middlewares.insert(0, _missing_page(page(MISSING)))
     if bundle is not None:
         _add_bundle(app, bundle)
-    app.router.add_static("/static", static, chunk_size=PART_BYTES)
+    app.router.add_get("/static/{filename:.+}", _files(static.resolve()))
 
 
 def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -72,6 +72,20 @@ def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.
 
     async def serve(request: web.Request) -> web.StreamResponse:
         return send(request, asset, "no-cache")
+
+    return serve
+
+
+def _files(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        try:
+            file = (folder / request.match_info["filename"]).resolve()
+            found = file.is_relative_to(folder) and file.is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            found = False
+        if not found:
+            raise web.HTTPNotFound
+        return web.FileResponse(file, chunk_size=PART_BYTES)
 
     return serve
 

@@ -69,6 +69,8 @@ async def errors(
         return _refusal(kind(), error.status)
     except (ConnectionError, asyncio.CancelledError):
         raise
+    except web.RequestPayloadError:
+        return _refusal(BadRequest("The body of the request can't be read."))
     except (RecursionError, UnicodeError):
         return _refusal(BadRequest("The request is nested too deeply, or is not valid Unicode."))
     except Exception:

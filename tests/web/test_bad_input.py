@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from realtime import limits
 from realtime.dev.cluster import Cluster
@@ -398,6 +399,50 @@ async def test_invalid_bodies_of_buyers_and_operators_are_refused(cluster: Clust
         ):
             async with session.post(url + path, data=body, headers=headers) as response:
                 assert (await response.json())["error"]["code"] == code, path
+
+
+async def test_a_compressed_body_is_not_decompressed(cluster: Cluster, show: str) -> None:
+    """A buyer's, the gateway's, one that the handler does not read, one of Socket.IO: none is an error of the node."""
+    url = node_urls(cluster)[0]
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/api/v1/session") as response:
+            token = {"Authorization": f"Bearer {(await response.json())['token']}"}
+        for path, headers, status in (
+            (f"/api/v1/shows/{show}/holds", token, 400),
+            ("/api/v1/payments/webhook", {}, 400),
+            ("/api/v1/session", {}, 200),
+            ("/socket.io/?EIO=4&transport=polling&sid=none", {}, 400),
+        ):
+            for coding in ("gzip", "deflate", "br"):
+                sent = {**headers, "Content-Encoding": coding}
+                async with session.post(url + path, data=b"garbage", headers=sent) as response:
+                    assert response.status == status, path
+    assert "Traceback" not in logs_of_nodes(cluster)
+
+
+def logs_of_nodes(cluster: Cluster) -> str:
+    return "".join(file.read_text() for file in (cluster.plan.data / "log").glob("node-*.log"))
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("seat-map/live.js", 200),
+        ("x" * 300, 404),
+        ("built/" + "x" * 300, 404),
+        ("x%00.js", 404),
+        ("..%2fpyproject.toml", 404),
+        ("seat-map", 404),
+        ("seat-map/", 404),
+        ("seat-map/live.js/x", 404),
+    ],
+)
+async def test_only_files_of_the_pages_are_served(cluster: Cluster, name: str, status: int) -> None:
+    url = URL(f"{node_urls(cluster)[0]}/static/{name}", encoded=True)
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.status == status
+        if status == 404:
+            assert (await response.json())["error"]["code"] == "not_found"
 
 
 async def test_cors_allows_the_pages_of_other_nodes_and_no_other_origin(cluster: Cluster) -> None:

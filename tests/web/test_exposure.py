@@ -43,10 +43,7 @@ def addresses(app: web.Application) -> set[tuple[str, str]]:
     found = set()
     for route in app.router.routes():
         resource: Any = route.resource
-        path = resource.canonical
-        if isinstance(resource, web.StaticResource):
-            path += "/{filename}"
-        found.add((route.method, re.sub(r"{(\w+):[^}]*}", r"{\1}", path)))
+        found.add((route.method, re.sub(r"{(\w+):[^}]*}", r"{\1}", resource.canonical)))
     return {(method, path) for method, path in found if method != "HEAD"}
 
 
