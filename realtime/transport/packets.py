@@ -8,6 +8,7 @@ refuses all of it when it is decoded; ``protocol`` decides what follows.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -22,6 +23,9 @@ from realtime.transport.guard import (
     SocketPacket,
     UnknownPacketError,
 )
+
+_OTHER_SCRIPT = re.compile(r'[^[{"]*[^\x00-\x7f]')
+"""What is before the JSON of a packet is ASCII; the framework takes the digits of any script."""
 
 
 class Json:
@@ -59,7 +63,7 @@ class StrictPacket(SocketPacket):  # type: ignore[misc]
         """
         if isinstance(encoded_packet, bytes):
             raise IgnoredPacketError
-        if not isinstance(encoded_packet, str):
+        if not isinstance(encoded_packet, str) or _OTHER_SCRIPT.match(encoded_packet):
             raise UnknownPacketError
         try:
             super().decode(encoded_packet)

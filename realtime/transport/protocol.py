@@ -250,8 +250,8 @@ def _packet_types(body: bytes) -> frozenset[int]:
     """Return the types of the packets in a body; nothing if one can't be decoded, or there are too many."""
     try:
         parts = body.decode().split(_SEPARATOR)
-        if len(parts) > _PACKETS:
-            return frozenset()
+        if len(parts) > _PACKETS or not all(part[:1].isascii() for part in parts):
+            return frozenset()  # the framework takes the digits of any script
         return frozenset(EnginePacket(encoded_packet=part).packet_type for part in parts)
     except ValueError:
         return frozenset()

@@ -136,7 +136,7 @@ async def test_a_packet_that_clients_may_not_send_closes_the_websocket(
 
 @pytest.mark.beyond_framework
 @pytest.mark.parametrize(
-    "body", ["abc", "4a\x1eabc", "4" + "x" * limits.MAX_EVENT_BYTES, b"4\xff", "\x1e".join(["4"] * 17)]
+    "body", ["abc", "٤a", "4a\x1eabc", "4" + "x" * limits.MAX_EVENT_BYTES, b"4\xff", "\x1e".join(["4"] * 17)]
 )
 async def test_an_invalid_body_gets_status_400_and_ends_the_session(
     server: EchoServer, http: ClientSession, body: str | bytes

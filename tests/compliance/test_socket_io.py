@@ -81,8 +81,17 @@ async def test_a_client_can_disconnect_and_connect_again(client: Client) -> None
 @pytest.mark.beyond_framework
 @pytest.mark.parametrize(
     "packet",
-    ["4abc", "42{}", '42abc["message-with-ack",1]', "42[", "49", "44{}", '42/other,["message"]'],
-    ids=["type", "payload", "ack id", "JSON", "unknown type", "CONNECT_ERROR", "namespace"],
+    [
+        "4abc",
+        "42{}",
+        '42abc["message-with-ack",1]',
+        '42٣["message-with-ack",1]',
+        "42[",
+        "49",
+        "44{}",
+        '42/other,["message"]',
+    ],
+    ids=["type", "payload", "ack id", "ack id in Arabic digits", "JSON", "unknown type", "CONNECT_ERROR", "namespace"],
 )
 async def test_an_invalid_packet_closes_the_session(client: Client, packet: str) -> None:
     await client.connect()
