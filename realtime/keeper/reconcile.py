@@ -17,7 +17,8 @@ How a master is fenced, in order:
    incarnation is either committed before step 5 reads the ledger, or it is never committed.
 
 If the ledger's last fencing token is unknown to this master, another master has sold since: this master's data has
-*diverged*. Its holds are void, and the payments in its outbox are refunded.
+*diverged*. Its holds are void, and the payments in its outbox are refunded. Only then the master remembers the new
+token: if the keeper dies before, the next one sees the same.
 
 Ledger and master know how far the ledger has come (``ledger.fencing``). If the ledger is behind, it has lost commits:
 nothing is sold until an operator has repaired it.
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 TOKENS_KEPT = 20
 """Fencing tokens that a master remembers."""
 BEHIND = "the ledger has lost commits; run check --repair"
+_REMEMBERED = (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE)
+"""Both names of the list: keepers of two releases may take turns."""
 _CHUNK = 200
 """Shows that are suspended, and fields that are written, in one round trip."""
 
@@ -144,6 +147,8 @@ class Reconciler:
         await self._declare_all(shows)
         if diverged:
             await self._refund_outbox()
+            # Not before: if this keeper dies, the next one must find that this data has diverged.
+            await self._remember(token)
         reach("reconcile_declared")
         # Nobody else has begun a token meanwhile, or this would be refused; so the mark is of the newest one.
         await self._locks.raise_position(self._ledger.position)
@@ -165,16 +170,15 @@ class Reconciler:
             raise StaleFencingToken("the Sentinels that answer don't know of the last failover")
         token = f"{state.incarnation.decode()} {nonce} {ledger.number + 1}"
         reach("reconcile_token_read")
-        known = {state.mark}
-        for remembered in (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE):  # keepers of two releases may take turns
+        known = {state.mark, b""}
+        for remembered in _REMEMBERED:
             known.update(await self._master.command("LRANGE", remembered, 0, -1))
-            # The master first: a keeper that finds this token in the ledger knows then that this data is current.
-            await self._master.command("LPUSH", remembered, token)
-            await self._master.command("LTRIM", remembered, 0, TOKENS_KEPT - 1)
+        diverged = ledger.token.encode() not in known
+        if not diverged:
+            # Before it begins: a keeper that finds this token in the ledger knows then that this data is current.
+            await self._remember(token)
         # Before the bookings are read: nothing that was confirmed under an earlier token is committed after this.
-        before = await self._ledger.begin_fencing_token(
-            token, after=ledger, region=self._region, config_epoch=epoch.number
-        )
+        await self._ledger.begin_fencing_token(token, after=ledger, region=self._region, config_epoch=epoch.number)
         reach("reconcile_token_begun")
         self._ledger.position = ledger.position
         reply = await self._master.call("tt_fence", [keys.FENCE], ledger.number + 1)
@@ -182,7 +186,13 @@ class Reconciler:
             raise Fenced(f"the fence is at {reply[1].decode()}")
         self._fence.number = ledger.number + 1
         reach("reconcile_fenced")
-        return token, before != "" and before.encode() not in known
+        return token, diverged
+
+    async def _remember(self, token: str) -> None:
+        """Record on the master that a token belongs to its data."""
+        for remembered in _REMEMBERED:
+            await self._master.command("LPUSH", remembered, token)
+            await self._master.command("LTRIM", remembered, 0, TOKENS_KEPT - 1)
 
     async def _suspend_all(
         self, active: list[str], nonce: str, *, diverged: bool, locks: SeatLocks | None = None

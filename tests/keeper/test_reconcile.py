@@ -121,8 +121,9 @@ async def test_a_booking_read_by_a_slow_keeper_is_not_recorded_after_the_master_
         await place.ledger.record([entry], old)
 
 
+@pytest.mark.parametrize("dies", [False, True], ids=["", "although the first keeper that sees it dies"])
 async def test_a_master_whose_data_has_diverged_keeps_no_hold_and_books_nothing(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, dies: bool
 ) -> None:
     """A former master comes back, and is made master again before it has copied its successor."""
     before = await place.confirm("before", [6])
@@ -134,6 +135,10 @@ async def test_a_master_whose_data_has_diverged_keeps_no_hold_and_books_nothing(
     paid = await place.confirm("paid", [8])
     await place.ledger.begin_fencing_token("the successor's")
     await restart_master(place)
+    if dies:
+        keeper = reconciler(place)
+        _token, diverged = await keeper._begin_token("died-right-after-this", await keeper._read_state())
+        assert diverged
     place.keeper("again")
     assert await until(all_booked(place, [before]))
 
