@@ -206,7 +206,17 @@ export default {
   shareCopy: "Copy link",
   shareLink: "Link to this ticket",
   linkedTicket: "Opened from a link. Only the buyer can cancel this booking.",
-  linkOver: "This link to a ticket is incomplete, or its show is over.",
+  linksStop: "Stop earlier links",
+  linksStopHint:
+    "Every link to this ticket made so far, also the one in your e-mail, then opens nothing, and you get a new link.",
+  linksStopAsk:
+    "Stop all links to this ticket made so far? A ticket that someone has saved, or a picture of its QR code, stays valid.",
+  linksStopYes: "Yes, stop them",
+  linksKeep: "Keep the links",
+  linksStopped: "Earlier links open nothing any more. This is the new link.",
+  linksNotStopped: "It is not known whether the earlier links were stopped. Please try again.",
+  linkOver:
+    "This link to a ticket is incomplete or was stopped, or its show is over. Ask the buyer of the ticket for a new link.",
   linkWaits: "The ticket of your link is not here yet: no answer. Keep this page, and open it again with a network.",
   earlierTickets: "Earlier and cancelled",
   ticketPdf: "Save as PDF",
@@ -464,6 +474,8 @@ export default {
   opsExchangeTaken: "Not free: {seats}",
   opsExchangePrice: "These seats cost {price}, the booking {amount}. Choose seats that cost the same.",
   opsCancelAsk: "Cancel this booking? Its seats go back on sale, and {amount} is returned to the buyer.",
+  opsLinksAsk:
+    "Stop all links to this ticket made so far? They will then open nothing, also the one in the mail; the buyer finds a new link on the page of tickets.",
   opsShows: "Shows",
   opsFindShow: "Find a show",
   opsCut: "This node does not answer. The figures are the last known ones; the page retries every two seconds.",
@@ -552,6 +564,7 @@ export default {
   ops_confirmed: "confirmed",
   ops_booked: "booked",
   ops_cancelled: "booking cancelled",
+  opsLinksStopped: "links to the ticket stopped",
   ops_reserved: "reserved for an exchange",
   ops_exchanged: "seats exchanged",
   ops_rejected: "rejected",

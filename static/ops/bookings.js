@@ -1,5 +1,6 @@
 /**
- * The section in which operators find bookings, read all that is known about one, move it to other seats and cancel it.
+ * The section in which operators find bookings, read all that is known about one, move it to other seats,
+ * stop the links to its ticket and cancel it.
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
@@ -13,7 +14,7 @@ const BOOKING = /^[a-z][a-z0-9]*-[a-z0-9-]+\.b[\w-]{22}$/;
 const PHONE = /^\+?\d[\d\s-]{5,19}$/;
 const CODE = /^[A-Za-z0-9]{4}[\s\-._/]*[A-Za-z0-9]{4}$/;
 
-/** @typedef {{id: string, code: string, title: string, show: string, starts_at: string, booked_at: number, amount: number, state: string, seats: {id: string}[], cancelled_by: string, cancelled_at: number | null}} Found */
+/** @typedef {{id: string, code: string, title: string, show: string, starts_at: string, booked_at: number, amount: number, state: string, seats: {id: string}[], cancelled_by: string, cancelled_at: number | null, links_revoked_at: number}} Found */
 /** @typedef {{booking: Found, hold: {state: string} | null, orders: {id: string, state: string, created_at: number}[], payments: {id: string, amount: number, created_at: number}[], exchanges: {at: number, before: string[], after: string[]}[], refunds: {id: string, amount: number, state: string, reason: string, created_at: number}[], tasks: {id: string, created_at: number, done_at: number | null}[], conflicts: {kind: string, gate: string, reported_at: number}[], admission: {at: number, gate: string} | null}} Story */
 
 export class Bookings {
@@ -27,7 +28,8 @@ export class Bookings {
     this._missing = [];
     /** @type {Story | null} */
     this._story = null;
-    this._asking = false;
+    /** What the operator is asked about. @type {"" | "cancel" | "links"} */
+    this._asking = "";
     /** @type {ExchangeForm | null} */
     this._exchange = null;
     this._problem = "";
@@ -63,6 +65,8 @@ export class Bookings {
   async _find() {
     const words = this._words;
     if (!words) return;
+    this._found = null;
+    this._story = null;
     const contact = words.includes("@") ? { email: words } : PHONE.test(words) ? { phone: words } : null;
     const what = BOOKING.test(words) ? "booking" : CODE.test(words) ? "code" : "payment";
     await this._try(async () => {
@@ -72,7 +76,6 @@ export class Bookings {
         : await ask(`/ops/bookings?${new URLSearchParams({ [what]: words })}`);
       this._found = bookings;
       this._missing = missing;
-      this._story = null;
       if (bookings.length === 1) await this._read(bookings[0].id);
     });
   }
@@ -98,13 +101,22 @@ export class Bookings {
   }
 
   /** @param {string} id */
+  async _stopLinks(id) {
+    await this._try(async () => {
+      await ask(`/ops/bookings/${encodeURIComponent(id)}/revoke-links`, {});
+      await this._read(id);
+    });
+    this._focus("[data-act=links]");
+  }
+
+  /** @param {string} id */
   async _read(id) {
     this._story = await ask(`/ops/bookings/${encodeURIComponent(id)}`);
   }
 
   /** @param {() => Promise<void>} act */
   async _try(act) {
-    this._asking = false;
+    this._asking = "";
     this._exchange = null;
     this._problem = "";
     try {
@@ -130,7 +142,8 @@ export class Bookings {
     const missing = i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") });
     this._body.replaceChildren(
       ...(this._missing.length ? [errorLine(missing)] : []),
-      ...(this._problem ? [errorLine(i18n.t(this._problem))] : this._answer(i18n)),
+      ...(this._problem ? [errorLine(i18n.t(this._problem))] : []),
+      ...this._answer(i18n),
     );
   }
 
@@ -179,37 +192,36 @@ export class Bookings {
   /** @param {Translator} i18n @param {Found} booking */
   _acts(i18n, booking) {
     if (this._exchange) return this._exchange.view(i18n);
-    if (this._asking) return this._cancelling(i18n, booking);
+    if (this._asking) return this._question(i18n, booking);
+    const button = (/** @type {"exchange" | "links" | "cancel"} */ act, /** @type {string} */ text) =>
+      h(
+        "button",
+        { class: "button", type: "button", "data-act": act, onclick: () => this._ask(booking, act) },
+        i18n.t(text),
+      );
     return h(
       "div",
       { class: "row" },
-      h(
-        "button",
-        { class: "button", type: "button", "data-act": "exchange", onclick: () => this._ask(booking, "exchange") },
-        i18n.t("opsExchange"),
-      ),
-      h(
-        "button",
-        { class: "button", type: "button", "data-act": "cancel", onclick: () => this._ask(booking, "cancel") },
-        i18n.t("cancelBooking"),
-      ),
+      button("exchange", "opsExchange"),
+      button("links", "linksStop"),
+      button("cancel", "cancelBooking"),
     );
   }
 
-  /** @param {Found} booking @param {"exchange" | "cancel"} act what the operator is asked about */
+  /** @param {Found} booking @param {"exchange" | "links" | "cancel"} act what the operator is asked about */
   _ask(booking, act) {
     const close = () => this._close(act);
     const moved = () => this._open(booking.id);
     if (act === "exchange") this._exchange = new ExchangeForm(booking, moved, close);
-    else this._asking = true;
+    else this._asking = act;
     this._draw();
     this._focus(act === "exchange" ? "#exchange-seats" : ".question .primary");
   }
 
-  /** @param {"exchange" | "cancel"} act */
+  /** @param {"exchange" | "links" | "cancel"} act */
   _close(act) {
     this._exchange = null;
-    this._asking = false;
+    this._asking = "";
     this._draw();
     this._focus(`[data-act=${act}]`);
   }
@@ -220,7 +232,15 @@ export class Bookings {
   }
 
   /** @param {Translator} i18n @param {Found} booking */
-  _cancelling(i18n, booking) {
+  _question(i18n, booking) {
+    if (this._asking === "links") {
+      return question(
+        i18n.t("linksStop"),
+        i18n.t("opsLinksAsk"),
+        { words: i18n.t("linksStopYes"), act: () => this._stopLinks(booking.id) },
+        { words: i18n.t("linksKeep"), act: () => this._close("links") },
+      );
+    }
     return question(
       i18n.t("cancelBooking"),
       i18n.t("opsCancelAsk", { amount: i18n.money(booking.amount) }),
@@ -250,6 +270,7 @@ function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, ad
       event(done_at ?? created_at, `${id}: ${i18n.t(done_at ? "opsTaskDone" : "opsTaskOpen")}`),
     ),
   ];
+  if (booking.links_revoked_at) found.push(event(booking.links_revoked_at, i18n.t("opsLinksStopped")));
   if (booking.cancelled_at) found.push(event(booking.cancelled_at, i18n.t("ops_cancelled")));
   if (admission) found.push(event(admission.at, `${i18n.t("opsAdmitted")} ${admission.gate}`));
   return found.sort((a, b) => a.time - b.time);

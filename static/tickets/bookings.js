@@ -45,7 +45,7 @@ async function askLinked() {
     } catch (error) {
       const over = error instanceof RequestError && ["link_invalid", "booking_not_found"].includes(error.code);
       if (over) dropLink(linked);
-      if (!known) problem = over ? "linkOver" : "linkWaits";
+      if (over || !known) problem = over ? "linkOver" : "linkWaits";
       return over ? undefined : known;
     }
   };
@@ -68,6 +68,19 @@ export async function askBooking(id, server) {
 /** @param {string} id @returns {Promise<{refund: {amount: number}}>} @throws {RequestError | Error} */
 export async function cancelBooking(id) {
   return ask(`/bookings/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+}
+
+/**
+ * Stop the links to a ticket that were made until now.
+ * @param {string} id
+ * @returns {Promise<Booking>} with its new link
+ * @throws {RequestError | Error} also if they were stopped, and there is no answer about the new link
+ */
+export async function stopLinks(id) {
+  await ask(`/bookings/${encodeURIComponent(id)}/revoke-links`, { method: "POST" });
+  const booking = await askBooking(id);
+  if (!booking) throw new Error("no answer about the new link");
+  return booking;
 }
 
 /** The ticket as PDF. @param {Booking} booking @param {string} language @returns {Promise<Blob>} @throws {RequestError | Error} */

@@ -13,9 +13,10 @@ import { prepareQr } from "../booking/qr.js";
 import { dropTicket, isCurrent } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
 import { askBookings, cancelBooking, ticketPdf } from "./bookings.js";
-import { keptBookings } from "./kept.js";
+import { keepBookings, keptBookings } from "./kept.js";
 import { takeLink } from "./links.js";
 import { bookingCard, earlierList } from "./parts.js";
+import { Sharing } from "./sharing.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
@@ -30,11 +31,16 @@ let asked = false;
 let problem = "";
 /** The booking whose cancellation waits to be confirmed, or is under way. */
 let cancelling = { id: "", sent: false };
-/** The booking that is to be opened on another device. */
-let sharing = "";
+const sharing = new Sharing(renew, redraw);
+/** How many new links were made here. */
+let renewals = 0;
 
+/** @returns {Promise<void>} */
 async function load() {
-  ({ bookings, problem } = await askBookings());
+  const before = renewals;
+  const answer = await askBookings();
+  if (before !== renewals) return load(); // The answer may still have the earlier link.
+  ({ bookings, problem } = answer);
   for (const { id, show, state } of bookings) if (state === "cancelled") dropTicket(id, show);
   asked = true;
   draw();
@@ -66,14 +72,11 @@ function card(booking) {
       redraw(booking.id, ".cancel");
     },
     cancel: () => cancel(booking.id),
-    share: () => {
-      sharing = sharing === booking.id ? "" : booking.id;
-      redraw(booking.id, ".button.share");
-    },
+    share: () => sharing.toggle(booking.id),
   };
   const { id } = booking;
   const asking = cancelling.id === id;
-  const state = { asking, sent: asking && cancelling.sent, sharing: sharing === id, now: Date.now() };
+  const state = { asking, sent: asking && cancelling.sent, link: sharing.view(i18n, booking), now: Date.now() };
   return bookingCard(i18n, booking, acts, state);
 }
 
@@ -81,6 +84,13 @@ function card(booking) {
 function redraw(id, focus) {
   draw();
   /** @type {HTMLElement | null} */ (list.querySelector(`[data-booking="${CSS.escape(id)}"] ${focus}`))?.focus();
+}
+
+/** @param {Booking} booking with its new link */
+function renew(booking) {
+  renewals += 1;
+  bookings = bookings.map((each) => (each.id === booking.id ? booking : each));
+  keepBookings(bookings);
 }
 
 /** @param {string} id */

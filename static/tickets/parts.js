@@ -5,7 +5,6 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
-import { qrCode } from "../booking/qr.js";
 import { printedCode, ticket } from "../booking/ticket.js";
 
 /**
@@ -13,9 +12,9 @@ import { printedCode, ticket } from "../booking/ticket.js";
  * @param {Translator} i18n
  * @param {Booking} booking
  * @param {{savePdf: () => void, ask: () => void, keep: () => void, cancel: () => void, share: () => void}} acts
- * @param {{asking: boolean, sent: boolean, sharing: boolean, now: number}} state
+ * @param {{asking: boolean, sent: boolean, link: Node | null, now: number}} state `link` shows the link to the ticket
  */
-export function bookingCard(i18n, booking, acts, { asking, sent, sharing, now }) {
+export function bookingCard(i18n, booking, acts, { asking, sent, link, now }) {
   const { id, code, title, theatre, city, starts_at, prices, show } = booking;
   const seats = booking.seats.map((seat) => ({ name: seatName(seat), section: seat.section }));
   const shown = { id, show, title, theatre, city, starts_at, seats, prices, ...printedCode(booking) };
@@ -33,7 +32,7 @@ export function bookingCard(i18n, booking, acts, { asking, sent, sharing, now })
     "div",
     { class: "pair" },
     code ? button("pdf", "ticketPdf", acts.savePdf) : null,
-    booking.link ? button("share", sharing ? "shareClose" : "shareTicket", acts.share) : null,
+    booking.link ? button("share", link ? "shareClose" : "shareTicket", acts.share) : null,
     mayCancel ? button("cancel", "cancelBooking", acts.ask) : null,
   );
   const until = mayCancel
@@ -47,30 +46,8 @@ export function bookingCard(i18n, booking, acts, { asking, sent, sharing, now })
       ? h("p", { class: "hint" }, i18n.t("admittedAt", { time: i18n.time(booking.admitted_at) }))
       : null,
     asking ? question : buttons,
-    sharing && booking.link ? sharePanel(i18n, booking.link) : null,
+    link,
     h("p", { class: "note" }, until),
-  );
-}
-
-/** What opens a ticket on another device: a QR code for its camera, and the link. @param {Translator} i18n @param {string} link */
-function sharePanel(i18n, link) {
-  const scan = h("div", { class: "share-scan" });
-  qrCode(link, i18n.t("shareCode")).then((svg) => {
-    if (svg) scan.replaceChildren(svg);
-  });
-  const copy = async (/** @type {Event} */ event) => {
-    await navigator.clipboard.writeText(link);
-    /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");
-  };
-  return h(
-    "div",
-    { class: "share-panel", role: "group", "aria-label": i18n.t("shareTicket") },
-    scan,
-    h("p", { class: "hint" }, i18n.t("shareHint")),
-    // The clipboard exists on https and localhost only.
-    navigator.clipboard
-      ? h("button", { class: "button quiet copy-link", type: "button", onclick: copy }, i18n.t("shareCopy"))
-      : h("input", { readonly: true, value: link, "aria-label": i18n.t("shareLink") }),
   );
 }
 

@@ -46,6 +46,13 @@ async def bookings(cluster: Cluster, owner: str) -> list[dict[str, str]]:
         return found
 
 
+async def opens(cluster: Cluster, link: str) -> bool:
+    headers = {"Authorization": f"Bearer {link.partition('#t=')[2]}"}
+    url = f"{node_urls(cluster)[0]}/api/v1/tickets/linked"
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+        return answer.status == 200
+
+
 async def shows_verdict(page: Page, look: str, text: str) -> None:
     verdict = page.locator("#verdict")
     await expect(verdict).to_have_attribute("data-look", look)
@@ -121,6 +128,13 @@ async def test_an_operator_finds_a_booking_moves_it_and_cancels_it(browser: Brow
         if problem:
             await expect(story.locator("[role=alert]")).to_contain_text(problem)
     await expect(story).to_contain_text("seats exchanged: A-1 and A-2 → B-1 and B-2")
+    await story.locator("[data-act=links]").click()
+    assert await violations(page, within="#bookings") == []
+    await story.locator(".question .primary").click()
+    await expect(story).to_contain_text("links to the ticket stopped")
+    await expect(story.locator("[data-act=links]")).to_be_focused()
+    (renewed,) = await bookings(cluster, owner)
+    assert [await opens(cluster, each["link"]) for each in (listed, renewed)] == [False, True]
     await story.locator("[data-act=cancel]").click()
     assert await violations(page, within="#bookings") == []
     await story.locator(".question .primary").click()

@@ -23,6 +23,7 @@ SHELL_KEPT = """async () => {
 
 ONE_BOOKING = "**/api/v1/bookings?booking=*"
 """What the page of a show asks for the ticket with, until the ledger has recorded the booking."""
+REVOKE_LINKS = "**/revoke-links"
 
 
 async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(browser: Browser, cluster: Cluster) -> None:
@@ -84,6 +85,25 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     await ravi.page.reload()
     assert await scanned(ravi.page) == shown
     await ravi.context.set_offline(False)
+
+    stops = card.locator(".stop-links")
+    await stops.locator(".button.stop").click()
+    await expect(stops.locator(".keep")).to_be_focused()
+    assert await violations(page) == []
+    await page.route(REVOKE_LINKS, lambda route: route.abort())
+    await stops.locator(".yes").click()
+    await expect(stops.get_by_role("alert")).to_contain_text("not known whether the earlier links were stopped")
+    await page.unroute(REVOKE_LINKS)
+    await stops.locator(".button.stop").click()
+    await stops.locator(".yes").click()
+    await expect(card.locator(".links-stopped")).to_be_focused()
+    assert await violations(page) == []
+    renewed = await scanned(page, ".share-panel svg.qr")
+    await ravi.page.goto(link)
+    await expect(ravi.page.locator("#notice")).to_contain_text("was stopped")
+    await expect(ravi.page.locator(".booked")).to_have_count(0)
+    await ravi.page.goto(renewed)
+    await expect(ravi.page.locator(".booked code")).to_have_text(await card.locator("code").inner_text())
 
     await card.locator(".button.cancel").click()
     assert await violations(page) == []
