@@ -6,17 +6,19 @@ Keepers also delete the reports of nodes and keepers that no longer write them, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.jobs import Jobs
-from realtime.ledger import Ledger
+from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.locks.incidents import Incident, Incidents
 from realtime.locks.master import LockMaster
 
@@ -83,6 +85,7 @@ class StatusReporter:
         self._look_at = self._complain_at = clock()
         self._wrong: list[str] = []
         self._gone = {key: GoneReports() for key in _REPORTS}
+        self._of_ledger: dict[str, Any] = {}
 
     async def write_report(self) -> None:
         """Write the report once; raises ``RegionUnavailable``."""
@@ -98,7 +101,9 @@ class StatusReporter:
             *(command("HGETALL", key) for key in _REPORTS),
             self._jobs.waiting(),
         )
-        open_orders, oldest_order = await self._ledger.open_orders()
+        with contextlib.suppress(LedgerUnavailable):
+            # Without its ledger a keeper is still there: it reports what it read last.
+            self._of_ledger = await self._read_ledger(now, master_time)
         report = {
             "time": now,
             "outbox": outbox,
@@ -110,16 +115,13 @@ class StatusReporter:
             "clock_offset_ms": master_time - (before + now) // 2,
             "live_holds": live_holds,
             "jobs": jobs,
-            "open_orders": open_orders,
-            "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
-            "refunds": await self._ledger.unfinished_refunds(),
-            "gate_conflicts": await self._ledger.count_gate_conflicts(master_time - limits.GATE_CONFLICT_RECENT_MS),
+            **self._of_ledger,
         }
         self._watch_clock(report["clock_offset_ms"])
         wrong = {
             Incident.PENDING: outbox > 0 and report["oldest_ms"] > PENDING_MS,
             Incident.DEAD_LETTERS: dead_letters > 0,
-            Incident.REFUNDS: report["refunds"].get("failed", 0) > 0,
+            Incident.REFUNDS: report.get("refunds", {}).get("failed", 0) > 0,
             Incident.HALTED: report["halted"] > 0,
             Incident.MISCONFIGURED: report["misconfigured"] > 0,
             Incident.CLOCK: abs(report["clock_offset_ms"]) > CLOCK_OFFSET_MS,
@@ -132,6 +134,16 @@ class StatusReporter:
                 # A node that is gone has reported in both places.
                 if await command("HDEL", key, name) and key != keys.VIEWERS:
                     self._incidents.happened(Incident.GONE, self._master.region, name.decode())
+
+    async def _read_ledger(self, now: int, master_time: int) -> dict[str, Any]:
+        """Return what the ledger has pending; ``now`` (ms) is by the clock of this machine, as its times are."""
+        open_orders, oldest_order = await self._ledger.open_orders()
+        return {
+            "open_orders": open_orders,
+            "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
+            "refunds": await self._ledger.unfinished_refunds(),
+            "gate_conflicts": await self._ledger.count_gate_conflicts(master_time - limits.GATE_CONFLICT_RECENT_MS),
+        }
 
     async def sign_off(self) -> None:
         """Delete the report: this keeper stops. Raises ``RegionUnavailable``."""

@@ -33,9 +33,9 @@ COMMAND_S = 10.0
 LOCK_MS = 4000
 """How long a command waits for a lock, and how long PostgreSQL lets a transaction idle. A keeper that was frozen inside
 a transaction loses its locks after this."""
-_WILL_PASS = ("08", "25006", "25P03", "28", "3D", "40", "53", "55", "57", "58")
+_WILL_PASS = ("08", "25006", "25P03", "28", "3D", "40", "42P01", "53", "55", "57", "58")
 """First characters of the PostgreSQL codes that mean "not now": no connection, read-only, idle too long in a
-transaction, no such user or database (yet), deadlock, full, locked, shutting down, no disk."""
+transaction, no such user, database or table (yet), deadlock, full, locked, shutting down, no disk."""
 _POSTGRES: dict[str, Any] = {
     "timeout": CONNECT_S,
     "command_timeout": COMMAND_S,

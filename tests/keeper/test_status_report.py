@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import orjson
@@ -82,6 +83,11 @@ async def test_the_report_counts_the_jobs_that_wait_for_a_worker_and_notes_what_
     await reporter.write_report()
     report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
     assert report["jobs"] == {"tickets": 3, "mail": 0, "refunds": 1, "webhooks": 0, "analytics": 0}
+    with sqlite3.connect(tmp_path / "ledger.db") as file:
+        file.execute("ALTER TABLE orders RENAME TO gone")
+    await reporter.write_report()
+    later = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
+    assert later["time"] > report["time"], "a keeper without its ledger reports all the same"
     await incidents.send()
     ((_id, fields),) = await master.command("XRANGE", keys.INCIDENTS, "-", "+")
     assert connect.text_fields(fields)["kind"] == "dead_letters"

@@ -54,7 +54,7 @@ def events_of(cluster: Cluster, show: str) -> list[dict[str, Any]]:
 def test_an_onsale_is_measured_checked_and_reported(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data, page = tmp_path / "report.json", tmp_path / "report.html"
     people = ["--viewers", "24", "--buyers", "6", "--processes", "2", "--think", "0.1", "0.3"]
-    when = ["--arrive", "2", "--doors", "2", "--seconds", "9", "--refresh", "3", "--reload", "4", "--probe", "0.5"]
+    when = ["--arrive", "2", "--doors", "2", "--seconds", "9", "--refresh", "1", "--reload", "3", "--probe", "0.5"]
     key = cluster.secrets["OPERATOR_KEY"]
     paused = ["--operator-key", key]
     ended = loadtest(cluster, "onsale", show, *people, *when, *paused, "--json", str(data), "--html", str(page))

@@ -88,6 +88,8 @@ async def test_two_tabs_that_hold_at_once_hold_once(browser: Browser, cluster: C
     asha, tab = await pair_of_tabs(browser, cluster, show)
     await asha.clicks("D-8")
     await tab.clicks("E-8")
+    for each in (asha, tab):
+        await expect(each.page.locator("[data-key=hold]")).to_be_enabled()
     press = "() => document.querySelector('[data-key=hold]').click()"
     await asyncio.gather(*(each.page.evaluate(press) for each in (asha, tab)))
     for each in (asha, tab):
