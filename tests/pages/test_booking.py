@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -90,8 +91,13 @@ async def test_two_tabs_that_hold_at_once_hold_once(browser: Browser, cluster: C
     await tab.clicks("E-8")
     for each in (asha, tab):
         await expect(each.page.locator("[data-key=hold]")).to_be_enabled()
-    press = "() => document.querySelector('[data-key=hold]').click()"
-    await asyncio.gather(*(each.page.evaluate(press) for each in (asha, tab)))
+    # At one time by the clock: a page that hears of the hold of the other has no button any more.
+    press = """at => new Promise((resolve) => setTimeout(() => {
+        document.querySelector('[data-key=hold]')?.click();
+        resolve();
+    }, at - Date.now()))"""
+    at = time.time() * 1000 + 1_000
+    await asyncio.gather(*(each.page.evaluate(press, at) for each in (asha, tab)))
     for each in (asha, tab):
         await each.is_at("held")
     held = [await each.page.locator(".seat-name").all_inner_texts() for each in (asha, tab)]
