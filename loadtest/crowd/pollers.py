@@ -36,13 +36,13 @@ class Poller:
         """Send one request; return how long (s) the server wants the client to wait."""
         headers = {"If-None-Match": self._etag} if self._etag else {}
         asked = time.monotonic()
-        now = self._context.bin
         try:
             async with self._http.get(self._url, headers=headers) as response:
                 body = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._context.count_error(f"http: {type(error).__name__}")
             return 0.5
+        now = self._context.bin  # that of the answer: the one of the request may have been sent off meanwhile
         if response.status == 304:
             now.counts["polls unchanged"] += 1
         elif response.status == 200:
