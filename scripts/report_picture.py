@@ -16,7 +16,9 @@ ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 async def main(report: str) -> None:
     """Save a screenshot of the top of the page."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"), args=ARGS
+        )
         page = await browser.new_page(viewport={"width": 1180, "height": 980}, color_scheme="light")
         await page.goto(report)
         await page.screenshot(path=OUT)

@@ -85,7 +85,9 @@ async def main() -> None:
     found = shows()
     secrets = SECRETS.read_text()  # noqa: ASYNC240 - nothing else runs yet
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"), args=ARGS
+        )
         desktop = await browser.new_page(
             viewport={"width": 1280, "height": 800}, color_scheme="light", locale="en-IN", reduced_motion="reduce"
         )
