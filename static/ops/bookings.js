@@ -8,7 +8,7 @@ import { errorLine, h } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
 import { ExchangeForm } from "./exchange.js";
 import { moment } from "./format.js";
-import { question } from "./pieces.js";
+import { missingRegions, question } from "./pieces.js";
 
 const BOOKING = /^[a-z][a-z0-9]*-[a-z0-9-]+\.b[\w-]{22}$/;
 const PHONE = /^\+?\d[\d\s-]{5,19}$/;
@@ -139,9 +139,8 @@ export class Bookings {
   _draw() {
     const i18n = this._i18n;
     if (!i18n) return;
-    const missing = i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") });
     this._body.replaceChildren(
-      ...(this._missing.length ? [errorLine(missing)] : []),
+      ...missingRegions(i18n, this._missing),
       ...(this._problem ? [errorLine(i18n.t(this._problem))] : []),
       ...this._answer(i18n),
     );

@@ -12,7 +12,7 @@
 import { errorLine, h } from "../app/dom.js";
 import { ask } from "./api.js";
 import { moment } from "./format.js";
-import { question, scrollTable } from "./pieces.js";
+import { alarmLine, missingRegions, question, scrollTable, tableRow } from "./pieces.js";
 import { PolledSection } from "./polled-section.js";
 
 const EVERY_MS = 10000;
@@ -26,7 +26,7 @@ export class GateList extends PolledSection {
    * @param {(booking: string) => void} open shows the story of a booking
    */
   constructor(leave, open) {
-    super(leave, EVERY_MS);
+    super(leave, "gates", "money", "opsGates", EVERY_MS);
     this._open = open;
     /** @type {Answer | null} */
     this._answer = null;
@@ -35,14 +35,6 @@ export class GateList extends PolledSection {
     this._problem = false;
     this._drawn = "";
     this.alarm = h("div", { "aria-live": "polite" });
-    this.element = h("section", { class: "money", id: "gates", tabindex: -1 });
-  }
-
-  /** @param {Translator} i18n */
-  localize(i18n) {
-    this._i18n = i18n;
-    this.element.replaceChildren(h("h2", {}, i18n.t("opsGates")), this._body);
-    this._draw();
   }
 
   async _request() {
@@ -96,16 +88,14 @@ export class GateList extends PolledSection {
       this.element.scrollIntoView();
       this.element.focus();
     };
-    const line = errorLine(i18n.t("opsGateAlarm", { n }), { class: "error alarm" });
-    line.append(h("button", { class: "button", type: "button", onclick: toList }, i18n.t("opsShowThem")));
-    return line;
+    return alarmLine(i18n, i18n.t("opsGateAlarm", { n }), toList);
   }
 
   /** @param {Translator} i18n @param {Answer} answer */
   _lists(i18n, { leases, conflicts, shows, missing }) {
     const hint = (/** @type {string} */ name) => h("p", { class: "hint" }, i18n.t(name));
     return [
-      ...(missing.length ? [errorLine(i18n.t("opsMoneyMissing", { regions: missing.join(", ") }))] : []),
+      ...missingRegions(i18n, missing),
       h("h3", {}, i18n.t("opsLeases")),
       leases.length ? this._leases(i18n, leases, shows) : hint("opsNoLeases"),
       ...(this._ending ? [this._question(i18n, this._ending)] : []),
@@ -120,7 +110,7 @@ export class GateList extends PolledSection {
     const sorted = leases.toSorted((a, b) => when(a).localeCompare(when(b)) || a.gate.localeCompare(b.gate));
     const heads = ["opsTheatre", "opsShow", "opsGate", "opsTickets", "opsLeasedUntil", "opsEndLease"];
     const rows = sorted.map((lease) =>
-      row(
+      tableRow(
         i18n.name(shows[lease.show_id]?.theatre ?? "–"),
         showLink(i18n, lease.show_id, shows),
         lease.gate || "–",
@@ -157,7 +147,7 @@ export class GateList extends PolledSection {
     const heads = ["opsReported", "opsReason", "opsTicket", "opsShow", "opsGate", "opsAdmittedAt"];
     const rows = conflicts.map(({ booking, code, kind, gate, admitted_at, reported_at }) => {
       const open = () => this._open(booking);
-      return row(
+      return tableRow(
         timeCell(i18n, reported_at),
         i18n.has(`opsGateKind_${kind}`) ? i18n.t(`opsGateKind_${kind}`) : kind,
         h("a", { class: "code", href: `#booking=${encodeURIComponent(booking)}`, onclick: open }, code || booking),
@@ -180,11 +170,6 @@ function showLink(i18n, show, shows) {
 /** @param {Translator} i18n @param {string[]} names */
 function words(i18n, names) {
   return names.map((name) => i18n.t(name));
-}
-
-/** @param {(string | Node)[]} cells */
-function row(...cells) {
-  return h("tr", {}, ...cells.map((cell) => (cell instanceof HTMLTableCellElement ? cell : h("td", {}, cell))));
 }
 
 /** @param {Translator} i18n @param {number} when */

@@ -9,7 +9,7 @@ import { saveFile } from "../app/save-file.js";
 import { ApiError, ask, download } from "./api.js";
 import { Chart } from "./chart.js";
 import { everyHour } from "./hours.js";
-import { scrollTable, select } from "./pieces.js";
+import { missingRegions, scrollTable, select } from "./pieces.js";
 import { PolledSection } from "./polled-section.js";
 
 const EVERY_MS = 60000;
@@ -32,7 +32,7 @@ const PLOTS = [
 export class Hourly extends PolledSection {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
   constructor(leave) {
-    super(leave, EVERY_MS);
+    super(leave, "hourly", "money", "opsHourly", EVERY_MS);
     this._hoursBack = 168;
     this._show = "";
     /** @type {Hour[] | null} */
@@ -43,7 +43,6 @@ export class Hourly extends PolledSection {
     this._plots = [];
     this._notice = h("div", { "aria-live": "polite" });
     this._places = h("div", { class: "plots" });
-    this.element = h("section", { class: "money", id: "hourly", tabindex: -1 });
   }
 
   stop() {
@@ -52,11 +51,9 @@ export class Hourly extends PolledSection {
   }
 
   /** @param {Translator} i18n */
-  localize(i18n) {
-    this._i18n = i18n;
-    this.element.replaceChildren(h("h2", {}, i18n.t("opsHourly")), this._filters(i18n), this._notice, this._places);
+  _parts(i18n) {
     this._makePlots(i18n);
-    this._draw();
+    return [this._filters(i18n), this._notice, this._places];
   }
 
   _query() {
@@ -159,9 +156,7 @@ export class Hourly extends PolledSection {
   _draw() {
     const i18n = this._i18n;
     if (!i18n) return;
-    const missing = this._missing.length
-      ? [errorLine(i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") }))]
-      : [];
+    const missing = missingRegions(i18n, this._missing);
     this._notice.replaceChildren(...(this._cut ? [errorLine(i18n.t("opsHourlyCut"))] : missing));
     const hours = this._hours;
     if (!hours) return;

@@ -15,25 +15,17 @@ import { PolledSection } from "./polled-section.js";
 export class IncidentList extends PolledSection {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
   constructor(leave) {
-    super(leave);
+    super(leave, "incidents", "incidents", "opsIncidents");
     /** @type {Answer | null} */
     this._answer = null;
     /** Names of the regions, by id. @type {Map<string, string>} */
     this._labels = new Map();
     this._drawn = "";
-    this.element = h("section", { class: "incidents", id: "incidents", tabindex: -1 });
   }
 
   /** @param {{name: string, label: string}[]} regions */
   setRegions(regions) {
     this._labels = new Map(regions.map(({ name, label }) => [name, label]));
-    this._draw();
-  }
-
-  /** @param {Translator} i18n */
-  localize(i18n) {
-    this._i18n = i18n;
-    this.element.replaceChildren(h("h2", {}, i18n.t("opsIncidents")), this._body);
     this._draw();
   }
 

@@ -9,7 +9,7 @@
 import { errorLine, h } from "../app/dom.js";
 import { ask } from "./api.js";
 import { moment } from "./format.js";
-import { scrollTable } from "./pieces.js";
+import { missingRegions, scrollTable, tableRow } from "./pieces.js";
 import { PolledSection } from "./polled-section.js";
 
 const STATES = ["wait", "active", "delayed", "failed", "completed"];
@@ -18,19 +18,11 @@ const STATES = ["wait", "active", "delayed", "failed", "completed"];
 export class JobList extends PolledSection {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
   constructor(leave) {
-    super(leave);
+    super(leave, "jobs", "jobs", "opsJobs");
     /** @type {Jobs | null} */
     this._jobs = null;
     /** Tasks that are being retried. @type {Set<string>} */
     this._retrying = new Set();
-    this.element = h("section", { class: "jobs", id: "jobs", tabindex: -1 });
-  }
-
-  /** @param {Translator} i18n */
-  localize(i18n) {
-    this._i18n = i18n;
-    this.element.replaceChildren(h("h2", {}, i18n.t("opsJobs")), this._body);
-    this._draw();
   }
 
   async _request() {
@@ -64,7 +56,7 @@ export class JobList extends PolledSection {
     else {
       const { failed, missing } = this._jobs;
       this._body.replaceChildren(
-        ...(missing.length ? [errorLine(i18n.t("opsMoneyMissing", { regions: missing.join(", ") }))] : []),
+        ...missingRegions(i18n, missing),
         this._counts(i18n, this._jobs),
         failed.length ? this._failed(i18n, failed) : h("p", { class: "hint" }, i18n.t("opsNoFailedJobs")),
       );
@@ -78,7 +70,7 @@ export class JobList extends PolledSection {
     const sum = (/** @type {string} */ queue, /** @type {string} */ state) =>
       regions.reduce((all, region) => all + (region[queue]?.[state] ?? 0), 0);
     const heads = ["opsQueue", ...STATES.map((state) => `opsJobs_${state}`)];
-    const rows = names.map((queue) => row([queue, ...STATES.map((state) => i18n.count(sum(queue, state)))]));
+    const rows = names.map((queue) => tableRow(queue, ...STATES.map((state) => i18n.count(sum(queue, state)))));
     return scrollTable(
       i18n.t("opsJobs"),
       heads.map((name) => i18n.t(name)),
@@ -90,7 +82,7 @@ export class JobList extends PolledSection {
   _failed(i18n, failed) {
     const heads = ["opsWhen", "opsRegion", "opsTask", "opsReason", "opsAttempts", "opsRetry"];
     const rows = failed.map((job) =>
-      row([
+      tableRow(
         moment(job.failed_at, i18n),
         job.region,
         job.task,
@@ -108,7 +100,7 @@ export class JobList extends PolledSection {
           },
           i18n.t("opsRetry"),
         ),
-      ]),
+      ),
     );
     return scrollTable(
       i18n.t("opsFailedJobs"),
@@ -116,9 +108,4 @@ export class JobList extends PolledSection {
       rows,
     );
   }
-}
-
-/** @param {(string | Node)[]} cells */
-function row(cells) {
-  return h("tr", {}, ...cells.map((cell) => h("td", {}, cell)));
 }

@@ -6,7 +6,7 @@
 import { errorLine, h } from "../app/dom.js";
 import { ApiError, ask } from "./api.js";
 import { moment } from "./format.js";
-import { scrollTable, select } from "./pieces.js";
+import { alarmLine, missingRegions, scrollTable, select } from "./pieces.js";
 import { PolledSection } from "./polled-section.js";
 
 const MOST_ROWS = 100;
@@ -25,7 +25,7 @@ const STATES = {
 export class Money extends PolledSection {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
   constructor(leave) {
-    super(leave);
+    super(leave, "money", "money", "opsMoney");
     /** @type {Listing} */
     this._listing = "refunds";
     this._state = "";
@@ -38,15 +38,12 @@ export class Money extends PolledSection {
     this._missing = [];
     this.alarm = h("div", { "aria-live": "assertive" });
     this._filters = h("div", { class: "filters" });
-    this.element = h("section", { class: "money", id: "money", tabindex: -1 });
   }
 
   /** @param {Translator} i18n */
-  localize(i18n) {
-    this._i18n = i18n;
+  _parts(i18n) {
     this._drawFilters(i18n);
-    this.element.replaceChildren(h("h2", {}, i18n.t("opsMoney")), this._filters, this._body);
-    this._draw();
+    return [this._filters, this._body];
   }
 
   /** @returns {Promise<Answer>} */
@@ -141,14 +138,9 @@ export class Money extends PolledSection {
         this.element.scrollIntoView();
         this.element.focus();
       };
-      const failed = errorLine(i18n.t("opsRefundsFailed", { n }), { class: "error alarm" });
-      failed.append(
-        h("button", { class: "button", type: "button", "data-key": "failed", onclick: toList }, i18n.t("opsShowThem")),
-      );
-      lines.push(failed);
+      lines.push(alarmLine(i18n, i18n.t("opsRefundsFailed", { n }), toList));
     }
-    if (this._missing.length) lines.push(errorLine(i18n.t("opsMoneyMissing", { regions: this._missing.join(", ") })));
-    return lines;
+    return [...lines, ...missingRegions(i18n, this._missing)];
   }
 }
 

@@ -1,7 +1,9 @@
 /**
  * The small parts that several sections of the operators' pages have.
+ *
+ * @import { Translator } from "../i18n/i18n.js"
  */
-import { h } from "../app/dom.js";
+import { errorLine, h } from "../app/dom.js";
 
 /** A table that scrolls by itself. @param {string} label for screen readers @param {string[]} heads @param {Node[]} rows */
 export function scrollTable(label, heads, rows) {
@@ -15,6 +17,23 @@ export function scrollTable(label, heads, rows) {
       h("tbody", {}, ...rows),
     ),
   );
+}
+
+/** A row of a table. @param {(string | Node)[]} cells what is in the cells, or whole ones */
+export function tableRow(...cells) {
+  return h("tr", {}, ...cells.map((cell) => (cell instanceof HTMLTableCellElement ? cell : h("td", {}, cell))));
+}
+
+/** Says which regions have not answered. @param {Translator} i18n @param {string[]} regions */
+export function missingRegions(i18n, regions) {
+  return regions.length ? [errorLine(i18n.t("opsMoneyMissing", { regions: regions.join(", ") }))] : [];
+}
+
+/** An alarm. @param {Translator} i18n @param {string} text @param {() => void} show leads to what it is about */
+export function alarmLine(i18n, text, show) {
+  const line = errorLine(text, { class: "error alarm" });
+  line.append(h("button", { class: "button", type: "button", onclick: show }, i18n.t("opsShowThem")));
+  return line;
 }
 
 /** @param {string} id @param {string} label @param {string} value @param {string[][]} options values with their texts */

@@ -12,10 +12,14 @@ const EVERY_MS = 5000;
 export class PolledSection {
   /**
    * @param {(why: string) => void} leave called when the operator key is not valid any more
+   * @param {string} id of the section
+   * @param {string} look its class
+   * @param {string} title key of its heading
    * @param {number} [everyMs] how often the node is asked
    */
-  constructor(leave, everyMs = EVERY_MS) {
+  constructor(leave, id, look, title, everyMs = EVERY_MS) {
     this._leave = leave;
+    this._title = title;
     this._everyMs = everyMs;
     /** Whether the last request failed. */
     this._cut = false;
@@ -24,6 +28,14 @@ export class PolledSection {
     /** @type {Translator | null} */
     this._i18n = null;
     this._body = h("div", { class: "rows" });
+    this.element = h("section", { class: look, id, tabindex: -1 });
+  }
+
+  /** @param {Translator} i18n */
+  localize(i18n) {
+    this._i18n = i18n;
+    this.element.replaceChildren(h("h2", {}, i18n.t(this._title)), ...this._parts(i18n));
+    this._draw();
   }
 
   /** Ask now, and regularly from now on. */
@@ -64,6 +76,11 @@ export class PolledSection {
 
   /** Called with the answer, unless a newer request was sent meanwhile. @abstract @param {T} _answer */
   _keep(_answer) {}
+
+  /** What stands under the heading. @param {Translator} _i18n @returns {Node[]} */
+  _parts(_i18n) {
+    return [this._body];
+  }
 
   /** @abstract */
   _draw() {}
