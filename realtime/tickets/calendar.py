@@ -8,7 +8,7 @@ from icalendar import Calendar, Event, vCalAddress
 
 from realtime.tickets.code import printed
 from realtime.tickets.data import Ticket
-from realtime.tickets.text import INDIA, clean
+from realtime.tickets.text import INDIA, shown
 from realtime.tickets.view import seat_groups
 from realtime.tickets.words import WORDS
 
@@ -32,7 +32,7 @@ def calendar_entry(ticket: Ticket, organizer: str, at: datetime, *, cancelled: b
     event.add("sequence", ticket.sequence + cancelled)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("organizer", vCalAddress(f"mailto:{organizer}"))
-    event.add("summary", clean(ticket.shown(ticket.title)))
+    event.add("summary", shown(ticket, ticket.title))
     event.add("dtstart", ticket.starts_at.astimezone(INDIA))
     if ticket.ends_at:
         event.add("dtend", ticket.ends_at.astimezone(INDIA))
@@ -51,8 +51,7 @@ def method_of(cancelled: bool) -> str:
 
 def place_of(ticket: Ticket) -> str:
     """Return theatre, address and city in one line."""
-    parts = (ticket.theatre, ticket.address, ticket.city)
-    return ", ".join(filter(None, (clean(ticket.shown(part)) for part in parts)))
+    return shown(ticket, ticket.theatre, ticket.address, ticket.city)
 
 
 def seat_lines(ticket: Ticket) -> list[str]:

@@ -134,7 +134,3 @@ class Ticket:
             raise ValueError(f"a ticket for {len(self.seats)} seats")
         if not code.is_code(self.code) or not model.is_booking_id(self.booking):
             raise ValueError("a malformed ticket code or booking id")
-
-    def shown(self, name: str) -> str:
-        """Return a name in the ticket's language, the name itself where that has none for it."""
-        return self.names.get(name, name)

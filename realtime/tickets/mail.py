@@ -25,7 +25,7 @@ from realtime.tickets.code import printed
 from realtime.tickets.data import Locale, MailKind, Ticket
 from realtime.tickets.link import is_safe
 from realtime.tickets.qr import qr_png
-from realtime.tickets.text import clean, clock, date_only, day, rupees
+from realtime.tickets.text import clean, clock, date_only, day, rupees, shown
 from realtime.tickets.words import WORDS, Words
 
 MAX_SUBJECT_LENGTH = 300
@@ -207,7 +207,7 @@ def _ticket_body(
         words=words,
         heading=heading,
         intro=paragraphs[0],
-        title=clean(ticket.shown(ticket.title)),
+        title=shown(ticket, ticket.title),
         day=day(ticket.starts_at, locale),
         time=clock(ticket.starts_at, locale),
         place=place_of(ticket),

@@ -12,7 +12,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal
 
 from realtime import limits
-from realtime.tickets.data import Locale
+from realtime.tickets.data import Locale, Ticket
 
 INDIA = ZoneInfo("Asia/Kolkata")
 _BABEL = {Locale.ENGLISH: "en_IN", Locale.HINDI: "hi_IN"}
@@ -29,6 +29,14 @@ def clean(text: str, limit: int = limits.MAX_TEXT_LENGTH) -> str:
     spaced = _SPACES.sub(" ", text[: 4 * limit])
     kept = "".join(c for c in spaced if c in _JOINERS or not unicodedata.category(c).startswith("C")).strip()
     return kept if len(kept) <= limit else kept[: limit - 1].rstrip() + "…"
+
+
+def shown(ticket: Ticket, *names: str) -> str:
+    """Return names in the ticket's language, cleaned, with a comma between them; empty ones are left out.
+
+    A name that the language has no other for is returned as it is.
+    """
+    return ", ".join(filter(None, (clean(ticket.names.get(name, name)) for name in names)))
 
 
 def day(at: datetime, locale: Locale) -> str:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from realtime.tickets import code as ticket_code
 from realtime.tickets.data import PriceLine, PriceLines, Seller, Ticket
-from realtime.tickets.text import amount, clean, clock, date_only, day, percent, rupees
+from realtime.tickets.text import amount, clean, clock, date_only, day, percent, rupees, shown
 from realtime.tickets.words import WORDS, Words
 
 
@@ -98,13 +98,13 @@ def ticket_view(ticket: Ticket, qr_svg: str) -> TicketView:
     return TicketView(
         locale=ticket.locale,
         words=words,
-        title=clean(ticket.shown(ticket.title)),
+        title=shown(ticket, ticket.title),
         seat_count=(words.seat_one if count == 1 else words.seat_many).format(n=count),
         day=day(ticket.starts_at, ticket.locale),
         time=clock(ticket.starts_at, ticket.locale),
         doors=clock(ticket.doors_at, ticket.locale) if ticket.doors_at else "",
-        theatre=clean(ticket.shown(ticket.theatre)),
-        place=", ".join(filter(None, (clean(ticket.shown(part)) for part in (ticket.address, ticket.city)))),
+        theatre=shown(ticket, ticket.theatre),
+        place=shown(ticket, ticket.address, ticket.city),
         holder=clean(ticket.holder),
         code=ticket_code.printed(ticket.code),
         booking=ticket.booking,
@@ -118,9 +118,9 @@ def seat_groups(ticket: Ticket) -> tuple[SeatGroup, ...]:
     """Return its seats grouped where neighbours in the order share section, row and category; texts are cleaned."""
     return tuple(
         SeatGroup(
-            section=clean(ticket.shown(section)),
+            section=shown(ticket, section),
             row=clean(row),
-            category=clean(ticket.shown(category)),
+            category=shown(ticket, category),
             seats=tuple(SeatNumber(clean(seat.number), seat.accessible) for seat in group),
         )
         for (section, row, category), group in groupby(
@@ -151,7 +151,7 @@ def _invoice(ticket: Ticket, price: PriceLines, words: Words) -> Invoice:
 def _invoice_line(ticket: Ticket, line: PriceLine, shares: tuple[int, ...], words: Words) -> InvoiceLine:
     name = words.fee if line.kind == "fee" else words.ticket
     return InvoiceLine(
-        item=f"{name}, {clean(ticket.shown(line.category))}",
+        item=f"{name}, {shown(ticket, line.category)}",
         count=str(line.count),
         unit=amount(line.unit, ticket.locale),
         value=amount(line.value, ticket.locale),
