@@ -30,6 +30,14 @@ export function errorLine(text, attributes = {}) {
   return h("p", { class: "error", ...attributes }, icon("alert"), h("span", {}, text));
 }
 
+/** Returns the listener of a button that copies a text, and says so. @param {string} text @param {string} done */
+export function copies(text, done) {
+  return async (/** @type {Event} */ { target }) => {
+    await navigator.clipboard.writeText(text);
+    /** @type {HTMLElement} */ (target).textContent = done;
+  };
+}
+
 /** @type {Record<string, string>} paths of 24 x 24 line icons */
 const ICONS = {
   plus: "M12 5v14M5 12h14",

@@ -4,7 +4,7 @@
  * @import { IssuedTicket } from "./issued.js"
  * @import { PanelView } from "./panel-view.js"
  */
-import { h } from "../app/dom.js";
+import { copies, h } from "../app/dom.js";
 import { keepOffline } from "../app/offline.js";
 import { ticketOf } from "./panel-view.js";
 import { button, note, seatList, title, waiting } from "./pieces.js";
@@ -36,10 +36,6 @@ export function booked(view, tickets) {
     keepTicket(bought);
     keepOffline("/tickets");
   }
-  const copy = async (/** @type {Event} */ event) => {
-    await navigator.clipboard.writeText(code);
-    /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");
-  };
   return [
     title(i18n.t("bookedTitle")),
     swapped(view),
@@ -51,7 +47,9 @@ export function booked(view, tickets) {
     h(
       "div",
       { class: "pair" },
-      !finish && navigator.clipboard ? button("copy", i18n.t("copy"), "quiet", copy, !issued) : null,
+      !finish && navigator.clipboard
+        ? button("copy", i18n.t("copy"), "quiet", copies(code, i18n.t("copied")), !issued)
+        : null,
       button("print", i18n.t("print"), "quiet", () => window.print(), !issued),
     ),
     finish

@@ -6,8 +6,8 @@
  */
 import { errorLine, h } from "../app/dom.js";
 import { recall, remember } from "../app/page.js";
+import { STAFF } from "../seat-map/connection.js";
 
-const TOKEN = "tickingtickets.staff";
 const TIMEOUT_MS = 8000;
 
 export class KioskToken {
@@ -25,8 +25,8 @@ export class KioskToken {
     this._i18n = i18n;
     this.element.replaceChildren(
       h("h2", {}, i18n.t("kioskToken")),
-      h("p", { id: "token-hint" }, i18n.t(recall(TOKEN) ? "kioskTokenKept" : "kioskTokenHint")),
-      recall(TOKEN)
+      h("p", { id: "token-hint" }, i18n.t(recall(STAFF) ? "kioskTokenKept" : "kioskTokenHint")),
+      recall(STAFF)
         ? h("button", { class: "button", type: "button", onclick: () => this._keep(null) }, i18n.t("kioskTokenRemove"))
         : this._form(i18n),
     );
@@ -77,7 +77,7 @@ export class KioskToken {
 
   /** @param {string | null} token */
   _keep(token) {
-    remember(TOKEN, token);
+    remember(STAFF, token);
     this._problem = "";
     if (this._i18n) this.draw(this._i18n);
   }

@@ -15,8 +15,8 @@ import { io } from "/static/vendor/socket.io.esm.min.js";
 import { RequestError } from "./request-error.js";
 
 const TOKEN = "tickingtickets.token";
-/** The staff token of a kiosk (../kiosk/token.js). */
-const STAFF = "tickingtickets.staff";
+/** Where a device keeps the staff token of a kiosk (../kiosk/token.js). */
+export const STAFF = "tickingtickets.staff";
 /** Held by the tab that gets an identity, on the first visit. */
 const IDENTITY_LOCK = "tickingtickets.identity";
 const IDENTITY_MS = 5000;

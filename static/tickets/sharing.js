@@ -4,7 +4,7 @@
  * @import { Booking } from "./kept.js"
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { errorLine, h } from "../app/dom.js";
+import { copies, errorLine, h } from "../app/dom.js";
 import { qrCode } from "../booking/qr.js";
 import { RequestError } from "../seat-map/request-error.js";
 import { stopLinks } from "./bookings.js";
@@ -43,10 +43,7 @@ export class Sharing {
     qrCode(link, i18n.t("shareCode")).then((svg) => {
       if (svg) scan.replaceChildren(svg);
     });
-    const copy = async (/** @type {Event} */ event) => {
-      await navigator.clipboard.writeText(link);
-      /** @type {HTMLElement} */ (event.target).textContent = i18n.t("copied");
-    };
+    const copy = copies(link, i18n.t("copied"));
     return h(
       "div",
       { class: "share-panel", role: "group", "aria-label": i18n.t("shareTicket") },

@@ -80,7 +80,7 @@ function fit(sections, way, scale, layout, written) {
 }
 
 /**
- * Where a label may lie on its section, CSS pixels: in the middle, or above and below a text that is there.
+ * Where a label can be placed on its section, CSS pixels: in the middle, or above or below a text that is there.
  * @param {Section} section @param {Form} form @param {number} scale @param {Rect[]} written @returns {[number, number][]}
  */
 function inside(section, form, scale, written) {
@@ -90,7 +90,10 @@ function inside(section, form, scale, written) {
   return places.map((at) => [x * scale, at * scale]);
 }
 
-/** Where a label may lie that covers no seat, CSS pixels: in the middle, or beside its section. @param {Section} section @param {Form} form @param {number} scale @returns {[number, number][]} */
+/**
+ * Where a label can be placed without covering a seat, CSS pixels: in the middle of its section, or next to the section.
+ * @param {Section} section @param {Form} form @param {number} scale @returns {[number, number][]}
+ */
 function beside(section, form, scale) {
   const [x, y] = [section.x * scale, section.y * scale];
   const { left, top, right, bottom } = section.bounds;
