@@ -32,7 +32,11 @@ _KINDS = {
     "expired": EventType.HOLD_EXPIRED,
     "released": EventType.HOLD_RELEASED,
 }
-_TIMES = {EventType.HOLD_EXPIRED: "expired_at", EventType.HOLD_RELEASED: "released_at"}
+_TIMES = {
+    EventType.HOLD_CREATED: "created_at",
+    EventType.HOLD_EXPIRED: "expired_at",
+    EventType.HOLD_RELEASED: "released_at",
+}
 
 
 class HoldEventReader:
@@ -113,10 +117,8 @@ class HoldEventReader:
             if kind is EventType.HOLD_RELEASED and record.get("state", "released") != "released":
                 continue  # some of its seats were
             seats = [layout.seats[index].id for index in record.get("asked") or record.get("seats") or ()]
-            data: dict[str, Any] = {"hold": hold, "show": show, "seats": seats}
+            data: dict[str, Any] = {"hold": hold, "show": show, "seats": seats, _TIMES[kind]: at}
             if kind is EventType.HOLD_CREATED:
-                data |= {"created_at": at, "expires_at": record.get("expires_at")}
-            else:
-                data[_TIMES[kind]] = at
+                data["expires_at"] = record.get("expires_at")
             events.append(Event(kind, hold, hold, at, data))
         return events

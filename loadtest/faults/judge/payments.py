@@ -90,8 +90,8 @@ class Money:
         captured = (payment.id for payment in self.payments if payment.captured)
         # The ledgers are read before the bank, which may return money meanwhile.
         recorded = {row.payment for row in self.refunds if row.done}
-        missing = [row for row in self.bank_refunds if row.payment not in recorded]
-        return ended.issuperset(captured) and all(row.done for row in self.refunds) and not missing
+        returned = (row.payment for row in self.bank_refunds)
+        return ended.issuperset(captured) and all(row.done for row in self.refunds) and recorded.issuperset(returned)
 
 
 class _OfPayment(Protocol):
