@@ -46,13 +46,13 @@ export function placeLabels(layout, scale, size, texts) {
     const aside = fit(sections, ["full"], scale, layout, written);
     if (aside.every(({ form }) => form !== "none")) return aside;
   }
-  /** @type {Form[][]} the most detailed first */
-  const ways = [["full"], ["name", "gauge", "dot"], ["gauge", "dot"]];
-  // All labels with numbers, or none: a mixture looks as if it had a meaning.
-  const [full, names, gauges] = ways.map((way) => fit(sections, way, scale, covers, written));
+  // The most detailed first. All labels with numbers, or none: a mixture looks as if it had a meaning.
+  const full = fit(sections, ["full"], scale, covers, written);
   if (full.every(({ form }) => form !== "none")) return full;
+  const names = fit(sections, ["name", "gauge", "dot"], scale, covers, written);
   const named = names.filter(({ form }) => form === "name").length;
-  return covers || named >= sections.length * ENOUGH_NAMES ? names : gauges;
+  if (covers || named >= sections.length * ENOUGH_NAMES) return names;
+  return fit(sections, ["gauge", "dot"], scale, covers, written);
 }
 
 /**
