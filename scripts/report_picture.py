@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 from pathlib import Path
 
 from playwright.async_api import async_playwright
+
+from loadtest.frames.browser import find_chromium
 
 OUT = Path(__file__).parent.parent / "docs" / "images" / "loadtest.png"
 ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -16,9 +17,7 @@ ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 async def main(report: str) -> None:
     """Save a screenshot of the top of the page."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"), args=ARGS
-        )
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGS)
         page = await browser.new_page(viewport={"width": 1180, "height": 980}, color_scheme="light")
         await page.goto(report)
         await page.screenshot(path=OUT)

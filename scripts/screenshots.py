@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 import urllib.request
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
+
+from loadtest.frames.browser import find_chromium
 
 URL = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8002"
 SECRETS = Path("var/secrets.json")
@@ -85,9 +86,7 @@ async def main() -> None:
     found = shows()
     secrets = SECRETS.read_text()  # noqa: ASYNC240 - nothing else runs yet
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"), args=ARGS
-        )
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGS)
         desktop = await browser.new_page(
             viewport={"width": 1280, "height": 800}, color_scheme="light", locale="en-IN", reduced_motion="reduce"
         )
