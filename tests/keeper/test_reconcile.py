@@ -53,6 +53,7 @@ async def test_a_master_in_order_is_left_alone(place: Place) -> None:
 
 
 async def test_a_keeper_of_a_new_release_brings_its_functions_to_a_master_in_order(place: Place) -> None:
+    await place.rest()
     now = int(await place.master.command("FCALL", "tt_version", 0))
     before = (
         library.source()
