@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from realtime import limits, topology
+from realtime import limits, topology_file
 from realtime.environment import PREFIX, weakness_of_pin, weakness_of_secret, with_files
 from realtime.payments.factory import PaymentConfig
 from realtime.topology import Plain, Region, Topology, TopologyError
@@ -61,7 +61,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the topology file and the environment; raise ``TopologyError`` if a setting is missing or invalid."""
     environ = with_files(environ)
     file = path or Path(environ.get(f"{PREFIX}TOPOLOGY", DEFAULT_TOPOLOGY))
-    found = topology.load(file)
+    found = topology_file.load(file)
     if not environ.get(f"{PREFIX}SECRET"):
         raise TopologyError(
             f"set {PREFIX}SECRET to at least 16 random characters (openssl rand -hex 24), the same for every process"

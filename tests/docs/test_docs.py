@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from realtime import limits, settings, topology
+from realtime import limits, settings, topology_file
 from realtime.cli import cli
 from realtime.plans import read_plan
 from realtime.web import metrics
@@ -124,13 +124,16 @@ def test_the_settings_have_every_variable_and_every_field_of_a_topology() -> Non
     text = _read(DOCS / "settings.md")
     names = re.findall(r"``(TICKINGTICKETS_[\w<>]+)``", settings.__doc__ or "")
     assert len(names) > 5
-    fields = {*topology._Form.__struct_fields__, *topology._RegionForm.__struct_fields__} - {"regions", "replicas"}
+    fields = {*topology_file._Form.__struct_fields__, *topology_file._RegionForm.__struct_fields__} - {
+        "regions",
+        "replicas",
+    }
     assert [name for name in (*names, *fields) if f"`{name}`" not in text] == []
 
 
 def test_the_example_of_a_topology_can_be_used() -> None:
     text = _read(ROOT / "topology.example.toml")
-    assert topology.parse(text).regions.keys() == tomllib.loads(text)["regions"].keys()
+    assert topology_file.parse(text).regions.keys() == tomllib.loads(text)["regions"].keys()
 
 
 def test_every_metric_of_a_node_is_listed() -> None:

@@ -25,7 +25,8 @@ from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState
-from realtime.topology import Plain, load
+from realtime.topology import Plain
+from realtime.topology_file import load
 from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, until
 
 LAYOUT = grid()

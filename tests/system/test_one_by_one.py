@@ -20,7 +20,7 @@ from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.topology import load
+from realtime.topology_file import load
 from realtime.wire.layouts import encode_layout
 from tests.cluster import Client, grid, pay, until
 from tests.programs import find_program

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from redis.exceptions import AuthenticationError
 
-from realtime import connect, topology
+from realtime import connect, topology_file
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.mailbox.pages import make_app as mailbox_app
@@ -35,7 +35,7 @@ REGION = "[regions.west]\nmaster = 'redis://127.0.0.1:1'\nnodes = ['http://127.0
 
 def application() -> web.Application:
     payments = PaymentConfig("demo", {"url": "http://127.0.0.1:3"}, {"TICKINGTICKETS_BANK_SECRET": "x" * 32}, True)
-    return make_app(Settings(topology.parse(REGION), "x" * 32, payments=payments), "west", static=ROOT / "static")
+    return make_app(Settings(topology_file.parse(REGION), "x" * 32, payments=payments), "west", static=ROOT / "static")
 
 
 def addresses(app: web.Application) -> set[tuple[str, str]]:

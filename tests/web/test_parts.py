@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from itsdangerous import URLSafeTimedSerializer
 
-from realtime import errors, limits, settings, topology
+from realtime import errors, limits, settings, topology_file
 from realtime.clock import now_ms
 from realtime.errors import RateLimited, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
@@ -121,7 +121,7 @@ def test_the_table_of_errors_in_the_docs_is_generated_from_the_code() -> None:
 
 
 def test_the_example_topology_can_be_loaded() -> None:
-    read = topology.load(ROOT / "topology.example.toml")
+    read = topology_file.load(ROOT / "topology.example.toml")
     assert read.regions["north"].master == Plain("redis://10.1.0.10:6379")
     assert isinstance(read.regions["west"].master, Sentinels)
     assert read.theatre_region("delhi-lotus") == "north"
@@ -159,7 +159,7 @@ def test_the_example_topology_can_be_loaded() -> None:
 )
 def test_an_invalid_topology_is_refused_with_the_field(text: str, message: str) -> None:
     with pytest.raises(TopologyError, match=message):
-        topology.parse(text)
+        topology_file.parse(text)
 
 
 def test_secrets_and_overrides_come_from_the_environment(tmp_path: Path) -> None:
