@@ -170,15 +170,10 @@ async def spares_of(master: Sentinels, *, timeout_s: float = LOCATE_S) -> frozen
 
 
 async def _ask_spares(sentinel: Plain, service: str, timeout_s: float) -> frozenset[tuple[str, int]] | None:
-    try:
-        async with (
-            to_server(sentinel, timeout_s=timeout_s, decode=True) as redis,
-            asyncio.timeout(timeout_s),
-        ):
-            replicas: Any = await redis.execute_command("SENTINEL REPLICAS", service)  # type: ignore[no-untyped-call]
-    except (RedisError, OSError):
+    answers = await _ask(sentinel, timeout_s, ("SENTINEL REPLICAS", service))
+    if answers is None:
         return None
-    found = [dict(pairs(replica)) for replica in replicas]
+    found = [dict(pairs(replica)) for replica in answers[0]]
     return frozenset((each["ip"], int(each["port"])) for each in found if int(each["slave-priority"]) > 0)
 
 
@@ -193,7 +188,7 @@ _Answer = tuple[int, str, int]
 
 async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
     """Ask all Sentinels at once. Once most have answered, the others get ``_GRACE_S`` more."""
-    pending = {asyncio.create_task(_ask(each, master.service, timeout_s)) for each in master.servers}
+    pending = {asyncio.create_task(_ask_master(each, master.service, timeout_s)) for each in master.servers}
     answers: list[_Answer] = []
     try:
         while pending:
@@ -209,18 +204,24 @@ async def _ask_all(master: Sentinels, timeout_s: float) -> list[_Answer]:
     return answers
 
 
-async def _ask(sentinel: Plain, service: str, timeout_s: float) -> _Answer | None:
+async def _ask_master(sentinel: Plain, service: str, timeout_s: float) -> _Answer | None:
+    commands = ("SENTINEL GET-MASTER-ADDR-BY-NAME", service), ("SENTINEL MASTER", service)
+    answers = await _ask(sentinel, timeout_s, *commands)
+    if answers is None or answers[0] is None:
+        return None
+    address, state = answers
+    return int(state["config-epoch"]), address[0], int(address[1])
+
+
+async def _ask(sentinel: Plain, timeout_s: float, *commands: tuple[str, str]) -> list[Any] | None:
+    """Return a Sentinel's answers to some commands, or None if it does not answer or refuses one."""
     try:
-        async with (
-            to_server(sentinel, timeout_s=timeout_s, decode=True) as redis,
-            asyncio.timeout(timeout_s),
-        ):
+        async with to_server(sentinel, timeout_s=timeout_s, decode=True) as redis, asyncio.timeout(timeout_s):
             pipeline = redis.pipeline(transaction=False)
-            pipeline.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", service)
-            pipeline.execute_command("SENTINEL MASTER", service)
-            address, state = await pipeline.execute()
-        return int(state["config-epoch"]), address[0], int(address[1])
-    except (RedisError, OSError, KeyError, TypeError):
+            for command in commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute()
+    except (RedisError, OSError):
         return None
 
 

@@ -24,7 +24,7 @@ def sentinels_answer(monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[i
         assert service == "west"
         return answers[sentinel.address]
 
-    monkeypatch.setattr(connect, "_ask", ask)
+    monkeypatch.setattr(connect, "_ask_master", ask)
 
 
 @pytest.mark.parametrize("order", list(permutations("abc")))
@@ -53,7 +53,7 @@ async def test_a_sentinel_that_hangs_delays_nobody_once_most_have_answered(monke
             await hanging.wait()
         return 1, "10.0.0.1", 1
 
-    monkeypatch.setattr(connect, "_ask", ask)
+    monkeypatch.setattr(connect, "_ask_master", ask)
     async with asyncio.timeout(10):
         assert await connect.locate(SENTINELS) == Plain("rediss://:secret@10.0.0.1:1/2")
 
