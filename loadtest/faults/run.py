@@ -36,7 +36,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix="cluster-") as data:
         shop = Shop(valkey.free_port(), what.seed)
-        async with postgres.ledgers(Path(data) / "postgres", ON_POSTGRES) as ledgers:
+        async with postgres.ledgers(ON_POSTGRES) as ledgers:
             cluster = Cluster(
                 plan(
                     Path(data),
