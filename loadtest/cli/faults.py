@@ -85,19 +85,24 @@ def faults(
     installation = None if topology is None else _installation(topology, owned)
     click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
     folder = Path(tempfile.mkdtemp(prefix="tickingtickets-faults-"))
+    passed = False
     try:
         if installation is None:
             work = run_on_own_cluster(what, folder, click.echo)
         else:
             work = run_on_installation(what, installation, folder, click.echo)
         outcome = asyncio.run(work)
-        if keep is None and not outcome.passed:
+        passed = outcome.passed
+    finally:
+        if keep is None and not passed:
             keep = Path(tempfile.gettempdir())
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
-            outcome.history = Path(shutil.move(outcome.history, keep / outcome.history.name))
-    finally:
+            for history in folder.glob("history-*.jsonl"):
+                shutil.move(history, keep / history.name)
         shutil.rmtree(folder, ignore_errors=True)
+    if keep is not None:
+        outcome.history = keep / outcome.history.name
     click.echo(report.text(outcome))
     if file is not None:
         file.write_bytes(orjson.dumps(report.document(outcome), option=orjson.OPT_INDENT_2))

@@ -182,6 +182,9 @@ async def started(
                 context.bank = Bank(addresses.bank, addresses.bank_secret, http)
                 surroundings = Surroundings(context.bank, addresses.mailbox, addresses.shop, http)
             participants = Participants(plan.seed, plan.buyers, installation, history, context)
-            yield Session(plan, installation, history, context, participants, declared, say, surroundings)
+            try:
+                yield Session(plan, installation, history, context, participants, declared, say, surroundings)
+            finally:
+                await participants.close()
     finally:
         history.close()
