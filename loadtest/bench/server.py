@@ -18,7 +18,7 @@ import uvloop
 from aiohttp import web
 
 from realtime.dev.valkey import HOST
-from realtime.rooms.room import CHUNK
+from realtime.rooms.pump import CHUNK
 from realtime.transport.fanout import Connection, encode
 from realtime.transport.server import SocketServer
 from realtime.wire.maps import pack_seats

@@ -1,10 +1,4 @@
-"""One room: all viewers of one show on this node, its map, and the pump that keeps them up to date.
-
-Conflation: a lone change is sent at once; changes of the following tick are combined into one frame. So a viewer costs
-at most one frame a tick, at any rate of sales. The tick adapts: it is at least as long as sending a frame takes, with
-time left for everything else (``limits.TICK_PER_SENDING``). A viewer with too much unsent is *lagging*: it gets no
-frames until its buffers are empty, then one with everything that it has missed.
-"""
+"""One room: all viewers of one show on this node, its map and its status. ``pump`` sends them the changes."""
 
 from __future__ import annotations
 
@@ -12,7 +6,6 @@ import asyncio
 import logging
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from realtime import limits
@@ -22,32 +15,19 @@ from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.feeds.replica import Map
 from realtime.model import SalesState, Show
-from realtime.rooms.state import Frame, Outcome, RoomState
+from realtime.rooms.pump import Pump, Viewer
+from realtime.rooms.state import Outcome, RoomState
 from realtime.sales_window import SalesWindow, window_of
-from realtime.transport.fanout import Connection, Fanout, Packet, encode
-from realtime.wire.maps import ChangeMessage, changed_payload
+from realtime.transport.fanout import Fanout, encode
+from realtime.wire.maps import ChangeMessage
 
 log = logging.getLogger(__name__)
-CHUNK = 200
-"""Viewers sent to in one turn of the loop, so that a large room does not block everything else."""
 RETRY_S = 0.2
 LOOK_AT_WINDOW_S = 60.0
 """How often the sales window is compared with the clock at least."""
 AFTER_CHANGE_S = 0.01
 """The status is computed this long after the sales start or end: timers may be early."""
 _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
-
-
-@dataclass(slots=True)
-class Viewer:
-    """One viewer and the version that it has been sent."""
-
-    connection: Connection
-    epoch: str
-    version: int
-    lagging_since: float | None = None
-    left: bool = False
-    """Whether it has left, or has joined again: then there is a newer ``Viewer`` with its connection."""
 
 
 class Room:
@@ -66,13 +46,11 @@ class Room:
         self._sent_status: dict[str, Any] = {}
         self._fanout = fanout
         self._on_empty = on_empty
-        self._lagging: list[Viewer] = []
-        self._sending_s = 0.0
         self._early: list[ChangeMessage] = []
         self._ready = asyncio.Event()
         self._syncing: asyncio.Task[None] | None = None
         self._sync_again = False
-        self._pumping: asyncio.Task[None] | None = None
+        self._pump: Pump | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._awaited = 0
         """How many wait for the first map."""
@@ -127,7 +105,7 @@ class Room:
     @property
     def lagging(self) -> int:
         """How many viewers are lagging."""
-        return len(self._lagging)
+        return 0 if self._pump is None else self._pump.lagging
 
     # --- status ---------------------------------------------------------------------------------------------------
     @property
@@ -182,7 +160,7 @@ class Room:
                 self._sync_again = True
             return
         self._apply(change)
-        self._pump()
+        self._send_changes()
 
     def _apply(self, change: ChangeMessage) -> None:
         assert self.state is not None
@@ -255,6 +233,7 @@ class Room:
         self._sales, self._window = SalesState(sales), window or self._window
         if self.state is None:
             self.state = RoomState(epoch, version, statuses)
+            self._pump = Pump(self.show.id, self.state, self.viewers, self._fanout, self.leave)
         else:
             self.state.reset(epoch, version, statuses)
         self.send_status()
@@ -263,100 +242,18 @@ class Room:
             if self._syncing is None:
                 self._apply(change)
         self._ready.set()
-        self._pump()
+        self._send_changes()
 
-    # --- the pump -------------------------------------------------------------------------------------------------
-    def _pump(self) -> None:
-        if self._pumping is None and self.state is not None and self.state.dirty:
-            self._pumping = asyncio.get_running_loop().create_task(self._run_pump())
-
-    async def _run_pump(self) -> None:
-        """Send a frame a tick for as long as something is unsent or a viewer is lagging."""
-        assert self.state is not None
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                begun = loop.time()
-                frame = self.state.take_frame()
-                if frame is not None:
-                    await self._send(frame, begun)
-                    self._sending_s = loop.time() - begun
-                await asyncio.sleep(max(begun + self._tick_s() - loop.time(), 0))
-                self._catch_up(loop.time())
-                if not self.state.dirty and not self._lagging:
-                    return
-        finally:
-            self._pumping = None
-
-    def _tick_s(self) -> float:
-        tick = max(limits.TICK_MIN_MS / 1000, limits.TICK_PER_SENDING * self._sending_s)
-        return min(tick, limits.TICK_MAX_MS / 1000)
-
-    async def _send(self, frame: Frame, now: float) -> None:
-        payload = changed_payload(self.show.id, frame.epoch, frame.from_version, frame.version, frame.seats)
-        if frame.previous_epoch is not None:
-            payload["previous_epoch"] = frame.previous_epoch
-        packet = encode("seats:changed", payload)
-        viewers = tuple(self.viewers.values())
-        for start in range(0, len(viewers), CHUNK):
-            if start:
-                await asyncio.sleep(0)
-            for viewer in viewers[start : start + CHUNK]:
-                if viewer.lagging_since is None and not viewer.left and _needs(viewer, frame):
-                    self._offer(viewer, frame, packet, now)
-
-    def _offer(self, viewer: Viewer, frame: Frame, packet: Packet, now: float) -> None:
-        if viewer.epoch != frame.epoch and viewer.epoch != frame.previous_epoch:
-            # It joined in an epoch that began and ended between two frames.
-            self._send_missed(viewer)
-        elif self._fanout.offer(viewer.connection, packet):
-            viewer.epoch, viewer.version = frame.epoch, frame.version
-        else:
-            viewer.lagging_since = now
-            self._lagging.append(viewer)
-
-    def _catch_up(self, now: float) -> None:
-        lagging, self._lagging = self._lagging, []
-        for viewer in lagging:
-            sid = viewer.connection.sid
-            if viewer.left:
-                continue
-            if self._fanout.unsent(sid) == 0:
-                self._send_missed(viewer)
-                viewer.lagging_since = None
-            elif viewer.lagging_since is not None and now - viewer.lagging_since > limits.VIEWER_STUCK_S:
-                self._fanout.abort(sid)
-                self.leave(sid)
-            else:
-                self._lagging.append(viewer)
-
-    def _send_missed(self, viewer: Viewer) -> None:
-        """Send one viewer the changes since its version or, if those are not known, the whole map."""
-        state = self.state
-        assert state is not None
-        changes = state.since(viewer.epoch, viewer.version)
-        payload: dict[str, Any]
-        if changes is not None:
-            payload = changed_payload(self.show.id, state.epoch, viewer.version, state.version, changes)
-        else:
-            payload = {
-                "show": self.show.id,
-                "epoch": state.epoch,
-                "version": state.version,
-                "seats": state.snapshot(),
-            }
-        self._fanout.send(viewer.connection.sid, encode("seats:changed", payload))
-        viewer.epoch, viewer.version = state.epoch, state.version
+    def _send_changes(self) -> None:
+        if self._pump is not None:
+            self._pump.start()
 
     async def close(self) -> None:
         """Stop, without a word to viewers. The subscription stays: a new room of the show may use it already."""
         if self._linger is not None:
             self._linger.cancel()
         self._cancel_window_timer()
-        await cancel_all(*(task for task in (self._syncing, self._pumping) if task is not None))
-
-
-def _needs(viewer: Viewer, frame: Frame) -> bool:
-    # A viewer that joined after the frame was taken has all of it, except for a correction at its own version.
-    corrects = frame.from_version == frame.version == viewer.version
-    return viewer.version < frame.version or viewer.epoch != frame.epoch or corrects
+        if self._syncing is not None:
+            await cancel_all(self._syncing)
+        if self._pump is not None:
+            await self._pump.close()
