@@ -143,7 +143,10 @@ class WrongShow(TicketError):
 
 
 class TicketUnreadable(TicketError):
-    """This is neither the code nor the QR code of a ticket of this installation."""
+    """This is neither the code nor the QR code of a ticket of this installation.
+
+    The reason is malformed, version, unknown_key or signature (forged).
+    """
 
     code, status, retryable = "ticket_unreadable", 422, False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 from realtime.cli.common import load_settings
 from realtime.tickets.code import printed
-from realtime.tickets.token import PublicKeys, TicketClaims, TicketInvalid, derive_key
+from realtime.tickets.token import PublicKeys, TicketInvalid, live_keys
 from realtime.tickets.token import verify as verify_token
 
 
@@ -29,8 +28,7 @@ def verify(topology: Path, token: str, keys: Path | None) -> None:
     knows. Exit status 1: not a ticket of this installation.
     """
     try:
-        known = [_from_file(keys)] if keys is not None else _from_topology(topology)
-        claims = _verified(token.strip(), known)
+        claims = verify_token(token, _from_file(keys) if keys is not None else _from_topology(topology))
     except TicketInvalid as error:
         raise click.ClickException(f"not a valid ticket: {error.reason.value}") from None
     click.echo(f"{printed(claims.code)}: {claims.seat_count} seats of {claims.show} on {claims.day}")
@@ -43,16 +41,6 @@ def _from_file(path: Path) -> PublicKeys:
         raise click.ClickException(f"{path} has no ticket keys: {error}") from None
 
 
-def _verified(token: str, known: list[PublicKeys]) -> TicketClaims:
-    """Return what a token states under the first keys that accept it; raise the last ``TicketInvalid``."""
-    for keys in known[:-1]:
-        with contextlib.suppress(TicketInvalid):
-            return verify_token(token, keys)
-    return verify_token(token, known[-1])
-
-
-def _from_topology(topology: Path) -> list[PublicKeys]:
-    """Return the keys of the secret, and of the second one during a rotation."""
+def _from_topology(topology: Path) -> PublicKeys:
     settings = load_settings(topology)
-    secrets = [secret for secret in (settings.secret, settings.second_secret) if secret]
-    return [PublicKeys.of(derive_key(secret, region) for region in settings.topology.regions) for secret in secrets]
+    return PublicKeys.of(live_keys((settings.secret, settings.second_secret), settings.topology.regions))

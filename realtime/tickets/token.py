@@ -17,7 +17,9 @@ as base32 (RFC 4648) without padding: upper-case letters and digits, QR's compac
 name the booking. A valid token proves that the region issued the ticket; whether it was cancelled or used since, only
 the region knows. A reissued or exchanged ticket has the same code.
 
-Keys are numbered per region. Sign with the newest, keep the public keys of older ones until their shows are over.
+A region's key and its number are derived from the installation's secret. During a rotation the keys of both secrets are
+live. Afterwards the tickets of the old one are of an unknown key, not forged. Two secrets have the same number in one
+case of 255, so each key with the number is tried.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -103,17 +105,26 @@ class SigningKey:
         return f"SigningKey({self.region!r}, {self.number})"
 
 
-def derive_key(secret: str, region: str, number: int = 1) -> SigningKey:
-    """Return a region's key, derived from the installation's secret; the same arguments give the same key.
+def derive_key(secret: str, region: str) -> SigningKey:
+    """Return a region's key and its number, derived from the installation's secret; both are always the same.
 
-    HKDF (RFC 5869) with SHA-256, no salt, and ``info`` = ``tickingtickets ticket key <region> <number>``.
-    Raises ``ValueError`` for a malformed region or a number outside 1 to 255.
+    HKDF (RFC 5869) with SHA-256 and no salt; ``info`` is ``tickingtickets ticket key number`` for the number, and
+    ``tickingtickets ticket key <region> <number>`` for the key. Raises ``ValueError`` for a malformed region.
     """
-    info = f"tickingtickets ticket key {region} {number}".encode()
-    return explicit_key(HKDF(SHA256(), 32, None, info).derive(secret.encode()), region, number)
+
+    def derived(info: str, length: int) -> bytes:
+        return HKDF(SHA256(), length, None, info.encode()).derive(secret.encode())
+
+    number = 1 + derived("tickingtickets ticket key number", 1)[0] % MAX_KEY_NUMBER
+    return explicit_key(derived(f"tickingtickets ticket key {region} {number}", 32), region, number)
 
 
-def explicit_key(seed: bytes, region: str, number: int = 1) -> SigningKey:
+def live_keys(secrets: Iterable[str], regions: Collection[str]) -> list[SigningKey]:
+    """Return the keys of all regions under each secret: two during a rotation. An empty secret is none."""
+    return [derive_key(secret, region) for secret in secrets if secret for region in regions]
+
+
+def explicit_key(seed: bytes, region: str, number: int) -> SigningKey:
     """Return a region's key from the 32 bytes of an Ed25519 private key, made elsewhere. Raises ``ValueError``."""
     return SigningKey(region, number, Ed25519PrivateKey.from_private_bytes(seed))
 
@@ -125,28 +136,30 @@ def public_jwk(key: SigningKey) -> dict[str, Any]:
 
 
 class PublicKeys:
-    """The public keys that a verifier trusts, by region and number."""
+    """The public keys that a verifier trusts."""
 
-    def __init__(self, keys: Mapping[tuple[str, int], Ed25519PublicKey]) -> None:
-        """Trust these keys."""
-        self._keys = dict(keys)
+    def __init__(self, keys: Iterable[tuple[str, int, Ed25519PublicKey]]) -> None:
+        """Trust these keys, each with its region and number."""
+        self._keys: dict[tuple[str, int], list[Ed25519PublicKey]] = {}
+        for region, number, key in keys:
+            self._keys.setdefault((region, number), []).append(key)
 
     @classmethod
     def of(cls, keys: Iterable[SigningKey]) -> PublicKeys:
         """Return the public halves of signing keys."""
-        return cls({(key.region, key.number): key.private.public_key() for key in keys})
+        return cls((key.region, key.number, key.private.public_key()) for key in keys)
 
     @classmethod
     def from_jwks(cls, jwks: Mapping[str, Any]) -> PublicKeys:
         """Read a JWK set (``{"keys": [...]}``) of ``public_jwk`` entries; raise ``ValueError`` if it is malformed."""
         try:
-            return cls(dict(_read_jwk(entry) for entry in jwks["keys"]))
+            return cls(_read_jwk(entry) for entry in jwks["keys"])
         except (JoseError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a JWK set of ticket keys: {error}") from None
 
-    def get(self, region: str, number: int) -> Ed25519PublicKey | None:
-        """Return a region's key, or None if it is not trusted."""
-        return self._keys.get((region, number))
+    def get(self, region: str, number: int) -> Sequence[Ed25519PublicKey]:
+        """Return a region's keys with a number."""
+        return self._keys.get((region, number), ())
 
 
 def sign(claims: TicketClaims, key: SigningKey) -> str:
@@ -172,23 +185,29 @@ def verify(token: str, keys: PublicKeys) -> TicketClaims:
     claims = _decode(content)
     if claims is None:
         raise TicketInvalid(InvalidReason.MALFORMED)
-    key = keys.get(model.region_of(claims.show), content[1])
-    if key is None:
+    trusted = keys.get(model.region_of(claims.show), content[1])
+    if not trusted:
         raise TicketInvalid(InvalidReason.UNKNOWN_KEY)
-    try:
-        key.verify(signature, DOMAIN + content)
-    except InvalidSignature:
-        raise TicketInvalid(InvalidReason.SIGNATURE) from None
+    if not any(_has_signed(key, DOMAIN + content, signature) for key in trusted):
+        raise TicketInvalid(InvalidReason.SIGNATURE)
     return claims
 
 
-def _read_jwk(entry: Any) -> tuple[tuple[str, int], Ed25519PublicKey]:
+def _has_signed(key: Ed25519PublicKey, message: bytes, signature: bytes) -> bool:
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _read_jwk(entry: Any) -> tuple[str, int, Ed25519PublicKey]:
     """Return region, number and key of one JWK; what a malformed one raises is the caller's to catch."""
     region, _, number = entry["kid"].rpartition(".")
     public = OKPKey.import_key(entry).public_key
     if not isinstance(public, Ed25519PublicKey) or not model.REGION.match(region) or number not in _KEY_NUMBERS:
         raise ValueError(f"the JWK {entry['kid']!r} is no ticket key")
-    return (region, int(number)), public
+    return region, int(number), public
 
 
 def _bytes_of(token: str) -> bytes:
@@ -200,7 +219,7 @@ def _bytes_of(token: str) -> bytes:
         raw = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
     except binascii.Error:
         raise TicketInvalid(InvalidReason.MALFORMED) from None
-    if raw and raw[0] != VERSION:
+    if len(raw) > _SIGNATURE_BYTES and raw[0] != VERSION:
         raise TicketInvalid(InvalidReason.VERSION)
     if not _MIN_BYTES <= len(raw) <= _MAX_BYTES:
         raise TicketInvalid(InvalidReason.MALFORMED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -93,9 +92,9 @@ class GateApi:
         """``masters`` maps every region to its lock master."""
         self._directory = directory
         self._masters = masters
-        # While the secret is rotated, tickets were signed with either.
-        secrets = [secret for secret in (settings.secret, settings.second_secret) if secret]
-        self._keys = [token.PublicKeys.of(token.derive_key(each, region) for region in masters) for each in secrets]
+        keys = token.live_keys((settings.secret, settings.second_secret), masters)
+        self._keys = token.PublicKeys.of(keys)
+        self._jwks = [token.public_jwk(key) for key in keys]
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
@@ -159,7 +158,7 @@ class GateApi:
         digest = hashlib.sha256(tickets).hexdigest()[:32]
         if digest == ask.known:
             leased["tickets"] = None
-        return json_answer({**leased, "digest": digest})
+        return json_answer({**leased, "digest": digest, "keys": self._jwks})
 
     async def _return(self, request: web.Request) -> web.Response:
         ask = parse_json(GateReturn, await request.read())
@@ -207,20 +206,17 @@ class GateApi:
         if is_booking_id(ticket):
             show, named = ticket, {"booking": ticket}
         else:
-            claims = self._claims(ticket)
-            if claims is None:
-                try:
-                    return {"code": normalise(ticket)}
-                except CodeInvalid:
-                    raise TicketUnreadable() from None
+            try:
+                return {"code": normalise(ticket)}
+            except CodeInvalid:
+                claims = self._claims(ticket)
             show, named = claims.show, {"code": claims.code}
         if region_of(show) != region:
             raise WrongShow(show=show.partition(".")[0])
         return named
 
-    def _claims(self, ticket: str) -> token.TicketClaims | None:
-        """Return what a QR code says, None if none of our keys has signed it."""
-        for keys in self._keys:
-            with contextlib.suppress(token.TicketInvalid):
-                return token.verify(ticket, keys)
-        return None
+    def _claims(self, ticket: str) -> token.TicketClaims:
+        try:
+            return token.verify(ticket, self._keys)
+        except token.TicketInvalid as error:
+            raise TicketUnreadable(reason=error.reason) from None

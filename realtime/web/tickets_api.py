@@ -75,6 +75,8 @@ class TicketsApi:
         self._owner_of = owner_of
         self._seller = data.Seller(*(getattr(settings.topology.seller, name) for name in data.Seller.__slots__))
         self._keys = {region: token.derive_key(settings.secret, region) for region in masters}
+        live = token.live_keys((settings.secret, settings.second_secret), masters)
+        self._public_keys = [token.public_jwk(key) for key in live]
         self._names = settings.topology.names
         self._links = TicketLinks([settings.secret, settings.second_secret])
         self._origins = {region: settings.topology.link_origin(region) for region in masters}
@@ -105,7 +107,7 @@ class TicketsApi:
             ),
             Route("GET", "/api/v1/tickets/linked", self._linked, "The booking that a link opens", None, "link"),
             Route("GET", "/api/v1/tickets/linked.pdf", self._linked_ticket, "Its ticket", None, "link"),
-            Route("GET", "/api/v1/tickets/keys", self._public_keys, "Public keys of ticket codes, as a JWK set"),
+            Route("GET", "/api/v1/tickets/keys", self._published_keys, "Public keys of ticket codes, as a JWK set"),
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -256,5 +258,5 @@ class TicketsApi:
             names=self._names.get(locale, {}),
         )
 
-    async def _public_keys(self, _request: web.Request) -> web.Response:
-        return json_answer({"keys": [token.public_jwk(key) for key in self._keys.values()]})
+    async def _published_keys(self, _request: web.Request) -> web.Response:
+        return json_answer({"keys": self._public_keys})
