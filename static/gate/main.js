@@ -1,7 +1,6 @@
 /**
  * The page of a gate: sign-in, the theatre, then scanning or typing. Each ticket admits once, whatever the gate: the
- * answer is in the ledger before it is shown here. Without an answer this page admits only with tickets that this device
- * has leased (offline-gate.js).
+ * answer is in the ledger before it is shown here (decision.js).
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
@@ -9,24 +8,21 @@ import { errorLine, h, icon } from "../app/dom.js";
 import { keepOffline } from "../app/offline.js";
 import { recall, remember, setUpPage } from "../app/page.js";
 import { ApiError, ask, key } from "../ops/api.js";
+import { decide } from "./decision.js";
 import { OfflineGate } from "./offline-gate.js";
 import { Readiness } from "./readiness.js";
 import { Scanner } from "./scanner.js";
-import { readTicket } from "./ticket-text.js";
+import { admitted, refused, verdictParts } from "./verdict.js";
 
 const THEATRE = "tickingtickets.gate.theatre";
 const THEATRE_NAME = "tickingtickets.gate.theatre-name";
 const GATE = "tickingtickets.gate.name";
 const TIMEOUT_MS = 20000;
-/** How long the server is asked about a ticket with which this device may admit by itself. */
-const LEASED_TIMEOUT_MS = 4000;
 const SYNC_MS = 15000;
 /** Roles of staff that may admit. */
 const ROLES = ["operator", "gate"];
 /** The same code in front of the camera is not asked about again for this long. */
 const SAME_MS = 4000;
-
-/** @typedef {{look: "good" | "bad" | "unsure", title: string, lines: string[]}} Verdict */
 
 const screen = /** @type {HTMLElement} */ (document.querySelector("#screen"));
 const video = h("video", { playsinline: true, muted: true, class: "gate-video" });
@@ -45,7 +41,7 @@ let busy = false;
 const offline = new OfflineGate(() => i18n && readiness.draw(i18n));
 const readiness = new Readiness(offline, () => ({ theatre, gate }), sync);
 let last = { text: "", at: 0 };
-/** What became of the last ticket, in the language of the moment. @type {(() => Verdict) | null} */
+/** What became of the last ticket, in the language of the moment. @type {(() => import("./verdict.js").Verdict) | null} */
 let verdict = null;
 
 /** @param {string} text */
@@ -63,9 +59,10 @@ function seen(text) {
 async function check(ticket) {
   busy = true;
   try {
-    verdict = await decide(ticket);
+    const admission = await decide(ticket, offline, { theatre, gate });
+    verdict = () => admitted(i18n, admission);
   } catch (error) {
-    verdict = () => refused(error);
+    verdict = () => refused(i18n, error);
     if (error instanceof ApiError && error.status === 403) {
       leave("opsWrongKey");
       return;
@@ -75,91 +72,6 @@ async function check(ticket) {
   }
   navigator.vibrate?.(verdict().look === "good" ? 80 : [80, 60, 80]);
   drawVerdict();
-}
-
-/**
- * Ask the server. Where it does not answer, this device decides about tickets that it has leased.
- * @param {string} ticket @returns {Promise<() => Verdict>} @throws {ApiError} what the server has answered
- */
-async function decide(ticket) {
-  const read = readTicket(ticket);
-  const { before, seats } = read ? await offline.look(read.code) : { before: null, seats: null };
-  if (before) return () => refused(alreadyHere(before));
-  try {
-    const answer = await admit(ticket, seats ? LEASED_TIMEOUT_MS : TIMEOUT_MS);
-    await offline.remember(answer.booking.code);
-    return () => admitted(answer);
-  } catch (error) {
-    const { lease } = offline;
-    if (!(error instanceof ApiError && hasNoAnswer(error) && lease && offline.leftMs)) throw error;
-    if (!read) throw new ApiError(0, { code: "ticket_unreadable" });
-    if (read.show && read.show !== lease.show.id) throw new ApiError(0, { code: "wrong_show" });
-    const found = await offline.admit(read.code);
-    if (found.before) throw alreadyHere(found.before);
-    if (!found.seats) throw new ApiError(0, { code: "not_leased" });
-    const booking = { ...lease.show, seats: found.seats.map((id) => ({ id })) };
-    return () => admitted({ booking });
-  }
-}
-
-/** @param {ApiError} error whether the server did not decide */
-function hasNoAnswer({ code, status }) {
-  return code === "offline" || status >= 500;
-}
-
-/** @param {import("./offline-gate.js").Admitted} before */
-function alreadyHere({ at, gate: where }) {
-  return new ApiError(0, { code: "already_admitted", admitted_at: at, gate: where });
-}
-
-/** @param {string} ticket @param {number} timeoutMs @returns {Promise<any>} */
-async function admit(ticket, timeoutMs) {
-  // One request id for both attempts: an answer that was lost is the same answer the next time.
-  const headers = { "Idempotency-Key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
-  const lease = offline.lease?.state === "held" ? offline.lease.id : undefined;
-  const send = () => ask("/gate/admit", { ticket, theatre, gate, lease }, { timeoutMs, headers });
-  return send().catch((error) => {
-    if (error.code !== "offline" || timeoutMs < TIMEOUT_MS) throw error;
-    return send();
-  });
-}
-
-/** @param {{booking: {title: string, starts_at: string, seats: {id: string}[]}}} answer @returns {Verdict} */
-function admitted({ booking }) {
-  const seats = i18n.list(booking.seats.map(({ id }) => id));
-  return {
-    look: "good",
-    title: i18n.t("gateAdmit", { n: booking.seats.length }),
-    lines: [seats, `${booking.title}, ${i18n.time(booking.starts_at)}`],
-  };
-}
-
-/** @param {unknown} error @returns {Verdict} */
-function refused(error) {
-  const { code, details } = error instanceof ApiError ? error : new ApiError(0);
-  if (code === "already_admitted") {
-    const lines = [i18n.t("gateAlreadyAt", { time: i18n.clock(details.admitted_at) }), details.gate];
-    return { look: "bad", title: i18n.t("gateAlready"), lines: lines.filter(Boolean) };
-  }
-  if (code === "wrong_show") {
-    const when = details.starts_at
-      ? i18n.t("when", { day: i18n.day(details.starts_at), time: i18n.time(details.starts_at) })
-      : "";
-    return { look: "bad", title: i18n.t("gateWrongShow"), lines: [details.title, when].filter(Boolean) };
-  }
-  if (code === "ticket_leased") {
-    const hint = i18n.t("gateLeasedElsewhereHint", { until: i18n.time(details.until) });
-    return { look: "bad", title: i18n.t("gateLeasedElsewhere", { gate: details.gate || "–" }), lines: [hint] };
-  }
-  if (code === "not_leased")
-    return { look: "unsure", title: i18n.t("gateNotLeased"), lines: [i18n.t("gateNotLeasedHint")] };
-  const known = {
-    booking_cancelled: "gateCancelled",
-    booking_not_found: "gateUnknown",
-    ticket_unreadable: "gateUnreadable",
-  };
-  if (code in known) return { look: "bad", title: i18n.t(known[/** @type {keyof typeof known} */ (code)]), lines: [] };
-  return { look: "unsure", title: i18n.t("gateNoAnswer"), lines: [i18n.t("gateNoAnswerHint")] };
 }
 
 // --- drawing --------------------------------------------------------------------------------------------------------
@@ -282,14 +194,7 @@ function drawVerdict() {
   if (!place) return;
   const shown = verdict?.();
   place.setAttribute("data-look", shown?.look ?? "");
-  place.replaceChildren(
-    ...(shown
-      ? [
-          icon(shown.look === "good" ? "check" : shown.look === "bad" ? "close" : "alert"),
-          h("div", {}, h("h2", {}, shown.title), ...shown.lines.map((line) => h("p", {}, line))),
-        ]
-      : [h("p", { class: "hint" }, i18n.t("gateReady"))]),
-  );
+  place.replaceChildren(...verdictParts(shown, i18n));
 }
 
 async function turnCamera() {

@@ -22,7 +22,7 @@ const LOCK = "tickingtickets-gate";
  * @typedef {"asked" | "held" | "returning"} State
  */
 /** @typedef {{theatre: string, gate: string, show: {id: string, title: string, starts_at: string}, sections: string[] | null}} Wanted */
-/** @typedef {import("./lease-time.js").LeaseTime & Wanted & {id: string, state: State, digest: string, elsewhere: number, left_over: number}} Lease */
+/** @typedef {import("./lease-time.js").LeaseTime & Wanted & {id: string, state: State, digest: string, elsewhere: number, left_over: number, keys: import("./ticket-token.js").PublicKey[]}} Lease `keys` verify QR codes */
 /** @typedef {{at: number, lease: string, theatre: string, gate: string, outcome: string}} Admitted `outcome` as the server answered; "" is not reported yet */
 /** @typedef {{tickets: number, unreported: number, conflicts: number}} Counts */
 /** @typedef {{before: Admitted | null, seats: string[] | null}} Look */
@@ -124,7 +124,7 @@ export class OfflineGate {
       if (this.lease) return;
       await this._report();
       const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
-      const none = { digest: "", elsewhere: 0, left_over: 0, leaseMs: 0, sentAt: 0, seenAt: 0 };
+      const none = { digest: "", elsewhere: 0, left_over: 0, keys: [], leaseMs: 0, sentAt: 0, seenAt: 0 };
       const asked = { ...wanted, ...none, id, state: /** @type {State} */ ("asked") };
       await this._change(() => asked, {});
       await this._renew(asked);
@@ -192,9 +192,9 @@ export class OfflineGate {
   async _renew({ id, state, theatre, gate, show, sections, digest: known }) {
     const sent = { at: Date.now(), monotonic: performance.now() };
     const body = { lease: id, theatre, gate, show: show.id, sections, known };
-    const { tickets, lease_ms, digest, elsewhere, left_over } = await send("/gate/lease", body);
+    const { tickets, lease_ms, digest, elsewhere, left_over, keys } = await send("/gate/lease", body);
     this._sent = sent;
-    const news = { leaseMs: lease_ms, sentAt: sent.at, seenAt: sent.at, digest, elsewhere, left_over };
+    const news = { leaseMs: lease_ms, sentAt: sent.at, seenAt: sent.at, digest, elsewhere, left_over, keys };
     // It may be in the course of being returned by now.
     const renewed = (/** @type {Lease | null} */ lease) =>
       lease?.id === id && lease.state === state ? { ...lease, ...news, state: /** @type {State} */ ("held") } : lease;

@@ -1,63 +1,29 @@
-/**
- * Reads the code of a ticket from what a camera sees or somebody types, without a server. Pure.
- *
- * A QR code is a signed token (realtime/tickets/token.py). Its signature is not verified here: the code is looked up in
- * the list that this device has leased, and a typed code would be as good.
- */
+/** Reads what a camera sees or somebody types, without a server: a ticket's code, or the token of a QR code. */
+import { verifyToken } from "./ticket-token.js";
 
 const ALPHABET = "BCDFGHJKLMNPRSTVWXZ";
-const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const VERSION = 1;
-/** Where code and show are in the token's bytes, and how long its signature is. */
-const CODE_AT = 5;
-const SHOW_AT = 13;
-const SIGNATURE_BYTES = 64;
-const MOST_CHARACTERS = 512;
+const MOST_TYPED = 64;
 /** @type {Record<string, string>} letters and digits that are taken for a letter of the alphabet */
 const LOOK_ALIKES = { O: "D", Q: "D", 0: "D", I: "L", 1: "L", U: "V", 2: "Z", 5: "S", 6: "G", 8: "B" };
 
+/** `show` and `day` are "" for a typed code. @typedef {import("./ticket-token.js").Claims} Claims */
+
 /**
- * @param {string} text
- * @returns {{code: string, show: string} | null} `show` is "" for a typed code; null if it is neither
+ * @param {string} text @param {import("./ticket-token.js").PublicKey[]} keys
+ * @returns {Promise<Claims | import("./ticket-token.js").Reason>} why it is neither, for a string
  */
-export function readTicket(text) {
-  if (text.length > MOST_CHARACTERS) return null;
+export async function readTicket(text, keys) {
+  const code = readCode(text);
+  return code ? { code, show: "", day: "" } : verifyToken(text, keys);
+}
+
+/** @param {string} text @returns {string | null} */
+function readCode(text) {
+  if (text.length > MOST_TYPED) return null;
   const code = text
     .normalize("NFKC")
     .replace(/[\s\-._/]+/g, "")
     .toUpperCase()
     .replace(/[OQ0I1U2568]/g, (letter) => LOOK_ALIKES[letter]);
-  return isCode(code) ? { code, show: "" } : fromToken(text.trim().toUpperCase());
-}
-
-/** @param {string} text */
-function isCode(text) {
-  return text.length === 8 && [...text].every((letter) => ALPHABET.includes(letter));
-}
-
-/** @param {string} token @returns {{code: string, show: string} | null} */
-function fromToken(token) {
-  const bytes = fromBase32(token);
-  if (!bytes || bytes[0] !== VERSION || bytes.length <= SHOW_AT + SIGNATURE_BYTES) return null;
-  const ascii = (/** @type {number} */ from, /** @type {number} */ to) =>
-    String.fromCharCode(...bytes.subarray(from, to));
-  const code = ascii(CODE_AT, SHOW_AT);
-  return isCode(code) ? { code, show: ascii(SHOW_AT, bytes.length - SIGNATURE_BYTES) } : null;
-}
-
-/** @param {string} text without padding @returns {Uint8Array | null} */
-function fromBase32(text) {
-  const bytes = new Uint8Array(Math.floor((text.length * 5) / 8));
-  let [bits, held, filled] = [0, 0, 0];
-  for (const letter of text) {
-    const value = BASE32.indexOf(letter);
-    if (value < 0) return null;
-    bits = ((bits << 5) | value) & 0xfff;
-    held += 5;
-    if (held >= 8) {
-      held -= 8;
-      bytes[filled++] = (bits >> held) & 0xff;
-    }
-  }
-  return bytes;
+  return code.length === 8 && [...code].every((letter) => ALPHABET.includes(letter)) ? code : null;
 }

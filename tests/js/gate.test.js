@@ -1,39 +1,98 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, test } from "node:test";
 import { leftMs, SLACK_MS } from "../../static/gate/lease-time.js";
 import { readTicket } from "../../static/gate/ticket-text.js";
 
-/** A token as realtime/tickets/token.py writes it; the signature is no matter here. */
-function token(code, show) {
-  const bytes = [1, 1, 0x4f, 0x10, 2, ...Buffer.from(code + show), ...new Array(64).fill(0xa5)];
-  const bits = bytes.map((byte) => byte.toString(2).padStart(8, "0")).join("");
-  const groups = bits.match(/.{1,5}/g).map((group) => Number.parseInt(group.padEnd(5, "0"), 2));
-  return groups.map((value) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[value]).join("");
+/** Made by realtime/tickets/token.py. */
+const PYTHON = {
+  token:
+    "AEVVCPYEK5CEUQSNJJEFI53FON2C2ZLSN5ZS22DBNVWGK5BNGIYDENRRGIYTERTUFPSLNTYEZWCE3BMFDUMPC662LB3GQKQG5YBMAX2MI5VHDKKLOBE5VSOPEAM6FYAX5VCCPOHMGANGA63AHVPPRUVR2E6BOPLWWMDQ",
+  key: { kid: "west.43", x: "7r3c2rD5qmbxhrNWfnpReYVEr0z8sby6gjttXTUbOJE" },
+};
+const CLAIMS = { code: "WDJBMJHT", show: "west-eros-hamlet-20261212", day: "2026-12-12" };
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** A key pair of a region, with its public half as the nodes publish it. */
+function newKey(kid) {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  return { kid, x: publicKey.export({ format: "jwk" }).x, privateKey };
 }
 
-describe("a ticket", () => {
-  test("is read from a QR code, in upper or lower case, and from what is typed", () => {
-    const text = token("WDJBMJHT", "west-hall-20270115-1830");
-    const read = { code: "WDJBMJHT", show: "west-hall-20270115-1830" };
-    assert.deepEqual(readTicket(text), read);
-    assert.deepEqual(readTicket(` ${text.toLowerCase()} `), read);
-    for (const typed of ["WDJB-MJHT", "wdjb mjht", "W0JB.MJHT", "ＷＤＪＢ－ＭＪＨＴ"])
-      assert.deepEqual(readTicket(typed), { code: "WDJBMJHT", show: "" }, typed);
+function token(key, { version = 1, day = 20_799, code = "WDJBMJHT", show = "west-eros-hamlet-20261212" } = {}) {
+  const number = Number(key.kid.split(".")[1]);
+  const content = Buffer.from([version, number, day >> 8, day & 255, 4, ...Buffer.from(code + show)]);
+  const signature = sign(null, Buffer.concat([Buffer.from("tickingtickets ticket v1\0"), content]), key.privateKey);
+  return base32(Buffer.concat([content, signature]));
+}
+
+function base32(bytes) {
+  const bits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, "0")).join("");
+  return bits.replace(/.{1,5}/g, (group) => ALPHABET[Number.parseInt(group.padEnd(5, "0"), 2)]);
+}
+
+describe("the token of a QR code", () => {
+  const west = newKey("west.43");
+  const south = newKey("south.43");
+
+  test("that the server signed is accepted, in upper or lower case, with a line end", async () => {
+    for (const text of [PYTHON.token, PYTHON.token.toLowerCase(), ` ${PYTHON.token}\r\n`])
+      assert.deepEqual(await readTicket(text, [PYTHON.key]), CLAIMS);
+    assert.deepEqual(await readTicket(token(west), [south, west]), CLAIMS);
   });
 
-  test("is nothing else", () => {
-    const text = token("WDJBMJHT", "west-s");
-    for (const other of [
-      "",
-      "WDJBMJH",
-      "AEIOUYAE",
-      "https://example.org/",
-      text.slice(0, 60),
-      "x".repeat(9999),
-      `B${text}`,
-    ])
-      assert.equal(readTicket(other), null, other);
+  test("is refused with one bit changed, in whichever byte", async () => {
+    const bits = token(west).replace(/./g, (letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, "0"));
+    const bytes = bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2));
+    const reasons = new Set();
+    for (const at of bytes.keys()) {
+      const read = await readTicket(base32(bytes.with(at, bytes[at] ^ (1 << (at % 8)))), [west]);
+      assert.equal(typeof read, "string", `byte ${at}`);
+      reasons.add(read);
+    }
+    assert.deepEqual([...reasons].sort(), ["signature", "unknown_key", "version"]);
   });
+
+  test("is refused with the reason", async () => {
+    const cases = [
+      [token({ ...newKey("west.43") }), [west, south], "signature", "a key of the forger"],
+      [token({ ...west, kid: "west.44" }), [west], "unknown_key", "a key that was replaced"],
+      [token(west), [south], "unknown_key", "a key of another region"],
+      [token(west), [], "unknown_key", "no lease"],
+      [token(west, { version: 2 }), [west], "version"],
+      [token(west, { show: "" }), [west], "malformed"],
+      [token(west, { show: `west-${"x".repeat(60)}` }), [west], "malformed"],
+      ["B".repeat(9999), [west], "malformed"],
+      ["", [west], "malformed"],
+      ["https://example.org/", [west], "malformed"],
+      ["WIFI:S:hall;T:WPA;P:secret;;", [west], "malformed"],
+    ];
+    for (const [text, keys, reason, why] of cases) assert.equal(await readTicket(text, keys), reason, why ?? text);
+  });
+
+  test("is refused when it is cut off anywhere", async () => {
+    const text = token(west);
+    for (let length = 0; length < text.length; length++)
+      assert.equal(typeof (await readTicket(text.slice(0, length), [west])), "string", String(length));
+  });
+
+  test("is accepted under either of two keys that have one number, as after a change of the secret", async () => {
+    const other = newKey("west.43");
+    for (const key of [west, other]) assert.deepEqual(await readTicket(token(key), [west, other]), CLAIMS);
+  });
+
+  test("is read like a typed code where the browser has no Ed25519", async (context) => {
+    context.mock.method(crypto.subtle, "importKey", async () => {
+      throw new DOMException("Unrecognized name.", "NotSupportedError");
+    });
+    assert.deepEqual(await readTicket(token(newKey("west.43")), [west]), CLAIMS);
+  });
+});
+
+test("the printed code is read as people type it", async () => {
+  for (const typed of ["WDJB-MJHT", "wdjb mjht", "W0JB.MJHT", "ＷＤＪＢ－ＭＪＨＴ"])
+    assert.deepEqual(await readTicket(typed, []), { code: "WDJBMJHT", show: "", day: "" }, typed);
+  for (const other of ["WDJBMJH", "AEIOUYAE"]) assert.equal(await readTicket(other, []), "malformed", other);
 });
 
 describe("the time of a lease", () => {

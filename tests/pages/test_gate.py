@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import aiohttp
 from playwright.async_api import Browser, Page, expect
 
 from realtime.dev.cluster import Cluster
-from realtime.model import show_of
+from realtime.model import region_of, show_of
+from realtime.tickets.token import TicketClaims, derive_key, sign
 from tests.cluster import node_urls, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
@@ -176,6 +177,11 @@ async def types(page: Page, code: str) -> None:
     await page.keyboard.press("Enter")
 
 
+def signed(secret: str, show: str) -> str:
+    """Return the QR code of a ticket that nobody has leased."""
+    return sign(TicketClaims(show, "WDJBMJHT", 2, date(2030, 1, 1)), derive_key(secret, region_of(show)))
+
+
 async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_it(
     browser: Browser, cluster: Cluster
 ) -> None:
@@ -194,6 +200,12 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
     await shows_verdict(south.page, "bad", "On the device of gate North")
     assert await violations(south.page) == []
 
+    forged = f"{leased['ticket'][:-8]}AAAAAAAA"
+    asked: list[str] = []
+    north.page.on("request", lambda request: asked.append(request.url))
+    await types(north.page, forged)
+    await shows_verdict(north.page, "bad", "Forged QR code")
+    assert not any(url.endswith("/gate/admit") for url in asked)
     await north.page.wait_for_function(OFFLINE_READY)
     await north.context.set_offline(True)
     await north.page.reload()
@@ -204,10 +216,18 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
         await shows_verdict(north.page, look, text)
     await shows_verdict(north.page, "bad", "North")
     await expect(panel).to_contain_text("1 admission is not reported yet")
-    await types(north.page, elsewhere["code"])
-    await shows_verdict(north.page, "unsure", "Not on this device")
-    await types(north.page, elsewhere["ticket"])
-    await shows_verdict(north.page, "bad", "For another show")
+    secret = cluster.secrets["SECRET"]
+    for ticket, look, text in (
+        (forged, "bad", "Forged QR code"),
+        (elsewhere["ticket"], "bad", "A genuine ticket of this or another theatre"),
+        (signed(secret, "south-test-1"), "bad", "for a show on Tuesday, 1 January"),
+        (signed(secret, show_of(booking)), "unsure", "Genuine, but not on this device"),
+        (elsewhere["code"], "unsure", "Not on this device"),
+        (signed("a secret that was replaced", show_of(booking)), "unsure", "QR code not checked"),
+        ("https://example.org/", "bad", "This is no ticket code"),
+    ):
+        await types(north.page, ticket)
+        await shows_verdict(north.page, look, text)
     assert await violations(north.page) == []
 
     await north.context.set_offline(False)
