@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +26,8 @@ LONGEST_FIRST = ("loadtest", "pages", "keeper", "system", "workers", "cli", "roo
 
 # --- rules of a run -------------------------------------------------------------------------------------------------
 def pytest_configure(config: pytest.Config) -> None:
-    """Make room for the shared cluster."""
+    """Make room for the shared cluster; collect the tests without garbage collections, which find nothing."""
+    gc.disable()
     config.stash[_CLUSTER] = ExitStack()
     config.add_cleanup(config.stash[_CLUSTER].close)
 
@@ -39,6 +41,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_USERS] = users
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: (item.path not in users, ranks.get(item.path.parent.name, len(ranks))))
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests out of the garbage collections from here on: they live as long as the process."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
