@@ -58,6 +58,8 @@ class Outbox:
         self._redis: Redis | None = None
         self._generation = 0
         self._claim_at = 0.0
+        self._claim_from = b"0-0"
+        """Behind the entries that were looked at: those of live keepers, in front of the others, may be thousands."""
         self._retry_at = 0.0
         self._after = b"0"
 
@@ -87,10 +89,11 @@ class Outbox:
                 keys.OUTBOX_GROUP,
                 self._consumer,
                 CLAIM_IDLE_MS,
-                "0-0",
+                self._claim_from,
                 "COUNT",
                 limits.KEEPER_BATCH,
             )
+            self._claim_from = claimed[0]
             entries = _entries(claimed[1])
         return entries or await self._group_read(redis, ">", BLOCK_MS)
 

@@ -17,7 +17,7 @@ import pytest
 from bullmq import Queue as BullQueue
 from bullmq import Worker
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.connect import client
 from realtime.errors import BookingRejected, RegionUnavailable
 from realtime.keeper.outbox import Outbox
@@ -251,6 +251,27 @@ async def test_an_entry_of_a_former_master_is_not_acknowledged_on_its_successor(
         await outbox.acknowledge([entry])
     assert int(await place.master.command("XLEN", keys.OUTBOX)) == 1
     await outbox.close()
+
+
+async def test_entries_of_a_dead_keeper_are_claimed_behind_thousands_of_a_live_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle_ms = 3_600_000
+    monkeypatch.setattr("realtime.keeper.outbox.CLAIM_EVERY_S", 0.0)
+    monkeypatch.setattr("realtime.keeper.outbox.CLAIM_IDLE_MS", idle_ms)
+    await place.rest()
+    command = place.master.command
+    # One call of XAUTOCLAIM looks at ten times as many entries as it may claim.
+    count = 10 * limits.KEEPER_BATCH + 1
+    await asyncio.gather(*(command("XADD", keys.OUTBOX, "*", "kind", "in work") for _ in range(count)))
+    await command("XREADGROUP", "GROUP", keys.OUTBOX_GROUP, "live", "COUNT", count, "STREAMS", keys.OUTBOX, ">")
+    left = await command("XADD", keys.OUTBOX, "*", "kind", "left")
+    await command("XREADGROUP", "GROUP", keys.OUTBOX_GROUP, "dead", "STREAMS", keys.OUTBOX, ">")
+    await command("XCLAIM", keys.OUTBOX, keys.OUTBOX_GROUP, "dead", 0, left, "IDLE", idle_ms)
+    third = Outbox(place.master, "third")
+    found = await third.read() or await third.read()
+    assert [entry.kind for entry in found] == ["left"]
+    await third.close()
 
 
 async def _pings(master: LockMaster) -> bool:
