@@ -45,7 +45,7 @@ def write(value: int, start: float, end: float = math.inf, *, certain: bool = Tr
 
 
 def read(value: int, start: float, end: float) -> Operation[Action]:
-    return Operation(("read", value), start, end)
+    return Operation(("read", value), start, end, reads=True)
 
 
 def is_linearizable_by_trying(operations: Sequence[Operation[Action]], model: Register) -> bool:
@@ -122,9 +122,19 @@ def test_a_quiet_change_is_possible_only_in_its_time() -> None:
 
 def test_a_search_that_grows_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear, "MAX_CONFIGURATIONS", 10)
-    failure = find_failure([*(write(n, 0) for n in range(6)), read(99, 5, 6)], Register())
+    failure = find_failure([write(n, 0, 10) for n in range(6)], Register())
     assert failure is not None
     assert not failure.decided
+
+
+def test_requests_that_are_open_at_once_do_not_let_the_search_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "MAX_CONFIGURATIONS", 200)
+    unanswered = [write(n, 0) for n in range(60)]
+    reads = [read(7, 5, 30 + n) for n in range(60)]
+    assert find_failure([*unanswered, *reads], Register()) is None
+    failure = find_failure([*unanswered, *reads, read(99, 40, 50)], Register())
+    assert failure is not None
+    assert failure.decided
 
 
 @st.composite
@@ -132,7 +142,8 @@ def operations(draw: st.DrawFn) -> Operation[Action]:
     start = draw(st.integers(0, 8))
     end = draw(st.one_of(st.just(math.inf), st.integers(start, 9)))
     kind = draw(st.sampled_from(("read", "write")))
-    return Operation((kind, draw(st.integers(0, 2))), start, end, draw(st.booleans()))
+    reads = kind == "read" and draw(st.booleans())
+    return Operation((kind, draw(st.integers(0, 2))), start, end, draw(st.booleans()), reads)
 
 
 @given(st.lists(operations(), max_size=5), st.sampled_from(((math.inf, -math.inf), (0, 3), (2, 2), (4, 7))))

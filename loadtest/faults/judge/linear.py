@@ -3,7 +3,9 @@
 Operations overlap in time; each takes effect at one moment between its beginning and its end. A history is linearizable
 if there is an order of these moments that the object's model allows. The checker reads the beginnings and ends in the
 order of time and keeps every *configuration* that is possible so far: a state of the object, and which of the open
-operations have taken effect in it. Equal configurations are merged, which is what keeps the search small.
+operations have taken effect in it. A configuration goes if another in the same state can do all that it can: one in
+which the same or more reads have taken effect, and the same or fewer operations that need not. That keeps the search
+small however many requests are open at once.
 
 Two things go beyond a plain register, because some causes are never answered to anybody:
 
@@ -13,9 +15,10 @@ Two things go beyond a plain register, because some causes are never answered to
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 MAX_CONFIGURATIONS = 100_000
@@ -35,6 +38,13 @@ class Operation(Generic[Action]):
     end: float = math.inf
     certain: bool = True
     """Whether it is known that it took effect. An operation that never ends is never required to."""
+    reads: bool = False
+    """Whether it never changes the state."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether it need not take effect."""
+        return not self.certain or self.end == math.inf
 
 
 class Model(Protocol[State, Action_contra]):
@@ -87,32 +97,40 @@ def find_failure(operations: Sequence[Operation[Action]], model: Model[State, Ac
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Configuration(Generic[State]):
+    """A state, and the numbers of the open operations that took effect: reads, optional ones, and the others."""
+
+    state: State
+    reads: frozenset[int] = frozenset()
+    optional: frozenset[int] = frozenset()
+    others: frozenset[int] = frozenset()
+
+    def covers(self, other: _Configuration[State]) -> bool:
+        """Whether everything that can follow ``other``, of the same state and the same others, can follow this."""
+        return self.reads >= other.reads and self.optional <= other.optional
+
+
 class _Search(Generic[State, Action]):
-    """The possible configurations at one moment: a state, and the numbers of the open operations that took effect."""
+    """The possible configurations at one moment."""
 
     def __init__(self, operations: Sequence[Operation[Action]], model: Model[State, Action]) -> None:
         self.open: set[int] = set()
         self._operations = operations
         self._model = model
-        self._found: set[tuple[State, frozenset[int]]] = {(model.initial(), frozenset())}
+        self._found: dict[tuple[State, frozenset[int]], list[_Configuration[State]]] = {}
+        self._size = 0
+        self._add(_Configuration(model.initial()))
 
     def states(self) -> frozenset[State]:
-        return frozenset(state for state, _done in self._found)
+        return frozenset(state for state, _others in self._found)
 
     def expand(self, at: float) -> bool:
         """Add every configuration that can be reached until ``at``; False if there are too many."""
-        waiting = list(self._found)
+        waiting = [each for same in self._found.values() for each in same]
         while waiting:
-            state, done = waiting.pop()
-            reached = [(after, done) for after in self._model.quiet(state, at)]
-            for number in self.open - done:
-                now_done = done | {number}
-                reached += [(after, now_done) for after in self._model.step(state, self._operations[number].action, at)]
-            for configuration in reached:
-                if configuration not in self._found:
-                    self._found.add(configuration)
-                    waiting.append(configuration)
-            if len(self._found) > MAX_CONFIGURATIONS:
+            waiting += [each for each in self._reached(waiting.pop(), at) if self._add(each)]
+            if self._size > MAX_CONFIGURATIONS:
                 return False
         return True
 
@@ -120,5 +138,45 @@ class _Search(Generic[State, Action]):
         """End an operation: if it is certain, only configurations in which it took effect remain; False if none do."""
         certain = self._operations[number].certain
         self.open.discard(number)
-        self._found = {(state, done - {number}) for state, done in self._found if number in done or not certain}
+        before, self._found, self._size = self._found, {}, 0
+        ended = frozenset((number,))
+        for each in itertools.chain.from_iterable(before.values()):
+            if not certain or number in each.reads or number in each.others:
+                without = (done - ended for done in (each.reads, each.optional, each.others))
+                self._add(_Configuration(each.state, *without))
         return bool(self._found)
+
+    def _reached(self, before: _Configuration[State], at: float) -> Iterator[_Configuration[State]]:
+        """Yield what follows a configuration in one step: all reads that are possible, or else any one change."""
+        state = before.state
+        waiting = self.open - before.reads - before.optional - before.others
+        possible = {number: self._step(state, number, at) for number in waiting}
+        reads = frozenset(n for n, after in possible.items() if after and self._is_read(n))
+        if reads:
+            yield replace(before, reads=before.reads | reads)
+            return
+        for after in self._model.quiet(state, at):
+            yield replace(before, state=after)
+        for number, states in possible.items():
+            for after in states:
+                if self._operations[number].optional:
+                    yield replace(before, state=after, optional=before.optional | {number})
+                else:
+                    yield replace(before, state=after, others=before.others | {number})
+
+    def _step(self, state: State, number: int, at: float) -> Sequence[State]:
+        return tuple(self._model.step(state, self._operations[number].action, at))
+
+    def _is_read(self, number: int) -> bool:
+        operation = self._operations[number]
+        return operation.reads and not operation.optional
+
+    def _add(self, new: _Configuration[State]) -> bool:
+        """Add a configuration in place of those that it covers; False if one covers it."""
+        same = self._found.setdefault((new.state, new.others), [])
+        if any(each.covers(new) for each in same):
+            return False
+        kept = [each for each in same if not new.covers(each)]
+        self._size += 1 + len(kept) - len(same)
+        same[:] = [*kept, new]
+        return True

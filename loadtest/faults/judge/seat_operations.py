@@ -10,9 +10,15 @@ from loadtest.faults.judge.linear import Operation
 from loadtest.faults.judge.seat_model import Act, SeatAction
 
 SeatOperation = Operation[SeatAction]
+_CHANGES = frozenset({Act.HOLD, Act.RELEASE, Act.CONFIRM})
 ENDED_CODES = frozenset({"hold_expired", "hold_lost", "hold_ended", "hold_not_found", "request_reused"})
 """Refusals that say that a hold does not have its seats (any more)."""
 _DOES: Mapping[str, Act] = {"seats:hold": Act.HOLD, "seats:release": Act.RELEASE, "seats:confirm": Act.CONFIRM}
+
+
+def operation(action: SeatAction, start: float, end: float = math.inf, *, certain: bool = True) -> SeatOperation:
+    """Return an operation of a hold on a seat."""
+    return Operation(action, start, end, certain, reads=action.act not in _CHANGES)
 
 
 def operations(
@@ -29,7 +35,7 @@ def operations(
         for seat in refusal.payload["seats"]:
             act = Act.SEE_TAKEN if seat in taken else Act.SEE_FREE
             action = SeatAction(act, hold.id, refusal.start)
-            found.setdefault((refusal.payload["show"], seat), []).append(Operation(action, refusal.start, refusal.end))
+            found.setdefault((refusal.payload["show"], seat), []).append(operation(action, refusal.start, refusal.end))
     return found
 
 
@@ -44,20 +50,20 @@ def _of_hold(hold: HoldHistory, seat: str) -> Iterator[SeatOperation]:
             unknown[act] = min(attempt.start, unknown.get(act, math.inf))
         elif act is Act.RELEASE:
             # Another release may have done it already; then this one was answered as that one.
-            yield Operation(SeatAction(act, hold.id, attempt.start), attempt.start, attempt.end, certain=False)
-            yield Operation(SeatAction(Act.ENDED, hold.id, attempt.start), attempt.start, attempt.end)
+            yield operation(SeatAction(act, hold.id, attempt.start), attempt.start, attempt.end, certain=False)
+            yield operation(SeatAction(Act.ENDED, hold.id, attempt.start), attempt.start, attempt.end)
         else:
-            yield Operation(SeatAction(act, hold.id, attempt.start), attempt.start, attempt.end)
+            yield operation(SeatAction(act, hold.id, attempt.start), attempt.start, attempt.end)
     for act, start in unknown.items():
-        yield Operation(SeatAction(act, hold.id, start), start)
+        yield operation(SeatAction(act, hold.id, start), start)
     for notice in hold.notices:
         if notice.became != "booked" and hold.answered_at < notice.at:
             # Strictly after the answer: before it the seat might not have been held yet.
-            yield Operation(
+            yield operation(
                 SeatAction(Act.ENDED, hold.id, notice.at), math.nextafter(hold.answered_at, math.inf), notice.at
             )
         elif notice.became == "booked" and seat in notice.seats:
-            yield Operation(SeatAction(Act.FIRM, hold.id, notice.at), hold.requested_at, notice.at)
+            yield operation(SeatAction(Act.FIRM, hold.id, notice.at), hold.requested_at, notice.at)
 
 
 def _act(attempt: Attempt, seat: str) -> Act | None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.holds import HoldBook, HoldHistory
-from loadtest.faults.judge.linear import Operation, find_failure
+from loadtest.faults.judge.linear import find_failure
 from loadtest.faults.judge.losses import Losses
 from loadtest.faults.judge.seat_model import Act, SeatAction, SeatModel
-from loadtest.faults.judge.seat_operations import SeatOperation, operations
+from loadtest.faults.judge.seat_operations import SeatOperation, operation, operations
 from loadtest.faults.judge.verdict import Verdict
 from realtime.model import region_of
 
@@ -53,10 +53,10 @@ def _ends(final: FinalState, at: float) -> dict[tuple[str, str], SeatOperation]:
     for show_id, show in final.shows.items():
         for index, seat in enumerate(show.seat_ids):
             if show.digits[index : index + 1] == "0":
-                found[show_id, seat] = Operation(SeatAction(Act.SEE_FREE, "(end)", at), at, at)
+                found[show_id, seat] = operation(SeatAction(Act.SEE_FREE, "(end)", at), at, at)
         for booking in show.bookings:
             for index in booking.seats:
-                found[show_id, show.seat_ids[index]] = Operation(SeatAction(Act.FIRM, booking.hold, at), at, at)
+                found[show_id, show.seat_ids[index]] = operation(SeatAction(Act.FIRM, booking.hold, at), at, at)
     return found
 
 
