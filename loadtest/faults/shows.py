@@ -10,6 +10,7 @@ import aiohttp
 from loadtest.installation import Installation
 from realtime import keys
 from realtime.clock import now_ms
+from realtime.errors import RegionUnavailable
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Category, Layout, SalesState, Seat
@@ -83,7 +84,7 @@ async def close_sales(installation: Installation, shows: Shows) -> None:
 
 
 async def _declare_show(master: LockMaster, region: str, show: str, layout: Layout, day: int) -> ShowSeats:
-    await master.command("SET", keys.layout(layout.id), encode_layout(layout))
+    await _store(master, layout)
     await run_command(master, "layout", {"id": layout.id})
     body = {
         "id": show,
@@ -96,6 +97,16 @@ async def _declare_show(master: LockMaster, region: str, show: str, layout: Layo
     }
     await run_command(master, "show", body)
     return ShowSeats(show, region, tuple(seat.id for seat in layout.seats))
+
+
+async def _store(master: LockMaster, layout: Layout) -> None:
+    async with asyncio.timeout(KNOWN_S):
+        while True:
+            try:
+                await master.command("SET", keys.layout(layout.id), encode_layout(layout))
+                return
+            except RegionUnavailable:
+                await asyncio.sleep(0.2)  # a new master behind Sentinels takes no writes before a spare follows it
 
 
 async def _wait_until_known(http: aiohttp.ClientSession, url: str) -> None:
