@@ -26,6 +26,7 @@ from realtime.transport.client_address import ClientAddresses, peer_of
 from realtime.transport.guard import BaseProtocol, HttpRequestParser
 from realtime.transport.handshake import Handshake, is_strict
 from realtime.transport.http_connection import HttpConnection
+from realtime.transport.refusal import MakeRefusal
 
 log = logging.getLogger(__name__)
 _PATH = b"GET /socket.io/?"
@@ -40,11 +41,14 @@ _METHOD = re.compile(rb"[A-Z]{1,20}( |$)")
 class Acceptor:
     """The protocol factory of the listening socket: makes a ``PendingConnection`` of each new connection."""
 
-    def __init__(self, engine: Any, addresses: ClientAddresses, admission: Admission) -> None:
+    def __init__(
+        self, engine: Any, addresses: ClientAddresses, admission: Admission, make_refusal: MakeRefusal
+    ) -> None:
         """``engine`` is an engine.io server with our driver (``driver.install``)."""
         self.engine = engine
         self.addresses = addresses
         self.admission = admission
+        self.make_refusal = make_refusal
         self.http_server: web.Server | None = None
         """aiohttp's protocol factory, for everything else; set before the socket listens."""
         self.pending: set[PendingConnection] = set()
@@ -160,9 +164,9 @@ class PendingConnection(asyncio.Protocol, Closable):
         ticket, self._ticket = self._ticket, None
         if self._transport.is_closing() or ticket is None:
             return
-        http_server = self._acceptor.http_server
-        assert http_server is not None, "aiohttp serves before the socket listens"
-        handler = HttpConnection(http_server, self._acceptor.admission, ticket)
+        acceptor = self._acceptor
+        assert acceptor.http_server is not None, "aiohttp serves before the socket listens"
+        handler = HttpConnection(acceptor.http_server, acceptor.admission, ticket, acceptor.make_refusal)
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
         self._transport.resume_reading()

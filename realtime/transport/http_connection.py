@@ -19,13 +19,10 @@ from realtime import limits
 from realtime.transport.admission import Admission, Closable, Ticket
 from realtime.transport.guard import RequestHandler
 from realtime.transport.limited_log import LimitedLog
+from realtime.transport.refusal import MakeRefusal, Refusal, encode
 
 limited_log = LimitedLog(logging.getLogger(__name__))
 _HEAD, _BODY, _WRITE = "head", "body", "write"
-_ANSWERS = {
-    408: b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-}
 
 
 class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
@@ -37,6 +34,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         "_body",
         "_extra_s",
         "_head_bytes",
+        "_make_refusal",
         "_ticket",
         "_timer",
         "_waits_for",
@@ -44,10 +42,14 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     transport: Any
     _paused: bool
 
-    def __init__(self, server: web.Server, admission: Admission, ticket: Ticket) -> None:
-        """``server`` is aiohttp's, ``ticket`` the connection's; ``admission`` keeps the unfinished and idle ones."""
+    def __init__(self, server: web.Server, admission: Admission, ticket: Ticket, make_refusal: MakeRefusal) -> None:
+        """``server`` is aiohttp's, ``ticket`` the connection's; ``admission`` keeps the unfinished and idle ones.
+
+        ``make_refusal`` makes the answers to requests that don't reach the application.
+        """
         super().__init__(server, loop=server._loop, **server._kwargs)
         self._admission = admission
+        self._make_refusal = make_refusal
         self._ticket: Ticket | None = ticket
         self._answering = False
         self._body: Any = None
@@ -124,7 +126,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._forget()
         if transport is not None:
             if not self._answering:
-                transport.write(_ANSWERS[status])
+                transport.write(encode(self._make_refusal(status)))
             self.force_close()
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -142,9 +144,15 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     async def _handle_request(
         self, request: Any, start_time: float | None, request_handler: Callable[[Any], Awaitable[web.StreamResponse]]
     ) -> Any:
+        async def handle(request: Any) -> web.StreamResponse:
+            try:
+                return await request_handler(request)
+            except web.HTTPExpectationFailed as error:  # raised before the application's middlewares
+                return Refusal(self._make_refusal(error.status))
+
         self._answering = True
         try:
-            response, is_lost = await super()._handle_request(request, start_time, request_handler)
+            response, is_lost = await super()._handle_request(request, start_time, handle)
         except ConnectionError:
             # Not raised again: the framework's task, the exception and the frames that it has passed would refer to
             # each other.
@@ -173,12 +181,10 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         if isinstance(exc, ConnectionError):
             raise exc  # nobody is there to be answered, and nothing is wrong here
         if status >= 500:
-            return super().handle_error(request, status, exc, message)  # type: ignore[no-any-return]
-        limited_log.warning("a malformed request", self._address, message or "")
-        response = web.Response(status=status, text="The request is malformed.\n")
-        response.headers["Server"] = ""  # else the framework names itself and its version
-        response.force_close()
-        return response
+            super().handle_error(request, status, exc, message)  # logs it; raises if a part of an answer was sent
+        else:
+            limited_log.warning("a malformed request", self._address, message or "")
+        return Refusal(self._make_refusal(status))
 
     # --- deadlines ------------------------------------------------------------------------------------------------
     @property

@@ -16,6 +16,7 @@ from realtime.transport.client_address import ADDRESSES, ClientAddresses
 from realtime.transport.fanout import DirectFanout, Fanout
 from realtime.transport.packets import Json, StrictPacket
 from realtime.transport.plain_fanout import PlainFanout
+from realtime.transport.refusal import MakeRefusal, without_body
 from realtime.transport.session_manager import SessionManager
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,12 @@ class SocketServer:
         max_message_bytes: int = limits.MAX_EVENT_BYTES,
         addresses: ClientAddresses = _NO_PROXIES,
         admission: Admission | None = None,
+        make_refusal: MakeRefusal = without_body,
     ) -> None:
-        """``origins``: those whose pages may connect; None: only the server's own."""
+        """``origins``: those whose pages may connect; None: only the server's own.
+
+        ``make_refusal`` makes the answers to requests that don't reach the application.
+        """
         self._addresses = addresses
         self.admission = admission = admission or Admission()
         self.missing = guard.missing_parts()
@@ -64,7 +69,7 @@ class SocketServer:
             driver.install(self.sio.eio)
             protocol.install(self.sio, addresses, admission.unconnected)
             self.fanout = DirectFanout(self.sio)
-            self._acceptor = Acceptor(self.sio.eio, addresses, admission)
+            self._acceptor = Acceptor(self.sio.eio, addresses, admission, make_refusal)
 
     def attach(self, app: web.Application) -> None:
         """Serve Socket.IO as a part of an application; serve that with ``acceptor.serving``."""

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from realtime import limits
@@ -28,7 +29,7 @@ from realtime.topology import TopologyError
 from realtime.transport.admission import Admission
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.server import SocketServer
-from realtime.web import memory
+from realtime.web import memory, pages
 from realtime.web.address_keys import AddressKeys
 from realtime.web.box_office import BoxOffice
 from realtime.web.challenge import Pressure, make_challenge
@@ -38,6 +39,7 @@ from realtime.web.identity import Identities
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.layouts_api import LayoutsApi
 from realtime.web.revoked_guests import RevokedGuests
+from realtime.web.routing import refusal
 from realtime.web.staff_access import Register, StaffAccess
 from realtime.web.status_report import StatusReporter
 from realtime.web.viewer_counts import ViewerCounts
@@ -76,6 +78,7 @@ class Node:
             origins=self.origins or None,
             addresses=ClientAddresses(topology.proxies),
             admission=Admission(topology.connections_per_address or None),
+            make_refusal=partial(refusal, headers=pages.common_headers(topology.page_origins)),
         )
         regions = topology.regions.items()
         password = settings.redis_password

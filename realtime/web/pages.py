@@ -85,9 +85,19 @@ def _files(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse
             found = False
         if not found:
             raise web.HTTPNotFound
+        if not _has_range(file, request):
+            raise web.HTTPRequestRangeNotSatisfiable  # aiohttp's own answer has no body
         return web.FileResponse(file, chunk_size=PART_BYTES)
 
     return serve
+
+
+def _has_range(file: Path, request: web.Request) -> bool:
+    try:
+        start = request.http_range.start
+    except ValueError:
+        return False
+    return start is None or start < file.stat().st_size
 
 
 def _missing_page(page: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Middleware:
@@ -131,6 +141,14 @@ CHECKOUT_POLICY = {
 """What the checkout of a payment service needs on the pages beyond their own policy."""
 
 
+def common_headers(nodes: Sequence[str]) -> dict[str, str]:
+    """Return the headers that every answer has; ``nodes`` are the public addresses of the nodes."""
+    # Browsers ignore it on plain HTTP, so it is safe to send on an address that is not encrypted too.
+    encrypted = any(url.startswith("https://") for url in nodes)
+    strict = {"Strict-Transport-Security": "max-age=31536000"} if encrypted else {}
+    return {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", **strict}
+
+
 def security_headers(
     nodes: Sequence[str], payments: str
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
@@ -152,15 +170,11 @@ def security_headers(
         )
     )
 
-    # Browsers ignore it on plain HTTP, so it is safe to send on an address that is not encrypted too.
-    encrypted = any(url.startswith("https://") for url in nodes)
+    common = common_headers(nodes)
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        if encrypted:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
         response.headers.popall("Server", None)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers.update(common)
         if response.content_type == "text/html":
             response.headers["Content-Security-Policy"] = policy
         elif request.path.startswith("/static/") and "Cache-Control" not in response.headers:

@@ -57,16 +57,13 @@ async def errors(
 ) -> web.StreamResponse:
     """Answer every error in the documented form; an unexpected exception is logged and answered as ``internal``."""
     try:
-        return await handler(request)
+        answer = await handler(request)
     except TicketError as error:
         return _refusal(error)
-    except web.HTTPRequestEntityTooLarge:
-        return _refusal(PayloadTooLarge())
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        kind = {404: NotFound, 405: NotFound}.get(error.status, BadRequest)
-        return _refusal(kind(), error.status)
+        return refusal(error.status)
     except (ConnectionError, asyncio.CancelledError):
         raise
     except web.RequestPayloadError:
@@ -76,6 +73,26 @@ async def errors(
     except Exception:
         log.exception("%s %s failed", request.method, ascii(request.path))
         return _refusal(TicketError())
+    if answer.status >= 400 and isinstance(answer, web.Response) and answer.content_type != "application/json":
+        refused = refusal(answer.status)  # by the Socket.IO server, whose other headers are kept
+        answer.body, answer.content_type = refused.body, refused.content_type
+    return answer
+
+
+def refusal(status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return the answer of this status to a request that no handler has understood."""
+    error: TicketError
+    if status in (404, 405):
+        error = NotFound()
+    elif status in (413, 414, 431):
+        error = PayloadTooLarge()
+    elif status >= 500:
+        error = TicketError()
+    else:
+        error = BadRequest("The request has not arrived in time." if status == 408 else "The request is malformed.")
+    answer = _refusal(error, status)
+    answer.headers.update(headers or {})
+    return answer
 
 
 def _refusal(error: TicketError, status: int | None = None) -> web.Response:

@@ -333,10 +333,20 @@ async def refused_upload(server: Server, ask: bytes) -> None:
         (b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe", broken_off),
         (b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\nx", refused_upload),
         (b"GET / HTTP/banana\r\n\r\n", refused_upload),
+        (GET[:-2] + b"Expect: tea\r\n\r\n", refused_upload),
         (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", refused_upload),
         (GET[:30], broken_off),
     ],
-    ids=["unread answer", "unfinished body", "unfinished chunk", "refused body", "malformed", "unknown", "half a head"],
+    ids=[
+        "unread answer",
+        "unfinished body",
+        "unfinished chunk",
+        "refused body",
+        "malformed",
+        "expected",
+        "unknown",
+        "half a head",
+    ],
 )
 async def test_a_request_that_is_broken_off_or_refused_is_freed_without_the_garbage_collector(
     server: Server, ask: bytes, leave: Callable[[Server, bytes], Awaitable[None]]

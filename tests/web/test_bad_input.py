@@ -378,6 +378,49 @@ async def test_each_http_error_has_its_status_and_code(
             assert (await response.json())["error"]["code"] == code
 
 
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+UNREAD: list[tuple[bytes, int, str]] = [
+    (b"GET / HTTP/banana\r\n\r\n", 400, "bad_request"),
+    (b"\x16\x03\x01\x02\x00\r\n\r\n", 400, "bad_request"),
+    (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (GET + b": y\r\n\r\n", 400, "bad_request"),
+    (GET + b"Content-Length: -1\r\n\r\n", 400, "bad_request"),
+    (GET + b"Expect: tea\r\n\r\n", 417, "bad_request"),
+    (GET + (b"X: " + b"y" * 4000 + b"\r\n") * 5, 431, "payload_too_large"),
+    (GET + b"\r\n" + b"GARBAGE\r\n\r\n", 400, "bad_request"),
+    (b"GET /static/icon.svg HTTP/1.1\r\nHost: x\r\nRange: bytes=9999999-\r\n\r\n", 416, "bad_request"),
+    (b"GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (b"GET /socket.io/?EIO=4&transport=tea HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+]
+"""Requests that no handler sees: the framework refuses them, with what status and code."""
+
+
+async def refusal_of(cluster: Cluster, request: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Send the bytes of a request to a node; return the status, headers and error of its answer."""
+    where = URL(node_urls(cluster)[0])
+    reader, writer = await asyncio.open_connection(where.host, where.port)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        body = await reader.readexactly(int(headers["content-length"]))
+    writer.close()
+    return int(head[0].split()[1]), headers, json.loads(body)["error"]
+
+
+async def test_what_the_framework_refuses_gets_an_error_of_the_product(cluster: Cluster) -> None:
+    before = logs_of_nodes(cluster).count("a malformed request")
+    for request, status, code in UNREAD:
+        found, headers, error = await refusal_of(cluster, request)
+        assert (found, error["code"]) == (status, code), request[:60]
+        assert headers["content-type"] == "application/json"
+        assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "same-origin"
+        assert "server" not in headers
+    assert logs_of_nodes(cluster).count("a malformed request") <= before + 2, "one line in ten seconds"
+    assert "Traceback" not in logs_of_nodes(cluster)
+
+
 async def test_invalid_bodies_of_buyers_and_operators_are_refused(cluster: Cluster, show: str) -> None:
     url = node_urls(cluster)[0]
     key = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
