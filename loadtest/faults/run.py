@@ -70,7 +70,8 @@ async def _run_with_faults(
         for region in cluster.plan.regions
         for url in cluster.plan.node_urls(region)
     }
-    addresses = Addresses(cluster.plan.bank_url, cluster.secrets["BANK_SECRET"], cluster.plan.mailbox_url, shop)
+    bank_secret, mailbox_key = cluster.secrets["BANK_SECRET"], cluster.secrets["MAILBOX_KEY"]
+    addresses = Addresses(cluster.plan.bank_url, bank_secret, cluster.plan.mailbox_url, mailbox_key, shop)
     async with started(what, Installation.of_cluster(cluster.plan), folder, say, addresses) as session:
         probes = session.participants.make_probes(session.shows.for_probes, names)
         injector = Injector(Parts(cluster, ledgers), session.history, probes)

@@ -48,11 +48,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the demo bank and the mailbox of a cluster are, the bank's secret, and the shop of this run."""
+    """Where the demo bank and the mailbox of a cluster are, their secrets, and the shop of this run."""
 
     bank: str
     bank_secret: str
     mailbox: str
+    mailbox_key: str
     shop: Shop
 
 
@@ -180,7 +181,9 @@ async def started(
             surroundings = None
             if addresses is not None:
                 context.bank = Bank(addresses.bank, addresses.bank_secret, http)
-                surroundings = Surroundings(context.bank, addresses.mailbox, addresses.shop, http)
+                surroundings = Surroundings(
+                    context.bank, addresses.mailbox, addresses.mailbox_key, addresses.shop, http
+                )
             participants = Participants(plan.seed, plan.buyers, installation, history, context)
             try:
                 yield Session(plan, installation, history, context, participants, declared, say, surroundings)

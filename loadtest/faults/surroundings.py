@@ -16,16 +16,18 @@ MAILS_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Those of one run. ``mailbox`` is the URL of the page that shows what the mail server took."""
+    """Those of one run. ``mailbox`` is the URL of the page that shows what the mail server took, with its key."""
 
     bank: Bank
     mailbox: str
+    mailbox_key: str
     shop: Shop
     http: aiohttp.ClientSession
 
     async def mails(self) -> list[Mail]:
         """Return all mails. Raises ``aiohttp.ClientError`` or ``TimeoutError``."""
         timeout = aiohttp.ClientTimeout(total=MAILS_S)
-        async with self.http.get(f"{self.mailbox}/api/mails", timeout=timeout) as response:
+        headers = {"Authorization": f"Bearer {self.mailbox_key}"}
+        async with self.http.get(f"{self.mailbox}/api/mails", headers=headers, timeout=timeout) as response:
             response.raise_for_status()
             return [Mail(each["message_id"], each["recipient"]) for each in await response.json()]

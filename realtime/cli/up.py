@@ -76,6 +76,6 @@ def _print_banner(cluster: Cluster) -> None:
     node = cluster.plan.node_urls(cluster.plan.regions[0])[0]
     click.echo(f"\nControl room: {node}/ops  operator key {cluster.secrets['OPERATOR_KEY']}")
     click.echo(f"Kiosk: {node}/kiosk  PIN {cluster.secrets['KIOSK_PIN']}")
-    click.echo(f"Mails: {cluster.plan.mailbox_url}/  no mail leaves this machine")
+    click.echo(f"Mails: {cluster.plan.mailbox_url}/?key={cluster.secrets['MAILBOX_KEY']}  no mail leaves this machine")
     click.echo(f"Topology, logs and data: {cluster.plan.data}/")
     click.echo("Ctrl-C stops everything.")

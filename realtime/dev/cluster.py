@@ -58,7 +58,7 @@ class Cluster:
     def __init__(self, plan: ClusterPlan, *, echo: Callable[[str], None] = log.info) -> None:
         """``echo`` gets the messages for the person at the terminal, line by line."""
         self.plan = plan
-        self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": "", "BANK_SECRET": ""}
+        self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": "", "BANK_SECRET": "", "MAILBOX_KEY": ""}
         self.children: dict[str, Child] = {}
         self.relays: dict[tuple[str, str], Relay] = {}
         self.feeds: dict[tuple[str, str], Relay] = {}
@@ -157,6 +157,7 @@ class Cluster:
             "OPERATOR_KEY": secrets.token_urlsafe(18),
             "KIOSK_PIN": f"{secrets.randbelow(10**6):06}",
             "BANK_SECRET": secrets.token_urlsafe(18),
+            "MAILBOX_KEY": secrets.token_urlsafe(18),
             "REDIS_PASSWORD": secrets.token_hex(18),
             **{f"WEBHOOK_SECRETS_{name.upper()}": _webhook_secret() for name in self.plan.webhooks},
             **known,

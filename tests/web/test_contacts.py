@@ -18,15 +18,19 @@ from realtime.model import booking_of
 from tests.cluster import Client, new_show, node_urls, pay, pay_order, until
 
 
+def mailbox(cluster: Cluster) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(headers={"Authorization": f"Bearer {cluster.secrets['MAILBOX_KEY']}"})
+
+
 async def mails_to(cluster: Cluster, address: str) -> list[dict[str, Any]]:
-    async with aiohttp.ClientSession() as session, session.get(f"{cluster.plan.mailbox_url}/api/mails") as answer:
+    async with mailbox(cluster) as session, session.get(f"{cluster.plan.mailbox_url}/api/mails") as answer:
         return [mail for mail in await answer.json() if mail["recipient"] == address]
 
 
 async def the_mail_to(cluster: Cluster, address: str) -> EmailMessage:
     found = await until(lambda: mails_to(cluster, address))
     url = f"{cluster.plan.mailbox_url}/api/mails/{found[0]['number']}"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+    async with mailbox(cluster) as session, session.get(url) as answer:
         mail = message_from_bytes(await answer.read(), policy=default)
     assert isinstance(mail, EmailMessage)
     return mail

@@ -14,6 +14,7 @@ from redis.exceptions import AuthenticationError
 from realtime import connect, topology_file
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
+from realtime.dev.mailbox.pages import COOKIE
 from realtime.dev.mailbox.pages import make_app as mailbox_app
 from realtime.dev.mailbox.store import MailStore
 from realtime.dev.plan import plan
@@ -109,7 +110,24 @@ async def test_the_mailbox_answers_to_no_name_that_a_foreign_page_could_have(
     tmp_path: Path, name: str, status: int
 ) -> None:
     store = MailStore(tmp_path / "mails.db")
-    async with TestClient(TestServer(mailbox_app(store))) as client:
-        answer = await client.get("/api/mails", headers={"Host": name})
+    async with TestClient(TestServer(mailbox_app(store, "the key"))) as client:
+        answer = await client.get("/api/mails", headers={"Host": name, "Authorization": "Bearer the key"})
         assert answer.status == status
+    store.close()
+
+
+async def test_the_mailbox_is_read_by_those_who_have_its_key(tmp_path: Path) -> None:
+    store = MailStore(tmp_path / "mails.db")
+    store.add("asha@example.in", b"Message-ID: <1@x>\r\nSubject: Your ticket\r\n\r\nA-1\r\n", 1)
+    private = ("/", "/mails/1", "/mails/1/html", "/mails/1/text", "/mails/1/parts/0", "/api/mails", "/api/mails/1")
+    async with TestClient(TestServer(mailbox_app(store, "the key"))) as client:
+        for path in (*private, "/nothing"):
+            for asked in (path, f"{path}?key=", f"{path}?key=another", f"{path}?key=%ff"):
+                for authorization in ("", "Bearer", "Bearer another", "the ke"):
+                    answer = await client.get(asked, headers={"Authorization": authorization, "Cookie": f"{COOKIE}=x"})
+                    assert answer.status == 403 and "Your ticket" not in await answer.text()
+        answer = await client.get("/?key=the%20key", allow_redirects=False)
+        assert (answer.status, answer.headers["Location"]) == (303, "/"), "the key leaves the address"
+        assert "Your ticket" in await (await client.get("/")).text()
+        assert "A-1" in await (await client.get("/mails/1/text")).text()
     store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from realtime.dev.mailbox.store import MailStore
 
 HOST = "127.0.0.1"
 PORT = click.IntRange(1, 65535)
+KEY_VARIABLE = "TICKINGTICKETS_MAILBOX_KEY"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,17 +25,20 @@ PORT = click.IntRange(1, 65535)
 @click.option("--port", type=PORT, required=True, help="Port of the page.")
 @click.option("--data", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The SQLite file.")
 def main(smtp_port: int, port: int, data: Path) -> None:
-    """Keep every mail that arrives, and show it."""
+    """Keep every mail that arrives, and show it to those who have the key in TICKINGTICKETS_MAILBOX_KEY."""
+    key = os.environ.get(KEY_VARIABLE, "")
+    if len(key) < 8:
+        raise click.UsageError(f"set {KEY_VARIABLE} to 8 characters or more")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(_serve(smtp_port, port, data))
+    asyncio.run(_serve(smtp_port, port, data, key))
 
 
-async def _serve(smtp_port: int, port: int, data: Path) -> None:
+async def _serve(smtp_port: int, port: int, data: Path, key: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     store = MailStore(data)
-    runner = web.AppRunner(make_app(store), access_log=None)
+    runner = web.AppRunner(make_app(store, key), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, HOST, port).start()
     server = await serve_smtp(store, HOST, smtp_port)

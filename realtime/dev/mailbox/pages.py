@@ -2,16 +2,20 @@
 
 | request | answers |
 | --- | --- |
+| ``GET /?key=...`` | sets a cookie with the key, and goes on to the list |
 | ``GET /`` | the list |
 | ``GET /mails/{number}`` | one mail |
 | ``GET /mails/{number}/html``, ``/text``, ``/parts/{n}`` | its HTML (images included), its text, an attachment |
 | ``GET /api/mails`` | the list as JSON |
 | ``GET /api/mails/{number}`` | a mail as it came |
+
+Each wants the mailbox's key, in that cookie or as ``Authorization: Bearer``.
 """
 
 from __future__ import annotations
 
 import base64
+import hmac
 import re
 from datetime import datetime
 from email.message import EmailMessage, MIMEPart
@@ -20,11 +24,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from realtime.dev.mailbox.store import MailStore, parse
 from realtime.tickets.text import INDIA
 
+COOKIE = "tickingtickets_mailbox"
 # What a mail contains runs nothing and loads nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; frame-ancestors 'self'"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -131,14 +136,36 @@ async def _for_this_machine(request: web.Request, handler: Handler) -> web.Strea
     return await handler(request)
 
 
+def _guard(key: str) -> Middleware:
+    """Return a middleware that lets only the holder of the key read mails: the port is open to all of this machine."""
+
+    def is_key(given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "replace"), key.encode())
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if is_key(request.query.get("key", "")):
+            entered = web.HTTPSeeOther(request.path)
+            entered.set_cookie(COOKIE, key, httponly=True, samesite="Strict")
+            raise entered
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not is_key(bearer) and not is_key(request.cookies.get(COOKIE, "")):
+            raise web.HTTPForbidden(text="Open the link to the mails that `tickingtickets up` has printed.\n")
+        return await handler(request)
+
+    return guard
+
+
 async def _restrain(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
 
 
-def make_app(store: MailStore) -> web.Application:
-    """Return the pages of a mailbox."""
-    app = web.Application(middlewares=[_for_this_machine])
+def make_app(store: MailStore, key: str) -> web.Application:
+    """Return the pages of a mailbox, for those who have its ``key``."""
+    app = web.Application(middlewares=[_for_this_machine, _guard(key)])
     app.on_response_prepare.append(_restrain)
     app.add_routes(MailboxPages(store).routes())
     return app
