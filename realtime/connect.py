@@ -273,9 +273,14 @@ def time_ms(reply: Any) -> int:
     return int(seconds) * 1000 + int(micros) // 1000
 
 
+def names(reply: Any) -> list[str]:
+    """Return the fields of a map as text."""
+    return [name.decode(errors="replace") for name in reply]
+
+
 def text_fields(fields: Any) -> dict[str, str]:
     """Return the fields of a stream entry as text."""
-    return {key.decode(): value.decode(errors="replace") for key, value in pairs(fields)}
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in pairs(fields)}
 
 
 async def close(redis: Redis | None) -> None:

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from realtime.limits import MAX_FEE_BASIS_POINTS, MAX_FEE_PAISE, MAX_ID_LENGTH
+from realtime.limits import (
+    MAX_FEE_BASIS_POINTS,
+    MAX_FEE_PAISE,
+    MAX_HOLD_S,
+    MAX_ID_LENGTH,
+    MAX_LAYOUT_SEATS,
+    MAX_PRICE_RUPEES,
+    MAX_SEATS_PER_HOLD,
+)
 
 ID = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{MAX_ID_LENGTH - 2}}}[a-z0-9])?\Z")
 """Theatre and show ids: lower-case letters, digits and inner hyphens."""
@@ -268,7 +276,16 @@ class Show:
     cancel_until: str = ""
 
     def __post_init__(self) -> None:
-        """Bring times into the canonical form: one that an older release accepted must not spoil a list of shows."""
+        """Bring times into the canonical form: one that an older release accepted must not spoil a list of shows.
+
+        Raises ``ValueError`` for figures out of bounds.
+        """
+        most = {"seat_count": MAX_LAYOUT_SEATS, "hold_s": MAX_HOLD_S, "max_seats": MAX_SEATS_PER_HOLD}
+        figures = {name: (getattr(self, name), bound) for name, bound in most.items()}
+        figures |= {f"a price of {name}": (rupees, MAX_PRICE_RUPEES) for name, rupees in self.prices.items()}
+        for name, (figure, bound) in figures.items():
+            if not 0 <= figure <= bound:
+                raise ValueError(f"{name}: {figure}")
         for name, instead in _TIMES:
             text = getattr(self, name)
             if not text and not instead:

@@ -17,10 +17,11 @@ from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import InvalidPlan, RegionUnavailable, TheatreNotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
+from realtime.logs import escaped
 from realtime.model import Admission, Layout, SalesState, Show, Theatre, region_of
 from realtime.settings import Settings
 from realtime.wire.layouts import encode_layout
-from realtime.wire.shows import decode_show, decode_theatre
+from realtime.wire.shows import decode_show, decode_theatre, read_records
 
 TIMEOUT_S = 5.0
 
@@ -282,12 +283,15 @@ async def _declared(settings: Settings, region: str) -> tuple[list[Theatre], lis
     try:
         master = settings.topology.regions[region].master
         async with connect.to_master(master, settings.redis_password, timeout_s=TIMEOUT_S) as redis:
-            theatres, shows = await redis.hvals(keys.THEATRES), await redis.hvals(keys.SHOWS)
+            theatres, unreadable = read_records(decode_theatre, connect.pairs(await redis.hgetall(keys.THEATRES)))
+            shows, unreadable_shows = read_records(decode_show, connect.pairs(await redis.hgetall(keys.SHOWS)))
     except (RedisError, OSError):
         raise RegionUnavailable(
             f"The lock master of {region} is unreachable; check the topology file and the server.", region=region
         ) from None
-    return list(map(decode_theatre, theatres)), list(map(decode_show, shows))
+    for record_id, reason in (unreadable | unreadable_shows).items():
+        click.echo(escaped(f"{region}: the record of {record_id} can't be read: {reason}"), err=True)
+    return list(theatres.values()), list(shows.values())
 
 
 async def _region_of_theatre(settings: Settings, theatre: str) -> str:

@@ -23,10 +23,11 @@ from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable, ShowNotFound, TheatreConflict
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
+from realtime.logs import escaped
 from realtime.model import Show, Theatre, region_of
 from realtime.topology import Topology
 from realtime.wire.layouts import decode_layout
-from realtime.wire.shows import decode_show, decode_theatre
+from realtime.wire.shows import decode_own_show, decode_theatre, read_records
 
 log = logging.getLogger(__name__)
 EVERYTHING = ""
@@ -51,6 +52,15 @@ class SeatIds:
         return [self.categories[self.category[seat]] for seat in seats]
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record on a region's master that can't be read; ``kind`` is ``show`` or ``theatre``."""
+
+    kind: str
+    id: str
+    reason: str
+
+
 class Directory(Listener):
     """Kept up to date by the feeds; answers about theatres and shows come from memory."""
 
@@ -60,6 +70,7 @@ class Directory(Listener):
         self._feeds = feeds
         self._shows: dict[str, Show] = {}
         self._theatres: dict[str, dict[str, Theatre]] = {region: {} for region in feeds}
+        self._unreadable: dict[str, list[UnreadableRecord]] = {region: [] for region in feeds}
         self._layouts: OrderedDict[str, asyncio.Task[SeatIds]] = OrderedDict()
         self._wanted: dict[str, set[str]] = {region: set() for region in feeds}
         self._reading: dict[str, asyncio.Task[None]] = {}
@@ -78,9 +89,10 @@ class Directory(Listener):
         """Return a show, also one whose theatre is in conflict; raises ``ShowNotFound``, ``RegionUnavailable``."""
         show = self._shows.get(show_id)
         if show is None:
-            # Its region may have it, and not have been read yet.
+            # Its region may have it: it was not read yet, or the show's record can't be read.
             region = region_of(show_id)
-            if region in self._feeds and region not in self.read_regions:
+            bad = any((each.kind, each.id) == ("show", show_id) for each in self._unreadable.get(region, ()))
+            if region in self._feeds and (bad or region not in self.read_regions):
                 raise RegionUnavailable(region=region)
             raise ShowNotFound()
         return show
@@ -96,6 +108,10 @@ class Directory(Listener):
     def shows(self) -> list[Show]:
         """Return all shows of theatres that are not refused."""
         return [show for show in self._shows.values() if self._declaring(show.theatre) <= {show.region}]
+
+    def unreadable(self, region: str) -> list[UnreadableRecord]:
+        """Return the records of a region that can't be read; they don't hide the others."""
+        return self._unreadable[region]
 
     def theatres(self) -> list[Theatre]:
         """Return all theatres of all regions, refused ones too."""
@@ -200,20 +216,19 @@ class Directory(Listener):
         # theatres are removed, and it is not counted as read. A reconciled one has all shows but the archived ones.
         self._read_at[feed.region] = time.monotonic()
         reconciled = await feed.command("EXISTS", keys.RECONCILED)
-        theatres = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.THEATRES))]
-        shows = [blob for _, blob in connect.pairs(await feed.command("HGETALL", keys.SHOWS))]
+        in_theatres = connect.pairs(await feed.command("HGETALL", keys.THEATRES))
+        in_shows = connect.pairs(await feed.command("HGETALL", keys.SHOWS))
+        theatres, bad_theatres = read_records(decode_theatre, in_theatres)
+        shows, bad_shows = read_records(decode_own_show(feed.region), in_shows)
+        self._note_unreadable(feed.region, [*_unreadable("theatre", bad_theatres), *_unreadable("show", bad_shows)])
         if reconciled:
             # A conflict ends when one of two regions no longer declares the theatre.
             self._theatres[feed.region].clear()
-        for theatre in (_decoded(decode_theatre, blob) for blob in theatres):
-            if theatre is not None:
-                self._theatres[feed.region][theatre.id] = theatre
-        declared = [self._checked(_decoded(decode_show, blob), feed) for blob in shows]
-        there = {show.id: show for show in declared if show is not None}
-        if reconciled and theatres:  # one without theatres was wiped a moment ago
-            for gone in [show for show in self._shows if region_of(show) == feed.region and show not in there]:
+        self._theatres[feed.region].update(theatres)
+        if reconciled and in_theatres:  # one without theatres was wiped a moment ago
+            for gone in [show for show in self._shows if region_of(show) == feed.region and show not in shows]:
                 del self._shows[gone]
-        self._shows.update(there)
+        self._shows.update(shows)
         if reconciled:
             self.read_regions.add(feed.region)
             if len(self.read_regions) == len(self._feeds):
@@ -221,27 +236,37 @@ class Directory(Listener):
 
     async def _read_show(self, feed: Feed, show_id: str) -> None:
         blob: bytes | None = await feed.command("HGET", keys.SHOWS, show_id)
-        show = self._checked(_decoded(decode_show, blob), feed) if blob is not None else None
-        if show is not None:
-            self._shows[show.id] = show
+        if blob is None:
+            return
+        shows, reasons = read_records(decode_own_show(feed.region), [(show_id.encode(), blob)])
+        if show_id in reasons and region_of(show_id) == feed.region:
+            self._shows.pop(show_id, None)
+        self._shows.update(shows)
+        others = [each for each in self._unreadable[feed.region] if (each.kind, each.id) != ("show", show_id)]
+        self._note_unreadable(feed.region, [*others, *_unreadable("show", reasons)])
 
-    def _checked(self, show: Show | None, feed: Feed) -> Show | None:
-        if show is not None and (region_of(show.id) != feed.region or show.region != feed.region):
-            log.warning("directory: %s declares %s, which belongs to another region; ignored", feed.region, show.id)
-            return None
-        return show
+    def _note_unreadable(self, region: str, records: list[UnreadableRecord]) -> None:
+        for record in records:
+            if record not in self._unreadable[region]:
+                log.warning(
+                    "directory: the record of %s %s in %s can't be read: %s",
+                    record.kind,
+                    record.id,
+                    region,
+                    record.reason,
+                )
+        self._unreadable[region] = records
 
     async def close(self) -> None:
         """Cancel reads that are under way."""
         await cancel_all(*self._reading.values(), *self._layouts.values())
 
 
-def _decoded(decode: Any, blob: bytes) -> Any:
-    try:
-        return decode(blob)
-    except msgspec.MsgspecError as error:
-        log.warning("directory: unreadable declaration: %s", error)
-        return None
+def _unreadable(kind: str, reasons: Mapping[str, str]) -> list[UnreadableRecord]:
+    return [
+        UnreadableRecord(kind, record_id, escaped(reason)[: limits.MAX_TEXT_LENGTH])
+        for record_id, reason in reasons.items()
+    ]
 
 
 def _decode(layout_id: str, blob: bytes) -> SeatIds | None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from realtime import keys, limits
+from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.errors import HoldConfirmed
 from realtime.keeper.declare import Declarations
@@ -45,18 +45,19 @@ class Archiver:
             if len(done) < PAGE:
                 break
         # A keeper may have died between the ledger and the master, or an old master came back.
-        on_master = [show.decode() for show in await self._master.command("HKEYS", keys.SHOWS)]
-        await self._remove(await self._ledger.archived_of(on_master))
+        on_master = connect.names(await self._master.command("HKEYS", keys.SHOWS))
+        await self.remove(await self._ledger.archived_of(on_master))
 
     async def archive(self, shows: Sequence[str]) -> list[str]:
         """Archive some shows; return those that were. One with a live hold is left for later."""
-        removed = await self._remove(shows)
+        removed = await self.remove(shows)
         if removed:
             await self._ledger.archive_shows(removed, now_ms())
             log.info("%s: %d shows are archived", self._master.region, len(removed))
         return removed
 
-    async def _remove(self, shows: Sequence[str]) -> list[str]:
+    async def remove(self, shows: Sequence[str]) -> list[str]:
+        """Remove some shows from the master; return those that were. One with a live hold stays."""
         answers = await asyncio.gather(*(self._locks.archive(show) for show in shows), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, HoldConfirmed):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+import logging
+import zlib
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -24,6 +27,7 @@ from realtime.wire.requests import LongId, parse_json
 
 _Short = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
 _Ms = Annotated[int, Meta(ge=0, le=2**53)]
+log = logging.getLogger(__name__)
 DetailOf = Callable[[BookingRow], Awaitable[dict[str, Any]]]
 
 
@@ -46,6 +50,17 @@ class _Booking(msgspec.Struct):
     booking: LongId
 
 
+async def details(detail_of: DetailOf, rows: Iterable[BookingRow]) -> list[dict[str, Any]]:
+    """Return bookings as they are answered. One with a show, layout or prices that can't be read is only logged."""
+    found = []
+    for row in rows:
+        try:
+            found.append(await detail_of(row))
+        except (ValueError, LookupError, OSError, EOFError, zlib.error, msgspec.MsgspecError, UnknownShow) as error:
+            log.error("the booking %s can't be read: %r", row.id, error)
+    return found
+
+
 class BookingSearch:
     """The questions ``find`` and ``story`` of one region."""
 
@@ -61,7 +76,7 @@ class BookingSearch:
         ask = parse_json(Wanted, body)
         index = await self._index(ask.show, ask.seat) if ask.seat else -1
         wanted = Find(seat_index=index, **{name: getattr(ask, name) for name in ask.__struct_fields__})
-        return [await self._detail_of(row) for row in await self._ledger.find_bookings(wanted)]
+        return await details(self._detail_of, await self._ledger.find_bookings(wanted))
 
     async def _index(self, show_id: str, seat: str) -> int:
         try:
@@ -85,7 +100,7 @@ class BookingSearch:
         return {
             "booking": await self._detail_of(booking),
             "exchanges": await self._exchanges(booking),
-            "hold": orjson.loads(record) if record is not None else None,
+            "hold": _hold(record),
             "orders": await self._ledger.orders_of(hold),
             "payments": [asdict(row) for row in await self._ledger.payments(Filter(hold=hold))],
             "refunds": [asdict(row) for row in refunds],
@@ -106,3 +121,10 @@ class BookingSearch:
             }
             for each in found
         ]
+
+
+def _hold(record: bytes | None) -> Any:
+    """Return the record of a hold; None if there is none that can be read."""
+    with contextlib.suppress(ValueError):
+        return orjson.loads(record or b"")
+    return None

@@ -101,7 +101,7 @@ class Checker:
         report.differences = sorted([*(difference for some in suspects.values() for difference in some), *money])
         # The master is read first, because the ledger gets a new show before the master does.
         declared: Any = await redis.hkeys(keys.SHOWS)
-        unknown = {name.decode() for name in declared} - {show.id for show in await self._ledger.active_shows()}
+        unknown = set(connect.names(declared)) - {show.id for show in await self._ledger.active_shows()}
         unknown -= set(await self._ledger.archived_of(sorted(unknown)))  # keepers remove them
         report.differences += [Difference(show_id, Kind.UNKNOWN_SHOW) for show_id in sorted(unknown)]
         if await is_behind(redis, self._ledger):

@@ -11,6 +11,7 @@
 | ``sales`` | ``{"show", "sales"}`` |
 | ``terms`` | ``{"show"}`` and what changes: ``wire.requests.NewTerms`` |
 | ``archive`` | ``{"show"}``; its sales must be closed, or it must have begun |
+| ``repair_record`` | ``wire.requests.RepairRecord``; see ``keeper.record_repair`` |
 | ``retry_dead_letter``, ``refund_dead_letter`` | ``{"id"}`` of an entry of ``keys.DEAD_LETTERS`` |
 | ``cancel`` | ``{"booking", "owner"}``; "" for an operator, who may cancel at any time |
 | ``revoke_links`` | ``{"booking", "owner"}``; "" for an operator: links to its ticket open nothing any more |
@@ -62,6 +63,7 @@ from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
 from realtime.keeper.exchange import Exchanges
 from realtime.keeper.gate import Gate
+from realtime.keeper.record_repair import RecordRepair
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.show_commands import ShowCommands, known_show
 from realtime.keeper.staff_commands import StaffCommands
@@ -76,6 +78,7 @@ from realtime.model import Layout, SalesState, hold_of
 from realtime.sales_window import cancel_deadline
 from realtime.topology import Topology
 from realtime.wire.requests import Id, LongId, Reason, parse_json
+from realtime.wire.shows import Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +142,7 @@ class Commands:
         declare = self._declare
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             **ShowCommands(topology, region, password, ledger, master, shows, jobs, archiver, declare).verbs,
+            **RecordRepair(region, ledger, master, archiver, declare).verbs,
             "block": self._block,
             "unblock": self._unblock,
             "sales": self._sales,
@@ -199,6 +203,8 @@ class Commands:
             return replies.refusal(error)
         except TicketError as error:
             return replies.refusal(error)
+        except Unreadable as error:
+            return replies.refusal(BadRequest(f"The ledger's record of this show can't be read: {error}"))
 
     # --- seats and sales ------------------------------------------------------------------------------------------
     async def _block(self, body: bytes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
@@ -37,7 +37,7 @@ class Heartbeat:
 
     async def _digests(self) -> dict[str, tuple[str, int, int]]:
         if not self._turn:
-            self._turn = [show.decode() for show in await self._master.command("HKEYS", keys.SHOWS)]
+            self._turn = connect.names(await self._master.command("HKEYS", keys.SHOWS))
         digests = {}
         for _ in range(min(DIGESTS, len(self._turn))):
             show = self._turn.pop()

@@ -8,6 +8,7 @@ again after a failure becomes the same event. Lost is what a failover loses, and
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,7 +114,11 @@ class HoldEventReader:
         events = []
         for (kind, hold, at), blob in zip(named, found, strict=True):
             # A record is deleted ten minutes after the end of its hold.
-            record = orjson.loads(blob) if blob is not None else {}
+            record: Any = None
+            with contextlib.suppress(ValueError):
+                record = orjson.loads(blob or b"{}")
+            if not isinstance(record, dict):
+                record = {}
             if kind is EventType.HOLD_RELEASED and record.get("state", "released") != "released":
                 continue  # some of its seats were
             seats = [layout.seats[index].id for index in record.get("asked") or record.get("seats") or ()]

@@ -23,6 +23,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -37,12 +38,12 @@ from realtime import connect, keys
 from realtime.cancellation import pause
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
-from realtime.keeper.booking_search import BookingSearch
+from realtime.keeper.booking_search import BookingSearch, details
 from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
 from realtime.ledger.rows import BookingRow
-from realtime.ledger.shows import Shows
+from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks import replies
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of, is_booking_id, show_of
@@ -212,8 +213,7 @@ class Queries:
         return await self._detail(row) if row is not None else None
 
     async def _bookings(self, body: bytes) -> Any:
-        rows = await self._ledger.bookings_of(parse_json(_Owner, body).owner)
-        return [await self._detail(row) for row in rows]
+        return await details(self._detail, await self._ledger.bookings_of(parse_json(_Owner, body).owner))
 
     async def _detail(self, row: BookingRow) -> dict[str, Any]:
         show = await self._ledger.show(row.show_id)
@@ -264,13 +264,16 @@ class Queries:
             raise BadRequest("booking is not the id of a booking.")
         about = hold_of(ask.booking) if ask.booking else ""
         rows = await self._ledger.deliveries(about=about, state=ask.state, limit=ask.limit)
-        return [{**asdict(row), "body": row.body.decode()} for row in rows]
+        return [{**asdict(row), "body": row.body.decode(errors="replace")} for row in rows]
 
     async def _gate(self, _body: bytes) -> Any:
         leases = await self._ledger.open_leases(await self._master.time_ms())
         conflicts = await self._ledger.gate_conflicts()
         ids = {each.show_id for each in leases} | {show_of(each.booking) for each in conflicts}
-        shows = [await self._shows.show(each) for each in sorted(ids)]
+        shows = []
+        for each in sorted(ids):
+            with contextlib.suppress(UnknownShow):
+                shows.append(await self._shows.show(each))
         return {
             "leases": [asdict(each) for each in leases],
             "conflicts": [asdict(each) for each in conflicts],

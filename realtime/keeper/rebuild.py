@@ -64,16 +64,18 @@ class Rebuilder:
             # Once all are rebuilt, one that is not ready may be in the course of being declared: it is left for a turn.
             waiting = [show for show in unready if not rebuilt or show in self._seen]
             self._seen = set(unready)
-            if waiting:
-                shows = await self._ledger.shows_of(waiting)
+            shows = await self._ledger.shows_of(waiting) if waiting else []
+            if shows:
                 await self._rebuild_all(turn, sorted(shows, key=_urgency))
                 if rebuilt:
-                    listed = ", ".join(waiting[:_LISTED])
-                    await self.count_damaged(f"not for sale, or without seats: {listed}", len(waiting))
-            if not rebuilt and not await self.unready(names):
+                    listed = ", ".join(show.id for show in shows[:_LISTED])
+                    await self.count_damaged(f"not for sale, or without seats: {listed}", len(shows))
+            # Those whose records can't be read stay off sale.
+            unreadable = set(waiting) - {show.id for show in shows}
+            if not rebuilt and unreadable.issuperset(await self.unready(names)):
                 await self._master.command("SET", keys.REBUILT, token)
                 log.info("%s: all %d shows are on sale", self._master.region, len(names))
-            return len(waiting)
+            return len(shows)
 
     async def is_rebuilt(self, token: str) -> bool:
         """Return whether all shows were on sale under this token, and no later one has begun."""

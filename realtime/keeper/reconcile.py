@@ -201,7 +201,7 @@ class Reconciler:
 
         Under the fence, unless ``locks`` are given that have none.
         """
-        on_master = [show.decode() for show in await self._master.command("HKEYS", keys.SHOWS)]
+        on_master = connect.names(await self._master.command("HKEYS", keys.SHOWS))
         shows = sorted({*active, *on_master})
         for start in range(0, len(shows), _CHUNK):
             some = shows[start : start + _CHUNK]
@@ -210,7 +210,11 @@ class Reconciler:
     async def _declare_all(self, shows: list[Show]) -> None:
         """Put theatres, layouts and shows on the master. A node that reads the mark finds all of them."""
         theatres = {theatre.id: encode_theatre(theatre) for theatre in await self._ledger.theatres(self._region)}
-        gone = [name for name in await self._master.command("HKEYS", keys.THEATRES) if name.decode() not in theatres]
+        gone = [
+            name
+            for name in await self._master.command("HKEYS", keys.THEATRES)
+            if name.decode(errors="replace") not in theatres
+        ]
         if gone:
             await self._master.command("HDEL", keys.THEATRES, *gone)
         await self._put(keys.THEATRES, theatres)
@@ -222,6 +226,8 @@ class Reconciler:
             blob = await self._ledger.layout(layout_id)
             assert blob is not None, "layouts are never deleted"
             await self._declare.layout(layout_id, blob)
+        # Operators see the records that can't be read where directories read them.
+        await self._put(keys.SHOWS, await self._ledger.unreadable_shows())
         await self._put(keys.SHOWS, {show.id: encode_show(show) for show in shows})
 
     async def _put(self, key: str, values: dict[str, bytes]) -> None:

@@ -20,7 +20,7 @@ from realtime.ledger.rows import NewExchange
 from realtime.ledger.shows import Shows
 from realtime.locks.answers import Record, decode_record
 from realtime.model import HoldState, hold_of
-from realtime.wire.shows import decode_show, decode_theatre
+from realtime.wire.shows import decode_show, decode_theatre, read_records
 
 
 async def is_behind(redis: Redis, ledger: Ledger) -> bool:
@@ -55,13 +55,14 @@ async def record_again(redis: Redis, ledger: Ledger) -> None:
 
 async def _declarations(redis: Redis, ledger: Ledger) -> None:
     theatres = {theatre.id for theatre in await ledger.theatres("")}
-    for blob in await redis.hvals(keys.THEATRES):
-        theatre = decode_theatre(blob)
+    known, _reasons = read_records(decode_theatre, connect.pairs(await redis.hgetall(keys.THEATRES)))
+    for theatre in known.values():
         if theatre.id not in theatres:
             await ledger.save_theatre(theatre)
     layouts = set(await ledger.layout_ids())
-    for blob in await redis.hvals(keys.SHOWS):
-        show = decode_show(blob)
+    # What can't be read proves nothing.
+    declared, _reasons = read_records(decode_show, connect.pairs(await redis.hgetall(keys.SHOWS)))
+    for show in declared.values():
         if await ledger.show(show.id) is not None:
             continue
         layout: Any = await redis.get(keys.layout(show.layout))

@@ -133,7 +133,7 @@ class StatusReporter:
             for name in self._gone[key].names(dict(connect.pairs(found)), self._clock()):
                 # A node that is gone has reported in both places.
                 if await command("HDEL", key, name) and key != keys.VIEWERS:
-                    self._incidents.happened(Incident.GONE, self._master.region, name.decode())
+                    self._incidents.happened(Incident.GONE, self._master.region, name.decode(errors="replace"))
 
     async def _read_ledger(self, now: int, master_time: int) -> dict[str, Any]:
         """Return what the ledger has pending; ``now`` (ms) is by the clock of this machine, as its times are."""

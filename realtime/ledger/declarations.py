@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Row, Table, delete, func, select, update
 
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
@@ -14,7 +16,9 @@ from realtime.ledger.database import insert_new, parts
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import over_at
 from realtime.model import SalesState, Show, Theatre
-from realtime.wire.shows import decode_show, encode_show
+from realtime.wire.shows import decode_show, encode_show, read_records
+
+log = logging.getLogger(__name__)
 
 
 class Declarations(Fencing):
@@ -93,10 +97,9 @@ class Declarations(Fencing):
             return blob
 
     async def shows(self) -> list[Show]:
-        """Return all shows."""
+        """Return all shows whose record can be read."""
         async with self.transaction() as connection:
-            rows = await connection.execute(select(schema.shows.c.body))
-            return [decode_show(body) for body in rows.scalars()]
+            return _readable(await connection.execute(select(schema.shows.c.id, schema.shows.c.body)))
 
     async def active_show_ids(self) -> list[str]:
         """Return the ids of the shows that are not archived, the soonest first."""
@@ -106,19 +109,29 @@ class Declarations(Fencing):
             return list((await connection.execute(query)).scalars())
 
     async def active_shows(self) -> list[Show]:
-        """Return the shows that are not archived, the soonest first."""
+        """Return the shows that are not archived and whose record can be read, the soonest first."""
         table = schema.shows
-        query = select(table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
+        query = select(table.c.id, table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
         async with self.transaction() as connection:
-            return [decode_show(body) for body in (await connection.execute(query)).scalars()]
+            return _readable(await connection.execute(query))
+
+    async def unreadable_shows(self) -> dict[str, bytes]:
+        """Return the records of the shows that are not archived and whose record can't be read, by id."""
+        table = schema.shows
+        query = select(table.c.id, table.c.body).where(table.c.archived_at.is_(None))
+        async with self.transaction() as connection:
+            bodies = {row.id: row.body for row in await connection.execute(query)}
+        _shows, reasons = read_records(decode_show, ((show_id.encode(), body) for show_id, body in bodies.items()))
+        return {show_id: bodies[show_id] for show_id in reasons}
 
     async def shows_of(self, ids: Sequence[str]) -> list[Show]:
-        """Return those of some shows that are here."""
-        found: list[Show] = []
+        """Return those of some shows that are here and whose record can be read."""
+        table, found = schema.shows, []
         async with self.transaction() as connection:
             for some in parts(ids):
-                rows = await connection.execute(select(schema.shows.c.body).where(schema.shows.c.id.in_(some)))
-                found += [decode_show(body) for body in rows.scalars()]
+                found += _readable(
+                    await connection.execute(select(table.c.id, table.c.body).where(table.c.id.in_(some)))
+                )
         return found
 
     async def shows_over(self, before: int, limit: int) -> list[str]:
@@ -155,7 +168,7 @@ class Declarations(Fencing):
             return await connection.scalar(query) is not None
 
     async def show(self, show_id: str) -> Show | None:
-        """Return a show, None if it is not here."""
+        """Return a show, None if it is not here. Raises ``wire.shows.Unreadable``."""
         query = select(schema.shows.c.body).where(schema.shows.c.id == show_id)
         async with self.transaction() as connection:
             body = (await connection.execute(query)).scalar_one_or_none()
@@ -197,3 +210,16 @@ class Declarations(Fencing):
         query = select(table.c.seat, table.c.reason, table.c.blocked_at).where(table.c.show_id == show_id)
         async with self.transaction() as connection:
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
+
+
+def _readable(rows: Iterable[Row[Any]]) -> list[Show]:
+    """Return the shows of rows (id, body). One that can't be read is logged, and does not hide the others."""
+    shows, reasons = read_records(decode_show, ((row.id.encode(), row.body) for row in rows))
+    for show_id, reason in reasons.items():
+        _report_once(show_id, reason)
+    return list(shows.values())
+
+
+@lru_cache(1024)
+def _report_once(show_id: str, reason: str) -> None:
+    log.error("the ledger's record of the show %s can't be read: %s", show_id, reason)

@@ -13,6 +13,7 @@ from realtime.model import Layout, Show
 from realtime.payments.prices import PriceLines, booking_prices
 from realtime.payments.taxes import supply_day
 from realtime.wire.layouts import decode_layout
+from realtime.wire.shows import Unreadable
 
 
 class UnknownShow(Exception):
@@ -29,9 +30,12 @@ class Shows:
         self._layouts: OrderedDict[str, Layout] = OrderedDict()
 
     async def show(self, show_id: str) -> Show:
-        """Return a show; raises ``UnknownShow``."""
+        """Return a show; raises ``UnknownShow``, also for one whose record can't be read."""
         if show_id not in self._shows:
-            show = await self._ledger.show(show_id)
+            try:
+                show = await self._ledger.show(show_id)
+            except Unreadable as error:
+                raise UnknownShow(f"{show_id}: {error}") from None
             if show is None:
                 raise UnknownShow(show_id)
             self._shows[show_id] = show

@@ -6,13 +6,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from realtime import connect, keys
+from realtime import keys
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.rooms.rooms import Rooms
@@ -20,6 +19,7 @@ from realtime.transport.server import SocketServer
 from realtime.web.attempts import AttemptLimiter
 from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
+from realtime.web.status_report import read_reports
 
 _GAUGES = {
     "rooms": "Shows with at least one viewer on this node",
@@ -66,13 +66,12 @@ class _Region(Collector):
         self._report = {}
         with contextlib.suppress(RegionUnavailable):
             reply = await self._feed.command("HGETALL", keys.KEEPERS)
-            reports = [orjson.loads(report) for _name, report in connect.pairs(reply)]
-            self._report = max(reports, key=lambda report: report["time"], default={})
+            self._report = max(read_reports(reply), key=lambda report: report["time"], default={})
 
     def collect(self) -> Iterator[Metric]:
         for field, (name, text) in _REGION.items():
             gauge = GaugeMetricFamily(f"tickingtickets_{name}", text, labels=["owner"])
-            if field in self._report:
+            if isinstance(self._report.get(field), int | float):
                 gauge.add_metric([self._region], self._report[field])
             yield gauge
         yield self._by_kind("unfinished_refunds", "Refunds that are not done", "refunds", "state", _REFUND_STATES)
@@ -81,7 +80,7 @@ class _Region(Collector):
 
     def _by_kind(self, name: str, text: str, field: str, label: str, kinds: tuple[str, ...]) -> Metric:
         gauge = GaugeMetricFamily(f"tickingtickets_{name}", text, labels=["owner", label])
-        if field in self._report:
+        if isinstance(self._report.get(field), dict):
             for kind in kinds:
                 gauge.add_metric([self._region, kind], self._report[field].get(kind, 0))
         return gauge

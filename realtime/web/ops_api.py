@@ -20,7 +20,7 @@ from realtime.locks.queries import run_query
 from realtime.model import ID, SalesState, region_of
 from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
 from realtime.wire.layouts import encode_layout
-from realtime.wire.requests import BlockSeats, NewShow, NewTerms, NewTheatre, UnblockSeats, parse_json
+from realtime.wire.requests import BlockSeats, NewShow, NewTerms, NewTheatre, RepairRecord, UnblockSeats, parse_json
 
 T = TypeVar("T", bound=UnblockSeats)
 
@@ -96,6 +96,14 @@ class OpsApi:
                 self._refund_dead_letter,
                 "Return the payment of a dead letter",
                 None,
+                operator,
+            ),
+            Route(
+                "POST",
+                "/api/v1/ops/records/repair",
+                self._repair_record,
+                "Write a record that can't be read again from the ledger; remove it if the ledger has none",
+                RepairRecord,
                 operator,
             ),
             Route("POST", "/api/v1/shows/{show}/close", self._close_sales, "Close sales", None, operator),
@@ -179,6 +187,12 @@ class OpsApi:
         if master is None:
             raise ShowNotFound()
         return json_answer(await run_command(master, "archive", {"show": show}, idempotency_key(request)))
+
+    async def _repair_record(self, request: web.Request) -> web.Response:
+        body = parse_json(RepairRecord, await request.read())
+        command = {"region": body.region, "kind": body.kind, "id": body.id}
+        master = self._master(body.region)
+        return json_answer(await run_command(master, "repair_record", command, idempotency_key(request)))
 
     async def _retry_dead_letter(self, request: web.Request) -> web.Response:
         return await self._run_on_dead_letter(request, "retry_dead_letter")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -19,10 +21,13 @@ from realtime.clock import now_ms
 from realtime.errors import BadRequest, RegionUnavailable
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
-from realtime.model import Show, show_of
+from realtime.locks.answers import decode_record
+from realtime.model import HoldState, Show, show_of
 from realtime.settings import Settings
 from realtime.web.routing import Route, json_answer, query_number
+from realtime.web.status_report import read_reports
 
+_LIVE = (HoldState.HELD, HoldState.CONFIRMING)
 MOST_HOLDS = 500
 """Holds of a show in one answer, soonest deadline first."""
 MOST_DEADLINES = 20_000
@@ -70,6 +75,7 @@ class OpsView:
             "since": None if feed.live else feed.stale_since,
             "lag_ms": feed.lag_ms,
             "shows": len(shows),
+            "unreadable": [asdict(each) for each in self._directory.unreadable(name)],
             "nodes": await _status_reports(feed, keys.NODES),
             "keepers": await _status_reports(feed, keys.KEEPERS),
         }
@@ -108,7 +114,8 @@ class OpsView:
             raise BadRequest("before must be the id of an event in this log.")
         end = f"({before}" if before else "+"
         entries = await self._feeds[show.region].command("XREVRANGE", keys.log(show.id), end, "-", "COUNT", count)
-        return json_answer({"show": show.id, "events": [_event(entry) for entry in entries]})
+        events = [event for event in map(_event, entries) if event is not None]
+        return json_answer({"show": show.id, "events": events})
 
 
 async def _incidents(feed: Feed) -> list[dict[str, Any]] | None:
@@ -121,7 +128,7 @@ async def _incidents(feed: Feed) -> list[dict[str, Any]] | None:
     for entry_id, flat in entries:
         fields = connect.text_fields(flat)
         known = {key: fields.get(key, "") for key in ("kind", "about", "state", "by", "detail")}
-        found.append({"id": entry_id.decode(), "seen_from": feed.region, "at": int(fields.get("at", 0)), **known})
+        found.append({"id": entry_id.decode(), "seen_from": feed.region, "at": _count(fields.get("at", "")), **known})
     return found
 
 
@@ -136,12 +143,14 @@ async def _live_holds(feed: Feed, show: Show) -> list[dict[str, Any]]:
     if not wanted:
         return []
     records = await feed.command("HMGET", keys.holds(show.id), *wanted)
-    found = [(hold, orjson.loads(record)) for hold, record in zip(wanted, records, strict=True) if record]
-    return [
-        {"id": hold, "state": r["state"], "seats": r["seats"], "expires_at": r["expires_at"]}
-        for hold, r in found
-        if r["state"] in ("held", "confirming")
-    ]
+    found = []
+    for hold, blob in zip(wanted, records, strict=True):
+        with contextlib.suppress(msgspec.MsgspecError):  # keepers rebuild a show whose records can't be read
+            record = decode_record(blob or b"")
+            if record.state in _LIVE:
+                known = {"state": record.state.value, "seats": record.seats, "expires_at": record.expires_at}
+                found.append({"id": hold, **known})
+    return found
 
 
 async def _status_reports(feed: Feed, key: str) -> list[dict[str, Any]]:
@@ -150,20 +159,30 @@ async def _status_reports(feed: Feed, key: str) -> list[dict[str, Any]]:
     except RegionUnavailable:
         return []
     now = now_ms()
-    reports = ({"name": name.decode(), **orjson.loads(report)} for name, report in connect.pairs(reply))
+    reports = read_reports(reply)
     # Old reports are listed too, with their age: operators want to see what an unreachable region last reported.
     # Keepers delete the reports of processes that are gone. Clocks differ, so ``age_ms`` is approximate.
     aged = ({**each, "age_ms": max(0, now - each["time"])} for each in reports)
     return sorted(aged, key=lambda each: each["name"])
 
 
-def _event(entry: Any) -> dict[str, Any]:
+def _count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+def _event(entry: Any) -> dict[str, Any] | None:
+    """Return an event of a log; None for one that can't be read."""
     entry_id, fields = entry[0].decode(), connect.text_fields(entry[1])
-    change = orjson.loads(fields["change"]) if fields["change"] else {}
+    try:
+        change = orjson.loads(fields.get("change") or b"{}")
+    except ValueError:
+        return None
+    if not isinstance(change, dict):
+        return None
     return {
         "id": entry_id,
         "time": int(entry_id.partition("-")[0]),
-        "kind": fields["kind"],
-        "hold": fields["hold"],
+        "kind": fields.get("kind", ""),
+        "hold": fields.get("hold", ""),
         **{name: change[name] for name in ("version", "free", "held", "sold", "blocked", "epoch") if name in change},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 
@@ -28,7 +28,7 @@ class RevokedGuests:
         while True:
             for region, feed in self._feeds.items():
                 try:
-                    found = frozenset(owner.decode() for owner in await feed.command("HKEYS", keys.REVOKED_GUESTS))
+                    found = frozenset(connect.names(await feed.command("HKEYS", keys.REVOKED_GUESTS)))
                 except RegionUnavailable:
                     continue
                 new, self._by_region[region] = found - self._by_region[region], found

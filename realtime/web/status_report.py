@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from redis.exceptions import RedisError
 
-from realtime import keys, limits
+from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.errors import TicketError
 from realtime.feeds.feed import Feed
@@ -105,3 +105,14 @@ class StatusReporter:
             "sales": self._office.sales,
             "feeds": {name: {"live": feed.live, "lag_ms": feed.lag_ms} for name, feed in self._feeds.items()},
         }
+
+
+def read_reports(reply: Any) -> list[dict[str, Any]]:
+    """Return the status reports of nodes or keepers, each with its ``name``; those that can't be read are left out."""
+    found = []
+    for name, blob in connect.pairs(reply):
+        with contextlib.suppress(ValueError):
+            report = orjson.loads(blob)
+            if isinstance(report, dict) and isinstance(report.get("time"), int):
+                found.append({**report, "name": name.decode(errors="replace")})
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -135,6 +135,14 @@ class NewShow(Struct, frozen=True, forbid_unknown_fields=True):
     sales_start: Moment = ""
     sales_end: Moment = ""
     cancel_until: Moment = ""
+
+
+class RepairRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /ops/records/repair``: a record that can't be read."""
+
+    region: Id
+    kind: Literal["show", "theatre"]
+    id: Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH)]
 
 
 class NewTerms(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import msgspec
 
-from realtime.model import Show, Theatre
+from realtime.model import Show, Theatre, region_of
 from realtime.sales_window import cancel_deadline, iso, window_of
+
+Declared = TypeVar("Declared", Show, Theatre)
+
+
+class Unreadable(ValueError):
+    """A record of a theatre or a show that can't be read; the message says why."""
 
 
 def encode_theatre(theatre: Theatre) -> bytes:
@@ -15,7 +22,12 @@ def encode_theatre(theatre: Theatre) -> bytes:
     return msgspec.json.encode(theatre)
 
 
-decode_theatre = msgspec.json.Decoder(Theatre).decode
+_decode_theatre = msgspec.json.Decoder(Theatre).decode
+
+
+def decode_theatre(blob: bytes) -> Theatre:
+    """Return the theatre of a record; raises ``Unreadable``."""
+    return _decoded(_decode_theatre, blob)
 
 
 def encode_show(show: Show) -> bytes:
@@ -23,7 +35,49 @@ def encode_show(show: Show) -> bytes:
     return msgspec.json.encode(show)
 
 
-decode_show = msgspec.json.Decoder(Show).decode
+_decode_show = msgspec.json.Decoder(Show).decode
+
+
+def decode_show(blob: bytes) -> Show:
+    """Return the show of a record; raises ``Unreadable``."""
+    return _decoded(_decode_show, blob)
+
+
+def decode_own_show(region: str) -> Callable[[bytes], Show]:
+    """Return a function that decodes the show of a record on the master of ``region``; it raises ``Unreadable``."""
+
+    def decode(blob: bytes) -> Show:
+        show = decode_show(blob)
+        if region_of(show.id) != region or show.region != region:
+            raise Unreadable("it belongs to another region")
+        return show
+
+    return decode
+
+
+def _decoded(decode: Callable[[bytes], Declared], blob: bytes) -> Declared:
+    try:
+        return decode(blob)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+
+
+def read_records(
+    decode: Callable[[bytes], Declared], records: Iterable[tuple[bytes, bytes]]
+) -> tuple[dict[str, Declared], dict[str, str]]:
+    """Return the records that can be read, by id, and why each of the others can't. ``records`` are ids and JSON."""
+    found: dict[str, Declared] = {}
+    reasons: dict[str, str] = {}
+    for name, blob in records:
+        record_id = name.decode(errors="replace")
+        try:
+            record = decode(blob)
+            if record.id != record_id:
+                raise Unreadable(f"it has the id {record.id!r}")
+            found[record_id] = record
+        except Unreadable as error:
+            reasons[record_id] = str(error)
+    return found, reasons
 
 
 def show_payload(show: Show, status: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 /** @typedef {{holds: number, conflicts: number, bookings: number}} Sales */
 /** @typedef {{name: string, age_ms: number, connections: number, viewers: number, sales: Record<string, Sales>, feeds: Record<string, {live: boolean, lag_ms: number | null}>}} NodeRecord */
 /** @typedef {{name: string, age_ms: number, outbox: number, oldest_ms: number, dead_letters: number, live_holds: number, jobs: Record<string, number>, open_orders?: number, oldest_order_ms?: number}} KeeperRecord */
-/** @typedef {{name: string, label: string, live: boolean, since: number | null, lag_ms: number | null, shows: number, nodes: NodeRecord[], keepers: KeeperRecord[]}} RegionRecord */
+/** @typedef {{name: string, label: string, live: boolean, since: number | null, lag_ms: number | null, shows: number, unreadable?: {kind: "show" | "theatre", id: string, reason: string}[], nodes: NodeRecord[], keepers: KeeperRecord[]}} RegionRecord */
 /** @typedef {{time: number, region: string, regions: RegionRecord[]}} Installation */
 /** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, deadLetters: number, liveHolds: number, jobs: number, openOrders: number, oldestOrder: number, nodes: number, keepers: number}} Figures */
 

@@ -18,6 +18,7 @@ import { JobList } from "./jobs.js";
 import { Money } from "./money.js";
 import { PlanImport } from "./plan-import.js";
 import { regionCard, regionMap } from "./regions.js";
+import { UnreadableList } from "./unreadable.js";
 
 const EVERY_MS = 2000;
 const KEPT = 450;
@@ -47,6 +48,7 @@ export class Overview {
     this._hourly = new Hourly(leave);
     this._plans = new PlanImport();
     this._incidents = new IncidentList(leave);
+    this._unreadable = new UnreadableList();
     this._parts = {
       totals: h("ul", { class: "totals" }),
       map: h("div", { class: "india" }),
@@ -108,6 +110,7 @@ export class Overview {
       notice,
       this._money.alarm,
       this._gates.alarm,
+      this._unreadable.element,
       totals,
       h("div", { class: "place" }, map, regions),
       this._incidents.element,
@@ -132,6 +135,7 @@ export class Overview {
     this._hourly.localize(i18n);
     this._gates.localize(i18n);
     this._plans.localize(i18n);
+    this._unreadable.localize(i18n);
     this._draw();
   }
 
@@ -143,6 +147,7 @@ export class Overview {
       this._figures = now.regions.map((region) => figures(region, now, before));
       this._incidents.setRegions(now.regions);
       this._plans.setRegions(now.regions);
+      this._unreadable.setRegions(now.regions);
       if (before) {
         this._history.push({ time: now.time / 1000, all: total(this._figures) });
         this._history.splice(0, this._history.length - KEPT);

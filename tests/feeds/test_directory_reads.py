@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.errors import RegionUnavailable, ShowNotFound
 from realtime.feeds.directory import Directory
 from realtime.feeds.listener import Listener
@@ -31,6 +32,10 @@ class ScriptedFeed:
         self.theatres = [THEATRE]
         self.shows: list[Show] = [SHOW]
         self.unreadable = ""
+        """The id of a show whose record is ``record``, "" for none."""
+        self.record = b"{"
+        self.theatre = b""
+        """The record of a theatre that can't be read."""
         self.pending: list[str | int] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -38,11 +43,14 @@ class ScriptedFeed:
     async def command(self, *args: str | int) -> Any:
         self.pending.append(args[-1])
         await self.open.wait()
-        shows = {show.id.encode(): encode_show(show) for show in self.shows} | {self.unreadable.encode(): b"{"}
+        shows = {show.id.encode(): encode_show(show) for show in self.shows}
+        if self.unreadable:
+            shows[self.unreadable.encode()] = self.record
         if args[0] == "EXISTS":
             return self.reconciled
         if args == ("HGETALL", keys.THEATRES):
-            return {each.id.encode(): encode_theatre(each) for each in self.theatres}
+            theatres = {each.id.encode(): encode_theatre(each) for each in self.theatres}
+            return theatres | ({b"broken": self.theatre} if self.theatre else {})
         if args == ("HGETALL", keys.SHOWS):
             return shows
         return shows.get(str(args[2]).encode())
@@ -121,15 +129,63 @@ async def test_a_show_that_belongs_to_another_region_is_ignored(directory: Direc
     directory.on_directory(feed, {"show": by_region.id})
     await read(directory)
     assert directory.shows() == [SHOW]
-    for show in (by_id, by_region):
-        with pytest.raises(ShowNotFound):
-            directory.show(show.id)
+    with pytest.raises(ShowNotFound):
+        directory.show(by_id.id)
+    with pytest.raises(RegionUnavailable):
+        directory.show(by_region.id)
+    assert {each.id for each in directory.unreadable("west")} >= {by_id.id, by_region.id}
 
 
-async def test_one_declaration_that_can_not_be_decoded_does_not_hide_the_others(
-    directory: Directory, feed: Any
+def changed(**fields: Any) -> bytes:
+    return json.dumps({**json.loads(encode_show(SHOW)), "id": BROKEN, **fields}).encode()
+
+
+BROKEN = "west-broken"
+UNREADABLE = {
+    "nothing": b"",
+    "no JSON": b"\xff{",
+    "half of it": encode_show(SHOW)[:40],
+    "a list": b"[]",
+    "too deep": b'{"x":' * 100_000,
+    "no title": b'{"id": "west-broken"}',
+    "a number as title": changed(title=5),
+    "bytes that are no text": changed(title="TITLE").replace(b"TITLE", b"\xff"),
+    "a lone surrogate": changed(title="TITLE").replace(b"TITLE", rb"\ud800"),
+    "more seats than a number can say": changed(seat_count=10**30),
+    "a price of ten digits": changed(prices={"Stalls": 9_999_999_999}),
+    "a price below nothing": changed(prices={"Stalls": -1}),
+    "the id of another show": changed(id="west-other"),
+}
+
+
+@pytest.mark.parametrize("record", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_a_record_that_can_not_be_read_is_listed_with_its_reason_and_hides_no_other(
+    directory: Directory, feed: Any, record: bytes
 ) -> None:
-    feed.unreadable = "west-broken"
+    feed.unreadable, feed.record = BROKEN, record
     directory.on_connected(feed)
     await read(directory)
     assert directory.shows() == [SHOW]
+    (found,) = directory.unreadable("west")
+    assert (found.kind, found.id) == ("show", BROKEN) and 0 < len(found.reason) <= limits.MAX_TEXT_LENGTH
+    with pytest.raises(RegionUnavailable):
+        directory.show(BROKEN)
+    feed.record = changed()
+    directory.on_directory(feed, {"show": BROKEN})
+    await read(directory)
+    assert directory.unreadable("west") == [] and directory.show(BROKEN).title == SHOW.title
+    feed.record = record
+    directory.on_directory(feed, {"show": BROKEN})
+    await read(directory)
+    assert [each.id for each in directory.unreadable("west")] == [BROKEN]
+    assert directory.shows() == [SHOW]
+
+
+async def test_a_theatre_that_can_not_be_read_is_listed_with_its_reason_and_hides_no_other(
+    directory: Directory, feed: Any
+) -> None:
+    feed.theatre = b"{"
+    directory.on_connected(feed)
+    await read(directory)
+    assert directory.theatres() == [THEATRE] and directory.shows() == [SHOW]
+    assert [(each.kind, each.id) for each in directory.unreadable("west")] == [("theatre", "broken")]

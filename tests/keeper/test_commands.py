@@ -8,12 +8,14 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import update
 
 from realtime import keys, limits
 from realtime.dev import valkey
 from realtime.errors import BadRequest, NotFound, SeatsTaken, ShowNotFound, TheatreNotFound, TicketError
 from realtime.keeper.check import Checker
 from realtime.keeper.service import Keeper
+from realtime.ledger import schema
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre, booking_of
@@ -181,6 +183,43 @@ async def test_a_show_that_is_over_leaves_the_master_and_stays_in_the_ledger(pla
     checker = Checker(place.settings.topology.regions["west"])
     assert (await checker.check()).differences == []
     await checker.close()
+
+
+async def test_a_record_that_can_not_be_read_is_written_again_or_removed(place: Place) -> None:
+    async def repair(kind: str, name: str) -> Any:
+        return await run_command(place.master, "repair_record", {"region": "west", "kind": kind, "id": name})
+
+    for kind, name, key in (("show", SHOW, keys.SHOWS), ("theatre", "gateway", keys.THEATRES)):
+        before = await place.master.command("HGET", key, name)
+        with pytest.raises(BadRequest, match="can be read"):
+            await repair(kind, name)
+        with pytest.raises(NotFound):
+            await repair(kind, "west-nothing")
+        for broken in (b"{", before.replace(name.encode(), b"west-else")):
+            await place.master.command("HSET", key, name, broken)
+            assert (await repair(kind, name))["written"]
+            assert await place.master.command("HGET", key, name) == before
+        for of_nobody in ("west-else", "north-else", 'a"b'):
+            await place.master.command("HSET", key, of_nobody, b"[]")
+            assert not (await repair(kind, of_nobody))["written"]
+            assert await place.master.command("HKEYS", key) == [name.encode()]
+    hold = await place.confirm("asha", [1])
+    await until(all_booked(place, [hold]))
+
+
+async def test_a_show_that_the_ledger_can_not_read_hides_no_other_and_can_be_archived(place: Place) -> None:
+    other = (await run_command(place.master, "show", GOOD))["show"]["id"]
+    async with place.ledger.transaction() as connection:
+        await connection.execute(update(schema.shows).where(schema.shows.c.id == SHOW).values(body=b"{"))
+    assert [show.id for show in await place.ledger.active_shows()] == [other]
+    await place.master.command("FLUSHALL")
+    await until(lambda: place.master.command("EXISTS", keys.REBUILT))
+    assert await place.master.command("HGET", keys.SHOWS, SHOW) == b"{", "operators see it where they see the others"
+    await place.locks.hold(f"{other}.h{'x':_<22}", "asha", [1])
+    with pytest.raises(BadRequest, match="can't be read"):
+        await run_command(place.master, "sales", {"show": SHOW, "sales": "paused"})
+    await run_command(place.master, "archive", {"show": SHOW})
+    assert await place.master.command("HKEYS", keys.SHOWS) == [other.encode()]
 
 
 async def test_a_theatre_is_removed_only_without_shows(place: Place) -> None:

@@ -8,18 +8,24 @@ from sqlalchemy import update
 from realtime.errors import TicketError
 from realtime.ledger import schema
 from realtime.locks.queries import run_query
+from realtime.model import booking_of, hold_of
 from tests.cluster import until
 
-from .conftest import Place
+from .conftest import SHOW, Place
+from .test_record_path import all_booked
 
 
-async def test_a_damaged_row_ends_one_answer_and_nothing_else(place: Place) -> None:
-    await place.confirm("a", [0])
-    await until(place.booked)
+async def test_a_damaged_row_ends_one_answer_and_hides_no_other_row(place: Place) -> None:
+    sound, damaged = [booking_of(await place.confirm(name, [seat])) for name, seat in (("a", 0), ("b", 1))]
+    await until(all_booked(place, [hold_of(sound), hold_of(damaged)]))
     async with place.ledger.transaction() as connection:
-        await connection.execute(update(schema.bookings).values(prices=b"damaged"))
+        await connection.execute(update(schema.bookings).values(owner="a"))
+        of_damaged = update(schema.bookings).where(schema.bookings.c.id == damaged)
+        await connection.execute(of_damaged.values(prices=b"damaged"))
     with pytest.raises(TicketError) as caught:
-        await run_query(place.master, "bookings", {"owner": "a"})
+        await run_query(place.master, "booking", {"booking": damaged})
     assert caught.value.code == "internal"
+    for name, body in (("bookings", {"owner": "a"}), ("find", {"show": SHOW})):
+        assert [each["id"] for each in await run_query(place.master, name, body)] == [sound]
     assert await run_query(place.master, "orders", {}) == {"open": 0, "oldest": 0}
     assert not any(task.done() for task in place.keepers[0].tasks)

@@ -336,6 +336,31 @@ async def test_a_show_whose_time_can_not_be_read_is_listed_among_the_others_and_
     await person.leaves()
 
 
+async def test_a_show_whose_record_can_not_be_read_is_listed_with_its_reason_and_can_be_repaired(
+    browser: Browser, cluster: Cluster
+) -> None:
+    broken = await new_show(cluster)
+    async with cluster.masters() as masters:
+        for name, record in ((broken, b"{"), ("west-by-nobody", b"[]")):
+            await masters["west"].command("HSET", keys.SHOWS, name, record)
+        await masters["west"].command("PUBLISH", keys.DIRECTORY, b"{}")
+    person = await Person.arrive(browser, node_urls(cluster)[1], "/ops")
+    page = person.page
+    await sign_in(person, cluster)
+    section = page.locator(".unreadable")
+    for name, reason in ((broken, "truncated"), ("west-by-nobody", "got `array`")):
+        row = section.locator("tbody tr").filter(has_text=name)
+        await expect(row).to_contain_text(reason, timeout=30_000)
+        assert await violations(page, within=".unreadable") == []
+        await row.locator('[data-act="repair"]').click()
+        await section.locator(".question .primary").click()
+        await expect(row).to_have_count(0, timeout=30_000)
+    await expect(section).to_be_hidden()
+    await page.reload()
+    await expect(page.locator(f'.show-list a[href$="{broken}"]')).to_have_count(1)
+    await person.leaves()
+
+
 async def test_a_show_that_is_not_there_says_so(browser: Browser, cluster: Cluster) -> None:
     person = await Person.arrive(browser, node_urls(cluster)[0], "/ops/shows/west-nothing")
     await sign_in(person, cluster)

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from realtime import keys
 from realtime.clock import now_ms
 from realtime.dev.cluster import Cluster
 from tests.cluster import Client, new_show, node_urls, pay, until
@@ -122,3 +123,38 @@ async def test_invalid_parameters_for_a_log_are_refused(cluster: Cluster, query:
     url = f"{node_urls(cluster)[0]}/api/v1/ops/shows/{show}/log?{query}"
     async with operator(cluster) as session, session.get(url) as response:
         assert (response.status, (await response.json())["error"]["code"]) == (400, "bad_request")
+
+
+async def test_records_that_can_not_be_read_hide_no_other(cluster: Cluster) -> None:
+    """Those of nodes, keepers, incidents, holds and the log of a show; the metrics are read from them, too."""
+    show, node = await new_show(cluster, "west"), node_urls(cluster)[0]
+    buyer = await Client.connect(node)
+    hold = (await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"}))["hold"]["id"]
+    other = (await buyer.call("seats:hold", {"show": show, "seats": ["A-2"], "request_id": "2"}))["hold"]["id"]
+    async with cluster.masters() as masters, operator(cluster) as session:
+        command = masters["west"].command
+        for key in (keys.NODES, keys.KEEPERS):
+            for record in (b"{", b"[]", b"{}", b'{"time": "now"}', b"\xff"):
+                await command("HSET", key, b"broken \xff" + record, record)
+        await command("XADD", keys.INCIDENTS, "*", b"\xff", b"\xff", "at", "now")
+        await command("XADD", keys.log(show), "*", "change", "{")
+        await command("XADD", keys.log(show), "*", "kind", "held")
+        kept = await command("HGET", keys.holds(show), other)
+        await command("HSET", keys.holds(show), other, b"{")
+
+        async def last_is_there() -> bool:
+            holds = (await get(session, f"{node}/api/v1/ops/shows/{show}"))["holds"]
+            return [each["id"] for each in holds] == [hold]
+
+        await until(last_is_there)
+        (west,) = [each for each in (await get(session, f"{node}/api/v1/ops"))["regions"] if each["name"] == "west"]
+        assert west["nodes"] and west["keepers"] and not any("broken" in each["name"] for each in west["nodes"])
+        assert len((await get(session, f"{node}/api/v1/ops/incidents"))["incidents"]) > 1
+        events = (await get(session, f"{node}/api/v1/ops/shows/{show}/log"))["events"]
+        assert sum(each["hold"] == hold for each in events) == 1
+        async with session.get(f"{cluster.plan.node_urls('west')[0]}/metrics") as response:
+            assert response.status == 200 and 'outbox_entries{owner="west"}' in await response.text()
+        await command("HSET", keys.holds(show), other, kept)
+        for key in (keys.NODES, keys.KEEPERS):
+            await command("HDEL", key, *(name for name in await command("HKEYS", key) if name.startswith(b"broken")))
+    await buyer.close()

@@ -1,0 +1,66 @@
+"""The command ``repair_record``: writes a record that can't be read again from the ledger, or removes it.
+
+The ledger has the truth about theatres and shows; the records on the lock master are what directories read. A record
+that the ledger does not have was made by nobody's command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from realtime import keys
+from realtime.errors import BadRequest, HoldConfirmed, NotFound
+from realtime.keeper.archive import Archiver
+from realtime.keeper.declare import Declarations
+from realtime.ledger import Ledger
+from realtime.locks.master import LockMaster
+from realtime.model import Show
+from realtime.wire.requests import RepairRecord, parse_json
+from realtime.wire.shows import decode_own_show, decode_theatre, read_records
+
+
+class RecordRepair:
+    """Carries out the command for one region. It may be repeated."""
+
+    def __init__(
+        self, region: str, ledger: Ledger, master: LockMaster, archiver: Archiver, declare: Declarations
+    ) -> None:
+        """All of ``region``."""
+        self._region = region
+        self._ledger = ledger
+        self._master = master
+        self._archiver = archiver
+        self._declare = declare
+        self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {"repair_record": self._repair}
+
+    async def _repair(self, body: bytes) -> dict[str, Any]:
+        ask = parse_json(RepairRecord, body)
+        blob = await self._master.command("HGET", keys.THEATRES if ask.kind == "theatre" else keys.SHOWS, ask.id)
+        if blob is None:
+            raise NotFound("The lock master has no such record.")
+        decode: Any = decode_theatre if ask.kind == "theatre" else decode_own_show(self._region)
+        _found, reasons = read_records(decode, [(ask.id.encode(), blob)])
+        if not reasons:
+            raise BadRequest("This record can be read.")
+        written = await (self._theatre(ask.id) if ask.kind == "theatre" else self._show(ask.id))
+        return {"kind": ask.kind, "id": ask.id, "written": written}
+
+    async def _theatre(self, theatre_id: str) -> bool:
+        theatre = await self._ledger.theatre(self._region, theatre_id)
+        if theatre is not None:
+            await self._declare.theatre(theatre)
+        else:
+            await self._master.command("HDEL", keys.THEATRES, theatre_id)
+            await self._declare.announce()
+        return theatre is not None
+
+    async def _show(self, show_id: str) -> bool:
+        show: Show | None = None
+        if not await self._ledger.is_archived(show_id):
+            show = await self._ledger.show(show_id)
+        if show is not None:
+            await self._declare.terms_of_sale(show)
+        elif not await self._archiver.remove([show_id]):
+            raise HoldConfirmed("Somebody holds seats of this show; try again when no hold is left.")
+        return show is not None
