@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
@@ -39,8 +40,8 @@ THINK_S = (1.0, 4.0)
 MONEY_S = 120.0
 """Time at the end for every payment to become a booking or a refund. The bank is asked about a silent one after 10, 30
 and 70 s."""
-TASKS_S = 300.0
-"""Time at the end for every task: a worker that was killed keeps a task claimed for some time."""
+TASKS_S = 120.0
+"""When no task was finished for this long, none will be: a worker that was killed keeps a task claimed for a minute."""
 SETTLED_AFTER_S = HOLD_S * (1 + limits.MAX_EXTENSIONS) + SETTLE_S
 
 Say = Callable[[str], None]
@@ -139,14 +140,17 @@ class Session:
             await asyncio.sleep(1.0)
 
     async def _wait_for_tasks(self, surroundings: Surroundings) -> AfterBooking:
-        """Return what followed the bookings when every task is done, or after ``TASKS_S``."""
+        """Return what followed the bookings when every task is done, or none was for ``TASKS_S``."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + TASKS_S
+        fewest, deadline = math.inf, 0.0
         while True:
             after = await final_state.read_after_booking(self.installation, surroundings)
-            if not after.unfinished or loop.time() > deadline:
+            unfinished = len(after.unfinished)
+            if unfinished < fewest:
+                fewest, deadline = unfinished, loop.time() + TASKS_S
+            if not unfinished or loop.time() > deadline:
                 return after
-            self.say(f"waiting for {len(after.unfinished)} tasks of workers")
+            self.say(f"waiting for {unfinished} tasks of workers")
             await asyncio.sleep(3.0)
 
     async def _wait_until_settled(self) -> FinalState:
