@@ -11,16 +11,15 @@ import { LiveHolds } from "../booking/live-holds.js";
 import { refundList } from "../booking/refund-notes.js";
 import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
-import { allInPrices } from "../seat-map/all-in-prices.js";
-import { isOver, statusText } from "../seat-map/sales.js";
-import { followAvailability, levelOf, levelText } from "./availability.js";
+import { isOver } from "../seat-map/sales.js";
+import { followAvailability, levelText } from "./availability.js";
+import { daySections, nearDay } from "./cards.js";
 import { found, wordsOf } from "./search.js";
 
 /** @param {string} selector @returns {HTMLElement} */
 const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const list = find("#shows");
 const filters = find("#filters");
-const DAY_MS = 24 * 3600 * 1000;
 const FRESH_MS = 60000;
 const TIMEOUT_MS = 10000;
 const CITY = "tickingtickets.city";
@@ -151,76 +150,7 @@ function drawShows(listed) {
     list.replaceChildren(message("search", "noMatch", "noMatchHint", "clearFilter", clear));
     return;
   }
-  const days = Map.groupBy(listed, (show) => i18n.dayKey(show.starts_at));
-  list.replaceChildren(
-    ...[...days.values()].map((ofDay) => {
-      const cities = Map.groupBy(ofDay, (show) => show.city);
-      const sections = [...cities]
-        .sort(([a], [b]) => a.localeCompare(b))
-        .map(([name, ofCity]) => citySection(name, ofCity));
-      return h("section", { class: "day" }, h("h2", {}, ...dayTitle(ofDay[0].starts_at)), ...sections);
-    }),
-  );
-}
-
-/** @param {string} name @param {Show[]} shows */
-function citySection(name, shows) {
-  const films = Map.groupBy(shows, (show) => `${show.title}\n${show.theatre}`);
-  return h(
-    "section",
-    { class: "city" },
-    h("h3", {}, i18n.name(name)),
-    h("ul", { class: "cards" }, ...[...films.values()].map(card)),
-  );
-}
-
-/** One card per title and theatre, with all its times. @param {Show[]} shows */
-function card(shows) {
-  const [first] = shows;
-  const least = Math.min(...shows.flatMap((show) => Object.values(allInPrices(show))));
-  const times = shows.map((show) => {
-    const said = show.status === "live" ? levelText(i18n, show) : statusText(i18n, show);
-    const still = said ? h("span", { class: "state" }, said) : null;
-    // The accessible name contains the visible text, in the same order.
-    const label = `${i18n.name(show.title)}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;
-    return h(
-      "li",
-      {},
-      h(
-        "a",
-        {
-          class: "time",
-          href: `/shows/${encodeURIComponent(show.id)}`,
-          "data-status": show.status,
-          "data-level": show.status === "live" ? levelOf(show) : null,
-          "aria-label": label,
-        },
-        i18n.time(show.starts_at),
-        still && " ",
-        still,
-      ),
-    );
-  });
-  return h(
-    "li",
-    { class: "card" },
-    h("h4", {}, i18n.name(first.title)),
-    h("p", { class: "theatre" }, i18n.name(first.theatre_name)),
-    h("ul", { class: "times" }, ...times),
-    Number.isFinite(least) ? h("p", { class: "price" }, i18n.t("from", { price: i18n.rupees(least) })) : null,
-  );
-}
-
-/** @param {string} when @returns {(string | Node)[]} */
-function dayTitle(when) {
-  const near = nearDay(i18n.dayKey(when));
-  return near ? [near, h("span", {}, i18n.day(when))] : [i18n.day(when)];
-}
-
-/** "Today" or "Tomorrow"; "" for other days. @param {string} key of a day */
-function nearDay(key) {
-  if (key === i18n.dayKey(clock.now())) return i18n.t("today");
-  return key === i18n.dayKey(clock.now() + DAY_MS) ? i18n.t("tomorrow") : "";
+  list.replaceChildren(...daySections(i18n, listed, clock.now()));
 }
 
 function drawFilters() {
@@ -235,7 +165,7 @@ function drawFilters() {
       "dayFilter",
       ["", ...days],
       only,
-      (key) => (key ? nearDay(key) || i18n.shortDay(`${key}T12:00:00+05:30`) : i18n.t("allDays")),
+      (key) => (key ? nearDay(i18n, key, clock.now()) || i18n.shortDay(`${key}T12:00:00+05:30`) : i18n.t("allDays")),
       (key) => {
         day = key;
       },
