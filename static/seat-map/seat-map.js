@@ -22,24 +22,25 @@
  * `viewchange`, `holdexpired`, `bookingsettled`, `refundupdated`, `failed`. Details, and the CSS variables: docs/seat-map.md.
  *
  * The element is attributes, properties and methods; what they share is in `context.js`, the show's events arrive
- * through `show-follower.js`, choosing is `selection.js` by the rules of `choosing.js`.
+ * through `show-follower.js`, choosing is `selection.js` by the rules of `choosing.js`, requests to the node are
+ * `request-element.js`.
  *
  * @import { HoldAck, SeatInfo, SeatStatus } from "./types.js"
  */
 import { isLoaded, loadLanguage, supported, translator } from "../i18n/i18n.js";
-import { allInPrices } from "./all-in-prices.js";
 import { MapContext, STATE_NAMES } from "./context.js";
-import { drawKey, drawLegend } from "./controls/legend.js";
+import { Legend } from "./legend.js";
 import { besideInRow } from "./nearby.js";
 import { Notices } from "./notices.js";
-import { GATEWAY_WAIT, RequestError } from "./request-error.js";
+import { RequestElement } from "./request-element.js";
+import { RequestError } from "./request-error.js";
 import { FREE } from "./seat-states.js";
 import { OFFERS, Selection } from "./selection.js";
 import { ShowFollower, soldOut } from "./show-follower.js";
 
 const DEFAULT_MAX_SEATS = 10;
 
-export class SeatMap extends HTMLElement {
+export class SeatMap extends RequestElement {
   static observedAttributes = ["server", "show", "locale", "theme", "view"];
 
   constructor() {
@@ -48,9 +49,10 @@ export class SeatMap extends HTMLElement {
       choose: (seat) => this._selection.toggle(seat),
       switchView: () => this.setAttribute("view", this.view === "list" ? "map" : "list"),
     });
+    this._legend = new Legend(this._context);
     const notices = new Notices(this._context.view, () => this._follower.statusChanged());
     this._selection = new Selection(this._context, notices);
-    this._follower = new ShowFollower(this._context, this._selection, notices, () => this._drawLegend());
+    this._follower = new ShowFollower(this._context, this._selection, notices, this._legend);
     this._starting = false;
     this._dark = matchMedia("(prefers-color-scheme: dark)");
     this._restyle = () => this._applyTheme();
@@ -266,7 +268,7 @@ export class SeatMap extends HTMLElement {
     const { choosing } = this._context;
     choosing.request(this._context.indices(seats));
     try {
-      const ack = await this._holdOrSolve({ show: this.getAttribute("show"), seats, request_id: requestId });
+      const ack = await this._requestHold({ show: this.getAttribute("show"), seats, request_id: requestId });
       this.mine = [...new Set([...this.mine, ...ack.hold.seats])];
       return ack;
     } catch (error) {
@@ -280,76 +282,7 @@ export class SeatMap extends HTMLElement {
     }
   }
 
-  /** Resume a hold, and get its events on this connection. @param {string} hold @returns {Promise<HoldAck>} */
-  async resume(hold) {
-    return this.request("hold:resume", { hold });
-  }
-
-  /** @param {string} hold @returns {Promise<HoldAck>} */
-  async extend(hold) {
-    return this.request("seats:extend", { hold });
-  }
-
-  /** @param {string} hold @param {string[]} [seats] default: all of the hold's */
-  async release(hold, seats) {
-    return this.request("seats:release", { hold, ...(seats ? { seats } : {}) });
-  }
-
-  /**
-   * Book the seats of a hold that is paid.
-   * @param {string} hold
-   * @param {string} payment the proof of payment
-   * @param {string[]} [seats] book exactly these, whatever else the hold contains
-   * @param {object | null} [contact] how the buyer can be reached (docs/protocol.md)
-   * @returns {Promise<{ok: true, booking: import("./types.js").Booking, refund?: import("./types.js").Refund}>}
-   */
-  async confirm(hold, payment, seats, contact) {
-    const more = { ...(seats ? { seats } : {}), ...(contact ? { contact } : {}) };
-    return this.request("seats:confirm", { hold, payment, ...more }, GATEWAY_WAIT);
-  }
-
-  /**
-   * Send any event of the protocol.
-   * @param {string} event
-   * @param {object} payload
-   * @param {{timeoutMs?: number, ackMs?: number}} [wait] how long to try in all, and how long to wait for one answer
-   * @returns {Promise<any>}
-   * @throws {RequestError}
-   */
-  async request(event, payload, wait) {
-    return this._connected().request(event, payload, wait);
-  }
-
-  /** POST JSON to the node that this page is connected to. @param {string} path @param {object} body @returns {Promise<any>} */
-  async post(path, body) {
-    return this._connected().http(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-  }
-
   // --- inside -------------------------------------------------------------------------------------------------------
-  /** Send `seats:hold`, with the solution of a challenge if the node asks for one. @param {object} ask */
-  async _holdOrSolve(ask) {
-    try {
-      return await this.request("seats:hold", ask);
-    } catch (error) {
-      if (!(error instanceof RequestError) || error.code !== "challenge_required") throw error;
-      const challenge = /** @type {import("./challenge.js").Challenge} */ (error.details.challenge);
-      // Loaded when it is needed: most installations never ask.
-      const { solve } = await import("./challenge.js");
-      const solution = await solve(challenge);
-      if (!solution) throw error;
-      return await this.request("seats:hold", { ...ask, challenge: solution });
-    }
-  }
-
-  _connected() {
-    if (!this.live) throw new RequestError({ code: "offline", message: "", retryable: true });
-    return this.live.connection;
-  }
-
   get _nodes() {
     const named = (this.getAttribute("server") ?? "").split(/\s+/).filter((url) => URL.canParse(url));
     return named.length ? named.map((url) => new URL(url).origin) : [new URL(import.meta.url).origin];
@@ -371,35 +304,6 @@ export class SeatMap extends HTMLElement {
     this._context.emit("viewchange", { view: this.view });
   }
 
-  _drawLegend() {
-    const { i18n, layout, only, view } = this._context;
-    if (!layout || !view.palette) return;
-    drawLegend(view.legend, {
-      layout,
-      palette: view.palette,
-      i18n,
-      prices: allInPrices(this.info),
-      only,
-      toggle: (category) => this._filter(category),
-    });
-    drawKey(view.key, view.palette, i18n);
-  }
-
-  /** Show the seats of this category alone, or with those of the others that were chosen; with none, all. @param {number} category */
-  _filter(category) {
-    const { layout, only, view } = this._context;
-    if (!only.delete(category)) only.add(category);
-    if (only.size === layout?.categories.length) only.clear();
-    for (const chip of view.legend.querySelectorAll("button")) {
-      const n = layout?.categories.findIndex(({ name }) => name === chip.dataset.category) ?? -1;
-      chip.setAttribute("aria-pressed", String(only.has(n)));
-    }
-    view.legend.classList.toggle("filtered", only.size > 0);
-    view.repaint();
-    if (layout) view.list.reset(layout);
-    view.recount(true);
-  }
-
   _applyLocale() {
     const context = this._context;
     const code = supported(this.getAttribute("locale"));
@@ -407,7 +311,7 @@ export class SeatMap extends HTMLElement {
     if (!isLoaded(code)) loadLanguage(code).then((done) => done && this._applyLocale());
     this.shadowRoot?.firstElementChild?.setAttribute("lang", context.i18n.code);
     context.view.relabel();
-    this._drawLegend();
+    this._legend.draw();
     this._follower.statusChanged();
   }
 
@@ -415,7 +319,7 @@ export class SeatMap extends HTMLElement {
     const theme = this.getAttribute("theme");
     this.toggleAttribute("data-dark", theme ? theme === "dark" : this._dark.matches);
     this._context.view.restyle();
-    this._drawLegend();
+    this._legend.draw();
   }
 }
 

@@ -20,13 +20,13 @@ export class ShowFollower {
    * @param {MapContext} context
    * @param {Selection} selection
    * @param {Notices} notices
-   * @param {() => void} drawLegend
+   * @param {import("./legend.js").Legend} legend
    */
-  constructor(context, selection, notices, drawLegend) {
+  constructor(context, selection, notices, legend) {
     this._context = context;
     this._selection = selection;
     this._notices = notices;
-    this._drawLegend = drawLegend;
+    this._legend = legend;
     /** Ids that were set as the viewer's own, perhaps before the layout was there. @type {string[]} */
     this.mineIds = [];
     /** Whether layout and statuses are there. */
@@ -84,7 +84,7 @@ export class ShowFollower {
     on("failed", (code) => this._failed(code));
     on("show", (show) => {
       this._context.emit("showchange", show);
-      this._drawLegend();
+      this._legend.draw();
     });
     on("holdexpired", (payload) => this._context.emit("holdexpired", payload));
     on("bookingsettled", (payload) => this._context.emit("bookingsettled", payload));
@@ -99,7 +99,7 @@ export class ShowFollower {
     if (this.mineIds.length) choosing.mine = new Set(this._context.indices(this.mineIds));
     view.setLayout(layout);
     view.overlay.own = choosing.own;
-    this._drawLegend();
+    this._legend.draw();
     this._checkReady();
   }
 
