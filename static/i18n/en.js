@@ -359,7 +359,7 @@ export default {
   gateAlready: "Already admitted",
   gateAlreadyAt: "At {time}",
   gateWrongShow: "For another show",
-  gateWrongShowOn: "A genuine ticket of this or another theatre, for a show on {day}.",
+  gateWrongShowOn: "Genuine, for a show on {day}, here or elsewhere.",
   gateCancelled: "This booking was cancelled",
   gateUnknown: "There is no such ticket",
   gateUnreadable: "This is no ticket code",

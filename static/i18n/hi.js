@@ -350,7 +350,7 @@ export default {
   gateAlready: "प्रवेश हो चुका है",
   gateAlreadyAt: "{time} पर",
   gateWrongShow: "किसी और शो का टिकट",
-  gateWrongShowOn: "इस या किसी और थिएटर का असली टिकट, {day} के शो के लिए।",
+  gateWrongShowOn: "असली टिकट: {day} का शो, यहाँ या कहीं और।",
   gateCancelled: "यह बुकिंग रद्द की गई थी",
   gateUnknown: "ऐसा कोई टिकट नहीं है",
   gateUnreadable: "यह टिकट कोड नहीं है",

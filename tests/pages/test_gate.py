@@ -219,8 +219,8 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
     secret = cluster.secrets["SECRET"]
     for ticket, look, text in (
         (forged, "bad", "Forged QR code"),
-        (elsewhere["ticket"], "bad", "A genuine ticket of this or another theatre"),
-        (signed(secret, "south-test-1"), "bad", "for a show on Tuesday, 1 January"),
+        (elsewhere["ticket"], "bad", "Genuine, for a show on"),
+        (signed(secret, "south-test-1"), "bad", "Tuesday, 1 January"),
         (signed(secret, show_of(booking)), "unsure", "Genuine, but not on this device"),
         (elsewhere["code"], "unsure", "Not on this device"),
         (signed("a secret that was replaced", show_of(booking)), "unsure", "QR code not checked"),
