@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
+from datetime import UTC, datetime
 from functools import partial
 
 from aiohttp import web
 
 from realtime import limits
 from realtime.cancellation import cancel_all
-from realtime.errors import LayoutNotFound, Overloaded
+from realtime.errors import LayoutNotFound, Overloaded, TicketError
 from realtime.feeds.directory import Directory
 from realtime.plans import coded
 from realtime.web.assets import FOR_GOOD, Asset, send
@@ -19,15 +21,30 @@ from realtime.web.routing import Route
 from realtime.web.shared_body import MOST_GUNZIPPED, Blob, BlobBody, Blobs, GunzippedBody
 from realtime.wire.layouts import decode_layout
 
+log = logging.getLogger(__name__)
 QUALITY = 9
 """Of the compression of coded layouts: the best one takes twenty times as long for a tenth less."""
+AHEAD_SEATS = 2_000
+"""Layouts of so many seats are coded before anybody asks; smaller ones take a few ms."""
+AHEAD_BYTES = limits.CODED_LAYOUTS_BYTES // 2
+"""No more are coded ahead; the rest of the cache is for those that somebody asked for."""
+AT_ONCE = 2
+"""Layouts that are coded at a time: one ahead, one that somebody waits for."""
+LOOK_S = 3.0
+"""How often a node looks for layouts to code."""
 
 
 class LayoutsApi:
-    """The routes of layouts. A layout is coded once, and kept: at most ``limits.CODED_LAYOUTS_BYTES`` of them."""
+    """The routes of layouts. A layout is coded once, and kept: at most ``limits.CODED_LAYOUTS_BYTES`` of them.
+
+    Run ``run`` as a task: it codes them before anybody asks.
+    """
 
     def __init__(self, directory: Directory) -> None:
+        self._directory = directory
         self._blobs = Blobs(directory.layout_blob)
+        # While a layout is coded, its seats take a hundred times the memory of the result.
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._coded: OrderedDict[str, asyncio.Task[Asset]] = OrderedDict()
 
     def routes(self) -> list[Route]:
@@ -65,18 +82,48 @@ class LayoutsApi:
         self._coded.move_to_end(layout_id)
         return task
 
+    async def run(self) -> None:
+        """Code the large layouts of the shows that this node knows, those of the next shows first, until cancelled."""
+        damaged: set[str] = set()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for layout_id in self._to_code():
+                if layout_id in damaged or self._bytes() > AHEAD_BYTES:
+                    continue
+                try:
+                    await asyncio.shield(self.prepare(layout_id))
+                except TicketError:
+                    continue  # it is not there, or its region out of reach: the next look tries again
+                except Exception as error:  # whatever is wrong with one layout, the others are coded
+                    log.warning("layouts: %s can't be coded: %r", layout_id, error)
+                    damaged.add(layout_id)
+
+    def _to_code(self) -> list[str]:
+        """Return the large layouts of shows that are not coded; the shows that begin next come first."""
+        shows = [
+            show
+            for show in self._directory.shows()
+            if show.seat_count >= AHEAD_SEATS and show.layout not in self._coded
+        ]
+        now = datetime.now(UTC)
+        begins = {show.layout: datetime.fromisoformat(show.starts_at) for show in shows}
+        return sorted(begins, key=lambda layout_id: (begins[layout_id] < now, begins[layout_id]))
+
     async def _code(self, layout_id: str) -> Asset:
         blob = await self._blob(layout_id)
-        # In a thread: 60,000 seats take half a second.
-        return await asyncio.to_thread(_coded_asset, blob)
+        async with self._at_once:
+            # In a thread: 60,000 seats take half a second.
+            return await asyncio.to_thread(_coded_asset, blob)
 
     def _done(self, layout_id: str, task: asyncio.Task[Asset]) -> None:
         failed = task.cancelled() or task.exception() is not None
         if failed and self._coded.get(layout_id) is task:
             del self._coded[layout_id]
-        sizes = {key: _size(each) for key, each in self._coded.items()}
-        while sum(sizes.values()) > limits.CODED_LAYOUTS_BYTES and len(self._coded) > 1:
-            del sizes[self._coded.popitem(last=False)[0]]
+        while self._bytes() > limits.CODED_LAYOUTS_BYTES and len(self._coded) > 1:
+            self._coded.popitem(last=False)
+
+    def _bytes(self) -> int:
+        return sum(map(_size, self._coded.values()))
 
     async def _blob(self, layout_id: str) -> Blob:
         blob = await self._blobs.get(layout_id)

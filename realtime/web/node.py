@@ -142,6 +142,7 @@ class Node:
             asyncio.create_task(ViewerCounts(self.masters, self.rooms).run(), name="viewer_counts"),
             asyncio.create_task(memory.give_back(), name="give_back_memory"),
             asyncio.create_task(self.revoked_guests.run(self.events.disconnect_owner), name="revoked_guests"),
+            asyncio.create_task(self.layouts.run(), name="code_layouts"),
         ]
         yield
         await cancel_all(*tasks)
