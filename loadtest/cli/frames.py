@@ -16,14 +16,23 @@ import orjson
 @click.option("--seconds", default=5.0, show_default=True, help="Duration of each measurement.")
 @click.option("--rate", default=400.0, show_default=True, help="Seats that change each second in a storm.")
 @click.option("--device", "devices", multiple=True, type=click.Choice(["desktop", "phone"]), help="Default: both.")
+@click.option(
+    "--seats", default="60000", type=click.Choice(["60000", "200000"]), show_default=True, help="Of the hall."
+)
 @click.option("--network", type=click.Choice(["slow4g"]), help="Measure instead how soon the page is there on it.")
 @click.option(
     "--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the figures to a file."
 )
 def frames(
-    throttle: float, seconds: float, rate: float, devices: tuple[str, ...], network: str | None, file: Path | None
+    throttle: float,
+    seconds: float,
+    rate: float,
+    devices: tuple[str, ...],
+    seats: str,
+    network: str | None,
+    file: Path | None,
 ) -> None:
-    """Measure the seat map's frame rate in Chromium, on a stadium of 60,000 seats.
+    """Measure the seat map's frame rate in Chromium, in a hall of 60,000 or 200,000 seats.
 
     Measures pan, zoom (wheel and pinch) and a storm of changes by other people, zoomed out and zoomed in. Starts a
     cluster of its own on free loopback ports and in a temporary folder. Other load on the machine distorts the figures,
@@ -43,7 +52,8 @@ def frames(
         if network is not None:
             work = weight.measure(Path(folder), network, throttle, seconds, rate, click.echo)
         else:
-            work = run.measure(Path(folder), devices or ("desktop", "phone"), throttle, seconds, rate, click.echo)
+            screens = devices or ("desktop", "phone")
+            work = run.measure(Path(folder), screens, int(seats), throttle, seconds, rate, click.echo)
         figures = asyncio.run(work)
     click.echo(f"load average {os.getloadavg()[0]:.1f} at the end")
     if file is not None:

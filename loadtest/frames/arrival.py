@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -9,10 +10,16 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Page
 
-_ARRIVED = """() => ['first-seats', 'painted', 'live'].every(
-    (what) => performance.getEntriesByName(`seat-map:${what}`).length > 0)"""
+_ARRIVED = """new Promise((done) => new PerformanceObserver((_, watching) => {
+    const there = (what) => performance.getEntriesByName(`seat-map:${what}`).length > 0;
+    if (!['first-seats', 'painted', 'live'].every(there)) return;
+    watching.disconnect();
+    done();
+}).observe({ type: 'mark', buffered: true }))"""
+"""Resolves when the three marks are there. Playwright's own waiting would run in each frame, at the page's cost."""
 _TIMES = """() => ['first-seats', 'painted', 'live'].map(
     (what) => performance.getEntriesByName(`seat-map:${what}`)[0].startTime)"""
+ARRIVAL_S = 120
 SETTLED_MS = 1_000
 """Requests that begin this long after the map is live are counted as well."""
 
@@ -80,7 +87,8 @@ async def arrive(context: BrowserContext, url: str, network: Network | None, thr
             await cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
             await cdp.send("Emulation.setCPUThrottlingRate", {"rate": throttle})
             await page.goto(url, wait_until="commit")
-            await page.wait_for_function(_ARRIVED, timeout=120_000)
+            async with asyncio.timeout(ARRIVAL_S):
+                await cdp.send("Runtime.evaluate", {"expression": _ARRIVED, "awaitPromise": True})
             # Chromium throttles by keeping the thread busy: only this share of its CPU time was work.
             found.cpu = 1_000 * await task_s(cdp) / throttle
             await page.wait_for_timeout(SETTLED_MS)

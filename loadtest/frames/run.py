@@ -1,4 +1,4 @@
-"""Measures the frames of every device and gesture, on a cluster of its own with a stadium of 60,000 seats."""
+"""Measures the frames of every device and gesture, on a cluster of its own with a large hall."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from playwright.async_api import CDPSession
 
 from loadtest.frames import gestures
 from loadtest.frames.browser import DEVICES, Device, Frames, Viewer, open_viewer
+from loadtest.frames.halls import REGION, declare_shows
 from loadtest.frames.storm import storm
 from loadtest.installation import Installation, own_cluster
 from realtime.locks.seats import SeatLocks
 
-REGION = "west"
-SEATS = 60_000
 NEAR = 24.0
 """A zoom factor at which seats show their numbers."""
 Gesture = Callable[[CDPSession, tuple[float, float], float], Awaitable[None]]
@@ -38,21 +36,29 @@ MEASUREMENTS: tuple[tuple[str, Gesture, float, bool], ...] = (
 
 
 async def measure(
-    folder: Path, devices: Sequence[str], throttle: float, seconds: float, rate: float, say: Say
+    folder: Path, devices: Sequence[str], seats: int, throttle: float, seconds: float, rate: float, say: Say
 ) -> list[dict[str, Any]]:
-    """Return a row of figures for each device and measurement."""
+    """Return a row of figures for each device and measurement, in the hall of so many ``seats``."""
     rows: list[dict[str, Any]] = []
     async with own_cluster(folder, REGION) as cluster, Installation.of_cluster(cluster.plan).masters() as masters:
         node = cluster.plan.node_urls(REGION)[0]
-        show = await _find_stadium(node)
+        show = (await declare_shows(node, masters[REGION]))[seats]
         locks = SeatLocks(masters[REGION])
         for name in devices:
-            rows += await _on_device(node, show, DEVICES[name], locks, throttle, seconds, rate, say)
+            rows += await _on_device(node, show, seats, DEVICES[name], locks, throttle, seconds, rate, say)
     return rows
 
 
 async def _on_device(
-    node: str, show: str, device: Device, locks: SeatLocks, throttle: float, seconds: float, rate: float, say: Say
+    node: str,
+    show: str,
+    seats: int,
+    device: Device,
+    locks: SeatLocks,
+    throttle: float,
+    seconds: float,
+    rate: float,
+    say: Say,
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     say(f"\n{device.name}, {device.width} x {device.height} at {device.dpr:g}x")
@@ -63,7 +69,7 @@ async def _on_device(
         rows.append({"device": device.name, "work": "first paint", "first_seats_ms": first, "last_byte_ms": last})
         for name, gesture, zoom, changing in MEASUREMENTS:
             await page.zoom(zoom)
-            changes = storm(locks, show, SEATS, rate) if changing else contextlib.nullcontext()
+            changes = storm(locks, show, seats, rate) if changing else contextlib.nullcontext()
             async with changes:
                 found = await _measure_gesture(page, gesture, seconds)
             say(f"{name:24}{found.fps:>9.1f}{found.p50:>9.1f}{found.p95:>9.1f}{found.worst:>9.1f}{found.cpu:>17.2f}")
@@ -77,9 +83,3 @@ async def _measure_gesture(page: Viewer, gesture: Gesture, seconds: float) -> Fr
     async with page.measuring(found):
         await gesture(page.cdp, center, seconds)
     return found[0]
-
-
-async def _find_stadium(node: str) -> str:
-    async with aiohttp.ClientSession() as session, session.get(f"{node}/api/v1/shows") as answer:
-        shows = (await answer.json())["shows"]
-    return str(next(show["id"] for show in shows if show["seat_count"] == SEATS))

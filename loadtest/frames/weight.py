@@ -6,28 +6,20 @@ storm of changes, shown and hidden.
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from loadtest.frames.arrival import NETWORKS, Arrival, arrive, received
 from loadtest.frames.browser import ARGS, DEVICES, find_chromium
-from loadtest.frames.run import REGION, SEATS, Say
+from loadtest.frames.halls import REGION, STADIUM, declare_shows
+from loadtest.frames.run import Say
 from loadtest.frames.storm import storm
 from loadtest.installation import Installation, own_cluster
-from realtime import keys
-from realtime.locks.commands import run_command
-from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
-from realtime.model import Category, Layout, Seat
-from realtime.wire.layouts import encode_layout, make_layout
 
-SCREEN = 280
-ARENA = 200_000
 PHONE = DEVICES["phone"]
 HIDE = """(hidden) => {
     const say = (name, value) => Object.defineProperty(document, name, { configurable: true, value });
@@ -35,41 +27,6 @@ HIDE = """(hidden) => {
     say('visibilityState', hidden ? 'hidden' : 'visible');
     document.dispatchEvent(new Event('visibilitychange'));
 }"""
-
-
-def arena(seats: int = ARENA) -> Layout:
-    """Return an arena of blocks in a ring, whose rows are arcs of 40 seats."""
-    blocks, in_row = 50, 40
-    rows = math.ceil(seats / (blocks * in_row))
-    made = tuple(
-        Seat(
-            f"{block + 1}-{row + 1}-{number + 1}",
-            f"Block {block + 1}",
-            str(row + 1),
-            str(number + 1),
-            "Lower" if row < rows // 2 else "Upper",
-            *_on_ring(block, blocks, row, number, in_row, rows),
-            accessible=row == 0 and number < 2,
-        )
-        for block in range(blocks)
-        for row in range(rows)
-        for number in range(in_row)
-    )[:seats]
-    categories = (Category("Lower", "#5b8fc7"), Category("Upper", "#8d84b8"))
-    side = 2 * (_inner(blocks, in_row) + 30.0 * (rows + 2))
-    return make_layout("Arena", side, side, categories, made)
-
-
-def _inner(blocks: int, in_row: int) -> float:
-    return blocks * (in_row + 3) * 24.0 / math.tau
-
-
-def _on_ring(block: int, blocks: int, row: int, number: int, in_row: int, rows: int) -> tuple[float, float]:
-    inner = _inner(blocks, in_row)
-    middle = inner + 30.0 * (rows + 2)
-    angle = (block + (number + 1.5) / (in_row + 3)) / blocks * math.tau
-    radius = inner + 30.0 * row
-    return round(middle + radius * math.sin(angle), 2), round(middle - radius * math.cos(angle), 2)
 
 
 async def measure(
@@ -82,12 +39,12 @@ async def measure(
         async_playwright() as playwright,
     ):
         node = cluster.plan.node_urls(REGION)[0]
-        shows = await _shows(node, masters[REGION])
+        shows = await declare_shows(node, masters[REGION])
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGS)
         await _warm_up(browser, node, shows)
         rows = await _arrivals(browser, node, shows, network, throttle, say)
         locks = SeatLocks(masters[REGION])
-        rows.append(await _storm(browser, f"{node}/shows/{shows[SEATS]}", locks, shows[SEATS], seconds, rate, say))
+        rows.append(await _storm(browser, f"{node}/shows/{shows[STADIUM]}", locks, shows[STADIUM], seconds, rate, say))
         await browser.close()
         return rows
 
@@ -137,7 +94,7 @@ async def _storm(
     await page.goto(url)
     await page.wait_for_selector("html[data-ready]")
     figures: dict[str, Any] = {"work": "storm", "rate": rate}
-    async with storm(locks, show, SEATS, rate):
+    async with storm(locks, show, STADIUM, rate):
         for state in ("shown", "hidden"):
             await page.evaluate(HIDE, state == "hidden")
             await page.wait_for_timeout(500)
@@ -145,26 +102,3 @@ async def _storm(
             say(f"{f'storm, page {state}':24}{figures[state] / 1000:>9.0f} kB a minute")
     await context.close()
     return figures
-
-
-async def _shows(node: str, master: LockMaster) -> dict[int, str]:
-    """Return a show for each size of hall; that of the arena is declared here."""
-    layout = arena()
-    await master.command("SET", keys.layout(layout.id), encode_layout(layout))
-    await run_command(master, "layout", {"id": layout.id})
-    body = {
-        "id": f"{REGION}-arena",
-        "title": "Arena",
-        "theatre": f"{REGION}-arena",
-        "layout": layout.id,
-        "prices": {"Lower": 900, "Upper": 450},
-        "starts_at": "2030-01-01T18:30:00+05:30",
-    }
-    await run_command(master, "theatre", {"id": f"{REGION}-arena", "name": "Arena", "city": "Nowhere"})
-    await run_command(master, "show", body)
-    async with aiohttp.ClientSession(node) as session:
-        while True:
-            async with session.get("/api/v1/shows") as answer:
-                known = {show["seat_count"]: str(show["id"]) for show in (await answer.json())["shows"]}
-            if ARENA in known:
-                return {seats: known[seats] for seats in (SCREEN, SEATS, ARENA)}
