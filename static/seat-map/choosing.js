@@ -107,6 +107,7 @@ export class Choosing {
    * @returns {number[]} call `lose` with them
    */
   lost(changed) {
+    if (!this.selected.size) return [];
     return [...changed].filter(
       (seat) => this.selected.has(seat) && !this._requested.has(seat) && this._status(seat) !== FREE,
     );

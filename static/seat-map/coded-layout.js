@@ -1,7 +1,7 @@
 /**
  * Reads a layout that is coded by rows (docs/protocol.md, "Coded layouts") while it arrives. Pure but for `readLayout`.
  *
- * @import { CodedRow, LayoutHead, ListedRow } from "./types.js"
+ * @import { CodedChunk, CodedRow, LayoutHead, ListedRow } from "./types.js"
  */
 
 const MAGIC = "TTL1";
@@ -60,11 +60,11 @@ class Stream {
 export class LayoutReader {
   /**
    * @param {(head: LayoutHead) => void} head
-   * @param {(rows: CodedRow[]) => void} rows called with the next rows, in order
+   * @param {(chunk: CodedChunk) => void} chunk called with the next rows, in order
    */
-  constructor(head, rows) {
+  constructor(head, chunk) {
     this._onHead = head;
-    this._onRows = rows;
+    this._onChunk = chunk;
     this._bytes = new Uint8Array(0);
     /** @type {any} */
     this._head = null;
@@ -122,40 +122,50 @@ export class LayoutReader {
     );
     /** @type {CodedRow[]} */
     const found = [];
+    /** @type {number[]} runs of seats of one category: its index, and where the run ends */
+    const runs = [];
+    let count = 0;
     while (rows.at < rows.bytes.length) {
-      const row = this._names(rows, texts);
-      row.x = this._places(row.count, starts, bendsX, "x", "dx");
-      row.y = this._places(row.count, starts, bendsY, "y", "dy");
-      this._seats += row.count;
-      found.push(row);
+      found.push(this._names(rows, texts, count, runs));
+      count += found[found.length - 1].count;
     }
-    this._onRows(found);
+    const categories = new Uint8Array(count);
+    for (let n = 0, from = 0; n < runs.length; n += 2) {
+      categories.fill(runs[n], from, runs[n + 1]);
+      from = runs[n + 1];
+    }
+    const [x, y] = [new Float64Array(count), new Float64Array(count)];
+    for (const row of found) {
+      this._places(row, starts, bendsX, x, "x", "dx");
+      this._places(row, starts, bendsY, y, "y", "dy");
+    }
+    this._seats += count;
+    this._onChunk({ count, rows: found, categories, x, y });
   }
 
-  /** @param {Stream} rows @param {Stream} texts @returns {CodedRow} */
-  _names(rows, texts) {
+  /** @param {Stream} rows @param {Stream} texts @param {number} first seat of the row in its chunk @param {number[]} runs @returns {CodedRow} */
+  _names(rows, texts, first, runs) {
     const { _head: head, _before: before } = this;
     const count = rows.number();
     before.section += rows.signed();
     before.name += rows.signed() + 1;
-    const [section, name] = [head.sections[before.section], head.names[before.name]];
+    const section = head.sections[before.section];
+    const name = head.names[before.name];
     const flags = rows.number();
     const number = flags & NUMBERS_LISTED ? listed(this._texts(texts, count)) : steps(rows.signed(), rows.signed());
     const id =
       flags & IDS_LISTED
         ? listed(this._texts(texts, count))
         : ruled(head.id_rules[rows.number()], section, name, number);
-    const categories = new Uint8Array(count);
     if (flags & CATEGORIES_MIXED) {
-      for (let n = 0; n < count; ) {
+      for (let end = first; end < first + count; ) {
         before.category = rows.number();
-        const end = n + rows.number();
-        categories.fill(before.category, n, end);
-        n = end;
+        end += rows.number();
+        runs.push(before.category, end);
       }
     } else {
       before.category += rows.signed();
-      categories.fill(before.category);
+      runs.push(before.category, first + count);
     }
     /** @type {number[]} */
     const accessible = [];
@@ -166,8 +176,7 @@ export class LayoutReader {
       }
     }
     const more = flags & IS_LISTED ? /** @type {ListedRow} */ (head.listed[rows.number()]) : null;
-    const none = new Float64Array(0);
-    return { count, section, name, number, id, categories, accessible, listed: more, x: none, y: none };
+    return { first, count, section, name, number, id, accessible, listed: more };
   }
 
   /** @param {Stream} texts @param {number} count */
@@ -184,27 +193,35 @@ export class LayoutReader {
   }
 
   /**
-   * @param {number} count
+   * Read the places of a row on one axis.
+   * @param {CodedRow} row
    * @param {Stream} starts
    * @param {Stream} bends
+   * @param {Float64Array} places of the chunk's seats, to be filled in
    * @param {"x" | "y"} axis
    * @param {"dx" | "dy"} along
    */
-  _places(count, starts, bends, axis, along) {
+  _places({ first, count }, starts, bends, places, axis, along) {
     const { quantum } = this._head;
-    const places = new Float64Array(count);
     this._before[axis] += starts.signed();
-    let at = this._before[axis];
-    places[0] = at * quantum;
-    if (count === 1) return places;
+    let place = this._before[axis];
+    places[first] = place * quantum;
+    if (count === 1) return;
     this._before[along] += starts.signed();
     let step = this._before[along];
-    for (let n = 1; n < count; n++) {
-      if (n > 1) step += bends.signed();
-      at += step;
-      places[n] = at * quantum;
+    place += step;
+    places[first + 1] = place * quantum;
+    const { bytes } = bends;
+    for (let n = first + 2; n < first + count; n++) {
+      // Nearly all bends have one byte; a call for each of them takes most of the time of a large layout.
+      const byte = bytes[bends.at];
+      if (byte < 128) {
+        bends.at++;
+        step += (byte >> 1) ^ -(byte & 1);
+      } else step += bends.signed();
+      place += step;
+      places[n] = place * quantum;
     }
-    return places;
   }
 }
 
@@ -216,6 +233,16 @@ const steps = (first, step) => (n) => String(first + n * step);
 
 /** @param {string} rule @param {string} section @param {string} row @param {(n: number) => string} number @returns {(n: number) => string} */
 function ruled(rule, section, row, number) {
+  let [before, digits, after] = ["", -1, ""];
+  return (n) => {
+    // The rule is read when the first id is asked for: a map is painted without ids.
+    if (digits < 0) [before, digits, after] = readRule(rule, section, row);
+    return before + number(n).padStart(digits, "0") + after;
+  };
+}
+
+/** @param {string} rule @param {string} section @param {string} row @returns {[string, number, string]} what is before the number, its digits, what is after it */
+function readRule(rule, section, row) {
   const plain = rule.indexOf("\x02");
   const at = plain < 0 ? rule.indexOf("\x03") : plain;
   const digits = plain < 0 ? rule.charCodeAt(at + 1) - 48 : 0;
@@ -223,8 +250,7 @@ function ruled(rule, section, row, number) {
     .slice(0, at)
     .replaceAll("\x00", () => section)
     .replaceAll("\x01", () => row);
-  const after = rule.slice(at + (digits ? 2 : 1));
-  return (n) => before + number(n).padStart(digits, "0") + after;
+  return [before, digits, rule.slice(at + (digits ? 2 : 1))];
 }
 
 /**
@@ -232,15 +258,15 @@ function ruled(rule, section, row, number) {
  * @param {object} hooks
  * @param {AbortSignal} [hooks.signal]
  * @param {(head: LayoutHead) => void} hooks.head called once, before any rows
- * @param {(rows: CodedRow[]) => void} hooks.rows called with the next rows, in order
+ * @param {(chunk: CodedChunk) => void} hooks.chunk called with the next rows, in order
  * @returns {Promise<boolean>} true when all rows were passed on; false if there is no such layout in this form; rejects on
  *   a failed or incomplete answer
  */
-export async function readLayout(url, { signal, head, rows }) {
+export async function readLayout(url, { signal, head, chunk }) {
   const response = await fetch(url, { signal });
   if (response.status === 404) return false;
   if (!response.ok || !response.body) throw new Error(`layout: HTTP ${response.status}`);
-  const reader = new LayoutReader(head, rows);
+  const reader = new LayoutReader(head, chunk);
   const body = response.body.getReader();
   for (let part = await body.read(); !part.done; part = await body.read()) reader.push(part.value);
   reader.end();

@@ -25,8 +25,8 @@ export class LayoutLoader {
       head: (head) => {
         this.layout = new Layout(head, seats);
       },
-      rows: (rows) => {
-        this.layout?.addRows(rows);
+      chunk: (chunk) => {
+        this.layout?.addChunk(chunk);
         this.onPart();
       },
     });

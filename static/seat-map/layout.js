@@ -4,11 +4,12 @@
  * Seats can be added while they arrive; `index()` then updates everything that is derived from them. Positions are in
  * units of the plan.
  *
- * @import { CodedRow, LayoutHead, ListedRow, Rect, WireSeat } from "./types.js"
+ * @import { CodedChunk, CodedRow, LayoutHead, ListedRow, Rect, WireSeat } from "./types.js"
  */
 
 import { shapeBounds } from "./geometry.js";
 import { rowNames } from "./row-names.js";
+import { extend, noBox, Row } from "./rows.js";
 import { FULL, measureSpacing, SEAT_SHARE, usualDistance } from "./spacing.js";
 import { SpatialIndex } from "./spatial-index.js";
 
@@ -21,21 +22,7 @@ import { SpatialIndex } from "./spatial-index.js";
  * @property {number} y the middle
  * @property {number[]} rows indices into `Layout.rows`, front to back
  * @property {number[]} categories indices into `Layout.categories` of its seats
- */
-
-/**
- * @typedef {object} Row
- * @property {string} name
- * @property {number} section index into `Layout.sections`
- * @property {number[]} seats seat indices along the row
- * @property {boolean} wide whether they are in order of their x; else of their y
- * @property {Rect} box around their centres
- * @property {number[]} categories of its seats, perhaps repeated
- * @property {string} label printed in place of "Row name", or ""
- * @property {string} seatLabel printed in place of a seat's number, with %s for it, or ""
- * @property {"both" | "start" | "end" | "none"} names where the map names the row
- * @property {number} block tells it apart from rows of the same name with seats of the same numbers, or 0
- * @property {number[]} radius of its seats: none, one for all or one for each
+ * @property {Map<string, number>} named its rows that are not listed, by name: indices into `Layout.rows`
  */
 
 export class Layout {
@@ -58,8 +45,6 @@ export class Layout {
     this.category = new Uint8Array(room);
     this.section = new Uint16Array(room);
     this.row = new Uint32Array(room);
-    /** Position of the seat in its row. */
-    this.place = new Uint16Array(room);
     this.accessible = new Uint8Array(room);
     /** @type {string[]} */
     this._ids = [];
@@ -79,12 +64,13 @@ export class Layout {
     this._spacing = null;
     /** @type {Rect} of everything that is drawn */
     this.bounds = { left: 0, top: 0, right: head.size.width || 1, bottom: head.size.height || 1 };
-    this.spatial = new SpatialIndex(this, noBox());
+    /** @type {SpatialIndex | null} */
+    this._spatial = null;
     this._categoryOf = new Map(head.categories.map((each, n) => [each.name, n]));
     /** @type {Map<string, number>} */
     this._sectionOf = new Map();
-    /** @type {Map<string, number>} */
-    this._rowOf = new Map();
+    /** Listed rows by their first seat. @type {Map<number, number>} */
+    this._listedRows = new Map();
     this._listed = head.rows ?? [];
     this._nextListed = 0;
     /** @type {Map<string, number[]> | null} */
@@ -112,24 +98,20 @@ export class Layout {
     return this._byId;
   }
 
-  /** @param {CodedRow[]} rows the next rows in index order */
-  addRows(rows) {
-    for (const coded of rows) {
-      const first = this.count;
+  /** @param {CodedChunk} chunk the next seats in index order */
+  addChunk(chunk) {
+    const start = this.count;
+    this.count += chunk.count;
+    this._reserve(this.count);
+    this.x.set(chunk.x, start);
+    this.y.set(chunk.y, start);
+    this.category.set(chunk.categories, start);
+    for (const coded of chunk.rows) {
+      const first = start + coded.first;
       const end = first + coded.count;
-      this._reserve(end);
-      this.count = end;
-      this.x.set(coded.x, first);
-      this.y.set(coded.y, first);
-      this.category.set(coded.categories, first);
       for (const at of coded.accessible) this.accessible[first + at] = 1;
-      const section = this._section(coded.section);
-      this.section.fill(section, first, end);
       const listed = coded.listed && { ...coded.listed, first, count: coded.count };
-      const row = this._row(section, coded.name, listed);
-      this.row.fill(row, first, end);
-      const { seats } = this.rows[row];
-      for (let seat = first; seat < end; seat++) seats.push(seat);
+      this._place(first, end, coded.section, coded.name, listed);
       this._unspelt.push(coded);
     }
   }
@@ -146,22 +128,23 @@ export class Layout {
       this.accessible[n] = seat.accessible ? 1 : 0;
       this._ids.push(seat.id);
       this._numbers.push(seat.number);
-      const section = this._section(seat.section);
-      this.section[n] = section;
-      const row = this._row(section, seat.row, this._listedRow(n));
-      this.row[n] = row;
-      this.rows[row].seats.push(n);
+      this._place(n, n + 1, seat.section, seat.row, this._listedRow(n));
     }
   }
 
-  /** Update pitch, rows, sections, bounds and spatial index for the seats that have arrived. */
+  /** Update pitch, rows, sections and bounds for the seats that have arrived. */
   index() {
-    this._typed = this._rowNames = this._spacing = null;
-    for (const row of this.rows) this._measureRow(row);
+    this._typed = this._rowNames = this._spacing = this._spatial = null;
+    for (const row of this.rows) row.measure(this);
     this.pitch = usualDistance(this);
     for (const section of this.sections) this._measureSection(section);
     if (this.complete) this.bounds = this._measureBounds();
-    this.spatial = new SpatialIndex(this, this._seatBounds());
+  }
+
+  /** Made when it is needed: a map whose seats are dots is painted by rows. */
+  get spatial() {
+    this._spatial ??= new SpatialIndex(this, this._seatBounds());
+    return this._spatial;
   }
 
   /** Measured when it is needed: a plan whose seats are single pixels is painted without it. */
@@ -263,7 +246,7 @@ export class Layout {
   _reserve(room) {
     if (room <= this.x.length) return;
     const size = Math.max(room, this.x.length * 2);
-    for (const name of /** @type {const} */ (["x", "y", "category", "section", "row", "place", "accessible"])) {
+    for (const name of /** @type {const} */ (["x", "y", "category", "section", "row", "accessible"])) {
       const old = this[name];
       const bigger = new /** @type {any} */ (old.constructor)(size);
       bigger.set(old);
@@ -285,34 +268,27 @@ export class Layout {
         y: 0,
         rows: [],
         categories: [],
+        named: new Map(),
       });
     }
     return n;
   }
 
-  /** @param {number} section @param {string} name @param {ListedRow | null} listed */
-  _row(section, name, listed) {
-    const key = `${section}\n${name}\n${listed ? listed.first : ""}`;
-    let n = this._rowOf.get(key);
+  /** Put seats into their section and row. @param {number} first @param {number} end @param {string} inSection @param {string} name of the row @param {ListedRow | null} listed */
+  _place(first, end, inSection, name, listed) {
+    const section = this._section(inSection);
+    const { named, rows } = this.sections[section];
+    let n = listed ? this._listedRows.get(listed.first) : named.get(name);
     if (n === undefined) {
       n = this.rows.length;
-      this._rowOf.set(key, n);
-      this.rows.push({
-        name,
-        section,
-        seats: [],
-        wide: true,
-        box: noBox(),
-        categories: [],
-        label: listed?.label ?? "",
-        seatLabel: listed?.seat_label ?? "",
-        names: listed?.names ?? "both",
-        block: listed?.block ?? 0,
-        radius: listed?.radius ?? [],
-      });
-      this.sections[section].rows.push(n);
+      if (listed) this._listedRows.set(listed.first, n);
+      else named.set(name, n);
+      this.rows.push(new Row(name, section, listed));
+      rows.push(n);
     }
-    return n;
+    this.rows[n].add(first, end);
+    this.section.fill(section, first, end);
+    this.row.fill(n, first, end);
   }
 
   /** The entry of the layout's `rows` for the next seat. @param {number} seat */
@@ -328,39 +304,6 @@ export class Layout {
     return next && seat >= next.first ? next : null;
   }
 
-  /** Sort a row, and measure it. @param {Row} row */
-  _measureRow(row) {
-    const { x, y, place, category } = this;
-    const { seats, box } = row;
-    const first = seats[0];
-    box.left = box.right = x[first];
-    box.top = box.bottom = y[first];
-    row.categories = [category[first]];
-    place[first] = 0;
-    let [byX, byY] = [true, true];
-    for (let n = 1; n < seats.length; n++) {
-      // No destructuring of pairs here: until it is compiled, each one would make an array.
-      const seat = seats[n];
-      const before = seats[n - 1];
-      place[seat] = n;
-      if (category[seat] !== category[before]) row.categories.push(category[seat]);
-      const atX = x[seat];
-      const atY = y[seat];
-      if (atX < x[before]) byX = false;
-      if (atY < y[before]) byY = false;
-      if (atX < box.left) box.left = atX;
-      else if (atX > box.right) box.right = atX;
-      if (atY < box.top) box.top = atY;
-      else if (atY > box.bottom) box.bottom = atY;
-    }
-    row.wide = box.right - box.left >= box.bottom - box.top;
-    // Nearly all rows are in order already.
-    if (row.wide ? byX : byY) return;
-    const along = row.wide ? x : y;
-    seats.sort((one, other) => along[one] - along[other]);
-    for (let n = 0; n < seats.length; n++) place[seats[n]] = n;
-  }
-
   /** @param {Section} section */
   _measureSection(section) {
     section.count = 0;
@@ -369,7 +312,7 @@ export class Layout {
     const box = noBox();
     for (const n of section.rows) {
       const row = this.rows[n];
-      section.count += row.seats.length;
+      section.count += row.count;
       for (const category of row.categories) categories.add(category);
       extend(box, row.box);
     }
@@ -409,7 +352,7 @@ export class Layout {
       else if (list[list.length - 1] !== seat) list.push(seat);
     };
     for (const row of this.rows) {
-      if (row.name) put(plain(row.name), row.seats[0]);
+      if (row.name) put(plain(row.name), row.at(0));
     }
     for (let n = 0; n < this.count; n++) {
       const { name, label } = this.rows[this.row[n]];
@@ -419,19 +362,6 @@ export class Layout {
     }
     return found;
   }
-}
-
-/** @returns {Rect} a rectangle to be extended */
-function noBox() {
-  return { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
-}
-
-/** @param {Rect} box @param {Rect} by */
-function extend(box, by) {
-  box.left = Math.min(box.left, by.left);
-  box.top = Math.min(box.top, by.top);
-  box.right = Math.max(box.right, by.right);
-  box.bottom = Math.max(box.bottom, by.bottom);
 }
 
 /** @param {string} text @returns {string} letters and digits only, upper case */

@@ -33,8 +33,9 @@ export function nearestFree(layout, seat, free, limit) {
 
 /** The seats on both sides of one in its row, without those behind an aisle. @param {Layout} layout @param {number} seat @returns {number[]} */
 export function besideInRow(layout, seat) {
-  const { seats } = layout.rows[layout.row[seat]];
-  const place = layout.place[seat];
+  const row = layout.rows[layout.row[seat]];
+  const { seats } = row;
+  const place = row.placeOf(seat);
   return [seats[place - 1], seats[place + 1]].filter(
     (other) =>
       other !== undefined &&
@@ -50,8 +51,9 @@ export function besideInRow(layout, seat) {
  * @param {number} dy
  */
 export function neighbour(layout, seat, dx, dy) {
-  const { seats } = layout.rows[layout.row[seat]];
-  const place = layout.place[seat];
+  const row = layout.rows[layout.row[seat]];
+  const { seats } = row;
+  const place = row.placeOf(seat);
   const [before, after] = [seats[Math.max(0, place - 1)], seats[Math.min(seats.length - 1, place + 1)]];
   const [tx, ty] = [layout.x[after] - layout.x[before], layout.y[after] - layout.y[before]];
   const along = (tx * dx + ty * dy) / (Math.hypot(tx, ty) || 1);

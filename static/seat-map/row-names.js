@@ -2,7 +2,8 @@
  * Where the names of rows are written: beyond the ends of a row, where no seat and no other name is. A name for which
  * there is no room is left out; the seats' tips have it. Pure.
  *
- * @import { Layout, Row } from "./layout.js"
+ * @import { Layout } from "./layout.js"
+ * @import { Row } from "./rows.js"
  */
 
 /** A letter of a name is this wide, and a name this tall, in seats. */

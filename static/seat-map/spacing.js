@@ -3,6 +3,7 @@
  * another; and which seats lie on others. Pure.
  *
  * @import { Layout } from "./layout.js"
+ * @import { Row } from "./rows.js"
  */
 
 /** The share of the distance to its neighbour that a seat fills. */
@@ -18,7 +19,7 @@ const MOST = 3;
 const EVEN_SHARE = 0.6;
 
 /** So many distances say what is usual. */
-const MANY = 4096;
+const MANY = 1024;
 
 /**
  * The usual distance of neighbours: the 30th percentile of the distances from a seat to the nearest of its row. Rows are
@@ -31,14 +32,14 @@ export function usualDistance({ rows, x, y, size, count }) {
   const found = new Float64Array(count);
   let all = 0;
   let next = 0;
-  for (const { seats, wide } of rows) {
-    const [along, across] = wide ? [x, y] : [y, x];
+  for (const row of rows) {
+    const [along, across] = row.wide ? [x, y] : [y, x];
     let n = next;
-    for (; n < seats.length; n += step) {
-      const far = Math.min(nearestInRow(seats, n, -1, along, across), nearestInRow(seats, n, 1, along, across));
+    for (; n < row.count; n += step) {
+      const far = Math.min(nearestInRow(row, n, -1, along, across), nearestInRow(row, n, 1, along, across));
       if (far < Infinity) found[all++] = far;
     }
-    next = n - seats.length;
+    next = n - row.count;
   }
   if (!all) return Math.max(size.width, size.height, 1) / 40;
   return found.subarray(0, all).sort()[Math.floor((all * 3) / 10)];
@@ -49,20 +50,20 @@ const LOOK = 9;
 
 /**
  * The distance from a seat to the nearest of its row on one side of it; Infinity where there is none.
- * @param {number[]} seats of the row
+ * @param {Row} row
  * @param {number} n
  * @param {-1 | 1} step
  * @param {Float32Array} along places on the axis along which the row is sorted
  * @param {Float32Array} across places on the other
  */
-function nearestInRow(seats, n, step, along, across) {
-  const a0 = along[seats[n]];
-  const b0 = across[seats[n]];
+function nearestInRow(row, n, step, along, across) {
+  const a0 = along[row.at(n)];
+  const b0 = across[row.at(n)];
   let least = Infinity;
-  for (let k = n + step, looked = 0; k >= 0 && k < seats.length && looked < LOOK; k += step, looked++) {
-    const da = Math.abs(along[seats[k]] - a0);
+  for (let k = n + step, looked = 0; k >= 0 && k < row.count && looked < LOOK; k += step, looked++) {
+    const da = Math.abs(along[row.at(k)] - a0);
     if (da >= least) break;
-    const db = across[seats[k]] - b0;
+    const db = across[row.at(k)] - b0;
     const far = Math.sqrt(da * da + db * db);
     if (far > 0 && far < least) least = far;
   }
@@ -109,27 +110,28 @@ export function measureSpacing(layout) {
     if (sizes[b] > most && sizes[a] + sizes[b] > 2 * most) sizes[b] = most;
   });
   for (const others of lying.values()) others.sort((a, b) => a - b);
-  for (const { seats, radius } of layout.rows) if (radius.length < 2) even(seats, sizes);
+  for (const { runs, radius } of layout.rows) if (radius.length < 2) even(runs, sizes);
   return { sizes, lying, largest: sizes.reduce((most, size) => Math.max(most, size), FULL) };
 }
 
-/** Give the seats of a row one size, where they differ a little: its ends have fewer neighbours. @param {number[]} seats @param {Uint8Array} sizes */
-function even(seats, sizes) {
+/** Give the seats of a row one size, where they differ a little: its ends have fewer neighbours. @param {number[]} runs @param {Uint8Array} sizes */
+function even(runs, sizes) {
   let [least, most] = [Infinity, 0];
-  for (const seat of seats) {
-    if (sizes[seat] < least) least = sizes[seat];
-    if (sizes[seat] > most) most = sizes[seat];
+  for (let run = 0; run < runs.length; run += 2) {
+    for (let seat = runs[run]; seat < runs[run + 1]; seat++) {
+      if (sizes[seat] < least) least = sizes[seat];
+      if (sizes[seat] > most) most = sizes[seat];
+    }
   }
-  if (least < most && least >= most * EVEN_SHARE) for (const seat of seats) sizes[seat] = least;
+  if (least === most || least < most * EVEN_SHARE) return;
+  for (let run = 0; run < runs.length; run += 2) sizes.fill(least, runs[run], runs[run + 1]);
 }
 
 /** Fill in the sizes that the plan's radii ask for. @param {Layout} layout @param {Uint8Array} sizes */
 function wish({ rows, pitch }, sizes) {
-  for (const { seats, radius } of rows) {
-    if (!radius.length) continue;
-    const first = Math.min(...seats);
+  for (const { runs, seats, radius } of rows.filter((row) => row.radius.length)) {
     for (const seat of seats) {
-      const wanted = radius.length === 1 ? radius[0] : radius[seat - first];
+      const wanted = radius.length === 1 ? radius[0] : radius[seat - runs[0]];
       const part = (2 * (wanted || 0)) / (pitch * SEAT_SHARE);
       if (part > 0) sizes[seat] = Math.max(FULL / 2, Math.min(MOST * FULL, Math.round(part * FULL)));
     }

@@ -45,17 +45,25 @@ export interface ListedRow {
 
 /** Seats of one section and row that follow each other, as a coded layout has them. */
 export interface CodedRow {
+  /** Index of its first seat in the chunk. */
+  first: number;
   count: number;
   section: string;
   name: string;
-  /** The number of the n-th seat. */
+  /** The number of the n-th seat of the row. */
   number: (n: number) => string;
   id: (n: number) => string;
-  /** Index into the layout's categories, for each seat. */
-  categories: Uint8Array;
-  /** Which of the seats are accessible. */
+  /** Which of the row's seats are accessible. */
   accessible: number[];
   listed: Omit<ListedRow, "first" | "count"> | null;
+}
+
+/** The next rows of a coded layout, with what each of their seats has. */
+export interface CodedChunk {
+  count: number;
+  rows: CodedRow[];
+  /** Index into the layout's categories, for each seat. */
+  categories: Uint8Array;
   x: Float64Array;
   y: Float64Array;
 }

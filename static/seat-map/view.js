@@ -136,6 +136,8 @@ export class View {
   /** A layout has arrived, or more of its seats. @param {Layout} layout */
   setLayout(layout) {
     const first = this.layout?.id !== layout.id;
+    // The first report of the map's size comes after the first frame.
+    if (!this.camera.sized) this._resize();
     this.layout = layout;
     if (first) this.palette = readPalette(this._host, layout);
     this.framing.setLayout(layout);

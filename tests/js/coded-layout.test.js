@@ -30,10 +30,10 @@ function coded(head = HEAD, chunk = CHUNK) {
 }
 
 function read(bytes, step = bytes.length) {
-  const got = { heads: [], rows: [] };
+  const got = { heads: [], chunks: [] };
   const reader = new LayoutReader(
     (head) => got.heads.push(head),
-    (rows) => got.rows.push(...rows),
+    (chunk) => got.chunks.push(chunk),
   );
   for (let n = 0; n < bytes.length; n += step) reader.push(bytes.subarray(n, n + step));
   reader.end();
@@ -43,8 +43,11 @@ function read(bytes, step = bytes.length) {
 describe("a coded layout", () => {
   test("is the same however it is cut", () => {
     for (const step of [1, 3, 7, 1000]) {
-      const { heads, rows } = read(coded(), step);
+      const { heads, chunks } = read(coded(), step);
       assert.equal(heads.length, 1);
+      assert.equal(chunks.length, 1);
+      const [{ count, rows, x, categories }] = chunks;
+      assert.equal(count, 5);
       assert.deepEqual(
         rows.map(({ count, section, name }) => [count, section, name]),
         [
@@ -56,7 +59,9 @@ describe("a coded layout", () => {
       assert.deepEqual([0, 1, 2].map(first.number), ["9", "10", "11"]);
       assert.deepEqual([0, 1, 2].map(first.id), ["A-09", "A-10", "A-11"]);
       assert.deepEqual(first.accessible, [2]);
-      assert.deepEqual([...first.x], [5, 15, 24.5]);
+      assert.deepEqual([first.first, second.first], [0, 3]);
+      assert.deepEqual([...x.subarray(0, 3)], [5, 15, 24.5]);
+      assert.deepEqual([...categories], [0, 0, 0, 0, 0]);
       assert.deepEqual([0, 1].map(second.number), ["x", "xy"]);
       assert.deepEqual([0, 1].map(second.id), ["p", "q"]);
       assert.deepEqual(second.listed, { label: "Sofas" });

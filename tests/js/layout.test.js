@@ -17,8 +17,9 @@ describe("a layout", () => {
       ],
     );
     const [seat] = seats(layout, "E-3");
-    assert.equal(layout.rows[layout.row[seat]].name, "E");
-    assert.equal(layout.place[seat], 2);
+    const row = layout.rows[layout.row[seat]];
+    assert.equal(row.name, "E");
+    assert.equal(row.placeOf(seat), 2);
     assert.equal(layout.label(seat), "E-3");
     assert.deepEqual(layout.sections[1].categories, [1]);
     assert.deepEqual(layout.sections[0].bounds, { left: 0, top: 0, right: 40, bottom: 20 });

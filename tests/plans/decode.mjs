@@ -4,11 +4,11 @@ import { LayoutReader } from "../../static/seat-map/coded-layout.js";
 
 for await (const line of createInterface({ input: process.stdin })) {
   const out = { head: null, seats: [], rows: [] };
-  const add = ({ count, section, name, number, id, categories, accessible, listed, x, y }) => {
+  const add = ({ first, count, section, name, number, id, accessible, listed }, { categories, x, y }) => {
     if (listed) out.rows.push({ first: out.seats.length, count, ...listed });
     for (let n = 0; n < count; n++) {
-      const category = out.head.categories[categories[n]].name;
-      const seat = { id: id(n), section, row: name, number: number(n), category, x: x[n], y: y[n] };
+      const category = out.head.categories[categories[first + n]].name;
+      const seat = { id: id(n), section, row: name, number: number(n), category, x: x[first + n], y: y[first + n] };
       out.seats.push(accessible.includes(n) ? { ...seat, accessible: true } : seat);
     }
   };
@@ -16,7 +16,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     (head) => {
       out.head = head;
     },
-    (rows) => rows.forEach(add),
+    (chunk) => chunk.rows.forEach((row) => add(row, chunk)),
   );
   reader.push(Buffer.from(line, "base64"));
   reader.end();

@@ -31,6 +31,11 @@ export class Camera {
     return this._glide !== 0;
   }
 
+  /** Whether the size of the map is known. */
+  get sized() {
+    return this.width > 1;
+  }
+
   /** The part of the plan in sight. @returns {Rect} */
   get view() {
     return {

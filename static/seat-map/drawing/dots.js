@@ -6,6 +6,7 @@
  * @import { Rect } from "../types.js"
  */
 
+import { touches } from "../geometry.js";
 import { FREE, SELECTED } from "../seat-states.js";
 import { FULL } from "../spacing.js";
 import { rgba } from "./palette.js";
@@ -44,9 +45,14 @@ export class Dots {
     const scratch = scratchOf(width, height);
     scratch.pixels.fill(0);
     const { _lying: lying } = this;
-    this._scene.layout.spatial.each(area, (seat) => {
-      if (!lying.size || !lying.has(seat)) this._write(scratch.pixels, width, height, left, top, seat);
-    });
+    for (const { box, runs } of this._scene.layout.rows) {
+      if (!touches(box, area)) continue;
+      for (let run = 0; run < runs.length; run += 2) {
+        for (let seat = runs[run]; seat < runs[run + 1]; seat++) {
+          if (!lying.size || !lying.has(seat)) this._write(scratch.pixels, width, height, left, top, seat);
+        }
+      }
+    }
     for (const seat of [...lying.keys()].sort((a, b) => a - b)) {
       this._write(scratch.pixels, width, height, left, top, seat);
     }

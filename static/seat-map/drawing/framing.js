@@ -90,7 +90,7 @@ export class Framing {
   _fit() {
     const layout = this._layout;
     const camera = this._camera;
-    if (!layout || camera.width <= 1) return;
+    if (!layout || !camera.sized) return;
     const { bounds, seatSize } = layout;
     const { scale, x, y } = camera.framing(bounds);
     camera.minScale = Math.min(scale * 0.8, SMALLEST_PX / seatSize);

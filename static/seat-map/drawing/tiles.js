@@ -85,7 +85,7 @@ export class Tiles {
   /** Draw one frame: place the panes, and paint until the time is used up. */
   frame() {
     const { _level: level, _camera: camera } = this;
-    if (!level) return;
+    if (!level) return this._begin();
     const end = performance.now() + BUDGET_MS;
     if (camera.scale !== level.scale && this._rested()) return this._begin();
     for (const each of [this._old, level]) each?.place(camera);
@@ -121,7 +121,7 @@ export class Tiles {
   }
 
   _begin() {
-    if (!this._scene) return;
+    if (!this._scene || !this._camera.sized) return;
     this._covered = false;
     const dpr = Math.min(2.5, devicePixelRatio || 1);
     this._old?.remove();
