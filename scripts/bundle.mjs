@@ -19,7 +19,7 @@ const BUILT = join(STATIC, "built");
 const NEXT = join(STATIC, ".built");
 const EMBED = "seat-map/seat-map.js";
 const STYLE = /[ \t]*<link rel="stylesheet" href="\/static\/([^"]+)" \/>\n/g;
-const SCRIPT = /[ \t]*<script type="module" src="\/static\/([^"]+)"><\/script>\n/g;
+const SCRIPT = /[ \t]*<script type="module"( async)? src="\/static\/([^"]+)"><\/script>\n/g;
 
 /** Paths of the pages' addresses, `/static/...`, stand for files. */
 const addresses = {
@@ -114,7 +114,8 @@ async function bundlePage(page) {
   const html = readFileSync(join(STATIC, `${page}.html`), "utf8");
   sources.add(`${page}.html`);
   const styles = [...html.matchAll(STYLE)].map(([, path]) => `@import "./${path}";`);
-  const modules = [...html.matchAll(SCRIPT)].map(([, path]) => path);
+  const scripts = [...html.matchAll(SCRIPT)];
+  const modules = scripts.map(([, , path]) => path);
   if (!modules.length || !styles.length)
     throw new Error(`${page}.html needs a module script and a style sheet of /static/`);
   // The last one is the page's own.
@@ -130,8 +131,9 @@ async function bundlePage(page) {
   });
   const head = [
     `<link rel="stylesheet" href="/static/built/${style}" />`,
-    ...[...shared].map((file) => `<link rel="modulepreload" href="/static/built/${file}" />`),
-    ...files.map((file) => `<script type="module" src="/static/built/${file}"></script>`),
+    // All of them, because the page's data stands before the scripts.
+    ...[...new Set([...shared, ...files])].map((file) => `<link rel="modulepreload" href="/static/built/${file}" />`),
+    ...files.map((file, n) => `<script type="module"${scripts[n][1] ?? ""} src="/static/built/${file}"></script>`),
   ];
   const bare = html
     .replaceAll(STYLE, "")

@@ -27,6 +27,7 @@ from realtime.web.layouts_api import LayoutsApi
 Payload = dict[str, Any]
 QUALITY = 5
 """Of the compression: a page changes with its show."""
+_FIRST_MODULE = '    <script type="module"'
 
 
 class PageData:
@@ -61,10 +62,9 @@ class PageData:
                 given["seats"] = await self._seats(show)
         # "<" would end the element.
         data = orjson.dumps(given).decode().replace("<", "\\u003c")
-        html = html.replace("  </head>", f"{preload}  </head>", 1)
-        html = html.replace(
-            "  </body>", f'    <script type="application/json" id="given">{data}</script>\n  </body>', 1
-        )
+        written = f'{preload}    <script type="application/json" id="given">{data}</script>\n'
+        # Before the page's modules: one of them may run while the rest of the page is still on its way.
+        html = html.replace(_FIRST_MODULE, written + _FIRST_MODULE, 1)
         return self._compressed(html.encode())
 
     async def _seats(self, show: Show) -> Payload | None:

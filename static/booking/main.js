@@ -1,6 +1,7 @@
 /**
  * The page of a show: joins the map, the flow and the panel.
  */
+import "./early.js";
 import "../seat-map/seat-map.js";
 import { addressPart, setUpPage } from "../app/page.js";
 import { storeCheckoutReturn } from "./checkout-return.js";

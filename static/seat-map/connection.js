@@ -11,7 +11,8 @@
  *
  * @import { ConnectionState } from "./types.js"
  */
-import { io } from "/static/vendor/socket.io.esm.min.js";
+import { io, WebSocket as WebSocketTransport, XHR } from "/static/vendor/socket.io.esm.min.js";
+import { takeEarly } from "./early-socket.js";
 import { RequestError } from "./request-error.js";
 
 const TOKEN = "tickingtickets.token";
@@ -23,6 +24,14 @@ const IDENTITY_MS = 5000;
 const ACK_MS = 6000;
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
 const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled", "refund:updated"];
+
+/** Uses the socket that the page opened early, for the first connection. */
+class Transport extends WebSocketTransport {
+  /** @param {string} address @param {string[]} protocols @param {object} options */
+  createSocket(address, protocols, options) {
+    return takeEarly(address) ?? super.createSocket(address, protocols, options);
+  }
+}
 
 export class Connection extends EventTarget {
   /** @param {string[]} nodes origins, the preferred one first */
@@ -187,7 +196,7 @@ export class Connection extends EventTarget {
     const url = this.nodes[(start + turn) % this.nodes.length];
     const socket = io(url, {
       auth: (send) => this._identify(attempt, send),
-      transports: ["websocket", "polling"],
+      transports: [Transport, XHR],
       tryAllTransports: true,
       reconnection: false,
       forceNew: true,

@@ -16,7 +16,7 @@ export interface Socket {
 
 export interface Options {
   auth?: object | ((send: (data: object) => void) => void);
-  transports?: string[];
+  transports?: (new () => object)[];
   tryAllTransports?: boolean;
   reconnection?: boolean;
   forceNew?: boolean;
@@ -24,3 +24,10 @@ export interface Options {
 }
 
 export function io(url: string, options?: Options): Socket;
+
+declare class WebSocketTransport {
+  createSocket(address: string, protocols: string[], options: object): globalThis.WebSocket;
+}
+
+export { WebSocketTransport as WebSocket };
+export class XHR {}

@@ -84,7 +84,7 @@ async def test_a_page_names_files_that_browsers_keep_for_good(cluster: Cluster) 
             same = {"If-None-Match": answer.headers["ETag"]}
             async with browser.get(page, headers=same) as answer:
                 assert answer.status == 304
-            files = re.findall(r'(?:src|href)="(/static/\S+\.(?:js|css))"', html)
+            files = set(re.findall(r'(?:src|href)="(/static/\S+\.(?:js|css))"', html))
             # A style sheet and a module; of a show also the module that loads the plan early, and what both share.
             assert len(files) == (4 if page.startswith("/shows/") else 2)
             for file in files:
