@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from realtime import settings
+from realtime.cli import cli
 from realtime.environment import MAX_FILE_BYTES
 from realtime.errors import Unauthorized
+from realtime.tickets.token import TicketClaims, derive_key, sign
 from realtime.topology import TopologyError
 from realtime.web.identity import Identities
 
@@ -97,3 +101,14 @@ def test_each_step_of_a_rotation_accepts_the_tokens_of_the_step_before() -> None
         with pytest.raises(Unauthorized):
             first.owner(last.token(owner))
     assert steps[2].hold_id("west-s", owner, "1") == steps[3].hold_id("west-s", owner, "1")
+
+
+def test_tickets_signed_with_either_secret_are_verified_until_the_old_one_is_unset(topology: Path) -> None:
+    claims = TicketClaims("west-hamlet", "WDJBMJHT", 2, date(2030, 1, 1))
+    tickets = [sign(claims, derive_key(secret, "west")) for secret in (OLD, NEW)]
+    for second, exits in ((OLD, [0, 0]), ("", [1, 0])):
+        variables = {"TICKINGTICKETS_SECRET": NEW, "TICKINGTICKETS_SECOND_SECRET": second}
+        arguments = ["--topology", str(topology), "verify"]
+        runs = [CliRunner().invoke(cli, [*arguments, ticket], env=variables) for ticket in tickets]
+        assert [run.exit_code for run in runs] == exits, [run.output for run in runs]
+    assert "unknown_key" in runs[0].output
