@@ -77,9 +77,9 @@ async def after_exchange(
 
 
 async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, targets: Sequence[Target]) -> None:
-    """Write the tasks of a refund that was just made."""
+    """Write the tasks of a refund that was just made. Nobody is written to about one of nothing (a free booking's)."""
     tasks = [task(Queue.ANALYTICS, refund.id, at, EntryKind.REFUNDED.value)]
-    if await holds_with_address(connection, [refund.hold]):
+    if refund.amount and await holds_with_address(connection, [refund.hold]):
         tasks.append(task(Queue.MAIL, refund.id, at, MailKind.REFUNDED.value))
     await write_tasks(connection, tasks)
     data = {

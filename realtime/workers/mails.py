@@ -15,7 +15,7 @@ from bullmq import UnrecoverableError
 from realtime.contact import AddressInvalid, Contact
 from realtime.ledger import Ledger
 from realtime.ledger.money import Filter
-from realtime.ledger.rows import RefundReason, TaskRow
+from realtime.ledger.rows import RefundReason, RefundRow, TaskRow
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.model import hold_of
 from realtime.tickets.data import Locale, MailKind
@@ -60,26 +60,39 @@ class Mails:
         """Send the mail of a task. Raises ``MailNotSent`` or ``UnrecoverableError``."""
         if self._smtp is None or self._sender is None:
             return NO_SERVER
+        refund = await self._refund(task.subject) if task.kind == MailKind.REFUNDED.value else None
+        hold = hold_of(task.subject) if refund is None else refund.hold
+        contact = await self._contact(hold)
+        if contact is None:
+            return NO_ADDRESS
         try:
-            mail = await self._written(task, self._sender)
+            if refund is None:
+                mail = await self._about_booking(task, contact, self._sender)
+            else:
+                mail = await self._about_refund(refund, contact, self._sender)
         except AddressInvalid as error:
             raise UnrecoverableError(str(error)) from None
         if isinstance(mail, str):
             return mail
+        # Drawing the ticket takes a while, and the contact may have been erased since.
+        if await self._contact(hold) is None:
+            return NO_ADDRESS
         try:
             await self._smtp.send(mail)
         except MailRefused as error:
             raise UnrecoverableError(str(error)) from None
         return SENT
 
-    async def _written(self, task: TaskRow, sender: Sender) -> EmailMessage | str:
-        """Return the mail, or why there is none."""
-        if task.kind == MailKind.REFUNDED.value:
-            return await self._about_refund(task.subject, sender)
-        contact = await self._ledger.contact(hold_of(task.subject))
-        if contact is None or not contact.email:
-            return NO_ADDRESS
-        return await self._about_booking(task, contact, sender)
+    async def _contact(self, hold: str) -> Contact | None:
+        """Return the contact of a hold, if it has an address."""
+        contact = await self._ledger.contact(hold)
+        return contact if contact is not None and contact.email else None
+
+    async def _refund(self, refund_id: str) -> RefundRow:
+        refund = await self._ledger.refund(refund_id)
+        if refund is None:
+            raise UnrecoverableError(f"the ledger has no refund {refund_id}")
+        return refund
 
     async def _about_booking(self, task: TaskRow, contact: Contact, sender: Sender) -> EmailMessage | str:
         booking = await self._tickets.booking(task.subject)
@@ -96,13 +109,7 @@ class Mails:
         link = self._link_of(booking.id, ticket.starts_at, booking.links_revoked_at)
         return ticket_mail(ticket, token, pdf, contact.email, sender, now, link)
 
-    async def _about_refund(self, refund_id: str, sender: Sender) -> EmailMessage | str:
-        refund = await self._ledger.refund(refund_id)
-        if refund is None:
-            raise UnrecoverableError(f"the ledger has no refund {refund_id}")
-        contact = await self._ledger.contact(refund.hold)
-        if contact is None or not contact.email:
-            return NO_ADDRESS
+    async def _about_refund(self, refund: RefundRow, contact: Contact, sender: Sender) -> EmailMessage:
         try:
             show = await self._shows.show(refund.show_id)
         except UnknownShow:

@@ -7,7 +7,8 @@ import re
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -15,15 +16,23 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from realtime.contact import Contact
 from realtime.dev import valkey
 from realtime.dev.mailbox.store import parse
-from realtime.ledger import NewBooking
+from realtime.ledger import Ledger, NewBooking
 from realtime.ledger.contacts import Whose
-from realtime.ledger.rows import RefundProgress
+from realtime.ledger.rows import BookingRow, CancelledBy, Queue, RefundProgress, TaskRow
+from realtime.ledger.shows import Shows
 from realtime.locks.commands import run_command
 from realtime.locks.queries import run_query
-from realtime.model import Show, Theatre
+from realtime.model import Show, Theatre, hold_of
+from realtime.tickets.data import Locale, MailKind, Seller, Ticket
 from realtime.tickets.link import TicketLinks
+from realtime.tickets.mail import Sender
+from realtime.tickets.token import derive_key
 from realtime.wire.layouts import encode_layout
+from realtime.workers.booked_tickets import BookedTickets
+from realtime.workers.mails import NO_ADDRESS, Mails
+from realtime.workers.smtp import Smtp
 from tests.cluster import grid, until
+from tests.ledgers import new_ledger
 
 from .conftest import PUBLIC, SECRET, Desk, end
 
@@ -70,13 +79,16 @@ def booking(name: str, seat: int, email: str, locale: str = "en") -> NewBooking:
     return NewBooking(f"west-s.b{name:_<22}", "west-s", name, seats, f"paid {name}", 45_000, 1, contact=contact)
 
 
-async def booked(desk: Desk, *bookings: NewBooking) -> None:
-    await desk.ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await desk.ledger.save_layout(LAYOUT.id, encode_layout(LAYOUT))
+async def saved(ledger: Ledger, *bookings: NewBooking) -> list[TaskRow]:
+    await ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
+    await ledger.save_layout(LAYOUT.id, encode_layout(LAYOUT))
     start = "2030-01-01T18:30:00+05:30"
-    await desk.ledger.save_show(Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", LAYOUT.id, 120, start))
-    for result in await desk.ledger.record(bookings):
-        await desk.jobs.add(result.tasks)
+    await ledger.save_show(Show("west-s", "A show", "gateway", "Gateway", "Mumbai", "west", LAYOUT.id, 120, start))
+    return [task for result in await ledger.record(bookings) for task in result.tasks]
+
+
+async def booked(desk: Desk, *bookings: NewBooking) -> None:
+    await desk.jobs.add(await saved(desk.ledger, *bookings))
 
 
 async def all_done(desk: Desk) -> bool:
@@ -168,3 +180,46 @@ async def test_a_buyer_is_written_to_when_the_money_has_been_returned(desk: Desk
     await until(lambda: _arrived(server, 1))
     plain = parse(server.arrived[0][1]).get_body(("plain",))
     assert plain is not None and "450.00" in plain.get_content()
+
+
+class ErasedWhileDrawn(BookedTickets):
+    """Tickets of buyers whose contact is erased while the mail is being written."""
+
+    async def ticket(self, booking: BookingRow, locale: Locale, holder: str = "") -> Ticket:
+        ticket = await super().ticket(booking, locale, holder)
+        await self._ledger.erase_contacts(Whose(hold=hold_of(booking.id)), 5)
+        return ticket
+
+
+async def test_an_address_that_is_erased_while_its_mail_is_written_gets_none(
+    tmp_path: Path, server: FakeMailServer
+) -> None:
+    ledger = Ledger(new_ledger(tmp_path / "west.db"))
+    await ledger.open()
+    try:
+        bookings = {MailKind.TICKET: booking("a", 1, "asha@example.in"), MailKind.CANCELLED: booking("b", 2, "b@b.in")}
+        await saved(ledger, *bookings.values())
+        shows = Shows(ledger)
+        tickets = ErasedWhileDrawn(ledger, shows, Seller("Hall"), derive_key(SECRET, "west"), {})
+        sender = Sender("tickets@hall.example")
+        mails = Mails(ledger, shows, tickets, Smtp(server.url), sender, "Hall", lambda *_: "", {})
+        for kind, new in bookings.items():
+            assert await mails.send(TaskRow("a task", Queue.MAIL, new.id, 1, kind=kind.value)) == NO_ADDRESS
+        assert server.arrived == []
+    finally:
+        await ledger.close()
+
+
+@pytest.mark.parametrize(("amount", "queues"), [(0, {Queue.ANALYTICS}), (1, {Queue.ANALYTICS, Queue.MAIL})])
+async def test_nobody_is_written_to_about_a_refund_of_nothing(tmp_path: Path, amount: int, queues: set[Queue]) -> None:
+    ledger = Ledger(new_ledger(tmp_path / "west.db"))
+    await ledger.open()
+    try:
+        new = replace(booking("a", 1, "asha@example.in"), amount=amount)
+        await saved(ledger, new)
+        cancelled = await ledger.cancel(new.id, CancelledBy.OWNER, 4)
+        assert cancelled is not None
+        tasks = await ledger.update_refund(cancelled.refund.id, RefundProgress.DONE, 5)
+        assert {task.queue for task in tasks} == queues
+    finally:
+        await ledger.close()
