@@ -8,8 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := realtime loadtest tests scripts setup.py
 CHECKS := lint types layers lua types-js lint-js test-js
 # A file of tests stays in one process, in the order of tests/conftest.py.
-# One process more than cores, because tests wait a lot; at most four.
-PARALLEL := --numprocesses $(shell n=$$(nproc); echo $$((n < 3 ? n + 1 : 4))) --dist loadscope --no-loadscope-reorder
+# More processes than cores, because tests wait a lot.
+PARALLEL := --numprocesses 4 --dist loadscope --no-loadscope-reorder
 PACKAGES := chromium-headless-shell gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
@@ -68,7 +68,7 @@ coverage: install-dev ## all tests, and which lines and branches they don't reac
 
 install: .venv/run.stamp static/built/manifest.json ## what `make up` and the load tester need
 
-install-dev: install .venv/dev.stamp ## what the checks and tests need
+install-dev: .venv/dev.stamp static/built/manifest.json ## what the checks and tests need
 
 audit: install-dev .venv/audit.stamp ## known vulnerabilities of all dependencies, from the public indexes
 	$(BIN)/python scripts/audit.py
@@ -90,9 +90,10 @@ $(BIN)/python:
 	$(PIP) install -c constraints.txt -e '.[loadtest]'
 	touch $@
 
-.venv/dev.stamp: .venv/run.stamp
-	$(PIP) install -c constraints.txt -e '.[dev]'
-	touch $@
+# Both at once: pip takes long to find that what it needs is there.
+.venv/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[loadtest,dev]'
+	touch .venv/run.stamp $@
 
 .venv/audit.stamp: .venv/run.stamp
 	$(PIP) install -c constraints.txt -e '.[audit]'

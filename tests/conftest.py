@@ -9,27 +9,50 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from tests.cluster import running_cluster
 from tests.programs import find_program
+from tests.scheduling import FewClusters
 
 ROOT = Path(__file__).parent.parent
 NOT_RUN = 6
 """Exit code when every test that was run passed, but some were skipped. Pytest itself uses 0 to 5."""
 _USERS = pytest.StashKey[set[Path]]()
 """The files of tests that use the shared cluster."""
-_CLUSTER = pytest.StashKey[ExitStack]()
+LONGEST = "test_faults.py"
+"""A minute of faults and their preparation keep two cores busy."""
 LONGEST_FIRST = ("loadtest", "pages", "keeper", "system", "workers", "cli", "rooms", "web")
+
+
+class SharedCluster:
+    """The cluster of this process: started for the first test that uses it, stopped when other files come."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._cluster: Cluster | None = None
+
+    def running(self) -> Cluster:
+        if self._cluster is None:
+            self._cluster = self._stack.enter_context(running_cluster())
+        return self._cluster
+
+    def stop(self) -> None:
+        self._stack.close()
+        self._cluster = None
+
+
+_CLUSTER = pytest.StashKey[SharedCluster]()
 
 
 # --- rules of a run -------------------------------------------------------------------------------------------------
 def pytest_configure(config: pytest.Config) -> None:
     """Make room for the shared cluster; collect the tests without garbage collections, which find nothing."""
     gc.disable()
-    config.stash[_CLUSTER] = ExitStack()
-    config.add_cleanup(config.stash[_CLUSTER].close)
+    config.stash[_CLUSTER] = SharedCluster()
+    config.add_cleanup(config.stash[_CLUSTER].stop)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,7 +63,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     users = {item.path for item in items if "cluster" in getattr(item, "fixturenames", ())}
     config.stash[_USERS] = users
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: (item.path not in users, ranks.get(item.path.parent.name, len(ranks))))
+    items.sort(
+        key=lambda item: (
+            item.path not in users,
+            item.path.name != LONGEST,
+            ranks.get(item.path.parent.name, len(ranks)),
+        )
+    )
 
 
 def pytest_collection_finish() -> None:
@@ -50,11 +79,17 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FewClusters | None:
+    """Distribute files in the way of ``tests.scheduling``, if files stay in one process."""
+    return FewClusters(config, log) if config.getoption("dist") == "loadscope" else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Stop the shared cluster before the first file that does not use it."""
+    """Stop the shared cluster before a file that does not use it."""
     if item.path not in item.config.stash[_USERS]:
-        item.config.stash[_CLUSTER].close()
+        item.config.stash[_CLUSTER].stop()
 
 
 def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
@@ -123,7 +158,7 @@ def chromium_path() -> str:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(pytestconfig: pytest.Config) -> Cluster:
     """A whole system for all tests that leave it whole; those that kill its parts start one of their own."""
-    return pytestconfig.stash[_CLUSTER].enter_context(running_cluster())
+    return pytestconfig.stash[_CLUSTER].running()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from realtime.cli import cli
 from realtime.dev import samples
@@ -102,37 +101,37 @@ def test_a_data_folder_that_is_not_writable_is_reported(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-async def test_an_operator_imports_a_plan_and_sells_a_show(cluster: Cluster, tmp_path: Path) -> None:
+def test_an_operator_imports_a_plan_and_sells_a_show(cluster: Cluster, tmp_path: Path) -> None:
     env = {f"TICKINGTICKETS_{name}": value for name, value in cluster.secrets.items()}
+    topology = str(cluster.topology_file("north"))
 
-    async def tickets(*args: str) -> subprocess.CompletedProcess[str]:
-        topology = str(cluster.topology_file("north"))
-        return await asyncio.to_thread(run, "--topology", topology, *args, env=env)
+    def tickets(*args: str) -> Result:
+        return CliRunner(env=env).invoke(cli, ["--topology", topology, *args], catch_exceptions=False)
 
     file = tmp_path / "hall.json"
     file.write_bytes(samples.multiplex_plan())
-    added = await tickets("theatres", "add", "cli-hall", "--region", "south", "--name", "CLI Hall", "--city", "Chennai")
-    assert added.returncode == 0, added.stderr
-    imported = await tickets("plans", "import", str(file), "--theatre", "cli-hall")
-    assert imported.returncode == 0, imported.stderr
+    added = tickets("theatres", "add", "cli-hall", "--region", "south", "--name", "CLI Hall", "--city", "Chennai")
+    assert added.exit_code == 0, added.stderr
+    imported = tickets("plans", "import", str(file), "--theatre", "cli-hall")
+    assert imported.exit_code == 0, imported.stderr
     assert "in south" in imported.stdout and "280 seats" in imported.stdout
     layout = imported.stdout.split()[1]
     sold = ["--title", "From the shell", "--starts-at", "2030-01-01T18:30:00+05:30"]
     prices = [part for name in ("Recliner", "Gold", "Silver") for part in ("--price", f"{name}=300")]
-    shown = await tickets("shows", "add", "--theatre", "cli-hall", "--layout", layout, *sold, *prices)
-    assert shown.returncode == 0, shown.stderr
+    shown = tickets("shows", "add", "--theatre", "cli-hall", "--layout", layout, *sold, *prices)
+    assert shown.exit_code == 0, shown.stderr
     show = "south-cli-hall-20300101-1830"
     assert shown.stdout.startswith(show)
-    assert show in (await tickets("shows", "list")).stdout
-    assert "cli-hall" in (await tickets("theatres", "list")).stdout
+    assert show in run("--topology", topology, "shows", "list", env=env).stdout
+    assert "cli-hall" in tickets("theatres", "list").stdout
     for verb, state in (("pause", "paused"), ("close", "closed"), ("open", "open")):
-        assert f"{show} is {state}" in (await tickets("shows", verb, show)).stdout
+        assert f"{show} is {state}" in tickets("shows", verb, show).stdout
 
     file.write_text('{"zones": [')
-    broken = await tickets("plans", "import", str(file), "--theatre", "cli-hall")
-    assert broken.returncode == 1
+    broken = tickets("plans", "import", str(file), "--theatre", "cli-hall")
+    assert broken.exit_code == 1
     assert "line 1" in broken.stderr and "Traceback" not in broken.stderr
-    nowhere = await tickets("shows", "pause", "south-unknown")
-    assert (nowhere.returncode, "show_not_found" in nowhere.stderr) == (1, True)
-    stolen = await tickets("theatres", "add", "cli-hall", "--region", "north", "--name", "Mine", "--city", "Delhi")
-    assert (stolen.returncode, "theatre_conflict" in stolen.stderr) == (1, True)
+    nowhere = tickets("shows", "pause", "south-unknown")
+    assert (nowhere.exit_code, "show_not_found" in nowhere.stderr) == (1, True)
+    stolen = tickets("theatres", "add", "cli-hall", "--region", "north", "--name", "Mine", "--city", "Delhi")
+    assert (stolen.exit_code, "theatre_conflict" in stolen.stderr) == (1, True)

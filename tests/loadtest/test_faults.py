@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from loadtest.cli import main
 from loadtest.faults import schedule
 from loadtest.faults.schedule import Kind
-from realtime.dev.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 REGIONS = ("north", "west", "south")
@@ -101,15 +100,6 @@ def test_an_unknown_kind_of_fault_is_refused() -> None:
     assert ended.exit_code == 2
     assert "earthquake" in ended.output
     assert "flush-functions" in ended.output
-
-
-def test_a_running_installation_can_be_tested(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TICKINGTICKETS_SECRET", "0123456789abcdef")
-    file = cluster.topology_file("north")
-    command = ["faults", "--topology", str(file), "--minutes", "0.1", "--buyers", "3", "--seed", "1"]
-    ended = CliRunner().invoke(main, command)
-    assert ended.exit_code == 0, ended.output
-    assert "PASSED" in ended.output
 
 
 def test_nodes_on_other_machines_need_an_explicit_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

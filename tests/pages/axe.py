@@ -33,6 +33,15 @@ async def violations(page: Page, *, within: str | None = None) -> list[dict[str,
     return found
 
 
+async def violations_in_both_schemes(page: Page) -> list[dict[str, Any]]:
+    """Return what ``violations`` finds in light and in dark colours; each has its ``scheme``."""
+    found = []
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        found += [{"scheme": scheme, **each} for each in await violations(page)]
+    return found
+
+
 @functools.cache
 def _source() -> str:
     assert SOURCE.exists(), "axe-core is missing: run `make install`"
