@@ -168,26 +168,25 @@ async def test_an_event_is_signed_with_every_secret_while_they_are_rotated(subsc
     assert [attempt.status for attempt in delivery.attempts] == [200, 200]
 
 
-@pytest.mark.parametrize(
-    ("url", "detail"),
-    [
-        ("http://127.0.0.1:{port}/hooks", "not a public address"),
-        ("http://[::1]:{port}/hooks", "not a public address"),
-        ("http://[::ffff:127.0.0.1]:{port}/hooks", "not a public address"),
-        ("http://localhost:{port}/hooks", "not a public address"),
-        ("http://169.254.169.254/latest/meta-data", "not a public address"),
-        ("http://10.0.0.1/hooks", "not a public address"),
-    ],
-)
-async def test_nothing_is_sent_to_an_address_that_is_not_public(
-    subscribed: Desk, shop: Shop, url: str, detail: str
-) -> None:
+async def test_nothing_is_sent_to_an_address_that_is_not_public(subscribed: Desk, shop: Shop) -> None:
+    port = shop.url.rpartition(":")[2].partition("/")[0]
+    urls = [
+        f"http://127.0.0.1:{port}/hooks",
+        f"http://[::1]:{port}/hooks",
+        f"http://[::ffff:127.0.0.1]:{port}/hooks",
+        f"http://localhost:{port}/hooks",
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/hooks",
+    ]
     await booked(subscribed, fresh("a", 1))
-    hooks = sender(subscribed, url.format(port=shop.url.rpartition(":")[2].partition("/")[0]), private=False)
-    with pytest.raises(NotDelivered):
-        await deliver(subscribed, hooks)
-    await hooks.close()
-    assert (await only_delivery(subscribed.ledger)).detail == detail and shop.arrived == []
+    for url in urls:
+        hooks = sender(subscribed, url, private=False)
+        with pytest.raises(NotDelivered):
+            await deliver(subscribed, hooks)
+        await hooks.close()
+    attempts = (await only_delivery(subscribed.ledger)).attempts
+    assert [attempt.detail for attempt in attempts] == ["not a public address"] * len(urls)
+    assert shop.arrived == []
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111"])
@@ -220,17 +219,18 @@ def fresh(name: str, seat: int) -> NewBooking:
     return replace(booking(name, seat, ""), confirmed_at=now_ms())
 
 
-@pytest.mark.parametrize("status", [301, 400, 410, 500])
-async def test_what_is_not_accepted_is_tried_again(subscribed: Desk, shop: Shop, status: int) -> None:
+async def test_what_is_not_accepted_is_tried_again(subscribed: Desk, shop: Shop) -> None:
     await booked(subscribed, fresh("a", 1))
-    hooks, shop.answers = sender(subscribed, shop.url), [status]
-    with pytest.raises(NotDelivered):
-        await deliver(subscribed, hooks)
+    refusals = [301, 400, 410, 500]
+    hooks, shop.answers = sender(subscribed, shop.url), [*refusals]
+    for _ in refusals:
+        with pytest.raises(NotDelivered):
+            await deliver(subscribed, hooks)
     await deliver(subscribed, hooks)
     await hooks.close()
     delivery = await only_delivery(subscribed.ledger)
-    assert [attempt.status for attempt in delivery.attempts] == [status, 200]
-    assert delivery.state is DeliveryState.DONE and len(shop.arrived) == 2, "a redirect is not followed"
+    assert [attempt.status for attempt in delivery.attempts] == [*refusals, 200]
+    assert delivery.state is DeliveryState.DONE and len(shop.arrived) == 5, "a redirect is not followed"
 
 
 async def test_a_new_or_changed_show_is_sent_and_nothing_else_of_it(subscribed: Desk) -> None:
