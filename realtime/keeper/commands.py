@@ -240,9 +240,9 @@ class Commands:
 
     async def _sales(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_SalesBody, body)
+        await known_show(self._ledger, ask.show)
         show = await self._ledger.set_sales(ask.show, ask.sales)
-        if show is None:
-            raise ShowNotFound()
+        assert show is not None, "shows are never deleted"
         await self._locks.set_sales(show.id, ask.sales, entry=self._entry)
         await self._declare.show(show)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
@@ -258,7 +258,7 @@ class Commands:
         by = CancelledBy.OWNER if ask.owner else CancelledBy.OPERATOR
         done = await self._ledger.cancel(booking.id, by, now, self._fencing_token)
         assert done is not None, "bookings are never deleted"
-        if not await self._ledger.is_archived(done.show_id):
+        if await self._is_sold(done.show_id):
             await self._locks.cancel(Sale(hold_of(done.booking), done.owner, done.seats, done.payment))
         await self._refunds.deliver(done.refund)
         await self._jobs.add(done.tasks)
@@ -273,6 +273,13 @@ class Commands:
             },
             "refund": refund,
         }
+
+    async def _is_sold(self, show_id: str) -> bool:
+        """Return whether the master has a show, or will have it once it is rebuilt."""
+        with contextlib.suppress(ShowNotFound, Unreadable):
+            await known_show(self._ledger, show_id)
+            return True
+        return False
 
     async def _booking(self, ask: _BookingBody) -> BookingRow:
         booking = await self._ledger.booking(ask.booking)

@@ -71,9 +71,12 @@ class _TermsBody(NewTerms, frozen=True):
 
 
 async def known_show(ledger: Ledger, show_id: str) -> Show:
-    """Return a show as the ledger has it now; raises ``ShowNotFound``."""
+    """Return a show as the ledger has it now; raises ``ShowNotFound``, also for one that is archived.
+
+    No master has an archived one: a command for it would wait for ever, and all commands behind it.
+    """
     show = await ledger.show(show_id)
-    if show is None:
+    if show is None or await ledger.is_archived(show_id):
         raise ShowNotFound()
     return show
 
@@ -219,7 +222,7 @@ class ShowCommands:
                     break
                 show = replace(show, id=f"{show_id}-{number}")
                 known = await self._ledger.show(show.id)
-        if known is not None and not _same(known, show):
+        if known is not None and (not _same(known, show) or await self._ledger.is_archived(known.id)):
             raise AlreadyExists("There is another show with this id.", id=show.id)
         if known is None:
             await self._ledger.save_show(show)
@@ -248,7 +251,9 @@ class ShowCommands:
     async def _archive(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_ArchiveBody, body)
         with contextlib.suppress(Unreadable):  # nobody can buy it, or close its sales
-            show = await known_show(self._ledger, ask.show)
+            show = await self._ledger.show(ask.show)
+            if show is None:
+                raise ShowNotFound()
             if show.sales is not SalesState.CLOSED and to_ms(show.starts_at) > now_ms():
                 raise BadRequest("Close the sales of a show that has not begun before you archive it.")
         if not await self._archiver.archive([ask.show]):

@@ -8,6 +8,7 @@ refuses all of it when it is decoded; ``protocol`` decides what follows.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -28,13 +29,20 @@ _OTHER_SCRIPT = re.compile(r'[^[{"]*[^\x00-\x7f]')
 """What is before the JSON of a packet is ASCII; the framework takes the digits of any script."""
 
 
+CATCH_ALL = "*"
+"""The framework's name for the handler of unknown events, which it would call without the name of the event."""
+
+
 class Json:
     """The JSON module that the framework is given: orjson with the standard library's function names."""
 
     @staticmethod
     def dumps(value: object, **_options: object) -> str:
         """Return compact JSON; options such as ``separators`` are ignored."""
-        return orjson.dumps(value).decode()
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:  # a header that the framework quotes may contain what is no Unicode
+            return json.dumps(value)
 
     loads = staticmethod(orjson.loads)
 
@@ -80,5 +88,6 @@ class StrictPacket(SocketPacket):  # type: ignore[misc]
         if self.namespace not in (None, "/"):
             return False
         if self.packet_type == SIO_EVENT:
-            return isinstance(self.data, list) and len(self.data) > 0 and isinstance(self.data[0], str)
+            is_named = isinstance(self.data, list) and len(self.data) > 0 and isinstance(self.data[0], str)
+            return is_named and self.data[0] != CATCH_ALL
         return bool(self.packet_type == SIO_DISCONNECT)

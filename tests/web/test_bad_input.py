@@ -244,6 +244,8 @@ INVALID_PACKETS = (
     "44{}",
     "41/nowhere,",
     '42/nowhere,["show:watch",{}]',
+    '421["*",{}]',
+    '421["*","another"]',
 )
 UNUSED_PACKETS = (
     "40",
@@ -392,6 +394,7 @@ UNREAD: list[tuple[bytes, int, str]] = [
     (b"GET /static/icon.svg HTTP/1.1\r\nHost: x\r\nRange: bytes=9999999-\r\n\r\n", 416, "bad_request"),
     (b"GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
     (b"GET /socket.io/?EIO=4&transport=tea HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nOrigin: \xff\r\n\r\n", 400, "bad_request"),
 ]
 """Requests that no handler sees: the framework refuses them, with what status and code."""
 
