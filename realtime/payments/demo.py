@@ -19,7 +19,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from realtime import limits
 from realtime.errors import WebhookRefused
-from realtime.payments.errors import Refusal, refused
+from realtime.payments.errors import PaymentMismatch, Refusal, refused
 from realtime.payments.gateway import DEFAULT_TIMEOUT_S, GatewayClient, Rejected
 from realtime.payments.service import (
     CURRENCY,
@@ -164,16 +164,16 @@ class DemoPayments(PaymentService):
         found = await self._fetched(f"/api/payments/{_checked(payment)}", BankPayment)
         if found.hold != hold:
             raise refused(Refusal.WRONG_HOLD)
-        if found.seats != seats_digest(seats):
-            raise refused(Refusal.WRONG_SEATS)
-        if found.currency != CURRENCY:
-            raise refused(Refusal.WRONG_CURRENCY)
-        if found.amount != amount:
-            raise refused(Refusal.WRONG_AMOUNT)
         if found.refunded:
             raise refused(Refusal.ALREADY_REFUNDED)
         if not found.state.has_money:
             raise refused(Refusal.NOT_PAID)
+        if found.seats != seats_digest(seats):
+            raise PaymentMismatch(Refusal.WRONG_SEATS, _status(found))
+        if found.currency != CURRENCY:
+            raise PaymentMismatch(Refusal.WRONG_CURRENCY, _status(found))
+        if found.amount != amount:
+            raise PaymentMismatch(Refusal.WRONG_AMOUNT, _status(found))
         return VerifiedPayment(found.id, found.order, hold, amount, CURRENCY, found.state)
 
     async def pay(self, order: str) -> str:

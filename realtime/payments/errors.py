@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from realtime.errors import PaymentRefused, PaymentUnavailable
+from realtime.payments.status import PaymentStatus
 
 
 class Refusal(StrEnum):
@@ -46,6 +47,15 @@ class NoAnswer(StrEnum):
     """The gateway does not accept this installation's key: an operator must act."""
     NOT_ASKABLE = "not_askable"
     """There is no gateway that could be asked (``signed``)."""
+
+
+class PaymentMismatch(PaymentRefused):
+    """The payment is genuine, and it is not for these seats or not of the amount that they cost."""
+
+    def __init__(self, reason: Refusal, payment: PaymentStatus) -> None:
+        """``payment`` is what the gateway says of it: there is money, so that a booking or a refund must follow."""
+        super().__init__(_MESSAGES[reason], reason=reason.value)
+        self.payment = payment
 
 
 class PaymentRateLimited(PaymentUnavailable):

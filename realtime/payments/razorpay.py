@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from realtime.errors import PaymentRefused, WebhookRefused
-from realtime.payments.errors import Refusal, refused
+from realtime.payments.errors import PaymentMismatch, Refusal, refused
 from realtime.payments.gateway import DEFAULT_TIMEOUT_S, GatewayClient, Rejected, both
 from realtime.payments.razorpay_wire import (
     OrderBody,
@@ -148,17 +148,17 @@ class RazorpayPayments(PaymentService):
             raise refused(Refusal.FORGED)
         if order.notes.hold != hold:
             raise refused(Refusal.WRONG_HOLD)
-        if order.notes.seats != seats_digest(seats):
-            raise refused(Refusal.WRONG_SEATS)
-        if (payment.currency, order.currency) != (CURRENCY, CURRENCY):
-            raise refused(Refusal.WRONG_CURRENCY)
-        if (payment.amount, order.amount) != (amount, amount):
-            raise refused(Refusal.WRONG_AMOUNT)
         status = payment_status(payment, hold)
         if status.state is PaymentState.REFUNDED or status.refunded:
             raise refused(Refusal.ALREADY_REFUNDED)
         if not status.state.has_money:
             raise refused(Refusal.NOT_PAID)
+        if order.notes.seats != seats_digest(seats):
+            raise PaymentMismatch(Refusal.WRONG_SEATS, status)
+        if (payment.currency, order.currency) != (CURRENCY, CURRENCY):
+            raise PaymentMismatch(Refusal.WRONG_CURRENCY, status)
+        if (payment.amount, order.amount) != (amount, amount):
+            raise PaymentMismatch(Refusal.WRONG_AMOUNT, status)
         return VerifiedPayment(payment.id, given.order, hold, amount, CURRENCY, status.state)
 
     async def state(self, payment: str) -> PaymentStatus:

@@ -140,8 +140,9 @@ class PaymentService(ABC):
         """Return the payment that ``proof`` proves, if it is for this hold, these seat ids and this amount in paise.
 
         Raise ``PaymentRefused`` (its ``reason`` says which of them is wrong, see ``errors.Refusal``) or
-        ``PaymentUnavailable``. Does not capture, and may be asked again for the same proof. Not guaranteed: that the
-        payment was not used before. The ledger's unique key decides that.
+        ``PaymentUnavailable``; ``PaymentMismatch`` if it is for this hold and there is money. Does not capture, and may
+        be asked again for the same proof. Not guaranteed: that the payment was not used before. The ledger's unique key
+        decides that.
         """
 
     @abstractmethod

@@ -35,7 +35,7 @@ from msgspec import Meta
 
 from realtime import limits
 from realtime.errors import WebhookRefused
-from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
+from realtime.payments.errors import NoAnswer, PaymentMismatch, Refusal, refused, unavailable
 from realtime.payments.service import (
     CURRENCY,
     MAX_AMOUNT,
@@ -114,12 +114,13 @@ class SignedPayments(PaymentService):
             raise refused(Refusal.EXPIRED)
         if claims.hold != hold:
             raise refused(Refusal.WRONG_HOLD)
-        if seats_digest(claims.seats) != seats_digest(seats):
-            raise refused(Refusal.WRONG_SEATS)
         if claims.currency != CURRENCY:
             raise refused(Refusal.WRONG_CURRENCY)
+        paid = PaymentStatus(claims.reference, PaymentState.CAPTURED, claims.amount, hold=hold)
+        if seats_digest(claims.seats) != seats_digest(seats):
+            raise PaymentMismatch(Refusal.WRONG_SEATS, paid)
         if claims.amount != amount:
-            raise refused(Refusal.WRONG_AMOUNT)
+            raise PaymentMismatch(Refusal.WRONG_AMOUNT, paid)
         return VerifiedPayment(claims.reference, "", hold, amount, CURRENCY, PaymentState.CAPTURED)
 
     async def state(self, payment: str) -> PaymentStatus:

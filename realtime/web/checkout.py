@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from realtime import limits
+from realtime import keys, limits
 from realtime.contact import encode_contact
 from realtime.errors import (
     BadRequest,
@@ -35,7 +35,9 @@ from realtime.locks.holds import PaymentProof
 from realtime.locks.replies import new_reply_id, wait_until_recorded
 from realtime.locks.seats import SeatLocks
 from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
-from realtime.payments.service import CURRENCY, OrderRequest, PaymentService, order_key
+from realtime.payments.errors import PaymentMismatch
+from realtime.payments.report import PaymentReport, encode_report
+from realtime.payments.service import CURRENCY, OrderRequest, PaymentService, WebhookEvent, order_key
 from realtime.payments.status import PaymentState
 from realtime.web import bodies
 from realtime.wire.layouts import decode_layout
@@ -149,7 +151,8 @@ class Checkout:
     async def _verified(self, ask: ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
         """Return the payment that the gateway vouches for, captured. Raises ``PaymentRefused``, ``PaymentUnavailable``.
 
-        While the gateway does not answer, the hold is prolonged.
+        While the gateway does not answer, the hold is prolonged. Money that is not for what is asked is reported, as by
+        a webhook: the ledger makes a booking of what it pays for, or a refund.
         """
         contact = encode_contact(ask.contact)
         if amount == 0:
@@ -158,6 +161,12 @@ class Checkout:
             verified = await self._payments.verify(ask.hold, ask.payment, amount, seats)
             if verified.state is PaymentState.AUTHORIZED:
                 await self._payments.capture(verified.payment, amount)
+        except PaymentMismatch as error:
+            event = WebhookEvent(f"confirm.{error.payment.payment}", error.payment)
+            reply = await self.report(region_of(ask.hold), event)
+            if refund := reply.get("refund"):
+                error.details["refund"] = refund
+            raise
         except PaymentUnavailable:
             try:
                 await self._locks_of(ask.hold).prolong(ask.hold)
@@ -165,6 +174,18 @@ class Checkout:
                 log.info("hold %s can't be prolonged: %s", ask.hold, error.code)
             raise
         return PaymentProof(verified.payment, amount, verified.order, ask.request_id, contact, new_reply_id())
+
+    async def report(self, region: str, event: WebhookEvent) -> dict[str, Any]:
+        """Report what the gateway says to a region's keepers; return their reply once the ledger has it.
+
+        ``ours`` in it is False if the payment is not the region's, ``refund`` is that of a payment that has one. Raises
+        a retryable ``TicketError`` if the event must be reported again.
+        """
+        master, reply = self._locks[region].master, new_reply_id()
+        report = encode_report(PaymentReport.of(event))
+        await master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report, "reply", reply)
+        found: dict[str, Any] = await wait_until_recorded(master, reply)
+        return found
 
     async def _book(
         self,

@@ -19,11 +19,9 @@ from realtime.locks.answers import decode_record
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.locks.replies import new_reply_id, wait_until_recorded
 from realtime.locks.seats import SeatLocks
 from realtime.model import is_hold_id, region_of
 from realtime.payments.demo import DemoPayments
-from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, WebhookEvent
 from realtime.staff import Role
 from realtime.transport.client_address import client_address
@@ -183,11 +181,8 @@ class MoneyApi:
 
     async def _report(self, region: str, event: WebhookEvent) -> bool:
         """Report an event to a region; return whether it is the region's own. Raises a retryable ``TicketError``."""
-        master, reply = self._masters[region], new_reply_id()
-        report = encode_report(PaymentReport.of(event))
-        await master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report, "reply", reply)
         # A payment that became a booking or a refund on the way is answered with its refund, if it has one.
-        return bool((await wait_until_recorded(master, reply)).get("ours", True))
+        return bool((await self._checkout.report(region, event)).get("ours", True))
 
     async def _pay_demo(self, request: web.Request) -> web.Response:
         """Order and pay in one step at the demo bank, as load tests do."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from realtime.errors import PaymentRefused, PaymentUnavailable, WebhookRefused
-from realtime.payments.errors import NoAnswer, PaymentRateLimited, Refusal
+from realtime.payments.errors import NoAnswer, PaymentMismatch, PaymentRateLimited, Refusal
 from realtime.payments.razorpay import RazorpayPayments
 from realtime.payments.service import CheckoutKind, OrderRequest, order_key, refund_key
 from realtime.payments.status import PaymentState, RefundState
@@ -117,6 +117,7 @@ async def test_a_signed_pair_with_another_payment_behind_it_is_refused(
     with pytest.raises(PaymentRefused) as error:
         await razorpay.verify(HOLD, standin.proof(payment), AMOUNT, SEATS)
     assert reason(error) == why
+    assert isinstance(error.value, PaymentMismatch) is (why in (Refusal.WRONG_AMOUNT, Refusal.WRONG_CURRENCY))
 
 
 async def test_forged_proofs_are_refused_without_asking_the_gateway(

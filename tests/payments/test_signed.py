@@ -11,7 +11,7 @@ from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 
 from realtime.errors import PaymentRefused, PaymentUnavailable, WebhookRefused
-from realtime.payments.errors import Refusal
+from realtime.payments.errors import PaymentMismatch, Refusal
 from realtime.payments.service import CheckoutKind, OrderRequest, refund_key
 from realtime.payments.signed import LEEWAY_S, MAX_PROOF_AGE_S, SignedPayments, shared_secret, shop_key
 from realtime.payments.status import PaymentState, RefundState
@@ -93,6 +93,12 @@ async def test_a_proof_of_something_else_is_refused(shop: Shop, over: dict[str, 
     with pytest.raises(PaymentRefused) as error:
         await shop.payments.verify(HOLD, shop.sign(CLAIMS, **over), AMOUNT, SEATS)
     assert reason(error) == why
+    # What pays for something else has to end in a booking or a refund too.
+    mismatch = why in (Refusal.WRONG_SEATS, Refusal.WRONG_AMOUNT)
+    assert isinstance(error.value, PaymentMismatch) is mismatch
+    if isinstance(error.value, PaymentMismatch):
+        paid = error.value.payment
+        assert (paid.payment, paid.hold, paid.amount) == ("pay-1", HOLD, {**CLAIMS, **over}["amount"])
 
 
 async def test_a_little_difference_of_the_clocks_is_forgiven(shop: Shop) -> None:

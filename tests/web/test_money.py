@@ -16,6 +16,7 @@ from realtime.dev.cluster import Cluster
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
 from realtime.payments.demo import BankEvent, BankPayment, webhook_signer
+from realtime.payments.service import seats_digest
 from realtime.payments.status import PaymentState
 from realtime.wire.shows import encode_theatre
 from tests.cluster import Client, map_of_master, new_show, node_urls, pay_order, until
@@ -113,6 +114,39 @@ async def test_a_payment_that_nobody_reports_is_found_by_asking(cluster: Cluster
     payment = await until(settled, timeout_s=60)
     assert (payment["hold"], payment["amount"]) == (hold, amount)
     assert payment["booking"] is not None, "its seats were free again, so the late payment books them"
+    await buyer.close()
+
+
+async def bank_order(cluster: Cluster, hold: str, seats: list[str], amount: int) -> str:
+    """Make an order at the bank that no node knows; return its id."""
+    body = {"hold": hold, "seats": seats_digest(seats), "amount": amount, "currency": "INR", "expires_at": 2**40}
+    headers = {"Authorization": f"Bearer {cluster.secrets['BANK_SECRET']}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{cluster.plan.bank_url}/api/orders", json={**body, "key": f"{hold}.{amount}"}) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        return str((await answer.json())["id"])
+
+
+async def test_money_for_something_else_that_only_the_page_brings_has_one_end(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    hold, _order, amount = await ordered(buyer, show, ["A-1"], "amount")
+    other, _order, _amount = await ordered(buyer, show, ["A-3", "A-4"], "seats")
+    wrong_amount = await bank_order(cluster, hold, ["A-1"], amount - 1)
+    wrong_seats = await bank_order(cluster, other, ["A-3"], amount)
+    for mine, order, reason in ((hold, wrong_amount, "wrong_amount"), (other, wrong_seats, "wrong_seats")):
+        proof = await pay_order(cluster, order, webhooks="never")
+        refused = await buyer.call("seats:confirm", {"hold": mine, "payment": proof})
+        assert (refused["error"]["code"], refused["error"]["reason"]) == ("payment_refused", reason)
+
+    async def returned() -> list[dict[str, Any]] | None:
+        refunds = (await ops(cluster, f"/api/v1/ops/refunds?show={show}&state=done"))["refunds"]
+        return refunds if len(refunds) == 2 else None
+
+    refunds = await until(returned, timeout_s=60)
+    assert {each["hold"]: each["amount"] for each in refunds} == {hold: amount - 1, other: amount}
     await buyer.close()
 
 
