@@ -88,7 +88,7 @@ def test_a_wrong_operators_key_is_reported(cluster: Cluster, show: str) -> None:
 def test_pollers_get_304_while_nothing_changes(cluster: Cluster, show: str, tmp_path: Path) -> None:
     data = tmp_path / "report.json"
     ended = loadtest(
-        cluster, "pollers", show, "--pollers", "4", "--every", "0.1", "--seconds", "4", "--json", str(data)
+        cluster, "pollers", show, "--pollers", "4", "--every", "0.2", "--seconds", "12", "--json", str(data)
     )
     assert ended.exit_code == 0, ended.output
     counts = json.loads(data.read_text())["whole"]["counts"]
