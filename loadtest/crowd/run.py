@@ -23,8 +23,10 @@ from loadtest.crowd.ownership import Claim, OwnershipCheck
 from loadtest.crowd.person import Layouts
 from loadtest.crowd.plan import GRACE_S, Plan
 
-START_S = 1.5
-"""Time for a worker to start and read its plan."""
+START_S = 60.0
+"""How long all workers together may take to start, on a busy machine."""
+READ_S = 0.3
+"""Time for a worker to read its plan."""
 LINE_BYTES = 64 * 1024 * 1024
 NODES_SAMPLED = 16
 """Bound on the nodes whose /metrics are read each second."""
@@ -39,33 +41,36 @@ class Run:
         The key is not in the plan, because the plan is printed in the report.
         """
         self._operator_key = operator_key
-        self.plan = msgspec.structs.replace(plan, begin=time.monotonic() + START_S + 0.3 * plan.processes)
+        self.plan = msgspec.structs.replace(plan, begin=float("inf"))
         self.series = Series()
         self.ownership = OwnershipCheck()
         self.outcome = Outcome(self.plan, self.series, datetime.now().astimezone())
         self._progress = progress
+        self._ready = 0
+        self._begun = asyncio.Event()
         self._idle_workers = 0
         self._all_idle = asyncio.Event()
         self._cpu: dict[str, tuple[float, float]] = {}
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the first arrival."""
+        """Seconds since the first arrival; 0 before it."""
         return max(0.0, time.monotonic() - self.plan.begin)
 
     async def run(self) -> Outcome:
         """Run to the end. A worker that does not end in time is killed, and reported as a failure."""
-        until = self.plan.begin + self.plan.seconds + GRACE_S
         timeout = aiohttp.ClientTimeout(total=10.0)
         async with aiohttp.ClientSession(timeout=timeout) as http:
+            self._limit = asyncio.timeout(START_S)
             sampling = asyncio.create_task(self._sample_nodes(http))
             doors = asyncio.create_task(self._control_sales(http))
             try:
-                async with asyncio.timeout(max(1.0, until - time.monotonic())):
+                async with self._limit:
                     workers = [self._run_worker(number) for number in range(self.plan.processes)]
                     await asyncio.gather(*workers)
             except TimeoutError:
-                self.outcome.failures.append(f"the run had not ended {GRACE_S:g} s after its planned time")
+                late = f"ended {GRACE_S:g} s after its planned time"
+                self.outcome.failures.append(f"the run had not {late if self._begun.is_set() else 'begun in time'}")
             finally:
                 sampling.cancel()
                 doors.cancel()
@@ -91,8 +96,12 @@ class Run:
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         errors = asyncio.create_task(process.stderr.read())
         try:
+            await process.stdout.readline()  # it is ready, or has ended
+            self._count_ready()
+            await self._begun.wait()
             process.stdin.write(msgspec.json.encode(msgspec.structs.replace(self.plan, number=number)) + b"\n")
-            await process.stdin.drain()
+            with contextlib.suppress(ConnectionError):  # it has ended: that is reported below
+                await process.stdin.drain()
             ended = False
             async for line in process.stdout:
                 message = orjson.loads(line)
@@ -113,6 +122,14 @@ class Run:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+
+    def _count_ready(self) -> None:
+        """Begin when sales are paused and all workers are ready: how long they take to start is no part of the plan."""
+        self._ready += 1
+        if self._ready == self.plan.processes + 1:
+            self.outcome.plan = self.plan = msgspec.structs.replace(self.plan, begin=time.monotonic() + READ_S)
+            self._limit.reschedule(asyncio.get_running_loop().time() + READ_S + self.plan.seconds + GRACE_S)
+            self._begun.set()
 
     def _count_idle_worker(self) -> None:
         self._idle_workers += 1
@@ -159,12 +176,13 @@ class Run:
 
     async def _control_sales(self, http: aiohttp.ClientSession) -> None:
         """Pause sales now and open them at ``plan.doors_s``, or when the run ends before that."""
-        if not self._operator_key:
-            return
-        await self._operate(http, "pause")
-        if self.outcome.failures:
+        if self._operator_key:
+            await self._operate(http, "pause")
+        self._count_ready()
+        if not self._operator_key or self.outcome.failures:
             return
         try:
+            await self._begun.wait()
             await asyncio.sleep(self.plan.begin + self.plan.doors_s - time.monotonic())
         finally:
             await self._operate(http, "open")

@@ -1,7 +1,8 @@
 """One process of a crowd: ``python -m loadtest.crowd.worker``, started by ``loadtest.crowd.run``.
 
-It reads a plan from stdin (one line of JSON) and writes a line of JSON to stdout for each second. Then it writes
-``idle``; when it reads ``compare`` it compares the maps, writes the result and exits. It also exits when stdin ends.
+It writes ``ready``, reads a plan from stdin (one line of JSON) and writes a line of JSON to stdout for each second.
+Then it writes ``idle``; when it reads ``compare`` it compares the maps, writes the result and exits. It also exits when
+stdin ends.
 """
 
 from __future__ import annotations
@@ -174,6 +175,7 @@ async def _main() -> None:
     reader = asyncio.StreamReader(limit=64 * 1024 * 1024)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    write_message({"ready": True})
     plan = msgspec.json.decode(await reader.readline(), type=Plan)
     compare = asyncio.Event()
 
