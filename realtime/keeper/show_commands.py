@@ -73,7 +73,7 @@ class _TermsBody(NewTerms, frozen=True):
 async def known_show(ledger: Ledger, show_id: str) -> Show:
     """Return a show as the ledger has it now; raises ``ShowNotFound``, also for one that is archived.
 
-    No master has an archived one: a command for it would wait for ever, and all commands behind it.
+    No master has an archived one: a command for it would wait forever, and all commands behind it.
     """
     show = await ledger.show(show_id)
     if show is None or await ledger.is_archived(show_id):
