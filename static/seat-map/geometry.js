@@ -46,3 +46,16 @@ export function shapeBounds(shape, pitch) {
   const radius = Math.hypot(box.right - box.left, box.bottom - box.top);
   return { left: box.left - radius, right: box.right + radius, top: box.top - radius, bottom: box.bottom + radius };
 }
+
+/** @returns {Rect} a rectangle to be extended */
+export function noBox() {
+  return { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
+}
+
+/** @param {Rect} box @param {Rect} by */
+export function extend(box, by) {
+  box.left = Math.min(box.left, by.left);
+  box.top = Math.min(box.top, by.top);
+  box.right = Math.max(box.right, by.right);
+  box.bottom = Math.max(box.bottom, by.bottom);
+}

@@ -7,23 +7,13 @@
  * @import { CodedChunk, CodedRow, LayoutHead, ListedRow, Rect, WireSeat } from "./types.js"
  */
 
-import { shapeBounds } from "./geometry.js";
+import { extend, noBox, shapeBounds } from "./geometry.js";
 import { rowNames } from "./row-names.js";
-import { extend, noBox, Row } from "./rows.js";
+import { Row } from "./rows.js";
+import { Section } from "./sections.js";
 import { FULL, measureSpacing, SEAT_SHARE, usualDistance } from "./spacing.js";
 import { SpatialIndex } from "./spatial-index.js";
-
-/**
- * @typedef {object} Section
- * @property {string} name
- * @property {number} count seats in it
- * @property {Rect} bounds of the seats' centres
- * @property {number} x the middle
- * @property {number} y the middle
- * @property {number[]} rows indices into `Layout.rows`, front to back
- * @property {number[]} categories indices into `Layout.categories` of its seats
- * @property {Map<string, number>} named its rows that are not listed, by name: indices into `Layout.rows`
- */
+import { plain, typedIndex } from "./typed-index.js";
 
 export class Layout {
   /**
@@ -137,7 +127,7 @@ export class Layout {
     this._typed = this._rowNames = this._spacing = this._spatial = null;
     for (const row of this.rows) row.measure(this);
     this.pitch = usualDistance(this);
-    for (const section of this.sections) this._measureSection(section);
+    for (const section of this.sections) section.measure(this.rows);
     if (this.complete) this.bounds = this._measureBounds();
   }
 
@@ -201,7 +191,7 @@ export class Layout {
    * @returns {number[]}
    */
   find(typed) {
-    this._typed ??= this._typedIndex();
+    this._typed ??= typedIndex(this);
     return this._typed.get(plain(typed)) ?? [];
   }
 
@@ -260,16 +250,7 @@ export class Layout {
     if (n === undefined) {
       n = this.sections.length;
       this._sectionOf.set(name, n);
-      this.sections.push({
-        name,
-        count: 0,
-        bounds: { left: 0, top: 0, right: 0, bottom: 0 },
-        x: 0,
-        y: 0,
-        rows: [],
-        categories: [],
-        named: new Map(),
-      });
+      this.sections.push(new Section(name));
     }
     return n;
   }
@@ -304,25 +285,6 @@ export class Layout {
     return next && seat >= next.first ? next : null;
   }
 
-  /** @param {Section} section */
-  _measureSection(section) {
-    section.count = 0;
-    /** @type {Set<number>} */
-    const categories = new Set();
-    const box = noBox();
-    for (const n of section.rows) {
-      const row = this.rows[n];
-      section.count += row.count;
-      for (const category of row.categories) categories.add(category);
-      extend(box, row.box);
-    }
-    section.categories = [...categories].sort((a, b) => a - b);
-    section.bounds = box;
-    section.x = (box.left + box.right) / 2;
-    section.y = (box.top + box.bottom) / 2;
-    if (!section.count) throw new Error(`section ${section.name} has no seats`);
-  }
-
   /** Around the centres of all seats. */
   _seatBounds() {
     const box = noBox();
@@ -341,30 +303,4 @@ export class Layout {
     for (const shape of this.shapes) extend(box, shapeBounds(shape, this.pitch));
     return box.left < box.right ? box : this.bounds;
   }
-
-  _typedIndex() {
-    /** @type {Map<string, number[]>} */
-    const found = new Map();
-    /** @param {string} key @param {number} seat */
-    const put = (key, seat) => {
-      const list = found.get(key);
-      if (!list) found.set(key, [seat]);
-      else if (list[list.length - 1] !== seat) list.push(seat);
-    };
-    for (const row of this.rows) {
-      if (row.name) put(plain(row.name), row.at(0));
-    }
-    for (let n = 0; n < this.count; n++) {
-      const { name, label } = this.rows[this.row[n]];
-      put(plain(name + this.numbers[n]), n);
-      if (label) put(plain(label + this.numbers[n]), n);
-      put(plain(this.ids[n]), n);
-    }
-    return found;
-  }
-}
-
-/** @param {string} text @returns {string} letters and digits only, upper case */
-export function plain(text) {
-  return text.toUpperCase().replace(/[^\p{L}\p{M}\p{N}]+/gu, "");
 }

@@ -4,6 +4,7 @@
  *
  * @import { ListedRow, Rect } from "./types.js"
  */
+import { noBox } from "./geometry.js";
 
 /** @typedef {Pick<import("./layout.js").Layout, "x" | "y" | "category">} Places of the seats of a plan */
 
@@ -98,17 +99,4 @@ export class Row {
     }
     return seats;
   }
-}
-
-/** @returns {Rect} a rectangle to be extended */
-export function noBox() {
-  return { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
-}
-
-/** @param {Rect} box @param {Rect} by */
-export function extend(box, by) {
-  box.left = Math.min(box.left, by.left);
-  box.top = Math.min(box.top, by.top);
-  box.right = Math.max(box.right, by.right);
-  box.bottom = Math.max(box.bottom, by.bottom);
 }

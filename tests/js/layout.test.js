@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { shapeBounds, touches } from "../../static/seat-map/geometry.js";
-import { Layout, plain } from "../../static/seat-map/layout.js";
+import { Layout } from "../../static/seat-map/layout.js";
 import { nearestFree, neighbour, seatAt } from "../../static/seat-map/nearby.js";
+import { plain } from "../../static/seat-map/typed-index.js";
 import { hall, seats, seatsOf } from "./layouts.js";
 
 describe("a layout", () => {

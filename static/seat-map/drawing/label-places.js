@@ -2,7 +2,8 @@
  * Where the labels of sections lie: on their sections while seats are too small to be told apart, beside them later, and
  * never on a text of the plan or on another label. Pure.
  *
- * @import { Layout, Section } from "../layout.js"
+ * @import { Layout } from "../layout.js"
+ * @import { Section } from "../sections.js"
  * @import { Rect } from "../types.js"
  * @import { PlanText } from "./plan-texts.js"
  */
