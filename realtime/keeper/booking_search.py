@@ -22,10 +22,10 @@ from realtime.ledger.rows import BookingRow
 from realtime.ledger.search import Find
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.master import LockMaster
-from realtime.model import hold_of
+from realtime.model import PLAIN_TEXT, hold_of
 from realtime.wire.requests import LongId, parse_json
 
-_Short = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+_Short = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
 _Ms = Annotated[int, Meta(ge=0, le=2**53)]
 log = logging.getLogger(__name__)
 DetailOf = Callable[[BookingRow], Awaitable[dict[str, Any]]]
@@ -34,16 +34,16 @@ DetailOf = Callable[[BookingRow], Awaitable[dict[str, Any]]]
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which bookings are wanted; see ``ledger.search.Find``. ``seat`` needs ``show``."""
 
-    code: Annotated[str, Meta(max_length=8)] = ""
-    booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH)] = ""
-    payment: Annotated[str, Meta(max_length=limits.MAX_PAYMENT_LENGTH)] = ""
+    code: Annotated[str, Meta(max_length=8, pattern=PLAIN_TEXT)] = ""
+    booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""
+    payment: Annotated[str, Meta(max_length=limits.MAX_PAYMENT_LENGTH, pattern=PLAIN_TEXT)] = ""
     owner: _Short = ""
     show: _Short = ""
     seat: _Short = ""
     since: _Ms = 0
     until: _Ms = 0
-    email: Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH)] = ""
-    phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH)] = ""
+    email: Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=PLAIN_TEXT)] = ""
+    phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH, pattern=PLAIN_TEXT)] = ""
 
 
 class _Booking(msgspec.Struct):

@@ -74,7 +74,7 @@ from realtime.locks import replies
 from realtime.locks.commands import OPERATORS
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Sale, SeatLocks
-from realtime.model import Layout, SalesState, hold_of
+from realtime.model import PLAIN_TEXT, Layout, SalesState, hold_of
 from realtime.sales_window import cancel_deadline
 from realtime.topology import Topology
 from realtime.wire.requests import Id, LongId, Reason, parse_json
@@ -99,7 +99,7 @@ class _SalesBody(msgspec.Struct):
 
 class _BookingBody(msgspec.Struct):
     booking: LongId
-    owner: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    owner: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""
 
 
 class _RefundBody(msgspec.Struct):
@@ -107,7 +107,7 @@ class _RefundBody(msgspec.Struct):
 
 
 class _TaskBody(msgspec.Struct):
-    id: Annotated[str, Meta(min_length=1, max_length=160)]
+    id: Annotated[str, Meta(min_length=1, max_length=160, pattern=PLAIN_TEXT)]
 
 
 class Commands:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from realtime import connect, keys
 from realtime.clock import now_ms
-from realtime.contact import Contact, decode_contact, phone_number
+from realtime.contact import MAX_ADDRESS_LENGTH, Contact, decode_contact, phone_number
 from realtime.errors import BadRequest
 from realtime.ledger import Ledger
 from realtime.ledger.contacts import Whose
 from realtime.locks.master import LockMaster
-from realtime.model import hold_of, is_booking_id
+from realtime.model import PLAIN_TEXT, hold_of, is_booking_id
 from realtime.wire.requests import parse_json
+
+_Text = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=PLAIN_TEXT)]
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
-    email: str = ""
-    phone: str = ""
-    booking: str = ""
+    email: _Text = ""
+    phone: _Text = ""
+    booking: _Text = ""
 
 
 class Erasure:

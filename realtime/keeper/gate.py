@@ -25,11 +25,11 @@ from realtime.ledger.gate_leases import LeaseAsk, lease_key
 from realtime.ledger.rows import AdmissionRow, BookingRow
 from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
-from realtime.model import Layout, Show
+from realtime.model import PLAIN_TEXT, Layout, Show
 from realtime.sales_window import to_ms
 from realtime.wire.requests import Id, parse_json
 
-_Name = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+_Name = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
 _Ago = Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)]
 
 
@@ -37,8 +37,8 @@ class _AdmitBody(msgspec.Struct):
     """``booking`` or ``code`` names the booking; ``show`` is empty where a gate admits to every show of the day."""
 
     theatre: Id
-    booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH)] = ""
-    code: Annotated[str, Meta(max_length=8)] = ""
+    booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""
+    code: Annotated[str, Meta(max_length=8, pattern=PLAIN_TEXT)] = ""
     show: _Name = ""
     gate: _Name = ""
     lease: _Name = ""
@@ -62,7 +62,7 @@ class _ReturnBody(msgspec.Struct):
 class _ReportBody(msgspec.Struct):
     theatre: Id
     lease: Id
-    admitted: dict[Annotated[str, Meta(max_length=8)], _Ago]
+    admitted: dict[Annotated[str, Meta(max_length=8, pattern=PLAIN_TEXT)], _Ago]
     gate: _Name = ""
 
 

@@ -46,7 +46,7 @@ from realtime.ledger.rows import BookingRow
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks import replies
 from realtime.locks.master import LockMaster
-from realtime.model import hold_of, is_booking_id, show_of
+from realtime.model import PLAIN_TEXT, hold_of, is_booking_id, show_of
 from realtime.sales_window import cancel_deadline
 from realtime.wire.requests import Id, LongId, parse_json
 
@@ -58,9 +58,9 @@ PAUSE_S = 0.5
 class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rows a listing has; see ``ledger.money.Filter``."""
 
-    state: Annotated[str, Meta(max_length=16)] = ""
-    show: Annotated[str, Meta(max_length=64)] = ""
-    hold: Annotated[str, Meta(max_length=128)] = ""
+    state: Annotated[str, Meta(max_length=16, pattern=PLAIN_TEXT)] = ""
+    show: Annotated[str, Meta(max_length=64, pattern=PLAIN_TEXT)] = ""
+    hold: Annotated[str, Meta(max_length=128, pattern=PLAIN_TEXT)] = ""
     since: Annotated[int, Meta(ge=0, le=2**53)] = 0
     until: Annotated[int, Meta(ge=0, le=2**53)] = 0
     limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
@@ -99,15 +99,15 @@ class _Jobs(msgspec.Struct):
 
 
 class _Deliveries(msgspec.Struct):
-    booking: Annotated[str, Meta(max_length=128)] = ""
-    state: Annotated[str, Meta(max_length=16)] = ""
+    booking: Annotated[str, Meta(max_length=128, pattern=PLAIN_TEXT)] = ""
+    state: Annotated[str, Meta(max_length=16, pattern=PLAIN_TEXT)] = ""
     limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
 
 
 class _Figures(msgspec.Struct):
     since: Annotated[int, Meta(ge=0, le=2**53)]
     until: Annotated[int, Meta(ge=0, le=2**53)]
-    show: Annotated[str, Meta(max_length=64)] = ""
+    show: Annotated[str, Meta(max_length=64, pattern=PLAIN_TEXT)] = ""
 
 
 class _Audit(msgspec.Struct):

@@ -18,7 +18,7 @@ from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.model import is_booking_id, region_of
+from realtime.model import PLAIN_TEXT, is_booking_id, region_of
 from realtime.settings import Settings
 from realtime.staff import Role
 from realtime.tickets import token
@@ -29,7 +29,8 @@ from realtime.web.staff_access import PRINCIPAL
 from realtime.wire.requests import Id, parse_json
 
 MAX_SHOWN = 512
-GateName = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+GateName = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
+Section = Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 LeaseSecret = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,64}\Z")]
 """A random secret that a device makes for each lease: a client that has it may admit with the leased tickets."""
 
@@ -42,7 +43,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     ticket: Annotated[str, Meta(min_length=1, max_length=MAX_SHOWN)]
     theatre: Id
-    show: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    show: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""
     gate: GateName = ""
     lease: LeaseSecret | None = None
 
@@ -57,10 +58,8 @@ class GateLease(msgspec.Struct, frozen=True):
     show: Id
     lease: LeaseSecret
     gate: GateName = ""
-    sections: Annotated[list[Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH)]], Meta(max_length=500)] | None = (
-        None
-    )
-    known: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)] = ""
+    sections: Annotated[list[Section], Meta(max_length=500)] | None = None
+    known: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""
 
 
 class GateReturn(msgspec.Struct, frozen=True):
@@ -77,7 +76,7 @@ class GateReport(msgspec.Struct, frozen=True):
     lease: LeaseSecret
     admitted: Annotated[
         dict[
-            Annotated[str, Meta(min_length=8, max_length=8)],
+            Annotated[str, Meta(min_length=8, max_length=8, pattern=PLAIN_TEXT)],
             Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)],
         ],
         Meta(min_length=1, max_length=limits.MAX_REPORTED),

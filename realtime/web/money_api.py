@@ -30,7 +30,7 @@ from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer, query_number, read_up_to
-from realtime.wire.requests import ConfirmHold, OrderHold, PayDemo, Payment, SeatIds, parse_json
+from realtime.wire.requests import ConfirmHold, OrderHold, PayDemo, Payment, RequestId, ReturnUrl, SeatIds, parse_json
 
 log = logging.getLogger(__name__)
 OwnerOf = Callable[[web.Request], str]
@@ -40,7 +40,7 @@ class OrderBody(msgspec.Struct, frozen=True):
     """Body of ``POST /holds/{hold}/order``."""
 
     seats: SeatIds | None = None
-    return_url: str = ""
+    return_url: ReturnUrl = ""
     contact: Contact | None = None
 
 
@@ -49,7 +49,7 @@ class ConfirmBody(msgspec.Struct, frozen=True):
 
     payment: Payment
     seats: SeatIds | None = None
-    request_id: str = ""
+    request_id: RequestId = ""
     contact: Contact | None = None
 
 

@@ -12,14 +12,15 @@ from realtime.contact import Contact
 from realtime.errors import BadRequest
 from realtime.model import PLAIN_TEXT, Admission
 
-Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
-LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH)]
+Id = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
+LongId = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
 Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 SeatIds = Annotated[list[Id], Meta(min_length=1, max_length=limits.MAX_SEATS_PER_HOLD)]
 Reason = Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
-RequestId = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH)]
+RequestId = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
 Solution = Annotated[str, Meta(max_length=limits.MAX_SOLUTION_LENGTH)]
-Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH)]
+Payment = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PAYMENT_LENGTH, pattern=PLAIN_TEXT)]
+ReturnUrl = Annotated[str, Meta(max_length=500, pattern=PLAIN_TEXT)]
 Moment = Annotated[str, Meta(max_length=40)]
 """ISO 8601 with offset, or ""."""
 Rupees = Annotated[int, Meta(ge=0, le=limits.MAX_PRICE_RUPEES)]
@@ -82,7 +83,7 @@ class OrderHold(Struct, frozen=True):
 
     hold: LongId
     seats: SeatIds | None = None
-    return_url: Annotated[str, Meta(max_length=500)] = ""
+    return_url: ReturnUrl = ""
     contact: Contact | None = None
     request_id: RequestId = ""
 

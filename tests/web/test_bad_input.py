@@ -50,6 +50,8 @@ BAD_HOLDS: list[Any] = [
     {"show": "SHOW", "seats": ["A-1"], "request_id": 9},
     {"show": "SHOW", "seats": ["A-1"], "request_id": ""},
     {"show": "SHOW", "seats": ["A-1"], "request_id": "r" * 65},
+    {"show": "SHOW", "seats": ["A-1"], "request_id": "r\0"},
+    {"show": "SHOW", "seats": ["A-1"], "request_id": "r\u202e"},
     {"show": "SHOW", "seats": ["A-1"]},
     {"show": "SHOW", "seats": ["A-1", "A-1"], "request_id": "r"},
     {"show": "SHOW", "seats": [f"A-{n}" for n in range(1, 12)], "request_id": "r"},
@@ -424,6 +426,9 @@ async def test_what_the_framework_refuses_gets_an_error_of_the_product(cluster: 
     assert "Traceback" not in logs_of_nodes(cluster)
 
 
+LONG_REQUEST_ID = json.dumps({"payment": "x", "request_id": "r" * 65}).encode()
+
+
 async def test_invalid_bodies_of_buyers_and_operators_are_refused(cluster: Cluster, show: str) -> None:
     url = node_urls(cluster)[0]
     key = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
@@ -436,6 +441,18 @@ async def test_invalid_bodies_of_buyers_and_operators_are_refused(cluster: Clust
             (f"/api/v1/shows/{show}/holds", token, b'{"seats": ["Q-1"], "request_id": "1"}', "seat_not_found"),
             (f"/api/v1/holds/{show}.h{'x' * 22}/extend", token, b"", "hold_not_found"),
             (f"/api/v1/holds/{show}.h{'x' * 22}/confirm", token, b'{"payment": "x"}', "hold_not_found"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/confirm", token, b'{"payment": "\\u0000"}', "bad_request"),
+            (
+                f"/api/v1/holds/{show}.h{'x' * 22}/confirm",
+                token,
+                b'{"payment": "x", "request_id": "\\u0000"}',
+                "bad_request",
+            ),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/confirm", token, LONG_REQUEST_ID, "bad_request"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/order", token, b'{"return_url": "\\u202e"}', "bad_request"),
+            ("/api/v1/gate/admit", key, b'{"ticket": "x", "theatre": "west-hall", "gate": "\\u202e"}', "bad_request"),
+            ("/api/v1/ops/contacts/erase", key, b'{"email": "\\u0000"}', "bad_request"),
+            ("/api/v1/ops/bookings/search", key, b'{"email": "\\u0000"}', "bad_request"),
             ("/api/v1/layouts?region=east", key, b"{}", "bad_request"),
             ("/api/v1/layouts?region=west", key, b"{", "invalid_plan"),
             ("/api/v1/layouts?region=west", key, b'{"name": "x", "zones": []}', "invalid_plan"),
