@@ -77,8 +77,7 @@ export class MapContext {
 
   /** @param {Iterable<number>} seats @returns {string[]} */
   ids(seats) {
-    // Nothing is spelt out for an empty selection.
-    return Array.from(seats, (seat) => this.layout?.ids[seat] ?? "");
+    return Array.from(seats, (seat) => this.layout?.idOf(seat) ?? "");
   }
 
   /** Dispatch an event of the element. @param {string} name @param {unknown} detail */

@@ -42,8 +42,11 @@ export class Layout {
     this._numbers = [];
     /** @type {Map<string, number>} */
     this._byId = new Map();
-    /** Rows whose ids and numbers are not spelt out yet. @type {CodedRow[]} */
-    this._unspelt = [];
+    /** Rows whose ids and numbers are spelt out when they are needed. @type {CodedRow[]} */
+    this._coded = [];
+    /** The first seat of each. @type {number[]} */
+    this._codedFirst = [];
+    this._spelt = 0;
     /** @type {Section[]} */
     this.sections = [];
     /** @type {Row[]} */
@@ -81,6 +84,16 @@ export class Layout {
     return this._numbers;
   }
 
+  /** The id of one seat: those of its row are spelt out. @param {number} seat */
+  idOf(seat) {
+    return this._ids[seat] ?? this._spellAt(seat, this._ids);
+  }
+
+  /** The number of one seat, as the plan has it. @param {number} seat */
+  numberOf(seat) {
+    return this._numbers[seat] ?? this._spellAt(seat, this._numbers);
+  }
+
   /** The index of each id. */
   get byId() {
     this._spell();
@@ -102,7 +115,8 @@ export class Layout {
       for (const at of coded.accessible) this.accessible[first + at] = 1;
       const listed = coded.listed && { ...coded.listed, first, count: coded.count };
       this._place(first, end, coded.section, coded.name, listed);
-      this._unspelt.push(coded);
+      this._coded.push(coded);
+      this._codedFirst.push(first);
     }
   }
 
@@ -207,11 +221,11 @@ export class Layout {
   /** @param {number} seat @returns {string} its number as it is printed; its id if it has none, or its row has it twice */
   number(seat) {
     const { seats, seatLabel } = this.rows[this.row[seat]];
-    const number = this.numbers[seat];
-    if (!number) return this.ids[seat];
+    const number = this.numberOf(seat);
+    if (!number) return this.idOf(seat);
     const printed = seatLabel ? seatLabel.replace("%s", number) : number;
-    const twice = seats.some((other) => other !== seat && this.numbers[other] === number);
-    return twice ? `${printed} (${this.ids[seat]})` : printed;
+    const twice = seats.some((other) => other !== seat && this.numberOf(other) === number);
+    return twice ? `${printed} (${this.idOf(seat)})` : printed;
   }
 
   /** @param {number} seat @returns {string} the section's name, and the block if its rows have seats of equal names */
@@ -223,13 +237,28 @@ export class Layout {
 
   // Not while the first seats are awaited: the map is painted without ids.
   _spell() {
-    for (const { count, id, number } of this._unspelt) {
-      for (let n = 0; n < count; n++) {
-        this._ids.push(id(n));
-        this._numbers.push(number(n));
-      }
+    while (this._spelt < this._coded.length) this._spellRow(this._spelt++);
+  }
+
+  /** @param {number} seat @param {string[]} texts ids or numbers */
+  _spellAt(seat, texts) {
+    let low = 0;
+    for (let high = this._codedFirst.length; high - low > 1; ) {
+      const middle = (low + high) >> 1;
+      if (this._codedFirst[middle] <= seat) low = middle;
+      else high = middle;
     }
-    this._unspelt = [];
+    this._spellRow(low);
+    return texts[seat];
+  }
+
+  /** @param {number} row index into `_coded` */
+  _spellRow(row) {
+    const { count, id, number } = this._coded[row];
+    for (let n = 0, seat = this._codedFirst[row]; n < count; n++, seat++) {
+      this._ids[seat] = id(n);
+      this._numbers[seat] = number(n);
+    }
   }
 
   /** @param {number} room */

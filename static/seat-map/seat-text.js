@@ -26,7 +26,7 @@ export class SeatText {
     const layout = this._source.layout();
     const category = layout.categories[layout.category[seat]]?.name ?? "";
     return {
-      id: layout.ids[seat],
+      id: layout.idOf(seat),
       index: seat,
       section: layout.sectionName(seat),
       row: layout.rows[layout.row[seat]].name,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { LayoutReader } from "../../static/seat-map/coded-layout.js";
+import { Layout } from "../../static/seat-map/layout.js";
 
 const HEAD = {
   id: "hall",
@@ -66,6 +67,16 @@ describe("a coded layout", () => {
       assert.deepEqual([0, 1].map(second.id), ["p", "q"]);
       assert.deepEqual(second.listed, { label: "Sofas" });
     }
+  });
+
+  test("spells out one seat as it spells out all", () => {
+    const { heads, chunks } = read(coded({ ...HEAD, categories: [{ name: "Gold" }], size: {}, shapes: [] }));
+    const layout = new Layout(heads[0], 5);
+    layout.addChunk(chunks[0]);
+    assert.deepEqual([layout.idOf(4), layout.numberOf(0), layout.idOf(1)], ["q", "9", "A-10"]);
+    assert.deepEqual(layout.ids, ["A-09", "A-10", "A-11", "p", "q"]);
+    assert.deepEqual(layout.numbers, ["9", "10", "11", "x", "xy"]);
+    assert.equal(layout.byId.get("p"), 3);
   });
 
   test("gives the head before the rows have arrived", () => {

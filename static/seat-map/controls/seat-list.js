@@ -89,7 +89,7 @@ export class SeatList {
       const { name, seats } = layout.rows[row];
       const shown = seats.filter((seat) => !this._owner.dimmed(seat));
       if (!shown.length) continue;
-      const buttons = shown.map((seat) => this._button(seat, layout.numbers[seat]));
+      const buttons = shown.map((seat) => this._button(seat, layout.numberOf(seat)));
       const label = i18n.t("row", { row: name });
       section.details.append(
         h(

@@ -170,7 +170,7 @@ export class Painter {
     context.drawImage(this._sprite(category, kind, dim, access, side), px, py);
     if (side < NUMBERS * this._dpr || kind !== FREE || dim || access) return;
     context.fillStyle = palette.categories[category].ink;
-    const number = layout.numbers[seat];
+    const number = layout.numberOf(seat);
     if (side !== this._px) context.font = this._font(side);
     // With a maximum width the canvas measures the text each time; one or two digits always fit.
     if (number.length < 3) context.fillText(number, px + half, py + half + side * 0.04);
