@@ -35,7 +35,7 @@ from realtime import limits
 from realtime.errors import TicketError
 from realtime.ledger import LedgerUnavailable
 
-THINK_S = (1.0, 4.0)
+THINK_S = (3.0, 9.0)
 """Pauses of buyers, chosen so that two cores are busy but not overloaded."""
 MONEY_S = 120.0
 """Time at the end for every payment to become a booking or a refund. The bank is asked about a silent one after 10, 30

@@ -30,8 +30,6 @@ from realtime.topology_file import load
 from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, until
 
 LAYOUT = grid()
-# What is tested runs in processes of its own.
-pytestmark = pytest.mark.crowd
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ def reconciler(place: Place) -> Reconciler:
 
 
 async def restart_master(place: Place) -> None:
+    # On a busy disk a server postpones its writes for up to two seconds, and a kill would lose them.
+    await place.master.command("CONFIG", "SET", "appendfsync", "always")
     place.server.kill()
     place.server.restart()
     await place.server.wait_ready_async()

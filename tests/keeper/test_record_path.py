@@ -163,7 +163,11 @@ async def test_another_keeper_takes_over_what_a_dead_one_left(place: Place) -> N
     place.keeper("k2")
     place.keeper("k3")
     await until(all_booked(place, [hold]))
-    assert await job_ids(place, Queue.TICKETS) == [booking_of(hold)]
+
+    async def added() -> bool:
+        return await job_ids(place, Queue.TICKETS) == [booking_of(hold)]
+
+    await until(added)
 
 
 async def test_a_worker_gets_one_job_a_booking_even_if_the_entry_is_read_again(place: Place) -> None:

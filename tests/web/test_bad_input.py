@@ -87,7 +87,7 @@ async def test_a_malformed_hold_is_refused_and_locks_nothing(cluster: Cluster, s
         ("seats:hold", {"show": "west-nowhere", **HOLD}, "show_not_found"),
         ("seats:hold", {"show": "SHOW", "seats": ["Z-99", "A-1"], "request_id": "r"}, "seat_not_found"),
         ("seats:release", {"hold": "nonsense"}, "hold_not_found"),
-        ("seats:release", {"hold": "west-test-1.h" + "x" * 22 + "\n"}, "hold_not_found"),
+        ("seats:release", {"hold": "west-test-1.h" + "x" * 22 + "\n"}, "bad_request"),
         ("seats:release", {"hold": "SHOW.h" + "x" * 22}, "hold_not_found"),
         ("seats:release", {"hold": "SHOW.h" + "x" * 22, "seats": []}, "bad_request"),
         ("seats:extend", {"hold": "SHOW.h" + "x" * 22}, "hold_not_found"),

@@ -308,7 +308,9 @@ async def test_nothing_about_money_is_acknowledged_before_the_ledger_has_it(clus
     assert codes == ["region_unavailable"] * 3
     assert all(answer["error"]["retryable"] for answer in asked)
     assert (await buyer.call(*new_order))["order"]["amount"] == amount
-    assert (await buyer.call(*refund))["error"]["refund"]["state"] in ("promised", "sent", "done")
+    returned = (await buyer.call(*refund))["error"]
+    # A worker may have returned the money in the meantime: then the gateway says so.
+    assert returned.get("reason") == "already_refunded" or returned["refund"]["state"] in ("promised", "sent", "done")
     assert await send_event(cluster, event) == {}
 
     async def ends() -> bool:
