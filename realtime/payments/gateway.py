@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from realtime.errors import PaymentUnavailable
 from realtime.payments.errors import NoAnswer, rate_limited, unavailable
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class GatewayClient:
         self._timeout_s = timeout_s
         self._headers = dict(headers)
         self._session: aiohttp.ClientSession | None = None
+        self._logged: set[str] = set()
+        """The reasons for which there were no answers since the last one."""
 
     async def call(
         self,
@@ -67,8 +70,33 @@ class GatewayClient:
         """Send one request and return its answer, checked against ``answer``.
 
         Raise ``Rejected`` for a definite no (4xx), ``PaymentRateLimited`` for 429, and ``PaymentUnavailable`` for
-        everything after which it is not known what the gateway did, wrong credentials (401, 403) included.
+        everything after which it is not known what the gateway did, wrong credentials (401, 403) included. A reason is
+        logged once until the gateway answers again: its orders are asked about by the hundred.
         """
+        try:
+            found = await self._call(method, path, answer, body, query, headers)
+        except PaymentUnavailable as error:
+            reason = error.details["reason"]
+            if reason not in self._logged and reason != NoAnswer.BUSY:
+                self._logged.add(reason)
+                cause = "; ".join(getattr(error, "__notes__", ()))
+                log.warning("payment gateway: %s: %s %s%s", reason, method, path, cause and f": {cause}")
+            raise
+        except Rejected:
+            self._logged.clear()
+            raise
+        self._logged.clear()
+        return found
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        body: Mapping[str, object] | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> T:
         data = None if body is None else msgspec.json.encode(body)
         extra = {**(headers or {}), **({"Content-Type": "application/json"} if data is not None else {})}
         try:
@@ -83,11 +111,10 @@ class GatewayClient:
         except TimeoutError:
             raise unavailable(NoAnswer.TIMEOUT) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            log.warning("payment gateway: %s %s: %s", method, path, error)
-            raise unavailable(NoAnswer.UNREACHABLE) from error
+            raise _unavailable(NoAnswer.UNREACHABLE, str(error)) from error
         if 200 <= status < 300:
             return _decoded(blob, answer)
-        raise _failure(method, path, status, retry_after, blob)
+        raise _failure(status, retry_after, blob)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -120,8 +147,14 @@ def _decoded(blob: bytes, answer: type[T]) -> T:
     try:
         return msgspec.json.decode(blob, type=answer)
     except (msgspec.MsgspecError, RecursionError) as error:
-        log.warning("payment gateway: an answer that is not of the documented form: %s", error)
-        raise unavailable(NoAnswer.BAD_ANSWER) from None
+        raise _unavailable(NoAnswer.BAD_ANSWER, f"an answer that is not of the documented form: {error}") from None
+
+
+def _unavailable(reason: NoAnswer, cause: str) -> PaymentUnavailable:
+    """Return the error to raise, with its cause for the log."""
+    error = unavailable(reason)
+    error.add_note(cause)
+    return error
 
 
 class _Error(msgspec.Struct):
@@ -133,23 +166,20 @@ class _ErrorBody(msgspec.Struct):
     error: _Error
 
 
-def _failure(method: str, path: str, status: int, retry_after: str, blob: bytes) -> Exception:
+def _failure(status: int, retry_after: str, blob: bytes) -> Exception:
     if status == 429:
         return rate_limited(_retry_after_ms(retry_after))
     if status in (401, 403):
-        log.error("payment gateway: the key of this installation is not accepted (%d for %s %s)", status, method, path)
-        return unavailable(NoAnswer.CREDENTIALS)
+        return _unavailable(NoAnswer.CREDENTIALS, f"{status}: the key of this installation is not accepted")
     if status == 409:
         return unavailable(NoAnswer.BUSY)
     if status >= 500 or status < 400:
-        log.warning("payment gateway: %d for %s %s", status, method, path)
-        return unavailable(NoAnswer.GATEWAY_ERROR)
+        return _unavailable(NoAnswer.GATEWAY_ERROR, str(status))
     with contextlib.suppress(msgspec.MsgspecError, RecursionError):
         error = msgspec.json.decode(blob, type=_ErrorBody).error
         return Rejected(status, (error.code or "")[:100], (error.description or "")[:500])
     # A 4xx without the gateway's own words may come from something between: it says nothing about the payment.
-    log.warning("payment gateway: %d without an error object for %s %s", status, method, path)
-    return unavailable(NoAnswer.BAD_ANSWER)
+    return _unavailable(NoAnswer.BAD_ANSWER, f"{status} without an error object")
 
 
 def _retry_after_ms(header: str) -> int | None:

@@ -343,6 +343,21 @@ async def test_what_is_no_answer_is_unavailable_and_never_a_refusal(
     assert error.value.retryable and reason(error) == why
 
 
+async def test_a_gateway_without_answers_is_logged_once_until_it_answers(
+    standin: RazorpayStandIn, razorpay: RazorpayPayments, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        standin.next_faults = [answers(500)] * 3
+        for _ in range(3):
+            with pytest.raises(PaymentUnavailable):
+                await razorpay.state("pay_1")
+        with pytest.raises(PaymentRefused):
+            await razorpay.state("pay_unknown")
+    assert [record.getMessage() for record in caplog.records] == [
+        "payment gateway: gateway_error: GET /v1/payments/pay_1: 500"
+    ] * 2
+
+
 async def test_a_rate_limit_says_how_long_to_wait(standin: RazorpayStandIn, razorpay: RazorpayPayments) -> None:
     for header, wait in (("7", 7_000), ("99999999", 3_600_000), ("soon", None), ("²", None), ("", None)):
         standin.next_faults = [answers(429, Retry_After=header)]
