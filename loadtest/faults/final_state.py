@@ -16,7 +16,6 @@ from loadtest.faults.surroundings import Surroundings
 from loadtest.installation import Installation
 from realtime import connect, keys
 from realtime.ledger import Ledger, schema
-from realtime.ledger.money import Filter
 from realtime.ledger.rows import RefundProgress
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of
@@ -48,16 +47,17 @@ async def read_money(installation: Installation, bank: Bank) -> Money:
     """Return the books of the bank and of all ledgers. Raises ``LedgerUnavailable``, or an error of ``Bank``."""
     bookings: list[BookingRow] = []
     refunds: list[RefundRow] = []
+    # Not from the ledger's listings, which end after some hundred rows.
+    paid, promised = schema.payments, schema.refunds
     for region in installation.regions:
         ledger = installation.ledger(region)
         try:
-            for payment in await ledger.payments(Filter(limit=EVERYTHING)):
-                if payment.booking is not None:
-                    hold = hold_of(payment.booking)
-                    bookings.append(BookingRow(payment.booking, hold, payment.id, payment.amount))
-            for refund in await ledger.refunds(Filter(limit=EVERYTHING)):
-                done = refund.state is RefundProgress.DONE
-                refunds.append(RefundRow(refund.hold, refund.payment, refund.amount, done))
+            async with ledger.transaction() as connection:
+                for row in await connection.execute(select(paid).where(paid.c.booking_id.is_not(None))):
+                    bookings.append(BookingRow(row.booking_id, hold_of(row.booking_id), row.id, row.amount))
+                for row in await connection.execute(select(promised)):
+                    done = row.state == RefundProgress.DONE.value
+                    refunds.append(RefundRow(row.hold_id, row.payment_id, row.amount, done))
         finally:
             await ledger.close()
     payments, returned = await bank.audit()
