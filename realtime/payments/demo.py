@@ -19,10 +19,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from realtime import limits
 from realtime.errors import WebhookRefused
-from realtime.payments.errors import PaymentMismatch, Refusal, refused
+from realtime.payments.errors import Refusal, refused
 from realtime.payments.gateway import DEFAULT_TIMEOUT_S, GatewayClient, Rejected
 from realtime.payments.service import (
-    CURRENCY,
     MAX_AMOUNT,
     MAX_REFERENCE_LENGTH,
     MAX_WEBHOOK_BYTES,
@@ -33,6 +32,7 @@ from realtime.payments.service import (
     PaymentService,
     VerifiedPayment,
     WebhookEvent,
+    matched,
     seats_digest,
 )
 from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
@@ -164,17 +164,7 @@ class DemoPayments(PaymentService):
         found = await self._fetched(f"/api/payments/{_checked(payment)}", BankPayment)
         if found.hold != hold:
             raise refused(Refusal.WRONG_HOLD)
-        if found.refunded:
-            raise refused(Refusal.ALREADY_REFUNDED)
-        if not found.state.has_money:
-            raise refused(Refusal.NOT_PAID)
-        if found.seats != seats_digest(seats):
-            raise PaymentMismatch(Refusal.WRONG_SEATS, _status(found))
-        if found.currency != CURRENCY:
-            raise PaymentMismatch(Refusal.WRONG_CURRENCY, _status(found))
-        if found.amount != amount:
-            raise PaymentMismatch(Refusal.WRONG_AMOUNT, _status(found))
-        return VerifiedPayment(found.id, found.order, hold, amount, CURRENCY, found.state)
+        return matched(_status(found), found.seats, seats, amount)
 
     async def pay(self, order: str) -> str:
         """Pay an order as a buyer would, and return the proof: for load tests and tests, without a browser."""

@@ -46,6 +46,7 @@ from realtime.payments.service import (
     PaymentService,
     VerifiedPayment,
     WebhookEvent,
+    matched,
     seats_digest,
 )
 from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
@@ -149,17 +150,12 @@ class RazorpayPayments(PaymentService):
         if order.notes.hold != hold:
             raise refused(Refusal.WRONG_HOLD)
         status = payment_status(payment, hold)
-        if status.state is PaymentState.REFUNDED or status.refunded:
-            raise refused(Refusal.ALREADY_REFUNDED)
-        if not status.state.has_money:
-            raise refused(Refusal.NOT_PAID)
-        if order.notes.seats != seats_digest(seats):
-            raise PaymentMismatch(Refusal.WRONG_SEATS, status)
-        if (payment.currency, order.currency) != (CURRENCY, CURRENCY):
+        verified = matched(status, order.notes.seats, seats, amount)
+        if order.currency != CURRENCY:
             raise PaymentMismatch(Refusal.WRONG_CURRENCY, status)
-        if (payment.amount, order.amount) != (amount, amount):
+        if order.amount != amount:
             raise PaymentMismatch(Refusal.WRONG_AMOUNT, status)
-        return VerifiedPayment(payment.id, given.order, hold, amount, CURRENCY, status.state)
+        return verified
 
     async def state(self, payment: str) -> PaymentStatus:
         """See ``PaymentService.state``: ``GET /v1/payments/{id}`` (docs/api/payments/fetch-with-id). No hold in it."""

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from realtime.payments.errors import PaymentMismatch, Refusal, refused
 from realtime.payments.status import PaymentState, PaymentStatus, RefundStatus
 
 CURRENCY = "INR"
@@ -201,6 +202,25 @@ def refund_key(hold: str, payment: str, attempt: int = 0) -> str:
 def order_key(hold: str, amount: int, seats: Iterable[str]) -> str:
     """Return the idempotency key of the order for a hold as it is: 40 characters ``[a-z0-9-]``."""
     return f"order-{_digest(hold, str(amount), seats_digest(seats))[:34]}"
+
+
+def matched(payment: PaymentStatus, paid_seats: str, seats: Iterable[str], amount: int) -> VerifiedPayment:
+    """Return a payment for the right hold as verified, if it is for these seat ids and this amount.
+
+    ``paid_seats`` is the ``seats_digest`` of the seats that it is for. Raises ``PaymentRefused`` if there is no money,
+    ``PaymentMismatch`` if there is money for something else.
+    """
+    if payment.state is PaymentState.REFUNDED or payment.refunded:
+        raise refused(Refusal.ALREADY_REFUNDED)
+    if not payment.state.has_money:
+        raise refused(Refusal.NOT_PAID)
+    if paid_seats != seats_digest(seats):
+        raise PaymentMismatch(Refusal.WRONG_SEATS, payment)
+    if payment.currency != CURRENCY:
+        raise PaymentMismatch(Refusal.WRONG_CURRENCY, payment)
+    if payment.amount != amount:
+        raise PaymentMismatch(Refusal.WRONG_AMOUNT, payment)
+    return VerifiedPayment(payment.payment, payment.order, payment.hold, amount, CURRENCY, payment.state)
 
 
 def seats_digest(seats: Iterable[str]) -> str:

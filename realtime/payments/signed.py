@@ -35,7 +35,7 @@ from msgspec import Meta
 
 from realtime import limits
 from realtime.errors import WebhookRefused
-from realtime.payments.errors import NoAnswer, PaymentMismatch, Refusal, refused, unavailable
+from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
 from realtime.payments.service import (
     CURRENCY,
     MAX_AMOUNT,
@@ -48,6 +48,7 @@ from realtime.payments.service import (
     PaymentService,
     VerifiedPayment,
     WebhookEvent,
+    matched,
     seats_digest,
 )
 from realtime.payments.status import PaymentState, PaymentStatus, RefundState, RefundStatus
@@ -117,11 +118,7 @@ class SignedPayments(PaymentService):
         if claims.currency != CURRENCY:
             raise refused(Refusal.WRONG_CURRENCY)
         paid = PaymentStatus(claims.reference, PaymentState.CAPTURED, claims.amount, hold=hold)
-        if seats_digest(claims.seats) != seats_digest(seats):
-            raise PaymentMismatch(Refusal.WRONG_SEATS, paid)
-        if claims.amount != amount:
-            raise PaymentMismatch(Refusal.WRONG_AMOUNT, paid)
-        return VerifiedPayment(claims.reference, "", hold, amount, CURRENCY, PaymentState.CAPTURED)
+        return matched(paid, seats_digest(claims.seats), seats, amount)
 
     async def state(self, payment: str) -> PaymentStatus:
         """Raise ``PaymentUnavailable``: there is no gateway to ask (``can_ask`` is false)."""
