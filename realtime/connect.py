@@ -278,6 +278,11 @@ def names(reply: Any) -> list[str]:
     return [name.decode(errors="replace") for name in reply]
 
 
+def count(text: str | None) -> int:
+    """Return a count or a time that is kept as text; 0 for anything else."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
 def text_fields(fields: Any) -> dict[str, str]:
     """Return the fields of a stream entry as text."""
     return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in pairs(fields)}

@@ -144,7 +144,7 @@ class Jobs:
             for task in tasks:
                 pipeline.hmget(f"{name}:{task}", "failedReason", "atm", "finishedOn")
             for task, (reason, attempts, at) in zip(tasks, await pipeline.execute(), strict=True):
-                found.append(FailedJob(queue.value, task, reason or "", _count(attempts), _count(at)))
+                found.append(FailedJob(queue.value, task, reason or "", connect.count(attempts), connect.count(at)))
         return sorted(found, key=lambda job: job.failed_at, reverse=True)
 
     async def _connected(self) -> dict[Queue, BullQueue]:
@@ -162,10 +162,6 @@ class Jobs:
         """Drop the connections; the next job looks for the master again."""
         redis, self._redis = self._redis, None
         await connect.close(redis)
-
-
-def _count(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else 0
 
 
 async def job_states(redis: Redis, tasks: Sequence[TaskRow]) -> list[JobState]:

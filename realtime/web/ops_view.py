@@ -128,7 +128,8 @@ async def _incidents(feed: Feed) -> list[dict[str, Any]] | None:
     for entry_id, flat in entries:
         fields = connect.text_fields(flat)
         known = {key: fields.get(key, "") for key in ("kind", "about", "state", "by", "detail")}
-        found.append({"id": entry_id.decode(), "seen_from": feed.region, "at": _count(fields.get("at", "")), **known})
+        at = connect.count(fields.get("at"))
+        found.append({"id": entry_id.decode(), "seen_from": feed.region, "at": at, **known})
     return found
 
 
@@ -164,10 +165,6 @@ async def _status_reports(feed: Feed, key: str) -> list[dict[str, Any]]:
     # Keepers delete the reports of processes that are gone. Clocks differ, so ``age_ms`` is approximate.
     aged = ({**each, "age_ms": max(0, now - each["time"])} for each in reports)
     return sorted(aged, key=lambda each: each["name"])
-
-
-def _count(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 def _event(entry: Any) -> dict[str, Any] | None:
