@@ -142,9 +142,9 @@ class Reconciler:
         if diverged:
             log.warning("%s: the master's data has diverged: another master has sold since", self._region)
         await self._master.command("SET", keys.REGION, self._region)
-        shows = await self._ledger.active_shows()
+        shows, unreadable = await self._ledger.active_records()
         await self._suspend_all([show.id for show in shows], nonce, diverged=diverged)
-        await self._declare_all(shows)
+        await self._declare_all(shows, unreadable)
         if diverged:
             await self._refund_outbox()
             # Not before: if this keeper dies, the next one must find that this data has diverged.
@@ -207,8 +207,11 @@ class Reconciler:
             some = shows[start : start + _CHUNK]
             await asyncio.gather(*((locks or self._locks).suspend(show, nonce, diverged=diverged) for show in some))
 
-    async def _declare_all(self, shows: list[Show]) -> None:
-        """Put theatres, layouts and shows on the master. A node that reads the mark finds all of them."""
+    async def _declare_all(self, shows: list[Show], unreadable: dict[str, bytes]) -> None:
+        """Put theatres, layouts and shows on the master. A node that reads the mark finds all of them.
+
+        ``unreadable`` are records of shows: operators see them where directories read them.
+        """
         theatres = {theatre.id: encode_theatre(theatre) for theatre in await self._ledger.theatres(self._region)}
         gone = [
             name
@@ -226,9 +229,7 @@ class Reconciler:
             blob = await self._ledger.layout(layout_id)
             assert blob is not None, "layouts are never deleted"
             await self._declare.layout(layout_id, blob)
-        # Operators see the records that can't be read where directories read them.
-        await self._put(keys.SHOWS, await self._ledger.unreadable_shows())
-        await self._put(keys.SHOWS, {show.id: encode_show(show) for show in shows})
+        await self._put(keys.SHOWS, {**unreadable, **{show.id: encode_show(show) for show in shows}})
 
     async def _put(self, key: str, values: dict[str, bytes]) -> None:
         flat = connect.flat(values)

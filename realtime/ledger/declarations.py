@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Table, delete, func, select, update
+from sqlalchemy import Table, delete, func, select, update
 
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
@@ -110,19 +110,17 @@ class Declarations(Fencing):
 
     async def active_shows(self) -> list[Show]:
         """Return the shows that are not archived and whose record can be read, the soonest first."""
+        return (await self.active_records())[0]
+
+    async def active_records(self) -> tuple[list[Show], dict[str, bytes]]:
+        """Return ``active_shows``, and by id the records of those that can't be read."""
         table = schema.shows
         query = select(table.c.id, table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
         async with self.transaction() as connection:
-            return _readable(await connection.execute(query))
-
-    async def unreadable_shows(self) -> dict[str, bytes]:
-        """Return the records of the shows that are not archived and whose record can't be read, by id."""
-        table = schema.shows
-        query = select(table.c.id, table.c.body).where(table.c.archived_at.is_(None))
-        async with self.transaction() as connection:
-            bodies = {row.id: row.body for row in await connection.execute(query)}
-        _shows, reasons = read_records(decode_show, ((show_id.encode(), body) for show_id, body in bodies.items()))
-        return {show_id: bodies[show_id] for show_id in reasons}
+            rows = list(await connection.execute(query))
+        shows = _readable(rows)
+        known = {show.id for show in shows}
+        return shows, {row.id: row.body for row in rows if row.id not in known}
 
     async def shows_of(self, ids: Sequence[str]) -> list[Show]:
         """Return those of some shows that are here and whose record can be read."""
@@ -212,7 +210,7 @@ class Declarations(Fencing):
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
 
 
-def _readable(rows: Iterable[Row[Any]]) -> list[Show]:
+def _readable(rows: Iterable[Any]) -> list[Show]:
     """Return the shows of rows (id, body). One that can't be read is logged, and does not hide the others."""
     shows, reasons = read_records(decode_show, ((row.id.encode(), row.body) for row in rows))
     for show_id, reason in reasons.items():
