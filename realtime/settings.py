@@ -51,6 +51,11 @@ class Settings:
     webhook_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     payments: PaymentConfig = field(default_factory=PaymentConfig)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The live secrets: sign with the first, accept what was signed with any."""
+        return [secret for secret in (self.secret, self.second_secret) if secret]
+
 
 def process_name() -> str:
     """Return a name that is unique in the installation: host name and process id."""

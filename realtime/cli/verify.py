@@ -43,4 +43,4 @@ def _from_file(path: Path) -> PublicKeys:
 
 def _from_topology(topology: Path) -> PublicKeys:
     settings = load_settings(topology)
-    return PublicKeys.of(live_keys((settings.secret, settings.second_secret), settings.topology.regions))
+    return PublicKeys.of(live_keys(settings.secrets, settings.topology.regions))

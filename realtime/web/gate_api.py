@@ -91,7 +91,7 @@ class GateApi:
         """``masters`` maps every region to its lock master."""
         self._directory = directory
         self._masters = masters
-        keys = token.live_keys((settings.secret, settings.second_secret), masters)
+        keys = token.live_keys(settings.secrets, masters)
         self._keys = token.PublicKeys.of(keys)
         self._jwks = [token.public_jwk(key) for key in keys]
 

@@ -92,7 +92,7 @@ class Node:
         self.identities = Identities(settings.secret, settings.second_secret, self.revoked_guests)
         self.access = StaffAccess(
             settings.operator_key,
-            StaffTokens([settings.secret, settings.second_secret]),
+            StaffTokens(settings.secrets),
             Register(self.feeds),
             IdentityProvider(topology.staff) if topology.staff.jwks else None,
             self.masters[region],

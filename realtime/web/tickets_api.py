@@ -75,10 +75,10 @@ class TicketsApi:
         self._owner_of = owner_of
         self._seller = data.Seller(*(getattr(settings.topology.seller, name) for name in data.Seller.__slots__))
         self._keys = {region: token.derive_key(settings.secret, region) for region in masters}
-        live = token.live_keys((settings.secret, settings.second_secret), masters)
+        live = token.live_keys(settings.secrets, masters)
         self._public_keys = [token.public_jwk(key) for key in live]
         self._names = settings.topology.names
-        self._links = TicketLinks([settings.secret, settings.second_secret])
+        self._links = TicketLinks(settings.secrets)
         self._origins = {region: settings.topology.link_origin(region) for region in masters}
         self._link_uses = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._printer = TicketPrinter()

@@ -93,7 +93,7 @@ class WorkerProcess:
             server = topology.mail
             smtp = Smtp(server.url, settings.mail_password) if server.url else None
             sender = Sender(server.sender, server.name or seller.name) if server.sender else None
-            links = TicketLinks([settings.secret, settings.second_secret])
+            links = TicketLinks(settings.secrets)
             link_of = partial(links.link, topology.link_origin(self._region))
             mails = Mails(self._ledger, shows, tickets, smtp, sender, seller.name, link_of, topology.names)
             found[Queue.TICKETS] = Claims(self._ledger, Queue.TICKETS, tickets.draw).process
