@@ -1,7 +1,6 @@
 /**
  * Decides whether a ticket admits. The server does; where it does not answer, this device does, about tickets that it
- * has leased (offline-gate.js). A device with a lease refuses a
- * forged QR code without asking the server. Draws nothing.
+ * has leased (offline-gate.js). A device with a lease refuses a forged QR code without asking the server. Draws nothing.
  *
  * @import { OfflineGate } from "./offline-gate.js"
  */
