@@ -117,6 +117,7 @@ async def test_with_little_room_gauges_show_how_much_is_free(browser: Browser, c
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     gauges = asha.page.locator("seat-map .label .gauge i:visible")
     await expect(gauges).to_have_count(32)
+    await expect(asha.page.locator("seat-map .count")).to_have_text("5,366 free")
     filled = await gauges.evaluate_all("bars => bars.map((bar) => bar.style.width)")
     assert filled[4] == "95%"
     assert set(filled[:4] + filled[5:]) == {"100%"}
