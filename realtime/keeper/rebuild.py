@@ -52,15 +52,15 @@ class Rebuilder:
     async def turn(self, token: str) -> int:
         """Rebuild every show that needs it; return how many. ``token`` is that of the present reconciliation.
 
-        Returns 0 while another keeper does it. One show that can't be rebuilt does not stop the others. Raises
-        ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
+        Returns 0 while another keeper does it, and while the master is reconciled under a later token. One show that
+        can't be rebuilt does not stop the others. Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
         """
         async with renewed_turn(self._master, keys.REBUILDING) as turn:
-            if turn is None:
+            if turn is None or not await self._is_in_force(token):
                 return 0
             names = await self._ledger.active_show_ids()
             unready = await self.unready(names)
-            rebuilt = await self.is_rebuilt(token)
+            rebuilt = await self._master.command("GET", keys.REBUILT) == token.encode()
             # Once all are rebuilt, one that is not ready may be in the course of being declared: it is left for a turn.
             waiting = [show for show in unready if not rebuilt or show in self._seen]
             self._seen = set(unready)
@@ -79,10 +79,11 @@ class Rebuilder:
 
     async def is_rebuilt(self, token: str) -> bool:
         """Return whether all shows were on sale under this token, and no later one has begun."""
-        rebuilt, fence = await asyncio.gather(
-            self._master.command("GET", keys.REBUILT), self._master.command("GET", keys.FENCE)
-        )
-        return rebuilt == token.encode() and fence is not None and fence.split()[0] == token.encode().split()[-1]
+        return await self._master.command("GET", keys.REBUILT) == token.encode() and await self._is_in_force(token)
+
+    async def _is_in_force(self, token: str) -> bool:
+        fence = await self._master.command("GET", keys.FENCE)
+        return fence is not None and fence.split()[0] == token.encode().split()[-1]
 
     async def count_damaged(self, what: str, count: int = 1) -> None:
         """Log and count shows that were damaged on the master, and are rebuilt."""

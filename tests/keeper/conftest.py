@@ -78,6 +78,11 @@ class Place:
         text: bytes = await self.master.command("GET", keys.seats(SHOW))
         return text.decode()
 
+    async def rebuilt(self) -> bool:
+        """Return whether all shows are on sale under the present token."""
+        mark = await self.master.command("GET", keys.REBUILT)
+        return mark is not None and mark == await self.master.command("GET", keys.RECONCILED)
+
     async def booked(self) -> dict[str, tuple[int, ...]]:
         return {booking.id: booking.seats for booking in await self.ledger.booked(SHOW)}
 
@@ -108,7 +113,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     try:
         here.keeper()
         # What is declared before the first reconciliation is complete may be rebuilt, and is not for sale meanwhile.
-        await until(lambda: here.master.command("EXISTS", keys.REBUILT))
+        await until(here.rebuilt)
         await declare_show(here.master)
         yield here
     finally:

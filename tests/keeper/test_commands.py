@@ -81,7 +81,7 @@ async def test_the_sales_window_is_a_term_that_changes_and_comes_back_from_the_l
     again = await run_command(place.master, "terms", {"show": SHOW, "sales_start": "2020-01-01T00:00Z"})
     assert again["show"]["sales_end"] == "2030-01-01T12:30:00+00:00", "what is not named stays"
     await place.master.command("FLUSHALL")
-    await until(lambda: place.master.command("EXISTS", keys.REBUILT))
+    await until(place.rebuilt)
     assert await place.master.command("HMGET", keys.meta(SHOW), "sales_start", "sales_end") == [
         b"1577836800000",
         b"1893501000000",
@@ -196,7 +196,7 @@ async def test_a_show_that_is_over_leaves_the_master_and_stays_in_the_ledger(pla
     await run_command(place.master, "cancel", {"booking": booking_of(hold), "owner": ""})
     assert not await place.master.command("EXISTS", keys.meta(SHOW))
     await place.master.command("FLUSHALL")
-    await until(lambda: place.master.command("EXISTS", keys.REBUILT))
+    await until(place.rebuilt)
     assert not await place.master.command("EXISTS", keys.meta(SHOW))
     checker = Checker(place.settings.topology.regions["west"])
     assert (await checker.check()).differences == []
@@ -233,7 +233,7 @@ async def test_a_show_that_the_ledger_can_not_read_hides_no_other_and_can_be_arc
         await connection.execute(update(schema.shows).where(schema.shows.c.id == SHOW).values(body=b"{"))
     assert [show.id for show in await place.ledger.active_shows()] == [other]
     await place.master.command("FLUSHALL")
-    await until(lambda: place.master.command("EXISTS", keys.REBUILT))
+    await until(place.rebuilt)
     assert await place.master.command("HGET", keys.SHOWS, SHOW) == b"{", "operators see it where they see the others"
     await place.locks.hold(f"{other}.h{'x':_<22}", "asha", [1])
     with pytest.raises(BadRequest, match="can't be read"):

@@ -16,7 +16,6 @@ from realtime.model import booking_of
 from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place, hold_id
-from .test_fencing import rebuilt
 from .test_record_path import all_booked
 
 _META, SEATS, TAKEN, HOLDS, _OWNERS = keys.show(SHOW)[:5]
@@ -33,7 +32,7 @@ async def sold_show(place: Place) -> str:
     """Sell a seat and hold one; return the show's epoch."""
     booked = await place.confirm("asha", [1])
     await until(all_booked(place, [booked]))
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     await place.hold("bala", [5])
     return (await place.locks.digest(SHOW))[0]
 
@@ -68,7 +67,7 @@ async def test_a_show_that_is_damaged_deep_inside_is_rebuilt_and_no_other(
 async def test_a_booking_that_only_the_master_has_is_reported_once_and_stays(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     await place.rest()
     hold = hold_id("gone")
     record = {"owner": "gone", "seats": [3], "state": "booked", "expires_at": 1, "extensions": 0, "payment": "p"}

@@ -22,7 +22,6 @@ from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place
 from .test_check import differences, look_sooner, sold
-from .test_fencing import rebuilt
 from .test_record_path import all_booked
 
 __all__ = ["look_sooner"]
@@ -155,7 +154,7 @@ async def test_a_rebuild_and_a_check_in_the_middle_leave_the_reserved_seats(plac
     await place.locks.reserve(sale_of(hold, (1, 2)), [2, 5])
     assert await differences(place) == []
     await place.master.command("DEL", keys.RECONCILED)
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     assert (await place.seats())[:6] == "022001"
     assert (await move(place, booking_of(hold), 2, 6))["booking"]["exchanges"] == 1
     assert (await place.seats())[:7] == "0020002", "another exchange replaces the one that was begun"
@@ -165,7 +164,7 @@ async def test_a_master_that_lost_everything_gets_the_seats_of_the_ledger(place:
     booking = booking_of(await sold(place, "asha", [1, 2]))
     await move(place, booking, 4, 5)
     await place.master.command("FLUSHALL")
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     await until(all_booked(place, [hold_of(booking)]))
     assert (await place.seats())[:6] == "000022"
     assert (await move(place, booking, 1, 5))["booking"]["exchanges"] == 2
@@ -180,7 +179,7 @@ async def test_a_master_with_data_from_before_an_exchange_is_corrected(place: Pl
     await place.master.command("HSET", keys.holds(SHOW), hold, record)
     await place.master.command("DEL", keys.RECONCILED)
     place.keeper("k2")
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     assert (await place.seats())[:6] == "000022"
     assert (await place.locks.get(hold))[0].seats == (4, 5)
     assert await differences(place) == []
@@ -204,6 +203,6 @@ async def test_a_ledger_that_lost_exchanges_gets_them_back_from_the_master(place
         await checker.close()
     assert await place.booked() == {one: (2,), two: (1,)}
     place.keeper("k3")
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     assert (await place.seats())[:4] == "0220"
     assert await differences(place) == []

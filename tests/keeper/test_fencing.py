@@ -29,21 +29,17 @@ from .conftest import LAYOUT, SHOW, Place, hold_id
 from .test_record_path import all_booked
 
 
-async def rebuilt(place: Place) -> bool:
-    mark = await place.master.command("GET", keys.REBUILT)
-    return mark is not None and mark == await place.master.command("GET", keys.RECONCILED)
-
-
 async def test_no_write_of_a_keeper_passes_a_later_fence(place: Place) -> None:
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     hold = await place.hold("asha", [3])
     await place.rest()
     old = SeatLocks(place.master, fence=Fence())
     keeper = Reconciler("west", place.ledger, place.master, old)
-    assert await keeper.ensure_reconciled() is not None
+    earlier = await keeper.ensure_reconciled()
     new = Reconciler("west", place.ledger, place.master, SeatLocks(place.master, fence=Fence()))
     new.invalidate()
-    assert await new.ensure_reconciled() is not None
+    token = await new.ensure_reconciled()
+    assert earlier is not None and token is not None
     show = (await place.ledger.active_shows())[0]
     digest = await place.locks.digest(SHOW)
     writes: list[Callable[[], Awaitable[object]]] = [
@@ -61,11 +57,15 @@ async def test_no_write_of_a_keeper_passes_a_later_fence(place: Place) -> None:
     for write in writes:
         with pytest.raises(Fenced):
             await write()
+    rebuilder = Rebuilder(place.ledger, place.master, place.locks)
+    assert await rebuilder.turn(earlier) == 0, "under a token that is over nothing is rebuilt"
     assert await place.locks.digest(SHOW) == digest
+    assert await rebuilder.turn(token) == 1
+    assert await place.rebuilt()
 
 
 async def test_a_keeper_that_sleeps_before_its_rebuild_rebuilds_nothing_behind_anothers_back(place: Place) -> None:
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     show = (await place.ledger.active_shows())[0]
     slow = Rebuilder(place.ledger, place.master, place.locks)
     read, other = place.ledger.truths, Rebuilder(place.ledger, place.master, SeatLocks(place.master))
@@ -161,7 +161,7 @@ async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(p
 async def test_flushed_functions_and_deleted_seats_come_back_without_a_restart(place: Place) -> None:
     hold = await place.confirm("asha", [1])
     await until(all_booked(place, [hold]))
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     epoch = (await place.locks.digest(SHOW))[0]
     await place.master.command("FUNCTION", "FLUSH")
 
@@ -185,7 +185,7 @@ async def test_flushed_functions_and_deleted_seats_come_back_without_a_restart(p
 
 async def test_commands_about_one_show_are_carried_out_in_their_order(place: Place) -> None:
     """The first is with a keeper that was frozen after it had read it; the next keeper waits for it."""
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     await place.rest()
     body = orjson.dumps({"show": SHOW, "seats": [LAYOUT.seats[3].id]})
     for name in ("block", "unblock"):

@@ -19,7 +19,6 @@ from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place
 from .test_check import sold
-from .test_fencing import rebuilt
 from .test_record_path import all_booked, keeper_process
 
 
@@ -46,7 +45,7 @@ def holds_the_ledger(place: Place) -> bool:
 
 @pytest.mark.parametrize("point", [point for point in POINTS if not point.startswith("exchange")])
 async def test_a_keeper_that_wakes_up_late_changes_nothing(place: Place, point: str) -> None:
-    await until(lambda: rebuilt(place))
+    await until(place.rebuilt)
     await place.rest()
     early = await place.confirm("early", [1])
     if not point.startswith("record"):
@@ -58,7 +57,7 @@ async def test_a_keeper_that_wakes_up_late_changes_nothing(place: Place, point: 
             sleeper.wait()
             sleeper = await stopped_keeper(place, point)
         place.keeper("other")
-        await until(lambda: rebuilt(place))
+        await until(place.rebuilt)
         await until(all_booked(place, [early]))
         held = await place.hold("held", [3])
         booked = await place.confirm("booked", [5])
