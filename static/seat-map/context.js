@@ -52,7 +52,7 @@ export class MapContext {
 
   get layout() {
     // An element that was removed from the page still knows its last layout: an answer may arrive after the removal.
-    return this.live ? this.live.layout : this.view.layout;
+    return this.live ? this.live.layout : this.view.picture.layout;
   }
 
   /** Whether a seat is filtered out by its price; the viewer's own never are. @param {number} seat */

@@ -14,16 +14,17 @@ export class Legend {
 
   draw() {
     const { i18n, layout, live, only, view } = this._context;
-    if (!layout || !view.palette) return;
+    const { palette } = view.picture;
+    if (!layout || !palette) return;
     drawLegend(view.legend, {
       layout,
-      palette: view.palette,
+      palette,
       i18n,
       prices: allInPrices(live?.show ?? null),
       only,
       toggle: (category) => this._filter(category),
     });
-    drawKey(view.key, view.palette, i18n);
+    drawKey(view.key, palette, i18n);
   }
 
   /** Show the seats of this category alone, or with those of the others that were chosen; with none, all. @param {number} category */
@@ -36,7 +37,7 @@ export class Legend {
       chip.setAttribute("aria-pressed", String(only.has(n)));
     }
     view.legend.classList.toggle("filtered", only.size > 0);
-    view.repaint();
+    view.picture.repaint();
     if (layout) view.list.reset(layout);
     view.recount(true);
   }

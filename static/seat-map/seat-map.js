@@ -135,7 +135,7 @@ export class SeatMap extends RequestElement {
 
   /** Whether everything in sight is painted, at the scale at which it is shown. */
   get painted() {
-    return this._follower.ready && this._context.view.tiles.settled;
+    return this._follower.ready && this._context.view.picture.tiles.settled;
   }
 
   /** Whether it is known that no seat is free. */
@@ -169,7 +169,7 @@ export class SeatMap extends RequestElement {
   /** The point of the viewport at which a click chooses this seat, once it is in sight (see `reveal`). @param {string} id */
   pointOf(id) {
     const box = this._context.view.field.getBoundingClientRect();
-    const { x, y } = this._context.view.framing.place(this._context.index(id) ?? 0);
+    const { x, y } = this._context.view.picture.framing.place(this._context.index(id) ?? 0);
     return { x: box.left + x, y: box.top + y };
   }
 
@@ -180,7 +180,7 @@ export class SeatMap extends RequestElement {
     /** @type {number[]} */
     const inside = [];
     for (let seat = 0; seat < (layout?.count ?? 0); seat++) {
-      const at = view.framing.place(seat);
+      const at = view.picture.framing.place(seat);
       const [x, y] = [at.x + box.left, at.y + box.top];
       if (x >= left && x <= right && y >= top && y <= bottom) inside.push(seat);
     }
@@ -204,18 +204,18 @@ export class SeatMap extends RequestElement {
   async reveal(id) {
     const index = this._context.index(id);
     if (index === undefined) return;
-    this._context.view.framing.reveal(index);
-    while (this._context.view.camera.gliding) await new Promise((next) => requestAnimationFrame(next));
+    this._context.view.picture.framing.reveal(index);
+    while (this._context.view.picture.camera.gliding) await new Promise((next) => requestAnimationFrame(next));
   }
 
   /** Zoom in (more than 1) or out (less than 1), around the middle. @param {number} factor */
   zoomBy(factor) {
-    this._context.view.framing.zoomBy(factor);
+    this._context.view.picture.framing.zoomBy(factor);
   }
 
   /** Show the whole plan. */
   showAll() {
-    this._context.view.framing.fit();
+    this._context.view.picture.framing.fit();
   }
 
   /** Choose a seat; false when it can't be chosen. @param {string} id */
@@ -318,7 +318,7 @@ export class SeatMap extends RequestElement {
   _applyTheme() {
     const theme = this.getAttribute("theme");
     this.toggleAttribute("data-dark", theme ? theme === "dark" : this._dark.matches);
-    this._context.view.restyle();
+    this._context.view.picture.restyle();
     this._legend.draw();
   }
 }

@@ -98,13 +98,13 @@ export class ShowFollower {
     view.grid.setAttribute("aria-label", i18n.t("mapLabel", { name: live?.show?.title ?? layout.name }));
     if (this.mineIds.length) choosing.mine = new Set(this._context.indices(this.mineIds));
     view.setLayout(layout);
-    view.overlay.own = choosing.own;
+    view.picture.overlay.own = choosing.own;
     this._legend.draw();
     this._checkReady();
   }
 
   _watched() {
-    this._context.view.mark("live");
+    this._context.view.picture.mark("live");
     if (this._wasOffline) this._notices.banner(this._context.i18n.t("backOnline"), true);
     this._wasOffline = false;
     this._checkReady();
@@ -140,7 +140,7 @@ export class ShowFollower {
       view.changeAll(layout);
       return;
     }
-    view.overlay.pulse(
+    view.picture.overlay.pulse(
       changed.filter((seat) => !choosing.concerns(seat)),
       layout,
     );
@@ -153,7 +153,7 @@ export class ShowFollower {
     const now = performance.now();
     if (now - this._summarizedAt < SUMMARY_MS || host.shadowRoot?.activeElement !== view.grid) return;
     this._summarizedAt = now;
-    view.announce(i18n.t("freeSay", { n: view.labels.free }));
+    view.announce(i18n.t("freeSay", { n: view.picture.labels.free }));
   }
 
   /** @param {string} code */

@@ -29,11 +29,12 @@ export class Pointer {
   /** @param {number} x CSS pixels within the map @param {number} y @param {boolean} touch */
   tap(x, y, touch) {
     const view = this._view;
-    view.framing.moved = true;
-    const size = view.tiles.seatSize;
-    if (view.layout && size < (touch ? HIT_TOUCH_PX : HIT_MOUSE_PX)) {
+    const { camera, framing, layout, tiles } = view.picture;
+    framing.moved = true;
+    const size = tiles.seatSize;
+    if (layout && size < (touch ? HIT_TOUCH_PX : HIT_MOUSE_PX)) {
       const wanted = touch ? ZOOMED_TOUCH_PX : ZOOMED_MOUSE_PX;
-      view.camera.glideZoom(x, y, Math.min(wanted / size, size < 5 ? 6 : 4));
+      camera.glideZoom(x, y, Math.min(wanted / size, size < 5 ? 6 : 4));
       return;
     }
     const seat = this._seatNear(x, y, touch);
@@ -53,8 +54,7 @@ export class Pointer {
 
   /** @param {number} x @param {number} y */
   hover(x, y) {
-    const view = this._view;
-    if (view.tiles.seatSize < TIP_PX) this._tipAt(x, y, false);
+    if (this._view.picture.tiles.seatSize < TIP_PX) this._tipAt(x, y, false);
     else this._hoverSeat(this._seatNear(x, y, false));
   }
 
@@ -66,17 +66,17 @@ export class Pointer {
   /** @param {number} seat -1 for none */
   _hoverSeat(seat) {
     const view = this._view;
-    if (seat === view.overlay.hover && this._tipSection < 0) return;
+    if (seat === view.picture.overlay.hover && this._tipSection < 0) return;
     this._tipSection = -1;
-    view.overlay.hover = seat;
+    view.picture.overlay.hover = seat;
     view.grid.classList.toggle("on-seat", seat >= 0);
     view.showTip(seat, false);
-    view.wake();
+    view.picture.wake();
   }
 
   /** @param {number} x @param {number} y @param {boolean} touch @returns {number} -1 for none */
   _seatNear(x, y, touch) {
-    const { layout, camera, tiles } = this._view;
+    const { layout, camera, tiles } = this._view.picture;
     if (!layout) return -1;
     const reach = Math.max(tiles.seatSize * REACH, touch ? REACH_TOUCH_PX : REACH_MOUSE_PX) / camera.scale;
     return seatAt(layout, (x - camera.x) / camera.scale, (y - camera.y) / camera.scale, reach);
@@ -85,9 +85,9 @@ export class Pointer {
   /** @param {number} x @param {number} y @param {boolean} fade it disappears by itself */
   _tipAt(x, y, fade) {
     const view = this._view;
-    const { layout } = view;
+    const { labels, layout, tiles } = view.picture;
     const seat = this._seatNear(x, y, true);
-    if (!layout || !view.labels.shown(layout, view.tiles.seatSize)) return view.showTip(seat, fade);
+    if (!layout || !labels.shown(layout, tiles.seatSize)) return view.showTip(seat, fade);
     const section = seat < 0 ? -1 : layout.section[seat];
     if (section === this._tipSection && !fade) return;
     this._tipSection = section;
