@@ -90,27 +90,27 @@ class Settlement:
         payment = PaymentStatus(
             report.payment, PaymentState(report.state), report.amount, order=report.order, hold=report.hold
         )
-        sent = await self._settle(await self._order_of_hold(report), payment, reply)
+        sent = await self._settle(await self._order_of_hold(report.hold, report.amount), payment, reply)
         return None if sent else True
 
-    async def _order_of_hold(self, report: PaymentReport) -> OrderRow:
-        """Return what a payment is for where the service has no orders: the hold as it is now, or as it was ordered.
+    async def _order_of_hold(self, hold_id: str, paid: int) -> OrderRow:
+        """Return what ``paid`` paise are for if no order is known: the hold as it is now, or as it was ordered.
 
         Without seats, if nothing is known of the hold: its payment is returned.
         """
-        lost = OrderRow("", report.hold, show_of(report.hold), "", (), 0, OrderState.OPEN, now_ms(), 0, 0)
+        lost = OrderRow("", hold_id, show_of(hold_id), "", (), 0, OrderState.OPEN, now_ms(), 0, 0)
         try:
             show = await self._shows.show(lost.show_id)
             if await self._ledger.is_archived(lost.show_id):  # its master knows no holds of it any more
-                return await self._ledger.order_of_hold(report.hold, report.amount) or lost
-            hold, now = await self._locks.get(report.hold)
+                return await self._ledger.order_of_hold(hold_id, paid) or lost
+            hold, now = await self._locks.get(hold_id)
         except UnknownShow:
             return lost
         except (HoldNotFound, HoldLost):
-            return await self._ledger.order_of_hold(report.hold, report.amount) or lost
+            return await self._ledger.order_of_hold(hold_id, paid) or lost
         if not hold.seats:
-            return await self._ledger.order_of_hold(report.hold, report.amount) or replace(lost, owner=hold.owner)
-        due = (await self._shows.prices(show, hold.seats, now, report.amount)).total
+            return await self._ledger.order_of_hold(hold_id, paid) or replace(lost, owner=hold.owner)
+        due = (await self._shows.prices(show, hold.seats, now, paid)).total
         return replace(lost, owner=hold.owner, seats=hold.seats, amount=due)
 
     async def _refund_reported(self, report: PaymentReport) -> bool:
@@ -161,31 +161,19 @@ class Settlement:
             return
         found = await self._payments.payments_of(order.id)
         if not order.hold:
-            hold = next((each.hold for each in found if each.hold), "")
-            if not is_hold_id(hold) or region_of(hold) != self._locks.master.region:
+            paid = next((each for each in found if each.hold), None)
+            if paid is None or not is_hold_id(paid.hold) or region_of(paid.hold) != self._locks.master.region:
                 await self._ledger.order_checked(order, 0, "not of this region")
                 return
-            order = await self._identify(order, hold)
+            held = await self._order_of_hold(paid.hold, paid.amount)
+            facts = (held.hold, held.show_id, held.owner, held.seats, held.amount)
+            order = OrderRow(order.id, *facts, order.state, order.created_at, order.check_at, order.checks)
         sent = [await self._settle(order, payment) for payment in found]
         detail = ", ".join(f"{each.payment} {each.state.value}" for each in found) or "not paid"
         current = await self._ledger.order(order.id) or order
         # What was sent to the lock master may be lost with it before the ledger has it.
         next_check = self._pause(current) if any(sent) else self._next_check(current)
         await self._ledger.order_checked(order, next_check, detail)
-
-    async def _identify(self, order: OrderRow, hold_id: str) -> OrderRow:
-        """Return an order that the ledger has no more than the id of, with its hold as the lock master knows it.
-
-        A hold that is lost too leaves an order without seats: its payment is returned.
-        """
-        lost = replace(order, hold=hold_id, show_id=show_of(hold_id))
-        try:
-            hold, now = await self._locks.get(hold_id)
-            show = await self._shows.show(hold.show)
-            due = (await self._shows.prices(show, hold.seats, now, None)).total if hold.seats else 0
-        except (HoldNotFound, HoldLost, UnknownShow):
-            return lost
-        return replace(lost, owner=hold.owner, seats=hold.seats, amount=due)
 
     def _next_check(self, order: OrderRow) -> int:
         """Return when to ask next (ms); 0 if the order has been asked for long enough."""

@@ -22,6 +22,7 @@ from realtime.errors import (
     HoldLost,
     HoldNotFound,
     NotYourHold,
+    PaymentRefused,
     PaymentUnavailable,
     RegionUnavailable,
     SeatNotFound,
@@ -46,6 +47,10 @@ from realtime.wire.requests import ConfirmHold, OrderHold
 log = logging.getLogger(__name__)
 FREE = "free"
 """The kind of checkout for seats that cost nothing."""
+NOTHING_WANTED = (HoldLost, HoldNotFound, SeatNotFound)
+"""What a confirm is refused with before its payment is verified. The payment may be genuine all the same."""
+NO_AMOUNT = -1
+"""No payment is of this amount."""
 RETURNED = (BookingCancelled, BookingRejected, HoldEnded, HoldLost, HoldNotFound, SeatNotFound)
 """Answers of the lock master to a confirm after which the payment is returned."""
 
@@ -120,11 +125,12 @@ class Checkout:
         ``refund`` in the answer or in the error: the ledger has that this payment must be returned. Raises a retryable
         error while it is open what becomes of the payment.
         """
-        show, known = await self._show_of(ask.hold)
-        some = None if ask.seats is None else bodies.seat_indices(known, ask.seats)
-        wanted = some or (await self._locks_of(ask.hold).get(ask.hold))[0].seats
-        if not wanted:
-            raise HoldLost()
+        try:
+            show, known, some, wanted = await self._wanted(ask)
+        except NOTHING_WANTED as error:
+            if refund := await self._unwanted_refund(ask):
+                error.details["refund"] = refund
+            raise
         amount = bodies.prices_of(show, known, wanted).total
         payment = await self._verified(ask, amount, bodies.seat_ids(known, wanted))
         settled: asyncio.Future[HoldState] = asyncio.get_running_loop().create_future()
@@ -147,6 +153,25 @@ class Checkout:
             self._on_booked(show.region)
         answer = {"booking": bodies.booking_body(hold, known, state, wanted)}
         return answer if refund is None else {**answer, "refund": refund}
+
+    async def _wanted(self, ask: ConfirmHold) -> tuple[Show, SeatIds, list[int] | None, Sequence[int]]:
+        """Return the show of a hold, the seats that the client names, and those to book: these, or all of the hold."""
+        show, known = await self._show_of(ask.hold)
+        some = None if ask.seats is None else bodies.seat_indices(known, ask.seats)
+        wanted = some or (await self._locks_of(ask.hold).get(ask.hold))[0].seats
+        if not wanted:
+            raise HoldLost()
+        return show, known, some, wanted
+
+    async def _unwanted_refund(self, ask: ConfirmHold) -> dict[str, Any] | None:
+        """Return the refund of a genuine payment for what can't be booked; None if it has none, or is not genuine."""
+        if not is_hold_id(ask.hold) or region_of(ask.hold) not in self._locks:
+            return None
+        try:
+            await self._verified(ask, NO_AMOUNT, ())
+        except PaymentRefused as error:
+            return error.details.get("refund")
+        return None
 
     async def _verified(self, ask: ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
         """Return the payment that the gateway vouches for, captured. Raises ``PaymentRefused``, ``PaymentUnavailable``.

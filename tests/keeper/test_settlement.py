@@ -95,8 +95,9 @@ async def test_the_payment_of_a_lost_order_books_its_hold(desk: Desk) -> None:
     assert [(booking.owner, tuple(booking.seats)) for booking in booked] == [(OWNER, SEATS)]
 
 
-async def test_the_payment_of_a_lost_order_and_a_lost_hold_is_returned(desk: Desk) -> None:
-    order = await pay_a_lost_order(desk)
+@pytest.mark.parametrize("hold", [HOLD, f"west-nowhere.h{'x' * 22}"])
+async def test_the_payment_of_a_lost_order_and_a_lost_hold_is_returned(desk: Desk, hold: str) -> None:
+    order = await pay_a_lost_order(desk, hold)
     await webhook(desk, order)
     await desk.check(order)
     await desk.check(order)

@@ -140,13 +140,29 @@ async def test_money_for_something_else_that_only_the_page_brings_has_one_end(cl
         proof = await pay_order(cluster, order, webhooks="never")
         refused = await buyer.call("seats:confirm", {"hold": mine, "payment": proof})
         assert (refused["error"]["code"], refused["error"]["reason"]) == ("payment_refused", reason)
+    unknown = f"west-nowhere.h{'x' * 22}"
+    lost = f"{show}.h{'x' * 22}"
+    for mine, seats, code in (
+        (unknown, None, "hold_not_found"),
+        (lost, None, "hold_"),
+        (lost, ["Z-1"], "seat_not_found"),
+    ):
+        order = await bank_order(cluster, mine, ["A-9"], amount + len(code))
+        proof = await pay_order(cluster, order, webhooks="never")
+        confirm = {"hold": mine, "payment": proof} | ({} if seats is None else {"seats": seats})
+        refused = await buyer.call("seats:confirm", confirm)
+        assert refused["error"]["code"].startswith(code), refused
+        forged = await buyer.call("seats:confirm", {**confirm, "payment": f"{proof[:-4]}aaaa"})
+        assert forged["error"]["code"] == refused["error"]["code"], "what the confirm asks for decides the error"
 
-    async def returned() -> list[dict[str, Any]] | None:
-        refunds = (await ops(cluster, f"/api/v1/ops/refunds?show={show}&state=done"))["refunds"]
-        return refunds if len(refunds) == 2 else None
+    async def returned() -> list[tuple[str, int]] | None:
+        paths = (f"/api/v1/ops/refunds?show={each}&state=done" for each in (show, "west-nowhere"))
+        found = [(each["hold"], each["amount"]) for path in paths for each in (await ops(cluster, path))["refunds"]]
+        return found if len(found) == 5 else None
 
-    refunds = await until(returned, timeout_s=60)
-    assert {each["hold"]: each["amount"] for each in refunds} == {hold: amount - 1, other: amount}
+    of_lost = {(lost, amount + len(code)) for code in ("hold_", "seat_not_found")}
+    ours = {(hold, amount - 1), (other, amount), (unknown, amount + len("hold_not_found"))}
+    assert set(await until(returned, timeout_s=60)) == ours | of_lost
     await buyer.close()
 
 
