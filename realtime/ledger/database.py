@@ -6,10 +6,11 @@ SQLite where nothing else is configured, PostgreSQL in production.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Insert, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +23,7 @@ from realtime.ledger.targets import Target
 from realtime.topology import LEDGER_FORMS, TopologyError
 
 # Its debug messages repeat the parameters of every statement, contacts of buyers among them.
+log = logging.getLogger(__name__)
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _SCHEMA_LOCK = 7_405_926
@@ -45,6 +47,9 @@ _POSTGRES: dict[str, Any] = {
         "synchronous_commit": "on",
     },
 }
+
+
+Value = TypeVar("Value")
 
 
 class LedgerUnavailable(Exception):
@@ -132,6 +137,25 @@ def insert_new(connection: AsyncConnection, table: Table) -> Insert:
 def parts(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
     """Split values into lists that fit into one statement."""
     return [values[n : n + size] for n in range(0, len(values), size)]
+
+
+def read_rows(rows: Iterable[Any], read: Callable[[Any], Value]) -> list[Value]:
+    """Return rows as values. One that ``read`` can't read (``ValueError``) is logged once, and hides no other.
+
+    A later release may have written it, or a person. The first column must be the row's id.
+    """
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except ValueError as error:
+            _report_once(row[0], str(error))
+    return found
+
+
+@lru_cache(1024)
+def _report_once(row_id: str, reason: str) -> None:
+    log.error("the row %r of the ledger can't be read: %s", row_id, reason)
 
 
 def _will_pass(error: DBAPIError) -> bool:

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime import limits
 from realtime.errors import TicketLeased
 from realtime.ledger import schema
-from realtime.ledger.database import insert_new, parts
+from realtime.ledger.database import insert_new, parts, read_rows
 from realtime.ledger.fencing import Fencing, check_fencing_token
 
 MAX_LISTED = 500
@@ -181,18 +181,7 @@ class GateLeases(Fencing):
         if booking:
             query = query.where(table.c.booking_id == booking)
         async with self.transaction() as connection:
-            return [
-                ConflictRow(
-                    row.booking_id,
-                    row.lease,
-                    row.gate,
-                    ConflictKind(row.kind),
-                    row.admitted_at,
-                    row.reported_at,
-                    row.code,
-                )
-                for row in await connection.execute(query)
-            ]
+            return read_rows(await connection.execute(query), _conflict_row)
 
     async def count_gate_conflicts(self, since: int) -> dict[str, int]:
         """Return how many conflicts of each kind were reported at ``since`` (ms) or later; kinds without any are 0."""
@@ -295,3 +284,8 @@ async def _conflict(connection: AsyncConnection, report: ConflictRow, kind: Conf
     }
     await connection.execute(insert_new(connection, schema.gate_conflicts).values(row))
     return kind.value
+
+
+def _conflict_row(row: Any) -> ConflictRow:
+    kind = ConflictKind(row.kind)
+    return ConflictRow(row.booking_id, row.lease, row.gate, kind, row.admitted_at, row.reported_at, row.code)

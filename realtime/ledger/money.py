@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
+from realtime.ledger.database import read_rows
 from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import (
     NewBooking,
@@ -141,7 +142,7 @@ class Money(Fencing):
         if wanted.state:
             query = query.where(table.c.state == wanted.state)
         async with self.transaction() as connection:
-            return [_refund(row) for row in await connection.execute(query)]
+            return read_rows(await connection.execute(query), _refund)
 
     async def payments(self, wanted: Filter) -> list[PaymentRow]:
         """Return payments, the newest first; ``wanted.state`` is ``booked`` or a ``RefundProgress``."""

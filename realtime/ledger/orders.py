@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
-from realtime.ledger.database import Database, insert_new
+from realtime.ledger.database import Database, insert_new, read_rows
 from realtime.ledger.rows import OrderRow, OrderState, seats_of
 
 NO_CONTACTS: Mapping[str, Contact] = {}
@@ -55,11 +55,11 @@ class Orders(Database):
             .with_for_update(skip_locked=True)
         )
         async with self.transaction() as connection:
-            found = [replace(_order(row), check_at=retry_at) for row in await connection.execute(due)]
-            ids = [order.id for order in found]
-            if ids:
+            rows = (await connection.execute(due)).all()
+            if rows:
+                ids = [row.id for row in rows]
                 await connection.execute(update(table).where(table.c.id.in_(ids)).values(check_at=retry_at))
-            return found
+            return [replace(order, check_at=retry_at) for order in read_rows(rows, _order)]
 
     async def order_due(self, order_id: str, at: int) -> None:
         """Have the gateway asked about an order at ``at`` (ms), whatever became of it."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from sqlalchemy import delete, select, update
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database, insert_new
+from realtime.ledger.database import Database, insert_new, read_rows
 from realtime.ledger.rows import AuditRow
 from realtime.staff import Role, StaffToken
 
@@ -25,7 +25,7 @@ class Staff(Database):
         table = schema.staff_tokens
         async with self.transaction() as connection:
             rows = await connection.execute(select(table).order_by(table.c.issued_at.desc(), table.c.id))
-            return [StaffToken(**{**row._asdict(), "role": Role(row.role)}) for row in rows]
+            return read_rows(rows, lambda row: StaffToken(**{**row._asdict(), "role": Role(row.role)}))
 
     async def revoke_staff_tokens(self, who: str, at: int) -> list[str]:
         """Revoke the token with an id, or all tokens of a name; return the ids of those that were not revoked yet."""

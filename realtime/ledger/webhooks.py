@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database, insert_new
+from realtime.ledger.database import Database, insert_new, read_rows
 from realtime.ledger.rows import Queue, task_id
 from realtime.ledger.targets import EventType, Target
 
@@ -156,7 +156,7 @@ class WebhookDeliveries(Database):
             made = select(attempts).where(attempts.c.delivery_id.in_(log)).order_by(attempts.c.id)
             for each in await connection.execute(made):
                 log[each.delivery_id].append(Attempt(each.at, each.status, each.duration_ms, each.detail))
-        return [_delivery(row, tuple(log[row.id])) for row in rows]
+        return read_rows(rows, lambda row: _delivery(row, tuple(log[row.id])))
 
     async def delete_old_deliveries(self, before: int) -> None:
         """Delete deliveries that were made or given up, and their attempts, from before a time (ms)."""

@@ -12,11 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
-from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken
+from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken, schema
 from realtime.ledger.fencing import check_fencing_token
-from realtime.ledger.rows import OrderRow, OrderState
+from realtime.ledger.money import Filter
+from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundReason
 from realtime.model import SalesState, Show, Theatre
+from realtime.staff import Role, StaffToken
 from realtime.wire.layouts import decode_layout, encode_layout
 from tests.cluster import grid
 
@@ -244,3 +247,20 @@ async def test_keepers_that_record_the_same_things_at_once_leave_one_of_each(url
     assert await ledger.open_orders() == (20, 1)
     for each in others:
         await each.close()
+
+
+async def test_a_row_that_can_not_be_read_hides_no_other(ledger: Ledger) -> None:
+    """As a later release writes it, which knows more roles, states and reasons."""
+    for n in ("1", "2"):
+        await ledger.save_staff_token(StaffToken(n, "mira", Role.GATE, "gateway", 1, 2))
+        await ledger.save_orders([OrderRow(n, "west-s.h1", "west-s", "a", (1,), 450, OrderState.OPEN, 1, 1, 0)])
+        await ledger.promise_refund(NewRefund("west-s.h1", "west-s", "a", n, 450, RefundReason.LATE, 1))
+    async with ledger.transaction() as connection:
+        tokens, orders, refunds = schema.staff_tokens, schema.orders, schema.refunds
+        await connection.execute(update(tokens).where(tokens.c.id == "1").values(role="usher"))
+        await connection.execute(update(orders).where(orders.c.id == "1").values(seats="1,?"))
+        await connection.execute(update(refunds).where(refunds.c.payment_id == "1").values(reason="rain"))
+    assert [token.id for token in await ledger.staff_tokens()] == ["2"]
+    assert [refund.payment for refund in await ledger.refunds(Filter())] == ["2"]
+    assert [order.id for order in await ledger.claim_due_orders(5, 10, 10)] == ["2"]
+    assert await ledger.claim_due_orders(5, 10, 1) == [], "it takes no place of the next turn"
