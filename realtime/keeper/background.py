@@ -1,0 +1,137 @@
+"""The periodic work of a keeper, next to its record path. Each kind has a task of its own: none delays another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from redis.exceptions import RedisError
+
+from realtime import limits
+from realtime.cancellation import pause
+from realtime.errors import TicketError
+from realtime.jobs import Jobs
+from realtime.keeper.archive import Archiver
+from realtime.keeper.comparison import Comparison
+from realtime.keeper.expiry import Expiry
+from realtime.keeper.heartbeat import Heartbeat
+from realtime.keeper.hold_events import HoldEventReader
+from realtime.keeper.hour_figures import HourFigures
+from realtime.keeper.queries import Queries
+from realtime.keeper.rebuild import Rebuilder
+from realtime.keeper.record_path import LONGEST_PAUSE_S, RecordPath
+from realtime.keeper.recorder import TRANSIENT
+from realtime.keeper.retention import Retention
+from realtime.keeper.shared import SharedParts
+from realtime.keeper.status_report import StatusReporter
+from realtime.settings import Settings
+
+Work: TypeAlias = Callable[[], Awaitable[object]]
+WorkUnderToken: TypeAlias = Callable[[str], Awaitable[object]]
+"""Takes the fencing token under which this keeper serves."""
+log = logging.getLogger(__name__)
+ORDERS_EVERY_MS = 1_000
+"""How often the ledger is searched for orders about which the gateway must be asked."""
+RETENTION_EVERY_MS = 600_000
+"""How often is deleted what is no longer kept."""
+HOLD_EVENTS_EVERY_MS = 1_000
+"""How often the logs of shows are read, where a webhook wants to know of holds."""
+ARCHIVE_EVERY_MS = 60_000
+"""How often a keeper looks for shows that are over."""
+FORGET_EVERY_MS = 1_000
+"""How often the records of holds are deleted that ended some time ago."""
+REBUILD_EVERY_MS = 500
+"""How often a keeper looks for shows that must be rebuilt."""
+COMPARE_EVERY_MS = 1_000
+"""How often a keeper looks whether it is time to compare the next shows with the ledger."""
+
+
+class Background:
+    """The periodic work of one keeper. ``start`` it, set ``stopping``, then ``close`` its connections."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        keeper: str,
+        shared: SharedParts,
+        jobs: Jobs,
+        record_path: RecordPath,
+        stopping: asyncio.Event,
+    ) -> None:
+        """``keeper`` is the name of this keeper. ``jobs`` are closed after a fault; the next use opens them again."""
+        ledger, master, locks, settlement = shared.ledger, shared.master, shared.locks, shared.settlement
+        self._jobs = jobs
+        self._record_path = record_path
+        self._stopping = stopping
+        self._status_reporter = StatusReporter(keeper, master, jobs, ledger, shared.incidents)
+        self._queries = Queries(ledger, master, shared.shows, jobs)
+        archiver = Archiver(ledger, master, locks)
+        expiry = Expiry(locks)
+        heartbeat = Heartbeat(master.region, keeper, master, locks)
+        hold_events = HoldEventReader(ledger, master, shared.shows, jobs)
+        hour_figures = HourFigures(ledger, master, locks)
+        rebuilder = Rebuilder(ledger, master, locks)
+        comparison = Comparison(ledger, master, rebuilder, stopping)
+        retention = Retention(ledger, settings.topology.privacy.contact_days)
+        self._always: dict[str, tuple[int, Work]] = {
+            "heartbeat": (limits.HEARTBEAT_MS, heartbeat.beat),
+            "status_report": (limits.STATUS_REPORT_MS, self._status_reporter.write_report),
+            "incidents": (limits.STATUS_REPORT_MS, shared.incidents.send),
+        }
+        """By name: how often (ms), and what is done."""
+        tasks_every_ms = int(limits.TASK_RETRY_S * 1000)
+        self._while_serving: dict[str, tuple[int, WorkUnderToken]] = {
+            "expiry": (limits.EXPIRY_POLL_MS, lambda _token: expiry.turn()),
+            "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
+            "rebuild": (REBUILD_EVERY_MS, rebuilder.turn),
+            "comparison": (COMPARE_EVERY_MS, comparison.turn),
+            "archive": (ARCHIVE_EVERY_MS, lambda _token: archiver.turn()),
+            "orders": (ORDERS_EVERY_MS, lambda _token: settlement.check_due_orders()),
+            "tasks": (tasks_every_ms, lambda _token: shared.task_keeper.turn()),
+            "consumers": (tasks_every_ms, lambda _token: shared.outbox.remove_dead_consumers()),
+            "hold_events": (HOLD_EVENTS_EVERY_MS, hold_events.turn),
+            "figures": (limits.VIEWER_COUNTS_MS, hour_figures.turn),
+            "retention": (RETENTION_EVERY_MS, lambda _token: retention.turn()),
+        }
+        """The same for what is done only while this keeper serves a reconciled master, under its fencing token."""
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin to work; the caller awaits the tasks. One that ends before ``stopping`` is set has failed."""
+        work = {
+            "queries": self._queries.run(self._stopping),
+            **{name: self._every(name, *each) for name, each in self._always.items()},
+            **{name: self._serve_every(name, *each) for name, each in self._while_serving.items()},
+        }
+        return [asyncio.create_task(each, name=name) for name, each in work.items()]
+
+    async def close(self) -> None:
+        """Delete the status report of this keeper, and close the connections; all tasks must have ended."""
+        with contextlib.suppress(TicketError, RedisError):
+            await self._status_reporter.sign_off()
+        await self._jobs.close()
+
+    async def _serve_every(self, name: str, interval_ms: int, work: WorkUnderToken) -> None:
+        async def turn() -> None:
+            if (token := self._record_path.token) is not None:
+                await work(token)
+
+        await self._every(name, interval_ms, turn)
+
+    async def _every(self, name: str, interval_ms: int, work: Work) -> None:
+        while not self._stopping.is_set():
+            try:
+                await work()
+            except TRANSIENT as error:
+                # Raised or logged by the record path as well; the redis errors may leave a broken connection.
+                log.debug("%s: %s", name, error)
+                await self._jobs.close()
+            except TicketError as error:
+                log.warning("%s: %s", name, error)
+            except Exception:
+                # A fault in one kind of background work must not end the others.
+                log.exception("%s failed", name)
+                await pause(LONGEST_PAUSE_S, self._stopping)
+            await pause(interval_ms / 1000, self._stopping)
