@@ -17,7 +17,7 @@ from realtime import keys
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.model import Category, Layout, Seat
 from realtime.wire.layouts import encode_layout, make_layout
 from realtime.wire.maps import STATUS_KEYS, unpack_seats
@@ -68,8 +68,7 @@ async def new_show(cluster: Cluster, region: str = "west", *, layout: Layout | N
     async with cluster.masters() as masters:
         master = masters[region]
         await run_command(master, "theatre", {"id": f"{region}-hall", "name": "Test Hall", "city": "Somewhere"})
-        await master.command("SET", keys.layout(layout.id), encode_layout(layout))
-        await run_command(master, "layout", {"id": layout.id})
+        await declare_layout(master, layout.id, encode_layout(layout))
         body = {
             "id": show_id,
             "theatre": f"{region}-hall",

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import aiohttp
 
 from loadtest.installation import Installation
-from realtime import keys
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Category, Layout, SalesState, Seat
 from realtime.wire.layouts import encode_layout, make_layout
@@ -84,8 +83,7 @@ async def close_sales(installation: Installation, shows: Shows) -> None:
 
 
 async def _declare_show(master: LockMaster, region: str, show: str, layout: Layout, day: int) -> ShowSeats:
-    await _store(master, layout)
-    await run_command(master, "layout", {"id": layout.id})
+    await _declare_layout(master, layout)
     body = {
         "id": show,
         "title": show,
@@ -99,11 +97,11 @@ async def _declare_show(master: LockMaster, region: str, show: str, layout: Layo
     return ShowSeats(show, region, tuple(seat.id for seat in layout.seats))
 
 
-async def _store(master: LockMaster, layout: Layout) -> None:
+async def _declare_layout(master: LockMaster, layout: Layout) -> None:
     async with asyncio.timeout(KNOWN_S):
         while True:
             try:
-                await master.command("SET", keys.layout(layout.id), encode_layout(layout))
+                await declare_layout(master, layout.id, encode_layout(layout))
                 return
             except RegionUnavailable:
                 await asyncio.sleep(0.2)  # a new master behind Sentinels takes no writes before a spare follows it

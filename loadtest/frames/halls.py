@@ -6,8 +6,7 @@ import math
 
 import aiohttp
 
-from realtime import keys
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Category, Layout, Seat
 from realtime.wire.layouts import encode_layout, make_layout
@@ -54,8 +53,7 @@ def _on_ring(block: int, blocks: int, row: int, number: int, in_row: int, rows: 
 async def declare_shows(node: str, master: LockMaster) -> dict[int, str]:
     """Return a show for each size of hall; that of the arena is declared here."""
     layout = arena()
-    await master.command("SET", keys.layout(layout.id), encode_layout(layout))
-    await run_command(master, "layout", {"id": layout.id})
+    await declare_layout(master, layout.id, encode_layout(layout))
     body = {
         "id": f"{REGION}-arena",
         "title": "Arena",

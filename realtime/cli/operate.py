@@ -15,7 +15,7 @@ from realtime import connect, keys, limits
 from realtime import plans as seating_plans
 from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import InvalidPlan, RegionUnavailable, TheatreNotFound
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.logs import escaped
 from realtime.model import Admission, Layout, SalesState, Show, Theatre, region_of
@@ -58,8 +58,7 @@ def import_plan(topology: Path, file: Path, theatre: str, name: str) -> None:
 async def _import_plan(settings: Settings, layout: Layout, theatre: str) -> None:
     region = await _region_of_theatre(settings, theatre)
     async with _master(settings, region) as master:
-        await master.command("SET", keys.layout(layout.id), encode_layout(layout))
-        done = (await run_command(master, "layout", {"id": layout.id}))["layout"]
+        done = (await declare_layout(master, layout.id, encode_layout(layout)))["layout"]
     click.echo(f"layout {done['id']} in {region}: {done['name']}, {done['seats']} seats")
     click.echo(f"categories: {', '.join(done['categories'])}")
 

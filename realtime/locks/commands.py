@@ -38,3 +38,13 @@ async def run_command(
         raise RegionUnavailable("The region's keeper did not answer; the command may still be carried out.")
     result: dict[str, Any] = read_reply(reply)
     return result
+
+
+async def declare_layout(master: LockMaster, layout_id: str, blob: bytes, request_id: str = "") -> dict[str, Any]:
+    """Have the region's keeper store a layout, which is too big for an entry of the outbox; return what it answers.
+
+    ``blob`` is what ``wire.layouts.encode_layout`` returns. Declaring a layout again has no effect, since its id is its
+    hash. Raises what ``run_command`` raises.
+    """
+    await master.command("SET", keys.layout(layout_id), blob)
+    return await run_command(master, "layout", {"id": layout_id}, request_id)

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import orjson
 from aiohttp import web
 
-from realtime import keys, limits, plans
+from realtime import limits, plans
 from realtime.errors import BadRequest, ShowNotFound, TheatreNotFound
 from realtime.feeds.directory import Directory
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import ID, SalesState, region_of
@@ -135,8 +135,7 @@ class OpsApi:
         plan = await read_up_to(request, limits.MAX_PLAN_BYTES)
         layout, report = await asyncio.to_thread(plans.import_plan, plan, request.query.get("name", ""))
         blob = await asyncio.to_thread(encode_layout, layout)
-        await master.command("SET", keys.layout(layout.id), blob)
-        done = await run_command(master, "layout", {"id": layout.id}, idempotency_key(request))
+        done = await declare_layout(master, layout.id, blob, idempotency_key(request))
         return json_answer({**done, "report": report}, status=201)
 
     async def _declare_show(self, request: web.Request) -> web.Response:

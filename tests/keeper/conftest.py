@@ -13,7 +13,7 @@ from realtime import keys
 from realtime.dev import valkey
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -89,8 +89,7 @@ class Place:
 
 async def declare_show(master: LockMaster) -> None:
     await run_command(master, "theatre", {"id": "gateway", "name": "Gateway", "city": "Mumbai"})
-    await master.command("SET", keys.layout(LAYOUT.id), encode_layout(LAYOUT))
-    await run_command(master, "layout", {"id": LAYOUT.id})
+    await declare_layout(master, LAYOUT.id, encode_layout(LAYOUT))
     show = {
         "id": SHOW,
         "theatre": "gateway",

@@ -15,10 +15,9 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from realtime import keys
 from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.topology_file import load
 from realtime.wire.layouts import encode_layout
@@ -98,8 +97,7 @@ async def open_sales(here: Installation) -> None:
         return False
 
     await until(declared)
-    await link.command("SET", keys.layout(layout.id), encode_layout(layout))
-    await run_command(link, "layout", {"id": layout.id})
+    await declare_layout(link, layout.id, encode_layout(layout))
     show = {"id": "west-s", "theatre": "gateway", "layout": layout.id, "title": "S", "prices": {"Gold": 1}}
     await run_command(link, "show", {**show, "starts_at": "2030-01-01T18:30:00+05:30"})
     await link.close()

@@ -13,7 +13,7 @@ from realtime.dev.samples.concert_hall import concert_hall_plan
 from realtime.dev.samples.multiplex import multiplex_plan
 from realtime.dev.samples.programme import SampleShow, shows, theatres
 from realtime.dev.samples.stadium import stadium_plan
-from realtime.locks.commands import run_command
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
 from realtime.plans import read_plan
@@ -59,10 +59,9 @@ async def _declare_theatre(master: LockMaster, theatre: Theatre) -> None:
 
 
 async def _declare_layout(master: LockMaster, plan: str) -> str:
-    """Declare the layout of a plan and return its id. Declaring it again has no effect, since the id is its hash."""
+    """Declare the layout of a plan and return its id."""
     layout_id, blob = await asyncio.to_thread(_layout, plan)
-    await master.command("SET", keys.layout(layout_id), blob)
-    await run_command(master, "layout", {"id": layout_id})
+    await declare_layout(master, layout_id, blob)
     return layout_id
 
 
