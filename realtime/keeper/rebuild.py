@@ -61,7 +61,7 @@ class Rebuilder:
             names = await self._ledger.active_show_ids()
             unready = await self.unready(names)
             rebuilt = await self._master.command("GET", keys.REBUILT) == token.encode()
-            # Once all are rebuilt, one that is not ready may be in the course of being declared: it is left for a turn.
+            # Once all are rebuilt, one that is not ready may just be being declared. So it must be found so twice.
             waiting = [show for show in unready if not rebuilt or show in self._seen]
             self._seen = set(unready)
             shows = await self._ledger.shows_of(waiting) if waiting else []

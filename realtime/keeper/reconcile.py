@@ -166,6 +166,7 @@ class Reconciler:
         if ledger.position < state.position or ledger.number < fence:
             await self.halt()
             raise LedgerBehind(f"the ledger is at {ledger.position}, the lock master knows {state.position}")
+        # Where all of them agree on an older epoch, they were set up anew.
         if epoch.number < ledger.config_epoch and not epoch.unanimous:
             raise StaleFencingToken("the Sentinels that answer don't know of the last failover")
         token = f"{state.incarnation.decode()} {nonce} {ledger.number + 1}"
@@ -208,9 +209,10 @@ class Reconciler:
             await asyncio.gather(*((locks or self._locks).suspend(show, nonce, diverged=diverged) for show in some))
 
     async def _declare_all(self, shows: list[Show], unreadable: dict[str, bytes]) -> None:
-        """Put theatres, layouts and shows on the master. A node that reads the mark finds all of them.
+        """Put theatres, layouts and shows on the master, before the mark: a node that reads the mark finds them all.
 
-        ``unreadable`` are records of shows: operators see them where directories read them.
+        ``unreadable`` are records of shows that this release can't read. They are put there as they are, so that
+        directories report them to operators.
         """
         theatres = {theatre.id: encode_theatre(theatre) for theatre in await self._ledger.theatres(self._region)}
         gone = [
@@ -237,7 +239,7 @@ class Reconciler:
             await self._master.command("HSET", key, *flat[start : start + 2 * _CHUNK])
 
     async def _refund_outbox(self) -> None:
-        """Turn the bookings in the outbox into refunds: their buyers may have been answered differently since."""
+        """Turn the bookings in the outbox into refunds: the other master may have sold their seats since."""
         command, after = self._master.command, "-"
         while entries := await command("XRANGE", keys.OUTBOX, after, "+", "COUNT", limits.KEEPER_BATCH):
             for entry_id, values in entries:
@@ -251,7 +253,8 @@ class Reconciler:
     # --- a ledger that has lost commits ---------------------------------------------------------------------------
     async def halt(self) -> None:
         """Stop all sales of the region until the ledger is repaired; operators see why."""
-        command, unfenced = self._master.command, SeatLocks(self._master)  # it must work without a token
+        # Without the fence: this keeper may have no token yet.
+        command, unfenced = self._master.command, SeatLocks(self._master)
         if await command("GET", keys.HALTED) is None:
             log.error("%s: %s; all sales of this region are stopped", self._region, BEHIND)
         await command("DEL", keys.RECONCILED)

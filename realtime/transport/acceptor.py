@@ -97,7 +97,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._ticket: Ticket | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._decided = False
-        """Whether the head is complete: what follows is for another protocol."""
+        """Whether the head is complete, or can't become one: this protocol looks at nothing more."""
         self._deciding: asyncio.Task[None] | None = None
         self._received = bytearray()
 
@@ -107,7 +107,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         peer, acceptor = peer_of(transport), self._acceptor
         self._ticket = acceptor.admission.admit(acceptor.addresses.of(peer, {}), acceptor.addresses.is_proxy(peer))
         if self._ticket is None:
-            self._decided = True  # what arrives before the connection is lost is not looked at
+            self._decided = True
             self._transport.abort()
             return
         loop = asyncio.get_running_loop()
@@ -120,7 +120,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         """Ask engine.io about a handshake; give anything else to aiohttp once its head is complete."""
         first = not self._received
         self._received += data
-        if self._decided:
+        if self._decided:  # kept for the next protocol
             if len(self._received) > limits.HEAD_BYTES:
                 self._transport.pause_reading()
             return
@@ -154,10 +154,10 @@ class PendingConnection(asyncio.Protocol, Closable):
             self._received[:0] = head
             self._give_to_aiohttp()
             return
-        self._ticket = None
+        self._ticket = None  # the WebSocket has it, which is the transport's protocol now
         if not self._transport.is_closing():
             self._transport.resume_reading()
-        if self._received:  # behind the handshake: they are for the WebSocket, which is the protocol now
+        if self._received:  # frames that came right behind the handshake
             self._transport.get_protocol().data_received(bytes(self._received))
 
     def _give_to_aiohttp(self) -> None:
@@ -207,7 +207,10 @@ def _may_be_head(received: bytearray) -> bool:
 
 
 def _bound_receive_buffer(listening: int) -> None:
-    """Bound what the kernel receives for each connection of a listening socket before it is read: Linux takes 6 MB."""
+    """Bound what the kernel receives for a connection before it is read; Linux would take 6 MB.
+
+    The connections of a listening socket inherit its bound.
+    """
     with sockets.socket(fileno=os.dup(listening)) as own:  # uvloop's own socket object has no setsockopt
         own.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, limits.KERNEL_RECEIVE_BYTES // 2)  # Linux doubles it
 

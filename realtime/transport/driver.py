@@ -121,10 +121,10 @@ async def _end_after_ping(session: Any) -> None:
 
 
 def driver_class(framework_driver: Any) -> type:
-    """Return our driver, derived from the framework's: made late, because the package must load without that, too."""
+    """Return our driver, derived from the framework's. A function, because this module must load without that class."""
 
     class Driver(framework_driver):  # type: ignore[misc]
-        """Made by engine.io for each WebSocket; ``handler`` is the session's method that would run the framework's."""
+        """Made by engine.io for each WebSocket; ``handler`` is the method of the session that would serve it."""
 
         handler: Any
         server: Any
@@ -141,7 +141,7 @@ def driver_class(framework_driver: Any) -> type:
                 return await self._refuse(request)
             else:
                 _take_over(request, session)
-            # The framework keeps this dictionary for as long as the session lives, and the request with it.
+            # The framework keeps this dictionary as long as the session lives. Without this it would keep the request.
             address = environ[ENVIRON_KEY]
             environ.clear()
             environ[ENVIRON_KEY] = address
@@ -203,7 +203,7 @@ def attach(connection: WebSocketConnection) -> None:
     session.upgrading = False
     while not queued.empty():
         session.queue.put_nowait(queued.get_nowait())
-    queued.put_nowait(EnginePacket(EIO_NOOP))  # for a poll that has not taken the first one yet
+    queued.put_nowait(EnginePacket(EIO_NOOP))  # ends a poll that still waits for the former queue
 
 
 class Upgrade:

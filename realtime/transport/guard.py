@@ -13,11 +13,11 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | aiohttp.BaseProtocol | ``acceptor``: that parser wants one |
 | aiohttp.RequestHandler | ``http_connection``: the base of ``HttpConnection``, which watches what is not complete |
 | aiohttp.Server | ``http_connection``: what aiohttp's own protocol factory passes to a ``RequestHandler`` |
-| aiohttp.Request.protocol | ``driver``: as above, from a request to its connection |
+| aiohttp.Request.protocol | ``driver``: leads from a request to its connection, which is taken over |
 | engineio.AsyncServer | ``driver``: its ``_async`` names the WebSocket driver, ``sockets`` holds the sessions |
 | engineio.AsyncServer.reason | ``websocket_connection``: why a session has ended |
 | engineio.translate_request | ``acceptor``: makes a WSGI environment of our ``Handshake`` as of an aiohttp request |
-| engineio.WebSocket | ``driver``: the base of our driver |
+| engineio.WebSocket | ``driver``: the framework's WebSocket driver, the base of ours |
 | engineio.AsyncSocket | ``driver``, ``fanout``: the attributes of a session that tell its state |
 | engineio.AsyncSocket._send_ping | ``driver``: recognised and replaced by a timer |
 | engineio.AsyncSocket.receive | ``websocket_connection``: processes a packet |

@@ -52,9 +52,11 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._make_refusal = make_refusal
         self._ticket: Ticket | None = ticket
         self._answering = False
+        """Whether a handler answers a request, or its answer is being written."""
         self._body: Any = None
         """The body of the last request while it has not arrived completely."""
         self._extra_s = 0.0
+        """What the body of this request may take beyond ``limits.BODY_S``."""
         self._head_bytes = 0
         """Bytes of a head that has not arrived completely."""
         self._waits_for = ""
@@ -81,7 +83,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         """End this protocol, and return the ticket of the connection, which goes on with another one."""
         ticket, self._ticket = self._ticket, None
         assert ticket is not None, "it is handed over once"
-        self.transport.set_write_buffer_limits()
+        self.transport.set_write_buffer_limits()  # asyncio's own; the next protocol sets others
         self.transport = None  # else connection_lost closes it
         self.connection_lost(None)
         return ticket
@@ -102,12 +104,12 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         for message, _body in self._messages:
             if (error := getattr(message, "exc", None)) is not None:  # malformed; the parser's frames refer to it
                 error.__traceback__ = error.__context__ = None
-        if self._request_count != requests and self._messages:
+        if self._request_count != requests and self._messages:  # the head of a request is complete
             self._head_bytes, self._extra_s = 0, 0.0
             body = self._messages[-1][1]
             self._body = None if body.is_eof() else body
             self._admission.idle.discard(self, self._address)
-        elif self._body is None and data and not self._upgraded:
+        elif self._body is None and data and not self._upgraded:  # a part of a head
             self._head_bytes += len(data)
             self._admission.idle.discard(self, self._address)
             if self._head_bytes > limits.HEAD_BYTES:
@@ -125,7 +127,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         transport = self.transport
         self._forget()
         if transport is not None:
-            if not self._answering:
+            if not self._answering:  # else a part of another answer may have been sent
                 transport.write(encode(self._make_refusal(status)))
             self.force_close()
 

@@ -26,9 +26,7 @@ from realtime.transport.guard import (
 )
 
 _OTHER_SCRIPT = re.compile(r'[^[{"]*[^\x00-\x7f]')
-"""What is before the JSON of a packet is ASCII; the framework takes the digits of any script."""
-
-
+"""A packet with other characters than ASCII before its JSON. The framework would read digits of any script there."""
 CATCH_ALL = "*"
 """The framework's name for the handler of unknown events, which it would call without the name of the event."""
 

@@ -100,7 +100,7 @@ class _Sessions:
     async def _message(self, eio_sid: str, data: Any) -> None:
         session = self._session(eio_sid)
         if session is None:
-            return  # it was received before, in the same request or piece of bytes as what ended the session
+            return  # an earlier packet of the same request, or of the same bytes, has ended the session
         connects = isinstance(data, str) and data.startswith(str(SIO_CONNECT))
         if not connects and self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is None:
             await self._end(eio_sid)
@@ -116,7 +116,8 @@ class _Sessions:
         if not connects:
             return
         if self._session(eio_sid) is None:
-            # It ended while it was being connected. The framework disconnects only what it counts as connected then.
+            # The session ended while its connect handler ran. The framework has called no disconnect handler, because
+            # it did not count the client as connected yet.
             await self._on_disconnect(eio_sid, self._engine.reason.TRANSPORT_CLOSE)
         elif self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None:
             self._unconnected.discard(eio_sid, session.tt_address)
@@ -173,7 +174,7 @@ class _Requests:
             try:
                 return await self._handle_request(request)
             except UnboundLocalError:
-                # The framework has no answer where a session has ended while its packets were read.
+                # The framework's own error: it has set no answer if the session ended while its packets were read.
                 return web.Response(status=400, text="Invalid session")
         if not _affords(session, b""):
             await session.close(wait=False)
@@ -197,7 +198,8 @@ class _Requests:
             if sid in self._engine.sockets and self._engine.sockets[sid].closed:
                 del self._engine.sockets[sid]  # the framework answers with status 500 while it is there
             environ["wsgi.input"] = _Body(self._engine, sid, request.content, request.content_length)
-            # Of a longer body, the framework would end the session and then wait forever for its queue.
+            # ``_Body`` bounds the body. The framework would end the session of one that is announced as longer, and
+            # then wait forever for its queue.
             environ["CONTENT_LENGTH"] = "0"
         return environ
 
@@ -221,7 +223,7 @@ class _Body:
                 body += await self._content.read(most + 1 - len(body))
                 fits = len(body) <= most
         except ConnectionError:
-            fits = False  # the client is gone; its library gives the session up, too
+            fits = False  # the client is gone, and its library gives the session up
         session = self._engine.sockets.get(self._sid)
         types = _packet_types(body) if fits else frozenset()
         if session is not None and not _affords(session, body):

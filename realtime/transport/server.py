@@ -63,6 +63,7 @@ class SocketServer:
             self.sio = socketio.AsyncServer(**options)
             self.fanout = PlainFanout(self.sio)
         else:
+            # ``protocol`` answers each event in a task, and bounds how many of them a connection has.
             self.sio = socketio.AsyncServer(
                 client_manager=SessionManager(), serializer=StrictPacket, async_handlers=False, **options
             )

@@ -91,9 +91,9 @@ class WebSocketConnection(asyncio.Protocol):
         self._refusing = False
         """Whether the server ends the session: packets that were received, or still are, have no effect."""
         self._frames: Iterator[tuple[int, str | bytes]] | None = None
-        """The rest of the frames that have arrived, while ``PACKETS`` of them wait to be processed."""
+        """The rest of what has arrived, while ``PACKETS`` packets wait to be processed; it is parsed after them."""
         self._unread = b""
-        """What has arrived behind these."""
+        """What has arrived behind that."""
         self._blocked = False
         """Whether the client leaves more than ``limits.VIEWER_UNSENT_BYTES`` unread."""
         self._writable: asyncio.Future[None] | None = None
@@ -179,11 +179,11 @@ class WebSocketConnection(asyncio.Protocol):
             for opcode, payload in self._frames:
                 # What is over the budget has no effect. A pong has: without it the session would end.
                 if isinstance(payload, str):
-                    if payload.startswith(_EVENT) or not budget.take(now) or payload == _ENGINE_PONG:
+                    if payload.startswith(_EVENT) or budget.take(now) == 0 or payload == _ENGINE_PONG:
                         packets.append(payload)
                 elif opcode == CLOSE:
                     self._answer_close(payload)
-                elif not budget.take(now):
+                elif budget.take(now) == 0:
                     if opcode == BINARY:
                         packets.append(payload)
                     elif opcode == PING:
@@ -197,6 +197,7 @@ class WebSocketConnection(asyncio.Protocol):
         except FrameError as error:
             self._frames = None
             self._answer_close(error.code.to_bytes(2, "big"))
+            # What came before a malformed frame is processed; of a client that sends too much, nothing is.
             if error.code == POLICY_VIOLATION:
                 self._refusing = True
         if packets and not self._refusing:

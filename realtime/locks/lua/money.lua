@@ -245,6 +245,7 @@ local function confirm(keys, args)
     return answer
   end
   local answer = decided(K, id, mine, payment, at, room) or book(K, show, id, mine, payment, args, at)
+  -- The payment counts for the hold all the same; only the hold's record is not for this client.
   if mine.owner ~= owner then return { 'not_your_hold' } end
   return answer
 end

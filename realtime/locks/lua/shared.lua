@@ -47,7 +47,7 @@ A hold. Always there: `owner`, `seats` (indices, ascending), `state`, `expires_a
   reserved      the seats to which the booking is about to move; exchanges: how often it has moved (operators.lua)
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected;
-booked -> released, with `cancelled`. (Clients of releases before version 9 know no other word for that.)
+booked -> released, with `cancelled`. (Clients of releases before version 9 know no state `cancelled`.)
 
 Invariants
   - seats[i] is 1 or 2 exactly when taken[i] names a hold that has i among its seats, or reserved for an exchange.
