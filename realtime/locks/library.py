@@ -16,6 +16,7 @@ PARTS = (
     "fencing",
     "addresses",
     "figures",
+    "new_holds",
     "buyers",
     "money",
     "keepers",

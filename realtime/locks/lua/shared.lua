@@ -8,7 +8,8 @@ The library is the concatenation of these files, in this order (realtime/locks/l
   fencing.lua    which keepers may write
   addresses.lua  how many seats one network address may hold, and for how long
   figures.lua    counts for operators
-  buyers.lua     hold, extend, release, get, map
+  new_holds.lua  hold
+  buyers.lua     extend, release, get, map
   money.lua      order, prolong, confirm, refund
   keepers.lua    settle, reject, expire, forget
   rebuild.lua    declare, suspend, rebuild in parts
