@@ -38,7 +38,7 @@ class Kind(StrEnum):
     UNKNOWN_SHOW = "unknown_show"
     REFUND_LOST = "refund_lost"
     LEDGER_BEHIND = "ledger_behind"
-    # The kinds of ``ledger.audit.MoneyFault``, under the same names.
+    # The kinds of ``ledger.money_questions.MoneyFault``, under the same names.
     PAYMENT_WITHOUT_END = "payment_without_end"
     BOOKED_AND_REFUNDED = "booked_and_refunded"
     BOOKED_BY_ANOTHER = "booked_by_another"

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from realtime.jobs import JobState
 from realtime.keeper.compare import REPAIRED_IN_LEDGER, Difference, Kind
-from realtime.ledger.audit import Finding, MoneyFault
+from realtime.ledger.audit import Finding
+from realtime.ledger.money_questions import MoneyFault
 from realtime.ledger.rows import Queue, TaskRow
 
 

@@ -216,12 +216,7 @@ class ShowCommands:
         _check_window(show)
         known = await self._ledger.show(show_id)
         if ask.id is None:
-            # Two screens may begin at the same time; the same show asked for twice is one show.
-            for number in range(2, SAME_TIME + 1):
-                if known is None or _same(known, show):
-                    break
-                show = replace(show, id=f"{show_id}-{number}")
-                known = await self._ledger.show(show.id)
+            show, known = await self._with_free_name(show, known)
         if known is not None and (not _same(known, show) or await self._ledger.is_archived(known.id)):
             raise AlreadyExists("There is another show with this id.", id=show.id)
         if known is None:
@@ -230,6 +225,20 @@ class ShowCommands:
         await self._declare.show(known or show)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show_payload(known or show, "live")}
+
+    async def _with_free_name(self, show: Show, known: Show | None) -> tuple[Show, Show | None]:
+        """Number a show whose name another has: two screens may begin at the same time.
+
+        ``known`` is what the ledger has under the name. The same show asked for twice is one show. Returns the show,
+        and what the ledger has under its name.
+        """
+        name = show.id
+        for number in range(2, SAME_TIME + 1):
+            if known is None or _same(known, show):
+                break
+            show = replace(show, id=f"{name}-{number}")
+            known = await self._ledger.show(show.id)
+        return show, known
 
     def _name(self, ask: NewShow, start: datetime) -> str:
         room = limits.MAX_ID_LENGTH - len(self._region) - len(f"--20261231-2359-{SAME_TIME}")

@@ -118,9 +118,15 @@ class StatusReporter:
             **self._of_ledger,
         }
         self._watch_clock(report["clock_offset_ms"])
+        self._note_incidents(report)
+        await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
+        for key, found in zip(_REPORTS, reports, strict=True):
+            await self._delete_gone(key, dict(connect.pairs(found)))
+
+    def _note_incidents(self, report: Mapping[str, Any]) -> None:
         wrong = {
-            Incident.PENDING: outbox > 0 and report["oldest_ms"] > PENDING_MS,
-            Incident.DEAD_LETTERS: dead_letters > 0,
+            Incident.PENDING: report["outbox"] > 0 and report["oldest_ms"] > PENDING_MS,
+            Incident.DEAD_LETTERS: report["dead_letters"] > 0,
             Incident.REFUNDS: report.get("refunds", {}).get("failed", 0) > 0,
             Incident.HALTED: report["halted"] > 0,
             Incident.MISCONFIGURED: report["misconfigured"] > 0,
@@ -128,12 +134,13 @@ class StatusReporter:
         }
         for kind, is_wrong in wrong.items():
             self._incidents.set(kind, self._master.region, is_wrong)
-        await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
-        for key, found in zip(_REPORTS, reports, strict=True):
-            for name in self._gone[key].names(dict(connect.pairs(found)), self._clock()):
-                # A node that is gone has reported in both places.
-                if await command("HDEL", key, name) and key != keys.VIEWERS:
-                    self._incidents.happened(Incident.GONE, self._master.region, name.decode(errors="replace"))
+
+    async def _delete_gone(self, key: str, reports: Mapping[bytes, bytes]) -> None:
+        """Delete the reports of processes that are gone, and note each such process as an incident."""
+        for name in self._gone[key].names(reports, self._clock()):
+            # A node that is gone has reported among the nodes and among the viewers.
+            if await self._master.command("HDEL", key, name) and key != keys.VIEWERS:
+                self._incidents.happened(Incident.GONE, self._master.region, name.decode(errors="replace"))
 
     async def _read_ledger(self, now: int, master_time: int) -> dict[str, Any]:
         """Return what the ledger has pending; ``now`` (ms) is by the clock of this machine, as its times are."""

@@ -1,44 +1,24 @@
 """Finds money rows that contradict each other, and adds the rows that the others prove to be missing.
 
-Each question is one statement, so it sees one moment of the ledger. A payment, its booking or refund and their tasks
-are written in one transaction: what a question finds is wrong, not in progress.
+What it asks the ledger is in ``money_questions``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, String, and_, func, insert, literal, or_, select, update
+from sqlalchemy import func, insert, select, update
 
-from realtime import limits
 from realtime.ledger import follow_ups, money, schema
 from realtime.ledger.database import Database, parts
-from realtime.ledger.rows import NewRefund, OrderState, Queue, RefundProgress, RefundReason
+from realtime.ledger.money_questions import MoneyFault, questions
+from realtime.ledger.rows import NewRefund, Queue, RefundReason
 from realtime.model import hold_of
 
-OVERDUE_CHECK_MS = 600_000
-"""An open order whose time to be asked about is this long past is forgotten: keepers look every second."""
-LONGEST_PAUSE_MS = limits.ORDER_CHECK_S[-1] * 1000 * 2
 MOST_FINDINGS = 1_000
 """Findings of one question."""
-
-
-class MoneyFault(StrEnum):
-    """What is wrong with a payment, a refund, a task or an order."""
-
-    PAYMENT_WITHOUT_END = "payment_without_end"
-    BOOKED_AND_REFUNDED = "booked_and_refunded"
-    BOOKED_BY_ANOTHER = "booked_by_another"
-    BOOKING_WITHOUT_PAYMENT = "booking_without_payment"
-    AMOUNTS_DIFFER = "amounts_differ"
-    REFUND_WITHOUT_TASK = "refund_without_task"
-    REFUND_FAILED = "refund_failed"
-    ORDER_OVERDUE = "order_overdue"
-    CANCELLED_WITHOUT_REFUND = "cancelled_without_refund"
-    CANCELLED_WITH_SEATS = "cancelled_with_seats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +40,7 @@ class Audit(Database):
         """Return what is wrong, ``MOST_FINDINGS`` of each kind at most. ``now`` is ms since the epoch."""
         found: list[Finding] = []
         async with self.transaction() as connection:
-            for fault, query in _questions(now):
+            for fault, query in questions(now):
                 for row in await connection.execute(query.limit(MOST_FINDINGS)):
                     hold = hold_of(row.hold) if fault is MoneyFault.BOOKING_WITHOUT_PAYMENT else row.hold
                     found.append(Finding(fault, row.show, hold, row.payment, row.subject or "", row.detail or ""))
@@ -100,141 +80,6 @@ class Audit(Database):
             if finding.fault in repairs:
                 async with self.transaction() as connection:
                     await repairs[finding.fault](connection, finding, now)
-
-
-# --- questions --------------------------------------------------------------------------------------------------------
-def _questions(now: int) -> list[tuple[MoneyFault, Select[Any]]]:
-    bookings, payments, refunds, tasks = schema.bookings, schema.payments, schema.refunds, schema.tasks
-    booked = payments.outerjoin(bookings, bookings.c.payment == payments.c.id)
-    returned = booked.outerjoin(refunds, refunds.c.payment_id == payments.c.id)
-    has_booking = or_(payments.c.booking_id.is_not(None), bookings.c.id.is_not(None))
-    of_payment = tuple(
-        column.label(name)
-        for name, column in (("show", payments.c.show_id), ("hold", payments.c.hold_id), ("payment", payments.c.id))
-    )
-    of_refund = (
-        refunds.c.show_id.label("show"),
-        refunds.c.hold_id.label("hold"),
-        refunds.c.payment_id.label("payment"),
-    )
-    cancelled = RefundReason.CANCELLED.value
-    refund_amount = or_(
-        and_(refunds.c.reason != cancelled, refunds.c.amount != payments.c.amount),
-        and_(refunds.c.reason == cancelled, refunds.c.amount > payments.c.amount),
-    )
-    tasks_of_refunds = and_(tasks.c.subject == refunds.c.id, tasks.c.queue == Queue.REFUNDS.value)
-    return [
-        (
-            MoneyFault.PAYMENT_WITHOUT_END,
-            select(*of_payment, _text(payments.c.id).label("subject"), _text("").label("detail"))
-            .select_from(returned)
-            # A booking that has this payment, which does not name it, is repaired in the same way.
-            .where(payments.c.booking_id.is_(None), refunds.c.id.is_(None)),
-        ),
-        (
-            MoneyFault.BOOKED_AND_REFUNDED,
-            select(*of_payment, refunds.c.id.label("subject"), refunds.c.reason.label("detail"))
-            .select_from(returned)
-            .where(
-                has_booking,
-                refunds.c.id.is_not(None),
-                or_(refunds.c.reason != cancelled, bookings.c.cancelled_at.is_(None)),
-            ),
-        ),
-        (
-            MoneyFault.BOOKED_BY_ANOTHER,
-            select(*of_payment, payments.c.booking_id.label("subject"), bookings.c.payment.label("detail"))
-            .select_from(payments.join(bookings, bookings.c.id == payments.c.booking_id))
-            .where(bookings.c.payment != payments.c.id),
-        ),
-        (
-            MoneyFault.BOOKING_WITHOUT_PAYMENT,
-            select(
-                bookings.c.show_id.label("show"),
-                bookings.c.id.label("hold"),
-                bookings.c.payment.label("payment"),
-                bookings.c.id.label("subject"),
-                _text("").label("detail"),
-            )
-            .select_from(bookings.outerjoin(payments, bookings.c.payment == payments.c.id))
-            .where(payments.c.id.is_(None)),
-        ),
-        (
-            MoneyFault.AMOUNTS_DIFFER,
-            select(
-                *of_payment,
-                bookings.c.id.label("subject"),
-                (_text(bookings.c.amount) + " paise booked, " + _text(payments.c.amount) + " paid").label("detail"),
-            )
-            .select_from(booked)
-            .where(bookings.c.amount != payments.c.amount),
-        ),
-        (
-            MoneyFault.AMOUNTS_DIFFER,
-            select(
-                *of_payment,
-                refunds.c.id.label("subject"),
-                (_text(refunds.c.amount) + " paise to return, " + _text(payments.c.amount) + " paid").label("detail"),
-            )
-            .select_from(payments.join(refunds, refunds.c.payment_id == payments.c.id))
-            .where(refund_amount),
-        ),
-        (
-            MoneyFault.REFUND_WITHOUT_TASK,
-            select(*of_refund, refunds.c.id.label("subject"), _text("").label("detail"))
-            .select_from(refunds.outerjoin(tasks, tasks_of_refunds))
-            .where(tasks.c.id.is_(None), refunds.c.state != RefundProgress.DONE.value),
-        ),
-        (
-            MoneyFault.REFUND_FAILED,
-            select(*of_refund, refunds.c.id.label("subject"), refunds.c.detail.label("detail")).where(
-                refunds.c.state == RefundProgress.FAILED.value
-            ),
-        ),
-        (MoneyFault.ORDER_OVERDUE, _overdue_orders(now)),
-        *_cancellations(),
-    ]
-
-
-def _cancellations() -> list[tuple[MoneyFault, Select[Any]]]:
-    bookings, payments, refunds, seats = schema.bookings, schema.payments, schema.refunds, schema.booked_seats
-    of_booking = (
-        bookings.c.show_id.label("show"),
-        payments.c.hold_id.label("hold"),
-        bookings.c.payment.label("payment"),
-        bookings.c.id.label("subject"),
-        _text("").label("detail"),
-    )
-    paid = bookings.join(payments, payments.c.id == bookings.c.payment)
-    cancelled = bookings.c.cancelled_at.is_not(None)
-    refunded = paid.outerjoin(refunds, refunds.c.payment_id == payments.c.id)
-    seated = paid.join(seats, seats.c.booking_id == bookings.c.id)
-    return [
-        (
-            MoneyFault.CANCELLED_WITHOUT_REFUND,
-            select(*of_booking).select_from(refunded).where(cancelled, refunds.c.id.is_(None)),
-        ),
-        (MoneyFault.CANCELLED_WITH_SEATS, select(*of_booking).select_from(seated).where(cancelled).distinct()),
-    ]
-
-
-def _overdue_orders(now: int) -> Select[Any]:
-    orders = schema.orders
-    too_old = orders.c.created_at < now - limits.ORDER_OPEN_S * 1000 - LONGEST_PAUSE_MS
-    return select(
-        orders.c.show_id.label("show"),
-        orders.c.hold_id.label("hold"),
-        _text("").label("payment"),
-        orders.c.id.label("subject"),
-        orders.c.detail.label("detail"),
-    ).where(
-        orders.c.state == OrderState.OPEN.value,
-        or_(orders.c.check_at == 0, orders.c.check_at < now - OVERDUE_CHECK_MS, too_old),
-    )
-
-
-def _text(value: Any) -> Any:
-    return literal(value, String) if isinstance(value, str) else value.cast(String)
 
 
 # --- repairs, each in a transaction of its own ------------------------------------------------------------------------
