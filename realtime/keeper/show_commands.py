@@ -193,26 +193,7 @@ class ShowCommands:
         show_id = ask.id or self._name(ask, start)
         if not ID.match(show_id) or not show_id.startswith(f"{self._region}-"):
             raise BadRequest(f"A show's id is lower-case letters, digits and hyphens, and begins with {self._region}-.")
-        show = Show(
-            id=show_id,
-            title=ask.title,
-            theatre=theatre.id,
-            theatre_name=theatre.name,
-            city=theatre.city,
-            region=self._region,
-            layout=ask.layout,
-            seat_count=len(layout.seats),
-            starts_at=canonical_time(ask.starts_at),
-            prices=ask.prices,
-            hold_s=ask.hold_s,
-            max_seats=ask.max_seats,
-            fee=Fee(ask.fee.paise, ask.fee.basis_points),
-            admission=ask.admission,
-            equal_seats=ask.equal_seats,
-            sales_start=_optional("sales_start", ask.sales_start),
-            sales_end=_optional("sales_end", ask.sales_end),
-            cancel_until=_optional("cancel_until", ask.cancel_until),
-        )
+        show = self._new_show(show_id, ask, theatre, len(layout.seats))
         _check_window(show)
         known = await self._ledger.show(show_id)
         if ask.id is None:
@@ -225,6 +206,28 @@ class ShowCommands:
         await self._declare.show(known or show)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show_payload(known or show, "live")}
+
+    def _new_show(self, show_id: str, ask: NewShow, theatre: Theatre, seat_count: int) -> Show:
+        return Show(
+            id=show_id,
+            title=ask.title,
+            theatre=theatre.id,
+            theatre_name=theatre.name,
+            city=theatre.city,
+            region=self._region,
+            layout=ask.layout,
+            seat_count=seat_count,
+            starts_at=canonical_time(ask.starts_at),
+            prices=ask.prices,
+            hold_s=ask.hold_s,
+            max_seats=ask.max_seats,
+            fee=Fee(ask.fee.paise, ask.fee.basis_points),
+            admission=ask.admission,
+            equal_seats=ask.equal_seats,
+            sales_start=_optional("sales_start", ask.sales_start),
+            sales_end=_optional("sales_end", ask.sales_end),
+            cancel_until=_optional("cancel_until", ask.cancel_until),
+        )
 
     async def _with_free_name(self, show: Show, known: Show | None) -> tuple[Show, Show | None]:
         """Number a show whose name another has: two screens may begin at the same time.
