@@ -1,50 +1,22 @@
-"""What each verb on seats does, and what it refuses."""
+"""What each verb of buyers does, and what it refuses."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from dataclasses import replace
-from typing import Any
 
-import orjson
 import pytest
 
 from realtime import errors, keys, limits
 from realtime.locks import library
-from realtime.locks.answers import ShowNotReady
 from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
-from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import Expired, Sale, SeatLocks
-from realtime.model import Hold, HoldState, SalesState
-from tests.rebuilds import rebuild_show
+from realtime.locks.seats import SeatLocks
+from realtime.model import HoldState, SalesState
 
 from .conftest import SHOW, hold_id
-
-A, B, C = hold_id("a"), hold_id("b"), hold_id("c")
-
-
-async def seat_map(locks: SeatLocks) -> str:
-    text: bytes = await locks.master.command("GET", keys.seats(SHOW.id))
-    return text.decode()
-
-
-async def lapse(locks: SeatLocks, hold: str) -> None:
-    """Let the clock run past a hold's deadline."""
-    record = orjson.loads(await locks.master.command("HGET", keys.holds(SHOW.id), hold))
-    record["expires_at"] -= 3_600_000
-    await locks.master.command("HSET", keys.holds(SHOW.id), hold, orjson.dumps(record))
-    await locks.master.command("ZADD", keys.DEADLINES, record["expires_at"], hold)
-
-
-async def confirm(locks: SeatLocks, hold: str, owner: str, payment: str, seats: list[int] | None = None) -> Hold:
-    confirmed, _doubled = await locks.confirm(hold, owner, PaymentProof(payment, 45_000), seats)
-    return confirmed
-
-
-async def outbox(locks: SeatLocks) -> list[dict[bytes, bytes]]:
-    return [fields for _id, fields in await locks.master.command("XRANGE", keys.OUTBOX, "-", "+")]
+from .seat_state import A, B, C, confirm, lapse, outbox, seat_map, version
 
 
 def test_every_code_that_the_library_returns_is_in_the_closed_list() -> None:
@@ -71,10 +43,6 @@ async def test_a_hundred_takers_of_one_seat_make_one_holder(locks: SeatLocks) ->
     tries = [locks.hold(hold_id(f"n{n}"), f"owner{n}", [7, 8]) for n in range(100)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(r, errors.SeatsTaken) for r in results) == 99
-
-
-async def version(locks: SeatLocks) -> int:
-    return int(await locks.master.command("HGET", keys.meta(SHOW.id), "version"))
 
 
 async def test_holds_of_one_moment_are_decided_one_after_the_other(locks: SeatLocks) -> None:
@@ -173,55 +141,6 @@ async def test_an_owner_can_only_hold_so_much(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [30])
 
 
-async def booked(locks: SeatLocks, hold: str, owner: str, seats: list[int], payment: str) -> Sale:
-    await locks.hold(hold, owner, seats)
-    await confirm(locks, hold, owner, payment)
-    sale = Sale(hold, owner, tuple(seats), payment)
-    await locks.settle(SHOW.id, [sale])
-    return sale
-
-
-async def test_a_cancelled_booking_frees_its_seats_once_and_they_can_be_sold_again(locks: SeatLocks) -> None:
-    sale = await booked(locks, A, "asha", [3, 4], "paid a")
-    await locks.cancel(sale)
-    assert (await seat_map(locks))[3:5] == "00"
-    assert (await locks.get(A))[0].state is HoldState.CANCELLED
-    await booked(locks, B, "bala", [4, 5], "paid b")
-    # What a keeper that was frozen in between may still send.
-    await locks.cancel(sale)
-    await locks.settle(SHOW.id, [sale])
-    await locks.reject(hold_id("c"), "chitra", {3: A})
-    await rebuild_show(locks, SHOW.id, "e2", [sale, Sale(B, "bala", (4, 5), "paid b")])
-    assert (await seat_map(locks))[3:6] == "022"
-    assert (await locks.get(A))[0].state is HoldState.CANCELLED
-
-
-async def test_a_cancelled_booking_takes_no_verb_and_returns_another_payment(locks: SeatLocks) -> None:
-    await locks.cancel(await booked(locks, A, "asha", [3], "paid a"))
-    for verb in (locks.extend(A, "asha"), locks.release(A, "asha"), confirm(locks, A, "asha", "paid a")):
-        with pytest.raises(errors.BookingCancelled):
-            await verb
-    with pytest.raises(errors.RequestReused):
-        await locks.hold(A, "asha", [3])
-    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"booking"]
-    with pytest.raises(errors.BookingCancelled):
-        await confirm(locks, A, "asha", "paid twice")
-    assert (await outbox(locks))[-1][b"reason"] == b"doubled"
-
-
-async def test_a_rebuild_cancels_what_the_ledger_has_cancelled(locks: SeatLocks) -> None:
-    sale = await booked(locks, A, "asha", [3], "paid a")
-    await locks.hold(B, "bala", [7])
-    await confirm(locks, B, "bala", "paid b")
-    never_settled = Sale(B, "bala", (7,), "paid b")
-    lost_with_a_wipe = Sale(C, "chitra", (9,), "paid c")
-    await rebuild_show(locks, SHOW.id, "e2", cancelled=[sale, never_settled, lost_with_a_wipe])
-    assert await seat_map(locks) == "0" * 40
-    for hold in (A, B, C):
-        assert (await locks.get(hold))[0].state is HoldState.CANCELLED
-    assert await locks.master.command("HLEN", keys.show(SHOW.id)[4]) == 0, "nobody has a live hold"
-
-
 async def test_paused_and_closed_shows_sell_nothing_but_let_holders_pay(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
     for state, refusal in ((SalesState.PAUSED, errors.SalesPaused), (SalesState.CLOSED, errors.SalesClosed)):
@@ -240,19 +159,6 @@ async def test_a_lapsed_hold_is_free_to_the_next_taker_before_any_sweep(locks: S
     for verb in (locks.extend(A, "asha"), locks.release(A, "asha"), locks.hold(A, "asha", [1, 2])):
         with pytest.raises(errors.HoldExpired):
             await verb
-
-
-async def test_sweeping_frees_only_what_is_past_its_deadline(locks: SeatLocks) -> None:
-    assert await locks.until_due() is None
-    await locks.hold(A, "asha", [1])
-    await locks.hold(B, "bala", [2])
-    assert 0 < (await locks.until_due() or 0) <= SHOW.hold_s * 1000
-    await lapse(locks, A)
-    assert (await locks.until_due() or 0) <= 0
-    assert await locks.due(10) == [A]
-    assert (await locks.expire([A, B])).ended == 1
-    assert (await seat_map(locks))[:3] == "001"
-    assert await locks.due(10) == []
 
 
 async def test_a_hold_is_extended_once(locks: SeatLocks) -> None:
@@ -299,17 +205,6 @@ async def test_a_confirm_makes_one_outbox_entry_however_often_it_is_asked(locks:
             await verb
 
 
-async def test_settled_is_sold_and_settling_twice_changes_nothing(locks: SeatLocks) -> None:
-    await locks.hold(A, "asha", [1, 2])
-    await confirm(locks, A, "asha", "paid")
-    await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
-    before = await locks.digest(SHOW.id)
-    await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
-    assert await locks.digest(SHOW.id) == before
-    assert (await seat_map(locks))[:4] == "0220"
-    assert (await confirm(locks, A, "asha", "paid")).state is HoldState.BOOKED
-
-
 async def test_a_late_payment_takes_the_seats_again_when_they_are_free(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1, 2])
     await lapse(locks, A)
@@ -344,174 +239,11 @@ async def test_a_payment_books_exactly_what_it_is_for(locks: SeatLocks) -> None:
     assert (await confirm(locks, A, "asha", "paid", [2, 3])).seats == (2, 3)
 
 
-async def test_seats_of_a_booking_that_the_ledger_refused_are_free_or_sold_to_the_winner(locks: SeatLocks) -> None:
-    await locks.hold(A, "asha", [1, 2])
-    await confirm(locks, A, "asha", "paid")
-    for _ in range(2):
-        await locks.reject(A, "asha", {2: C})
-        assert (await seat_map(locks))[:4] == "0020"
-    with pytest.raises(errors.BookingRejected):
-        await confirm(locks, A, "asha", "paid")
-
-
-async def test_a_booking_of_the_ledger_outranks_what_the_master_remembers(locks: SeatLocks) -> None:
-    await locks.hold(B, "bala", [1, 2])
-    await locks.settle(SHOW.id, [Sale(A, "asha", (2, 3))])
-    assert (await seat_map(locks))[:5] == "00220"
-    with pytest.raises(errors.HoldLost):
-        await locks.extend(B, "bala")
-    with pytest.raises(errors.BookingRejected):
-        await confirm(locks, B, "bala", "paid")
-    assert [(entry[b"kind"], entry[b"hold"]) for entry in await outbox(locks)] == [(b"refund", B.encode())]
-
-
-async def test_blocked_seats_are_not_for_sale(locks: SeatLocks) -> None:
-    await locks.hold(A, "asha", [5])
-    with pytest.raises(errors.SeatsTaken):
-        await locks.block(SHOW.id, [4, 5])
-    await locks.block(SHOW.id, [3, 4])
-    await locks.block(SHOW.id, [2, 3])
-    with pytest.raises(errors.SeatsTaken):
-        await locks.hold(B, "bala", [4])
-    await locks.unblock(SHOW.id, [2, 3, 5])
-    assert (await seat_map(locks))[:7] == "0000310"
-
-
-def block_calls(master: LockMaster, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, bool]]:
-    """Return a list to which each call that blocks or unblocks adds its name, its seats, whether it only checks."""
-    calls: list[tuple[str, int, bool]] = []
-    call = master.call
-
-    async def counted(function: str, names: list[str], *args: str | int | bytes) -> list[Any]:
-        if function in ("tt_block", "tt_unblock"):
-            seats = str(args[0] if function == "tt_unblock" else args[1])
-            calls.append((function, len(seats.split(",")), args[-1] == "?"))
-        reply: list[Any] = await call(function, names, *args)
-        return reply
-
-    monkeypatch.setattr(master, "call", counted)
-    return calls
-
-
-async def test_many_seats_are_blocked_in_calls_of_a_bounded_size(
-    locks: SeatLocks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
-    calls = block_calls(locks.master, monkeypatch)
-    await locks.block(SHOW.id, range(25))
-    await locks.unblock(SHOW.id, range(5, 25))
-    assert (await seat_map(locks)) == "3" * 5 + "0" * 35
-    checked, blocked = [("tt_block", n, True) for n in (10, 10, 5)], [("tt_block", n, False) for n in (10, 10, 5)]
-    assert calls == [*checked, *blocked, ("tt_unblock", 10, False), ("tt_unblock", 10, False)]
-
-
-async def test_many_seats_are_blocked_all_or_none(locks: SeatLocks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
-    await locks.hold(A, "asha", [3, 4])
-    await locks.hold(B, "bala", [24])
-    await locks.hold(C, "chitra", [12])
-    await lapse(locks, C)
-    before = await locks.digest(SHOW.id)
-    with pytest.raises(errors.SeatsTaken) as refused:
-        await locks.block(SHOW.id, range(25))
-    assert refused.value.details == {"seats": [3, 4, 24]}
-    assert await locks.digest(SHOW.id) == before, "viewers saw nothing"
-
-
-async def test_a_rebuild_between_the_check_and_the_block_is_noticed(
-    locks: SeatLocks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It frees what the ledger does not have as blocked yet."""
-    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
-    call, blocks = locks.master.call, 0
-
-    async def call_or_rebuild(function: str, names: list[str], *args: str | int | bytes) -> list[Any]:
-        nonlocal blocks
-        blocks += function == "tt_block"
-        if blocks == 5 and function == "tt_block":
-            await rebuild_show(locks, SHOW.id, "epoch-2")
-        reply: list[Any] = await call(function, names, *args)
-        return reply
-
-    monkeypatch.setattr(locks.master, "call", call_or_rebuild)
-    with pytest.raises(ShowNotReady):
-        await locks.block(SHOW.id, range(25))
-    assert await seat_map(locks) == "0" * 40
-
-
-async def test_a_keeper_of_the_previous_release_blocks_in_one_call(locks: SeatLocks) -> None:
-    reply = await locks.master.call("tt_block", keys.show(SHOW.id), limits.ENDED_KEEP_MS, "2,3")
-    assert reply[0] == b"ok"
-    assert (await seat_map(locks))[:5] == "00330"
-
-
 async def test_a_full_outbox_refuses_before_anything_is_written(locks: SeatLocks) -> None:
     await locks.hold(A, "asha", [1])
     reply = await locks.master.call("tt_confirm", keys.show(SHOW.id), A, "asha", "paid", 0, 1000, "")
     assert reply == [b"overloaded"]
     assert (await locks.get(A))[0].state is HoldState.HELD
-
-
-async def test_records_of_ended_holds_are_forgotten_in_time_and_bookings_are_not(locks: SeatLocks) -> None:
-    await locks.hold(A, "asha", [1])
-    await locks.release(A, "asha")
-    await locks.hold(B, "bala", [2])
-    await confirm(locks, B, "bala", "paid")
-    await locks.settle(SHOW.id, [Sale(B, "bala", (2,))])
-    assert await locks.forget(10) == 0
-    await locks.master.command("ZADD", keys.ENDED, 1, A)
-    assert await locks.forget(10) == 1
-    with pytest.raises(errors.HoldNotFound):
-        await locks.get(A)
-    assert (await locks.get(B))[0].state is HoldState.BOOKED
-
-
-async def test_a_rebuild_keeps_what_can_stand_and_loses_what_collides(locks: SeatLocks) -> None:
-    await locks.hold(A, "asha", [1, 2])
-    await locks.hold(B, "bala", [3, 4])
-    await locks.hold(C, "chitra", [5])
-    await confirm(locks, C, "chitra", "paid")
-    gone = hold_id("gone")
-    lost = (await rebuild_show(locks, SHOW.id, "epoch-2", [Sale(gone, "dev", (4, 7))], [9])).lost
-    assert lost == [(B, "bala")]
-    assert (await seat_map(locks))[:11] == "01102102030"
-    assert (await locks.digest(SHOW.id))[0] == "epoch-2"
-    with pytest.raises(errors.HoldLost):
-        await locks.extend(B, "bala")
-    await locks.release(A, "asha")
-    assert (await locks.get(gone))[0].state is HoldState.BOOKED
-    for n in range(limits.MAX_HOLDS_PER_OWNER):
-        await locks.hold(hold_id(f"n{n}"), "bala", [20 + n])
-
-
-async def test_a_payment_for_a_lost_hold_books_when_its_seats_are_free_again(locks: SeatLocks) -> None:
-    await locks.hold(B, "bala", [3, 4])
-    await rebuild_show(locks, SHOW.id, "epoch-2", [Sale(A, "asha", (4,))])
-    await rebuild_show(locks, SHOW.id, "epoch-3")
-    await locks.master.command("SETRANGE", keys.seats(SHOW.id), 4, "0")
-    await locks.master.command("HDEL", keys.show(SHOW.id)[2], "4")
-    assert (await confirm(locks, B, "bala", "paid")).state is HoldState.CONFIRMING
-    assert (await seat_map(locks))[3:5] == "11"
-
-
-async def test_what_a_rebuilt_show_never_heard_of_is_lost_but_nobody_can_tell_before_it_is_rebuilt(
-    locks: SeatLocks,
-) -> None:
-    with pytest.raises(errors.HoldNotFound):
-        await locks.get(A)
-    await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
-    unknown = (locks.get(A), locks.extend(A, "asha"), confirm(locks, A, "asha", "paid"), locks.hold(A, "asha", [1]))
-    for verb in (*unknown, locks.block(SHOW.id, [1]), locks.settle(SHOW.id, [])):
-        with pytest.raises(errors.RegionUnavailable):
-            await verb
-    await rebuild_show(locks, SHOW.id, "epoch-2")
-    for verb in (locks.get(A), locks.extend(A, "asha"), locks.release(A, "asha"), confirm(locks, A, "asha", "paid")):
-        with pytest.raises(errors.HoldLost):
-            await verb
-    assert [(entry[b"kind"], entry[b"reason"]) for entry in await outbox(locks)] == [(b"refund", b"lost")]
-    await locks.master.command("HINCRBY", keys.meta(SHOW.id), "rebuilt_at", -2 * 3_600_000)
-    with pytest.raises(errors.HoldNotFound):
-        await locks.get(B)
 
 
 async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: LockMaster) -> None:
@@ -523,62 +255,6 @@ async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: L
     await master.command("FUNCTION", "LOAD", "REPLACE", older)
     await master.load_functions()
     assert int(await master.command("FCALL", "tt_version", 0)) == int(found[1])
-
-
-async def test_a_show_that_is_made_to_be_rebuilt_is_not_for_sale_before(locks: SeatLocks) -> None:
-    await locks.master.command("FLUSHDB")
-    await locks.declare(SHOW, "epoch-1", for_sale=False)
-    with pytest.raises(errors.RegionUnavailable):
-        await locks.hold(A, "asha", [1])
-    await rebuild_show(locks, SHOW.id, "epoch-2")
-    await locks.hold(A, "asha", [1])
-
-
-async def test_the_sweeper_ignores_a_show_that_is_not_rebuilt_yet(locks: SeatLocks) -> None:
-    await locks.hold(A, "asha", [1])
-    await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
-    assert await locks.expire([A]) == Expired(ended=0, left=1)
-    assert await locks.master.command("ZCARD", keys.DEADLINES) == 1
-
-
-async def test_holds_of_a_diverged_master_are_lost_paid_or_not(locks: SeatLocks) -> None:
-    await locks.hold(A, "asha", [1, 2])
-    await locks.hold(B, "bala", [3])
-    await confirm(locks, B, "bala", "paid")
-    lost = (await rebuild_show(locks, SHOW.id, "epoch-2", [Sale(C, "chitra", (5,))], diverged=True)).lost
-    assert sorted(lost) == sorted([(A, "asha"), (B, "bala")])
-    assert (await seat_map(locks))[:7] == "0000020"
-    with pytest.raises(errors.HoldLost):
-        await locks.extend(A, "asha")
-
-
-async def test_holds_of_a_diverged_master_can_t_be_paid_for(locks: SeatLocks) -> None:
-    """Another master may have answered its buyer `hold_lost`, and earlier requests may arrive late."""
-    await locks.hold(A, "asha", [1, 2])
-    await locks.hold(B, "bala", [3])
-    await lapse(locks, B)
-    await locks.expire([B])
-    await rebuild_show(locks, SHOW.id, "epoch-2", diverged=True)
-    for hold, owner, seat in ((A, "asha", 1), (B, "bala", 3)):
-        with pytest.raises(errors.HoldLost):
-            await confirm(locks, hold, owner, "paid")
-        with pytest.raises(errors.HoldLost):
-            await locks.hold(hold, owner, [seat])
-    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund", b"refund"]
-    assert (await seat_map(locks))[:4] == "0000"
-
-
-async def test_a_paid_hold_that_was_answered_as_lost_stays_lost(locks: SeatLocks) -> None:
-    """Not even when the request that should have made it, or another confirm, was stuck somewhere and comes now."""
-    await rebuild_show(locks, SHOW.id, "epoch-2")
-    for _ in range(2):
-        with pytest.raises(errors.HoldLost):
-            await confirm(locks, A, "asha", "paid")
-    with pytest.raises(errors.HoldLost):
-        await locks.hold(A, "asha", [1])
-    hold, _now = await locks.get(A)
-    assert (hold.state, hold.seats) == (HoldState.LOST, ())
-    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"refund", b"refund"]
 
 
 async def test_a_client_that_passes_no_log_key_is_served(locks: SeatLocks) -> None:

@@ -1,0 +1,191 @@
+"""What keepers and operators do on the lock master: settle, reject, cancel, block, sweep, forget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from realtime import errors, keys, limits
+from realtime.locks.answers import ShowNotReady
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import Expired, Sale, SeatLocks
+from realtime.model import HoldState
+from tests.rebuilds import rebuild_show
+
+from .conftest import SHOW, hold_id
+from .seat_state import A, B, C, booked, confirm, lapse, outbox, seat_map
+
+
+async def test_a_cancelled_booking_frees_its_seats_once_and_they_can_be_sold_again(locks: SeatLocks) -> None:
+    sale = await booked(locks, A, "asha", [3, 4], "paid a")
+    await locks.cancel(sale)
+    assert (await seat_map(locks))[3:5] == "00"
+    assert (await locks.get(A))[0].state is HoldState.CANCELLED
+    await booked(locks, B, "bala", [4, 5], "paid b")
+    # What a keeper that was frozen in between may still send.
+    await locks.cancel(sale)
+    await locks.settle(SHOW.id, [sale])
+    await locks.reject(hold_id("c"), "chitra", {3: A})
+    await rebuild_show(locks, SHOW.id, "e2", [sale, Sale(B, "bala", (4, 5), "paid b")])
+    assert (await seat_map(locks))[3:6] == "022"
+    assert (await locks.get(A))[0].state is HoldState.CANCELLED
+
+
+async def test_a_cancelled_booking_takes_no_verb_and_returns_another_payment(locks: SeatLocks) -> None:
+    await locks.cancel(await booked(locks, A, "asha", [3], "paid a"))
+    for verb in (locks.extend(A, "asha"), locks.release(A, "asha"), confirm(locks, A, "asha", "paid a")):
+        with pytest.raises(errors.BookingCancelled):
+            await verb
+    with pytest.raises(errors.RequestReused):
+        await locks.hold(A, "asha", [3])
+    assert [entry[b"kind"] for entry in await outbox(locks)] == [b"booking"]
+    with pytest.raises(errors.BookingCancelled):
+        await confirm(locks, A, "asha", "paid twice")
+    assert (await outbox(locks))[-1][b"reason"] == b"doubled"
+
+
+async def test_sweeping_frees_only_what_is_past_its_deadline(locks: SeatLocks) -> None:
+    assert await locks.until_due() is None
+    await locks.hold(A, "asha", [1])
+    await locks.hold(B, "bala", [2])
+    assert 0 < (await locks.until_due() or 0) <= SHOW.hold_s * 1000
+    await lapse(locks, A)
+    assert (await locks.until_due() or 0) <= 0
+    assert await locks.due(10) == [A]
+    assert (await locks.expire([A, B])).ended == 1
+    assert (await seat_map(locks))[:3] == "001"
+    assert await locks.due(10) == []
+
+
+async def test_settled_is_sold_and_settling_twice_changes_nothing(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await confirm(locks, A, "asha", "paid")
+    await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
+    before = await locks.digest(SHOW.id)
+    await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2))])
+    assert await locks.digest(SHOW.id) == before
+    assert (await seat_map(locks))[:4] == "0220"
+    assert (await confirm(locks, A, "asha", "paid")).state is HoldState.BOOKED
+
+
+async def test_seats_of_a_booking_that_the_ledger_refused_are_free_or_sold_to_the_winner(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await confirm(locks, A, "asha", "paid")
+    for _ in range(2):
+        await locks.reject(A, "asha", {2: C})
+        assert (await seat_map(locks))[:4] == "0020"
+    with pytest.raises(errors.BookingRejected):
+        await confirm(locks, A, "asha", "paid")
+
+
+async def test_a_booking_of_the_ledger_outranks_what_the_master_remembers(locks: SeatLocks) -> None:
+    await locks.hold(B, "bala", [1, 2])
+    await locks.settle(SHOW.id, [Sale(A, "asha", (2, 3))])
+    assert (await seat_map(locks))[:5] == "00220"
+    with pytest.raises(errors.HoldLost):
+        await locks.extend(B, "bala")
+    with pytest.raises(errors.BookingRejected):
+        await confirm(locks, B, "bala", "paid")
+    assert [(entry[b"kind"], entry[b"hold"]) for entry in await outbox(locks)] == [(b"refund", B.encode())]
+
+
+async def test_blocked_seats_are_not_for_sale(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [5])
+    with pytest.raises(errors.SeatsTaken):
+        await locks.block(SHOW.id, [4, 5])
+    await locks.block(SHOW.id, [3, 4])
+    await locks.block(SHOW.id, [2, 3])
+    with pytest.raises(errors.SeatsTaken):
+        await locks.hold(B, "bala", [4])
+    await locks.unblock(SHOW.id, [2, 3, 5])
+    assert (await seat_map(locks))[:7] == "0000310"
+
+
+def block_calls(master: LockMaster, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, bool]]:
+    """Return a list to which each call that blocks or unblocks adds its name, its seats, whether it only checks."""
+    calls: list[tuple[str, int, bool]] = []
+    call = master.call
+
+    async def counted(function: str, names: list[str], *args: str | int | bytes) -> list[Any]:
+        if function in ("tt_block", "tt_unblock"):
+            seats = str(args[0] if function == "tt_unblock" else args[1])
+            calls.append((function, len(seats.split(",")), args[-1] == "?"))
+        reply: list[Any] = await call(function, names, *args)
+        return reply
+
+    monkeypatch.setattr(master, "call", counted)
+    return calls
+
+
+async def test_many_seats_are_blocked_in_calls_of_a_bounded_size(
+    locks: SeatLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
+    calls = block_calls(locks.master, monkeypatch)
+    await locks.block(SHOW.id, range(25))
+    await locks.unblock(SHOW.id, range(5, 25))
+    assert (await seat_map(locks)) == "3" * 5 + "0" * 35
+    checked, blocked = [("tt_block", n, True) for n in (10, 10, 5)], [("tt_block", n, False) for n in (10, 10, 5)]
+    assert calls == [*checked, *blocked, ("tt_unblock", 10, False), ("tt_unblock", 10, False)]
+
+
+async def test_many_seats_are_blocked_all_or_none(locks: SeatLocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
+    await locks.hold(A, "asha", [3, 4])
+    await locks.hold(B, "bala", [24])
+    await locks.hold(C, "chitra", [12])
+    await lapse(locks, C)
+    before = await locks.digest(SHOW.id)
+    with pytest.raises(errors.SeatsTaken) as refused:
+        await locks.block(SHOW.id, range(25))
+    assert refused.value.details == {"seats": [3, 4, 24]}
+    assert await locks.digest(SHOW.id) == before, "viewers saw nothing"
+
+
+async def test_a_rebuild_between_the_check_and_the_block_is_noticed(
+    locks: SeatLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It frees what the ledger does not have as blocked yet."""
+    monkeypatch.setattr(limits, "SEATS_PER_CALL", 10)
+    call, blocks = locks.master.call, 0
+
+    async def call_or_rebuild(function: str, names: list[str], *args: str | int | bytes) -> list[Any]:
+        nonlocal blocks
+        blocks += function == "tt_block"
+        if blocks == 5 and function == "tt_block":
+            await rebuild_show(locks, SHOW.id, "epoch-2")
+        reply: list[Any] = await call(function, names, *args)
+        return reply
+
+    monkeypatch.setattr(locks.master, "call", call_or_rebuild)
+    with pytest.raises(ShowNotReady):
+        await locks.block(SHOW.id, range(25))
+    assert await seat_map(locks) == "0" * 40
+
+
+async def test_a_keeper_of_the_previous_release_blocks_in_one_call(locks: SeatLocks) -> None:
+    reply = await locks.master.call("tt_block", keys.show(SHOW.id), limits.ENDED_KEEP_MS, "2,3")
+    assert reply[0] == b"ok"
+    assert (await seat_map(locks))[:5] == "00330"
+
+
+async def test_records_of_ended_holds_are_forgotten_in_time_and_bookings_are_not(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    await locks.release(A, "asha")
+    await locks.hold(B, "bala", [2])
+    await confirm(locks, B, "bala", "paid")
+    await locks.settle(SHOW.id, [Sale(B, "bala", (2,))])
+    assert await locks.forget(10) == 0
+    await locks.master.command("ZADD", keys.ENDED, 1, A)
+    assert await locks.forget(10) == 1
+    with pytest.raises(errors.HoldNotFound):
+        await locks.get(A)
+    assert (await locks.get(B))[0].state is HoldState.BOOKED
+
+
+async def test_the_sweeper_ignores_a_show_that_is_not_rebuilt_yet(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
+    assert await locks.expire([A]) == Expired(ended=0, left=1)
+    assert await locks.master.command("ZCARD", keys.DEADLINES) == 1
