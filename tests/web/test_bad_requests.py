@@ -1,0 +1,196 @@
+"""Malformed HTTP requests get an error of the product; which files, origins and headers browsers get."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from realtime.dev.cluster import Cluster
+from tests.cluster import new_show, node_urls
+
+
+@pytest.fixture
+async def show(cluster: Cluster) -> str:
+    return await new_show(cluster, "west")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/api/v1/shows/west-nowhere", None, 404, "show_not_found"),
+        ("GET", "/api/v1/shows/west-nowhere/seats", None, 404, "show_not_found"),
+        ("GET", "/api/v1/layouts/unknown", None, 404, "layout_not_found"),
+        ("GET", "/api/v1/layouts/..%2f..%2fetc", None, 404, None),
+        ("GET", "/api/v1/nothing", None, 404, "not_found"),
+        ("PATCH", "/api/v1/shows", None, 405, "not_found"),
+        ("POST", "/api/v1/shows/SHOW/holds", b"{}", 401, "unauthorized"),
+        ("GET", "/api/v1/holds/SHOW.hxxxxxxxxxxxxxxxxxxxxxx", None, 401, "unauthorized"),
+        ("POST", "/api/v1/shows", b"{}", 403, "forbidden"),
+        ("POST", "/api/v1/layouts", b"{}", 403, "forbidden"),
+        ("PUT", "/api/v1/theatres/x", b"{}", 403, "forbidden"),
+        ("POST", "/api/v1/shows/SHOW/close", b"", 403, "forbidden"),
+        ("POST", "/demo/pay", b"{", 400, "bad_request"),
+        ("POST", "/demo/pay", b'{"hold": "nonsense"}', 404, "hold_not_found"),
+        ("POST", "/demo/pay", b"x" * 100_000, 413, "payload_too_large"),
+    ],
+)
+async def test_each_http_error_has_its_status_and_code(
+    cluster: Cluster, show: str, method: str, path: str, body: bytes | None, status: int, code: str | None
+) -> None:
+    url = node_urls(cluster)[0] + path.replace("SHOW", show)
+    async with aiohttp.ClientSession() as session, session.request(method, url, data=body) as response:
+        assert response.status == status, await response.text()
+        if code is not None:
+            assert (await response.json())["error"]["code"] == code
+
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+UNREAD: list[tuple[bytes, int, str]] = [
+    (b"GET / HTTP/banana\r\n\r\n", 400, "bad_request"),
+    (b"\x16\x03\x01\x02\x00\r\n\r\n", 400, "bad_request"),
+    (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (GET + b": y\r\n\r\n", 400, "bad_request"),
+    (GET + b"Content-Length: -1\r\n\r\n", 400, "bad_request"),
+    (GET + b"Expect: tea\r\n\r\n", 417, "bad_request"),
+    (GET + (b"X: " + b"y" * 4000 + b"\r\n") * 5, 431, "payload_too_large"),
+    (GET + b"\r\n" + b"GARBAGE\r\n\r\n", 400, "bad_request"),
+    (b"GET /static/icon.svg HTTP/1.1\r\nHost: x\r\nRange: bytes=9999999-\r\n\r\n", 416, "bad_request"),
+    (b"GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (b"GET /socket.io/?EIO=4&transport=tea HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    (b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nOrigin: \xff\r\n\r\n", 400, "bad_request"),
+]
+"""Requests that no handler sees: the framework refuses them, with what status and code."""
+
+
+async def refusal_of(cluster: Cluster, request: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Send the bytes of a request to a node; return the status, headers and error of its answer."""
+    where = URL(node_urls(cluster)[0])
+    reader, writer = await asyncio.open_connection(where.host, where.port)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        body = await reader.readexactly(int(headers["content-length"]))
+    writer.close()
+    return int(head[0].split()[1]), headers, json.loads(body)["error"]
+
+
+async def test_what_the_framework_refuses_gets_an_error_of_the_product(cluster: Cluster) -> None:
+    before = logs_of_nodes(cluster).count("a malformed request")
+    for request, status, code in UNREAD:
+        found, headers, error = await refusal_of(cluster, request)
+        assert (found, error["code"]) == (status, code), request[:60]
+        assert headers["content-type"] == "application/json"
+        assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "same-origin"
+        assert "server" not in headers
+    assert logs_of_nodes(cluster).count("a malformed request") <= before + 2, "one line in ten seconds"
+    assert "Traceback" not in logs_of_nodes(cluster)
+
+
+LONG_REQUEST_ID = json.dumps({"payment": "x", "request_id": "r" * 65}).encode()
+
+
+async def test_invalid_bodies_of_buyers_and_operators_are_refused(cluster: Cluster, show: str) -> None:
+    url = node_urls(cluster)[0]
+    key = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/api/v1/session") as response:
+            token = {"Authorization": f"Bearer {(await response.json())['token']}"}
+        for path, headers, body, code in (
+            (f"/api/v1/shows/{show}/holds", token, b"not json", "bad_request"),
+            (f"/api/v1/shows/{show}/holds", token, b'{"seats": "A-1", "request_id": "1"}', "bad_request"),
+            (f"/api/v1/shows/{show}/holds", token, b'{"seats": ["Q-1"], "request_id": "1"}', "seat_not_found"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/extend", token, b"", "hold_not_found"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/confirm", token, b'{"payment": "x"}', "hold_not_found"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/confirm", token, b'{"payment": "\\u0000"}', "bad_request"),
+            (
+                f"/api/v1/holds/{show}.h{'x' * 22}/confirm",
+                token,
+                b'{"payment": "x", "request_id": "\\u0000"}',
+                "bad_request",
+            ),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/confirm", token, LONG_REQUEST_ID, "bad_request"),
+            (f"/api/v1/holds/{show}.h{'x' * 22}/order", token, b'{"return_url": "\\u202e"}', "bad_request"),
+            ("/api/v1/gate/admit", key, b'{"ticket": "x", "theatre": "west-hall", "gate": "\\u202e"}', "bad_request"),
+            ("/api/v1/ops/contacts/erase", key, b'{"email": "\\u0000"}', "bad_request"),
+            ("/api/v1/ops/bookings/search", key, b'{"email": "\\u0000"}', "bad_request"),
+            ("/api/v1/layouts?region=east", key, b"{}", "bad_request"),
+            ("/api/v1/layouts?region=west", key, b"{", "invalid_plan"),
+            ("/api/v1/layouts?region=west", key, b'{"name": "x", "zones": []}', "invalid_plan"),
+            ("/api/v1/shows", key, b'{"theatre": "nowhere"}', "bad_request"),
+            (f"/api/v1/shows/{show}/block", key, b'{"seats": ["Q-1"]}', "seat_not_found"),
+            (f"/api/v1/shows/{show}/block", key, b'{"seats": []}', "bad_request"),
+        ):
+            async with session.post(url + path, data=body, headers=headers) as response:
+                assert (await response.json())["error"]["code"] == code, path
+
+
+async def test_a_compressed_body_is_not_decompressed(cluster: Cluster, show: str) -> None:
+    """A buyer's, the gateway's, one that the handler does not read, one of Socket.IO: none is an error of the node."""
+    url = node_urls(cluster)[0]
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/api/v1/session") as response:
+            token = {"Authorization": f"Bearer {(await response.json())['token']}"}
+        for path, headers, status in (
+            (f"/api/v1/shows/{show}/holds", token, 400),
+            ("/api/v1/payments/webhook", {}, 400),
+            ("/api/v1/session", {}, 200),
+            ("/socket.io/?EIO=4&transport=polling&sid=none", {}, 400),
+        ):
+            for coding in ("gzip", "deflate", "br"):
+                sent = {**headers, "Content-Encoding": coding}
+                async with session.post(url + path, data=b"garbage", headers=sent) as response:
+                    assert response.status == status, path
+    assert "Traceback" not in logs_of_nodes(cluster)
+
+
+def logs_of_nodes(cluster: Cluster) -> str:
+    return "".join(file.read_text() for file in (cluster.plan.data / "log").glob("node-*.log"))
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("seat-map/live.js", 200),
+        ("x" * 300, 404),
+        ("built/" + "x" * 300, 404),
+        ("x%00.js", 404),
+        ("..%2fpyproject.toml", 404),
+        ("seat-map", 404),
+        ("seat-map/", 404),
+        ("seat-map/live.js/x", 404),
+    ],
+)
+async def test_only_files_of_the_pages_are_served(cluster: Cluster, name: str, status: int) -> None:
+    url = URL(f"{node_urls(cluster)[0]}/static/{name}", encoded=True)
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.status == status
+        if status == 404:
+            assert (await response.json())["error"]["code"] == "not_found"
+
+
+async def test_cors_allows_the_pages_of_other_nodes_and_no_other_origin(cluster: Cluster) -> None:
+    here, there, _ = node_urls(cluster)
+    async with aiohttp.ClientSession() as session:
+        for origin, allowed in ((there, there), ("https://elsewhere.example", None)):
+            asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            async with session.options(f"{here}/demo/pay", headers=asked) as response:
+                assert response.status == 204
+                assert response.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+async def test_pages_and_answers_carry_the_security_headers(cluster: Cluster) -> None:
+    url = node_urls(cluster)[0]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/") as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert "default-src 'self'" in policy
+            assert "unsafe" not in policy
+        async with session.get(f"{url}/api/v1/shows") as response:
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
