@@ -22,21 +22,19 @@ from datetime import datetime
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
-from redis.exceptions import RedisError
 
-from realtime import connect, keys
 from realtime.dev import samples, valkey
 from realtime.dev.plan import DELAYS_MS, HOST, ClusterPlan
 from realtime.dev.process import Child
+from realtime.dev.readiness import in_sync, is_reconciled, knows_all, listens, node_ready
 from realtime.dev.relay import Relay
 from realtime.dev.supervisor import Supervisor
 from realtime.environment import PREFIX
-from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
-from realtime.topology import Plain, Region
+from realtime.locks.master import LockMaster
+from realtime.topology import Region
 
 log = logging.getLogger(__name__)
 READY_S = 60.0
@@ -232,7 +230,7 @@ class Cluster:
                     folder, port, region, self.plan.masters[region], self.plan.password
                 )
                 child, _ = self._add(f"sentinel {region} {port}", arguments, folder, port)
-                known = partial(_knows_all, self.plan.server_url(port), region, servers - 1, len(ports) - 1)
+                known = partial(knows_all, self.plan.server_url(port), region, servers - 1, len(ports) - 1)
                 waits.append(self._until(child, known))
             for child in self.children.values():
                 if child.name.startswith((f"master {region}", f"spare {region}")):
@@ -247,7 +245,7 @@ class Cluster:
 
     async def _all_ready(self, servers: list[tuple[Child, int]]) -> None:
         await asyncio.gather(
-            *(self._until(child, partial(_in_sync, self.plan.server_url(port))) for child, port in servers)
+            *(self._until(child, partial(in_sync, self.plan.server_url(port))) for child, port in servers)
         )
 
     # --- our own processes ----------------------------------------------------------------------------------------
@@ -257,7 +255,7 @@ class Cluster:
             for number in range(self.plan.keepers):
                 name = f"keeper {region}" if number == 0 else f"keeper {region} {number + 1}"
                 child = self._own(name, region, ["keeper", "--region", region])
-                keepers.append(self._until(child, partial(self._reconciled, region)))
+                keepers.append(self._until(child, partial(is_reconciled, self.plan.master(region))))
         await asyncio.gather(*keepers)
 
     async def _start_nodes(self) -> None:
@@ -266,7 +264,7 @@ class Cluster:
             for region, ports in self.plan.nodes.items():
                 for port in ports:
                     child = self._own(f"node {port}", region, ["node", "--region", region, "--port", str(port)])
-                    nodes.append(self._until(child, partial(_node_ready, session, port)))
+                    nodes.append(self._until(child, partial(node_ready, session, port)))
             await asyncio.gather(*nodes)
 
     async def _start_bank(self) -> None:
@@ -275,14 +273,14 @@ class Cluster:
         data.parent.mkdir(parents=True, exist_ok=True)
         arguments = ["--port", str(self.plan.bank), "--data", str(data.absolute()), *webhooks]
         child = self._child("bank", ["realtime.dev.bank", *arguments])
-        await self._until(child, partial(_listens, self.plan.bank))
+        await self._until(child, partial(listens, self.plan.bank))
 
     async def _start_mailbox(self) -> None:
         data = self.plan.data / "mailbox" / "mails.db"
         data.parent.mkdir(parents=True, exist_ok=True)
         ports = ["--smtp-port", str(self.plan.smtp), "--port", str(self.plan.mailbox)]
         child = self._child("mailbox", ["realtime.dev.mailbox", *ports, "--data", str(data.absolute())])
-        await self._until(child, partial(_listens, self.plan.smtp))
+        await self._until(child, partial(listens, self.plan.smtp))
 
     def _start_workers(self) -> None:
         for region in self.plan.regions:
@@ -296,7 +294,7 @@ class Cluster:
     async def node_ready(self, port: int) -> None:
         """Wait until a node that was resumed answers as ready; raises ``ClusterError``."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-            await self._until(self.children[f"node {port}"], partial(_node_ready, session, port))
+            await self._until(self.children[f"node {port}"], partial(node_ready, session, port))
 
     def _own(self, name: str, region: str, command: list[str], nice: int = 0) -> Child:
         topology = ["--topology", str(self.topology_file(region).absolute())]
@@ -315,14 +313,6 @@ class Cluster:
 
     def _log(self, name: str) -> Path:
         return (self.plan.data / "log" / f"{name.replace(' ', '-')}.log").absolute()
-
-    async def _reconciled(self, region: str) -> bool:
-        with contextlib.suppress(RedisError, OSError):
-            async with connect.to_master(self.plan.master(region), timeout_s=1.0) as redis:
-                token = await redis.execute_command("GET", keys.RECONCILED)  # type: ignore[no-untyped-call]
-                info = await redis.execute_command("INFO", "server", "replication")  # type: ignore[no-untyped-call]
-                return reconciled_in(token, incarnation_of(info))
-        return False
 
     async def _until(self, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
         deadline = asyncio.get_running_loop().time() + READY_S
@@ -354,38 +344,3 @@ class Cluster:
 
 def _webhook_secret() -> str:
     return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
-
-
-async def _in_sync(url: str) -> bool:
-    """Return whether a server is ready: a master, or a replica with its master's data."""
-    with contextlib.suppress(RedisError, OSError):
-        async with connect.to_server(Plain(url), timeout_s=1.0) as redis:
-            info = await redis.info("replication")
-            return bool(info["role"] != "slave" or info["master_link_status"] == "up")
-    return False
-
-
-async def _knows_all(url: str, service: str, replicas: int, others: int) -> bool:
-    """Return whether a Sentinel knows all replicas and all other Sentinels."""
-    with contextlib.suppress(RedisError, OSError):
-        async with connect.to_server(Plain(url), timeout_s=1.0, decode=True) as redis:
-            state: Any = await redis.execute_command("SENTINEL MASTER", service)  # type: ignore[no-untyped-call]
-            return int(state["num-slaves"]) >= replicas and int(state["num-other-sentinels"]) >= others
-    return False
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _reader, writer = await asyncio.open_connection(HOST, port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
-async def _node_ready(session: aiohttp.ClientSession, port: int) -> bool:
-    try:
-        async with session.get(f"http://{HOST}:{port}/readyz") as response:
-            return response.status == 200
-    except (aiohttp.ClientError, TimeoutError):
-        return False
