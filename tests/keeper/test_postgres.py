@@ -40,6 +40,7 @@ async def on_postgres(place: Place, server: Any) -> AsyncIterator[Place]:
     settings = replace(place.settings, topology=Topology({"west": region}))
     here = Place(place.server, settings, place.locks, Ledger(region.ledger), place.folder)
     here.keeper("p1")
+    await until(here.rebuilt)
     await declare_show(here.master)
     yield here
     await here.rest()
