@@ -1,7 +1,7 @@
 """Which network addresses webhooks may go to: public ones, so that no target names a server inside the installation.
 
-The address that was checked is the one that is connected to: a name that resolves to another one a moment later gains
-nothing.
+The address is checked when the socket to it is made, so neither the spelling of a host nor a name that resolves to
+another address a moment later gets around it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from aiohttp import ThreadedResolver
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp import AddrInfoType
 
-_TRANSLATED = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48")))
-"""IPv6 ranges that carry an IPv4 address: a router may lead them inside."""
+_IPV6_UNICAST = ipaddress.ip_network("2000::/3")
+"""What is assigned to hosts in the public Internet; site-local addresses, for one, are outside of it."""
+_TRANSLATED = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32")))
+"""Ranges of it that carry an IPv4 address: a router may lead them inside."""
 
 
 class AddressRefused(OSError):
@@ -29,37 +30,14 @@ def is_public(text: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(str(address.ipv4_mapped))
-        if any(address in network for network in _TRANSLATED):
+        if address not in _IPV6_UNICAST or any(address in network for network in _TRANSLATED):
             return False
-    unusual = address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
-    return address.is_global and not unusual and not address.is_link_local and not address.is_private
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def is_address(host: str) -> bool:
-    """Return whether a host is an IP address already, for which no resolver is asked."""
-    try:
-        ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    return True
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names to their public addresses; raises ``AddressRefused`` for a name that has none."""
-
-    def __init__(self) -> None:
-        """Uses the resolver of the system. Needs a running loop."""
-        self._system = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the public addresses of a host."""
-        found = [result for result in await self._system.resolve(host, port, family) if is_public(result["host"])]
-        if not found:
-            raise AddressRefused("not a public address")
-        return found
-
-    async def close(self) -> None:
-        """Close the resolver of the system."""
-        await self._system.close()
+def public_socket(address: AddrInfoType) -> socket.socket:
+    """Return a socket for a connection to an address, as aiohttp wants it; raise ``AddressRefused`` if not public."""
+    family, kind, protocol, _name, where = address
+    if not is_public(str(where[0])):
+        raise AddressRefused("not a public address")
+    return socket.socket(family, kind, protocol)
