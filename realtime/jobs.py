@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from realtime import connect, keys
 from realtime.ledger.rows import Queue, TaskRow
+from realtime.ledger.webhooks import DELIVERY_MS
 from realtime.locks.master import LockMaster
 
 PAYLOAD_VERSION = 1
@@ -35,8 +36,13 @@ class JobState(StrEnum):
 
 
 _KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 20_000}, "removeOnFail": False}
-# 16 pauses of 1.318 s, doubled each time, are a day.
-_FOR_A_DAY: dict[str, Any] = {**_KEPT, "attempts": 17, "backoff": {"type": "exponential", "delay": 1318}}
+_ATTEMPTS, _FIRST_PAUSE_MS = 17, 1_320
+assert (2 ** (_ATTEMPTS - 1) - 1) * _FIRST_PAUSE_MS > DELIVERY_MS, "the last attempt is the one that gives a webhook up"
+_FOR_A_DAY: dict[str, Any] = {
+    **_KEPT,
+    "attempts": _ATTEMPTS,
+    "backoff": {"type": "exponential", "delay": _FIRST_PAUSE_MS},
+}
 _OPTIONS: dict[Queue, dict[str, Any]] = {
     Queue.TICKETS: _FOR_A_DAY,
     Queue.MAIL: _FOR_A_DAY,
