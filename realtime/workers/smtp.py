@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
 SMTP_S = 20.0
-"""How long sending one mail may take, shorter than the claim of its task."""
+"""How long sending one mail may take; with ``QUIT_S`` shorter than the claim of its task."""
+QUIT_S = 1.0
+"""How long the server may take to say goodbye, when it has the mail."""
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class MailNotSent(Exception):
-    """The server is away, or refuses the mail for now; a later attempt may succeed."""
+    """The server is away, refuses the mail for now, or refuses our login or sender, which an operator can repair."""
 
 
 class MailRefused(Exception):
-    """The server has refused the mail permanently: the address does not exist, or the server does not like us."""
+    """The server has refused this mail or its recipient permanently; another attempt would end in the same way."""
 
 
 class Smtp:
@@ -37,27 +40,41 @@ class Smtp:
     async def send(self, mail: EmailMessage) -> None:
         """Send one mail over a connection of its own. Raises ``MailNotSent`` or ``MailRefused``.
 
-        A connection that ends after the server has taken the mail and before it said so is ``MailNotSent`` too.
+        A connection that ends after the server has taken the mail and before it said so is ``MailNotSent`` too. What
+        happens afterwards changes nothing.
         """
+        client = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password if self._user else None,
+            use_tls=self._use_tls,
+            start_tls=self._start_tls,
+            timeout=SMTP_S,
+        )
         try:
-            async with asyncio.timeout(SMTP_S):
-                await aiosmtplib.send(
-                    mail,
-                    hostname=self._host,
-                    port=self._port,
-                    username=self._user,
-                    password=self._password if self._user else None,
-                    use_tls=self._use_tls,
-                    start_tls=self._start_tls,
-                    timeout=SMTP_S,
-                )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = {recipient.code for recipient in error.recipients}
-            raise _refusal(max(codes, default=0), "the recipient") from None
-        except aiosmtplib.SMTPResponseException as error:
-            raise _refusal(error.code, type(error).__name__) from None
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise MailNotSent(f"mail server: {type(error).__name__}") from None
+            await _hand_over(client, mail)
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit(timeout=QUIT_S)
+        finally:
+            client.close()
+
+
+async def _hand_over(client: aiosmtplib.SMTP, mail: EmailMessage) -> None:
+    """Connect and send; return when the server has accepted the mail."""
+    try:
+        async with asyncio.timeout(SMTP_S):
+            await client.connect()
+            await client.send_message(mail)
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        codes = {recipient.code for recipient in error.recipients}
+        raise _refusal(max(codes, default=0), "the recipient") from None
+    except aiosmtplib.SMTPDataError as error:
+        raise _refusal(error.code, "the mail") from None
+    except aiosmtplib.SMTPResponseException as error:
+        raise MailNotSent(f"mail server: {error.code}, {type(error).__name__}") from None
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        raise MailNotSent(f"mail server: {type(error).__name__}") from None
 
 
 def _refusal(code: int, what: str) -> Exception:
