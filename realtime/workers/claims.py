@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -14,7 +15,9 @@ from realtime.ledger.rows import Queue, TaskRow
 from realtime.workers.payload import Payload
 
 CLAIM_MS = 30_000
-"""How long a task belongs to the worker that has claimed it. Work must end before: another worker begins after it."""
+"""How long a task belongs to the worker that has claimed it. Work ends before: another worker begins after it."""
+FINISH_PAUSE_S = 0.5
+"""Pause before it is tried again to record that a task is done."""
 Work = Callable[[TaskRow], Awaitable[str]]
 
 
@@ -25,18 +28,31 @@ class NotDoneYet(Exception):
 async def carry_out(ledger: Ledger, task_id: str, work: Callable[[], Awaitable[str]]) -> None:
     """Claim a task, do its ``work``, and record that it is done, with the remark that ``work`` returns.
 
-    Raises ``NotDoneYet`` while another worker has the task. What ``work`` raises leaves the task to be tried again.
+    Raises ``NotDoneYet`` while another worker has the task, and if the claim ends before the work: another worker may
+    have begun. So a worker that was suspended meanwhile goes no further. What ``work`` raises leaves the task to be
+    tried again, and so does a ledger that is away when the work is done and until the claim ends.
     """
-    now = now_ms()
+    loop = asyncio.get_running_loop()
+    now, ends = now_ms(), loop.time() + CLAIM_MS / 1000
     if not await ledger.claim_task(task_id, now, now + CLAIM_MS):
         raise NotDoneYet(f"another worker carries out {task_id}")
+    claim = asyncio.timeout_at(ends)
     try:
-        detail = await work()
-    except BaseException:
+        async with claim:
+            detail = await work()
+    except BaseException as error:
+        if claim.expired():
+            raise NotDoneYet(f"{task_id} took longer than its claim") from error
         with contextlib.suppress(LedgerUnavailable):
             await ledger.release_task(task_id)
         raise
-    await ledger.finish_task(task_id, now_ms(), detail)
+    while True:
+        try:
+            return await ledger.finish_task(task_id, now_ms(), detail)
+        except LedgerUnavailable:
+            if loop.time() >= ends:
+                raise
+        await asyncio.sleep(FINISH_PAUSE_S)
 
 
 class Claims:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bullmq import UnrecoverableError
 from sqlalchemy import insert
 
 from realtime.clock import now_ms
-from realtime.ledger import Ledger, schema
+from realtime.ledger import Ledger, LedgerUnavailable, schema
 from realtime.ledger.follow_ups import task
 from realtime.ledger.rows import Queue, TaskRow
+from realtime.workers import claims as claims_module
 from realtime.workers.claims import Claims, NotDoneYet
 from realtime.workers.payload import Payload
 from tests.ledgers import new_ledger
@@ -51,6 +55,47 @@ async def test_a_task_that_another_worker_has_is_left_to_it_until_its_claim_has_
     assert done == ["west-s.b1"], "the ledger says what the subject is"
     row = await ledger.task(job().task)
     assert row is not None and row.done_at is not None and row.detail == "drawn"
+
+
+async def test_a_worker_that_was_suspended_until_its_claim_had_ended_goes_no_further(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims_module, "CLAIM_MS", 50)
+    sent: list[str] = []
+
+    async def work(task: TaskRow) -> str:
+        time.sleep(0.1)  # noqa: ASYNC251 - the whole process stands still
+        await asyncio.sleep(0.01)
+        sent.append(task.subject)
+        return "sent"
+
+    with pytest.raises(NotDoneYet):
+        await Claims(ledger, Queue.TICKETS, work).process(job())
+    assert sent == []
+    assert not await ledger.claim_task(job().task, 1, 2), "it has ended no claim: the present one is another worker's"
+
+
+async def test_a_task_is_not_carried_out_again_because_the_ledger_was_away_when_it_was_done(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    failures = [LedgerUnavailable("it restarts")] * 2
+    finish = ledger.finish_task
+
+    async def work(task: TaskRow) -> str:
+        done.append(task.subject)
+        return "sent"
+
+    async def finish_later(*task: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await finish(*task)
+
+    monkeypatch.setattr(claims_module, "FINISH_PAUSE_S", 0.01)
+    monkeypatch.setattr(ledger, "finish_task", finish_later)
+    for _ in range(2):
+        await Claims(ledger, Queue.TICKETS, work).process(job())
+    assert done == ["west-s.b1"] and failures == []
 
 
 async def test_a_worker_that_fails_leaves_the_task_free(ledger: Ledger) -> None:
