@@ -133,7 +133,7 @@ async def record_contacts(connection: AsyncConnection, given: Sequence[GivenCont
 def task(queue: Queue, subject: str, at: int, kind: str = "", sequence: int = 0) -> dict[str, Any]:
     """Return the row of a new task; ``sequence`` tells those after each exchange of seats apart."""
     return {
-        "id": task_id(queue, subject, kind) + (f".{sequence}" if sequence else ""),
+        "id": task_id(queue, subject, kind, sequence),
         "queue": queue.value,
         "subject": subject,
         "created_at": at,

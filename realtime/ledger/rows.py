@@ -305,9 +305,9 @@ class PaidHold:
     payment: str = ""
 
 
-def task_id(queue: Queue, subject: str, kind: str = "") -> str:
-    """Return the id of a task, the same however often it is written."""
-    return ".".join(part for part in (queue.value, kind, subject) if part)
+def task_id(queue: Queue, subject: str, kind: str = "", sequence: int = 0) -> str:
+    """Return the id of a task, the same however often it is written; ``sequence`` is the number of exchanges."""
+    return ".".join(part for part in (queue.value, kind, subject, str(sequence or "")) if part)
 
 
 def seats_of(csv: str | None) -> tuple[int, ...]:

@@ -11,10 +11,15 @@ from realtime.ledger.database import Database, insert_new
 class TicketFiles(Database):
     """Reads and records ticket files."""
 
-    async def ticket_file(self, booking: str, sequence: int = 0) -> bytes | None:
-        """Return the PDF of a booking after so many exchanges, None if it has not been drawn (or was deleted)."""
+    async def ticket_file(self, booking: str, sequence: int = 0, locale: str = "") -> bytes | None:
+        """Return the PDF of a booking after so many exchanges, None if it has not been drawn (or was deleted).
+
+        With ``locale`` only one in that language.
+        """
         table = schema.ticket_files
         query = select(table.c.pdf).where(table.c.booking_id == booking, table.c.sequence == sequence)
+        if locale:
+            query = query.where(table.c.locale == locale)
         async with self.transaction() as connection:
             pdf: bytes | None = await connection.scalar(query)
             return pdf

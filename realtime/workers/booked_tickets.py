@@ -61,7 +61,7 @@ class BookedTickets:
         except UnknownShow as error:
             raise UnrecoverableError(f"the ledger has no show or layout {error}") from None
         theatre = await self._ledger.theatre(show.region, show.theatre)
-        seats = (layout.seats[index] for index in booking.seats)
+        seats = ((layout.seats[index], layout.printed(index)) for index in booking.seats)
         return Ticket(
             booking=booking.id,
             code=booking.code,
@@ -69,7 +69,7 @@ class BookedTickets:
             theatre=show.theatre_name,
             city=show.city,
             starts_at=datetime.fromisoformat(show.starts_at),
-            seats=tuple(TicketSeat(s.section, s.row, s.number, s.category, s.accessible) for s in seats),
+            seats=tuple(TicketSeat(*printed, seat.category, seat.accessible) for seat, printed in seats),
             booked_at=datetime.fromtimestamp(booking.confirmed_at / 1000, INDIA),
             seller=self._seller,
             locale=locale,
@@ -86,8 +86,11 @@ class BookedTickets:
         return sign(TicketClaims(show, ticket.code, len(ticket.seats), day), self._key)
 
     async def file(self, ticket: Ticket, show: str) -> bytes:
-        """Return the PDF of a ticket, drawn once; it does not show the holder's name."""
-        known = await self._ledger.ticket_file(ticket.booking, ticket.sequence)
+        """Return the PDF of a ticket without its holder's name.
+
+        It is drawn once, unless the contact, and with it the language, came after it was drawn.
+        """
+        known = await self._ledger.ticket_file(ticket.booking, ticket.sequence, ticket.locale.value)
         if known is not None:
             return known
         pdf = await asyncio.to_thread(self._printer.pdf, ticket, self.token(ticket, show))

@@ -15,7 +15,7 @@ from bullmq import UnrecoverableError
 from realtime.contact import AddressInvalid, Contact
 from realtime.ledger import Ledger
 from realtime.ledger.money import Filter
-from realtime.ledger.rows import RefundReason, RefundRow, TaskRow
+from realtime.ledger.rows import BookingRow, Queue, RefundReason, RefundRow, TaskRow, task_id
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.model import hold_of
 from realtime.tickets.data import Locale, MailKind
@@ -26,6 +26,7 @@ from realtime.workers.smtp import MailRefused, Smtp
 
 NO_SERVER, NO_ADDRESS, SENT = "no mail server is set", "there is no address any more", "sent"
 CANCELLED = "the booking is cancelled"
+EXCHANGED = "the mail about its exchange has the ticket"
 """What becomes of a task, for the ledger."""
 
 
@@ -96,8 +97,11 @@ class Mails:
 
     async def _about_booking(self, task: TaskRow, contact: Contact, sender: Sender) -> EmailMessage | str:
         booking = await self._tickets.booking(task.subject)
-        if task.kind == MailKind.TICKET.value and booking.cancelled_at is not None:
-            return CANCELLED
+        if task.kind == MailKind.TICKET.value:
+            if booking.cancelled_at is not None:
+                return CANCELLED
+            if await self._has_later_mail(task, booking):
+                return EXCHANGED
         ticket = await self._tickets.ticket(booking, Locale(contact.locale), contact.name)
         now = datetime.now(INDIA)
         if task.kind == MailKind.CANCELLED.value:
@@ -108,6 +112,11 @@ class Mails:
         token = self._tickets.token(ticket, booking.show_id)
         link = self._link_of(booking.id, ticket.starts_at, booking.links_revoked_at)
         return ticket_mail(ticket, token, pdf, contact.email, sender, now, link)
+
+    async def _has_later_mail(self, task: TaskRow, booking: BookingRow) -> bool:
+        """Return whether the booking was exchanged since, and the task of that exchange sends its ticket."""
+        latest = task_id(Queue.MAIL, booking.id, MailKind.TICKET.value, booking.sequence)
+        return booking.sequence > 0 and task.id != latest and await self._ledger.task(latest) is not None
 
     async def _about_refund(self, refund: RefundRow, contact: Contact, sender: Sender) -> EmailMessage:
         try:

@@ -18,18 +18,18 @@ from realtime.dev import valkey
 from realtime.dev.mailbox.store import parse
 from realtime.ledger import Ledger, NewBooking
 from realtime.ledger.contacts import Whose
-from realtime.ledger.rows import BookingRow, CancelledBy, Queue, RefundProgress, TaskRow
+from realtime.ledger.rows import BookingRow, CancelledBy, NewExchange, Queue, RefundProgress, TaskRow
 from realtime.ledger.shows import Shows
 from realtime.locks.commands import run_command
 from realtime.locks.queries import run_query
-from realtime.model import Show, Theatre, hold_of
+from realtime.model import Row, Show, Theatre, hold_of
 from realtime.tickets.data import Locale, MailKind, Seller, Ticket
 from realtime.tickets.link import TicketLinks
 from realtime.tickets.mail import Sender
 from realtime.tickets.token import derive_key
-from realtime.wire.layouts import encode_layout
+from realtime.wire.layouts import encode_layout, make_layout
 from realtime.workers.booked_tickets import BookedTickets
-from realtime.workers.mails import NO_ADDRESS, Mails
+from realtime.workers.mails import EXCHANGED, NO_ADDRESS, SENT, Mails
 from realtime.workers.smtp import Smtp
 from tests.cluster import grid, until
 from tests.ledgers import new_ledger
@@ -191,35 +191,75 @@ class ErasedWhileDrawn(BookedTickets):
         return ticket
 
 
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    opened = Ledger(new_ledger(tmp_path / "west.db"))
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def mails_of(ledger: Ledger, server: FakeMailServer, tickets: type[BookedTickets] = BookedTickets) -> Mails:
+    shows = Shows(ledger)
+    drawn = tickets(ledger, shows, Seller("Hall"), derive_key(SECRET, "west"), {})
+    sender = Sender("tickets@hall.example")
+    return Mails(ledger, shows, drawn, Smtp(server.url), sender, "Hall", lambda *_: "", {})
+
+
 async def test_an_address_that_is_erased_while_its_mail_is_written_gets_none(
-    tmp_path: Path, server: FakeMailServer
+    ledger: Ledger, server: FakeMailServer
 ) -> None:
-    ledger = Ledger(new_ledger(tmp_path / "west.db"))
-    await ledger.open()
-    try:
-        bookings = {MailKind.TICKET: booking("a", 1, "asha@example.in"), MailKind.CANCELLED: booking("b", 2, "b@b.in")}
-        await saved(ledger, *bookings.values())
-        shows = Shows(ledger)
-        tickets = ErasedWhileDrawn(ledger, shows, Seller("Hall"), derive_key(SECRET, "west"), {})
-        sender = Sender("tickets@hall.example")
-        mails = Mails(ledger, shows, tickets, Smtp(server.url), sender, "Hall", lambda *_: "", {})
-        for kind, new in bookings.items():
-            assert await mails.send(TaskRow("a task", Queue.MAIL, new.id, 1, kind=kind.value)) == NO_ADDRESS
-        assert server.arrived == []
-    finally:
-        await ledger.close()
+    bookings = {MailKind.TICKET: booking("a", 1, "asha@example.in"), MailKind.CANCELLED: booking("b", 2, "b@b.in")}
+    await saved(ledger, *bookings.values())
+    mails = mails_of(ledger, server, ErasedWhileDrawn)
+    for kind, new in bookings.items():
+        assert await mails.send(TaskRow("a task", Queue.MAIL, new.id, 1, kind=kind.value)) == NO_ADDRESS
+    assert server.arrived == []
+
+
+async def test_exchanges_before_the_first_mail_was_sent_leave_one_mail_with_the_seats_of_now(
+    ledger: Ledger, server: FakeMailServer
+) -> None:
+    new = booking("a", 1, "asha@example.in")
+    await saved(ledger, new)
+    for sequence, seat in ((1, 2), (2, 3)):
+        await ledger.exchange(NewExchange(new.id, sequence, ((LAYOUT.seats[seat].id, seat),), 2))
+    mails = mails_of(ledger, server)
+    remarks = [await mails.send(task) for task in await ledger.open_tasks(new.id) if task.queue is Queue.MAIL]
+    assert sorted(remarks) == sorted([EXCHANGED, EXCHANGED, SENT])
+    assert len(server.arrived) == 1
+
+
+async def test_the_seats_of_a_mail_are_named_as_the_plan_prints_them(ledger: Ledger, server: FakeMailServer) -> None:
+    new = booking("a", 1, "asha@example.in")
+    await saved(ledger, new)
+    rows = (Row(0, 20, label="Box 3", seat_label="Chair %s"),)
+    boxes = make_layout("Boxes", 200, 60, LAYOUT.categories, LAYOUT.seats, rows=rows)
+    await ledger.save_layout(boxes.id, encode_layout(boxes))
+    show = await ledger.show("west-s")
+    assert show is not None
+    await ledger.save_show(replace(show, layout=boxes.id))
+    await mails_of(ledger, server).send(TaskRow("a task", Queue.MAIL, new.id, 1, kind=MailKind.TICKET.value))
+    plain = parse(server.arrived[0][1]).get_body(("plain",))
+    assert plain is not None and "Box 3 · Chair 2" in plain.get_content()
+
+
+async def test_the_ticket_in_a_mail_has_its_language_also_if_the_contact_came_after_it_was_drawn(
+    ledger: Ledger, server: FakeMailServer
+) -> None:
+    new = booking("a", 1, "asha@example.in", "hi")
+    await saved(ledger, new)
+    await ledger.save_ticket_file(new.id, b"%PDF in English", "en", 1)
+    await mails_of(ledger, server).send(TaskRow("a task", Queue.MAIL, new.id, 1, kind=MailKind.TICKET.value))
+    attached = [part.get_content() for part in parse(server.arrived[0][1]).iter_attachments()]
+    assert attached[0].startswith(b"%PDF") and attached[0] != b"%PDF in English"
 
 
 @pytest.mark.parametrize(("amount", "queues"), [(0, {Queue.ANALYTICS}), (1, {Queue.ANALYTICS, Queue.MAIL})])
-async def test_nobody_is_written_to_about_a_refund_of_nothing(tmp_path: Path, amount: int, queues: set[Queue]) -> None:
-    ledger = Ledger(new_ledger(tmp_path / "west.db"))
-    await ledger.open()
-    try:
-        new = replace(booking("a", 1, "asha@example.in"), amount=amount)
-        await saved(ledger, new)
-        cancelled = await ledger.cancel(new.id, CancelledBy.OWNER, 4)
-        assert cancelled is not None
-        tasks = await ledger.update_refund(cancelled.refund.id, RefundProgress.DONE, 5)
-        assert {task.queue for task in tasks} == queues
-    finally:
-        await ledger.close()
+async def test_nobody_is_written_to_about_a_refund_of_nothing(ledger: Ledger, amount: int, queues: set[Queue]) -> None:
+    new = replace(booking("a", 1, "asha@example.in"), amount=amount)
+    await saved(ledger, new)
+    cancelled = await ledger.cancel(new.id, CancelledBy.OWNER, 4)
+    assert cancelled is not None
+    tasks = await ledger.update_refund(cancelled.refund.id, RefundProgress.DONE, 5)
+    assert {task.queue for task in tasks} == queues
