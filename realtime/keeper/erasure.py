@@ -1,7 +1,12 @@
-"""Erases the contacts of one person, on an operator's command: in the ledger and in dead letters."""
+"""Erases the contacts of one person, on an operator's command: in the ledger, in dead letters, and those on the way.
+
+Another keeper may have read an entry of the outbox before the command and not processed it: the contact of such an
+entry is recorded as erased, so that it does not come back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
@@ -12,11 +17,13 @@ from realtime.clock import now_ms
 from realtime.contact import MAX_ADDRESS_LENGTH, Contact, decode_contact, phone_number
 from realtime.errors import BadRequest
 from realtime.ledger import Ledger
-from realtime.ledger.contacts import Whose
+from realtime.ledger.contacts import GivenContact, Whose
 from realtime.locks.master import LockMaster
-from realtime.model import PLAIN_TEXT, hold_of, is_booking_id
+from realtime.model import PLAIN_TEXT, hold_of, is_booking_id, show_of
 from realtime.wire.requests import parse_json
 
+PAGE = 500
+"""Entries that are read at once."""
 _Text = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=PLAIN_TEXT)]
 
 
@@ -37,22 +44,35 @@ class Erasure:
     async def erase(self, body: bytes) -> dict[str, Any]:
         """Erase the contacts that a command names; answer with how many there were. Idempotent.
 
-        Raises ``BadRequest`` unless the command names a person in one way.
+        Raises ``BadRequest`` unless the command names a person in one way, as a contact can be written.
         """
         ask = parse_json(_Body, body)
         if sum(map(bool, (ask.email, ask.phone, ask.booking))) != 1:
             raise BadRequest("Give one of email, phone and booking.")
-        if ask.booking and not is_booking_id(ask.booking):
+        booking = ask.booking.strip()
+        if booking and not is_booking_id(booking):
             raise BadRequest("booking is not the id of a booking.")
-        whose = Whose(ask.email, ask.phone, hold_of(ask.booking) if ask.booking else "")
-        erased = await self._ledger.erase_contacts(whose, now_ms())
+        try:
+            person = Contact(ask.email.strip(), ask.phone.strip())
+        except ValueError as error:
+            raise BadRequest(f"{error}.") from None
+        whose = Whose(person.email, person.phone, hold_of(booking) if booking else "")
+        erased = await self._ledger.erase_contacts(whose, now_ms(), await self._on_the_way(whose))
         return {"erased": erased + await self._strip_dead_letters(whose)}
+
+    async def _on_the_way(self, whose: Whose) -> list[GivenContact]:
+        """Return such contacts of entries that are not processed yet."""
+        found = []
+        async for _id, fields in self._entries(keys.OUTBOX):
+            contact, hold = _read(fields.get("contact", "")), fields.get("hold", "")
+            if hold and contact is not None and _is_of(contact, hold, whose):
+                found.append(GivenContact(hold, show_of(hold), contact, connect.count(fields.get("at"))))
+        return found
 
     async def _strip_dead_letters(self, whose: Whose) -> int:
         """Replace the entries that carry such a contact by the same without it; return how many there were."""
         found = 0
-        for entry_id, flat in await self._master.command("XRANGE", keys.DEAD_LETTERS, "-", "+"):
-            fields = connect.text_fields(flat)
+        async for entry_id, fields in self._entries(keys.DEAD_LETTERS):
             contact = _read(fields.pop("contact", ""))
             if contact is None or not _is_of(contact, fields.get("hold", ""), whose):
                 continue
@@ -60,6 +80,14 @@ class Erasure:
             await self._master.command("XDEL", keys.DEAD_LETTERS, entry_id)
             found += 1
         return found
+
+    async def _entries(self, stream: str) -> AsyncIterator[tuple[bytes, dict[str, str]]]:
+        """Yield the entries of a stream: id and fields."""
+        start = b"-"
+        while found := await self._master.command("XRANGE", stream, start, "+", "COUNT", PAGE):
+            for entry_id, flat in found:
+                yield entry_id, connect.text_fields(flat)
+            start = b"(" + found[-1][0]
 
 
 def _read(text: str) -> Contact | None:

@@ -51,12 +51,16 @@ class Contacts(Database):
             return None
         return Contact(row.email, row.phone, row.name, row.locale)
 
-    async def erase_contacts(self, whose: Whose, at: int) -> int:
-        """Erase the contacts of one person; return how many there were. Nothing writes them again. Idempotent."""
+    async def erase_contacts(self, whose: Whose, at: int, on_the_way: Sequence[GivenContact] = ()) -> int:
+        """Erase the contacts of one person; return how many there were. Nothing writes them again. Idempotent.
+
+        ``on_the_way`` are those of this person that are not recorded yet.
+        """
         if sum(map(bool, (whose.email, whose.phone, whose.hold))) != 1:
             raise ValueError("one of email, phone and hold")
         table = schema.contacts
         async with self.transaction() as connection:
+            await save_contacts(connection, on_the_way)
             holds = [whose.hold] if whose.hold else await holds_of_person(connection, whose.email, whose.phone)
             count = 0
             for some in parts(holds):

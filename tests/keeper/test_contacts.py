@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
+import msgspec
 import pytest
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.contact import Contact, encode_contact
+from realtime.errors import BadRequest
+from realtime.keeper.erasure import Erasure
+from realtime.ledger import Ledger
 from realtime.locks.commands import run_command
 from realtime.locks.holds import PaymentProof
+from realtime.locks.master import LockMaster
 from realtime.model import booking_of
 from tests.cluster import until
 
@@ -83,6 +89,24 @@ async def test_the_contact_of_a_payment_that_is_returned_is_kept_for_the_mail_ab
         return await place.ledger.contact(hold) == CONTACT
 
     await until(recorded)
+
+
+async def test_an_entry_that_is_processed_after_an_erasure_does_not_bring_the_contact_back(place: Place) -> None:
+    await place.rest()
+    hold = await place.hold("a", [1])
+    await place.locks.order(hold, "a", "order_1", [1], PRICE, encode_contact(CONTACT))
+    read = ("XREADGROUP", "GROUP", keys.OUTBOX_GROUP, "a keeper that dies", "STREAMS", keys.OUTBOX, ">")
+    assert len(connect.streams(await place.master.command(*read))[0][1]) == 1
+    place.keeper("k2")
+    assert await run_command(place.master, "erase_contacts", {"phone": " 098765-43210 "}) == {"erased": 1}
+    await until(lambda: place.ledger.order("order_1"))
+    assert await place.ledger.contact(hold) is None
+
+
+@pytest.mark.parametrize("person", [{"email": "asha"}, {"phone": "(98765) 43210"}, {"booking": "west-s"}])
+async def test_an_erasure_that_can_find_nobody_is_refused(person: dict[str, str]) -> None:
+    with pytest.raises(BadRequest):
+        await Erasure(cast(Ledger, None), cast(LockMaster, None)).erase(msgspec.json.encode(person))
 
 
 async def test_an_operator_erases_a_person_also_in_dead_letters(place: Place) -> None:
