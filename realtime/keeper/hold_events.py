@@ -9,9 +9,12 @@ again after a failure becomes the same event. Lost is what a failover loses, and
 from __future__ import annotations
 
 import contextlib
+import logging
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from realtime import connect, keys
@@ -19,11 +22,12 @@ from realtime.jobs import Jobs
 from realtime.keeper.turns import renewed_turn
 from realtime.ledger import Ledger
 from realtime.ledger.hold_events import START
-from realtime.ledger.shows import Shows
+from realtime.ledger.shows import Shows, UnknownShow
 from realtime.ledger.targets import HOLD_EVENTS, EventType
 from realtime.ledger.webhooks import Event
 from realtime.locks.master import LockMaster
 
+log = logging.getLogger(__name__)
 LOGS_PER_READ = 200
 ENTRIES_PER_LOG = 20
 """Entries of one log in one read; each has up to 50 holds. A rush delays events, not the master."""
@@ -100,7 +104,7 @@ class HoldEventReader:
         return more
 
     async def _events(self, show: str, entries: Sequence[tuple[bytes, Any]]) -> list[Event]:
-        """Return the events of some entries of a log."""
+        """Return the events of some entries of a log; none where the show or its layout can't be read."""
         named: list[tuple[EventType, str, int]] = []
         for entry_id, flat in entries:
             fields = connect.text_fields(flat)
@@ -110,7 +114,12 @@ class HoldEventReader:
         if not named:
             return []
         found = await self._master.command("HMGET", keys.holds(show), *(hold for _kind, hold, _at in named))
-        layout = await self._shows.layout((await self._shows.show(show)).layout)
+        try:
+            layout = await self._shows.layout((await self._shows.show(show)).layout)
+        except (UnknownShow, ValueError, OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
+            # It must not keep back the events of all other shows.
+            log.error("no webhooks about holds of %s: %r", show, error)
+            return []
         events = []
         for (kind, hold, at), blob in zip(named, found, strict=True):
             # A record is deleted ten minutes after the end of its hold.
@@ -121,7 +130,9 @@ class HoldEventReader:
                 record = {}
             if kind is EventType.HOLD_RELEASED and record.get("state", "released") != "released":
                 continue  # some of its seats were
-            seats = [layout.seats[index].id for index in record.get("asked") or record.get("seats") or ()]
+            seats: list[str] = []
+            with contextlib.suppress(LookupError, TypeError):
+                seats = [layout.seats[index].id for index in record.get("asked") or record.get("seats") or ()]
             data: dict[str, Any] = {"hold": hold, "show": show, "seats": seats, _TIMES[kind]: at}
             if kind is EventType.HOLD_CREATED:
                 data["expires_at"] = record.get("expires_at")

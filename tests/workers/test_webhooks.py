@@ -13,11 +13,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from bullmq import UnrecoverableError
+from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from realtime import keys
 from realtime.clock import now_ms
-from realtime.ledger import Ledger, NewBooking
+from realtime.ledger import Ledger, NewBooking, schema
 from realtime.ledger.follow_ups import after_cancellation
 from realtime.ledger.targets import Target
 from realtime.ledger.webhooks import DeliveryState
@@ -89,16 +90,23 @@ def sender(desk: Desk, url: str, *, private: bool = True, secrets: tuple[str, ..
 
 
 async def test_events_of_a_hold_are_sent_once_and_in_order_however_it_ends(desk: Desk, shop: Shop) -> None:
-    """The first keeper stops in between; one lapsed hold is swept by a keeper, another may be by the next taker."""
+    """The first keeper stops in between; one lapsed hold is swept by a keeper, another may be by the next taker.
+
+    The record of another show can't be read.
+    """
     await booked(desk)
     show = await desk.ledger.show("west-s")
     assert show is not None
     await desk.ledger.save_show(replace(show, id="west-quick", hold_s=1))
+    await desk.ledger.save_show(replace(show, id="west-broken"))
+    async with desk.ledger.transaction() as connection:
+        await connection.execute(update(schema.shows).where(schema.shows.c.id == "west-broken").values(body=b"?"))
     target = WebhookTarget(shop.url, ("hold.created", "hold.expired", "hold.released"), private=True)
     desk.settings = replace(desk.settings, topology=replace(desk.settings.topology, webhooks={"shop": target}))
     first = desk.keeper()
     await until(lambda: desk.master.command("GET", keys.REBUILT))
     await until(lambda: desk.ledger.log_positions())
+    await desk.master.command("XADD", keys.log("west-broken"), "*", "kind", "held", "hold", f"west-broken.h{'_' * 22}")
     desk.worker(queues="webhooks", hooks=shop.url)
     locks = SeatLocks(desk.master)
     shows = ("west-quick", "west-quick", "west-s", "west-s")
@@ -175,6 +183,8 @@ async def test_nothing_is_sent_to_an_address_that_is_not_public(subscribed: Desk
         f"http://[::1]:{port}/hooks",
         f"http://[::ffff:127.0.0.1]:{port}/hooks",
         f"http://localhost:{port}/hooks",
+        f"http://１２７.０.０.１:{port}/hooks",
+        f"http://127。0。0。1:{port}/hooks",
         "http://169.254.169.254/latest/meta-data",
         "http://10.0.0.1/hooks",
     ]
@@ -205,6 +215,7 @@ def test_public_addresses_are_public(address: str) -> None:
         "::",
         "fe80::1%eth0",
         "fd00::1",
+        "fec0::1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
         "nonsense",
