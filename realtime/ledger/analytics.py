@@ -5,13 +5,14 @@ Hours are those of Indian clocks: they begin half an hour into an hour of UTC. A
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from realtime.errors import BadRequest
 from realtime.ledger import schema
 from realtime.ledger.database import Database, insert_new
 from realtime.ledger.hour_counts import NAMES, hour_counts
@@ -21,7 +22,7 @@ from realtime.model import hold_of
 HOUR_MS = 3_600_000
 INDIA_OFFSET_MS = 19_800_000
 MAX_ROWS = 20_000
-"""Rows of one answer; a caller asks for less time."""
+"""Rows of one kind in an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,13 @@ class Analytics(Database):
             return row is not None
 
     async def figures(self, since: int, until: int, show: str = "") -> list[HourFigures]:
-        """Return the figures of all hours that begin in ``since`` <= t < ``until``, by hour and show."""
+        """Return the figures of all hours that begin in ``since`` <= t < ``until``, by hour and show.
+
+        Raises ``BadRequest`` where these are more than ``MAX_ROWS``: a part of them would be wrong.
+        """
         found: dict[tuple[int, str], dict[str, Any]] = {}
         async with self.transaction() as connection:
-            for row in await connection.execute(_entries(since, until, show)):
+            for row in await _rows(connection, _entries(since, until, show)):
                 one = found.setdefault((int(row.hour), row.show_id), {})
                 if row.kind == EntryKind.BOOKED.value:
                     one |= {"bookings": row.count, "seats": int(row.seats), "revenue": int(row.amount)}
@@ -104,14 +108,14 @@ class Analytics(Database):
                     one["cancelled"] = row.count
                 else:
                     one |= {"refunds": row.count, "refunded": int(row.amount)}
-            for row in await connection.execute(_orders(since, until, show)):
+            for row in await _rows(connection, _orders(since, until, show)):
                 one = found.setdefault((int(row.hour), row.show_id), {})
                 one["orders"] = one.get("orders", 0) + row.count
                 if row.state == "settled":
                     one["paid_orders"] = row.count
-            for row in await connection.execute(_admissions(since, until, show)):
+            for row in await _rows(connection, _admissions(since, until, show)):
                 found.setdefault((int(row.hour), row.show_id), {})["admitted"] = row.count
-            for row in await connection.execute(hour_counts(since, until, show, MAX_ROWS)):
+            for row in await _rows(connection, hour_counts(since, until, show)):
                 one = found.setdefault((int(row.hour), row.show_id), {})
                 one |= {name: getattr(row, name) for name in NAMES}
         return list(_sorted(found))
@@ -120,6 +124,14 @@ class Analytics(Database):
 def indian_hour(at: int) -> int:
     """Return the beginning of the hour on Indian clocks in which a time (ms) is."""
     return at - (at + INDIA_OFFSET_MS) % HOUR_MS
+
+
+async def _rows(connection: AsyncConnection, query: Select[Any]) -> Sequence[Any]:
+    """Return all rows of a query; raise ``BadRequest`` if there are too many."""
+    rows: Sequence[Any] = (await connection.execute(query.limit(MAX_ROWS + 1))).all()
+    if len(rows) > MAX_ROWS:
+        raise BadRequest("There are too many figures in this time: ask for less time, or for one show.")
+    return rows
 
 
 async def _row(connection: AsyncConnection, table: Table, subject: str) -> Any:
@@ -156,7 +168,6 @@ def _entries(since: int, until: int, show: str) -> Select[Any]:
         )
         .where(table.c.hour >= since, table.c.hour < until)
         .group_by(table.c.show_id, table.c.hour, table.c.kind)
-        .limit(MAX_ROWS)
     )
     return query.where(table.c.show_id == show) if show else query
 
@@ -169,7 +180,6 @@ def _admissions(since: int, until: int, show: str) -> Select[Any]:
         .join_from(table, bookings, table.c.booking_id == bookings.c.id)
         .where(table.c.admitted_at >= since, hour >= since, hour < until)
         .group_by(bookings.c.show_id, hour)
-        .limit(MAX_ROWS)
     )
     return query.where(bookings.c.show_id == show) if show else query
 
@@ -181,7 +191,6 @@ def _orders(since: int, until: int, show: str) -> Select[Any]:
         select(table.c.show_id, hour.label("hour"), table.c.state, func.count().label("count"))
         .where(table.c.created_at >= since, hour >= since, hour < until, table.c.hold_id != "")
         .group_by(table.c.show_id, hour, table.c.state)
-        .limit(MAX_ROWS)
     )
     return query.where(table.c.show_id == show) if show else query
 

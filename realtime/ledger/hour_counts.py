@@ -74,8 +74,8 @@ async def _insert_hours(connection: AsyncConnection, hours: Sequence[tuple[str, 
         await connection.execute(insert_new(connection, schema.show_hours), rows)
 
 
-def hour_counts(since: int, until: int, show: str, limit: int) -> Select[Any]:
+def hour_counts(since: int, until: int, show: str) -> Select[Any]:
     """Return the query for the hours that begin in ``since`` <= t < ``until``, of one show or (``""``) all."""
     table = schema.show_hours
-    query = select(table).where(table.c.hour >= since, table.c.hour < until).limit(limit)
+    query = select(table).where(table.c.hour >= since, table.c.hour < until)
     return query.where(table.c.show_id == show) if show else query

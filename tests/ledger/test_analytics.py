@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from realtime.ledger import Ledger, StaleFencingToken
+from realtime.errors import BadRequest
+from realtime.ledger import Ledger, StaleFencingToken, analytics
 from realtime.ledger.analytics import HourFigures, indian_hour
 from realtime.ledger.hour_counts import HourCount
 from realtime.ledger.rows import AdmissionRow, NewRefund, OrderRow, OrderState, RefundProgress, RefundReason
@@ -57,3 +58,14 @@ async def test_the_figures_of_an_hour_add_up_and_entries_count_once(ledger: Ledg
     assert await ledger.figures(HOUR, HOUR + 7_200_000) == expected
     assert await ledger.figures(HOUR, HOUR + 1, "west-s") == [replace(expected[0])]
     assert await ledger.figures(HOUR, HOUR + 7_200_000, "west-other") == []
+
+
+async def test_more_figures_than_an_answer_has_are_refused_and_not_cut_off(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analytics, "MAX_ROWS", 2)
+    for hours in range(3):
+        await ledger.raise_viewers(HOUR + hours * analytics.HOUR_MS, {"west-s": 1})
+    assert len(await ledger.figures(HOUR, HOUR + 2 * analytics.HOUR_MS)) == 2
+    with pytest.raises(BadRequest):
+        await ledger.figures(HOUR, HOUR + 3 * analytics.HOUR_MS)
