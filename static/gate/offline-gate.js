@@ -106,7 +106,10 @@ export class OfflineGate {
   /** Keep that the server has admitted with a ticket. @param {string} code */
   async remember(code) {
     if (!this._db || !this.lease) return;
-    await transact(this._db, (stores) => this._keep(stores, code, "admitted"));
+    await transact(this._db, async (stores) => {
+      // Another tab may have returned the lease.
+      if (await answered(stores.state.get("lease"))) await this._keep(stores, code, "admitted");
+    });
     await this._read();
   }
 
