@@ -6,7 +6,7 @@ import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -108,8 +108,7 @@ def _check(form: _Form) -> None:
     _check_theatres(form)
     for table, origins in (("origins", form.origins), ("public", form.public)):
         for origin in origins:
-            if not _is_origin(origin):
-                raise TopologyError(f"{table}: {origin!r} is not an origin; write it as https://shop.example")
+            _check_origin(table, origin)
     for table, networks in (("proxies", form.proxies), ("limits.shared_networks", form.limits.shared_networks)):
         for network in networks:
             if not _is_network(network):
@@ -136,6 +135,10 @@ def _check_region(name: str, region: _RegionForm, form: _Form) -> None:
     for near in region.replicas:
         if near not in form.regions:
             raise TopologyError(f"regions.{name}.replicas.{near}: there is no region {near}")
+    replicas = [url for urls in region.replicas.values() for url in urls]
+    for table, urls in (("master", [region.master]), ("replicas", replicas), ("nodes", region.nodes)):
+        for url in urls:
+            _split(f"regions.{name}.{table}", url)
 
 
 def _check_theatres(form: _Form) -> None:
@@ -153,7 +156,7 @@ def _check_provider(provider: IdentityProvider, table: str) -> None:
     given = [provider.jwks, provider.issuer, provider.audience]
     if any(given) and not all(given):
         raise TopologyError(f"{table}: set jwks, issuer and audience, or none of them")
-    parts = urlsplit(provider.jwks)
+    parts = _split(f"{table}.jwks", provider.jwks)
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if provider.jwks and parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise TopologyError(f"{table}.jwks: write it as https://id.example/keys")
@@ -162,7 +165,7 @@ def _check_provider(provider: IdentityProvider, table: str) -> None:
 def _check_mail(mail: Mail) -> None:
     if not mail.url and not mail.sender:
         return
-    parts = urlsplit(mail.url)
+    parts = _split("mail.url", mail.url)
     if parts.scheme not in MAIL_SCHEMES or not parts.hostname:
         raise TopologyError("mail.url: write it as smtp://, smtp+starttls:// or smtps:// with a host")
     try:
@@ -174,18 +177,31 @@ def _check_mail(mail: Mail) -> None:
 def _check_target(name: str, target: WebhookTarget) -> None:
     if not REGION.match(name):
         raise TopologyError(f"webhooks.{name}: a name is lower-case letters and digits, at most 16")
-    parts = urlsplit(target.url)
+    parts = _split(f"webhooks.{name}.url", target.url)
     schemes = ("http", "https") if target.private else ("https",)
-    if parts.scheme not in schemes or not parts.hostname or parts.username:
+    if parts.scheme not in schemes or not parts.hostname or "@" in parts.netloc:
         raise TopologyError(f"webhooks.{name}.url: an https address without a user; http only with private")
     unknown = set(target.events) - set(EVENTS)
     if unknown:
         raise TopologyError(f"webhooks.{name}.events: {min(unknown)!r} is none of {', '.join(EVENTS)}")
 
 
-def _is_origin(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"
+def _split(field: str, url: str) -> SplitResult:
+    """Return the parts of a URL; raise ``TopologyError``, which does not repeat it, for a malformed host or port."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.port != 0 and url.isprintable() and " " not in url
+    except ValueError:
+        valid = False
+    if not valid:
+        raise TopologyError(f"{field} is not a valid URL: check its host and port")
+    return parts
+
+
+def _check_origin(table: str, text: str) -> None:
+    parts = _split(table, text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or text != f"{parts.scheme}://{parts.netloc}":
+        raise TopologyError(f"{table}: {text!r} is not an origin; write it as https://shop.example")
 
 
 def _is_network(text: str) -> bool:
