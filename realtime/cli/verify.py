@@ -37,7 +37,7 @@ def verify(topology: Path, token: str, keys: Path | None) -> None:
 def _from_file(path: Path) -> PublicKeys:
     try:
         return PublicKeys.from_jwks(json.loads(path.read_text()))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise click.ClickException(f"{path} has no ticket keys: {error}") from None
 
 
