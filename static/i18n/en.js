@@ -413,7 +413,8 @@ export default {
   opsAsTable: "As a table",
   opsHour: "Hour",
   opsNoFigures: "Nothing in this time.",
-  opsHourlyCut: "The figures can’t be loaded. The page tries again every minute. Of many shows, choose a shorter time, or one show.",
+  opsHourlyCut:
+    "The figures can’t be loaded. The page tries again every minute. Of many shows, choose a shorter time, or one show.",
   opsMostViewers: "Viewers at one time, the most of each show",
   opsHoldsConflicts: "Holds, and holds refused because of taken seats",
   opsBookingsPlot: "Payments begun, and bookings",
