@@ -42,12 +42,9 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import (
     BadRequest,
-    BookingNotFound,
-    CancelTooLate,
     NotFound,
     RegionUnavailable,
     RequestReused,
@@ -58,6 +55,7 @@ from realtime.errors import (
 )
 from realtime.jobs import Jobs
 from realtime.keeper.archive import Archiver
+from realtime.keeper.booking_commands import BookingBody, BookingCommands
 from realtime.keeper.dead_letters import DeadLetters
 from realtime.keeper.declare import Declarations
 from realtime.keeper.erasure import Erasure
@@ -68,16 +66,15 @@ from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.show_commands import ShowCommands, known_show
 from realtime.keeper.staff_commands import StaffCommands
 from realtime.ledger import Ledger
-from realtime.ledger.rows import BookingRow, CancelledBy, CommandRow, Queue, RefundProgress
+from realtime.ledger.rows import CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks import replies
 from realtime.locks.commands import OPERATORS
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import Sale, SeatLocks
-from realtime.model import PLAIN_TEXT, Layout, SalesState, hold_of
-from realtime.sales_window import cancel_deadline
+from realtime.locks.seats import SeatLocks
+from realtime.model import PLAIN_TEXT, Layout, SalesState
 from realtime.topology import Topology
-from realtime.wire.requests import Id, LongId, Reason, parse_json
+from realtime.wire.requests import Id, Reason, parse_json
 from realtime.wire.shows import Unreadable
 
 log = logging.getLogger(__name__)
@@ -95,11 +92,6 @@ class _BlockBody(_SeatsBody):
 class _SalesBody(msgspec.Struct):
     show: Id
     sales: SalesState
-
-
-class _BookingBody(msgspec.Struct):
-    booking: LongId
-    owner: Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""
 
 
 class _RefundBody(msgspec.Struct):
@@ -135,6 +127,7 @@ class Commands:
         self._jobs = jobs
         self._declare = Declarations(master, locks)
         self._gate = Gate(ledger, master, shows)
+        self._bookings = BookingCommands(ledger, locks, refunds, jobs)
         self._exchanges = Exchanges(ledger, locks, shows, jobs)
         self._fencing_token: str | None = None
         self._entry = b""
@@ -146,8 +139,8 @@ class Commands:
             "block": self._block,
             "unblock": self._unblock,
             "sales": self._sales,
-            "cancel": self._cancel,
-            "revoke_links": self._revoke_links,
+            "cancel": lambda body: self._bookings.cancel(body, self._fencing_token),
+            "revoke_links": lambda body: self._bookings.revoke_links(body, self._fencing_token),
             "exchange": lambda body: self._exchanges.exchange(body, self._fencing_token, self._entry),
             "admit": lambda body: self._gate.admit(body, self._fencing_token),
             "gate_lease": lambda body: self._gate.lease(body, self._fencing_token),
@@ -248,56 +241,6 @@ class Commands:
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show.id, "sales": ask.sales.value}
 
-    # --- bookings -------------------------------------------------------------------------------------------------
-    async def _cancel(self, body: bytes) -> dict[str, Any]:
-        ask = parse_json(_BookingBody, body)
-        booking = await self._booking(ask)
-        now = await self._master.time_ms()
-        if ask.owner and booking.cancelled_at is None:
-            await self._check_cancel_deadline(booking.show_id, now)
-        by = CancelledBy.OWNER if ask.owner else CancelledBy.OPERATOR
-        done = await self._ledger.cancel(booking.id, by, now, self._fencing_token)
-        assert done is not None, "bookings are never deleted"
-        if await self._is_sold(done.show_id):
-            await self._locks.cancel(Sale(hold_of(done.booking), done.owner, done.seats, done.payment))
-        await self._refunds.deliver(done.refund)
-        await self._jobs.add(done.tasks)
-        refund = {"payment": done.refund.payment, "amount": done.refund.amount, "state": done.refund.state.value}
-        return {
-            "booking": {
-                "id": done.booking,
-                "show": done.show_id,
-                "state": "cancelled",
-                "cancelled_at": done.at,
-                "cancelled_by": done.by.value,
-            },
-            "refund": refund,
-        }
-
-    async def _is_sold(self, show_id: str) -> bool:
-        """Return whether the master has a show, or will have it once it is rebuilt."""
-        with contextlib.suppress(ShowNotFound, Unreadable):
-            await known_show(self._ledger, show_id)
-            return True
-        return False
-
-    async def _booking(self, ask: _BookingBody) -> BookingRow:
-        booking = await self._ledger.booking(ask.booking)
-        if booking is None or ask.owner not in ("", booking.owner):
-            raise BookingNotFound()
-        return booking
-
-    async def _revoke_links(self, body: bytes) -> dict[str, Any]:
-        booking = await self._booking(parse_json(_BookingBody, body))
-        await self._ledger.revoke_links(booking.id, await self._master.time_ms(), self._fencing_token)
-        return {"booking": booking.id}
-
-    async def _check_cancel_deadline(self, show_id: str, now: int) -> None:
-        show = await self._ledger.show(show_id)
-        assert show is not None, "shows are never deleted"
-        if now > (until := cancel_deadline(show)):
-            raise CancelTooLate(cancel_until=until)
-
     # --- refunds --------------------------------------------------------------------------------------------------
     async def _retry_refund(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_RefundBody, body)
@@ -327,5 +270,5 @@ def _subject(name: str, body: bytes) -> str:
     """Return what a command is about, to tell a repeated one from another one: its booking, or a digest of its body."""
     if name in ("cancel", "revoke_links"):
         with contextlib.suppress(BadRequest):
-            return parse_json(_BookingBody, body).booking
+            return parse_json(BookingBody, body).booking
     return hashlib.sha256(body).hexdigest()
