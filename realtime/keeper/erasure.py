@@ -47,16 +47,16 @@ class Erasure:
         Raises ``BadRequest`` unless the command names a person in one way, as a contact can be written.
         """
         ask = parse_json(_Body, body)
-        if sum(map(bool, (ask.email, ask.phone, ask.booking))) != 1:
+        email, phone, booking = ask.email.strip(), ask.phone.strip(), ask.booking.strip()
+        if sum(map(bool, (email, phone, booking))) != 1:
             raise BadRequest("Give one of email, phone and booking.")
-        booking = ask.booking.strip()
         if booking and not is_booking_id(booking):
             raise BadRequest("booking is not the id of a booking.")
         try:
-            person = Contact(ask.email.strip(), ask.phone.strip())
+            Contact(email, phone)
         except ValueError as error:
             raise BadRequest(f"{error}.") from None
-        whose = Whose(person.email, person.phone, hold_of(booking) if booking else "")
+        whose = Whose(email, phone, hold_of(booking) if booking else "")
         erased = await self._ledger.erase_contacts(whose, now_ms(), await self._on_the_way(whose))
         return {"erased": erased + await self._strip_dead_letters(whose)}
 
