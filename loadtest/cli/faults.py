@@ -13,7 +13,7 @@ import click
 import orjson
 
 from loadtest.faults import mutants, report
-from loadtest.faults.outcome import Plan
+from loadtest.faults.outcome import Outcome, Plan
 from loadtest.faults.run import run_on_installation, run_on_own_cluster
 from loadtest.faults.schedule import OPTIONAL, Kind
 from loadtest.installation import Installation
@@ -84,6 +84,16 @@ def faults(
     what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, chosen, edn)
     installation = None if topology is None else _installation(topology, owned)
     click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
+    outcome = _run(what, installation, keep)
+    click.echo(report.text(outcome))
+    if file is not None:
+        file.write_bytes(orjson.dumps(report.document(outcome), option=orjson.OPT_INDENT_2))
+    if not outcome.passed:
+        context.exit(1)
+
+
+def _run(what: Plan, installation: Installation | None, keep: Path | None) -> Outcome:
+    """Carry out a run. Its history goes to ``keep``; without that, only the history of a run that failed is kept."""
     folder = Path(tempfile.mkdtemp(prefix="tickingtickets-faults-"))
     passed = False
     try:
@@ -103,11 +113,7 @@ def faults(
         shutil.rmtree(folder, ignore_errors=True)
     if keep is not None:
         outcome.history = keep / outcome.history.name
-    click.echo(report.text(outcome))
-    if file is not None:
-        file.write_bytes(orjson.dumps(report.document(outcome), option=orjson.OPT_INDENT_2))
-    if not outcome.passed:
-        context.exit(1)
+    return outcome
 
 
 def _kinds(names: str | None) -> frozenset[Kind]:

@@ -189,22 +189,27 @@ def schedule(
         if not possible:
             free_at[region] += GAP_S[0]
             continue
-        happened = {fault.kind for fault in faults}
-        missing = [kind for kind in possible if kind not in happened]
-        kind = min(missing, key=lambda kind: places[kind]) if missing else possible[0]
+        kind = _next_kind(possible, faults, places)
         bag.remove(kind)
         duration = min(rng.uniform(*SECONDS[kind]), max(1.0, seconds - at))
         fault = Fault(round(at, 2), kind, region, rng.choice(targets[kind, region]), round(duration, 2))
         faults.append(fault)
         before = last.get(region)
-        if rng.random() < OVERLAP and (before is None or before.at + before.seconds < at):
+        before_ends = 0.0 if before is None else before.at + before.seconds
+        if rng.random() < OVERLAP and before_ends < at:
             free_at[region] = at + rng.uniform(0.2, 0.8) * duration
         else:
-            ends = max(at + duration, 0.0 if before is None else before.at + before.seconds)
-            free_at[region] = ends + rng.uniform(*GAP_S)
-        if before is None or at + duration > before.at + before.seconds:
+            free_at[region] = max(at + duration, before_ends) + rng.uniform(*GAP_S)
+        if at + duration > before_ends:
             last[region] = fault
     return faults
+
+
+def _next_kind(possible: Sequence[Kind], faults: Sequence[Fault], places: Mapping[Kind, int]) -> Kind:
+    """Return a kind that has not happened yet, of these one of the fewest regions; the first if all have happened."""
+    happened = {fault.kind for fault in faults}
+    missing = [kind for kind in possible if kind not in happened]
+    return min(missing, key=lambda kind: places[kind]) if missing else possible[0]
 
 
 def _collides(kind: Kind, other: Fault | None, at: float) -> bool:
