@@ -152,6 +152,13 @@ OFFLINE_READY = """async () => {
     const found = await navigator.serviceWorker.ready;
     return found.active.state === "activated" && !!(await (await caches.open("gate-1")).match("/gate"));
 }"""
+RETURN_IN_ANOTHER_TAB = """() => new Promise((resolve) => {
+    indexedDB.open("tickingtickets-gate").onsuccess = ({ target: { result: db } }) => {
+        const transaction = db.transaction("state", "readwrite");
+        transaction.objectStore("state").delete("lease");
+        transaction.oncomplete = () => resolve(db.close());
+    };
+})"""
 LATER = "hours => { const now = Date.now; Date.now = () => now() + hours * 3600000; }"
 
 
@@ -235,7 +242,11 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
     await types(south.page, leased["code"])
     await shows_verdict(south.page, "bad", "Already admitted")
     await shows_verdict(south.page, "bad", "North")
-    await north.page.locator("[data-act=return]").click()
+    await south.page.locator("[data-act=return]").click()
+    await expect(south.page.locator("[data-act=prepare]")).to_be_visible()
+    await north.page.evaluate(RETURN_IN_ANOTHER_TAB)
+    await types(north.page, elsewhere["code"])
+    await shows_verdict(north.page, "good", "Admit 2 people")
     await expect(north.page.locator("[data-act=prepare]")).to_be_visible()
     await north.page.emulate_media(color_scheme="dark")
     await north.page.locator("select.language").select_option("hi")
