@@ -46,6 +46,8 @@ REPLY_TIMEOUT_S = 30.0
 """BullMQ blocks on a read for up to ten seconds; a shorter time-out would stall an idle worker."""
 FOLLOW_S = 1.0
 """How often it is checked where the master is."""
+OTHER_CALLS = 4
+"""Calls of a queue besides those of its jobs, which may all end at the same time: each needs a connection."""
 PAUSE_S = 0.5
 STOP_S = 20.0
 """How long the jobs under way may take when the process is asked to stop; then they are left to another worker."""
@@ -134,8 +136,9 @@ class WorkerProcess:
     async def _serve(self, where: Plain) -> None:
         """Process jobs of one master until it is not the master any more, or the process stops."""
         generation = self._master.generation
+        connections = self._concurrency + OTHER_CALLS
         clients = [
-            connect.client(where, self._password, timeout_s=REPLY_TIMEOUT_S, connections=8, decode=True)
+            connect.client(where, self._password, timeout_s=REPLY_TIMEOUT_S, connections=connections, decode=True)
             for _queue in self._processors
         ]
         workers = [self._worker(queue, client) for queue, client in zip(self._processors, clients, strict=True)]
