@@ -12,7 +12,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, transformSync } from "esbuild";
 
 const STATIC = resolve(dirname(fileURLToPath(import.meta.url)), "../static");
 const BUILT = join(STATIC, "built");
@@ -25,6 +25,21 @@ const SCRIPT = /[ \t]*<script type="module"( async)? src="\/static\/([^"]+)"><\/
 const addresses = {
   name: "addresses",
   setup: ({ onResolve }) => onResolve({ filter: /^\/static\// }, ({ path }) => ({ path: join(STATIC, path.slice(8)) })),
+};
+
+const TARGET = ["chrome111", "firefox114", "safari16.4"];
+
+/** Minifies the style sheet of `<seat-map>`, which is a text in a module. */
+const styles = {
+  name: "styles",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /seat-map\/styles\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace(/`\n:host[^`]+`/, (css) =>
+        JSON.stringify(
+          transformSync(css.slice(1, -1), { loader: "css", minify: true, target: TARGET, charset: "utf8" }).code,
+        ),
+      ),
+    })),
 };
 
 const OPTIONS = {
@@ -42,13 +57,13 @@ const OPTIONS = {
   metafile: true,
   minify: true,
   outdir: NEXT,
-  plugins: [addresses],
+  plugins: [addresses, styles],
   // Absolute, because the module of `<seat-map>` has another address too.
   publicPath: "/static/built/",
   sourcemap: true,
   // Parts that a module loads on demand become files of their own.
   splitting: true,
-  target: ["chrome111", "firefox114", "safari16.4"],
+  target: TARGET,
   assetNames: "[name]-[hash]",
   chunkNames: "[name]-[hash]",
   entryNames: "[name]-[hash]",
@@ -57,17 +72,18 @@ const OPTIONS = {
 /** Files that the bundles were made of, as paths below `static/`. @type {Set<string>} */
 const sources = new Set();
 
-const TEXTS = /\/i18n\/[a-z]{2}\.js$/;
+/** Modules of phrases or icons by name. */
+const TABLES = /\/(i18n\/[a-z]{2}|app\/icons)\.js$/;
 
 /**
- * Leaves out the phrases that no module of a bundle can ask for. A phrase is kept if its name stands anywhere in the
+ * Leaves out the phrases and icons that no module of a bundle can ask for. One is kept if its name stands anywhere in the
  * modules or in the page (`data-t`), or begins or ends like a name that they put together (`err_${code}`).
  * @param {string[]} inputs paths of the bundle's modules below `static/`
  * @param {string} html of the page
  */
 function phrases(inputs, html) {
   const text = inputs
-    .filter((path) => path.endsWith(".js") && !TEXTS.test(`/${path}`) && !path.startsWith("vendor/"))
+    .filter((path) => path.endsWith(".js") && !TABLES.test(`/${path}`) && !path.startsWith("vendor/"))
     .map((path) => readFileSync(join(STATIC, path), "utf8"))
     .concat(html)
     .join("\n");
@@ -79,7 +95,7 @@ function phrases(inputs, html) {
   return {
     name: "phrases",
     setup: ({ onLoad }) =>
-      onLoad({ filter: TEXTS }, async ({ path }) => {
+      onLoad({ filter: TABLES }, async ({ path }) => {
         const all = Object.entries((await import(path)).default);
         const kept = Object.fromEntries(all.filter(([name]) => used(name)));
         return { contents: `export default ${JSON.stringify(kept)}`, loader: "js" };
@@ -95,7 +111,7 @@ function phrases(inputs, html) {
  */
 async function bundle(entry, html = "") {
   const { metafile: whole } = await build({ ...OPTIONS, ...entry, write: false });
-  const plugins = [addresses, phrases(Object.keys(whole.inputs), html)];
+  const plugins = [...OPTIONS.plugins, phrases(Object.keys(whole.inputs), html)];
   const { metafile } = await build({ ...OPTIONS, ...entry, plugins });
   for (const input of Object.keys(metafile.inputs)) if (input !== entry.stdin?.sourcefile) sources.add(input);
   const name = (/** @type {string} */ path) => relative(NEXT, resolve(STATIC, path));
