@@ -32,7 +32,7 @@ class Stream {
       byte = this.bytes[this.at++];
       value += (byte & 127) * factor;
       if (byte < 128) return value;
-      if (byte === undefined) throw new Error("layout: a number is cut off");
+      if (byte === undefined) throw new Error("layout: it is cut off");
     }
   }
 

@@ -8,11 +8,12 @@
  */
 
 import { extend, noBox, shapeBounds } from "./geometry.js";
-import { rowNames } from "./row-names.js";
+import { nameRows } from "./row-names.js";
 import { Row } from "./rows.js";
 import { Section } from "./sections.js";
 import { FULL, measureSpacing, SEAT_SHARE, usualDistance } from "./spacing.js";
 import { SpatialIndex } from "./spatial-index.js";
+import { Steps } from "./steps.js";
 import { plain, typedIndex } from "./typed-index.js";
 
 export class Layout {
@@ -53,8 +54,8 @@ export class Layout {
     this.rows = [];
     /** The distance of neighbouring seats. */
     this.pitch = 1;
-    /** @type {import("./spacing.js").Spacing | null} */
-    this._spacing = null;
+    this._spacing = new Steps(measureSpacing(this));
+    this._rowNames = new Steps(nameRows(this));
     /** @type {Rect} of everything that is drawn */
     this.bounds = { left: 0, top: 0, right: head.size.width || 1, bottom: head.size.height || 1 };
     /** @type {SpatialIndex | null} */
@@ -68,8 +69,6 @@ export class Layout {
     this._nextListed = 0;
     /** @type {Map<string, number[]> | null} */
     this._typed = null;
-    /** @type {import("./row-names.js").RowName[] | null} */
-    this._rowNames = null;
   }
 
   /** The id of each seat. */
@@ -138,7 +137,9 @@ export class Layout {
 
   /** Update pitch, rows, sections and bounds for the seats that have arrived. */
   index() {
-    this._typed = this._rowNames = this._spacing = this._spatial = null;
+    this._typed = this._spatial = null;
+    this._spacing = new Steps(measureSpacing(this));
+    this._rowNames = new Steps(nameRows(this));
     for (const row of this.rows) row.measure(this);
     this.pitch = usualDistance(this);
     for (const section of this.sections) section.measure(this.rows);
@@ -147,14 +148,13 @@ export class Layout {
 
   /** Made when it is needed: a map whose seats are dots is painted by rows. */
   get spatial() {
-    this._spatial ??= new SpatialIndex(this, this._seatBounds());
+    this._spatial ??= new SpatialIndex(this, this.seatBounds);
     return this._spatial;
   }
 
   /** Measured when it is needed: a plan whose seats are single pixels is painted without it. */
   get spacing() {
-    this._spacing ??= measureSpacing(this);
-    return this._spacing;
+    return this._spacing.value;
   }
 
   /** Of each seat, in parts of `FULL`. */
@@ -189,14 +189,12 @@ export class Layout {
 
   /** The names of rows, where they are written on the map. */
   get rowNames() {
-    if (!this._rowNames) {
-      this._rowNames = [];
-      for (let n = 0; n < this.rows.length; n++) {
-        const near = this._rowNames.slice(-64);
-        this._rowNames.push(...rowNames(this, n, near));
-      }
-    }
-    return this._rowNames;
+    return this._rowNames.value;
+  }
+
+  /** Measure until this time what the map needs when it is zoomed in. @param {number} end as `performance.now()` has it @returns {boolean} whether all is measured */
+  prepare(end) {
+    return this._spacing.run(end) && this._rowNames.run(end);
   }
 
   /**
@@ -315,14 +313,14 @@ export class Layout {
   }
 
   /** Around the centres of all seats. */
-  _seatBounds() {
+  get seatBounds() {
     const box = noBox();
     for (const { bounds } of this.sections) extend(box, bounds);
     return box;
   }
 
   _measureBounds() {
-    const { left, top, right, bottom } = this._seatBounds();
+    const { left, top, right, bottom } = this.seatBounds;
     const box = {
       left: left - this.pitch,
       top: top - this.pitch,

@@ -13,8 +13,21 @@ const TALL = 0.42;
 const GAP = 0.22;
 /** Longer names are not written on the map. */
 const LONGEST = 18;
+/** So many names before a name are looked at: others are not near it. */
+const NEAR = 64;
 
 /** @typedef {{row: number, text: string, x: number, y: number}} RowName `x` and `y` are units of the plan */
+
+/** @param {Layout} layout @returns {Generator<void, RowName[]>} in one step for each row */
+export function* nameRows(layout) {
+  /** @type {RowName[]} */
+  const names = [];
+  for (let n = 0; n < layout.rows.length; n++) {
+    yield;
+    names.push(...rowNames(layout, n, names.slice(-NEAR)));
+  }
+  return names;
+}
 
 /**
  * @param {Layout} layout
@@ -22,7 +35,7 @@ const LONGEST = 18;
  * @param {RowName[]} written names around, which must not be covered
  * @returns {RowName[]}
  */
-export function rowNames(layout, n, written) {
+function rowNames(layout, n, written) {
   const row = layout.rows[n];
   const text = row.label || row.name;
   if (!text || text.length > LONGEST || row.names === "none" || !row.seats.length) return [];

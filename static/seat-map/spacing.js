@@ -17,6 +17,7 @@ const CLOSE_SHARE = 0.94;
 const MOST = 3;
 /** Sizes of a row that differ more than this stay different: there a single seat is close to another. */
 const EVEN_SHARE = 0.6;
+const SEATS_PER_STEP = 512;
 
 /** So many distances say what is usual. */
 const MANY = 1024;
@@ -79,9 +80,9 @@ function nearestInRow(row, n, step, along, across) {
 
 /**
  * @param {Layout} layout with `pitch` and rows
- * @returns {Spacing}
+ * @returns {Generator<void, Spacing>} in steps of a part of a millisecond
  */
-export function measureSpacing(layout) {
+export function* measureSpacing(layout) {
   const { count, x, y, pitch } = layout;
   const sizes = new Uint8Array(count).fill(FULL);
   wish(layout, sizes);
@@ -93,10 +94,8 @@ export function measureSpacing(layout) {
     if (!others) lying.set(a, [b]);
     else if (!others.includes(b)) others.push(b);
   };
-  let largest = FULL;
-  for (const size of sizes) if (size > largest) largest = size;
-  const reach = pitch * Math.max(1, (SEAT_SHARE * largest) / FULL);
-  eachPair(layout, reach, (a, b) => {
+  const reach = pitch * Math.max(1, (SEAT_SHARE * largestOf(sizes)) / FULL);
+  yield* eachPair(layout, reach, (a, b) => {
     const dx = Math.abs(x[a] - x[b]);
     const dy = Math.abs(y[a] - y[b]);
     const far = Math.max(dx, dy);
@@ -111,7 +110,14 @@ export function measureSpacing(layout) {
   });
   for (const others of lying.values()) others.sort((a, b) => a - b);
   for (const { runs, radius } of layout.rows) if (radius.length < 2) even(runs, sizes);
-  return { sizes, lying, largest: sizes.reduce((most, size) => Math.max(most, size), FULL) };
+  return { sizes, lying, largest: largestOf(sizes) };
+}
+
+/** @param {Uint8Array} sizes */
+function largestOf(sizes) {
+  let largest = FULL;
+  for (const size of sizes) if (size > largest) largest = size;
+  return largest;
 }
 
 /** Give the seats of a row one size, where they differ a little: its ends have fewer neighbours. @param {number[]} runs @param {Uint8Array} sizes */
@@ -139,14 +145,9 @@ function wish({ rows, pitch }, sizes) {
 }
 
 /** Call `visit` with each pair of seats nearer than `reach` along both axes. @param {Layout} layout @param {number} reach @param {(a: number, b: number) => void} visit */
-function eachPair({ count, x, y }, reach, visit) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (let n = 0; n < count; n++) {
-    if (x[n] < left) left = x[n];
-    if (x[n] > right) right = x[n];
-    if (y[n] < top) top = y[n];
-    if (y[n] > bottom) bottom = y[n];
-  }
+function* eachPair(layout, reach, visit) {
+  const { count, x, y } = layout;
+  const { left, top, right, bottom } = layout.seatBounds;
   if (!count || !(reach > 0)) return;
   // Squares of the reach's side; in a very sparse plan larger ones, so that there are not many more than seats.
   const cell = Math.max(reach, Math.sqrt(((right - left) * (bottom - top)) / (4 * count + 64)));
@@ -155,6 +156,7 @@ function eachPair({ count, x, y }, reach, visit) {
   const head = new Int32Array(columns * lines).fill(-1);
   const next = new Int32Array(count);
   for (let n = 0; n < count; n++) {
+    if (n % SEATS_PER_STEP === 0) yield;
     const column = Math.floor((x[n] - left) / cell);
     const line = Math.floor((y[n] - top) / cell);
     for (let l = Math.max(0, line - 1); l <= Math.min(lines - 1, line + 1); l++) {

@@ -78,6 +78,25 @@ describe("seats on the map", () => {
   });
 });
 
+describe("what closer views need", () => {
+  test("is measured in short steps, with the same result as at once", () => {
+    const places = grid(40, 40, 20, 18);
+    const [slowly, atOnce] = [planOf(places), planOf(places)];
+    let steps = 1;
+    while (!slowly.prepare(0)) steps++;
+    assert.ok(steps > 3, `${steps}`);
+    assert.deepEqual([slowly.sizes, slowly.rowNames], [atOnce.sizes, atOnce.rowNames]);
+  });
+
+  test("can be asked for before all of it is measured", () => {
+    const layout = planOf(grid(40, 40, 20, 18));
+    layout.prepare(0);
+    assert.ok(layout.side(1599) > 0);
+    assert.equal(layout.rowNames.length, 2);
+    assert.ok(layout.prepare(0));
+  });
+});
+
 describe("names of rows", () => {
   /** @param {string | undefined} names @param {object} [more] */
   const named = (names, more) =>

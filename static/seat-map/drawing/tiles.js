@@ -7,6 +7,7 @@
  *
  * @import { Camera } from "./camera.js"
  * @import { Scene } from "./painter.js"
+ * @import { Layout } from "../layout.js"
  */
 import { Level } from "./level.js";
 import { WholePlan } from "./whole-plan.js";
@@ -16,6 +17,8 @@ const BUDGET_MS = 5;
 const REST_MS = 110;
 /** What the first gesture needs is prepared so long after the first painting: the connection comes first. */
 const PREPARE_MS = 700;
+/** The longest part of the preparation without a pause. */
+const SLICE_MS = 8;
 
 export class Tiles {
   /**
@@ -95,8 +98,10 @@ export class Tiles {
     if (whole && !this._shown && this._scene?.layout.complete) {
       const { layout } = this._scene;
       this._shown = true;
-      setTimeout(() => this._wholePlan?.paint(), PREPARE_MS);
-      setTimeout(() => layout.spacing, PREPARE_MS);
+      setTimeout(() => {
+        this._wholePlan?.paint();
+        prepare(layout);
+      }, PREPARE_MS);
     }
     this._wholePlan?.frame(this._shown && !whole);
     if (whole) {
@@ -132,4 +137,12 @@ export class Tiles {
     this._wholePlan?.frame(this._shown);
     this._wake();
   }
+}
+
+/** Measure what closer views of a layout need, while the browser has nothing else to do. @param {Layout} layout */
+function prepare(layout) {
+  if (layout.prepare(performance.now() + SLICE_MS)) return;
+  // Safari has no idle callbacks.
+  const later = window.requestIdleCallback ?? setTimeout;
+  later(() => prepare(layout));
 }
