@@ -56,13 +56,14 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .ruler-rows span { position: absolute; left: 0; width: 100%; margin-top: -9px; text-align: center; font-size: 12px; line-height: 18px; font-weight: 600; color: var(--_muted); }
 .ruler-section { position: absolute; inset: 0 0 auto 0; height: 24px; background: var(--_bg); border-bottom: 1px solid var(--_line); text-align: center; font-size: 13px; line-height: 23px; font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .label {
-  position: absolute; left: 0; top: 0; display: grid; justify-items: center; gap: 2px; padding: 3px 9px 5px; border-radius: 10px;
+  position: absolute; margin: auto; width: max-content; height: max-content; display: grid; justify-items: center; gap: 2px; padding: 3px 9px 5px; border-radius: 10px;
   background: color-mix(in srgb, var(--_surface) 90%, transparent); box-shadow: 0 0 0 1px var(--_line);
   font-size: 12px; line-height: 1.25; white-space: nowrap; font-variant-numeric: tabular-nums;
 }
 .label-name { font-weight: 650; }
 .label-free { color: var(--_muted); }
-.gauge { width: 100%; min-width: 18px; height: 5px; border-radius: 3px; background: var(--_line); overflow: hidden; order: 3; }
+.gauge { width: 100%; min-width: 18px; height: 5px; border-radius: 3px; background: var(--_line); }
+.label-free:empty + .gauge { visibility: hidden; }
 .gauge i { display: block; height: 100%; border-radius: 3px; background: var(--_accent); }
 .label.sold-out .label-name { text-decoration: line-through; text-decoration-thickness: 1px; color: var(--_muted); }
 .label.as-name { padding: 1px 6px 4px; font-size: 11px; }

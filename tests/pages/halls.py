@@ -72,8 +72,9 @@ async def color_of(page: Page, seat: str, aside: float = 0) -> tuple[int, int, i
                 if (at.x < box.left || at.x >= box.right || at.y < box.top || at.y >= box.bottom) continue;
                 const k = canvas.width / box.width;
                 const [x, y] = [(at.x - box.left) * k, (at.y - box.top) * k];
-                const { data } = canvas.getContext('2d').getImageData(x, y, 1, 1);
-                return [...data].slice(0, 3);
+                const copy = new OffscreenCanvas(1, 1).getContext('2d');
+                copy.drawImage(canvas, -Math.floor(x), -Math.floor(y));
+                return [...copy.getImageData(0, 0, 1, 1).data].slice(0, 3);
             }
             return [-1, -1, -1];
         }""",

@@ -11,13 +11,11 @@ from tests.pages.halls import color_of, distance, painted, stands_show
 
 WATCH_CANVASES = """() => {
     window.touched = new Set();
-    for (const name of ['fillRect', 'drawImage', 'putImageData', 'fillText']) {
-        const real = CanvasRenderingContext2D.prototype[name];
-        CanvasRenderingContext2D.prototype[name] = function (...args) {
-            if (this.canvas.getRootNode() instanceof ShadowRoot) window.touched.add(this.canvas);
-            return real.apply(this, args);
-        };
-    }
+    const real = ImageBitmapRenderingContext.prototype.transferFromImageBitmap;
+    ImageBitmapRenderingContext.prototype.transferFromImageBitmap = function (bitmap) {
+        if (this.canvas.getRootNode() instanceof ShadowRoot) window.touched.add(this.canvas);
+        return real.call(this, bitmap);
+    };
 }"""
 
 
@@ -116,8 +114,8 @@ async def test_with_little_room_gauges_show_how_much_is_free(browser: Browser, c
     other = await holding(cluster, show, *(f"S5-A-{n}" for n in range(2, 12)))
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     gauges = asha.page.locator("seat-map .label .gauge i:visible")
+    # While the numbers are not known, gauges are hidden: an empty or a full one would say something.
     await expect(gauges).to_have_count(32)
-    await expect(asha.page.locator("seat-map .count")).to_have_text("5,366 free")
     filled = await gauges.evaluate_all("bars => bars.map((bar) => bar.style.width)")
     assert filled[4] == "95%"
     assert set(filled[:4] + filled[5:]) == {"100%"}

@@ -17,6 +17,8 @@ const NEAR = 9;
 /** During a zoom the pane is stretched, and the labels are arranged again this often, or at this stretch. */
 const ARRANGE_MS = 90;
 const STRETCH = 1.25;
+/** Half the side of the box in which a label is centered, CSS pixels: no label is larger. */
+const ROOM = 999;
 /** @typedef {{box: HTMLElement, count: HTMLElement, bar: HTMLElement, said: number, form: Form | "none" | null}} Label */
 
 export class Labels {
@@ -50,8 +52,8 @@ export class Labels {
         "div",
         { class: "label" },
         h("span", { class: "label-name" }, i18n.name(name)),
-        h("span", { class: "gauge" }, bar),
         count,
+        h("span", { class: "gauge" }, bar),
       );
       return { box, count, bar, said: -1, form: null };
     });
@@ -117,7 +119,9 @@ export class Labels {
       if (!label) return;
       if (form !== label.form) label.box.className = `label as-${form}${label.said === 0 ? " sold-out" : ""}`;
       label.form = form;
-      label.box.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px) translate(-50%, -50%)`;
+      // In the middle of a box around its place: a transform of each label would be work in every frame of a pan.
+      const [left, top] = [Math.round(x), Math.round(y)];
+      label.box.style.inset = `${top - ROOM}px ${-left - ROOM}px ${-top - ROOM}px ${left - ROOM}px`;
     });
   }
 }

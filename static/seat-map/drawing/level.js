@@ -2,26 +2,26 @@
  * The plan painted at one scale: a pane of canvas tiles. Tiles are created where they are in sight, and patched where a
  * seat changes.
  *
- * Tiles are opaque, so the plan at another scale below them never shows through. Canvases are pooled: a new one costs
- * more than painting it.
+ * Tiles are opaque, so the plan at another scale below them never shows through.
  *
  * @import { Scene } from "./painter.js"
  * @import { Rect } from "../types.js"
  */
 import { Painter } from "./painter.js";
+import { makeBrush, Sheet } from "./sheet.js";
 
 /** The side of a tile, device pixels. Each tile is a layer of the compositor: fewer and larger ones cost less to move. */
 const SIDE_PX = 512;
 /** More dirty seats than this in one tile: painting the whole tile is cheaper. */
 const WHOLE_TILE = 600;
+/** Tiles are brought up to date at most this often, because their whole bitmaps are replaced. */
+const PATCH_EVERY_MS = 100;
 /** How many columns and lines of tiles are kept around those in sight, in case the viewer returns. */
 const KEEP_AROUND = 2;
-const POOL = 48;
 
 /**
  * @typedef {object} Tile device pixels
- * @property {HTMLCanvasElement} canvas
- * @property {CanvasRenderingContext2D} context
+ * @property {Sheet} sheet
  * @property {number} column
  * @property {number} line
  * @property {number} left of its corner in the whole picture
@@ -30,23 +30,6 @@ const POOL = 48;
  * @property {Set<number>} dirty seats to repaint
  * @property {HTMLCanvasElement | null | undefined} ground the picture under the seats; null for none, undefined while that is not known
  */
-
-/** @type {HTMLCanvasElement[]} */
-const pool = [];
-
-/** @param {number} side @returns {HTMLCanvasElement} */
-function takeCanvas(side) {
-  for (let canvas = pool.pop(); canvas; canvas = pool.pop()) if (canvas.width === side) return canvas;
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = side;
-  return canvas;
-}
-
-/** @param {HTMLCanvasElement} canvas */
-function returnToPool(canvas) {
-  canvas.remove();
-  if (pool.length < POOL) pool.push(canvas);
-}
 
 export class Level {
   /**
@@ -60,9 +43,12 @@ export class Level {
     this.pane = document.createElement("div");
     this.pane.className = "pane";
     this._scene = scene;
+    this._brush = makeBrush(SIDE_PX, SIDE_PX);
     /** A tile's side, CSS pixels. */
     this._css = SIDE_PX / dpr;
     this._turn = 0;
+    /** When all painted tiles were brought up to date. */
+    this._freshAt = 0;
     /** @type {Map<string, Tile>} */
     this._tiles = new Map();
   }
@@ -80,7 +66,7 @@ export class Level {
 
   remove() {
     this.pane.remove();
-    for (const tile of this._tiles.values()) this._drop(tile);
+    for (const { sheet } of this._tiles.values()) sheet.remove();
     this._tiles.clear();
   }
 
@@ -125,7 +111,7 @@ export class Level {
         line <= bottom + KEEP_AROUND
       )
         continue;
-      this._drop(tile);
+      tile.sheet.remove();
       this._tiles.delete(key);
     }
     /** @type {Tile[]} */
@@ -144,7 +130,7 @@ export class Level {
       if (tile.painted) continue;
       if (performance.now() > end) return false;
       this._paint(tile);
-      this.pane.append(tile.canvas);
+      this.pane.append(tile.sheet.canvas);
     }
     return true;
   }
@@ -152,6 +138,8 @@ export class Level {
   /** Bring painted tiles up to date. @param {number} end when to stop @returns {boolean} whether all are */
   paintDirty(end) {
     const tiles = [...this._tiles.values()].filter((tile) => tile.painted && tile.dirty.size);
+    if (!tiles.length) return true;
+    if (performance.now() < this._freshAt + PATCH_EVERY_MS) return false;
     // Each frame starts with another tile, so that no tile falls behind while changes keep coming.
     this._turn++;
     for (let n = 0; n < tiles.length; n++) {
@@ -160,6 +148,7 @@ export class Level {
       if (tile.dirty.size > WHOLE_TILE) this._paint(tile);
       else if (!this._patch(tile, end)) return false;
     }
+    this._freshAt = performance.now();
     return true;
   }
 
@@ -180,13 +169,11 @@ export class Level {
     const key = `${column},${line}`;
     const found = this._tiles.get(key);
     if (found) return found;
-    const canvas = takeCanvas(SIDE_PX);
-    canvas.style.cssText = `width: ${this._css}px; height: ${this._css}px; left: ${column * this._css}px; top: ${line * this._css}px`;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+    const sheet = new Sheet(this._brush);
+    sheet.canvas.style.cssText = `width: ${this._css}px; height: ${this._css}px; left: ${column * this._css}px; top: ${line * this._css}px`;
     /** @type {Tile} */
     const tile = {
-      canvas,
-      context,
+      sheet,
       column,
       line,
       left: column * SIDE_PX,
@@ -200,34 +187,30 @@ export class Level {
   }
 
   /** @param {Tile} tile */
-  _drop(tile) {
-    returnToPool(tile.canvas);
-  }
-
-  /** @param {Tile} tile */
   _paint(tile) {
     tile.painted = true;
     tile.dirty.clear();
-    this.painter.paint(tile.context, tile.left, tile.top, this._area(tile));
+    tile.sheet.draw((context) => this.painter.paint(context, tile.left, tile.top, this._area(tile)));
   }
 
   /** @param {Tile} tile @param {number} end @returns {boolean} whether all of it was done */
   _patch(tile, end) {
     if (tile.ground === undefined) tile.ground = this._ground(tile);
-    for (const seat of tile.dirty) {
-      this.painter.patch(tile.context, tile.ground, tile.left, tile.top, seat);
-      tile.dirty.delete(seat);
-      if (tile.dirty.size % 8 === 0 && performance.now() > end) return false;
-    }
-    return true;
+    const { ground } = tile;
+    return tile.sheet.draw((context) => {
+      for (const seat of tile.dirty) {
+        this.painter.patch(context, ground, tile.left, tile.top, seat);
+        tile.dirty.delete(seat);
+        if (tile.dirty.size % 8 === 0 && performance.now() > end) return false;
+      }
+      return true;
+    });
   }
 
   /** @param {Tile} tile */
   _ground(tile) {
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = SIDE_PX;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-    return this.painter.ground(context, tile.left, tile.top, this._area(tile)) ? canvas : null;
+    const brush = makeBrush(SIDE_PX, SIDE_PX);
+    return this.painter.ground(brush, tile.left, tile.top, this._area(tile)) ? brush.canvas : null;
   }
 
   /** @param {Tile} tile @returns {Rect} in units of the plan */

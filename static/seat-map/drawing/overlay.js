@@ -8,6 +8,8 @@
  */
 
 const PULSE_MS = 700;
+/** Pulses alone are drawn in every second frame: the canvas is as large as the map. */
+const DRAW_EVERY_MS = 30;
 /** With more changes than this at once there are no pulses: the seats themselves show the change. */
 const MAX_PULSES = 48;
 /** With more seats of one's own there are no pins: they would cover the plan, and the seats have a colour of their own. */
@@ -22,7 +24,7 @@ export class Overlay {
     this._wake = wake;
     /** @type {Map<number, number>} seat -> when it was first drawn, 0 for not yet */
     this._pulses = new Map();
-    this._clean = true;
+    this._drawnAt = 0;
     this.focus = -1;
     this.hover = -1;
     /** A chosen seat that somebody else took; -1 once the callout about it is closed. */
@@ -44,6 +46,11 @@ export class Overlay {
     if (this._pulses.size) this._wake();
   }
 
+  /** While the map moves there are no pulses: they would be drawn again in each frame. */
+  moved() {
+    this._pulses.clear();
+  }
+
   /** @param {number} width @param {number} height */
   resize(width, height) {
     const dpr = Math.min(2.5, devicePixelRatio || 1);
@@ -58,12 +65,14 @@ export class Overlay {
     const own = pinned.length > MAX_PINS ? [] : pinned;
     const rings = [this.lost, this.hover, this.focusVisible ? this.focus : -1].filter((seat) => seat >= 0);
     if (!own.length && !rings.length && !this._pulses.size) {
-      if (!this._clean) this._clear();
-      this._clean = true;
+      this._canvas.hidden = true;
       return;
     }
-    this._clear();
-    this._clean = false;
+    const now = performance.now();
+    if (!own.length && !rings.length && now < this._drawnAt + DRAW_EVERY_MS) return this._wake();
+    this._drawnAt = now;
+    this._canvas.hidden = false;
+    this._context.clearRect(0, 0, this._canvas.width, this._canvas.height);
     const c = this._context;
     this._drawPulses(layout, palette, size);
     for (const seat of own) this._pin(layout, palette, seat);
@@ -130,9 +139,5 @@ export class Overlay {
       x: layout.x[seat] * this._camera.scale + this._camera.x,
       y: layout.y[seat] * this._camera.scale + this._camera.y,
     };
-  }
-
-  _clear() {
-    this._context.clearRect(0, 0, this._canvas.width, this._canvas.height);
   }
 }

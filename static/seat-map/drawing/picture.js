@@ -116,6 +116,7 @@ export class Picture {
   /** The camera shows another part of the plan. */
   moved() {
     this.tiles.moved();
+    this.overlay.moved();
     this.wake();
   }
 

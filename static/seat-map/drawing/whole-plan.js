@@ -6,6 +6,7 @@
  * @import { Scene } from "./painter.js"
  */
 import { Painter } from "./painter.js";
+import { makeBrush, Sheet } from "./sheet.js";
 
 /** The longest side, pixels; the picture is only visible stretched and for a moment. */
 const MAX_SIDE = 1400;
@@ -23,11 +24,10 @@ export class WholePlan {
     this.pane = document.createElement("div");
     this.pane.className = "pane";
     this.pane.hidden = true;
-    this._canvas = document.createElement("canvas");
-    this._canvas.width = Math.ceil((bounds.right - bounds.left) * this.scale) || 1;
-    this._canvas.height = Math.ceil((bounds.bottom - bounds.top) * this.scale) || 1;
-    this._context = /** @type {CanvasRenderingContext2D} */ (this._canvas.getContext("2d", { alpha: false }));
-    this.pane.append(this._canvas);
+    const width = Math.ceil((bounds.right - bounds.left) * this.scale) || 1;
+    const height = Math.ceil((bounds.bottom - bounds.top) * this.scale) || 1;
+    this._sheet = new Sheet(makeBrush(width, height));
+    this.pane.append(this._sheet.canvas);
     /** @type {Painter | null} created when it is first needed */
     this._painter = null;
     /** @type {Set<number> | null} null: everything */
@@ -59,11 +59,14 @@ export class WholePlan {
   paint() {
     if (this._dirty?.size === 0) return;
     this._painter ??= new Painter(this._scene, this.scale, 1);
+    const { _painter: painter } = this;
     const { bounds } = this._scene.layout;
     const [left, top] = [bounds.left * this.scale, bounds.top * this.scale];
     // Patches do not restore the shapes under a dot; at this size that is not visible, and the next full painting does.
-    if (this._dirty) for (const seat of this._dirty) this._painter.patch(this._context, null, left, top, seat);
-    else this._painter.paint(this._context, left, top, bounds);
+    this._sheet.draw((context) => {
+      if (this._dirty) for (const seat of this._dirty) painter.patch(context, null, left, top, seat);
+      else painter.paint(context, left, top, bounds);
+    });
     this._dirty = new Set();
   }
 }
