@@ -135,10 +135,8 @@ def _check_region(name: str, region: _RegionForm, form: _Form) -> None:
     for near in region.replicas:
         if near not in form.regions:
             raise TopologyError(f"regions.{name}.replicas.{near}: there is no region {near}")
-    replicas = [url for urls in region.replicas.values() for url in urls]
-    for table, urls in (("master", [region.master]), ("replicas", replicas), ("nodes", region.nodes)):
-        for url in urls:
-            _split(f"regions.{name}.{table}", url)
+    for url in region.nodes:
+        _split(f"regions.{name}.nodes", url)
 
 
 def _check_theatres(form: _Form) -> None:
