@@ -190,7 +190,7 @@ export class Level {
   _paint(tile) {
     tile.painted = true;
     tile.dirty.clear();
-    tile.sheet.draw((context) => this.painter.paint(context, tile.left, tile.top, this._area(tile)));
+    tile.sheet.draw((context) => this.painter.paint(context, tile.left, tile.top, this._area(tile)), false);
   }
 
   /** @param {Tile} tile @param {number} end @returns {boolean} whether all of it was done */
@@ -204,7 +204,7 @@ export class Level {
         if (tile.dirty.size % 8 === 0 && performance.now() > end) return false;
       }
       return true;
-    });
+    }, true);
   }
 
   /** @param {Tile} tile */

@@ -22,9 +22,9 @@ export class Sheet {
     );
   }
 
-  /** @template T @param {(context: CanvasRenderingContext2D) => T} draw over what is shown now @returns {T} */
-  draw(draw) {
-    this._brush.drawImage(this.canvas, 0, 0);
+  /** @template T @param {(context: CanvasRenderingContext2D) => T} draw @param {boolean} over what is shown now; else it draws everything @returns {T} */
+  draw(draw, over) {
+    if (over) this._brush.drawImage(this.canvas, 0, 0);
     const result = draw(this._brush);
     const drawn = /** @type {OffscreenCanvas} */ (/** @type {unknown} */ (this._brush.canvas));
     this._shown.transferFromImageBitmap(drawn.transferToImageBitmap());

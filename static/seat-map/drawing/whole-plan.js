@@ -66,7 +66,7 @@ export class WholePlan {
     this._sheet.draw((context) => {
       if (this._dirty) for (const seat of this._dirty) painter.patch(context, null, left, top, seat);
       else painter.paint(context, left, top, bounds);
-    });
+    }, !!this._dirty);
     this._dirty = new Set();
   }
 }
