@@ -107,10 +107,13 @@ class Fencing(Database):
         self.position = max(self.position, position)
 
 
-async def check_fencing_token(connection: AsyncConnection, token: str | None) -> None:
-    """Raise ``StaleFencingToken`` unless ``token`` is the newest (or None); no other begins before the commit."""
-    # A shared lock: until this transaction has ended, ``begin_fencing_token`` waits.
-    query = select(schema.fencing_token.c.token).with_for_update(read=True)
+async def check_fencing_token(connection: AsyncConnection, token: str | None, *, alone: bool = False) -> None:
+    """Raise ``StaleFencingToken`` unless ``token`` is the newest (or None); no other begins before the commit.
+
+    ``alone``: transactions that have checked the token end before this one goes on, and later ones wait for it.
+    """
+    # A lock, shared unless alone: until this transaction has ended, ``begin_fencing_token`` waits.
+    query = select(schema.fencing_token.c.token).with_for_update(read=not alone)
     current = (await connection.execute(query)).scalar_one()
     if token not in (None, current):
         raise StaleFencingToken("the master was reconciled again since these entries were read")

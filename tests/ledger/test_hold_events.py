@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from realtime.ledger import Ledger, StaleFencingToken
+from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.hold_events import START
 from realtime.ledger.targets import EventType, Target
-from realtime.ledger.webhooks import Event
+from realtime.ledger.webhooks import Event, write_events
 from realtime.model import Theatre, hold_of
 from realtime.wire.layouts import encode_layout
 
@@ -49,6 +51,20 @@ async def test_an_event_is_written_once_for_the_targets_that_name_it_unless_they
     assert await ledger.log_positions() == {START: "1-0"}
     await ledger.forget_log_positions()
     assert await ledger.log_positions() == {}
+
+
+async def test_events_of_a_hold_wait_for_a_booking_that_another_keeper_records(ledger: Ledger, url: str) -> None:
+    other = Ledger(url)
+    await other.open()
+    hold = hold_of(BOOKED.id)
+    async with other.transaction() as connection:
+        await check_fencing_token(connection, "token")
+        await write_events(connection, [Event(EventType.BOOKING_CONFIRMED, hold, BOOKED.id, 6, {})], ledger.targets)
+        writing = asyncio.create_task(ledger.record_hold_events("token", {}, EVENTS[1:]))
+        await asyncio.wait([writing], timeout=0.3)
+    await writing
+    assert await events_of_holds(ledger) == [("holds", hold)], "only who is not sent the booking"
+    await other.close()
 
 
 async def test_a_keeper_that_was_replaced_writes_no_event_and_no_position(ledger: Ledger) -> None:
