@@ -6,7 +6,6 @@ entry is recorded as erased, so that it does not come back.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
@@ -16,14 +15,13 @@ from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.contact import MAX_ADDRESS_LENGTH, Contact, decode_contact, phone_number
 from realtime.errors import BadRequest
+from realtime.keeper.outbox import stream_entries
 from realtime.ledger import Ledger
 from realtime.ledger.contacts import GivenContact, Whose
 from realtime.locks.master import LockMaster
 from realtime.model import PLAIN_TEXT, hold_of, is_booking_id, show_of
 from realtime.wire.requests import parse_json
 
-PAGE = 500
-"""Entries that are read at once."""
 _Text = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=PLAIN_TEXT)]
 
 
@@ -63,7 +61,7 @@ class Erasure:
     async def _on_the_way(self, whose: Whose) -> list[GivenContact]:
         """Return such contacts of entries that are not processed yet."""
         found = []
-        async for _id, fields in self._entries(keys.OUTBOX):
+        async for _id, fields in stream_entries(self._master, keys.OUTBOX):
             contact, hold = _read(fields.get("contact", "")), fields.get("hold", "")
             if hold and contact is not None and _is_of(contact, hold, whose):
                 found.append(GivenContact(hold, show_of(hold), contact, connect.count(fields.get("at"))))
@@ -72,7 +70,7 @@ class Erasure:
     async def _strip_dead_letters(self, whose: Whose) -> int:
         """Replace the entries that carry such a contact by the same without it; return how many there were."""
         found = 0
-        async for entry_id, fields in self._entries(keys.DEAD_LETTERS):
+        async for entry_id, fields in stream_entries(self._master, keys.DEAD_LETTERS):
             contact = _read(fields.pop("contact", ""))
             if contact is None or not _is_of(contact, fields.get("hold", ""), whose):
                 continue
@@ -80,14 +78,6 @@ class Erasure:
             await self._master.command("XDEL", keys.DEAD_LETTERS, entry_id)
             found += 1
         return found
-
-    async def _entries(self, stream: str) -> AsyncIterator[tuple[bytes, dict[str, str]]]:
-        """Yield the entries of a stream: id and fields."""
-        start = b"-"
-        while found := await self._master.command("XRANGE", stream, start, "+", "COUNT", PAGE):
-            for entry_id, flat in found:
-                yield entry_id, connect.text_fields(flat)
-            start = b"(" + found[-1][0]
 
 
 def _read(text: str) -> Contact | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ CLAIM_IDLE_MS = 3_000
 """After this time without an acknowledgement, another keeper may claim an entry."""
 CLAIM_EVERY_S = 1.0
 PAGE = 500
-"""Entries that are read at once in search of a command."""
+"""Entries that are read at once where all are looked at."""
 CONSUMER_GONE_MS = 60_000
 """A consumer that has not read for this long belongs to a keeper that ended: a live one reads twice a second."""
 RETRY_S = 0.5
@@ -186,6 +186,15 @@ class Outbox:
         self._retry_at, self._after = 0.0, b"0"
         redis, self._redis = self._redis, None
         await connect.close(redis)
+
+
+async def stream_entries(master: LockMaster, stream: str) -> AsyncIterator[tuple[bytes, dict[str, str]]]:
+    """Yield the entries of a stream, id and fields, and what is added meanwhile. Raises ``RegionUnavailable``."""
+    start = b"-"
+    while found := await master.command("XRANGE", stream, start, "+", "COUNT", PAGE):
+        for entry_id, fields in found:
+            yield entry_id, connect.text_fields(fields)
+        start = b"(" + found[-1][0]
 
 
 def _show_of_command(fields: dict[str, str]) -> str:

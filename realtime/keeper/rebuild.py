@@ -56,11 +56,13 @@ class Rebuilder:
         can't be rebuilt does not stop the others. Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
         """
         async with renewed_turn(self._master, keys.REBUILDING) as turn:
-            if turn is None or not await self._is_in_force(token):
+            if turn is None:
+                return 0
+            in_force, rebuilt = await self._progress(token)
+            if not in_force:
                 return 0
             names = await self._ledger.active_show_ids()
             unready = await self.unready(names)
-            rebuilt = await self._master.command("GET", keys.REBUILT) == token.encode()
             # Once all are rebuilt, one that is not ready may just be being declared. So it must be found so twice.
             waiting = [show for show in unready if not rebuilt or show in self._seen]
             self._seen = set(unready)
@@ -79,11 +81,15 @@ class Rebuilder:
 
     async def is_rebuilt(self, token: str) -> bool:
         """Return whether all shows were on sale under this token, and no later one has begun."""
-        return await self._master.command("GET", keys.REBUILT) == token.encode() and await self._is_in_force(token)
+        return all(await self._progress(token))
 
-    async def _is_in_force(self, token: str) -> bool:
-        fence = await self._master.command("GET", keys.FENCE)
-        return fence is not None and fence.split()[0] == token.encode().split()[-1]
+    async def _progress(self, token: str) -> tuple[bool, bool]:
+        """Return whether keepers write under a token now, and whether all shows were on sale under it."""
+        rebuilt, fence = await asyncio.gather(
+            self._master.command("GET", keys.REBUILT), self._master.command("GET", keys.FENCE)
+        )
+        in_force = fence is not None and fence.split()[0] == token.encode().split()[-1]
+        return in_force, rebuilt == token.encode()
 
     async def count_damaged(self, what: str, count: int = 1) -> None:
         """Log and count shows that were damaged on the master, and are rebuilt."""

@@ -33,8 +33,9 @@ import logging
 import secrets
 from dataclasses import dataclass
 
-from realtime import connect, keys, limits
+from realtime import connect, keys
 from realtime.keeper.declare import Declarations
+from realtime.keeper.outbox import stream_entries
 from realtime.keeper.points import reach
 from realtime.keeper.staff_commands import still_valid_since
 from realtime.keeper.turns import TurnLost, renewed_turn
@@ -240,15 +241,11 @@ class Reconciler:
 
     async def _refund_outbox(self) -> None:
         """Turn the bookings in the outbox into refunds: the other master may have sold their seats since."""
-        command, after = self._master.command, "-"
-        while entries := await command("XRANGE", keys.OUTBOX, after, "+", "COUNT", limits.KEEPER_BATCH):
-            for entry_id, values in entries:
-                fields = connect.text_fields(values)
-                if fields.get("kind") == "booking":
-                    refund = {**fields, "kind": "refund", "reason": "lost"}
-                    await command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
-                    await command("XDEL", keys.OUTBOX, entry_id)
-            after = f"({entries[-1][0].decode()}"
+        async for entry_id, fields in stream_entries(self._master, keys.OUTBOX):
+            if fields.get("kind") == "booking":
+                refund = {**fields, "kind": "refund", "reason": "lost"}
+                await self._master.command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
+                await self._master.command("XDEL", keys.OUTBOX, entry_id)
 
     # --- a ledger that has lost commits ---------------------------------------------------------------------------
     async def halt(self) -> None:

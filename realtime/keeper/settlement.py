@@ -166,8 +166,9 @@ class Settlement:
                 await self._ledger.order_checked(order, 0, "not of this region")
                 return
             held = await self._order_of_hold(paid.hold, paid.amount)
-            facts = (held.hold, held.show_id, held.owner, held.seats, held.amount)
-            order = OrderRow(order.id, *facts, order.state, order.created_at, order.check_at, order.checks)
+            order = replace(
+                order, hold=held.hold, show_id=held.show_id, owner=held.owner, seats=held.seats, amount=held.amount
+            )
         sent = [await self._settle(order, payment) for payment in found]
         detail = ", ".join(f"{each.payment} {each.state.value}" for each in found) or "not paid"
         current = await self._ledger.order(order.id) or order

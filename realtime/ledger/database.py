@@ -22,8 +22,8 @@ from realtime.ledger import migrations
 from realtime.ledger.targets import Target
 from realtime.topology import LEDGER_FORMS, TopologyError
 
-# Its debug messages repeat the parameters of every statement, contacts of buyers among them.
 log = logging.getLogger(__name__)
+# Its debug messages repeat the parameters of every statement, contacts of buyers among them.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _SCHEMA_LOCK = 7_405_926
@@ -47,8 +47,6 @@ _POSTGRES: dict[str, Any] = {
         "synchronous_commit": "on",
     },
 }
-
-
 Value = TypeVar("Value")
 
 

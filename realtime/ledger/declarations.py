@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Row, Table, delete, func, select, update
 
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
-from realtime.ledger.database import insert_new, parts
+from realtime.ledger.database import insert_new, parts, read_rows
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import over_at
 from realtime.model import SalesState, Show, Theatre
-from realtime.wire.shows import decode_show, encode_show, read_records
-
-log = logging.getLogger(__name__)
+from realtime.wire.shows import decode_show, encode_show, read_record
 
 
 class Declarations(Fencing):
@@ -99,7 +95,7 @@ class Declarations(Fencing):
     async def shows(self) -> list[Show]:
         """Return all shows whose record can be read."""
         async with self.transaction() as connection:
-            return _readable(await connection.execute(select(schema.shows.c.id, schema.shows.c.body)))
+            return read_rows(await connection.execute(select(schema.shows.c.id, schema.shows.c.body)), _read_show)
 
     async def active_show_ids(self) -> list[str]:
         """Return the ids of the shows that are not archived, the soonest first."""
@@ -118,7 +114,7 @@ class Declarations(Fencing):
         query = select(table.c.id, table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
         async with self.transaction() as connection:
             rows = list(await connection.execute(query))
-        shows = _readable(rows)
+        shows = read_rows(rows, _read_show)
         known = {show.id for show in shows}
         return shows, {row.id: row.body for row in rows if row.id not in known}
 
@@ -127,9 +123,8 @@ class Declarations(Fencing):
         table, found = schema.shows, []
         async with self.transaction() as connection:
             for some in parts(ids):
-                found += _readable(
-                    await connection.execute(select(table.c.id, table.c.body).where(table.c.id.in_(some)))
-                )
+                query = select(table.c.id, table.c.body).where(table.c.id.in_(some))
+                found += read_rows(await connection.execute(query), _read_show)
         return found
 
     async def shows_over(self, before: int, limit: int) -> list[str]:
@@ -210,14 +205,5 @@ class Declarations(Fencing):
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
 
 
-def _readable(rows: Iterable[Any]) -> list[Show]:
-    """Return the shows of rows (id, body). One that can't be read is logged, and does not hide the others."""
-    shows, reasons = read_records(decode_show, ((row.id.encode(), row.body) for row in rows))
-    for show_id, reason in reasons.items():
-        _report_once(show_id, reason)
-    return list(shows.values())
-
-
-@lru_cache(1024)
-def _report_once(show_id: str, reason: str) -> None:
-    log.error("the ledger's record of the show %s can't be read: %s", show_id, reason)
+def _read_show(row: Row[tuple[str, bytes]]) -> Show:
+    return read_record(decode_show, row.id, row.body)

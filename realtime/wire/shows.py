@@ -62,6 +62,14 @@ def _decoded(decode: Callable[[bytes], Declared], blob: bytes) -> Declared:
         raise Unreadable(str(error)) from None
 
 
+def read_record(decode: Callable[[bytes], Declared], record_id: str, blob: bytes) -> Declared:
+    """Return a record that is kept under an id. Raises ``Unreadable``, also if it is the record of another id."""
+    record = decode(blob)
+    if record.id != record_id:
+        raise Unreadable(f"it has the id {record.id!r}")
+    return record
+
+
 def read_records(
     decode: Callable[[bytes], Declared], records: Iterable[tuple[bytes, bytes]]
 ) -> tuple[dict[str, Declared], dict[str, str]]:
@@ -71,10 +79,7 @@ def read_records(
     for name, blob in records:
         record_id = name.decode(errors="replace")
         try:
-            record = decode(blob)
-            if record.id != record_id:
-                raise Unreadable(f"it has the id {record.id!r}")
-            found[record_id] = record
+            found[record_id] = read_record(decode, record_id, blob)
         except Unreadable as error:
             reasons[record_id] = str(error)
     return found, reasons

@@ -47,7 +47,8 @@ function read(content) {
 }
 
 /**
- * Where the browser has no Ed25519, or the page came over plain HTTP, every key has signed: a gate looks the code up as one that somebody typed.
+ * Where the browser has no Ed25519, or the page came over plain HTTP, every key has signed: a gate looks the code up as
+ * one that somebody typed.
  * @param {PublicKey} key @param {Uint8Array<ArrayBuffer>} signed @param {Uint8Array<ArrayBuffer>} signature
  */
 async function hasSigned({ x }, signed, signature) {
