@@ -83,6 +83,7 @@ async def test_a_price_chip_shows_only_its_seats_until_it_is_off(browser: Browse
     chip = asha.page.locator('seat-map [data-category="Gold"]')
     count = asha.page.locator("seat-map .count")
     await expect(chip).to_have_attribute("aria-pressed", "false")
+    await expect(count).not_to_be_empty()  # the seats are painted before they are counted
     every = await count.inner_text()
     await chip.click()
     await expect(chip).to_have_attribute("aria-pressed", "true")
