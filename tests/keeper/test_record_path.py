@@ -149,8 +149,14 @@ async def test_an_entry_that_the_master_refuses_becomes_a_dead_letter_and_blocks
     await until(in_dead_letters)
     ((_id, entry),) = await place.master.command("XRANGE", keys.DEAD_LETTERS, "-", "+")
     assert entry[b"hold"].decode() == poison
-    later = await place.confirm("later", [7])
-    await until(all_booked(place, [later]))
+
+    async def sells() -> str | None:
+        # The comparison finds the damaged record, and the show is not on sale while it is rebuilt.
+        with contextlib.suppress(RegionUnavailable):
+            return await place.confirm("later", [7])
+        return None
+
+    await until(all_booked(place, [await until(sells)]))
 
 
 async def test_another_keeper_takes_over_what_a_dead_one_left(place: Place) -> None:
