@@ -20,7 +20,10 @@ const TOKEN = "tickingtickets.token";
 export const STAFF = "tickingtickets.staff";
 /** Held by the tab that gets an identity, on the first visit. */
 const IDENTITY_LOCK = "tickingtickets.identity";
+/** How long it may take to get the identity, and until other tabs see it. */
 const IDENTITY_MS = 5000;
+/** How often another tab looks for it. */
+const LOOK_MS = 20;
 const ACK_MS = 6000;
 const RETRY_MS = [250, 500, 1000, 2000, 4000];
 const NEWS = ["seats:changed", "show:status", "hold:expired", "booking:settled", "refund:updated"];
@@ -175,16 +178,18 @@ export class Connection extends EventTarget {
    * @param {(auth: {token?: string, staff?: string}) => void} send
    */
   async _identify(attempt, send) {
+    if (attempt !== this._attempt || this._closed) return;
     const identify = () => send({ token: this.token || undefined, staff: stored(STAFF) || undefined });
     if (this.token || !navigator.locks) return identify();
-    await navigator.locks.request(IDENTITY_LOCK, async () => {
-      if (attempt !== this._attempt || this._closed) return;
+    await navigator.locks.request(IDENTITY_LOCK, { ifAvailable: true }, async (lock) => {
+      if (!lock) return void setTimeout(() => this._identify(attempt, send), LOOK_MS);
       identify();
-      if (this.token) return;
       await new Promise((/** @type {(value?: unknown) => void} */ done) => {
         this._identified = done;
         setTimeout(done, IDENTITY_MS);
       });
+      // Other tabs don't see at once what this one has stored.
+      if (this.token) await new Promise((done) => setTimeout(done, IDENTITY_MS));
     });
   }
 
