@@ -5,6 +5,8 @@ export PYTHONDONTWRITEBYTECODE :=
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# uv installs the same packages with half of pip's CPU time, on all cores.
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt
 SOURCES := realtime loadtest tests scripts setup.py
 CHECKS := lint types layers lua types-js lint-js test-js
 # A file of tests stays in one process, in the order of tests/conftest.py.
@@ -86,17 +88,19 @@ clean: ## forget everything installed and all data
 $(BIN)/python:
 	bash scripts/venv.sh $(PYTHON)
 
-.venv/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e '.[loadtest]'
+$(BIN)/uv: | $(BIN)/python
+	$(PIP) install -c constraints.txt uv
+
+.venv/run.stamp: pyproject.toml constraints.txt | $(BIN)/uv
+	$(INSTALL) -e '.[loadtest]'
 	touch $@
 
-# Both at once: pip takes long to find that what it needs is there.
-.venv/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e '.[loadtest,dev]'
+.venv/dev.stamp: pyproject.toml constraints.txt | $(BIN)/uv
+	$(INSTALL) -e '.[loadtest,dev]'
 	touch .venv/run.stamp $@
 
 .venv/audit.stamp: .venv/run.stamp
-	$(PIP) install -c constraints.txt -e '.[audit]'
+	$(INSTALL) -e '.[audit]'
 	touch $@
 
 static/vendor/socket.io.esm.min.js: package-lock.json Makefile | $(BIN)/python

@@ -3,7 +3,8 @@
 #
 #   PACKAGES="gcc ..." steps.sh STEP...
 #
-# A step is a make target, or several ("lint types") that run beside each other: each prints when it has ended.
+# A step is a make target, or several ("lint types") that run beside each other: each prints when it has ended. What a
+# target depends on is made by two jobs: packages from PyPI and from npm are installed at the same time.
 # With SYSTEM_PACKAGES=no some of PACKAGES may be missing. Then it fails after the last step: not everything was run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,7 @@ run=$SECONDS
 run_target() {
   local start=$SECONDS
   echo "==> $1: $(sed -nE "s/^$1:[^#]*## //p" Makefile)"
-  if ! "${MAKE:-make}" --no-print-directory "$1"; then
+  if ! "${MAKE:-make}" --no-print-directory --jobs=2 "$1"; then
     echo "==> $1: FAILED after $((SECONDS - start)) s"
     return 1
   fi
