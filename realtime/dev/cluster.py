@@ -53,14 +53,24 @@ class ClusterError(Exception):
 class Cluster:
     """An embedded cluster. ``start`` it, ``supervise`` it for as long as it should run, ``stop`` it."""
 
-    def __init__(self, plan: ClusterPlan, *, echo: Callable[[str], None] = log.info) -> None:
-        """``echo`` gets the messages for the person at the terminal, line by line."""
+    def __init__(
+        self,
+        plan: ClusterPlan,
+        *,
+        echo: Callable[[str], None] = log.info,
+        command_of: Callable[[str, list[str]], list[str]] = lambda name, command: command,
+    ) -> None:
+        """``echo`` gets the messages for the person at the terminal, line by line.
+
+        ``command_of`` returns the command that starts a part, from its name and the usual command.
+        """
         self.plan = plan
         self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": "", "BANK_SECRET": "", "MAILBOX_KEY": ""}
         self.children: dict[str, Child] = {}
         self.relays: dict[tuple[str, str], Relay] = {}
         self.feeds: dict[tuple[str, str], Relay] = {}
         self._echo = echo
+        self._command_of = command_of
         self._lock: TextIOWrapper | None = None
         self._paused: set[str] = set()
 
@@ -238,7 +248,7 @@ class Cluster:
         await asyncio.gather(*waits)
 
     def _add(self, name: str, args: list[str], folder: Path, port: int) -> tuple[Child, int]:
-        child = Child(name, args, folder, self._log(name))
+        child = Child(name, self._command_of(name, args), folder, self._log(name))
         self.children[name] = child
         child.start()
         return child, port
@@ -306,7 +316,7 @@ class Cluster:
         env[f"{PREFIX}ALLOW_DEMO_PAYMENTS"] = "yes"
         # Its data may have secrets that somebody has typed, or a six-digit PIN such as 111111 by chance.
         env[f"{PREFIX}ALLOW_WEAK_SECRETS"] = "yes"
-        child = Child(name, args, Path.cwd(), self._log(name), env)
+        child = Child(name, self._command_of(name, args), Path.cwd(), self._log(name), env)
         self.children[name] = child
         child.start()
         return child

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from loadtest.faults.history import Record
 from loadtest.faults.judge.end_state import Booking, FinalState, Rogue, ShowState
 from loadtest.faults.judge.payments import BankPayment, BankRefund, BookingRow, Money, RefundRow
+from loadtest.faults.schedule import Kind
 from realtime.model import booking_of
 from realtime.wire.maps import pack_seats
 
@@ -39,7 +41,7 @@ class Run:
         self.records.append({"t": t, "k": k, "c": c, **fields})
 
     def connect(self, t: int, c: str) -> None:
-        self.add(t, "connected", c, node="n", owner=f"owner-{c}")
+        self.add(t, "connected", c, node="http://n:1", owner=f"owner-{c}")
 
     def ask(self, t: int, c: str, e: str, answer: dict[str, Any] | None, ms: int = 20, **payload: Any) -> None:
         """A request at ``t`` and its answer ``ms`` later; None: no answer."""
@@ -81,13 +83,15 @@ class Run:
         frame = {"show": SHOW, "epoch": self.epoch, "from": self.version - 1, "version": self.version, **indices}
         self.event(t, "viewer", "seats:changed", **frame)
 
-    def fault(self, t: int, phase: str, *, kind: str = "master wiped", loses_data: bool = True) -> None:
+    def fault(
+        self, t: int, phase: str, *, kind: str = "master wiped", target: str = "master west", loses_data: bool = True
+    ) -> None:
         self.records.append(
             {
                 "t": t,
                 "k": "fault",
                 "kind": kind,
-                "target": "master west",
+                "target": target,
                 "region": "west",
                 "phase": phase,
                 "loses_data": loses_data,
@@ -177,6 +181,13 @@ def clean_run() -> Run:
     for status, at in (("stale", 3_103_000), ("live", 3_111_000)):
         run.event(at, "viewer", "show:status", show=SHOW, status=status)
     run.fault(3_110_000, "healed", kind="region gone", loses_data=False)
+    beside = "keeper west and node 1"
+    partition = partial(run.fault, kind=Kind.PARTITION.value, target=beside)
+    partition(3_200_000, "begin")
+    run.refuse(3_206_000, "dev", "seats:hold", "region_unavailable", show=SHOW, seats=["A-6"], request_id="d3")
+    run.add(3_210_000, "cut_off", "", region="west", target=beside, master="master west", written_ms=1_900)
+    partition(3_210_000, "healed")
+    partition(3_210_100, "recovered")
     run.sort()
 
     bookings = [

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from loadtest.faults.judge.checker import check
+from loadtest.faults.judge.cut_offs import NOT_SOLD, NOT_WRITTEN
 from loadtest.faults.judge.deadlines import EARLY, LATE, LOST, PENDING
 from loadtest.faults.judge.end_state import Booking
 from loadtest.faults.judge.freshness import DRIFT, FRESH, RISING, STALE
@@ -149,6 +150,14 @@ def a_payment_is_booked_and_refunded(run: Run) -> None:
     run.final.money = replace(run.final.money, bank_refunds=refunds)
 
 
+def seats_are_sold_without_sentinels(run: Run) -> None:
+    run.hold(3_206_000, "dev", "A-6", request="x", name="dev9")
+
+
+def a_master_is_written_to_without_sentinels(run: Run) -> None:
+    next(r for r in run.records if r["k"] == "cut_off")["written_ms"] = 9_900
+
+
 LIES: dict[Callable[[Run], None], set[str]] = {
     expired_after_a_second: {EARLY, LINEARIZABLE},
     lost_without_a_fault: {LOST, LINEARIZABLE},
@@ -179,6 +188,8 @@ LIES: dict[Callable[[Run], None], set[str]] = {
     a_replaced_keeper_may_write: {"the ledger refuses an old fencing token"},
     a_refund_never_comes: {"every promised refund was carried out", "every refund in the ledger was carried out"},
     a_payment_is_booked_and_refunded: {"no payment is both booked and refunded"},
+    seats_are_sold_without_sentinels: {NOT_SOLD},
+    a_master_is_written_to_without_sentinels: {NOT_WRITTEN},
 }
 """Each edits a clean run; the rules are those that must convict it."""
 
@@ -187,7 +198,10 @@ def test_a_clean_run_is_accepted_and_every_new_rule_is_checked() -> None:
     run = clean_run()
     verdict = check(run.records, run.final)
     assert verdict.violations == []
-    assert {EARLY, LOST, LATE, PENDING, RISING, FRESH, DRIFT, STALE, LINEARIZABLE} <= set(verdict.checks)
+    assert verdict.figures == {"asked": 1, "held": 0, "booked": 0, "lost": 0}
+    assert {EARLY, LOST, LATE, PENDING, RISING, FRESH, DRIFT, STALE, LINEARIZABLE, NOT_SOLD, NOT_WRITTEN} <= set(
+        verdict.checks
+    )
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)

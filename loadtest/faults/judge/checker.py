@@ -14,6 +14,7 @@ from typing import Any
 
 from loadtest.faults.history import Record
 from loadtest.faults.judge.after_booking import check_after_booking
+from loadtest.faults.judge.cut_offs import CutOffs
 from loadtest.faults.judge.deadlines import check_hold
 from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.freshness import Freshness
@@ -60,6 +61,7 @@ class Checker:
         self._faults: list[Record] = []
         self._fresh = Freshness(self._verdict)
         self._money = MoneyBook()
+        self._cut_offs = CutOffs()
         self._ended_at = 0
 
     def add(self, record: Record) -> None:
@@ -67,6 +69,7 @@ class Checker:
         kind = record["k"]
         self._ended_at = record["t"]
         self._money.add(record)
+        self._cut_offs.add(record)
         if kind == "fault":
             self._faults.append(record)
             if record["kind"] == Kind.LOSE_REGION and record["phase"] in ("begin", "healed"):
@@ -193,6 +196,7 @@ class Checker:
         losses = Losses(self._faults)
         for known in self._book.holds:
             check_hold(known, losses, self._verdict)
+        self._cut_offs.check(self._book.holds, self._verdict)
         check_seats(self.seat_histories(), self._verdict)
         self._fresh.finish(self._ended_at, losses)
         if self._final.money is not None:

@@ -93,6 +93,13 @@ class HoldHistory:
             each.became == "rejected" for each in self.notices
         )
 
+    @property
+    def lost(self) -> bool:
+        """Whether a client heard that the hold was lost."""
+        return any(each.code == "hold_lost" for each in self.attempts) or any(
+            each.became == "lost" for each in self.notices
+        )
+
     def grant(self, attempt: Attempt) -> None:
         """Take the deadline of an acknowledged hold or extension.
 

@@ -16,10 +16,11 @@ class Violation:
 
 @dataclass(slots=True)
 class Verdict:
-    """Number of checks by rule, and the violations."""
+    """Number of checks by rule, and the violations. ``figures``: what buyers on the old side of partitions got."""
 
     checks: Counter[str] = field(default_factory=Counter)
     violations: list[Violation] = field(default_factory=list)
+    figures: Counter[str] = field(default_factory=Counter)
 
     def check(self, rule: str, good: bool, text: str) -> None:
         """Count a check; if it is not ``good``, add a violation with ``text`` as its evidence."""
