@@ -76,7 +76,7 @@ const sources = new Set();
 const TABLES = /\/(i18n\/[a-z]{2}|app\/icons)\.js$/;
 
 /**
- * Leaves out the phrases and icons that no module of a bundle can ask for. One is kept if its name stands anywhere in the
+ * Leaves out the phrases and icons that no module of a bundle can ask for. One is kept if its name stands in quotes in the
  * modules or in the page (`data-t`), or begins or ends like a name that they put together (`err_${code}`).
  * @param {string[]} inputs paths of the bundle's modules below `static/`
  * @param {string} html of the page
@@ -87,7 +87,7 @@ function phrases(inputs, html) {
     .map((path) => readFileSync(join(STATIC, path), "utf8"))
     .concat(html)
     .join("\n");
-  const words = new Set(text.match(/\w+/g));
+  const words = new Set(text.match(/(?<=["'])\w+(?=["'])/g));
   const starts = [...text.matchAll(/[`"](\w+)(?:\$\{|" \+)/g)].map(([, start]) => start);
   const ends = [...text.matchAll(/\}(\w+)`/g)].map(([, end]) => end);
   const used = (/** @type {string} */ name) =>

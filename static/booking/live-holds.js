@@ -81,7 +81,7 @@ export class LiveHolds {
           h(
             "span",
             { class: "live-hold-what" },
-            h("b", {}, title),
+            h("b", {}, i18n.name(title)),
             h("span", {}, i18n.t("liveHold", { seats: i18n.list(seats) })),
           ),
           h(

@@ -26,7 +26,7 @@ export class OtherTimes {
     const links = this._shows.map((other) => {
       const when = i18n.moment(other.starts_at);
       const where = other.theatre === show.theatre ? "" : `${i18n.name(other.theatre_name)}, ${i18n.name(other.city)}`;
-      const words = [when, where, levelText(i18n, other)].filter(Boolean).join(" · ");
+      const words = [when, where, levelText(i18n, other, Date.now())].filter(Boolean).join(" · ");
       return h("li", {}, h("a", { href: `/shows/${encodeURIComponent(other.id)}` }, words));
     });
     return h(

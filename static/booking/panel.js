@@ -11,11 +11,13 @@ import { keepBooking } from "../tickets/kept.js";
 import { Countdown } from "./countdown.js";
 import { IssuedTicket } from "./issued.js";
 import { OtherTimes } from "./other-times.js";
-import { choosing } from "./panel-choosing.js";
+import { choosing, countLeft } from "./panel-choosing.js";
 import { HeldSeats } from "./panel-held.js";
 import { booked, confirming, expired, pending, rejected } from "./panel-outcome.js";
 import { PanelView, ticketOf } from "./panel-view.js";
 import { keepBegun } from "./refunds.js";
+
+const COUNT_EVERY_MS = 1000;
 
 export class Panel {
   /**
@@ -35,7 +37,8 @@ export class Panel {
     this.show = null;
     this._step = "";
     this._note = "";
-    this._soldOut = false;
+    this._left = -1;
+    this._again = 0;
     this._others = new OtherTimes(() => this.draw());
     this._countdown = new Countdown(
       () => flow.remaining,
@@ -64,10 +67,14 @@ export class Panel {
       this.draw();
     });
     map.addEventListener("seatschange", () => {
-      const before = this._soldOut;
-      this._soldOut = map.soldOut;
-      if (flow.step === "expired" || this._soldOut !== before) this.draw();
+      if (flow.step === "expired" || map.soldOut !== !this._left) this.draw();
+      else this._again ||= setTimeout(() => this._drawIfFewer(), COUNT_EVERY_MS);
     });
+  }
+
+  _drawIfFewer() {
+    this._again = 0;
+    if (this._flow.step === "choosing" && countLeft(this._map, this.show) !== this._left) this.draw();
   }
 
   /** Say something above the chosen seats, until they change. @param {string} text */
@@ -95,6 +102,7 @@ export class Panel {
     const { step } = this._flow;
     if (step !== "held" && step !== "away") this._held.asking = false;
     if (step !== "booked") this._issued.close();
+    this._left = countLeft(this._map, this.show);
     const focus = /** @type {HTMLElement | null} */ (document.activeElement);
     const key = focus && this._box.contains(focus) ? focus.dataset.key : undefined;
     this._box.dataset.step = step;

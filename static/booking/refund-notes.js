@@ -31,7 +31,7 @@ export function refundList(i18n, show) {
         note(
           lookOf(refund),
           `refund-${refund.state}`,
-          h("b", {}, `${what.title} · ${i18n.list(what.seats.map(({ name }) => name))}`),
+          h("b", {}, `${i18n.name(what.title)} · ${i18n.list(what.seats.map(({ name }) => name))}`),
           h("br"),
           ...refundText(i18n, refund),
         ),

@@ -34,8 +34,8 @@ export function ticket(i18n, { id, code, qr, title, theatre, city, starts_at, se
   return h(
     "article",
     { class: "ticket" },
-    h("p", { class: "ticket-title" }, title),
-    h("p", { class: "ticket-where" }, [theatre, city].filter(Boolean).join(", ")),
+    h("p", { class: "ticket-title" }, i18n.name(title)),
+    h("p", { class: "ticket-where" }, [theatre, city].filter(Boolean).map(i18n.name).join(", ")),
     h(
       "p",
       { class: "ticket-when" },
@@ -44,7 +44,7 @@ export function ticket(i18n, { id, code, qr, title, theatre, city, starts_at, se
     h(
       "ul",
       { class: "ticket-seats" },
-      ...seats.map(({ name, section }) => h("li", {}, h("b", {}, name), h("span", {}, section))),
+      ...seats.map(({ name, section }) => h("li", {}, h("b", {}, name), h("span", {}, i18n.name(section)))),
     ),
     prices ? priceLines(i18n, prices) : null,
     h(

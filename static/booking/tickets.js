@@ -59,7 +59,7 @@ export function ticketList(i18n, { show, now = Date.now() } = {}) {
     const when = i18n.moment(bought.starts_at);
     const about = show
       ? h("span", {}, h("b", {}, seats))
-      : h("span", {}, h("b", {}, bought.title), h("span", {}, `${when} · ${seats}`));
+      : h("span", {}, h("b", {}, i18n.name(bought.title)), h("span", {}, `${when} · ${seats}`));
     return h(
       "li",
       {},
@@ -82,7 +82,10 @@ export function ticketList(i18n, { show, now = Date.now() } = {}) {
 /** @param {Translator} i18n @param {Ticket} bought */
 function openTicket(i18n, bought) {
   const before = document.activeElement;
-  const dialog = h("dialog", { class: "ticket-dialog", "aria-label": i18n.t("ticketOf", { title: bought.title }) });
+  const dialog = h("dialog", {
+    class: "ticket-dialog",
+    "aria-label": i18n.t("ticketOf", { title: i18n.name(bought.title) }),
+  });
   const place = h("div");
   const draw = (/** @type {Booking | undefined} */ booking) =>
     place.replaceChildren(

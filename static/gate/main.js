@@ -127,7 +127,8 @@ function choice() {
     draw();
   };
   const select = h("select", { name: "theatre", id: "theatre", required: true });
-  for (const { id, name, city } of theatres) select.append(h("option", { value: id }, `${name}, ${city}`));
+  for (const { id, name, city } of theatres)
+    select.append(h("option", { value: id }, `${i18n.name(name)}, ${i18n.name(city)}`));
   return h(
     "form",
     { class: "sign-in", onsubmit: choose },
@@ -164,7 +165,7 @@ function gateView() {
     h(
       "div",
       { class: "head" },
-      h("h1", {}, [name, gate].filter(Boolean).join(" · ")),
+      h("h1", {}, [i18n.name(name), gate].filter(Boolean).join(" · ")),
       h("button", { class: "button", type: "button", onclick: elsewhere }, i18n.t("gateElsewhere")),
     ),
     h("div", { class: "gate-verdict", id: "verdict", role: "status", "aria-live": "assertive" }),

@@ -67,7 +67,7 @@ export class Readiness {
     const lines = [];
     if (lease?.state === "held") {
       const until = i18n.time(Date.now() + leftMs);
-      const { title } = lease.show;
+      const title = i18n.name(lease.show.title);
       if (leftMs > 0) lines.push(i18n.t("gateLeased", { n: counts.tickets, title, until }));
       else lines.push(i18n.t(isSetBack ? "gateClock" : "gateLeaseOver"));
       if (lease.elsewhere) lines.push(i18n.t("gateElsewhereLeased", { n: lease.elsewhere }));
@@ -99,13 +99,15 @@ export class Readiness {
       this._redraw("#offline-show");
     });
     for (const { id, title, starts_at } of shows)
-      select.append(h("option", { value: id, selected: id === show.id }, `${title}, ${i18n.time(starts_at)}`));
+      select.append(
+        h("option", { value: id, selected: id === show.id }, `${i18n.name(title)}, ${i18n.time(starts_at)}`),
+      );
     const sections = show.sections.map((section) =>
       h(
         "label",
         { class: "check" },
         h("input", { type: "checkbox", name: "section", value: section, checked: true }),
-        section || "–",
+        i18n.name(section) || "–",
       ),
     );
     const submit = (/** @type {SubmitEvent} */ event) => {

@@ -16,7 +16,7 @@ export function admitted(i18n, { booking }) {
   return {
     look: "good",
     title: i18n.t("gateAdmit", { n: booking.seats.length }),
-    lines: [seats, `${booking.title}, ${i18n.time(booking.starts_at)}`],
+    lines: [seats, `${i18n.name(booking.title)}, ${i18n.time(booking.starts_at)}`],
   };
 }
 
@@ -37,7 +37,7 @@ export function refused(i18n, error) {
         details.gate,
       );
     case "wrong_show":
-      return say("bad", "gateWrongShow", details.title, whenOf(i18n, details));
+      return say("bad", "gateWrongShow", i18n.name(details.title ?? ""), whenOf(i18n, details));
     case "ticket_leased": {
       const title = i18n.t("gateLeasedElsewhere", { gate: details.gate || "–" });
       return { look: "bad", title, lines: [i18n.t("gateLeasedElsewhereHint", { until: i18n.time(details.until) })] };

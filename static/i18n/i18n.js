@@ -16,7 +16,7 @@ const LANGUAGES = {
 };
 /** The texts that were loaded. @type {Record<string, Phrases>} */
 const loaded = { en };
-/** By language, how names of the data are shown: cities, theatres, titles, sections, categories. @type {Record<string, Record<string, string>>} */
+/** By language, how names of the data are shown: cities, theatres, titles, sections, categories. @type {Record<string, Map<string, string>>} */
 const shown = {};
 const ZONE = "Asia/Kolkata";
 
@@ -28,7 +28,7 @@ export async function loadLanguage(code) {
   if (isLoaded(code)) return true;
   try {
     const [texts, names] = await Promise.all([LANGUAGES[code].load(), namesIn(code)]);
-    shown[code] = names;
+    shown[code] = new Map(Object.entries(names));
     loaded[code] = texts.default;
     return true;
   } catch {
@@ -120,11 +120,12 @@ function makeTranslator(code, words) {
       return typeof given === "number" ? count().format(given) : (given ?? "");
     });
   };
+  const named = (/** @type {string} */ name) => shown[code]?.get(name);
   return {
     code,
     t,
-    /** A name of the data in this language, or as it is. @param {string} name */
-    name: (name) => (Object.hasOwn(shown[code] ?? {}, name) ? shown[code][name] : name),
+    /** A name of the data in this language, or as it is. The number of a block may follow it. @param {string} name */
+    name: (name) => named(name) ?? name.replace(/.+(?= \(\d+\)$)/, (plain) => named(plain) ?? plain),
     /** @param {string} name whether there is such a phrase */
     has: (name) => name in words || name in en,
     /** Paise are shown only where there are any. @param {number} amount rupees */

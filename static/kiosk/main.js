@@ -123,7 +123,7 @@ async function leaveKiosk() {
 function draw() {
   document.documentElement.lang = i18n.code;
   document.documentElement.dataset.theme = theme();
-  document.title = `${programme.theatre?.name ?? i18n.t("brand")} · ${i18n.t("brand")}`;
+  document.title = `${i18n.name(programme.theatre?.name ?? i18n.t("brand"))} · ${i18n.t("brand")}`;
   const now = where();
   document.body.dataset.screen = now;
   drawBar();
@@ -167,7 +167,7 @@ function drawBar() {
           h("p", {}, i18n.moment(booking.show.starts_at)),
         )
       : h("span", { class: "kiosk-clock", id: "clock" }, programme.theatre ? i18n.time(programme.clock.now()) : ""),
-    ...(step === "booked" ? [h("h1", { class: "hidden" }, booking?.show.title ?? "")] : []),
+    ...(step === "booked" ? [h("h1", { class: "hidden" }, i18n.name(booking?.show.title ?? ""))] : []),
     h(
       "div",
       { class: "kiosk-languages", role: "group", "aria-label": i18n.t("languageLabel") },

@@ -124,7 +124,8 @@ export class Programme extends EventTarget {
 
   /** @param {State} state */
   _update(state) {
-    const drawn = JSON.stringify([state, this.theatre, this.today, this.others]);
+    const begun = this.today.filter(({ starts_at }) => Date.parse(starts_at) <= this.clock.now()).length;
+    const drawn = JSON.stringify([state, this.theatre, this.today, begun, this.others]);
     this.state = state;
     if (drawn === this._drawn) return;
     this._drawn = drawn;

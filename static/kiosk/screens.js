@@ -23,7 +23,11 @@ export function screenOf(i18n, programme, choose) {
       return programme.today.length
         ? [
             heading(i18n, programme),
-            h("ul", { class: "kiosk-shows" }, ...programme.today.map((show) => card(i18n, show, choose))),
+            h(
+              "ul",
+              { class: "kiosk-shows" },
+              ...programme.today.map((show) => card(i18n, show, programme.clock.now(), choose)),
+            ),
           ]
         : [heading(i18n, programme), message(i18n, "calendar", "kioskNone", "kioskNoneHint", "below")];
     case "cut":
@@ -59,10 +63,10 @@ function heading(i18n, programme) {
   );
 }
 
-/** @param {Translator} i18n @param {Show} show @param {(show: Show) => void} choose */
-function card(i18n, show, choose) {
+/** @param {Translator} i18n @param {Show} show @param {number} now ms since the epoch @param {(show: Show) => void} choose */
+function card(i18n, show, now, choose) {
   const prices = Object.values(allInPrices(show));
-  const said = show.status === "live" ? levelText(i18n, show) : statusText(i18n, show);
+  const said = show.status === "live" ? levelText(i18n, show, now) : statusText(i18n, show);
   const state = said ? h("span", { class: "kiosk-state" }, said) : null;
   return h(
     "li",
@@ -111,7 +115,9 @@ function theatreList(i18n, theatres) {
         icon("next"),
       ),
     );
-  const sorted = [...theatres].sort((a, b) => a.city.localeCompare(b.city) || a.name.localeCompare(b.name));
+  const order = (/** @type {string} */ a, /** @type {string} */ b) =>
+    i18n.name(a).localeCompare(i18n.name(b), i18n.code);
+  const sorted = [...theatres].sort((a, b) => order(a.city, b.city) || order(a.name, b.name));
   return h("ul", { class: "kiosk-shows" }, ...sorted.map(link));
 }
 

@@ -164,7 +164,7 @@ export class Bookings {
         "button",
         { class: "button", type: "button", "data-booking": found.id, onclick: () => this._open(found.id) },
         h("b", {}, found.code || found.id),
-        h("span", {}, ` ${found.title} · ${seats}`),
+        h("span", {}, ` ${i18n.name(found.title)} · ${seats}`),
         found.state === "cancelled" ? h("em", {}, ` ${i18n.t("ops_cancelled")}`) : null,
       ),
     );
@@ -176,7 +176,7 @@ export class Bookings {
     return h(
       "article",
       { class: "story", "data-booking": booking.id },
-      h("h3", {}, `${booking.code || booking.id} · ${booking.title}`),
+      h("h3", {}, `${booking.code || booking.id} · ${i18n.name(booking.title)}`),
       h("p", {}, h("a", { href: `/ops/shows/${encodeURIComponent(booking.show)}` }, booking.show)),
       h("p", {}, `${i18n.list(booking.seats.map(({ id }) => id))} · ${i18n.money(booking.amount)}`),
       h(

@@ -12,24 +12,27 @@
 /** A process whose status report is this old counts as gone. */
 export const OLD_MS = 7000;
 
-/** @param {{age_ms: number}} record */
-const fresh = (record) => record.age_ms < OLD_MS;
-
 /** @param {number[]} numbers */
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 /**
- * The figures of a region. Nodes count sales since they started; the difference to the report before gives a rate.
+ * The figures of a region; of one that can't be reached, those of the moment since when. Nodes count sales since they
+ * started; the difference to the report before gives a rate.
  * @param {RegionRecord} region
  * @param {Installation} now
  * @param {Installation | null} before
  * @returns {Figures}
  */
 export function figures(region, now, before) {
-  const nodes = region.nodes.filter(fresh);
-  const keepers = region.keepers.filter(fresh);
+  /** @type {<T extends {age_ms: number}>(of: RegionRecord, records: T[]) => T[]} */
+  const fresh = ({ live, since }, records) => {
+    const unheard = live || !since ? 0 : now.time - since;
+    return records.filter(({ age_ms }) => age_ms - unheard < OLD_MS);
+  };
+  const nodes = fresh(region, region.nodes);
+  const keepers = fresh(region, region.keepers);
   // Every node sells the seats of every region.
-  const everywhere = now.regions.flatMap((each) => each.nodes.filter(fresh));
+  const everywhere = now.regions.flatMap((each) => fresh(each, each.nodes));
   const earlier = new Map(
     before?.regions.flatMap((each) => each.nodes.map((node) => [node.name, node.sales[region.name]])) ?? [],
   );

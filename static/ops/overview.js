@@ -144,7 +144,11 @@ export class Overview {
       const before = this._now;
       this._now = /** @type {Installation} */ (await ask("/ops"));
       const now = this._now;
-      this._figures = now.regions.map((region) => figures(region, now, before));
+      // Of a region none of whose servers answers, the last known ones.
+      const known = this._figures;
+      this._figures = now.regions.map((region, n) =>
+        region.live || region.nodes.length || !known[n] ? figures(region, now, before) : known[n],
+      );
       this._incidents.setRegions(now.regions);
       this._plans.setRegions(now.regions);
       this._unreadable.setRegions(now.regions);
@@ -181,7 +185,9 @@ export class Overview {
 
   _draw() {
     const i18n = /** @type {Translator} */ (this._i18n);
-    this._parts.notice.replaceChildren(...(this._cut ? [errorLine(i18n.t("opsCut"))] : []));
+    const time = this._now ? i18n.clock(this._now.time) : "–";
+    this._parts.notice.replaceChildren(...(this._cut ? [errorLine(i18n.t("opsCut", { time }))] : []));
+    for (const part of [this._parts.totals, this._parts.regions]) part.classList.toggle("old", this._cut);
     if (!this._now) {
       this._parts.totals.replaceChildren(h("li", { class: "waiting" }, this._cut ? "" : i18n.t("loading")));
       return;

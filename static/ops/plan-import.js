@@ -59,7 +59,7 @@ export class PlanImport {
   _draw() {
     const i18n = this._i18n;
     if (!i18n) return;
-    const regions = this._regions.map(({ name, label }) => h("option", { value: name }, label));
+    const regions = this._regions.map(({ name, label }) => h("option", { value: name }, i18n.name(label)));
     this.element.replaceChildren(
       h("h2", {}, i18n.t("opsPlan")),
       h(
@@ -90,11 +90,11 @@ export class PlanImport {
     }
     if (!this._done) return [];
     const { layout, report } = this._done;
-    const findings = report.map(({ message, count, examples }) =>
+    const findings = report.map(({ kind, message, count, examples }) =>
       h(
         "li",
         {},
-        h("b", {}, message),
+        h("b", {}, i18n.has(`opsFinding_${kind}`) ? i18n.t(`opsFinding_${kind}`, { n: count }) : message),
         h("p", { class: "hint" }, examples.join(", ") + (count > examples.length ? " …" : "")),
       ),
     );

@@ -18,6 +18,7 @@ export class SaleActions {
    * @param {(action: Action, seats: string[] | undefined, reason: string) => Promise<boolean>} hooks.act whether it was done
    * @param {() => void} hooks.selectionChanged
    * @param {() => void} hooks.noSeats an action needs seats, and none are chosen
+   * @param {(seat: string) => string} hooks.reasonOf why a seat is blocked
    */
   constructor(hooks) {
     this._hooks = hooks;
@@ -29,7 +30,7 @@ export class SaleActions {
     this._seats = [];
     /** What was typed, as seats; null where that is not known yet. @type {{text: string, chosen: Set<number>, unknown: string[]} | null} */
     this._parsed = null;
-    /** The last blocking or unblocking, to undo it. @type {{action: Action, seats: string[], reason: string} | null} */
+    /** The last blocking or unblocking, to undo it: its seats by the reason why they are or were blocked. @type {{action: Action, seats: Map<string, string[]>} | null} */
     this._last = null;
     /** The lists of sections, rows and prices: long in a large hall, so they are made once. @type {HTMLElement | null} */
     this._pickers = null;
@@ -109,7 +110,8 @@ export class SaleActions {
     const last = this._last;
     if (!last) return;
     this._last = null;
-    await this._hooks.act(last.action === "block" ? "unblock" : "block", last.seats, last.reason);
+    const opposite = last.action === "block" ? "unblock" : "block";
+    for (const [reason, seats] of last.seats) if (!(await this._hooks.act(opposite, seats, reason))) break;
     this._draw();
   }
 
@@ -220,9 +222,10 @@ export class SaleActions {
     this._asking = "";
     const seats = needsSeats(action) ? [...this.chosen].map((index) => this._seats[index].id) : undefined;
     const reason = action === "block" ? this._reason.trim() : "";
+    const byReason = Map.groupBy(seats ?? [], (seat) => (action === "block" ? reason : this._hooks.reasonOf(seat)));
     const done = await this._hooks.act(action, seats, reason);
     if (done && seats) {
-      this._last = { action, seats, reason };
+      this._last = { action, seats: byReason };
       this._typed = this._reason = "";
       this._hooks.selectionChanged();
     }

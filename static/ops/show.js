@@ -62,6 +62,7 @@ export class ShowPage {
         this._draw();
       },
       noSeats: () => this._explain(/** @type {Translator} */ (this._i18n).t("opsNoSeats")),
+      reasonOf: (id) => this._blocks.find(({ seat }) => seat === id)?.reason ?? "",
     });
     this._blockList = new BlockList(
       (seats) => this._actions.choose(seats),

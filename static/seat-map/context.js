@@ -44,6 +44,7 @@ export class MapContext {
       own: () => this.choosing.own,
       describe: (seat) => this.text.describe(seat),
       choose,
+      row: (row) => this.text.row(row),
       tip: (seat) => this.text.tip(seat),
       section: (section) => this.text.section(section),
       switchView,

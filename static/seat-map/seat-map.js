@@ -16,7 +16,7 @@
  *
  * Properties: `selection` (seat ids), `mine` (seat ids that are held or booked for this viewer; set it), `info` (the
  * show), `connection` (state), `status` (of the show), `painted`, `live` (the LiveShow behind it).
- * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `nearest`, `companions`, `reveal`, `pointOf`, `zoomBy`,
+ * Methods: `select`, `deselect`, `clear`, `seat`, `seatState`, `isFree`, `countFree`, `nearest`, `companions`, `reveal`, `pointOf`, `zoomBy`,
  * `showAll`, `hold`, `resume`, `extend`, `release`, `confirm`, `request`, `post`, `announce`.
  * Events (all bubble): `ready`, `showchange`, `selectionchange`, `seatlost`, `seatschange`, `statuschange`,
  * `viewchange`, `holdexpired`, `bookingsettled`, `refundupdated`, `failed`. Details, and the CSS variables: docs/seat-map.md.
@@ -36,7 +36,7 @@ import { RequestElement } from "./request-element.js";
 import { RequestError } from "./request-error.js";
 import { FREE } from "./seat-states.js";
 import { OFFERS, Selection } from "./selection.js";
-import { ShowFollower, soldOut } from "./show-follower.js";
+import { countFree, ShowFollower } from "./show-follower.js";
 
 const DEFAULT_MAX_SEATS = 10;
 
@@ -140,7 +140,7 @@ export class SeatMap extends RequestElement {
 
   /** Whether it is known that no seat is free. */
   get soldOut() {
-    return this._follower.ready && soldOut(this._context);
+    return !this.countFree(1);
   }
 
   /** The most seats that may be chosen. */
@@ -216,6 +216,11 @@ export class SeatMap extends RequestElement {
   /** Show the whole plan. */
   showAll() {
     this._context.view.picture.framing.fit();
+  }
+
+  /** How many seats are free, counted up to `most`; -1 while that is not known. @param {number} most */
+  countFree(most) {
+    return this._follower.ready ? countFree(this._context, most) : -1;
   }
 
   /** Choose a seat; false when it can't be chosen. @param {string} id */

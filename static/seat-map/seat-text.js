@@ -45,6 +45,12 @@ export class SeatText {
     return this._source.layout().label(seat);
   }
 
+  /** A row in words, "" for one without a name. @param {number} row */
+  row(row) {
+    const { name, label, block } = this._source.layout().rows[row];
+    return (label || (name && this._source.i18n().t("row", { row: name }))) + (block ? ` (${block})` : "");
+  }
+
   /** Its name and price. @param {number} seat */
   offer(seat) {
     const { price } = this.info(seat);
@@ -89,7 +95,7 @@ export class SeatText {
   section(section) {
     const layout = this._source.layout();
     const i18n = this._source.i18n();
-    const { name, count, categories } = layout.sections[section];
+    const { title, count, categories } = layout.sections[section];
     const listed = this._source.prices();
     const prices = categories.map((n) => listed[layout.categories[n].name]).filter((price) => price !== undefined);
     const [least, most] = [Math.min(...prices), Math.max(...prices)];
@@ -100,6 +106,6 @@ export class SeatText {
         : `${i18n.rupees(least)}–${i18n.rupees(most)}`;
     const n = this._source.free(section);
     const free = n < 0 ? "" : i18n.t("freeOf", { n, all: count });
-    return { title: i18n.name(name), detail: [free, cost].filter(Boolean).join(" · ") };
+    return { title, detail: [free, cost].filter(Boolean).join(" · ") };
   }
 }

@@ -9,6 +9,8 @@ export class Section {
   /** @param {string} name */
   constructor(name) {
     this.name = name;
+    /** The name in the language of the map. */
+    this.title = name;
     /** Seats in it. */
     this.count = 0;
     /** Around the centres of its seats. @type {Rect} */

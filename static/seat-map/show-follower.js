@@ -58,6 +58,7 @@ export class ShowFollower {
   statusChanged() {
     const { live, i18n } = this._context;
     if (!live) return;
+    this._nameMap();
     const { status, staleSince } = live;
     const connection = live.connection.state;
     if (connection === "offline") {
@@ -66,9 +67,15 @@ export class ShowFollower {
     } else if (status === "stale") {
       this._notices.banner(i18n.t("map_stale", { time: i18n.time(staleSince || Date.now()) }));
     } else if (isShut(status)) this._notices.banner(shutText(i18n, status, live.show, Date.now()));
-    else if (this.ready && soldOut(this._context)) this._notices.banner(i18n.t("map_sold_out"));
+    else if (this.ready && !countFree(this._context, 1)) this._notices.banner(i18n.t("map_sold_out"));
     else if (!this._wasOffline) this._notices.banner("");
     this._context.emit("statuschange", { connection, status });
+  }
+
+  _nameMap() {
+    const { i18n, layout, live, view } = this._context;
+    const name = i18n.name(live?.show?.title ?? layout?.name ?? "");
+    view.grid.setAttribute("aria-label", i18n.t("mapLabel", { name }));
   }
 
   /** @param {LiveShow} live */
@@ -93,9 +100,9 @@ export class ShowFollower {
 
   /** @param {Layout} layout more of it, or all */
   _layoutChanged(layout) {
-    const { choosing, i18n, live, view } = this._context;
+    const { choosing, view } = this._context;
     this._notices.uncover();
-    view.grid.setAttribute("aria-label", i18n.t("mapLabel", { name: live?.show?.title ?? layout.name }));
+    this._nameMap();
     if (this.mineIds.length) choosing.mine = new Set(this._context.indices(this.mineIds));
     view.setLayout(layout);
     view.picture.overlay.own = choosing.own;
@@ -114,7 +121,7 @@ export class ShowFollower {
     const { layout, live } = this._context;
     if (this.ready || !layout?.complete || !live?.watched) return;
     this.ready = true;
-    this._soldOut = soldOut(this._context);
+    this._soldOut = !countFree(this._context, 1);
     if (this._soldOut) this.statusChanged();
     this._context.emit("ready", live.show);
   }
@@ -125,7 +132,7 @@ export class ShowFollower {
     if (layout) this._drawChanges(layout, changed);
     this._selection.lose(choosing.lost(changed));
     this._context.emit("seatschange", { seats: changed.length });
-    const now = soldOut(this._context);
+    const now = !countFree(this._context, 1);
     if (now !== this._soldOut) {
       this._soldOut = now;
       this.statusChanged();
@@ -193,9 +200,10 @@ export class ShowFollower {
   }
 }
 
-/** Whether no seat is free. @param {MapContext} context */
-export function soldOut({ layout, live }) {
-  if (!layout?.complete || !live) return false;
-  for (let seat = 0; seat < layout.count; seat++) if (live.states.of(seat) === FREE) return false;
-  return true;
+/** How many seats are free, counted up to `most`; -1 while that is not known. @param {MapContext} context @param {number} most */
+export function countFree({ layout, live }, most) {
+  if (!layout?.complete || !live) return -1;
+  let free = 0;
+  for (let seat = 0; seat < layout.count && free < most; seat++) if (live.states.of(seat) === FREE) free++;
+  return free;
 }

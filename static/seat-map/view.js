@@ -29,6 +29,7 @@ const ZOOM_STEP = 1.6;
  * @property {() => Iterable<number>} own the viewer's own seats
  * @property {(seat: number) => string} describe a seat in words
  * @property {(seat: number) => void} choose a seat was chosen, or removed
+ * @property {(row: number) => string} row in words
  * @property {(seat: number) => {title: string, detail: string}} tip
  * @property {(section: number) => {title: string, detail: string}} section
  * @property {() => void} switchView the viewer wants the list in place of the map, or the map again
@@ -57,7 +58,7 @@ export class View {
     this.seatGrid = new SeatGrid(tree.grid, {
       describe: (seat) => owner.describe(seat),
       chosen: (seat) => owner.state(seat) >= SELECTED,
-      rowName: (row) => owner.i18n().t("row", { row }),
+      row: owner.row,
       move: (seat) => this._focus(seat),
       choose: (seat) => owner.choose(seat),
       zoom: (factor) => this.picture.framing.zoomBy(factor),
@@ -208,7 +209,9 @@ export class View {
   // --- inside -------------------------------------------------------------------------------------------------------
   /** Write the texts of labels, grid and list again. @param {Layout} layout */
   _resetTexts(layout) {
-    this.picture.labels.reset(layout, this._owner.i18n());
+    const i18n = this._owner.i18n();
+    for (const section of layout.sections) section.title = i18n.name(section.name);
+    this.picture.labels.reset(layout, i18n);
     this.seatGrid.reset(layout);
     this.list.reset(layout);
   }

@@ -11,20 +11,24 @@ const FEW = 12;
 const ASK_EVERY_MS = 15000;
 const TIMEOUT_MS = 8000;
 
+/** The most free seats of which it is said how many they are. @param {number} seats of the show */
+export const fewOf = (seats) => Math.max(FEW, Math.floor(seats * FEW_SHARE));
+
 /** @typedef {"many" | "few" | "none" | ""} Level "" while it is not known */
 
 /** @param {Pick<Show, "seat_count" | "free">} show @returns {Level} */
 export function levelOf({ seat_count, free }) {
   if (free === undefined) return "";
   if (free <= 0) return "none";
-  return free <= Math.max(FEW, seat_count * FEW_SHARE) ? "few" : "many";
+  return free <= fewOf(seat_count) ? "few" : "many";
 }
 
-/** What is said of a show on sale; "" where many seats are free. @param {Translator} i18n @param {Show} show */
-export function levelText(i18n, show) {
+/** What is said of a show on sale; "" where it has not started and many seats are free. @param {Translator} i18n @param {Show} show @param {number} now ms since the epoch */
+export function levelText(i18n, show, now) {
   const level = levelOf(show);
   if (level === "none") return i18n.t("soldOut");
-  return level === "few" ? i18n.t("fewLeft", { n: show.free ?? 0 }) : "";
+  const begun = Date.parse(show.starts_at) <= now ? i18n.t("begun") : "";
+  return [begun, level === "few" ? i18n.t("fewLeft", { n: show.free ?? 0 }) : ""].filter(Boolean).join(" · ");
 }
 
 /** Ask for the numbers regularly while the page is visible. @param {(free: Record<string, number>) => void} heard */

@@ -17,29 +17,29 @@ export function daySections(i18n, shows, now) {
   return [...days.values()].map((ofDay) => {
     const cities = Map.groupBy(ofDay, (show) => show.city);
     const sections = [...cities]
-      .sort(([a], [b]) => a.localeCompare(b))
-      .map(([name, ofCity]) => citySection(i18n, name, ofCity));
+      .sort(([a], [b]) => i18n.name(a).localeCompare(i18n.name(b), i18n.code))
+      .map(([name, ofCity]) => citySection(i18n, name, ofCity, now));
     return h("section", { class: "day" }, h("h2", {}, ...dayTitle(i18n, ofDay[0].starts_at, now)), ...sections);
   });
 }
 
-/** @param {Translator} i18n @param {string} name @param {Show[]} shows */
-function citySection(i18n, name, shows) {
+/** @param {Translator} i18n @param {string} name @param {Show[]} shows @param {number} now */
+function citySection(i18n, name, shows, now) {
   const films = Map.groupBy(shows, (show) => `${show.title}\n${show.theatre}`);
   return h(
     "section",
     { class: "city" },
     h("h3", {}, i18n.name(name)),
-    h("ul", { class: "cards" }, ...[...films.values()].map((times) => card(i18n, times))),
+    h("ul", { class: "cards" }, ...[...films.values()].map((times) => card(i18n, times, now))),
   );
 }
 
-/** One card per title and theatre, with all its times. @param {Translator} i18n @param {Show[]} shows */
-function card(i18n, shows) {
+/** One card per title and theatre, with all its times. @param {Translator} i18n @param {Show[]} shows @param {number} now */
+function card(i18n, shows, now) {
   const [first] = shows;
   const least = Math.min(...shows.flatMap((show) => Object.values(allInPrices(show))));
   const times = shows.map((show) => {
-    const said = show.status === "live" ? levelText(i18n, show) : statusText(i18n, show);
+    const said = show.status === "live" ? levelText(i18n, show, now) : statusText(i18n, show);
     const still = said ? h("span", { class: "state" }, said) : null;
     // The accessible name contains the visible text, in the same order.
     const label = `${i18n.name(show.title)}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;

@@ -11,6 +11,7 @@ import { LiveHolds } from "../booking/live-holds.js";
 import { refundList } from "../booking/refund-notes.js";
 import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
+import { languages, loadLanguage, translator } from "../i18n/i18n.js";
 import { isOver } from "../seat-map/sales.js";
 import { followAvailability, levelText } from "./availability.js";
 import { daySections, nearDay } from "./cards.js";
@@ -36,6 +37,7 @@ let old = false;
 const clock = new ServerClock();
 const holds = new LiveHolds(find("#holds"));
 let loadedAt = 0;
+let drawnAt = 0;
 let city = new URLSearchParams(location.search).get("city") ?? recall(CITY) ?? "";
 let kind = "";
 /** The chosen day as `dayKey` writes it; "" for all, null for what suits the number of shows. @type {string | null} */
@@ -72,13 +74,14 @@ async function load() {
 
 function draw() {
   if (!i18n) return;
+  drawnAt = clock.now();
   list.setAttribute("aria-busy", String(!shows && !failed));
   drawFilters();
   drawOwn();
   if (failed) list.replaceChildren(message("alert", "loadFailed", "loadFailedHint", "tryAgain", load));
   else if (!shows) list.replaceChildren(...skeleton());
   else if (!shows.length) list.replaceChildren(message("ticket", "noShows", "noShowsHint"));
-  else drawShows(shows.filter(filter()));
+  else drawShows(listed(shows));
 }
 
 /** Draw, and give the focus back to the same link or switch. @param {() => void} draw */
@@ -116,46 +119,61 @@ function drawOwn() {
   find("#own").replaceChildren(...[notice, mine, refunds].filter((node) => node !== null));
 }
 
-/** What says whether a show is listed. @returns {(show: Show) => boolean} */
-function filter() {
+/** The shows that suit the filters and the search. @param {Show[]} all */
+function listed(all) {
   const only = shownDay();
+  const suited = all.filter(
+    (show) =>
+      (!city || show.city === city) &&
+      (!kind || kindOf(show) === kind) &&
+      (!only || i18n.dayKey(show.starts_at) === only),
+  );
   const asked = wordsOf(words);
-  return (show) =>
-    (!city || show.city === city) &&
-    (!kind || kindOf(show) === kind) &&
-    (!only || i18n.dayKey(show.starts_at) === only) &&
-    (!asked.length || found(asked, indexed(show)));
+  if (!asked.length) return suited;
+  const exact = suited.filter((show) => found(asked, indexed(show), true));
+  return exact.length ? exact : suited.filter((show) => found(asked, indexed(show)));
 }
 
-/** The words of a show, for the search. @param {Show} show */
+/** The words of a show in all languages, for the search: its names, kind and day. @param {Show} show */
 function indexed(show) {
   let text = index.get(show.id);
   if (!text) {
-    text = wordsOf(
-      [show.title, show.theatre_name, show.city]
-        .flatMap((name) => [name, i18n.name(name)])
-        .concat(i18n.t(`kind_${kindOf(show)}`))
-        .join(" "),
-    );
+    const { title, theatre_name, city, starts_at } = show;
+    const names = [title, theatre_name, city];
+    const found = languages.flatMap(({ code }) => {
+      const words = translator(code);
+      const near = nearDay(words, words.dayKey(starts_at), clock.now());
+      return [...names.map(words.name), words.t(`kindWords_${kindOf(show)}`), words.day(starts_at), near];
+    });
+    text = wordsOf(found.join(" "));
     index.set(show.id, text);
   }
   return text;
 }
 
-/** @param {Show[]} listed */
-function drawShows(listed) {
-  find("#found").textContent = i18n.t("showCount", { n: listed.length });
-  list.classList.toggle("dense", listed.length > MANY);
-  if (!listed.length) {
+/** People type titles and cities in the script that they prefer: the names of all languages are needed. */
+async function loadWords() {
+  await Promise.all(languages.map(({ code }) => loadLanguage(code)));
+  index.clear();
+  draw();
+}
+
+/** @param {Show[]} some */
+function drawShows(some) {
+  find("#found").textContent = i18n.t("showCount", { n: some.length });
+  list.classList.toggle("dense", some.length > MANY);
+  if (!some.length) {
     list.replaceChildren(message("search", "noMatch", "noMatchHint", "clearFilter", clear));
     return;
   }
-  list.replaceChildren(...daySections(i18n, listed, clock.now()));
+  list.replaceChildren(...daySections(i18n, some, clock.now()));
 }
 
 function drawFilters() {
   const all = shows ?? [];
-  const cities = [...new Set(all.map((show) => show.city))].sort((a, b) => a.localeCompare(b));
+  const cities = [...new Set(all.map((show) => show.city))].sort((a, b) =>
+    i18n.name(a).localeCompare(i18n.name(b), i18n.code),
+  );
   const kinds = [...new Set(all.map(kindOf))].sort();
   const days = [...new Set(all.map((show) => i18n.dayKey(show.starts_at)))];
   const only = shownDay();
@@ -200,6 +218,7 @@ function drawFilters() {
     "aria-label": i18n.t("search"),
     value: words,
   });
+  search.addEventListener("focus", loadWords, { once: true });
   search.addEventListener("input", () => {
     words = search.value.trim();
     draw();
@@ -287,11 +306,14 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", load);
 followAvailability((free) => {
-  let changed = false;
+  const now = clock.now();
+  const before = shows?.length;
+  shows = shows?.filter((show) => !isOver(show, now)) ?? null;
+  let changed = shows?.length !== before;
   for (const show of shows ?? []) {
-    const before = levelText(i18n, show);
+    const said = levelText(i18n, show, drawnAt);
     show.free = free[show.id] ?? show.free;
-    changed ||= levelText(i18n, show) !== before;
+    changed ||= levelText(i18n, show, now) !== said;
   }
   if (changed) keepFocus(draw);
 });

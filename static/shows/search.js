@@ -13,12 +13,20 @@ for (const pair of "कk खk गg घg ङn चch छch जj झj ञn टt ठ
   SOUNDS[pair[0]] = pair.slice(1);
 }
 
-/** @param {string} text @returns {string[]} its words: letters and digits, lower case, without accents of Latin letters */
+/** Hindi writes a nasal before a consonant of its class as a letter or as a dot: मुम्बई, मुंबई. */
+const NASAL = /म्(?=[प-भ])|न्(?=[त-ध])|ण्(?=[ट-ढ])|ङ्(?=[क-घ])|ञ्(?=[च-झ])|ँ/g;
+
+/**
+ * @param {string} text
+ * @returns {string[]} its words: letters and digits, lower case, without accents of Latin letters, and with one spelling
+ *   where Hindi has two
+ */
 export function wordsOf(text) {
   return text
     .normalize("NFKD")
-    .replace(/[\u0300-\u036f]/g, "")
+    .replace(/[\u0300-\u036f\u093c]/g, "")
     .normalize("NFC")
+    .replace(NASAL, "ं")
     .toLowerCase()
     .split(/[^\p{L}\p{M}\p{N}]+/u)
     .filter(Boolean);
@@ -28,9 +36,10 @@ export function wordsOf(text) {
  * Whether every word of a search is found in a text, at the start of one of its words.
  * @param {string[]} asked `wordsOf` the search
  * @param {string[]} words `wordsOf` the text
+ * @param {boolean} [exact] in the same script and without a mistake
  */
-export function found(asked, words) {
-  return asked.every((ask) => words.some((word) => fits(ask, word)));
+export function found(asked, words, exact = false) {
+  return asked.every((ask) => words.some((word) => (exact ? word.startsWith(ask) : fits(ask, word))));
 }
 
 /** @param {string} ask @param {string} word */

@@ -40,7 +40,7 @@ export function bookingCard(i18n, booking, acts, { asking, sent, link, now }) {
     : i18n.t(booking.linked ? "linkedTicket" : "cancelOver");
   return h(
     "section",
-    { class: "booked", "data-booking": id, "aria-label": i18n.t("ticketOf", { title }) },
+    { class: "booked", "data-booking": id, "aria-label": i18n.t("ticketOf", { title: i18n.name(title) }) },
     ticket(i18n, shown),
     booking.admitted_at
       ? h("p", { class: "hint" }, i18n.t("admittedAt", { time: i18n.time(booking.admitted_at) }))
@@ -57,7 +57,7 @@ export function earlierList(i18n, bookings) {
     h(
       "li",
       {},
-      h("b", {}, title),
+      h("b", {}, i18n.name(title)),
       h("span", {}, `${i18n.moment(starts_at)} · ${i18n.list(seats.map(seatName))}`),
       state === "cancelled" ? h("em", {}, i18n.t("cancelledRefund", { amount: i18n.money(amount) })) : null,
     );

@@ -67,6 +67,15 @@ describe("figures of a region", () => {
     assert.deepEqual([west.viewers, west.nodes, west.keepers, west.outbox], [1, 1, 0, 0]);
   });
 
+  test("of a region that can't be reached are those of the time since when", () => {
+    const report = { age_ms: 40_000 };
+    const now = installation(100_000, [node("n1", { ...report, viewers: 5 }), node("gone", { age_ms: 50_000 })]);
+    now.regions[0].keepers = [keeper("k1", { ...report, outbox: 2 })];
+    Object.assign(now.regions[0], { live: false, since: 61_000 });
+    const west = figures(now.regions[0], now, null);
+    assert.deepEqual([west.viewers, west.nodes, west.keepers, west.outbox, west.liveHolds], [5, 1, 1, 2, 3]);
+  });
+
   test("keepers of one region report the same queue: it counts once, at its worst", () => {
     const now = installation(0, [node("n1")]);
     now.regions[0].keepers = [keeper("k1", { outbox: 4, oldest_ms: 900 }), keeper("k2", { outbox: 5, oldest_ms: 800 })];

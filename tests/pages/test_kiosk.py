@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+import aiohttp
 from playwright.async_api import Browser, Route, expect
 
 from realtime.dev.cluster import Cluster
@@ -55,6 +56,19 @@ async def test_only_todays_shows_of_the_theatre_are_offered(browser: Browser, cl
     shown = kiosk.page.locator("[data-show]")
     await expect(shown).to_have_count(1)
     await expect(shown).to_have_attribute("data-show", tonight)
+    # A show that is sold out leads back to the others.
+    await kiosk.picks(tonight)
+    headers = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    seats = await kiosk.page.evaluate("document.querySelector('seat-map').live.layout.ids")
+    address = f"{kiosk.node}/api/v1/shows/{tonight}/block"
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(address, json={"seats": seats}) as answer,
+    ):
+        assert answer.status == 200
+    await kiosk.touches("others")
+    await kiosk.shows_todays_shows()
+    await expect(shown).to_contain_text("Sold out")
     await kiosk.leaves()
 
 

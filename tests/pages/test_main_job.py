@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playwright.async_api import Browser, expect
@@ -210,15 +211,24 @@ async def test_a_reader_of_hindi_gets_hindi(browser: Browser, cluster: Cluster) 
 
 
 async def test_the_list_leads_to_a_show_and_filters_by_city(browser: Browser, cluster: Cluster) -> None:
-    show = await multiplex_show(cluster)
+    begun = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    show = await multiplex_show(cluster, title="Kite Season", starts_at=begun)
     asha = await Person.arrive(browser, node_urls(cluster)[0], phone=True)
     await asha.page.get_by_role("button", name="Somewhere").click()
     await expect(asha.page).to_have_url(f"{asha.node}/?city=Somewhere")
     await asha.page.get_by_role("searchbox").fill("no such title anywhere")
     await expect(asha.page.get_by_role("heading", name="No shows found")).to_be_visible()
     await asha.page.get_by_role("button", name="Show all").click()
-    await asha.page.locator(f'a[href="/shows/{show}"]').click()
+    link = asha.page.locator(f'a[href="/shows/{show}"]')
+    # By its kind, its day, and its name in another script with a mistake, in a page in English.
+    for words in ("theatre kite", "today kite", "पतंगो का मोसम"):
+        await asha.page.get_by_role("searchbox").fill("nothing at all")
+        await expect(link).to_have_count(0)
+        await asha.page.get_by_role("searchbox").fill(words)
+        await expect(link).to_contain_text("Started")
+    await link.click()
     await asha.page.wait_for_selector("html[data-ready]")
+    await expect(asha.page.locator("[data-note=begun]")).to_contain_text("This show started at")
     await asha.leaves()
 
 

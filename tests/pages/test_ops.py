@@ -160,6 +160,7 @@ async def test_seats_are_chosen_on_the_map_by_clicks_and_by_a_rectangle(browser:
     await sign_in(person, cluster)
     await page.wait_for_function("() => document.querySelector('seat-map')?.painted")
     await page.fill("#seats", "A-1 .. A-3")
+    await page.fill("#reason", "Camera")
     await act(person, "block")
     await page.get_by_role("button", name="Choose these seats").click()
     await expect(page.locator("#seats")).to_have_value("A-1, A-2, A-3")
@@ -176,9 +177,11 @@ async def test_seats_are_chosen_on_the_map_by_clicks_and_by_a_rectangle(browser:
     assert await violations(page) == []
     await page.mouse.up()
     await expect(page.locator(".actions [role=status]")).to_contain_text("120 seats chosen")
-    await page.fill("#seats", "")
-    await page.locator('[data-act="undo"]').click()
+    await page.fill("#seats", "A-1 .. A-3")
+    await act(person, "unblock")
     await expect(page.locator(".blocks .hint")).to_have_text("No seat is blocked.")
+    await page.locator('[data-act="undo"]').click()
+    await expect(page.locator(".blocks li")).to_contain_text("Camera")
     await person.leaves()
 
 

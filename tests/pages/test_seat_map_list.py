@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import orjson
 from playwright.async_api import Browser, Page, expect
 
 from realtime.dev.cluster import Cluster
-from tests.cluster import Client, node_urls
+from realtime.plans import read_plan
+from tests.cluster import Client, new_show, node_urls
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
 from tests.pages.halls import stands_show
 from tests.pages.test_main_job import multiplex_show
+
+BOXES = {
+    "categories": [{"name": "Gold"}],
+    "zones": [
+        {
+            "name": "Hall",
+            "rows": [
+                {
+                    "row_number": "7",
+                    "row_label": "Box %s (Tapti)",
+                    "seat_label": "Chair %s",
+                    "seats": [
+                        {"seat_guid": f"b-{n}", "seat_number": f"{n}", "category": "Gold", "position": {"x": n, "y": 0}}
+                        for n in (1, 2)
+                    ],
+                },
+                {"seats": [{"seat_guid": "solo", "category": "Gold", "position": {"x": 1, "y": 2}}]},
+            ],
+        }
+    ],
+}
 
 
 async def open_list(page: Page) -> None:
@@ -34,6 +57,16 @@ async def test_seats_are_chosen_from_the_list_and_held(browser: Browser, cluster
     await asha.presses("hold")
     await asha.is_at("held")
     await asha.sees("S12-F-7", "mine")
+    await asha.leaves()
+
+
+async def test_the_list_has_the_printed_names_of_rows_and_seats(browser: Browser, cluster: Cluster) -> None:
+    show = await new_show(cluster, "west", layout=read_plan(orjson.dumps(BOXES)), prices={"Gold": 400})
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await expect(asha.page.locator("[data-note=few]")).to_contain_text("3 seats left")
+    await open_list(asha.page)
+    await expect(asha.page.locator("seat-map .list-head")).to_have_text(["Box 7 (Tapti)", ""])
+    await expect(asha.page.locator("seat-map .list-seat")).to_have_text(["Chair 1", "Chair 2", "solo"])
     await asha.leaves()
 
 

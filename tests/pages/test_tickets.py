@@ -27,7 +27,7 @@ REVOKE_LINKS = "**/revoke-links"
 
 
 async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(browser: Browser, cluster: Cluster) -> None:
-    show = await multiplex_show(cluster)
+    show = await multiplex_show(cluster, title="Kite Season")
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     page = asha.page
     await asha.holds("E-5")
@@ -53,8 +53,10 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     async with page.expect_download() as saving:
         await card.locator(".button.pdf").click()
     assert (await saving.value).suggested_filename.endswith(".pdf")
-    for language in ("hi", "en"):
+    for language, title, section in (("hi", "पतंगों का मौसम", "स्क्रीन 1"), ("en", "Kite Season", "Screen 1")):
         await page.locator("select.language").select_option(language)
+        await expect(card).to_contain_text(title)
+        await expect(card).to_contain_text(section)
         assert await violations(page) == []
     await page.emulate_media(color_scheme="dark")
     assert await violations(page) == []

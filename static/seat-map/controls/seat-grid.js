@@ -16,7 +16,7 @@ const TYPING_MS = 1500;
  * @typedef {object} Hooks
  * @property {(seat: number) => string} describe a seat in words
  * @property {(seat: number) => boolean} chosen
- * @property {(row: string) => string} rowName
+ * @property {(row: number) => string} row in words
  * @property {(seat: number) => void} move another seat became the active one
  * @property {(seat: number) => void} choose
  * @property {(factor: number) => void} zoom
@@ -86,11 +86,7 @@ export class SeatGrid {
       this._row = n;
       const row = layout.rows[n];
       this._cells = new Map(row.seats.map((seat, place) => [seat, this._cell(seat, place)]));
-      const head = h(
-        "span",
-        { role: "rowheader" },
-        `${layout.sections[row.section].name} ${this._hooks.rowName(row.name)}`,
-      );
+      const head = h("span", { role: "rowheader" }, `${layout.sections[row.section].title} ${this._hooks.row(n)}`);
       this._grid.replaceChildren(h("div", { role: "row", "aria-rowindex": n + 1 }, head, ...this._cells.values()));
     }
     this._grid.setAttribute("aria-activedescendant", `seat-${this.active}`);

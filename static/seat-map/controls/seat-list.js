@@ -4,18 +4,17 @@
  * filled when it is opened.
  *
  * @import { Layout } from "../layout.js"
- * @import { Translator } from "../../i18n/i18n.js"
  */
 import { h } from "../../app/dom.js";
 import { FREE } from "../seat-states.js";
 
 /**
  * @typedef {object} ListOwner
- * @property {() => Translator} i18n
  * @property {(seat: number) => number} state
  * @property {(seat: number) => boolean} dimmed filtered out
  * @property {(seat: number) => string} describe a seat in words
  * @property {(section: number) => {title: string, detail: string}} section
+ * @property {(row: number) => string} row in words
  * @property {(seat: number) => void} choose
  */
 
@@ -44,12 +43,12 @@ export class SeatList {
     if (!this.open) return;
     const before = this._sections.map(({ details }) => details.open);
     this._seats.clear();
-    this._sections = layout.sections.map(({ name }, n) => {
+    this._sections = layout.sections.map(({ title }, n) => {
       const count = h("span", { class: "list-count" });
       const details = h(
         "details",
         { class: "list-section" },
-        h("summary", {}, h("span", { class: "list-name" }, this._owner.i18n().name(name)), count),
+        h("summary", {}, h("span", { class: "list-name" }, title), count),
       );
       details.addEventListener("toggle", () => details.open && this._fill(n));
       return { details, count, filled: false };
@@ -84,13 +83,11 @@ export class SeatList {
     const section = this._sections[n];
     if (!layout || section.filled) return;
     section.filled = true;
-    const i18n = this._owner.i18n();
     for (const row of layout.sections[n].rows) {
-      const { name, seats } = layout.rows[row];
-      const shown = seats.filter((seat) => !this._owner.dimmed(seat));
+      const shown = layout.rows[row].seats.filter((seat) => !this._owner.dimmed(seat));
       if (!shown.length) continue;
-      const buttons = shown.map((seat) => this._button(seat, layout.numberOf(seat)));
-      const label = i18n.t("row", { row: name });
+      const buttons = shown.map((seat) => this._button(seat, layout.number(seat)));
+      const label = this._owner.row(row);
       section.details.append(
         h(
           "div",

@@ -131,7 +131,7 @@ function coversSeat(layout, place, scale) {
 
 /** @param {Section} section @param {Form} form */
 function width(section, form) {
-  return Math.max(form === "gauge" || form === "dot" ? 0 : section.name.length * LETTER + 18, SIZES[form].least);
+  return Math.max(form === "gauge" || form === "dot" ? 0 : section.title.length * LETTER + 18, SIZES[form].least);
 }
 
 /** @param {Section} section @param {Form} form @param {number} x @param {number} y @returns {Rect} CSS pixels from the plan's corner */

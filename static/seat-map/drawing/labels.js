@@ -45,13 +45,13 @@ export class Labels {
 
   /** @param {Layout} layout @param {Translator} i18n */
   reset(layout, i18n) {
-    this._labels = layout.sections.map(({ name }) => {
+    this._labels = layout.sections.map(({ title }) => {
       const bar = h("i");
       const count = h("span", { class: "label-free" });
       const box = h(
         "div",
         { class: "label" },
-        h("span", { class: "label-name" }, i18n.name(name)),
+        h("span", { class: "label-name" }, title),
         count,
         h("span", { class: "gauge" }, bar),
       );

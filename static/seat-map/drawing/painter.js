@@ -15,6 +15,8 @@ import { drawSeat } from "./seat-forms.js";
 const DOTS = 7;
 const ROW_NAMES = 11;
 const NUMBERS = 17;
+/** Longer numbers can't be read on a seat. */
+const LONGEST = 8;
 
 /**
  * @typedef {object} Scene everything that a picture depends on
@@ -170,7 +172,8 @@ export class Painter {
     context.drawImage(this._sprite(category, kind, dim, access, side), px, py);
     if (side < NUMBERS * this._dpr || kind !== FREE || dim || access) return;
     context.fillStyle = palette.categories[category].ink;
-    const number = layout.numberOf(seat);
+    const number = layout.numberOf(seat) || layout.idOf(seat);
+    if (number.length > LONGEST) return;
     if (side !== this._px) context.font = this._font(side);
     // With a maximum width the canvas measures the text each time; one or two digits always fit.
     if (number.length < 3) context.fillText(number, px + half, py + half + side * 0.04);

@@ -130,7 +130,7 @@ export class Picture {
     const size = this.tiles.seatSize;
     this.overlay.frame(layout, palette, size);
     this.labels.frame(layout, size);
-    this._ruler.frame(layout, size, this._owner.i18n());
+    this._ruler.frame(layout, size);
     this._drawn(size);
   }
 

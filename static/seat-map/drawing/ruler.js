@@ -4,7 +4,6 @@
  *
  * @import { Camera } from "./camera.js"
  * @import { Layout } from "../layout.js"
- * @import { Translator } from "../../i18n/i18n.js"
  */
 import { h } from "../../app/dom.js";
 
@@ -12,6 +11,8 @@ import { h } from "../../app/dom.js";
 const LEAST = 11;
 /** The least distance of two names in a strip, CSS pixels. */
 const APART = 12;
+/** Longer names have no room. */
+const LONGEST = 4;
 /** The strips' widths, CSS pixels, as in `styles.js`. */
 const STRIP = 24;
 
@@ -25,10 +26,10 @@ export class Ruler {
     this._drawn = "";
   }
 
-  /** @param {Layout} layout @param {number} size of a seat on the screen @param {Translator} i18n */
-  frame(layout, size, i18n) {
+  /** @param {Layout} layout @param {number} size of a seat on the screen */
+  frame(layout, size) {
     const names = size < LEAST ? [] : this._hiddenNames(layout);
-    const section = size < LEAST || layout.sections.length < 2 ? "" : i18n.name(this._sectionInView(layout));
+    const section = size < LEAST || layout.sections.length < 2 ? "" : this._sectionInView(layout);
     const drawn = `${section}|${names.map(({ text, at }) => `${text}@${at}`).join()}`;
     if (drawn === this._drawn) return;
     this._drawn = drawn;
@@ -57,8 +58,12 @@ export class Ruler {
       if (before === undefined || layout.x[seat] < layout.x[before]) first.set(row, seat);
     });
     const found = [...first]
-      .map(([row, seat]) => ({ text: layout.rows[row].label || layout.rows[row].name, at: layout.y[seat] * scale + y }))
-      .filter(({ text, at }) => text && text.length <= 4 && at > STRIP)
+      .filter(([row]) => layout.rows[row].names !== "none")
+      .map(([row, seat]) => {
+        const { label, name } = layout.rows[row];
+        return { text: label && label.length <= LONGEST ? label : name, at: layout.y[seat] * scale + y };
+      })
+      .filter(({ text, at }) => text && text.length <= LONGEST && at > STRIP)
       .sort((a, b) => a.at - b.at);
     /** @type {{text: string, at: number}[]} */
     const names = [];
@@ -78,7 +83,7 @@ export class Ruler {
       const far = Math.hypot(layout.x[seat] - middle.x, layout.y[seat] - middle.y);
       if (far < least) [best, least] = [seat, far];
     });
-    return best < 0 ? "" : layout.sections[layout.section[best]].name;
+    return best < 0 ? "" : layout.sections[layout.section[best]].title;
   }
 }
 
