@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-import os
 import re
-import socket as sockets
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,10 +21,11 @@ from aiohttp import web
 
 from realtime import limits
 from realtime.transport.admission import Admission, Closable, Ticket
-from realtime.transport.client_address import ClientAddresses, peer_of
+from realtime.transport.client_address import ClientAddresses
 from realtime.transport.guard import BaseProtocol, HttpRequestParser
 from realtime.transport.handshake import Handshake, is_strict
 from realtime.transport.http_connection import HttpConnection
+from realtime.transport.listener import Listener
 from realtime.transport.refusal import MakeRefusal
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ _METHOD = re.compile(rb"[A-Z]{1,20}( |$)")
 
 
 class Acceptor:
-    """The protocol factory of the listening socket: makes a ``PendingConnection`` of each new connection."""
+    """Makes a ``PendingConnection`` of each new connection."""
 
     def __init__(
         self, engine: Any, addresses: ClientAddresses, admission: Admission, make_refusal: MakeRefusal
@@ -53,9 +53,10 @@ class Acceptor:
         """aiohttp's protocol factory, for everything else; set before the socket listens."""
         self.pending: set[PendingConnection] = set()
 
-    def __call__(self) -> PendingConnection:
-        """Return the protocol of a new connection."""
-        return PendingConnection(self)
+    def listen(self, bound: int, backlog: int) -> Listener:
+        """Accept connections on a bound socket, given its descriptor; raises ``OSError``."""
+        make_protocol = functools.partial(PendingConnection, self)
+        return Listener(bound, backlog, make_protocol, self.addresses, self.admission)
 
     def handshake_in(self, transport: asyncio.Transport, head: bytes) -> Handshake | None:
         """Return the handshake if a request's head is one that begins a session; None if aiohttp should see it.
@@ -90,11 +91,11 @@ class PendingConnection(asyncio.Protocol, Closable):
 
     __slots__ = ("_acceptor", "_decided", "_deciding", "_received", "_ticket", "_timer", "_transport")
 
-    def __init__(self, acceptor: Acceptor) -> None:
-        """Made by the acceptor."""
+    def __init__(self, acceptor: Acceptor, ticket: Ticket) -> None:
+        """Made by the acceptor; ``ticket`` is the connection's."""
         self._acceptor = acceptor
         self._transport: Any = None
-        self._ticket: Ticket | None = None
+        self._ticket: Ticket | None = ticket
         self._timer: asyncio.TimerHandle | None = None
         self._decided = False
         """Whether the head is complete, or can't become one: this protocol looks at nothing more."""
@@ -102,14 +103,9 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes, unless there are too many connections already."""
-        self._transport = transport
-        peer, acceptor = peer_of(transport), self._acceptor
-        self._ticket = acceptor.admission.admit(acceptor.addresses.of(peer, {}), acceptor.addresses.is_proxy(peer))
-        if self._ticket is None:
-            self._decided = True
-            self._transport.abort()
-            return
+        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes."""
+        assert self._ticket is not None, "nobody else has had it yet"
+        self._transport, acceptor = transport, self._acceptor
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(limits.FIRST_REQUEST_S, self.close)
         acceptor.pending.add(self)
@@ -206,15 +202,6 @@ def _may_be_head(received: bytearray) -> bool:
     return _METHOD.match(received) is not None
 
 
-def _bound_receive_buffer(listening: int) -> None:
-    """Bound what the kernel receives for a connection before it is read; Linux would take 6 MB.
-
-    The connections of a listening socket inherit its bound.
-    """
-    with sockets.socket(fileno=os.dup(listening)) as own:  # uvloop's own socket object has no setsockopt
-        own.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, limits.KERNEL_RECEIVE_BYTES // 2)  # Linux doubles it
-
-
 ACCEPTOR: web.AppKey[Acceptor] = web.AppKey("acceptor", Acceptor)
 """Where an application keeps the acceptor that ``serving`` uses; without one, aiohttp accepts everything."""
 
@@ -243,19 +230,16 @@ async def serving(
     await runner.setup()
     assert runner.server is not None, "the runner is set up"
     acceptor = app.get(ACCEPTOR)
-    if acceptor is not None:
-        acceptor.http_server = runner.server
-    listening: asyncio.Server | None = None
-    try:
-        loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        create_server = functools.partial(asyncio.get_running_loop().create_server, runner.server, host, port)
         try:
-            listening = await loop.create_server(acceptor or runner.server, host, port, backlog=backlog)
+            server = await create_server(backlog=backlog, start_serving=acceptor is None)
+            stack.callback(server.close)
+            if acceptor is not None:
+                acceptor.http_server = runner.server
+                for each in server.sockets:
+                    stack.callback(acceptor.listen(each.fileno(), backlog).close)
         except OSError as error:
             raise ListenError(f"can't listen on {host}:{port}: {error.strerror}") from None
-        for each in listening.sockets:
-            _bound_receive_buffer(each.fileno())
         yield
-    finally:
-        if listening is not None:
-            listening.close()
-        await runner.cleanup()

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from realtime import limits
 from realtime.transport.limited_log import LimitedLog
+from realtime.transport.turns import Turns
 
 limited_log = LimitedLog(logging.getLogger(__name__))
 T = TypeVar("T", bound=Hashable)
@@ -80,6 +81,8 @@ class Admission:
         self._of: Counter[str] = Counter()
         self.open = 0
         self.refused = 0
+        self.turns = Turns()
+        """For new connections, and for other work that one address could cause much of."""
         self.unconnected = BoundedByAddress[str](limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
         self.idle = BoundedByAddress[Closable](limits.ADDRESS_IDLE, 0.0, _expire)

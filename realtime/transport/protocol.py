@@ -8,6 +8,7 @@ Engine.IO packets of a WebSocket. Here are the requests of long-polling, and the
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,7 +16,7 @@ import socketio
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import BoundedByAddress
+from realtime.transport.admission import Admission
 from realtime.transport.budget import Budget
 from realtime.transport.client_address import ENVIRON_KEY, ClientAddresses
 from realtime.transport.guard import (
@@ -40,12 +41,12 @@ _PACKETS = 16
 """Packets in one body; the framework accepts no more."""
 
 
-def install(sio: socketio.AsyncServer, addresses: ClientAddresses, unconnected: BoundedByAddress[str]) -> None:
+def install(sio: socketio.AsyncServer, addresses: ClientAddresses, admission: Admission) -> None:
     """Make a server strict. Call it only when ``guard.missing_parts`` is empty, before the server serves.
 
-    ``unconnected`` bounds the sessions without CONNECT, by engine.io session.
+    ``admission`` bounds the sessions without CONNECT.
     """
-    _Sessions(sio, unconnected)
+    _Sessions(sio, admission)
     _Requests(sio.eio, addresses)
 
 
@@ -57,11 +58,12 @@ def _namespace(packet: str) -> str:
 class _Sessions:
     """Checks the Socket.IO packets of one server's sessions."""
 
-    def __init__(self, sio: socketio.AsyncServer, unconnected: BoundedByAddress[str]) -> None:
+    def __init__(self, sio: socketio.AsyncServer, admission: Admission) -> None:
         self._engine = sio.eio
         self._manager = sio.manager
-        self._unconnected = unconnected
-        unconnected.end = self._end_soon
+        self._unconnected = admission.unconnected
+        self._unconnected.end = self._end_soon
+        self._turns = admission.turns
         self._answering: set[asyncio.Task[None]] = set()
         self._on_connect = sio.eio.handlers["connect"]
         self._on_message = sio.eio.handlers["message"]
@@ -76,21 +78,33 @@ class _Sessions:
         session.tt_budget = Budget(loop.time())
         session.tt_address = environ[ENVIRON_KEY]
         self._unconnected.add(eio_sid, session.tt_address, loop.time())
-        loop.call_later(limits.CONNECT_S, self._check_connected, eio_sid)
+        session.tt_connect_by = loop.call_later(limits.CONNECT_S, self._check_connected, eio_sid)
         return await self._on_connect(eio_sid, environ)
 
     async def _disconnect(self, eio_sid: str, reason: str) -> None:
         if (session := self._engine.sockets.get(eio_sid)) is not None:
             self._unconnected.discard(eio_sid, session.tt_address)
+            session.tt_connect_by.cancel()
+            if (ping := getattr(session, "tt_ping", None)) is not None:
+                ping.cancel()  # it refers to the session, for as long as a client may be silent
         await self._on_disconnect(eio_sid, reason)
 
     def _check_connected(self, eio_sid: str) -> None:
-        if self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is None:
-            self._end_soon(eio_sid)
+        """End a session whose time for CONNECT is over; a crowd's of one address end one after the other."""
+        if (session := self._session(eio_sid)) is not None:
+            work = functools.partial(self._engine.start_background_task, self._end, eio_sid)
+            self._turns.add(session.tt_address, work)
 
     def _end_soon(self, eio_sid: str) -> None:
         if eio_sid in self._engine.sockets:
-            self._engine.start_background_task(self._end, eio_sid)
+            self._engine.start_background_task(self._end_and_forget, eio_sid)
+
+    async def _end_and_forget(self, eio_sid: str) -> None:
+        """End a session for which its address has no room; no poll may fetch its CLOSE any more."""
+        session = self._engine.sockets.get(eio_sid)
+        await self._end(eio_sid)
+        if session is not None and not session.upgraded:
+            self._engine.sockets.pop(eio_sid, None)  # the framework would keep it for up to a ping time-out
 
     def _session(self, eio_sid: str) -> Any:
         """Return a session that has not begun to end, else None."""
@@ -121,6 +135,7 @@ class _Sessions:
             await self._on_disconnect(eio_sid, self._engine.reason.TRANSPORT_CLOSE)
         elif self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None:
             self._unconnected.discard(eio_sid, session.tt_address)
+            session.tt_connect_by.cancel()
 
     async def _pass_on(self, eio_sid: str, data: Any) -> None:
         try:

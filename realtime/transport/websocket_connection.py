@@ -6,9 +6,9 @@ nothing is read. Writing: a frame is written at once, in the order of the calls,
 waits in the asyncio transport, else to the transport. Nothing here limits how much the server writes: callers ask
 ``unsent`` first.
 
-The session is the framework's ``AsyncSocket``. This package adds four attributes to it: ``tt_connection`` (this
-object), ``tt_budget``, ``tt_address`` (the client's, for ``admission``) and ``tt_ping`` (the timer of the next ping).
-There they end with the session.
+The session is the framework's ``AsyncSocket``. This package adds five attributes to it: ``tt_connection`` (this
+object), ``tt_budget``, ``tt_address`` (the client's, for ``admission``), ``tt_connect_by`` (the deadline of CONNECT) and
+``tt_ping`` (the timer of the next ping). There they end with the session.
 """
 
 from __future__ import annotations

@@ -1,0 +1,103 @@
+"""Accepts the connections of a listening socket, and lets the addresses that they come from take turns.
+
+The kernel keeps new connections in one queue. The event loop would take one out of it in each turn, and so serve an
+address that opens thousands of connections thousands of times before it serves others. Here the queue is emptied at
+once, which costs little; what costs a node more, from the transport to the answer, waits for the address's turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import socket as sockets
+from collections.abc import Callable
+
+from realtime import limits
+from realtime.transport.admission import Admission, Ticket
+from realtime.transport.client_address import ClientAddresses
+from realtime.transport.limited_log import LimitedLog
+
+limited_log = LimitedLog(logging.getLogger(__name__))
+ACCEPTS = 128
+"""Connections that are accepted in one turn of the loop."""
+PAUSE_S = 1.0
+"""Pause after a failure of the kernel to accept, such as too many open files."""
+MakeProtocol = Callable[[Ticket], asyncio.Protocol]
+
+
+class Listener:
+    """Accepts the connections of one socket while it is open."""
+
+    def __init__(
+        self,
+        bound: int,
+        backlog: int,
+        make_protocol: MakeProtocol,
+        addresses: ClientAddresses,
+        admission: Admission,
+    ) -> None:
+        """Listen on the socket with the descriptor ``bound``, of which a copy is made; raises ``OSError``."""
+        self._socket = sockets.socket(fileno=os.dup(bound))
+        self._make_protocol = make_protocol
+        self._addresses = addresses
+        self._admission = admission
+        self._opening: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._socket.setblocking(False)
+        # Accepted connections inherit both. Linux would receive 6 MB for a connection before it is read.
+        self._socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, limits.KERNEL_RECEIVE_BYTES // 2)  # it doubles
+        self._socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+        try:
+            self._socket.listen(backlog)
+        except OSError:
+            self._socket.close()
+            raise
+        self._start()
+
+    def _start(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                accepted, peer = self._socket.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return
+            except OSError as error:
+                limited_log.warning("no connection can be accepted for a second", error)
+                self._loop.remove_reader(self._socket.fileno())
+                self._loop.call_later(PAUSE_S, self._start)
+                return
+            host = str(peer[0])
+            address = self._addresses.of(host, {})
+            ticket = self._admission.admit(address, self._addresses.is_proxy(host))
+            if ticket is None:
+                accepted.close()
+            else:
+                self._admission.turns.add(address, functools.partial(self._open, accepted, ticket))
+
+    def _open(self, accepted: sockets.socket, ticket: Ticket) -> None:
+        task = self._loop.create_task(self._connect(accepted, ticket))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _connect(self, accepted: sockets.socket, ticket: Ticket) -> None:
+        """Give an accepted connection its transport and protocol; the protocol has the ticket from then on."""
+        accepted.setblocking(False)
+        made = functools.partial(self._make_protocol, ticket)
+        try:
+            await self._loop.connect_accepted_socket(made, accepted)
+        except OSError:  # the client is gone
+            ticket.leave()
+            with contextlib.suppress(OSError):
+                accepted.close()
