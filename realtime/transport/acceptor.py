@@ -239,7 +239,7 @@ async def serving(
             if acceptor is not None:
                 acceptor.http_server = runner.server
                 for each in server.sockets:
-                    stack.callback(acceptor.listen(each.fileno(), backlog).close)
+                    stack.push_async_callback(acceptor.listen(each.fileno(), backlog).close)
         except OSError as error:
             raise ListenError(f"can't listen on {host}:{port}: {error.strerror}") from None
         yield

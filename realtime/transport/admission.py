@@ -15,8 +15,8 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from realtime import limits
+from realtime.transport.fair_queue import FairQueue
 from realtime.transport.limited_log import LimitedLog
-from realtime.transport.turns import Turns
 
 limited_log = LimitedLog(logging.getLogger(__name__))
 T = TypeVar("T", bound=Hashable)
@@ -81,7 +81,7 @@ class Admission:
         self._of: Counter[str] = Counter()
         self.open = 0
         self.refused = 0
-        self.turns = Turns()
+        self.queue = FairQueue()
         """For new connections, and for other work that one address could cause much of."""
         self.unconnected = BoundedByAddress[str](limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
@@ -144,6 +144,11 @@ class Ticket:
         self.is_proxy = is_proxy
         admission.open += 1
         admission._of[address] += 1
+
+    async def wait_in_queue(self) -> None:
+        """Return after all earlier work of the address in the fair queue; at once for a proxy: it has many clients."""
+        if self._admission is not None and not self.is_proxy:
+            await self._admission.queue.wait(self.address)
 
     def leave(self) -> None:
         """Give the place to another connection; may be called twice."""

@@ -38,6 +38,11 @@ class Budget:
         return 0.0
 
     @property
+    def over(self) -> bool:
+        """Whether something was refused, and not as much granted since."""
+        return self._over > 0
+
+    @property
     def abusive(self) -> bool:
         """Whether so much more was refused than granted that the connection should be closed."""
         return self._over >= limits.EVENTS_OVER_LIMIT

@@ -1,8 +1,8 @@
-"""Accepts the connections of a listening socket, and lets the addresses that they come from take turns.
+"""Accepts the connections of a listening socket, in a fair queue of the addresses that they come from.
 
-The kernel keeps new connections in one queue. The event loop would take one out of it in each turn, and so serve an
-address that opens thousands of connections thousands of times before it serves others. Here the queue is emptied at
-once, which costs little; what costs a node more, from the transport to the answer, waits for the address's turn.
+The kernel has one queue for all new connections. uvloop takes one out of it in each iteration, so somebody else would
+wait behind all that one address has opened. Here the kernel's queue is emptied at once, which costs little. What costs
+a node more, from the transport to the answer, waits in the fair queue.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from realtime.transport.limited_log import LimitedLog
 
 limited_log = LimitedLog(logging.getLogger(__name__))
 ACCEPTS = 128
-"""Connections that are accepted in one turn of the loop."""
+"""Connections that are accepted in one iteration of the loop."""
 PAUSE_S = 1.0
 """Pause after a failure of the kernel to accept, such as too many open files."""
 MakeProtocol = Callable[[Ticket], asyncio.Protocol]
@@ -61,11 +61,11 @@ class Listener:
         if self._socket.fileno() >= 0:
             self._loop.add_reader(self._socket.fileno(), self._accept)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Accept nothing more."""
-        if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        await asyncio.gather(*self._opening)
 
     def _accept(self) -> None:
         for _ in range(ACCEPTS):
@@ -84,9 +84,13 @@ class Listener:
             if ticket is None:
                 accepted.close()
             else:
-                self._admission.turns.add(address, functools.partial(self._open, accepted, ticket))
+                self._admission.queue.add(address, functools.partial(self._open, accepted, ticket))
 
     def _open(self, accepted: sockets.socket, ticket: Ticket) -> None:
+        if self._socket.fileno() < 0:
+            accepted.close()
+            ticket.leave()
+            return
         task = self._loop.create_task(self._connect(accepted, ticket))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)

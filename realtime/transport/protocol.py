@@ -63,7 +63,7 @@ class _Sessions:
         self._manager = sio.manager
         self._unconnected = admission.unconnected
         self._unconnected.end = self._end_soon
-        self._turns = admission.turns
+        self._queue = admission.queue
         self._answering: set[asyncio.Task[None]] = set()
         self._on_connect = sio.eio.handlers["connect"]
         self._on_message = sio.eio.handlers["message"]
@@ -93,7 +93,7 @@ class _Sessions:
         """End a session whose time for CONNECT is over; a crowd's of one address end one after the other."""
         if (session := self._session(eio_sid)) is not None:
             work = functools.partial(self._engine.start_background_task, self._end, eio_sid)
-            self._turns.add(session.tt_address, work)
+            self._queue.add(session.tt_address, work)
 
     def _end_soon(self, eio_sid: str) -> None:
         if eio_sid in self._engine.sockets:

@@ -7,8 +7,8 @@ waits in the asyncio transport, else to the transport. Nothing here limits how m
 ``unsent`` first.
 
 The session is the framework's ``AsyncSocket``. This package adds five attributes to it: ``tt_connection`` (this
-object), ``tt_budget``, ``tt_address`` (the client's, for ``admission``), ``tt_connect_by`` (the deadline of CONNECT) and
-``tt_ping`` (the timer of the next ping). There they end with the session.
+object), ``tt_budget``, ``tt_address`` (the client's, for ``admission``), ``tt_connect_by`` (the deadline of
+CONNECT) and ``tt_ping`` (the timer of the next ping). There they end with the session.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CLOSE_S = 5.0
 PACKETS = 100
 """While more packets of one connection than these wait, nothing is read."""
 TURN = 10
-"""Packets of one connection that are processed in one turn of the loop."""
+"""Packets of one connection that are processed in one iteration of the loop."""
 _EVENT = "42"
 """How a packet with an event begins. It is charged where it is answered (``web.events``), to be refused with a code."""
 _ENGINE_PONG = "3"
@@ -248,7 +248,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._waiting, self._waiting_bytes = [], 0
             for number, data in enumerate(packets):
                 if number % TURN == TURN - 1:
-                    await asyncio.sleep(0)  # other connections, and the handlers that these packets started, run first
+                    await self._let_others_run()
                 while self._blocked and not self._refusing:
                     self._writable = asyncio.get_running_loop().create_future()
                     await self._writable
@@ -259,6 +259,16 @@ class WebSocketConnection(asyncio.Protocol):
                 self._read_unread()
         self._waiting = None
         self._pace()
+
+    async def _let_others_run(self) -> None:
+        """Let other connections run, and the handlers that packets have started.
+
+        Clients of one address that send too much share what one such client is given.
+        """
+        if self.session.tt_budget.over and self._ticket is not None:
+            await self._ticket.wait_in_queue()
+        else:
+            await asyncio.sleep(0)
 
     async def _process(self, data: str | bytes) -> None:
         """Give a packet to the session; end the connection if the packet can't be decoded, or ends the session."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import select
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -302,6 +303,41 @@ async def test_connections_of_one_address_and_in_all_are_bounded() -> None:
         assert await is_served(server), "an idle connection is closed for a new one"
         for end in ends:
             end.writer.close()
+
+
+async def test_an_address_with_hundreds_of_new_connections_does_not_delay_another_address_until_all_are_served() -> (
+    None
+):
+    async with serve() as server:
+        port = int(server.url.rpartition(":")[2])
+        crowd = [socket.create_connection((valkey.HOST, port)) for _ in range(100)]  # fewer than the kernel queues
+        for each in crowd:
+            each.send(GET)
+        other = socket.create_connection((valkey.HOST, port), source_address=("127.0.0.2", 0))
+        other.send(GET)
+        other.setblocking(False)
+        loop = asyncio.get_running_loop()
+        assert (await asyncio.wait_for(loop.sock_recv(other, 4096), 5)).startswith(b"HTTP/1.1 404")
+        answered = [each for each in crowd if select.select([each], [], [], 0)[0]]
+        assert len(answered) < 50, "the other address was served behind all of them"
+        for each in crowd:
+            each.settimeout(5)
+            assert (await asyncio.to_thread(each.recv, 4096)).startswith(b"HTTP/1.1 404")
+            each.close()
+        other.close()
+
+
+async def test_sessions_that_an_address_has_no_room_for_are_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ADDRESS_UNCONNECTED", 2)
+    async with serve(admission=Admission()) as server, ClientSession() as http:
+        for _ in range(20):
+            async with http.get(server.url + POLLING) as answer:
+                assert answer.status == 200
+
+        async def forgotten() -> bool:
+            return len(server.sio.eio.sockets) <= 8  # young ones are spared, up to four times the limit
+
+        await until(forgotten, 5.0)
 
 
 @contextmanager

@@ -1,0 +1,45 @@
+"""Fair queueing by network address, so that an address with many connections costs the others little.
+
+Nobody is refused for that: while only one address has work, its work goes on without a pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Callable
+
+
+class FairQueue:
+    """In each iteration of the loop, does one piece of work of each address; an address's are done in their order."""
+
+    def __init__(self) -> None:
+        """Without any work."""
+        self._waiting: dict[str, deque[Callable[[], object]]] = {}
+
+    def add(self, address: str, work: Callable[[], object]) -> None:
+        """Do ``work`` after all earlier work of its address, in the next iteration of the loop at the earliest."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._do_next)
+        self._waiting.setdefault(address, deque()).append(work)
+
+    async def wait(self, address: str) -> None:
+        """Return after all earlier work of an address."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.add(address, functools.partial(_finish, done))
+        await done
+
+    def _do_next(self) -> None:
+        loop = asyncio.get_running_loop()
+        for address, waiting in tuple(self._waiting.items()):
+            loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others
+            if not waiting:
+                del self._waiting[address]
+        if self._waiting:
+            loop.call_soon(self._do_next)
+
+
+def _finish(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
