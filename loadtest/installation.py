@@ -33,17 +33,19 @@ class Installation:
     regions: Mapping[str, Region]
     nodes: Mapping[str, Sequence[str]]
     password: str = ""
+    operator_key: str = ""
 
     @classmethod
-    def of_cluster(cls, plan: ClusterPlan) -> Installation:
+    def of_cluster(cls, plan: ClusterPlan, operator_key: str = "") -> Installation:
         """Return an embedded cluster. Its masters are reached directly, not through the links that faults cut."""
         regions = {name: Region(name, name, plan.master(name), {}, plan.ledger(name)) for name in plan.regions}
-        return cls(regions, {name: plan.node_urls(name) for name in plan.regions})
+        nodes = {name: plan.node_urls(name) for name in plan.regions}
+        return cls(regions, nodes, operator_key=operator_key)
 
     @classmethod
-    def of_topology(cls, topology: Topology, password: str) -> Installation:
+    def of_topology(cls, topology: Topology, password: str, operator_key: str) -> Installation:
         """Return the installation that a topology file describes."""
-        return cls(topology.regions, topology.nodes, password)
+        return cls(topology.regions, topology.nodes, password, operator_key)
 
     @contextlib.asynccontextmanager
     async def masters(self) -> AsyncIterator[dict[str, LockMaster]]:

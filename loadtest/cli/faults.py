@@ -142,4 +142,4 @@ def _installation(topology: Path, owned: bool) -> Installation:
     for name, region in loaded.topology.regions.items():
         if not loaded.topology.nodes.get(name) or not region.ledger:
             raise click.UsageError(f"regions.{name} in {topology} needs its nodes and its ledger")
-    return Installation.of_topology(loaded.topology, loaded.redis_password)
+    return Installation.of_topology(loaded.topology, loaded.redis_password, loaded.operator_key)

@@ -46,7 +46,7 @@ class Buyer:
         await self._client.close()
 
     async def _buy_once(self) -> None:
-        sold = self._context.choose_sold_seats(self._rng) if self._rng.random() < 0.12 else None
+        sold = self._context.choose_taken_seats(self._rng) if self._rng.random() < 0.12 else None
         if self._context.lapsed and self._rng.random() < 0.5:
             show, seats = self._context.lapsed.popleft()
         else:
@@ -106,7 +106,7 @@ class Buyer:
                 if not answer["ok"] or answer["booking"]["state"] == "booked":
                     if answer["ok"]:
                         self._context.counts["bookings"] += 1
-                        self._context.recent_bookings.append((show, seats))
+                        self._context.recently_taken.append((show, seats))
                     return
                 if not pending:
                     pending = True

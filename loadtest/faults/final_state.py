@@ -91,8 +91,10 @@ async def read_after_booking(installation: Installation, surroundings: Surroundi
 
 async def _read_show(master: LockMaster, ledger: Ledger, show: ShowSeats) -> ShowState:
     meta, seats, taken, holds = keys.show(show.id)[:4]
-    bookings = [Booking(hold_of(each.id), each.owner, each.seats) for each in await ledger.booked(show.id)]
-    epoch, version = await master.command("HMGET", meta, "epoch", "version")
+    truth, declared = (await ledger.truths([show.id]))[show.id], await ledger.show(show.id)
+    assert declared is not None, "shows are never deleted"
+    bookings = [Booking(hold_of(each.id), each.owner, each.seats) for each in truth.booked]
+    epoch, version, sales = await master.command("HMGET", meta, "epoch", "version", "sales")
     digits = await master.command("GET", seats)
     takers = connect.pairs(await master.command("HGETALL", taken))
     records = {hold: orjson.loads(record) for hold, record in connect.pairs(await master.command("HGETALL", holds))}
@@ -104,4 +106,7 @@ async def _read_show(master: LockMaster, ledger: Ledger, show: ShowSeats) -> Sho
         (digits or b"").decode(),
         {int(seat): hold.decode() for seat, hold in takers},
         {hold.decode(): r["state"] for hold, r in records.items() if r["state"] in ("held", "confirming")},
+        frozenset(truth.blocked),
+        (sales or b"").decode(),
+        declared.sales.value,
     )

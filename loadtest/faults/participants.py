@@ -1,4 +1,4 @@
-"""All clients of a run: buyers, a viewer on every node, and the probes that measure outages."""
+"""All clients of a run: buyers, operators, a viewer on every node, and the probes that measure outages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from loadtest.faults.client import Client
 from loadtest.faults.context import RunContext
 from loadtest.faults.history import History
 from loadtest.faults.judge.end_state import FinalState
+from loadtest.faults.operators import Operator
 from loadtest.faults.probe import Probe
 from loadtest.faults.shows import ShowSeats
 from loadtest.faults.viewers import Viewer
@@ -72,7 +73,8 @@ class Participants:
         """Run everybody for ``minutes`` and until ``faults`` is done; return the runner's own errors."""
         loop = asyncio.get_running_loop()
         await self._start_viewers()
-        buying = [asyncio.create_task(buyer.run()) for buyer in self._make_buyers()]
+        acting = [asyncio.create_task(buyer.run()) for buyer in self._make_buyers()]
+        acting += [asyncio.create_task(operator.run()) for operator in self._make_operators()]
         injecting = asyncio.create_task(faults)
         try:
             began = loop.time()
@@ -80,11 +82,11 @@ class Participants:
             await asyncio.sleep(max(0.0, began + minutes * 60 - loop.time()))
             self._context.closing.set()
             self._context.deadline = loop.time() + SETTLE_S
-            await asyncio.wait(buying, timeout=SETTLE_S + 15)
+            await asyncio.wait(acting, timeout=SETTLE_S + 15)
         finally:
-            for task in (*buying, injecting):
+            for task in (*acting, injecting):
                 task.cancel()
-            ends = await asyncio.gather(*buying, injecting, return_exceptions=True)
+            ends = await asyncio.gather(*acting, injecting, return_exceptions=True)
         return [repr(end) for end in ends if isinstance(end, BaseException)]
 
     async def _start_viewers(self) -> None:
@@ -109,6 +111,21 @@ class Participants:
             )
             for n in range(self._buyers)
             for region in self._installation.nodes
+        ]
+
+    def _make_operators(self) -> list[Operator]:
+        """Return an operator for each region, if the installation's operator key is known."""
+        return [
+            Operator(
+                f"operator-{region}",
+                self._nodes_from(region),
+                [show for show in self._context.shows if show.region == region],
+                self._history,
+                self._context,
+                random.Random(self._rng.random()),
+            )
+            for region in self._installation.nodes
+            if self._context.operator_key
         ]
 
     async def report(self, say: Callable[[str], None], faults: Callable[[], str]) -> None:

@@ -78,7 +78,8 @@ async def _run_with_faults(
     }
     bank_secret, mailbox_key = cluster.secrets["BANK_SECRET"], cluster.secrets["MAILBOX_KEY"]
     addresses = Addresses(cluster.plan.bank_url, bank_secret, cluster.plan.mailbox_url, mailbox_key, shop)
-    async with started(what, Installation.of_cluster(cluster.plan), folder, say, addresses) as session:
+    installation = Installation.of_cluster(cluster.plan, cluster.secrets["OPERATOR_KEY"])
+    async with started(what, installation, folder, say, addresses) as session:
         probes = session.participants.make_probes(session.shows.for_probes, names)
         injector = Injector(Parts(cluster, ledgers, session.history), session.history, probes)
 

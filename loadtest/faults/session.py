@@ -181,7 +181,7 @@ async def started(
         timeout = aiohttp.ClientTimeout(total=3)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
             declared = await shows.declare(installation, plan.seats, http)
-            context = RunContext(declared.on_sale, HOLD_S, THINK_S, http)
+            context = RunContext(declared.on_sale, HOLD_S, THINK_S, http, installation.operator_key)
             surroundings = None
             if addresses is not None:
                 context.bank = Bank(addresses.bank, addresses.bank_secret, http)

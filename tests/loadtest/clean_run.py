@@ -18,7 +18,7 @@ from realtime.model import booking_of
 from realtime.wire.maps import pack_seats
 
 SHOW = "west-s"
-SEATS = ("A-1", "A-2", "A-3", "A-4", "A-5", "A-6")
+SEATS = ("A-1", "A-2", "A-3", "A-4", "A-5", "A-6", "A-7", "A-8")
 HOLD_MS = 480_000
 LOSS_AT = 1_000_000
 
@@ -67,11 +67,22 @@ class Run:
 
     def refuse(self, t: int, c: str, e: str, code: str, **more: Any) -> None:
         payload = {key: value for key, value in more.items() if key != "taken"}
-        error = {"code": code, "retryable": code == "region_unavailable", "seats": more.get("taken", [])}
+        error = {
+            "code": code,
+            "retryable": code in ("region_unavailable", "sales_paused"),
+            "seats": more.get("taken", []),
+        }
         if e == "seats:confirm":
             payload["payment"] = f"proof of {c}"
             error["refund"] = {"payment": f"p-{c}", "amount": 90_000, "state": "promised"}
         self.ask(t, c, e, {"ok": False, "error": error}, **payload)
+
+    def command(self, t: int, name: str, *seats: str, key: str = "", taken: tuple[str, ...] = ()) -> None:
+        """A command of the operator; ``key`` is its idempotency key, ``taken`` the seats for which it is refused."""
+        error = {"code": "seats_taken", "retryable": False, "seats": list(taken)}
+        answer = {"ok": False, "error": error} if taken else {"ok": True}
+        key = key or f"{name} at {t}"
+        self.ask(t, "operator", f"ops:{name}", answer, show=SHOW, seats=list(seats), key=key)
 
     def event(self, t: int, c: str, e: str, **p: Any) -> None:
         self.add(t, "event", c, e=e, p=p)
@@ -123,10 +134,11 @@ def booking(hold: str, *seats: str, state: str = "booked") -> dict[str, Any]:
 
 def clean_run() -> Run:
     """Asha books; Bala's hold expires; Chitra extends, then pays late; Dev is refused, then loses a hold and a pending
-    booking to the fault; Esha releases a seat of two and books the other; Farah has no answer to a release.
+    booking to the fault; Esha releases a seat of two and books the other; Farah has no answer to a release. An operator
+    blocks A-7 and A-8 (in vain at first, since A-7 is held), unblocks A-7, and pauses the sales for a minute.
     """
     run = Run()
-    for client in ("viewer", "asha", "bala", "chitra", "dev", "esha", "farah"):
+    for client in ("viewer", "asha", "bala", "chitra", "dev", "esha", "farah", "gita"):
         run.connect(0, client)
     empty = pack_seats(bytes(len(SEATS)))
     watched = {"ok": True, "show": SHOW, "epoch": "e1", "version": 1, "status": "live", "seats": empty}
@@ -141,8 +153,21 @@ def clean_run() -> Run:
     run.change(30_015, sold=("A-1", "A-2"))
 
     bala = run.hold(40_000, "bala", "A-3")
+    gita = run.hold(50_000, "gita", "A-7")
+    run.command(60_000, "block", "A-7", "A-8", taken=("A-7",))
+    run.ask(70_000, "gita", "seats:release", {"ok": True}, hold=gita)
+    run.change(70_015, free=("A-7",))
+    run.command(80_000, "block", "A-7", "A-8")
+    run.change(80_015, blocked=("A-7", "A-8"))
+    run.refuse(90_000, "gita", "seats:hold", "seats_taken", show=SHOW, seats=["A-7"], request_id="g1", taken=["A-7"])
+    run.command(100_000, "unblock", "A-7")
+    run.change(100_015, free=("A-7",))
     run.event(520_100, "bala", "hold:expired", hold=bala, show=SHOW, reason="expired")
     run.change(520_110, free=("A-3",))
+
+    run.command(540_000, "pause")
+    run.refuse(550_000, "gita", "seats:hold", "sales_paused", show=SHOW, seats=["A-7"], request_id="g2")
+    run.command(600_000, "open")
 
     chitra = run.hold(530_000, "chitra", "A-3")
     extended = {"id": chitra, "show": SHOW, "seats": ["A-3"], "expires_at": 700_010 + HOLD_MS}
@@ -156,7 +181,7 @@ def clean_run() -> Run:
     run.fault(1_002_000, "healed")
     run.fault(1_003_000, "recovered")
     run.epoch, run.version = "e2", 1
-    whole = pack_seats(bytes((2, 2, 1, 0, 0, 0)))
+    whole = pack_seats(bytes((2, 2, 1, 0, 0, 0, 0, 3)))
     run.event(1_002_900, "viewer", "seats:changed", show=SHOW, epoch="e2", version=1, seats=whole)
     run.event(1_002_950, "dev", "hold:expired", hold=dev, show=SHOW, reason="lost")
     run.refuse(1_005_000, "dev", "seats:confirm", "hold_lost", hold=paid)
@@ -198,7 +223,7 @@ def clean_run() -> Run:
     paid_holds = {"asha": asha, "chitra": chitra, "esha": esha, "dev": paid}
     taken = {0: asha, 1: asha, 2: chitra, 4: esha}
     run.final = FinalState(
-        {SHOW: ShowState(SEATS, bookings, run.epoch, run.version, "222020", taken, {})},
+        {SHOW: ShowState(SEATS, bookings, run.epoch, run.version, "22202003", taken, {}, frozenset({7}))},
         {"west": 0},
         {"west": 0},
         Rogue([True, True], [True]),

@@ -63,5 +63,7 @@ def test_every_seat_has_its_operations_and_losses() -> None:
         "firm",
         "expire",
         "lose",
+        "block",
+        "unblock",
     } == functions
-    assert {line[5] for line in lines} == {f"{SHOW} A-{number}" for number in range(1, 7)}
+    assert {line[5] for line in lines} == {f"{SHOW} A-{number}" for number in range(1, 9)}

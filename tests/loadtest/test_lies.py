@@ -12,6 +12,7 @@ from loadtest.faults.judge.cut_offs import NOT_SOLD, NOT_WRITTEN
 from loadtest.faults.judge.deadlines import EARLY, LATE, LOST, PENDING
 from loadtest.faults.judge.end_state import Booking
 from loadtest.faults.judge.freshness import DRIFT, FRESH, RISING, STALE
+from loadtest.faults.judge.operators import ANSWERED, BLOCKS, SALES, SAME_SALES
 from loadtest.faults.judge.payments import BankRefund
 from loadtest.faults.judge.seats import RULE as LINEARIZABLE
 from realtime.wire.maps import pack_seats
@@ -97,7 +98,7 @@ def a_booking_becomes_another(run: Run) -> None:
 
 def a_booking_is_lost(run: Run) -> None:
     del run.show.bookings[2]
-    run.show.digits = "222000"
+    run.show.digits = "22200003"
 
 
 def a_booking_moves_to_another_owner(run: Run) -> None:
@@ -105,12 +106,12 @@ def a_booking_moves_to_another_owner(run: Run) -> None:
 
 
 def a_sale_disappears_from_the_map(run: Run) -> None:
-    run.show.digits = "022020"
+    run.show.digits = "02202003"
 
 
 def the_viewer_misses_a_seat(run: Run) -> None:
     whole = next(r for r in run.records if r["k"] == "event" and "seats" in r["p"] and r["e"] == "seats:changed")
-    whole["p"]["seats"] = pack_seats(bytes((2, 0, 1, 0, 0, 0)))
+    whole["p"]["seats"] = pack_seats(bytes((2, 0, 1, 0, 0, 0, 0, 3)))
 
 
 def one_request_makes_two_holds(run: Run) -> None:
@@ -158,6 +159,56 @@ def a_master_is_written_to_without_sentinels(run: Run) -> None:
     next(r for r in run.records if r["k"] == "cut_off")["written_ms"] = 9_900
 
 
+def a_blocked_seat_is_held(run: Run) -> None:
+    run.hold(1_500_000, "dev", "A-8", request="x", name="dev9")
+
+
+def a_blocked_seat_is_held_at_the_time_of_a_fault(run: Run) -> None:
+    run.hold(LOSS_AT + 500, "dev", "A-8", request="x", name="dev9")
+
+
+def a_held_seat_is_blocked(run: Run) -> None:
+    run.command(1_210_000, "block", "A-5")
+
+
+def an_unblocked_seat_stays_taken(run: Run) -> None:
+    run.refuse(110_000, "gita", "seats:hold", "seats_taken", show=SHOW, seats=["A-7"], request_id="x", taken=["A-7"])
+
+
+def a_block_is_lost(run: Run) -> None:
+    run.show.digits, run.show.blocked = "22202000", frozenset()
+    run.change(3_200_000, free=("A-8",))
+    run.show.version = run.version
+
+
+def a_block_is_not_in_the_ledger(run: Run) -> None:
+    run.show.blocked = frozenset()
+
+
+def a_seat_is_blocked_though_nobody_asked_for_it(run: Run) -> None:
+    run.show.digits, run.show.blocked = "22202033", frozenset({6, 7})
+
+
+def a_hold_is_made_in_a_paused_show(run: Run) -> None:
+    run.hold(560_000, "dev", "A-7", request="x", name="dev9")
+
+
+def a_hold_is_refused_in_an_open_show(run: Run) -> None:
+    run.refuse(610_000, "dev", "seats:hold", "sales_paused", show=SHOW, seats=["A-7"], request_id="x")
+
+
+def a_show_stays_paused(run: Run) -> None:
+    run.show.sales = run.show.ledger_sales = "paused"
+
+
+def the_ledger_misses_that_sales_were_opened(run: Run) -> None:
+    run.show.ledger_sales = "paused"
+
+
+def a_command_is_never_answered(run: Run) -> None:
+    run.ask(3_300_000, "operator", "ops:unblock", None, show=SHOW, seats=["A-8"], key="x")
+
+
 LIES: dict[Callable[[Run], None], set[str]] = {
     expired_after_a_second: {EARLY, LINEARIZABLE},
     lost_without_a_fault: {LOST, LINEARIZABLE},
@@ -187,6 +238,18 @@ LIES: dict[Callable[[Run], None], set[str]] = {
     a_release_keeps_the_seats: {"a released seat leaves its hold"},
     a_replaced_keeper_may_write: {"the ledger refuses an old fencing token"},
     a_refund_never_comes: {"every promised refund was carried out", "every refund in the ledger was carried out"},
+    a_blocked_seat_is_held: {LINEARIZABLE},
+    a_blocked_seat_is_held_at_the_time_of_a_fault: {LINEARIZABLE},
+    a_held_seat_is_blocked: {LINEARIZABLE},
+    an_unblocked_seat_stays_taken: {LINEARIZABLE},
+    a_block_is_lost: {LINEARIZABLE},
+    a_block_is_not_in_the_ledger: {BLOCKS},
+    a_seat_is_blocked_though_nobody_asked_for_it: {LINEARIZABLE},
+    a_hold_is_made_in_a_paused_show: {SALES},
+    a_hold_is_refused_in_an_open_show: {SALES},
+    a_show_stays_paused: {SALES},
+    the_ledger_misses_that_sales_were_opened: {SAME_SALES},
+    a_command_is_never_answered: {ANSWERED},
     a_payment_is_booked_and_refunded: {"no payment is both booked and refunded"},
     seats_are_sold_without_sentinels: {NOT_SOLD},
     a_master_is_written_to_without_sentinels: {NOT_WRITTEN},
@@ -202,6 +265,38 @@ def test_a_clean_run_is_accepted_and_every_new_rule_is_checked() -> None:
     assert {EARLY, LOST, LATE, PENDING, RISING, FRESH, DRIFT, STALE, LINEARIZABLE, NOT_SOLD, NOT_WRITTEN} <= set(
         verdict.checks
     )
+
+    assert {
+        EARLY,
+        LOST,
+        LATE,
+        PENDING,
+        RISING,
+        FRESH,
+        DRIFT,
+        STALE,
+        LINEARIZABLE,
+        ANSWERED,
+        BLOCKS,
+        SALES,
+        SAME_SALES,
+    } <= set(verdict.checks)
+
+
+def test_an_operator_without_an_answer_may_have_blocked_until_a_master_is_lost() -> None:
+    run = clean_run()
+    asked = {"show": SHOW, "seats": ["A-6"], "key": "k"}
+    run.ask(LOSS_AT - 2_000, "operator", "ops:block", None, ms=6_000, **asked)
+    run.refuse(
+        LOSS_AT - 1_500, "dev", "seats:hold", "seats_taken", show=SHOW, seats=["A-6"], request_id="x", taken=["A-6"]
+    )
+    run.command(LOSS_AT + 5_000, "block", "A-6", key="k", taken=("A-6",))
+    held = {"id": hold_id("farah0"), "show": SHOW, "seats": ["A-6"], "expires_at": LOSS_AT + 2_500 + HOLD_MS}
+    run.ask(
+        LOSS_AT + 2_500, "farah", "seats:hold", {"ok": True, "hold": held}, show=SHOW, seats=["A-6"], request_id="f0"
+    )
+    run.sort()
+    assert check(run.records, run.final).violations == []
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)

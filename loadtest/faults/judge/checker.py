@@ -22,6 +22,7 @@ from loadtest.faults.judge.holders import SeatHolders
 from loadtest.faults.judge.holds import Attempt, HoldBook
 from loadtest.faults.judge.losses import Losses
 from loadtest.faults.judge.money import MoneyBook
+from loadtest.faults.judge.operators import CommandBook, check_operators
 from loadtest.faults.judge.payments import check_payments
 from loadtest.faults.judge.promises import Promise
 from loadtest.faults.judge.seats import SeatHistory, check_seats, seat_histories
@@ -62,6 +63,7 @@ class Checker:
         self._fresh = Freshness(self._verdict)
         self._money = MoneyBook()
         self._cut_offs = CutOffs()
+        self._commands = CommandBook()
         self._ended_at = 0
 
     def add(self, record: Record) -> None:
@@ -70,6 +72,7 @@ class Checker:
         self._ended_at = record["t"]
         self._money.add(record)
         self._cut_offs.add(record)
+        self._commands.add(record)
         if kind == "fault":
             self._faults.append(record)
             if record["kind"] == Kind.LOSE_REGION and record["phase"] in ("begin", "healed"):
@@ -198,6 +201,7 @@ class Checker:
             check_hold(known, losses, self._verdict)
         self._cut_offs.check(self._book.holds, self._verdict)
         check_seats(self.seat_histories(), self._verdict)
+        check_operators(self._commands.commands, self._book, self._final, self._ended_at + 1, self._verdict)
         self._fresh.finish(self._ended_at, losses)
         if self._final.money is not None:
             check_payments(self._final.money, self._money.promises, self._verdict)
@@ -209,7 +213,8 @@ class Checker:
 
     def seat_histories(self) -> Iterator[SeatHistory]:
         """Yield the operations on every seat."""
-        return seat_histories(self._book, Losses(self._faults), self._final, self._ended_at + 1)
+        losses, commands = Losses(self._faults), self._commands.commands
+        return seat_histories(self._book, commands, losses, self._final, self._ended_at + 1)
 
     def _check_map(self, client: str, show_id: str, seen: SeatMap) -> None:
         show = self._final.shows[show_id]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from loadtest.faults.judge.after_booking import AfterBooking
 from loadtest.faults.judge.payments import Money
+from realtime.model import SalesState
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Booking:
 
 @dataclass(slots=True)
 class ShowState:
-    """One show at the end: ``bookings`` are the ledger's, the rest is the master's.
+    """One show at the end: ``bookings``, ``blocked`` (indices) and ``ledger_sales`` are the ledger's, the rest is the
+    master's.
 
     ``digits`` has a status digit for each seat, ``taken`` the hold of each taken seat, ``live`` the state of each hold
     that has not ended.
@@ -32,6 +34,9 @@ class ShowState:
     digits: str
     taken: dict[int, str]
     live: dict[str, str]
+    blocked: frozenset[int] = frozenset()
+    sales: str = SalesState.OPEN.value
+    ledger_sales: str = SalesState.OPEN.value
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from realtime.errors import SalesPaused
 from realtime.model import region_of
 
 TOLERANCE_MS = 150
@@ -127,6 +128,8 @@ class HoldBook:
         """Empty; call ``ask``, ``answer`` and ``notice`` in the order of the history."""
         self.refusals: list[tuple[HoldHistory, Attempt]] = []
         """Requests that were answered ``seats_taken``, and the hold that the same request made at another time."""
+        self.paused: list[Attempt] = []
+        """Requests for holds that were answered ``sales_paused``."""
         self._by_request: dict[tuple[str, str], HoldHistory] = {}
         self._by_id: dict[str, HoldHistory] = {}
 
@@ -169,6 +172,8 @@ class HoldBook:
                     hold.id = attempt.answer["hold"]["id"]
                     self._by_id[hold.id] = hold
                 hold.grant(attempt)
+            elif attempt.answer["error"]["code"] == SalesPaused.code:
+                self.paused.append(attempt)
             elif attempt.code not in ("", "hold_expired", "hold_lost", "request_reused"):
                 # It made no hold, so the request says something about the seats only.
                 hold.attempts.remove(attempt)

@@ -1,4 +1,4 @@
-"""One seat as a register: free, held by a hold, or firmly taken by a hold that is being booked.
+"""One seat as a register: free, held by a hold, firmly taken by a hold that is being booked, or blocked.
 
 What clients ask for are operations (``Act``). What nobody is answered happens quietly: a hold past its deadline ends,
 and while a master may be losing data, the seat may become free, or go back to a hold that it had a moment ago.
@@ -7,7 +7,7 @@ and while a master may be losing data, the seat may become free, or go back to a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -38,10 +38,17 @@ class Act(StrEnum):
     hold, so it never sees its own seats as taken."""
     SEE_FREE = "see-free"
     """Nobody else has the seat."""
+    BLOCK = "block"
+    """The seat becomes blocked. Only a free one can; a repeated command finds its own block."""
+    UNBLOCK = "unblock"
+    """A blocked seat becomes free; any other stays as it is."""
 
 
 class SeatAction(NamedTuple):
-    """An operation of one hold on one seat. ``since`` is when it was asked for (ms)."""
+    """An operation of one hold on one seat; those of operators have ``BLOCKED.hold``.
+
+    ``since`` is when it was asked for (ms).
+    """
 
     act: Act
     hold: str
@@ -56,20 +63,26 @@ class SeatState(NamedTuple):
 
     def __str__(self) -> str:
         """Return it in words."""
-        if not self.hold:
-            return "free"
+        if not self.hold or self == BLOCKED:
+            return self.hold or "free"
         return f"{'taken' if self.firm else 'held'} by {self.hold}"
 
 
 FREE = SeatState()
+BLOCKED = SeatState("blocked", True)
 
 
 @dataclass(frozen=True, slots=True)
 class SeatModel:
-    """The rules of one seat. ``holds`` are those that ever asked for it, ``losses`` the windows of its region."""
+    """The rules of one seat. ``holds`` are those that ever asked for it, ``losses`` the windows of its region.
+
+    ``blocks`` are the times from the request to the answer of each command to block it: until then the ledger may not
+    have it.
+    """
 
     holds: Mapping[str, HoldHistory]
     losses: list[Window]
+    blocks: Sequence[Window] = ()
 
     def initial(self) -> SeatState:
         """Return a free seat."""
@@ -100,6 +113,10 @@ class SeatModel:
                 possible, after = state != FREE and not mine and not self._lapsed(state, action.since), state
             case Act.SEE_FREE:
                 possible, after = state == FREE or mine, state
+            case Act.BLOCK:
+                possible, after = state == FREE or mine, BLOCKED
+            case Act.UNBLOCK:
+                possible, after = True, FREE if mine else state
         return (after,) if possible else ()
 
     def quiet(self, state: SeatState, at: float) -> Iterable[SeatState]:
@@ -110,12 +127,14 @@ class SeatModel:
         for start, end in self.losses:
             if start > at:
                 break
-            if at <= end and not self._is_kept(state, start):
+            if at <= end and not self._is_kept(state, start, at):
                 after |= self._after_loss(start, at)
         return after
 
     def _may_be_over(self, state: SeatState, at: float) -> bool:
         """Return whether a hold may have ended by itself, or (``firm``) because the ledger refused it."""
+        if state == BLOCKED:
+            return False
         hold = self.holds[state.hold]
         lost = any(start <= at and end >= hold.requested_at for start, end in self.losses)
         if state.firm:
@@ -128,8 +147,10 @@ class SeatModel:
         """Return whether the seat's hold was certainly past its deadline at ``since``."""
         return not state.firm and since > self.holds[state.hold].latest_end + TOLERANCE_MS
 
-    def _is_kept(self, state: SeatState, start: float) -> bool:
-        """Return whether the ledger had the seat's booking before a loss began: then nothing can take it away."""
+    def _is_kept(self, state: SeatState, start: float, at: float) -> bool:
+        """Return whether the ledger had the seat's booking or block before a loss began: then nothing takes it away."""
+        if state == BLOCKED:
+            return not any(begun <= at and answered >= start for begun, answered in self.blocks)
         return state.firm and self.holds[state.hold].booked_at <= start
 
     def _after_loss(self, start: float, at: float) -> set[SeatState]:

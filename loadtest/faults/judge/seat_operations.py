@@ -10,14 +10,14 @@ from loadtest.faults.judge.linear import Operation
 from loadtest.faults.judge.seat_model import Act, SeatAction
 
 SeatOperation = Operation[SeatAction]
-_CHANGES = frozenset({Act.HOLD, Act.RELEASE, Act.CONFIRM})
+_CHANGES = frozenset({Act.HOLD, Act.RELEASE, Act.CONFIRM, Act.BLOCK, Act.UNBLOCK})
 ENDED_CODES = frozenset({"hold_expired", "hold_lost", "hold_ended", "hold_not_found", "request_reused"})
 """Refusals that say that a hold does not have its seats (any more)."""
 _DOES: Mapping[str, Act] = {"seats:hold": Act.HOLD, "seats:release": Act.RELEASE, "seats:confirm": Act.CONFIRM}
 
 
 def operation(action: SeatAction, start: float, end: float = math.inf, *, certain: bool = True) -> SeatOperation:
-    """Return an operation of a hold on a seat."""
+    """Return an operation on a seat."""
     return Operation(action, start, end, certain, reads=action.act not in _CHANGES)
 
 

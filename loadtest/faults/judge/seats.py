@@ -10,7 +10,8 @@ from loadtest.faults.judge.end_state import FinalState
 from loadtest.faults.judge.holds import HoldBook, HoldHistory
 from loadtest.faults.judge.linear import find_failure
 from loadtest.faults.judge.losses import Losses
-from loadtest.faults.judge.seat_model import Act, SeatAction, SeatModel
+from loadtest.faults.judge.operators import Command, block_operations
+from loadtest.faults.judge.seat_model import BLOCKED, Act, SeatAction, SeatModel
 from loadtest.faults.judge.seat_operations import SeatOperation, operation, operations
 from loadtest.faults.judge.verdict import Verdict
 from realtime.model import region_of
@@ -29,31 +30,42 @@ class SeatHistory:
     model: SeatModel
 
 
-def seat_histories(book: HoldBook, losses: Losses, final: FinalState | None, ended_at: float) -> Iterator[SeatHistory]:
-    """Yield the history of every seat that was asked for; ``final`` is the state at ``ended_at`` (ms)."""
+def seat_histories(
+    book: HoldBook, commands: Iterable[Command], losses: Losses, final: FinalState, ended_at: float
+) -> Iterator[SeatHistory]:
+    """Yield the history of every seat that was asked for or is blocked; ``final`` is the state at ``ended_at`` (ms)."""
     by_seat = operations(book.holds, book.refusals)
+    for key, more in block_operations(commands).items():
+        by_seat.setdefault(key, []).extend(more)
     holds: defaultdict[tuple[str, str], dict[str, HoldHistory]] = defaultdict(dict)
     for hold in book.holds:
         for seat in hold.seats:
             holds[hold.show, seat][hold.id] = hold
-    ends = {} if final is None else _ends(final, ended_at)
+    ends = _ends(final, ended_at)
+    for key, read in ends.items():
+        if read.action.hold == BLOCKED.hold:
+            by_seat.setdefault(key, [])
     for (show, seat), found in by_seat.items():
         own = holds[show, seat]
         end = ends.get((show, seat))
-        if end is not None and (end.action.hold in own or end.action.act is Act.SEE_FREE):
+        if end is not None and (end.action.hold in (*own, BLOCKED.hold) or end.action.act is Act.SEE_FREE):
             found.append(end)
-        first = min((hold.requested_at for hold in own.values()), default=ended_at)
+        first = min((each.start for each in found), default=ended_at)
         windows = [window for window in losses.of(region_of(show)) if window[1] >= first]
-        yield SeatHistory(show, seat, found, SeatModel(own, windows))
+        blocks = [(each.start, each.end) for each in found if each.action.act is Act.BLOCK]
+        yield SeatHistory(show, seat, found, SeatModel(own, windows, blocks))
 
 
 def _ends(final: FinalState, at: float) -> dict[tuple[str, str], SeatOperation]:
-    """Return, for every seat that is sold or free at the end, the operation that reads this."""
+    """Return, for every seat that is sold, blocked or free at the end, the operation that reads this."""
     found: dict[tuple[str, str], SeatOperation] = {}
     for show_id, show in final.shows.items():
         for index, seat in enumerate(show.seat_ids):
-            if show.digits[index : index + 1] == "0":
+            digit = show.digits[index : index + 1]
+            if digit == "0":
                 found[show_id, seat] = operation(SeatAction(Act.SEE_FREE, "(end)", at), at, at)
+            elif digit == "3":
+                found[show_id, seat] = operation(SeatAction(Act.FIRM, BLOCKED.hold, at), at, at)
         for booking in show.bookings:
             for index in booking.seats:
                 found[show_id, show.seat_ids[index]] = operation(SeatAction(Act.FIRM, booking.hold, at), at, at)
