@@ -19,6 +19,7 @@ _BABEL = {Locale.ENGLISH: "en_IN", Locale.HINDI: "hi_IN"}
 _JOINERS = "\u200c\u200d"
 """Zero-width non-joiner and joiner: format characters that Devanagari needs."""
 _SPACES = re.compile(r"\s+")
+_BLOCK = re.compile(r" \(\d+\)$")
 
 
 def clean(text: str, limit: int = limits.MAX_TEXT_LENGTH) -> str:
@@ -34,9 +35,15 @@ def clean(text: str, limit: int = limits.MAX_TEXT_LENGTH) -> str:
 def shown(ticket: Ticket, *names: str) -> str:
     """Return names in the ticket's language, cleaned, with a comma between them; empty ones are left out.
 
-    A name that the language has no other for is returned as it is.
+    A name that the language has no other for is returned as it is. The number of a block may follow a name.
     """
-    return ", ".join(filter(None, (clean(ticket.names.get(name, name)) for name in names)))
+    return ", ".join(filter(None, (clean(_shown(ticket, name)) for name in names)))
+
+
+def _shown(ticket: Ticket, name: str) -> str:
+    block = _BLOCK.search(name)
+    plain = name[: block.start()] if block else name
+    return ticket.names.get(name) or ticket.names.get(plain, plain) + name[len(plain) :]
 
 
 def day(at: datetime, locale: Locale) -> str:

@@ -12,7 +12,7 @@ const TIMEOUT_MS = 20000;
 const LEASED_TIMEOUT_MS = 4000;
 
 /** @typedef {{theatre: string, gate: string}} Place */
-/** @typedef {{booking: {title: string, starts_at: string, seats: {id: string}[]}}} Admission */
+/** @typedef {{booking: {title: string, starts_at: string, seats: {id: string, section?: string, row?: string, number?: string}[]}}} Admission */
 
 /**
  * @param {string} ticket what was scanned or typed @param {OfflineGate} offline @param {Place} place

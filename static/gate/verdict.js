@@ -4,6 +4,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h, icon } from "../app/dom.js";
+import { seatName } from "../app/seat-name.js";
 import { ApiError } from "../ops/api.js";
 
 /** @typedef {{look: "good" | "bad" | "unsure", title: string, lines: string[]}} Verdict */
@@ -12,11 +13,15 @@ const ICONS = { good: "check", bad: "close", unsure: "alert" };
 
 /** @param {Translator} i18n @param {import("./decision.js").Admission} admission @returns {Verdict} */
 export function admitted(i18n, { booking }) {
-  const seats = i18n.list(booking.seats.map(({ id }) => id));
+  const seats = i18n.list(booking.seats.map(seatName));
+  const sections = new Set(booking.seats.map(({ section }) => i18n.name(section ?? "")));
   return {
     look: "good",
     title: i18n.t("gateAdmit", { n: booking.seats.length }),
-    lines: [seats, `${i18n.name(booking.title)}, ${i18n.time(booking.starts_at)}`],
+    lines: [
+      [...sections, seats].filter(Boolean).join(" · "),
+      `${i18n.name(booking.title)}, ${i18n.time(booking.starts_at)}`,
+    ],
   };
 }
 

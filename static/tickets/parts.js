@@ -5,6 +5,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
+import { seatName } from "../app/seat-name.js";
 import { printedCode, ticket } from "../booking/ticket.js";
 
 /**
@@ -67,9 +68,4 @@ export function earlierList(i18n, bookings) {
     h("summary", {}, i18n.t("earlierTickets")),
     h("ul", {}, ...bookings.map(line)),
   );
-}
-
-/** @param {{row: string, number: string}} seat */
-function seatName({ row, number }) {
-  return row ? `${row}-${number}` : number;
 }

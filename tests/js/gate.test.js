@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, test } from "node:test";
+import { seatName } from "../../static/app/seat-name.js";
 import { leftMs, SLACK_MS } from "../../static/gate/lease-time.js";
 import { readTicket } from "../../static/gate/ticket-text.js";
 
@@ -119,4 +120,15 @@ describe("the time of a lease", () => {
     assert.equal(leftMs(lease, 50_500 - SLACK_MS, 0) > 0, true);
     assert.equal(leftMs(lease, 0, 0), 0);
   });
+});
+
+test("a seat is named as on its ticket; without a network, by its id", () => {
+  const names = [
+    [{ id: "A-1", row: "A", number: "1" }, "A-1"],
+    [{ id: "b", row: "Box 7 (Tapti)", number: "Chair 1" }, "Box 7 (Tapti), Chair 1"],
+    [{ id: "s", row: "A", number: "3 (s)" }, "A-3 (s)"],
+    [{ id: "solo", row: "", number: "solo" }, "solo"],
+    [{ id: "A-1" }, "A-1"],
+  ];
+  for (const [seat, name] of names) assert.equal(seatName(seat), name);
 });

@@ -13,6 +13,7 @@ import typst
 from realtime.tickets.data import Locale, Seller, Ticket, TicketSeat
 from realtime.tickets.pdf import Paper, PrinterError, TicketPrinter
 from realtime.tickets.qr import QUIET_ZONE, qr_png
+from realtime.tickets.text import shown as in_the_language
 from realtime.tickets.token import PublicKeys, derive_key, verify
 from realtime.tickets.view import ticket_view
 from realtime.tickets.words import WORDS, Words
@@ -287,3 +288,7 @@ def test_languages_are_complete() -> None:
         english, hindi = (getattr(WORDS[locale], field.name) for locale in Locale)
         assert hindi
         assert set(re.findall(r"\{\w+\}", english)) == set(re.findall(r"\{\w+\}", hindi)), field.name
+
+
+def test_the_number_of_a_block_follows_the_name_of_its_section_in_the_other_language() -> None:
+    assert in_the_language(ticket_with_names(), "Stalls (2)", "Box (1)") == "स्टॉल (2), Box (1)"
