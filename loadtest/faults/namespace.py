@@ -28,6 +28,8 @@ _SETUP = (
     "link set nowhere up",
     "route add 127.0.0.0/8 dev nowhere table 99",
 )
+_ROUTE_LOOPBACK = Path("/proc/sys/net/ipv4/conf/nowhere/route_localnet")
+"""Unless this is 1, packets from 127.0.0.1 may not leave through that device, and connecting fails at once."""
 _SILENT = "lookup 99"
 _REFUSED = "unreachable"
 _CAPABILITIES = "+dac_override,+fowner"
@@ -39,7 +41,7 @@ def available() -> bool:
     """Return whether this machine and this user can have such a namespace."""
     if os.geteuid() != 0 or any(shutil.which(tool) is None for tool in ("unshare", "ip", "setpriv", "sh")):
         return False
-    commands = [*(f"ip {line}" for line in _SETUP), " ".join(as_user("trial", ["true"]))]
+    commands = [*(f"ip {line}" for line in _SETUP), f"echo 1 > {_ROUTE_LOOPBACK}", " ".join(as_user("trial", ["true"]))]
     trial = subprocess.run(["unshare", "--net", "sh", "-ec", "\n".join(commands)], capture_output=True, check=False)
     return trial.returncode == 0
 
@@ -53,8 +55,7 @@ def enter() -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "a network namespace can't be made")
     _ip(_SETUP)
-    # Otherwise packets from 127.0.0.1 may not leave through another device, and connecting fails at once.
-    Path("/proc/sys/net/ipv4/conf/nowhere/route_localnet").write_text("1")
+    _ROUTE_LOOPBACK.write_text("1")
 
 
 def user_of(name: str) -> int:

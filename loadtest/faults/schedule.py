@@ -61,7 +61,6 @@ OPTIONAL = frozenset(
         Kind.FULL_MEMORY,
         Kind.LOSE_REGION,
         Kind.STEP_CLOCK,
-        Kind.PARTITION,
     }
 )
 """Kinds that happen only if they are asked for by name."""
@@ -101,7 +100,7 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.FULL_MEMORY: (2.0, 5.0),
     Kind.LOSE_REGION: (9.0, 12.0),
     Kind.STEP_CLOCK: (2.0, 4.0),
-    Kind.PARTITION: (5.0, 12.0),
+    Kind.PARTITION: (5.0, 10.0),
 }
 """Duration of each kind (s), from and to."""
 GAP_S = (2.5, 5.0)
