@@ -28,6 +28,8 @@ from realtime.wire.requests import LongId, parse_json
 _Short = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
 _Ms = Annotated[int, Meta(ge=0, le=2**53)]
 log = logging.getLogger(__name__)
+UNREADABLE = (ValueError, LookupError, OSError, EOFError, zlib.error, msgspec.MsgspecError, UnknownShow)
+"""What a row of the ledger raises that can't be read, or whose show or layout can't."""
 DetailOf = Callable[[BookingRow], Awaitable[dict[str, Any]]]
 
 
@@ -56,7 +58,7 @@ async def details(detail_of: DetailOf, rows: Iterable[BookingRow]) -> list[dict[
     for row in rows:
         try:
             found.append(await detail_of(row))
-        except (ValueError, LookupError, OSError, EOFError, zlib.error, msgspec.MsgspecError, UnknownShow) as error:
+        except UNREADABLE as error:
             log.error("the booking %s can't be read: %r", row.id, error)
     return found
 

@@ -45,7 +45,7 @@ class DeadLetters:
 
     async def _take(self, body: bytes) -> tuple[str, dict[str, str]]:
         entry_id = parse_json(_Body, body).id
-        if not all(part.isascii() and part.isdigit() for part in entry_id.split("-", 1)):
+        if not all(part.isascii() and part.isdigit() and len(part) < 20 for part in entry_id.split("-", 1)):
             raise NotFound("There is no dead letter with this id.")
         found = await self._master.command("XRANGE", keys.DEAD_LETTERS, entry_id, entry_id)
         if not found:

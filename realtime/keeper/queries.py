@@ -38,7 +38,7 @@ from realtime import connect, keys
 from realtime.cancellation import pause
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
-from realtime.keeper.booking_search import BookingSearch, details
+from realtime.keeper.booking_search import UNREADABLE, BookingSearch, details
 from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
@@ -48,9 +48,11 @@ from realtime.locks import replies
 from realtime.locks.master import LockMaster
 from realtime.model import PLAIN_TEXT, hold_of, is_booking_id, show_of
 from realtime.sales_window import cancel_deadline
+from realtime.transport.limited_log import LimitedLog
 from realtime.wire.requests import Id, LongId, parse_json
 
 log = logging.getLogger(__name__)
+limited_log = LimitedLog(log)
 BLOCK_S = 1
 PAUSE_S = 0.5
 
@@ -179,6 +181,9 @@ class Queries:
             answer = replies.refusal(error)
         except LedgerUnavailable as error:
             log.warning("queries: %s", error)
+            answer = replies.refusal(RegionUnavailable(region=self._master.region))
+        except UNREADABLE as error:
+            limited_log.warning("a question about what can't be read", question.name, error)
             answer = replies.refusal(RegionUnavailable(region=self._master.region))
         except Exception:
             # One bad row must not end the answers to all other questions.

@@ -42,6 +42,8 @@ from realtime.wire.shows import Unreadable, encode_theatre, show_payload
 
 _ASK_S = 2.0
 EARLIEST_YEAR = 1971
+LAST_YEAR = 2148
+"""Of the start of a show: tickets state the day in 16 bits."""
 """Of a time in a declaration; ms since the epoch are positive."""
 SAME_TIME = 50
 """Shows of one theatre with the same start that get an id here."""
@@ -190,6 +192,8 @@ class ShowCommands:
         layout = await self._shows.layout(ask.layout)
         _check_prices(ask, layout)
         start = _moment("starts_at", ask.starts_at)
+        if start.year > LAST_YEAR:
+            raise BadRequest(f"starts_at: a show starts in {LAST_YEAR} at the latest.")
         show_id = ask.id or self._name(ask, start)
         if not ID.match(show_id) or not show_id.startswith(f"{self._region}-"):
             raise BadRequest(f"A show's id is lower-case letters, digits and hyphens, and begins with {self._region}-.")

@@ -1,4 +1,8 @@
-"""Answers with bytes that are compressed once: in the best coding that the client accepts, or 304."""
+"""Answers with bytes that are compressed once: in the best coding that the client accepts, or as its conditions say.
+
+Preconditions are those of RFC 9110, section 13. An asset has an entity tag and no date, so conditions on dates are
+ignored; a ``Range`` is ignored, too: the answer is the whole file.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from realtime.web.encodings import IDENTITY, choose, matches
+from realtime.web.encodings import IDENTITY, choose, matches, names
 from realtime.web.shared_body import body_of
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 """The Cache-Control of what never changes at its address."""
+_OF_304 = ("ETag", "Cache-Control", "Vary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,28 @@ class Asset:
         return cls(content, media_type, f'"{hashlib.sha256(content[IDENTITY]).hexdigest()[:24]}"')
 
 
+def on_conditions(request: web.Request, answer: web.Response) -> web.Response:
+    """Return an answer that has an ``ETag``, or 304 in its place if the client has the same.
+
+    Raises ``HTTPPreconditionFailed`` if the client wants another version only.
+    """
+    etag = answer.headers["ETag"]
+    wanted = request.headers.getall("If-Match", ())
+    if wanted and not names(",".join(wanted), etag):
+        raise web.HTTPPreconditionFailed
+    if not matches(",".join(request.headers.getall("If-None-Match", ())), etag):
+        return answer
+    return web.Response(status=304, headers={name: answer.headers[name] for name in _OF_304})
+
+
 def send(request: web.Request, asset: Asset, cache: str) -> web.Response:
-    """Answer with a file in the best content coding that the client accepts, or 304 if it has it already."""
+    """Answer with a file, as the conditions of the request say; raises as ``on_conditions``."""
+    return on_conditions(request, send_whole(request, asset, cache))
+
+
+def send_whole(request: web.Request, asset: Asset, cache: str) -> web.Response:
+    """Answer with a file in the best content coding that the client accepts, without looking at conditions."""
     headers = {"ETag": asset.etag, "Cache-Control": cache, "Vary": "Accept-Encoding"}
-    if matches(request.headers.get("If-None-Match"), asset.etag):
-        return web.Response(status=304, headers=headers)
     coding = choose(request.headers.get("Accept-Encoding"), asset.content)
     if coding != IDENTITY:
         headers["Content-Encoding"] = coding

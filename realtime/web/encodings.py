@@ -48,12 +48,15 @@ def _canonical(name: str) -> str:
     return GZIP if name == "x-gzip" else name
 
 
-def matches(condition: str | None, etag: str) -> bool:
+def matches(condition: str, etag: str) -> bool:
     """Return whether ``If-None-Match`` names this entity tag (weak comparison: a coding does not make a difference)."""
-    if condition is None:
-        return False
-    tags = {tag.strip().removeprefix("W/") for tag in condition.split(",")}
-    return "*" in tags or etag.removeprefix("W/") in tags
+    return names(condition.replace("W/", ""), etag)
+
+
+def names(condition: str, etag: str) -> bool:
+    """Return whether ``If-Match`` names this entity tag (strong comparison: ``W/`` is never the same)."""
+    tags = {tag.strip() for tag in condition.split(",")}
+    return "*" in tags or etag in tags
 
 
 def compressed(body: bytes, quality: int = 11) -> dict[str, bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,6 +28,7 @@ from realtime.web import bodies
 from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
+from realtime.web.routing import failure
 from realtime.wire.requests import (
     ConfirmHold,
     ExtendHold,
@@ -41,7 +41,6 @@ from realtime.wire.requests import (
     parse,
 )
 
-log = logging.getLogger(__name__)
 DRAIN_CHUNK = 100
 """Connections that are closed between two pauses while the node drains."""
 T = TypeVar("T")
@@ -177,9 +176,8 @@ class Events:
             return _refusal(error)
         except RecursionError:
             return _refusal(BadRequest("The payload is nested too deeply."))
-        except Exception:
-            log.exception("event %s failed", ascii(event))
-            return _refusal(TicketError())
+        except Exception as error:
+            return _refusal(failure(error, f"event {event}"))
         finally:
             client.busy -= 1
             if self._draining and not client.busy:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from realtime.errors import BookingNotFound, RegionUnavailable
+from realtime.errors import BookingNotFound, TicketError
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import is_booking_id, region_of
@@ -23,9 +23,9 @@ def master_of_booking(masters: Mapping[str, LockMaster], booking: str) -> LockMa
 async def ask_all(
     masters: Mapping[str, LockMaster], name: str, body: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the answers to a question (``keeper.queries``) by region, and the regions that gave none.
+    """Return the answers to a question (``keeper.queries``) by region, and the regions that can't answer now.
 
-    Raises what a keeper refuses the question with.
+    Raises what a keeper refuses the question with for good.
     """
     results = await asyncio.gather(
         *(run_query(master, name, body) for master in masters.values()), return_exceptions=True
@@ -33,7 +33,7 @@ async def ask_all(
     answers: dict[str, Any] = {}
     missing: list[str] = []
     for region, result in zip(masters, results, strict=True):
-        if isinstance(result, RegionUnavailable):
+        if isinstance(result, TicketError) and result.retryable:
             missing.append(region)
         elif isinstance(result, BaseException):
             raise result

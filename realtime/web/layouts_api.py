@@ -15,8 +15,8 @@ from realtime.cancellation import cancel_all
 from realtime.errors import LayoutNotFound, Overloaded, TicketError
 from realtime.feeds.directory import Directory
 from realtime.plans import coded
-from realtime.web.assets import FOR_GOOD, Asset, send
-from realtime.web.encodings import GZIP, IDENTITY, choose, compressed, matches
+from realtime.web.assets import FOR_GOOD, Asset, on_conditions, send
+from realtime.web.encodings import GZIP, IDENTITY, choose, compressed
 from realtime.web.routing import Route
 from realtime.web.shared_body import MOST_GUNZIPPED, Blob, BlobBody, Blobs, GunzippedBody
 from realtime.wire.layouts import decode_layout
@@ -57,8 +57,6 @@ class LayoutsApi:
     async def _get_layout(self, request: web.Request) -> web.Response:
         layout_id = request.match_info["layout"]
         headers = {"ETag": f'"{layout_id}"', "Cache-Control": FOR_GOOD, "Vary": "Accept-Encoding"}
-        if matches(request.headers.get("If-None-Match"), headers["ETag"]):
-            return web.Response(status=304, headers=headers)
         blob = await self._blob(layout_id)
         if choose(request.headers.get("Accept-Encoding"), (GZIP, IDENTITY)) == GZIP:
             body, headers["Content-Encoding"] = BlobBody(blob), GZIP
@@ -66,7 +64,7 @@ class LayoutsApi:
             raise Overloaded("Many clients that don't read gzip are being answered.")
         else:
             body = GunzippedBody(blob)
-        return web.Response(body=body, content_type="application/json", headers=headers)
+        return on_conditions(request, web.Response(body=body, content_type="application/json", headers=headers))
 
     async def _get_coded(self, request: web.Request) -> web.Response:
         # Several requests may wait for one coding: when one of them is cancelled, the others still get it.

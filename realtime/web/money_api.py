@@ -13,7 +13,7 @@ from aiohttp import web
 from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.contact import Contact
-from realtime.errors import CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, WebhookRefused
+from realtime.errors import CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, TicketError, WebhookRefused
 from realtime.feeds.directory import Directory
 from realtime.locks.answers import decode_record
 from realtime.locks.commands import run_command
@@ -29,7 +29,7 @@ from realtime.web.checkout import Checkout
 from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Route, idempotency_key, json_answer, query_number, read_up_to
+from realtime.web.routing import UNREADABLE, Route, failure, idempotency_key, json_answer, query_number, read_up_to
 from realtime.wire.requests import ConfirmHold, OrderHold, PayDemo, Payment, RequestId, ReturnUrl, SeatIds, parse_json
 
 log = logging.getLogger(__name__)
@@ -125,18 +125,21 @@ class MoneyApi:
     async def _command(self, request: web.Request) -> web.Response:
         """Look in every region's ledger, then among the holds of every show: their ids follow from the request."""
         owner, request_id = self._owner_of(request), request.match_info["request"]
-        unreachable: RegionUnavailable | None = None
+        unknown: TicketError | None = None
         for region, master in self._masters.items():
             try:
                 found = await run_query(master, "command", {"owner": owner, "request_id": request_id})
                 found = found or await self._hold_of_request(region, owner, request_id)
             except RegionUnavailable as error:
-                unreachable = error
+                unknown = error
+                continue
+            except UNREADABLE as error:
+                unknown = failure(error, f"a hold of {region}")
                 continue
             if found is not None:
                 return json_answer({"request": request_id, **found})
-        if unreachable is not None:
-            raise unreachable
+        if unknown is not None:
+            raise unknown
         raise CommandNotFound()
 
     async def _hold_of_request(self, region: str, owner: str, request_id: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,11 +10,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from realtime.web.assets import FOR_GOOD, Asset, send
+from realtime.web.assets import FOR_GOOD, Asset, send, send_whole
 from realtime.web.bundle import Bundle
-from realtime.web.encodings import compressed
+from realtime.web.encodings import IDENTITY, compressed
 from realtime.web.page_data import PageData
-from realtime.web.shared_body import PART_BYTES
 
 SHOW = "show.html"
 """The page that is given its show."""
@@ -47,21 +47,28 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
     ``data`` is written into the pages.
     """
 
+    async def written(name: str, show: str | None = None) -> Asset:
+        # Read each time while it is unbundled: the page of a developer shows the last change.
+        html = bundle.pages[name] if bundle else (static / name).read_text(encoding="utf-8")
+        return await data.write(html, show)
+
     def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
-            # Read each time while it is unbundled: the page of a developer shows the last change.
-            html = bundle.pages[name] if bundle else (static / name).read_text(encoding="utf-8")
             show = request.match_info["show"] if name == SHOW else None
-            return send(request, await data.write(html, show), "no-cache")
+            return send(request, await written(name, show), "no-cache")
 
         return serve
+
+    async def missing(request: web.Request) -> web.Response:
+        # Whatever its conditions: they are about what is at the address (RFC 9110, 13.2.1).
+        return send_whole(request, await written(MISSING), "no-cache")
 
     for address, name in PAGES.items():
         app.router.add_get(address, page(name))
     for address, (name, media_type) in ALONE.items():
         app.router.add_get(address, _file(static / name, media_type))
 
-    app.middlewares.insert(0, _missing_page(page(MISSING)))
+    app.middlewares.insert(0, _missing_page(missing))
     if bundle is not None:
         _add_bundle(app, bundle)
     app.router.add_get("/static/{filename:.+}", _files(static.resolve()))
@@ -77,6 +84,9 @@ def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.
 
 
 def _files(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    kept: dict[Path, tuple[float, Asset]] = {}
+    """Files by path, as they were at a time of modification."""
+
     async def serve(request: web.Request) -> web.StreamResponse:
         try:
             file = (folder / request.match_info["filename"]).resolve()
@@ -85,19 +95,14 @@ def _files(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse
             found = False
         if not found:
             raise web.HTTPNotFound
-        if not _has_range(file, request):
-            raise web.HTTPRequestRangeNotSatisfiable  # aiohttp's own answer has no body
-        return web.FileResponse(file, chunk_size=PART_BYTES)
+        changed_at = file.stat().st_mtime
+        if file not in kept or kept[file][0] != changed_at:
+            media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            kept[file] = changed_at, Asset.of({IDENTITY: file.read_bytes()}, media_type)
+        # Modules are revalidated each time, so that a page never mixes those of two releases.
+        return send(request, kept[file][1], _FOR_A_DAY if file.suffix == ".svg" else "no-cache")
 
     return serve
-
-
-def _has_range(file: Path, request: web.Request) -> bool:
-    try:
-        start = request.http_range.start
-    except ValueError:
-        return False
-    return start is None or start < file.stat().st_size
 
 
 def _missing_page(page: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Middleware:
@@ -110,8 +115,7 @@ def _missing_page(page: Callable[[web.Request], Awaitable[web.StreamResponse]]) 
         if answer.status != 404 or not wanted or request.path.startswith(("/api/", "/static/")):
             return answer
         found = await page(request)
-        if found.status == 200:  # not 304: the browser has another page at this address
-            found.set_status(404)
+        found.set_status(404)
         return found
 
     return missing
@@ -177,9 +181,6 @@ def security_headers(
         response.headers.update(common)
         if response.content_type == "text/html":
             response.headers["Content-Security-Policy"] = policy
-        elif request.path.startswith("/static/") and "Cache-Control" not in response.headers:
-            # Modules are revalidated each time, so that a page never mixes those of two releases.
-            response.headers["Cache-Control"] = _FOR_A_DAY if request.path.endswith(".svg") else "no-cache"
 
     return add
 

@@ -7,17 +7,29 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import msgspec
 import orjson
 from aiohttp import web
+from redis.exceptions import ResponseError
 
 from realtime import limits
-from realtime.errors import BadRequest, NotFound, PayloadTooLarge, TicketError
+from realtime.errors import BadRequest, NotFound, PayloadTooLarge, RegionUnavailable, TicketError
 from realtime.staff import Role
 from realtime.transport.http_connection import allow_body
+from realtime.transport.limited_log import LimitedLog
 from realtime.web.shared_body import body_of
 
 log = logging.getLogger(__name__)
+limited_log = LimitedLog(log)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+UNREADABLE = (ResponseError, msgspec.MsgspecError)
+"""What a record that can't be read raises: in a function or command of a master, and in this process. Bodies of
+requests raise ``BadRequest``."""
+_REASONS = {
+    408: "The request has not arrived in time.",
+    412: "If-Match names another version than there is.",
+}
+"""Why a request with a status that only HTTP has was refused; others are malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +75,33 @@ async def errors(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return refusal(error.status)
+        allowed = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        return refusal(error.status, allowed)
     except (ConnectionError, asyncio.CancelledError):
         raise
     except web.RequestPayloadError:
         return _refusal(BadRequest("The body of the request can't be read."))
     except (RecursionError, UnicodeError):
         return _refusal(BadRequest("The request is nested too deeply, or is not valid Unicode."))
-    except Exception:
-        log.exception("%s %s failed", request.method, ascii(request.path))
-        return _refusal(TicketError())
+    except Exception as error:
+        return _refusal(failure(error, f"{request.method} {request.path}"))
     if answer.status >= 400 and isinstance(answer, web.Response) and answer.content_type != "application/json":
         refused = refusal(answer.status)  # by the Socket.IO server, whose other headers are kept
         answer.body, answer.content_type = refused.body, refused.content_type
     return answer
+
+
+def failure(error: Exception, what: str) -> TicketError:
+    """Log an exception that the handler of ``what`` has not expected; return what the client is answered.
+
+    A record that can't be read is one line in ten seconds: keepers find it and rebuild its show, so the same request
+    may succeed later.
+    """
+    if isinstance(error, UNREADABLE):
+        limited_log.warning("a record can't be read", what, error)
+        return RegionUnavailable()
+    log.error("%s failed", ascii(what), exc_info=error)
+    return TicketError()
 
 
 def refusal(status: int, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -89,7 +114,7 @@ def refusal(status: int, headers: Mapping[str, str] | None = None) -> web.Respon
     elif status >= 500:
         error = TicketError()
     else:
-        error = BadRequest("The request has not arrived in time." if status == 408 else "The request is malformed.")
+        error = BadRequest(_REASONS.get(status, "The request is malformed."))
     answer = _refusal(error, status)
     answer.headers.update(headers or {})
     return answer

@@ -140,7 +140,9 @@ class TicketsApi:
                 datetime.fromisoformat(detail.starts_at),
                 detail.links_revoked_at,
             )
-            with contextlib.suppress(ValueError):  # one ticket that can't be signed must not hide the others
+            with contextlib.suppress(
+                ValueError, OverflowError
+            ):  # one ticket that can't be signed must not hide the others
                 signed = self._signed(detail)
         return {**booking, "code": printed(detail.code) if detail.code else "", "ticket": signed, "link": link}
 

@@ -55,6 +55,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("block", {"show": "west-unknown", "seats": ["A-1"]}, "show_not_found"),
     ("block", {"show": SHOW, "seats": ["Z-1"]}, "seat_not_found"),
     ("sales", {"show": SHOW, "sales": "maybe"}, "bad_request"),
+    ("retry_dead_letter", {"id": "1" * 30}, "not_found"),
 ]
 """Name, body, and the code that it is refused with."""
 
@@ -96,6 +97,7 @@ async def test_an_impossible_sales_window_is_refused(place: Place) -> None:
         ("show", {**GOOD, "sales_start": "soon"}),
         ("show", {**GOOD, "sales_start": "2030-01-02T18:50:00+05:30"}),
         ("show", {**GOOD, "starts_at": "0001-01-01T00:00:00+05:30"}),
+        ("show", {**GOOD, "starts_at": "2149-01-01T00:00:00+05:30"}),
         ("terms", {"show": SHOW, "sales_end": "2030-01-02T18:50:00"}),
         ("terms", {"show": SHOW, "sales_start": "2030-02-01T00:00Z", "sales_end": "2030-01-31T00:00Z"}),
     ):

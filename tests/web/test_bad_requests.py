@@ -60,7 +60,8 @@ UNREAD: list[tuple[bytes, int, str]] = [
     (GET + b"Expect: tea\r\n\r\n", 417, "bad_request"),
     (GET + (b"X: " + b"y" * 4000 + b"\r\n") * 5, 431, "payload_too_large"),
     (GET + b"\r\n" + b"GARBAGE\r\n\r\n", 400, "bad_request"),
-    (b"GET /static/icon.svg HTTP/1.1\r\nHost: x\r\nRange: bytes=9999999-\r\n\r\n", 416, "bad_request"),
+    (b'GET /static/icon.svg HTTP/1.1\r\nHost: x\r\nIf-Match: "x"\r\n\r\n', 412, "bad_request"),
+    (b"PUT /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 405, "not_found"),
     (b"GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
     (b"GET /socket.io/?EIO=4&transport=tea HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
     (b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nOrigin: \xff\r\n\r\n", 400, "bad_request"),
@@ -89,6 +90,7 @@ async def test_what_the_framework_refuses_gets_an_error_of_the_product(cluster: 
         assert headers["content-type"] == "application/json"
         assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "same-origin"
         assert "server" not in headers
+        assert headers.get("allow") == ("get,head" if status == 405 else None)
     assert logs_of_nodes(cluster).count("a malformed request") <= before + 2, "one line in ten seconds"
     assert "Traceback" not in logs_of_nodes(cluster)
 

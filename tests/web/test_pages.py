@@ -53,8 +53,8 @@ def test_a_coding_that_is_not_there_is_not_chosen() -> None:
     assert choose("br", ["gzip", "identity"]) == "identity"
 
 
-@pytest.mark.parametrize(("condition", "same"), [(None, False), ('"a"', True), ('W/"a"', True), ('"b", "a"', True)])
-def test_an_entity_tag_is_compared_with_each_of_a_list(condition: str | None, same: bool) -> None:
+@pytest.mark.parametrize(("condition", "same"), [("", False), ('"a"', True), ('W/"a"', True), ('"b", "a"', True)])
+def test_an_entity_tag_is_compared_with_each_of_a_list(condition: str, same: bool) -> None:
     assert matches(condition, '"a"') is same
     assert matches("*", '"a"') and not matches('"b"', '"a"')
 
@@ -96,6 +96,33 @@ async def test_a_page_names_files_that_browsers_keep_for_good(cluster: Cluster) 
                 async with browser.get(file, headers={"Accept-Encoding": "identity"}) as answer:
                     assert "Content-Encoding" not in answer.headers
                     assert await answer.read() == packed
+
+
+async def test_files_are_answered_as_the_conditions_of_a_request_say(cluster: Cluster) -> None:
+    """Pages, files with and without a bundle: by their entity tags alone, since none of them has a date."""
+    long_ago = "Thu, 01 Jan 1970 00:00:00 GMT"
+    async with aiohttp.ClientSession(node_urls(cluster)[0]) as browser:
+        for file in ("/", "/static/icon.svg", "/static/seat-map/seat-map.js", "/sw.js"):
+            async with browser.get(file) as answer:
+                tag, whole = answer.headers["ETag"], await answer.read()
+            for name, value, status in (
+                ("If-Match", tag, 200),
+                ("If-Match", "*", 200),
+                ("If-Match", '"other"', 412),
+                ("If-Match", f"W/{tag}", 412),
+                ("If-None-Match", f'"other", W/{tag}', 304),
+                ("If-None-Match", '"other"', 200),
+                ("If-Unmodified-Since", long_ago, 200),
+                ("If-Modified-Since", long_ago, 200),
+                ("Range", "bytes=0-3", 200),
+            ):
+                async with browser.get(file, headers={name: value}) as answer:
+                    body = await answer.read()
+                    assert answer.status == status, (file, name, value)
+                    if status == 412:
+                        assert orjson.loads(body)["error"]["code"] == "bad_request"
+                    else:
+                        assert answer.headers["ETag"] == tag and body == (whole if status == 200 else b"")
 
 
 async def test_the_element_for_other_sites_is_one_file_at_the_address_of_every_release(cluster: Cluster) -> None:
@@ -152,7 +179,7 @@ async def _version(given: Callable[[], Awaitable[dict[str, Any]]], wanted: int) 
 async def test_a_layout_that_nobody_has_is_not_found_in_any_form(cluster: Cluster) -> None:
     async with aiohttp.ClientSession(node_urls(cluster)[0]) as browser:
         for path in ("/api/v1/layouts/none", "/api/v1/layouts/none/rows/1"):
-            async with browser.get(path) as answer:
+            async with browser.get(path, headers={"If-None-Match": "*"}) as answer:
                 assert answer.status == 404
                 assert (await answer.json())["error"]["code"] == "layout_not_found"
 
@@ -160,7 +187,8 @@ async def test_a_layout_that_nobody_has_is_not_found_in_any_form(cluster: Cluste
 async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(cluster: Cluster) -> None:
     node = node_urls(cluster)[0]
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{node}/nowhere", headers={"Accept": "text/html,*/*"}) as page:
+        asked = {"Accept": "text/html,*/*", "If-Match": '"of another page"'}
+        async with session.get(f"{node}/nowhere", headers=asked) as page:
             assert page.status == 404
             assert "Page not found" in await page.text()
         for address, accept in ((f"{node}/nowhere", "*/*"), (f"{node}/api/v1/nowhere", "text/html")):
