@@ -25,7 +25,7 @@ async def ask_all(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the answers to a question (``keeper.queries``) by region, and the regions that can't answer now.
 
-    Raises what a keeper refuses the question with for good.
+    Raises a refusal that is not retryable.
     """
     results = await asyncio.gather(
         *(run_query(master, name, body) for master in masters.values()), return_exceptions=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -12,10 +13,10 @@ from itsdangerous import URLSafeTimedSerializer
 
 from realtime import errors, limits, settings, topology_file
 from realtime.clock import now_ms
-from realtime.errors import RateLimited, Unauthorized
+from realtime.errors import RateLimited, TicketError, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.topology import Plain, Sentinels, TopologyError
-from realtime.web import pages
+from realtime.web import gather, pages
 from realtime.web.address_keys import AddressKeys
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits, TokenBucket
@@ -201,3 +202,14 @@ async def test_browsers_stay_with_https_where_an_address_of_the_pages_is_https(a
     page = web.Response(text="<p>", content_type="text/html")
     await pages.security_headers([address], "signed")(make_mocked_request("GET", "/"), page)
     assert ("Strict-Transport-Security" in page.headers) is sent
+
+
+async def test_a_region_whose_keeper_fails_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(master: Any, _name: str, _body: Any) -> list[str]:
+        if master == "fails":
+            raise TicketError
+        return ["row"]
+
+    monkeypatch.setattr(gather, "run_query", answer)
+    masters: Any = {"north": "works", "west": "fails"}
+    assert await gather.ask_all(masters, "bookings", {}) == ({"north": ["row"]}, ["west"])
