@@ -200,7 +200,7 @@ def cross_origin(origins: Sequence[str]) -> Callable[[web.Request, web.StreamRes
         response.headers["Vary"] = "Origin, Accept-Encoding"
         if origin in allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key"
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
 
     return add

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from redis.exceptions import ResponseError
 
 from realtime import limits
@@ -68,6 +68,8 @@ async def errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer every error in the documented form; an unexpected exception is logged and answered as ``internal``."""
+    if request.version < HttpVersion10:  # a line without a version, which a proxy may read differently
+        return refusal(400)
     try:
         answer = await handler(request)
     except TicketError as error:
@@ -121,7 +123,10 @@ def refusal(status: int, headers: Mapping[str, str] | None = None) -> web.Respon
 
 
 def _refusal(error: TicketError, status: int | None = None) -> web.Response:
-    return json_answer({"error": error.payload()}, status=status or error.status)
+    answer = json_answer({"error": error.payload()}, status=status or error.status)
+    if answer.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def json_answer(payload: object, status: int = 200) -> web.Response:

@@ -61,6 +61,8 @@ UNREAD: list[tuple[bytes, int, str]] = [
     (GET + (b"X: " + b"y" * 4000 + b"\r\n") * 5, 431, "payload_too_large"),
     (GET + b"\r\n" + b"GARBAGE\r\n\r\n", 400, "bad_request"),
     (b'GET /static/icon.svg HTTP/1.1\r\nHost: x\r\nIf-Match: "x"\r\n\r\n', 412, "bad_request"),
+    (b"GET /healthz\r\n\r\n", 400, "bad_request"),
+    (b"GET /api/v1/bookings HTTP/1.1\r\nHost: x\r\n\r\n", 401, "unauthorized"),
     (b"PUT /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 405, "not_found"),
     (b"GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
     (b"GET /socket.io/?EIO=4&transport=tea HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
@@ -90,6 +92,7 @@ async def test_what_the_framework_refuses_gets_an_error_of_the_product(cluster: 
         assert headers["content-type"] == "application/json"
         assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "same-origin"
         assert "server" not in headers
+        assert headers.get("www-authenticate") == ("bearer" if status == 401 else None)
         assert headers.get("allow") == ("get,head" if status == 405 else None)
     assert logs_of_nodes(cluster).count("a malformed request") <= before + 2, "one line in ten seconds"
     assert "Traceback" not in logs_of_nodes(cluster)
@@ -185,6 +188,8 @@ async def test_cors_allows_the_pages_of_other_nodes_and_no_other_origin(cluster:
             async with session.options(f"{here}/demo/pay", headers=asked) as response:
                 assert response.status == 204
                 assert response.headers.get("Access-Control-Allow-Origin") == allowed
+                allows_keys = "Idempotency-Key" in response.headers.get("Access-Control-Allow-Headers", "")
+                assert allows_keys is (allowed is not None)
 
 
 async def test_pages_and_answers_carry_the_security_headers(cluster: Cluster) -> None:
