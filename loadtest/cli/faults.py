@@ -47,6 +47,11 @@ from realtime.topology import TopologyError
     help="Write every seat's operations to this file, for Knossos or Porcupine.",
 )
 @click.option(
+    "--previous",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A checkout of the previous release: one keeper of each region runs it, beside a new one.",
+)
+@click.option(
     "--mutants", "all_mutants", is_flag=True, help="Run every mutant of broken/ instead; two minutes or more for each."
 )
 @click.option(
@@ -68,6 +73,7 @@ def faults(
     keep: Path | None,
     chosen: frozenset[Kind],
     edn: Path | None,
+    previous: Path | None,
     all_mutants: bool,
     only: tuple[str, ...],
     topology: Path | None,
@@ -81,7 +87,7 @@ def faults(
     if all_mutants or only:
         results = mutants.run_all(only or mutants.names(), minutes, 7 if seed is None else seed, buyers, click.echo)
         context.exit(0 if all(result.found for result in results) else 1)
-    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, chosen, edn)
+    what = Plan(minutes, random.randrange(1_000_000) if seed is None else seed, buyers, chosen, edn, previous)
     installation = None if topology is None else _installation(topology, owned)
     click.echo(f"seed {what.seed}: {minutes:g} minutes, {buyers} buyers in each region")
     outcome = _run(what, installation, keep)

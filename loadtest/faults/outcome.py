@@ -19,6 +19,8 @@ class Plan:
     kinds: frozenset[Kind] = frozenset(Kind) - OPTIONAL
     edn: Path | None = None
     """Where to write the operations on every seat, for other checkers."""
+    previous: Path | None = None
+    """A checkout of the previous release, which one keeper of each region runs."""
 
     @property
     def seats(self) -> int:

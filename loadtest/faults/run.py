@@ -55,7 +55,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
                     port=valkey.free_port,
                 ),
                 echo=say,
-                command_of=partial(partition.command_of, BEHIND_SENTINELS) if partitions else lambda _name, args: args,
+                command_of=partial(command_of, what.previous, partitions),
             )
             say("starting a cluster" if ledgers else "starting a cluster with SQLite only: no PostgreSQL is installed")
             await cluster.start(sample_data=False)
@@ -65,6 +65,14 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
                     return await _run_with_faults(what, cluster, links, shop, folder, say)
             finally:
                 await cluster.stop()
+
+
+def command_of(previous: Path | None, partitions: bool, name: str, command: list[str]) -> list[str]:
+    """Return the command of a part: the second keeper of each region runs ``previous`` if there is one."""
+    if previous is not None and name.startswith("keeper ") and name.endswith(" 2"):
+        # `python -m` looks for modules in the working directory first.
+        command = ["env", f"--chdir={previous.absolute()}", *command]
+    return partition.command_of(BEHIND_SENTINELS, name, command) if partitions else command
 
 
 async def _run_with_faults(

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from loadtest.cli import main
 from loadtest.faults import namespace, schedule
+from loadtest.faults.run import command_of
 from loadtest.faults.schedule import Kind
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +100,16 @@ def test_kinds_that_the_product_does_not_survive_yet_happen_only_by_name() -> No
     assert not {fault.kind for fault in usual} & schedule.OPTIONAL
     chosen = schedule.schedule(1, 600, REGIONS, TARGETS, {Kind.LOSE_REGION, Kind.FLUSH_FUNCTIONS})
     assert {fault.kind for fault in chosen} == {Kind.LOSE_REGION, Kind.FLUSH_FUNCTIONS}
+
+
+def test_the_second_keeper_of_each_region_runs_the_previous_release(tmp_path: Path) -> None:
+    module = tmp_path / "realtime" / "__main__.py"
+    module.parent.mkdir()
+    module.write_text("print('previous')")
+    usual = [sys.executable, "-m", "realtime"]
+    previous = command_of(tmp_path, False, "keeper west 2", usual)
+    assert subprocess.run(previous, capture_output=True, text=True, check=True).stdout == "previous\n"
+    assert all(command_of(tmp_path, False, name, usual) == usual for name in ("keeper west", "node 8002"))
 
 
 def test_an_unknown_kind_of_fault_is_refused() -> None:
