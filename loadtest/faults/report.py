@@ -84,5 +84,7 @@ def text(outcome: Outcome) -> str:
     options = f"--seed {outcome.plan.seed} --minutes {outcome.plan.minutes:g} --buyers {outcome.plan.buyers}"
     if outcome.plan.kinds != frozenset(Kind) - OPTIONAL:
         options += f" --faults {','.join(sorted(kind.option for kind in outcome.plan.kinds))}"
+    if outcome.plan.previous is not None:
+        options += f" --previous {outcome.plan.previous}"
     lines += [f"{'PASSED' if report['passed'] else 'FAILED'}   replay: python -m loadtest faults {options}"]
     return "\n".join(lines)
