@@ -50,13 +50,11 @@ export function choosing(view, said, others) {
             button("retry", i18n.t("tryAgain"), "quiet", () => flow.resume()),
             button("cancel", i18n.t("neverMind"), "quiet", () => flow.cancel()),
           )
-        : button("hold", words, "primary", () => flow.hold(), asking || !n || Boolean(shut) || view.offline),
+        : view.finish && none && !n
+          ? otherShows(view)
+          : button("hold", words, "primary", () => flow.hold(), asking || !n || Boolean(shut) || view.offline),
     ),
-    ...(n || !show
-      ? []
-      : view.finish
-        ? [none ? otherShows(view) : null]
-        : around(view, show, others, none || left > 0)),
+    ...(n || view.finish || !show ? [] : around(view, show, others, none || left > 0)),
   ];
 }
 

@@ -61,9 +61,14 @@ async def test_seats_are_chosen_from_the_list_and_held(browser: Browser, cluster
 
 
 async def test_the_list_has_the_printed_names_of_rows_and_seats(browser: Browser, cluster: Cluster) -> None:
-    show = await new_show(cluster, "west", layout=read_plan(orjson.dumps(BOXES)), prices={"Gold": 400})
-    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    boxes = read_plan(orjson.dumps(BOXES))
+    show, _other = [
+        await new_show(cluster, "west", layout=boxes, prices={"Gold": 400}, title="Boxes") for _time in range(2)
+    ]
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)
     await expect(asha.page.locator("[data-note=few]")).to_contain_text("3 seats left")
+    await expect(asha.page.get_by_role("heading", name="Other times")).to_be_visible()
+    assert await violations(asha.page) == []
     await open_list(asha.page)
     await expect(asha.page.locator("seat-map .list-head")).to_have_text(["Box 7 (Tapti)", ""])
     await expect(asha.page.locator("seat-map .list-seat")).to_have_text(["Chair 1", "Chair 2", "solo"])
