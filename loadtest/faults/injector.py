@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loadtest.faults import actions, failovers, links, regions, servers
+from loadtest.faults import actions, failovers, links, regions, restores, servers
 from loadtest.faults.actions import Action, Parts
 from loadtest.faults.history import History
 from loadtest.faults.partition import partition
@@ -49,6 +49,7 @@ ACTIONS: Mapping[Kind, Action] = {
     Kind.FULL_MEMORY: servers.fill_memory,
     Kind.STEP_CLOCK: servers.step_clock,
     Kind.PARTITION: partition,
+    Kind.LEDGER_SET_BACK: restores.set_back,
 }
 INTERRUPTS_BOOKINGS = frozenset(
     {
@@ -61,6 +62,7 @@ INTERRUPTS_BOOKINGS = frozenset(
         Kind.WIPE_MASTER,
         Kind.OLD_MASTER,
         Kind.WIPE_WITHOUT_LEDGER,
+        Kind.LEDGER_SET_BACK,
     }
 )
 """The outage of these is measured with bookings, that of the others with holds."""

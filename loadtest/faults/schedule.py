@@ -46,6 +46,7 @@ class Kind(StrEnum):
     LOSE_REGION = "region gone"
     STEP_CLOCK = "master's clock stepped"
     PARTITION = "partition: master, keeper, node cut off"
+    LEDGER_SET_BACK = "ledger set back"
 
     @property
     def option(self) -> str:
@@ -61,6 +62,7 @@ OPTIONAL = frozenset(
         Kind.FULL_MEMORY,
         Kind.LOSE_REGION,
         Kind.STEP_CLOCK,
+        Kind.LEDGER_SET_BACK,
     }
 )
 """Kinds that happen only if they are asked for by name."""
@@ -101,6 +103,7 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.LOSE_REGION: (9.0, 12.0),
     Kind.STEP_CLOCK: (2.0, 4.0),
     Kind.PARTITION: (5.0, 10.0),
+    Kind.LEDGER_SET_BACK: (40.0, 50.0),
 }
 """Duration of each kind (s), from and to."""
 GAP_S = (2.5, 5.0)
@@ -130,6 +133,7 @@ TOUCHES: Mapping[Kind, frozenset[str]] = {
     Kind.STUTTER: frozenset({"keeper", "node"}),
     Kind.OLD_MASTER: frozenset({"master", "keeper"}),
     Kind.WIPE_WITHOUT_LEDGER: frozenset({"master", "ledger"}),
+    Kind.LEDGER_SET_BACK: frozenset({"master", "ledger", "keeper", "worker"}),
     Kind.LOSE_REGION: frozenset({"master", "keeper", "node", "replica", "sentinel", "worker"}),
     Kind.PARTITION: frozenset({"master", "keeper", "node"}),
 }

@@ -22,7 +22,8 @@ READY_S = 10.0
 
 
 @contextlib.asynccontextmanager
-async def _master(parts: Parts, region: str) -> AsyncIterator[Redis]:
+async def master(parts: Parts, region: str) -> AsyncIterator[Redis]:
+    """Connect to the master of a region during the context."""
     plan = parts.cluster.plan
     redis = Redis.from_url(plan.server_url(plan.masters[region]), socket_timeout=2, decode_responses=True)
     try:
@@ -33,7 +34,7 @@ async def _master(parts: Parts, region: str) -> AsyncIterator[Redis]:
 
 async def flush_functions(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Delete the functions of a master, as a restore without them does. Healing is up to the keepers."""
-    async with _master(parts, fault.region) as redis:
+    async with master(parts, fault.region) as redis:
         await redis.execute_command("FUNCTION FLUSH")  # type: ignore[no-untyped-call]
     await begun()
     await asyncio.sleep(fault.seconds)
@@ -41,7 +42,7 @@ async def flush_functions(parts: Parts, fault: Fault, begun: Begun) -> None:
 
 async def evict_seats(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Delete the seats of a show, as an eviction under a wrong policy does. Healing is up to the keepers."""
-    async with _master(parts, fault.region) as redis:
+    async with master(parts, fault.region) as redis:
         shows = sorted(map(str, await redis.hkeys(keys.SHOWS)))
         await redis.delete(keys.seats(random.Random(fault.at).choice(shows)))
     await begun()
@@ -50,7 +51,7 @@ async def evict_seats(parts: Parts, fault: Fault, begun: Begun) -> None:
 
 async def fill_memory(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Let a master have less memory than it uses."""
-    async with _master(parts, fault.region) as redis:
+    async with master(parts, fault.region) as redis:
         await redis.config_set("maxmemory", TOO_LITTLE_BYTES)
         try:
             await begun()
@@ -88,7 +89,7 @@ async def step_clock(parts: Parts, fault: Fault, begun: Begun) -> None:
 
 
 async def _until_ready(parts: Parts, region: str) -> None:
-    async with asyncio.timeout(READY_S), _master(parts, region) as redis:
+    async with asyncio.timeout(READY_S), master(parts, region) as redis:
         while True:
             with contextlib.suppress(Exception):
                 if await redis.ping():

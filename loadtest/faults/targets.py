@@ -25,7 +25,7 @@ def _common(cluster: Cluster, region: str) -> dict[Kind, list[str]]:
     keepers = _named(cluster, f"keeper {region}")
     nodes = [f"node {port}" for port in cluster.plan.nodes[region]]
     remote = (Kind.CUT_LEDGER, Kind.HALF_OPEN_LEDGER)
-    ledger = remote if region in cluster.plan.ledgers else (Kind.LOCK_LEDGER,)
+    ledger = remote if region in cluster.plan.ledgers else (Kind.LOCK_LEDGER, Kind.LEDGER_SET_BACK)
     return {
         Kind.KILL_KEEPER: keepers,
         Kind.PAUSE_KEEPER: keepers,

@@ -14,6 +14,7 @@ from realtime.errors import RegionUnavailable
 from realtime.keeper.check import Checker, Report
 from realtime.keeper.compare import Difference
 from realtime.ledger import LedgerUnavailable
+from realtime.ledger.targets import Target
 from realtime.settings import Settings
 
 
@@ -62,7 +63,8 @@ async def _check_regions(settings: Settings, regions: list[str], repair: bool) -
 
 
 async def _check_region(settings: Settings, name: str, repair: bool) -> Outcome:
-    checker = Checker(settings.topology.regions[name], settings.redis_password)
+    targets = [Target(target, each.events) for target, each in settings.topology.webhooks.items()]
+    checker = Checker(settings.topology.regions[name], settings.redis_password, targets)
     try:
         report = await checker.check()
         left: list[Difference] = report.differences

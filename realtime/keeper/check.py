@@ -7,7 +7,7 @@ the ledger after them (it is never behind the master), and a difference counts o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from realtime.keeper.rerecord import is_behind, record_again
 from realtime.ledger import Ledger
 from realtime.ledger.rows import TaskRow
 from realtime.ledger.shows import Shows
+from realtime.ledger.targets import Target
 from realtime.locks.answers import decode_record
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -63,11 +64,11 @@ class Report:
 class Checker:
     """Checks one region; ``close`` it after use. Methods raise ``RegionUnavailable`` or ``LedgerUnavailable``."""
 
-    def __init__(self, region: Region, password: str = "") -> None:
-        """Open no connection yet."""
+    def __init__(self, region: Region, password: str = "", targets: Sequence[Target] = ()) -> None:
+        """Open no connection yet. Bookings that are recorded again are reported to ``targets``."""
         self._region = region
         self._password = password
-        self._ledger = Ledger(region.ledger)
+        self._ledger = Ledger(region.ledger, targets)
         self._shows = Shows(self._ledger)
 
     async def close(self) -> None:
@@ -153,14 +154,14 @@ class Checker:
     async def repair(self, differences: Iterable[Difference]) -> None:
         """Repair what the ledger proves; the other differences are left for an operator."""
         found = list(differences)
-        if any(each.kind is Kind.LEDGER_BEHIND for each in found):
-            async with connect.to_master(self._region.master, self._password, timeout_s=TIMEOUT_S) as redis:
-                await record_again(redis, self._ledger)
-            found = [each for each in found if each.kind not in (Kind.LEDGER_BEHIND, *REPAIRED_ON_MASTER)]
-        await self._ledger.repair_money(faults_of(found), now_ms())
         link = LockMaster(self._region, self._password, timeout_s=TIMEOUT_S)
         jobs = Jobs(self._region.name, link, self._password)
         try:
+            if any(each.kind is Kind.LEDGER_BEHIND for each in found):
+                async with connect.to_master(self._region.master, self._password, timeout_s=TIMEOUT_S) as redis:
+                    await record_again(redis, self._ledger, jobs)
+                found = [each for each in found if each.kind not in (Kind.LEDGER_BEHIND, *REPAIRED_ON_MASTER)]
+            await self._ledger.repair_money(faults_of(found), now_ms())
             await self._repair_master(link, [d for d in found if d.kind in REPAIRED_ON_MASTER])
             await self._repair_queues(jobs, {d.subject for d in found if d.kind is Kind.TASK_WITHOUT_JOB})
         finally:

@@ -248,7 +248,7 @@ class Commands:
         if refund is None:
             raise NotFound("There is no refund with this id.")
         if refund.state is RefundProgress.PROMISED:
-            await self._refunds.deliver_anew(refund)
+            await self._refunds.deliver(refund)
         return {"refund": asdict(refund)}
 
     # --- tasks ----------------------------------------------------------------------------------------------------

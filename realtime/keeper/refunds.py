@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from realtime.jobs import Jobs
-from realtime.ledger.rows import Queue, RefundRow, TaskRow, task_id
+from realtime.ledger.rows import Queue, RefundProgress, RefundRow, TaskRow, task_id
 from realtime.locks.refund_notices import RefundNotices
 
 
@@ -18,13 +18,12 @@ class RefundDelivery:
         self._notices = notices
 
     async def deliver(self, refund: RefundRow) -> None:
-        """Add the refund's job and notify the buyer. Raises ``RegionUnavailable`` or redis-py's errors."""
-        await self._jobs.add([_task(refund)])
-        await self.notify(refund)
+        """Add the refund's job and notify the buyer. Raises ``RegionUnavailable`` or redis-py's errors.
 
-    async def deliver_anew(self, refund: RefundRow) -> None:
-        """Do the same for a refund whose job has ended. Errors as ``deliver``."""
-        await self._jobs.add_anew([_task(refund)])
+        An ended job of a refund that is not made is replaced: the ledger may have been set back since it ended.
+        """
+        if refund.state in (RefundProgress.PROMISED, RefundProgress.SENT):
+            await self._jobs.add_anew([_task(refund)])
         await self.notify(refund)
 
     async def add_jobs(self, tasks: Sequence[TaskRow]) -> None:

@@ -1,26 +1,35 @@
-"""Records again in the ledger what it has lost and the lock master proves: theatres, layouts, shows, bookings and
-exchanges of seats.
+"""Records again in the ledger what it has lost and the lock master proves: theatres, layouts, shows and their sales,
+blocked seats, bookings, cancellations, exchanges of seats and revoked tokens.
 
 A ledger loses commits when a standby is promoted that was behind, or when an old backup is restored. The master knows
-how far the ledger had come (``keys.POSITION``), so that is noticed, and nothing is sold until this has run. Refunds of
-the time between are on no master: the gateway is asked about their orders again.
+how far the ledger had come (``keys.POSITION``), so that is noticed, and nothing is sold until this has run. The master
+has no refunds and no amounts. It knows the orders of its holds, and keepers ask the gateway about those that the ledger
+has lost: a payment that has neither a booking nor a refund gets one, and a refund that was made is recorded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
 from realtime import connect, keys
+from realtime.clock import now_ms
+from realtime.jobs import Jobs
 from realtime.keeper.entries import new_booking
 from realtime.keeper.outbox import Entry
+from realtime.keeper.settlement import unidentified_order
 from realtime.ledger import Ledger
-from realtime.ledger.rows import NewExchange
+from realtime.ledger.rows import CancelledBy, NewBooking, NewExchange
 from realtime.ledger.shows import Shows
+from realtime.ledger.truth import ShowTruth
 from realtime.locks.answers import Record, decode_record
-from realtime.model import HoldState, hold_of
+from realtime.model import HoldState, Layout, Show, hold_of
 from realtime.wire.shows import decode_show, decode_theatre, read_records
+
+PAGE = 500
+_BLOCKED = ord("3")
 
 
 async def is_behind(redis: Redis, ledger: Ledger) -> bool:
@@ -31,39 +40,90 @@ async def is_behind(redis: Redis, ledger: Ledger) -> bool:
     return int(position or 0) > state.position or number > state.number
 
 
-async def record_again(redis: Redis, ledger: Ledger) -> None:
+async def record_again(redis: Redis, ledger: Ledger, jobs: Jobs) -> None:
     """Record what the master proves, then let the keepers go on. Idempotent; the keepers wait meanwhile."""
     await _declarations(redis, ledger)
-    shows = Shows(ledger)
+    await _revocations(redis, ledger)
     for show in await ledger.active_shows():
-        known = {booking.id: booking for booking in await ledger.booked(show.id)}
-        pairs = connect.pairs(await redis.hgetall(keys.holds(show.id)))
-        records = {hold.decode(): decode_record(record) for hold, record in pairs}
-        now = connect.time_ms(await redis.time())
-        entries = [_entry(hold, record, now) for hold, record in records.items()]
-        bookings = [await new_booking(entry, shows) for entry in entries if entry is not None]
-        moved = [
-            NewExchange(each.id, exchanges, each.seats, now, each.prices)
-            for each in bookings
-            if each.id in known and (exchanges := records[hold_of(each.id)].exchanges) > known[each.id].sequence
-        ]
-        await ledger.exchange_again(moved)
-        await ledger.record([booking for booking in bookings if booking.id not in known])
+        await _show_again(redis, ledger, show)
+    # A ticket may have been drawn, a mail sent, but the ledger does not have it: the ended job must not count.
+    after = ""
+    while tasks := await ledger.unfinished_tasks(now_ms() + 1, PAGE, after):
+        await jobs.add_anew(tasks)
+        after = tasks[-1].id
     position, fence = await redis.get(keys.POSITION), await redis.get(keys.FENCE)
     await ledger.catch_up(int(position or 0), int(fence.split()[0]) if fence else 0)
 
 
+async def _revocations(redis: Redis, ledger: Ledger) -> None:
+    """Revoke the tokens that the master does not accept. Of new staff tokens it has the id only: they are lost."""
+    live, now = set(connect.names(await redis.hkeys(keys.STAFF))), now_ms()
+    for token in await ledger.staff_tokens():
+        if not token.revoked_at and token.id not in live:
+            await ledger.revoke_staff_tokens(token.id, now)
+    for owner in connect.names(await redis.hkeys(keys.REVOKED_GUESTS)):
+        await ledger.revoke_guest(owner, now)
+
+
+async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
+    truth, now = (await ledger.truths([show.id]))[show.id], connect.time_ms(await redis.time())
+    shows = Shows(ledger)
+    pairs = connect.pairs(await redis.hgetall(keys.holds(show.id)))
+    records = {hold.decode(): decode_record(record) for hold, record in pairs}
+    await _blocks_again(redis, ledger, await shows.layout(show.layout), show.id, truth.blocked, now)
+    # Whether they were paid, and what became of the money, the gateway knows. Those that the ledger has stay.
+    orders = {record.order for record in records.values() if record.order}
+    await ledger.save_orders([unidentified_order(order, now) for order in orders])
+    # First what frees seats: others may have been sold them since.
+    cancelled = [await _booking(hold, record, shows, now) for hold, record in records.items() if record.cancelled]
+    await _cancelled_again(ledger, truth, [each for each in cancelled if each is not None], now)
+    known = {booking.id: booking for booking in await ledger.booked(show.id)}
+    booked = [await _booking(hold, record, shows, now) for hold, record in records.items() if not record.cancelled]
+    bookings = [each for each in booked if each is not None]
+    moved = [
+        NewExchange(each.id, exchanges, each.seats, now, each.prices)
+        for each in bookings
+        if each.id in known and (exchanges := records[hold_of(each.id)].exchanges) > known[each.id].sequence
+    ]
+    await ledger.exchange_again(moved)
+    await ledger.record([booking for booking in bookings if booking.id not in known])
+
+
+async def _blocks_again(
+    redis: Redis, ledger: Ledger, layout: Layout, show: str, blocked: Sequence[int], now: int
+) -> None:
+    """Block and unblock the seats as on the master; seats that were deleted there prove nothing."""
+    digits: Any = await redis.get(keys.seats(show))
+    if digits is None or len(digits) != len(layout.seats):
+        return
+    wanted = {index for index, digit in enumerate(digits) if digit == _BLOCKED}
+    if new := sorted(wanted.difference(blocked)):
+        await ledger.block(show, [(layout.seats[index].id, index) for index in new], at=now)
+    if gone := sorted(set(blocked) - wanted):
+        await ledger.unblock(show, [layout.seats[index].id for index in gone])
+
+
+async def _cancelled_again(ledger: Ledger, truth: ShowTruth, bookings: Sequence[NewBooking], now: int) -> None:
+    booked, cancelled = {each.id for each in truth.booked}, {each.id for each in truth.cancelled}
+    lost = [each for each in bookings if each.id not in cancelled]
+    for booking in sorted(lost, key=lambda each: each.id not in booked):
+        await ledger.record([booking])
+        await ledger.cancel(booking.id, CancelledBy.OPERATOR, now)
+
+
 async def _declarations(redis: Redis, ledger: Ledger) -> None:
-    theatres = {theatre.id for theatre in await ledger.theatres("")}
-    known, _reasons = read_records(decode_theatre, connect.pairs(await redis.hgetall(keys.THEATRES)))
-    for theatre in known.values():
-        if theatre.id not in theatres:
+    on_master, _reasons = read_records(decode_theatre, connect.pairs(await redis.hgetall(keys.THEATRES)))
+    for theatre in on_master.values():
+        if await ledger.theatre(theatre.region, theatre.id) != theatre:
             await ledger.save_theatre(theatre)
     layouts = set(await ledger.layout_ids())
     # What can't be read proves nothing.
     declared, _reasons = read_records(decode_show, connect.pairs(await redis.hgetall(keys.SHOWS)))
     for show in declared.values():
-        if await ledger.show(show.id) is not None:
+        known = await ledger.show(show.id)
+        if known is not None:
+            if known != show:
+                await ledger.save_show(show)  # its sales or its terms of sale
             continue
         layout: Any = await redis.get(keys.layout(show.layout))
         if show.layout not in layouts:
@@ -74,10 +134,10 @@ async def _declarations(redis: Redis, ledger: Ledger) -> None:
         await ledger.save_show(show)
 
 
-def _entry(hold: str, record: Record, now: int) -> Entry | None:
-    """Return the outbox entry from which a booked hold could have come; None for others."""
-    if record.state is not HoldState.BOOKED or not record.payment or not record.seats:
+async def _booking(hold: str, record: Record, shows: Shows, now: int) -> NewBooking | None:
+    """Return the booking of a hold; None if it has none."""
+    if not (record.state is HoldState.BOOKED or record.cancelled) or not record.payment or not record.seats:
         return None
     seats = ",".join(map(str, record.seats))
-    fields = {"hold": hold, "owner": record.owner, "seats": seats, "payment": record.payment, "at": str(now)}
-    return Entry(b"", fields)
+    fields = {"hold": hold, "owner": record.owner, "seats": seats, "payment": record.payment, "order": record.order}
+    return await new_booking(Entry(b"", {**fields, "at": str(now)}), shows)

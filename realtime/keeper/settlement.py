@@ -82,7 +82,7 @@ class Settlement:
             return bool(order.hold)
         if report.order:
             # The order was lost with a ledger's last commits, or is of another region: the gateway says which.
-            await self._ledger.save_orders([_unidentified(report.order)])
+            await self._ledger.save_orders([unidentified_order(report.order, now_ms())])
         return False
 
     async def _proof_reported(self, report: PaymentReport, reply: str) -> bool | None:
@@ -195,6 +195,10 @@ class Settlement:
         """
         if await self._ledger.payment(payment.payment) is not None:
             return False  # it has its booking or its refund
+        if payment.state is PaymentState.REFUNDED:
+            # The ledger has lost the refund, or it was made at the gateway: asked again, the gateway says so.
+            await self._return(order, replace(payment, refunded=0), RefundReason.LOST)
+            return False
         try:
             show = await self._shows.show(order.show_id)
             equal_seats = show.equal_seats
@@ -256,6 +260,6 @@ class Settlement:
             await self._refunds.deliver(refund)
 
 
-def _unidentified(order_id: str) -> OrderRow:
-    now = now_ms()
+def unidentified_order(order_id: str, now: int) -> OrderRow:
+    """Return an order of which only the id is known (``now`` in ms): the gateway is asked what it is for."""
     return OrderRow(order_id, "", "", "", (), 0, OrderState.OPEN, now, now + UNIDENTIFIED_CHECK_MS, 0)

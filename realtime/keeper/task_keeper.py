@@ -43,11 +43,13 @@ class TaskKeeper:
         before = now_ms() - YOUNG_MS
         for _page in range(PAGES_PER_TURN):
             tasks = await self._ledger.unfinished_tasks(before, PAGE, self._after)
-            # Workers of this program write to the ledger themselves.
-            done = await self._jobs.completed([task for task in tasks if task.queue in FOREIGN])
-            for task in done:
-                await self._ledger.finish_task(task.id, now_ms())
-            await self._jobs.add([task for task in tasks if task not in done])
+            completed = await self._jobs.completed(tasks)
+            for task in completed:
+                if task.queue in FOREIGN:
+                    await self._ledger.finish_task(task.id, now_ms())
+            # The other workers write to the ledger before their jobs are completed: it was set back since.
+            await self._jobs.add_anew([task for task in completed if task.queue not in FOREIGN])
+            await self._jobs.add([task for task in tasks if task not in completed])
             self._after = tasks[-1].id if len(tasks) == PAGE else ""
             if not self._after:
                 break

@@ -34,8 +34,6 @@ MAX_OF_OWNER = 100
 RACES = 3
 """Another keeper may record the same booking at the same time, and a code may be taken: so often it is tried again."""
 
-_random = random.SystemRandom()
-
 
 class Bookings(Fencing):
     """Reads and records bookings."""
@@ -71,7 +69,7 @@ class Bookings(Fencing):
             try:
                 async with self.transaction() as connection:
                     await check_fencing_token(connection, token)
-                    result = await _record_alone(connection, booking, self.targets)
+                    result = await _record_alone(connection, booking, self.targets, race)
                     await self.advance(connection)
                     return result
             except IntegrityError:
@@ -145,7 +143,9 @@ async def _known(connection: AsyncConnection, bookings: Sequence[NewBooking]) ->
     }
 
 
-async def _record_alone(connection: AsyncConnection, booking: NewBooking, targets: Sequence[Target]) -> Result:
+async def _record_alone(
+    connection: AsyncConnection, booking: NewBooking, targets: Sequence[Target], race: int
+) -> Result:
     known = (await _known(connection, [booking])).get(booking.id)
     if known is not None and known.payment == booking.payment:
         await follow_ups.record_contacts(connection, _contacts([booking]))
@@ -159,7 +159,7 @@ async def _record_alone(connection: AsyncConnection, booking: NewBooking, target
     if sold:
         refund = await money.promise(connection, _refund(booking, RefundReason.REJECTED))
         return Result(Recorded.REFUSED, sold, refund)
-    await _insert(connection, [booking], targets)
+    await _insert(connection, [booking], targets, race)
     return Result(Recorded.NEW, tasks=(await _open_tasks(connection, [booking]))[booking.id])
 
 
@@ -186,7 +186,9 @@ def _refund(booking: NewBooking, reason: RefundReason) -> NewRefund:
     )
 
 
-async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking], targets: Sequence[Target]) -> None:
+async def _insert(
+    connection: AsyncConnection, bookings: Sequence[NewBooking], targets: Sequence[Target], race: int = 0
+) -> None:
     if not bookings:
         return
     await connection.execute(
@@ -200,7 +202,7 @@ async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking], t
                 "amount": b.amount,
                 "confirmed_at": b.confirmed_at,
                 "prices": b.prices,
-                "code": new_code(_random),
+                "code": _code(b.id, race),
             }
             for b in bookings
         ],
@@ -216,6 +218,11 @@ async def _insert(connection: AsyncConnection, bookings: Sequence[NewBooking], t
     await money.insert_booked(connection, bookings)
     await contacts.save_contacts(connection, _contacts(bookings))
     await follow_ups.after_bookings(connection, bookings, targets)
+
+
+def _code(booking: str, race: int) -> str:
+    """Return the code of a booking, whose id can't be guessed. Recorded again it has the same: tickets are printed."""
+    return new_code(random.Random(f"{booking} {race}"))
 
 
 def _contacts(bookings: Sequence[NewBooking]) -> list[contacts.GivenContact]:

@@ -35,6 +35,7 @@ class Record(msgspec.Struct):
     expires_at: int
     extensions: int = 0
     payment: str = ""
+    order: str = ""
     cancelled: bool = False
     """It was booked, and the ledger has cancelled the booking; ``state`` is ``released`` then."""
     reserved: tuple[int, ...] = ()

@@ -34,7 +34,7 @@ class CodeInvalid(ValueError):
 def new_code(random: random_module.Random) -> str:
     """Return a random code. It is unique only by the ledger's unique key: on a conflict the caller takes another.
 
-    Pass ``random.SystemRandom()``, so that codes can't be predicted from earlier ones.
+    Codes must not be predictable from earlier ones: seed ``random`` with something that nobody can guess.
     """
     letters = [random.choice(ALPHABET) for _ in range(LENGTH - 1)]
     return "".join([*letters, _check_letter(letters)])

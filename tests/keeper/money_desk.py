@@ -23,6 +23,7 @@ from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import Recorder
 from realtime.keeper.refunds import RefundDelivery
+from realtime.keeper.rerecord import record_again
 from realtime.keeper.settlement import Settlement
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger import Ledger, schema
@@ -194,18 +195,19 @@ class Desk:
         self.ledger = Ledger(region.ledger)
         self.locks = SeatLocks(self.master)
         self.token = ""
+        self._url = url
         self._numbers = itertools.count(1)
         self._equal_seats = equal_seats
         self._reconciler = Reconciler("west", self.ledger, self.master, self.locks)
         self._rebuilder = Rebuilder(self.ledger, self.master, self.locks)
-        self._jobs = Jobs("west", self.master)
+        self.jobs = Jobs("west", self.master)
         self._outbox = Outbox(self.master, "k")
         ledger, locks, jobs, outbox, gateway, notices = (
             cast(Any, Mortal(part, self.fuse))
             for part in (
                 self.ledger,
                 self.locks,
-                self._jobs,
+                self.jobs,
                 self._outbox,
                 self.gateway,
                 RefundNotices(self.master),
@@ -218,7 +220,7 @@ class Desk:
         commands = Commands(Topology({"west": region}), "west", "", ledger, master, locks, shows, delivery, jobs)
         self._recorder = Recorder(outbox, ledger, locks, jobs, shows, commands, self._settlement, delivery)
         self._refunds = Refunds(ledger, gateway, notices, jobs)
-        self._task_keeper = TaskKeeper(self.ledger, self._jobs)
+        self._task_keeper = TaskKeeper(self.ledger, self.jobs)
 
     async def open(self) -> None:
         await self.master.command("FLUSHALL")
@@ -243,7 +245,7 @@ class Desk:
         await self.reconcile()
 
     async def close(self) -> None:
-        for part in (self._outbox, self._jobs, self.master, self.ledger):
+        for part in (self._outbox, self.jobs, self.master, self.ledger):
             await part.close()
 
     async def reconcile(self) -> None:
@@ -252,6 +254,13 @@ class Desk:
         self.token = token
         await self._rebuilder.turn(token)
         await self._task_keeper.add_all()
+
+    async def record_again(self) -> None:
+        """Repair a ledger that has lost commits, as ``check --repair`` does, and reconcile the master."""
+        async with connect.to_master(Plain(self._url), "", timeout_s=5.0) as redis:
+            await record_again(redis, self.ledger, self.jobs)
+        await self.master.command("DEL", keys.RECONCILED)
+        await self.reconcile()
 
     # --- a node ---------------------------------------------------------------------------------------------------
     async def order(self, hold: str, seats: tuple[int, ...], amount: int) -> str:
@@ -341,6 +350,12 @@ class Desk:
                 payload = Payload(1, task.id, "west", task.subject, task.created_at)
                 with contextlib.suppress(NotDoneYet, PaymentUnavailable, UnrecoverableError):
                     await self._until_death(self._refunds.process(payload), dies_after)
+
+    async def complete_jobs(self) -> None:
+        """Complete the jobs that wait in the queue of refunds, as its worker does."""
+        queue = f"{keys.JOBS_PREFIX}:{Queue.REFUNDS.value}"
+        while job := await self.master.command("RPOP", f"{queue}:wait"):
+            await self.master.command("ZADD", f"{queue}:completed", 1, job)
 
     async def _until_death(self, step: Any, dies_after: int | None) -> None:
         self.fuse.left = dies_after

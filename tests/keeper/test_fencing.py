@@ -17,11 +17,13 @@ from realtime.keeper.compare import Kind
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import LedgerBehind, StaleFencingToken, WrongRegion
+from realtime.ledger.rows import Queue, RefundReason
+from realtime.ledger.targets import Target
 from realtime.ledger.truth import ShowTruth
 from realtime.locks.answers import Fenced
 from realtime.locks.commands import run_command
 from realtime.locks.seats import Fence, Sale, SeatLocks
-from realtime.model import SalesState, new_epoch
+from realtime.model import SalesState, booking_of, new_epoch
 from tests.cluster import until
 from tests.rebuilds import rebuild_show
 
@@ -114,16 +116,32 @@ async def test_a_token_begins_only_after_the_one_that_was_read_and_not_in_anothe
         await other.ensure_reconciled()
 
 
+async def ticket_code(place: Place, hold: str) -> str:
+    booking = await place.ledger.booking(booking_of(hold))
+    assert booking is not None
+    return booking.code
+
+
 async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(place: Place) -> None:
-    first = await place.confirm("first", [1])
-    await until(all_booked(place, [first]))
+    first, cancelled = await place.confirm("first", [1]), await place.confirm("cancelled", [5])
+    await until(all_booked(place, [first, cancelled]))
+    await run_command(place.master, "block", {"show": SHOW, "seats": [LAYOUT.seats[7].id]})
+    for token in ("west-kept", "west-revoked"):
+        ask = {"id": token, "name": token, "role": "gate", "issued_at": 1, "expires_at": 2}
+        await run_command(place.master, "staff_add", ask)
     await place.rest()
     copy = place.folder / "backup.db"
     with contextlib.closing(sqlite3.connect(place.folder / "west.db")) as database:
         database.execute("VACUUM INTO ?", (str(copy),))
     place.keeper()
     second = await place.confirm("second", [2, 3])
-    await until(all_booked(place, [first, second]))
+    await run_command(place.master, "cancel", {"booking": booking_of(cancelled), "owner": ""})
+    third = await place.confirm("third", [5])
+    await until(all_booked(place, [first, second, third]))
+    for name, seat in (("unblock", 7), ("block", 6)):
+        await run_command(place.master, name, {"show": SHOW, "seats": [LAYOUT.seats[seat].id]})
+    await run_command(place.master, "staff_revoke", {"who": "west-revoked"})
+    code = await ticket_code(place, second)
     await place.rest()
     await place.ledger.close()
     for name in ("west.db-wal", "west.db-shm"):
@@ -134,11 +152,17 @@ async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(p
     await until(lambda: place.master.command("EXISTS", keys.HALTED))
     with pytest.raises(RegionUnavailable):
         await place.hold("thief", [2])
-    checker = Checker(place.settings.topology.regions["west"])
+    checker = Checker(place.settings.topology.regions["west"], targets=[Target("shop")])
     found = (await checker.check()).differences
     assert found[0].kind is Kind.LEDGER_BEHIND
     await checker.repair(found)
-    await until(all_booked(place, [first, second]))
+    await until(all_booked(place, [first, second, third]))
+    assert await ticket_code(place, second) == code, "its ticket is printed"
+    events = await place.ledger.open_tasks(booking_of(second))
+    assert Queue.WEBHOOKS in {task.queue for task in events}
+    refund = await place.ledger.refund_of_payment("paid cancelled")
+    assert refund is not None and refund.reason is RefundReason.CANCELLED
+    assert [token.id for token in await place.ledger.staff_tokens() if not token.revoked_at] == ["west-kept"]
 
     async def sells() -> bool:
         with contextlib.suppress(RegionUnavailable):
@@ -146,7 +170,7 @@ async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(p
         return False
 
     await until(sells)
-    assert (await place.seats())[:5] == "02221"
+    assert (await place.seats())[:8] == "02221230"
 
     async def in_order() -> bool:
         return (await checker.check()).differences == []

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import orjson
 import pytest
+from sqlalchemy import delete
 
 from realtime import keys
 from realtime.clock import now_ms
 from realtime.dev import valkey
+from realtime.ledger import schema
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import OrderState
 from realtime.model import SalesState, booking_of
@@ -202,6 +204,28 @@ async def test_a_repeated_confirm_of_a_rejected_payment_is_answered_with_its_ref
         reply = await desk.confirm(HOLD, "pay-1")
         await desk.record()
         assert (await desk.replied(reply))["refund"]["payment"] == "pay-1"
+    assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made", "promised"])
+async def test_a_refund_that_the_ledger_has_lost_is_recorded_again_and_made_once(desk: Desk, made: bool) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    await desk.locks.set_sales(SHOW_ID, SalesState.CLOSED)
+    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, await expired(desk))
+    await desk.confirm(HOLD, "pay-1")
+    await desk.record()
+    if made:
+        await desk.refund_all()
+        await desk.complete_jobs()
+    async with desk.ledger.transaction() as connection:
+        for table in (schema.tasks, schema.refunds, schema.payments, schema.orders):
+            await connection.execute(delete(table))
+    await desk.record_again()
+    await desk.check_due()
+    await desk.record()
+    assert (await desk.jobs.waiting())["refunds"] == 1
     assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]
 
 

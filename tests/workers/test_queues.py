@@ -122,6 +122,7 @@ async def test_a_refund_is_not_done_because_some_worker_completed_its_job(desk: 
     await keeper.turn()
     unfinished = await desk.ledger.unfinished_tasks(now_ms(), 10)
     assert [each.id for each in unfinished] == [task.id], "of a refund only the ledger says that it is done"
+    assert await desk.job_state(Queue.REFUNDS, task.id) == "waiting", "it is tried again"
 
 
 async def test_a_job_that_node_added_is_done_by_our_worker(desk: Desk, node_binary: Path) -> None:

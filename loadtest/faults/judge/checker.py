@@ -206,7 +206,8 @@ class Checker:
         if self._final.money is not None:
             check_payments(self._final.money, self._money.promises, self._verdict)
             if self._final.after is not None:
-                check_after_booking(self._final.after, self._final.money, self._money.contacts, self._verdict)
+                contacts, lost = self._money.contacts, self._money.lost_contacts(self._faults)
+                check_after_booking(self._final.after, self._final.money, contacts, self._verdict, lost)
         for (client, show_id), seen in self._maps.items():
             self._check_map(client, show_id, seen)
         return self._verdict

@@ -97,6 +97,7 @@ end
 local function tombstone(K, id, owner, payment, at)
   redis.call('HSET', K.holds, id, encode_hold({
     owner = owner, seats = {}, state = 'lost', expires_at = at, extensions = 0, void = true, payment = payment.id,
+    order = payment.order ~= '' and payment.order or nil,
   }))
 end
 
@@ -164,7 +165,8 @@ local function decided(K, id, mine, payment, at, room)
     return { 'ok', encode_hold(mine), at, mine.payment and 'doubled' or '' }
   end
   -- A caller that waits for the ledger gets its answer with an entry, a repeated one too: the first may have been lost.
-  local to_return = mine.payment ~= payment.id or payment.reply ~= ''
+  -- A keeper asks about payments that the ledger does not have: it may have been set back.
+  local to_return = mine.payment ~= payment.id or payment.reply ~= '' or payment.reply_if_booked
   if mine.state == 'rejected' then
     if to_return then append_refund(K, id, mine.owner, payment, at, 'late') end
     return { ENDED.rejected }
