@@ -116,7 +116,8 @@ def incident(kind: str, about: str) -> str:
 
 RECONCILED = "tt:reconciled"
 """string: the fencing token: the incarnation (``locks.master.incarnation_of``) in which the master was reconciled, a
-random part, the number of the token; with spaces between them."""
+random part with a dot and the Sentinels' configuration epoch (0 without), the number of the token; with spaces between
+them."""
 FENCE = "tt:fence"
 """string: the number of the fencing token that keepers must write with, a space, the server process it is valid in."""
 POSITION = "tt:ledger-position"

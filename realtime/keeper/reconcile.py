@@ -97,7 +97,7 @@ class Reconciler:
         """
         await self._load_functions()
         state = await self._read_state()
-        in_order = not state.halted and reconciled_in(state.mark, state.incarnation) and state.number is not None
+        in_order = not state.halted and self._is_marked(state) and state.number is not None
         if in_order and not self._invalidated:
             self._fence.number = state.number
             assert state.mark is not None, "it names an incarnation"
@@ -112,6 +112,9 @@ class Reconciler:
                 # Another keeper reconciles the master, or has just done so: its mark is read the next time.
                 log.warning("%s: another keeper reconciles the master (%s)", self._region, error or "turn lost")
                 return None
+
+    def _is_marked(self, state: _State) -> bool:
+        return reconciled_in(state.mark, state.incarnation, self._master.config_epoch)
 
     def invalidate(self) -> None:
         """Reconcile the master again, whatever its mark says: the ledger has refused the fencing token."""
@@ -147,7 +150,7 @@ class Reconciler:
         await self._suspend_all([show.id for show in shows], nonce, diverged=diverged)
         await self._declare_all(shows, unreadable)
         if diverged:
-            await self._refund_outbox()
+            await self._empty_outbox()
             # Not before: if this keeper dies, the next one must find that this data has diverged.
             await self._remember(token)
         reach("reconcile_declared")
@@ -170,7 +173,7 @@ class Reconciler:
         # Where all of them agree on an older epoch, they were set up anew.
         if epoch.number < ledger.config_epoch and not epoch.unanimous:
             raise StaleFencingToken("the Sentinels that answer don't know of the last failover")
-        token = f"{state.incarnation.decode()} {nonce} {ledger.number + 1}"
+        token = f"{state.incarnation.decode()} {nonce}.{epoch.number} {ledger.number + 1}"
         reach("reconcile_token_read")
         known = {state.mark, b""}
         for remembered in _REMEMBERED:
@@ -239,12 +242,16 @@ class Reconciler:
         for start in range(0, len(flat), 2 * _CHUNK):
             await self._master.command("HSET", key, *flat[start : start + 2 * _CHUNK])
 
-    async def _refund_outbox(self) -> None:
-        """Turn the bookings in the outbox into refunds: the other master may have sold their seats since."""
+    async def _empty_outbox(self) -> None:
+        """Turn the bookings in the outbox into refunds: the other master may have sold their seats since.
+
+        Remove the commands, which nobody was answered: operators may have decided otherwise since.
+        """
         async for entry_id, fields in stream_entries(self._master, keys.OUTBOX):
             if fields.get("kind") == "booking":
                 refund = {**fields, "kind": "refund", "reason": "lost"}
                 await self._master.command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
+            if fields.get("kind") in ("booking", "command"):
                 await self._master.command("XDEL", keys.OUTBOX, entry_id)
 
     # --- a ledger that has lost commits ---------------------------------------------------------------------------

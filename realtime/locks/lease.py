@@ -5,7 +5,8 @@ replace a master only after it was silent for ``down-after-milliseconds`` (at le
 docs/operations.md). Therefore, behind Sentinels:
 
 1. an answer after a silence longer than the lease doesn't count, and the master is located again;
-2. a server that was located must say that it is the master, and the Sentinels must confirm it once more after that;
+2. a server that was located must say that it is the master, and the Sentinels must confirm it once more after that,
+   with the configuration epoch of that moment: once it rises, the master is located again, even if it is the same;
 3. most Sentinels must confirm it again and again (every ``ASK_EVERY_S``): nothing is sent when the last time is longer
    ago than ``CONFIRM_S``;
 4. while most Sentinels don't answer, the master itself confirms it, if all spares that the Sentinels knew are connected
@@ -44,6 +45,8 @@ class Lease:
         self._ask_s = ask_s
         self._answered_at = 0.0
         self._confirmed_at = 0.0
+        self.config_epoch = 0
+        """The Sentinels' configuration epoch when the server was located."""
         self._spares: frozenset[tuple[str, int]] = frozenset()
         self._spares_at = -SPARES_EVERY_S
 
@@ -64,6 +67,7 @@ class Lease:
 
     async def check_role(self, redis: Redis, at: Plain) -> None:
         """Raise unless a server says that it is the master, and the Sentinels still say so after that."""
+        self.config_epoch = 0
         async with asyncio.timeout(self._ask_s):
             role = await redis.execute_command("ROLE")  # type: ignore[no-untyped-call]
         if role[0] != b"master" or not await self.confirm(redis, at):
@@ -75,8 +79,9 @@ class Lease:
         confirmed = False
         with contextlib.suppress(RedisError, OSError):
             view = await connect.ask_sentinels(self._where, timeout_s=self._ask_s)
-            if view.at != at:
+            if view.at != at or 0 < self.config_epoch < view.config_epoch:
                 return False
+            self.config_epoch = view.config_epoch
             confirmed = view.confirmed
         if not confirmed and not await self._has_all_spares(redis):
             return None

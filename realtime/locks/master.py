@@ -58,9 +58,17 @@ def incarnation_of(info: Any) -> bytes:
     return f"{info['run_id']}.{info['master_replid']}".encode()
 
 
-def reconciled_in(mark: bytes | None, incarnation: bytes) -> bool:
-    """Return whether a mark (``keys.RECONCILED``) says that the master was reconciled in this incarnation."""
-    return mark is not None and mark.split()[0] == incarnation
+def reconciled_in(mark: bytes | None, incarnation: bytes, config_epoch: int = 0) -> bool:
+    """Return whether a mark (``keys.RECONCILED``) says that the master was reconciled in this incarnation.
+
+    With the Sentinels' configuration epoch: and after their last failover. They may go back to a former master that
+    was never demoted: its incarnation and its mark are the old ones, and what others have sold since is missing.
+    """
+    parts = (mark or b"").split()
+    if not parts or parts[0] != incarnation:
+        return False
+    noted, epoch = parts[1].rpartition(b".")[::2] if len(parts) > 1 else (b"", b"")
+    return not noted or int(epoch) >= config_epoch  # a keeper of the previous release notes no epoch
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +160,11 @@ class LockMaster:
             return False
         await self.command("FUNCTION", "LOAD", "REPLACE", source)
         return True
+
+    @property
+    def config_epoch(self) -> int:
+        """The Sentinels' configuration epoch when the master was located; 0 without Sentinels."""
+        return 0 if self._lease is None else self._lease.config_epoch
 
     async def check_master(self) -> ConfigEpoch:
         """Return the Sentinels' configuration epoch; without Sentinels it is always 0.
@@ -298,7 +311,7 @@ class LockMaster:
             pipeline.execute_command("GET", keys.RECONCILED)
             pipeline.execute_command("INFO", "server", "replication")
             mark, info = await pipeline.execute()
-        if not reconciled_in(mark, incarnation_of(info)):
+        if not reconciled_in(mark, incarnation_of(info), self.config_epoch):
             raise RedisError("it is not reconciled yet")
 
     async def _watch(self, lease: Lease) -> None:

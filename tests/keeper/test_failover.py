@@ -260,6 +260,43 @@ async def test_the_seats_of_a_hold_that_was_lost_with_its_master_are_free(region
     await until(reconciled_only)
     for client in (kept, lost, other):
         await client.close()
+    await check_that_a_mark_from_before_the_last_failover_counts_for_nothing(region)
+
+
+async def check_that_a_mark_from_before_the_last_failover_counts_for_nothing(region: Cluster) -> None:
+    """The Sentinels may go back to a former master that was never demoted, so its incarnation is the old one."""
+    where = load(region.topology_file("west")).regions["west"]
+    master = LockMaster(where)
+    node = LockMaster(where, reconciled_only=True)
+    keepers = [child for name, child in region.children.items() if name.startswith("keeper")]
+    try:
+        for keeper in keepers:
+            keeper.signal(signal.SIGSTOP)
+        incarnation, nonce, number = (await master.command("GET", keys.RECONCILED)).split()
+        assert int(nonce.rpartition(b".")[2]) == master.config_epoch > 0
+        old = b"%b nonce.%d %b" % (incarnation, master.config_epoch - 1, number)
+        await master.command("SET", keys.RECONCILED, old)
+        with pytest.raises(RegionUnavailable):
+            await node.command("PING")
+        for keeper in keepers:
+            keeper.signal(signal.SIGCONT)
+
+        async def reconciled_again() -> bool:
+            with contextlib.suppress(RegionUnavailable):
+                return int((await master.command("GET", keys.RECONCILED)).split()[2]) > int(number)
+            return False
+
+        await until(reconciled_again)
+        await until(lambda: answers(node))
+    finally:
+        await master.close()
+        await node.close()
+
+
+async def answers(link: LockMaster) -> bool:
+    with contextlib.suppress(RegionUnavailable):
+        return bool(await link.command("PING"))
+    return False
 
 
 async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster) -> None:
