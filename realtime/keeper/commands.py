@@ -212,13 +212,13 @@ class Commands:
             await self._locks.unblock(ask.show, undone, entry=self._entry)
             taken = [layout.seats[index].id for index in error.details["seats"]]
             raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
-        await self._ledger.block(ask.show, seats, ask.reason, now_ms())
+        await self._ledger.block(ask.show, seats, ask.reason, now_ms(), self._fencing_token)
         return {"show": ask.show, "seats": ask.seats}
 
     async def _unblock(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_SeatsBody, body)
         _layout, seats = await self._seats(ask)
-        await self._ledger.unblock(ask.show, [seat for seat, _index in seats])
+        await self._ledger.unblock(ask.show, [seat for seat, _index in seats], self._fencing_token)
         await self._locks.unblock(ask.show, [index for _seat, index in seats], entry=self._entry)
         return {"show": ask.show, "seats": ask.seats}
 
@@ -234,7 +234,7 @@ class Commands:
     async def _sales(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_SalesBody, body)
         await known_show(self._ledger, ask.show)
-        show = await self._ledger.set_sales(ask.show, ask.sales)
+        show = await self._ledger.set_sales(ask.show, ask.sales, self._fencing_token)
         assert show is not None, "shows are never deleted"
         await self._locks.set_sales(show.id, ask.sales, entry=self._entry)
         await self._declare.show(show)

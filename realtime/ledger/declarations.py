@@ -11,14 +11,18 @@ from sqlalchemy import Row, Table, delete, func, select, update
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.database import insert_new, parts, read_rows
-from realtime.ledger.fencing import Fencing
+from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import over_at
 from realtime.model import SalesState, Show, Theatre
 from realtime.wire.shows import decode_show, encode_show, read_record
 
 
 class Declarations(Fencing):
-    """Reads and records declarations. Every write may be repeated."""
+    """Reads and records declarations. Every write may be repeated.
+
+    Those that undo each other take the fencing token under which they were decided (None: any), and raise
+    ``StaleFencingToken``: a keeper that was frozen or cut off must not undo what another one has recorded since.
+    """
 
     async def save_theatre(self, theatre: Theatre) -> None:
         """Record a theatre, or its new name and city."""
@@ -41,7 +45,7 @@ class Declarations(Fencing):
         """Record a layout (``wire.layouts.encode_layout``); its id is the hash of its content, so it can't change."""
         await self._save(schema.layouts, layout_id, {"blob": blob})
 
-    async def save_show(self, show: Show) -> None:
+    async def save_show(self, show: Show, token: str | None = None) -> None:
         """Record a show, or what changed of it; targets of webhooks are sent each change."""
         table, body = schema.shows, encode_show(show)
         values = {
@@ -53,6 +57,7 @@ class Declarations(Fencing):
             "over_at": over_at(show.starts_at),
         }
         async with self.transaction() as connection:
+            await check_fencing_token(connection, token)
             before = await connection.scalar(select(table.c.body).where(table.c.id == show.id))
             if before == body:
                 return
@@ -167,32 +172,41 @@ class Declarations(Fencing):
             body = (await connection.execute(query)).scalar_one_or_none()
             return decode_show(body) if body is not None else None
 
-    async def set_sales(self, show_id: str, sales: SalesState) -> Show | None:
+    async def set_sales(self, show_id: str, sales: SalesState, token: str | None = None) -> Show | None:
         """Record the sales state; return the show as it is now, None if it is not here."""
         show = await self.show(show_id)
         if show is None:
             return None
         changed = replace(show, sales=sales)
-        await self.save_show(changed)
+        await self.save_show(changed, token)
         return changed
 
     # --- blocked seats --------------------------------------------------------------------------------------------
-    async def block(self, show_id: str, seats: Sequence[tuple[str, int]], reason: str = "", at: int = 0) -> None:
+    async def block(
+        self,
+        show_id: str,
+        seats: Sequence[tuple[str, int]],
+        reason: str = "",
+        at: int = 0,
+        token: str | None = None,
+    ) -> None:
         """Record seats (id, index) as not for sale, why, and when that was decided (ms)."""
         table = schema.blocked_seats
         more = {"show_id": show_id, "reason": reason, "blocked_at": at}
         rows = [{"seat": seat, "seat_index": index, **more} for seat, index in seats]
         async with self.transaction() as connection:
+            await check_fencing_token(connection, token)
             for part in parts([seat for seat, _index in seats]):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             if rows:
                 await connection.execute(insert_new(connection, table), rows)
             await self.advance(connection)
 
-    async def unblock(self, show_id: str, seats: Sequence[str]) -> None:
+    async def unblock(self, show_id: str, seats: Sequence[str], token: str | None = None) -> None:
         """Record seats as for sale again."""
         table = schema.blocked_seats
         async with self.transaction() as connection:
+            await check_fencing_token(connection, token)
             for part in parts(seats):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             await self.advance(connection)

@@ -126,6 +126,25 @@ async def test_blocked_seats_are_kept_and_blocking_twice_is_harmless(ledger: Led
     assert await ledger.blocks("west-s") == [("A-2", "camera", 7)]
 
 
+async def test_what_operators_decide_is_not_recorded_under_an_earlier_fencing_token(ledger: Ledger) -> None:
+    await ledger.begin_fencing_token("one")
+    await ledger.block("west-s", [("A-1", 0)], token="one")
+    await ledger.begin_fencing_token("two")
+    for late in (
+        ledger.set_sales("west-s", SalesState.PAUSED, "one"),
+        ledger.block("west-s", [("A-2", 1)], token="one"),
+        ledger.unblock("west-s", ["A-1"], "one"),
+    ):
+        with pytest.raises(StaleFencingToken):
+            await late
+    assert await ledger.blocks("west-s") == [("A-1", "", 0)]
+    show = await ledger.show("west-s")
+    assert show is not None
+    assert show.sales is SalesState.OPEN
+    await ledger.unblock("west-s", ["A-1"], "two")
+    assert await ledger.blocks("west-s") == []
+
+
 async def test_batches_that_wait_for_each_other_end_up_recorded_once(ledger: Ledger, url: str) -> None:
     """The same seats upwards and downwards: PostgreSQL may find a deadlock, which is to be tried again."""
     other = Ledger(url)
