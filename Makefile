@@ -5,8 +5,6 @@ export PYTHONDONTWRITEBYTECODE :=
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
-# uv installs the same packages with half of pip's CPU time, on all cores.
-INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt
 SOURCES := realtime loadtest tests scripts setup.py
 CHECKS := lint types layers lua types-js lint-js test-js
 # A file of tests stays in one process, in the order of tests/conftest.py.
@@ -88,19 +86,16 @@ clean: ## forget everything installed and all data
 $(BIN)/python:
 	bash scripts/venv.sh $(PYTHON)
 
-$(BIN)/uv: | $(BIN)/python
-	$(PIP) install -c constraints.txt uv
-
-.venv/run.stamp: pyproject.toml constraints.txt | $(BIN)/uv
-	$(INSTALL) -e '.[loadtest]'
+.venv/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	bash scripts/install.sh -e '.[loadtest]'
 	touch $@
 
-.venv/dev.stamp: pyproject.toml constraints.txt | $(BIN)/uv
-	$(INSTALL) -e '.[loadtest,dev]'
+.venv/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	bash scripts/install.sh -e '.[loadtest,dev]'
 	touch .venv/run.stamp $@
 
 .venv/audit.stamp: .venv/run.stamp
-	$(INSTALL) -e '.[audit]'
+	bash scripts/install.sh -e '.[audit]'
 	touch $@
 
 static/vendor/socket.io.esm.min.js: package-lock.json Makefile | $(BIN)/python

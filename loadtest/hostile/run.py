@@ -22,6 +22,8 @@ REGION = "west"
 OTHERS = "127.0.0.2"
 """The address of other people: the node counts per address."""
 ASK_S = 0.05
+SETTLE_S = 10.0
+"""How long the other processes of the cluster keep the cores busy after its start."""
 AFTER_S = 10.0
 """When the memory must have been given back."""
 MOST_MS, MOST_MB = 50.0, 20.0
@@ -61,6 +63,7 @@ async def attack_all(folder: Path, names: Sequence[str], seconds: float, say: Sa
         process = next(child.process for child in cluster.children.values() if child.name.startswith("node"))
         assert process is not None, "the cluster runs"
         show, layout = await _largest_show(url)
+        await asyncio.sleep(SETTLE_S)
         outcomes = []
         for name in names:
             outcome = await _attack(name, url, process.pid, show, layout, seconds)
