@@ -11,8 +11,9 @@ from aiohttp import web
 
 from realtime.transport.admission import Ticket
 from realtime.transport.client_address import peer_of
+from realtime.transport.framing import is_unambiguous
 
-_ONCE = ("Host", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
+_ONCE = ("Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
 """Headers that a handshake must have exactly once."""
 
 
@@ -45,14 +46,21 @@ def is_strict(request: Handshake | web.Request) -> bool:
     headers = request.headers
     return (
         tuple(request.version) == (1, 1)
+        and is_unambiguous((1, 1), headers)
         and all(len(headers.getall(name, ())) == 1 for name in _ONCE)
         and "Transfer-Encoding" not in headers
         and headers.get("Content-Length", "0") == "0"
         and headers["Upgrade"].lower() == "websocket"
-        and "upgrade" in ",".join(headers.getall("Connection", ())).lower()
+        and asks_for_upgrade(headers)
         and headers["Sec-WebSocket-Version"] == "13"
         and _is_key(headers["Sec-WebSocket-Key"])
     )
+
+
+def asks_for_upgrade(headers: Any) -> bool:
+    """Tell whether ``Connection`` has the option ``upgrade``; ``headers`` is a multidict."""
+    options = ",".join(headers.getall("Connection", ())).lower().split(",")
+    return "upgrade" in map(str.strip, options)
 
 
 def _is_key(key: str) -> bool:

@@ -29,6 +29,7 @@ from realtime.transport.guard import (
     EnginePacket,
     UnknownPacketError,
 )
+from realtime.transport.handshake import asks_for_upgrade
 from realtime.transport.packets import IgnoredPacketError
 from realtime.transport.session_manager import NAMESPACE
 
@@ -183,7 +184,11 @@ class _Requests:
         engine._async = {**engine._async, "translate_request": self._translate}
 
     async def _handle(self, request: Any) -> Any:
-        sid = parse_qs(request.query_string).get("sid", [""])[0]
+        query = parse_qs(request.query_string)
+        if query.get("transport") == ["websocket"] and not asks_for_upgrade(request.headers):
+            # The framework would poll a session for it, and fail.
+            return web.Response(status=400)
+        sid = query.get("sid", [""])[0]
         session = self._engine.sockets.get(sid)
         if session is None or request.method != "GET" or "Upgrade" in request.headers:
             try:

@@ -47,6 +47,8 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
         if route.who == "operator":
             handler = node.access.require_role(handler, *route.roles, private=route.private, recorded=route.recorded)
         app.router.add_route(route.method, route.path, handler)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, handler)
     document = openapi.document(routes)
     app.router.add_get("/api/openapi.json", _constant(document))
     app.router.add_get("/healthz", _constant({"ok": True}))

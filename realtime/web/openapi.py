@@ -56,7 +56,11 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "TickingTickets", "version": __version__},
+        "info": {
+            "title": "TickingTickets",
+            "version": __version__,
+            "description": "HEAD is answered as GET is, without the body; only /socket.io/ has no HEAD.",
+        },
         "paths": paths,
         "components": {
             "schemas": {**components, "Error": _ERROR},

@@ -14,6 +14,7 @@ from realtime.web.assets import FOR_GOOD, Asset, send, send_whole
 from realtime.web.bundle import Bundle
 from realtime.web.encodings import IDENTITY, compressed
 from realtime.web.page_data import PageData
+from realtime.web.routing import READS
 
 SHOW = "show.html"
 """The page that is given its show."""
@@ -111,7 +112,7 @@ def _missing_page(page: Callable[[web.Request], Awaitable[web.StreamResponse]]) 
     @web.middleware
     async def missing(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = await handler(request)
-        wanted = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+        wanted = request.method in READS and "text/html" in request.headers.get("Accept", "")
         if answer.status != 404 or not wanted or request.path.startswith(("/api/", "/static/")):
             return answer
         found = await page(request)

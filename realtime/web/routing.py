@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import msgspec
 import orjson
-from aiohttp import HttpVersion10, web
+from aiohttp import web
 from redis.exceptions import ResponseError
 
 from realtime import limits
 from realtime.errors import BadRequest, NotFound, PayloadTooLarge, RegionUnavailable, TicketError
 from realtime.staff import Role
+from realtime.transport.framing import is_unambiguous
 from realtime.transport.http_connection import allow_body
 from realtime.transport.limited_log import LimitedLog
 from realtime.web.shared_body import body_of
@@ -22,6 +23,8 @@ from realtime.web.shared_body import body_of
 log = logging.getLogger(__name__)
 limited_log = LimitedLog(log)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+READS = ("GET", "HEAD")
+"""Methods that change nothing. A route for GET answers HEAD, too (RFC 9110, section 9.3.2)."""
 UNREADABLE = (ResponseError, msgspec.MsgspecError)
 """What a record that can't be read raises: in a function or command of a master, and in this process. Bodies of
 requests raise ``BadRequest``."""
@@ -68,8 +71,10 @@ async def errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer every error in the documented form; an unexpected exception is logged and answered as ``internal``."""
-    if request.version < HttpVersion10:  # a line without a version, which a proxy may read differently
-        return refusal(400)
+    if not is_unambiguous(request.version, request.headers):
+        refused = refusal(400)
+        refused.force_close()
+        return refused
     try:
         answer = await handler(request)
     except TicketError as error:

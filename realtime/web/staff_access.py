@@ -35,7 +35,7 @@ from realtime.transport.client_address import client_address
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Handler
+from realtime.web.routing import READS, Handler
 
 log = logging.getLogger(__name__)
 _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Real-IP", "Via")
@@ -185,10 +185,10 @@ class StaffAccess:
             try:
                 answer = await handler(request)
             except TicketError as error:
-                if recorded and request.method != "GET":
+                if recorded and request.method not in READS:
                     await self._record(request, principal, address, error.status)
                 raise
-            if recorded and (request.method != "GET" or answer.content_type == "application/pdf"):
+            if recorded and (request.method not in READS or answer.content_type == "application/pdf"):
                 detail = "" if private else await _beginning(request)
                 await self._record(request, principal, address, answer.status, detail)
             return answer

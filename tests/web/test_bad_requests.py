@@ -65,10 +65,75 @@ UNREAD: list[tuple[bytes, int, str]] = [
     (b"GET /api/v1/bookings HTTP/1.1\r\nHost: x\r\n\r\n", 401, "unauthorized"),
     (b"PUT /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 405, "not_found"),
     (b"GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+    *(
+        (
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" + more,
+            400,
+            "bad_request",
+        )
+        for more in (b"\r\n", b"Connection: no-upgrade\r\n\r\n")
+    ),
     (b"GET /socket.io/?EIO=4&transport=tea HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
     (b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nOrigin: \xff\r\n\r\n", 400, "bad_request"),
 ]
 """Requests that no handler sees: the framework refuses them, with what status and code."""
+HANDSHAKE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+WRONG_HOSTS = (
+    "",
+    "a b",
+    "a/b",
+    "user@a",
+    "a:b",
+    "a:65536",
+    "a:1:2",
+    "[::1",
+    "[:::]",
+    "::1",
+    "[127.0.0.1]",
+    "a%zz",
+    "\xe9",
+)
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+AMBIGUOUS = [
+    *(
+        line + fields + b"\r\n"
+        for line in (b"GET /healthz HTTP/1.1\r\n", HANDSHAKE, b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n")
+        for fields in (b"", b"Host: a\r\nHost: a\r\n", *(f"Host: {host}\r\n".encode() for host in WRONG_HOSTS))
+    ),
+    b"GET /healthz HTTP/1.0\r\nHost: a b\r\n\r\n",
+    b"POST /api/v1/session HTTP/1.0\r\nHost: x\r\n" + CHUNKED + b"\r\n0\r\n\r\n",
+    *(
+        b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n0\r\n\r\n"
+        for fields in (
+            b"Transfer-Encoding: gzip, chunked\r\n",
+            b"Transfer-Encoding: gzip\r\n" + CHUNKED,
+            b"Transfer-Encoding: chunked, chunked\r\n",
+            b"Transfer-Encoding: identity\r\n",
+            CHUNKED + CHUNKED,
+        )
+    ),
+]
+"""Requests that a proxy may understand in another way."""
+UNAMBIGUOUS = [
+    b"GET /healthz HTTP/1.0\r\n\r\n",
+    b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:  Chunked \r\n\r\n0\r\n\r\n",
+    *(
+        f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        for host in (
+            "a_b.example",
+            "A.example.:80",
+            "a:",
+            "192.0.2.1:8001",
+            "[::1]",
+            "[2001:db8::1]:443",
+            "a%2eb",
+            "~a-b!",
+        )
+    ),
+]
 
 
 async def refusal_of(cluster: Cluster, request: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
@@ -96,6 +161,35 @@ async def test_what_the_framework_refuses_gets_an_error_of_the_product(cluster: 
         assert headers.get("allow") == ("get,head" if status == 405 else None)
     assert logs_of_nodes(cluster).count("a malformed request") <= before + 2, "one line in ten seconds"
     assert "Traceback" not in logs_of_nodes(cluster)
+
+
+async def test_requests_that_a_proxy_may_understand_in_another_way_are_refused_and_end_the_connection(
+    cluster: Cluster,
+) -> None:
+    for request in AMBIGUOUS:
+        found, headers, error = await refusal_of(cluster, request)
+        ends = headers.get("connection", "close")  # HTTP/1.0 says nothing of it
+        assert (found, error["code"], ends) == (400, "bad_request", "close"), request
+    where = URL(node_urls(cluster)[0])
+    for request in UNAMBIGUOUS:
+        reader, writer = await asyncio.open_connection(where.host, where.port)
+        writer.write(request)
+        async with asyncio.timeout(10):
+            assert (await reader.readline()).split()[1] == b"200", request
+        writer.close()
+
+
+async def test_every_route_for_get_answers_head_without_the_body(cluster: Cluster) -> None:
+    url = node_urls(cluster)[0]
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}) as session:
+        async with session.get(f"{url}/api/openapi.json") as response:
+            paths = (await response.json())["paths"]
+        for path in (path for path, methods in paths.items() if "get" in methods and path != "/socket.io/"):
+            async with session.get(url + path) as response:
+                status, media_type = response.status, response.content_type
+            async with session.head(url + path) as response:
+                found = (response.status, response.content_type, await response.read())
+            assert found == (status, media_type, b""), path
 
 
 LONG_REQUEST_ID = json.dumps({"payment": "x", "request_id": "r" * 65}).encode()
