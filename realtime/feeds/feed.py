@@ -98,7 +98,10 @@ class Feed:
         await self._subscription.unsubscribe(show)
 
     async def read_map(self, show: str) -> Map | None:
-        """Return the map of a show; None if the server has none of it. Raises ``RegionUnavailable``."""
+        """Return the map of a show; None if the server has none of it.
+
+        Raises ``RegionUnavailable``, or ``UnreadableMap`` if its keys are damaged.
+        """
         return await bounded(self.region, self._server().read_map(show))
 
     async def command(self, *args: str | int) -> Any:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from realtime import keys
+from realtime.transport.limited_log import LimitedLog
 from realtime.wire.maps import ChangeMessage, decode_change
 
 if TYPE_CHECKING:
     from realtime.feeds.feed import Feed
 
-log = logging.getLogger(__name__)
+limited_log = LimitedLog(logging.getLogger(__name__))
 FIXED_CHANNELS = frozenset((keys.NOTICES, keys.DIRECTORY, keys.HEARTBEAT))
 """The channels that every feed subscribes to; all others carry the changes of one show each."""
 
@@ -53,7 +54,7 @@ class Dispatcher:
         try:
             self._deliver(channel, data)
         except Exception as error:  # whatever is in a message, the feed goes on
-            log.warning("feed of %s: skipped a message on %s: %r", self._feed.region, channel, error)
+            limited_log.warning(f"feed of {self._feed.region}: skipped a message", channel, repr(error))
 
     def _deliver(self, channel: str, data: bytes) -> None:
         if channel not in FIXED_CHANNELS:

@@ -12,9 +12,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from realtime import connect, keys, limits
+from realtime.model import SalesState
 from realtime.sales_window import SalesWindow
 from realtime.topology import Plain, Sentinels
 from realtime.wire.maps import statuses_from_master
@@ -24,9 +25,13 @@ PROBE_S = 1.0
 READERS = 8
 """Reads of one server under way at a time; others wait."""
 
-Map = tuple[str, int, str, bytearray, SalesWindow | None]
+Map = tuple[str, int, SalesState, bytearray, SalesWindow | None]
 """Epoch, version, sales state, seat statuses (bytes 0-3) and sales window of a show, all of one moment. There is no
 window where only keepers of an earlier release have declared the show."""
+
+
+class UnreadableMap(Exception):
+    """A server has a map that can't be read, because its keys are damaged; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +69,25 @@ class Replica:
         return await _replication_status(self._redis)
 
     async def read_map(self, show: str) -> Map | None:
-        """Return the map of a show; None if the server has no seats of it."""
+        """Return the map of a show; None if the server has no seats of it. Raises ``UnreadableMap``, too."""
         async with self._readers:
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.hmget(keys.meta(show), ["epoch", "version", "sales", "sales_start", "sales_end"])
             pipeline.get(keys.seats(show))
-            meta, seats = await pipeline.execute()
+            try:
+                meta, seats = await pipeline.execute()
+            except ResponseError as error:
+                if "WRONGTYPE" not in str(error):
+                    raise
+                raise UnreadableMap(str(error)) from None
         epoch, version, sales, start, end = meta
         if seats is None or None in (epoch, version, sales):
             return None
-        window = SalesWindow(int(start), int(end)) if start is not None and end is not None else None
-        return epoch.decode(), int(version), sales.decode(), statuses_from_master(seats), window
+        try:
+            window = SalesWindow(int(start), int(end)) if start is not None and end is not None else None
+            return epoch.decode(), int(version), SalesState(sales.decode()), statuses_from_master(seats), window
+        except ValueError as error:
+            raise UnreadableMap(str(error)) from None
 
     async def command(self, *args: str | int) -> Any:
         """Send a command that reads; return its raw reply."""

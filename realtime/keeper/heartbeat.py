@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import orjson
+from redis.exceptions import ResponseError
 
 from realtime import connect, keys
 from realtime.clock import now_ms
@@ -43,6 +44,6 @@ class Heartbeat:
             show = self._turn.pop()
             try:
                 digests[show] = await self._locks.digest(show)
-            except RegionUnavailable:
-                continue
+            except (RegionUnavailable, ResponseError, ValueError):
+                continue  # of a show whose keys are damaged: ``comparison`` finds and rebuilds it
         return digests

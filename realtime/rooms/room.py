@@ -13,8 +13,9 @@ from realtime.cancellation import cancel_all
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
-from realtime.feeds.replica import Map
-from realtime.model import SalesState, Show
+from realtime.feeds.replica import Map, UnreadableMap
+from realtime.logs import escaped
+from realtime.model import Show
 from realtime.rooms.pump import Pump, Viewer
 from realtime.rooms.state import Outcome, RoomState
 from realtime.sales_window import SalesWindow, window_of
@@ -23,6 +24,8 @@ from realtime.wire.maps import ChangeMessage
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.2
+UNREADABLE_RETRY_S = 5.0
+"""The longest pause before a map that can't be read is tried again; the pause begins with ``RETRY_S`` and doubles."""
 LOOK_AT_WINDOW_S = 60.0
 """How often the sales window is compared with the clock at least."""
 AFTER_CHANGE_S = 0.01
@@ -40,6 +43,8 @@ class Room:
         self.state: RoomState | None = None
         self.viewers: dict[str, Viewer] = {}
         self.gaps = 0
+        self.unreadable = ""
+        """Why the map could not be read the last time; "" if it could."""
         self._sales = show.sales
         self._window = window_of(show)
         self._window_timer: asyncio.TimerHandle | None = None
@@ -207,30 +212,43 @@ class Room:
             found = await self.feed.read_map(self.show.id)
         except RegionUnavailable:
             return None
-        except Exception:
+        except UnreadableMap as error:
+            self._note_unreadable(str(error))
+            return None
+        except Exception as error:
             # When a connection is closed during a read, redis-py lets errors of asyncio and uvloop through
             # (AttributeError, RuntimeError). A room whose reading task ended would never change again.
-            log.exception("room of %s: reading the map failed; trying again", self.show.id)
+            self._note_unreadable(repr(error), error)
             return None
         if found is not None and self.state is not None and len(found[3]) != len(self.state.statuses):
-            log.error("room of %s: refused a map of %d seats, which is not of this show", self.show.id, len(found[3]))
+            self._note_unreadable(f"it has {len(found[3])} seats, so it is not of this show")
             return None
+        self.unreadable = ""
         return found
 
+    def _note_unreadable(self, reason: str, unexpected: Exception | None = None) -> None:
+        """Log why the map can't be read, once for each reason."""
+        if reason != self.unreadable:
+            log.error("room of %s: the map can't be read: %s", self.show.id, escaped(reason), exc_info=unexpected)
+        self.unreadable = reason
+
     async def _sync(self) -> None:
+        pause_s = RETRY_S
         while True:
             self._sync_again = False
             found = await self._read()
             if found is None:
-                # The region is unreachable, or its master is being reconciled: it will have the map again.
-                await asyncio.sleep(RETRY_S)
+                # The region is unreachable, its master is being reconciled, or a keeper will rebuild the map: the room
+                # will have it again.
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, UNREADABLE_RETRY_S) if self.unreadable else RETRY_S
             elif self._sync_again:
                 self._early.clear()
             else:
                 break
         self._syncing = None
         epoch, version, sales, statuses, window = found
-        self._sales, self._window = SalesState(sales), window or self._window
+        self._sales, self._window = sales, window or self._window
         if self.state is None:
             self.state = RoomState(epoch, version, statuses)
             self._pump = Pump(self.show.id, self.state, self.viewers, self._fanout, self.leave)

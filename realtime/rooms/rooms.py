@@ -115,6 +115,7 @@ class Rooms(Listener):
             "rooms": len(rooms),
             "viewers": sum(len(room.viewers) for room in rooms),
             "lagging": sum(room.lagging for room in rooms),
+            "unreadable_maps": sum(bool(room.unreadable) for room in rooms),
             "gaps": sum(room.gaps for room in rooms),
             "frames": self.fanout.frames,
             "bytes": self.fanout.bytes,

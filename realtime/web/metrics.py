@@ -25,6 +25,7 @@ _GAUGES = {
     "rooms": "Shows with at least one viewer on this node",
     "viewers": "Viewers of all rooms on this node",
     "lagging": "Viewers that read too slowly and get no changes until their buffer has drained",
+    "unreadable_maps": "Maps of rooms that can't be read at present; the log says why",
 }
 _COUNTERS = {
     "gaps": "Version gaps and diverged maps that were fixed by reading the seats again",

@@ -10,6 +10,7 @@ import pytest
 
 from realtime import limits
 from realtime.feeds.replica import Map
+from realtime.model import SalesState
 from realtime.rooms.room import Room
 from realtime.wire.maps import ChangeMessage, seat_lists
 from tests.read_path import SHOW
@@ -39,7 +40,7 @@ class ScriptedFeed:
     async def answer(self, version: int, *held: int, epoch: str = "e1") -> None:
         """Wait for the next read, and answer it."""
         future = await asyncio.wait_for(self._reads.get(), 5)
-        future.set_result((epoch, version, "open", bytearray(seat in held for seat in range(SEATS)), None))
+        future.set_result((epoch, version, SalesState.OPEN, bytearray(seat in held for seat in range(SEATS)), None))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -135,7 +136,7 @@ async def test_a_map_of_another_size_is_never_used(room: Room, feed: ScriptedFee
     await feed.answer(7, 7)
     room.resync()
     future = await asyncio.wait_for(feed._reads.get(), 5)
-    future.set_result(("e1", 8, "open", bytearray(SEATS + 1), None))
+    future.set_result(("e1", 8, SalesState.OPEN, bytearray(SEATS + 1), None))
     await feed.answer(8, 8)
     assert held(room) == (8, {8})
 
