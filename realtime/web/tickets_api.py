@@ -140,9 +140,7 @@ class TicketsApi:
                 datetime.fromisoformat(detail.starts_at),
                 detail.links_revoked_at,
             )
-            with contextlib.suppress(
-                ValueError, OverflowError
-            ):  # one ticket that can't be signed must not hide the others
+            with contextlib.suppress(BookingNotFound):  # one ticket that can't be signed must not hide the others
                 signed = self._signed(detail)
         return {**booking, "code": printed(detail.code) if detail.code else "", "ticket": signed, "link": link}
 
@@ -225,8 +223,8 @@ class TicketsApi:
             raise BookingCancelled()
         if not detail.code:
             raise BookingNotFound("This booking was made before tickets had codes.")
-        ticket = self._ticket_of(detail, locale)
         signed = self._signed(detail)
+        ticket = self._ticket_of(detail, locale)
         async with self._turns:
             pdf = await asyncio.to_thread(self._printer.pdf, ticket, signed, paper)
         headers = {
@@ -236,9 +234,13 @@ class TicketsApi:
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 
     def _signed(self, detail: _Detail) -> str:
-        day = datetime.fromisoformat(detail.starts_at).astimezone(INDIA).date()
-        claims = token.TicketClaims(detail.show, detail.code, len(detail.seats), day)
-        return token.sign(claims, self._keys[region_of(detail.show)])
+        """Return the text of a ticket's QR code; raises ``BookingNotFound`` for a day that no ticket can state."""
+        try:
+            day = datetime.fromisoformat(detail.starts_at).astimezone(INDIA).date()
+            claims = token.TicketClaims(detail.show, detail.code, len(detail.seats), day)
+            return token.sign(claims, self._keys[region_of(detail.show)])
+        except (ValueError, OverflowError):
+            raise BookingNotFound("This booking has no ticket: no ticket can state the day of its show.") from None
 
     def _ticket_of(self, detail: _Detail, locale: data.Locale) -> data.Ticket:
         return data.Ticket(

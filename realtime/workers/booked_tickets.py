@@ -81,9 +81,12 @@ class BookedTickets:
         )
 
     def token(self, ticket: Ticket, show: str) -> str:
-        """Return what the QR code of a ticket says."""
-        day = ticket.starts_at.astimezone(INDIA).date()
-        return sign(TicketClaims(show, ticket.code, len(ticket.seats), day), self._key)
+        """Return what the QR code of a ticket says; raises ``UnrecoverableError`` for a day that it can't state."""
+        try:
+            day = ticket.starts_at.astimezone(INDIA).date()
+            return sign(TicketClaims(show, ticket.code, len(ticket.seats), day), self._key)
+        except (ValueError, OverflowError) as error:
+            raise UnrecoverableError(f"{ticket.booking} can't have a ticket: {error}") from None
 
     async def file(self, ticket: Ticket, show: str) -> bytes:
         """Return the PDF of a ticket without its holder's name.

@@ -8,14 +8,21 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from click.testing import CliRunner
 
+from realtime import topology_file
 from realtime.cli import cli
 from realtime.dev.cluster import Cluster
+from realtime.errors import BookingNotFound
+from realtime.locks.master import LockMaster
 from realtime.model import hold_of, show_of
+from realtime.settings import Settings
 from realtime.tickets.code import normalise
+from realtime.web.tickets_api import TicketsApi
 from tests.cluster import Client, new_show, node_urls, pay, until
 from tests.tickets.pages import qr_codes
+from tests.tickets.samples import BOOKING, CODE
 
 
 async def booked(cluster: Cluster, region: str = "west", **terms: Any) -> tuple[str, str]:
@@ -187,3 +194,23 @@ async def test_after_the_deadline_only_operators_cancel(cluster: Cluster) -> Non
     status, done = await post(cluster, f"/ops/bookings/{booking}/cancel", cluster.secrets["OPERATOR_KEY"])
     assert (status, done["booking"]["cancelled_by"]) == (200, "operator")
     assert (await post(cluster, f"/ops/bookings/{booking[:-1]}x/cancel", cluster.secrets["OPERATOR_KEY"]))[0] == 404
+
+
+@pytest.mark.parametrize("start", ["2150-01-01T18:30:00+05:30", "9999-12-31T23:00:00+00:00"])
+async def test_a_show_on_a_day_that_no_ticket_can_state_has_no_ticket_and_hides_no_booking(
+    start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier releases took such a show; it stays in the ledger."""
+    settings = Settings(topology_file.parse("[regions.west]\nmaster = 'redis://127.0.0.1:1'\n"), "x" * 32)
+    api = TicketsApi(settings, {"west": LockMaster(settings.topology.regions["west"])}, lambda _request: "me")
+    seat = {"id": "A-1", "section": "Stalls", "row": "A", "number": "1", "category": "Gold"}
+    texts = dict.fromkeys(("title", "theatre", "city", "address"), "x")
+    late = {**texts, "id": BOOKING, "code": CODE, "owner": "me", "show": show_of(BOOKING), "starts_at": start}
+
+    async def found(_booking: str) -> dict[str, Any]:
+        return {**late, "booked_at": 1, "amount": 1, "seats": [seat]}
+
+    monkeypatch.setattr(api, "_found", found)
+    with pytest.raises(BookingNotFound, match="no ticket can state"):
+        await api._ticket(make_mocked_request("GET", "/", match_info={"booking": BOOKING}))
+    assert api._listed(await found(BOOKING))["ticket"] is None

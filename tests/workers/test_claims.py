@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,16 @@ from realtime.clock import now_ms
 from realtime.ledger import Ledger, LedgerUnavailable, schema
 from realtime.ledger.follow_ups import task
 from realtime.ledger.rows import Queue, TaskRow
+from realtime.ledger.shows import Shows
+from realtime.model import show_of
+from realtime.tickets.data import Ticket
+from realtime.tickets.token import derive_key
 from realtime.workers import claims as claims_module
+from realtime.workers.booked_tickets import BookedTickets
 from realtime.workers.claims import Claims, NotDoneYet
 from realtime.workers.payload import Payload
 from tests.ledgers import new_ledger
+from tests.tickets.samples import BOOKING, CODE, ONE_SEAT, SELLER
 
 
 @pytest.fixture
@@ -116,3 +123,12 @@ async def test_jobs_without_a_task_of_this_queue_fail_for_good(ledger: Ledger) -
         await Claims(ledger, Queue.TICKETS, work).process(job("tickets.unknown"))
     with pytest.raises(UnrecoverableError):
         await Claims(ledger, Queue.MAIL, work).process(job())
+
+
+@pytest.mark.parametrize("start", ["2150-01-01T18:30:00+05:30", "9999-12-31T23:00:00+00:00"])
+async def test_a_ticket_of_a_day_that_no_ticket_can_state_fails_for_good(ledger: Ledger, start: str) -> None:
+    tickets = BookedTickets(ledger, Shows(ledger), SELLER, derive_key("x" * 32, "west"), {})
+    seats, at = ONE_SEAT, datetime.fromisoformat(start)
+    ticket = Ticket(BOOKING, CODE, "A show", "Gateway", "Mumbai", at, seats, datetime.now(UTC), SELLER)
+    with pytest.raises(UnrecoverableError, match="can't have a ticket"):
+        tickets.token(ticket, show_of(BOOKING))
