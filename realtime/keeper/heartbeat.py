@@ -44,6 +44,6 @@ class Heartbeat:
             show = self._turn.pop()
             try:
                 digests[show] = await self._locks.digest(show)
-            except (RegionUnavailable, ResponseError, ValueError):
+            except (RegionUnavailable, ResponseError, ValueError, IndexError):
                 continue  # of a show whose keys are damaged: ``comparison`` finds and rebuilds it
         return digests

@@ -9,6 +9,7 @@ import pytest
 
 from realtime import keys
 from realtime.feeds.replica import Map
+from realtime.keeper.heartbeat import Heartbeat
 from realtime.rooms import room as room_module
 from tests.cluster import until
 from tests.read_path import SHOW, Node, hold_id, settled, viewer
@@ -74,6 +75,7 @@ async def test_a_map_that_can_not_be_read_is_logged_once_and_stops_no_other_unti
         other = replace(SHOW, id=f"west-t{number}")
         await own_node.locks.declare(other, "e1")
         assert (await rooms.snapshot(other))[2] == "live"
+        await Heartbeat("west", "k", master, own_node.locks).beat()
 
         for key, dump in good.items():
             await master.command("RESTORE", key, 0, dump, "REPLACE")
