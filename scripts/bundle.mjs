@@ -159,12 +159,25 @@ async function bundlePage(page) {
   writeFileSync(join(NEXT, `${page}.html`), bare.replace("  </head>", `${lines}  </head>`));
 }
 
+/** The smallest of what brotli makes with different distance codes; they differ by up to 0.3 %. @param {Buffer} body */
+function brotli(body) {
+  const made = [0, 1, 3].map((postfix) =>
+    brotliCompressSync(body, {
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: 11,
+        [constants.BROTLI_PARAM_SIZE_HINT]: body.length,
+        [constants.BROTLI_PARAM_NPOSTFIX]: postfix,
+      },
+    }),
+  );
+  return made.reduce((least, other) => (other.length < least.length ? other : least));
+}
+
 function compressAll() {
   for (const name of readdirSync(NEXT)) {
     if (!/\.(js|css)$/.test(name)) continue;
     const body = readFileSync(join(NEXT, name));
-    const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: body.length };
-    writeFileSync(join(NEXT, `${name}.br`), brotliCompressSync(body, { params }));
+    writeFileSync(join(NEXT, `${name}.br`), brotli(body));
     writeFileSync(join(NEXT, `${name}.gz`), gzipSync(body, { level: 9 }));
   }
 }

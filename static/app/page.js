@@ -87,7 +87,7 @@ export async function setUpPage(bar, changed) {
     for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-t]"))) {
       element.textContent = i18n.t(element.dataset.t ?? "");
     }
-    bar.replaceChildren(languageSwitch(i18n.t("languageLabel"), apply), themeSwitch(i18n.t("theme"), apply));
+    bar.replaceChildren(languageSwitch(i18n.t("languageLabel"), apply), themeSwitch(i18n.t("darkTheme"), apply));
     showDemoBanner(i18n);
     changed(i18n, theme());
   };

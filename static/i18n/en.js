@@ -3,7 +3,7 @@ export default {
   language: "English",
   brand: "TickingTickets",
   skip: "Skip to content",
-  theme: "Dark theme",
+  darkTheme: "Dark theme",
   demo: "Demo: no real money is taken",
   demoLabel: "About this installation",
   languageLabel: "Language",

@@ -3,7 +3,7 @@ export default {
   language: "हिन्दी",
   brand: "TickingTickets",
   skip: "सीधे मुख्य सामग्री पर जाएँ",
-  theme: "डार्क थीम",
+  darkTheme: "डार्क थीम",
   demo: "डेमो: असली पैसा नहीं लिया जाता",
   demoLabel: "इस इंस्टॉलेशन के बारे में",
   languageLabel: "भाषा",

@@ -7,8 +7,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
-import { statusText } from "../seat-map/sales.js";
-import { levelOf, levelText } from "../shows/availability.js";
+import { levelOf, levelText, statusText } from "../shows/availability.js";
 
 /**
  * @param {Translator} i18n

@@ -129,8 +129,10 @@ export class ShowMap extends EventTarget {
     this._from = null;
     this._frame.hidden = true;
     if (event.type === "pointercancel" || Math.hypot(area.right - area.left, area.bottom - area.top) < CLICK) return;
-    const inside = new Set(this._map.seatsIn(area));
-    const seats = (this._map.live?.layout?.ids ?? []).flatMap((id, n) => (inside.has(id) ? [n] : []));
+    const seats = (this._map.live?.layout?.ids ?? []).flatMap((id, n) => {
+      const { x, y } = this._map.pointOf(id);
+      return x >= area.left && x <= area.right && y >= area.top && y <= area.bottom ? [n] : [];
+    });
     if (seats.length) this.dispatchEvent(new CustomEvent("chooseall", { detail: seats }));
   }
 

@@ -18,7 +18,7 @@ export class Notices {
   }
 
   /**
-   * Show a text above the map.
+   * Show a text above the map, which gets smaller; over the map if it is gone in a moment: seats must not move under a finger.
    * @param {string} text "" hides the banner
    * @param {boolean} [good] good news; it disappears after a moment
    * @param {number} [forMs] how long it is shown, 0 until the next one
@@ -26,6 +26,7 @@ export class Notices {
   banner(text, good = false, forMs = good ? GOOD_NEWS_MS : 0) {
     const { banner } = this._view;
     clearTimeout(this._timer);
+    if (banner.hidden || !forMs) banner.classList.toggle("over", forMs > 0);
     banner.hidden = !text;
     banner.classList.toggle("good", good);
     if (text) banner.replaceChildren(icon(good ? "check" : "alert"), h("span", {}, text));

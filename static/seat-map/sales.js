@@ -45,10 +45,3 @@ export function shutText(i18n, status, show, now) {
   }
   return i18n.t(`map_${status}`);
 }
-
-/** The status of a show that is not on sale, in few words. @param {Translator} i18n @param {Times & {status: string}} show */
-export function statusText(i18n, show) {
-  if (show.status === "not_started" && show.sales_start)
-    return i18n.t("salesFrom", { when: i18n.moment(show.sales_start) });
-  return i18n.t(`status_${show.status}`);
-}

@@ -173,20 +173,6 @@ export class SeatMap extends RequestElement {
     return { x: box.left + x, y: box.top + y };
   }
 
-  /** Ids of the seats in a rectangle of the viewport. @param {{left: number, top: number, right: number, bottom: number}} area CSS pixels */
-  seatsIn({ left, top, right, bottom }) {
-    const { layout, view } = this._context;
-    const box = view.field.getBoundingClientRect();
-    /** @type {number[]} */
-    const inside = [];
-    for (let seat = 0; seat < (layout?.count ?? 0); seat++) {
-      const at = view.picture.framing.place(seat);
-      const [x, y] = [at.x + box.left, at.y + box.top];
-      if (x >= left && x <= right && y >= top && y <= bottom) inside.push(seat);
-    }
-    return this._context.ids(inside);
-  }
-
   /** Show these statuses in place of the present ones, as in a replay; null shows the present ones again. @param {Uint8Array | null} statuses by index */
   showStatuses(statuses) {
     const { layout, view } = this._context;

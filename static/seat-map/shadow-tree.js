@@ -30,10 +30,10 @@ export function shadowTree(host, popups) {
     polite: h("p", { class: "live", "aria-live": "polite" }),
   };
   const field = h("div", { class: "field" }, parts.stage, parts.labelPane, parts.canvas, parts.grid);
-  const over = h("div", { class: "popups" }, ...popups, parts.banner);
+  const over = h("div", { class: "popups" }, ...popups);
   const foot = h("div", { class: "foot" }, parts.count, parts.key, parts.tools);
-  const { legend, listBox, cover, help, polite } = parts;
-  const frame = h("div", { class: "frame" }, legend, field, listBox, over, foot, cover, help, polite);
+  const { legend, listBox, banner, cover, help, polite } = parts;
+  const frame = h("div", { class: "frame" }, legend, field, listBox, over, banner, foot, cover, help, polite);
   root.append(frame);
   return { ...parts, field, frame };
 }

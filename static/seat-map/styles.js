@@ -41,8 +41,8 @@ styles.replaceSync(`
 [hidden] { display: none !important; }
 button { font: inherit; color: inherit; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
-.frame { position: absolute; inset: 0; container-type: size; display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr); }
-.field, .list, .popups { grid-area: 2 / 1; position: relative; min-height: 0; overflow: hidden; }
+.frame { position: absolute; inset: 0; container-type: size; display: grid; grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr); }
+.field, .list, .popups { grid-area: 3 / 1; position: relative; min-height: 0; overflow: hidden; }
 .popups { pointer-events: none; }
 .popups > * { pointer-events: auto; }
 .stage, .overlay, .labels, .grid { position: absolute; inset: 0; }
@@ -93,12 +93,13 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .swatch.chosen { border: 2px solid var(--_ink); background: var(--_own); color: var(--_own-ink); }
 .swatch.mine { border: 2px solid var(--_own); background: var(--_own-ink); color: var(--_own); }
 .banner {
-  position: absolute; left: 12px; top: 0; display: flex; align-items: center; gap: 9px; padding: 9px 14px; border-radius: 12px; max-width: min(560px, calc(100% - 24px));
+  grid-area: 2 / 1; position: relative; justify-self: start; margin: 0 12px 8px; display: flex; align-items: center; gap: 9px; padding: 9px 14px; border-radius: 12px; max-width: 560px;
   background: var(--_surface); box-shadow: var(--_shadow); border-inline-start: 4px solid var(--_warn); font-weight: 520;
 }
+.banner.over { grid-area: 3 / 1; align-self: start; }
 .banner.good { border-color: var(--_accent); }
 .banner .icon { flex: none; }
-.foot { display: flex; align-items: center; gap: 8px 18px; padding: 8px 12px; min-height: 60px; border-top: 1px solid var(--_line); }
+.foot { grid-row: 4; display: flex; align-items: center; gap: 8px 18px; padding: 8px 12px; min-height: 60px; border-top: 1px solid var(--_line); }
 .count { font-weight: 650; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .key { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; }
 .key li { display: inline-flex; align-items: center; gap: 6px; color: var(--_muted); }
@@ -159,6 +160,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 @container (max-height: 420px) {
   .legend { flex-wrap: nowrap; overflow-x: auto; padding: 4px 8px; min-height: 0; scrollbar-width: none; }
   .chip { min-height: 36px; padding-block: 2px; }
+  .banner { padding-block: 2px; }
   .foot { padding: 2px 8px; min-height: 0; }
   .key { display: none; }
 }

@@ -45,3 +45,10 @@ export function followAvailability(heard) {
   setInterval(ask, ASK_EVERY_MS);
   document.addEventListener("visibilitychange", ask);
 }
+
+/** The status of a show that is not on sale, in few words. @param {Translator} i18n @param {Pick<Show, "starts_at" | "sales_start"> & {status: string}} show */
+export function statusText(i18n, show) {
+  if (show.status === "not_started" && show.sales_start)
+    return i18n.t("salesFrom", { when: i18n.moment(show.sales_start) });
+  return i18n.t(`status_${show.status}`);
+}

@@ -6,8 +6,7 @@
  */
 import { h } from "../app/dom.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
-import { statusText } from "../seat-map/sales.js";
-import { levelOf, levelText } from "./availability.js";
+import { levelOf, levelText, statusText } from "./availability.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 

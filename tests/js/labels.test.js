@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Camera } from "../../static/seat-map/drawing/camera.js";
 import { labelBox, placeLabels } from "../../static/seat-map/drawing/label-places.js";
 import { planTexts, textBox, textSize } from "../../static/seat-map/drawing/plan-texts.js";
 import { touches } from "../../static/seat-map/geometry.js";
@@ -20,6 +21,11 @@ function hall(shapes) {
   layout.add([...section("Stalls", 100), ...section("Balcony", 620)]);
   layout.index();
   return layout;
+}
+
+/** What a map shows of a plan at a scale. @param {Layout} layout @param {number} scale @param {number} [width] of the map */
+function room({ bounds }, scale, width = 800) {
+  return Object.assign(new Camera(() => null), { bounds, width, height: 300 }).room(scale);
 }
 
 /** @param {string} text @param {[number, number]} at @param {number} tall @param {number} [rotation] */
@@ -65,7 +71,7 @@ describe("labels of sections", () => {
       for (let size = 1; size < 9; size += 0.25) {
         const scale = size / layout.largestSide;
         const written = texts.map((each) => textBox(each, scale)).filter((box) => box !== null);
-        placeLabels(layout, scale, size, texts).forEach(({ form, x, y }, n) => {
+        placeLabels(layout, scale, size, texts, room(layout, scale)).forEach(({ form, x, y }, n) => {
           if (form === "none") return;
           if (form === "full" || form === "name") (size < 4 ? named : namedBeside).add(n);
           const box = labelBox(layout.sections[n], form, x, y);
@@ -76,12 +82,32 @@ describe("labels of sections", () => {
     });
   }
 
+  test("are within the map that shows the whole plan, whatever its size", () => {
+    for (const shapes of Object.values(plans)) {
+      const layout = hall(shapes);
+      const texts = planTexts(layout, same);
+      for (const width of [0, 400, 800]) {
+        for (let size = 1; size < 9; size += 0.25) {
+          const scale = size / layout.largestSide;
+          const within = room(layout, scale, width);
+          for (const [n, { form, x, y }] of placeLabels(layout, scale, size, texts, within).entries()) {
+            if (form === "none") continue;
+            const box = labelBox(layout.sections[n], form, x, y);
+            const inside = box.left > within.left - 0.01 && box.right < within.right + 0.01;
+            if (box.right - box.left < within.right - within.left) assert.ok(inside, `${form} at ${size} of ${width}`);
+            assert.ok(box.top > within.top - 0.01 && box.bottom < within.bottom + 0.01, `${form} at ${size}`);
+          }
+        }
+      }
+    }
+  });
+
   test("are beside their section where seats can be told apart", () => {
     const layout = hall([]);
     const { bounds } = layout.sections[0];
     for (const size of [3, 6]) {
       const scale = size / layout.largestSide;
-      const [first] = placeLabels(layout, scale, size, []);
+      const [first] = placeLabels(layout, scale, size, [], room(layout, scale));
       assert.deepEqual([first.form, first.y < bounds.top * scale], ["full", true], `at size ${size}`);
     }
   });

@@ -35,6 +35,18 @@ PLANS = {
     "concert_hall": samples.concert_hall_plan,
     "stadium": samples.stadium_plan,
 }
+COVERED = """() => {
+    const root = document.querySelector('seat-map').shadowRoot;
+    const box = (name) => root.querySelector(name).getBoundingClientRect();
+    const map = box('.field');
+    const labels = [...root.querySelectorAll('.labels:not([hidden]) .label:not(.as-none)')];
+    const cut = labels.filter((label) => {
+        const { left, top, right, bottom } = label.getBoundingClientRect();
+        return left < map.left || top < map.top || right > map.right || bottom > map.bottom;
+    });
+    const found = cut.map((label) => `cut: ${label.textContent}`);
+    return box('.banner').bottom > map.top ? ['the banner is over the map', ...found] : found;
+}"""
 CHOOSE = """(n) => {
     const map = document.querySelector('seat-map');
     for (const id of map.live.layout.ids) if (map.selection.length < n) map.select(id);
@@ -42,11 +54,11 @@ CHOOSE = """(n) => {
 BOTTOM = "(key) => document.querySelector(`[data-key=${key}]`).getBoundingClientRect().bottom - innerHeight"
 
 
-async def sample_show(cluster: Cluster, kind: str) -> str:
+async def sample_show(cluster: Cluster, kind: str, **terms: Any) -> str:
     layout = read_plan(PLANS[kind]())
     prices = {category.name: 340 for category in layout.categories}
     title = "Ragas at Dusk: An Evening of Sitar and Sarod, with Friends from Many Places"
-    return await new_show(cluster, "west", layout=layout, prices=prices, title=title)
+    return await new_show(cluster, "west", layout=layout, prices=prices, title=title, **terms)
 
 
 async def outside(page: Page) -> list[Any]:
@@ -76,6 +88,19 @@ async def test_nothing_is_cut_off_at_any_size(browser: Browser, cluster: Cluster
         assert await asha.page.evaluate(BOTTOM, "pay") <= 0, (width, height)
         assert await asha.page.locator(".panel-when").is_visible()
     assert await outside(asha.page) == []
+    await asha.leaves()
+
+
+@pytest.mark.parametrize("kind", ["multiplex", "concert_hall", "stadium"])
+async def test_the_map_is_laid_out_below_its_banner_and_no_label_is_cut(
+    browser: Browser, cluster: Cluster, kind: str
+) -> None:
+    show = await sample_show(cluster, kind, sales_start="2029-12-01T10:00:00+05:30")
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+    await asha.page.wait_for_selector("seat-map .banner:not([hidden])")
+    for width, height in SIZES[:-1]:
+        await asha.page.set_viewport_size({"width": width, "height": height})
+        await asha.page.wait_for_function(f"() => !({COVERED})().length")
     await asha.leaves()
 
 

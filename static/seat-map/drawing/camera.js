@@ -61,6 +61,14 @@ export class Camera {
     };
   }
 
+  /** What is in sight with the plan in the middle, endless where the plan is larger than that. @param {number} scale @returns {Rect} CSS pixels from the plan's corner */
+  room(scale) {
+    const { bounds, width, height } = this;
+    const far = scale > this.framing(bounds).scale * 1.001 ? Infinity : 0.49; // sizes of labels are estimated
+    const [x, y] = [((bounds.left + bounds.right) / 2) * scale, ((bounds.top + bounds.bottom) / 2) * scale];
+    return { left: x - width * far, right: x + width * far, top: y - height * far, bottom: y + height * far };
+  }
+
   /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
     this.stop();

@@ -1,6 +1,6 @@
 /**
  * Where the labels of sections lie: on their sections while seats are too small to be told apart, beside them later, and
- * never on a text of the plan or on another label. Pure.
+ * never on a text of the plan or on another label, nor beyond the edge of the map that shows the whole plan. Pure.
  *
  * @import { Layout } from "../layout.js"
  * @import { Section } from "../sections.js"
@@ -32,28 +32,29 @@ const ENOUGH_NAMES = 0.6;
 /** @typedef {{form: Form | "none", x: number, y: number}} Place CSS pixels from the plan's corner */
 
 /**
- * The form and place of the label of each section. They depend on the scale alone.
+ * The form and place of the label of each section. They depend on the scale and the size of the map alone.
  * @param {Layout} layout
  * @param {number} scale
  * @param {number} size of a seat on the screen
  * @param {PlanText[]} texts of the plan
+ * @param {Rect} room in which labels lie, CSS pixels from the plan's corner
  * @returns {Place[]}
  */
-export function placeLabels(layout, scale, size, texts) {
+export function placeLabels(layout, scale, size, texts, room) {
   const { sections } = layout;
   const covers = size < SEEN ? null : layout;
   const written = texts.map((text) => textBox(text, scale)).filter((box) => box !== null);
   if (!covers && size >= SEEN_AS_DOTS && sections.length <= FEW) {
-    const aside = fit(sections, ["full"], scale, layout, written);
+    const aside = fit(sections, ["full"], scale, layout, written, room);
     if (aside.every(({ form }) => form !== "none")) return aside;
   }
   // The most detailed first. All labels with numbers, or none: a mixture looks as if it had a meaning.
-  const full = fit(sections, ["full"], scale, covers, written);
+  const full = fit(sections, ["full"], scale, covers, written, room);
   if (full.every(({ form }) => form !== "none")) return full;
-  const names = fit(sections, ["name", "gauge", "dot"], scale, covers, written);
+  const names = fit(sections, ["name", "gauge", "dot"], scale, covers, written, room);
   const named = names.filter(({ form }) => form === "name").length;
   if (covers || named >= sections.length * ENOUGH_NAMES) return names;
-  return fit(sections, ["gauge", "dot"], scale, covers, written);
+  return fit(sections, ["gauge", "dot"], scale, covers, written, room);
 }
 
 /**
@@ -63,13 +64,17 @@ export function placeLabels(layout, scale, size, texts) {
  * @param {number} scale
  * @param {Layout | null} layout whose seats must not be covered, null for those that are too small to be seen
  * @param {Rect[]} written where texts of the plan are
+ * @param {Rect} room
  * @returns {Place[]}
  */
-function fit(sections, way, scale, layout, written) {
+function fit(sections, way, scale, layout, written, room) {
   const taken = [...written];
   return sections.map((section) => {
     for (const form of way) {
-      for (const [x, y] of layout ? beside(section, form, scale) : inside(section, form, scale, written)) {
+      for (const at of layout ? beside(section, form, scale) : inside(section, form, scale, written)) {
+        const { left, top, right, bottom } = labelBox(section, form, ...at);
+        const x = at[0] + Math.max(0, room.left - left) + Math.min(0, room.right - right);
+        const y = at[1] + Math.max(0, room.top - top) + Math.min(0, room.bottom - bottom);
         const place = labelBox(section, form, x, y);
         if (taken.some((other) => touches(place, other)) || (layout && coversSeat(layout, place, scale))) continue;
         taken.push(place);

@@ -93,6 +93,11 @@ export class Labels {
     });
   }
 
+  /** The map has another size: arrange the labels again. */
+  resize() {
+    this._scale = 0;
+  }
+
   /** @param {Layout} layout @param {number} size of a seat on the screen */
   frame(layout, size) {
     const shown = this.shown(layout, size);
@@ -110,10 +115,10 @@ export class Labels {
     this._pane.style.transform = scale === this._scale ? at : `${at} scale(${scale / this._scale})`;
   }
 
-  // The places of labels depend on the scale alone, so a pan moves only their pane.
+  // A pan moves only their pane: the places of labels depend on the scale and on the size of the map alone.
   /** @param {Layout} layout @param {number} scale @param {number} size of a seat on the screen */
   _arrange(layout, scale, size) {
-    const places = placeLabels(layout, scale, size, this._texts);
+    const places = placeLabels(layout, scale, size, this._texts, this._camera.room(scale));
     places.forEach(({ form, x, y }, n) => {
       const label = this._labels[n];
       if (!label) return;

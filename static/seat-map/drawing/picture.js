@@ -139,6 +139,7 @@ export class Picture {
     if (!width || !height) return;
     this.framing.resize(width, height);
     this.overlay.resize(width, height);
+    this.labels.resize();
     this.moved();
   }
 
