@@ -1,6 +1,7 @@
 """Fair queueing by network address, so that an address with many connections costs the others little.
 
-Nobody is refused for that: while only one address has work, its work goes on without a pause.
+Nobody is refused for that: while only one address has work, its work goes on without a pause. Where an iteration of the
+loop takes long, because many viewers are sent changes, an address still gets ``AT_LEAST_PER_S``.
 """
 
 from __future__ import annotations
@@ -10,18 +11,24 @@ import functools
 from collections import deque
 from collections.abc import Callable
 
+AT_LEAST_PER_S = 200
+"""Pieces of work of one address; half of a node's core, if each is the most expensive attack that is known."""
+
 
 class FairQueue:
     """In each iteration of the loop, does one piece of work of each address; an address's are done in their order."""
 
     def __init__(self) -> None:
         """Without any work."""
+        self._done_at = 0.0
         self._waiting: dict[str, deque[Callable[[], object]]] = {}
 
     def add(self, address: str, work: Callable[[], object]) -> None:
         """Do ``work`` after all earlier work of its address, in the next iteration of the loop at the earliest."""
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._do_next)
+            loop = asyncio.get_running_loop()
+            self._done_at = loop.time()
+            loop.call_soon(self._do_next)
         self._waiting.setdefault(address, deque()).append(work)
 
     async def wait(self, address: str) -> None:
@@ -32,8 +39,11 @@ class FairQueue:
 
     def _do_next(self) -> None:
         loop = asyncio.get_running_loop()
+        before, self._done_at = self._done_at, loop.time()
+        most = max(1, int((self._done_at - before) * AT_LEAST_PER_S))
         for address, waiting in tuple(self._waiting.items()):
-            loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others
+            for _ in range(min(most, len(waiting))):
+                loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others
             if not waiting:
                 del self._waiting[address]
         if self._waiting:

@@ -83,6 +83,8 @@ class Listener:
             ticket = self._admission.admit(address, self._addresses.is_proxy(host))
             if ticket is None:
                 accepted.close()
+            elif ticket.is_proxy:  # its connections are many clients'
+                self._open(accepted, ticket)
             else:
                 self._admission.queue.add(address, functools.partial(self._open, accepted, ticket))
 

@@ -1,0 +1,45 @@
+"""Which work of many addresses is done in one iteration of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from realtime.transport import fair_queue
+from realtime.transport.fair_queue import FairQueue
+
+
+async def iterations(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_an_address_waits_for_its_own_work_only_and_keeps_its_order() -> None:
+    queue, done = FairQueue(), list[str]()
+    for number in range(100):
+        queue.add("crowd", lambda number=number: done.append(f"crowd {number}"))  # type: ignore[misc]
+    queue.add("other", lambda: done.append("other"))
+    await iterations(3)
+    assert "other" in done
+    assert len(done) < 10, "one of each address in an iteration"
+    await queue.wait("crowd")
+    assert [each for each in done if each != "other"] == [f"crowd {number}" for number in range(100)]
+
+
+async def test_work_that_fails_stops_no_other() -> None:
+    queue, failed = FairQueue(), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(str(context["exception"])))
+    queue.add("one", lambda: [][0])
+    queue.add("two", lambda: [][0])
+    await queue.wait("one")
+    await queue.wait("two")
+    assert failed == ["list index out of range"] * 2
+
+
+async def test_an_address_gets_more_in_an_iteration_that_took_long() -> None:
+    queue, done = FairQueue(), list[int]()
+    for number in range(100):
+        queue.add("crowd", lambda number=number: done.append(number))  # type: ignore[misc]
+    time.sleep(0.1)  # noqa: ASYNC251  as sending changes to thousands of viewers does
+    await iterations(2)
+    assert len(done) >= 0.1 * fair_queue.AT_LEAST_PER_S
