@@ -97,7 +97,8 @@ class Reconciler:
         """
         await self._load_functions()
         state = await self._read_state()
-        in_order = not state.halted and self._is_marked(state) and state.number is not None
+        marked = reconciled_in(state.mark, state.incarnation, self._master.config_epoch)
+        in_order = not state.halted and marked and state.number is not None
         if in_order and not self._invalidated:
             self._fence.number = state.number
             assert state.mark is not None, "it names an incarnation"
@@ -112,9 +113,6 @@ class Reconciler:
                 # Another keeper reconciles the master, or has just done so: its mark is read the next time.
                 log.warning("%s: another keeper reconciles the master (%s)", self._region, error or "turn lost")
                 return None
-
-    def _is_marked(self, state: _State) -> bool:
-        return reconciled_in(state.mark, state.incarnation, self._master.config_epoch)
 
     def invalidate(self) -> None:
         """Reconcile the master again, whatever its mark says: the ledger has refused the fencing token."""

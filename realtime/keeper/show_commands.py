@@ -42,9 +42,9 @@ from realtime.wire.shows import Unreadable, encode_theatre, show_payload
 
 _ASK_S = 2.0
 EARLIEST_YEAR = 1971
+"""Of a time in a declaration; ms since the epoch are positive."""
 LAST_YEAR = 2148
 """Of the start of a show: tickets state the day in 16 bits."""
-"""Of a time in a declaration; ms since the epoch are positive."""
 SAME_TIME = 50
 """Shows of one theatre with the same start that get an id here."""
 

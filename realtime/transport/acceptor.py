@@ -25,7 +25,7 @@ from realtime.transport.client_address import ClientAddresses
 from realtime.transport.guard import BaseProtocol, HttpRequestParser
 from realtime.transport.handshake import Handshake, is_strict
 from realtime.transport.http_connection import HttpConnection
-from realtime.transport.listener import Listener
+from realtime.transport.listening_socket import ListeningSocket
 from realtime.transport.refusal import MakeRefusal
 
 log = logging.getLogger(__name__)
@@ -53,10 +53,10 @@ class Acceptor:
         """aiohttp's protocol factory, for everything else; set before the socket listens."""
         self.pending: set[PendingConnection] = set()
 
-    def listen(self, bound: int, backlog: int) -> Listener:
+    def listen(self, bound: int, backlog: int) -> ListeningSocket:
         """Accept connections on a bound socket, given its descriptor; raises ``OSError``."""
         make_protocol = functools.partial(PendingConnection, self)
-        return Listener(bound, backlog, make_protocol, self.addresses, self.admission)
+        return ListeningSocket(bound, backlog, make_protocol, self.addresses, self.admission)
 
     def handshake_in(self, transport: asyncio.Transport, head: bytes) -> Handshake | None:
         """Return the handshake if a request's head is one that begins a session; None if aiohttp should see it.
@@ -232,9 +232,9 @@ async def serving(
     acceptor = app.get(ACCEPTOR)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(runner.cleanup)
-        create_server = functools.partial(asyncio.get_running_loop().create_server, runner.server, host, port)
+        loop, serves = asyncio.get_running_loop(), acceptor is None
         try:
-            server = await create_server(backlog=backlog, start_serving=acceptor is None)
+            server = await loop.create_server(runner.server, host, port, backlog=backlog, start_serving=serves)
             stack.callback(server.close)
             if acceptor is not None:
                 acceptor.http_server = runner.server

@@ -28,7 +28,7 @@ PAUSE_S = 1.0
 MakeProtocol = Callable[[Ticket], asyncio.Protocol]
 
 
-class Listener:
+class ListeningSocket:
     """Accepts the connections of one socket while it is open."""
 
     def __init__(
