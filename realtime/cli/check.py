@@ -16,6 +16,7 @@ from realtime.keeper.compare import Difference
 from realtime.ledger import LedgerUnavailable
 from realtime.ledger.targets import Target
 from realtime.settings import Settings
+from realtime.tickets.code import derive_key
 
 
 @dataclass(slots=True)
@@ -64,7 +65,9 @@ async def _check_regions(settings: Settings, regions: list[str], repair: bool) -
 
 async def _check_region(settings: Settings, name: str, repair: bool) -> Outcome:
     targets = [Target(target, each.events) for target, each in settings.topology.webhooks.items()]
-    checker = Checker(settings.topology.regions[name], settings.redis_password, targets)
+    checker = Checker(
+        settings.topology.regions[name], settings.redis_password, targets, derive_key(settings.secret, name)
+    )
     try:
         report = await checker.check()
         left: list[Difference] = report.differences

@@ -64,11 +64,16 @@ class Report:
 class Checker:
     """Checks one region; ``close`` it after use. Methods raise ``RegionUnavailable`` or ``LedgerUnavailable``."""
 
-    def __init__(self, region: Region, password: str = "", targets: Sequence[Target] = ()) -> None:
-        """Open no connection yet. Bookings that are recorded again are reported to ``targets``."""
+    def __init__(
+        self, region: Region, password: str = "", targets: Sequence[Target] = (), code_key: bytes = b""
+    ) -> None:
+        """Open no connection yet. Bookings that are recorded again are reported to ``targets``.
+
+        ``code_key`` as for ``Ledger``.
+        """
         self._region = region
         self._password = password
-        self._ledger = Ledger(region.ledger, targets)
+        self._ledger = Ledger(region.ledger, targets, code_key)
         self._shows = Shows(self._ledger)
 
     async def close(self) -> None:

@@ -34,7 +34,10 @@ _Ago = Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)]
 
 
 class _AdmitBody(msgspec.Struct):
-    """``booking`` or ``code`` names the booking; ``show`` is empty where a gate admits to every show of the day."""
+    """``code`` names the booking, or ``booking``, which nodes of the previous release send.
+
+    ``show`` is empty where a gate admits to every show of the day.
+    """
 
     theatre: Id
     booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""

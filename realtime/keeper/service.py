@@ -24,6 +24,7 @@ from realtime.locks.refund_notices import RefundNotices
 from realtime.locks.seats import Fence, SeatLocks
 from realtime.payments.factory import payment_service
 from realtime.settings import Settings, process_name
+from realtime.tickets.code import derive_key
 from realtime.topology import TopologyError
 
 CALL_TIMEOUT_S = 5.0
@@ -42,7 +43,7 @@ class Keeper:
             raise TopologyError(f"regions.{region} has no ledger")
         self.name = name or process_name()
         targets = [Target(name, each.events) for name, each in settings.topology.webhooks.items()]
-        self._ledger = ledger = Ledger(known.ledger, targets)
+        self._ledger = ledger = Ledger(known.ledger, targets, derive_key(settings.secret, region))
         self._master = master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._payments = payment_service(settings.payments)
         jobs = Jobs(region, master, settings.redis_password)

@@ -5,7 +5,6 @@ Every write is idempotent: keepers repeat what they are not sure of.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,9 +24,8 @@ from realtime.ledger.rows import (
     TaskRow,
     seats_of,
 )
-from realtime.ledger.targets import Target
 from realtime.model import hold_of
-from realtime.tickets.code import new_code
+from realtime.tickets.code import derive_code
 
 MAX_OF_OWNER = 100
 """Bookings of one owner in one answer."""
@@ -51,7 +49,7 @@ class Bookings(Fencing):
                 known = await _known(connection, bookings)
                 new = {b.id: b for b in bookings if b.id not in known}
                 if all(b.id in new or known[b.id].payment == b.payment for b in bookings):
-                    await _insert(connection, list(new.values()), self.targets)
+                    await self._insert(connection, list(new.values()))
                     await follow_ups.record_contacts(connection, _contacts([b for b in bookings if b.id in known]))
                     tasks = await _open_tasks(connection, bookings)
                     if new:
@@ -69,13 +67,64 @@ class Bookings(Fencing):
             try:
                 async with self.transaction() as connection:
                     await check_fencing_token(connection, token)
-                    result = await _record_alone(connection, booking, self.targets, race)
+                    result = await self._record_alone(connection, booking, race)
                     await self.advance(connection)
                     return result
             except IntegrityError:
                 if race == RACES - 1:
                     raise  # no key of ours: a show that is not in the ledger
         raise AssertionError("unreachable")
+
+    async def _record_alone(self, connection: AsyncConnection, booking: NewBooking, race: int) -> Result:
+        known = (await _known(connection, [booking])).get(booking.id)
+        if known is not None and known.payment == booking.payment:
+            await follow_ups.record_contacts(connection, _contacts([booking]))
+            return Result(known.recorded, tasks=(await _open_tasks(connection, [booking]))[booking.id])
+        if known is not None:
+            return Result(
+                known.recorded, refund=await money.promise(connection, _refund(booking, RefundReason.DOUBLED))
+            )
+        if (used := await money.payment_in(connection, booking.payment)) is not None:
+            # The money has its booking or its refund already. A refund of another hold's payment is not ours to make.
+            return Result(Recorded.REFUSED, refund=await money.refund_in(connection, booking.payment, used.hold))
+        sold = await _sold(connection, booking)
+        if sold:
+            refund = await money.promise(connection, _refund(booking, RefundReason.REJECTED))
+            return Result(Recorded.REFUSED, sold, refund)
+        await self._insert(connection, [booking], race)
+        return Result(Recorded.NEW, tasks=(await _open_tasks(connection, [booking]))[booking.id])
+
+    async def _insert(self, connection: AsyncConnection, bookings: Sequence[NewBooking], race: int = 0) -> None:
+        if not bookings:
+            return
+        await connection.execute(
+            insert(schema.bookings),
+            [
+                {
+                    "id": b.id,
+                    "show_id": b.show_id,
+                    "owner": b.owner,
+                    "payment": b.payment,
+                    "amount": b.amount,
+                    "confirmed_at": b.confirmed_at,
+                    "prices": b.prices,
+                    # Recorded again it has the same: tickets are printed.
+                    "code": derive_code(self.code_key, f"{b.id} {race}"),
+                }
+                for b in bookings
+            ],
+        )
+        await connection.execute(
+            insert(schema.booked_seats),
+            [
+                {"show_id": b.show_id, "seat": seat, "seat_index": index, "booking_id": b.id}
+                for b in bookings
+                for seat, index in b.seats
+            ],
+        )
+        await money.insert_booked(connection, bookings)
+        await contacts.save_contacts(connection, _contacts(bookings))
+        await follow_ups.after_bookings(connection, bookings, self.targets)
 
     async def booking(self, booking_id: str) -> BookingRow | None:
         """Return a booking, None if it is not in the ledger."""
@@ -143,26 +192,6 @@ async def _known(connection: AsyncConnection, bookings: Sequence[NewBooking]) ->
     }
 
 
-async def _record_alone(
-    connection: AsyncConnection, booking: NewBooking, targets: Sequence[Target], race: int
-) -> Result:
-    known = (await _known(connection, [booking])).get(booking.id)
-    if known is not None and known.payment == booking.payment:
-        await follow_ups.record_contacts(connection, _contacts([booking]))
-        return Result(known.recorded, tasks=(await _open_tasks(connection, [booking]))[booking.id])
-    if known is not None:
-        return Result(known.recorded, refund=await money.promise(connection, _refund(booking, RefundReason.DOUBLED)))
-    if (used := await money.payment_in(connection, booking.payment)) is not None:
-        # The money has its booking or its refund already. A refund of another hold's payment is not ours to make.
-        return Result(Recorded.REFUSED, refund=await money.refund_in(connection, booking.payment, used.hold))
-    sold = await _sold(connection, booking)
-    if sold:
-        refund = await money.promise(connection, _refund(booking, RefundReason.REJECTED))
-        return Result(Recorded.REFUSED, sold, refund)
-    await _insert(connection, [booking], targets, race)
-    return Result(Recorded.NEW, tasks=(await _open_tasks(connection, [booking]))[booking.id])
-
-
 async def _sold(connection: AsyncConnection, booking: NewBooking) -> dict[int, str]:
     table = schema.booked_seats
     names = [seat for seat, _index in booking.seats]
@@ -184,45 +213,6 @@ def _refund(booking: NewBooking, reason: RefundReason) -> NewRefund:
         request_id=booking.request_id,
         contact=booking.contact,
     )
-
-
-async def _insert(
-    connection: AsyncConnection, bookings: Sequence[NewBooking], targets: Sequence[Target], race: int = 0
-) -> None:
-    if not bookings:
-        return
-    await connection.execute(
-        insert(schema.bookings),
-        [
-            {
-                "id": b.id,
-                "show_id": b.show_id,
-                "owner": b.owner,
-                "payment": b.payment,
-                "amount": b.amount,
-                "confirmed_at": b.confirmed_at,
-                "prices": b.prices,
-                "code": _code(b.id, race),
-            }
-            for b in bookings
-        ],
-    )
-    await connection.execute(
-        insert(schema.booked_seats),
-        [
-            {"show_id": b.show_id, "seat": seat, "seat_index": index, "booking_id": b.id}
-            for b in bookings
-            for seat, index in b.seats
-        ],
-    )
-    await money.insert_booked(connection, bookings)
-    await contacts.save_contacts(connection, _contacts(bookings))
-    await follow_ups.after_bookings(connection, bookings, targets)
-
-
-def _code(booking: str, race: int) -> str:
-    """Return the code of a booking, whose id can't be guessed. Recorded again it has the same: tickets are printed."""
-    return new_code(random.Random(f"{booking} {race}"))
 
 
 def _contacts(bookings: Sequence[NewBooking]) -> list[contacts.GivenContact]:

@@ -6,6 +6,7 @@ SQLite where nothing else is configured, PostgreSQL in production.
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -57,12 +58,15 @@ class LedgerUnavailable(Exception):
 class Database:
     """Connections to one ledger. ``open`` it, ``close`` it."""
 
-    def __init__(self, url: str, targets: Sequence[Target] = ()) -> None:
+    def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"") -> None:
         """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``.
 
-        ``targets`` are sent events (``ledger.webhooks``). Raises ``TopologyError`` for an invalid address.
+        ``targets`` are sent events (``ledger.webhooks``). ``code_key`` is that of the region's ticket codes
+        (``tickets.code.derive_key``); without it a booking has another code when it is recorded again. Raises
+        ``TopologyError`` for an invalid address.
         """
         self.targets = targets
+        self.code_key = code_key or secrets.token_bytes(32)
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):

@@ -43,9 +43,9 @@ class FencingState:
 class Fencing(Database):
     """Begins fencing tokens and counts the position."""
 
-    def __init__(self, url: str, targets: Sequence[Target] = ()) -> None:
+    def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"") -> None:
         """See ``Database``."""
-        super().__init__(url, targets)
+        super().__init__(url, targets, code_key)
         self.position = 0
         """The last position that this process has committed."""
         self.known_position = 0

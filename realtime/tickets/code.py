@@ -5,15 +5,20 @@ letters that are taken for another or for a digit: I (L, 1), O and Q (D, 0), U (
 seven: one wrong letter, or two letters swapped, is always recognised as a typing error without a look-up. That needs a
 prime number of letters, here 19.
 
-A code is a reference, not a secret. There are 19^7 = 894 million, so that of a region with ten million bookings every
-ninetieth guess names one. Let only staff act on a code alone, or limit attempts.
+A code admits whoever says it at a gate first. It follows from the booking's id under a secret of the region, so payment
+services and receivers of webhooks, who know ids, can't compute it. It can be guessed: there are 19^7 = 894 million, so
+that of a region with ten million bookings every ninetieth guess names one. Let only staff act on a code alone, or limit
+attempts.
 """
 
 from __future__ import annotations
 
-import random as random_module
+import hmac
 import re
 import unicodedata
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ALPHABET = "BCDFGHJKLMNPRSTVWXZ"
 LENGTH = 8
@@ -31,12 +36,18 @@ class CodeInvalid(ValueError):
     """What was typed is no ticket code; nothing needs to be looked up."""
 
 
-def new_code(random: random_module.Random) -> str:
-    """Return a random code. It is unique only by the ledger's unique key: on a conflict the caller takes another.
+def derive_key(secret: str, region: str) -> bytes:
+    """Return the key of a region's codes, derived from the installation's secret (HKDF, RFC 5869); always the same."""
+    return HKDF(SHA256(), 32, None, f"tickingtickets ticket code key {region}".encode()).derive(secret.encode())
 
-    Codes must not be predictable from earlier ones: seed ``random`` with something that nobody can guess.
+
+def derive_code(key: bytes, name: str) -> str:
+    """Return the code of what is called ``name``, always the same; without the key it can't be computed.
+
+    It is unique only by the ledger's unique key: on a conflict the caller takes that of another name.
     """
-    letters = [random.choice(ALPHABET) for _ in range(LENGTH - 1)]
+    number = int.from_bytes(hmac.digest(key, name.encode(), "sha256"))
+    letters = [ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(LENGTH - 1)]
     return "".join([*letters, _check_letter(letters)])
 
 

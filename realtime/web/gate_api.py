@@ -18,7 +18,7 @@ from realtime.feeds.directory import Directory
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
-from realtime.model import PLAIN_TEXT, is_booking_id, region_of
+from realtime.model import PLAIN_TEXT, region_of
 from realtime.settings import Settings
 from realtime.staff import Role
 from realtime.tickets import token
@@ -202,17 +202,13 @@ class GateApi:
     # --- what is shown --------------------------------------------------------------------------------------------
     def _named(self, ticket: str, region: str) -> dict[str, Any]:
         """Return what names the booking; raise ``TicketUnreadable``, or ``WrongShow`` for one of another region."""
-        if is_booking_id(ticket):
-            show, named = ticket, {"booking": ticket}
-        else:
-            try:
-                return {"code": normalise(ticket)}
-            except CodeInvalid:
-                claims = self._claims(ticket)
-            show, named = claims.show, {"code": claims.code}
-        if region_of(show) != region:
-            raise WrongShow(show=show.partition(".")[0])
-        return named
+        try:
+            return {"code": normalise(ticket)}
+        except CodeInvalid:
+            claims = self._claims(ticket)  # the id of a booking is no ticket: payment services know it
+        if region_of(claims.show) != region:
+            raise WrongShow(show=claims.show)
+        return {"code": claims.code}
 
     def _claims(self, ticket: str) -> token.TicketClaims:
         try:

@@ -24,10 +24,11 @@ from realtime.locks.answers import Fenced
 from realtime.locks.commands import run_command
 from realtime.locks.seats import Fence, Sale, SeatLocks
 from realtime.model import SalesState, booking_of, new_epoch
+from realtime.tickets.code import derive_key
 from tests.cluster import until
 from tests.rebuilds import rebuild_show
 
-from .conftest import LAYOUT, SHOW, Place, hold_id
+from .conftest import LAYOUT, SECRET, SHOW, Place, hold_id
 from .test_record_path import all_booked
 
 
@@ -152,7 +153,9 @@ async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(p
     await until(lambda: place.master.command("EXISTS", keys.HALTED))
     with pytest.raises(RegionUnavailable):
         await place.hold("thief", [2])
-    checker = Checker(place.settings.topology.regions["west"], targets=[Target("shop")])
+    checker = Checker(
+        place.settings.topology.regions["west"], targets=[Target("shop")], code_key=derive_key(SECRET, "west")
+    )
     found = (await checker.check()).differences
     assert found[0].kind is Kind.LEDGER_BEHIND
     await checker.repair(found)

@@ -20,6 +20,7 @@ from realtime.ledger.money import Filter
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundReason
 from realtime.model import SalesState, Show, Theatre
 from realtime.staff import Role, StaffToken
+from realtime.tickets.code import derive_code
 from realtime.wire.layouts import decode_layout, encode_layout
 from tests.cluster import grid
 
@@ -56,6 +57,22 @@ async def test_a_booking_is_recorded_once_however_often_it_comes(ledger: Ledger)
         booking("b", []).id: (3,),
         booking("c", []).id: (4,),
     }
+
+
+async def test_a_code_follows_from_the_key_of_the_region_unless_the_ledger_has_one(ledger: Ledger, url: str) -> None:
+    keepers = [Ledger(url, code_key=key) for key in (b"before", b"after")]
+    codes: list[str] = []
+    for first, second in (keepers, keepers[::-1]):
+        sold = booking(f"n{len(codes)}", [len(codes)])
+        await first.record([sold])
+        await second.record([sold])
+        recorded = await ledger.booking(sold.id)
+        assert recorded is not None
+        codes.append(recorded.code)
+    names = [f"{booking(f'n{n}', []).id} 0" for n in range(2)]
+    assert codes == [derive_code(key, name) for key, name in zip((b"before", b"after"), names, strict=True)]
+    for keeper in keepers:
+        await keeper.close()
 
 
 async def test_a_seat_that_is_sold_is_refused_and_the_rest_of_the_batch_stands(ledger: Ledger) -> None:

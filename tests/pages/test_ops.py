@@ -16,7 +16,8 @@ from realtime.model import show_of
 from tests.cluster import Client, new_show, node_urls, pay_order, running_cluster, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
-from tests.web.test_gate_leases import NORTH, SOUTH, code_of, gate, of, soon
+from tests.web.test_gate import code_of
+from tests.web.test_gate_leases import NORTH, SOUTH, gate, of, soon
 from tests.web.test_tickets import booked
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from realtime.dev.cluster import Cluster
 from realtime.model import show_of
-from realtime.tickets.code import normalise
 from tests.cluster import new_show, node_urls
 
-from .test_gate import Gates, ask
+from .test_gate import Gates, ask, code_of
 from .test_staff import add, call
 from .test_tickets import booked, post
 
@@ -31,11 +30,6 @@ async def gate(cluster: Cluster, path: str, body: dict[str, Any], *, key: str = 
 def of(lease: str, show: str = "", **more: Any) -> dict[str, Any]:
     names = {"theatre": "west-hall", "lease": lease, "gate": f"gate {lease[0]}"}
     return {**names, **({"show": show} if show else {}), **more}
-
-
-async def code_of(cluster: Cluster, owner: str) -> str:
-    (listed,) = (await ask(cluster, "/bookings", owner))["bookings"]
-    return normalise(listed["code"])
 
 
 async def test_two_devices_never_have_one_ticket_and_an_online_gate_sends_people_to_its_device(
