@@ -8,7 +8,7 @@ from icalendar import Calendar, Event, vCalAddress
 
 from realtime.tickets.code import printed
 from realtime.tickets.data import Ticket
-from realtime.tickets.text import INDIA, shown
+from realtime.tickets.text import in_india, shown
 from realtime.tickets.view import seat_groups
 from realtime.tickets.words import WORDS
 
@@ -33,9 +33,9 @@ def calendar_entry(ticket: Ticket, organizer: str, at: datetime, *, cancelled: b
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("organizer", vCalAddress(f"mailto:{organizer}"))
     event.add("summary", shown(ticket, ticket.title))
-    event.add("dtstart", ticket.starts_at.astimezone(INDIA))
+    event.add("dtstart", in_india(ticket.starts_at))
     if ticket.ends_at:
-        event.add("dtend", ticket.ends_at.astimezone(INDIA))
+        event.add("dtend", in_india(ticket.ends_at))
     event.add("location", place_of(ticket))
     event.add("description", _description(ticket))
     entry.add_component(event)

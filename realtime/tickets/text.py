@@ -46,19 +46,27 @@ def _shown(ticket: Ticket, name: str) -> str:
     return ticket.names.get(name) or ticket.names.get(plain, plain) + name[len(plain) :]
 
 
+def in_india(at: datetime) -> datetime:
+    """Return a time as the clocks of India show it; one on the last day of the year 9999 as it is."""
+    try:
+        return at.astimezone(INDIA)
+    except OverflowError:
+        return at
+
+
 def day(at: datetime, locale: Locale) -> str:
     """Return the Indian day: ``Saturday, 12 December 2026``."""
-    return format_date(at.astimezone(INDIA), "EEEE, d MMMM y", locale=_BABEL[locale])
+    return format_date(in_india(at), "EEEE, d MMMM y", locale=_BABEL[locale])
 
 
 def date_only(at: datetime, locale: Locale) -> str:
     """Return the Indian day without the weekday: ``12 December 2026``."""
-    return format_date(at.astimezone(INDIA), "d MMMM y", locale=_BABEL[locale])
+    return format_date(in_india(at), "d MMMM y", locale=_BABEL[locale])
 
 
 def clock(at: datetime, locale: Locale) -> str:
     """Return the Indian time of day: ``7:30 pm``."""
-    return format_time(at.astimezone(INDIA), "h:mm a", locale=_BABEL[locale]).replace("\u202f", "\u00a0")
+    return format_time(in_india(at), "h:mm a", locale=_BABEL[locale]).replace("\u202f", "\u00a0")
 
 
 def rupees(paise: int, locale: Locale) -> str:

@@ -29,7 +29,7 @@ import binascii
 import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +42,7 @@ from joserfc.jwk import KeyParameters, OKPKey
 
 from realtime import limits, model
 from realtime.tickets import code as ticket_code
+from realtime.tickets.text import in_india
 
 DOMAIN = b"tickingtickets ticket v1\0"
 """Signed in front of the content: a signature made for another purpose is no ticket."""
@@ -160,6 +161,14 @@ class PublicKeys:
     def get(self, region: str, number: int) -> Sequence[Ed25519PublicKey]:
         """Return a region's keys with a number."""
         return self._keys.get((region, number), ())
+
+
+def sign_ticket(show: str, code: str, seat_count: int, starts_at: datetime, key: SigningKey) -> str:
+    """Return the token of a ticket for a show that starts at ``starts_at``.
+
+    Raises ``ValueError`` as ``sign`` does: for a day before 1970 or after 6 June 2149, among others.
+    """
+    return sign(TicketClaims(show, code, seat_count, in_india(starts_at).date()), key)
 
 
 def sign(claims: TicketClaims, key: SigningKey) -> str:

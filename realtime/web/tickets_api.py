@@ -236,10 +236,9 @@ class TicketsApi:
     def _signed(self, detail: _Detail) -> str:
         """Return the text of a ticket's QR code; raises ``BookingNotFound`` for a day that no ticket can state."""
         try:
-            day = datetime.fromisoformat(detail.starts_at).astimezone(INDIA).date()
-            claims = token.TicketClaims(detail.show, detail.code, len(detail.seats), day)
-            return token.sign(claims, self._keys[region_of(detail.show)])
-        except (ValueError, OverflowError):
+            starts_at, key = datetime.fromisoformat(detail.starts_at), self._keys[region_of(detail.show)]
+            return token.sign_ticket(detail.show, detail.code, len(detail.seats), starts_at, key)
+        except ValueError:
             raise BookingNotFound("This booking has no ticket: no ticket can state the day of its show.") from None
 
     def _ticket_of(self, detail: _Detail, locale: data.Locale) -> data.Ticket:

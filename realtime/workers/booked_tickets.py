@@ -17,7 +17,7 @@ from realtime.payments.prices import decode_price_lines
 from realtime.tickets.data import Locale, Seller, Ticket, TicketSeat
 from realtime.tickets.pdf import TicketPrinter
 from realtime.tickets.text import INDIA
-from realtime.tickets.token import SigningKey, TicketClaims, sign
+from realtime.tickets.token import SigningKey, sign_ticket
 
 
 class BookedTickets:
@@ -83,9 +83,8 @@ class BookedTickets:
     def token(self, ticket: Ticket, show: str) -> str:
         """Return what the QR code of a ticket says; raises ``UnrecoverableError`` for a day that it can't state."""
         try:
-            day = ticket.starts_at.astimezone(INDIA).date()
-            return sign(TicketClaims(show, ticket.code, len(ticket.seats), day), self._key)
-        except (ValueError, OverflowError) as error:
+            return sign_ticket(show, ticket.code, len(ticket.seats), ticket.starts_at, self._key)
+        except ValueError as error:
             raise UnrecoverableError(f"{ticket.booking} can't have a ticket: {error}") from None
 
     async def file(self, ticket: Ticket, show: str) -> bytes:
