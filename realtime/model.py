@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -163,6 +163,10 @@ class Layout:
         elif any(self._same_name(other, seat) for other in self._rest_of_row(index, row)):
             number = f"{number} ({seat.id})"
         return seat.section + block, (row.label if row is not None else "") or seat.row, number
+
+    def printed_by_id(self, indices: Iterable[int]) -> dict[str, tuple[str, str, str]]:
+        """Return what ``printed`` states of some seats, by seat id."""
+        return {self.seats[index].id: self.printed(index) for index in indices}
 
     def _same_name(self, index: int, seat: Seat) -> bool:
         other = self.seats[index]

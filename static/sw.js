@@ -30,9 +30,9 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   event.respondWith(networkFirst(request, isPage ? PAGE : pathname));
 });
 
-/** @param {string} path */
+/** Whether it is a file of the page, or the names of cities, titles and sections in a language. @param {string} path */
 function isFile(path) {
-  return path.startsWith("/static/") || path === "/manifest.webmanifest";
+  return /^\/(static|api\/v1\/names)\//.test(path) || path === "/manifest.webmanifest";
 }
 
 /** @param {Request} request @param {string} key */

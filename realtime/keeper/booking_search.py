@@ -112,7 +112,7 @@ class BookingSearch:
         }
 
     async def _exchanges(self, booking: BookingRow) -> list[dict[str, Any]]:
-        """Return the exchanges of a booking, with the ids of the seats before and after."""
+        """Return the exchanges of a booking: ids of the seats before and after, and what tickets print of each."""
         found = await self._ledger.exchanges(booking.id)
         layout = await self._shows.layout((await self._shows.show(booking.show_id)).layout)
         return [
@@ -120,6 +120,7 @@ class BookingSearch:
                 "at": each.at,
                 "before": [layout.seats[index].id for index in each.before],
                 "after": [layout.seats[index].id for index in each.after],
+                "seats": layout.printed_by_id((*each.before, *each.after)),
             }
             for each in found
         ]

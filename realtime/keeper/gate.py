@@ -121,6 +121,7 @@ class Gate:
             "lease_ms": limits.GATE_LEASE_S * 1000,
             "until": until,
             "tickets": {each.code: [layout.seats[index].id for index in each.seats] for each in leased.tickets},
+            "seats": layout.printed_by_id(index for each in leased.tickets for index in each.seats),
             "elsewhere": leased.elsewhere,
             "left_over": leased.left_over,
         }

@@ -153,10 +153,11 @@ class GateApi:
         master = self._masters[self._region(request, ask.theatre)]
         fields = ("theatre", "show", "lease", "gate", "sections")
         leased = await run_command(master, "gate_lease", {name: getattr(ask, name) for name in fields})
-        tickets = orjson.dumps(leased["tickets"], option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.sha256(tickets).hexdigest()[:32]
+        # A keeper of the previous release has no names of seats.
+        listed = {"tickets": leased["tickets"], "seats": leased.get("seats", {})}
+        digest = hashlib.sha256(orjson.dumps(listed, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
         if digest == ask.known:
-            leased["tickets"] = None
+            leased |= dict.fromkeys(listed)
         return json_answer({**leased, "digest": digest, "keys": self._jwks})
 
     async def _return(self, request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 /**
  * Makes a page open without a network. Only on secure origins and where service workers exist.
  */
+import { languages } from "../i18n/i18n.js";
 
 /** @type {Set<string>} */
 const asked = new Set();
@@ -11,6 +12,9 @@ export async function keepOffline(page) {
   asked.add(page);
   try {
     await navigator.serviceWorker?.register("/sw.js", { scope: page });
+    // The worker finds the files of the page by itself, these in no file. The name is that in sw.js.
+    const kept = await caches.open(`${page.slice(1)}-1`);
+    await kept.addAll(languages.map(({ code }) => `/api/v1/names/${code}`));
   } catch {
     // A private window, or storage that is full or forbidden.
   }

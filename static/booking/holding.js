@@ -154,7 +154,7 @@ export class Holding extends Attempts {
     const asked = before && before.seats.join() === seats.join() ? before.request : request || newRequest();
     if (before && before.request !== asked) keepLeftover(this._show, before);
     // Written before it is sent: a reload in between sends the same request_id again, and gets the same hold.
-    this._writeRecord({ request: asked, seats });
+    this._writeRecord({ request: asked, seats, names: this._namesOf(seats) });
     const ack = await this._timed(() => this._map.hold(asked, seats));
     // Cancelled in the meantime: the leftover releases it.
     if (readRecord(this._show)?.request !== asked) return;
@@ -219,10 +219,16 @@ export class Holding extends Attempts {
 
   /** Note which seats the booking is about now, and which were asked for if these are others. @param {string[]} seats */
   _keepSeats(seats) {
-    const before = readRecord(this._show)?.seats ?? [];
+    const { seats: before = [], names = {} } = readRecord(this._show) ?? {};
     if (!seats.length) return;
-    this._updateRecord({ seats, ...(before.length && areOthers(seats, before) ? { wanted: before } : {}) });
+    const wanted = before.length && areOthers(seats, before) ? { wanted: before } : {};
+    this._updateRecord({ seats, names: { ...names, ...this._namesOf(seats) }, ...wanted });
     this.seats = seats;
+  }
+
+  /** What is printed of seats, by id; after a load without those that have not arrived yet. @param {string[]} seats */
+  _namesOf(seats) {
+    return Object.fromEntries(seats.flatMap((id) => this._map.seat(id) ?? []).map(({ id, label }) => [id, label]));
   }
 
   _settleLeftovers() {

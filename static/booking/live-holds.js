@@ -3,6 +3,7 @@
  *
  * @import { Hold, Show } from "../seat-map/types.js"
  * @import { Translator } from "../i18n/i18n.js"
+ * @import { BookingRecord } from "./record.js"
  */
 import { h, icon } from "../app/dom.js";
 import { ServerClock } from "./clock.js";
@@ -10,7 +11,7 @@ import { fetchAsOwner } from "./owner.js";
 import { allRecords } from "./record.js";
 import { clockText } from "./time-left.js";
 
-/** @typedef {{show: string, title: string, seats: string[], expires: number}} LiveHold */
+/** @typedef {{show: string, title: string, seats: string[], expires: number}} LiveHold `seats` as they are printed */
 
 export class LiveHolds {
   /** @param {HTMLElement} place @param {string} [except] the show whose hold the page shows anyway */
@@ -38,22 +39,22 @@ export class LiveHolds {
   /** Ask the server which of the holds that were written down are live. */
   async refresh() {
     const records = allRecords().filter(([show, record]) => show !== this._except && record.hold && !record.booking);
-    const found = await Promise.all(records.map(([show, { hold }]) => this._ask(show, hold ?? "").catch(() => null)));
+    const found = await Promise.all(records.map(([show, record]) => this._ask(show, record).catch(() => null)));
     this._holds = /** @type {LiveHold[]} */ (found.filter(Boolean));
     this._draw();
     clearInterval(this._timer);
     if (this._holds.length) this._timer = setInterval(() => this._tick(), 1000);
   }
 
-  /** @param {string} show @param {string} id @returns {Promise<LiveHold | null>} */
-  async _ask(show, id) {
+  /** @param {string} show @param {BookingRecord} record @returns {Promise<LiveHold | null>} */
+  async _ask(show, { hold: held = "", names = {} }) {
     const asked = performance.now();
-    const answer = await get(`/holds/${encodeURIComponent(id)}`);
+    const answer = await get(`/holds/${encodeURIComponent(held)}`);
     const hold = /** @type {Hold} */ (answer.hold);
     this._clock.set(answer.server_time, asked);
     if (hold.state !== "held" || hold.expires_at <= this._clock.now()) return null;
     const { title } = /** @type {Show} */ (await get(`/shows/${encodeURIComponent(show)}`));
-    return { show, title, seats: hold.seats, expires: hold.expires_at };
+    return { show, title, seats: hold.seats.map((id) => names[id] ?? id), expires: hold.expires_at };
   }
 
   _tick() {

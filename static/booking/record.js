@@ -5,6 +5,7 @@
  * @typedef {object} BookingRecord
  * @property {string} request the request_id of the hold, written before the request is sent
  * @property {string[]} seats
+ * @property {Record<string, string>} [names] what is printed of these seats, by id: other pages have no seating plan
  * @property {string} [hold] the id, once there is one
  * @property {Prices} [prices] what the seats cost
  * @property {boolean} [paying] from before a payment is begun until its proof has arrived
@@ -31,11 +32,17 @@ export function readRecord(show) {
     const sound =
       typeof record?.request === "string" &&
       Array.isArray(record.seats) &&
-      record.seats.every((/** @type {unknown} */ id) => typeof id === "string");
+      areTexts(record.seats) &&
+      areTexts(Object.values(record.names ?? {}));
     return sound ? record : null;
   } catch {
     return null;
   }
+}
+
+/** @param {unknown[]} values */
+function areTexts(values) {
+  return values.every((value) => typeof value === "string");
 }
 
 /** @param {string} show @param {BookingRecord | null} record null removes it */

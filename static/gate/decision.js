@@ -42,7 +42,7 @@ async function decideHere({ code, show, day }, offline) {
   const { before, seats } = await offline.admit(code);
   if (before) throw alreadyHere(before);
   if (!seats) throw new ApiError(0, { code: "not_leased", genuine: Boolean(show) });
-  return { booking: { ...leased, seats: seats.map((id) => ({ id })) } };
+  return { booking: { ...leased, seats } };
 }
 
 /** @param {ApiError} error whether the server did not decide */

@@ -25,7 +25,8 @@ const LOCK = "tickingtickets-gate";
 /** @typedef {import("./lease-time.js").LeaseTime & Wanted & {id: string, state: State, digest: string, elsewhere: number, left_over: number, keys: import("./ticket-token.js").PublicKey[]}} Lease `keys` verify QR codes */
 /** @typedef {{at: number, lease: string, theatre: string, gate: string, outcome: string}} Admitted `outcome` as the server answered; "" is not reported yet */
 /** @typedef {{tickets: number, unreported: number, conflicts: number}} Counts */
-/** @typedef {{before: Admitted | null, seats: string[] | null}} Look */
+/** As tickets state it. @typedef {{id: string, section?: string, row?: string, number?: string}} Seat */
+/** @typedef {{before: Admitted | null, seats: Seat[] | null}} Look */
 
 export class OfflineGate {
   /** @param {() => void} changed called when there is something else to show */
@@ -87,7 +88,9 @@ export class OfflineGate {
     const [lease, before, seats] = await Promise.all(
       [state.get("lease"), admitted.get(code), tickets.get(code)].map((request) => answered(request)),
     );
-    return { before: before ?? null, seats: this._left(lease) > 0 ? (seats ?? null) : null };
+    // What the previous release has kept are ids.
+    const kept = seats?.map((/** @type {Seat | string} */ seat) => (typeof seat === "string" ? { id: seat } : seat));
+    return { before: before ?? null, seats: this._left(lease) > 0 ? (kept ?? null) : null };
   }
 
   /** Admit with a leased ticket, without a network. @param {string} code @returns {Promise<Look>} `seats` are null if it was refused */
@@ -195,13 +198,13 @@ export class OfflineGate {
   async _renew({ id, state, theatre, gate, show, sections, digest: known }) {
     const sent = { at: Date.now(), monotonic: performance.now() };
     const body = { lease: id, theatre, gate, show: show.id, sections, known };
-    const { tickets, lease_ms, digest, elsewhere, left_over, keys } = await send("/gate/lease", body);
+    const { tickets, seats, lease_ms, digest, elsewhere, left_over, keys } = await send("/gate/lease", body);
     this._sent = sent;
     const news = { leaseMs: lease_ms, sentAt: sent.at, seenAt: sent.at, digest, elsewhere, left_over, keys };
     // It may be in the course of being returned by now.
     const renewed = (/** @type {Lease | null} */ lease) =>
       lease?.id === id && lease.state === state ? { ...lease, ...news, state: /** @type {State} */ ("held") } : lease;
-    await this._change(renewed, tickets);
+    await this._change(renewed, tickets && named(tickets, seats ?? {}));
   }
 
   /** @param {Lease} lease */
@@ -214,7 +217,7 @@ export class OfflineGate {
   /**
    * Change what is kept of the lease, and its tickets if they are others.
    * @param {(lease: Lease | null) => Lease | null} change
-   * @param {Record<string, string[]> | null} [tickets]
+   * @param {Record<string, Seat[]> | null} [tickets]
    */
   async _change(change, tickets = null) {
     await transact(/** @type {IDBDatabase} */ (this._db), async (stores) => {
@@ -243,6 +246,20 @@ export class OfflineGate {
     });
     this._changed();
   }
+}
+
+/**
+ * The seats of each ticket with their names.
+ * @param {Record<string, string[]>} tickets ids by code
+ * @param {Record<string, [section: string, row: string, number: string]>} seats by id; a node of the previous release sends none
+ * @returns {Record<string, Seat[]>}
+ */
+function named(tickets, seats) {
+  const seat = (/** @type {string} */ id) => {
+    const [section, row, number] = seats[id] ?? [];
+    return { id, section, row, number };
+  };
+  return Object.fromEntries(Object.entries(tickets).map(([code, ids]) => [code, ids.map(seat)]));
 }
 
 /** @param {string} path @param {object} body */

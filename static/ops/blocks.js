@@ -22,7 +22,7 @@ export class BlockList {
 
   /** @param {Translator} i18n @param {Block[]} blocks */
   draw(i18n, blocks) {
-    const drawn = JSON.stringify([i18n.code, blocks]);
+    const drawn = JSON.stringify([i18n.code, this._seats().length, blocks]);
     if (drawn === this._drawn) return;
     this._drawn = drawn;
     const groups = Map.groupBy(blocks, ({ reason }) => reason);
@@ -37,11 +37,12 @@ export class BlockList {
   _line(i18n, reason, blocks) {
     const since = Math.max(...blocks.map(({ at }) => at));
     const more = blocks.length > SHOWN_SEATS ? ` +${i18n.count(blocks.length - SHOWN_SEATS)}` : "";
-    const names = blocks.slice(0, SHOWN_SEATS).map(({ seat }) => seat);
-    const choose = () => {
-      const ids = new Set(blocks.map(({ seat }) => seat));
-      this._choose(this._seats().flatMap(({ id }, n) => (ids.has(id) ? [n] : [])));
-    };
+    const ids = new Set(blocks.map(({ seat }) => seat));
+    const indices = () => this._seats().flatMap(({ id }, n) => (ids.has(id) ? [n] : []));
+    const names = indices()
+      .slice(0, SHOWN_SEATS)
+      .map((n) => this._seats()[n].name);
+    const choose = () => this._choose(indices());
     return h(
       "li",
       {},

@@ -5,6 +5,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { errorLine, h } from "../app/dom.js";
+import { seatName, staffSeatName } from "../app/seat-name.js";
 import { ApiError, ask } from "./api.js";
 import { ExchangeForm } from "./exchange.js";
 import { moment } from "./format.js";
@@ -14,8 +15,9 @@ const BOOKING = /^[a-z][a-z0-9]*-[a-z0-9-]+\.b[\w-]{22}$/;
 const PHONE = /^\+?\d[\d\s-]{5,19}$/;
 const CODE = /^[A-Za-z0-9]{4}[\s\-._/]*[A-Za-z0-9]{4}$/;
 
-/** @typedef {{id: string, code: string, title: string, show: string, starts_at: string, booked_at: number, amount: number, state: string, seats: {id: string}[], cancelled_by: string, cancelled_at: number | null, links_revoked_at: number}} Found */
-/** @typedef {{booking: Found, hold: {state: string} | null, orders: {id: string, state: string, created_at: number}[], payments: {id: string, amount: number, created_at: number}[], exchanges: {at: number, before: string[], after: string[]}[], refunds: {id: string, amount: number, state: string, reason: string, created_at: number}[], tasks: {id: string, created_at: number, done_at: number | null}[], conflicts: {kind: string, gate: string, reported_at: number}[], admission: {at: number, gate: string} | null}} Story */
+/** As tickets state it. @typedef {{id: string, section?: string, row?: string, number?: string}} BookedSeat */
+/** @typedef {{id: string, code: string, title: string, show: string, starts_at: string, booked_at: number, amount: number, state: string, seats: BookedSeat[], cancelled_by: string, cancelled_at: number | null, links_revoked_at: number}} Found */
+/** @typedef {{booking: Found, hold: {state: string} | null, orders: {id: string, state: string, created_at: number}[], payments: {id: string, amount: number, created_at: number}[], exchanges: {at: number, before: string[], after: string[], seats?: Record<string, [section: string, row: string, number: string]>}[], refunds: {id: string, amount: number, state: string, reason: string, created_at: number}[], tasks: {id: string, created_at: number, done_at: number | null}[], conflicts: {kind: string, gate: string, reported_at: number}[], admission: {at: number, gate: string} | null}} Story */
 
 export class Bookings {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
@@ -156,7 +158,7 @@ export class Bookings {
 
   /** @param {Translator} i18n @param {Found} found */
   _line(i18n, found) {
-    const seats = i18n.list(found.seats.map(({ id }) => id));
+    const seats = seatNames(i18n, found.seats);
     return h(
       "li",
       {},
@@ -178,7 +180,7 @@ export class Bookings {
       { class: "story", "data-booking": booking.id },
       h("h3", {}, `${booking.code || booking.id} · ${i18n.name(booking.title)}`),
       h("p", {}, h("a", { href: `/ops/shows/${encodeURIComponent(booking.show)}` }, booking.show)),
-      h("p", {}, `${i18n.list(booking.seats.map(({ id }) => id))} · ${i18n.money(booking.amount)}`),
+      h("p", {}, `${seatNames(i18n, booking.seats)} · ${i18n.money(booking.amount)}`),
       h(
         "ol",
         {},
@@ -249,6 +251,11 @@ export class Bookings {
   }
 }
 
+/** @param {Translator} i18n @param {BookedSeat[]} seats */
+function seatNames(i18n, seats) {
+  return i18n.list(seats.map((seat) => staffSeatName(seat.id, seatName(seat))));
+}
+
 /** What happened to a booking, in the order of time. @param {Translator} i18n @param {Story} story */
 function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, admission, conflicts }) {
   const event = (/** @type {number} */ time, /** @type {string} */ text) => ({ time, text });
@@ -258,9 +265,11 @@ function events(i18n, { booking, exchanges, orders, payments, refunds, tasks, ad
       event(created_at, `${i18n.t("opsPayment")} ${id}: ${i18n.money(amount)}`),
     ),
     event(booking.booked_at, i18n.t("ops_booked")),
-    ...exchanges.map(({ at, before, after }) =>
-      event(at, `${i18n.t("ops_exchanged")}: ${i18n.list(before)} → ${i18n.list(after)}`),
-    ),
+    ...exchanges.map(({ at, before, after, seats = {} }) => {
+      const seat = (/** @type {string} */ id) => ({ id, row: seats[id]?.[1], number: seats[id]?.[2] });
+      const names = (/** @type {string[]} */ ids) => seatNames(i18n, ids.map(seat));
+      return event(at, `${i18n.t("ops_exchanged")}: ${names(before)} → ${names(after)}`);
+    }),
     ...refunds.map(({ amount, state, created_at }) =>
       event(created_at, `${i18n.t("opsRefunds")}: ${i18n.money(amount)}, ${i18n.t(`opsMoney_${state}`)}`),
     ),

@@ -3,7 +3,7 @@
  * `A-1 .. A-9`. Ids without spaces may be separated by spaces, too. Pure.
  */
 
-/** @typedef {{id: string, section?: string, row?: string, number?: string, category?: string}} Seat */
+/** `name` is what operators see. @typedef {{id: string, name?: string, section?: string, row?: string, category?: string}} Seat */
 
 /**
  * @param {string} text

@@ -12,6 +12,7 @@
 import "../seat-map/seat-map.js";
 import { h } from "../app/dom.js";
 import { theme } from "../app/page.js";
+import { staffSeatName } from "../app/seat-name.js";
 
 /** A pointer that moved less, CSS pixels, was clicked. */
 const CLICK = 6;
@@ -44,6 +45,7 @@ export class ShowMap extends EventTarget {
     if (!layout) return [];
     return layout.ids.map((id, n) => ({
       id,
+      name: staffSeatName(id, layout.label(n)),
       section: layout.sectionName(n),
       row: layout.rows[layout.row[n]].name,
       category: layout.categories[layout.category[n]]?.name,

@@ -12,7 +12,7 @@ import { STATUS } from "./replay.js";
 const SHOWN_HOLDS = 30;
 const SHOWN_SEATS = 8;
 
-/** @typedef {{id: string}[]} Seats by index */
+/** @typedef {import("./seat-ids.js").Seat[]} Seats by index */
 
 /** @param {Translator} i18n @param {Show} show @returns {Node[]} */
 export function showHead(i18n, show) {
@@ -84,8 +84,8 @@ function logRow(i18n, event, seats) {
   );
 }
 
-// A line may break after a comma, not within an id.
+// A line may break after a comma, not within a name.
 /** @param {Seats} seats @param {number[]} indices */
 function names(seats, indices) {
-  return indices.flatMap((seat, n) => [n > 0 && ", ", h("i", { class: "name" }, seats[seat]?.id ?? String(seat))]);
+  return indices.flatMap((seat, n) => [n > 0 && ", ", h("i", { class: "name" }, seats[seat]?.name ?? "…")]);
 }

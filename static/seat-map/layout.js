@@ -7,6 +7,7 @@
  * @import { CodedChunk, CodedRow, LayoutHead, ListedRow, Rect, WireSeat } from "./types.js"
  */
 
+import { seatName } from "../app/seat-name.js";
 import { extend, noBox, shapeBounds } from "./geometry.js";
 import { nameRows } from "./row-names.js";
 import { Row } from "./rows.js";
@@ -207,13 +208,10 @@ export class Layout {
     return this._typed.get(plain(typed)) ?? [];
   }
 
-  /** @param {number} seat @returns {string} the short name: row and number, never empty */
+  /** @param {number} seat @returns {string} the short name: row and number as tickets state them, never empty */
   label(seat) {
-    const row = this.rows[this.row[seat]];
-    const number = this.number(seat);
-    const block = row.block ? ` (${row.block})` : "";
-    if (!row.label && !row.name) return number + block;
-    return row.label || row.seatLabel ? `${row.label || row.name}, ${number}${block}` : `${row.name}-${number}${block}`;
+    const { label, name, block } = this.rows[this.row[seat]];
+    return seatName({ row: label || name, number: this.number(seat) }) + (block ? ` (${block})` : "");
   }
 
   /** @param {number} seat @returns {string} its number as it is printed; its id if it has none, or its row has it twice */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, test } from "node:test";
-import { seatName } from "../../static/app/seat-name.js";
+import { seatName, staffSeatName } from "../../static/app/seat-name.js";
 import { leftMs, SLACK_MS } from "../../static/gate/lease-time.js";
 import { readTicket } from "../../static/gate/ticket-text.js";
 
@@ -131,4 +131,10 @@ test("a seat is named as on its ticket; without a network, by its id", () => {
     [{ id: "A-1" }, "A-1"],
   ];
   for (const [seat, name] of names) assert.equal(seatName(seat), name);
+});
+
+test("staff see the id of a seat, and its printed name where the id does not say it", () => {
+  assert.equal(staffSeatName("Stalls-A-1", "A-1"), "Stalls-A-1");
+  assert.equal(staffSeatName("b-1", "Box 7, Chair 1"), "Box 7, Chair 1 (b-1)");
+  assert.equal(staffSeatName("s", "A-3 (s)"), "A-3 (s)");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { seatName } from "../../static/app/seat-name.js";
 import { colorAt, contains, GROUND_CONTRAST, textColor, toneAreas } from "../../static/seat-map/drawing/areas.js";
 import { contrast } from "../../static/seat-map/drawing/palette.js";
 import { Layout } from "../../static/seat-map/layout.js";
@@ -158,6 +159,13 @@ describe("names of seats", () => {
       { rows: [{ first: 0, count: 2, label: "Box 7", seat_label: "Chair %s" }] },
     );
     assert.equal(layout.label(0), "Box 7, Chair 1");
+  });
+
+  test("are joined as on tickets", () => {
+    const [seat, listed] = [planOf(grid(1, 1, 25, 1), { row: "Box 7", number: "Chair 1" }), grid(1, 1, 25, 1)];
+    assert.equal(seat.label(0), "Box 7, Chair 1");
+    const numbered = planOf(listed, { row: "7", number: "1" }, { rows: [{ first: 0, count: 1, seat_label: "#%s" }] });
+    assert.equal(numbered.label(0), seatName({ row: "7", number: "#1" }));
   });
 
   test("are never empty and never equal", () => {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from playwright.async_api import Page
 
 from realtime.dev.cluster import Cluster
 from realtime.model import Category, Layout, Seat
 from realtime.wire.layouts import make_layout
-from tests.cluster import new_show
+from tests.cluster import grid, new_show
 
 PRICES = {"Gold": 900, "Silver": 400}
 
@@ -33,6 +35,15 @@ def stands(lines: int = 4, columns: int = 8, rows: int = 12, numbers: int = 14) 
     categories = (Category("Gold", "#d4a017"), Category("Silver", "#7a8fa6"))
     width, height = columns * (numbers + 2) * 10, lines * (rows + 2) * 10
     return make_layout("Stands", width, height, categories, seats)
+
+
+def boxes() -> Layout:
+    """A grid whose printed names, such as "Box A, Chair 1", are not the ids, such as A-1."""
+    plain = grid()
+    seats = tuple(
+        replace(seat, section="Balcony", row=f"Box {seat.row}", number=f"Chair {seat.number}") for seat in plain.seats
+    )
+    return make_layout("Boxes", plain.width, plain.height, plain.categories, seats)
 
 
 async def stands_show(cluster: Cluster) -> str:

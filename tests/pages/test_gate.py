@@ -13,6 +13,7 @@ from realtime.tickets.token import TicketClaims, derive_key, sign
 from tests.cluster import node_urls, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
+from tests.pages.halls import boxes
 from tests.web.test_staff import add
 from tests.web.test_tickets import booked
 
@@ -109,7 +110,7 @@ async def test_staff_admit_by_code_and_by_camera(browser: Browser, cluster: Clus
 
 
 async def test_an_operator_finds_a_booking_moves_it_and_cancels_it(browser: Browser, cluster: Cluster) -> None:
-    owner, booking = await booked(cluster)
+    owner, booking = await booked(cluster, layout=boxes())
     (listed,) = await bookings(cluster, owner)
     staff = await Person.arrive(browser, node_urls(cluster)[0], "/ops")
     page = staff.page
@@ -128,7 +129,8 @@ async def test_an_operator_finds_a_booking_moves_it_and_cancels_it(browser: Brow
         await page.keyboard.press("Enter")
         if problem:
             await expect(story.locator("[role=alert]")).to_contain_text(problem)
-    await expect(story).to_contain_text("seats exchanged: A-1 and A-2 → B-1 and B-2")
+    before, after = (" and ".join(f"Box {row}, Chair {n} ({row}-{n})" for n in (1, 2)) for row in "AB")
+    await expect(story).to_contain_text(f"seats exchanged: {before} → {after}")
     await story.locator("[data-act=links]").click()
     assert await violations(page, within="#bookings") == []
     await story.locator(".question .primary").click()
@@ -150,7 +152,9 @@ async def test_an_operator_finds_a_booking_moves_it_and_cancels_it(browser: Brow
 
 OFFLINE_READY = """async () => {
     const found = await navigator.serviceWorker.ready;
-    return found.active.state === "activated" && !!(await (await caches.open("gate-1")).match("/gate"));
+    const kept = await caches.open("gate-1");
+    const files = await Promise.all(["/gate", "/api/v1/names/hi"].map((path) => kept.match(path)));
+    return found.active.state === "activated" && files.every(Boolean);
 }"""
 RETURN_IN_ANOTHER_TAB = """() => new Promise((resolve) => {
     indexedDB.open("tickingtickets-gate").onsuccess = ({ target: { result: db } }) => {
@@ -193,7 +197,7 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
     browser: Browser, cluster: Cluster
 ) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    owner, booking = await booked(cluster, starts_at=soon)
+    owner, booking = await booked(cluster, starts_at=soon, layout=boxes())
     other, _other = await booked(cluster, starts_at=soon)
     (leased,), (elsewhere,) = await bookings(cluster, owner), await bookings(cluster, other)
     north = await opens_gate(browser, cluster, "North", 0)
@@ -221,6 +225,11 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
         await types(north.page, ticket)
         look, text = ("good", "Admit 2 people") if ticket == leased["ticket"] else ("bad", "Already admitted")
         await shows_verdict(north.page, look, text)
+        if look == "good":
+            await shows_verdict(north.page, look, "Balcony · Box A, Chair 1 and Box A, Chair 2")
+            await north.page.locator("select.language").select_option("hi")
+            await shows_verdict(north.page, look, "बालकनी")
+            await north.page.locator("select.language").select_option("en")
     await shows_verdict(north.page, "bad", "North")
     await expect(panel).to_contain_text("1 admission is not reported yet")
     secret = cluster.secrets["SECRET"]

@@ -16,6 +16,7 @@ from realtime.model import show_of
 from tests.cluster import Client, new_show, node_urls, pay_order, running_cluster, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
+from tests.pages.halls import boxes
 from tests.web.test_gate import code_of
 from tests.web.test_gate_leases import NORTH, SOUTH, gate, of, soon
 from tests.web.test_tickets import booked
@@ -101,7 +102,7 @@ async def test_figures_move_when_people_hold_seats(browser: Browser, cluster: Cl
 async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     browser: Browser, cluster: Cluster
 ) -> None:
-    show = await new_show(cluster, "west")
+    show = await new_show(cluster, "west", layout=boxes())
     north, west, _south = node_urls(cluster)
     viewer = await Client.connect(north)
     await viewer.call("show:watch", {"show": show})
@@ -111,7 +112,9 @@ async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     await page.wait_for_selector(".log .hint")
     assert (await viewer.call("seats:hold", {"show": show, "seats": ["B-1", "B-2"], "request_id": "one"}))["ok"]
     await page.wait_for_selector(".log tbody tr")
-    await page.wait_for_function("() => document.querySelector('.holds li b')?.textContent === 'B-1, B-2'")
+    names = "Box B, Chair 1 (B-1), Box B, Chair 2 (B-2)"
+    await expect(page.locator(".holds li b")).to_have_text(names)
+    await expect(page.locator(".log tbody td:nth-child(3)")).to_have_text(names)
     await page.locator('[data-act="block"]').click()
     await page.wait_for_selector(".error")
     await page.fill("#seats", "A-1, nonsense")
@@ -119,7 +122,7 @@ async def test_what_an_operator_does_reaches_viewers_and_the_log_and_the_replay(
     await act(person, "block")
     await viewer.hears("seats:changed", blocked=[0])
     await expect(page.locator(".blocks li")).to_contain_text("Camera")
-    await expect(page.locator(".blocks li")).to_contain_text("A-1")
+    await expect(page.locator(".blocks li")).to_contain_text("Box A, Chair 1 (A-1)")
     await page.fill("#seats", "B-1")
     await page.locator('[data-act="block"]').click()
     await page.locator(".question .primary").click()

@@ -8,16 +8,18 @@ from playwright.async_api import Browser, expect
 from realtime.dev.cluster import Cluster
 from realtime.tickets.code import normalise
 from realtime.tickets.token import PublicKeys, verify
-from tests.cluster import node_urls
+from tests.cluster import new_show, node_urls
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
+from tests.pages.halls import boxes
 from tests.pages.qr import scanned
 from tests.pages.test_main_job import multiplex_show
 
 SHELL_KEPT = """async () => {
     const found = await navigator.serviceWorker.ready;
-    return found.active.state === "activated" && !!navigator.serviceWorker.controller
-        && !!(await (await caches.open("tickets-1")).match("/static/vendor/qr.js"));
+    const kept = await caches.open("tickets-1");
+    const files = await Promise.all(["/static/vendor/qr.js", "/api/v1/names/hi"].map((path) => kept.match(path)));
+    return found.active.state === "activated" && !!navigator.serviceWorker.controller && files.every(Boolean);
 }"""
 
 
@@ -67,6 +69,9 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     await page.reload()
     await expect(page.locator("#notice")).to_contain_text("as they were last")
     assert await scanned(page) == shown
+    await page.locator("select.language").select_option("hi")
+    await expect(card).to_contain_text("पतंगों का मौसम")
+    await page.locator("select.language").select_option("en")
     await asha.context.set_offline(False)
 
     await page.reload()
@@ -128,14 +133,18 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
 
 
 async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browser, cluster: Cluster) -> None:
-    show, other = await multiplex_show(cluster), await multiplex_show(cluster)
+    show, other = await new_show(cluster, layout=boxes()), await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
-    await asha.holds("E-5", "E-6")
+    await asha.holds("E-5", "E-6", "E-7")
+    await asha.presses("drop-E-7")
+    await expect(asha.page.locator('[data-key="drop-E-7"]')).to_have_count(0)
+    await asha.page.reload()
+    await asha.is_at("held")
     hold = asha.page.locator(f'[data-hold-of="{show}"]')
     await expect(hold).to_have_count(0)
     for path in ("/", "/tickets", f"/shows/{other}"):
         await asha.goes(path)
-        await expect(hold).to_contain_text("E-5")
+        await expect(hold).to_contain_text("Box E, Chair 5 and Box E, Chair 6 held for you")
         clock = hold.get_by_role("timer")
         await expect(clock).to_be_visible()
         await expect(clock).to_contain_text("7:")

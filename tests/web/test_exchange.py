@@ -62,7 +62,9 @@ async def test_an_exchange_is_live_on_the_map_and_keeps_the_ticket(cluster: Clus
     status, pdf = await get(cluster, f"/bookings/{booking}/ticket.pdf", owner)
     assert status == 200 and pdf.startswith(b"%PDF")
     story = await ask(cluster, f"/ops/bookings/{booking}")
-    assert [(each["before"], each["after"]) for each in story["exchanges"]] == [(["A-1", "A-2"], ["A-2", "B-1"])]
+    (moved_to,) = story["exchanges"]
+    assert (moved_to["before"], moved_to["after"]) == (["A-1", "A-2"], ["A-2", "B-1"])
+    assert moved_to["seats"]["B-1"] == ["Stalls", "B", "1"]
     await buyer.close()
     await viewer.close()
 

@@ -43,9 +43,10 @@ async def test_two_devices_never_have_one_ticket_and_an_online_gate_sends_people
     (winner, loser) = (NORTH, SOUTH) if answers[0]["tickets"] else (SOUTH, NORTH)
     first = answers[0] if winner == NORTH else answers[1]
     assert (first["tickets"], first["lease_ms"]) == ({code: ["A-1", "A-2"]}, 7_200_000)
+    assert first["seats"] == {"A-1": ["Stalls", "A", "1"], "A-2": ["Stalls", "A", "2"]}
     assert first["keys"] == (await ask(cluster, "/tickets/keys"))["keys"]
     renewed = await gate(cluster, "lease", of(winner, show, known=first["digest"]))
-    assert (renewed["tickets"], renewed["until"] >= first["until"]) == (None, True)
+    assert (renewed["tickets"], renewed["seats"], renewed["until"] >= first["until"]) == (None, None, True)
     assert (await gate(cluster, "lease", of(loser, show)))["elsewhere"] == 1
 
     gates = Gates(cluster)
