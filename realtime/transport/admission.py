@@ -145,10 +145,13 @@ class Ticket:
         admission.open += 1
         admission._of[address] += 1
 
-    async def wait_in_queue(self) -> None:
-        """Return after all earlier work of the address in the fair queue; at once for a proxy: it has many clients."""
-        if self._admission is not None and not self.is_proxy:
-            await self._admission.queue.wait(self.address)
+    async def wait_in_queue(self, client: str) -> None:
+        """Return after all earlier work of a client's address in the fair queue; behind a proxy it is not ``address``.
+
+        At once if the connection has been left.
+        """
+        if self._admission is not None:
+            await self._admission.queue.wait(client)
 
     def leave(self) -> None:
         """Give the place to another connection; may be called twice."""

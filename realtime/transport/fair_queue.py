@@ -1,7 +1,8 @@
 """Fair queueing by network address, so that an address with many connections costs the others little.
 
-Nobody is refused for that: while only one address has work, its work goes on without a pause. Where an iteration of the
-loop takes long, because many viewers are sent changes, an address still gets ``AT_LEAST_PER_S``.
+Nobody is refused for that: while only one address has work, its work goes on without a pause. Where iterations of the
+loop take long, because many viewers are sent changes, an address still gets ``AT_LEAST_PER_S``, but never more than
+``AT_ONCE`` in one iteration: work that makes an iteration long must not lead to more of it in the next.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 
 AT_LEAST_PER_S = 200
 """Pieces of work of one address; half of a node's core, if each is the most expensive attack that is known."""
+AT_ONCE = 5
+"""Pieces of work of one address in one iteration: what is due after 25 ms."""
 
 
 class FairQueue:
@@ -40,7 +43,7 @@ class FairQueue:
     def _do_next(self) -> None:
         loop = asyncio.get_running_loop()
         before, self._done_at = self._done_at, loop.time()
-        most = max(1, int((self._done_at - before) * AT_LEAST_PER_S))
+        most = max(1, min(AT_ONCE, int((self._done_at - before) * AT_LEAST_PER_S)))
         for address, waiting in tuple(self._waiting.items()):
             for _ in range(min(most, len(waiting))):
                 loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others

@@ -44,8 +44,8 @@ CLOSE_S = 5.0
 """How long a client may take to close its end after our close frame; then the connection is aborted."""
 PACKETS = 100
 """While more packets of one connection than these wait, nothing is read."""
-TURN = 10
-"""Packets of one connection that are processed in one iteration of the loop."""
+TURN = 5
+"""Packets of one connection that are processed in one iteration of the loop; more of one address take turns."""
 _EVENT = "42"
 """How a packet with an event begins. It is charged where it is answered (``web.events``), to be refused with a code."""
 _ENGINE_PONG = "3"
@@ -252,8 +252,9 @@ class WebSocketConnection(asyncio.Protocol):
                 while self._blocked and not self._refusing:
                     self._writable = asyncio.get_running_loop().create_future()
                     await self._writable
-                if not self._refusing:
-                    await self._process(data)
+                if self._refusing:
+                    break
+                await self._process(data)
             if not self._waiting and self._frames is not None and not self._refusing:
                 self._read_frames()
                 self._read_unread()
@@ -263,10 +264,10 @@ class WebSocketConnection(asyncio.Protocol):
     async def _let_others_run(self) -> None:
         """Let other connections run, and the handlers that packets have started.
 
-        Clients of one address that send too much share what one such client is given.
+        Clients of one address that send many packets at once share what one such client is given.
         """
-        if self.session.tt_budget.over and self._ticket is not None:
-            await self._ticket.wait_in_queue()
+        if self._ticket is not None:
+            await self._ticket.wait_in_queue(self.session.tt_address)
         else:
             await asyncio.sleep(0)
 

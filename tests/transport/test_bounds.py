@@ -7,6 +7,7 @@ import gc
 import select
 import socket
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from aiohttp import ClientSession, web
 
 from realtime import limits
 from realtime.dev import valkey
-from realtime.transport import websocket_connection
+from realtime.transport import fair_queue, websocket_connection
 from realtime.transport.admission import Admission
 from realtime.transport.http_connection import HttpConnection
 from realtime.web.shared_body import SharedBody
@@ -168,6 +169,28 @@ async def test_a_flood_of_anything_is_cut_off(kind: str) -> None:
         assert len(heard) < 40_000, "what is over the limit is not answered"
         await all_gone(server)
         end.writer.close()
+
+
+async def test_clients_of_one_address_that_send_much_at_once_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_queue, "AT_ONCE", 1)
+    iterations, asked = 0, Counter[int]()
+    async with serve() as server:
+
+        async def note(_sid: str) -> None:
+            asked[iterations] += 1
+
+        server.sio.on("note", note)
+        ends = [await connect(server, handshake(server) + frame(b"40")) for _ in range(20)]
+        for end in ends:
+            end.sends(frame(b'42["note"]') * 60)
+        async with asyncio.timeout(20):
+            while sum(asked.values()) < 20 * 60:
+                await asyncio.sleep(0)
+                iterations += 1
+        counts = [asked[each] for each in sorted(asked)]
+        assert max(counts[len(counts) // 2 :]) <= 2 * websocket_connection.TURN, "as much as of one client, about"
+        for end in ends:
+            end.writer.close()
 
 
 async def test_a_client_that_reads_nothing_is_not_read_either() -> None:
