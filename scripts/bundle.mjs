@@ -17,7 +17,9 @@ import { build, transformSync } from "esbuild";
 const STATIC = resolve(dirname(fileURLToPath(import.meta.url)), "../static");
 const BUILT = join(STATIC, "built");
 const NEXT = join(STATIC, ".built");
+const PACKAGES = resolve(STATIC, "../node_modules");
 const EMBED = "seat-map/seat-map.js";
+const SOCKET_IO = "vendor/socket.io.esm.min.js";
 const STYLE = /[ \t]*<link rel="stylesheet" href="\/static\/([^"]+)" \/>\n/g;
 const SCRIPT = /[ \t]*<script type="module"( async)? src="\/static\/([^"]+)"><\/script>\n/g;
 
@@ -42,6 +44,27 @@ const styles = {
     })),
 };
 
+/**
+ * Takes Socket.IO from the modules of its package: what is not used is left out, and private names are shortened. Pages
+ * that are not bundled load the same version as one file, `SOCKET_IO`.
+ */
+const socketIO = {
+  name: "socket.io",
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /\/socket\.io\.esm\.min\.js$/ }, () => ({
+      path: join(PACKAGES, "socket.io-client/build/esm/index.js"),
+    }));
+    onLoad({ filter: /\/socket\.io-client\/build\/esm\/index\.js$/ }, ({ path }) => ({
+      // With the licence, which only the one file has: its first comment.
+      contents: `${readFileSync(join(STATIC, SOCKET_IO), "utf8").split("*/")[0]}*/\n${readFileSync(path, "utf8")}`,
+    }));
+    // A name in a table of transports; the map asks for the others.
+    onLoad({ filter: /\/engine\.io-client\/build\/esm\/transports\/webtransport\.js$/ }, () => ({
+      contents: "export class WT {}",
+    }));
+  },
+};
+
 const OPTIONS = {
   absWorkingDir: STATIC,
   bundle: true,
@@ -52,12 +75,12 @@ const OPTIONS = {
   logLevel: "warning",
   // Names that begin with an underscore are private to a class.
   mangleProps: /^_[a-z]/,
-  // The first is a key of Socket.IO's packets; tests of the pages call the others.
-  reserveProps: /^_(placeholder|lost|message)$/,
+  // The first is a key of Socket.IO's packets; it writes the next two in quotes, too; tests of the pages call the others.
+  reserveProps: /^_(placeholder|destroy|reconnecting|lost|message)$/,
   metafile: true,
   minify: true,
   outdir: NEXT,
-  plugins: [addresses, styles],
+  plugins: [socketIO, addresses, styles],
   // Absolute, because the module of `<seat-map>` has another address too.
   publicPath: "/static/built/",
   sourcemap: true,
@@ -72,6 +95,9 @@ const OPTIONS = {
 /** Files that the bundles were made of, as paths below `static/`. @type {Set<string>} */
 const sources = new Set();
 
+/** Modules that are not of this project, as paths from `static/`. */
+const IS_OTHERS = /^(vendor|\.\.\/node_modules)\//;
+
 /** Modules of phrases or icons by name. */
 const TABLES = /\/(i18n\/[a-z]{2}|app\/icons)\.js$/;
 
@@ -83,7 +109,7 @@ const TABLES = /\/(i18n\/[a-z]{2}|app\/icons)\.js$/;
  */
 function phrases(inputs, html) {
   const text = inputs
-    .filter((path) => path.endsWith(".js") && !TABLES.test(`/${path}`) && !path.startsWith("vendor/"))
+    .filter((path) => path.endsWith(".js") && !TABLES.test(`/${path}`) && !IS_OTHERS.test(path))
     .map((path) => readFileSync(join(STATIC, path), "utf8"))
     .concat(html)
     .join("\n");
@@ -113,7 +139,10 @@ async function bundle(entry, html = "") {
   const { metafile: whole } = await build({ ...OPTIONS, ...entry, write: false });
   const plugins = [...OPTIONS.plugins, phrases(Object.keys(whole.inputs), html)];
   const { metafile } = await build({ ...OPTIONS, ...entry, plugins });
-  for (const input of Object.keys(metafile.inputs)) if (input !== entry.stdin?.sourcefile) sources.add(input);
+  for (const input of Object.keys(metafile.inputs)) {
+    if (input.startsWith("..")) sources.add(SOCKET_IO);
+    else if (input !== entry.stdin?.sourcefile) sources.add(input);
+  }
   const name = (/** @type {string} */ path) => relative(NEXT, resolve(STATIC, path));
   const wanted = Object.values(entry.entryPoints ?? {});
   // What is imported on demand is an entry point, too.

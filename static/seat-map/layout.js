@@ -4,13 +4,14 @@
  * Seats can be added while they arrive; `index()` then updates everything that is derived from them. Positions are in
  * units of the plan.
  *
- * @import { CodedChunk, CodedRow, LayoutHead, ListedRow, Rect, WireSeat } from "./types.js"
+ * @import { CodedChunk, LayoutHead, ListedRow, Rect, WireSeat } from "./types.js"
  */
 
 import { seatName } from "../app/seat-name.js";
 import { extend, noBox, shapeBounds } from "./geometry.js";
 import { nameRows } from "./row-names.js";
 import { Row } from "./rows.js";
+import { SeatIds } from "./seat-ids.js";
 import { Section } from "./sections.js";
 import { FULL, measureSpacing, SEAT_SHARE, usualDistance } from "./spacing.js";
 import { SpatialIndex } from "./spatial-index.js";
@@ -38,17 +39,7 @@ export class Layout {
     this.section = new Uint16Array(room);
     this.row = new Uint32Array(room);
     this.accessible = new Uint8Array(room);
-    /** @type {string[]} */
-    this._ids = [];
-    /** @type {string[]} */
-    this._numbers = [];
-    /** @type {Map<string, number>} */
-    this._byId = new Map();
-    /** Rows whose ids and numbers are spelt out when they are needed. @type {CodedRow[]} */
-    this._coded = [];
-    /** The first seat of each. @type {number[]} */
-    this._codedFirst = [];
-    this._spelt = 0;
+    this._seatIds = new SeatIds();
     /** @type {Section[]} */
     this.sections = [];
     /** @type {Row[]} */
@@ -74,31 +65,27 @@ export class Layout {
 
   /** The id of each seat. */
   get ids() {
-    this._spell();
-    return this._ids;
+    return this._seatIds.ids;
   }
 
-  /** The number of each seat. */
+  /** The number of each seat, as the plan has it. */
   get numbers() {
-    this._spell();
-    return this._numbers;
-  }
-
-  /** The id of one seat: those of its row are spelt out. @param {number} seat */
-  idOf(seat) {
-    return this._ids[seat] ?? this._spellAt(seat, this._ids);
-  }
-
-  /** The number of one seat, as the plan has it. @param {number} seat */
-  numberOf(seat) {
-    return this._numbers[seat] ?? this._spellAt(seat, this._numbers);
+    return this._seatIds.numbers;
   }
 
   /** The index of each id. */
   get byId() {
-    this._spell();
-    for (let n = this._byId.size; n < this._ids.length; n++) this._byId.set(this._ids[n], n);
-    return this._byId;
+    return this._seatIds.byId;
+  }
+
+  /** The id of one seat. @param {number} seat */
+  idOf(seat) {
+    return this._seatIds.idOf(seat);
+  }
+
+  /** The number of one seat, as the plan has it. @param {number} seat */
+  numberOf(seat) {
+    return this._seatIds.numberOf(seat);
   }
 
   /** @param {CodedChunk} chunk the next seats in index order */
@@ -115,14 +102,12 @@ export class Layout {
       for (const at of coded.accessible) this.accessible[first + at] = 1;
       const listed = coded.listed && { ...coded.listed, first, count: coded.count };
       this._place(first, end, coded.section, coded.name, listed);
-      this._coded.push(coded);
-      this._codedFirst.push(first);
+      this._seatIds.addRow(first, coded);
     }
   }
 
   /** @param {WireSeat[]} seats the next seats in index order */
   add(seats) {
-    this._spell();
     this._reserve(this.count + seats.length);
     for (const seat of seats) {
       const n = this.count++;
@@ -130,8 +115,7 @@ export class Layout {
       this.y[n] = seat.y;
       this.category[n] = this._categoryOf.get(seat.category) ?? 0;
       this.accessible[n] = seat.accessible ? 1 : 0;
-      this._ids.push(seat.id);
-      this._numbers.push(seat.number);
+      this._seatIds.addSeat(seat.id, seat.number);
       this._place(n, n + 1, seat.section, seat.row, this._listedRow(n));
     }
   }
@@ -229,32 +213,6 @@ export class Layout {
     const { block } = this.rows[this.row[seat]];
     const { name } = this.sections[this.section[seat]];
     return block ? `${name} (${block})` : name;
-  }
-
-  // Not while the first seats are awaited: the map is painted without ids.
-  _spell() {
-    while (this._spelt < this._coded.length) this._spellRow(this._spelt++);
-  }
-
-  /** @param {number} seat @param {string[]} texts ids or numbers */
-  _spellAt(seat, texts) {
-    let low = 0;
-    for (let high = this._codedFirst.length; high - low > 1; ) {
-      const middle = (low + high) >> 1;
-      if (this._codedFirst[middle] <= seat) low = middle;
-      else high = middle;
-    }
-    this._spellRow(low);
-    return texts[seat];
-  }
-
-  /** @param {number} row index into `_coded` */
-  _spellRow(row) {
-    const { count, id, number } = this._coded[row];
-    for (let n = 0, seat = this._codedFirst[row]; n < count; n++, seat++) {
-      this._ids[seat] = id(n);
-      this._numbers[seat] = number(n);
-    }
   }
 
   /** @param {number} room */
