@@ -189,7 +189,8 @@ def security_headers(
 def cross_origin(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an ``on_response_prepare`` handler that allows cross-origin requests (CORS) for modules and the API.
 
-    Allowed are ``origins``: the pages of all nodes (fail-over), and the sites that embed the seat map.
+    Allowed are ``origins``: the pages of all nodes (fail-over), and the sites that embed the seat map. Files are for
+    every page: on one of another origin, the seat map says that its origin is not allowed.
     """
     allowed = frozenset(origins)
 
@@ -199,7 +200,9 @@ def cross_origin(origins: Sequence[str]) -> Callable[[web.Request, web.StreamRes
         if request.path.startswith("/socket.io/"):
             return
         response.headers["Vary"] = "Origin, Accept-Encoding"
-        if origin in allowed:
+        if request.path.startswith("/static/"):
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        elif origin in allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key"
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"

@@ -31,7 +31,7 @@ export class MapContext {
       prices: () => allInPrices(this.live?.show ?? null),
       i18n: () => this.i18n,
       status: (seat) => STATE_NAMES[this.choosing.state(seat)],
-      free: (section) => this.view.free(section),
+      counts: (section) => this.view.counts(section),
     });
     /** Statuses that are shown in place of the present ones. @type {Uint8Array | null} */
     this.shown = null;
@@ -41,6 +41,8 @@ export class MapContext {
       state: (seat) => this.choosing.state(seat),
       status: (seat) => this.status(seat),
       dimmed: (seat) => this.dimmed(seat),
+      hides: (section) =>
+        this.only.size > 0 && !this.layout?.sections[section].categories.some((category) => this.only.has(category)),
       own: () => this.choosing.own,
       describe: (seat) => this.text.describe(seat),
       choose,

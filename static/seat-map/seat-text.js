@@ -12,7 +12,7 @@
  * @property {() => Record<string, number>} prices rupees by category name, with fee and taxes
  * @property {() => Translator} i18n
  * @property {(seat: number) => SeatStatus} status
- * @property {(section: number) => number} free seats in a section, -1 while that is not known
+ * @property {(section: number) => {n: number, all: number} | null} counts how many seats of a section are free, and of how many
  */
 
 export class SeatText {
@@ -95,7 +95,7 @@ export class SeatText {
   section(section) {
     const layout = this._source.layout();
     const i18n = this._source.i18n();
-    const { title, count, categories } = layout.sections[section];
+    const { title, categories } = layout.sections[section];
     const listed = this._source.prices();
     const prices = categories.map((n) => listed[layout.categories[n].name]).filter((price) => price !== undefined);
     const [least, most] = [Math.min(...prices), Math.max(...prices)];
@@ -104,8 +104,8 @@ export class SeatText {
       : least === most
         ? i18n.rupees(least)
         : `${i18n.rupees(least)}–${i18n.rupees(most)}`;
-    const n = this._source.free(section);
-    const free = n < 0 ? "" : i18n.t("freeOf", { n, all: count });
+    const counts = this._source.counts(section);
+    const free = counts ? i18n.t("freeOf", counts) : "";
     return { title, detail: [free, cost].filter(Boolean).join(" · ") };
   }
 }

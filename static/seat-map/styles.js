@@ -170,5 +170,5 @@ button { font: inherit; color: inherit; cursor: pointer; }
   @keyframes wait { from { opacity: .35; } }
   @keyframes rise { from { opacity: 0; margin-top: 8px; } }
 }
-@media (forced-colors: active) { .chip, .tools button, .banner, .callout, .tip { border: 1px solid CanvasText; } .gauge i { background: CanvasText; } }
+@media (forced-colors: active) { .swatch, .field { forced-color-adjust: none; } .field { background: var(--_bg); } .chip, .tools button, .banner, .callout, .tip { border: 1px solid CanvasText; } .gauge i { background: CanvasText; } }
 `);

@@ -26,6 +26,7 @@ const ZOOM_STEP = 1.6;
  * @property {(seat: number) => number} state what is shown of a seat: a status, SELECTED or MINE
  * @property {(seat: number) => number} status what the server says of a seat
  * @property {(seat: number) => boolean} dimmed filtered out
+ * @property {(section: number) => boolean} hides whether all seats of a section are filtered out
  * @property {() => Iterable<number>} own the viewer's own seats
  * @property {(seat: number) => string} describe a seat in words
  * @property {(seat: number) => void} choose a seat was chosen, or removed
@@ -133,10 +134,10 @@ export class View {
     else this._countTimer ||= setTimeout(count, Math.max(0, early));
   }
 
-  /** Free seats in a section as of the last count, -1 while that is not known. @param {number} section */
-  free(section) {
-    const { labels } = this.picture;
-    return labels.free < 0 ? -1 : labels.bySection[section];
+  /** Seats of the shown prices in a section as of the last count; null while that is not known, or where there are none. @param {number} section */
+  counts(section) {
+    const { free, bySection, seatsBySection } = this.picture.labels;
+    return free >= 0 && seatsBySection[section] ? { n: bySection[section], all: seatsBySection[section] } : null;
   }
 
   /** @param {number} seat -1 hides it @param {boolean} fade it disappears by itself (touch) */

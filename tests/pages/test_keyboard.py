@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import Browser, expect
 
 from realtime.dev.cluster import Cluster
 from tests.cluster import Client, node_urls
 from tests.pages.conftest import Person
+from tests.pages.halls import stands_show
 from tests.pages.test_main_job import multiplex_show
 
 
@@ -99,4 +102,24 @@ async def test_a_price_chip_shows_only_its_seats_until_it_is_off(browser: Browse
     await asha.page.locator('seat-map [data-category="Silver"]').click()
     await chip.click()
     await expect(count).to_have_text(every)
+    await asha.leaves()
+
+
+async def test_a_section_without_seats_of_the_shown_price_is_not_called_full(
+    browser: Browser, cluster: Cluster
+) -> None:
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{await stands_show(cluster)}")
+    labels, exactly = asha.page.locator("seat-map .label"), asha.page.get_by_text
+    gold, silver = (labels.filter(has=exactly(name, exact=True)) for name in ("Stand 1", "Stand 9"))
+    await expect(silver).to_contain_text("168 free")
+    await asha.page.locator('seat-map [data-category="Gold"]').click()
+    await expect(silver).not_to_contain_text("free")
+    await expect(silver).not_to_contain_text("sold out")
+    await expect(silver).not_to_have_class(re.compile("sold-out"))
+    await expect(gold).to_contain_text("168 free")
+    await asha.page.locator("seat-map .listShow").click()
+    await expect(asha.page.locator("seat-map .list-section:visible")).to_have_count(8)
+    await expect(asha.page.locator("seat-map .list-section").first).to_contain_text("168 of 168 free")
+    await asha.page.locator('seat-map [data-category="Gold"]').click()
+    await expect(asha.page.locator("seat-map .list-section:visible")).to_have_count(32)
     await asha.leaves()

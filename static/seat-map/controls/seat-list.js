@@ -12,6 +12,7 @@ import { FREE } from "../seat-states.js";
  * @typedef {object} ListOwner
  * @property {(seat: number) => number} state
  * @property {(seat: number) => boolean} dimmed filtered out
+ * @property {(section: number) => boolean} hides whether all seats of a section are filtered out
  * @property {(seat: number) => string} describe a seat in words
  * @property {(section: number) => {title: string, detail: string}} section
  * @property {(row: number) => string} row in words
@@ -56,6 +57,7 @@ export class SeatList {
     this._box.replaceChildren(...this._sections.map(({ details }) => details));
     this._sections.forEach(({ details }, n) => {
       details.open = before.length ? !!before[n] : layout.sections.length === 1;
+      details.hidden = this._owner.hides(n);
     });
     this.count();
   }

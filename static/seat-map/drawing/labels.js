@@ -19,6 +19,8 @@ const ARRANGE_MS = 90;
 const STRETCH = 1.25;
 /** Half the side of the box in which a label is centered, CSS pixels: no label is larger. */
 const ROOM = 999;
+/** What the label of a section says that has no seats of the shown prices; -1 is a label that said nothing yet. */
+const NOTHING_SHOWN = -2;
 /** @typedef {{box: HTMLElement, count: HTMLElement, bar: HTMLElement, said: number, form: Form | "none" | null}} Label */
 
 export class Labels {
@@ -32,8 +34,10 @@ export class Labels {
     this._texts = [];
     this._scale = 0;
     this._arrangedAt = 0;
-    /** Free seats by section, as of the last count. */
+    /** Free seats of the shown prices by section, as of the last count. */
     this.bySection = new Int32Array(0);
+    /** All seats of the shown prices by section. */
+    this.seatsBySection = new Int32Array(0);
     /** Free seats in all; -1 before the first snapshot. */
     this.free = -1;
   }
@@ -63,7 +67,7 @@ export class Labels {
   }
 
   /**
-   * Count the free seats of each section.
+   * Count the free seats of each section. One that has no seats of the shown prices is not called full.
    * @param {Layout} layout
    * @param {(seat: number) => number} status
    * @param {(seat: number) => boolean} dimmed filtered out: not counted
@@ -71,25 +75,32 @@ export class Labels {
    */
   count(layout, status, dimmed, i18n) {
     const free = new Int32Array(layout.sections.length);
+    const seats = new Int32Array(layout.sections.length);
     let all = 0;
     let unknown = layout.count === 0;
     for (let n = 0; n < layout.count; n++) {
       const is = status(n);
-      if (is === FREE && !dimmed(n)) {
-        free[layout.section[n]]++;
-        all++;
+      if (!dimmed(n)) {
+        const section = layout.section[n];
+        seats[section]++;
+        if (is === FREE) {
+          free[section]++;
+          all++;
+        }
       }
       unknown ||= is === UNKNOWN;
     }
     this.bySection = free;
+    this.seatsBySection = seats;
     this.free = unknown ? -1 : all;
     if (unknown) return;
     this._labels.forEach((label, n) => {
-      if (label.said === free[n]) return;
-      label.said = free[n];
-      label.count.textContent = free[n] ? i18n.t("freeCount", { n: free[n] }) : i18n.t("full");
-      label.box.classList.toggle("sold-out", !free[n]);
-      label.bar.style.width = `${Math.ceil((100 * free[n]) / (layout.sections[n]?.count || 1))}%`;
+      const says = seats[n] ? free[n] : NOTHING_SHOWN;
+      if (label.said === says) return;
+      label.said = says;
+      label.count.textContent = free[n] ? i18n.t("freeCount", { n: free[n] }) : seats[n] ? i18n.t("full") : "";
+      label.box.classList.toggle("sold-out", !says);
+      label.bar.style.width = `${Math.ceil((100 * free[n]) / (seats[n] || 1))}%`;
     });
   }
 
