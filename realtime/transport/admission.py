@@ -83,6 +83,8 @@ class Admission:
         self.refused = 0
         self.queue = FairQueue()
         """For new connections, and for other work that one address could cause much of."""
+        self.ending = FairQueue()
+        """For what a lost connection leaves to be ended, which has memory to free: it waits for no new connections."""
         self.unconnected = BoundedByAddress[str](limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
         self.idle = BoundedByAddress[Closable](limits.ADDRESS_IDLE, 0.0, _expire)
@@ -135,23 +137,17 @@ def _expire(connection: Closable) -> None:
 class Ticket:
     """One admitted connection, handed from protocol to protocol; ``leave`` it when the connection is lost."""
 
-    __slots__ = ("_admission", "address", "is_proxy")
+    __slots__ = ("_admission", "address", "ending", "is_proxy", "queue")
 
     def __init__(self, admission: Admission, address: str, is_proxy: bool) -> None:
         """Made by ``Admission.admit``."""
         self._admission: Admission | None = admission
+        self.queue = admission.queue
+        self.ending = admission.ending
         self.address = address
         self.is_proxy = is_proxy
         admission.open += 1
         admission._of[address] += 1
-
-    async def wait_in_queue(self, client: str) -> None:
-        """Return after all earlier work of a client's address in the fair queue; behind a proxy it is not ``address``.
-
-        At once if the connection has been left.
-        """
-        if self._admission is not None:
-            await self._admission.queue.wait(client)
 
     def leave(self) -> None:
         """Give the place to another connection; may be called twice."""

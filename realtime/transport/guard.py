@@ -13,6 +13,7 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | aiohttp.BaseProtocol | ``acceptor``: that parser wants one |
 | aiohttp.RequestHandler | ``http_connection``: the base of ``HttpConnection``, which watches what is not complete |
 | aiohttp.Server | ``http_connection``: what aiohttp's own protocol factory passes to a ``RequestHandler`` |
+| aiohttp.SystemRoute | ``http_connection``: the route of a request that has none; its method refers to it |
 | aiohttp.Request.protocol | ``driver``: leads from a request to its connection, which is taken over |
 | engineio.AsyncServer | ``driver``: its ``_async`` names the WebSocket driver, ``sockets`` holds the sessions |
 | engineio.AsyncServer.reason | ``websocket_connection``: why a session has ended |
@@ -74,6 +75,7 @@ BaseProtocol = _imported("aiohttp.base_protocol", "BaseProtocol")
 RequestHandler = _imported("aiohttp.web_protocol", "RequestHandler")
 HttpServer = _imported("aiohttp.web", "Server")
 Request = _imported("aiohttp.web", "Request")
+SystemRoute = _imported("aiohttp.web_urldispatcher", "SystemRoute")
 EngineServer = _imported("engineio", "AsyncServer")
 AsyncSocket = _imported("engineio.async_socket", "AsyncSocket")
 EnginePacket = _imported("engineio.packet", "Packet")
@@ -149,6 +151,11 @@ def _is_http_server() -> bool:
     loop: Any = SimpleNamespace()
     server = HttpServer(_no_answer, loop=loop, keepalive_timeout=5)
     return server._loop is loop and server._kwargs == {"keepalive_timeout": 5}
+
+
+def _is_system_route() -> bool:
+    route = SystemRoute(None)
+    return route._handler.__self__ is route and Request._match_info is None
 
 
 _SILENT = logging.Logger("probe", logging.CRITICAL)
@@ -284,6 +291,7 @@ PARTS = (
     Part("aiohttp.BaseProtocol", lambda: isinstance(BaseProtocol(None), asyncio.Protocol)),
     Part("aiohttp.RequestHandler", _is_request_handler),
     Part("aiohttp.Server", _is_http_server),
+    Part("aiohttp.SystemRoute", _is_system_route),
     Part("aiohttp.Request.protocol", _has_protocol),
     Part("engineio.AsyncServer", _is_engine),
     Part("engineio.AsyncServer.reason", _has_reasons),

@@ -32,6 +32,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         "_admission",
         "_answering",
         "_body",
+        "_broken_off",
         "_extra_s",
         "_head_bytes",
         "_make_refusal",
@@ -55,6 +56,8 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         """Whether a handler answers a request, or its answer is being written."""
         self._body: Any = None
         """The body of the last request while it has not arrived completely."""
+        self._broken_off = False
+        """Whether the connection has ended within a body."""
         self._extra_s = 0.0
         """What the body of this request may take beyond ``limits.BODY_S``."""
         self._head_bytes = 0
@@ -152,6 +155,8 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             except web.HTTPExpectationFailed as error:  # raised before the application's middlewares
                 return Refusal(self._make_refusal(error.status))
 
+        if self._broken_off:
+            return web.Response(), True  # before its handler began, which would fail to read the body
         self._answering = True
         try:
             response, is_lost = await super()._handle_request(request, start_time, handle)
@@ -166,6 +171,9 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         finally:
             if (error := request.content.exception()) is not None:  # as the body's reader has raised it
                 error.__traceback__ = error.__context__ = None
+            match = getattr(request, "_match_info", None)
+            if match is not None and match.http_exception is not None:
+                match.route._handler = None  # where there is no route, the framework makes one with a method of its own
             self._answering = False
             if self._waits_for == _WRITE:
                 self._unwatch()
@@ -224,6 +232,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     def _forget(self) -> None:
         """Expect nothing more: the connection ends, or goes on with another protocol."""
         self._unwatch()
+        self._broken_off |= self._body is not None
         self._body = None  # it refers to this object
         self._admission.idle.discard(self, self._address)
 

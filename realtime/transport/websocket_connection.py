@@ -14,6 +14,7 @@ CONNECT) and ``tt_ping`` (the timer of the next ping). There they end with the s
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import socket as sockets
@@ -267,7 +268,7 @@ class WebSocketConnection(asyncio.Protocol):
         Clients of one address that send many packets at once share what one such client is given.
         """
         if self._ticket is not None:
-            await self._ticket.wait_in_queue(self.session.tt_address)
+            await self._ticket.queue.wait(self.session.tt_address)
         else:
             await asyncio.sleep(0)
 
@@ -299,8 +300,13 @@ class WebSocketConnection(asyncio.Protocol):
             self._ticket.leave()
         if self.upgrade is not None:
             self.upgrade.end()
-        if getattr(self.session, "tt_connection", None) is self:  # else it goes on by long-polling
-            self.session.server.start_background_task(self._end_session)
+        if getattr(self.session, "tt_connection", None) is not self:
+            return  # the session goes on by long-polling
+        end = functools.partial(self.session.server.start_background_task, self._end_session)
+        if self._ticket is not None:
+            self._ticket.ending.add(self.session.tt_address, end)  # a crowd's of one address end one after the other
+        else:
+            end()
 
     async def _end_session(self) -> None:
         session = self.session

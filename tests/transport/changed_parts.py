@@ -16,6 +16,7 @@ import aiohttp.http
 import aiohttp.web_protocol
 import aiohttp.web_request
 import aiohttp.web_server
+import aiohttp.web_urldispatcher
 import engineio.async_drivers.aiohttp
 import engineio.async_socket
 import engineio.packet
@@ -126,6 +127,7 @@ CHANGES: dict[str, Callable[[], None]] = {
     "aiohttp.BaseProtocol": _removed(aiohttp.base_protocol, "BaseProtocol"),
     "aiohttp.RequestHandler": _one_more_parameter(aiohttp.web_protocol.RequestHandler, "connection_lost"),
     "aiohttp.Server": _change_server,
+    "aiohttp.SystemRoute": _removed(aiohttp.web_urldispatcher, "SystemRoute"),
     "aiohttp.Request.protocol": _replaced(aiohttp.web_request.BaseRequest, "protocol", OtherDescriptor()),
     "engineio.AsyncServer": _one_more_parameter(engineio.AsyncServer, "start_background_task"),
     "engineio.AsyncServer.reason": _replaced(engineio.AsyncServer.reason, "TRANSPORT_CLOSE", 4),

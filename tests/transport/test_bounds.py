@@ -9,10 +9,11 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import ClientSession, web
 
 from realtime import limits
@@ -382,6 +383,77 @@ async def refused_upload(server: Server, ask: bytes) -> None:
     end = await connect(server, ask)
     await end.reader.readline()
     end.writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx",
+        b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+        b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\nx",
+        b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        GET,
+        b"DELETE /read HTTP/1.1\r\nHost: x\r\n\r\n",
+        GET[:-2] + b"Expect: tea\r\n\r\n",
+        GET[:-2] + (b"X: " + b"y" * 4000 + b"\r\n") * 5,
+        GET[:30],
+        GET + GET[:30],
+        b"GET /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"HANDSHAKE",
+        b"EVENTS",
+    ],
+)
+def test_what_is_broken_off_or_refused_leaves_no_reference_cycle(monkeypatch: pytest.MonkeyPatch, ask: bytes) -> None:
+    for name, seconds in SHORT.items():
+        monkeypatch.setattr(limits, name, seconds)
+
+    def attack(port: int, sent: bytes) -> None:
+        for _ in range(5):
+            with socket.create_connection((valkey.HOST, port)) as end:
+                end.sendall(sent)
+                end.settimeout(0.05)
+                with suppress(OSError):  # a time-out too
+                    while end.recv(65536):
+                        pass
+
+    async def cycles() -> int:
+        """Return how many objects were left; the loop is that of a node, whose transports are no cycles."""
+        async with serve() as server:
+            port = int(server.url.rpartition(":")[2])
+            first = handshake(server) + (frame(b"40") + frame(b'420["echo",{}]') * 1000 if ask == b"EVENTS" else b"")
+            sent = ask if b"HTTP" in ask else first
+
+            async def closed() -> bool:
+                return server.server.admission.open == 0 and not server.sio.eio.sockets
+
+            for _ in range(2):  # the first time, what is kept for good is made
+                with no_collector():
+                    await asyncio.to_thread(attack, port, sent)
+                    await until(closed, 10)
+                    await asyncio.sleep(0.05)
+                    left = gc.collect()
+            return left
+
+    assert uvloop.run(cycles()) < 5, "fewer objects than requests"
+
+
+async def test_a_request_that_is_closed_before_its_handler_begins_is_not_handled(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    receive = HttpConnection.data_received
+
+    def receive_and_expire(self: HttpConnection, data: bytes) -> None:
+        receive(self, data)
+        self.expire()
+
+    monkeypatch.setattr(HttpConnection, "data_received", receive_and_expire)
+    end = await connect(server, b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+    with suppress(ConnectionError):
+        await end.reader.read()
+    end.writer.close()
+    await asyncio.sleep(0.1)
+    assert not caplog.records, "a handler would have failed to read the body"
 
 
 @pytest.mark.parametrize(
