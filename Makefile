@@ -24,7 +24,7 @@ up: install ## start the whole system on this machine (UP="--wan --nodes-per-reg
 	@exec $(BIN)/tickingtickets up $(UP)
 
 test: ## everything that the CI runs: checks, then all tests (SYSTEM_PACKAGES=no: installs nothing outside this folder)
-	@PACKAGES="$(PACKAGES)" MAKE="$(MAKE)" bash scripts/steps.sh install-dev packages "$(CHECKS)" tests
+	@PACKAGES="$(PACKAGES)" MAKE="$(MAKE)" bash scripts/steps.sh "packages install-dev" "$(CHECKS)" tests
 
 check: ## the checks without the tests
 	@PACKAGES="lua-check" MAKE="$(MAKE)" bash scripts/steps.sh install-dev "$(CHECKS)"

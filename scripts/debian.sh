@@ -58,6 +58,8 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   exit 1
 fi
 echo "Installing them (SYSTEM_PACKAGES=no prevents it) ..."
+exec 9<"$0"
+flock 9 # one apt-get at a time: steps that run beside each other may both need packages
 export DEBIAN_FRONTEND=noninteractive
 # apt must not start a service: the tests start their own servers.
 policy=/usr/sbin/policy-rc.d

@@ -3,8 +3,9 @@
 #
 #   PACKAGES="gcc ..." steps.sh STEP...
 #
-# A step is a make target, or several ("lint types") that run beside each other: each prints when it has ended. What a
-# target depends on is made by two jobs: packages from PyPI and from npm are installed at the same time.
+# A step is a make target, or several ("lint types") that run beside each other: the first prints at once, each other
+# when it has ended. What a target depends on is made by two jobs: packages from PyPI and from npm are installed at the
+# same time.
 # With SYSTEM_PACKAGES=no some of PACKAGES may be missing. Then it fails after the last step: not everything was run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,7 +28,10 @@ run_beside() {
   running=""
   trap 'for job in $running; do kill -- "-$job"; done; rm -rf "$outputs"' EXIT
   set -m # a process group for each, to end it as a whole
-  for target in "$@"; do
+  run_target "$1" &
+  running="$!"
+  touch "$outputs/$1"
+  for target in "${@:2}"; do
     run_target "$target" >"$outputs/$target" 2>&1 &
     running="$running $!"
   done

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 
-from realtime.dev import samples, valkey
+from realtime.dev import fork_server, samples, valkey
 from realtime.dev.plan import DELAYS_MS, HOST, ClusterPlan
 from realtime.dev.process import Child
 from realtime.dev.readiness import in_sync, is_reconciled, knows_all, listens, node_ready
@@ -80,6 +80,7 @@ class Cluster:
         self._lock_folder(fresh)
         self._check_ports()
         self._prepare_files()
+        fork_server.start()
         try:
             await self._start_servers()
             await self._start_bank()
@@ -312,11 +313,14 @@ class Cluster:
 
     def _child(self, name: str, module: list[str], nice: int = 0) -> Child:
         args = [*(["nice", "-n", str(nice)] if nice else []), sys.executable, "-m", *module]
+        command = self._command_of(name, args)
         env = {**os.environ, **{f"{PREFIX}{key}": value for key, value in self.secrets.items()}}
         env[f"{PREFIX}ALLOW_DEMO_PAYMENTS"] = "yes"
         # Its data may have secrets that somebody has typed, or a six-digit PIN such as 111111 by chance.
         env[f"{PREFIX}ALLOW_WEAK_SECRETS"] = "yes"
-        child = Child(name, self._command_of(name, args), Path.cwd(), self._log(name), env)
+        child = Child(name, command, Path.cwd(), self._log(name), env)
+        if command is args:
+            child.module, child.nice = module, nice
         self.children[name] = child
         child.start()
         return child

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from realtime.dev.fork_server import Fork
 
 STOP_S = 15.0
 """How long a process may take to end after SIGTERM."""
@@ -26,7 +29,11 @@ class Child:
     folder: Path
     log: Path
     env: Mapping[str, str] | None = None
-    process: subprocess.Popen[bytes] | None = None
+    module: Sequence[str] = ()
+    """A module of ours and its arguments: a fork runs them in place of ``args``."""
+    nice: int = 0
+    """How much less important than others a fork is."""
+    process: subprocess.Popen[bytes] | Fork | None = None
     started_at: float = 0.0
     """When it was last started, by ``time.monotonic()``."""
     min_back_off_s: float = 0.0
@@ -41,6 +48,9 @@ class Child:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.started_at = time.monotonic()
+        if self.module:
+            self.process = Fork(self.name, self.module, self.folder, self.log, self.env or os.environ, self.nice)
+            return
         with self.log.open("ab") as log:
             # In a session of its own, so that Ctrl-C reaches only `up`, which stops the parts in order.
             self.process = subprocess.Popen(

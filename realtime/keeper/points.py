@@ -6,6 +6,7 @@ SIGCONT lets it go on. Without the variable the points cost nothing.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 
@@ -23,11 +24,16 @@ POINTS = (
     "exchange_recorded",
 )
 """In the order in which they are reached; tests/keeper/test_stopped_keepers.py stops a keeper at each of them."""
-_stop_at = {name for name in os.environ.get("TICKINGTICKETS_STOP_AT", "").split(",") if name}
 
 
 def reach(point: str) -> None:
     """Stop here if the environment asks for it."""
-    if point in _stop_at:
-        _stop_at.discard(point)
+    if point in _stop_at():
+        _stop_at().discard(point)
         os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@functools.cache
+def _stop_at() -> set[str]:
+    # Not when it is imported: a fork of the embedded cluster gets its environment later.
+    return {name for name in os.environ.get("TICKINGTICKETS_STOP_AT", "").split(",") if name}

@@ -90,7 +90,7 @@ def test_a_killed_parent_leaves_no_child(tmp_path: Path) -> None:
         asyncio.run(until(partial(_is, "sleep", pid)))
         parent.kill()
         parent.wait()
-        asyncio.run(until(partial(_gone, pid)))
+        asyncio.run(until(partial(gone, pid)))
     finally:
         parent.stdout.close()
         with contextlib.suppress(ProcessLookupError):
@@ -101,7 +101,7 @@ async def _is(program: str, pid: int) -> bool:
     return await asyncio.to_thread(Path(f"/proc/{pid}/comm").read_text) == f"{program}\n"
 
 
-async def _gone(pid: int) -> bool:
+async def gone(pid: int) -> bool:
     return await asyncio.to_thread(_ended, Path(f"/proc/{pid}/stat"))
 
 

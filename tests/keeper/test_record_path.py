@@ -8,8 +8,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from bullmq import Worker
 
 from realtime import keys, limits
 from realtime.connect import client
+from realtime.dev.fork_server import Fork
 from realtime.errors import BookingRejected, RegionUnavailable
 from realtime.keeper.outbox import Outbox
 from realtime.ledger import NewBooking
@@ -208,16 +207,15 @@ async def test_a_worker_gets_one_job_a_booking_even_if_the_entry_is_read_again(p
     await redis.aclose()
 
 
-def keeper_process(place: Place, name: str, **environ: str) -> subprocess.Popen[bytes]:
+def keeper_process(place: Place, name: str, **environ: str) -> Fork:
     topology = place.folder / "topology.toml"
     topology.write_text(
         f'[payments]\nservice = "signed"\n[regions.west]\nmaster = "{place.server.url}"\n'
         f'ledger = "sqlite:///{place.folder}/west.db"\n'
     )
     env = {**os.environ, "TICKINGTICKETS_SECRET": SECRET, "TICKINGTICKETS_SIGNED_SECRET": "s" * 32, **environ}
-    args = [sys.executable, "-m", "realtime", "--topology", str(topology), "keeper", "--region", "west", "--name", name]
-    with (place.folder / "keeper.log").open("ab") as log:
-        return subprocess.Popen(args, env=env, cwd=Path.cwd(), stdout=log, stderr=log)
+    args = ["realtime", "--topology", str(topology), "keeper", "--region", "west", "--name", name]
+    return Fork(name, args, Path.cwd(), place.folder / "keeper.log", env)
 
 
 async def test_killing_keepers_again_and_again_loses_and_doubles_nothing(place: Place) -> None:

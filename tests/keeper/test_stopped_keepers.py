@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sqlite3
-import subprocess
+from pathlib import Path
 
 import pytest
 
 from realtime import keys
+from realtime.dev.fork_server import Fork
 from realtime.keeper.points import POINTS
 from realtime.locks.commands import run_command
 from realtime.model import booking_of
@@ -22,12 +22,12 @@ from .test_check import sold
 from .test_record_path import all_booked, keeper_process
 
 
-async def stopped_keeper(place: Place, point: str) -> subprocess.Popen[bytes]:
+async def stopped_keeper(place: Place, point: str) -> Fork:
     process = keeper_process(place, "sleeper", TICKINGTICKETS_STOP_AT=point)
 
     async def stopped() -> bool:
-        asked = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, process.pid, asked) is not None  # noqa: ASYNC222 - it does not wait
+        stat = await asyncio.to_thread(Path(f"/proc/{process.pid}/stat").read_text)
+        return stat.rpartition(")")[2].split()[0] == "T"
 
     await until(stopped)
     return process

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from realtime.dev import valkey
+from realtime.dev.fork_server import Fork
 from realtime.errors import RegionUnavailable
 from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
@@ -33,7 +33,7 @@ class Installation:
 
     folder: Path
     binary: Path
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes] | Fork] = field(default_factory=list)
 
     @property
     def topology(self) -> Path:
@@ -64,9 +64,7 @@ class Installation:
     def _start(self, name: str, module: str, *args: str) -> None:
         secrets = {"TICKINGTICKETS_SECRET": SECRET, "TICKINGTICKETS_BANK_SECRET": SECRET}
         env = {**os.environ, **secrets, "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes"}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            command = [sys.executable, "-m", module, *args]
-            self.processes.append(subprocess.Popen(command, env=env, stdout=log, stderr=log))
+        self.processes.append(Fork(name, [module, *args], Path.cwd(), self.folder / f"{name}.log", env))
 
 
 @pytest.fixture

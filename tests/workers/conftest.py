@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from bullmq import Queue as BullQueue
 from realtime import connect, keys
 from realtime.contact import Contact
 from realtime.dev import valkey
+from realtime.dev.fork_server import Fork
 from realtime.jobs import Jobs
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
@@ -90,7 +89,7 @@ class Desk:
     payments: DemoPayments
     folder: Path
     keepers: list[Keeper] = field(default_factory=list)
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[Fork] = field(default_factory=list)
 
     def keeper(self) -> Keeper:
         keeper = Keeper(self.settings, "west", f"k{len(self.keepers)}")
@@ -98,7 +97,7 @@ class Desk:
         self.keepers.append(keeper)
         return keeper
 
-    def worker(self, mail: str = "", queues: str = "", hooks: str = "") -> subprocess.Popen[bytes]:
+    def worker(self, mail: str = "", queues: str = "", hooks: str = "") -> Fork:
         """Start a worker as an operator does; ``mail`` is the URL of its mail server, ``hooks`` that of the shop."""
         topology = self.folder / "topology.toml"
         topology.write_text(
@@ -115,10 +114,9 @@ class Desk:
             "TICKINGTICKETS_WEBHOOK_SECRETS_SHOP": HOOK_SECRET,
             "TICKINGTICKETS_ALLOW_DEMO_PAYMENTS": "yes",
         }
-        args = [sys.executable, "-m", "realtime", "--topology", str(topology), "worker", "--region", "west"]
+        args = ["realtime", "--topology", str(topology), "worker", "--region", "west"]
         args += ["--queues", queues] if queues else []
-        with (self.folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(args, env=env, stdout=log, stderr=log)
+        process = Fork("worker", args, Path.cwd(), self.folder / "worker.log", env)
         self.workers.append(process)
         return process
 
@@ -170,7 +168,7 @@ def refund_task(refund: RefundRow) -> TaskRow:
     return TaskRow(task_id(Queue.REFUNDS, refund.id), Queue.REFUNDS, refund.id, refund.created_at)
 
 
-def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> int:
+def end(process: Fork, how: signal.Signals = signal.SIGTERM) -> int:
     if process.poll() is None:
         process.send_signal(how)
     return process.wait(timeout=60)

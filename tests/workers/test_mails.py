@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from realtime.contact import Contact
 from realtime.dev import valkey
+from realtime.dev.fork_server import Fork
 from realtime.dev.mailbox.store import parse
 from realtime.ledger import Ledger, NewBooking
 from realtime.ledger.contacts import Whose
@@ -99,7 +99,7 @@ async def test_a_worker_that_is_killed_leaves_one_ticket_and_one_mail_for_each_b
     desk: Desk, server: FakeMailServer
 ) -> None:
     """It is killed when the server has a mail and has not answered yet; another one finishes, and is stopped."""
-    workers: list[subprocess.Popen[bytes]] = []
+    workers: list[Fork] = []
 
     def kill(count: int) -> None:
         if count == 2:

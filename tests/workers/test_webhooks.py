@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +17,7 @@ from standardwebhooks import Webhook
 
 from realtime import keys
 from realtime.clock import now_ms
+from realtime.dev.fork_server import Fork
 from realtime.ledger import Ledger, NewBooking, schema
 from realtime.ledger.follow_ups import after_cancellation
 from realtime.ledger.targets import Target
@@ -288,7 +288,7 @@ async def test_a_worker_that_is_killed_leaves_one_sequence_of_events_for_each_bo
     await booked(subscribed, *bookings)
     for each in bookings:
         await cancel(subscribed, each)
-    workers: list[subprocess.Popen[bytes]] = []
+    workers: list[Fork] = []
 
     def kill(count: int) -> None:
         if count == 4:
