@@ -5,10 +5,10 @@ letters that are taken for another or for a digit: I (L, 1), O and Q (D, 0), U (
 seven: one wrong letter, or two letters swapped, is always recognised as a typing error without a look-up. That needs a
 prime number of letters, here 19.
 
-A code admits whoever says it at a gate first. It follows from the booking's id under a secret of the region, so payment
-services and receivers of webhooks, who know ids, can't compute it. It can be guessed: there are 19^7 = 894 million, so
-that of a region with ten million bookings every ninetieth guess names one. Let only staff act on a code alone, or limit
-attempts.
+The first person who presents a code at a gate is admitted. The code follows from the booking's id under a secret of the
+region, so payment services and receivers of webhooks, who know ids, can't compute it. It can be guessed: there are
+19^7 = 894 million, so that of a region with ten million bookings every ninetieth guess names one. Let only staff act on
+a code alone, or limit attempts.
 """
 
 from __future__ import annotations

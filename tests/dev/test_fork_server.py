@@ -80,7 +80,7 @@ async def test_signals_reach_it(tmp_path: Path) -> None:
     assert part.wait(30) == -signal.SIGKILL
 
 
-async def test_many_ends_at_once_are_all_told(tmp_path: Path) -> None:
+async def test_every_end_is_reported_when_many_come_at_once(tmp_path: Path) -> None:
     (tmp_path / "part.py").write_text("import sys; sys.exit(int(sys.argv[1]))")
     log = tmp_path / "part.log"
     parts = [Fork("part", ["part", str(number)], tmp_path, log, {}) for number in range(40)]

@@ -427,7 +427,7 @@ def test_what_is_broken_off_or_refused_leaves_no_reference_cycle(monkeypatch: py
             async def closed() -> bool:
                 return server.server.admission.open == 0 and not server.sio.eio.sockets
 
-            for _ in range(2):  # the first time, what is kept for good is made
+            for _ in range(2):  # the first time, what is made once is made
                 with no_collector():
                     await asyncio.to_thread(attack, port, sent)
                     await until(closed, 10)
