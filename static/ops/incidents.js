@@ -10,6 +10,7 @@ import { errorLine, h, icon } from "../app/dom.js";
 import { ask } from "./api.js";
 import { moment } from "./format.js";
 import { PolledSection } from "./polled-section.js";
+import { regionName } from "./region-names.js";
 
 /** @extends {PolledSection<Answer>} */
 export class IncidentList extends PolledSection {
@@ -18,14 +19,12 @@ export class IncidentList extends PolledSection {
     super(leave, "incidents", "incidents", "opsIncidents");
     /** @type {Answer | null} */
     this._answer = null;
-    /** Names of the regions, by id. @type {Map<string, string>} */
-    this._labels = new Map();
     this._drawn = "";
   }
 
-  /** @param {{name: string, label: string}[]} regions */
-  setRegions(regions) {
-    this._labels = new Map(regions.map(({ name, label }) => [name, label]));
+  /** The regions have other names: draw them. */
+  redraw() {
+    this._drawn = "";
     this._draw();
   }
 
@@ -42,10 +41,10 @@ export class IncidentList extends PolledSection {
     const { _answer: answer, _i18n: i18n } = this;
     if (!i18n || !answer) return;
     // A list that is read or scrolled stays as it is while nothing has changed.
-    const drawn = JSON.stringify([i18n.code, answer, [...this._labels], this._cut]);
+    const drawn = JSON.stringify([i18n.code, answer, this._cut]);
     if (drawn === this._drawn) return;
     this._drawn = drawn;
-    const missing = i18n.list(answer.missing.map((region) => this._label(i18n, region)));
+    const missing = i18n.list(answer.missing.map((region) => regionName(i18n, region)));
     const lines = answer.incidents.map((incident) => this._line(i18n, incident));
     this._body.replaceChildren(
       ...(this._cut ? [errorLine(i18n.t("opsMoneyCut"))] : []),
@@ -64,7 +63,7 @@ export class IncidentList extends PolledSection {
   _line(i18n, { kind, about, state, at, seen_from, detail }) {
     const name = `opsIncident_${kind}`;
     const what = i18n.has(name) ? i18n.t(name, { detail }) : `${kind} ${detail}`;
-    const words = i18n.t(state === "ended" ? "opsEnded" : "opsBegan", { region: this._label(i18n, about), what });
+    const words = i18n.t(state === "ended" ? "opsEnded" : "opsBegan", { region: regionName(i18n, about), what });
     return h(
       "li",
       { class: state },
@@ -73,12 +72,7 @@ export class IncidentList extends PolledSection {
       h("span", {}, words),
       seen_from === about
         ? null
-        : h("span", { class: "hint" }, i18n.t("opsSeenFrom", { region: this._label(i18n, seen_from) })),
+        : h("span", { class: "hint" }, i18n.t("opsSeenFrom", { region: regionName(i18n, seen_from) })),
     );
-  }
-
-  /** @param {Translator} i18n @param {string} region */
-  _label(i18n, region) {
-    return i18n.name(this._labels.get(region) ?? region);
   }
 }

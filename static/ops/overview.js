@@ -17,6 +17,7 @@ import { IncidentList } from "./incidents.js";
 import { JobList } from "./jobs.js";
 import { Money } from "./money.js";
 import { PlanImport } from "./plan-import.js";
+import { nameRegions } from "./region-names.js";
 import { regionCard, regionMap } from "./regions.js";
 import { UnreadableList } from "./unreadable.js";
 
@@ -149,7 +150,7 @@ export class Overview {
       this._figures = now.regions.map((region, n) =>
         region.live || region.nodes.length || !known[n] ? figures(region, now, before) : known[n],
       );
-      this._incidents.setRegions(now.regions);
+      if (nameRegions(now.regions)) this._incidents.redraw();
       this._plans.setRegions(now.regions);
       this._unreadable.setRegions(now.regions);
       if (before) {

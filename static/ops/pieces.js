@@ -4,6 +4,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { errorLine, h } from "../app/dom.js";
+import { regionName } from "./region-names.js";
 
 /** A table that scrolls by itself. @param {string} label for screen readers @param {string[]} heads @param {Node[]} rows */
 export function scrollTable(label, heads, rows) {
@@ -26,7 +27,9 @@ export function tableRow(...cells) {
 
 /** Says which regions have not answered. @param {Translator} i18n @param {string[]} regions */
 export function missingRegions(i18n, regions) {
-  return regions.length ? [errorLine(i18n.t("opsMoneyMissing", { regions: regions.join(", ") }))] : [];
+  return regions.length
+    ? [errorLine(i18n.t("opsMoneyMissing", { regions: i18n.list(regions.map((region) => regionName(i18n, region))) }))]
+    : [];
 }
 
 /** An alarm. @param {Translator} i18n @param {string} text @param {() => void} show leads to what it is about */

@@ -5,6 +5,7 @@ import { conflictRate, figures, OLD_MS, total, troubles } from "../../static/ops
 import { duration, milliseconds, percent, perSecond } from "../../static/ops/format.js";
 import { everyHour } from "../../static/ops/hours.js";
 import { cityAt, outline } from "../../static/ops/india.js";
+import { nameRegions, regionName } from "../../static/ops/region-names.js";
 import { Replay } from "../../static/ops/replay.js";
 import { parseSeats, seatsAsText } from "../../static/ops/seat-ids.js";
 import { countStatuses } from "../../static/ops/show-parts.js";
@@ -229,4 +230,12 @@ describe("figures by the hour", () => {
     const [only] = everyHour([{ hour, other: 5 }], hour, hour + 1);
     assert.equal(only.holds, 0);
   });
+});
+
+test("a region is called by its label as soon as that is known", () => {
+  const i18n = translator("en");
+  assert.equal(regionName(i18n, "south"), "south");
+  const regions = [{ name: "south", label: "Bengaluru" }];
+  assert.deepEqual([nameRegions(regions), nameRegions(regions)], [true, false]);
+  assert.equal(regionName(i18n, "south"), "Bengaluru");
 });
