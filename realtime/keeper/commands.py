@@ -183,6 +183,7 @@ class Commands:
             reply = known.outcome
         else:
             reply = replies.refusal(RequestReused("This request id was already used for another command."))
+        await self._ledger.tell_reached()
         await replies.send_reply(self._master, command_id, reply)
 
     async def _answer(self, name: str, body: bytes) -> bytes:

@@ -23,7 +23,6 @@ from realtime.errors import (
     PriceDiffers,
     SeatNotFound,
     SeatsTaken,
-    TicketError,
 )
 from realtime.jobs import Jobs
 from realtime.keeper.points import reach
@@ -78,7 +77,8 @@ class Exchanges:
         if indices != booking.seats:
             await self._move(booking, layout, indices, fencing_token, entry)
             booking = replace(booking, seats=indices, sequence=booking.sequence + 1)
-        await self._locks.raise_position(self._ledger.position)
+        else:
+            await self._ledger.tell_reached()
         await self._locks.exchange(_sale(booking, entry))
         await self._jobs.add(await self._ledger.open_tasks(booking.id))
         seats = [layout.seats[index].id for index in indices]
@@ -106,7 +106,7 @@ class Exchanges:
         try:
             if not await self._ledger.exchange(move, fencing_token):
                 raise Fenced("another keeper has exchanged the seats of this booking")
-        except TicketError:
+        except (BookingCancelled, SeatsTaken):
             await self._locks.exchange(sale)
             raise
         reach("exchange_recorded")

@@ -153,7 +153,7 @@ class Reconciler:
             await self._remember(token)
         reach("reconcile_declared")
         # Nobody else has begun a token meanwhile, or this would be refused; so the mark is of the newest one.
-        await self._locks.raise_position(self._ledger.position)
+        await self._locks.raise_position((await self._ledger.fencing_state()).position)
         await self._master.command("DEL", keys.HALTED)
         await self._master.command("SET", keys.RECONCILED, token)
         await self._declare.announce()
@@ -183,7 +183,6 @@ class Reconciler:
         # Before the bookings are read: nothing that was confirmed under an earlier token is committed after this.
         await self._ledger.begin_fencing_token(token, after=ledger, region=self._region, config_epoch=epoch.number)
         reach("reconcile_token_begun")
-        self._ledger.position = ledger.position
         reply = await self._master.call("tt_fence", [keys.FENCE], ledger.number + 1)
         if reply[0] != b"ok":
             raise Fenced(f"the fence is at {reply[1].decode()}")

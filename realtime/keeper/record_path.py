@@ -125,18 +125,11 @@ class RecordPath:
             await self._recorder.process(entries, self.token)
 
     async def _compare_positions(self) -> None:
-        """Raise ``LedgerBehind`` if the ledger has lost commits; record its position on the master."""
+        """Once per heartbeat, raise ``LedgerBehind`` if the ledger has lost commits, although nobody writes to it."""
         now = time.monotonic()
-        if now < self._compare_at:
-            return
-        self._compare_at = now + limits.HEARTBEAT_MS / 1000
-        ledger = self._shared.ledger
-        known = ledger.known_position
-        reached = (await ledger.fencing_state()).position
-        if reached < known:
-            raise LedgerBehind(f"the ledger is at position {reached}, the lock master knows {known}")
-        if reached > known:
-            await self._shared.locks.raise_position(reached)
+        if now >= self._compare_at:
+            self._compare_at = now + limits.HEARTBEAT_MS / 1000
+            await self._shared.ledger.tell_reached()
 
     async def _halt(self) -> None:
         with contextlib.suppress(RegionUnavailable, RedisError):

@@ -2,7 +2,7 @@
 
 Each step is idempotent and comes after the one before it has succeeded. A keeper that dies between two steps leaves the
 entry in the outbox: another one reads it and repeats the steps, which is harmless. ``settle`` notifies the buyer, so it
-never comes before the commit.
+never comes before the commit. A commit includes that the master knows the ledger's new position (``keeper.position``).
 """
 
 from __future__ import annotations
@@ -180,7 +180,6 @@ class Recorder:
         for entry, booking, ended in outcomes:
             if ended.recorded in (Recorded.NEW, Recorded.ALREADY):
                 of_show[booking.show_id].append((booking, entry))
-        await self._locks.raise_position(self._ledger.position)
         await asyncio.gather(*(self._settle(show_id, some) for show_id, some in of_show.items()))
         reach("record_settled")
         await self._jobs.add([task for result in results for task in result.tasks])
@@ -241,6 +240,7 @@ class Recorder:
             await send_reply(self._locks.master, reply, refusal(error))
             return
         if ours is not None:
+            await self._ledger.tell_reached()
             await self._reply(entry, {"ours": ours})
 
     async def _reply(self, entry: Entry, value: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from realtime.jobs import Jobs
 from realtime.keeper.background import Background
 from realtime.keeper.outbox import Outbox
+from realtime.keeper.position import Position
 from realtime.keeper.record_path import RecordPath
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
@@ -48,6 +49,7 @@ class Keeper:
         self._payments = payment_service(settings.payments)
         jobs = Jobs(region, master, settings.redis_password)
         locks, shows = SeatLocks(master, fence=Fence()), Shows(ledger)
+        ledger.on_commit = Position(ledger, locks).tell
         shared = SharedParts(
             ledger,
             master,

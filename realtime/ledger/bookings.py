@@ -52,8 +52,7 @@ class Bookings(Fencing):
                     await self._insert(connection, list(new.values()))
                     await follow_ups.record_contacts(connection, _contacts([b for b in bookings if b.id in known]))
                     tasks = await _open_tasks(connection, bookings)
-                    if new:
-                        await self.advance(connection)
+                    await self.advance(connection)
                     return [
                         Result(Recorded.NEW if b.id in new else known[b.id].recorded, tasks=tasks[b.id])
                         for b in bookings

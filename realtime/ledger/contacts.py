@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.contact import Contact, phone_forms, phone_number
 from realtime.ledger import schema
-from realtime.ledger.database import Database, insert_new, parts
+from realtime.ledger.database import insert_new, parts
+from realtime.ledger.fencing import Fencing
 
 _EMPTY = {"email": "", "phone": "", "name": ""}
 
@@ -39,7 +40,7 @@ class Whose:
     hold: str = ""
 
 
-class Contacts(Database):
+class Contacts(Fencing):
     """Reads, erases and deletes contacts."""
 
     async def contact(self, hold: str) -> Contact | None:
@@ -66,6 +67,7 @@ class Contacts(Database):
             for some in parts(holds):
                 erase = update(table).where(table.c.erased_at.is_(None), table.c.hold_id.in_(some))
                 count += (await connection.execute(erase.values(**_EMPTY, erased_at=at))).rowcount
+            await self.advance(connection)
             return count
 
     async def delete_old_contacts(self, shows_before: int, unpaid_before: int) -> int:

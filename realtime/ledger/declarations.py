@@ -59,13 +59,12 @@ class Declarations(Fencing):
         async with self.transaction() as connection:
             await check_fencing_token(connection, token)
             before = await connection.scalar(select(table.c.body).where(table.c.id == show.id))
-            if before == body:
-                return
             if before is None:
                 await connection.execute(insert_new(connection, table).values(id=show.id, **values))
-            else:
+            elif before != body:
                 await connection.execute(update(table).where(table.c.id == show.id).values(values))
-            await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
+            if before != body:
+                await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
             await self.advance(connection)
 
     async def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:

@@ -2,11 +2,19 @@
 
 The position rises with every transaction that must not be lost. Keepers keep it on the master as well: a ledger that is
 behind what the master knows has lost commits (a standby that was promoted too early, an old backup).
+
+A keeper tells the master in ``Ledger.on_commit``, before the call that has committed returns. So the master knows of a
+commit before anybody is answered, anything is acknowledged, or a job is added because of it. A write that is repeated
+counts again, although it changes nothing: the keeper that made it may have died before it told the master.
+
+Not counted is what is done again where it was lost: what became of jobs, files of tickets, when the gateway was asked
+about an order; and figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -15,6 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from realtime.ledger import schema
 from realtime.ledger.database import Database
 from realtime.ledger.targets import Target
+
+_REACHED = "tt_position"
+"""In the ``info`` of a connection: the position that its transaction reaches with the commit."""
 
 
 class StaleFencingToken(Exception):
@@ -46,10 +57,20 @@ class Fencing(Database):
     def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"") -> None:
         """See ``Database``."""
         super().__init__(url, targets, code_key)
-        self.position = 0
-        """The last position that this process has committed."""
         self.known_position = 0
         """What the lock master knows; a transaction that gets no later one raises ``LedgerBehind``."""
+        self.on_commit: Callable[[int], Awaitable[None]] | None = None
+        """Called with the position that a transaction has reached; if it raises, the transaction is committed."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """See ``Database.transaction``; after the commit also raises what ``on_commit`` raises."""
+        async with super().transaction() as connection:
+            connection.info.pop(_REACHED, None)  # of a transaction that was rolled back
+            yield connection
+            reached = connection.info.pop(_REACHED, None)
+        if reached is not None and self.on_commit is not None:
+            await self.on_commit(reached)
 
     async def fencing_state(self) -> FencingState:
         """Return the newest token and the position."""
@@ -58,6 +79,19 @@ class Fencing(Database):
             row = (await connection.execute(select(table))).one()
             reached = (await connection.execute(select(position.c.position))).scalar_one()
             return FencingState(row.token, row.number, row.config_epoch, row.region, reached)
+
+    async def tell_reached(self) -> None:
+        """Call ``on_commit`` with the present position: before an answer that no commit of this process precedes.
+
+        Another keeper may have made the commits that the answer is about, and died before it told the master. Raises
+        ``LedgerBehind`` if the ledger has lost commits, and what ``on_commit`` raises.
+        """
+        known = self.known_position
+        reached = (await self.fencing_state()).position
+        if reached < known:
+            raise LedgerBehind(f"the ledger is at position {reached}, the lock master knows {known}")
+        if self.on_commit is not None:
+            await self.on_commit(reached)
 
     async def begin_fencing_token(
         self, token: str, *, after: FencingState | None = None, region: str = "", config_epoch: int = 0, number: int = 0
@@ -104,7 +138,7 @@ class Fencing(Database):
         position = int((await connection.execute(changed)).scalar_one())
         if position <= self.known_position:
             raise LedgerBehind(f"the ledger is at position {position - 1}, the lock master knows {self.known_position}")
-        self.position = max(self.position, position)
+        connection.info[_REACHED] = position
 
 
 async def check_fencing_token(connection: AsyncConnection, token: str | None, *, alone: bool = False) -> None:

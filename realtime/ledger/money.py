@@ -120,6 +120,7 @@ class Money(Fencing):
         async with self.transaction() as connection:
             await connection.execute(update(table).where(*failed).values(values))
             row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()
+            await self.advance(connection)
             return _refund(row) if row is not None else None
 
     async def unfinished_refunds(self) -> dict[str, int]:

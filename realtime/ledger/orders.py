@@ -12,13 +12,14 @@ from sqlalchemy.exc import IntegrityError
 from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
-from realtime.ledger.database import Database, insert_new, read_rows
+from realtime.ledger.database import insert_new, read_rows
+from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import OrderRow, OrderState, seats_of
 
 NO_CONTACTS: Mapping[str, Contact] = {}
 
 
-class Orders(Database):
+class Orders(Fencing):
     """Reads and records orders; a booking or a refund of one settles it (``ledger.money``)."""
 
     async def save_orders(self, orders: Sequence[OrderRow], contacts: Mapping[str, Contact] = NO_CONTACTS) -> None:
@@ -37,6 +38,7 @@ class Orders(Database):
                 if order.id in contacts
             ]
             await follow_ups.record_contacts(connection, given)
+            await self.advance(connection)
 
     async def order(self, order_id: str) -> OrderRow | None:
         """Return an order, None if it is not here."""
@@ -66,6 +68,7 @@ class Orders(Database):
         table = schema.orders
         async with self.transaction() as connection:
             await connection.execute(update(table).where(table.c.id == order_id).values(check_at=at))
+            await self.advance(connection)
 
     async def order_checked(self, order: OrderRow, check_at: int, detail: str) -> None:
         """Record what the gateway answered about an order, and when to ask again; 0: not any more.
@@ -105,6 +108,7 @@ class Orders(Database):
         try:
             async with self.transaction() as connection:
                 await connection.execute(insert(schema.webhooks_received).values(id=event_id, received_at=at))
+                await self.advance(connection)
         except IntegrityError:
             return False
         return True

@@ -7,18 +7,20 @@ from dataclasses import asdict
 from sqlalchemy import delete, select, update
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database, insert_new, read_rows
+from realtime.ledger.database import insert_new, read_rows
+from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import AuditRow
 from realtime.staff import Role, StaffToken
 
 
-class Staff(Database):
+class Staff(Fencing):
     """Reads and records staff tokens, revoked guests and the audit log. Every write may be repeated."""
 
     async def save_staff_token(self, token: StaffToken) -> None:
         """Record a token; one that is known stays as it is."""
         async with self.transaction() as connection:
             await connection.execute(insert_new(connection, schema.staff_tokens).values(asdict(token)))
+            await self.advance(connection)
 
     async def staff_tokens(self) -> list[StaffToken]:
         """Return all tokens, the newest first."""
@@ -34,12 +36,14 @@ class Staff(Database):
         async with self.transaction() as connection:
             ids = list((await connection.execute(select(table.c.id).where(chosen))).scalars())
             await connection.execute(update(table).where(chosen).values(revoked_at=at))
+            await self.advance(connection)
             return ids
 
     async def revoke_guest(self, owner: str, at: int) -> None:
         """Record that a guest's tokens are not accepted any more; idempotent."""
         async with self.transaction() as connection:
             await connection.execute(insert_new(connection, schema.revoked_guests).values(owner=owner, at=at))
+            await self.advance(connection)
 
     async def revoked_guests(self, since: int) -> list[str]:
         """Return the guests that were revoked since a time (ms)."""
@@ -52,6 +56,7 @@ class Staff(Database):
         """Record what somebody did; an entry that is there already stays."""
         async with self.transaction() as connection:
             await connection.execute(insert_new(connection, schema.audit_log).values(asdict(row)))
+            await self.advance(connection)
 
     async def audit_log(self, before: int, limit: int) -> list[AuditRow]:
         """Return the latest entries from before a time (ms), the newest first."""

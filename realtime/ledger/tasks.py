@@ -8,12 +8,13 @@ from dataclasses import asdict
 from sqlalchemy import delete, select, update
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database, insert_new
+from realtime.ledger.database import insert_new
+from realtime.ledger.fencing import Fencing
 from realtime.ledger.follow_ups import open_tasks, task_row
 from realtime.ledger.rows import CommandRow, Queue, TaskRow
 
 
-class Tasks(Database):
+class Tasks(Fencing):
     """Reads tasks and commands, and records what became of them."""
 
     async def unfinished_tasks(self, before: int, limit: int, after: str = "") -> list[TaskRow]:
@@ -72,6 +73,7 @@ class Tasks(Database):
             return
         async with self.transaction() as connection:
             await connection.execute(insert_new(connection, schema.commands), [asdict(each) for each in commands])
+            await self.advance(connection)
 
     async def command(self, owner: str, request_id: str) -> CommandRow | None:
         """Return what a request of an owner led to, None if it is unknown or was deleted."""

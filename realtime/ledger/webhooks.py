@@ -18,7 +18,8 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database, insert_new, read_rows
+from realtime.ledger.database import insert_new, read_rows
+from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import Queue, task_id
 from realtime.ledger.targets import EventType, Target
 
@@ -92,7 +93,7 @@ class Delivery:
     attempts: tuple[Attempt, ...] = ()
 
 
-class WebhookDeliveries(Database):
+class WebhookDeliveries(Fencing):
     """Reads and records deliveries."""
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
@@ -141,6 +142,7 @@ class WebhookDeliveries(Database):
             await connection.execute(update(table).where(table.c.id == delivery_id).values(**values))
             again = {"done_at": None, "claimed_until": 0}
             await connection.execute(update(tasks).where(tasks.c.id == delivery_id).values(**again))
+            await self.advance(connection)
 
     async def deliveries(self, *, about: str = "", state: str = "", limit: int = 100) -> list[Delivery]:
         """Return deliveries with their attempts, the newest first."""

@@ -19,6 +19,7 @@ from realtime.errors import PaymentRefused, PaymentUnavailable, SeatsTaken, Tick
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.outbox import Entry, Outbox
+from realtime.keeper.position import Position
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import Recorder
@@ -243,6 +244,7 @@ class Desk:
             )
         )
         await self.reconcile()
+        self.ledger.on_commit = Position(self.ledger, self.locks).tell
 
     async def close(self) -> None:
         for part in (self._outbox, self.jobs, self.master, self.ledger):
