@@ -256,7 +256,8 @@ class Show:
 
     Prices are whole rupees by category, before fee and tax. ``equal_seats``: a payment that comes too late for its
     seats may book as many others of the same category together. ``sales_start``, ``sales_end`` and
-    ``cancel_until`` are ISO 8601 with offset, or "" for the defaults of ``sales_window``.
+    ``cancel_until`` are ISO 8601 with offset, or "" for the defaults of ``sales_window``. ``revision`` rises whenever
+    the ledger records a change; masters ignore an earlier one than they have.
     """
 
     id: str
@@ -278,6 +279,7 @@ class Show:
     sales_start: str = ""
     sales_end: str = ""
     cancel_until: str = ""
+    revision: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         """Bring times into the canonical form: one that an older release accepted must not spoil a list of shows.

@@ -42,6 +42,7 @@ import msgspec
 import orjson
 from msgspec import Meta
 
+from realtime import keys
 from realtime.clock import now_ms
 from realtime.errors import (
     BadRequest,
@@ -69,6 +70,7 @@ from realtime.ledger import Ledger
 from realtime.ledger.rows import CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks import replies
+from realtime.locks.answers import Fenced
 from realtime.locks.commands import OPERATORS
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -133,8 +135,10 @@ class Commands:
         self._entry = b""
         archiver = Archiver(ledger, master, locks)
         declare = self._declare
+        show_commands = ShowCommands(topology, region, password, ledger, master, shows, jobs, archiver, declare)
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
-            **ShowCommands(topology, region, password, ledger, master, shows, jobs, archiver, declare).verbs,
+            **show_commands.verbs,
+            "terms": lambda body: show_commands.terms(body, self._fencing_token, self._still_ours),
             **RecordRepair(region, ledger, master, archiver, declare).verbs,
             "block": self._block,
             "unblock": self._unblock,
@@ -200,6 +204,11 @@ class Commands:
         except Unreadable as error:
             return replies.refusal(BadRequest(f"The ledger's record of this show can't be read: {error}"))
 
+    async def _still_ours(self) -> None:
+        """Raise ``Fenced`` if the entry is gone: another keeper has carried it out, and maybe later ones."""
+        if self._entry and not await self._master.command("XRANGE", keys.OUTBOX, self._entry, self._entry):
+            raise Fenced("another keeper has carried out this command")
+
     # --- seats and sales ------------------------------------------------------------------------------------------
     async def _block(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_BlockBody, body)
@@ -213,13 +222,13 @@ class Commands:
             await self._locks.unblock(ask.show, undone, entry=self._entry)
             taken = [layout.seats[index].id for index in error.details["seats"]]
             raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
-        await self._ledger.block(ask.show, seats, ask.reason, now_ms(), self._fencing_token)
+        await self._ledger.block(ask.show, seats, ask.reason, now_ms(), self._fencing_token, self._still_ours)
         return {"show": ask.show, "seats": ask.seats}
 
     async def _unblock(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_SeatsBody, body)
         _layout, seats = await self._seats(ask)
-        await self._ledger.unblock(ask.show, [seat for seat, _index in seats], self._fencing_token)
+        await self._ledger.unblock(ask.show, [seat for seat, _index in seats], self._fencing_token, self._still_ours)
         await self._locks.unblock(ask.show, [index for _seat, index in seats], entry=self._entry)
         return {"show": ask.show, "seats": ask.seats}
 
@@ -235,7 +244,7 @@ class Commands:
     async def _sales(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_SalesBody, body)
         await known_show(self._ledger, ask.show)
-        show = await self._ledger.set_sales(ask.show, ask.sales, self._fencing_token)
+        show = await self._ledger.set_sales(ask.show, ask.sales, self._fencing_token, self._still_ours)
         assert show is not None, "shows are never deleted"
         await self._locks.set_sales(show.id, ask.sales, entry=self._entry)
         await self._declare.show(show)

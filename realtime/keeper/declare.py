@@ -37,15 +37,17 @@ class Declarations:
         await self._master.command("SET", keys.layout(layout_id), blob, "NX")
 
     async def show(self, show: Show) -> None:
-        """Declare a show. Its seats are created first, so that a reader that knows the show finds them."""
-        await self._locks.declare(show, new_epoch(await self._master.time_ms()))
-        await self._master.command("HSET", keys.SHOWS, show.id, encode_show(show))
+        """Declare a show with its seats; an earlier revision than the master has changes nothing."""
+        await self._locks.declare(show, new_epoch(await self._master.time_ms()), record=encode_show(show))
         await self.announce(show=show.id)
 
     async def terms_of_sale(self, show: Show) -> None:
-        """Declare the terms of sale of a show that the master has. One that it has lost stays off sale."""
-        await self._locks.declare(show, new_epoch(await self._master.time_ms()), for_sale=False)
-        await self._master.command("HSET", keys.SHOWS, show.id, encode_show(show))
+        """Declare the terms of sale of a show that the master has. One that it has lost stays off sale.
+
+        An earlier revision than the master has changes nothing.
+        """
+        epoch, record = new_epoch(await self._master.time_ms()), encode_show(show)
+        await self._locks.declare(show, epoch, for_sale=False, record=record)
         await self.announce(show=show.id)
 
     async def add_staff_token(self, token_id: str) -> None:

@@ -31,6 +31,7 @@ from realtime.jobs import Jobs
 from realtime.keeper.archive import Archiver
 from realtime.keeper.declare import Declarations
 from realtime.ledger import Ledger
+from realtime.ledger.declarations import StillOurs
 from realtime.ledger.shows import Shows
 from realtime.locks.master import LockMaster
 from realtime.model import ID, Fee, Layout, SalesState, Show, Theatre, canonical_time
@@ -113,7 +114,6 @@ class ShowCommands:
             "remove_theatre": self._remove_theatre,
             "layout": self._layout,
             "show": self._show,
-            "terms": self._terms,
             "archive": self._archive,
         }
 
@@ -205,7 +205,7 @@ class ShowCommands:
         if known is not None and (not _same(known, show) or await self._ledger.is_archived(known.id)):
             raise AlreadyExists("There is another show with this id.", id=show.id)
         if known is None:
-            await self._ledger.save_show(show)
+            show = await self._ledger.save_show(show)
         await self._declare.layout(ask.layout, blob)
         await self._declare.show(known or show)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
@@ -252,14 +252,23 @@ class ShowCommands:
         slug = re.sub(r"-+\Z", "", ask.theatre.removeprefix(f"{self._region}-")[:room])
         return f"{self._region}-{slug}-{start:%Y%m%d-%H%M}"
 
-    async def _terms(self, body: bytes) -> dict[str, Any]:
+    async def terms(self, body: bytes, fencing_token: str | None, still_ours: StillOurs) -> dict[str, Any]:
+        """Change the terms of sale of a show. ``fencing_token`` is the one under which the command was read.
+
+        Raises ``ShowNotFound``, ``BadRequest``, what ``still_ours`` raises, and what the ledger and the master raise.
+        """
         ask = parse_json(_TermsBody, body)
-        show = await known_show(self._ledger, ask.show)
+        await known_show(self._ledger, ask.show)
         given = {name: getattr(ask, name) for name in NewTerms.__struct_fields__}
         changes: dict[str, Any] = {name: _optional(name, at) for name, at in given.items() if at is not None}
-        changed = replace(show, **changes)
-        _check_window(changed)
-        await self._ledger.save_show(changed)
+
+        def change(show: Show) -> Show:
+            changed = replace(show, **changes)
+            _check_window(changed)
+            return changed
+
+        changed = await self._ledger.change_show(ask.show, change, fencing_token, still_ours)
+        assert changed is not None, "shows are never deleted"
         await self._declare.terms_of_sale(changed)
         await self._jobs.add(await self._ledger.open_tasks(changed.id))  # webhooks about the show
         return {"show": show_payload(changed, "live")}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Row, Table, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.clock import now_ms
 from realtime.ledger import follow_ups, schema
@@ -14,7 +15,11 @@ from realtime.ledger.database import insert_new, parts, read_rows
 from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import over_at
 from realtime.model import SalesState, Show, Theatre
-from realtime.wire.shows import decode_show, encode_show, read_record
+from realtime.wire.shows import Unreadable, decode_show, encode_show, read_record
+
+StillOurs: TypeAlias = Callable[[], Awaitable[None]]
+"""Raises if another keeper has finished the command in the meantime. It is called once the show is locked: nobody
+changes the show between this and the commit, so a keeper that was frozen undoes no later command."""
 
 
 class Declarations(Fencing):
@@ -45,9 +50,39 @@ class Declarations(Fencing):
         """Record a layout (``wire.layouts.encode_layout``); its id is the hash of its content, so it can't change."""
         await self._save(schema.layouts, layout_id, {"blob": blob})
 
-    async def save_show(self, show: Show, token: str | None = None) -> None:
-        """Record a show, or what changed of it; targets of webhooks are sent each change."""
-        table, body = schema.shows, encode_show(show)
+    async def save_show(self, show: Show, token: str | None = None) -> Show:
+        """Record a show, or what changed of it; return it as recorded. Targets of webhooks are sent each change."""
+        async with self.transaction() as connection:
+            await check_fencing_token(connection, token)
+            return await self._write_show(connection, await _lock_show(connection, show.id), show)
+
+    async def change_show(
+        self,
+        show_id: str,
+        change: Callable[[Show], Show],
+        token: str | None = None,
+        still_ours: StillOurs | None = None,
+    ) -> Show | None:
+        """Record what ``change`` makes of a show; return it as recorded, None if it is not here.
+
+        Raises ``wire.shows.Unreadable``, and what ``change`` and ``still_ours`` raise.
+        """
+        async with self.transaction() as connection:
+            await check_fencing_token(connection, token)
+            body = await _lock_show(connection, show_id)
+            if still_ours is not None:
+                await still_ours()
+            if body is None:
+                return None
+            return await self._write_show(connection, body, change(decode_show(body)))
+
+    async def _write_show(self, connection: AsyncConnection, before: bytes | None, show: Show) -> Show:
+        known, table = _readable(before), schema.shows
+        changed = known != show
+        if known is not None and known.revision and not changed:
+            await self.advance(connection)
+            return known
+        body = encode_show(show)
         values = {
             "theatre_id": show.theatre,
             "layout_id": show.layout,
@@ -56,16 +91,18 @@ class Declarations(Fencing):
             "body": body,
             "over_at": over_at(show.starts_at),
         }
-        async with self.transaction() as connection:
-            await check_fencing_token(connection, token)
-            before = await connection.scalar(select(table.c.body).where(table.c.id == show.id))
-            if before is None:
-                await connection.execute(insert_new(connection, table).values(id=show.id, **values))
-            elif before != body:
-                await connection.execute(update(table).where(table.c.id == show.id).values(values))
-            if before != body:
-                await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
-            await self.advance(connection)
+        if before is None:
+            await connection.execute(insert_new(connection, table).values(id=show.id, **values))
+        else:
+            await connection.execute(update(table).where(table.c.id == show.id).values(values))
+        if changed:
+            await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
+        # Recorded again from a master, it has the revision of the master at least.
+        show = replace(show, revision=max(show.revision, await self.advance(connection)))
+        # Unless another keeper has just inserted a show with this id.
+        ours = (table.c.id == show.id, table.c.body == body)
+        await connection.execute(update(table).where(*ours).values(body=encode_show(show)))
+        return show
 
     async def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:
         async with self.transaction() as connection:
@@ -171,14 +208,11 @@ class Declarations(Fencing):
             body = (await connection.execute(query)).scalar_one_or_none()
             return decode_show(body) if body is not None else None
 
-    async def set_sales(self, show_id: str, sales: SalesState, token: str | None = None) -> Show | None:
-        """Record the sales state; return the show as it is now, None if it is not here."""
-        show = await self.show(show_id)
-        if show is None:
-            return None
-        changed = replace(show, sales=sales)
-        await self.save_show(changed, token)
-        return changed
+    async def set_sales(
+        self, show_id: str, sales: SalesState, token: str | None = None, still_ours: StillOurs | None = None
+    ) -> Show | None:
+        """Record the sales state; see ``change_show``."""
+        return await self.change_show(show_id, lambda show: replace(show, sales=sales), token, still_ours)
 
     # --- blocked seats --------------------------------------------------------------------------------------------
     async def block(
@@ -188,6 +222,7 @@ class Declarations(Fencing):
         reason: str = "",
         at: int = 0,
         token: str | None = None,
+        still_ours: StillOurs | None = None,
     ) -> None:
         """Record seats (id, index) as not for sale, why, and when that was decided (ms)."""
         table = schema.blocked_seats
@@ -195,17 +230,25 @@ class Declarations(Fencing):
         rows = [{"seat": seat, "seat_index": index, **more} for seat, index in seats]
         async with self.transaction() as connection:
             await check_fencing_token(connection, token)
+            if still_ours is not None:
+                await _lock_show(connection, show_id)
+                await still_ours()
             for part in parts([seat for seat, _index in seats]):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             if rows:
                 await connection.execute(insert_new(connection, table), rows)
             await self.advance(connection)
 
-    async def unblock(self, show_id: str, seats: Sequence[str], token: str | None = None) -> None:
+    async def unblock(
+        self, show_id: str, seats: Sequence[str], token: str | None = None, still_ours: StillOurs | None = None
+    ) -> None:
         """Record seats as for sale again."""
         table = schema.blocked_seats
         async with self.transaction() as connection:
             await check_fencing_token(connection, token)
+            if still_ours is not None:
+                await _lock_show(connection, show_id)
+                await still_ours()
             for part in parts(seats):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             await self.advance(connection)
@@ -216,6 +259,20 @@ class Declarations(Fencing):
         query = select(table.c.seat, table.c.reason, table.c.blocked_at).where(table.c.show_id == show_id)
         async with self.transaction() as connection:
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
+
+
+async def _lock_show(connection: AsyncConnection, show_id: str) -> bytes | None:
+    """Return the record of a show, which nobody else changes before the commit; None if it is not here."""
+    table = schema.shows
+    body: bytes | None = await connection.scalar(select(table.c.body).where(table.c.id == show_id).with_for_update())
+    return body
+
+
+def _readable(body: bytes | None) -> Show | None:
+    try:
+        return None if body is None else decode_show(body)
+    except Unreadable:
+        return None
 
 
 def _read_show(row: Row[tuple[str, bytes]]) -> Show:

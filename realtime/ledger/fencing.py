@@ -128,10 +128,10 @@ class Fencing(Database):
             await connection.execute(update(token).where(token.c.number < number).values(number=number))
             await connection.execute(update(token).values(token=""))
 
-    async def advance(self, connection: AsyncConnection) -> None:
-        """Count one more transaction; the last statement of it, because others wait for this row until the commit.
+    async def advance(self, connection: AsyncConnection) -> int:
+        """Count one more transaction; return the position that it reaches. Raises ``LedgerBehind``.
 
-        Raises ``LedgerBehind``.
+        Lock other rows first, because others wait for this one until the commit.
         """
         table = schema.ledger_position
         changed = update(table).values(position=table.c.position + 1).returning(table.c.position)
@@ -139,6 +139,7 @@ class Fencing(Database):
         if position <= self.known_position:
             raise LedgerBehind(f"the ledger is at position {position - 1}, the lock master knows {self.known_position}")
         connection.info[_REACHED] = position
+        return position
 
 
 async def check_fencing_token(connection: AsyncConnection, token: str | None, *, alone: bool = False) -> None:

@@ -75,14 +75,18 @@ class SeatLocks(Holds):
         super().__init__(master, bounds)
         self.fence = fence
 
-    async def declare(self, show: Show, epoch: str, *, for_sale: bool = True) -> bool:
+    async def declare(self, show: Show, epoch: str, *, for_sale: bool = True, record: bytes = b"") -> bool:
         """Create the state of a show (True); of one that exists, set the terms of sale (False).
 
-        Without ``for_sale`` the new show sells nothing before it is rebuilt.
+        Without ``for_sale`` the new show sells nothing before it is rebuilt. A ``record`` replaces the one that
+        directories read. One of an earlier ``show.revision`` than the master knows changes nothing.
         """
         window = window_of(show)
         terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale), window.start, window.end)
-        reply = await self._write("declare", show.id, epoch, show.seat_count, *terms)
+        names = [*keys.fenced_show(show.id), keys.SHOWS]
+        reply = await self._send(
+            self._function("declare", names), epoch, show.seat_count, *terms, show.revision, show.id, record
+        )
         return bool(reply[1])
 
     async def suspend(self, show_id: str, nonce: str, *, diverged: bool = False) -> None:
@@ -239,9 +243,11 @@ class SeatLocks(Holds):
 
     async def _write(self, name: str, show_id: str, *args: str | int | bytes, entry: bytes = b"") -> list[Any]:
         """Call a function of keepers. ``entry`` is that of the outbox which it carries out."""
+        return await self._send(self._function(name, keys.fenced_show(show_id), entry), *args)
+
+    async def _send(self, function: tuple[Any, ...], *args: str | int | bytes) -> list[Any]:
         self._batcher.flush()
-        function, names, *head = self._function(name, keys.fenced_show(show_id), entry)
-        return self._checked(await self.master.call(function, names, *head, *args))
+        return self._checked(await self.master.call(*function, *args))
 
     def _function(self, name: str, names: list[str], entry: bytes = b"") -> tuple[Any, ...]:
         """Return the name, the KEYS and the first arguments of a call: under the fence if there is one."""

@@ -143,7 +143,7 @@ class Watch:
         self._desk = desk
         self._command = desk.master.command
         self.seen: list[str] = []
-        desk.master.command = self._checked  # type: ignore[method-assign]
+        desk.master.command = self._checked  # type: ignore[method-assign,assignment]
         for name in ("add", "add_anew"):
             setattr(desk.jobs, name, self._before(name, getattr(desk.jobs, name)))
 

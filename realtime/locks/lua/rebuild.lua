@@ -13,13 +13,19 @@ local function announce_window(K, show, sales, from, till)
     'sales_window', '')
 end
 
--- tt_declare  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0), sales_start, sales_end (ms)
---   ->  ok, 1 if created, 0 if it existed
+-- tt_declare  KEYS: of a show, then the records of all shows  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0),
+--   sales_start, sales_end (ms), revision, show id, record ('': leave it)  ->  ok, 1 if created, 0 if it existed
 -- Creates the state of a show; of one that exists, only its terms change. With 0 it is for sale once it is rebuilt.
--- Keepers of releases before version 9 send no window: the one that is known stays.
+-- A revision that is earlier than the known one changes nothing: who sends it has read the ledger before the change.
+-- Keepers of releases before version 9 send no window: the one that is known stays. Before version 21: no revision.
 local function declare(keys, args)
   local K = key_names(keys)
   local show = load_terms(K)
+  if args[9] then
+    if tonumber(args[9]) < tonumber(redis.call('HGET', K.meta, 'revision') or '0') then return { 'ok', 0 } end
+    redis.call('HSET', K.meta, 'revision', args[9])
+    if args[11] ~= '' then redis.call('HSET', keys[13], args[10], args[11]) end
+  end
   redis.call('HSET', K.meta, 'sales', args[3], 'hold_ms', args[4], 'max_seats', args[5])
   if args[7] then redis.call('HSET', K.meta, 'sales_start', args[7], 'sales_end', args[8]) end
   if show then

@@ -18,7 +18,7 @@ The library is the concatenation of these files, in this order (realtime/locks/l
 
 Data of a show (KEYS of every function, in this order; realtime/keys.py spells the names)
   1 meta      hash    epoch, version, sales (open|paused|closed), sales_start, sales_end (ms), size, hold_ms, max_seats,
-                      process, rebuilt_at (ms), rebuilding, diverged
+                      process, rebuilt_at (ms), rebuilding, diverged, revision
   2 seats     string  one ASCII digit a seat in layout order: 0 free, 1 held, 2 sold, 3 blocked
   3 taken     hash    seat index -> hold id, for every held and sold seat
   4 holds     hash    hold id -> JSON, see "A hold" below
@@ -33,7 +33,8 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
 
 In `meta`: `process` is the run_id of the server process in which the show is for sale; `rebuilding` is the nonce of
 the keeper that suspended it, until it is rebuilt; `diverged` is '1' while another master has sold since this data was
-current; `rebuilt_at` is when it was rebuilt last. Its key is tt:{show}:meta; two functions make other keys from that.
+current; `rebuilt_at` is when it was rebuilt last; `revision` is that of the terms (tt_declare). Its key is
+tt:{show}:meta; two functions make other keys from that.
 
 A hold. Always there: `owner`, `seats` (indices, ascending), `state`, `expires_at` (ms), `extensions` (how many). Else:
   extended_by   the request id of the last extension
@@ -68,7 +69,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 20
+local VERSION = 21
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
