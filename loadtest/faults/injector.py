@@ -131,10 +131,20 @@ class Injector:
         )
 
     async def _measure(self, fault: Fault) -> float | None:
-        """Measure from where the fault is noticed: the node itself, the region at the link's end, or the own region."""
+        """Measure from where the fault is noticed: the node itself, the region at the link's end, or the own region.
+
+        That of a partition is measured on the side of the Sentinels.
+        """
         near = fault.region
         if fault.kind in LINK_FAULTS:
             near = fault.target.split()[2]
         elif fault.kind in NODE_FAULTS:
             near = fault.target
+        elif fault.kind is Kind.PARTITION:
+            near = self._node_outside(fault)
         return await self.probes[near, fault.region].outage_s(book=fault.kind in INTERRUPTS_BOOKINGS)
+
+    def _node_outside(self, fault: Fault) -> str:
+        """Return a node of the region that is not on the old master's side."""
+        nodes = (near for near, region in self.probes if region == fault.region and near.startswith("node "))
+        return next(node for node in nodes if not fault.target.endswith(node))

@@ -30,8 +30,8 @@ def command_of(region: str, name: str, command: list[str]) -> list[str]:
 
 
 def targets(plan: ClusterPlan, region: str, keepers: Sequence[str]) -> list[str]:
-    """Return which keeper and which node may be on the master's side; the probes use the region's first node."""
-    return [f"{keeper} and node {plan.nodes[region][-1]}" for keeper in keepers]
+    """Return which keeper and which node may be on the master's side: any one of each."""
+    return [f"{keeper} and node {port}" for keeper in keepers for port in plan.nodes[region]]
 
 
 async def partition(parts: Parts, fault: Fault, begun: Begun) -> None:
