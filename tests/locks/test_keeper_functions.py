@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from realtime import errors, keys, limits
 from realtime.locks.answers import ShowNotReady
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import Expired, Sale, SeatLocks
-from realtime.model import HoldState
+from realtime.model import HoldState, SalesState, Show
+from realtime.wire.shows import decode_show, encode_show
 from tests.rebuilds import rebuild_show
 
 from .conftest import SHOW, hold_id
@@ -189,3 +191,29 @@ async def test_the_sweeper_ignores_a_show_that_is_not_rebuilt_yet(locks: SeatLoc
     await locks.master.command("HSET", keys.meta(SHOW.id), "process", "another one, before a failover")
     assert await locks.expire([A]) == Expired(ended=0, left=1)
     assert await locks.master.command("ZCARD", keys.DEADLINES) == 1
+
+
+async def test_terms_of_an_earlier_revision_than_the_known_one_change_nothing(locks: SeatLocks) -> None:
+    def listed(sales: SalesState, revision: int) -> tuple[Show, bytes]:
+        show = replace(SHOW, sales=sales, revision=revision)
+        return show, encode_show(show)
+
+    async def known() -> tuple[str, str]:
+        sales: bytes = await locks.master.command("HGET", keys.meta(SHOW.id), "sales")
+        record = await locks.master.command("HGET", keys.SHOWS, SHOW.id)
+        return sales.decode(), decode_show(record).sales.value
+
+    for sales, revision, left in (
+        (SalesState.PAUSED, 7, "paused"),
+        (SalesState.OPEN, 6, "paused"),
+        (SalesState.CLOSED, 7, "closed"),
+        (SalesState.OPEN, 0, "closed"),
+        (SalesState.OPEN, 8, "open"),
+    ):
+        show, record = listed(sales, revision)
+        await locks.declare(show, "ignored", record=record)
+        assert await known() == (left, left)
+    # A keeper of the previous release sends no revision.
+    terms = ("ignored", 40, "paused", 480_000, 10, 1, 1, 2)
+    await locks.master.call("tt_declare", keys.fenced_show(SHOW.id), *terms)
+    assert (await known())[0] == "paused"
