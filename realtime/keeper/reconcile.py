@@ -29,6 +29,7 @@ nothing is sold until an operator has repaired it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ from realtime.keeper.outbox import stream_entries
 from realtime.keeper.points import reach
 from realtime.keeper.staff_commands import still_valid_since
 from realtime.keeper.turns import TurnLost, renewed_turn
-from realtime.ledger import Ledger, LedgerBehind, StaleFencingToken, WrongRegion
+from realtime.ledger import Ledger, LedgerBehind, LedgerUnavailable, StaleFencingToken, WrongRegion
 from realtime.locks.answers import Fenced
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
 from realtime.locks.seats import Fence, SeatLocks
@@ -165,8 +166,8 @@ class Reconciler:
         epoch = await self._master.check_master()
         ledger = await self._ledger.fencing_state()
         fence = int((state.fence or b"0").split()[0])
-        if ledger.position < state.position or ledger.number < fence:
-            await self.halt()
+        if ledger.position < state.position or ledger.number < fence or ledger.behind:
+            await self.halt(state.position, fence)
             raise LedgerBehind(f"the ledger is at {ledger.position}, the lock master knows {state.position}")
         # Where all of them agree on an older epoch, they were set up anew.
         if epoch.number < ledger.config_epoch and not epoch.unanimous:
@@ -252,8 +253,14 @@ class Reconciler:
                 await self._master.command("XDEL", keys.OUTBOX, entry_id)
 
     # --- a ledger that has lost commits ---------------------------------------------------------------------------
-    async def halt(self) -> None:
-        """Stop all sales of the region until the ledger is repaired; operators see why."""
+    async def halt(self, position: int, number: int = 0) -> None:
+        """Stop all sales of the region until the ledger is repaired; operators see why.
+
+        The ledger remembers it as well, if it has no such position and number of a token: a master that is emptied
+        before the repair proves nothing any more.
+        """
+        with contextlib.suppress(LedgerUnavailable):
+            await self._ledger.mark_behind(position, number)
         # Without the fence: this keeper may have no token yet.
         command, unfenced = self._master.command, SeatLocks(self._master)
         if await command("GET", keys.HALTED) is None:

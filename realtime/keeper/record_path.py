@@ -133,4 +133,4 @@ class RecordPath:
 
     async def _halt(self) -> None:
         with contextlib.suppress(RegionUnavailable, RedisError):
-            await self._reconciler.halt()
+            await self._reconciler.halt(self._shared.ledger.known_position)

@@ -33,17 +33,18 @@ _BLOCKED = ord("3")
 
 
 async def is_behind(redis: Redis, ledger: Ledger) -> bool:
-    """Return whether the master knows of a later position, or a later fencing token, than the ledger has."""
+    """Return whether the ledger has lost commits: the master knows of later ones, or a keeper has noticed it before."""
     position, fence = await redis.get(keys.POSITION), await redis.get(keys.FENCE)
     state = await ledger.fencing_state()
     number = int(fence.split()[0]) if fence else 0
-    return int(position or 0) > state.position or number > state.number
+    return int(position or 0) > state.position or number > state.number or state.behind
 
 
 async def record_again(redis: Redis, ledger: Ledger, jobs: Jobs) -> None:
     """Record what the master proves, then let the keepers go on. Idempotent; the keepers wait meanwhile."""
     await _declarations(redis, ledger)
-    await _revocations(redis, ledger)
+    if await redis.exists(keys.POSITION):  # else it was emptied since: it does not know the staff's tokens either
+        await _revocations(redis, ledger)
     for show in await ledger.active_shows():
         await _show_again(redis, ledger, show)
     # A ticket may have been drawn, a mail sent, but the ledger does not have it: the ended job must not count.

@@ -24,6 +24,8 @@ from realtime.ledger import schema
 from realtime.ledger.database import Database
 from realtime.ledger.targets import Target
 
+_BEHIND = "behind"
+"""In place of a token: keepers have noticed that this ledger has lost commits, and it is not repaired yet."""
 _REACHED = "tt_position"
 """In the ``info`` of a connection: the position that its transaction reaches with the commit."""
 
@@ -49,6 +51,11 @@ class FencingState:
     config_epoch: int
     region: str
     position: int
+
+    @property
+    def behind(self) -> bool:
+        """Whether keepers have noticed that the ledger has lost commits; what proved it may be lost since."""
+        return self.token == _BEHIND
 
 
 class Fencing(Database):
@@ -116,6 +123,18 @@ class Fencing(Database):
             await connection.execute(update(table).values(values | ({"region": region} if region else {})))
             before: str = now.token
             return before
+
+    async def mark_behind(self, position: int, number: int) -> None:
+        """Remember that this ledger has lost commits, until ``catch_up``: the master that proves it may lose its data.
+
+        Nothing happens if the ledger has this position and number of a token in the meantime. No write under a fencing
+        token is accepted until ``catch_up``.
+        """
+        table, reached = schema.fencing_token, schema.ledger_position
+        async with self.transaction() as connection:
+            now = (await connection.execute(select(table.c.number).with_for_update())).scalar_one()
+            if now < number or (await connection.execute(select(reached.c.position))).scalar_one() < position:
+                await connection.execute(update(table).values(token=_BEHIND))
 
     async def catch_up(self, position: int, number: int) -> None:
         """Make the position and the number of the token at least this: what the ledger had lost was recorded again.

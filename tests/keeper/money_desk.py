@@ -259,8 +259,10 @@ class Desk:
 
     async def record_again(self) -> None:
         """Repair a ledger that has lost commits, as ``check --repair`` does, and reconcile the master."""
+        tell, self.ledger.on_commit = self.ledger.on_commit, None  # its process has a ledger of its own
         async with connect.to_master(Plain(self._url), "", timeout_s=5.0) as redis:
             await record_again(redis, self.ledger, self.jobs)
+        self.ledger.on_commit = tell
         await self.master.command("DEL", keys.RECONCILED)
         await self.reconcile()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -267,3 +268,34 @@ async def test_seats_stay_reserved_for_an_exchange_of_which_the_master_is_not_to
     desk.ledger.on_commit = tell
     await desk.record()
     assert await desk.master.command("GET", keys.seats(SHOW_ID)) == b"00002000"
+
+
+async def test_a_ledger_that_lost_commits_is_not_believed_after_the_master_has_lost_its_data_too(
+    desk: Desk, tmp_path: Path
+) -> None:
+    await _staff(desk, "kept")
+    await desk.record()
+    backup = tmp_path / "backup.db"
+    with contextlib.closing(sqlite3.connect(tmp_path / "west.db")) as database:
+        database.execute("VACUUM INTO ?", (str(backup),))
+    await _block(desk, "lost")
+    await desk.record()
+    await desk.ledger.close()
+    for name in ("west.db-wal", "west.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    backup.replace(tmp_path / "west.db")
+    await desk.master.command("DEL", keys.RECONCILED)
+    with pytest.raises(LedgerBehind):
+        await desk.reconcile()
+    await desk.master.command("FLUSHALL")
+    for _ in range(2):
+        with pytest.raises(LedgerBehind):
+            await desk.reconcile()
+        assert await desk.master.command("EXISTS", keys.HALTED)
+    await desk.record_again()
+    assert not await desk.master.command("EXISTS", keys.HALTED)
+    assert [token.id for token in await desk.ledger.staff_tokens() if not token.revoked_at] == ["west-kept"]
+    await desk.locks.hold(f"{SHOW_ID}.h{'next':_<22}", OWNER, [1])
+    # A keeper that was about to halt the region when it was repaired comes too late.
+    await desk.ledger.mark_behind(1, 1)
+    assert not (await desk.ledger.fencing_state()).behind
