@@ -8,6 +8,8 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from redis.exceptions import RedisError
+
 from loadtest.faults.actions import Begun, Parts
 from loadtest.faults.schedule import Fault
 from loadtest.faults.servers import master
@@ -31,7 +33,7 @@ async def set_back(parts: Parts, fault: Fault, begun: Begun) -> None:
     cluster, region = parts.cluster, fault.region
     ledger = cluster.plan.data / region / "ledger.db"
     backup = ledger.with_name("backup.db")
-    await _old_backup(ledger, backup)
+    await _old_backup(parts, region, ledger, backup)
     users = [name for name in cluster.children if name.startswith((f"keeper {region}", f"worker {region}"))]
     try:
         await asyncio.gather(*(cluster.pause(name).stop() for name in users))
@@ -46,13 +48,23 @@ async def set_back(parts: Parts, fault: Fault, begun: Begun) -> None:
     await _repair(cluster, region)
 
 
-async def _old_backup(ledger: Path, to: Path) -> None:
-    """Back up a ledger, again and again until something is committed within ``BACKUP_S`` after it."""
+async def _old_backup(parts: Parts, region: str, ledger: Path, to: Path) -> None:
+    """Back up a ledger, again and again until something is committed within ``BACKUP_S`` after it.
+
+    And the master is reconciled: one that has just lost its data knows nothing of the ledger, and can't prove a loss.
+    """
     while True:
         at_backup = await asyncio.to_thread(_back_up, ledger, to)
         await asyncio.sleep(BACKUP_S)
-        if await asyncio.to_thread(_position, ledger) > at_backup:
+        if await _is_reconciled(parts, region) and await asyncio.to_thread(_position, ledger) > at_backup:
             return
+
+
+async def _is_reconciled(parts: Parts, region: str) -> bool:
+    async with master(parts, region) as redis:
+        with contextlib.suppress(RedisError, OSError):
+            return bool(await redis.exists(keys.RECONCILED))
+    return False
 
 
 def _back_up(ledger: Path, to: Path) -> int:
