@@ -1,6 +1,6 @@
 """Tells a region's lock master how far its ledger has come.
 
-What the master knows proves that a ledger has lost commits. So it is told of each commit of a keeper before that keeper
+What the master knows proves that a ledger has lost commits. So a keeper notifies it of each of its commits before it
 answers anybody, acknowledges an entry, moves one to the dead letters or adds a job because of it.
 """
 
@@ -20,24 +20,24 @@ class Position:
         """``locks`` have the fence of this keeper; ``ledger.on_commit`` is to be ``tell``."""
         self._ledger = ledger
         self._locks = locks
-        self._told: tuple[int | None, int] = (None, 0)
-        """The number of a fencing token, and the position that the master was told under it."""
+        self._known: tuple[int | None, int] = (None, 0)
+        """The number of a fencing token, and the position that the master got under it."""
 
     async def tell(self, position: int) -> None:
         """Return when the master knows at least this position; raises ``RegionUnavailable`` or ``Fenced``.
 
-        What it was told is remembered for as long as the fencing token is the same: a master that has lost data, or was
-        replaced, is reconciled under another one.
+        What the master knows is remembered for as long as the fencing token is the same: a master that has lost data,
+        or was replaced, is reconciled under another one.
         """
         number = self._locks.fence.number if self._locks.fence is not None else None
-        told_under, told = self._told
-        if number is not None and number == told_under and position <= told:
+        under, known = self._known
+        if number is not None and number == under and position <= known:
             return
         try:
             await self._locks.raise_position(position)
         except ResponseError as error:
             # The entry has to wait: nobody processes a dead letter again after the loss was noticed.
             raise RegionUnavailable(region=self._locks.master.region) from error
-        if number != self._told[0] or position > self._told[1]:
-            self._told = (number, position)
+        if number != self._known[0] or position > self._known[1]:
+            self._known = (number, position)
         self._ledger.known_position = max(self._ledger.known_position, position)

@@ -5,7 +5,7 @@ behind what the master knows has lost commits (a standby that was promoted too e
 
 A keeper tells the master in ``Ledger.on_commit``, before the call that has committed returns. So the master knows of a
 commit before anybody is answered, anything is acknowledged, or a job is added because of it. A write that is repeated
-counts again, although it changes nothing: the keeper that made it may have died before it told the master.
+counts again, although it changes nothing: the keeper that made it may have died before it notified the master.
 
 Not counted is what is done again where it was lost: what became of jobs, files of tickets, when the gateway was asked
 about an order; and figures.
@@ -90,8 +90,8 @@ class Fencing(Database):
     async def tell_reached(self) -> None:
         """Call ``on_commit`` with the present position: before an answer that no commit of this process precedes.
 
-        Another keeper may have made the commits that the answer is about, and died before it told the master. Raises
-        ``LedgerBehind`` if the ledger has lost commits, and what ``on_commit`` raises.
+        Another keeper may have made the commits that the answer is about, and died before it notified the master.
+        Raises ``LedgerBehind`` if the ledger has lost commits, and what ``on_commit`` raises.
         """
         known = self.known_position
         reached = (await self.fencing_state()).position

@@ -148,11 +148,11 @@ class Watch:
         for name in ("add", "add_anew"):
             setattr(desk.jobs, name, self._before(name, getattr(desk.jobs, name)))
 
-    async def told(self) -> int:
+    async def known(self) -> int:
         return int(await self._command("GET", keys.POSITION) or 0)
 
     async def _compare(self, what: str) -> None:
-        assert await self.told() == (await self._desk.ledger.fencing_state()).position, what
+        assert await self.known() == (await self._desk.ledger.fencing_state()).position, what
         self.seen.append(what)
 
     async def _checked(self, name: str, *args: Any) -> Any:
@@ -172,11 +172,11 @@ async def test_the_master_knows_of_a_commit_before_anybody_acts_upon_it(desk: De
     watch = Watch(desk)
     for write in WRITES:
         await write(desk, write.__name__.strip("_").replace("_", "-"))
-        before = await watch.told()
+        before = await watch.known()
         watch.seen.clear()
         await desk.record()
         assert "XACK" in watch.seen
-        assert await watch.told() > before, f"{write}: a ledger that is set back by this commit is noticed"
+        assert await watch.known() > before, f"{write}: a ledger that is set back by this commit is noticed"
         assert not await desk.entries()
 
 
@@ -210,7 +210,7 @@ async def test_an_entry_that_becomes_a_dead_letter_is_moved_after_the_master_kno
     assert watch.seen == ["XADD", "XACK"]
 
 
-async def test_what_was_told_is_remembered_only_for_one_reconciliation(desk: Desk) -> None:
+async def test_what_was_sent_is_remembered_only_for_one_reconciliation(desk: Desk) -> None:
     raised = []
     raise_position = desk.locks.raise_position
 
@@ -230,16 +230,16 @@ async def test_what_was_told_is_remembered_only_for_one_reconciliation(desk: Des
     assert raised == [500], "the master has lost what it knew"
 
 
-async def test_a_transaction_that_is_rolled_back_is_not_told(desk: Desk) -> None:
+async def test_a_transaction_that_is_rolled_back_is_not_sent(desk: Desk) -> None:
     watch = Watch(desk)
-    before = await watch.told()
+    before = await watch.known()
     with pytest.raises(ZeroDivisionError):
         async with desk.ledger.transaction() as connection:
             await desk.ledger.advance(connection)
             raise ZeroDivisionError
     for _ in range(10):
         await desk.ledger.theatres("west")  # over the same connection
-    assert await watch.told() == before
+    assert await watch.known() == before
 
 
 async def test_an_answer_about_a_ledger_that_was_set_back_is_not_given(desk: Desk) -> None:
@@ -250,7 +250,7 @@ async def test_an_answer_about_a_ledger_that_was_set_back_is_not_given(desk: Des
         await desk.record()
 
 
-async def test_seats_stay_reserved_for_an_exchange_of_which_the_master_is_not_told_yet(desk: Desk) -> None:
+async def test_seats_stay_reserved_for_an_exchange_of_which_the_master_does_not_know_yet(desk: Desk) -> None:
     hold = await _hold(desk, "moves")
     await desk.locks.confirm(hold, OWNER, PaymentProof("paid", PRICE))
     await desk.record()

@@ -140,7 +140,7 @@ async def test_an_entry_that_the_master_refuses_becomes_a_dead_letter_and_blocks
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nothing(_self: Comparison, _token: str) -> None:
-        """The comparison would mend the record, maybe before the last attempt."""
+        """The comparison would repair the record, maybe before the last attempt."""
 
     monkeypatch.setattr(Comparison, "turn", nothing)
     await place.rest()
