@@ -39,8 +39,11 @@ class _GuestBody(msgspec.Struct):
 
 
 def still_valid_since() -> int:
-    """Return since when (ms) a token may have been made that has not expired."""
-    return now_ms() - limits.TOKEN_MAX_AGE_S * 1000
+    """Return since when (ms) an identity may have been revoked that has not ended by itself.
+
+    Its last token does not count: a node that did not know of the revocation may have renewed it.
+    """
+    return now_ms() - limits.IDENTITY_MAX_AGE_S * 1000
 
 
 class StaffCommands:

@@ -92,7 +92,7 @@ def _public_api(node: Node) -> PublicApi:
 def _buyers_routes(node: Node, public: PublicApi) -> list[Route]:
     masters, owner_of = node.masters, public.owner_of
     money = MoneyApi(node.checkout, node.payments, masters, node.locks, node.directory, node.identities, owner_of)
-    tickets = TicketsApi(node.settings, masters, owner_of)
+    tickets = TicketsApi(node.settings, node.directory, masters, owner_of)
     return [*public.routes(), *node.layouts.routes(), *money.routes(), *tickets.routes()]
 
 

@@ -14,7 +14,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from realtime import limits
-from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, LinkInvalid
+from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, Forbidden, LinkInvalid, ShowNotFound
+from realtime.feeds.directory import Directory
 from realtime.locks.commands import OPERATORS, run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
@@ -30,6 +31,7 @@ from realtime.tickets.text import INDIA
 from realtime.web.gather import ask_all, master_of_booking
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.staff_access import PRINCIPAL
 
 PRINTING = 2
 """Tickets that a node draws at once, each on a thread; more requests wait."""
@@ -69,8 +71,11 @@ class _Detail(msgspec.Struct):
 class TicketsApi:
     """The routes of bookings and tickets."""
 
-    def __init__(self, settings: Settings, masters: Mapping[str, LockMaster], owner_of: OwnerOf) -> None:
+    def __init__(
+        self, settings: Settings, directory: Directory, masters: Mapping[str, LockMaster], owner_of: OwnerOf
+    ) -> None:
         """``owner_of`` returns whose token a request carries, within the owner's rate limit."""
+        self._directory = directory
         self._masters = masters
         self._owner_of = owner_of
         self._seller = data.Seller(*(getattr(settings.topology.seller, name) for name in data.Seller.__slots__))
@@ -198,7 +203,19 @@ class TicketsApi:
         return await self._print(request, detail)
 
     async def _any_ticket(self, request: web.Request) -> web.Response:
-        return await self._print(request, await self._detail(request.match_info["booking"]))
+        """Print a ticket for staff; a token that is bound to a theatre prints tickets of its shows only."""
+        detail = await self._detail(request.match_info["booking"])
+        bound_to = request[PRINCIPAL].theatre
+        if bound_to and bound_to != self._theatre_of(detail.show):
+            raise Forbidden(f"This token is for {bound_to}.", reason="theatre")
+        return await self._print(request, detail)
+
+    def _theatre_of(self, show: str) -> str:
+        """Return the theatre of a show, "" for one that has left the lists."""
+        try:
+            return self._directory.declared_show(show).theatre
+        except ShowNotFound:
+            return ""
 
     async def _detail(self, booking: str) -> _Detail:
         return msgspec.convert(await self._found(booking), _Detail)

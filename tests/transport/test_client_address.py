@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from realtime.transport.client_address import ClientAddresses, client_address, session_address
@@ -49,6 +51,32 @@ def test_the_client_is_the_last_address_that_a_trusted_proxy_has_seen(
 ) -> None:
     assert ClientAddresses(PROXIES).of(peer, CIMultiDict(headers)) == client
     assert ClientAddresses(()).of(peer, CIMultiDict(headers)) == ClientAddresses(()).of(peer, {})
+
+
+HOSTILE = st.one_of(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40),
+    st.sampled_from(
+        ["", ",", "unknown", "_hidden", "10.0.0.9", "[::1", '"', 'for="', "for=10.0.0.9", ", " * 50, "[::1]:80"]
+    ),
+    st.lists(st.ip_addresses().map(str), max_size=30).map(", ".join),
+)
+"""What a client sends before its address is appended, or as a header of its own."""
+
+
+@settings(deadline=None)
+@given(
+    st.lists(HOSTILE, max_size=4), HOSTILE, st.sampled_from(["203.0.113.9", "203.0.113.9:80", "[2001:db8:1:2::3]:80"])
+)
+def test_nothing_that_a_client_sends_gives_it_the_address_of_another(lines: list[str], begun: str, own: str) -> None:
+    known = ClientAddresses(PROXIES)
+    mine = known.of("10.0.0.2", {XFF: own})
+    for name, appended in ((XFF, own), (FWD, f'for="{own}"')):
+        sent = CIMultiDict([*((name, line) for line in lines), (name, f"{begun}, {appended}")])
+        assert known.of("10.0.0.2", sent) == mine
+        # A proxy that sets one header and lets the other through: they agree, or neither counts.
+        sent.extend((XFF if name == FWD else FWD, line) for line in lines)
+        assert known.of("10.0.0.2", sent) in (mine, "10.0.0.2")
+        assert known.of("198.51.100.1", sent) == "198.51.100.1"
 
 
 @pytest.mark.parametrize("kind", ["acceptor", "aiohttp", "emit"])

@@ -15,6 +15,7 @@ from realtime import topology_file
 from realtime.cli import cli
 from realtime.dev.cluster import Cluster
 from realtime.errors import BookingNotFound
+from realtime.feeds.directory import Directory
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of, show_of
 from realtime.settings import Settings
@@ -202,7 +203,12 @@ async def test_a_show_on_a_day_that_no_ticket_can_state_has_no_ticket_and_hides_
 ) -> None:
     """Earlier releases took such a show; it stays in the ledger."""
     settings = Settings(topology_file.parse("[regions.west]\nmaster = 'redis://127.0.0.1:1'\n"), "x" * 32)
-    api = TicketsApi(settings, {"west": LockMaster(settings.topology.regions["west"])}, lambda _request: "me")
+    api = TicketsApi(
+        settings,
+        Directory(settings.topology, {}),
+        {"west": LockMaster(settings.topology.regions["west"])},
+        lambda _request: "me",
+    )
     seat = {"id": "A-1", "section": "Stalls", "row": "A", "number": "1", "category": "Gold"}
     texts = dict.fromkeys(("title", "theatre", "city", "address"), "x")
     late = {**texts, "id": BOOKING, "code": CODE, "owner": "me", "show": show_of(BOOKING), "starts_at": start}
