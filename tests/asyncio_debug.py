@@ -7,7 +7,7 @@ from asyncio import constants, format_helpers
 
 import pytest
 
-STACK_DEPTH = 4
+STACK_DEPTH = 2
 """Frames that debug mode keeps of each coroutine and future."""
 
 
