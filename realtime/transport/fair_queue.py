@@ -25,6 +25,8 @@ class FairQueue:
         """Without any work."""
         self._done_at = 0.0
         self._waiting: dict[str, deque[Callable[[], object]]] = {}
+        self._served: set[str] = set()
+        """Addresses that have taken a turn in this iteration."""
 
     def add(self, address: str, work: Callable[[], object]) -> None:
         """Do ``work`` after all earlier work of its address, in the next iteration of the loop at the earliest."""
@@ -39,6 +41,18 @@ class FairQueue:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.add(address, functools.partial(_finish, done))
         await done
+
+    async def take_turn(self, address: str) -> None:
+        """Return at once if this is the first turn of an address in this iteration, and nothing of it waits.
+
+        Else return after all its earlier work.
+        """
+        if address in self._served or address in self._waiting:
+            await self.wait(address)
+            return
+        if not self._served:
+            asyncio.get_running_loop().call_soon(self._served.clear)
+        self._served.add(address)
 
     def _do_next(self) -> None:
         loop = asyncio.get_running_loop()

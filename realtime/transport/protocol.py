@@ -125,7 +125,7 @@ class _Sessions:
             await self._engine.send(eio_sid, f"{SIO_CONNECT_ERROR}{namespace},{_INVALID_NAMESPACE}")
             return
         if isinstance(data, str) and data.startswith(str(SIO_EVENT)):
-            await self._begin_event(session.tt_budget, eio_sid, data)
+            await self._begin_event(session, eio_sid, data)
             return
         await self._pass_on(eio_sid, data)
         if not connects:
@@ -146,8 +146,13 @@ class _Sessions:
         except UnknownPacketError:
             await self._end(eio_sid)
 
-    async def _begin_event(self, budget: Budget, eio_sid: str, data: str) -> None:
-        """Answer an event in a task of its own; wait while too many of this connection are being answered."""
+    async def _begin_event(self, session: Any, eio_sid: str, data: str) -> None:
+        """Answer an event in a task of its own, when it is its address's turn.
+
+        Wait while too many of this connection are being answered.
+        """
+        budget: Budget = session.tt_budget
+        await self._queue.take_turn(session.tt_address)
         await budget.begin_event()
 
         async def answer() -> None:

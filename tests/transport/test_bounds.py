@@ -172,6 +172,27 @@ async def test_a_flood_of_anything_is_cut_off(kind: str) -> None:
         end.writer.close()
 
 
+async def test_events_of_many_clients_at_one_address_are_answered_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_queue, "AT_ONCE", 1)
+    iterations, asked = 0, Counter[int]()
+    async with serve() as server:
+
+        async def note(_sid: str) -> None:
+            asked[iterations] += 1
+
+        server.sio.on("note", note)
+        ends = [await connect(server, handshake(server) + frame(b"40")) for _ in range(50)]
+        for end in ends:
+            end.sends(frame(b'42["note"]'))
+        async with asyncio.timeout(20):
+            while sum(asked.values()) < 50:
+                await asyncio.sleep(0)
+                iterations += 1
+        assert max(asked.values()) <= 3, "others wait for a few of them only"
+        for end in ends:
+            end.writer.close()
+
+
 async def test_clients_of_one_address_that_send_much_at_once_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fair_queue, "AT_ONCE", 1)
     iterations, asked = 0, Counter[int]()

@@ -47,3 +47,20 @@ async def test_an_address_gets_more_after_an_iteration_that_took_long_but_not_as
     done.clear()
     await iterations(2)
     assert len(done) <= 2 * fair_queue.AT_ONCE, "the longer an iteration, the longer the next one would be"
+
+
+async def test_the_first_turn_of_an_address_does_not_wait_and_its_others_wait_in_order() -> None:
+    queue, done = FairQueue(), list[str]()
+
+    async def work(name: str, address: str) -> None:
+        await queue.take_turn(address)
+        done.append(name)
+
+    crowd = [asyncio.create_task(work(f"crowd {number}", "crowd")) for number in range(50)]
+    other = asyncio.create_task(work("other", "other"))
+    await iterations(1)
+    assert done == ["crowd 0", "other"]
+    await iterations(4)
+    assert len(done) < 10, "one of each address in an iteration"
+    await asyncio.gather(*crowd, other)
+    assert [name for name in done if name != "other"] == [f"crowd {number}" for number in range(50)]

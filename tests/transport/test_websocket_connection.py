@@ -236,10 +236,12 @@ async def test_a_connection_that_has_ended_is_freed_without_the_garbage_collecto
         await until(lambda: is_upgraded(upgrading))
         await upgrading.disconnect()
         await all_gone(server, 3)
-        await asyncio.sleep(0.1)  # tasks of the framework that are about to end
-        assert not any(
-            isinstance(each, (websocket_connection.WebSocketConnection, Driver)) for each in gc.get_objects()
-        )
+
+        async def freed() -> bool:  # by tasks of the framework that are about to end
+            kinds = (websocket_connection.WebSocketConnection, Driver)
+            return not any(isinstance(each, kinds) for each in gc.get_objects())
+
+        await until(freed)
     finally:
         gc.enable()
 
