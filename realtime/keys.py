@@ -16,7 +16,7 @@ SHOWS = "tt:shows"
 STAFF = "tt:staff"
 """hash: id of a staff token -> 1, for the tokens of this region that are not revoked; the ledger has the rest."""
 REVOKED_GUESTS = "tt:revoked-guests"
-"""hash: owner -> 1, for guests whose tokens are not accepted any more, until these have expired."""
+"""hash: owner -> 1, for guests whose tokens are not accepted any more, until they would be too old anyway."""
 DEADLINES = "tt:deadlines"
 """sorted set: hold id by deadline (ms), live holds of all shows."""
 ENDED = "tt:ended"
@@ -35,7 +35,8 @@ NOTICES = "tt:notices"
 DIRECTORY = "tt:directory"
 """channel: JSON ``{"theatre": id}``, ``{"show": id}`` or ``{}`` (all of it) when a declaration changed."""
 HEARTBEAT = "tt:heartbeat"
-"""channel: JSON ``{"region", "keeper", "time" (ms), "digests": {show: [epoch, version, digest]}}``."""
+"""channel: JSON ``{"region", "keeper", "time" (ms), "digests": {show: [epoch, version, digest]}, "damaged": [show]}``;
+the last are shows that have no digest, because their keys are damaged."""
 
 
 def solved_challenge(challenge: str) -> str:
@@ -100,8 +101,8 @@ NODES = "tt:nodes"
 """hash: node -> JSON of its status report, with the time (ms) by its own clock; the nodes of this region."""
 VIEWERS = "tt:viewers"
 """hash: node -> JSON ``{"time" (ms), "shows": {show: viewers}}``, the viewers of this region's shows on every node."""
-FIGURES = "tt:figures"
-"""hash: counts by hour and show (``locks/lua/figures.lua``, which spells it too); ``tt:figures:batch``: those on their
+FIGURES, FIGURES_BATCH = "tt:figures", "tt:figures:batch"
+"""hash: counts by hour and show (``locks/lua/figures.lua``, which spells them too); in the second those on their
 way to the ledger."""
 KEEPERS = "tt:keepers"
 """hash: keeper -> JSON of its status report, with the time (ms) by its own clock."""
@@ -141,4 +142,15 @@ COMPARING = "tt:comparing"
 COMPARED = "tt:compared"
 """string: the show that was compared last."""
 DAMAGED = "tt:damaged"
-"""string: how many shows were damaged on this master, and rebuilt."""
+"""string: how many shows, records and keys were damaged on this master, and rebuilt."""
+
+TURNS = (RECONCILING, READING_LOGS, REBUILDING, COMPARING)
+"""Keys of which each says that a keeper does something; without an expiry no other would ever do it."""
+TYPES = {
+    **dict.fromkeys((QUERIES, FENCING_TOKENS, FENCING_TOKENS_BEFORE), "list"),
+    **dict.fromkeys((REGION, RECONCILED, FENCE, POSITION, HALTED, REBUILT, COMPARED, DAMAGED, *TURNS), "string"),
+    **dict.fromkeys((THEATRES, SHOWS, STAFF, REVOKED_GUESTS, NODES, VIEWERS, FIGURES, FIGURES_BATCH, KEEPERS), "hash"),
+    **dict.fromkeys((DEADLINES, ENDED), "zset"),
+    **dict.fromkeys((OUTBOX, DEAD_LETTERS, INCIDENTS), "stream"),
+}
+"""The types of the keys that belong to no show."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Sequence
 
+from realtime import keys
 from realtime.ledger.rows import Booked, PaidHold
 from realtime.ledger.truth import ShowTruth
 from realtime.locks.rebuild import Written, write_differences
 from realtime.locks.seats import Sale, SeatLocks
-from realtime.model import booking_of
+from realtime.model import Show, booking_of
 
 
 def booked(sale: Sale) -> Booked:
@@ -32,6 +33,10 @@ async def rebuild_show(
     nonce = secrets.token_hex(8)
     await locks.suspend(show_id, nonce, diverged=diverged)
     truth = ShowTruth([*map(booked, sold)], [*map(booked, cancelled)], list(paid), list(blocked))
-    written = await write_differences(locks, show_id, truth, nonce)
+    size = int(await locks.master.command("HGET", keys.meta(show_id), "size"))
+    show = Show(
+        show_id, "A show", "gateway", "Gateway", "Mumbai", "west", "a-layout", size, "2030-01-01T18:30:00+05:30"
+    )
+    written = await write_differences(locks, show, truth, nonce)
     await locks.finish_rebuild(show_id, nonce, epoch, written.seats)
     return written

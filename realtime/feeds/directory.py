@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from realtime import connect, keys, limits
 from realtime.cancellation import cancel_all
@@ -35,6 +36,8 @@ EVERYTHING = ""
 READ_AGAIN_S = 60.0
 """How often a region's directory is read without cause: a declaration's message may have been lost."""
 RETRY_S = 0.5
+DAMAGED_RETRY_S = 4.0
+"""The longest pause before records that can't be read are read again; it begins with ``RETRY_S`` and doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +206,21 @@ class Directory(Listener):
     async def _read_wanted(self, feed: Feed) -> None:
         # One read of a region at a time: of two at once, the older answer could arrive last and overwrite the newer.
         wanted = self._wanted[feed.region]
+        pause_s, reason = RETRY_S, ""
         while wanted:
             what = wanted.pop()
             try:
                 await (self._read_all(feed) if what == EVERYTHING else self._read_show(feed, what))
-            except RegionUnavailable:
+            except RegionUnavailable as error:
                 wanted.add(what)
-                await asyncio.sleep(RETRY_S)
+                if isinstance(error.__cause__, ResponseError):
+                    # A key of another type; a keeper deletes it, and the directory is written anew.
+                    if reason != (reason := str(error.__cause__)):
+                        log.error("directory: the records of %s can't be read: %s", feed.region, escaped(reason))
+                    pause_s = min(2 * pause_s, DAMAGED_RETRY_S)
+                else:
+                    pause_s = RETRY_S
+                await asyncio.sleep(pause_s)
 
     async def _read_all(self, feed: Feed) -> None:
         # A master that is not reconciled may have lost its data. What it lacks proves nothing: neither shows nor

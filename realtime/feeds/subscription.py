@@ -28,8 +28,8 @@ async def bounded(region: str, work: Awaitable[T]) -> T:
         # Not ``wait_for``: see ``cancel_all``.
         async with asyncio.timeout(limits.RELAY_TIMEOUT_S):
             return await work
-    except (RedisError, OSError, TimeoutError):
-        raise RegionUnavailable(region=region) from None
+    except (RedisError, OSError, TimeoutError) as error:
+        raise RegionUnavailable(region=region) from error
 
 
 class Subscription:

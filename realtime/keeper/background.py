@@ -24,6 +24,7 @@ from realtime.keeper.queries import Queries
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.record_path import LONGEST_PAUSE_S, RecordPath
 from realtime.keeper.recorder import TRANSIENT
+from realtime.keeper.region_keys import RegionKeys
 from realtime.keeper.retention import Retention
 from realtime.keeper.shared import SharedParts
 from realtime.keeper.status_report import StatusReporter
@@ -45,6 +46,10 @@ FORGET_EVERY_MS = 1_000
 """How often the records of holds are deleted that ended some time ago."""
 REBUILD_EVERY_MS = 500
 """How often a keeper looks for shows that must be rebuilt."""
+KEY_TYPES_EVERY_MS = 1_000
+"""How often a keeper looks for keys of the region that can't be used."""
+TOKENS_EVERY_MS = 20_000
+"""How often a keeper compares the tokens of staff and guests with the ledger."""
 COMPARE_EVERY_MS = 1_000
 """How often a keeper looks whether it is time to compare the next shows with the ledger."""
 
@@ -74,11 +79,13 @@ class Background:
         hold_events = HoldEventReader(ledger, master, shared.shows, jobs)
         hour_figures = HourFigures(ledger, master, locks)
         rebuilder = Rebuilder(ledger, master, locks)
-        comparison = Comparison(ledger, master, rebuilder, stopping)
+        comparison = Comparison(ledger, master, locks, rebuilder, stopping)
+        region_keys = RegionKeys(ledger, master, locks, stopping)
         retention = Retention(ledger, settings.topology.privacy.contact_days)
         self._always: dict[str, tuple[int, Work]] = {
             "heartbeat": (limits.HEARTBEAT_MS, heartbeat.beat),
             "status_report": (limits.STATUS_REPORT_MS, self._status_reporter.write_report),
+            "key_types": (KEY_TYPES_EVERY_MS, region_keys.check_types),
             "incidents": (limits.STATUS_REPORT_MS, shared.incidents.send),
         }
         """By name: how often (ms), and what is done."""
@@ -88,6 +95,7 @@ class Background:
             "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
             "rebuild": (REBUILD_EVERY_MS, rebuilder.turn),
             "comparison": (COMPARE_EVERY_MS, comparison.turn),
+            "tokens": (TOKENS_EVERY_MS, region_keys.compare_tokens),
             "archive": (ARCHIVE_EVERY_MS, lambda _token: archiver.turn()),
             "orders": (ORDERS_EVERY_MS, lambda _token: settlement.check_due_orders()),
             "tasks": (tasks_every_ms, lambda _token: shared.task_keeper.turn()),

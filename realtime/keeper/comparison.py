@@ -1,7 +1,8 @@
 """Compares the shows that are on sale with the ledger, one after another, and rebuilds those that are damaged.
 
-A key may be evicted, or an operator's script may change a seat: nobody would notice before the next failure. A look
-costs time on the master and in the ledger, so the keepers of a region share the work and pause after each look.
+A key may be evicted, or an operator's script may change a seat: nobody would notice before the next failure. With each
+show its terms of sale and its declaration are compared, its theatre and layout too. A look costs time on the master and
+in the ledger, so the keepers of a region share the work and pause after each look.
 
 Shows change while they are looked at. So a difference counts only if several looks in a row see it.
 """
@@ -13,16 +14,23 @@ import logging
 import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
-from realtime import keys
+from redis.exceptions import ResponseError
+
+from realtime import connect, keys, limits
 from realtime.cancellation import pause
+from realtime.keeper.declare import Declared
 from realtime.keeper.rebuild import Rebuilder
 from realtime.ledger import Ledger
+from realtime.ledger.database import parts
+from realtime.locks.damage import has_another_type, shown
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild import read_show
-from realtime.locks.rebuild_plan import plan_rebuild
+from realtime.locks.rebuild_plan import OnMaster, plan_rebuild
+from realtime.locks.seats import SeatLocks
 from realtime.model import Show
+from realtime.sales_window import window_of
 
 log = logging.getLogger(__name__)
 SEATS_PER_LOOK = 10_000
@@ -37,6 +45,7 @@ LOOKS = 4
 """Looks in a row that must see a difference."""
 LOOK_AGAIN_S = 1.5
 """The pause between them: together they take longer than a keeper needs to take over the bookings of a dead one."""
+MOST_DIGITS = 10
 LISTED = 5
 """Differences of one show in the log."""
 
@@ -46,22 +55,28 @@ class _Look:
     """What differs; ``unproved`` are holds that only the master has as booked, which no rebuild changes."""
 
     damages: frozenset[str]
-    unproved: frozenset[str]
+    unproved: frozenset[str] = frozenset()
+    undeclared: frozenset[str] = frozenset()
+    """What must be declared again."""
 
     def __and__(self, other: _Look) -> _Look:
-        return _Look(self.damages & other.damages, self.unproved & other.unproved)
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return _Look(*(one & two for one, two in pairs))
 
     def __bool__(self) -> bool:
-        return bool(self.damages or self.unproved)
+        return any(astuple(self))
 
 
 class Comparison:
     """Compares the shows of one region."""
 
-    def __init__(self, ledger: Ledger, master: LockMaster, rebuilder: Rebuilder, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, ledger: Ledger, master: LockMaster, locks: SeatLocks, rebuilder: Rebuilder, stopping: asyncio.Event
+    ) -> None:
         """All of the same region. A comparison that is under way ends soon after ``stopping`` is set."""
         self._ledger = ledger
         self._master = master
+        self._declared = Declared(ledger, master, locks)
         self._rebuilder = rebuilder
         self._stopping = stopping
         self._reported: set[str] = set()
@@ -89,7 +104,7 @@ class Comparison:
     async def _next_shows(self) -> list[Show]:
         """Return the shows that follow the one that was compared last, in the order of their ids."""
         names = sorted(await self._ledger.active_show_ids())
-        last = (await self._master.command("GET", keys.COMPARED) or b"").decode()
+        last = (await self._master.command("GET", keys.COMPARED) or b"").decode(errors="replace")
         after = names[bisect_right(names, last) :] or names
         found: list[Show] = []
         for show in sorted(await self._ledger.shows_of(after[:SHOWS_PER_LOOK]), key=lambda show: show.id):
@@ -108,36 +123,104 @@ class Comparison:
             await pause(LOOK_AGAIN_S, self._stopping)
             again = await self._look([show for show in shows if show.id in suspects])
             suspects = {show: both for show, look in again.items() if (both := suspects[show] & look)}
-        for show in shows:
-            if show.id in suspects:
-                await self._heal(show, suspects[show.id])
+        active = set(await self._ledger.active_show_ids()) if suspects else set()
+        # Again, because its terms may have changed since.
+        for show in await self._ledger.shows_of([show for show in suspects if show in active]):
+            await self._heal(show, suspects[show.id])
 
     async def _look(self, shows: Sequence[Show]) -> Mapping[str, _Look]:
         """Return what differs, by show. The ledger is read after the master, because it is never behind it."""
         begun = time.monotonic()
         unready = await self._rebuilder.unready([show.id for show in shows])
-        masters = {show.id: await read_show(self._master, show.id) for show in shows if show.id not in unready}
-        truths = await self._ledger.truths(list(masters))
-        found = {}
-        for show, master in masters.items():
-            if len(master.seats) != master.size:
+        masters: dict[str, _OnMaster] = {}
+        found: dict[str, _Look] = {}
+        for show in shows:
+            if show.id not in unready:
+                try:
+                    masters[show.id] = await self._read(show)
+                except (ResponseError, ValueError) as error:
+                    found[show.id] = _Look(frozenset([f"it can't be read: {error}"]))
+        # Their terms may have changed since they were read the first time.
+        known = {show.id: show for show in await self._ledger.shows_of(list(masters))}
+        truths = await self._ledger.truths(list(known))
+        for show_id, show in known.items():
+            master = masters[show_id]
+            if len(master.seats.seats) != master.seats.size:
                 continue  # it is being archived
             # A payment may come for a hold that the master never had: that is no damage.
-            plan = await asyncio.to_thread(plan_rebuild, replace(truths[show], paid=[]), master)
-            look = _Look(frozenset(plan.damages(master)), frozenset(plan.unproved) - self._reported)
+            plan = await asyncio.to_thread(plan_rebuild, replace(truths[show_id], paid=[]), master.seats)
+            damages = [*plan.damages(master.seats), *_damages_of_terms(show, master.meta), *master.damages]
+            look = _Look(
+                frozenset(damages),
+                frozenset(plan.unproved) - self._reported,
+                frozenset(await self._declared.missing(show)),
+            )
             if look:
-                found[show] = look
+                found[show_id] = look
         self._looked_s += time.monotonic() - begun
         return found
+
+    async def _read(self, show: Show) -> _OnMaster:
+        """Read all that the master has of a show; raises ``ResponseError`` or ``ValueError`` if it is unusable."""
+        command = self._master.command
+        seats = await read_show(self._master, show.id)
+        meta = dict(connect.pairs(await command("HGETALL", keys.meta(show.id))))
+        if await has_another_type(self._master, keys.log(show.id), "stream"):
+            raise ValueError("its log is no stream")
+        held = [hold for hold, record in seats.holds.items() if b'"state":"held"' in record]
+        deadlines: list[object] = []
+        for some in parts([hold.decode(errors="replace") for hold in held]):
+            deadlines += await command("ZMSCORE", keys.DEADLINES, *some)
+        counts = [owner for owner, count in seats.owners.items() if not (count.isdigit() and len(count) < MOST_DIGITS)]
+        lacking = (hold for hold, deadline in zip(held, deadlines, strict=True) if deadline is None)
+        unusable = [
+            *(f"{hold.decode(errors='replace')} has no deadline" for hold in lacking),
+            *(f"the count of {shown(owner)} is {shown(seats.owners[owner])}" for owner in counts),
+        ]
+        return _OnMaster(seats, meta, unusable)
 
     async def _heal(self, show: Show, seen: _Look) -> None:
         if seen.unproved:
             # The master proves a booking that the ledger lacks: an operator decides.
             log.error("%s: booked on the master, and not in the ledger: %s", show.id, _listed(seen.unproved))
             self._reported |= seen.unproved
+        if seen.undeclared:
+            await self._declared.declare_again(show)
         if seen.damages:
-            await self._rebuilder.rebuild_shows([show])
-            await self._rebuilder.count_damaged(f"{show.id}: {_listed(seen.damages)}")
+            await self._rebuilder.rebuild_damaged(show)
+        if what := seen.damages | seen.undeclared:
+            await self._rebuilder.count_damaged(f"{show.id}: {_listed(what)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _OnMaster:
+    """What the master has of a show: its seats, its terms, and what else is damaged, for operators."""
+
+    seats: OnMaster
+    meta: dict[bytes, bytes]
+    damages: list[str]
+
+
+def _damages_of_terms(show: Show, meta: Mapping[bytes, bytes]) -> list[str]:
+    """Return which fields of ``meta`` are not those that the ledger has, and which can't be used."""
+    window = window_of(show)
+    wanted = {
+        "sales": show.sales.value,
+        "size": show.seat_count,
+        "hold_ms": show.hold_s * 1000,
+        "max_seats": show.max_seats,
+        "sales_start": window.start,
+        "sales_end": window.end,
+    }
+    found = [
+        f"its {name} is {shown(meta.get(name.encode()))}, not {value}"
+        for name, value in wanted.items()
+        if meta.get(name.encode()) != str(value).encode()
+    ]
+    epoch = meta.get(b"epoch", b"")
+    if not epoch.isalnum() or len(epoch) > limits.MAX_ID_LENGTH:
+        found.append(f"its epoch is {shown(epoch)}")
+    return found
 
 
 def _listed(texts: frozenset[str]) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
 
+import msgspec
 import orjson
+from redis.exceptions import ResponseError
 
 from realtime import keys
+from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import Show, Theatre, new_epoch
 from realtime.staff import StaffToken
-from realtime.wire.shows import encode_show, encode_theatre
+from realtime.wire.shows import decode_show, decode_theatre, encode_show, encode_theatre
 
+_LAYOUTS_KNOWN = 1_000
 _REPLACE_HASH = """
 redis.call('DEL', KEYS[1])
 for n = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
@@ -77,3 +83,64 @@ class Declarations:
     async def announce(self, **what: str) -> None:
         """Make all directories read ``what`` again: a theatre, a show, or everything if empty."""
         await self._master.command("PUBLISH", keys.DIRECTORY, orjson.dumps(what))
+
+
+class Declared:
+    """Finds what the master lacks of the declarations of a show, or has damaged, and declares it again."""
+
+    def __init__(self, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
+        """All of the same region."""
+        self._ledger = ledger
+        self._master = master
+        self._declare = Declarations(master, locks)
+        self._lengths: dict[str, int] = {}
+        """Bytes of layouts in the ledger, by id: a layout never changes."""
+
+    async def missing(self, show: Show) -> list[str]:
+        """Return which records differ on the master. Of a layout only the length is compared."""
+        known = await self._ledger.theatre(show.region, show.theatre)
+        wanted = await self._layout_length(show.layout)
+        calls = (
+            ("HGET", keys.THEATRES, show.theatre),
+            ("HGET", keys.SHOWS, show.id),
+            ("STRLEN", keys.layout(show.layout)),
+        )
+        theatre, declared, length = await asyncio.gather(
+            *(self._master.command(*call) for call in calls), return_exceptions=True
+        )
+        for reply in (theatre, declared, length):
+            if isinstance(reply, BaseException) and not isinstance(reply, ResponseError):
+                raise reply
+        found = []
+        if known is not None and _read(decode_theatre, theatre) != known:
+            found.append(f"the record of theatre {show.theatre}")
+        if _read(decode_show, declared) != show:
+            found.append("its declaration")
+        if length != wanted:
+            found.append(f"layout {show.layout}")
+        return found
+
+    async def declare_again(self, show: Show) -> None:
+        """Declare a show, its theatre and its layout."""
+        theatre = await self._ledger.theatre(show.region, show.theatre)
+        if theatre is not None:
+            await self._declare.theatre(theatre)
+        blob = await self._ledger.layout(show.layout)
+        assert blob is not None, "layouts are never deleted"
+        await self._master.command("SET", keys.layout(show.layout), blob)
+        await self._declare.terms_of_sale(show)
+
+    async def _layout_length(self, layout_id: str) -> int:
+        if layout_id not in self._lengths:
+            if len(self._lengths) >= _LAYOUTS_KNOWN:
+                self._lengths.clear()
+            self._lengths[layout_id] = len(await self._ledger.layout(layout_id) or b"")
+        return self._lengths[layout_id]
+
+
+def _read(decode: Callable[[bytes], Any], record: Any) -> Any:
+    """Return a decoded record, None for one that is missing or can't be read."""
+    try:
+        return decode(record) if isinstance(record, bytes) else None
+    except (msgspec.MsgspecError, ValueError):
+        return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import orjson
 from redis.exceptions import ResponseError
 
 from realtime import connect, keys
 from realtime.clock import now_ms
-from realtime.errors import RegionUnavailable
+from realtime.errors import RegionUnavailable, ShowNotFound
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 
@@ -28,22 +30,29 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Publish one heartbeat; raises ``RegionUnavailable``."""
+        digests, damaged = await self._digests()
         heartbeat = {
             "region": self._region,
             "keeper": self._keeper,
             "time": now_ms(),
-            "digests": await self._digests(),
+            "digests": digests,
+            "damaged": damaged,
         }
         await self._master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(heartbeat))
 
-    async def _digests(self) -> dict[str, tuple[str, int, int]]:
+    async def _digests(self) -> tuple[dict[str, tuple[str, int, int]], list[str]]:
+        """Return the digests of the next shows, and which of these can't be read."""
         if not self._turn:
-            self._turn = connect.names(await self._master.command("HKEYS", keys.SHOWS))
-        digests = {}
+            with contextlib.suppress(ResponseError):  # ``region_keys`` deletes one of another type
+                self._turn = connect.names(await self._master.command("HKEYS", keys.SHOWS))
+        digests: dict[str, tuple[str, int, int]] = {}
+        damaged: list[str] = []
         for _ in range(min(DIGESTS, len(self._turn))):
             show = self._turn.pop()
             try:
                 digests[show] = await self._locks.digest(show)
-            except (RegionUnavailable, ResponseError, ValueError, IndexError):
-                continue  # of a show whose keys are damaged: ``comparison`` finds and rebuilds it
-        return digests
+            except RegionUnavailable:
+                continue
+            except (ShowNotFound, ResponseError, ValueError, IndexError):
+                damaged.append(show)  # ``comparison`` rebuilds it; or it is being archived
+        return digests, damaged

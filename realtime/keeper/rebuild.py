@@ -22,6 +22,7 @@ from realtime.keeper.turns import Turn, TurnLost, renewed_turn
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import over_at
 from realtime.locks.answers import Fenced
+from realtime.locks.damage import delete_unusable
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild import write_differences
 from realtime.locks.seats import SeatLocks
@@ -48,6 +49,8 @@ class Rebuilder:
         self._locks = locks
         self._seen: set[str] = set()
         """Shows that were not ready at the last turn."""
+        self._failed: dict[str, str] = {}
+        """Why a show could not be rebuilt, by its id: what was logged."""
 
     async def turn(self, token: str) -> int:
         """Rebuild every show that needs it; return how many. ``token`` is that of the present reconciliation.
@@ -69,9 +72,10 @@ class Rebuilder:
             shows = await self._ledger.shows_of(waiting) if waiting else []
             if shows:
                 await self._rebuild_all(turn, sorted(shows, key=_urgency))
-                if rebuilt:
-                    listed = ", ".join(show.id for show in shows[:_LISTED])
-                    await self.count_damaged(f"not for sale, or without seats: {listed}", len(shows))
+                # Those that failed are tried again in every turn.
+                if rebuilt and (damaged := [show.id for show in shows if show.id not in self._failed]):
+                    listed = ", ".join(damaged[:_LISTED])
+                    await self.count_damaged(f"not for sale, or without seats: {listed}", len(damaged))
             # Those whose records can't be read stay off sale.
             unreadable = set(waiting) - {show.id for show in shows}
             if not rebuilt and unreadable.issuperset(await self.unready(names)):
@@ -88,7 +92,7 @@ class Rebuilder:
         rebuilt, fence = await asyncio.gather(
             self._master.command("GET", keys.REBUILT), self._master.command("GET", keys.FENCE)
         )
-        in_force = fence is not None and fence.split()[0] == token.encode().split()[-1]
+        in_force = (fence or b"").split()[:1] == token.encode().split()[-1:]
         return in_force, rebuilt == token.encode()
 
     async def count_damaged(self, what: str, count: int = 1) -> None:
@@ -138,9 +142,28 @@ class Rebuilder:
         except Exception:
             # A show whose data can't be used must not keep the others from being sold.
             if len(shows) == 1:
-                log.exception("%s can't be rebuilt", shows[0].id)
-                return 0
+                return await self.rebuild_damaged(shows[0])
             return sum([await self._rebuild_each([show]) for show in shows])
+
+    async def rebuild_damaged(self, show: Show) -> int:
+        """Rebuild one show after its unusable keys are deleted; return 1 if it differed, 0 if not or if it failed.
+
+        A failure is logged. Raises what ``turn`` raises.
+        """
+        try:
+            if unusable := await delete_unusable(self._master, show):
+                log.error("%s: deleted on the lock master, because it can't be used: %s", show.id, ", ".join(unusable))
+            differed = await self.rebuild_shows([show])
+        except (RegionUnavailable, LedgerUnavailable, Fenced):
+            raise
+        except Exception as error:
+            # It is tried again in every turn.
+            if self._failed.get(show.id) != repr(error):
+                log.exception("%s can't be rebuilt", show.id)
+            self._failed[show.id] = repr(error)
+            return 0
+        self._failed.pop(show.id, None)
+        return differed
 
     async def rebuild_shows(self, shows: Sequence[Show]) -> int:
         """Make shows on the master what the ledger proves; return how many of them differed from it.
@@ -158,7 +181,7 @@ class Rebuilder:
         reach("rebuild_read")
         differed = 0
         for show in shows:
-            written = await write_differences(self._locks, show.id, truths[show.id], nonce)
+            written = await write_differences(self._locks, show, truths[show.id], nonce)
             reach("rebuild_written")
             await self._locks.finish_rebuild(show.id, nonce, new_epoch(now + 1), written.seats)
             differed += written.differed

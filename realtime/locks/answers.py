@@ -48,7 +48,7 @@ decode_record = msgspec.json.Decoder(Record, strict=False).decode
 
 def check_reply(reply: list[Any], region: str) -> list[Any]:
     """Return the reply of a function if it is ``ok``; else raise what it says, as the class with the same code."""
-    code = reply[0].decode()
+    code = reply[0].decode(errors="replace")
     if code == "ok":
         return reply
     if code == "show_not_found":
@@ -61,7 +61,8 @@ def check_reply(reply: list[Any], region: str) -> list[Any]:
 
 
 def _refusal(code: str, detail: str, retry_after_ms: int) -> Exception:
-    kind = CODES[code]
+    # Another code comes from a show whose terms are damaged; a keeper writes them again.
+    kind = CODES.get(code, RegionUnavailable)
     if kind is AddressLimit:
         return AddressLimit(retry_after_ms=retry_after_ms)
     if kind is SeatsResting:

@@ -15,6 +15,7 @@ from realtime.ledger.truth import ShowTruth
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild_plan import OnMaster, parts, plan_rebuild
 from realtime.locks.seats import SeatLocks
+from realtime.model import Show
 
 FIELDS_AT_ONCE = 40_000
 """A hash with more fields is read in several calls, which cost the master more in all."""
@@ -33,13 +34,16 @@ class Written:
     differed: bool
 
 
-async def write_differences(locks: SeatLocks, show_id: str, truth: ShowTruth, nonce: str) -> Written:
+async def write_differences(locks: SeatLocks, show: Show, truth: ShowTruth, nonce: str) -> Written:
     """Make a suspended show what the ledger proves; ``SeatLocks.finish_rebuild`` puts it on sale afterwards.
 
     ``nonce`` is that of ``SeatLocks.suspend``, which was called before ``truth`` was read. Raises ``Fenced`` if the
-    show was suspended or rebuilt again since, and ``RegionUnavailable``: then the next keeper compares it again.
+    show was suspended or rebuilt again since, ``ValueError`` if its size is damaged (``locks.damage``), and
+    ``RegionUnavailable``: then the next keeper compares it again.
     """
-    master = await read_show(locks.master, show_id)
+    show_id, master = show.id, await read_show(locks.master, show.id)
+    if master.size != show.seat_count:
+        raise ValueError(f"its size is {master.size}")
     # A big show takes a good part of a second: other work of this process goes on meanwhile.
     plan = await asyncio.to_thread(plan_rebuild, truth, master)
     for part in parts(plan.steps):

@@ -19,7 +19,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -55,16 +55,19 @@ class OnMaster:
     now: int
 
 
+_Seat = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Hold(msgspec.Struct):
     """The record of a hold, as far as a plan needs it."""
 
     owner: str
-    seats: tuple[int, ...]
+    seats: tuple[_Seat, ...]
     state: HoldState
     expires_at: int
     cancelled: bool = False
     void: bool = False
-    reserved: tuple[int, ...] = ()
+    reserved: tuple[_Seat, ...] = ()
     exchanges: int = 0
     address: str = msgspec.field(name="from", default="")
 

@@ -6,6 +6,7 @@ Keepers record what the ledger has, sweep, rebuild, and carry out what operators
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from realtime import connect, keys, limits
 from realtime.errors import RegionUnavailable, SeatsTaken
 from realtime.locks.holds import KEEP, Holds, csv
 from realtime.locks.master import LockMaster
-from realtime.model import SalesState, Show, show_of
+from realtime.model import ID, SalesState, Show, is_hold_id, show_of
 from realtime.sales_window import window_of
 from realtime.topology import HoldLimits
 
+log = logging.getLogger(__name__)
+_LAST_MS = 2**53
+"""The latest time that a score can say to the millisecond."""
 _CHECK = "?"
 """In place of an epoch ``tt_block`` changes nothing."""
 
@@ -148,7 +152,9 @@ class SeatLocks(Holds):
         if not first:
             return None
         # RESP3 answers [[member, score]], RESP2 [member, score].
-        return int(first[0][1] if len(first) == 1 else first[1]) - now
+        deadline = float(first[0][1] if len(first) == 1 else first[1])
+        # A person may have written an endless one.
+        return int(min(max(deadline, 0), _LAST_MS)) - now
 
     async def take_figures(self, name: str) -> tuple[str, dict[str, int]]:
         """Return the batch of counts (``figures.lua``) that is to be recorded, by field, and its name; "" for none.
@@ -156,9 +162,13 @@ class SeatLocks(Holds):
         If there is none yet, what was counted until now becomes a batch called ``name``.
         """
         reply = await self._write("take_figures", "any", name)
-        fields = {field.decode(): value.decode() for field, value in connect.pairs(reply[1])}
+        fields = connect.text_fields(reply[1])
         batch = fields.pop("batch", "")
-        return batch, {field: int(value) for field, value in fields.items()}
+        if batch and not ID.match(batch):
+            log.warning("%s: dropped a batch of counts, which is damaged", self.master.region)
+            await self.master.command("UNLINK", keys.FIGURES_BATCH)
+            return "", {}
+        return batch, {field: connect.count(value) for field, value in fields.items()}
 
     async def drop_figures(self, batch: str) -> None:
         """Delete a batch that was recorded. Idempotent."""
@@ -236,10 +246,14 @@ class SeatLocks(Holds):
     # --- calls ----------------------------------------------------------------------------------------------------
     async def _past(self, sorted_set: str, limit: int, skip: int = 0) -> list[str]:
         now = await self.master.time_ms()
-        return [
-            member.decode()
-            for member in await self.master.command("ZRANGEBYSCORE", sorted_set, "-inf", now, "LIMIT", skip, limit)
-        ]
+        members = await self.master.command("ZRANGEBYSCORE", sorted_set, "-inf", now, "LIMIT", skip, limit)
+        found = [member.decode(errors="replace") for member in members]
+        # A person may have written others: they would never leave it, and be found again and again.
+        foreign = [member for member, text in zip(members, found, strict=True) if not is_hold_id(text)]
+        if foreign:
+            log.warning("%s: deleted %d members of %s that are no holds", self.master.region, len(foreign), sorted_set)
+            await self.master.command("ZREM", sorted_set, *foreign)
+        return [text for text in found if is_hold_id(text)]
 
     async def _write(self, name: str, show_id: str, *args: str | int | bytes, entry: bytes = b"") -> list[Any]:
         """Call a function of keepers. ``entry`` is that of the outbox which it carries out."""

@@ -45,6 +45,8 @@ class Room:
         self.gaps = 0
         self.unreadable = ""
         """Why the map could not be read the last time; "" if it could."""
+        self._stale_since = 0
+        """Since when (ms) the map can't be read, although the region can be reached; 0 while it can."""
         self._sales = show.sales
         self._window = window_of(show)
         self._window_timer: asyncio.TimerHandle | None = None
@@ -115,11 +117,12 @@ class Room:
     # --- status ---------------------------------------------------------------------------------------------------
     @property
     def status(self) -> str:
-        """``stale`` when the region is unreachable, else ``live``, ``paused``, ``closed`` or ``not_started``.
+        """``stale`` when the region is unreachable or the map is damaged.
 
+        Else ``live``, ``paused``, ``closed`` or ``not_started``.
         By this node's clock; the lock master decides by its own whether a hold is in time.
         """
-        if not self.feed.live:
+        if self._stale_since or not self.feed.live:
             return "stale"
         return self._window.status(self._sales, now_ms())
 
@@ -127,7 +130,7 @@ class Room:
         """Return ``status`` and a time (ms): since when the map may be out of date, or when the sales start."""
         status = self.status
         if status == "stale":
-            return {"status": status, "since": self.feed.stale_since}
+            return {"status": status, "since": min(filter(None, (self._stale_since, self.feed.stale_since)), default=0)}
         return {"status": status, "sales_start": self._window.start} if status == "not_started" else {"status": status}
 
     def send_status(self) -> None:
@@ -198,6 +201,11 @@ class Room:
         self.gaps += 1
         self.resync()
 
+    def map_is_damaged(self) -> None:
+        """Read the map again, because a keeper can't read it; viewers have the status ``stale`` meanwhile."""
+        if self._syncing is None:
+            self.resync()
+
     def resync(self) -> None:
         """Read the map (again) from the feed's server, then send viewers the difference."""
         if self._syncing is None:
@@ -220,10 +228,13 @@ class Room:
             # (AttributeError, RuntimeError). A room whose reading task ended would never change again.
             self._note_unreadable(repr(error), error)
             return None
-        if found is not None and self.state is not None and len(found[3]) != len(self.state.statuses):
+        if found is None:
+            self._note_stale()
+            return None
+        if self.state is not None and len(found[3]) != len(self.state.statuses):
             self._note_unreadable(f"it has {len(found[3])} seats, so it is not of this show")
             return None
-        self.unreadable = ""
+        self.unreadable, self._stale_since = "", 0
         return found
 
     def _note_unreadable(self, reason: str, unexpected: Exception | None = None) -> None:
@@ -231,6 +242,13 @@ class Room:
         if reason != self.unreadable:
             log.error("room of %s: the map can't be read: %s", self.show.id, escaped(reason), exc_info=unexpected)
         self.unreadable = reason
+        self._note_stale()
+
+    def _note_stale(self) -> None:
+        """Tell viewers that the map is stale, unless nothing of it can be sold any more: it may be archived."""
+        if not self._stale_since and self._window.status(self._sales, now_ms()) != "closed":
+            self._stale_since = now_ms()
+            self.send_status()
 
     async def _sync(self) -> None:
         pause_s = RETRY_S

@@ -102,7 +102,7 @@ class Rooms(Listener):
     def status(self, show: Show) -> str:
         """Return a show's status for lists: ``live``, ``stale``, ``paused``, ``closed`` or ``not_started``."""
         room = self._rooms.get(show.id)
-        if room is not None and room.state is not None:
+        if room is not None and (room.state is not None or room.unreadable):
             return room.status
         if not self._feeds[show.region].live:
             return "stale"
@@ -182,6 +182,10 @@ class Rooms(Listener):
             room = self._rooms.get(show)
             if room is not None:
                 room.check_digest(epoch, version, digest)
+        for show in heartbeat.get("damaged", ()):
+            room = self._rooms.get(show)
+            if room is not None:
+                room.map_is_damaged()
 
     def on_state(self, feed: Feed) -> None:
         """Send viewers the new status: the region is unreachable, or reachable again."""

@@ -135,11 +135,11 @@ async def _incidents(feed: Feed) -> list[dict[str, Any]] | None:
 
 async def _live_holds(feed: Feed, show: Show) -> list[dict[str, Any]]:
     due = await feed.command("ZRANGE", keys.DEADLINES, 0, MOST_DEADLINES - 1)
-    held = [hold for hold in (member.decode() for member in due) if show_of(hold) == show.id]
+    held = [hold for hold in (member.decode(errors="replace") for member in due) if show_of(hold) == show.id]
     # A hold that is being booked has no deadline any more; it is found in the outbox.
     outbox = await feed.command("XREVRANGE", keys.OUTBOX, "+", "-", "COUNT", PAGE)
     unrecorded = (connect.text_fields(fields) for _id, fields in outbox)
-    confirming = [fields["hold"] for fields in unrecorded if fields.get("kind") == "booking"]
+    confirming = [fields.get("hold", "") for fields in unrecorded if fields.get("kind") == "booking"]
     wanted = [*(hold for hold in confirming if show_of(hold) == show.id), *held][:MOST_HOLDS]
     if not wanted:
         return []

@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from realtime import keys, limits
 from realtime.errors import RegionUnavailable, ShowNotFound
+from realtime.feeds import directory as directory_module
 from realtime.feeds.directory import Directory
 from realtime.feeds.listener import Listener
 from realtime.model import Show, Theatre
@@ -189,3 +191,25 @@ async def test_a_theatre_that_can_not_be_read_is_listed_with_its_reason_and_hide
     await read(directory)
     assert directory.theatres() == [THEATRE] and directory.shows() == [SHOW]
     assert [(each.kind, each.id) for each in directory.unreadable("west")] == [("theatre", "broken")]
+
+
+async def test_a_damaged_key_is_logged_once_with_its_cause_and_read_again_until_it_is_repaired(
+    directory: Directory, feed: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(directory_module, "RETRY_S", 0.001)
+    reads, command = 0, feed.command
+
+    async def damaged(*args: str | int) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads < 5:
+            raise RegionUnavailable(region="west") from ResponseError("WRONGTYPE of a key")
+        return await command(*args)
+
+    monkeypatch.setattr(feed, "command", damaged)
+    directory.on_connected(feed)
+    await read(directory)
+    assert directory.show(SHOW.id) == SHOW
+    assert [record.message for record in caplog.records] == [
+        "directory: the records of west can't be read: WRONGTYPE of a key"
+    ]

@@ -310,7 +310,7 @@ async def test_lapsed_holds_of_a_show_that_can_not_be_rebuilt_delay_no_others(
     stuck = replace((await place.ledger.active_shows())[0], id="west-stuck")
     await place.locks.declare(stuck, "epoch-1", for_sale=False)
     for n in range(5):
-        await place.master.command("ZADD", keys.DEADLINES, n, f"west-stuck.h{n}")
+        await place.master.command("ZADD", keys.DEADLINES, n, f"west-stuck.h{n:_<22}")
     hold = await place.hold("asha", [9])
     await lapse(place.master, hold)
     await until(expired(place, 9))

@@ -75,7 +75,9 @@ async def test_a_booking_that_only_the_master_has_is_reported_once_and_stays(
     await place.master.command("HSET", TAKEN, 3, hold)
     await place.master.command("SETRANGE", SEATS, 3, "2")
     token = (await place.master.command("GET", keys.RECONCILED)).decode()
-    keeper = Comparison(place.ledger, place.master, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event())
+    keeper = Comparison(
+        place.ledger, place.master, place.locks, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event()
+    )
     digest = await place.locks.digest(SHOW)
     for _ in range(2):
         await place.master.command("DEL", keys.COMPARING)
@@ -100,7 +102,9 @@ async def test_what_a_later_look_does_not_see_was_a_change_in_progress(
 
     monkeypatch.setattr(comparison, "pause", settle)
     monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 60_000)
-    keeper = Comparison(place.ledger, place.master, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event())
+    keeper = Comparison(
+        place.ledger, place.master, place.locks, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event()
+    )
     token = (await place.master.command("GET", keys.RECONCILED)).decode()
     await place.master.command("SETRANGE", SEATS, 1, "0")
     await place.master.command("DEL", keys.COMPARING)

@@ -68,6 +68,7 @@ async def test_a_map_that_can_not_be_read_is_logged_once_and_stops_no_other_unti
     for number, damage in enumerate(DAMAGES):
         good = {key: await master.command("DUMP", key) for key in (META, SEATS)}
         caplog.clear()
+        client.received.clear()
         reads = 0
         await master.command(*damage)
         await until(read_in_vain)
@@ -76,10 +77,13 @@ async def test_a_map_that_can_not_be_read_is_logged_once_and_stops_no_other_unti
         await own_node.locks.declare(other, "e1")
         assert (await rooms.snapshot(other))[2] == "live"
         await Heartbeat("west", "k", master, own_node.locks).beat()
+        assert rooms.status(SHOW) == "stale", damage
+        assert (await client.hears("show:status", status="stale"))["since"] > 0
 
         for key, dump in good.items():
             await master.command("RESTORE", key, 0, dump, "REPLACE")
         await own_node.locks.hold(hold_id(f"a{number}"), "a", [number])
         await settled(own_node, client)
         assert rooms.stats()["unreadable_maps"] == 0
+        await client.hears("show:status", status="live")
     await client.close()

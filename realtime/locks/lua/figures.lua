@@ -12,7 +12,10 @@ end
 local function count_figures(K, at, figures)
   for name, count in pairs(figures) do
     local hour = ms_text(at - (at + INDIA_OFFSET_MS) % HOUR_MS)
-    redis.call('HINCRBY', figures_key(K), hour .. ' ' .. string.sub(K.meta, 5, -7) .. ' ' .. name, count)
+    local field = hour .. ' ' .. string.sub(K.meta, 5, -7) .. ' ' .. name
+    -- A damaged count must not make the function fail, which has changed seats already.
+    local reply = redis.pcall('HINCRBY', figures_key(K), field, count)
+    if type(reply) == 'table' and reply.err then redis.pcall('HSET', figures_key(K), field, count) end
   end
 end
 

@@ -53,12 +53,15 @@ local function suspend(keys, args)
 end
 
 -- tt_unready  KEYS: meta, seats of each show  ->  ok, the places (from 0) of those that are not for sale in this
--- process, whose seats are gone, or of which only a keeper of releases before version 9 has declared the terms
+-- process, whose seats are gone, or of which only a keeper of releases before version 9 has declared the terms; and of
+-- those whose keys are of another type or have no version, which must not hide the others
 local function unready(keys)
   local found = {}
   for n = 1, #keys, 2 do
-    local meta = redis.call('HMGET', keys[n], 'process', 'size', 'sales_end')
-    if meta[1] ~= this_process() or not meta[3] or redis.call('STRLEN', keys[n + 1]) ~= tonumber(meta[2]) then
+    local meta = redis.pcall('HMGET', keys[n], 'process', 'size', 'sales_end', 'version')
+    local length = redis.pcall('STRLEN', keys[n + 1])
+    if meta.err or meta[1] ~= this_process() or not meta[3] or not is_version(meta[4])
+      or length ~= tonumber(meta[2]) then
       found[#found + 1] = (n - 1) / 2
     end
   end
@@ -84,6 +87,7 @@ end
 local function put_on_sale(K, show, proposed, at)
   local epoch = later_epoch(show.epoch, proposed)
   redis.call('HDEL', K.meta, 'rebuilding', 'diverged')
+  if not is_version(show.version) then redis.call('HSET', K.meta, 'version', 0) end
   redis.call('HSET', K.meta, 'epoch', epoch, 'rebuilt_at', ms_text(at), 'process', this_process())
   announce(K, epoch, '', 'rebuilt', '')
 end

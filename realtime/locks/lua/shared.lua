@@ -123,7 +123,7 @@ end
 
 local function load_terms(K)
   local meta = redis.call('HMGET', K.meta, 'epoch', 'sales', 'size', 'hold_ms', 'max_seats', 'process',
-    'sales_start', 'sales_end')
+    'sales_start', 'sales_end', 'version')
   if not meta[1] then return nil end
   return {
     epoch = meta[1],
@@ -135,14 +135,21 @@ local function load_terms(K)
     -- A show that only keepers of releases before version 9 have declared has no window.
     sales_start = meta[7] and tonumber(meta[7]),
     sales_end = meta[8] and tonumber(meta[8]),
+    version = meta[9],
   }
 end
 
--- Returns the show if it is for sale in this process; nil if it is unknown, damaged (its seats were deleted), or not
--- rebuilt yet.
+-- Whether a version can be raised: an error of HINCRBY would come after seats were changed.
+local function is_version(text)
+  return text and #text <= 15 and string.match(text, '^%d+$') ~= nil
+end
+
+-- Returns the show if it is for sale in this process; nil if it is unknown, damaged (its seats were deleted, its
+-- version is no number), or not rebuilt yet.
 local function load_show(K)
   local show = load_terms(K)
-  if show and show.process == this_process() and redis.call('STRLEN', K.seats) == show.size then return show end
+  if show and show.process == this_process() and is_version(show.version)
+    and redis.call('STRLEN', K.seats) == show.size then return show end
   return nil
 end
 

@@ -1,0 +1,95 @@
+"""Looks after the keys on a lock master that belong to no show: their types, and the tokens of staff and guests.
+
+``comparison`` does the same for the keys of shows. What a keeper can't use, it deletes; what the ledger has and the
+master lacks, it declares again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from realtime import connect, keys
+from realtime.cancellation import pause
+from realtime.keeper.declare import Declarations
+from realtime.keeper.staff_commands import still_valid_since
+from realtime.ledger import Ledger
+from realtime.locks.damage import delete_unusable_of_region
+from realtime.locks.master import LockMaster
+from realtime.locks.seats import SeatLocks
+
+log = logging.getLogger(__name__)
+LOOK_AGAIN_S = 5.0
+"""A difference of tokens counts if a second look sees it: tokens are issued and revoked meanwhile."""
+DECLARED = frozenset((keys.THEATRES, keys.SHOWS, keys.STAFF, keys.REVOKED_GUESTS, keys.DEADLINES, keys.REGION))
+"""Keys that a keeper writes when it reconciles the master."""
+
+
+class RegionKeys:
+    """The keys of one region that belong to no show."""
+
+    def __init__(self, ledger: Ledger, master: LockMaster, locks: SeatLocks, stopping: asyncio.Event) -> None:
+        """All of the same region."""
+        self._ledger = ledger
+        self._master = master
+        self._declare = Declarations(master, locks)
+        self._stopping = stopping
+
+    async def check_types(self) -> None:
+        """Delete keys that can't be used; have the master reconciled where the ledger has their content.
+
+        Raises ``RegionUnavailable``.
+        """
+        found = await delete_unusable_of_region(self._master)
+        if not found:
+            return
+        region = self._master.region
+        log.error("%s: deleted on the lock master, because it can't be used: %s", region, ", ".join(found.values()))
+        if DECLARED & found.keys():
+            await self._master.command("DEL", keys.RECONCILED)
+        await self._master.command("INCRBY", keys.DAMAGED, len(found))
+
+    async def compare_tokens(self, _token: str) -> None:
+        """Declare again which tokens of staff and guests are accepted, where the master differs from the ledger.
+
+        Raises ``RegionUnavailable``, ``LedgerUnavailable``.
+        """
+        await self._compare(self._staff, self._declare_staff)
+        await self._compare(self._guests, self._declare_guests)
+
+    async def _compare(
+        self, look: Callable[[], Awaitable[set[str]]], declare: Callable[[set[str]], Awaitable[None]]
+    ) -> None:
+        differ = await look()
+        if differ:
+            await pause(LOOK_AGAIN_S, self._stopping)
+            differ &= await look()
+        if differ and not self._stopping.is_set():
+            await declare(differ)
+            await self._master.command("INCRBY", keys.DAMAGED, len(differ))
+
+    async def _staff(self) -> set[str]:
+        """Return the ids of tokens that are accepted and must not be, or the other way round."""
+        on_master = set(connect.names(await self._master.command("HKEYS", keys.STAFF)))
+        return on_master ^ await self._live_staff()
+
+    async def _live_staff(self) -> set[str]:
+        return {token.id for token in await self._ledger.staff_tokens() if not token.revoked_at}
+
+    async def _declare_staff(self, differ: set[str]) -> None:
+        lacking = differ & await self._live_staff()
+        for token_id in lacking:
+            await self._declare.add_staff_token(token_id)
+        await self._declare.revoke_staff_tokens(differ - lacking)
+        log.error("%s: %d staff tokens differed on the lock master from the ledger", self._master.region, len(differ))
+
+    async def _guests(self) -> set[str]:
+        """Return the guests who are revoked in the ledger only."""
+        on_master = set(connect.names(await self._master.command("HKEYS", keys.REVOKED_GUESTS)))
+        return set(await self._ledger.revoked_guests(still_valid_since())) - on_master
+
+    async def _declare_guests(self, lacking: set[str]) -> None:
+        for owner in lacking:
+            await self._declare.revoke_guest(owner)
+        log.error("%s: %d revoked guests were missing on the lock master", self._master.region, len(lacking))

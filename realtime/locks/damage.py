@@ -1,0 +1,83 @@
+"""Finds and deletes keys on a lock master that no function can use: of another type, or with a value of another form.
+
+An operator's script may have written them. A key that is gone is made anew from the ledger; one of another type would
+make functions fail, some of them after their first write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+
+from realtime import keys
+from realtime.locks.master import LockMaster
+from realtime.model import Show
+
+SHOWN_BYTES = 40
+"""Bytes of a damaged value in a message for operators."""
+_META_FORMS = {"epoch": re.compile(rb"[0-9A-Za-z]{1,64}"), "version": re.compile(rb"[0-9]{1,15}")}
+"""What the fields of ``meta`` look like that ``tt_declare`` does not write again."""
+_FORMS = {
+    keys.POSITION: re.compile(rb"[0-9]{1,18}"),
+    keys.FENCE: re.compile(rb"[0-9]{1,18} \S+"),
+    keys.RECONCILED: re.compile(rb"\S+ \S+ [0-9]{1,18}"),
+    keys.DAMAGED: re.compile(rb"[0-9]{1,18}"),
+}
+"""What the values of a region's keys look like that are read as more than a text."""
+
+
+async def delete_unusable(master: LockMaster, show: Show) -> list[str]:
+    """Delete the keys of a show that no function can use; return why, for operators.
+
+    While ``meta`` is gone nothing of the show is sold; a rebuild makes it anew.
+    """
+    types = dict(zip(keys.show(show.id), ("hash", "string", "hash", "hash", "hash"), strict=False))
+    found = await _of_another_type(master, {**types, keys.log(show.id): "stream"})
+    meta = keys.meta(show.id)
+    if meta not in found:
+        fields = await master.command("HMGET", meta, "size", *_META_FORMS)
+        forms = {"size": re.compile(b"%d" % show.seat_count), **_META_FORMS}
+        is_declared = fields[1] is not None
+        for (name, form), value in zip(forms.items(), fields, strict=True):
+            if is_declared and not form.fullmatch(value or b""):
+                found[meta] = f"{name} in {meta} is {shown(value)}"
+    return await _delete(master, found)
+
+
+async def delete_unusable_of_region(master: LockMaster) -> dict[str, str]:
+    """Delete the keys of a region that no function and no keeper can use; return why, by key, for operators."""
+    found = await _of_another_type(master, keys.TYPES)
+    sound = [key for key in _FORMS if key not in found]
+    values = await asyncio.gather(*(master.command("GET", key) for key in sound))
+    for key, value in zip(sound, values, strict=True):
+        if value is not None and not _FORMS[key].fullmatch(value):
+            found[key] = f"{key} is {shown(value)}"
+    left = [key for key in keys.TURNS if key not in found]
+    expiries = await asyncio.gather(*(master.command("PTTL", key) for key in left))
+    found |= {key: f"{key} does not expire" for key, expiry in zip(left, expiries, strict=True) if expiry == -1}
+    await _delete(master, found)
+    return found
+
+
+async def has_another_type(master: LockMaster, key: str, wanted: str) -> bool:
+    """Return whether a key exists and has another type than ``wanted``."""
+    return bool(await _of_another_type(master, {key: wanted}))
+
+
+def shown(value: bytes | None) -> str:
+    """Return a value as a message names it."""
+    return "missing" if value is None else ascii(value[:SHOWN_BYTES])[1:]
+
+
+async def _of_another_type(master: LockMaster, types: Mapping[str, str]) -> dict[str, str]:
+    """Return why some keys can't be used, by key; ``types`` are those that they must have if they exist."""
+    replies = await asyncio.gather(*(master.command("TYPE", key) for key in types))
+    kinds = zip(types.items(), (reply.decode() for reply in replies), strict=True)
+    return {key: f"{key} is a {kind}, not a {wanted}" for (key, wanted), kind in kinds if kind not in (wanted, "none")}
+
+
+async def _delete(master: LockMaster, found: Mapping[str, str]) -> list[str]:
+    if found:
+        await master.command("UNLINK", *found)
+    return list(found.values())
