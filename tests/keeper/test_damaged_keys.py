@@ -37,7 +37,10 @@ WITHOUT_TRACE = {"log", "owners", "declaration", "process"}
 TRUST = (keys.RECONCILED, keys.FENCE, keys.POSITION)
 """What says whose data the master has. Two of them at once would mean that another master has sold since."""
 REST = {key: kind for key, kind in keys.TYPES.items() if key not in (*TRUST, keys.REGION, keys.DAMAGED)}
+FREE_SEATS = range(10, 20)
 _numbers = itertools.count()
+
+pytestmark = pytest.mark.crowd
 
 
 @pytest.fixture(autouse=True)
@@ -102,8 +105,10 @@ async def damage_show(place: Place, show: str, kind: str, how: str) -> None:
 async def sells(place: Place, show: str) -> bool:
     """Return whether a seat can be held, and all that was there before is there or is answered as lost."""
     try:
-        name = f"probe{next(_numbers)}"
-        await place.locks.hold(hold_of_show(show, name), name, [7])
+        number = next(_numbers)
+        name = f"probe{number}"
+        # Not always the same seat: it stays held if the release fails.
+        await place.locks.hold(hold_of_show(show, name), name, [FREE_SEATS[number % len(FREE_SEATS)]])
         await place.locks.release(hold_of_show(show, name), name)
         _epoch, version, _crc = await place.locks.digest(show)
         record = await place.master.command("HGET", keys.SHOWS, show)
