@@ -73,8 +73,10 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
     records = {hold.decode(): decode_record(record) for hold, record in pairs}
     await _blocks_again(redis, ledger, await shows.layout(show.layout), show.id, truth.blocked, now)
     # Whether they were paid, and what became of the money, the gateway knows. Those that the ledger has stay.
-    orders = {record.order for record in records.values() if record.order}
-    await ledger.save_orders([unidentified_order(order, now) for order in orders])
+    orders = {record.order: hold for hold, record in records.items() if record.order}
+    await ledger.save_orders(
+        [unidentified_order(order, now, hold, records[hold].owner) for order, hold in orders.items()]
+    )
     # First what frees seats: others may have been sold them since.
     cancelled = [await _booking(hold, record, shows, now) for hold, record in records.items() if record.cancelled]
     await _cancelled_again(ledger, truth, [each for each in cancelled if each is not None], now)
@@ -88,6 +90,12 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
     ]
     await ledger.exchange_again(moved)
     await ledger.record([booking for booking in bookings if booking.id not in known])
+    # Refused payments whose refund was lost: asked about them, the master sends the refund once more.
+    paid = {record.payment: record.order for record in records.values() if record.order and record.payment}
+    recorded = await ledger.known_payments(sorted(paid))
+    for payment, order in paid.items():
+        if payment not in recorded:
+            await ledger.order_due(order, now)
 
 
 async def _blocks_again(

@@ -160,12 +160,13 @@ class Settlement:
             await self._ledger.order_checked(order, 0, "this payment service can't be asked")
             return
         found = await self._payments.payments_of(order.id)
-        if not order.hold:
-            paid = next((each for each in found if each.hold), None)
-            if paid is None or not is_hold_id(paid.hold) or region_of(paid.hold) != self._locks.master.region:
+        if not order.seats:
+            hold = order.hold or next((each.hold for each in found if each.hold), "")
+            if not is_hold_id(hold) or region_of(hold) != self._locks.master.region:
                 await self._ledger.order_checked(order, 0, "not of this region")
                 return
-            held = await self._order_of_hold(paid.hold, paid.amount)
+            paid = next((each.amount for each in found if each.state.has_money), 0)
+            held = await self._order_of_hold(hold, paid)
             order = replace(
                 order, hold=held.hold, show_id=held.show_id, owner=held.owner, seats=held.seats, amount=held.amount
             )
@@ -260,6 +261,10 @@ class Settlement:
             await self._refunds.deliver(refund)
 
 
-def unidentified_order(order_id: str, now: int) -> OrderRow:
-    """Return an order of which only the id is known (``now`` in ms): the gateway is asked what it is for."""
-    return OrderRow(order_id, "", "", "", (), 0, OrderState.OPEN, now, now + UNIDENTIFIED_CHECK_MS, 0)
+def unidentified_order(order_id: str, now: int, hold: str = "", owner: str = "") -> OrderRow:
+    """Return an order of which only the id, and maybe the hold, is known (``now`` in ms): the gateway knows the rest.
+
+    If neither names a hold of this region, it is not asked again.
+    """
+    show = show_of(hold) if hold else ""
+    return OrderRow(order_id, hold, show, owner, (), 0, OrderState.OPEN, now, now + UNIDENTIFIED_CHECK_MS, 0)

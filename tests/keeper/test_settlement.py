@@ -229,6 +229,38 @@ async def test_a_refund_that_the_ledger_has_lost_is_recorded_again_and_made_once
     assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]
 
 
+async def test_a_payment_that_comes_after_its_order_was_lost_is_asked_for(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    async with desk.ledger.transaction() as connection:
+        await connection.execute(delete(schema.orders))
+    await desk.record_again()
+    await desk.check_due()
+    assert await ends(desk) == []
+    row = await desk.ledger.order(order)
+    assert row is not None and row.state is OrderState.OPEN and row.check_at > 0, "it is asked for again"
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    await desk.check_due()
+    assert await ends(desk) == [(True, None, 0)]
+
+
+async def test_an_order_whose_refund_was_lost_is_due_at_once(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    await desk.locks.set_sales(SHOW_ID, SalesState.CLOSED)
+    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, await expired(desk))
+    await desk.confirm(HOLD, "pay-1")
+    await desk.record()
+    async with desk.ledger.transaction() as connection:
+        for table in (schema.tasks, schema.refunds, schema.payments):
+            await connection.execute(delete(table))
+    await desk.ledger.order_due(order, now_ms() + 600_000)
+    await desk.record_again()
+    (due,) = await desk.ledger.claim_due_orders(now_ms(), now_ms() + 60_000, 10)
+    assert due.id == order
+
+
 async def expired(desk: Desk) -> bytes:
     record = orjson.loads(await desk.master.command("HGET", keys.holds(SHOW_ID), HOLD))
     return orjson.dumps({**record, "expires_at": 1})
