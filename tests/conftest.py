@@ -23,8 +23,8 @@ NOT_RUN = 6
 _USERS = pytest.StashKey[set[Path]]()
 """The files of tests that use the shared cluster."""
 LONGEST = "test_faults.py"
-"""A minute of faults and their preparation keep two cores busy."""
-LONGEST_FIRST = ("loadtest", "pages", "keeper", "system", "workers", "cli", "rooms", "web")
+"""A minute of faults and their preparation keep two cores busy: crowds and benchmarks come later."""
+LONGEST_FIRST = ("pages", "keeper", "system", "workers", "loadtest", "cli", "rooms", "web")
 
 
 class SharedCluster:
