@@ -278,7 +278,7 @@ def names(reply: Any) -> list[str]:
     return [name.decode(errors="replace") for name in reply]
 
 
-def count(text: str | None) -> int:
+def count(text: str | bytes | None) -> int:
     """Return a count or a time that is kept as text; 0 for anything else."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 16 else 0
 

@@ -21,6 +21,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class Fork:
         return code
 
     def _poll(self, timeout: float | None) -> int | None:
-        if self.returncode is None and select.select([self._end], [], [], timeout)[0]:
+        if self.returncode is None and wait([self._end], timeout):
             with self._polling:
                 if self.returncode is None:
                     self.returncode = int(os.read(self._end, 16) or LOST)
@@ -87,7 +88,8 @@ class Fork:
     def send_signal(self, number: int) -> None:
         """Send a signal, if the process is running."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Send SIGKILL, if the process is running."""

@@ -73,7 +73,7 @@ class _State:
     def number(self) -> int | None:
         """The number of the token in the mark, if keepers may write under it in this server process; else None."""
         parts = (self.mark or b"").split()
-        number = _number(parts[2]) if len(parts) == 3 else None
+        number = connect.count(parts[2]) if len(parts) == 3 else None
         return number if self.fence == f"{number} {self.process}".encode() else None
 
 
@@ -134,7 +134,9 @@ class Reconciler:
         )
         if region not in (None, self._region.encode()):
             raise WrongRegion(f"this is the lock master of {region.decode(errors='replace')}, not of {self._region}")
-        state = _State(incarnation_of(info), str(info["run_id"]), mark, fence, _number(position), halted is not None)
+        state = _State(
+            incarnation_of(info), str(info["run_id"]), mark, fence, connect.count(position), halted is not None
+        )
         self._ledger.known_position = state.position
         return state
 
@@ -165,7 +167,7 @@ class Reconciler:
         """Begin a fencing token; return it, and whether the one before it is unknown to this master."""
         epoch = await self._master.check_master()
         ledger = await self._ledger.fencing_state()
-        fence = _number((state.fence or b"").partition(b" ")[0])
+        fence = connect.count((state.fence or b"").partition(b" ")[0])
         if ledger.position < state.position or ledger.number < fence or ledger.behind:
             await self.halt(state.position, fence)
             raise LedgerBehind(f"the ledger is at {ledger.position}, the lock master knows {state.position}")
@@ -268,8 +270,3 @@ class Reconciler:
         await command("DEL", keys.RECONCILED)
         await self._suspend_all([], secrets.token_hex(8), diverged=False, locks=unfenced)
         await command("SET", keys.HALTED, BEHIND)
-
-
-def _number(text: bytes | None) -> int:
-    """Return a number of the master; 0 for one that is missing or damaged, which ``region_keys`` deletes."""
-    return connect.count(text.decode(errors="replace")) if text is not None else 0

@@ -34,10 +34,9 @@ _BLOCKED = ord("3")
 
 async def is_behind(redis: Redis, ledger: Ledger) -> bool:
     """Return whether the ledger has lost commits: the master knows of later ones, or a keeper has noticed it before."""
-    position, fence = await redis.get(keys.POSITION), await redis.get(keys.FENCE)
+    position, number = await _reached(redis)
     state = await ledger.fencing_state()
-    number = int(fence.split()[0]) if fence else 0
-    return int(position or 0) > state.position or number > state.number or state.behind
+    return position > state.position or number > state.number or state.behind
 
 
 async def record_again(redis: Redis, ledger: Ledger, jobs: Jobs) -> None:
@@ -52,8 +51,14 @@ async def record_again(redis: Redis, ledger: Ledger, jobs: Jobs) -> None:
     while tasks := await ledger.unfinished_tasks(now_ms() + 1, PAGE, after):
         await jobs.add_anew(tasks)
         after = tasks[-1].id
-    position, fence = await redis.get(keys.POSITION), await redis.get(keys.FENCE)
-    await ledger.catch_up(int(position or 0), int(fence.split()[0]) if fence else 0)
+    await ledger.catch_up(*await _reached(redis))
+
+
+async def _reached(redis: Redis) -> tuple[int, int]:
+    """Return the position of the ledger, and the number of a fencing token, that the master knows."""
+    position: Any = await redis.get(keys.POSITION)
+    fence: Any = await redis.get(keys.FENCE)
+    return connect.count(position), connect.count((fence or b"").partition(b" ")[0])
 
 
 async def _revocations(redis: Redis, ledger: Ledger) -> None:

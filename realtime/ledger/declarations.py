@@ -68,10 +68,7 @@ class Declarations(Fencing):
         Raises ``wire.shows.Unreadable``, and what ``change`` and ``still_ours`` raise.
         """
         async with self.transaction() as connection:
-            await check_fencing_token(connection, token)
-            body = await _lock_show(connection, show_id)
-            if still_ours is not None:
-                await still_ours()
+            body = await _begin_command(connection, show_id, token, still_ours)
             if body is None:
                 return None
             return await self._write_show(connection, body, change(decode_show(body)))
@@ -229,10 +226,7 @@ class Declarations(Fencing):
         more = {"show_id": show_id, "reason": reason, "blocked_at": at}
         rows = [{"seat": seat, "seat_index": index, **more} for seat, index in seats]
         async with self.transaction() as connection:
-            await check_fencing_token(connection, token)
-            if still_ours is not None:
-                await _lock_show(connection, show_id)
-                await still_ours()
+            await _begin_command(connection, show_id, token, still_ours)
             for part in parts([seat for seat, _index in seats]):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             if rows:
@@ -245,10 +239,7 @@ class Declarations(Fencing):
         """Record seats as for sale again."""
         table = schema.blocked_seats
         async with self.transaction() as connection:
-            await check_fencing_token(connection, token)
-            if still_ours is not None:
-                await _lock_show(connection, show_id)
-                await still_ours()
+            await _begin_command(connection, show_id, token, still_ours)
             for part in parts(seats):
                 await connection.execute(delete(table).where(table.c.show_id == show_id, table.c.seat.in_(part)))
             await self.advance(connection)
@@ -261,10 +252,25 @@ class Declarations(Fencing):
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
 
 
+async def _begin_command(
+    connection: AsyncConnection, show_id: str, token: str | None, still_ours: StillOurs | None
+) -> bytes | None:
+    """Check that this keeper may carry out a command about a show; return as ``_lock_show`` does."""
+    await check_fencing_token(connection, token)
+    body = await _lock_show(connection, show_id)
+    if still_ours is not None:
+        await still_ours()
+    return body
+
+
 async def _lock_show(connection: AsyncConnection, show_id: str) -> bytes | None:
-    """Return the record of a show, which nobody else changes before the commit; None if it is not here."""
+    """Return the record of a show, which nobody else changes before the commit; None if it is not here.
+
+    Bookings of the show, which refer to it, are recorded meanwhile.
+    """
     table = schema.shows
-    body: bytes | None = await connection.scalar(select(table.c.body).where(table.c.id == show_id).with_for_update())
+    query = select(table.c.body).where(table.c.id == show_id).with_for_update(key_share=True)
+    body: bytes | None = await connection.scalar(query)
     return body
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,9 @@ PAUSE, OPEN = ("sales", {"sales": "paused"}), ("sales", {"sales": "open"})
 END_SOONER, END_LATER = ("terms", {"sales_end": SOONER}), ("terms", {"sales_end": LATER})
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Valkey]:
-    server = valkey.start(tmp_path_factory.mktemp("master"))
-    server.wait_ready()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
-async def keepers(server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[tuple[Desk, Desk]]:
-    late, other = (Desk(server.url, tmp_path / "west.db", equal_seats=False) for _ in range(2))
+async def keepers(master_server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[tuple[Desk, Desk]]:
+    late, other = (Desk(master_server.url, tmp_path / "west.db", equal_seats=False) for _ in range(2))
     await late.open()
     await other.reconcile()
     assert other.token == late.token

@@ -30,17 +30,9 @@ from .money_desk import LAYOUT, OWNER, PRICE, SHOW_ID, Desk, Died
 __all__ = ["asyncio_debug"]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Valkey]:
-    server = valkey.start(tmp_path_factory.mktemp("master"))
-    server.wait_ready()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
-async def desk(server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
-    desk = Desk(server.url, tmp_path / "west.db", equal_seats=False)
+async def desk(master_server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
+    desk = Desk(master_server.url, tmp_path / "west.db", equal_seats=False)
     await desk.open()
     yield desk
     await desk.close()

@@ -195,11 +195,7 @@ async def test_a_promised_refund_is_in_the_ledger_before_the_buyer_hears_of_it(d
 
 
 async def test_a_repeated_confirm_of_a_rejected_payment_is_answered_with_its_refund(desk: Desk) -> None:
-    await desk.locks.hold(HOLD, OWNER, SEATS)
-    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
-    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
-    await desk.locks.set_sales(SHOW_ID, SalesState.CLOSED)
-    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, await expired(desk))
+    await pay_a_lapsed_hold(desk)
     for _ in range(2):
         reply = await desk.confirm(HOLD, "pay-1")
         await desk.record()
@@ -209,11 +205,7 @@ async def test_a_repeated_confirm_of_a_rejected_payment_is_answered_with_its_ref
 
 @pytest.mark.parametrize("made", [True, False], ids=["made", "promised"])
 async def test_a_refund_that_the_ledger_has_lost_is_recorded_again_and_made_once(desk: Desk, made: bool) -> None:
-    await desk.locks.hold(HOLD, OWNER, SEATS)
-    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
-    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
-    await desk.locks.set_sales(SHOW_ID, SalesState.CLOSED)
-    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, await expired(desk))
+    await pay_a_lapsed_hold(desk)
     await desk.confirm(HOLD, "pay-1")
     await desk.record()
     if made:
@@ -245,11 +237,7 @@ async def test_a_payment_that_comes_after_its_order_was_lost_is_asked_for(desk: 
 
 
 async def test_an_order_whose_refund_was_lost_is_due_at_once(desk: Desk) -> None:
-    await desk.locks.hold(HOLD, OWNER, SEATS)
-    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
-    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
-    await desk.locks.set_sales(SHOW_ID, SalesState.CLOSED)
-    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, await expired(desk))
+    order = await pay_a_lapsed_hold(desk)
     await desk.confirm(HOLD, "pay-1")
     await desk.record()
     async with desk.ledger.transaction() as connection:
@@ -259,6 +247,16 @@ async def test_an_order_whose_refund_was_lost_is_due_at_once(desk: Desk) -> None
     await desk.record_again()
     (due,) = await desk.ledger.claim_due_orders(now_ms(), now_ms() + 60_000, 10)
     assert due.id == order
+
+
+async def pay_a_lapsed_hold(desk: Desk) -> str:
+    """Pay the order of a hold that has lapsed, after the sales were closed: it can't be booked. Return the order."""
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    await desk.locks.set_sales(SHOW_ID, SalesState.CLOSED)
+    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, await expired(desk))
+    return order
 
 
 async def expired(desk: Desk) -> bytes:
