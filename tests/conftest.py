@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -90,6 +90,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Stop the shared cluster before a file that does not use it."""
     if item.path not in item.config.stash[_USERS]:
         item.config.stash[_CLUSTER].stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write bytes that are no text as escapes: a report with a lone surrogate can't be sent and ends the run."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
