@@ -42,6 +42,6 @@ class Admissions(Fencing):
     async def admission(self, booking_id: str) -> AdmissionRow | None:
         """Return the admission of a booking, None if nobody was admitted with it."""
         table = schema.admissions
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(select(table).where(table.c.booking_id == booking_id))).one_or_none()
             return AdmissionRow(row.booking_id, row.admitted_at, row.gate, row.lease) if row is not None else None

@@ -98,7 +98,7 @@ class Analytics(Database):
         Raises ``BadRequest`` where these are more than ``MAX_ROWS``: a part of them would be wrong.
         """
         found: dict[tuple[int, str], dict[str, Any]] = {}
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             for row in await _rows(connection, _entries(since, until, show)):
                 one = found.setdefault((int(row.hour), row.show_id), {})
                 if row.kind == EntryKind.BOOKED.value:

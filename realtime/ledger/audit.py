@@ -39,7 +39,7 @@ class Audit(Database):
     async def audit_money(self, now: int) -> list[Finding]:
         """Return what is wrong, ``MOST_FINDINGS`` of each kind at most. ``now`` is ms since the epoch."""
         found: list[Finding] = []
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             for fault, query in questions(now):
                 for row in await connection.execute(query.limit(MOST_FINDINGS)):
                     hold = hold_of(row.hold) if fault is MoneyFault.BOOKING_WITHOUT_PAYMENT else row.hold
@@ -48,7 +48,7 @@ class Audit(Database):
 
     async def count_money(self) -> tuple[int, int]:
         """Return how many payments and refunds there are."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             counts = [
                 await connection.scalar(select(func.count()).select_from(table))
                 for table in (schema.payments, schema.refunds)
@@ -59,7 +59,7 @@ class Audit(Database):
         """Return those of some payments that the ledger has."""
         table = schema.payments
         found: set[str] = set()
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             for some in parts(list(payments)):
                 found.update((await connection.execute(select(table.c.id).where(table.c.id.in_(some)))).scalars())
         return found

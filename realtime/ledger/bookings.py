@@ -137,7 +137,7 @@ class Bookings(Fencing):
     async def _booking_rows(self, condition: ColumnElement[bool]) -> list[BookingRow]:
         bookings, seats = schema.bookings, schema.booked_seats
         newest = select(bookings).where(condition).order_by(bookings.c.confirmed_at.desc()).limit(MAX_OF_OWNER)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             rows = (await connection.execute(newest)).all()
             ids = [row.id for row in rows]
             query = select(seats.c.booking_id, seats.c.seat_index).where(seats.c.booking_id.in_(ids))

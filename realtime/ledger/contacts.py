@@ -46,7 +46,7 @@ class Contacts(Fencing):
     async def contact(self, hold: str) -> Contact | None:
         """Return the contact of a hold, None if none was given or it was erased."""
         table = schema.contacts
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(select(table).where(table.c.hold_id == hold))).one_or_none()
         if row is None or row.erased_at is not None:
             return None

@@ -110,7 +110,7 @@ class Declarations(Fencing):
 
     async def theatres(self, region: str) -> list[Theatre]:
         """Return all theatres; the ledger is ``region``'s."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             rows = await connection.execute(select(schema.theatres))
             return [Theatre(row.id, row.name, row.city, region, row.address) for row in rows]
 
@@ -120,26 +120,26 @@ class Declarations(Fencing):
 
     async def layout_ids(self) -> list[str]:
         """Return the ids of all layouts."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return list((await connection.execute(select(schema.layouts.c.id))).scalars())
 
     async def layout(self, layout_id: str) -> bytes | None:
         """Return a layout's blob, None if it is not here."""
         query = select(schema.layouts.c.blob).where(schema.layouts.c.id == layout_id)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             blob: bytes | None = (await connection.execute(query)).scalar_one_or_none()
             return blob
 
     async def shows(self) -> list[Show]:
         """Return all shows whose record can be read."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return read_rows(await connection.execute(select(schema.shows.c.id, schema.shows.c.body)), _read_show)
 
     async def active_show_ids(self) -> list[str]:
         """Return the ids of the shows that are not archived, the soonest first."""
         table = schema.shows
         query = select(table.c.id).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return list((await connection.execute(query)).scalars())
 
     async def active_shows(self) -> list[Show]:
@@ -150,7 +150,7 @@ class Declarations(Fencing):
         """Return ``active_shows``, and by id the records of those that can't be read."""
         table = schema.shows
         query = select(table.c.id, table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             rows = list(await connection.execute(query))
         shows = read_rows(rows, _read_show)
         known = {show.id for show in shows}
@@ -159,7 +159,7 @@ class Declarations(Fencing):
     async def shows_of(self, ids: Sequence[str]) -> list[Show]:
         """Return those of some shows that are here and whose record can be read."""
         table, found = schema.shows, []
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             for some in parts(ids):
                 query = select(table.c.id, table.c.body).where(table.c.id.in_(some))
                 found += read_rows(await connection.execute(query), _read_show)
@@ -170,7 +170,7 @@ class Declarations(Fencing):
         table = schema.shows
         due = (table.c.archived_at.is_(None), table.c.over_at > 0, table.c.over_at < before)
         query = select(table.c.id).where(*due).order_by(table.c.over_at).limit(limit)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return list((await connection.execute(query)).scalars())
 
     async def archive_shows(self, ids: Sequence[str], at: int) -> None:
@@ -185,7 +185,7 @@ class Declarations(Fencing):
     async def archived_of(self, ids: Sequence[str]) -> list[str]:
         """Return those of some shows that are archived."""
         table, found = schema.shows, []
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             for some in parts(ids):
                 query = select(table.c.id).where(table.c.id.in_(some), table.c.archived_at.is_not(None))
                 found += list((await connection.execute(query)).scalars())
@@ -195,13 +195,13 @@ class Declarations(Fencing):
         """Return whether a show is here and archived."""
         table = schema.shows
         query = select(table.c.id).where(table.c.id == show_id, table.c.archived_at.is_not(None))
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return await connection.scalar(query) is not None
 
     async def show(self, show_id: str) -> Show | None:
         """Return a show, None if it is not here. Raises ``wire.shows.Unreadable``."""
         query = select(schema.shows.c.body).where(schema.shows.c.id == show_id)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             body = (await connection.execute(query)).scalar_one_or_none()
             return decode_show(body) if body is not None else None
 
@@ -248,7 +248,7 @@ class Declarations(Fencing):
         """Return the blocked seats of a show by plan order: id, reason, since when (ms, 0 if that is not known)."""
         table = schema.blocked_seats
         query = select(table.c.seat, table.c.reason, table.c.blocked_at).where(table.c.show_id == show_id)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
 
 

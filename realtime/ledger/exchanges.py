@@ -62,7 +62,7 @@ class Exchanges(Fencing):
         """Return the exchanges of a booking in their order."""
         table = schema.exchanges
         query = select(table).where(table.c.booking_id == booking).order_by(table.c.sequence)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [
                 ExchangeRow(row.sequence, row.at, seats_of(row.seats_before), seats_of(row.seats_after))
                 for row in await connection.execute(query)

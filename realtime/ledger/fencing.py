@@ -82,7 +82,7 @@ class Fencing(Database):
     async def fencing_state(self) -> FencingState:
         """Return the newest token and the position."""
         table, position = schema.fencing_token, schema.ledger_position
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(select(table))).one()
             reached = (await connection.execute(select(position.c.position))).scalar_one()
             return FencingState(row.token, row.number, row.config_epoch, row.region, reached)

@@ -171,7 +171,7 @@ class GateLeases(Fencing):
             .group_by(table.c.lease, table.c.gate, table.c.show_id)
             .order_by(table.c.gate)
         )
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [LeaseRow(*row) for row in await connection.execute(query)]
 
     async def gate_conflicts(self, booking: str = "") -> list[ConflictRow]:
@@ -180,14 +180,14 @@ class GateLeases(Fencing):
         query = select(table, bookings.c.code).join(bookings).order_by(table.c.reported_at.desc()).limit(MAX_LISTED)
         if booking:
             query = query.where(table.c.booking_id == booking)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return read_rows(await connection.execute(query), _conflict_row)
 
     async def count_gate_conflicts(self, since: int) -> dict[str, int]:
         """Return how many conflicts of each kind were reported at ``since`` (ms) or later; kinds without any are 0."""
         table = schema.gate_conflicts
         query = select(table.c.kind, func.count()).where(table.c.reported_at >= since).group_by(table.c.kind)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             found = {kind: int(count) for kind, count in await connection.execute(query)}
         return {kind.value: found.get(kind.value, 0) for kind in ConflictKind}
 

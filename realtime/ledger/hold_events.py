@@ -21,7 +21,7 @@ class HoldEvents(Database):
     async def log_positions(self) -> dict[str, str]:
         """Return the id of the last entry read of each log, by show; that of ``START`` is for all others."""
         table = schema.log_positions
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return {row.show_id: row.position for row in await connection.execute(select(table))}
 
     async def record_hold_events(self, token: str, positions: Mapping[str, str], events: Sequence[Event]) -> None:

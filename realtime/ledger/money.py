@@ -73,18 +73,18 @@ class Money(Fencing):
     async def refund(self, refund_id: str) -> RefundRow | None:
         """Return a refund, None if it is not here."""
         table = schema.refunds
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()
             return _refund(row) if row is not None else None
 
     async def payment(self, payment: str) -> PaymentRow | None:
         """Return a payment that has its booking or its refund, None if the ledger has not seen it."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return await payment_in(connection, payment)
 
     async def refund_of_payment(self, payment: str) -> RefundRow | None:
         """Return the refund of a payment, None if it has none."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return await _refund_of(connection, payment)
 
     async def update_refund(
@@ -132,7 +132,7 @@ class Money(Fencing):
             .where(tasks.c.done_at.is_(None), tasks.c.queue == Queue.REFUNDS.value)
             .group_by(refunds.c.state)
         )
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return {state: int(count) for state, count in await connection.execute(query)}
 
     # --- listings -------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class Money(Fencing):
         query = _filtered(select(table), table.c, wanted)
         if wanted.state:
             query = query.where(table.c.state == wanted.state)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return read_rows(await connection.execute(query), _refund)
 
     async def payments(self, wanted: Filter) -> list[PaymentRow]:
@@ -156,7 +156,7 @@ class Money(Fencing):
             query = query.where(table.c.booking_id.is_not(None), refunds.c.state.is_(None))
         elif wanted.state:
             query = query.where(refunds.c.state == wanted.state)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [_payment(row) for row in await connection.execute(query)]
 
 

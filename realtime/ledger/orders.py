@@ -42,7 +42,7 @@ class Orders(Fencing):
 
     async def order(self, order_id: str) -> OrderRow | None:
         """Return an order, None if it is not here."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(select(schema.orders).where(schema.orders.c.id == order_id))).one_or_none()
             return _order(row) if row is not None else None
 
@@ -90,7 +90,7 @@ class Orders(Fencing):
         """Return the newest order of a hold that has this amount (paise), None if there is none."""
         table = schema.orders
         query = select(table).where(table.c.hold_id == hold, table.c.amount == amount)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             rows = await connection.execute(query.order_by(table.c.created_at.desc()).limit(1))
             row = rows.one_or_none()
             return _order(row) if row is not None else None
@@ -99,7 +99,7 @@ class Orders(Fencing):
         """Return how many orders are open, and when the oldest of them was created (ms; 0 if there is none)."""
         table = schema.orders
         query = select(func.count(), func.min(table.c.created_at)).where(table.c.state == OrderState.OPEN.value)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             count, oldest = (await connection.execute(query)).one()
             return int(count), int(oldest or 0)
 
@@ -116,7 +116,7 @@ class Orders(Fencing):
     async def knows_webhook(self, event_id: str) -> bool:
         """Return whether an event was processed before."""
         table = schema.webhooks_received
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return await connection.scalar(select(table.c.id).where(table.c.id == event_id)) is not None
 
 

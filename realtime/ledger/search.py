@@ -50,7 +50,7 @@ class Search(Bookings):
         """Return the newest bookings that fit, 100 at most, the newest first."""
         condition = _condition(wanted)
         if wanted.email or wanted.phone:
-            async with self.transaction() as connection:
+            async with self.snapshot() as connection:
                 holds = await holds_of_person(connection, wanted.email, wanted.phone)
             condition &= schema.bookings.c.id.in_([booking_of(hold) for hold in holds[:MAX_HOLDS]])
         return await self._booking_rows(condition)
@@ -59,7 +59,7 @@ class Search(Bookings):
         """Return all tasks about some bookings and refunds (ids), done or not, the oldest first."""
         table = schema.tasks
         query = select(table).where(table.c.subject.in_(subjects)).order_by(table.c.created_at, table.c.id)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [task_row(row) for row in await connection.execute(query)]
 
     async def orders_of(self, hold: str) -> list[dict[str, object]]:
@@ -67,7 +67,7 @@ class Search(Bookings):
         table = schema.orders
         names = ("id", "amount", "state", "created_at", "detail")
         query = select(*(table.c[name] for name in names)).where(table.c.hold_id == hold).order_by(table.c.created_at)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [dict(zip(names, row, strict=True)) for row in await connection.execute(query)]
 
 

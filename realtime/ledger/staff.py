@@ -25,7 +25,7 @@ class Staff(Fencing):
     async def staff_tokens(self) -> list[StaffToken]:
         """Return all tokens, the newest first."""
         table = schema.staff_tokens
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             rows = await connection.execute(select(table).order_by(table.c.issued_at.desc(), table.c.id))
             return read_rows(rows, lambda row: StaffToken(**{**row._asdict(), "role": Role(row.role)}))
 
@@ -48,7 +48,7 @@ class Staff(Fencing):
     async def revoked_guests(self, since: int) -> list[str]:
         """Return the guests that were revoked since a time (ms)."""
         table = schema.revoked_guests
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return list((await connection.execute(select(table.c.owner).where(table.c.at >= since))).scalars())
 
     # --- audit log ------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ class Staff(Fencing):
         """Return the latest entries from before a time (ms), the newest first."""
         table = schema.audit_log
         query = select(table).where(table.c.at < before).order_by(table.c.at.desc(), table.c.id).limit(limit)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [AuditRow(**row._asdict()) for row in await connection.execute(query)]
 
     async def delete_audit(self, before: int) -> None:

@@ -27,18 +27,18 @@ class Tasks(Fencing):
             .order_by(table.c.id)
             .limit(limit)
         )
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [task_row(row) for row in await connection.execute(query)]
 
     async def task(self, task_id: str) -> TaskRow | None:
         """Return a task, None if it is not in the ledger."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(select(schema.tasks).where(schema.tasks.c.id == task_id))).one_or_none()
             return task_row(row) if row is not None else None
 
     async def open_tasks(self, subject: str) -> list[TaskRow]:
         """Return the tasks of a booking, refund or show that are not done, but for a refund's own."""
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return await open_tasks(connection, [subject])
 
     async def claim_task(self, task_id: str, now: int, until: int) -> bool:
@@ -79,7 +79,7 @@ class Tasks(Fencing):
         """Return what a request of an owner led to, None if it is unknown or was deleted."""
         table = schema.commands
         query = select(table).where(table.c.owner == owner, table.c.request_id == request_id)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(query)).one_or_none()
             if row is None:
                 return None

@@ -20,7 +20,7 @@ class TicketFiles(Database):
         query = select(table.c.pdf).where(table.c.booking_id == booking, table.c.sequence == sequence)
         if locale:
             query = query.where(table.c.locale == locale)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             pdf: bytes | None = await connection.scalar(query)
             return pdf
 

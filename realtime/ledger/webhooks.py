@@ -99,7 +99,7 @@ class WebhookDeliveries(Fencing):
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery, None if it is not here."""
         table = schema.webhook_deliveries
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             row = (await connection.execute(select(table).where(table.c.id == delivery_id))).one_or_none()
             return _delivery(row) if row is not None else None
 
@@ -112,7 +112,7 @@ class WebhookDeliveries(Fencing):
             table.c.state == DeliveryState.OPEN.value,
             table.c.number < delivery.number,
         )
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             return [_delivery(row) for row in await connection.execute(query.order_by(table.c.number))]
 
     async def record_attempt(self, delivery_id: str, attempt: Attempt, state: DeliveryState) -> None:
@@ -152,7 +152,7 @@ class WebhookDeliveries(Fencing):
             query = query.where(table.c.about == about)
         if state:
             query = query.where(table.c.state == state)
-        async with self.transaction() as connection:
+        async with self.snapshot() as connection:
             rows = (await connection.execute(query)).all()
             log: dict[str, list[Attempt]] = {row.id: [] for row in rows}
             made = select(attempts).where(attempts.c.delivery_id.in_(log)).order_by(attempts.c.id)

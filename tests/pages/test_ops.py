@@ -237,7 +237,7 @@ async def test_a_failed_refund_raises_an_alarm(browser: Browser, cluster: Cluste
     await sign_in(person, cluster)
     alarm = person.page.locator(".alarm", has_text="रिफ़ंड")
     await expect(alarm).to_contain_text("1 रिफ़ंड विफल हुआ")
-    await expect(person.page.locator("#screen")).to_contain_text("north")
+    await expect(person.page.locator("#screen")).to_contain_text("लेजर जवाब नहीं दे रहे: दिल्ली")
     await alarm.get_by_role("button").click()
     await expect(person.page.locator("#money")).to_be_focused()
     await expect(person.page.locator("#money tbody tr")).to_contain_text("account closed")
