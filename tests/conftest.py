@@ -24,7 +24,7 @@ _USERS = pytest.StashKey[set[Path]]()
 """The files of tests that use the shared cluster."""
 LONGEST = "test_faults.py"
 """A minute of faults and their preparation keep two cores busy: crowds and benchmarks come later."""
-LONGEST_FIRST = ("pages", "keeper", "system", "workers", "loadtest", "cli", "rooms", "web")
+LONGEST_FIRST = ("pages", "keeper", "transport", "locks", "system", "workers", "loadtest", "cli", "rooms", "web")
 
 
 class SharedCluster:

@@ -31,6 +31,7 @@ knows which seats were blocked before a command, and if it is refused half-way, 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import logging
@@ -80,6 +81,8 @@ from realtime.wire.requests import Id, Reason, parse_json
 from realtime.wire.shows import Unreadable
 
 log = logging.getLogger(__name__)
+STILL_OURS_S = 1.0
+"""How long a transaction of the ledger waits for the lock master, at most."""
 
 
 class _SeatsBody(msgspec.Struct):
@@ -205,8 +208,18 @@ class Commands:
             return replies.refusal(BadRequest(f"The ledger's record of this show can't be read: {error}"))
 
     async def _still_ours(self) -> None:
-        """Raise ``Fenced`` if the entry is gone: another keeper has carried it out, and maybe later ones."""
-        if self._entry and not await self._master.command("XRANGE", keys.OUTBOX, self._entry, self._entry):
+        """Raise ``Fenced`` if the entry is gone: another keeper has carried it out, and maybe later ones.
+
+        Raises ``RegionUnavailable`` soon if the master does not answer: bookings wait for the ledger's locks.
+        """
+        if not self._entry:
+            return
+        try:
+            async with asyncio.timeout(STILL_OURS_S):
+                found = await self._master.command("XRANGE", keys.OUTBOX, self._entry, self._entry)
+        except TimeoutError:
+            raise RegionUnavailable(region=self._region) from None
+        if not found:
             raise Fenced("another keeper has carried out this command")
 
     # --- seats and sales ------------------------------------------------------------------------------------------

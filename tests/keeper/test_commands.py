@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -12,10 +16,20 @@ from sqlalchemy import update
 
 from realtime import keys, limits
 from realtime.dev import valkey
-from realtime.errors import AlreadyExists, BadRequest, NotFound, SeatsTaken, ShowNotFound, TheatreNotFound, TicketError
+from realtime.errors import (
+    AlreadyExists,
+    BadRequest,
+    NotFound,
+    RegionUnavailable,
+    SeatsTaken,
+    ShowNotFound,
+    TheatreNotFound,
+    TicketError,
+)
 from realtime.keeper.check import Checker
+from realtime.keeper.commands import Commands
 from realtime.keeper.service import Keeper
-from realtime.ledger import schema
+from realtime.ledger import Ledger, database, schema
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre, booking_of
@@ -330,3 +344,30 @@ def expired(place: Place, seat: int) -> Callable[[], Awaitable[bool]]:
         return (await place.seats())[seat] == "0"
 
     return is_free
+
+
+async def test_a_command_does_not_hold_up_the_ledger_while_the_master_is_silent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still_ours, asked = Commands._still_ours, asyncio.Event()
+
+    async def silent(commands: Commands) -> None:
+        os.kill(place.server.process.pid, signal.SIGSTOP)
+        asked.set()
+        await still_ours(commands)
+
+    monkeypatch.setattr(Commands, "_still_ours", silent)
+    command = asyncio.create_task(run_command(place.master, "sales", {"show": SHOW, "sales": "paused"}))
+    try:
+        await asked.wait()
+        # The keeper waits five seconds for other answers of its master.
+        monkeypatch.setattr(database, "BUSY_MS", 2_500)
+        other = Ledger(place.settings.topology.regions["west"].ledger)
+        await other.save_theatre(Theatre("other", "Other", "Mumbai", "west"))
+        await other.close()
+    finally:
+        monkeypatch.undo()
+        os.kill(place.server.process.pid, signal.SIGCONT)
+    with contextlib.suppress(RegionUnavailable):
+        await command
+    await run_command(place.master, "sales", {"show": SHOW, "sales": "closed"})
