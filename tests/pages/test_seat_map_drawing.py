@@ -6,7 +6,7 @@ from playwright.async_api import Browser, Page, expect
 
 from realtime.dev.cluster import Cluster
 from tests.cluster import Client, node_urls
-from tests.pages.conftest import Person
+from tests.pages.conftest import DESKTOP, Person
 from tests.pages.halls import color_of, distance, painted, stands_show
 
 WATCH_CANVASES = """() => {
@@ -17,6 +17,22 @@ WATCH_CANVASES = """() => {
         return real.call(this, bitmap);
     };
 }"""
+
+REMEMBER_QUERIES = """
+    const real = window.matchMedia.bind(window);
+    const queries = [];
+    window.matchMedia = (text) => {
+        const query = real(text);
+        queries.push([query, query.matches]);
+        return query;
+    };
+    window.tellQueries = () => {
+        for (const [query, matched] of queries.splice(0)) {
+            if (query.matches === matched) queries.push([query, matched]);
+            else query.dispatchEvent(new Event('change'));
+        }
+    };
+"""
 
 
 async def holding(cluster: Cluster, show: str, *seats: str) -> Client:
@@ -147,4 +163,30 @@ async def test_a_change_by_others_pulses_once_and_not_with_reduced_motion(browse
     assert await asha.page.evaluate("window.pulses") == 0
     await other.close()
     await lively.close()
+    await asha.leaves()
+
+
+async def test_the_map_is_painted_again_when_the_pixel_ratio_changes(browser: Browser, cluster: Cluster) -> None:
+    """As when the window moves to another screen. A browser without a screen changes the ratio, but tells nobody."""
+    show = await stands_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0])
+    await asha.page.add_init_script(REMEMBER_QUERIES)
+    await asha.goes(f"/shows/{show}")
+    gold = await color_of(asha.page, "S1-F-7")
+    chrome = await asha.context.new_cdp_session(asha.page)
+    screen = {"width": DESKTOP[0], "height": DESKTOP[1], "mobile": False}
+    for ratio in (2, 1.5, 1):
+        await chrome.send("Emulation.setDeviceMetricsOverride", {**screen, "deviceScaleFactor": ratio})
+        await asha.page.evaluate("tellQueries()")
+        await asha.page.wait_for_function(
+            """(ratio) => {
+                const map = document.querySelector('seat-map');
+                const tiles = [...map.shadowRoot.querySelectorAll('.stage canvas')]
+                    .map((canvas) => canvas.width / canvas.getBoundingClientRect().width)
+                    .filter(Number.isFinite);
+                return map.painted && tiles.length && tiles.every((each) => Math.abs(each - ratio) < 0.01);
+            }""",
+            arg=ratio,
+        )
+        assert await color_of(asha.page, "S1-F-7") == gold
     await asha.leaves()
