@@ -18,7 +18,9 @@ from realtime.dev.cluster import Cluster
 
 BACKUP_S = 3.0
 """Age of the backup."""
-NOTICED_S = 20.0
+COMMITTED_S = 120.0
+"""Time until something is committed after a backup."""
+NOTICED_S = 60.0
 """Time for a keeper to notice that the ledger has lost commits, and to stop the sales."""
 REPAIRED_S = 90.0
 """Time until ``check --repair`` leaves no difference; it is run again and again until then."""
@@ -44,7 +46,11 @@ async def set_back(parts: Parts, fault: Fault, begun: Begun) -> None:
     finally:
         for name in users:
             cluster.resume(name)
-    await _until_halted(parts, region)
+    try:
+        await _until_halted(parts, region)
+    except TimeoutError:
+        await _repair(cluster, region)
+        raise
     await _repair(cluster, region)
 
 
@@ -53,17 +59,19 @@ async def _old_backup(parts: Parts, region: str, ledger: Path, to: Path) -> None
 
     And the master is reconciled: one that has just lost its data knows nothing of the ledger, and can't prove a loss.
     """
-    while True:
-        at_backup = await asyncio.to_thread(_back_up, ledger, to)
-        await asyncio.sleep(BACKUP_S)
-        if await _is_reconciled(parts, region) and await asyncio.to_thread(_position, ledger) > at_backup:
-            return
+    async with asyncio.timeout(COMMITTED_S):
+        while True:
+            at_backup = await asyncio.to_thread(_back_up, ledger, to)
+            await asyncio.sleep(BACKUP_S)
+            if await _has(parts, region, keys.RECONCILED) and await asyncio.to_thread(_position, ledger) > at_backup:
+                return
 
 
-async def _is_reconciled(parts: Parts, region: str) -> bool:
+async def _has(parts: Parts, region: str, key: str) -> bool:
+    """Return whether the present master has a key; False if it does not answer."""
     async with master(parts, region) as redis:
         with contextlib.suppress(RedisError, OSError):
-            return bool(await redis.exists(keys.RECONCILED))
+            return bool(await redis.exists(key))
     return False
 
 
@@ -83,9 +91,9 @@ def _position(ledger: Path) -> int:
 
 
 async def _until_halted(parts: Parts, region: str) -> None:
-    async with asyncio.timeout(NOTICED_S), master(parts, region) as redis:
+    async with asyncio.timeout(NOTICED_S):
         while True:
-            if await redis.exists(keys.HALTED):
+            if await _has(parts, region, keys.HALTED):
                 return
             await asyncio.sleep(0.1)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from loadtest.faults.actions import Begun, Parts
+from loadtest.faults.failovers import find_master
 from loadtest.faults.schedule import Fault
 from realtime import keys
 
@@ -23,9 +24,9 @@ READY_S = 10.0
 
 @contextlib.asynccontextmanager
 async def master(parts: Parts, region: str) -> AsyncIterator[Redis]:
-    """Connect to the master of a region during the context."""
-    plan = parts.cluster.plan
-    redis = Redis.from_url(plan.server_url(plan.masters[region]), socket_timeout=2, decode_responses=True)
+    """Connect to the present master of a region during the context."""
+    _name, port = await find_master(parts.cluster, region)
+    redis = Redis.from_url(parts.cluster.plan.server_url(port), socket_timeout=2, decode_responses=True)
     try:
         yield redis
     finally:
