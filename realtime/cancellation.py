@@ -26,4 +26,5 @@ async def cancel_all(*tasks: asyncio.Task[object]) -> None:
 async def pause(seconds: float, stopping: asyncio.Event) -> None:
     """Wait for some time, or until ``stopping`` is set."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stopping.wait()

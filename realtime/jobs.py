@@ -119,13 +119,17 @@ class Jobs:
 
     async def waiting(self) -> dict[str, int]:
         """Return how many jobs wait for a worker, by queue."""
-        queues = await self._connected()
+        await self._connected()
+        assert self._redis is not None, "it is connected"
+        pipeline = self._redis.pipeline(transaction=False)
+        for queue in Queue:
+            pipeline.llen(f"{keys.JOBS_PREFIX}:{queue.value}:wait")
         try:
-            counts = await asyncio.gather(*(queue.getJobCounts("wait") for queue in queues.values()))
+            counts = await pipeline.execute()
         except (RedisError, OSError):
             await self.close()  # the master may be another by now
             raise
-        return {queue.value: int(count["wait"]) for queue, count in zip(queues, counts, strict=True)}
+        return {queue.value: count for queue, count in zip(Queue, counts, strict=True)}
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """Return how many jobs wait, run, wait for their next attempt, have failed and are completed, by queue."""

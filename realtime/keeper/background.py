@@ -1,4 +1,8 @@
-"""The periodic work of a keeper, next to its record path. Each kind has a task of its own: none delays another."""
+"""The periodic work of a keeper, next to its record path.
+
+Each turn of a kind of work is a task of its own, so none delays another. Turns that are due at the same time begin in
+the same turn of the loop: their calls to the master share a pipeline, and an idle keeper costs little.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,8 @@ Work: TypeAlias = Callable[[], Awaitable[object]]
 WorkUnderToken: TypeAlias = Callable[[str], Awaitable[object]]
 """Takes the fencing token under which this keeper serves."""
 log = logging.getLogger(__name__)
+TICK_MS = 500
+"""How often is looked which work is due; no work begins more often."""
 ORDERS_EVERY_MS = 1_000
 """How often the ledger is searched for orders about which the gateway must be asked."""
 RETENTION_EVERY_MS = 600_000
@@ -42,10 +48,10 @@ HOLD_EVENTS_EVERY_MS = 1_000
 """How often the logs of shows are read, where a webhook wants to know of holds."""
 ARCHIVE_EVERY_MS = 60_000
 """How often a keeper looks for shows that are over."""
-FORGET_EVERY_MS = 1_000
+FORGET_EVERY_MS = 10_000
 """How often the records of holds are deleted that ended some time ago."""
 REBUILD_EVERY_MS = 500
-"""How often a keeper looks for shows that must be rebuilt."""
+"""How often a keeper looks whether the shows have to be rebuilt: after each reconciliation."""
 KEY_TYPES_EVERY_MS = 1_000
 """How often a keeper looks for keys of the region that can't be used."""
 TOKENS_EVERY_MS = 20_000
@@ -74,7 +80,7 @@ class Background:
         self._status_reporter = StatusReporter(keeper, master, jobs, ledger, shared.incidents)
         self._queries = Queries(ledger, master, shared.shows, jobs)
         archiver = Archiver(ledger, master, locks)
-        expiry = Expiry(locks)
+        self._expiry = expiry = Expiry(locks)
         heartbeat = Heartbeat(master.region, keeper, master, locks)
         hold_events = HoldEventReader(ledger, master, shared.shows, jobs)
         hour_figures = HourFigures(ledger, master, locks)
@@ -82,7 +88,7 @@ class Background:
         comparison = Comparison(ledger, master, locks, rebuilder, stopping)
         region_keys = RegionKeys(ledger, master, locks, stopping)
         retention = Retention(ledger, settings.topology.privacy.contact_days)
-        self._always: dict[str, tuple[int, Work]] = {
+        always: dict[str, tuple[int, Work]] = {
             "heartbeat": (limits.HEARTBEAT_MS, heartbeat.beat),
             "status_report": (limits.STATUS_REPORT_MS, self._status_reporter.write_report),
             "key_types": (KEY_TYPES_EVERY_MS, region_keys.check_types),
@@ -90,8 +96,7 @@ class Background:
         }
         """By name: how often (ms), and what is done."""
         tasks_every_ms = int(limits.TASK_RETRY_S * 1000)
-        self._while_serving: dict[str, tuple[int, WorkUnderToken]] = {
-            "expiry": (limits.EXPIRY_POLL_MS, lambda _token: expiry.turn()),
+        while_serving: dict[str, tuple[int, WorkUnderToken]] = {
             "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
             "rebuild": (REBUILD_EVERY_MS, rebuilder.turn),
             "comparison": (COMPARE_EVERY_MS, comparison.turn),
@@ -105,15 +110,12 @@ class Background:
             "retention": (RETENTION_EVERY_MS, lambda _token: retention.turn()),
         }
         """The same for what is done only while this keeper serves a reconciled master, under its fencing token."""
+        self._work = always | {name: (every_ms, self._serve(work)) for name, (every_ms, work) in while_serving.items()}
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin to work; the caller awaits the tasks. One that ends before ``stopping`` is set has failed."""
-        work = {
-            "queries": self._queries.run(self._stopping),
-            **{name: self._every(name, *each) for name, each in self._always.items()},
-            **{name: self._serve_every(name, *each) for name, each in self._while_serving.items()},
-        }
-        return [asyncio.create_task(each, name=name) for name, each in work.items()]
+        loops = {"queries": self._queries.run(self._stopping), "expiry": self._expire(), "background": self._run()}
+        return [asyncio.create_task(each, name=name) for name, each in loops.items()]
 
     async def close(self) -> None:
         """Delete the status report of this keeper, and close the connections; all tasks must have ended."""
@@ -121,25 +123,42 @@ class Background:
             await self._status_reporter.sign_off()
         await self._jobs.close()
 
-    async def _serve_every(self, name: str, interval_ms: int, work: WorkUnderToken) -> None:
+    async def _run(self) -> None:
+        under_way: dict[str, asyncio.Task[None]] = {}
+        ticks = 0
+        while not self._stopping.is_set():
+            for name, (every_ms, work) in self._work.items():
+                is_due = ticks % max(every_ms // TICK_MS, 1) == 0
+                if is_due and (name not in under_way or under_way[name].done()):
+                    under_way[name] = asyncio.create_task(self._turn(name, work), name=name)
+            ticks += 1
+            await pause(TICK_MS / 1000, self._stopping)
+        await asyncio.gather(*under_way.values())
+
+    def _serve(self, work: WorkUnderToken) -> Work:
         async def turn() -> None:
             if (token := self._record_path.token) is not None:
                 await work(token)
 
-        await self._every(name, interval_ms, turn)
+        return turn
 
-    async def _every(self, name: str, interval_ms: int, work: Work) -> None:
+    async def _expire(self) -> None:
+        """Sweep at the moment in which the next hold can lapse."""
+        sweep = self._serve(lambda _token: self._expiry.turn())
         while not self._stopping.is_set():
-            try:
-                await work()
-            except TRANSIENT as error:
-                # Raised or logged by the record path as well; the redis errors may leave a broken connection.
-                log.debug("%s: %s", name, error)
-                await self._jobs.close()
-            except TicketError as error:
-                log.warning("%s: %s", name, error)
-            except Exception:
-                # A fault in one kind of background work must not end the others.
-                log.exception("%s failed", name)
-                await pause(LONGEST_PAUSE_S, self._stopping)
-            await pause(interval_ms / 1000, self._stopping)
+            await self._turn("expiry", sweep)
+            await pause(self._expiry.wait_s, self._stopping)
+
+    async def _turn(self, name: str, work: Work) -> None:
+        try:
+            await work()
+        except TRANSIENT as error:
+            # Raised or logged by the record path as well; the redis errors may leave a broken connection.
+            log.debug("%s: %s", name, error)
+            await self._jobs.close()
+        except TicketError as error:
+            log.warning("%s: %s", name, error)
+        except Exception:
+            # A fault in one kind of background work must not end the others.
+            log.exception("%s failed", name)
+            await pause(LONGEST_PAUSE_S, self._stopping)

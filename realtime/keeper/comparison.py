@@ -24,6 +24,8 @@ from realtime.keeper.declare import Declared
 from realtime.keeper.rebuild import Rebuilder
 from realtime.ledger import Ledger
 from realtime.ledger.database import parts
+from realtime.ledger.declarations import shows_in, theatres_in
+from realtime.ledger.truth import truths_in
 from realtime.locks.damage import has_another_type, shown
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild import read_show
@@ -96,7 +98,8 @@ class Comparison:
             return
         self._looked_s = 0.0
         try:
-            await self._compare(await self._next_shows())
+            if shows := await self._next_shows():
+                await self._compare(shows)
         finally:
             pause_ms = max(SHORTEST_PAUSE_MS, int(PAUSE * self._looked_s * 1000))
             await command("PEXPIRE", keys.COMPARING, pause_ms)
@@ -141,8 +144,10 @@ class Comparison:
                 except (ResponseError, ValueError) as error:
                     found[show.id] = _Look(frozenset([f"it can't be read: {error}"]))
         # Their terms may have changed since they were read the first time.
-        known = {show.id: show for show in await self._ledger.shows_of(list(masters))}
-        truths = await self._ledger.truths(list(known))
+        async with self._ledger.snapshot() as connection:
+            known = {show.id: show for show in await shows_in(connection, list(masters))}
+            truths = await truths_in(connection, list(known))
+            theatres = {theatre.id: theatre for theatre in await theatres_in(connection, self._master.region)}
         for show_id, show in known.items():
             master = masters[show_id]
             if len(master.seats.seats) != master.seats.size:
@@ -153,7 +158,7 @@ class Comparison:
             look = _Look(
                 frozenset(damages),
                 frozenset(plan.unproved) - self._reported,
-                frozenset(await self._declared.missing(show)),
+                frozenset(await self._declared.missing(show, theatres.get(show.theatre))),
             )
             if look:
                 found[show_id] = look
@@ -163,10 +168,14 @@ class Comparison:
     async def _read(self, show: Show) -> _OnMaster:
         """Read all that the master has of a show; raises ``ResponseError`` or ``ValueError`` if it is unusable."""
         command = self._master.command
-        seats = await read_show(self._master, show.id)
-        meta = dict(connect.pairs(await command("HGETALL", keys.meta(show.id))))
-        if await has_another_type(self._master, keys.log(show.id), "stream"):
+        seats, fields, has_no_log = await asyncio.gather(
+            read_show(self._master, show.id),
+            command("HGETALL", keys.meta(show.id)),
+            has_another_type(self._master, keys.log(show.id), "stream"),
+        )
+        if has_no_log:
             raise ValueError("its log is no stream")
+        meta = dict(connect.pairs(fields))
         held = [hold for hold, record in seats.holds.items() if b'"state":"held"' in record]
         deadlines: list[object] = []
         for some in parts([hold.decode(errors="replace") for hold in held]):

@@ -96,9 +96,11 @@ class Declared:
         self._lengths: dict[str, int] = {}
         """Bytes of layouts in the ledger, by id: a layout never changes."""
 
-    async def missing(self, show: Show) -> list[str]:
-        """Return which records differ on the master. Of a layout only the length is compared."""
-        known = await self._ledger.theatre(show.region, show.theatre)
+    async def missing(self, show: Show, known: Theatre | None) -> list[str]:
+        """Return which records differ on the master. Of a layout only the length is compared.
+
+        ``known`` is the show's theatre in the ledger.
+        """
         wanted = await self._layout_length(show.layout)
         calls = (
             ("HGET", keys.THEATRES, show.theatre),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from realtime import limits
 from realtime.locks.seats import SeatLocks
 
@@ -14,22 +12,21 @@ class Expiry:
     def __init__(self, locks: SeatLocks) -> None:
         """Of the keeper's region."""
         self._locks = locks
-        self._next_at = 0.0
+        self.wait_s = limits.EXPIRY_POLL_MS / 1000
+        """How long after a turn the next one has something to do."""
         self._left = 0
         """Lapsed holds that this round of sweeps has left where they are."""
 
     async def turn(self) -> None:
-        """End the holds that have lapsed. Does nothing before the next one can lapse."""
-        now = time.monotonic()
-        if now < self._next_at:
-            return
+        """End the holds that have lapsed, and set ``wait_s``."""
+        self.wait_s = limits.EXPIRY_POLL_MS / 1000
         due_ms = await self._locks.until_due()
         if due_ms is not None and due_ms <= 0:
             await self._expire_due()
         else:
             # A hold that is made meanwhile lasts as long as this pause, or longer.
             longest_ms = limits.MIN_HOLD_S * 1000
-            self._next_at = now + min(due_ms or longest_ms, longest_ms) / 1000
+            self.wait_s = min(due_ms or longest_ms, longest_ms) / 1000
 
     async def _expire_due(self) -> None:
         """End the lapsed holds of one turn; the next turn goes on where this one ends."""

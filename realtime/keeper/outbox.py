@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ from realtime import connect, keys, limits
 from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
 
-BLOCK_MS = 500
+BLOCK_MS = 1_000
 CLAIM_IDLE_MS = 3_000
 """After this time without an acknowledgement, another keeper may claim an entry."""
 CLAIM_EVERY_S = 1.0
 PAGE = 500
 """Entries that are read at once where all are looked at."""
 CONSUMER_GONE_MS = 60_000
-"""A consumer that has not read for this long belongs to a keeper that ended: a live one reads twice a second."""
+"""A consumer that has not read for this long belongs to a keeper that ended: a live one reads every second."""
 RETRY_S = 0.5
 """Entries of a show that can't be written now are tried again after this."""
 _TIMEOUT_S = 2.0
@@ -61,6 +62,7 @@ class Outbox:
         self._claim_from = b"0-0"
         """Behind the entries that were looked at: those of live keepers, in front of the others, may be thousands."""
         self._retry_at = 0.0
+        """When entries of this keeper are read again that it has not acknowledged; never while it has none."""
         self._after = b"0"
 
     async def _prepare(self) -> None:
@@ -102,15 +104,16 @@ class Outbox:
         if time.monotonic() < self._retry_at:
             return []
         entries = await self._group_read(redis, self._after, None)
-        if not entries and self._after != b"0":
+        if not entries:
+            self._retry_at = math.inf if self._after == b"0" else time.monotonic() + RETRY_S
             self._after = b"0"
-            self._retry_at = time.monotonic() + RETRY_S
         return entries
 
     def wait_with(self, entries: Sequence[Entry]) -> None:
         """Leave some entries for later and go on with those after them: their shows can't be written now."""
         if entries:
             self._after = max((entry.id for entry in entries), key=_order)
+            self._retry_at = min(self._retry_at, time.monotonic())
 
     async def _group_read(self, redis: Redis, start: str | bytes, block_ms: int | None) -> list[Entry]:
         reply: Any = await redis.xreadgroup(

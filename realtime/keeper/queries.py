@@ -42,6 +42,7 @@ from realtime.keeper.booking_search import UNREADABLE, BookingSearch, details
 from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.money import MAX_LISTED, Filter
+from realtime.ledger.orders import open_orders
 from realtime.ledger.rows import BookingRow
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks import replies
@@ -304,7 +305,8 @@ class Queries:
         return [asdict(row) for row in await self._ledger.audit_log(ask.before, ask.limit)]
 
     async def _orders(self, _body: bytes) -> Any:
-        count, oldest = await self._ledger.open_orders()
+        async with self._ledger.snapshot() as connection:
+            count, oldest = await open_orders(connection)
         return {"open": count, "oldest": oldest}
 
 

@@ -35,6 +35,8 @@ BATCH_SEATS = 10_000
 """Seats of the shows for which the ledger is read at once."""
 _CHUNK = 100
 """Shows in one call of ``tt_unready``."""
+TURNS_PER_LOOK = 2
+"""In one turn of so many is looked for damaged shows."""
 _LISTED = 20
 """Shows that a line of the log names."""
 
@@ -48,7 +50,8 @@ class Rebuilder:
         self._master = master
         self._locks = locks
         self._seen: set[str] = set()
-        """Shows that were not ready at the last turn."""
+        """Shows that were not ready at the last look."""
+        self._turns = 0
         self._failed: dict[str, str] = {}
         """Why a show could not be rebuilt, by its id: what was logged."""
 
@@ -58,30 +61,44 @@ class Rebuilder:
         Returns 0 while another keeper does it, and while the master is reconciled under a later token. One show that
         can't be rebuilt does not stop the others. Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
         """
+        in_force, rebuilt = await self._progress(token)
+        if not in_force:
+            return 0
+        damaged = await self._damaged() if rebuilt else []
+        if rebuilt and not damaged:
+            return 0
         async with renewed_turn(self._master, keys.REBUILDING) as turn:
             if turn is None:
                 return 0
-            in_force, rebuilt = await self._progress(token)
-            if not in_force:
-                return 0
-            names = await self._ledger.active_show_ids()
-            unready = await self.unready(names)
-            # Once all are rebuilt, one that is not ready may just be being declared. So it must be found so twice.
-            waiting = [show for show in unready if not rebuilt or show in self._seen]
-            self._seen = set(unready)
-            shows = await self._ledger.shows_of(waiting) if waiting else []
+            names = damaged or await self._ledger.active_show_ids()
+            # Also those that were damaged: another keeper may have rebuilt them since.
+            waiting = await self.unready(names)
+            shows = await self._ledger.shows_of(waiting)
             if shows:
                 await self._rebuild_all(turn, sorted(shows, key=_urgency))
                 # Those that failed are tried again in every turn.
-                if rebuilt and (damaged := [show.id for show in shows if show.id not in self._failed]):
-                    listed = ", ".join(damaged[:_LISTED])
-                    await self.count_damaged(f"not for sale, or without seats: {listed}", len(damaged))
+                if rebuilt and (healed := [show.id for show in shows if show.id not in self._failed]):
+                    listed = ", ".join(healed[:_LISTED])
+                    await self.count_damaged(f"not for sale, or without seats: {listed}", len(healed))
             # Those whose records can't be read stay off sale.
             unreadable = set(waiting) - {show.id for show in shows}
             if not rebuilt and unreadable.issuperset(await self.unready(names)):
                 await self._master.command("SET", keys.REBUILT, token)
                 log.info("%s: all %d shows are on sale", self._master.region, len(names))
             return len(shows)
+
+    async def _damaged(self) -> list[str]:
+        """Return shows that were on sale and are not ready; none in turns that do not look.
+
+        One that is not ready may just be being declared. So it must be found so twice.
+        """
+        self._turns += 1
+        if self._turns % TURNS_PER_LOOK:
+            return []
+        unready = await self.unready(await self._ledger.active_show_ids())
+        found = [show for show in unready if show in self._seen]
+        self._seen = set(unready)
+        return found
 
     async def is_rebuilt(self, token: str) -> bool:
         """Return whether all shows were on sale under this token, and no later one has begun."""

@@ -96,8 +96,8 @@ class Reconciler:
         Shows that have to be rebuilt are not on sale yet then. Returns None while another keeper reconciles it. Raises
         ``RegionUnavailable``, ``LedgerUnavailable``, ``WrongRegion``, ``LedgerBehind``.
         """
-        await self._load_functions()
-        state = await self._read_state()
+        # In one pipeline: this is asked all the time.
+        state, _ = await asyncio.gather(self._read_state(), self._load_functions())
         marked = reconciled_in(state.mark, state.incarnation, self._master.config_epoch)
         in_order = not state.halted and marked and state.number is not None
         if in_order and not self._invalidated:

@@ -19,6 +19,9 @@ from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.jobs import Jobs
 from realtime.ledger import Ledger, LedgerUnavailable
+from realtime.ledger.gate_leases import count_gate_conflicts
+from realtime.ledger.money import unfinished_refunds
+from realtime.ledger.orders import open_orders
 from realtime.locks.incidents import Incident, Incidents
 from realtime.locks.master import LockMaster
 
@@ -91,16 +94,18 @@ class StatusReporter:
         """Write the report once; raises ``RegionUnavailable``."""
         command = self._master.command
         before = now_ms()
-        master_time = await self._master.time_ms()
-        now = now_ms()
-        oldest, outbox, dead_letters, live_holds, *reports, jobs = await asyncio.gather(
+        master_time, oldest, outbox, dead_letters, halted, damaged, live_holds, *reports = await asyncio.gather(
+            self._master.time_ms(),
             command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1),
             command("XLEN", keys.OUTBOX),
             command("XLEN", keys.DEAD_LETTERS),
+            command("EXISTS", keys.HALTED),
+            command("GET", keys.DAMAGED),
             command("ZCARD", keys.DEADLINES),
             *(command("HGETALL", key) for key in _REPORTS),
-            self._jobs.waiting(),
         )
+        now = now_ms()
+        jobs = await self._jobs.waiting()
         with contextlib.suppress(LedgerUnavailable):
             # Without its ledger a keeper is still there: it reports what it read last.
             self._of_ledger = await self._read_ledger(now, master_time)
@@ -109,8 +114,8 @@ class StatusReporter:
             "outbox": outbox,
             "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
             "dead_letters": dead_letters,
-            "halted": int(bool(await command("EXISTS", keys.HALTED))),
-            "damaged_shows": int(await command("GET", keys.DAMAGED) or 0),
+            "halted": int(halted > 0),
+            "damaged_shows": int(damaged or 0),
             "misconfigured": len(await self._misconfigured()),
             "clock_offset_ms": master_time - (before + now) // 2,
             "live_holds": live_holds,
@@ -144,13 +149,14 @@ class StatusReporter:
 
     async def _read_ledger(self, now: int, master_time: int) -> dict[str, Any]:
         """Return what the ledger has pending; ``now`` (ms) is by the clock of this machine, as its times are."""
-        open_orders, oldest_order = await self._ledger.open_orders()
-        return {
-            "open_orders": open_orders,
-            "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
-            "refunds": await self._ledger.unfinished_refunds(),
-            "gate_conflicts": await self._ledger.count_gate_conflicts(master_time - limits.GATE_CONFLICT_RECENT_MS),
-        }
+        async with self._ledger.snapshot() as connection:
+            open_count, oldest_order = await open_orders(connection)
+            return {
+                "open_orders": open_count,
+                "oldest_order_ms": max(0, now - oldest_order) if oldest_order else 0,
+                "refunds": await unfinished_refunds(connection),
+                "gate_conflicts": await count_gate_conflicts(connection, master_time - limits.GATE_CONFLICT_RECENT_MS),
+            }
 
     async def sign_off(self) -> None:
         """Delete the report: this keeper stops. Raises ``RegionUnavailable``."""

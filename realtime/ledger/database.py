@@ -77,7 +77,7 @@ class Database:
         self._engine: AsyncEngine = create_async_engine(
             # Errors are logged: they must not repeat what a buyer has typed.
             self._url,
-            pool_pre_ping=True,
+            pool_pre_ping=not embedded,  # a file closes no connection
             hide_parameters=True,
             connect_args={} if embedded else _POSTGRES,
         )

@@ -111,8 +111,7 @@ class Declarations(Fencing):
     async def theatres(self, region: str) -> list[Theatre]:
         """Return all theatres; the ledger is ``region``'s."""
         async with self.snapshot() as connection:
-            rows = await connection.execute(select(schema.theatres))
-            return [Theatre(row.id, row.name, row.city, region, row.address) for row in rows]
+            return await theatres_in(connection, region)
 
     async def theatre(self, region: str, theatre_id: str) -> Theatre | None:
         """Return a theatre, None if it is not declared here."""
@@ -158,12 +157,10 @@ class Declarations(Fencing):
 
     async def shows_of(self, ids: Sequence[str]) -> list[Show]:
         """Return those of some shows that are here and whose record can be read."""
-        table, found = schema.shows, []
+        if not ids:
+            return []
         async with self.snapshot() as connection:
-            for some in parts(ids):
-                query = select(table.c.id, table.c.body).where(table.c.id.in_(some))
-                found += read_rows(await connection.execute(query), _read_show)
-        return found
+            return await shows_in(connection, ids)
 
     async def shows_over(self, before: int, limit: int) -> list[str]:
         """Return shows that are not archived and were over before a time (ms)."""
@@ -250,6 +247,22 @@ class Declarations(Fencing):
         query = select(table.c.seat, table.c.reason, table.c.blocked_at).where(table.c.show_id == show_id)
         async with self.snapshot() as connection:
             return [tuple(row) for row in await connection.execute(query.order_by(table.c.seat_index))]
+
+
+async def theatres_in(connection: AsyncConnection, region: str) -> list[Theatre]:
+    """As ``Declarations.theatres``, in the transaction of the caller."""
+    rows = await connection.execute(select(schema.theatres))
+    return [Theatre(row.id, row.name, row.city, region, row.address) for row in rows]
+
+
+async def shows_in(connection: AsyncConnection, ids: Sequence[str]) -> list[Show]:
+    """As ``Declarations.shows_of``, in the transaction of the caller."""
+    table = schema.shows
+    found: list[Show] = []
+    for some in parts(ids):
+        query = select(table.c.id, table.c.body).where(table.c.id.in_(some))
+        found += read_rows(await connection.execute(query), _read_show)
+    return found
 
 
 async def _begin_command(

@@ -94,7 +94,8 @@ class Fencing(Database):
         Raises ``LedgerBehind`` if the ledger has lost commits, and what ``on_commit`` raises.
         """
         known = self.known_position
-        reached = (await self.fencing_state()).position
+        async with self.snapshot() as connection:
+            reached = (await connection.execute(select(schema.ledger_position.c.position))).scalar_one()
         if reached < known:
             raise LedgerBehind(f"the ledger is at position {reached}, the lock master knows {known}")
         if self.on_commit is not None:

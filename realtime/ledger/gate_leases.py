@@ -183,13 +183,13 @@ class GateLeases(Fencing):
         async with self.snapshot() as connection:
             return read_rows(await connection.execute(query), _conflict_row)
 
-    async def count_gate_conflicts(self, since: int) -> dict[str, int]:
-        """Return how many conflicts of each kind were reported at ``since`` (ms) or later; kinds without any are 0."""
-        table = schema.gate_conflicts
-        query = select(table.c.kind, func.count()).where(table.c.reported_at >= since).group_by(table.c.kind)
-        async with self.snapshot() as connection:
-            found = {kind: int(count) for kind, count in await connection.execute(query)}
-        return {kind.value: found.get(kind.value, 0) for kind in ConflictKind}
+
+async def count_gate_conflicts(connection: AsyncConnection, since: int) -> dict[str, int]:
+    """Return how many conflicts of each kind were reported at ``since`` (ms) or later; kinds without any are 0."""
+    table = schema.gate_conflicts
+    query = select(table.c.kind, func.count()).where(table.c.reported_at >= since).group_by(table.c.kind)
+    found = {kind: int(count) for kind, count in await connection.execute(query)}
+    return {kind.value: found.get(kind.value, 0) for kind in ConflictKind}
 
 
 # --- in the transaction of the caller, which has locked the booking ---------------------------------------------------

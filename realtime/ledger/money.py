@@ -123,18 +123,6 @@ class Money(Fencing):
             await self.advance(connection)
             return _refund(row) if row is not None else None
 
-    async def unfinished_refunds(self) -> dict[str, int]:
-        """Return how many refunds are not done, by ``RefundProgress``; its cost grows with unfinished tasks only."""
-        refunds, tasks = schema.refunds, schema.tasks
-        query = (
-            select(refunds.c.state, func.count())
-            .select_from(tasks.join(refunds, tasks.c.subject == refunds.c.id))
-            .where(tasks.c.done_at.is_(None), tasks.c.queue == Queue.REFUNDS.value)
-            .group_by(refunds.c.state)
-        )
-        async with self.snapshot() as connection:
-            return {state: int(count) for state, count in await connection.execute(query)}
-
     # --- listings -------------------------------------------------------------------------------------------------
     async def refunds(self, wanted: Filter) -> list[RefundRow]:
         """Return refunds, the newest first; ``wanted.state`` is a ``RefundProgress``."""
@@ -297,6 +285,18 @@ def _payment(row: Any) -> PaymentRow:
         refund,
         row.created_at,
     )
+
+
+async def unfinished_refunds(connection: AsyncConnection) -> dict[str, int]:
+    """Return how many refunds are not done, by ``RefundProgress``; its cost grows with unfinished tasks only."""
+    refunds, tasks = schema.refunds, schema.tasks
+    query = (
+        select(refunds.c.state, func.count())
+        .select_from(tasks.join(refunds, tasks.c.subject == refunds.c.id))
+        .where(tasks.c.done_at.is_(None), tasks.c.queue == Queue.REFUNDS.value)
+        .group_by(refunds.c.state)
+    )
+    return {state: int(count) for state, count in await connection.execute(query)}
 
 
 def _refund(row: Any) -> RefundRow:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
@@ -95,14 +96,6 @@ class Orders(Fencing):
             row = rows.one_or_none()
             return _order(row) if row is not None else None
 
-    async def open_orders(self) -> tuple[int, int]:
-        """Return how many orders are open, and when the oldest of them was created (ms; 0 if there is none)."""
-        table = schema.orders
-        query = select(func.count(), func.min(table.c.created_at)).where(table.c.state == OrderState.OPEN.value)
-        async with self.snapshot() as connection:
-            count, oldest = (await connection.execute(query)).one()
-            return int(count), int(oldest or 0)
-
     async def new_webhook(self, event_id: str, at: int) -> bool:
         """Record the id of a gateway's event; return whether it is new. Call it after the event was processed."""
         try:
@@ -134,6 +127,14 @@ def _order_values(order: OrderRow) -> dict[str, Any]:
         "checks": order.checks,
         "detail": order.detail,
     }
+
+
+async def open_orders(connection: AsyncConnection) -> tuple[int, int]:
+    """Return how many orders are open, and when the oldest of them was created (ms; 0 if there is none)."""
+    table = schema.orders
+    query = select(func.count(), func.min(table.c.created_at)).where(table.c.state == OrderState.OPEN.value)
+    count, oldest = (await connection.execute(query)).one()
+    return int(count), int(oldest or 0)
 
 
 def _order(row: Any) -> OrderRow:

@@ -33,29 +33,31 @@ class Truths(Database):
 
     async def truths(self, shows: Sequence[str]) -> dict[str, ShowTruth]:
         """Return what the ledger proves about some shows (at most 500) at one moment, by show."""
-        found = {show: ShowTruth() for show in shows}
         async with self.snapshot() as connection:
-            for show, booking, owner, payment, cancelled_at, sequence, csv in await connection.execute(
-                _bookings(shows)
-            ):
-                if csv is None:
-                    continue  # it has no seats and proves none
-                lists = found[show].booked if cancelled_at is None else found[show].cancelled
-                lists.append(Booked(booking, owner, tuple(sorted(seats_of(csv))), payment, sequence))
-            blocked = schema.blocked_seats
-            for show, index in await connection.execute(
-                select(blocked.c.show_id, blocked.c.seat_index).where(blocked.c.show_id.in_(shows))
-            ):
-                found[show].blocked.append(index)
-            paid = await _paid_holds(connection, shows)
-        for show, holds in paid.items():
-            done = {hold_of(booking.id) for booking in (*found[show].booked, *found[show].cancelled)}
-            found[show].paid.extend(each for hold, each in sorted(holds.items()) if hold not in done)
-        return found
+            return await truths_in(connection, shows)
 
     async def booked(self, show_id: str) -> list[Booked]:
         """Return all bookings of a show that stand, with their seats' indices, ascending."""
         return (await self.truths([show_id]))[show_id].booked
+
+
+async def truths_in(connection: AsyncConnection, shows: Sequence[str]) -> dict[str, ShowTruth]:
+    """As ``Truths.truths``, in the snapshot of the caller."""
+    found = {show: ShowTruth() for show in shows}
+    for show, booking, owner, payment, cancelled_at, sequence, csv in await connection.execute(_bookings(shows)):
+        if csv is None:
+            continue  # it has no seats and proves none
+        lists = found[show].booked if cancelled_at is None else found[show].cancelled
+        lists.append(Booked(booking, owner, tuple(sorted(seats_of(csv))), payment, sequence))
+    blocked = schema.blocked_seats
+    for show, index in await connection.execute(
+        select(blocked.c.show_id, blocked.c.seat_index).where(blocked.c.show_id.in_(shows))
+    ):
+        found[show].blocked.append(index)
+    for show, holds in (await _paid_holds(connection, shows)).items():
+        done = {hold_of(booking.id) for booking in (*found[show].booked, *found[show].cancelled)}
+        found[show].paid.extend(each for hold, each in sorted(holds.items()) if hold not in done)
+    return found
 
 
 def _bookings(shows: Sequence[str]) -> Any:

@@ -47,15 +47,18 @@ async def delete_unusable(master: LockMaster, show: Show) -> list[str]:
 
 async def delete_unusable_of_region(master: LockMaster) -> dict[str, str]:
     """Delete the keys of a region that no function and no keeper can use; return why, by key, for operators."""
-    found = await _of_another_type(master, keys.TYPES)
-    sound = [key for key in _FORMS if key not in found]
-    values = await asyncio.gather(*(master.command("GET", key) for key in sound))
-    for key, value in zip(sound, values, strict=True):
-        if value is not None and not _FORMS[key].fullmatch(value):
+    found: dict[str, str]
+    found, values, expiries = await asyncio.gather(
+        _of_another_type(master, keys.TYPES),
+        master.command("MGET", *_FORMS),  # it answers nothing for a key of another type
+        asyncio.gather(*(master.command("PTTL", key) for key in keys.TURNS)),
+    )
+    for (key, form), value in zip(_FORMS.items(), values, strict=True):
+        if value is not None and not form.fullmatch(value):
             found[key] = f"{key} is {shown(value)}"
-    left = [key for key in keys.TURNS if key not in found]
-    expiries = await asyncio.gather(*(master.command("PTTL", key) for key in left))
-    found |= {key: f"{key} does not expire" for key, expiry in zip(left, expiries, strict=True) if expiry == -1}
+    for key, expiry in zip(keys.TURNS, expiries, strict=True):
+        if expiry == -1:
+            found.setdefault(key, f"{key} does not expire")
     await _delete(master, found)
     return found
 

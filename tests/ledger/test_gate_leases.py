@@ -10,7 +10,7 @@ import pytest
 from realtime import limits
 from realtime.errors import AlreadyAdmitted, TicketLeased
 from realtime.ledger import Ledger, StaleFencingToken
-from realtime.ledger.gate_leases import ConflictKind, LeaseAsk, Leased, lease_key
+from realtime.ledger.gate_leases import ConflictKind, LeaseAsk, Leased, count_gate_conflicts, lease_key
 from realtime.ledger.rows import AdmissionRow, CancelledBy
 
 from .test_store import booking, ledger
@@ -132,8 +132,11 @@ async def test_a_reported_admission_that_contradicts_another_is_a_conflict_and_s
     assert found[ids["c"]] == (ConflictKind.LEASE_OVER, 9, 2 * UNTIL)
     assert len(found) == 5
     assert {each.booking: each.code for each in await ledger.gate_conflicts()} == {ids[n]: codes[n] for n in "abcde"}
-    assert await ledger.count_gate_conflicts(2 * UNTIL) == {"twice": 1, "cancelled": 1, "lease_over": 3}
-    assert await ledger.count_gate_conflicts(2 * UNTIL + 1) == {"twice": 0, "cancelled": 0, "lease_over": 0}
+    async with ledger.snapshot() as connection:
+        recent = await count_gate_conflicts(connection, 2 * UNTIL)
+        assert recent == {"twice": 1, "cancelled": 1, "lease_over": 3}
+        recent = await count_gate_conflicts(connection, 2 * UNTIL + 1)
+        assert recent == {"twice": 0, "cancelled": 0, "lease_over": 0}
     with pytest.raises(AlreadyAdmitted):
         await ledger.admit(AdmissionRow(ids["c"], 2 * UNTIL, "south", SOUTH))
     assert (await report(ledger, SOUTH, 2 * UNTIL, **{codes["c"]: 2 * UNTIL}))[codes["c"]] == "twice"
