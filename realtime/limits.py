@@ -231,7 +231,18 @@ OTHER_FILES = 500
 ADDRESS_IDLE = 250
 """HTTP connections of one address that idle between two requests; the oldest is closed for the next."""
 ADDRESS_UNFINISHED = 300
-"""Unfinished requests and unread answers of one address; the oldest is closed for the next."""
+"""Unfinished heads and unread answers of one address; the oldest is closed for the next."""
+ADDRESS_BODIES = 100
+BODIES = 400
+"""Bodies of one address, and in all, of which a part has arrived; the oldest is closed for the next. Each may take
+twice ``MAX_EVENT_BYTES`` of memory; a buyer's arrive in one piece with their heads."""
+ADDRESS_WASTED = 100
+ADDRESS_WASTED_PER_S = 20.0
+"""Leaky bucket of one address for connections that led to nothing: its new connections are slowed while it is full."""
+SLOWED_PER_S = 200
+"""New connections of all slowed addresses together: at most a fifth of a core."""
+WASTING_ADDRESSES = 10_000
+"""Addresses whose bucket a node remembers; the one that was quiet for longest is dropped."""
 ADDRESS_UNCONNECTED = 500
 """Socket.IO sessions of one address that have not sent CONNECT; the oldest is closed for the next."""
 PIN_ATTEMPTS = 5

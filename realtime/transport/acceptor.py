@@ -172,6 +172,8 @@ class PendingConnection(asyncio.Protocol, Closable):
         """Stop waiting for the first request."""
         self._end_waiting()
         if self._ticket is not None:
+            if not self._decided:
+                self._ticket.count_waste(asyncio.get_running_loop().time())
             self._ticket.leave()
 
     def close(self) -> None:
@@ -180,7 +182,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._transport.close()
 
     def expire(self) -> None:
-        """Close at once."""
+        """Close at once; ``connection_lost`` counts it as wasted."""
         self._end_waiting()
         self._transport.abort()
 

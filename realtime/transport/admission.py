@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from realtime import limits
 from realtime.transport.fair_queue import FairQueue
 from realtime.transport.limited_log import LimitedLog
+from realtime.transport.waste import Waste
 
 limited_log = LimitedLog(logging.getLogger(__name__))
 T = TypeVar("T", bound=Hashable)
@@ -25,13 +26,14 @@ T = TypeVar("T", bound=Hashable)
 class BoundedByAddress(Generic[T]):
     """Things of one kind by address; ends the oldest of an address that has too many."""
 
-    def __init__(self, most: int, min_age_s: float, end: Callable[[T], None]) -> None:
-        """Allow ``most`` of one address.
+    def __init__(self, most: int, min_age_s: float, end: Callable[[T], None], most_in_all: int | None = None) -> None:
+        """Allow ``most`` of one address, and ``most_in_all``.
 
         Younger ones than ``min_age_s`` are spared, up to four times as many: a crowd that reconnects at once through
         one address is no attack. ``end`` must lead to ``discard``.
         """
         self._most = most
+        self._most_in_all = most_in_all
         self._min_age_s = min_age_s
         self.end = end
         self._of: dict[str, dict[T, float]] = {}
@@ -44,26 +46,31 @@ class BoundedByAddress(Generic[T]):
         if len(things) > self._most:
             oldest = next(iter(things))
             if now - things[oldest] > self._min_age_s or len(things) > 4 * self._most:
-                self.discard(oldest, address)
-                self.ended += 1
-                self.end(oldest)
+                self._end_oldest_of(address)
+        elif self._most_in_all is not None and len(self) > self._most_in_all:
+            self.end_oldest()
 
-    def discard(self, thing: T, address: str) -> None:
-        """Remove a thing; does nothing if it is not here."""
+    def discard(self, thing: T, address: str) -> bool:
+        """Remove a thing; return whether it was here."""
         things = self._of.get(address)
-        if things is not None and things.pop(thing, None) is not None and not things:
+        if things is None or things.pop(thing, None) is None:
+            return False
+        if not things:
             del self._of[address]
+        return True
 
     def end_oldest(self) -> bool:
         """End the oldest of the address that has most; return False if there is nothing."""
         if not self._of:
             return False
-        address = max(self._of, key=lambda each: len(self._of[each]))
+        self._end_oldest_of(max(self._of, key=lambda each: len(self._of[each])))
+        return True
+
+    def _end_oldest_of(self, address: str) -> None:
         oldest = next(iter(self._of[address]))
         self.discard(oldest, address)
         self.ended += 1
         self.end(oldest)
-        return True
 
     def __len__(self) -> int:
         """How many there are of all addresses."""
@@ -81,10 +88,13 @@ class Admission:
         self._of: Counter[str] = Counter()
         self.open = 0
         self.refused = 0
+        self.waste = Waste()
+        self.opening = FairQueue(self.waste.slows)
+        """For new connections."""
         self.queue = FairQueue()
-        """For new connections, and for other work that one address could cause much of."""
+        """For other work that one address could cause much of: it waits for no new connections."""
         self.ending = FairQueue()
-        """For what a lost connection leaves to be ended, which has memory to free: it waits for no new connections."""
+        """For what a lost connection leaves to be ended, which has memory to free: it waits for nothing else."""
         self.unconnected = BoundedByAddress[str](limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
         self.idle = BoundedByAddress[Closable](limits.ADDRESS_IDLE, 0.0, _expire)
@@ -92,7 +102,9 @@ class Admission:
         self.pending = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
         """Connections whose first request's head has not arrived completely."""
         self.unfinished = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, 0.0, _expire)
-        """Connections whose request has not arrived completely, or whose answer is not read."""
+        """Connections on which a part of a later head has arrived, or whose answer is not read."""
+        self.bodies = BoundedByAddress[Closable](limits.ADDRESS_BODIES, 0.0, _expire, limits.BODIES)
+        """Connections on which a part of a body has arrived."""
 
     @property
     def bounded(self) -> dict[str, BoundedByAddress[Any]]:
@@ -101,6 +113,7 @@ class Admission:
             "pending": self.pending,
             "idle": self.idle,
             "unfinished": self.unfinished,
+            "bodies": self.bodies,
             "unconnected": self.unconnected,
         }
 
@@ -113,7 +126,8 @@ class Admission:
             self.refused += 1
             limited_log.warning("too many connections of one address, refused", address, self._of[address])
             return None
-        if self.open >= self.most and not any(each.end_oldest() for each in (self.idle, self.pending, self.unfinished)):
+        ending = (self.idle, self.pending, self.unfinished, self.bodies)
+        if self.open >= self.most and not any(each.end_oldest() for each in ending):
             self.refused += 1
             limited_log.warning("too many connections, refused; add nodes or raise the open-files limit", self.open)
             return None
@@ -126,7 +140,7 @@ class Closable:
     __slots__ = ()
 
     def expire(self) -> None:
-        """Close at once."""
+        """Close at once, and count the connection as wasted."""
         raise NotImplementedError
 
 
@@ -137,7 +151,7 @@ def _expire(connection: Closable) -> None:
 class Ticket:
     """One admitted connection, handed from protocol to protocol; ``leave`` it when the connection is lost."""
 
-    __slots__ = ("_admission", "address", "ending", "is_proxy", "queue")
+    __slots__ = ("_admission", "_wasted", "address", "ending", "is_proxy", "queue")
 
     def __init__(self, admission: Admission, address: str, is_proxy: bool) -> None:
         """Made by ``Admission.admit``."""
@@ -146,8 +160,15 @@ class Ticket:
         self.ending = admission.ending
         self.address = address
         self.is_proxy = is_proxy
+        self._wasted = False
         admission.open += 1
         admission._of[address] += 1
+
+    def count_waste(self, now: float) -> None:
+        """Count the connection as wasted, once; ``now`` is the time of the loop (s)."""
+        if self._admission is not None and not self.is_proxy and not self._wasted:
+            self._wasted = True
+            self._admission.waste.count(self.address, now)
 
     def leave(self) -> None:
         """Give the place to another connection; may be called twice."""

@@ -9,6 +9,7 @@ it has seen, and what stands before that is whatever the client has sent.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from aiohttp import web
 
 ENVIRON_KEY = "tickingtickets.client_address"
 """Where our transport keeps a session's client address in its WSGI environment."""
+_PEERS = 10_000
+"""Peers whose addresses are remembered: to parse one takes longer than to accept a connection."""
 _MOST_HOPS = 20
 """Addresses of a header that are looked at, from its end."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -35,10 +38,12 @@ class ClientAddresses:
         """``proxies`` are addresses or networks (``10.0.0.0/8``); raises ``ValueError`` for one that is neither."""
         self._proxies = tuple(ipaddress.ip_network(proxy) for proxy in proxies)
 
-    def is_proxy(self, peer: str | None) -> bool:
-        """Tell whether connections of this peer carry the requests of many clients."""
-        address = _parsed(peer or "")
-        return address is not None and self._trusts(address)
+        self.of_peer = functools.lru_cache(_PEERS)(self._of_peer)
+        """Returns the address of a peer, and whether its connections carry the requests of many clients."""
+
+    def _of_peer(self, peer: str) -> tuple[str, bool]:
+        address = _parsed(peer)
+        return ("", False) if address is None else (_shown(address), self._trusts(address))
 
     def of(self, peer: str | None, headers: Mapping[str, str]) -> str:
         """Return the client's address: IPv4, or the /64 network of an IPv6 address, which belongs to one customer.
@@ -46,12 +51,9 @@ class ClientAddresses:
         A header that can't be read, or two headers that contradict each other, are not believed: the answer is then
         the last proxy that can be believed. "" if the connection has no peer with an address.
         """
-        address = _parsed(peer or "")
-        if address is None:
-            return ""
-        if self._proxies and self._trusts(address):
-            address = self._behind(address, headers)
-        return _shown(address)
+        shown, is_proxy = self.of_peer(peer or "")
+        address = _parsed(peer or "") if is_proxy else None
+        return shown if address is None else _shown(self._behind(address, headers))
 
     def _behind(self, proxy: Address, headers: Mapping[str, str]) -> Address:
         lines = ", ".join(_all(headers, "X-Forwarded-For"))

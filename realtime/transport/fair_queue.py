@@ -3,6 +3,9 @@
 Nobody is refused for that: while only one address has work, its work goes on without a pause. Where iterations of the
 loop take long, because many viewers are sent changes, an address still gets ``AT_LEAST_PER_S``, but never more than
 ``AT_ONCE`` in one iteration: work that makes an iteration long must not lead to more of it in the next.
+
+Turns alone don't help where a machine's cores are busy: a process that always has work must wait for a core, and
+everything in it waits too. So addresses that waste a node's work (``waste``) share ``limits.SLOWED_PER_S``.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import asyncio
 import functools
 from collections import deque
 from collections.abc import Callable
+
+from realtime import limits
 
 AT_LEAST_PER_S = 200
 """Pieces of work of one address; half of a node's core, if each is the most expensive attack that is known."""
@@ -21,8 +26,15 @@ AT_ONCE = 5
 class FairQueue:
     """In each iteration of the loop, does one piece of work of each address; an address's are done in their order."""
 
-    def __init__(self) -> None:
-        """Without any work."""
+    def __init__(self, is_slowed: Callable[[str, float], bool] = lambda _address, _now: False) -> None:
+        """Without any work. ``is_slowed`` tells it of an address, at a time of the loop (s)."""
+        self._is_slowed = is_slowed
+        self._next_slowed_at = 0.0
+        """When the next piece of work of a slowed address may be done."""
+        self._next: asyncio.Handle | None = None
+        """What does the next pieces of work; None while nothing waits."""
+        self._pauses = False
+        """Whether only work of slowed addresses waits, so that ``_next`` is a timer."""
         self._done_at = 0.0
         self._waiting: dict[str, deque[Callable[[], object]]] = {}
         self._served: set[str] = set()
@@ -30,11 +42,22 @@ class FairQueue:
 
     def add(self, address: str, work: Callable[[], object]) -> None:
         """Do ``work`` after all earlier work of its address, in the next iteration of the loop at the earliest."""
-        if not self._waiting:
-            loop = asyncio.get_running_loop()
-            self._done_at = loop.time()
-            loop.call_soon(self._do_next)
         self._waiting.setdefault(address, deque()).append(work)
+        if self._next is None or self._pauses:
+            self._go_on()
+
+    def cost_nothing(self) -> None:
+        """Let a slowed address have another turn at once: the work that is being done has cost next to nothing."""
+        self._next_slowed_at = 0.0
+        if self._pauses:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._next is not None:
+            self._next.cancel()
+        self._done_at, self._pauses = loop.time(), False
+        self._next = loop.call_soon(self._do_next)
 
     async def wait(self, address: str) -> None:
         """Return after all earlier work of an address."""
@@ -58,13 +81,28 @@ class FairQueue:
         loop = asyncio.get_running_loop()
         before, self._done_at = self._done_at, loop.time()
         most = max(1, min(AT_ONCE, int((self._done_at - before) * AT_LEAST_PER_S)))
+        served = False
         for address, waiting in tuple(self._waiting.items()):
-            for _ in range(min(most, len(waiting))):
+            count = min(most, len(waiting))
+            if self._is_slowed(address, self._done_at):
+                if self._done_at < self._next_slowed_at:
+                    continue
+                self._next_slowed_at = self._done_at + 1 / limits.SLOWED_PER_S
+                count = 1
+                self._waiting[address] = self._waiting.pop(address)  # the other slowed ones are next
+            served = True
+            for _ in range(count):
                 loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others
             if not waiting:
                 del self._waiting[address]
-        if self._waiting:
-            loop.call_soon(self._do_next)
+        self._pauses = False
+        if not self._waiting:
+            self._next = None
+        elif served:
+            self._next = loop.call_soon(self._do_next)
+        else:
+            self._pauses = True
+            self._next = loop.call_at(self._next_slowed_at, self._do_next)
 
 
 def _finish(done: asyncio.Future[None]) -> None:

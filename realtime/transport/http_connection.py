@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import Admission, Closable, Ticket
+from realtime.transport.admission import Admission, BoundedByAddress, Closable, Ticket
 from realtime.transport.guard import RequestHandler
 from realtime.transport.limited_log import LimitedLog
 from realtime.transport.refusal import MakeRefusal, Refusal, encode
@@ -32,6 +32,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         "_admission",
         "_answering",
         "_body",
+        "_bounded",
         "_broken_off",
         "_extra_s",
         "_head_bytes",
@@ -56,6 +57,8 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         """Whether a handler answers a request, or its answer is being written."""
         self._body: Any = None
         """The body of the last request while it has not arrived completely."""
+        self._bounded: BoundedByAddress[Closable] | None = None
+        """Where this connection is counted while the client owes something."""
         self._broken_off = False
         """Whether the connection has ended within a body."""
         self._extra_s = 0.0
@@ -75,6 +78,8 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection. The framework is given no exception, which it would put into a future: see above."""
         body = self._body
+        if self._waits_for or self._answering:
+            self._count_waste()
         self._forget()
         if self._ticket is not None:
             self._ticket.leave()
@@ -93,6 +98,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
 
     def expire(self) -> None:
         """Close at once: the client takes too long, or others of its address need the place."""
+        self._count_waste()
         self._forget()
         if self.transport is not None:
             self.transport.abort()
@@ -128,6 +134,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
 
     def _refuse(self, status: int) -> None:
         transport = self.transport
+        self._count_waste()
         self._forget()
         if transport is not None:
             if not self._answering:  # else a part of another answer may have been sent
@@ -194,6 +201,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             super().handle_error(request, status, exc, message)  # logs it; raises if a part of an answer was sent
         else:
             limited_log.warning("a malformed request", self._address, message or "")
+            self._count_waste()
         return Refusal(self._make_refusal(status))
 
     # --- deadlines ------------------------------------------------------------------------------------------------
@@ -220,13 +228,16 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._waits_for = owed
         self._timer = self._loop.call_later(allowed, self._too_late)
         if self._ticket is not None and not self._ticket.is_proxy:
-            self._admission.unfinished.add(self, self._address, self._loop.time())
+            admission = self._admission
+            self._bounded = admission.bodies if owed == _BODY and not self._extra_s else admission.unfinished
+            self._bounded.add(self, self._address, self._loop.time())
 
     def _unwatch(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._admission.unfinished.discard(self, self._address)
+            if self._bounded is not None:
+                self._bounded.discard(self, self._address)
         self._waits_for = ""
 
     def _forget(self) -> None:
@@ -241,6 +252,10 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             self._refuse(408)
         else:
             self.expire()
+
+    def _count_waste(self) -> None:
+        if self._ticket is not None:
+            self._ticket.count_waste(self._loop.time())
 
 
 def hand_over(protocol: Any) -> Ticket | None:

@@ -21,7 +21,7 @@ from realtime.transport.client_address import ClientAddresses
 from realtime.transport.limited_log import LimitedLog
 
 limited_log = LimitedLog(logging.getLogger(__name__))
-ACCEPTS = 128
+ACCEPTS = 512
 """Connections that are accepted in one iteration of the loop."""
 PAUSE_S = 1.0
 """Pause after a failure of the kernel to accept, such as too many open files."""
@@ -79,19 +79,20 @@ class ListeningSocket:
                 self._loop.call_later(PAUSE_S, self._start)
                 return
             host = str(peer[0])
-            address = self._addresses.of(host, {})
-            ticket = self._admission.admit(address, self._addresses.is_proxy(host))
+            address, is_proxy = self._addresses.of_peer(host)
+            ticket = self._admission.admit(address, is_proxy)
             if ticket is None:
                 accepted.close()
             elif ticket.is_proxy:  # its connections are many clients'
                 self._open(accepted, ticket)
             else:
-                self._admission.queue.add(address, functools.partial(self._open, accepted, ticket))
+                self._admission.opening.add(address, functools.partial(self._open, accepted, ticket))
 
     def _open(self, accepted: sockets.socket, ticket: Ticket) -> None:
-        if self._socket.fileno() < 0:
+        if self._socket.fileno() < 0 or _is_gone(accepted):
             accepted.close()
             ticket.leave()
+            self._admission.opening.cost_nothing()
             return
         task = self._loop.create_task(self._connect(accepted, ticket))
         self._opening.add(task)
@@ -107,3 +108,13 @@ class ListeningSocket:
             ticket.leave()
             with contextlib.suppress(OSError):
                 accepted.close()
+
+
+def _is_gone(accepted: sockets.socket) -> bool:
+    """Tell whether a client has closed its connection without a request, while it waited."""
+    try:
+        return not accepted.recv(1, sockets.MSG_PEEK | sockets.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -62,6 +62,7 @@ class _Sessions:
     def __init__(self, sio: socketio.AsyncServer, admission: Admission) -> None:
         self._engine = sio.eio
         self._manager = sio.manager
+        self._waste = admission.waste
         self._unconnected = admission.unconnected
         self._unconnected.end = self._end_soon
         self._queue = admission.queue
@@ -84,7 +85,8 @@ class _Sessions:
 
     async def _disconnect(self, eio_sid: str, reason: str) -> None:
         if (session := self._engine.sockets.get(eio_sid)) is not None:
-            self._unconnected.discard(eio_sid, session.tt_address)
+            if self._unconnected.discard(eio_sid, session.tt_address):  # it has never sent CONNECT
+                self._waste.count(session.tt_address, asyncio.get_running_loop().time())
             session.tt_connect_by.cancel()
             if (ping := getattr(session, "tt_ping", None)) is not None:
                 ping.cancel()  # it refers to the session, for as long as a client may be silent
@@ -97,7 +99,8 @@ class _Sessions:
             self._queue.add(session.tt_address, work)
 
     def _end_soon(self, eio_sid: str) -> None:
-        if eio_sid in self._engine.sockets:
+        if (session := self._engine.sockets.get(eio_sid)) is not None:
+            self._waste.count(session.tt_address, asyncio.get_running_loop().time())
             self._engine.start_background_task(self._end_and_forget, eio_sid)
 
     async def _end_and_forget(self, eio_sid: str) -> None:

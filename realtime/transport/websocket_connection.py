@@ -197,6 +197,8 @@ class WebSocketConnection(asyncio.Protocol):
                 self._frames = None
         except FrameError as error:
             self._frames = None
+            if self._ticket is not None:
+                self._ticket.count_waste(now)
             self._answer_close(error.code.to_bytes(2, "big"))
             # What came before a malformed frame is processed; of a client that sends too much, nothing is.
             if error.code == POLICY_VIOLATION:

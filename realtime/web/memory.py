@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import os
-from pathlib import Path
 
 CHECK_S = 3.0
-GROWN_BYTES = 8 * 1024 * 1024
-"""A trim takes some milliseconds: it is done after the process has grown by this, once it grows no more."""
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+FREED_BYTES = 4 * 1024 * 1024
+"""A trim takes some milliseconds: it is done when this much is free that was not at the last one."""
+
+
+class Mallinfo(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = (("before", ctypes.c_size_t * 8), ("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t))
 
 
 async def give_back() -> None:
-    """Give free memory back whenever the process has grown, until cancelled. Does nothing without glibc and /proc."""
+    """Give free memory back whenever some was freed, until cancelled. Does nothing without glibc 2.33 or newer."""
     try:
-        trim = ctypes.CDLL("libc.so.6").malloc_trim
-        resident = _resident_bytes()
+        libc = ctypes.CDLL("libc.so.6")
+        trim, mallinfo = libc.malloc_trim, libc.mallinfo2
     except (OSError, AttributeError):
         return
-    trimmed_to = resident
+    mallinfo.restype = Mallinfo
+    given_back = 0
     while True:
         await asyncio.sleep(CHECK_S)
-        before, resident = resident, _resident_bytes()
-        if resident - trimmed_to > GROWN_BYTES and resident <= before:
+        # What was given back still counts as free, until it is used again.
+        free = mallinfo().fordblks
+        given_back = min(given_back, free)
+        if free - given_back > FREED_BYTES:
             await asyncio.to_thread(trim, 0)
-            trimmed_to = resident = _resident_bytes()
-        trimmed_to = min(trimmed_to, resident)
-
-
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
+            given_back = mallinfo().fordblks
