@@ -94,8 +94,8 @@ class StatusReporter:
         """Write the report once; raises ``RegionUnavailable``."""
         command = self._master.command
         before = now_ms()
-        master_time, oldest, outbox, dead_letters, halted, damaged, live_holds, *reports = await asyncio.gather(
-            self._master.time_ms(),
+        time_reply, oldest, outbox, dead_letters, halted, damaged, live_holds, *reports = await asyncio.gather(
+            command("TIME"),
             command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1),
             command("XLEN", keys.OUTBOX),
             command("XLEN", keys.DEAD_LETTERS),
@@ -104,7 +104,7 @@ class StatusReporter:
             command("ZCARD", keys.DEADLINES),
             *(command("HGETALL", key) for key in _REPORTS),
         )
-        now = now_ms()
+        now, master_time = now_ms(), connect.time_ms(time_reply)
         jobs = await self._jobs.waiting()
         with contextlib.suppress(LedgerUnavailable):
             # Without its ledger a keeper is still there: it reports what it read last.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime import keys, limits
-from realtime.errors import RegionUnavailable, TicketError
+from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
 from realtime.topology import HoldLimits
 
@@ -67,12 +67,7 @@ class HoldBatcher:
 
     def _send(self, show_id: str, requests: Sequence[_Request]) -> None:
         args = [part for request in requests for part in request.args]
-        try:
-            call = self._master.post("tt_holds_from", keys.show(show_id), *self._bounds, *args)
-        except TicketError as error:
-            for request in requests:
-                request.fail(error)
-            return
+        call = self._master.post("tt_holds_from", keys.show(show_id), *self._bounds, *args)
         call.add_done_callback(lambda answered: self._distribute(answered, requests))
 
     def _distribute(self, answered: asyncio.Future[list[Any]], requests: Sequence[_Request]) -> None:

@@ -125,17 +125,22 @@ class LockMaster:
         """Queue a call, in order; the future has what ``call`` returns or raises."""
         return self._enqueue("FCALL", function, len(keys), *keys, *args)
 
-    async def command(self, *args: str | int | bytes) -> Any:
-        """Send one command; return its raw reply (bytes, int, list). A refusal is raised as redis-py's error."""
-        return await self._enqueue(*args)
+    def command(self, *args: str | int | bytes) -> asyncio.Future[Any]:
+        """Queue one command, in order; the future has its raw reply (bytes, int, list), or an error as ``call``.
+
+        A refusal is raised as redis-py's error. No task is needed to await several at once.
+        """
+        return self._enqueue(*args)
 
     def _enqueue(self, *args: str | int | bytes) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        if self._closed or loop.time() < self._down_until:
-            raise RegionUnavailable(region=self.region)
-        if len(self._waiting) >= limits.RELAY_QUEUE_CALLS:
-            raise Overloaded(region=self.region)
         answer: asyncio.Future[Any] = loop.create_future()
+        if self._closed or loop.time() < self._down_until:
+            answer.set_exception(RegionUnavailable(region=self.region))
+            return answer
+        if len(self._waiting) >= limits.RELAY_QUEUE_CALLS:
+            answer.set_exception(Overloaded(region=self.region))
+            return answer
         timer = loop.call_later(self._timeout_s, self._overdue, answer)
         self._waiting.append(_Call(args, answer, timer))
         if not self._scheduled:

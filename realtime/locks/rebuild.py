@@ -57,12 +57,12 @@ async def read_show(master: LockMaster, show_id: str) -> OnMaster:
     (size, diverged), text, now, *lengths = await asyncio.gather(
         master.command("HMGET", meta, "size", "diverged"),
         master.command("GET", seats),
-        master.time_ms(),
+        master.command("TIME"),
         *(master.command("HLEN", key) for key in (taken, holds, owners)),
     )
     hashes = (_read_hash(master, *each) for each in zip((taken, holds, owners), lengths, strict=True))
     takers, records, counts = await asyncio.gather(*hashes)
-    return OnMaster(int(size or 0), diverged is not None, text or b"", takers, records, counts, now)
+    return OnMaster(int(size or 0), diverged is not None, text or b"", takers, records, counts, connect.time_ms(now))
 
 
 async def _read_hash(master: LockMaster, key: str, length: int) -> dict[bytes, bytes]:

@@ -147,14 +147,14 @@ class SeatLocks(Holds):
     async def until_due(self) -> int | None:
         """Return the ms until the next hold reaches its deadline, 0 or less if one has; None if there are no holds."""
         now, first = await asyncio.gather(
-            self.master.time_ms(), self.master.command("ZRANGE", keys.DEADLINES, 0, 0, "WITHSCORES")
+            self.master.command("TIME"), self.master.command("ZRANGE", keys.DEADLINES, 0, 0, "WITHSCORES")
         )
         if not first:
             return None
         # RESP3 answers [[member, score]], RESP2 [member, score].
         deadline = float(first[0][1] if len(first) == 1 else first[1])
         # A person may have written an endless one.
-        return int(min(max(deadline, 0), _LAST_MS)) - now
+        return int(min(max(deadline, 0), _LAST_MS)) - connect.time_ms(now)
 
     async def take_figures(self, name: str) -> tuple[str, dict[str, int]]:
         """Return the batch of counts (``figures.lua``) that is to be recorded, by field, and its name; "" for none.

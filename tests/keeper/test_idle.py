@@ -13,7 +13,7 @@ from tests.cluster import until
 from .conftest import Place
 
 IDLE_S = 6
-MOST_REQUESTS = 25
+MOST_REQUESTS = 22
 """Each second, a pipeline counted once."""
 MOST_TRANSACTIONS = 5.5
 """Each second."""
