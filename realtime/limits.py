@@ -231,7 +231,10 @@ OTHER_FILES = 500
 ADDRESS_IDLE = 250
 """HTTP connections of one address that idle between two requests; the oldest is closed for the next."""
 ADDRESS_UNFINISHED = 300
-"""Unfinished heads and unread answers of one address; the oldest is closed for the next."""
+"""Silent connections, later heads and unread answers of one address; the oldest is closed for the next."""
+ADDRESS_HEADS = 100
+"""First heads of one address of which a part has arrived; the oldest is closed for the next. All may become whole in
+one iteration of the loop, which others wait for."""
 ADDRESS_BODIES = 100
 BODIES = 400
 """Bodies of one address, and in all, of which a part has arrived; the oldest is closed for the next. Each may take

@@ -52,11 +52,14 @@ class Acceptor:
         self.http_server: web.Server | None = None
         """aiohttp's protocol factory, for everything else; set before the socket listens."""
         self.pending: set[PendingConnection] = set()
+        self._listening: list[ListeningSocket] = []
 
     def listen(self, bound: int, backlog: int) -> ListeningSocket:
         """Accept connections on a bound socket, given its descriptor; raises ``OSError``."""
         make_protocol = functools.partial(PendingConnection, self)
-        return ListeningSocket(bound, backlog, make_protocol, self.addresses, self.admission)
+        listening = ListeningSocket(bound, backlog, make_protocol, self.addresses, self.admission)
+        self._listening.append(listening)
+        return listening
 
     def handshake_in(self, transport: asyncio.Transport, head: bytes) -> Handshake | None:
         """Return the handshake if a request's head is one that begins a session; None if aiohttp should see it.
@@ -81,7 +84,9 @@ class Acceptor:
         return handshake if begins and is_strict(handshake) else None
 
     def close(self) -> None:
-        """Close the connections that have sent nothing yet."""
+        """Close the connections that have sent no request yet."""
+        for listening in self._listening:
+            listening.close_silent()
         for connection in tuple(self.pending):
             connection.close()
 
@@ -103,18 +108,17 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes."""
+        """Wait ``limits.HEAD_S`` for the head, of which a part has arrived."""
         assert self._ticket is not None, "nobody else has had it yet"
         self._transport, acceptor = transport, self._acceptor
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(limits.FIRST_REQUEST_S, self.close)
+        self._timer = loop.call_later(limits.HEAD_S, self.close)
         acceptor.pending.add(self)
         if not self._ticket.is_proxy:
             acceptor.admission.pending.add(self, self._ticket.address, loop.time())
 
     def data_received(self, data: bytes) -> None:
         """Ask engine.io about a handshake; give anything else to aiohttp once its head is complete."""
-        first = not self._received
         self._received += data
         if self._decided:  # kept for the next protocol
             if len(self._received) > limits.HEAD_BYTES:
@@ -122,9 +126,6 @@ class PendingConnection(asyncio.Protocol, Closable):
             return
         end = self._received.find(_END_OF_HEAD, max(0, len(self._received) - len(data) - 3))
         if end < 0 and len(self._received) <= limits.HEAD_BYTES and _may_be_head(self._received):
-            if first and self._timer is not None:
-                self._timer.cancel()
-                self._timer = asyncio.get_running_loop().call_later(limits.HEAD_S, self.close)
             return
         self._end_waiting()
         self._decided = True

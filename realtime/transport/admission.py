@@ -99,8 +99,10 @@ class Admission:
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
         self.idle = BoundedByAddress[Closable](limits.ADDRESS_IDLE, 0.0, _expire)
         """HTTP connections between two requests."""
-        self.pending = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
-        """Connections whose first request's head has not arrived completely."""
+        self.silent = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
+        """Connections on which nothing has arrived yet."""
+        self.pending = BoundedByAddress[Closable](limits.ADDRESS_HEADS, 0.0, _expire)
+        """Connections on which a part of the first request's head has arrived."""
         self.unfinished = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, 0.0, _expire)
         """Connections on which a part of a later head has arrived, or whose answer is not read."""
         self.bodies = BoundedByAddress[Closable](limits.ADDRESS_BODIES, 0.0, _expire, limits.BODIES)
@@ -110,6 +112,7 @@ class Admission:
     def bounded(self) -> dict[str, BoundedByAddress[Any]]:
         """What is bounded by address, by kind."""
         return {
+            "silent": self.silent,
             "pending": self.pending,
             "idle": self.idle,
             "unfinished": self.unfinished,
@@ -126,7 +129,7 @@ class Admission:
             self.refused += 1
             limited_log.warning("too many connections of one address, refused", address, self._of[address])
             return None
-        ending = (self.idle, self.pending, self.unfinished, self.bodies)
+        ending = (self.silent, self.idle, self.pending, self.unfinished, self.bodies)
         if self.open >= self.most and not any(each.end_oldest() for each in ending):
             self.refused += 1
             limited_log.warning("too many connections, refused; add nodes or raise the open-files limit", self.open)

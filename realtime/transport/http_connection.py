@@ -162,8 +162,10 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             except web.HTTPExpectationFailed as error:  # raised before the application's middlewares
                 return Refusal(self._make_refusal(error.status))
 
-        if self._broken_off:
-            return web.Response(), True  # before its handler began, which would fail to read the body
+        if self._ticket is not None and not self._ticket.is_proxy:
+            await self._admission.queue.take_turn(self._address)  # hundreds may ask in one iteration of the loop
+        if self._broken_off or self.transport is None:
+            return web.Response(), True  # before its handler began, which might fail to read the body
         self._answering = True
         try:
             response, is_lost = await super()._handle_request(request, start_time, handle)

@@ -2,7 +2,8 @@
 
 The kernel has one queue for all new connections. uvloop takes one out of it in each iteration, so somebody else would
 wait behind all that one address has opened. Here the kernel's queue is emptied at once, which costs little. What costs
-a node more, from the transport to the answer, waits in the fair queue.
+a node more, from the transport to the answer, waits in the fair queue, and in the kernel until something has arrived:
+else hundreds of connections that have taken their turns in silence could all begin to send in one iteration.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import socket as sockets
 from collections.abc import Callable
 
 from realtime import limits
-from realtime.transport.admission import Admission, Ticket
+from realtime.transport.admission import Admission, Closable, Ticket
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.limited_log import LimitedLog
 
@@ -45,6 +46,7 @@ class ListeningSocket:
         self._addresses = addresses
         self._admission = admission
         self._opening: set[asyncio.Task[None]] = set()
+        self._silent: set[_Silent] = set()
         self._loop = asyncio.get_running_loop()
         self._socket.setblocking(False)
         # Accepted connections inherit both. Linux would receive 6 MB for a connection before it is read.
@@ -65,7 +67,13 @@ class ListeningSocket:
         """Accept nothing more."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
+        self.close_silent()
         await asyncio.gather(*self._opening)
+
+    def close_silent(self) -> None:
+        """Close the connections on which nothing has arrived."""
+        for each in tuple(self._silent):
+            each.close()
 
     def _accept(self) -> None:
         for _ in range(ACCEPTS):
@@ -83,16 +91,24 @@ class ListeningSocket:
             ticket = self._admission.admit(address, is_proxy)
             if ticket is None:
                 accepted.close()
-            elif ticket.is_proxy:  # its connections are many clients'
-                self._open(accepted, ticket)
             else:
-                self._admission.opening.add(address, functools.partial(self._open, accepted, ticket))
+                self._queue(accepted, ticket)
+
+    def _queue(self, accepted: sockets.socket, ticket: Ticket) -> None:
+        if ticket.is_proxy:  # its connections are many clients'
+            self._open(accepted, ticket)
+        else:
+            self._admission.opening.add(ticket.address, functools.partial(self._open, accepted, ticket))
 
     def _open(self, accepted: sockets.socket, ticket: Ticket) -> None:
-        if self._socket.fileno() < 0 or _is_gone(accepted):
-            accepted.close()
-            ticket.leave()
+        arrived = None if self._socket.fileno() < 0 else _arrived(accepted)
+        if not arrived:
             self._admission.opening.cost_nothing()
+            if arrived is None:
+                accepted.close()
+                ticket.leave()
+            else:
+                _Silent(accepted, ticket, self._silent, self._admission, self._queue)
             return
         task = self._loop.create_task(self._connect(accepted, ticket))
         self._opening.add(task)
@@ -110,11 +126,55 @@ class ListeningSocket:
                 accepted.close()
 
 
-def _is_gone(accepted: sockets.socket) -> bool:
-    """Tell whether a client has closed its connection without a request, while it waited."""
+class _Silent(Closable):
+    """An accepted connection on which nothing has arrived yet."""
+
+    __slots__ = ("_accepted", "_admission", "_all", "_begin", "_ticket", "_timer")
+
+    def __init__(
+        self,
+        accepted: sockets.socket,
+        ticket: Ticket,
+        all_: set[_Silent],
+        admission: Admission,
+        begin: Callable[[sockets.socket, Ticket], None],
+    ) -> None:
+        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes, then give socket and ticket to ``begin``."""
+        loop = asyncio.get_running_loop()
+        self._accepted, self._ticket, self._all, self._admission, self._begin = accepted, ticket, all_, admission, begin
+        self._timer = loop.call_later(limits.FIRST_REQUEST_S, self.expire)
+        loop.add_reader(accepted.fileno(), self._arrived)
+        all_.add(self)
+        if not ticket.is_proxy:
+            admission.silent.add(self, ticket.address, loop.time())
+
+    def _arrived(self) -> None:
+        self._end()
+        self._begin(self._accepted, self._ticket)
+
+    def expire(self) -> None:
+        """Close the connection, and count it as wasted."""
+        self._ticket.count_waste(asyncio.get_running_loop().time())
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._end()
+        self._accepted.close()
+        self._ticket.leave()
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        asyncio.get_running_loop().remove_reader(self._accepted.fileno())
+        self._all.discard(self)
+        self._admission.silent.discard(self, self._ticket.address)
+
+
+def _arrived(accepted: sockets.socket) -> bool | None:
+    """Tell whether a client has sent something; None if it has closed its connection, or lost it."""
     try:
-        return not accepted.recv(1, sockets.MSG_PEEK | sockets.MSG_DONTWAIT)
+        return True if accepted.recv(1, sockets.MSG_PEEK | sockets.MSG_DONTWAIT) else None
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None

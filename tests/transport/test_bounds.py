@@ -314,7 +314,7 @@ async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
 async def test_an_address_with_too_much_unfinished_loses_its_oldest_and_is_still_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("ADDRESS_IDLE", "ADDRESS_UNFINISHED", "ADDRESS_BODIES", "ADDRESS_UNCONNECTED"):
+    for name in ("ADDRESS_IDLE", "ADDRESS_UNFINISHED", "ADDRESS_HEADS", "ADDRESS_BODIES", "ADDRESS_UNCONNECTED"):
         monkeypatch.setattr(limits, name, 10)
     monkeypatch.setattr(limits, "BURST_S", 0.0)
     async with serve() as server:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
+from itertools import pairwise
 
 import pytest
+from aiohttp import web
 
 from realtime import limits
 from realtime.dev import valkey
+from realtime.transport import fair_queue
 from realtime.transport.acceptor import PendingConnection
 from realtime.transport.fair_queue import FairQueue
 from realtime.transport.waste import Waste
@@ -160,5 +164,56 @@ async def test_few_connections_may_keep_a_part_of_a_body(monkeypatch: pytest.Mon
                 await asyncio.sleep(0.02)
         assert len(bodies) == 8
         assert set(bodies._of) == {"127.0.0.1", "127.0.0.2", "127.0.0.3"}, "the address with most loses its oldest"
+        for end in ends:
+            end.writer.close()
+
+
+async def test_a_silent_connection_is_not_opened_until_something_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else hundreds of them, each of which took its turn, could begin to send in one iteration of the loop."""
+    async with serve() as server:
+        port, admission = int(server.url.rpartition(":")[2]), server.server.admission
+        acceptor = server.server._acceptor
+        assert acceptor is not None
+        crowd = [socket.create_connection((valkey.HOST, port)) for _ in range(100)]
+
+        async def silent() -> bool:
+            return len(admission.silent) == 100
+
+        await until(silent)
+        for each in crowd:
+            each.send(GET[:20])
+
+        async def opened() -> bool:
+            return len(admission.pending) == limits.ADDRESS_HEADS
+
+        counts = [0]
+        async with asyncio.timeout(10):
+            while not await opened():
+                await asyncio.sleep(0)
+                counts.append(len(acceptor.pending))
+        most = max(later - earlier for earlier, later in pairwise(counts))
+        assert most <= 2 * fair_queue.AT_ONCE, "opened at once"
+        for each in crowd:
+            each.close()
+
+
+async def test_requests_on_many_connections_of_one_address_are_handled_in_turns() -> None:
+    handled, iterations = Counter[int](), 0
+    async with serve() as server:
+
+        async def note(_request: web.Request) -> web.Response:
+            handled[iterations] += 1
+            return web.Response()
+
+        server.app.router._frozen = False
+        server.app.router.add_get("/note", note)
+        ends = [await connect(server, GET) for _ in range(60)]
+        for end in ends:
+            end.writer.write(b"GET /note HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(10):
+            while handled.total() < 60:
+                await asyncio.sleep(0)
+                iterations += 1
+        assert max(handled.values()) <= 2 * fair_queue.AT_ONCE
         for end in ends:
             end.writer.close()
