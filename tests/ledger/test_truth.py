@@ -38,7 +38,6 @@ READS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("booked", ("west-s",)),
     ("command", ("owner", "request")),
     ("contact", ("h",)),
-    ("count_gate_conflicts", (0,)),
     ("count_money", ()),
     ("deliveries", ()),
     ("delivery", ("d",)),
@@ -54,7 +53,6 @@ READS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("layout_ids", ()),
     ("log_positions", ()),
     ("open_leases", (0,)),
-    ("open_orders", ()),
     ("open_tasks", ("b",)),
     ("order", ("o",)),
     ("order_of_hold", ("h", 1)),
@@ -76,7 +74,6 @@ READS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("theatre", ("west", "gateway")),
     ("ticket_file", ("b",)),
     ("truths", (["west-s"],)),
-    ("unfinished_refunds", ()),
     ("unfinished_tasks", (0, 9)),
 )
 
