@@ -191,8 +191,11 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(wiped=st.booleans())
     def master_is_replaced(self, wiped: bool) -> None:
         """Wiped with everything in it, or only reconciled anew, as after a restart."""
-        self.run(self.desk.master.command(*(("FLUSHALL",) if wiped else ("DEL", keys.RECONCILED))))
-        self.run(self.desk.reconcile())
+        self.run(self._replace_master(wiped))
+
+    async def _replace_master(self, wiped: bool) -> None:
+        await self.desk.master.command(*(("FLUSHALL",) if wiped else ("DEL", keys.RECONCILED)))
+        await self.desk.reconcile()
 
     # --- the end --------------------------------------------------------------------------------------------------
     def teardown(self) -> None:
