@@ -88,14 +88,15 @@ class Background:
         comparison = Comparison(ledger, master, locks, rebuilder, stopping)
         region_keys = RegionKeys(ledger, master, locks, stopping)
         retention = Retention(ledger, settings.topology.privacy.contact_days)
+        # By name: how often (ms), and what is done.
         always: dict[str, tuple[int, Work]] = {
             "heartbeat": (limits.HEARTBEAT_MS, heartbeat.beat),
             "status_report": (limits.STATUS_REPORT_MS, self._status_reporter.write_report),
             "key_types": (KEY_TYPES_EVERY_MS, region_keys.check_types),
             "incidents": (limits.STATUS_REPORT_MS, shared.incidents.send),
         }
-        """By name: how often (ms), and what is done."""
         tasks_every_ms = int(limits.TASK_RETRY_S * 1000)
+        # The same for what is done only while this keeper serves a reconciled master, under its fencing token.
         while_serving: dict[str, tuple[int, WorkUnderToken]] = {
             "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
             "rebuild": (REBUILD_EVERY_MS, rebuilder.turn),
@@ -109,7 +110,6 @@ class Background:
             "figures": (limits.VIEWER_COUNTS_MS, hour_figures.turn),
             "retention": (RETENTION_EVERY_MS, lambda _token: retention.turn()),
         }
-        """The same for what is done only while this keeper serves a reconciled master, under its fencing token."""
         self._work = always | {name: (every_ms, self._serve(work)) for name, (every_ms, work) in while_serving.items()}
 
     def start(self) -> list[asyncio.Task[None]]:
