@@ -242,6 +242,9 @@ twice ``MAX_EVENT_BYTES`` of memory; a buyer's arrive in one piece with their he
 ADDRESS_WASTED = 100
 ADDRESS_WASTED_PER_S = 20.0
 """Leaky bucket of one address for connections that led to nothing: its new connections are slowed while it is full."""
+TURNS = 32
+"""Connections that are opened, or ended, and requests and events that are handled, of one address in one iteration of
+the loop, while iterations are short."""
 SLOWED_PER_S = 200
 """New connections of all slowed addresses together: at most a fifth of a core."""
 WASTING_ADDRESSES = 10_000

@@ -1,8 +1,11 @@
 """Fair queueing by network address, so that an address with many connections costs the others little.
 
-Nobody is refused for that: while only one address has work, its work goes on without a pause. Where iterations of the
-loop take long, because many viewers are sent changes, an address still gets ``AT_LEAST_PER_S``, but never more than
-``AT_ONCE`` in one iteration: work that makes an iteration long must not lead to more of it in the next.
+Nobody is refused for that: while only one address has work, its work goes on without a pause. How many pieces of an
+address are done in one iteration of the loop follows from how long iterations take: more while they are short, because
+work that is done together costs less (commands to a master share a round trip), and fewer at once when they are long,
+because everybody else waits for an iteration to end. Where iterations stay long, because many viewers are sent changes,
+an address still gets ``AT_LEAST_PER_S``, but never more than ``AT_ONCE`` in one iteration: work that makes an iteration
+long must not lead to more of it in the next.
 
 Turns alone don't help where a machine's cores are busy: a process that always has work must wait for a core, and
 everything in it waits too. So addresses that waste a node's work (``waste``) share ``limits.SLOWED_PER_S``.
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from realtime import limits
@@ -23,8 +26,14 @@ AT_ONCE = 5
 """Pieces of work of one address in one iteration: what is due after 25 ms."""
 
 
+SHORT_S = 0.002
+"""An iteration that takes less may be followed by one with more work."""
+LONG_S = 0.004
+"""An iteration that takes more is followed by one with less work."""
+
+
 class FairQueue:
-    """In each iteration of the loop, does one piece of work of each address; an address's are done in their order."""
+    """In each iteration of the loop, does some work of each address; an address's pieces are done in their order."""
 
     def __init__(self, is_slowed: Callable[[str, float], bool] = lambda _address, _now: False) -> None:
         """Without any work. ``is_slowed`` tells it of an address, at a time of the loop (s)."""
@@ -36,9 +45,11 @@ class FairQueue:
         self._pauses = False
         """Whether only work of slowed addresses waits, so that ``_next`` is a timer."""
         self._done_at = 0.0
+        self._most = 1
+        """How many pieces of work of an address are done in one iteration, as iterations have been short or long."""
         self._waiting: dict[str, deque[Callable[[], object]]] = {}
-        self._served: set[str] = set()
-        """Addresses that have taken a turn in this iteration."""
+        self._served = Counter[str]()
+        """How many pieces of work of an address were done in this iteration."""
 
     def add(self, address: str, work: Callable[[], object]) -> None:
         """Do ``work`` after all earlier work of its address, in the next iteration of the loop at the earliest."""
@@ -65,25 +76,26 @@ class FairQueue:
         self.add(address, functools.partial(_finish, done))
         await done
 
-    async def take_turn(self, address: str) -> None:
-        """Return at once if this is the first turn of an address in this iteration, and nothing of it waits.
+    def has_turn(self, address: str) -> bool:
+        """Count a piece of work of an address that can be done now; False if it must ``wait``.
 
-        Else return after all its earlier work.
+        It can be done while the address has turns left in this iteration, and no earlier work that waits.
         """
-        if address in self._served or address in self._waiting:
-            await self.wait(address)
-            return
-        if not self._served:
-            asyncio.get_running_loop().call_soon(self._served.clear)
-        self._served.add(address)
+        if address in self._waiting or self._served[address] >= self._most:
+            return False
+        self._served[address] += 1
+        if self._next is None or self._pauses:
+            self._go_on()
+        return True
 
     def _do_next(self) -> None:
         loop = asyncio.get_running_loop()
         before, self._done_at = self._done_at, loop.time()
-        most = max(1, min(AT_ONCE, int((self._done_at - before) * AT_LEAST_PER_S)))
+        turns = self._adapt(self._done_at - before)
+        self._served.clear()
         served = False
         for address, waiting in tuple(self._waiting.items()):
-            count = min(most, len(waiting))
+            count = min(turns, len(waiting))
             if self._is_slowed(address, self._done_at):
                 if self._done_at < self._next_slowed_at:
                     continue
@@ -91,18 +103,24 @@ class FairQueue:
                 count = 1
                 self._waiting[address] = self._waiting.pop(address)  # the other slowed ones are next
             served = True
+            self._served[address] = count
             for _ in range(count):
                 loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others
             if not waiting:
                 del self._waiting[address]
-        self._pauses = False
-        if not self._waiting:
-            self._next = None
-        elif served:
-            self._next = loop.call_soon(self._do_next)
-        else:
-            self._pauses = True
+        self._pauses = bool(self._waiting) and not served
+        if self._pauses:
             self._next = loop.call_at(self._next_slowed_at, self._do_next)
+        else:
+            self._next = loop.call_soon(self._do_next) if served else None
+
+    def _adapt(self, took_s: float) -> int:
+        """Return how many turns an address has in this iteration, after one that took ``took_s`` with work done."""
+        if took_s > LONG_S:
+            self._most = max(1, int(self._most * LONG_S / took_s))
+        elif took_s < SHORT_S and self._waiting:  # they might have been done already
+            self._most = min(limits.TURNS, self._most + 1)
+        return max(self._most, min(AT_ONCE, int(took_s * AT_LEAST_PER_S)))
 
 
 def _finish(done: asyncio.Future[None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from typing import Any
@@ -29,6 +30,7 @@ def is_unambiguous(version: tuple[int, int], headers: Any) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=64)
 def _is_host(text: str) -> bool:
     found = _HOST.fullmatch(text)
     if found is None or int(found["port"] or 0) > _LAST_PORT:

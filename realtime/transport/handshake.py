@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -55,6 +59,12 @@ def is_strict(request: Handshake | web.Request) -> bool:
         and headers["Sec-WebSocket-Version"] == "13"
         and _is_key(headers["Sec-WebSocket-Key"])
     )
+
+
+@functools.lru_cache(maxsize=64)
+def query_of(query_string: str) -> Mapping[str, list[str]]:
+    """Return the values of a query by name; the clients of one library all send the same one."""
+    return MappingProxyType(parse_qs(query_string))
 
 
 def asks_for_upgrade(headers: Any) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import functools
 from typing import Any
-from urllib.parse import parse_qs
 
 import socketio
 from aiohttp import web
@@ -29,7 +28,7 @@ from realtime.transport.guard import (
     EnginePacket,
     UnknownPacketError,
 )
-from realtime.transport.handshake import asks_for_upgrade
+from realtime.transport.handshake import asks_for_upgrade, query_of
 from realtime.transport.packets import IgnoredPacketError
 from realtime.transport.session_manager import NAMESPACE
 
@@ -155,7 +154,8 @@ class _Sessions:
         Wait while too many of this connection are being answered.
         """
         budget: Budget = session.tt_budget
-        await self._queue.take_turn(session.tt_address)
+        if not self._queue.has_turn(session.tt_address):
+            await self._queue.wait(session.tt_address)
         await budget.begin_event()
 
         async def answer() -> None:
@@ -192,7 +192,7 @@ class _Requests:
         engine._async = {**engine._async, "translate_request": self._translate}
 
     async def _handle(self, request: Any) -> Any:
-        query = parse_qs(request.query_string)
+        query = query_of(request.query_string)
         if query.get("transport") == ["websocket"] and not asks_for_upgrade(request.headers):
             # The framework would poll a session for it, and fail.
             return web.Response(status=400)
@@ -218,7 +218,7 @@ class _Requests:
     def _translate(self, request: Any) -> dict[str, Any]:
         environ: dict[str, Any] = self._translate_request(request)
         environ[ENVIRON_KEY] = self._addresses.of(request.remote, request.headers)
-        query = parse_qs(request.query_string)
+        query = query_of(request.query_string)
         if "transport" not in query:
             environ["QUERY_STRING"] += "&transport=none"  # the framework would assume long-polling
         if request.method == "POST":

@@ -12,7 +12,9 @@ import hmac
 import secrets
 from collections.abc import Container
 
+import orjson
 from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous.encoding import base64_encode
 
 from realtime import limits
 from realtime.clock import now_ms
@@ -23,6 +25,12 @@ _DAY_MS = 86_400_000
 _DAY_BYTES = 3
 _DATED_LENGTH = (OWNER_BYTES + _DAY_BYTES) * 4 // 3
 """Characters of an owner id that begins with the day of its birth. Those of the first releases are shorter."""
+
+
+class _Tokens(URLSafeTimedSerializer):
+    def dump_payload(self, obj: object) -> bytes:
+        """Return the payload as the library codes it, without an attempt to compress its few bytes."""
+        return bytes(base64_encode(orjson.dumps(obj)))
 
 
 class Identities:
@@ -36,7 +44,7 @@ class Identities:
         self._revoked = revoked
         # The library signs with the last key and accepts signatures of all.
         keys = [second_secret, secret] if second_secret else [secret]
-        self._tokens = URLSafeTimedSerializer(keys, salt="identity")
+        self._tokens = _Tokens(keys, salt="identity")
         self._hold_key = hashlib.sha256(b"holds:" + secret.encode()).digest()
 
     @staticmethod

@@ -200,11 +200,13 @@ async def events_by_iteration(clients: int, events: int) -> list[int]:
 
 async def test_events_of_many_clients_at_one_address_are_answered_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fair_queue, "AT_ONCE", 1)
+    monkeypatch.setattr(limits, "TURNS", 1)
     assert max(await events_by_iteration(50, 1)) <= 3, "others wait for a few of them only"
 
 
 async def test_clients_of_one_address_that_send_much_at_once_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fair_queue, "AT_ONCE", 1)
+    monkeypatch.setattr(limits, "TURNS", 1)
     counts = await events_by_iteration(20, 60)
     assert max(counts[len(counts) // 2 :]) <= 2 * websocket_connection.TURN, "as much as of one client, about"
 

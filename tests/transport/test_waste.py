@@ -170,6 +170,7 @@ async def test_few_connections_may_keep_a_part_of_a_body(monkeypatch: pytest.Mon
 
 async def test_a_silent_connection_is_not_opened_until_something_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else hundreds of them, each of which took its turn, could begin to send in one iteration of the loop."""
+    monkeypatch.setattr(limits, "TURNS", 1)
     async with serve() as server:
         port, admission = int(server.url.rpartition(":")[2]), server.server.admission
         acceptor = server.server._acceptor
@@ -197,7 +198,10 @@ async def test_a_silent_connection_is_not_opened_until_something_has_arrived(mon
             each.close()
 
 
-async def test_requests_on_many_connections_of_one_address_are_handled_in_turns() -> None:
+async def test_requests_on_many_connections_of_one_address_are_handled_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "TURNS", 1)
     handled, iterations = Counter[int](), 0
     async with serve() as server:
 
