@@ -242,7 +242,7 @@ twice ``MAX_EVENT_BYTES`` of memory; a buyer's arrive in one piece with their he
 ADDRESS_WASTED = 100
 ADDRESS_WASTED_PER_S = 20.0
 """Leaky bucket of one address for connections that led to nothing: its new connections are slowed while it is full."""
-TURNS = 32
+TURNS = 16
 """Connections that are opened, or ended, and requests and events that are handled, of one address in one iteration of
 the loop, while iterations are short."""
 SLOWED_PER_S = 200

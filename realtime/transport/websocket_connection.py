@@ -153,10 +153,17 @@ class WebSocketConnection(asyncio.Protocol):
 
         Packets that the client has sent and that were not processed yet are dropped.
         """
-        self._refusing = True
+        self._refuse()
         if not self._closing:
             self._send_close(code.to_bytes(2, "big"))
             self.abort_later()
+
+    def _refuse(self) -> None:
+        """Drop what has arrived and what arrives from now on; it would stay in memory for up to ``CLOSE_S``."""
+        self._refusing = True
+        self._unread = b""
+        if self._frames is not None:
+            self._frames = iter(())
 
     def _send_close(self, payload: bytes) -> None:
         self.write(frame_of(payload, CLOSE))
@@ -170,7 +177,8 @@ class WebSocketConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse bytes from the client; answer pings and close frames, and queue packets for the session."""
         if self._frames is not None:
-            self._unread += data
+            if not self._refusing:
+                self._unread += data
             return
         self._frames = self._reader.feed(data)
         self._read_frames()
@@ -205,7 +213,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._answer_close(error.code.to_bytes(2, "big"))
             # What came before a malformed frame is processed; of a client that sends too much, nothing is.
             if error.code == POLICY_VIOLATION:
-                self._refusing = True
+                self._refuse()
         if packets and not self._refusing:
             self._queue(packets)
 

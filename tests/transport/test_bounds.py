@@ -230,6 +230,32 @@ async def test_a_client_that_reads_nothing_is_not_read_either() -> None:
         end.writer.transport.abort()
 
 
+async def test_nothing_is_kept_of_what_a_client_sends_whose_session_the_server_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket_connection, "CLOSE_S", 1.0)
+    async with serve() as server:
+
+        async def leave(sid: str) -> None:
+            await server.sio.disconnect(sid)
+
+        server.sio.on("leave", leave)
+        end = await connect(server, handshake(server) + frame(b"40"), read=False)
+        (session,) = server.sio.eio.sockets.values()
+        connection = session.tt_connection
+        end.sends(frame(b'42["leave"]') + frame(b'42["echo",0]') * 20_000)
+
+        async def ended() -> bool:
+            return bool(session.closed)
+
+        await until(ended)
+        await asyncio.sleep(0.2)
+        assert connection._unread == b""
+        assert not list(connection._frames or ())
+        assert not connection._waiting
+        end.writer.transport.abort()
+
+
 async def test_a_polling_session_is_bounded_by_the_same_budget() -> None:
     async with serve() as server, ClientSession() as http:
         url = server.url + POLLING
