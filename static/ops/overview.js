@@ -23,6 +23,8 @@ import { UnreadableList } from "./unreadable.js";
 
 const EVERY_MS = 2000;
 const KEPT = 450;
+/** Shows that are listed unless an operator asks for all. */
+const LISTED = 60;
 
 export class Overview {
   /** @param {HTMLElement} screen @param {(why?: string) => void} leave */
@@ -41,6 +43,7 @@ export class Overview {
     this._shows = null;
     this._cut = false;
     this._words = "";
+    this._allShown = false;
     this._timer = 0;
     this._money = new Money(leave);
     this._bookings = new Bookings(leave);
@@ -58,6 +61,7 @@ export class Overview {
       plots: h("div", { class: "plots" }),
       shows: h("ul", { class: "show-list" }),
       found: h("p", { class: "hint", role: "status" }),
+      rest: h("button", { class: "button", type: "button", onclick: () => this._showAll() }),
     };
   }
 
@@ -98,9 +102,10 @@ export class Overview {
     });
     search.addEventListener("input", () => {
       this._words = search.value;
+      this._allShown = false;
       this._drawShows();
     });
-    const { totals, map, regions, notice, plots, shows, found } = this._parts;
+    const { totals, map, regions, notice, plots, shows, found, rest } = this._parts;
     this._screen.replaceChildren(
       h(
         "div",
@@ -127,6 +132,7 @@ export class Overview {
       h("label", { class: "search" }, icon("search"), search),
       found,
       shows,
+      rest,
     );
     this._makeCharts();
     this._bookings.localize(i18n);
@@ -261,6 +267,12 @@ export class Overview {
     outbox.set(times, [line((f) => f.outbox)]);
   }
 
+  _showAll() {
+    this._allShown = true;
+    this._drawShows();
+    /** @type {HTMLElement | null} */ (this._parts.shows.children[LISTED]?.querySelector("a"))?.focus();
+  }
+
   _drawShows() {
     const i18n = /** @type {Translator} */ (this._i18n);
     const words = this._words.toLowerCase().split(/\s+/);
@@ -272,22 +284,23 @@ export class Overview {
       ),
     );
     this._parts.found.textContent = this._shows ? i18n.t("showCount", { n: found.length }) : "";
+    const listed = this._allShown ? found : found.slice(0, LISTED);
+    this._parts.rest.textContent = i18n.t("opsAllShows", { n: found.length });
+    this._parts.rest.hidden = listed.length === found.length;
     this._parts.shows.replaceChildren(
-      ...found
-        .slice(0, 60)
-        .map((show) =>
+      ...listed.map((show) =>
+        h(
+          "li",
+          {},
           h(
-            "li",
-            {},
-            h(
-              "a",
-              { href: `/ops/shows/${encodeURIComponent(show.id)}` },
-              h("b", {}, i18n.name(show.title)),
-              h("span", {}, `${i18n.name(show.city)}, ${i18n.day(show.starts_at)}, ${i18n.time(show.starts_at)}`),
-              show.status === "live" ? null : h("em", {}, i18n.t(`status_${show.status}`)),
-            ),
+            "a",
+            { href: `/ops/shows/${encodeURIComponent(show.id)}` },
+            h("b", {}, i18n.name(show.title)),
+            h("span", {}, `${i18n.name(show.city)}, ${i18n.day(show.starts_at)}, ${i18n.time(show.starts_at)}`),
+            show.status === "live" ? null : h("em", {}, i18n.t(`status_${show.status}`)),
           ),
         ),
+      ),
     );
   }
 }

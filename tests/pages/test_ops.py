@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import aiohttp
 import orjson
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from realtime import keys
 from realtime.dev.cluster import Cluster
@@ -86,6 +86,31 @@ async def test_a_phone_with_hindi_and_dark_theme_needs_no_sideways_scrolling(
     await person.page.wait_for_selector(".region dl")
     assert await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await violations(person.page) == []
+    await person.leaves()
+
+
+async def test_all_shows_can_be_listed(browser: Browser, cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    person = await Person.arrive(browser, node_urls(cluster)[0], "/ops")
+    page = person.page
+
+    async def many(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        named = next(each for each in body["shows"] if each["id"] == show)
+        await route.fulfill(response=answer, json={**body, "shows": [{**named, "id": f"west-{n}"} for n in range(70)]})
+
+    await page.route("**/api/v1/shows?over=1", many)
+    await sign_in(person, cluster)
+    links = page.locator(".show-list a")
+    await expect(links).to_have_count(60)
+    await page.get_by_role("button", name="List all 70 shows").focus()
+    await page.keyboard.press("Enter")
+    await expect(links).to_have_count(70)
+    await expect(links.nth(60)).to_be_focused()
+    await page.fill("label.search input", "west-69")
+    await expect(links).to_have_count(1)
+    await expect(page.get_by_role("button", name="List all")).to_be_hidden()
     await person.leaves()
 
 
