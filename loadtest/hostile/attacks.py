@@ -1,7 +1,8 @@
 """The attacks: each runs in a process of its own, from one core, against one node on loopback.
 
-``python -m loadtest.hostile.attacks NAME PORT SECONDS PATH`` runs one and prints what it has sent as JSON. ``PATH`` is
-that of a large layout. An attack keeps a number of connections busy; whatever the node closes, it opens again at once.
+``python -m loadtest.hostile.attacks NAME PORT SECONDS PATH ADDRESSES`` runs one and prints what it has sent as JSON.
+``PATH`` is that of a large layout, ``ADDRESSES`` from how many the connections come. An attack keeps a number of
+connections busy; whatever the node closes, it opens again at once.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Attack:
     port: int
     until: float
     path: str
+    addresses: int
     opened: int = 0
     sent: int = 0
     open: set[socket.socket] = field(default_factory=set)
@@ -44,6 +46,7 @@ class Attack:
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
         self.open.add(made)
+        made.bind((address(self.opened % self.addresses), 0))
         await asyncio.wait_for(asyncio.get_running_loop().sock_connect(made, (HOST, self.port)), 5)
         self.opened += 1
         return made
@@ -61,6 +64,11 @@ class Attack:
         """Close a connection."""
         self.open.discard(one)
         one.close()
+
+
+def address(number: int) -> str:
+    """Return the loopback address of an attacker, counted from 0."""
+    return f"127.2.{number // 250}.{number % 250 + 1}"
 
 
 Once = Callable[[Attack], Awaitable[None]]
@@ -219,8 +227,8 @@ async def run(kind: Kind, attack: Attack) -> None:
         attack.close(one)
 
 
-def _main(name: str, port: str, seconds: str, path: str) -> None:
-    attack = Attack(int(port), time.monotonic() + float(seconds), path)
+def _main(name: str, port: str, seconds: str, path: str, addresses: str) -> None:
+    attack = Attack(int(port), time.monotonic() + float(seconds), path, int(addresses))
     asyncio.run(run(KINDS[name], attack))
     print(json.dumps({"opened": attack.opened, "sent": attack.sent}))
 

@@ -55,8 +55,13 @@ class Outcome:
         return self.p99 - self.quiet_p99 <= MOST_MS and grown <= MOST_MB and not self.failed
 
 
-async def attack_all(folder: Path, names: Sequence[str], seconds: float, say: Say) -> list[dict[str, Any]]:
-    """Start a cluster, run the attacks of these names for ``seconds`` each, and return their outcomes."""
+async def attack_all(
+    folder: Path, names: Sequence[str], seconds: float, addresses: int, say: Say
+) -> list[dict[str, Any]]:
+    """Start a cluster, run the attacks of these names for ``seconds`` each, and return their outcomes.
+
+    The connections of an attack come from ``addresses`` network addresses in turn.
+    """
     async with own_cluster(folder, REGION) as cluster:
         say(_HEAD)
         url = cluster.plan.node_urls(REGION)[0]
@@ -66,18 +71,19 @@ async def attack_all(folder: Path, names: Sequence[str], seconds: float, say: Sa
         await asyncio.sleep(SETTLE_S)
         outcomes = []
         for name in names:
-            outcome = await _attack(name, url, process.pid, show, layout, seconds)
+            outcome = await _attack(name, url, process.pid, show, layout, seconds, addresses)
             outcomes.append({**asdict(outcome), "met": outcome.met})
             say(_line(outcome))
         return outcomes
 
 
-async def _attack(name: str, url: str, pid: int, show: str, layout: str, seconds: float) -> Outcome:
+async def _attack(name: str, url: str, pid: int, show: str, layout: str, seconds: float, addresses: int) -> Outcome:
     async with _others(f"{url}/api/v1/shows/{show}") as quiet:
         await asyncio.sleep(min(5.0, seconds))
     before = rss_of(pid) / 1e6
     command = (sys.executable, "-m", "loadtest.hostile.attacks", name, url.rpartition(":")[2], str(seconds))
-    child = await asyncio.create_subprocess_exec(*command, f"/api/v1/layouts/{layout}", stdout=asyncio.subprocess.PIPE)
+    arguments = (f"/api/v1/layouts/{layout}", str(addresses))
+    child = await asyncio.create_subprocess_exec(*command, *arguments, stdout=asyncio.subprocess.PIPE)
     memory = [before]
     async with _others(f"{url}/api/v1/shows/{show}") as times:
         end = time.monotonic() + seconds
