@@ -27,13 +27,21 @@ PAYLOAD_VERSION = 1
 
 
 class JobState(StrEnum):
-    """What a queue says of a task: its job waits or runs (``pending``), has ended, or is not there."""
+    """What a queue says of a task: its job waits or runs (``pending``), has ended, or is not there.
+
+    ``without_task``: it has failed because the ledger had no such task when it ran. A ledger that was set back gets it
+    again.
+    """
 
     MISSING = "missing"
     PENDING = "pending"
     COMPLETED = "completed"
     FAILED = "failed"
+    WITHOUT_TASK = "without_task"
 
+
+NO_TASK = "the ledger has no task"
+"""How the reason of a job's failure begins for which the ledger had no task."""
 
 _KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 20_000}, "removeOnFail": False}
 _ATTEMPTS, _FIRST_PAUSE_MS = 17, 1_320
@@ -99,12 +107,11 @@ class Jobs:
                 await queues[task.queue].remove(task.id)
         await self.add(tasks)
 
-    async def completed(self, tasks: Sequence[TaskRow]) -> list[TaskRow]:
-        """Return those of some tasks whose job is completed; workers that know no ledger report in no other way."""
+    async def states(self, tasks: Sequence[TaskRow]) -> list[JobState]:
+        """Return what the queues say of some tasks; workers that know no ledger report in no other way."""
         await self._connected()
         assert self._redis is not None, "it is connected"
-        states = await job_states(self._redis, tasks)
-        return [task for task, state in zip(tasks, states, strict=True) if state is JobState.COMPLETED]
+        return await job_states(self._redis, tasks)
 
     def _job(self, task: TaskRow) -> dict[str, Any]:
         data = {
@@ -182,13 +189,17 @@ async def job_states(redis: Redis, tasks: Sequence[TaskRow]) -> list[JobState]:
         pipeline.exists(f"{queue}:{task.id}")
         pipeline.zscore(f"{queue}:completed", task.id)
         pipeline.zscore(f"{queue}:failed", task.id)
+        pipeline.hget(f"{queue}:{task.id}", "failedReason")
     answers = await pipeline.execute()
-    return [_job_state(*answers[n : n + 3]) for n in range(0, len(answers), 3)]
+    return [_job_state(*answers[n : n + 4]) for n in range(0, len(answers), 4)]
 
 
-def _job_state(exists: int, completed: float | None, failed: float | None) -> JobState:
+def _job_state(exists: int, completed: float | None, failed: float | None, reason: str | bytes | None) -> JobState:
     if not exists:
         return JobState.MISSING
     if completed is not None:
         return JobState.COMPLETED
-    return JobState.PENDING if failed is None else JobState.FAILED
+    if failed is None:
+        return JobState.PENDING
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason or ""
+    return JobState.WITHOUT_TASK if text.startswith(NO_TASK) else JobState.FAILED

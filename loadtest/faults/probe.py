@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from typing import Any
 
 import aiohttp
 
@@ -32,23 +33,27 @@ class Probe:
         """Return the time from now until a hold (or, with ``book``, a booking) succeeds; None after ``GIVE_UP_S``."""
         loop = asyncio.get_running_loop()
         began = loop.time()
+        payload = self._next_hold()
         while loop.time() - began < GIVE_UP_S:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                if await self._try(book):
-                    return loop.time() - began
+                answer = await self._client.request("seats:hold", payload, ANSWER_S)
+                # Without an answer it may hold the seat all the same: the same request is repeated, as people's clients
+                # do. Other requests would make hold after hold, until it has too many.
+                if answer is not None:
+                    payload = self._next_hold()
+                    if answer["ok"] and await self._use(answer["hold"], book):
+                        return loop.time() - began
             await asyncio.sleep(RETRY_S)
         return None
 
-    async def _try(self, book: bool) -> bool:
-        number = next(self._requests)
-        payload = {"show": self._show.id, "seats": [next(self._seats)], "request_id": f"{self._client.name}-{number}"}
-        answer = await self._client.request("seats:hold", payload, ANSWER_S)
-        if answer is None or not answer["ok"]:
-            return False
-        hold = answer["hold"]["id"]
+    def _next_hold(self) -> dict[str, Any]:
+        request_id = f"{self._client.name}-{next(self._requests)}"
+        return {"show": self._show.id, "seats": [next(self._seats)], "request_id": request_id}
+
+    async def _use(self, hold: dict[str, Any], book: bool) -> bool:
         if book:
-            return await self._book(hold, answer["hold"]["seats"])
-        await self._client.request("seats:release", {"hold": hold})
+            return await self._book(hold["id"], hold["seats"])
+        await self._client.request("seats:release", {"hold": hold["id"]})
         return True
 
     async def _book(self, hold: str, seats: list[str]) -> bool:
@@ -56,6 +61,7 @@ class Probe:
         self._client.record_payment_begun(hold, seats)
         async with self._http.post(f"{self._client.node}/demo/pay", json={"hold": hold}) as response:
             if response.status != 200:
+                await self._client.request("seats:release", {"hold": hold})
                 return False
             payment = (await response.json())["payment"]
         loop = asyncio.get_running_loop()

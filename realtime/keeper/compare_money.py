@@ -50,7 +50,9 @@ def task_differences(
         refund = task.queue is Queue.REFUNDS
         if task.subject in failed_refunds:
             continue
-        if state is JobState.MISSING or (refund and state in (JobState.COMPLETED, JobState.FAILED)):
+        if state in (JobState.MISSING, JobState.WITHOUT_TASK) or (
+            refund and state in (JobState.COMPLETED, JobState.FAILED)
+        ):
             found.append(Difference("", Kind.TASK_WITHOUT_JOB, subject=task.id))
         elif state is JobState.FAILED:
             found.append(Difference("", Kind.TASK_FAILED, subject=task.id))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from realtime import limits
 from realtime.clock import now_ms
-from realtime.jobs import Jobs
+from realtime.jobs import Jobs, JobState
 from realtime.ledger import Ledger
-from realtime.ledger.rows import Queue
+from realtime.ledger.rows import Queue, TaskRow
 
 PAGE = 500
 PAGES_PER_TURN = 10
@@ -43,13 +43,18 @@ class TaskKeeper:
         before = now_ms() - YOUNG_MS
         for _page in range(PAGES_PER_TURN):
             tasks = await self._ledger.unfinished_tasks(before, PAGE, self._after)
-            completed = await self._jobs.completed(tasks)
-            for task in completed:
-                if task.queue in FOREIGN:
+            lost, other = list[TaskRow](), list[TaskRow]()
+            for task, state in zip(tasks, await self._jobs.states(tasks), strict=True):
+                if state is JobState.COMPLETED and task.queue in FOREIGN:
                     await self._ledger.finish_task(task.id, now_ms())
-            # The other workers write to the ledger before their jobs are completed: it was set back since.
-            await self._jobs.add_anew([task for task in completed if task.queue not in FOREIGN])
-            await self._jobs.add([task for task in tasks if task not in completed])
+                elif state in (JobState.COMPLETED, JobState.WITHOUT_TASK):
+                    # The other workers write to the ledger before their jobs are completed. So it was set back: after
+                    # this job, or before it, and has the task again.
+                    lost.append(task)
+                else:
+                    other.append(task)
+            await self._jobs.add_anew(lost)
+            await self._jobs.add(other)
             self._after = tasks[-1].id if len(tasks) == PAGE else ""
             if not self._after:
                 break

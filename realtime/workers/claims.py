@@ -10,6 +10,7 @@ from functools import partial
 from bullmq import UnrecoverableError
 
 from realtime.clock import now_ms
+from realtime.jobs import NO_TASK
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.workers.payload import Payload
@@ -72,6 +73,6 @@ class Claims:
         """
         task = await self._ledger.task(payload.task)
         if task is None or task.queue is not self._queue:
-            raise UnrecoverableError(f"the ledger has no task {payload.task}")
+            raise UnrecoverableError(f"{NO_TASK} {payload.task}")
         if task.done_at is None:
             await carry_out(self._ledger, task.id, partial(self._work, task))

@@ -8,7 +8,7 @@ from bullmq import UnrecoverableError
 
 from realtime.clock import now_ms
 from realtime.errors import PaymentRefused, PaymentUnavailable
-from realtime.jobs import Jobs
+from realtime.jobs import NO_TASK, Jobs
 from realtime.ledger import Ledger
 from realtime.ledger.rows import RefundProgress, RefundRow
 from realtime.locks.refund_notices import RefundNotices
@@ -39,7 +39,7 @@ class Refunds:
         """
         refund = await self._ledger.refund(payload.subject)
         if refund is None:
-            raise UnrecoverableError(f"the ledger has no refund {payload.subject}")
+            raise UnrecoverableError(f"{NO_TASK} {payload.task}")
         if refund.state is RefundProgress.FAILED:
             # The ledger waits for an operator; a job that was added again, or is tried again, must not go on alone.
             raise UnrecoverableError(f"refund {refund.id} has failed: {refund.detail}")

@@ -14,6 +14,7 @@ from bullmq import UnrecoverableError
 from sqlalchemy import insert
 
 from realtime.clock import now_ms
+from realtime.jobs import NO_TASK
 from realtime.ledger import Ledger, LedgerUnavailable, schema
 from realtime.ledger.follow_ups import task
 from realtime.ledger.rows import Queue, TaskRow
@@ -119,7 +120,7 @@ async def test_jobs_without_a_task_of_this_queue_fail_for_good(ledger: Ledger) -
     async def work(_task: TaskRow) -> str:
         raise AssertionError("not reached")
 
-    with pytest.raises(UnrecoverableError):
+    with pytest.raises(UnrecoverableError, match=NO_TASK):
         await Claims(ledger, Queue.TICKETS, work).process(job("tickets.unknown"))
     with pytest.raises(UnrecoverableError):
         await Claims(ledger, Queue.MAIL, work).process(job())

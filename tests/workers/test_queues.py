@@ -17,6 +17,7 @@ from bullmq import Queue as BullQueue
 
 from realtime import connect, keys
 from realtime.clock import now_ms
+from realtime.jobs import JobState
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger.rows import NewRefund, Queue, RefundProgress, RefundReason, TaskRow, task_id
 from realtime.topology import Plain
@@ -50,7 +51,7 @@ async def test_a_worker_in_node_takes_our_jobs_and_their_tasks_are_done(desk: De
         line = await asyncio.wait_for(worker.stdout.readline(), 60)
 
         async def completed() -> bool:
-            return await desk.jobs.completed([task]) == [task]
+            return await desk.jobs.states([task]) == [JobState.COMPLETED]
 
         await until(completed)
     finally:
@@ -94,7 +95,7 @@ async def test_the_programs_of_the_documents_take_jobs_and_end_gracefully(
         assert sorted(lines) == [f"west {task.id} {task.subject}\n" for task in tasks]
 
         async def completed() -> bool:
-            return await desk.jobs.completed(tasks) == tasks
+            return set(await desk.jobs.states(tasks)) == {JobState.COMPLETED}
 
         await until(completed)
         worker.send_signal(signal.SIGTERM)

@@ -7,7 +7,9 @@ import contextlib
 import signal
 import sqlite3
 
-from realtime.ledger.rows import Queue, RefundProgress
+from realtime.jobs import JobState
+from realtime.keeper.task_keeper import TaskKeeper
+from realtime.ledger.rows import NewRefund, Queue, RefundProgress, RefundReason
 from realtime.locks.commands import run_command
 from realtime.payments.service import refund_key
 from tests.cluster import until
@@ -110,6 +112,24 @@ async def test_a_final_refusal_waits_for_an_operator_whose_retry_has_a_key_of_it
     # The same command again, as after a lost answer, changes nothing.
     answer = await run_command(desk.master, "retry_refund", {"id": refund.id})
     assert answer["refund"]["state"] == "done"
+
+
+async def test_a_job_that_ran_while_a_set_back_ledger_had_no_task_is_done_once_it_has(desk: Desk) -> None:
+    refund = await desk.promised("a")
+    task = refund_task(refund)
+    async with desk.ledger.transaction() as connection:
+        for table in ("tasks", "refunds", "payments"):
+            await connection.exec_driver_sql(f"DELETE FROM {table}")
+    desk.worker()
+
+    async def without_task() -> bool:
+        return await desk.jobs.states([task]) == [JobState.WITHOUT_TASK]
+
+    await until(without_task, 60)
+    promised = NewRefund(refund.hold, "west-s", "owner", refund.payment, AMOUNT, RefundReason.LATE, at=1)
+    assert await desk.ledger.promise_refund(promised) == refund
+    await TaskKeeper(desk.ledger, desk.jobs).turn()
+    await desk.until_state(refund, RefundProgress.DONE)
 
 
 async def test_queues_that_are_lost_with_the_master_are_filled_again_from_the_ledger(desk: Desk) -> None:
