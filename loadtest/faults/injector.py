@@ -81,7 +81,11 @@ class Injector:
     probes: Mapping[tuple[str, str], Probe]
     under_way: dict[int, Fault] = field(default_factory=dict)
     outages: dict[Kind, list[float | None]] = field(default_factory=dict)
-    """Seconds, by kind; None where nothing succeeded until the probe gave up."""
+    """Seconds, by kind; None where nothing succeeded though no fault was in force any more."""
+    _in_force: set[int] = field(default_factory=set)
+    """Faults that have begun and are not healed."""
+    _calm_since: float = 0.0
+    """When the last one was healed, in the loop's time."""
     errors: list[str] = field(default_factory=list)
     """Faults that could not be caused: these are failures of the runner, not of the product."""
 
@@ -100,11 +104,16 @@ class Injector:
 
         async def begun() -> None:
             nonlocal measuring
+            self._in_force.add(number)
             self._record(fault, "begin")
             measuring = asyncio.create_task(self._measure(fault))
 
         try:
-            await ACTIONS[fault.kind](self.parts, fault, begun)
+            try:
+                await ACTIONS[fault.kind](self.parts, fault, begun)
+            finally:
+                self._in_force.discard(number)
+                self._calm_since = asyncio.get_running_loop().time()
             self._record(fault, "healed")
             assert measuring is not None, "every action calls begun()"
             outage = await measuring
@@ -142,7 +151,12 @@ class Injector:
             near = fault.target
         elif fault.kind is Kind.PARTITION:
             near = self._node_outside(fault)
-        return await self.probes[near, fault.region].outage_s(book=fault.kind in INTERRUPTS_BOOKINGS)
+        return await self.probes[near, fault.region].outage_s(
+            book=fault.kind in INTERRUPTS_BOOKINGS, calm_s=self._calm_s
+        )
+
+    def _calm_s(self) -> float:
+        return 0.0 if self._in_force else asyncio.get_running_loop().time() - self._calm_since
 
     def _node_outside(self, fault: Fault) -> str:
         """Return a node of the region that is not on the old master's side."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -16,10 +18,22 @@ RETRY_S = 0.1
 ANSWER_S = 1.5
 """A node answers a hold within a second."""
 GIVE_UP_S = 90.0
+"""If nothing has succeeded for this long after the last fault, nothing will."""
+
+
+@dataclass(eq=False, slots=True)
+class _Measurement:
+    began: float
+    served: float | None = None
+    """When the first attempt succeeded that was made after ``began``."""
 
 
 class Probe:
-    """A buyer with a show of its own, on one node. Its requests are recorded like everybody's."""
+    """A buyer with a show of its own, on one node. Its requests are recorded like everybody's.
+
+    All outages that are measured at a time share its attempts, one with a hold and one with a booking at a time: as
+    many buyers would compete for the number of holds that one may have.
+    """
 
     def __init__(self, client: Client, show: ShowSeats, http: aiohttp.ClientSession) -> None:
         """``client`` must have one node only."""
@@ -28,13 +42,35 @@ class Probe:
         self._http = http
         self._seats = itertools.cycle(show.seats)
         self._requests = itertools.count(1)
+        self._measuring: dict[bool, list[_Measurement]] = {False: [], True: []}
+        """By whether a booking has to succeed."""
+        self._attempting: dict[bool, asyncio.Task[None]] = {}
 
-    async def outage_s(self, *, book: bool) -> float | None:
-        """Return the time from now until a hold (or, with ``book``, a booking) succeeds; None after ``GIVE_UP_S``."""
+    async def outage_s(self, *, book: bool, calm_s: Callable[[], float]) -> float | None:
+        """Return the time from now until a hold (or, with ``book``, a booking) succeeds.
+
+        ``calm_s`` tells how long no fault has been in force; None once that is ``GIVE_UP_S``.
+        """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        measurement = _Measurement(loop.time())
+        self._measuring[book].append(measurement)
+        if book not in self._attempting or self._attempting[book].done():
+            self._attempting[book] = asyncio.create_task(self._attempt(book))
+        try:
+            while measurement.served is None:
+                if min(calm_s(), loop.time() - measurement.began) > GIVE_UP_S:
+                    return None
+                await asyncio.sleep(RETRY_S)
+            return measurement.served - measurement.began
+        finally:
+            self._measuring[book].remove(measurement)
+
+    async def _attempt(self, book: bool) -> None:
+        """Try again and again while something is measured."""
+        loop = asyncio.get_running_loop()
         payload = self._next_hold()
-        while loop.time() - began < GIVE_UP_S:
+        while self._measuring[book]:
+            began = loop.time()
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 answer = await self._client.request("seats:hold", payload, ANSWER_S)
                 # Without an answer it may hold the seat all the same: the same request is repeated, as people's clients
@@ -42,9 +78,10 @@ class Probe:
                 if answer is not None:
                     payload = self._next_hold()
                     if answer["ok"] and await self._use(answer["hold"], book):
-                        return loop.time() - began
+                        for each in self._measuring[book]:
+                            if each.served is None and each.began <= began:
+                                each.served = loop.time()
             await asyncio.sleep(RETRY_S)
-        return None
 
     def _next_hold(self) -> dict[str, Any]:
         request_id = f"{self._client.name}-{next(self._requests)}"
@@ -64,13 +101,10 @@ class Probe:
                 await self._client.request("seats:release", {"hold": hold})
                 return False
             payment = (await response.json())["payment"]
-        loop = asyncio.get_running_loop()
-        until = loop.time() + GIVE_UP_S
-        while loop.time() < until:
+        while True:
             answer = await self._client.request("seats:confirm", {"hold": hold, "payment": payment})
             if answer is not None and answer["ok"] and answer["booking"]["state"] == "booked":
                 return True
             if answer is not None and not answer["ok"] and not answer["error"]["retryable"]:
                 return False
             await asyncio.sleep(RETRY_S)
-        return False

@@ -90,7 +90,7 @@ class Session:
         verdict = await asyncio.to_thread(self._judge, state)
         for kind, measured in outages.items():
             for outage in measured:
-                text = f"{kind.value}: no attempt succeeded for {GIVE_UP_S:g} s"
+                text = f"{kind.value}: no attempt succeeded, not even {GIVE_UP_S:g} s after the last fault"
                 verdict.check("retrying succeeds in the end", outage is not None, text)
         sold = sum(len(booking.seats) for show in state.shows.values() for booking in show.bookings)
         counts, refusals = dict(self.context.counts), dict(self.context.errors)
