@@ -136,10 +136,17 @@ class Client:
         return str(next(payload["token"] for event, payload in self.received if event == "session"))
 
     async def call(self, event: str, payload: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = await self.sio.call(event, payload, timeout=20)
-        if event == "show:watch" and answer["ok"]:
-            self._snapshot(answer)
-        return answer
+        answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+        def on_answer(answer: dict[str, Any]) -> None:
+            # Here, not when this coroutine goes on: a change that came right behind the map may be handled before.
+            if event == "show:watch" and answer["ok"]:
+                self._snapshot(answer)
+            if not answered.done():
+                answered.set_result(answer)
+
+        await self.sio.emit(event, payload, callback=on_answer)
+        return await asyncio.wait_for(answered, 20)
 
     async def hears(self, event: str, **expected: Any) -> dict[str, Any]:
         """Wait until an event came whose payload has what is expected."""
