@@ -17,6 +17,8 @@ from loadtest.faults.shows import ShowSeats
 RETRY_S = 0.1
 ANSWER_S = 1.5
 """A node answers a hold within a second."""
+PAY_S = 10.0
+"""A node creates an order within 5 s, or refuses it."""
 GIVE_UP_S = 90.0
 """If nothing has succeeded for this long after the last fault, nothing will."""
 
@@ -96,7 +98,8 @@ class Probe:
     async def _book(self, hold: str, seats: list[str]) -> bool:
         # Without an answer it may have been paid all the same, and the bank reports it.
         self._client.record_payment_begun(hold, seats)
-        async with self._http.post(f"{self._client.node}/demo/pay", json={"hold": hold}) as response:
+        url, timeout = f"{self._client.node}/demo/pay", aiohttp.ClientTimeout(total=PAY_S)
+        async with self._http.post(url, json={"hold": hold}, timeout=timeout) as response:
             if response.status != 200:
                 await self._client.request("seats:release", {"hold": hold})
                 return False
