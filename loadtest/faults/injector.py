@@ -82,12 +82,12 @@ class Injector:
     under_way: dict[int, Fault] = field(default_factory=dict)
     outages: dict[Kind, list[float | None]] = field(default_factory=dict)
     """Seconds, by kind; None where nothing succeeded though no fault was in force any more."""
+    errors: list[str] = field(default_factory=list)
+    """Faults that could not be caused: these are failures of the runner, not of the product."""
     _in_force: set[int] = field(default_factory=set)
     """Faults that have begun and are not healed."""
     _calm_since: float = 0.0
     """When the last one was healed, in the loop's time."""
-    errors: list[str] = field(default_factory=list)
-    """Faults that could not be caused: these are failures of the runner, not of the product."""
 
     async def run(self, faults: Sequence[Fault]) -> None:
         """Inject each fault at its time; return when all are healed and their outages measured."""

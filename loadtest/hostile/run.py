@@ -81,9 +81,9 @@ async def _attack(name: str, url: str, pid: int, show: str, layout: str, seconds
     async with _others(f"{url}/api/v1/shows/{show}") as quiet:
         await asyncio.sleep(min(5.0, seconds))
     before = rss_of(pid) / 1e6
-    command = (sys.executable, "-m", "loadtest.hostile.attacks", name, url.rpartition(":")[2], str(seconds))
-    arguments = (f"/api/v1/layouts/{layout}", str(addresses))
-    child = await asyncio.create_subprocess_exec(*command, *arguments, stdout=asyncio.subprocess.PIPE)
+    arguments = (name, url.rpartition(":")[2], str(seconds), f"/api/v1/layouts/{layout}", str(addresses))
+    command = (sys.executable, "-m", "loadtest.hostile.attacks", *arguments)
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     memory = [before]
     async with _others(f"{url}/api/v1/shows/{show}") as times:
         end = time.monotonic() + seconds

@@ -124,12 +124,11 @@ class Database:
     async def _unavailable(self) -> AsyncIterator[None]:
         try:
             yield
-        except TimeoutError as error:
-            # The connections in the pool are as old. If they hang too, each would cost a caller ``COMMAND_S``.
-            for connection in tuple(self._idle):
-                connection.terminate()
-            raise LedgerUnavailable(_first_line(error)) from error
         except (OSError, PoolTimeout) as error:
+            if isinstance(error, TimeoutError):
+                # The connections in the pool are as old. If they hang too, each would cost a caller ``COMMAND_S``.
+                for connection in tuple(self._idle):
+                    connection.terminate()
             raise LedgerUnavailable(_first_line(error)) from error
         except DBAPIError as error:
             if not _will_pass(error):

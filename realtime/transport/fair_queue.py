@@ -24,8 +24,6 @@ AT_LEAST_PER_S = 200
 """Pieces of work of one address; half of a node's core, if each is the most expensive attack that is known."""
 AT_ONCE = 5
 """Pieces of work of one address in one iteration: what is due after 25 ms."""
-
-
 SHORT_S = 0.002
 """An iteration that takes less may be followed by one with more work."""
 LONG_S = 0.004
@@ -76,17 +74,17 @@ class FairQueue:
         self.add(address, functools.partial(_finish, done))
         await done
 
-    def has_turn(self, address: str) -> bool:
-        """Count a piece of work of an address that can be done now; False if it must ``wait``.
+    async def take_turn(self, address: str) -> None:
+        """Return at once if an address has turns left in this iteration, and no earlier work that waits.
 
-        It can be done while the address has turns left in this iteration, and no earlier work that waits.
+        Else return after all its earlier work.
         """
         if address in self._waiting or self._served[address] >= self._most:
-            return False
+            await self.wait(address)
+            return
         self._served[address] += 1
         if self._next is None or self._pauses:
             self._go_on()
-        return True
 
     def _do_next(self) -> None:
         loop = asyncio.get_running_loop()

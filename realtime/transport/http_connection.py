@@ -163,9 +163,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
                 return Refusal(self._make_refusal(error.status))
 
         if self._ticket is not None and not self._ticket.is_proxy:
-            queue = self._admission.queue  # hundreds may ask in one iteration of the loop
-            if not queue.has_turn(self._address):
-                await queue.wait(self._address)
+            await self._admission.queue.take_turn(self._address)  # hundreds may ask in one iteration of the loop
         if self._broken_off or self.transport is None:
             return web.Response(), True  # before its handler began, which might fail to read the body
         self._answering = True

@@ -154,8 +154,7 @@ class _Sessions:
         Wait while too many of this connection are being answered.
         """
         budget: Budget = session.tt_budget
-        if not self._queue.has_turn(session.tt_address):
-            await self._queue.wait(session.tt_address)
+        await self._queue.take_turn(session.tt_address)
         await budget.begin_event()
 
         async def answer() -> None:

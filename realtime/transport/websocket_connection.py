@@ -60,7 +60,6 @@ class WebSocketConnection(asyncio.Protocol):
         "_closing",
         "_descriptor",
         "_frames",
-        "_paused",
         "_reader",
         "_refusing",
         "_ticket",
@@ -98,8 +97,6 @@ class WebSocketConnection(asyncio.Protocol):
         """What has arrived behind that."""
         self._blocked = False
         """Whether the client leaves more than ``limits.VIEWER_UNSENT_BYTES`` unread."""
-        self._paused: bool | None = None
-        """Whether the transport reads nothing; None while it is as its former protocol has left it."""
         self._writable: asyncio.Future[None] | None = None
         """Set when it has read them; only the task that processes packets waits for it."""
         self._waiting: list[str | bytes] | None = None
@@ -233,11 +230,7 @@ class WebSocketConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         too_much = len(self._waiting or ()) > PACKETS or self._waiting_bytes > limits.VIEWER_UNSENT_BYTES
-        paused = self._blocked or self._frames is not None or too_much
-        if paused == self._paused:
-            return
-        self._paused = paused
-        if paused:
+        if self._blocked or self._frames is not None or too_much:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()

@@ -517,7 +517,7 @@ export default {
     "Stop all links to this ticket made so far? They will then open nothing, also the one in the mail; the buyer finds a new link on the page of tickets.",
   opsShows: "Shows",
   opsFindShow: "Find a show",
-  opsAllShows: { one: "List {n} show", other: "List all {n} shows" },
+  opsAllShows: "List all {n} shows",
   opsCut: "This node does not answer. Figures as of {time}; the page retries every two seconds.",
   opsViewers: "Viewers",
   opsHoldsPerS: "Holds per second",

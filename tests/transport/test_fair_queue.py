@@ -86,8 +86,7 @@ async def test_the_first_turn_of_an_address_does_not_wait_and_its_others_wait_in
     queue, done = FairQueue(), list[str]()
 
     async def work(name: str, address: str) -> None:
-        if not queue.has_turn(address):
-            await queue.wait(address)
+        await queue.take_turn(address)
         done.append(name)
 
     crowd = [asyncio.create_task(work(f"crowd {number}", "crowd")) for number in range(50)]
