@@ -221,8 +221,8 @@ class Recorder:
     async def _order(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        given = {entry.fields["order"]: contact_of(entry) for entry in entries}
-        contacts = {order: contact for order, contact in given.items() if contact is not None}
+        given = ((entry.fields["order"], contact_of(entry)) for entry in entries)
+        contacts = {order: contact for order, contact in given if contact is not None}
         await self._ledger.save_orders([new_order(entry) for entry in entries], contacts)
         await self._ledger.save_commands([outcome_of_order(entry) for entry in entries if entry.fields.get("request")])
         await asyncio.gather(*(self._reply(entry, {}) for entry in entries))

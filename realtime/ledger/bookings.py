@@ -48,9 +48,11 @@ class Bookings(Fencing):
                 await check_fencing_token(connection, token)
                 known = await _known(connection, bookings)
                 new = {b.id: b for b in bookings if b.id not in known}
-                if all(b.id in new or known[b.id].payment == b.payment for b in bookings):
+                if all((new.get(b.id) or known[b.id]).payment == b.payment for b in bookings):
                     await self._insert(connection, list(new.values()))
-                    await follow_ups.record_contacts(connection, _contacts([b for b in bookings if b.id in known]))
+                    # The page's entry and the webhook's may come together: either may be the one with the contact.
+                    repeated = [b for b in bookings if new.get(b.id) is not b]
+                    await follow_ups.record_contacts(connection, _contacts(repeated))
                     tasks = await _open_tasks(connection, bookings)
                     await self.advance(connection)
                     return [

@@ -79,6 +79,24 @@ async def test_a_page_that_comes_after_the_webhook_still_brings_the_contact(plac
     assert await place.booked() == {booking_of(hold): (1,)}
 
 
+@pytest.mark.parametrize("contact_first", [False, True])
+async def test_entries_that_are_processed_together_do_not_lose_the_contact(place: Place, contact_first: bool) -> None:
+    await place.rest()
+    hold, other = await place.hold("a", [1]), await place.hold("b", [2])
+    contact = encode_contact(CONTACT)
+    for given in (contact, "") if contact_first else ("", contact):
+        await place.locks.order(hold, "a", "order_1", [1], PRICE, given, "reply")
+        proof = PaymentProof("paid b", PRICE, contact=given, reply="reply", reply_if_booked=True)
+        await place.locks.confirm(other, "b", proof)
+    place.keeper("k2")
+
+    async def recorded() -> bool:
+        return int(await place.master.command("XLEN", keys.OUTBOX)) == 0
+
+    await until(recorded)
+    assert await place.ledger.contact(hold) == CONTACT and await place.ledger.contact(other) == CONTACT
+
+
 async def test_the_contact_of_a_payment_that_is_returned_is_kept_for_the_mail_about_it(place: Place) -> None:
     hold = await place.hold("a", [1])
     await place.locks.release(hold, "a")

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from realtime.contact import Contact
 from realtime.ledger import Ledger
 from realtime.ledger.contacts import Whose, holds_of_person
-from realtime.ledger.rows import OrderRow, OrderState
+from realtime.ledger.rows import OrderRow, OrderState, Recorded, RefundReason
 from realtime.ledger.search import Find
 from realtime.model import Theatre, hold_of
 from realtime.wire.layouts import encode_layout
@@ -70,6 +70,29 @@ async def test_the_contact_of_an_order_reaches_a_booking_without_one(ledger: Led
     await save_order(ledger, order(hold_of(new.id), 1), ASHA)
     await ledger.record([new])
     assert await open_tasks(ledger) == [f"{queue}.{new.id}" for queue in ("analytics.booked", "mail.ticket", "tickets")]
+
+
+@pytest.mark.parametrize("page_first", [False, True])
+async def test_the_entries_of_page_and_webhook_are_recorded_together_without_losing_the_contact(
+    ledger: Ledger, page_first: bool
+) -> None:
+    webhook = booking("a", [1])
+    page = replace(webhook, contact=ASHA)
+    results = await ledger.record([page, webhook] if page_first else [webhook, page])
+    expected = [f"analytics.booked.{page.id}", f"mail.ticket.{page.id}", f"tickets.{page.id}"]
+    assert [sorted(task.id for task in result.tasks) for result in results] == [expected, expected]
+    assert await ledger.contact(hold_of(page.id)) == ASHA
+
+
+async def test_two_payments_of_one_hold_that_are_recorded_together_end_in_a_booking_and_a_refund(
+    ledger: Ledger,
+) -> None:
+    first = booking("a", [1])
+    second = replace(first, payment="another")
+    booked, doubled = await ledger.record([first, second])
+    assert booked.recorded is Recorded.NEW and booked.refund is None
+    assert doubled.refund is not None
+    assert (doubled.refund.payment, doubled.refund.reason) == ("another", RefundReason.DOUBLED)
 
 
 async def test_the_contact_that_was_given_last_stays(ledger: Ledger) -> None:
