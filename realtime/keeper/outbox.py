@@ -32,8 +32,9 @@ _TIMEOUT_S = 2.0
 """For one reply, ``BLOCK_MS`` included. A master that hangs is located again after this."""
 
 
-class _OfShow(msgspec.Struct):
+class _Subject(msgspec.Struct):
     show: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +144,15 @@ class Outbox:
         await self.acknowledge([entry])
 
     async def has_earlier_command(self, entry: Entry) -> bool:
-        """Return whether a command about the same show came before this one and is not finished.
+        """Return whether a command about the same show, theatre or other thing came before this one and is unfinished.
 
-        Another keeper may have read it. Operators' commands about one show are carried out in their order.
+        Another keeper may have read it. Operators' commands about one thing are carried out in their order.
         """
-        show = _show_of_command(entry.fields)
+        subject = _subject_of_command(entry.fields)
         start = b"-"
-        while show:
+        while subject:
             found = await self._master.command("XRANGE", keys.OUTBOX, start, b"(" + entry.id, "COUNT", PAGE)
-            if any(_show_of_command(connect.text_fields(fields)) == show for _id, fields in found):
+            if any(_subject_of_command(connect.text_fields(fields)) == subject for _id, fields in found):
                 return True
             if len(found) < PAGE:
                 break
@@ -200,12 +201,13 @@ async def stream_entries(master: LockMaster, stream: str) -> AsyncIterator[tuple
         start = b"(" + found[-1][0]
 
 
-def _show_of_command(fields: dict[str, str]) -> str:
-    """Return the show that a command is about; "" for other entries and commands."""
+def _subject_of_command(fields: dict[str, str]) -> str:
+    """Return the id of the show or other thing that a command is about; "" for other entries and commands."""
     if fields.get("kind") != "command":
         return ""
     with contextlib.suppress(msgspec.MsgspecError):
-        return msgspec.json.decode(fields.get("body", ""), type=_OfShow).show
+        found = msgspec.json.decode(fields.get("body", ""), type=_Subject)
+        return found.show or found.id
     return ""
 
 

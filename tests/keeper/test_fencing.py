@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import orjson
 import pytest
@@ -29,6 +30,7 @@ from tests.cluster import until
 from tests.rebuilds import rebuild_show
 
 from .conftest import LAYOUT, SECRET, SHOW, Place, hold_id
+from .test_commands import GOOD
 from .test_record_path import all_booked
 
 
@@ -210,17 +212,36 @@ async def test_flushed_functions_and_deleted_seats_come_back_without_a_restart(p
     assert await place.locks.extend(waiting, "bala"), "a hold survives the damage"
 
 
-async def test_commands_about_one_show_are_carried_out_in_their_order(place: Place) -> None:
-    """The first is with a keeper that was frozen after it had read it; the next keeper waits for it."""
+async def carry_out_with_a_frozen_keeper(place: Place, *commands: tuple[str, dict[str, Any]]) -> None:
+    """The first command is with a keeper that was frozen after it had read it; another keeper reads the others."""
     await until(place.rebuilt)
     await place.rest()
-    body = orjson.dumps({"show": SHOW, "seats": [LAYOUT.seats[3].id]})
-    for name in ("block", "unblock"):
-        await place.master.command("XADD", keys.OUTBOX, "*", "kind", "command", "id", name, "name", name, "body", body)
+    for name, body in commands:
+        more = ("id", name, "name", name, "body", orjson.dumps(body))
+        await place.master.command("XADD", keys.OUTBOX, "*", "kind", "command", *more)
     group = ("GROUP", keys.OUTBOX_GROUP, "frozen", "COUNT", 1, "STREAMS", keys.OUTBOX, ">")
     assert await place.master.command("XREADGROUP", *group)
     place.keeper("k2")
-    for name in ("block", "unblock"):
+    for name, _body in commands:
         await until(lambda name=name: place.master.command("EXISTS", keys.reply(name)))
+
+
+async def test_commands_about_one_show_are_carried_out_in_their_order(place: Place) -> None:
+    body = {"show": SHOW, "seats": [LAYOUT.seats[3].id]}
+    await carry_out_with_a_frozen_keeper(place, ("block", body), ("unblock", body))
     assert (await place.seats())[3] == "0"
     assert (await place.ledger.truths([SHOW]))[SHOW].blocked == []
+
+
+async def test_a_show_is_declared_before_a_later_command_about_it(place: Place) -> None:
+    new = {**GOOD, "id": "west-new"}
+    await carry_out_with_a_frozen_keeper(place, ("show", new), ("sales", {"show": "west-new", "sales": "paused"}))
+    show = await place.ledger.show("west-new")
+    assert show is not None and show.sales is SalesState.PAUSED
+
+
+async def test_a_theatre_that_is_declared_and_removed_is_gone(place: Place) -> None:
+    theatre = {"id": "odeon", "name": "Odeon", "city": "Pune"}
+    await carry_out_with_a_frozen_keeper(place, ("theatre", theatre), ("remove_theatre", {"id": "odeon"}))
+    assert await place.ledger.theatre("west", "odeon") is None
+    assert await place.master.command("HKEYS", keys.THEATRES) == [b"gateway"]
