@@ -1,11 +1,15 @@
 """Fair queueing by network address, so that an address with many connections costs the others little.
 
 Nobody is refused for that: while only one address has work, its work goes on without a pause. How many pieces of an
-address are done in one iteration of the loop follows from how long iterations take: more while they are short, because
-work that is done together costs less (commands to a master share a round trip), and fewer at once when they are long,
-because everybody else waits for an iteration to end. Where iterations stay long, because many viewers are sent changes,
-an address still gets ``AT_LEAST_PER_S``, but never more than ``AT_ONCE`` in one iteration: work that makes an iteration
-long must not lead to more of it in the next.
+address, and of all, are done in one iteration of the loop follows from how long iterations take: more while they are
+short, because work that is done together costs less (commands to a master share a round trip), and fewer at once when
+they are long, because everybody else waits for an iteration to end. Where iterations stay long, because many viewers
+are sent changes, an address still gets ``AT_LEAST_PER_S``, but never more than ``AT_ONCE`` in one iteration: work that
+makes an iteration long must not lead to more of it in the next.
+
+If there is more than an iteration may do, addresses that had no work when the others had their last turns come first,
+as in the packet scheduler FQ-CoDel (RFC 8290). So somebody who asks for something now and then does not wait for
+hundreds of addresses that always do.
 
 Turns alone don't help where a machine's cores are busy: a process that always has work must wait for a core, and
 everything in it waits too. So addresses that waste a node's work (``waste``) share ``limits.SLOWED_PER_S``.
@@ -24,6 +28,14 @@ AT_LEAST_PER_S = 200
 """Pieces of work of one address; half of a node's core, if each is the most expensive attack that is known."""
 AT_ONCE = 5
 """Pieces of work of one address in one iteration: what is due after 25 ms."""
+ALL_AT_LEAST_PER_S = 2_500
+"""Pieces of work of all addresses; more than a node can do of any kind."""
+ALL_AT_ONCE = 20
+"""Pieces of work of all addresses in one iteration that are done however long iterations take."""
+MOST_AT_ONCE = 512
+"""Pieces of work of all addresses in one iteration, while iterations are short."""
+MORE = 8
+"""How many more of them than in the iteration before."""
 SHORT_S = 0.002
 """An iteration that takes less may be followed by one with more work."""
 LONG_S = 0.004
@@ -43,15 +55,25 @@ class FairQueue:
         self._pauses = False
         """Whether only work of slowed addresses waits, so that ``_next`` is a timer."""
         self._done_at = 0.0
-        self._most = 1
-        """How many pieces of work of an address are done in one iteration, as iterations have been short or long."""
+        self._most, self._most_in_all = 1, ALL_AT_ONCE
+        """How many pieces of work are done in one iteration, as iterations have been short or long."""
         self._waiting: dict[str, deque[Callable[[], object]]] = {}
+        self._count = 0
+        """How many pieces of work wait."""
+        self._new, self._old = deque[str](), deque[str]()
+        """The addresses of ``_waiting`` in their order; the old ones have had a turn since they came."""
         self._served = Counter[str]()
         """How many pieces of work of an address were done in this iteration."""
+        self._left = self._most_in_all
+        """How many of all are left for this iteration."""
 
     def add(self, address: str, work: Callable[[], object]) -> None:
         """Do ``work`` after all earlier work of its address, in the next iteration of the loop at the earliest."""
-        self._waiting.setdefault(address, deque()).append(work)
+        if address not in self._waiting:
+            self._waiting[address] = deque()
+            self._new.append(address)
+        self._waiting[address].append(work)
+        self._count += 1
         if self._next is None or self._pauses:
             self._go_on()
 
@@ -79,46 +101,67 @@ class FairQueue:
 
         Else return after all its earlier work.
         """
-        if address in self._waiting or self._served[address] >= self._most:
+        if self._waiting.get(address) or self._served[address] >= self._most or self._left <= 0:
             await self.wait(address)
             return
+        if address not in self._waiting:
+            self._waiting[address] = deque()
+            self._old.append(address)
         self._served[address] += 1
+        self._left -= 1
         if self._next is None or self._pauses:
             self._go_on()
 
     def _do_next(self) -> None:
         loop = asyncio.get_running_loop()
         before, self._done_at = self._done_at, loop.time()
-        turns = self._adapt(self._done_at - before)
+        turns, self._left = self._adapt(self._done_at - before)
         self._served.clear()
-        served = False
-        for address, waiting in tuple(self._waiting.items()):
-            count = min(turns, len(waiting))
-            if self._is_slowed(address, self._done_at):
-                if self._done_at < self._next_slowed_at:
-                    continue
-                self._next_slowed_at = self._done_at + 1 / limits.SLOWED_PER_S
-                count = 1
-                self._waiting[address] = self._waiting.pop(address)  # the other slowed ones are next
-            served = True
-            self._served[address] = count
+        for ring, count in ((self._new, len(self._new)), (self._old, len(self._old))):
+            kept = list[str]()
             for _ in range(count):
-                loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others
-            if not waiting:
-                del self._waiting[address]
-        self._pauses = bool(self._waiting) and not served
+                if self._left <= 0:
+                    break
+                address = ring.popleft()
+                if not self._waiting[address]:
+                    del self._waiting[address]
+                elif self._serve(address, min(turns, self._left)):
+                    self._old.append(address)
+                else:
+                    kept.append(address)
+            ring.extendleft(reversed(kept))
+        self._pauses = bool(self._count) and not self._served
         if self._pauses:
             self._next = loop.call_at(self._next_slowed_at, self._do_next)
         else:
-            self._next = loop.call_soon(self._do_next) if served else None
+            self._next = loop.call_soon(self._do_next) if self._waiting else None
 
-    def _adapt(self, took_s: float) -> int:
-        """Return how many turns an address has in this iteration, after one that took ``took_s`` with work done."""
+    def _serve(self, address: str, turns: int) -> bool:
+        """Do up to ``turns`` pieces of an address's work; False if it is slowed and has to wait longer."""
+        if self._is_slowed(address, self._done_at):
+            if self._done_at < self._next_slowed_at:
+                return False
+            self._next_slowed_at = self._done_at + 1 / limits.SLOWED_PER_S
+            turns = 1
+        waiting, loop = self._waiting[address], asyncio.get_running_loop()
+        turns = min(turns, len(waiting))
+        self._served[address] = turns
+        self._left -= turns
+        self._count -= turns
+        for _ in range(turns):
+            loop.call_soon(waiting.popleft())  # not called here: what it raises must not stop the others
+        return True
+
+    def _adapt(self, took_s: float) -> tuple[int, int]:
+        """Return how many turns an address and all have in this iteration, after one that took ``took_s`` with work."""
         if took_s > LONG_S:
             self._most = max(1, int(self._most * LONG_S / took_s))
-        elif took_s < SHORT_S and self._waiting:  # they might have been done already
+            self._most_in_all = max(1, int(self._most_in_all * LONG_S / took_s))
+        elif took_s < SHORT_S and self._count:  # they might have been done already
             self._most = min(limits.TURNS, self._most + 1)
-        return max(self._most, min(AT_ONCE, int(took_s * AT_LEAST_PER_S)))
+            self._most_in_all = min(MOST_AT_ONCE, self._most_in_all + MORE)
+        due, due_in_all = int(took_s * AT_LEAST_PER_S), int(took_s * ALL_AT_LEAST_PER_S)
+        return max(self._most, min(AT_ONCE, due)), max(self._most_in_all, min(ALL_AT_ONCE, due_in_all))
 
 
 def _finish(done: asyncio.Future[None]) -> None:

@@ -82,6 +82,33 @@ async def test_cheap_work_is_done_together_and_expensive_work_is_not(monkeypatch
     assert await most_in_an_iteration(0.002) <= 2
 
 
+async def test_who_asks_now_and_then_does_not_wait_for_addresses_that_always_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fair_queue, "SHORT_S", 0.0)
+    monkeypatch.setattr(fair_queue, "ALL_AT_ONCE", 10)
+    monkeypatch.setattr(fair_queue, "LONG_S", 10.0)
+    queue, done = FairQueue(), list[str]()
+    queue._most_in_all = 10
+    for address in range(100):
+        for _ in range(20):
+            queue.add(f"crowd {address}", lambda address=address: done.append(f"crowd {address}"))  # type: ignore[misc]
+    await iterations(2)
+    assert 0 < len(done) <= 20, "not of all 100 addresses at once"
+    while len(set(done)) < 100:
+        before = len(done)
+        await iterations(1)
+        assert len(done) - before <= 10
+    assert len(done) <= 110, "each has had a turn before one has another"
+    for number in range(5):
+        before = len(done)
+        await queue.wait("other")
+        assert len(done) - before <= 20, f"time {number}"
+        await iterations(12)  # the others' turns
+    await asyncio.gather(*(queue.wait(f"crowd {address}") for address in range(100)))
+    assert all(done.count(f"crowd {address}") == 20 for address in range(100))
+
+
 async def test_the_first_turn_of_an_address_does_not_wait_and_its_others_wait_in_order() -> None:
     queue, done = FairQueue(), list[str]()
 
