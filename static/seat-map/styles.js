@@ -38,7 +38,7 @@ styles.replaceSync(`
   --_shadow: 0 1px 2px rgb(0 0 0 / .4), 0 8px 24px rgb(0 0 0 / .45);
 }
 * { box-sizing: border-box; }
-[hidden] { display: none !important; }
+:host([hidden]), [hidden] { display: none !important; }
 button { font: inherit; color: inherit; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 .frame { position: absolute; inset: 0; container-type: size; display: grid; grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr); }

@@ -51,6 +51,19 @@ CHOOSE = """(n) => {
     const map = document.querySelector('seat-map');
     for (const id of map.live.layout.ids) if (map.selection.length < n) map.select(id);
 }"""
+VISIBLE = """() => {
+    const within = (root) =>
+        [...root.querySelectorAll('*')].flatMap((each) => [each, ...(each.shadowRoot ? within(each.shadowRoot) : [])]);
+    const visible = (node) => {
+        const had = node.hasAttribute('hidden');
+        node.setAttribute('hidden', '');
+        const { display } = getComputedStyle(node);
+        if (!had) node.removeAttribute('hidden');
+        return display !== 'none';
+    };
+    return within(document.body).filter(visible).map((node) => node.outerHTML.slice(0, 80));
+}"""
+"""What is still visible once it has the attribute ``hidden``."""
 BOTTOM = "(key) => document.querySelector(`[data-key=${key}]`).getBoundingClientRect().bottom - innerHeight"
 
 
@@ -151,4 +164,28 @@ async def test_a_wheelchair_space_is_named_and_its_companion_seat_offered(browse
     chosen = await asha.page.evaluate("() => document.querySelector('seat-map').selection")
     assert chosen[0] == space
     assert len(chosen) == 2
+    await asha.leaves()
+
+
+async def test_what_has_the_attribute_hidden_is_not_visible_on_any_page(browser: Browser, cluster: Cluster) -> None:
+    show = await sample_show(cluster, "concert_hall")
+    asha = await Person.arrive(browser, node_urls(cluster)[1])
+    places = {
+        "/": ".card",
+        f"/shows/{show}": "seat-map .chip",
+        "/tickets": "#tickets[aria-busy=false]",
+        "/kiosk/west-hall": ".kiosk-lead",
+        "/gate": "#screen > *",
+        "/ops": "#key",
+        "/nothing": ".message",
+    }
+    for path, ready in places.items():
+        await asha.goes(path)
+        await asha.page.wait_for_selector(ready)
+        assert await asha.page.evaluate(VISIBLE) == [], path
+        if path == "/ops":
+            await asha.page.fill("#key", cluster.secrets["OPERATOR_KEY"])
+            await asha.page.keyboard.press("Enter")
+            await asha.page.wait_for_selector(".region dl")
+            assert await asha.page.evaluate(VISIBLE) == []
     await asha.leaves()
