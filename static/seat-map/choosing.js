@@ -66,13 +66,6 @@ export class Choosing {
     return new Set([...before, ...this.selected]);
   }
 
-  /** Forget everything: another show. */
-  reset() {
-    this.selected.clear();
-    this.mine.clear();
-    this._requested.clear();
-  }
-
   /**
    * Set the seats that are held or booked for this viewer; they are not "chosen" any more.
    * @param {Iterable<number>} seats

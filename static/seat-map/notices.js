@@ -33,9 +33,9 @@ export class Notices {
     if (forMs) this._timer = setTimeout(this._refresh, forMs);
   }
 
-  /** Say that the map is being loaded. @param {Translator} i18n */
+  /** Say that the map is being loaded, and hide that of another show. @param {Translator} i18n */
   loading(i18n) {
-    this._cover("cover light", h("p", {}, i18n.t("mapLoading")));
+    this._cover(this._view.picture.layout ? "cover" : "cover light", h("p", {}, i18n.t("mapLoading")));
   }
 
   /**

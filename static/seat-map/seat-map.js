@@ -75,7 +75,10 @@ export class SeatMap extends RequestElement {
 
   /** @param {string} name @param {string | null} before @param {string | null} now */
   attributeChangedCallback(name, before, now) {
-    if (!this.isConnected || before === now) return;
+    if (before === now) return;
+    // They are seats of that show.
+    if (name === "show" && before) this.mine = [];
+    if (!this.isConnected) return;
     if (name === "theme") this._applyTheme();
     else if (name === "locale") this._applyLocale();
     else if (name === "view") this._showView();
@@ -286,7 +289,7 @@ export class SeatMap extends RequestElement {
     queueMicrotask(() => {
       this._starting = false;
       const show = this.getAttribute("show");
-      if (this.isConnected && show) this._follower.start(this._nodes, show);
+      if (this.isConnected) this._follower.start(this._nodes, show);
     });
   }
 

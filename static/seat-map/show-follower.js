@@ -36,16 +36,18 @@ export class ShowFollower {
     this._summarizedAt = 0;
   }
 
-  /** Follow a show, in place of the one before. @param {string[]} nodes origins @param {string} show id */
+  /** Follow a show, in place of the one before. @param {string[]} nodes origins @param {string | null} show id; null for none */
   start(nodes, show) {
     this.stop();
-    this._context.choosing.reset();
+    this._selection.clear();
     this._context.only.clear();
+    this._context.view.closePopups();
+    this._notices.loading(this._context.i18n);
     this.ready = false;
+    if (!show) return;
     const live = new LiveShow(nodes, show);
     this._context.live = live;
     this._listen(live);
-    this._notices.loading(this._context.i18n);
     live.start();
   }
 

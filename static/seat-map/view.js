@@ -73,9 +73,7 @@ export class View {
     tree.grid.addEventListener("blur", () => this._ring());
     // What appears under the pointer can be closed without moving it, wherever the focus is (WCAG 1.4.13).
     this._escaped = (/** @type {KeyboardEvent} */ { key }) => {
-      if (key !== "Escape") return;
-      this.showTip(-1, false);
-      if (!this.popups.callout.hidden) this.hideCallout();
+      if (key === "Escape") this.closePopups();
     };
   }
 
@@ -165,6 +163,12 @@ export class View {
     this.picture.overlay.lost = seat;
     this.popups.showCallout(content, this._spot(seat));
     this.picture.wake();
+  }
+
+  /** Close what is shown about single seats. */
+  closePopups() {
+    this.showTip(-1, false);
+    if (!this.popups.callout.hidden) this.hideCallout();
   }
 
   hideCallout() {

@@ -128,6 +128,8 @@ async def test_two_lines_put_the_live_map_on_another_sites_page(
     assert held == "booked"
     await page.wait_for_function(STATE, arg=["C-4", "mine"])
     assert await violations(page) == []
+    await page.evaluate("document.querySelector('seat-map').hidden = true")
+    await expect(page.locator("seat-map")).to_be_hidden()
     assert wrong == []
     await other.close()
     await page.close()
@@ -148,6 +150,49 @@ async def test_the_first_node_of_the_list_that_answers_serves_the_map(
     assert (
         await page.evaluate("getComputedStyle(document.querySelector('seat-map')).backgroundColor") == "rgb(18, 22, 27)"
     )
+    assert wrong == []
+    await page.close()
+
+
+async def test_a_map_that_is_given_another_show_keeps_nothing_of_the_one_before(
+    browser: Browser, open_cluster: Cluster, shop: Shop
+) -> None:
+    shows = [await new_show(open_cluster) for _ in range(2)]
+    nodes = node_urls(open_cluster)
+    shop.embeds(nodes[0], f'show="{shows[0]}"', nodes)
+    page, wrong = await visit(browser, shop.origin)
+    await page.wait_for_function(STATE, arg=["B-3", "free"])
+    reported = await page.evaluate(
+        """async (other) => {
+            const map = document.querySelector('seat-map');
+            const reported = [];
+            map.addEventListener('selectionchange', ({ detail }) => reported.push(detail.seats.map(({ id }) => id)));
+            map.select('B-3');
+            await map.hold('first');
+            map.select('C-4');
+            map.setAttribute('show', other);
+            await new Promise((ready) => map.addEventListener('ready', ready, { once: true }));
+            return reported;
+        }""",
+        shows[1],
+    )
+    assert reported == [["B-3"], [], ["C-4"], []]
+    for seat in ("B-3", "C-4"):
+        await page.wait_for_function(STATE, arg=[seat, "free"])
+    # One that does not exist, then none: the seats of another show are not in sight meanwhile.
+    for show, words in (("west-nothing", "Show not found"), (None, "Loading seats")):
+        await page.evaluate(
+            """(show) => {
+                const map = document.querySelector('seat-map');
+                if (show) map.setAttribute('show', show);
+                else map.removeAttribute('show');
+            }""",
+            show,
+        )
+        cover = page.locator("seat-map .cover")
+        await expect(cover).to_contain_text(words)
+        assert await cover.evaluate("(cover) => getComputedStyle(cover).backgroundColor") == "rgb(251, 250, 247)"
+    assert await page.evaluate("document.querySelector('seat-map').info") is None
     assert wrong == []
     await page.close()
 

@@ -73,7 +73,10 @@ export class Picture {
     // The first report of the map's size comes after the first frame.
     if (!this.camera.sized) this._resize();
     this.layout = layout;
-    if (first) this.palette = readPalette(this._host, layout);
+    if (first) {
+      this.palette = readPalette(this._host, layout);
+      this.framing.moved = false;
+    }
     this.framing.setLayout(layout);
     if (!this.framing.moved) this.moved();
   }
