@@ -45,6 +45,7 @@ export class Overview {
     this._words = "";
     this._allShown = false;
     this._timer = 0;
+    this._stopped = false;
     this._money = new Money(leave);
     this._bookings = new Bookings(leave);
     this._gates = new GateList(leave, (booking) => this._bookings.show(booking));
@@ -80,6 +81,7 @@ export class Overview {
   }
 
   stop() {
+    this._stopped = true;
     clearTimeout(this._timer);
     this._money.stop();
     this._jobs.stop();
@@ -165,12 +167,13 @@ export class Overview {
       }
       this._cut = false;
     } catch (error) {
-      if (error instanceof ApiError && error.status === 403) {
+      if (!this._stopped && error instanceof ApiError && error.status === 403) {
         this._leave("opsWrongKey");
         return;
       }
       this._cut = true;
     }
+    if (this._stopped) return;
     this._draw();
     this._timer = setTimeout(() => this._ask(), EVERY_MS);
   }

@@ -46,6 +46,7 @@ export class ShowPage {
     /** When holds and log were read, ms since the epoch by the server's clock. */
     this._now = 0;
     this._timer = 0;
+    this._stopped = false;
     /** Why nothing can be read now. */
     this._cut = "";
     /** What an action led to. */
@@ -110,6 +111,7 @@ export class ShowPage {
   }
 
   stop() {
+    this._stopped = true;
     clearTimeout(this._timer);
     this._replay.stop();
   }
@@ -140,6 +142,7 @@ export class ShowPage {
       this._cut = this._words(error);
       if (!this._show && !(error instanceof ApiError && error.code === "offline")) return this._draw();
     }
+    if (this._stopped) return;
     this._draw();
     this._timer = setTimeout(() => this._ask(), EVERY_MS);
   }

@@ -77,6 +77,31 @@ async def test_only_the_right_key_opens_the_ops_page(browser: Browser, cluster: 
     await person.leaves()
 
 
+@pytest.mark.parametrize("place", ["the overview", "a show"])
+async def test_who_signs_in_again_is_not_interrupted(browser: Browser, cluster: Cluster, place: str) -> None:
+    show = await new_show(cluster, "west")
+    person = await Person.arrive(browser, node_urls(cluster)[1], "/ops")
+    page = person.page
+    await sign_in(person, cluster)
+    await page.wait_for_selector(".show-list a")
+    if place == "a show":
+        await person.page.goto(f"{person.node}/ops/shows/{show}")
+        await page.wait_for_selector(".log")
+    asked: list[str] = []
+
+    async def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.fulfill(status=403, json={"error": {"code": "forbidden", "message": ""}})
+
+    await page.route("**/api/v1/**", refuse)
+    await page.fill("#key", "another")
+    before = len(asked)
+    await page.wait_for_timeout(2_500)  # longer than between two requests of a page that has not stopped
+    assert await page.input_value("#key") == "another"
+    assert len(asked) == before
+    await person.leaves()
+
+
 async def test_a_phone_with_hindi_and_dark_theme_needs_no_sideways_scrolling(
     browser: Browser, cluster: Cluster
 ) -> None:
