@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.faults.history import History
+from loadtest.faults.relay_process import RelayProcess
 from loadtest.faults.schedule import Fault
 from realtime.dev.cluster import Cluster
 from realtime.dev.process import Child
-from realtime.dev.relay import Relay
 
 OLD_COPY_S = 2.0
 """Age of the data that ``restart_with_old_data`` brings back."""
@@ -31,7 +31,7 @@ class Parts:
     """What faults may touch: a cluster, and the links to its PostgreSQL ledgers by region; where they record things."""
 
     cluster: Cluster
-    ledgers: Mapping[str, Relay]
+    ledgers: Mapping[str, RelayProcess]
     history: History
 
 

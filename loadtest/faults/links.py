@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from loadtest.faults.actions import Begun, Parts
+from loadtest.faults.relay_process import RelayProcess
 from loadtest.faults.schedule import Fault
 from realtime.dev.relay import Relay
 
@@ -41,7 +42,7 @@ async def one_way(parts: Parts, fault: Fault, begun: Begun) -> None:
     await _heal_after(link, fault, begun)
 
 
-async def _heal_after(link: Relay, fault: Fault, begun: Begun) -> None:
+async def _heal_after(link: Relay | RelayProcess, fault: Fault, begun: Begun) -> None:
     try:
         await begun()
         await asyncio.sleep(fault.seconds)
@@ -49,7 +50,7 @@ async def _heal_after(link: Relay, fault: Fault, begun: Begun) -> None:
         link.restore()
 
 
-def _link(parts: Parts, fault: Fault) -> Relay:
+def _link(parts: Parts, fault: Fault) -> Relay | RelayProcess:
     """Return the link that a fault's target names: of a ledger, of a replica (``feed``), or to a master."""
     kind, owner, *near = fault.target.split()
     if kind == "ledger":

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from loadtest.faults.relay_process import RelayProcess
 from loadtest.postgres import postgres_server
 from realtime.dev import valkey
-from realtime.dev.relay import Relay
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class LinkedLedger:
     """A ledger's URL, which leads through ``link``."""
 
     url: str
-    link: Relay
+    link: RelayProcess
 
 
 @contextlib.asynccontextmanager
@@ -31,9 +31,8 @@ async def ledgers(region: str) -> AsyncIterator[dict[str, LinkedLedger]]:
     async with postgres_server() as url:
         parts = urlsplit(url)  # postgresql://user:@/database?host=folder
         socket = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
-        link = Relay(valkey.free_port(), socket, (0.0, 0.0))
-        await link.start()
+        link = RelayProcess(valkey.free_port(), socket)
         try:
             yield {region: LinkedLedger(f"postgresql://{parts.username}@{valkey.HOST}:{link.port}{parts.path}", link)}
         finally:
-            await link.close()
+            link.close()

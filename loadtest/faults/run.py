@@ -12,6 +12,7 @@ from loadtest.faults import namespace, partition, postgres
 from loadtest.faults.actions import Parts
 from loadtest.faults.injector import Injector
 from loadtest.faults.outcome import Outcome, Plan
+from loadtest.faults.relay_process import RelayProcess
 from loadtest.faults.schedule import Kind, schedule
 from loadtest.faults.session import Addresses, Say, started
 from loadtest.faults.shop import NAME, Shop
@@ -21,7 +22,6 @@ from loadtest.installation import Installation
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
-from realtime.dev.relay import Relay
 
 NODES_PER_REGION = 2
 KEEPERS_PER_REGION = 2
@@ -76,7 +76,7 @@ def command_of(previous: Path | None, partitions: bool, name: str, command: list
 
 
 async def _run_with_faults(
-    what: Plan, cluster: Cluster, ledgers: Mapping[str, Relay], shop: Shop, folder: Path, say: Say
+    what: Plan, cluster: Cluster, ledgers: Mapping[str, RelayProcess], shop: Shop, folder: Path, say: Say
 ) -> Outcome:
     faults = schedule(what.seed, what.minutes * 60, cluster.plan.regions, find_targets(cluster), what.kinds)
     names = {
