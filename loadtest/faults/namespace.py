@@ -41,7 +41,11 @@ def available() -> bool:
     """Return whether this machine and this user can have such a namespace."""
     if os.geteuid() != 0 or any(shutil.which(tool) is None for tool in ("unshare", "ip", "setpriv", "sh")):
         return False
-    commands = [*(f"ip {line}" for line in _SETUP), f"echo 1 > {_ROUTE_LOOPBACK}", " ".join(as_user("trial", ["true"]))]
+    commands = [
+        *(f"ip {line}" for line in _SETUP),
+        f"echo 1 > {_ROUTE_LOOPBACK}",
+        " ".join(as_user(_FIRST_USER, ["true"])),
+    ]
     trial = subprocess.run(["unshare", "--net", "sh", "-ec", "\n".join(commands)], capture_output=True, check=False)
     return trial.returncode == 0
 
@@ -63,15 +67,15 @@ def user_of(name: str) -> int:
     return _FIRST_USER + zlib.crc32(name.encode()) % 1_000_000
 
 
-def as_user(name: str, command: Sequence[str]) -> list[str]:
+def as_user(user: int, command: Sequence[str]) -> list[str]:
     """Return a command that runs ``command`` as the user of a part, with access to the files of root.
 
     Like the command of every part it ends with its parent: the kernel forgets that when the user changes.
     """
     capabilities = [f"--inh-caps={_CAPABILITIES}", f"--ambient-caps={_CAPABILITIES}"]
     # Without the secure bit, access(2) would ignore the capabilities.
-    user = [f"--reuid={user_of(name)}", "--clear-groups", "--securebits=+no_setuid_fixup"]
-    return ["setpriv", *user, *capabilities, "--pdeathsig", "TERM", "--", *command]
+    options = [f"--reuid={user}", "--clear-groups", "--securebits=+no_setuid_fixup"]
+    return ["setpriv", *options, *capabilities, "--pdeathsig", "TERM", "--", *command]
 
 
 def cut(users: Collection[int], inside: int, outside: Collection[int], *, silent: bool) -> list[str]:

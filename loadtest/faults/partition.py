@@ -23,10 +23,10 @@ LOOK_S = 0.1
 """How often the master that is cut off is asked whether it was written to."""
 
 
-def command_of(region: str, name: str, command: list[str]) -> list[str]:
-    """Return the command of a part, as a user of its own if a partition of ``region`` may put it beside the master."""
+def user_of(region: str, name: str) -> int | None:
+    """Return the user of a part if it needs one of its own: a partition of ``region`` may put it beside the master."""
     own = (f"master {region}", f"spare {region} ", f"keeper {region}", "node ")
-    return namespace.as_user(name, command) if name.startswith(own) else command
+    return namespace.user_of(name) if name.startswith(own) else None
 
 
 def targets(plan: ClusterPlan, region: str, keepers: Sequence[str]) -> list[str]:

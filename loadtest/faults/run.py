@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,8 @@ NODES_PER_REGION = 2
 KEEPERS_PER_REGION = 2
 BEHIND_SENTINELS = "west"
 ON_POSTGRES = "south"
+UserOf = Callable[[str], int | None]
+"""Returns the user of a part, from its name; None: the present one."""
 
 
 async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
@@ -37,6 +39,7 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
     can't be reached from outside.
     """
     partitions = Kind.PARTITION in what.kinds and namespace.available()
+    user_of: UserOf = partial(partition.user_of, BEHIND_SENTINELS) if partitions else lambda name: None
     if partitions:
         namespace.enter()
     with tempfile.TemporaryDirectory(dir=folder, prefix="cluster-") as data:
@@ -55,7 +58,8 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
                     port=valkey.free_port,
                 ),
                 echo=say,
-                command_of=partial(command_of, what.previous, partitions),
+                command_of=partial(command_of, what.previous, user_of),
+                user_of=user_of,
             )
             say("starting a cluster" if ledgers else "starting a cluster with SQLite only: no PostgreSQL is installed")
             await cluster.start(sample_data=False)
@@ -67,12 +71,17 @@ async def run_on_own_cluster(what: Plan, folder: Path, say: Say) -> Outcome:
                 await cluster.stop()
 
 
-def command_of(previous: Path | None, partitions: bool, name: str, command: list[str]) -> list[str]:
-    """Return the command of a part: the second keeper of each region runs ``previous`` if there is one."""
+def command_of(previous: Path | None, user_of: UserOf, name: str, command: list[str]) -> list[str]:
+    """Return the command of a part: the second keeper of each region runs ``previous`` if there is one.
+
+    The usual command where a fork can run in its place: a new interpreter takes seconds on a busy machine.
+    """
+    can_fork = name.startswith(("keeper ", "node "))
     if previous is not None and name.startswith("keeper ") and name.endswith(" 2"):
         # `python -m` looks for modules in the working directory first.
-        command = ["env", f"--chdir={previous.absolute()}", *command]
-    return partition.command_of(BEHIND_SENTINELS, name, command) if partitions else command
+        command, can_fork = ["env", f"--chdir={previous.absolute()}", *command], False
+    user = user_of(name)
+    return command if user is None or can_fork else namespace.as_user(user, command)
 
 
 async def _run_with_faults(

@@ -59,10 +59,12 @@ class Cluster:
         *,
         echo: Callable[[str], None] = log.info,
         command_of: Callable[[str, list[str]], list[str]] = lambda name, command: command,
+        user_of: Callable[[str], int | None] = lambda name: None,
     ) -> None:
         """``echo`` gets the messages for the person at the terminal, line by line.
 
-        ``command_of`` returns the command that starts a part, from its name and the usual command.
+        ``command_of`` returns the command that starts a part, from its name and the usual command; ``user_of`` the user
+        of one of our own processes, from its name (None: the present one), unless it has a command of its own.
         """
         self.plan = plan
         self.secrets = {"SECRET": "", "OPERATOR_KEY": "", "KIOSK_PIN": "", "BANK_SECRET": "", "MAILBOX_KEY": ""}
@@ -71,6 +73,7 @@ class Cluster:
         self.feeds: dict[tuple[str, str], Relay] = {}
         self._echo = echo
         self._command_of = command_of
+        self._user_of = user_of
         self._lock: TextIOWrapper | None = None
         self._paused: set[str] = set()
 
@@ -320,7 +323,7 @@ class Cluster:
         env[f"{PREFIX}ALLOW_WEAK_SECRETS"] = "yes"
         child = Child(name, command, Path.cwd(), self._log(name), env)
         if command is args:
-            child.module, child.nice = module, nice
+            child.module, child.nice, child.user = module, nice, self._user_of(name)
         self.children[name] = child
         child.start()
         return child

@@ -39,7 +39,9 @@ MODULES = (
 LOST = 255
 """The exit code of a process whose fork server has ended."""
 _COMM_BYTES = 15
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS = 1, 28
+_NO_SETUID_FIXUP = 1 << 2
+"""The secure bit with which a process keeps its capabilities when its user changes."""
 
 
 class Fork:
@@ -49,9 +51,19 @@ class Fork:
     """
 
     def __init__(
-        self, name: str, module: Sequence[str], folder: Path, log: Path, env: Mapping[str, str], nice: int = 0
+        self,
+        name: str,
+        module: Sequence[str],
+        folder: Path,
+        log: Path,
+        env: Mapping[str, str],
+        nice: int = 0,
+        user: int | None = None,
     ) -> None:
-        """Start ``module`` (its name and its arguments) in ``folder``. Its output is added to the file ``log``."""
+        """Start ``module`` (its name and its arguments) in ``folder``. Its output is added to the file ``log``.
+
+        ``user`` is the id of a user that it runs as, with root's capabilities; only root, on Linux, can give one.
+        """
         self.name = name
         self.returncode: int | None = None
         """The exit code as ``poll`` has returned it."""
@@ -59,7 +71,14 @@ class Fork:
         self._end, tell_end = os.pipe()
         try:
             with log.open("ab") as output:
-                request = {"name": name, "module": list(module), "folder": str(folder), "env": dict(env), "nice": nice}
+                request = {
+                    "name": name,
+                    "module": list(module),
+                    "folder": str(folder),
+                    "env": dict(env),
+                    "nice": nice,
+                    "user": user,
+                }
                 self.pid = _server.fork(request, tell_end, output.fileno())
         finally:
             os.close(tell_end)
@@ -204,18 +223,23 @@ def _tell_ends(ends: dict[int, int]) -> None:
 def _become(request: dict[str, Any], output: int, server: int) -> None:
     """Take on what ``Fork`` promises of the process."""
     os.setsid()
+    os.nice(request["nice"])
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl = ctypes.CDLL(None).prctl
+        Path("/proc/self/comm").write_text(request["name"][:_COMM_BYTES])  # the name in `ps` and `top`
+        if (user := request["user"]) is not None:
+            prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP)
+            os.setgroups([])
+            os.setresuid(user, user, user)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # last: the kernel forgets it when the user changes
         if os.getppid() != server:
             os.kill(os.getpid(), signal.SIGTERM)
-        Path("/proc/self/comm").write_text(request["name"][:_COMM_BYTES])  # the name in `ps` and `top`
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]  # as `python -m` does
     os.environ.clear()
     os.environ.update(request["env"])
-    os.nice(request["nice"])
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ class Child:
     """A module of ours and its arguments: a fork runs them in place of ``args``."""
     nice: int = 0
     """How much less important than others a fork is."""
+    user: int | None = None
+    """The user that a fork runs as; None: this process's."""
     process: subprocess.Popen[bytes] | Fork | None = None
     started_at: float = 0.0
     """When it was last started, by ``time.monotonic()``."""
@@ -49,7 +51,8 @@ class Child:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.started_at = time.monotonic()
         if self.module:
-            self.process = Fork(self.name, self.module, self.folder, self.log, self.env or os.environ, self.nice)
+            env = self.env or os.environ
+            self.process = Fork(self.name, self.module, self.folder, self.log, env, self.nice, self.user)
             return
         with self.log.open("ab") as log:
             # In a session of its own, so that Ctrl-C reaches only `up`, which stops the parts in order.

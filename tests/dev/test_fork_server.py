@@ -56,6 +56,18 @@ def test_a_fork_is_a_process_of_its_own_with_only_what_it_was_given(tmp_path: Pa
     }
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process another user")
+def test_a_fork_may_run_as_another_user_who_can_use_the_files_of_root(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of root")
+    secret.chmod(0o600)
+    code = f"import os; print(os.getuid(), os.geteuid(), open({str(secret)!r}).read())"
+    (tmp_path / "part.py").write_text(code)
+    part = Fork("part", ["part"], tmp_path, tmp_path / "part.log", {}, user=123_456)
+    assert part.wait(30) == 0
+    assert (tmp_path / "part.log").read_text() == "123456 123456 of root\n"
+
+
 def test_the_exit_code_is_that_of_the_module(tmp_path: Path) -> None:
     part = fork(tmp_path, "import sys; sys.exit('no memory left')")
     assert part.wait(30) == 1

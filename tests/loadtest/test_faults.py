@@ -109,9 +109,10 @@ def test_the_second_keeper_of_each_region_runs_the_previous_release(tmp_path: Pa
     module.parent.mkdir()
     module.write_text("print('previous')")
     usual = [sys.executable, "-m", "realtime"]
-    previous = command_of(tmp_path, False, "keeper west 2", usual)
+    previous = command_of(tmp_path, lambda name: None, "keeper west 2", usual)
     assert subprocess.run(previous, capture_output=True, text=True, check=True).stdout == "previous\n"
-    assert all(command_of(tmp_path, False, name, usual) == usual for name in ("keeper west", "node 8002"))
+    others = ("keeper west", "node 8002")
+    assert all(command_of(tmp_path, lambda name: None, name, usual) == usual for name in others)
 
 
 def test_an_unknown_kind_of_fault_is_refused() -> None:
