@@ -112,9 +112,10 @@ class Injector:
             try:
                 await ACTIONS[fault.kind](self.parts, fault, begun)
             finally:
-                self._in_force.discard(number)
                 self._calm_since = asyncio.get_running_loop().time()
-            self._record(fault, "healed")
+                if number in self._in_force:
+                    self._in_force.discard(number)
+                    self._record(fault, "healed")
             assert measuring is not None, "every action calls begun()"
             outage = await measuring
         except Exception as error:

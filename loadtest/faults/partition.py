@@ -7,11 +7,11 @@ Both sides reach the ledger and the bank. Possible only in a run that has entere
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 from loadtest.faults import namespace
 from loadtest.faults.actions import Begun, Parts
@@ -46,10 +46,10 @@ async def partition(parts: Parts, fault: Fault, begun: Begun) -> None:
         rules = namespace.cut(users, port, outside, silent=round(fault.at * 100) % 2 == 0)
         try:
             await begun()
-            before = await anext(writes)
+            before = await anext(writes, None)
             while loop.time() < began + fault.seconds:
                 await asyncio.sleep(LOOK_S)
-                if (now := await anext(writes)) != before:
+                if (now := await anext(writes, before)) != before:
                     before, last = now, loop.time()
         finally:
             namespace.heal(rules)
@@ -64,23 +64,24 @@ def _servers(plan: ClusterPlan, region: str) -> set[int]:
     return {plan.masters[region], *plan.spares[region], *plan.sentinels[region], *replicas}
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _writes(port: int, password: str, user: int) -> AsyncIterator[AsyncIterator[int]]:
-    """Provide how many changes a server has made so far, again and again, over a connection of ``user``."""
+    """Provide how many changes a server has made so far, over a connection of ``user``, until another fault ends it."""
     connection = socket.create_connection((HOST, port))
     os.fchown(connection.fileno(), user, -1)
     reader, writer = await asyncio.open_connection(sock=connection)
 
     async def counts() -> AsyncIterator[int]:
         writer.write(f"AUTH {password}\r\n".encode())
-        await reader.readline()
-        while True:
-            writer.write(b"INFO persistence\r\n")
-            size = int((await reader.readline())[1:])
-            info = await reader.readexactly(size + 2)
-            found = re.search(rb"rdb_changes_since_last_save:(\d+)", info)
-            assert found is not None, info
-            yield int(found[1])
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\n")
+            while True:
+                writer.write(b"INFO persistence\r\n")
+                size = (await reader.readuntil(b"\n"))[1:]
+                info = await reader.readexactly(int(size) + 2)
+                found = re.search(rb"rdb_changes_since_last_save:(\d+)", info)
+                assert found is not None, info
+                yield int(found[1])
 
     try:
         yield counts()

@@ -44,8 +44,8 @@ async def flush_functions(parts: Parts, fault: Fault, begun: Begun) -> None:
 async def evict_seats(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Delete the seats of a show, as an eviction under a wrong policy does. Healing is up to the keepers."""
     async with master(parts, fault.region) as redis:
-        shows = sorted(map(str, await redis.hkeys(keys.SHOWS)))
-        await redis.delete(keys.seats(random.Random(fault.at).choice(shows)))
+        if shows := sorted(map(str, await redis.hkeys(keys.SHOWS))):  # it may just have been wiped
+            await redis.delete(keys.seats(random.Random(fault.at).choice(shows)))
     await begun()
     await asyncio.sleep(fault.seconds)
 
