@@ -7,9 +7,9 @@ they are long, because everybody else waits for an iteration to end. Where itera
 are sent changes, an address still gets ``AT_LEAST_PER_S``, but never more than ``AT_ONCE`` in one iteration: work that
 makes an iteration long must not lead to more of it in the next.
 
-If there is more than an iteration may do, addresses that had no work when the others had their last turns come first,
-as in the packet scheduler FQ-CoDel (RFC 8290). So somebody who asks for something now and then does not wait for
-hundreds of addresses that always do.
+If there is more than an iteration may do, half of it is for addresses that had no work when the others had their last
+turns, somewhat as in the packet scheduler FQ-CoDel (RFC 8290). So somebody who asks for something now and then does not
+wait for hundreds of addresses that always do, and an address that many people share does not wait for a crowd.
 
 Turns alone don't help where a machine's cores are busy: a process that always has work must wait for a core, and
 everything in it waits too. So addresses that waste a node's work (``waste``) share ``limits.SLOWED_PER_S``.
@@ -117,24 +117,30 @@ class FairQueue:
         before, self._done_at = self._done_at, loop.time()
         turns, self._left = self._adapt(self._done_at - before)
         self._served.clear()
-        for ring, count in ((self._new, len(self._new)), (self._old, len(self._old))):
-            kept = list[str]()
-            for _ in range(count):
-                if self._left <= 0:
-                    break
-                address = ring.popleft()
-                if not self._waiting[address]:
-                    del self._waiting[address]
-                elif self._serve(address, min(turns, self._left)):
-                    self._old.append(address)
-                else:
-                    kept.append(address)
-            ring.extendleft(reversed(kept))
+        old = len(self._old)
+        self._visit(self._new, len(self._new), turns, keep=self._left // 2 if old else 0)
+        self._visit(self._old, old, turns)
+        self._visit(self._new, len(self._new), turns)
         self._pauses = bool(self._count) and not self._served
         if self._pauses:
             self._next = loop.call_at(self._next_slowed_at, self._do_next)
         else:
             self._next = loop.call_soon(self._do_next) if self._waiting else None
+
+    def _visit(self, addresses: deque[str], count: int, turns: int, keep: int = 0) -> None:
+        """Serve the first ``count`` addresses, as long as more than ``keep`` pieces are left for this iteration."""
+        slowed = list[str]()
+        for _ in range(count):
+            if self._left <= keep:
+                break
+            address = addresses.popleft()
+            if not self._waiting[address]:
+                del self._waiting[address]
+            elif self._serve(address, min(turns, self._left)):
+                self._old.append(address)
+            else:
+                slowed.append(address)
+        addresses.extendleft(reversed(slowed))
 
     def _serve(self, address: str, turns: int) -> bool:
         """Do up to ``turns`` pieces of an address's work; False if it is slowed and has to wait longer."""
