@@ -91,7 +91,7 @@ class PublicApi:
                 "The shows of one theatre that are not over",
             ),
             Route("GET", "/api/v1/shows", self._list_shows, "The shows of all regions that are not over"),
-            Route("GET", "/api/v1/availability", self._get_availability, "The number of free seats by show"),
+            Route("GET", "/api/v1/availability", self._get_availability, "Free seats and status by show"),
             Route("GET", "/api/v1/shows/{show}", self._get_show, "One show"),
             Route("GET", "/api/v1/shows/{show}/seats", self._get_seats, "The current seat map, with an ETag"),
             Route("POST", "/api/v1/shows/{show}/holds", self._hold, "Hold seats", HoldBody, "owner"),
@@ -155,9 +155,11 @@ class PublicApi:
         return _body(body_of(body), {"Cache-Control": "no-store"})
 
     async def _get_availability(self, request: web.Request) -> web.Response:
-        """Answer with the free seats of the shows that are listed, a few seconds old."""
+        """Answer with free seats of the shows that are listed, a few seconds old, and statuses that are not live."""
         shows = self._listed(request, self._directory.shows())
-        return json_answer({"free": await self._availability.free(shows), "server_time": now_ms()})
+        free = await self._availability.free(shows)
+        status = {show.id: status for show in shows if (status := self._rooms.status(show)) != "live"}
+        return json_answer({"free": free, "status": status, "server_time": now_ms()})
 
     @staticmethod
     def _listed(request: web.Request, shows: Iterable[Show]) -> list[Show]:

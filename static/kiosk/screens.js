@@ -7,7 +7,7 @@
  */
 import { h, icon } from "../app/dom.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
-import { levelOf, levelText, statusText } from "../shows/availability.js";
+import { levelOf, stateText } from "../shows/availability.js";
 
 /**
  * @param {Translator} i18n
@@ -65,7 +65,7 @@ function heading(i18n, programme) {
 /** @param {Translator} i18n @param {Show} show @param {number} now ms since the epoch @param {(show: Show) => void} choose */
 function card(i18n, show, now, choose) {
   const prices = Object.values(allInPrices(show));
-  const said = show.status === "live" ? levelText(i18n, show, now) : statusText(i18n, show);
+  const said = stateText(i18n, show, now);
   const state = said ? h("span", { class: "kiosk-state" }, said) : null;
   return h(
     "li",

@@ -31,13 +31,19 @@ export function levelText(i18n, show, now) {
   return [begun, level === "few" ? i18n.t("fewLeft", { n: show.free ?? 0 }) : ""].filter(Boolean).join(" · ");
 }
 
-/** Ask for the numbers regularly while the page is visible. @param {(free: Record<string, number>) => void} heard */
+/**
+ * @typedef {object} Availability
+ * @property {Record<string, number>} free the number of free seats by show
+ * @property {Record<string, Show["status"]>} [status] of the shows that are not `live`; a node of the release before names none
+ */
+
+/** Ask regularly while the page is visible. @param {(now: Availability) => void} heard */
 export function followAvailability(heard) {
   const ask = async () => {
     if (document.visibilityState !== "visible") return;
     try {
       const answer = await fetch("/api/v1/availability", { signal: AbortSignal.timeout(TIMEOUT_MS) });
-      if (answer.ok) heard((await answer.json()).free);
+      if (answer.ok) heard(await answer.json());
     } catch {
       // The next answer brings them up to date.
     }
@@ -46,8 +52,13 @@ export function followAvailability(heard) {
   document.addEventListener("visibilitychange", ask);
 }
 
-/** The status of a show that is not on sale, in few words. @param {Translator} i18n @param {Pick<Show, "starts_at" | "sales_start"> & {status: string}} show */
-export function statusText(i18n, show) {
+/** What is said of a show next to its time; "" where it is on sale and there is nothing to say. @param {Translator} i18n @param {Show} show @param {number} now ms since the epoch */
+export function stateText(i18n, show, now) {
+  return show.status === "live" ? levelText(i18n, show, now) : statusText(i18n, show);
+}
+
+/** The status of a show that is not on sale, in few words. @param {Translator} i18n @param {Show} show */
+function statusText(i18n, show) {
   if (show.status === "not_started" && show.sales_start)
     return i18n.t("salesFrom", { when: i18n.moment(show.sales_start) });
   return i18n.t(`status_${show.status}`);

@@ -6,7 +6,7 @@
  */
 import { h } from "../app/dom.js";
 import { allInPrices } from "../seat-map/all-in-prices.js";
-import { levelOf, levelText, statusText } from "./availability.js";
+import { levelOf, stateText } from "./availability.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -38,7 +38,7 @@ function card(i18n, shows, now) {
   const [first] = shows;
   const least = Math.min(...shows.flatMap((show) => Object.values(allInPrices(show))));
   const times = shows.map((show) => {
-    const said = show.status === "live" ? levelText(i18n, show, now) : statusText(i18n, show);
+    const said = stateText(i18n, show, now);
     const still = said ? h("span", { class: "state" }, said) : null;
     // The accessible name contains the visible text, in the same order.
     const label = `${i18n.name(show.title)}, ${i18n.time(show.starts_at)}${still ? ` ${still.textContent}` : ""}`;

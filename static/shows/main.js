@@ -13,7 +13,7 @@ import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
 import { languages, loadLanguage, translator } from "../i18n/i18n.js";
 import { isOver } from "../seat-map/sales.js";
-import { followAvailability, levelText } from "./availability.js";
+import { followAvailability, stateText } from "./availability.js";
 import { daySections, nearDay } from "./cards.js";
 import { found, wordsOf } from "./search.js";
 
@@ -31,6 +31,8 @@ const KINDS = { cinema: "film", sport_league: "sport", recognised_sport: "sport"
 
 /** @type {Show[] | null} */
 let shows = null;
+/** The ids of the shows that the node has listed. @type {Set<string>} */
+let known = new Set();
 let failed = false;
 /** Whether the list could not be updated. */
 let old = false;
@@ -56,6 +58,7 @@ async function load() {
     const answer = /** @type {{shows: Show[], server_time?: number}} */ (await response.json());
     if (answer.server_time) clock.set(answer.server_time, asked);
     const now = clock.now();
+    known = new Set(answer.shows.map(({ id }) => id));
     shows = answer.shows
       .filter((show) => !isOver(show, now))
       .sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
@@ -69,7 +72,7 @@ async function load() {
     failed = shows === null;
     old = !failed;
   }
-  draw();
+  keepFocus(draw);
 }
 
 function draw() {
@@ -305,15 +308,19 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible" && clock.now() - loadedAt > FRESH_MS) load();
 });
 addEventListener("online", load);
-followAvailability((free) => {
+followAvailability(({ free, status }) => {
+  if (!shows) return;
   const now = clock.now();
-  const before = shows?.length;
-  shows = shows?.filter((show) => !isOver(show, now)) ?? null;
-  let changed = shows?.length !== before;
-  for (const show of shows ?? []) {
-    const said = levelText(i18n, show, drawnAt);
+  const before = shows.length;
+  const removed = shows.some((show) => show.free !== undefined && !(show.id in free));
+  if (removed || Object.keys(free).some((id) => !known.has(id))) load();
+  shows = shows.filter((show) => !isOver(show, now));
+  let changed = shows.length !== before;
+  for (const show of shows) {
+    const said = stateText(i18n, show, drawnAt);
     show.free = free[show.id] ?? show.free;
-    changed ||= levelText(i18n, show, now) !== said;
+    if (status) show.status = status[show.id] ?? "live";
+    changed ||= stateText(i18n, show, now) !== said;
   }
   if (changed) keepFocus(draw);
 });

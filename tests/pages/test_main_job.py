@@ -11,6 +11,7 @@ from playwright.async_api import Browser, expect
 
 from realtime.dev import samples
 from realtime.dev.cluster import Cluster
+from realtime.locks.commands import run_command
 from realtime.plans import read_plan
 from realtime.tickets.code import normalise
 from tests.cluster import Client, new_show, node_urls
@@ -229,6 +230,26 @@ async def test_the_list_leads_to_a_show_and_filters_by_city(browser: Browser, cl
     await link.click()
     await asha.page.wait_for_selector("html[data-ready]")
     await expect(asha.page.locator("[data-note=begun]")).to_contain_text("This show started at")
+    await asha.leaves()
+
+
+async def test_an_open_list_follows_the_sales(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster, title="Monsoon Rehearsal")
+    asha = await Person.arrive(browser, node_urls(cluster)[1])
+    await asha.page.get_by_role("searchbox").fill("monsoon rehearsal")
+    times = asha.page.locator(".time")
+    await expect(times).to_have_count(1)
+    # What it does every 15 s, and when the page is shown again.
+    await asha.page.evaluate("() => setInterval(() => document.dispatchEvent(new Event('visibilitychange')), 300)")
+    async with cluster.masters() as masters:
+        await run_command(masters["west"], "sales", {"show": show, "sales": "paused"})
+        await expect(times).to_contain_text("Sales paused")
+        other = await multiplex_show(cluster, title="Monsoon Rehearsal")
+        await expect(times).to_have_count(2)
+        await run_command(masters["west"], "sales", {"show": show, "sales": "closed"})
+        await run_command(masters["west"], "archive", {"show": show})
+    await expect(times).to_have_count(1)
+    await expect(times).to_have_attribute("href", f"/shows/{other}")
     await asha.leaves()
 
 
