@@ -18,6 +18,8 @@ import { PanelView, ticketOf } from "./panel-view.js";
 import { keepBegun } from "./refunds.js";
 
 const COUNT_EVERY_MS = 1000;
+/** Browsers' timers can't be longer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Panel {
   /**
@@ -39,6 +41,7 @@ export class Panel {
     this._note = "";
     this._left = -1;
     this._again = 0;
+    this._atStart = 0;
     this._others = new OtherTimes(() => this.draw());
     this._countdown = new Countdown(
       () => flow.remaining,
@@ -86,6 +89,7 @@ export class Panel {
   /** Stop drawing. */
   close() {
     this._i18n = null;
+    clearTimeout(this._atStart);
     this._countdown.stop();
     this._issued.close();
   }
@@ -121,6 +125,14 @@ export class Panel {
       this._box.querySelector("h2")?.focus({ preventScroll: true });
     }
     this._step = step;
+    this._drawAtStart();
+  }
+
+  /** When the show starts, the panel says so. */
+  _drawAtStart() {
+    clearTimeout(this._atStart);
+    const left = Date.parse(this.show?.starts_at ?? "") - this._flow.clock.now();
+    if (left > 0 && left < LONGEST_TIMER_MS) this._atStart = setTimeout(() => this.draw(), left);
   }
 
   /** @param {string} key of what gets the focus */

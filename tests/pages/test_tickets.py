@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import aiohttp
 from playwright.async_api import Browser, expect
 
@@ -156,6 +158,13 @@ async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browse
     await asha.is_at("choosing")
     await asha.goes("/")
     await expect(hold).to_have_count(0)
+    await asha.leaves()
+
+
+async def test_a_page_that_is_open_says_that_the_show_has_started(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster, starts_at=(datetime.now(UTC) + timedelta(seconds=10)).isoformat())
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await expect(asha.page.locator("[data-note=begun]")).to_contain_text("This show started at")
     await asha.leaves()
 
 
