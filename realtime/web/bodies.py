@@ -23,11 +23,11 @@ CACHED = 4096
 
 
 def seat_indices(known: SeatIds, seats: Sequence[str]) -> list[int]:
-    """Return the indices of seat ids; raise ``SeatNotFound`` (details ``seats``: the unknown ones)."""
+    """Return the indices of seat ids, each once; raise ``SeatNotFound`` (details ``seats``: the unknown ones)."""
     unknown = [seat for seat in seats if seat not in known.index]
     if unknown:
         raise SeatNotFound(seats=unknown)
-    return [known.index[seat] for seat in seats]
+    return [known.index[seat] for seat in dict.fromkeys(seats)]
 
 
 def seat_ids(known: SeatIds, indices: Sequence[int]) -> list[str]:

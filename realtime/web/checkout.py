@@ -126,18 +126,20 @@ class Checkout:
         error while it is open what becomes of the payment.
         """
         try:
-            show, known, some, wanted = await self._wanted(ask)
+            show, known, wanted = await self._wanted(ask)
         except NOTHING_WANTED as error:
             if refund := await self._unwanted_refund(ask):
                 error.details["refund"] = refund
             raise
         amount = bodies.prices_of(show, known, wanted).total
+        if amount == 0 and (await self._locks_of(ask.hold).get(ask.hold))[0].owner != owner:
+            raise NotYourHold()  # nothing was paid: a hold that is unknown here, or another buyer's, is left alone
         payment = await self._verified(ask, amount, bodies.seat_ids(known, wanted))
         settled: asyncio.Future[HoldState] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(ask.hold, [])
         waiting.append(settled)
         try:
-            hold, refund = await self._book(show, known, owner, payment, ask.hold, some)
+            hold, refund = await self._book(show, known, owner, payment, ask.hold, wanted)
             state = hold.state
             if state is HoldState.CONFIRMING:
                 state = await self._wait_for_ledger(ask.hold, settled)
@@ -147,21 +149,25 @@ class Checkout:
                 self._waiting.pop(ask.hold, None)
         if state is HoldState.REJECTED:
             # The lock master answers now as the ledger has decided, with the refund.
-            hold, refund = await self._book(show, known, owner, payment, ask.hold, some)
+            hold, refund = await self._book(show, known, owner, payment, ask.hold, wanted)
             state = hold.state
         if state is HoldState.BOOKED:
             self._on_booked(show.region)
         answer = {"booking": bodies.booking_body(hold, known, state, wanted)}
         return answer if refund is None else {**answer, "refund": refund}
 
-    async def _wanted(self, ask: ConfirmHold) -> tuple[Show, SeatIds, list[int] | None, Sequence[int]]:
-        """Return the show of a hold, the seats that the client names, and those to book: these, or all of the hold."""
+    async def _wanted(self, ask: ConfirmHold) -> tuple[Show, SeatIds, Sequence[int]]:
+        """Return the show of a hold, and the seats to book: those that the client names, or all of the hold.
+
+        Exactly these are paid for and booked: another request may release seats of the hold meanwhile.
+        """
         show, known = await self._show_of(ask.hold)
-        some = None if ask.seats is None else bodies.seat_indices(known, ask.seats)
-        wanted = some or (await self._locks_of(ask.hold).get(ask.hold))[0].seats
+        if ask.seats is not None:
+            return show, known, bodies.seat_indices(known, ask.seats)
+        wanted = (await self._locks_of(ask.hold).get(ask.hold))[0].seats
         if not wanted:
             raise HoldLost()
-        return show, known, some, wanted
+        return show, known, wanted
 
     async def _unwanted_refund(self, ask: ConfirmHold) -> dict[str, Any] | None:
         """Return the refund of a genuine payment for what can't be booked; None if it has none, or is not genuine."""
@@ -219,17 +225,16 @@ class Checkout:
         owner: str,
         payment: PaymentProof,
         hold_id: str,
-        some: Sequence[int] | None,
+        wanted: Sequence[int],
     ) -> tuple[Hold, dict[str, Any] | None]:
         """Return the hold, and the payment's refund if the hold has another payment."""
         locks = self._locks_of(hold_id)
         try:
             try:
-                hold, doubled = await locks.confirm(hold_id, owner, payment, some, None if show.equal_seats else ())
+                hold, doubled = await locks.confirm(hold_id, owner, payment, wanted, None if show.equal_seats else ())
             except SeatsTaken:
-                wanted = some or (await locks.get(hold_id))[0].seats
                 blocks = await self._equal_blocks(show, wanted)
-                hold, doubled = await locks.confirm(hold_id, owner, payment, some, blocks)
+                hold, doubled = await locks.confirm(hold_id, owner, payment, wanted, blocks)
         except RETURNED as error:
             if refund := await self._recorded_refund(locks, payment):
                 error.details["refund"] = refund
