@@ -87,7 +87,10 @@ class Bookings(Fencing):
             )
         if (used := await money.payment_in(connection, booking.payment)) is not None:
             # The money has its booking or its refund already. A refund of another hold's payment is not ours to make.
-            return Result(Recorded.REFUSED, refund=await money.refund_in(connection, booking.payment, used.hold))
+            # Who has the seats is answered again: a keeper may have died before the master knew it.
+            await follow_ups.record_contacts(connection, _contacts([booking]))
+            refund = await money.refund_in(connection, booking.payment, used.hold)
+            return Result(Recorded.REFUSED, await _sold(connection, booking), refund)
         sold = await _sold(connection, booking)
         if sold:
             refund = await money.promise(connection, _refund(booking, RefundReason.REJECTED))

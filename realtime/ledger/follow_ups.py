@@ -77,11 +77,9 @@ async def after_exchange(
 
 
 async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, targets: Sequence[Target]) -> None:
-    """Write the tasks of a refund that was just made. Nobody is written to about one of nothing (a free booking's)."""
-    tasks = [task(Queue.ANALYTICS, refund.id, at, EntryKind.REFUNDED.value)]
-    if refund.amount and await holds_with_address(connection, [refund.hold]):
-        tasks.append(task(Queue.MAIL, refund.id, at, MailKind.REFUNDED.value))
-    await write_tasks(connection, tasks)
+    """Write the tasks of a refund that was just made."""
+    await write_tasks(connection, [task(Queue.ANALYTICS, refund.id, at, EntryKind.REFUNDED.value)])
+    await mail_about_refund(connection, refund, at)
     data = {
         "refund": refund.id,
         "hold": refund.hold,
@@ -93,6 +91,12 @@ async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, 
         "completed_at": at,
     }
     await write_events(connection, [Event(EventType.REFUND_COMPLETED, refund.hold, refund.id, at, data)], targets)
+
+
+async def mail_about_refund(connection: AsyncConnection, refund: RefundRow, at: int) -> None:
+    """Write the task of the mail about a refund that was made, unless it is one of nothing (a free booking's)."""
+    if refund.amount and await holds_with_address(connection, [refund.hold]):
+        await write_tasks(connection, [task(Queue.MAIL, refund.id, at, MailKind.REFUNDED.value)])
 
 
 async def after_show_change(connection: AsyncConnection, show: Show, at: int, targets: Sequence[Target]) -> None:

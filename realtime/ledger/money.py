@@ -188,14 +188,17 @@ async def insert_booked(connection: AsyncConnection, bookings: Sequence[NewBooki
 
 async def promise(connection: AsyncConnection, refund: NewRefund) -> RefundRow | None:
     """Insert a payment with its refund and the refund's task; see ``Money.promise_refund``."""
+    if refund.contact is not None:
+        # Also where the refund is known: the gateway's webhook may have come first, and has no contact.
+        given = GivenContact(refund.hold, refund.show_id, refund.contact, refund.at)
+        await follow_ups.record_contacts(connection, [given])
     if (known := await _refund_of(connection, refund.payment)) is not None:
+        if known.state is RefundProgress.DONE:
+            await follow_ups.mail_about_refund(connection, known, refund.at)
         return known
     used = await payment_in(connection, refund.payment)
     if used is not None:
         return None  # it has a booking
-    if refund.contact is not None:
-        given = GivenContact(refund.hold, refund.show_id, refund.contact, refund.at)
-        await follow_ups.record_contacts(connection, [given])
     await connection.execute(
         insert(schema.payments).values(
             id=refund.payment,

@@ -197,9 +197,9 @@ class CommandRow:
 class Result:
     """How recording a booking went.
 
-    When refused, ``sold`` maps the seats (index) in the way to the bookings that have them; empty if the payment had
-    been used before. ``refund`` is set if a payment has to be returned: it is committed. ``tasks`` are those of the
-    booking that are not done.
+    When refused, ``sold`` maps the seats (index) in the way to the bookings that have them; it may be empty if the
+    payment had been used before. ``refund`` is set if a payment has to be returned: it is committed. ``tasks`` are
+    those of the booking that are not done.
     """
 
     recorded: Recorded

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from realtime.contact import Contact
 from realtime.ledger import Ledger
 from realtime.ledger.contacts import Whose, holds_of_person
-from realtime.ledger.rows import OrderRow, OrderState, Recorded, RefundReason
+from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Recorded, RefundProgress, RefundReason
 from realtime.ledger.search import Find
 from realtime.model import Theatre, hold_of
 from realtime.wire.layouts import encode_layout
@@ -93,6 +93,31 @@ async def test_two_payments_of_one_hold_that_are_recorded_together_end_in_a_book
     assert booked.recorded is Recorded.NEW and booked.refund is None
     assert doubled.refund is not None
     assert (doubled.refund.payment, doubled.refund.reason) == ("another", RefundReason.DOUBLED)
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_the_contact_of_a_payment_reaches_a_refund_that_was_promised_without_one(
+    ledger: Ledger, done: bool
+) -> None:
+    """The gateway's webhook comes before the page's entry, which has the contact."""
+    webhook = NewRefund("west-s.ha", "west-s", "a", "paid", 450, RefundReason.LATE, at=1)
+    refund = await ledger.promise_refund(webhook)
+    assert refund is not None
+    if done:
+        await ledger.update_refund(refund.id, RefundProgress.DONE, 2)
+    page = replace(webhook, contact=ASHA, at=3)
+    assert await ledger.promise_refund(page) == await ledger.refund(refund.id)
+    assert await ledger.contact(refund.hold) == ASHA
+    await ledger.update_refund(refund.id, RefundProgress.DONE, 4)
+    assert f"mail.refunded.{refund.id}" in await open_tasks(ledger)
+
+
+async def test_the_contact_of_a_refused_booking_whose_payment_is_known_is_kept(ledger: Ledger) -> None:
+    late = booking("a", [1])
+    await ledger.promise_refund(NewRefund(hold_of(late.id), "west-s", "a", late.payment, 450, RefundReason.LATE, at=1))
+    (refused,) = await ledger.record([replace(late, contact=ASHA)])
+    assert refused.recorded is Recorded.REFUSED and refused.refund is not None
+    assert await ledger.contact(hold_of(late.id)) == ASHA
 
 
 async def test_the_contact_that_was_given_last_stays(ledger: Ledger) -> None:
