@@ -127,7 +127,7 @@ class Settlement:
         elif state is RefundState.FAILED:
             reason = report.refund_reason
             await self._ledger.update_refund(
-                refund.id, RefundProgress.FAILED, now_ms(), detail=reason, next_attempt=True
+                refund.id, RefundProgress.FAILED, now_ms(), attempt=refund.attempt, detail=reason, next_attempt=True
             )
         changed = await self._ledger.refund(refund.id)
         if changed is not None and changed.state is not refund.state:

@@ -10,7 +10,7 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.jobs import Jobs, JobState
 from realtime.ledger import Ledger
-from realtime.ledger.rows import Queue, TaskRow
+from realtime.ledger.rows import Queue, RefundProgress, TaskRow
 
 PAGE = 500
 PAGES_PER_TURN = 10
@@ -51,6 +51,8 @@ class TaskKeeper:
                     # The other workers write to the ledger before their jobs are completed. So it was set back: after
                     # this job, or before it, and has the task again.
                     lost.append(task)
+                elif state is JobState.FAILED and await self._is_unrefused_refund(task):
+                    lost.append(task)
                 else:
                     other.append(task)
             await self._jobs.add_anew(lost)
@@ -60,3 +62,11 @@ class TaskKeeper:
                 break
         await self._ledger.delete_old(now_ms() - limits.COMMANDS_KEPT_S * 1000)
         await self._ledger.delete_audit(now_ms() - limits.AUDIT_KEPT_S * 1000)
+
+    async def _is_unrefused_refund(self, task: TaskRow) -> bool:
+        """Return whether a task is a refund that the gateway has not refused: it is asked for until that is known.
+
+        Its job may have come to the end of its attempts, or have failed while an operator had it tried again.
+        """
+        refund = await self._ledger.refund(task.subject) if task.queue is Queue.REFUNDS else None
+        return refund is not None and refund.state is not RefundProgress.FAILED

@@ -88,20 +88,30 @@ class Money(Fencing):
             return await _refund_of(connection, payment)
 
     async def update_refund(
-        self, refund_id: str, state: RefundProgress, at: int, *, detail: str = "", next_attempt: bool = False
+        self,
+        refund_id: str,
+        state: RefundProgress,
+        at: int,
+        *,
+        attempt: int | None = None,
+        detail: str = "",
+        next_attempt: bool = False,
     ) -> list[TaskRow]:
         """Record the progress of a refund; one that is done stays done. Return the tasks that follow from it.
 
-        ``next_attempt``: the gateway has refused this attempt; the next one uses another idempotency key.
+        ``attempt`` is the one that the caller has asked about: if another has begun since, it records only that the
+        refund is done (None: any attempt). ``next_attempt``: the gateway has refused this attempt; the next one uses
+        another idempotency key.
         """
         table = schema.refunds
         values: dict[str, Any] = {"state": state.value, "updated_at": at, "detail": detail[:500]}
         if next_attempt:
             values["attempt"] = table.c.attempt + 1
+        changed = update(table).where(table.c.id == refund_id, table.c.state != RefundProgress.DONE.value)
+        if attempt is not None and state is not RefundProgress.DONE:
+            changed = changed.where(table.c.attempt == attempt)
         async with self.transaction() as connection:
-            await connection.execute(
-                update(table).where(table.c.id == refund_id, table.c.state != RefundProgress.DONE.value).values(values)
-            )
+            await connection.execute(changed.values(values))
             if state is not RefundProgress.DONE:
                 return []
             row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()

@@ -45,10 +45,10 @@ class Refunds:
             raise UnrecoverableError(f"refund {refund.id} has failed: {refund.detail}")
         if refund.state is not RefundProgress.DONE:
             state, detail = await self._ask(refund)
-            await self._record(refund, state, detail)
-            if state is RefundProgress.FAILED:
-                raise UnrecoverableError(f"the gateway refused refund {refund.id}: {detail}")
-            if state is not RefundProgress.DONE:
+            changed = await self._record(refund, state, detail)
+            if changed.state is RefundProgress.FAILED:
+                raise UnrecoverableError(f"the gateway refused refund {refund.id}: {changed.detail}")
+            if changed.state is not RefundProgress.DONE:
                 raise NotDoneYet(f"refund {refund.id}: {detail or 'not done yet'}")
         await self._ledger.finish_task(payload.task, now_ms())
 
@@ -59,9 +59,8 @@ class Refunds:
         try:
             status = await self._payments.refund(refund.payment, refund.amount, key)
         except PaymentUnavailable as error:
-            await self._ledger.update_refund(
-                refund.id, refund.state, now_ms(), detail=f"no answer: {error.details.get('reason')}"
-            )
+            why = f"no answer: {error.details.get('reason')}"
+            await self._ledger.update_refund(refund.id, refund.state, now_ms(), attempt=refund.attempt, detail=why)
             raise
         except PaymentRefused as error:
             reason = str(error.details.get("reason", error.message))
@@ -73,12 +72,16 @@ class Refunds:
             return RefundProgress.FAILED, status.reason
         return RefundProgress.SENT, status.reason or status.state.value
 
-    async def _record(self, refund: RefundRow, state: RefundProgress, detail: str) -> None:
+    async def _record(self, refund: RefundRow, state: RefundProgress, detail: str) -> RefundRow:
+        """Record what the gateway has answered; return the refund, of which a webhook may have said more since."""
         failed = state is RefundProgress.FAILED
-        tasks = await self._ledger.update_refund(refund.id, state, now_ms(), detail=detail, next_attempt=failed)
+        tasks = await self._ledger.update_refund(
+            refund.id, state, now_ms(), attempt=refund.attempt, detail=detail, next_attempt=failed
+        )
         await self._jobs.add(tasks)
-        if state is not refund.state:
-            log.info("refund %s: %s %s", refund.id, state.value, detail)
-            changed = await self._ledger.refund(refund.id)
-            assert changed is not None, "refunds are never deleted"
+        changed = await self._ledger.refund(refund.id)
+        assert changed is not None, "refunds are never deleted"
+        if changed.state is not refund.state:
+            log.info("refund %s: %s %s", refund.id, changed.state.value, changed.detail)
             await self._notices.publish(changed)
+        return changed

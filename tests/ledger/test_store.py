@@ -18,7 +18,7 @@ from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, Sta
 from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.money import Filter
 from realtime.ledger.orders import open_orders
-from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundReason
+from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundProgress, RefundReason
 from realtime.model import SalesState, Show, Theatre
 from realtime.staff import Role, StaffToken
 from realtime.tickets.code import derive_code
@@ -85,6 +85,36 @@ async def test_a_seat_that_is_sold_is_refused_and_the_rest_of_the_batch_stands(l
     assert results[3].sold == {6: booking("d", []).id}
     sold = sorted(seat for b in await ledger.booked("west-s") for seat in b.seats)
     assert sold == [1, 2, 5, 6], "nothing of a refused booking stays"
+
+
+async def test_a_refusal_that_is_repeated_names_the_same_seats_and_the_same_refund(ledger: Ledger) -> None:
+    await ledger.record([booking("a", [1, 2])])
+    (first,) = await ledger.record([booking("b", [2, 3])])
+    assert (first.recorded, first.sold) == (Recorded.REFUSED, {2: booking("a", []).id})
+    assert await ledger.record([booking("b", [2, 3])]) == [first]
+
+
+async def test_what_an_earlier_attempt_of_a_refund_led_to_changes_nothing_about_a_later_one(ledger: Ledger) -> None:
+    refund = await ledger.promise_refund(NewRefund("west-s.ha", "west-s", "a", "paid", 450, RefundReason.LATE, at=1))
+    assert refund is not None
+
+    async def fail(at: int) -> None:
+        await ledger.update_refund(refund.id, RefundProgress.FAILED, at, attempt=0, detail="no", next_attempt=True)
+
+    async def now() -> tuple[RefundProgress, int]:
+        row = await ledger.refund(refund.id)
+        assert row is not None
+        return row.state, row.attempt
+
+    await fail(2)
+    await fail(3)
+    assert await now() == (RefundProgress.FAILED, 1), "two processes have heard of the same failure"
+    await ledger.retry_refund(refund.id, 4)
+    await fail(5)
+    await ledger.update_refund(refund.id, RefundProgress.SENT, 6, attempt=0)
+    assert await now() == (RefundProgress.PROMISED, 1)
+    await ledger.update_refund(refund.id, RefundProgress.DONE, 7, attempt=0)
+    assert await now() == (RefundProgress.DONE, 1), "the money is returned, by whichever attempt"
 
 
 async def test_two_keepers_that_race_sell_each_seat_once(ledger: Ledger, url: str) -> None:
