@@ -94,7 +94,9 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
         if each.id in known and (exchanges := records[hold_of(each.id)].exchanges) > known[each.id].sequence
     ]
     await ledger.exchange_again(moved)
-    await ledger.record([booking for booking in bookings if booking.id not in known])
+    new = [booking for booking in bookings if booking.id not in known]
+    for start in range(0, len(new), PAGE):  # a statement takes some 30,000 parameters
+        await ledger.record(new[start : start + PAGE])
     # Refused payments whose refund was lost: asked about them, the master sends the refund once more.
     paid = {record.payment: record.order for record in records.values() if record.order and record.payment}
     recorded = await ledger.known_payments(sorted(paid))
