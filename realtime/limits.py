@@ -56,7 +56,7 @@ ORDER_CHECK_S = (10, 20, 40, 60, 120, 300, 600, 1800, 3600)
 ORDER_OPEN_S = 3 * 24 * 3600
 """How long an order is asked for: a gateway may report a payment that late."""
 ORDER_FOLLOW_UP_S = 3600
-"""How long an order is asked for after it was settled: it may have been paid twice."""
+"""How long an order is asked for that is settled, if none of its payments has failed: it may have been paid twice."""
 COMMANDS_KEPT_S = 7 * 24 * 3600
 """How long the outcome of a request can be asked for."""
 AUDIT_KEPT_S = 400 * 24 * 3600

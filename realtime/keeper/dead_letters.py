@@ -38,7 +38,7 @@ class DeadLetters:
         entry_id, fields = await self._take(body)
         if not fields.get("payment") or not fields.get("hold"):
             raise BadRequest("This dead letter has no payment.")
-        kept = ("hold", "owner", "payment", "amount", "order", "request")
+        kept = ("hold", "owner", "payment", "amount", "order", "request", "contact")
         refund = {name: fields[name] for name in kept if fields.get(name)}
         await self._move(entry_id, {"kind": "refund", **refund, "at": str(now_ms()), "reason": "lost"})
         return {"id": entry_id, "payment": fields["payment"]}

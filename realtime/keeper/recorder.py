@@ -13,9 +13,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from realtime import connect
+from realtime import connect, keys
 from realtime.errors import RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
@@ -44,13 +45,13 @@ from realtime.ledger import (
     StaleFencingToken,
     WrongRegion,
 )
-from realtime.ledger.rows import Result
+from realtime.ledger.rows import NewRefund, RefundReason, Result
 from realtime.ledger.shows import Shows
-from realtime.locks.answers import Fenced, ShowNotReady
+from realtime.locks.answers import Fenced, ShowNotReady, decode_record
 from realtime.locks.commands import OPERATORS
 from realtime.locks.replies import refusal, result, send_reply
 from realtime.locks.seats import Sale, SeatLocks
-from realtime.model import hold_of
+from realtime.model import HoldState, hold_of
 from realtime.payments.report import decode_report
 
 log = logging.getLogger(__name__)
@@ -183,9 +184,9 @@ class Recorder:
         await asyncio.gather(*(self._settle(show_id, some) for show_id, some in of_show.items()))
         reach("record_settled")
         await self._jobs.add([task for result in results for task in result.tasks])
-        for _entry, booking, ended in outcomes:
+        for entry, booking, ended in outcomes:
             if ended.recorded is Recorded.REFUSED:
-                await self._reject(booking, ended)
+                await self._reject(entry, booking, ended)
             if ended.refund is not None:
                 await self._refunds.deliver(ended.refund)
         await self._ledger.save_commands(
@@ -195,18 +196,26 @@ class Recorder:
         await asyncio.gather(*replies)
 
     async def _settle(self, show_id: str, recorded: Sequence[tuple[NewBooking, Entry]]) -> None:
-        """Mark recorded bookings of one show on the master; those of a show that is not rebuilt yet have to wait."""
+        """Mark recorded bookings of one show on the master."""
         try:
             await self._locks.settle(show_id, [_sale(booking, entry) for booking, entry in recorded])
         except ShowNotReady:
-            if not await self._ledger.is_archived(show_id):
-                self._waiting += [entry for _booking, entry in recorded]
+            await self._wait_for(show_id, [entry for _booking, entry in recorded])
 
-    async def _reject(self, booking: NewBooking, result: Result) -> None:
+    async def _wait_for(self, show_id: str, entries: Sequence[Entry]) -> None:
+        """Leave entries of a show that is not rebuilt yet for later. No master has an archived one: nothing is left."""
+        if not await self._ledger.is_archived(show_id):
+            self._waiting += entries
+
+    async def _reject(self, entry: Entry, booking: NewBooking, result: Result) -> None:
+        """Free the seats of a booking that the ledger has refused."""
         why = f"its seats are sold to {sorted(set(result.sold.values()))}" if result.sold else "its payment was used"
         log.warning("the ledger refused %s: %s", booking.id, why)
         winners = {seat: hold_of(other) for seat, other in result.sold.items()}
-        await self._locks.reject(hold_of(booking.id), booking.owner, winners)
+        try:
+            await self._locks.reject(hold_of(booking.id), booking.owner, winners)
+        except ShowNotReady:
+            await self._wait_for(booking.show_id, [entry])
 
     # --- money ----------------------------------------------------------------------------------------------------
     async def _refund(self, entry: Entry) -> None:
@@ -216,7 +225,19 @@ class Recorder:
             await self._refunds.deliver(refund)
             if asked.request_id:
                 await self._ledger.save_commands([outcome_of_refund(asked, refund)])
+            if asked.reason is RefundReason.LOST:
+                await self._end_dead_letter(asked)
         await self._reply(entry, {"refund": refund_body(refund)})
+
+    async def _end_dead_letter(self, refunded: NewRefund) -> None:
+        """Free the seats of a hold whose booking is a dead letter, and whose payment an operator has returned."""
+        blob = await self._locks.master.command("HGET", keys.holds(refunded.show_id), refunded.hold)
+        try:
+            hold = decode_record(blob or b"")
+        except msgspec.MsgspecError:
+            return  # there is none, or it is damaged: then the show is rebuilt without it
+        if (hold.state, hold.payment) == (HoldState.CONFIRMING, refunded.payment):
+            await self._locks.reject(refunded.hold, hold.owner, {})
 
     async def _order(self, entries: Sequence[Entry]) -> None:
         if not entries:

@@ -14,15 +14,25 @@ from redis.exceptions import RedisError
 
 from realtime import limits
 from realtime.clock import now_ms
-from realtime.errors import HoldLost, HoldNotFound, PaymentUnavailable, RegionUnavailable, SeatsTaken, TicketError
+from realtime.errors import (
+    HoldLost,
+    HoldNotFound,
+    PaymentRefused,
+    PaymentUnavailable,
+    RegionUnavailable,
+    SeatsTaken,
+    TicketError,
+)
 from realtime.keeper.refunds import RefundDelivery
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
 from realtime.ledger.shows import Shows, UnknownShow
+from realtime.locks.answers import ShowNotReady
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
 from realtime.locks.seats import SeatLocks
 from realtime.model import is_hold_id, region_of, show_of
+from realtime.payments.errors import Refusal
 from realtime.payments.ladder import HoldMoney, Rung, must_capture, rungs
 from realtime.payments.report import PaymentReport
 from realtime.payments.service import PaymentService, refund_key
@@ -144,6 +154,9 @@ class Settlement:
     async def _check_due(self, order: OrderRow) -> None:
         try:
             await self.check(order)
+        except ShowNotReady:
+            # Its master has to rebuild the show. The order is asked about again when its claim ends.
+            log.info("order %s waits for its show", order.id)
         except PaymentUnavailable as error:
             # Without an answer an order stays open, however old it is.
             await self._ledger.order_checked(order, self._pause(order), f"no answer: {error.details.get('reason')}")
@@ -170,12 +183,25 @@ class Settlement:
             order = replace(
                 order, hold=held.hold, show_id=held.show_id, owner=held.owner, seats=held.seats, amount=held.amount
             )
-        sent = [await self._settle(order, payment) for payment in found]
-        detail = ", ".join(f"{each.payment} {each.state.value}" for each in found) or "not paid"
+        details, pending = list[str](), False
+        for payment in found:
+            detail = f"{payment.payment} {payment.state.value}"
+            try:
+                # What was sent to the lock master may be lost with it before the ledger has it.
+                pending |= await self._settle(order, payment)
+            except (RegionUnavailable, LedgerUnavailable, RedisError, OSError):
+                raise
+            except Exception as error:
+                # One payment that can't be settled must not delay the others of its order.
+                log.warning("payment %s of order %s: %s: %s", payment.payment, order.id, type(error).__name__, error)
+                detail, pending = f"{detail} ({type(error).__name__}: {error})", True
+            details.append(detail)
         current = await self._ledger.order(order.id) or order
-        # What was sent to the lock master may be lost with it before the ledger has it.
-        next_check = self._pause(current) if any(sent) else self._next_check(current)
-        await self._ledger.order_checked(order, next_check, detail)
+        # A payment that has failed may still get its money: for as long as that, a settled order is like an open one.
+        if any(not (each.state.has_money or each.state is PaymentState.REFUNDED) for each in found):
+            current = replace(current, state=OrderState.OPEN)
+        next_check = self._pause(current) if pending else self._next_check(current)
+        await self._ledger.order_checked(order, next_check, ", ".join(details) or "not paid")
 
     def _next_check(self, order: OrderRow) -> int:
         """Return when to ask next (ms); 0 if the order has been asked for long enough."""
@@ -218,7 +244,14 @@ class Settlement:
         if not steps:
             return False
         if must_capture(payment, steps[0]):
-            payment = await self._payments.capture(payment.payment, order.amount)
+            try:
+                payment = await self._payments.capture(payment.payment, order.amount)
+            except PaymentRefused as error:
+                if error.details.get("reason") != Refusal.ORDER_PAID:
+                    raise
+                # Another payment of the order was captured. The gateway returns this one, and the refund waits for it.
+                await self._return(order, payment, RefundReason.DOUBLED)
+                return False
         await self._book(order, payment, reply, equal_block=Rung.EQUAL_BLOCK in steps)
         return True
 

@@ -257,6 +257,21 @@ class Desk:
         await self._rebuilder.turn(token)
         await self._task_keeper.add_all()
 
+    async def another_show(self) -> str:
+        """Declare a second show, like the first; return its id."""
+        first = await self.ledger.show(SHOW_ID)
+        assert first is not None
+        show = replace(first, id="west-t")
+        await self.ledger.save_show(show)
+        await self.locks.declare(show, "1")
+        return show.id
+
+    async def rebuild(self, show_id: str) -> None:
+        """Put a show on sale that was suspended."""
+        show = await self.ledger.show(show_id)
+        assert show is not None
+        await self._rebuilder.rebuild_shows([show])
+
     async def record_again(self) -> None:
         """Repair a ledger that has lost commits, as ``check --repair`` does, and reconcile the master."""
         tell, self.ledger.on_commit = self.ledger.on_commit, None  # its process has a ledger of its own
@@ -355,11 +370,11 @@ class Desk:
                 with contextlib.suppress(NotDoneYet, PaymentUnavailable, UnrecoverableError):
                     await self._until_death(self._refunds.process(payload), dies_after)
 
-    async def complete_jobs(self) -> None:
-        """Complete the jobs that wait in the queue of refunds, as its worker does."""
+    async def end_jobs(self, state: str) -> None:
+        """Move the jobs that wait in the queue of refunds to ``completed`` or ``failed``, as its worker does."""
         queue = f"{keys.JOBS_PREFIX}:{Queue.REFUNDS.value}"
         while job := await self.master.command("RPOP", f"{queue}:wait"):
-            await self.master.command("ZADD", f"{queue}:completed", 1, job)
+            await self.master.command("ZADD", f"{queue}:{state}", 1, job)
 
     async def _until_death(self, step: Any, dies_after: int | None) -> None:
         self.fuse.left = dies_after

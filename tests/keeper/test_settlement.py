@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.clock import now_ms
+from realtime.contact import Contact, encode_contact
 from realtime.dev import valkey
+from realtime.keeper import rerecord, task_keeper
 from realtime.ledger import schema
 from realtime.ledger.money import Filter
-from realtime.ledger.rows import OrderState
-from realtime.model import SalesState, booking_of
+from realtime.ledger.rows import NewBooking, OrderState, RefundProgress, RefundReason, Result
+from realtime.locks.holds import PaymentProof
+from realtime.model import HoldState, SalesState, booking_of
+from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import OrderRequest
-from realtime.payments.status import PaymentState
+from realtime.payments.status import PaymentState, PaymentStatus
 
 from .money_desk import LAYOUT, OWNER, PRICE, SHOW_ID, Desk
 
@@ -137,6 +141,89 @@ async def test_an_order_that_cannot_be_settled_does_not_delay_the_others(desk: D
     assert broken.check_at > 0 and "pay-1" in broken.detail
 
 
+async def test_a_show_that_is_not_rebuilt_delays_no_orders_of_other_shows(desk: Desk) -> None:
+    other = await desk.another_show()
+    holds = [f"{show}.h{'a':_<22}" for show in (other, SHOW_ID)]
+    for hold in holds:
+        await desk.locks.hold(hold, OWNER, SEATS)
+        desk.gateway.pay(await desk.order(hold, SEATS, PRICE * 2), PRICE * 2, PaymentState.CAPTURED)
+    await desk.locks.suspend(other, "nonce")
+    await desk.check_due()
+    await desk.record()
+    assert [booking.id for booking in await desk.ledger.booked(SHOW_ID)] == [booking_of(holds[1])]
+    await desk.rebuild(other)
+    await desk.check_due()
+    assert await ends(desk) == [(True, None, 0), (True, None, 0)]
+
+
+@pytest.mark.parametrize("answer", [refused(Refusal.NOT_PAID), unavailable(NoAnswer.TIMEOUT)], ids=["no", "no answer"])
+async def test_a_payment_that_cannot_be_captured_does_not_delay_another_one_of_its_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, answer: Exception
+) -> None:
+    order = await pay_twice(desk)
+
+    async def capture(_payment: str, _amount: int) -> PaymentStatus:
+        raise answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.gateway, "capture", capture)
+        await desk.check_due()
+    await desk.record()
+    assert [row.id for row in await desk.ledger.payments(Filter(state="booked"))] == ["pay-2"]
+    row = await desk.ledger.order(order)
+    assert row is not None and row.check_at > 0 and "pay-1 authorized (" in row.detail
+    await desk.check_due()
+    assert sorted(await ends(desk)) == [(False, "done", 2 * PRICE), (True, None, 0)]
+
+
+async def test_a_payment_that_is_not_captured_because_another_one_was_gets_its_refund(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pay_twice(desk)
+
+    async def capture(_payment: str, _amount: int) -> PaymentStatus:
+        raise refused(Refusal.ORDER_PAID)
+
+    monkeypatch.setattr(desk.gateway, "capture", capture)
+    await desk.check_due()
+    await desk.record()
+    assert [row.id for row in await desk.ledger.payments(Filter(state="booked"))] == ["pay-2"]
+    refund = await desk.ledger.refund_of_payment("pay-1")
+    assert refund is not None and (refund.amount, refund.reason) == (2 * PRICE, RefundReason.DOUBLED)
+
+
+async def test_a_settled_order_is_asked_for_as_long_as_another_payment_of_it_may_get_its_money(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, 2 * PRICE)
+    for state in (PaymentState.FAILED, PaymentState.CAPTURED):
+        desk.gateway.pay(order, 2 * PRICE, state)
+    await desk.check_due()
+    await desk.record()
+    async with desk.ledger.transaction() as connection:
+        day_ago = now_ms() - 24 * 3600 * 1000
+        await connection.execute(update(schema.orders).values(created_at=day_ago))
+    await desk.check(order)
+    row = await desk.ledger.order(order)
+    assert row is not None and row.state is OrderState.SETTLED and row.check_at > 0
+    # Its bank has taken the money after all, and no webhook arrives.
+    desk.gateway.payments["pay-1"] = replace(desk.gateway.payments["pay-1"], state=PaymentState.CAPTURED)
+    await desk.check(order)
+    await desk.record()
+    await desk.check(order)
+    row = await desk.ledger.order(order)
+    assert row is not None and row.check_at == 0, "nothing can come any more"
+    assert sorted(await ends(desk)) == [(False, "done", 2 * PRICE), (True, None, 0)]
+
+
+async def pay_twice(desk: Desk) -> str:
+    """Pay an order twice; the gateway has captured the second payment, and tells of the other one first."""
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, 2 * PRICE)
+    for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED):
+        desk.gateway.pay(order, 2 * PRICE, state)
+    return order
+
+
 # --- what is acknowledged is in the ledger ------------------------------------------------------------------------
 async def test_a_proof_is_acknowledged_when_its_booking_is_in_the_ledger(shop: Desk) -> None:
     await shop.locks.hold(HOLD, OWNER, SEATS)
@@ -210,7 +297,7 @@ async def test_a_refund_that_the_ledger_has_lost_is_recorded_again_and_made_once
     await desk.record()
     if made:
         await desk.refund_all()
-        await desk.complete_jobs()
+        await desk.end_jobs("completed")
     async with desk.ledger.transaction() as connection:
         for table in (schema.tasks, schema.refunds, schema.payments, schema.orders):
             await connection.execute(delete(table))
@@ -247,6 +334,71 @@ async def test_an_order_whose_refund_was_lost_is_due_at_once(desk: Desk) -> None
     await desk.record_again()
     (due,) = await desk.ledger.claim_due_orders(now_ms(), now_ms() + 60_000, 10)
     assert due.id == order
+
+
+@pytest.mark.parametrize("refused_by_the_gateway", [False, True])
+async def test_a_failed_job_of_a_refund_is_added_again_unless_the_gateway_has_refused_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, refused_by_the_gateway: bool
+) -> None:
+    """Its attempts are over, or an operator had it tried again a moment before the job failed."""
+    monkeypatch.setattr(task_keeper, "YOUNG_MS", -60_000)
+    await pay_a_lapsed_hold(desk)
+    await desk.confirm(HOLD, "pay-1")
+    await desk.record()
+    refund = await desk.ledger.refund_of_payment("pay-1")
+    assert refund is not None
+    if refused_by_the_gateway:
+        await desk.ledger.update_refund(refund.id, RefundProgress.FAILED, 1, next_attempt=True)
+    await desk.end_jobs("failed")
+    assert (await desk.jobs.waiting())["refunds"] == 0
+    await task_keeper.TaskKeeper(desk.ledger, desk.jobs).turn()
+    assert (await desk.jobs.waiting())["refunds"] == (0 if refused_by_the_gateway else 1)
+
+
+async def test_a_refunded_dead_letter_frees_its_seats_and_keeps_its_contact(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    desk.gateway.pay(order, PRICE * len(SEATS), PaymentState.CAPTURED)
+    contact = Contact("asha@example.in")
+    await desk.locks.confirm(HOLD, OWNER, PaymentProof("pay-1", 2 * PRICE, order, contact=encode_contact(contact)))
+    (entry,) = await desk.entries()
+    letter = await desk.master.command("XADD", keys.DEAD_LETTERS, "*", *connect.flat(entry.fields), "reason", "a fault")
+    await desk.master.command("XDEL", keys.OUTBOX, entry.id)
+    body = ("body", orjson.dumps({"id": letter.decode()}))
+    await desk.master.command(
+        "XADD", keys.OUTBOX, "*", "kind", "command", "id", "c", "name", "refund_dead_letter", *body
+    )
+    await desk.record()
+    await desk.record()
+    assert (await desk.locks.get(HOLD))[0].state is HoldState.REJECTED
+    assert set(SEATS) <= await desk.locks.free_seats(SHOW_ID)
+    assert await desk.ledger.contact(HOLD) == contact
+    assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]
+
+
+async def test_a_big_show_is_recorded_again_in_transactions_of_bounded_size(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds = [f"{SHOW_ID}.h{n:_<22}" for n in range(5)]
+    for seat, hold in enumerate(holds):
+        await desk.locks.hold(hold, OWNER, (seat,))
+        await desk.locks.confirm(hold, OWNER, PaymentProof(f"pay-{seat}", PRICE))
+    await desk.record()
+    async with desk.ledger.transaction() as connection:
+        for table in (schema.tasks, schema.payments, schema.booked_seats, schema.bookings):
+            await connection.execute(delete(table))
+    sizes: list[int] = []
+    record = desk.ledger.record
+
+    async def counted(bookings: Sequence[NewBooking], token: str | None = None) -> list[Result]:
+        sizes.append(len(bookings))
+        return await record(bookings, token)
+
+    monkeypatch.setattr(desk.ledger, "record", counted)
+    monkeypatch.setattr(rerecord, "PAGE", 2)
+    await desk.record_again()
+    assert sizes == [2, 2, 1]
+    assert {each.id for each in await desk.ledger.booked(SHOW_ID)} == {booking_of(hold) for hold in holds}
 
 
 async def pay_a_lapsed_hold(desk: Desk) -> str:
