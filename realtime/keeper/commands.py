@@ -52,7 +52,6 @@ from realtime.errors import (
     RequestReused,
     SeatNotFound,
     SeatsTaken,
-    ShowNotFound,
     TicketError,
 )
 from realtime.jobs import Jobs
@@ -149,7 +148,7 @@ class Commands:
             "cancel": lambda body: self._bookings.cancel(body, self._fencing_token),
             "revoke_links": lambda body: self._bookings.revoke_links(body, self._fencing_token),
             "exchange": lambda body: self._exchanges.exchange(body, self._fencing_token, self._entry),
-            "admit": lambda body: self._gate.admit(body, self._fencing_token),
+            "admit": lambda body: self._gate.admit(body, self._fencing_token, self._entry),
             "gate_lease": lambda body: self._gate.lease(body, self._fencing_token),
             "gate_return": lambda body: self._gate.end_lease(body, self._fencing_token),
             "gate_report": lambda body: self._gate.report(body, self._fencing_token),
@@ -173,6 +172,7 @@ class Commands:
     ) -> None:
         """Carry out one command and answer it; a repeated one (same owner and ``request_id``) gets the first's answer.
 
+        A retryable refusal is no such answer: the command is carried out when it comes again.
         ``fencing_token`` is the one under which it was read (None: any), ``entry`` its entry in the outbox. Raises
         ``Fenced`` once that is gone, because another keeper has carried it out. Raises ``RegionUnavailable``,
         ``LedgerUnavailable`` or ``StaleFencingToken`` if the command must be tried again later.
@@ -182,8 +182,8 @@ class Commands:
         known = await self._ledger.command(owner, request_id) if request_id else None
         subject = _subject(name, body)
         if known is None:
-            reply = await self._answer(name, body)
-            if request_id:
+            reply, final = await self._answer(name, body)
+            if request_id and final:
                 at = await self._master.time_ms()
                 await self._ledger.save_commands([CommandRow(owner, request_id, name, subject, reply, at)])
         elif (known.kind, known.subject) == (name, subject):
@@ -193,19 +193,18 @@ class Commands:
         await self._ledger.tell_reached()
         await replies.send_reply(self._master, command_id, reply)
 
-    async def _answer(self, name: str, body: bytes) -> bytes:
+    async def _answer(self, name: str, body: bytes) -> tuple[bytes, bool]:
+        """Carry out a command; return its answer, and whether it is final: the same request may be refused for now."""
         try:
             if name not in self._verbs:
                 raise BadRequest(f"There is no command {name!r}.")
-            return replies.result(await self._verbs[name](body))
-        except (RegionUnavailable, ShowNotFound) as error:
+            return replies.result(await self._verbs[name](body)), True
+        except TicketError as error:
             if isinstance(error, RegionUnavailable) and error.details.get("region") == self._region:
                 raise
-            return replies.refusal(error)
-        except TicketError as error:
-            return replies.refusal(error)
+            return replies.refusal(error), not error.retryable
         except Unreadable as error:
-            return replies.refusal(BadRequest(f"The ledger's record of this show can't be read: {error}"))
+            return replies.refusal(BadRequest(f"The ledger's record of this show can't be read: {error}")), True
 
     async def _still_ours(self) -> None:
         """Raise ``Fenced`` if the entry is gone: another keeper has carried it out, and maybe later ones.

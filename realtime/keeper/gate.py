@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from realtime import limits
+from realtime import connect, limits
 from realtime.errors import BookingNotFound, ShowNotFound, WrongShow
 from realtime.ledger import Ledger
 from realtime.ledger.gate_leases import LeaseAsk, lease_key
@@ -82,8 +82,10 @@ class Gate:
         self._master = master
         self._shows = shows
 
-    async def admit(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
-        """Admit everybody on a ticket, once.
+    async def admit(self, body: bytes, fencing_token: str | None, entry: bytes = b"") -> dict[str, Any]:
+        """Admit everybody on a ticket, once: at the time of ``entry``, that of the command in the outbox.
+
+        So a keeper that repeats the command of one that died admits them at the same time, and gets the same answer.
 
         Raises ``BookingNotFound``, ``WrongShow``, ``BookingCancelled``, ``AlreadyAdmitted``, ``TicketLeased``,
         ``StaleFencingToken``.
@@ -92,7 +94,9 @@ class Gate:
         booking = await self._booking(ask)
         show = await self._ledger.show(booking.show_id)
         assert show is not None, "shows are never deleted"
-        now = await self._master.time_ms()
+        ms, _, number = entry.partition(b"-")
+        # Of several commands of one ms only the first has this time: they may be of several people.
+        now = connect.count(ms) if number == b"0" else await self._master.time_ms()
         if show.theatre != ask.theatre or ask.show not in ("", show.id) or not (ask.show or _is_now(show, now)):
             raise _wrong(show)
         lease = lease_key(ask.lease) if ask.lease else ""

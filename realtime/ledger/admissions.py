@@ -15,7 +15,7 @@ class Admissions(Fencing):
     """Records and reads admissions."""
 
     async def admit(self, admission: AdmissionRow, token: str | None = None) -> None:
-        """Record the admission of a booking that is in the ledger.
+        """Record the admission of a booking that is in the ledger. The same one again changes nothing.
 
         Raises ``AlreadyAdmitted`` if it was admitted before, ``BookingCancelled``, and ``TicketLeased`` if another
         lease has the ticket. ``token`` is the fencing token under which the command was read (None: any);
@@ -31,12 +31,13 @@ class Admissions(Fencing):
             known = (
                 await connection.execute(select(table).where(table.c.booking_id == admission.booking))
             ).one_or_none()
-            if known is not None:
+            if known is None:
+                await check_not_leased(connection, admission.booking, admission.at, admission.lease)
+                values = {"booking_id": admission.booking, "admitted_at": admission.at, "gate": admission.gate}
+                await connection.execute(insert(table).values(**values, lease=admission.lease))
+                await end_lease_of(connection, admission.booking)
+            elif (known.admitted_at, known.gate, known.lease) != (admission.at, admission.gate, admission.lease):
                 raise AlreadyAdmitted(admitted_at=known.admitted_at, gate=known.gate)
-            await check_not_leased(connection, admission.booking, admission.at, admission.lease)
-            values = {"booking_id": admission.booking, "admitted_at": admission.at, "gate": admission.gate}
-            await connection.execute(insert(table).values(**values, lease=admission.lease))
-            await end_lease_of(connection, admission.booking)
             await self.advance(connection)
 
     async def admission(self, booking_id: str) -> AdmissionRow | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import pytest
 
-from realtime.errors import AlreadyAdmitted, BookingCancelled, TicketError
+from realtime.errors import AlreadyAdmitted, BookingCancelled, TicketError, TicketLeased
+from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, StaleFencingToken
+from realtime.ledger.gate_leases import LeaseAsk
 from realtime.ledger.rows import AdmissionRow, CancelledBy
+from realtime.ledger.shows import Shows
 from realtime.locks.commands import run_command
 from realtime.model import booking_of
 
@@ -31,6 +35,33 @@ async def test_of_many_gates_at_once_one_admits(place: Place) -> None:
         await run_command(place.master, "cancel", {"booking": booking, "owner": "a"})
     await run_command(place.master, "cancel", {"booking": booking})
     assert (await place.seats())[1:3] == "00"
+
+
+async def test_a_command_that_is_repeated_after_its_keeper_died_admits_as_the_first_time(place: Place) -> None:
+    booking = booking_of(await sold(place, "a", [1]))
+    await place.rest()
+    gate = Gate(place.ledger, place.master, Shows(place.ledger))
+    body = orjson.dumps({"theatre": "gateway", "booking": booking, "show": SHOW, "gate": "north"})
+    done = await gate.admit(body, None, b"1700000000000-0")
+    assert done["admitted_at"] == 1_700_000_000_000
+    assert await gate.admit(body, None, b"1700000000000-0") == done
+    for other in (b"1700000000000-1", b"1700000000001-0", b""):
+        with pytest.raises(AlreadyAdmitted):
+            await gate.admit(body, None, other)
+    with pytest.raises(AlreadyAdmitted):
+        await gate.admit(body.replace(b"north", b"south"), None, b"1700000000000-0")
+
+
+async def test_a_command_that_was_refused_for_now_is_carried_out_when_it_comes_again(place: Place) -> None:
+    booking, now = booking_of(await sold(place, "a", [1])), await place.master.time_ms()
+    await place.ledger.lease(LeaseAsk("a lease", "north", SHOW, now + 60_000), now)
+    admit = ("admit", {"theatre": "gateway", "booking": booking, "show": SHOW}, "the same request")
+    with pytest.raises(TicketLeased):
+        await run_command(place.master, *admit)
+    await place.ledger.end_lease("a lease")
+    done = await run_command(place.master, *admit)
+    assert done["booking"] == booking
+    assert await run_command(place.master, *admit) == done
 
 
 async def test_a_cancelled_booking_admits_nobody_and_a_replaced_keeper_nothing(place: Place) -> None:
