@@ -131,10 +131,11 @@ class Outbox:
         ids = [entry.id for entry in entries]
         if ids:
             await self._same_master()
-            # Sent in one pipeline: an entry that is acknowledged and not deleted would stay forever.
+            # In this order: a failover may lose the second, and an entry that nobody has to process would stay forever.
+            # Of one that is gone, XAUTOCLAIM deletes what the group remembers.
             await asyncio.gather(
-                self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids),
                 self._master.command("XDEL", keys.OUTBOX, *ids),
+                self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids),
             )
 
     async def move_to_dead_letters(self, entry: Entry, reason: str) -> None:

@@ -262,6 +262,33 @@ async def test_an_entry_of_a_former_master_is_not_acknowledged_on_its_successor(
     await outbox.close()
 
 
+async def test_an_acknowledgement_of_which_the_master_lost_the_end_leaves_no_entry(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.rest()
+    await place.confirm("a", [1])
+    outbox, other = Outbox(place.master, "k2"), Outbox(place.master, "k3")
+    entries = await outbox.read()
+    command, sent = place.master.command, list[str]()
+
+    async def only_the_first(name: str, *args: Any) -> Any:
+        if name in ("XACK", "XDEL"):
+            sent.append(name)
+            if len(sent) > 1:
+                return None
+        return await command(name, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place.master, "command", only_the_first)
+        await outbox.acknowledge(entries)
+    assert await place.master.command("XLEN", keys.OUTBOX) == 0
+    monkeypatch.setattr("realtime.keeper.outbox.CLAIM_IDLE_MS", 0)
+    assert await other.read() == []
+    assert (await place.master.command("XPENDING", keys.OUTBOX, keys.OUTBOX_GROUP))["pending"] == 0
+    for each in (outbox, other):
+        await each.close()
+
+
 async def test_entries_of_a_dead_keeper_are_claimed_behind_thousands_of_a_live_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
