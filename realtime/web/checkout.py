@@ -85,6 +85,8 @@ class Checkout:
         hold, now = await self._locks_of(ask.hold).get(ask.hold)
         if hold.owner != owner:
             raise NotYourHold()
+        if not hold.seats:
+            raise HoldLost()
         indices = list(hold.seats) if ask.seats is None else bodies.seat_indices(known, ask.seats)
         prices = bodies.prices_of(show, known, indices or hold.seats)
         answer = {"prices": prices.body, "server_time": now}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from realtime.dev import valkey
 from realtime.errors import HoldLost, HoldNotFound, NotYourHold, SeatNotFound
 from realtime.feeds.directory import SeatIds
 from realtime.ledger.money import Filter
+from realtime.locks.holds import PaymentProof
 from realtime.model import HoldState, Show
 from realtime.payments.service import VerifiedPayment
 from realtime.payments.status import PaymentState
@@ -107,6 +109,15 @@ async def test_a_seat_that_is_named_twice_is_paid_for_once(desk: Desk) -> None:
     (row,) = await desk.ledger.payments(Filter())
     assert row.booking is not None and row.amount == PRICE
     assert [booking.seats for booking in await desk.ledger.booked(SHOW_ID)] == [(0,)]
+
+
+async def test_a_lost_hold_without_seats_is_not_ordered(desk: Desk) -> None:
+    await desk.locks.master.command("FLUSHALL")
+    await desk.reconcile()
+    with contextlib.suppress(HoldLost, HoldNotFound):
+        await desk.locks.confirm(HOLD, OWNER, PaymentProof("paid", PRICE))
+    with pytest.raises(HoldLost):
+        await (await checkout_of(desk)).order(OWNER, OrderHold(HOLD))
 
 
 async def test_a_free_confirm_for_a_hold_that_is_unknown_or_of_another_buyer_leaves_nothing(desk: Desk) -> None:
