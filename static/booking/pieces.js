@@ -6,6 +6,9 @@
  */
 import { errorLine, h, icon } from "../app/dom.js";
 
+/** The names of seats that are longer than this have a line of their own. */
+const LONG = 10;
+
 /** @param {string} text */
 export function title(text) {
   return h("h2", { tabindex: -1, "data-key": "title" }, text);
@@ -66,7 +69,7 @@ function seatLine(i18n, seat, remove, priced) {
   };
   return h(
     "li",
-    {},
+    { class: seat.label.length > LONG ? "long" : null },
     h("b", { class: "seat-name" }, seat.label),
     h("span", { class: "seat-where" }, place(i18n, seat)),
     h("span", { class: "seat-price" }, seat.price === null || !priced ? "" : i18n.rupees(seat.price)),

@@ -9,7 +9,7 @@
 
 import { seatName } from "../app/seat-name.js";
 import { extend, noBox, shapeBounds } from "./geometry.js";
-import { nameRows } from "./row-names.js";
+import { nameRows, namesReach } from "./row-names.js";
 import { Row } from "./rows.js";
 import { SeatIds } from "./seat-ids.js";
 import { Section } from "./sections.js";
@@ -277,10 +277,11 @@ export class Layout {
 
   _measureBounds() {
     const { left, top, right, bottom } = this.seatBounds;
+    const reach = this.pitch * namesReach(this.rows);
     const box = {
-      left: left - this.pitch,
+      left: left - reach,
       top: top - this.pitch,
-      right: right + this.pitch,
+      right: right + reach,
       bottom: bottom + this.pitch,
     };
     for (const shape of this.shapes) extend(box, shapeBounds(shape, this.pitch));

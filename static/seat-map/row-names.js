@@ -16,6 +16,18 @@ const LONGEST = 18;
 /** So many names before a name are looked at: others are not near it. */
 const NEAR = 64;
 
+/** How far the names of rows reach beyond the seats, in seats; at least one. @param {Row[]} rows */
+export function namesReach(rows) {
+  const longest = rows.reduce((most, row) => Math.max(most, textOf(row).length), 0);
+  return Math.max(1, 0.5 + GAP + longest * LETTER);
+}
+
+/** What is written of a row, "" for nothing. @param {Row} row */
+function textOf({ label, name, names }) {
+  const text = label || name;
+  return text.length > LONGEST || names === "none" ? "" : text;
+}
+
 /** @typedef {{row: number, text: string, x: number, y: number}} RowName `x` and `y` are units of the plan */
 
 /** @param {Layout} layout @returns {Generator<void, RowName[]>} in one step for each row */
@@ -37,8 +49,8 @@ export function* nameRows(layout) {
  */
 function rowNames(layout, n, written) {
   const row = layout.rows[n];
-  const text = row.label || row.name;
-  if (!text || text.length > LONGEST || row.names === "none" || !row.seats.length) return [];
+  const text = textOf(row);
+  if (!text || !row.seats.length) return [];
   /** @type {RowName[]} */
   const names = [];
   for (const end of ends(row)) {

@@ -48,7 +48,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .stage, .overlay, .labels, .grid { position: absolute; inset: 0; }
 .stage { overflow: hidden; }
 .pane { position: absolute; left: 0; top: 0; transform-origin: 0 0; will-change: transform; }
-.pane canvas { position: absolute; display: block; }
+.pane canvas { position: absolute; }
 .overlay { width: 100%; height: 100%; pointer-events: none; }
 .labels { inset: auto; left: 0; top: 0; pointer-events: none; transform-origin: 0 0; will-change: transform; }
 .ruler { position: absolute; inset: 0; pointer-events: none; }
@@ -74,13 +74,13 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .grid { cursor: grab; touch-action: none; user-select: none; -webkit-user-select: none; outline-offset: -4px; }
 .grid:active { cursor: grabbing; }
 .grid.on-seat { cursor: pointer; }
-.grid > div { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.grid > div, .live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .legend { display: flex; flex-wrap: wrap; gap: 8px; padding: 10px 12px; min-height: 64px; }
 .chip {
   display: inline-flex; align-items: center; gap: 7px; min-height: var(--_target); padding: 6px 12px 6px 10px; border-radius: 32px; white-space: nowrap; font-size: 14px;
-  border: 1px solid var(--_line); background: var(--_surface); box-shadow: 0 1px 2px rgb(20 18 28 / .06); flex: none;
+  border: 1px solid var(--_line); background: var(--_surface); box-shadow: 0 1px 2px rgb(20 18 28 / .06); flex: none; max-width: 100%;
 }
-.chip-name { font-weight: 560; }
+.chip-name { font-weight: 560; overflow: hidden; text-overflow: ellipsis; }
 .chip-price { color: var(--_muted); font-variant-numeric: tabular-nums; }
 .chip[aria-pressed="true"] { border: 2px solid var(--_accent); padding-inline: 9px 11px; }
 .filtered .chip[aria-pressed="false"] { background: transparent; box-shadow: none; border-style: dashed; }
@@ -140,7 +140,6 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .cover h2 { margin: 8px 0 0; font-size: 20px; }
 .cover p { margin: 0 0 12px; color: var(--_muted); max-width: 36ch; }
 .cover .action { min-height: 44px; padding: 8px 20px; border-radius: 12px; border: 0; background: var(--_accent); color: var(--_bg); font-weight: 600; text-decoration: none; display: inline-grid; place-items: center; }
-.live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .list-open .callout { left: 50%; top: auto; bottom: 8px; transform: translateX(-50%) !important; }
 .list-open .tip { display: none; }
 @container (max-width: 680px) {

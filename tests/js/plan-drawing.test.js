@@ -123,6 +123,17 @@ describe("names of rows", () => {
     assert.equal(named("start", { label: "Box 7" })[0].text, "Box 7");
   });
 
+  test("are within the map that shows the whole plan, however long they are", () => {
+    for (const row of ["A", "Sofa row AAA", "a name of eighteen"]) {
+      const layout = planOf(grid(6, 1, 25, 1), { row });
+      assert.equal(layout.rowNames.length, 2);
+      for (const { text, x } of layout.rowNames) {
+        const half = (text.length * 0.26 * layout.pitch) / 2;
+        assert.ok(x - half >= layout.bounds.left && x + half <= layout.bounds.right, text);
+      }
+    }
+  });
+
   test("of parts of a row in one section are written at each part", () => {
     const places = [...grid(4, 1, 25, 1), ...grid(4, 1, 25, 1).map(([x, y]) => [x + 200, y])];
     const rows = [

@@ -27,11 +27,11 @@ def today(hour: int = 23, minute: int = 59, *, days: int = 0) -> str:
     return now.replace(hour=hour, minute=minute, second=30, microsecond=0).isoformat()
 
 
-async def theatre_of_its_own(cluster: Cluster) -> str:
+async def theatre_of_its_own(cluster: Cluster, *, name: str = "Kiosk Palace") -> str:
     """Declare a theatre that no other test uses; return its id."""
     theatre = f"west-kiosk-{next(_numbers)}"
     async with cluster.masters() as masters:
-        await run_command(masters["west"], "theatre", {"id": theatre, "name": "Kiosk Palace", "city": "Somewhere"})
+        await run_command(masters["west"], "theatre", {"id": theatre, "name": name, "city": "Somewhere"})
     return theatre
 
 

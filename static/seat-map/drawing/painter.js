@@ -188,7 +188,7 @@ export class Painter {
     context.font = `500 ${Math.max(9 * this._dpr, Math.round(this._px * 0.4))}px ${palette.font}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    const margin = layout.pitch * 2;
+    const margin = layout.pitch * 3;
     for (const { text, x, y } of layout.rowNames) {
       if (x < area.left - margin || x > area.right + margin || y < area.top - margin || y > area.bottom + margin)
         continue;
