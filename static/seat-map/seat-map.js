@@ -110,6 +110,8 @@ export class SeatMap extends RequestElement {
   set mine(ids) {
     this._follower.mineIds = [...ids];
     this._selection.setMine(this._context.indices(ids));
+    // To who has the last seats it is not sold out.
+    if (this.live && this.soldOut) this._follower.drawBanner(this.live);
   }
 
   /** The show, or null before it is known. */

@@ -58,20 +58,26 @@ export class ShowFollower {
 
   /** Show the state of the connection and of the sales, and tell the page. */
   statusChanged() {
-    const { live, i18n } = this._context;
+    const { live } = this._context;
     if (!live) return;
     this._nameMap();
+    this.drawBanner(live);
+    this._context.emit("statuschange", { connection: live.connection.state, status: live.status });
+  }
+
+  /** Say above the map why seats can't be chosen. @param {LiveShow} live */
+  drawBanner(live) {
+    const { choosing, i18n } = this._context;
     const { status, staleSince } = live;
-    const connection = live.connection.state;
-    if (connection === "offline") {
+    if (live.connection.state === "offline") {
       this._wasOffline = true;
       this._notices.banner(i18n.t("conn_offline"));
     } else if (status === "stale") {
       this._notices.banner(i18n.t("map_stale", { time: i18n.time(staleSince || Date.now()) }));
     } else if (isShut(status)) this._notices.banner(shutText(i18n, status, live.show, Date.now()));
-    else if (this.ready && !countFree(this._context, 1)) this._notices.banner(i18n.t("map_sold_out"));
+    else if (this.ready && !choosing.mine.size && !countFree(this._context, 1))
+      this._notices.banner(i18n.t("map_sold_out"));
     else if (!this._wasOffline) this._notices.banner("");
-    this._context.emit("statuschange", { connection, status });
   }
 
   _nameMap() {

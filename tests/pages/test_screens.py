@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from realtime.dev import samples
 from realtime.dev.cluster import Cluster
+from realtime.model import Category, Layout, Seat
 from realtime.plans import read_plan
-from tests.cluster import new_show, node_urls
+from realtime.wire.layouts import make_layout
+from tests.cluster import grid, new_show, node_urls
 from tests.pages.conftest import Person
+from tests.pages.kiosk import theatre_of_its_own, today
 
 SIZES = [(360, 740), (390, 844), (768, 1024), (1280, 800), (1080, 1920), (844, 390), (320, 256)]
 """Phones, a tablet, a desktop, a kiosk, a phone held sideways, a desktop zoomed to 400 %."""
@@ -51,6 +54,13 @@ CHOOSE = """(n) => {
     const map = document.querySelector('seat-map');
     for (const id of map.live.layout.ids) if (map.selection.length < n) map.select(id);
 }"""
+SQUEEZED = """() => [...document.querySelectorAll('body *')].filter((node) => {
+    const style = getComputedStyle(node);
+    const text = [...node.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim());
+    return (text || node.matches('.panel')) && node.clientWidth > 1 && node.scrollWidth > node.clientWidth + 1 &&
+        style.textOverflow !== 'ellipsis';
+}).map((node) => `${node.scrollWidth} of ${node.clientWidth} px: ${node.outerHTML.slice(0, 80)}`)"""
+"""What is narrower than its text. A title may end with an ellipsis."""
 VISIBLE = """() => {
     const within = (root) =>
         [...root.querySelectorAll('*')].flatMap((each) => [each, ...(each.shadowRoot ? within(each.shadowRoot) : [])]);
@@ -65,6 +75,15 @@ VISIBLE = """() => {
 }"""
 """What is still visible once it has the attribute ``hidden``."""
 BOTTOM = "(key) => document.querySelector(`[data-key=${key}]`).getBoundingClientRect().bottom - innerHeight"
+
+
+def long_names(section: str, category: str) -> Layout:
+    seats = (
+        Seat(f"{row}-{n}", section, f"Sofa row {row}", f"Double chair {n}", category, n * 30.0, line * 30.0)
+        for line, row in enumerate("ABC")
+        for n in range(1, 9)
+    )
+    return make_layout("Long names", 300, 120, (Category(category, "#aa5533"),), tuple(seats))
 
 
 async def sample_show(cluster: Cluster, kind: str, **terms: Any) -> str:
@@ -104,6 +123,50 @@ async def test_nothing_is_cut_off_at_any_size(browser: Browser, cluster: Cluster
     await asha.leaves()
 
 
+@pytest.mark.parametrize("many", ["words", "letters"])
+async def test_long_names_have_room_everywhere(browser: Browser, cluster: Cluster, many: str) -> None:
+    words = " ".join(["Centenary retrospective of ensembles"] * 3)
+    name = words if many == "words" else words.replace(" ", "")
+    theatre = await theatre_of_its_own(cluster, name=name)
+    show = await new_show(
+        cluster,
+        "west",
+        layout=long_names(name, f"Recliner {name}"),
+        prices={f"Recliner {name}": 123_456},
+        title=name,
+        theatre=theatre,
+        starts_at=today(),
+    )
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+
+    async def has_room(place: str) -> None:
+        for width, height in SIZES:
+            await asha.page.set_viewport_size({"width": width, "height": height})
+            found = [*await asha.page.evaluate(OUTSIDE), *await asha.page.evaluate(SQUEEZED)]
+            assert found == [], (place, width, height)
+
+    await has_room("choosing")
+    await asha.page.evaluate(CHOOSE, 3)
+    await has_room("chosen")
+    await asha.presses("hold")
+    await asha.is_at("held")
+    await has_room("held")
+    for path, ready in (("/", ".card"), (f"/kiosk/{theatre}", ".kiosk-show"), ("/kiosk/nowhere", ".kiosk-show")):
+        await asha.goes(path)
+        await asha.page.wait_for_selector(ready)
+        await has_room(path)
+    await asha.goes(f"/shows/{show}")
+    await asha.is_at("held")
+    await asha.pays()
+    await asha.is_at("booked")
+    await asha.page.wait_for_selector("svg.qr")
+    await has_room("booked")
+    await asha.goes("/tickets")
+    await asha.page.wait_for_selector("svg.qr")
+    await has_room("/tickets")
+    await asha.leaves()
+
+
 @pytest.mark.parametrize("kind", ["multiplex", "concert_hall", "stadium"])
 async def test_the_map_is_laid_out_below_its_banner_and_no_label_is_cut(
     browser: Browser, cluster: Cluster, kind: str
@@ -137,6 +200,27 @@ async def test_held_seats_can_be_dropped_and_added_and_chosen_ones_survive_a_rel
     await asha.sees("C-5", "mine")
     await asha.is_at("held")
     await asha.leaves()
+
+
+async def test_the_last_seats_are_sold_out_to_all_but_who_has_them(browser: Browser, cluster: Cluster) -> None:
+    show = await new_show(cluster, "west", layout=grid(1, 2))
+    asha = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+    bala = await Person.arrive(browser, node_urls(cluster)[1], f"/shows/{show}")
+    hers, his = (person.page.locator("seat-map .banner") for person in (asha, bala))
+    await asha.holds("A-1", "A-2")
+    await expect(his).to_contain_text("sold out")
+    await asha.sees("A-2", "mine")
+    await expect(asha.page.locator("seat-map .count")).to_have_text("0 free")
+    await expect(hers).to_be_hidden()
+    await asha.goes(f"/shows/{show}")
+    await asha.is_at("held")
+    await expect(hers).to_be_hidden()
+    await asha.pays()
+    await asha.is_at("booked")
+    await asha.presses("again")
+    await expect(hers).to_contain_text("sold out")
+    for person in (asha, bala):
+        await person.leaves()
 
 
 async def test_the_map_of_a_page_connects_once(browser: Browser, cluster: Cluster) -> None:
