@@ -38,10 +38,14 @@ export class ContactField {
     );
   }
 
-  /** Whether the field is empty or has an address; otherwise the browser says what is wrong with it. */
-  check() {
-    this._input.value = this._input.value.trim();
-    return this._input.reportValidity();
+  /** Whether the field is empty or has an address; otherwise it is said at the field. @param {Translator} i18n */
+  check(i18n) {
+    const input = this._input;
+    input.value = input.value.trim();
+    input.setCustomValidity("");
+    // The browser's own words would be in its language, and don't say what is missing.
+    if (!input.validity.valid) input.setCustomValidity(i18n.t("contactWrong"));
+    return input.reportValidity();
   }
 
   /** @param {Translator} i18n @returns {Contact | null} null if nothing was given */

@@ -138,6 +138,7 @@ export default {
   pay: "Pay {total}",
   bookFree: "Book for free",
   contactEmail: "E-mail for your ticket (optional)",
+  contactWrong: "Please check this e-mail address. It looks like name@example.com.",
   contactHint: "We send the ticket there, and news of a cancellation or refund. Nothing else.",
   payGoOn: "Continue to payment",
   awayTitle: "Waiting for your payment",

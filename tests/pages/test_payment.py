@@ -63,6 +63,23 @@ async def test_the_price_lines_before_payment_add_up_and_are_on_the_ticket(brows
     await asha.leaves()
 
 
+async def test_an_address_that_is_not_complete_is_explained_in_the_readers_language(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", locale="hi-IN")
+    await asha.holds("C-5")
+    field = asha.page.locator("#contact-email")
+    for wrong in ("asha", "asha@example", "आशा@example.com"):
+        await field.fill(wrong)
+        await asha.presses("pay")
+        assert "इसे ऐसे लिखें" in await field.evaluate("(field) => field.validationMessage")
+        assert await asha.step() == "held"
+    await field.fill(" asha@example.com ")
+    await asha.goes_to_pay()
+    await asha.leaves()
+
+
 async def test_a_declined_payment_took_no_money_and_can_be_repeated(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
