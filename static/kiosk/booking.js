@@ -87,7 +87,8 @@ export class Booking {
   _draw() {
     const { step } = this.flow;
     this.element.dataset.step = step;
-    this.map.toggleAttribute("readonly", !["choosing", "expired"].includes(step));
+    // Held seats can be changed until a payment is begun.
+    this.map.toggleAttribute("readonly", !["choosing", "expired"].includes(step) && !this.flow.changeable);
     const cut = this.map.connection === "offline" && step !== "booked";
     this._cut.hidden = !cut;
     const word = ["paying", "confirming", "pending"].includes(step)

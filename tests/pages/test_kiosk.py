@@ -45,6 +45,21 @@ async def test_a_whole_booking_by_touch_ends_with_a_code_to_scan(browser: Browse
     await kiosk.leaves()
 
 
+async def test_a_held_seat_is_added_and_another_dropped_by_touch(browser: Browser, cluster: Cluster) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    show = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    await kiosk.picks(show)
+    await kiosk.holds("F-11")
+    await kiosk.clicks("F-12")
+    await kiosk.touches("add")
+    await kiosk.sees("F-12", "mine")
+    await kiosk.is_at("held")
+    await kiosk.touches("drop-F-11")
+    await kiosk.sees("F-11", "free")
+    await kiosk.leaves()
+
+
 async def test_only_todays_shows_of_the_theatre_are_offered(browser: Browser, cluster: Cluster) -> None:
     theatre, other = await theatre_of_its_own(cluster), await theatre_of_its_own(cluster)
     tonight = await a_show_today(cluster, theatre)
