@@ -24,7 +24,7 @@ const filters = find("#filters");
 const FRESH_MS = 60000;
 const TIMEOUT_MS = 10000;
 const CITY = "tickingtickets.city";
-/** With more shows than this only those of the first day are listed at first. */
+/** With more shows than this, of the chosen city and kind, only those of the first day are listed at first. */
 const MANY = 60;
 /** What people are admitted to, by the kind that they look for. @type {Record<string, string>} */
 const KINDS = { cinema: "film", sport_league: "sport", recognised_sport: "sport", other: "stage" };
@@ -111,8 +111,13 @@ function kindOf(show) {
 /** The day that is listed, "" for all. */
 function shownDay() {
   if (day !== null) return day;
-  const first = shows?.[0];
-  return first && shows && shows.length > MANY && !words ? i18n.dayKey(first.starts_at) : "";
+  const suited = (shows ?? []).filter(suits);
+  return suited.length > MANY && !words ? i18n.dayKey(suited[0].starts_at) : "";
+}
+
+/** Whether a show is of the chosen city and kind. @param {Show} show */
+function suits(show) {
+  return (!city || show.city === city) && (!kind || kindOf(show) === kind);
 }
 
 function drawOwn() {
@@ -125,12 +130,7 @@ function drawOwn() {
 /** The shows that suit the filters and the search. @param {Show[]} all */
 function listed(all) {
   const only = shownDay();
-  const suited = all.filter(
-    (show) =>
-      (!city || show.city === city) &&
-      (!kind || kindOf(show) === kind) &&
-      (!only || i18n.dayKey(show.starts_at) === only),
-  );
+  const suited = all.filter((show) => suits(show) && (!only || i18n.dayKey(show.starts_at) === only));
   const asked = wordsOf(words);
   if (!asked.length) return suited;
   const exact = suited.filter((show) => found(asked, indexed(show), true));

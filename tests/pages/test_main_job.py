@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from realtime.dev import samples
 from realtime.dev.cluster import Cluster
@@ -230,6 +230,33 @@ async def test_the_list_leads_to_a_show_and_filters_by_city(browser: Browser, cl
     await link.click()
     await asha.page.wait_for_selector("html[data-ready]")
     await expect(asha.page.locator("[data-note=begun]")).to_contain_text("This show started at")
+    await asha.leaves()
+
+
+async def test_a_city_without_shows_on_the_first_of_many_days_has_its_shows_listed(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0])
+
+    async def many(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        named = next(each for each in body["shows"] if each["id"] == show)
+        today = datetime.now(UTC) + timedelta(minutes=5)
+        near = [{**named, "id": f"west-{n}", "starts_at": today.isoformat()} for n in range(70)]
+        far = {**named, "city": "Elsewhere", "starts_at": (today + timedelta(days=3)).isoformat()}
+        await route.fulfill(response=answer, json={**body, "shows": [*near, far]})
+
+    await asha.page.route("**/api/v1/shows", many)
+    await asha.page.reload()
+    times = asha.page.locator(".time")
+    await expect(times).to_have_count(70)
+    await asha.page.get_by_role("button", name="Elsewhere").click()
+    await expect(times).to_have_count(1)
+    await expect(times).to_have_attribute("href", f"/shows/{show}")
+    await asha.page.get_by_role("button", name="All cities").click()
+    await expect(times).to_have_count(70)
     await asha.leaves()
 
 
