@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from loadtest.faults.actions import Begun, Parts
 from loadtest.faults.failovers import find_master
@@ -20,6 +21,9 @@ STEPS_S = (600, -900)
 FAKETIME = "faketime/libfaketime.so.1"
 """In Debian's package ``libfaketime``, below the folder for the machine's libraries."""
 READY_S = 10.0
+ANSWER_S = 60.0
+"""How long other faults may keep a master from answering."""
+RETRY_S = 0.2
 
 
 @contextlib.asynccontextmanager
@@ -33,32 +37,45 @@ async def master(parts: Parts, region: str) -> AsyncIterator[Redis]:
         await redis.aclose()
 
 
+async def _change(parts: Parts, region: str, change: Callable[[Redis], Awaitable[object]]) -> None:
+    """Change a region's present master as soon as it answers; raises ``TimeoutError`` after ``ANSWER_S``."""
+    async with asyncio.timeout(ANSWER_S):
+        while True:
+            try:
+                async with master(parts, region) as redis:
+                    await change(redis)
+                return
+            except (RedisError, OSError):
+                await asyncio.sleep(RETRY_S)  # it has another fault
+
+
 async def flush_functions(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Delete the functions of a master, as a restore without them does. Healing is up to the keepers."""
-    async with master(parts, fault.region) as redis:
-        await redis.execute_command("FUNCTION FLUSH")  # type: ignore[no-untyped-call]
+    await _change(parts, fault.region, lambda redis: redis.execute_command("FUNCTION FLUSH"))  # type: ignore[no-untyped-call]
     await begun()
     await asyncio.sleep(fault.seconds)
 
 
 async def evict_seats(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Delete the seats of a show, as an eviction under a wrong policy does. Healing is up to the keepers."""
-    async with master(parts, fault.region) as redis:
+
+    async def evict(redis: Redis) -> None:
         if shows := sorted(map(str, await redis.hkeys(keys.SHOWS))):  # it may just have been wiped
             await redis.delete(keys.seats(random.Random(fault.at).choice(shows)))
+
+    await _change(parts, fault.region, evict)
     await begun()
     await asyncio.sleep(fault.seconds)
 
 
 async def fill_memory(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Let a master have less memory than it uses."""
-    async with master(parts, fault.region) as redis:
-        await redis.config_set("maxmemory", TOO_LITTLE_BYTES)
-        try:
-            await begun()
-            await asyncio.sleep(fault.seconds)
-        finally:
-            await redis.config_set("maxmemory", "0")
+    await _change(parts, fault.region, lambda redis: redis.config_set("maxmemory", TOO_LITTLE_BYTES))
+    try:
+        await begun()
+        await asyncio.sleep(fault.seconds)
+    finally:
+        await _change(parts, fault.region, lambda redis: redis.config_set("maxmemory", "0"))
 
 
 def faketime_library() -> Path | None:
