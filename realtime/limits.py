@@ -242,6 +242,11 @@ twice ``MAX_EVENT_BYTES`` of memory; a buyer's arrive in one piece with their he
 ADDRESS_WASTED = 100
 ADDRESS_WASTED_PER_S = 20.0
 """Leaky bucket of one address for connections that led to nothing: its new connections are slowed while it is full."""
+WASTED = 1_000
+WASTED_PER_S = 200.0
+"""Leaky bucket of all addresses: while it is full, each that has wasted a connection just now is slowed."""
+WASTE_S = 2.0
+"""How long an address counts as one of them."""
 TURNS = 16
 """Connections that are opened, or ended, and requests and events that are handled, of one address in one iteration of
 the loop, while iterations are short."""

@@ -1,4 +1,4 @@
-"""What an address wastes slows down its own new connections, and nobody else's."""
+"""What addresses waste slows down their own new connections, and nobody else's."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def test_an_address_is_slowed_only_while_it_wastes_much() -> None:
         waste.count("crowd", 0.0)
     assert waste.slows("crowd", 0.0) and not waste.slows("other", 0.0)
     assert not waste.slows("crowd", limits.ADDRESS_WASTED / limits.ADDRESS_WASTED_PER_S + 0.1), "it ends within seconds"
+
+
+def test_addresses_that_waste_too_much_together_are_slowed_and_the_others_are_not() -> None:
+    waste = Waste()
+    addresses = [f"bot {number}" for number in range(limits.ADDRESS_WASTED)]
+    each = 2 * limits.WASTED // len(addresses)
+    assert each < limits.ADDRESS_WASTED, "none of them would be slowed for itself"
+    for address in addresses:
+        for _ in range(each):
+            waste.count(address, 0.0)
+    assert all(waste.slows(address, 0.0) for address in addresses) and not waste.slows("other", 0.0)
+    waste.count("phone", 1.0)
+    assert waste.slows("phone", 1.0), "it waits in turn with the others"
+    assert not waste.slows("phone", 1.1 + limits.WASTE_S)
+    assert not any(waste.slows(address, limits.WASTED / limits.WASTED_PER_S + 0.1) for address in addresses)
 
 
 def test_a_bounded_number_of_addresses_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
