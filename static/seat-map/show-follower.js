@@ -175,7 +175,8 @@ export class ShowFollower {
   _failed(code) {
     const { i18n, layout, live } = this._context;
     if (layout?.complete) return;
-    if (code === "show_not_found" || code === "not_found") {
+    // No show can have an id that is refused.
+    if (["show_not_found", "not_found", "bad_request"].includes(code)) {
       const home = h("a", { class: "action", href: `${live?.connection.nodes[0]}/` }, i18n.t("allShows"));
       this._notices.failed(i18n, "mapMissing", "mapMissingHint", home);
     } else {

@@ -282,8 +282,11 @@ async def test_an_open_list_follows_the_sales(browser: Browser, cluster: Cluster
 
 async def test_an_unknown_show_says_so(browser: Browser, cluster: Cluster) -> None:
     asha = await Person.arrive(browser, node_urls(cluster)[0])
-    await asha.page.goto(f"{asha.node}/shows/west-nowhere")
-    await expect(asha.page.get_by_role("heading", name="Show not found")).to_be_visible()
+    for show in ("west-nowhere", "x" * 3_000):
+        await asha.page.goto(f"{asha.node}/shows/{show}")
+        await expect(asha.page.get_by_role("heading", name="Show not found")).to_be_visible()
+        await asha.page.wait_for_function("() => document.querySelector('seat-map').connection === 'online'")
+        await expect(asha.page.get_by_role("heading", name="Show not found")).to_be_visible()
     await asha.leaves()
 
 

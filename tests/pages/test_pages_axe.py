@@ -1,4 +1,4 @@
-"""All pages: axe-core on each, in both languages, light and dark, on a phone and a desktop; and forced colours."""
+"""All pages: their sizes, axe-core in both languages, light and dark, on a phone and a desktop; and forced colours."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from tests.pages.axe import violations_in_both_schemes
 from tests.pages.conftest import Person
 from tests.pages.test_main_job import multiplex_show
 from tests.pages.test_ops import sign_in
+from tests.pages.test_screens import outside
 
 SIZES = [(360, 740), (1280, 800)]
 
 
 @pytest.mark.parametrize("locale", ["en-IN", "hi-IN"])
-async def test_axe_finds_nothing_on_any_page(browser: Browser, cluster: Cluster, locale: str) -> None:
+async def test_every_page_fits_every_screen_and_axe_finds_nothing(
+    browser: Browser, cluster: Cluster, locale: str
+) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[1], "/ops", locale=locale)
     await sign_in(asha, cluster)
@@ -36,6 +39,7 @@ async def test_axe_finds_nothing_on_any_page(browser: Browser, cluster: Cluster,
     for path, ready in places.items():
         await asha.page.goto(asha.node + path)
         await asha.page.wait_for_selector(ready)
+        assert await outside(asha.page) == [], path
         for width, height in SIZES:
             await asha.page.set_viewport_size({"width": width, "height": height})
             assert await violations_in_both_schemes(asha.page) == [], (path, width)
