@@ -51,7 +51,8 @@ export class OtherTimes {
         .slice(0, MOST);
       if (this._shows.length) this._changed();
     } catch {
-      // Without an answer there are no other times to offer.
+      // Asked again when the panel is drawn next.
+      this._asked = "";
     }
   }
 }

@@ -12,7 +12,7 @@ from realtime.dev.cluster import Cluster
 from realtime.model import Category, Layout, Seat
 from realtime.plans import read_plan
 from realtime.wire.layouts import make_layout
-from tests.cluster import grid, new_show, node_urls
+from tests.cluster import Client, grid, new_show, node_urls
 from tests.pages.conftest import Person
 from tests.pages.kiosk import theatre_of_its_own, today
 
@@ -221,6 +221,24 @@ async def test_the_last_seats_are_sold_out_to_all_but_who_has_them(browser: Brow
     await expect(hers).to_contain_text("sold out")
     for person in (asha, bala):
         await person.leaves()
+
+
+async def test_other_times_are_asked_for_until_there_is_an_answer(browser: Browser, cluster: Cluster) -> None:
+    title = "One night, then another"
+    other = await new_show(cluster, "west", title=title, starts_at="2030-01-02T18:30:00+05:30")
+    show = await new_show(cluster, "west", layout=grid(1, 2), title=title)
+    bala = await Client.connect(node_urls(cluster)[1])
+    held = await bala.call("seats:hold", {"show": show, "seats": ["A-1", "A-2"], "request_id": "1"})
+    asha = await Person.arrive(browser, node_urls(cluster)[1])
+    await asha.page.route("**/api/v1/shows", lambda route: route.abort(), times=1)
+    async with asha.page.expect_request("**/api/v1/shows"):
+        await asha.goes(f"/shows/{show}")
+    times = asha.page.locator(f'.other-times a[href="/shows/{other}"]')
+    await bala.call("seats:release", {"hold": held["hold"]["id"], "seats": ["A-2"]})
+    await asha.sees("A-2", "free")
+    await expect(times).to_be_visible()
+    await bala.close()
+    await asha.leaves()
 
 
 async def test_the_map_of_a_page_connects_once(browser: Browser, cluster: Cluster) -> None:
