@@ -144,6 +144,8 @@ class Gateway(PaymentService):
             raise refused(Refusal.WRONG_AMOUNT)
         if not known.state.has_money:
             raise refused(Refusal.NOT_PAID)
+        if known.state is PaymentState.AUTHORIZED and self._has_captured(known.order):
+            raise refused(Refusal.ORDER_PAID)
         self.payments[payment] = replace(known, state=PaymentState.CAPTURED)
         return self.payments[payment]
 
@@ -179,6 +181,9 @@ class Gateway(PaymentService):
 
     async def close(self) -> None:
         pass
+
+    def _has_captured(self, order: str) -> bool:
+        return any(each.order == order and each.state is PaymentState.CAPTURED for each in self.payments.values())
 
     def _answer(self) -> None:
         if self.away:
@@ -345,8 +350,12 @@ class Desk:
     async def record(self, kinds: tuple[str, ...] = (), dies_after: int | None = None) -> None:
         """Process what is in the outbox as a keeper that read it; it may die after some calls."""
         entries = [entry for entry in await self.entries() if not kinds or entry.kind in kinds]
+        await self.process(entries, self.token, dies_after)
+
+    async def process(self, entries: list[Entry], token: str, dies_after: int | None = None) -> None:
+        """Process entries that were read under a fencing token."""
         await self._outbox.open()
-        await self._until_death(self._recorder.process(entries, self.token), dies_after)
+        await self._until_death(self._recorder.process(entries, token), dies_after)
 
     async def check(self, order: str, dies_after: int | None = None) -> None:
         """Ask the gateway about one order."""

@@ -1,4 +1,5 @@
-"""Page, webhook, reconciler, expiry, release, lost masters and dying processes in any order: one booking or one refund.
+"""Page, webhook, reconciler, expiry, release, lost masters, late and dying processes in any order: each payment has one
+end, a booking or a refund.
 
 Master and ledger are real, the gateway is in memory, and the steps of keepers and workers are called by hand, so that a
 process can die before any of its calls.
@@ -7,6 +8,7 @@ process can die before any of its calls.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
@@ -22,6 +24,8 @@ from realtime import keys
 from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.errors import TicketError
+from realtime.keeper.outbox import Entry
+from realtime.keeper.recorder import TRANSIENT
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import OrderRow
 from realtime.model import booking_of
@@ -52,6 +56,8 @@ class MoneyMachine(RuleBasedStateMachine):
         """Payments by the replies that their confirms wait for."""
         self.acknowledged: set[str] = set()
         """Payments whose webhook was answered with 200: the gateway does not send it again."""
+        self.read: list[tuple[list[Entry], str]] = []
+        """What a keeper has read and not processed, with its fencing token: it is suspended meanwhile."""
         self.answered: dict[str, bool] = {}
         """Payments about which a buyer was answered: will it be returned?"""
 
@@ -146,6 +152,33 @@ class MoneyMachine(RuleBasedStateMachine):
         self.run(self._nodes_hear())
         if master_is_lost:
             self.master_is_replaced(wiped=True)
+
+    @precondition(lambda self: self.holds)
+    @rule()
+    def late_keeper_reads(self) -> None:
+        self.read.append((self.run(self.desk.entries()), self.desk.token))
+
+    @precondition(lambda self: self.read)
+    @rule(data=st.data(), dies_after=deaths)
+    def late_keeper_processes(self, data: st.DataObject, dies_after: int | None) -> None:
+        """Others have processed some of the entries meanwhile, or all of them."""
+        entries, token = data.draw(st.sampled_from(self.read))
+        with contextlib.suppress(*TRANSIENT):
+            self.run(self.desk.process(entries, token, dies_after))
+        self.run(self._nodes_hear())
+
+    @precondition(lambda self: self.holds)
+    @rule(dies_after=deaths)
+    def keeper_records_while_the_show_is_not_rebuilt(self, dies_after: int | None) -> None:
+        self.run(self._record_suspended(dies_after))
+        self.run(self._nodes_hear())
+
+    async def _record_suspended(self, dies_after: int | None) -> None:
+        await self.desk.locks.suspend(SHOW_ID, "nonce")
+        await self.desk.record(dies_after=dies_after)
+        if self.desk.gateway.can_ask:
+            await self.desk.check_due()
+        await self.desk.rebuild(SHOW_ID)
 
     async def _nodes_hear(self) -> None:
         """Nodes answer gateway and buyers by what the keepers replied."""
