@@ -16,7 +16,8 @@ def table(reports: list[dict[str, object]]) -> str:
     kinds = sorted({kind for report in reports for kind in report["faults"]})  # type: ignore[attr-defined]
     lines = [
         f"`python -m loadtest faults --minutes {reports[0]['minutes']:g} --buyers "
-        f"{reports[0]['buyers_per_region']} --seed N` (buyers in each of three regions), on 2 shared cores:",
+        f"{reports[0]['buyers_per_region']} --seed N --faults all` (buyers in each of three regions), "
+        "on 2 shared cores:",
         "",
         "| | " + " | ".join(f"seed {seed}" for seed in seeds) + " |",
         "| --- |" + " --- |" * len(seeds),

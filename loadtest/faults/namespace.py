@@ -7,6 +7,7 @@ Connections that are open stay open and pass nothing. IPv4 and TCP only. Needs L
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -81,21 +82,26 @@ def as_user(user: int, command: Sequence[str]) -> list[str]:
 def cut(users: Collection[int], inside: int, outside: Collection[int], *, silent: bool) -> list[str]:
     """Cut ``users`` off from the servers on the ports ``outside``, and all others off from the server on ``inside``.
 
-    New connections get no answer if ``silent``, and fail at once otherwise. Returns what ``heal`` needs.
+    New connections get no answer if ``silent``, and fail at once otherwise. Returns what ``heal`` needs. Raises
+    ``CalledProcessError`` if a rule can't be added; then none is left.
     """
     lost = _SILENT if silent else _REFUSED
     rules = [f"pref 10 uidrange {user}-{user} ipproto tcp dport {inside} lookup local" for user in users]
     rules += [f"pref 11 ipproto tcp dport {inside} {lost}"]
     rules += [f"pref 11 uidrange {user}-{user} ipproto tcp dport {port} {lost}" for user in users for port in outside]
-    _ip(f"rule add {rule}" for rule in rules)
-    # Answers: no connection can be added any more, so they are those that are open now.
-    answers = [
-        f"pref 12 ipproto tcp sport {server} dport {client} {lost}"
-        for client, server, user in _connections()
-        if (user in users and server in outside) or (user not in users and server == inside)
-    ]
-    _ip(f"rule add {rule}" for rule in answers)
-    return rules + answers
+    answers: dict[str, None] = {}  # a port may be used by two sockets, one of which is closing
+    try:
+        _ip(f"rule add {rule}" for rule in rules)
+        # Answers: no connection can be added any more, so they are those that are open now.
+        for client, server, user in _connections():
+            if (user in users and server in outside) or (user not in users and server == inside):
+                answers[f"pref 12 ipproto tcp sport {server} dport {client} {lost}"] = None
+        _ip(f"rule add {rule}" for rule in answers)
+    except subprocess.CalledProcessError:
+        with contextlib.suppress(subprocess.CalledProcessError):  # some were not added
+            heal([*rules, *answers])
+        raise
+    return [*rules, *answers]
 
 
 def heal(rules: Sequence[str]) -> None:
@@ -114,4 +120,7 @@ def _port(address: str) -> int:
 
 
 def _ip(commands: Iterable[str]) -> None:
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands) + "\n", text=True, check=True, capture_output=True)
+    # -force: the other commands are carried out too.
+    subprocess.run(
+        ["ip", "-force", "-batch", "-"], input="\n".join(commands) + "\n", text=True, check=True, capture_output=True
+    )

@@ -19,6 +19,8 @@ from loadtest.faults.failovers import find_master
 from loadtest.faults.schedule import Fault
 from realtime.dev.plan import HOST, ClusterPlan
 
+CONNECT_S = 2.0
+"""How long connecting may keep the runner waiting."""
 LOOK_S = 0.1
 """How often the master that is cut off is asked whether it was written to."""
 
@@ -67,7 +69,7 @@ def _servers(plan: ClusterPlan, region: str) -> set[int]:
 @contextlib.asynccontextmanager
 async def _writes(port: int, password: str, user: int) -> AsyncIterator[AsyncIterator[int]]:
     """Provide how many changes a server has made so far, over a connection of ``user``, until another fault ends it."""
-    connection = socket.create_connection((HOST, port))
+    connection = socket.create_connection((HOST, port), CONNECT_S)
     os.fchown(connection.fileno(), user, -1)
     reader, writer = await asyncio.open_connection(sock=connection)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 
@@ -76,6 +77,23 @@ def test_a_cut_separates_the_two_sides_in_both_directions_until_it_is_healed(sil
         assert Pair(outside, USER).passes() == Pair(inside, OTHER).passes() == (True, True)
         across.client.settimeout(10)
         assert across.client.recv(10), "what was sent while it was cut arrives afterwards"
+
+    in_namespace(work)
+
+
+def test_a_cut_that_fails_half_way_leaves_nothing_cut() -> None:
+    def work() -> None:
+        with (
+            socket.create_server(("127.0.0.1", INSIDE)) as inside,
+            socket.create_server(("127.0.0.1", OUTSIDE)) as outside,
+        ):
+            to_inside, across = Pair(inside, OTHER), Pair(outside, USER)
+            taken = f"pref 12 ipproto tcp sport {INSIDE} dport {to_inside.client.getsockname()[1]} unreachable"
+            subprocess.run(["ip", "rule", "add", *taken.split()], check=True)
+            with pytest.raises(subprocess.CalledProcessError):
+                namespace.cut([USER], INSIDE, [OUTSIDE], silent=False)
+            assert to_inside.passes() == across.passes() == (True, True)
+            assert Pair(inside, OTHER).passes() == Pair(outside, USER).passes() == (True, True)
 
     in_namespace(work)
 
