@@ -24,6 +24,8 @@ PROBE_S = 1.0
 """How long a server may take to answer a question about itself."""
 READERS = 8
 """Reads of one server under way at a time; others wait."""
+OTHERS = 2
+"""What needs a connection besides them: the subscription, and a question about replication."""
 
 Map = tuple[str, int, SalesState, bytearray, SalesWindow | None]
 """Epoch, version, sales state, seat statuses (bytes 0-3) and sales window of a show, all of one moment. There is no
@@ -53,7 +55,7 @@ class Replica:
 
     def __init__(self, server: Plain, password: str) -> None:
         """Does not connect yet."""
-        self._redis = connect.client(server, password, timeout_s=limits.RELAY_TIMEOUT_S, connections=READERS + 1)
+        self._redis = connect.client(server, password, timeout_s=limits.RELAY_TIMEOUT_S, connections=READERS + OTHERS)
         self._readers = asyncio.Semaphore(READERS)
 
     async def close(self) -> None:

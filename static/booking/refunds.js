@@ -46,8 +46,13 @@ export function noteRefund(hold, refund) {
   change(hold, (begun) => ({ ...begun, refunds: withRefund(begun.refunds, refund) }));
 }
 
-/** A list of refunds with another one, or with a newer state of one of them. @param {Refund[]} refunds @param {Refund} refund */
+/**
+ * A list of refunds with another one, or with a newer state of one of them. Money that was returned stays returned: the
+ * answer to an earlier question may come after the news.
+ * @param {Refund[]} refunds @param {Refund} refund
+ */
 export function withRefund(refunds, refund) {
+  if (refunds.some((each) => each.payment === refund.payment && each.state === "done")) return refunds;
   const others = refunds.filter(({ payment }) => payment !== refund.payment);
   const { payment, amount, state, reason } = refund;
   return [...others, { payment, amount, state, reason }];

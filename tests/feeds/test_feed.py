@@ -15,6 +15,7 @@ from realtime.dev import valkey
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
+from realtime.feeds.replica import Replica
 from realtime.topology import Plain, Region
 from realtime.wire.maps import unpack_seats
 from tests.cluster import until
@@ -94,6 +95,19 @@ async def test_many_reads_at_once_are_all_served(patience: None, node: Node) -> 
     maps = await asyncio.gather(*(node.feed.read_map(SHOW.id) for _ in range(200)))
     assert all(found is not None for found in maps)
     await asyncio.gather(*(node.feed.command("GET", keys.seats(SHOW.id)) for _ in range(200)))
+
+
+async def test_a_question_about_replication_takes_no_connection_from_the_reads(own_servers: Servers) -> None:
+    replica = Replica(Plain(own_servers.near.url), "")
+    pubsub = replica.pubsub()
+    await pubsub.subscribe("changes")
+    reads = [asyncio.create_task(replica.command("XREAD", "BLOCK", 300, "STREAMS", "none", "$")) for _ in range(50)]
+    for _ in range(5):
+        assert not (await replica.replication_status()).master
+        await asyncio.sleep(0.1)
+    assert not any(await asyncio.gather(*reads)), "nothing was added to the stream"
+    await pubsub.aclose()  # type: ignore[no-untyped-call]
+    await replica.close()
 
 
 async def test_unsubscribing_and_subscribing_at_once_leaves_the_subscription(node: Node) -> None:

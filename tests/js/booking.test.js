@@ -114,6 +114,11 @@ describe("refunds", () => {
     );
   });
 
+  test("money that was returned stays returned, whatever an earlier question is answered", () => {
+    const done = [{ ...refund, state: "done" }];
+    for (const state of ["promised", "sent", "failed"]) assert.deepEqual(withRefund(done, { ...refund, state }), done);
+  });
+
   test("are kept with the payment that was begun", () => {
     keepBegun("west.h1", { title: "T", seats: [] });
     noteRefund("west.h1", refund);
