@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,19 +17,9 @@ from realtime.payments.status import PaymentState
 from .money_desk import LAYOUT, OWNER, PRICE, SHOW_ID, Desk
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Valkey]:
-    started = valkey.start(tmp_path_factory.mktemp("waiting"))
-    try:
-        started.wait_ready()
-        yield started
-    finally:
-        started.kill()
-
-
 @pytest.fixture
-async def desk(server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
-    opened = Desk(server.url, tmp_path / "west.db", equal_seats=False)
+async def desk(master_server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
+    opened = Desk(master_server.url, tmp_path / "west.db", equal_seats=False)
     await opened.open()
     yield opened
     await opened.close()

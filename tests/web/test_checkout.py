@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -44,19 +44,9 @@ class Directory:
         return self._seats
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[valkey.Valkey]:
-    started = valkey.start(tmp_path_factory.mktemp("checkout"))
-    try:
-        started.wait_ready()
-        yield started
-    finally:
-        started.kill()
-
-
 @pytest.fixture
-async def desk(server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
-    opened = Desk(server.url, tmp_path / "west.db", equal_seats=False)
+async def desk(master_server: valkey.Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
+    opened = Desk(master_server.url, tmp_path / "west.db", equal_seats=False)
     await opened.open()
     recording = asyncio.create_task(record(opened))
     yield opened
