@@ -21,6 +21,7 @@ from realtime.keeper.entries import new_booking
 from realtime.keeper.outbox import Entry
 from realtime.keeper.settlement import unidentified_order
 from realtime.ledger import Ledger
+from realtime.ledger.database import parts
 from realtime.ledger.rows import CancelledBy, NewBooking, NewExchange
 from realtime.ledger.shows import Shows
 from realtime.ledger.truth import ShowTruth
@@ -94,9 +95,8 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
         if each.id in known and (exchanges := records[hold_of(each.id)].exchanges) > known[each.id].sequence
     ]
     await ledger.exchange_again(moved)
-    new = [booking for booking in bookings if booking.id not in known]
-    for start in range(0, len(new), PAGE):  # a statement takes some 30,000 parameters
-        await ledger.record(new[start : start + PAGE])
+    for new in parts([booking for booking in bookings if booking.id not in known]):
+        await ledger.record(new)
     # Refused payments whose refund was lost: asked about them, the master sends the refund once more.
     paid = {record.payment: record.order for record in records.values() if record.order and record.payment}
     recorded = await ledger.known_payments(sorted(paid))

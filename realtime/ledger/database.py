@@ -143,7 +143,7 @@ def insert_new(connection: AsyncConnection, table: Table) -> Insert:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
-def parts(values: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+def parts(values: Sequence[Value], size: int = 500) -> list[Sequence[Value]]:
     """Split values into lists that fit into one statement."""
     return [values[n : n + size] for n in range(0, len(values), size)]
 

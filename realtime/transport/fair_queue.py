@@ -7,9 +7,9 @@ they are long, because everybody else waits for an iteration to end. Where itera
 are sent changes, an address still gets ``AT_LEAST_PER_S``, but never more than ``AT_ONCE`` in one iteration: work that
 makes an iteration long must not lead to more of it in the next.
 
-If there is more than an iteration may do, half of it is for addresses that had no work when the others had their last
-turns, somewhat as in the packet scheduler FQ-CoDel (RFC 8290). So somebody who asks for something now and then does not
-wait for hundreds of addresses that always do, and an address that many people share does not wait for a crowd.
+If more is waiting than one iteration may do, half of it goes to addresses that had nothing to do shortly before, much
+as in the packet scheduler FQ-CoDel (RFC 8290). An occasional client is then not queued behind hundreds of busy
+addresses. The other half is theirs, so an address that many people share is not starved by a crowd of new ones.
 
 Turns alone don't help where a machine's cores are busy: a process that always has work must wait for a core, and
 everything in it waits too. So addresses that waste a node's work (``waste``) share ``limits.SLOWED_PER_S``.
