@@ -17,6 +17,7 @@ from realtime import keys
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
+from realtime.errors import CODES
 from realtime.locks.commands import declare_layout, run_command
 from realtime.model import Category, Layout, Seat
 from realtime.wire.layouts import encode_layout, make_layout
@@ -195,6 +196,20 @@ def _paint(statuses: bytearray, lists: dict[str, Any]) -> None:
     for digit, name in enumerate(STATUS_KEYS):
         for index in lists.get(name, ()):
             statuses[index] = digit
+
+
+async def retried(client: Client, event: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Repeat an event while its answer is a retryable error, as docs/protocol.md asks of clients; return the last."""
+
+    async def ask() -> dict[str, Any] | None:
+        answer = await client.call(event, payload)
+        if answer["ok"] or not answer["error"]["retryable"]:
+            return answer
+        assert answer["error"]["code"] in CODES
+        return None
+
+    done: dict[str, Any] = await until(ask)
+    return done
 
 
 async def pay(url: str, hold: str) -> str:

@@ -95,7 +95,7 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
         if each.id in known and (exchanges := records[hold_of(each.id)].exchanges) > known[each.id].sequence
     ]
     await ledger.exchange_again(moved)
-    for new in parts([booking for booking in bookings if booking.id not in known]):
+    for new in parts([booking for booking in bookings if booking.id not in known], PAGE):
         await ledger.record(new)
     # Refused payments whose refund was lost: asked about them, the master sends the refund once more.
     paid = {record.payment: record.order for record in records.values() if record.order and record.payment}

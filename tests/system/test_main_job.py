@@ -11,7 +11,7 @@ import pytest
 from realtime.dev.cluster import Cluster
 from realtime.ledger import Ledger
 from realtime.model import hold_of
-from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, until
+from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, retried, until
 
 F12 = next(n for n, seat in enumerate(grid().seats) if seat.id == "F-12")
 
@@ -69,7 +69,7 @@ async def race(cluster: Cluster, show: str, wishes: list[list[str]]) -> list[dic
     for viewer in viewers:
         await viewer.call("show:watch", {"show": show})
     asks = [
-        buyer.call("seats:hold", {"show": show, "seats": wish, "request_id": "only"})
+        retried(buyer, "seats:hold", {"show": show, "seats": wish, "request_id": "only"})
         for buyer, wish in zip(buyers, wishes, strict=True)
     ]
     answers = await asyncio.gather(*asks)
@@ -78,7 +78,7 @@ async def race(cluster: Cluster, show: str, wishes: list[list[str]]) -> list[dic
 
     async def book(buyer: Client, answer: dict[str, Any]) -> dict[str, Any]:
         hold = answer["hold"]["id"]
-        done = await buyer.call("seats:confirm", {"hold": hold, "payment": await pay(urls[0], hold)})
+        done = await retried(buyer, "seats:confirm", {"hold": hold, "payment": await pay(urls[0], hold)})
         assert done["ok"], done
         if done["booking"]["state"] == "pending":
             done = {"booking": (await buyer.hears("booking:settled"))["booking"]}

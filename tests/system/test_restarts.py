@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from realtime.dev.cluster import Cluster
-from realtime.errors import CODES
-from tests.cluster import Client, new_show, node_urls, pay, running_cluster, until
+from tests.cluster import Client, new_show, node_urls, pay, retried, running_cluster, until
 from tests.system.test_main_job import ledger_bookings
 
 
@@ -20,20 +18,6 @@ def mortal() -> Iterator[Cluster]:
     """A cluster whose parts may be killed; each test puts them back."""
     with running_cluster() as cluster:
         yield cluster
-
-
-async def retried(client: Client, event: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Ask again while the answer says that it may be asked again."""
-
-    async def ask() -> dict[str, Any] | None:
-        answer = await client.call(event, payload)
-        if answer["ok"] or not answer["error"]["retryable"]:
-            return answer
-        assert answer["error"]["code"] in CODES
-        return None
-
-    done: dict[str, Any] = await until(ask)
-    return done
 
 
 async def test_confirms_are_pending_without_a_keeper_and_settle_when_one_returns(mortal: Cluster) -> None:
