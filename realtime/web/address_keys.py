@@ -17,13 +17,21 @@ CACHED = 65_536
 """Addresses whose names a node keeps."""
 
 
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 class AddressKeys:
     """Names the addresses of clients; those of networks that many people share have no name, so no limit."""
 
-    def __init__(self, secret: str, shared_networks: Sequence[str]) -> None:
-        """All nodes of an installation share ``secret``. Raises ``ValueError`` for an invalid network."""
+    def __init__(self, secret: str, shared_networks: Sequence[str], proxies: Sequence[str] = ()) -> None:
+        """All nodes of an installation share ``secret``. Raises ``ValueError`` for an invalid network.
+
+        ``proxies`` are those that are trusted: their own addresses are never exempt, because a client whose forwarding
+        headers contradict each other, which it can bring about itself, counts as its proxy.
+        """
         self._key = hashlib.sha256(b"addresses:" + secret.encode()).digest()
         self._shared = [ipaddress.ip_network(network) for network in shared_networks]
+        self._proxies = [ipaddress.ip_network(network) for network in proxies]
         self.of = lru_cache(CACHED)(self._of)
         """Return the name of an address (``transport.client_address``); "" for one that is shared or unknown."""
 
@@ -32,7 +40,11 @@ class AddressKeys:
             return ""
         # A client's IPv6 address is its /64 network, and the list may name a single address of it.
         network = ipaddress.ip_network(address, strict=False)
-        if any(network.overlaps(shared) for shared in self._shared if shared.version == network.version):
+        if _is_in(network, self._shared) and not _is_in(network, self._proxies):
             return ""
         digest = hmac.digest(self._key, address.encode(), "sha256")[:KEY_BYTES]
         return base64.urlsafe_b64encode(digest).decode()
+
+
+def _is_in(network: _Network, networks: Sequence[_Network]) -> bool:
+    return any(network.overlaps(each) for each in networks if each.version == network.version)

@@ -103,7 +103,7 @@ class Node:
         topology = self.settings.topology
         challenge = make_challenge(topology.challenge, self.settings.secret)
         pressure = Pressure(challenge, topology.challenge) if challenge is not None else None
-        address_keys = AddressKeys(self.settings.secret, topology.limits.shared_networks)
+        address_keys = AddressKeys(self.settings.secret, topology.limits.shared_networks, topology.proxies)
         self.office = BoxOffice(self.directory, self.locks, self.identities, address_keys, pressure)
         self.checkout = Checkout(self.directory, self.locks, self.payments, self.origins, self.office.count_booking)
         self.events = Events(

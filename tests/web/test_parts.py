@@ -10,12 +10,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from itsdangerous import URLSafeTimedSerializer
+from multidict import CIMultiDict
 
 from realtime import errors, limits, settings, topology_file
 from realtime.clock import now_ms
 from realtime.errors import RateLimited, TicketError, Unauthorized
 from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.topology import Plain, Sentinels, TopologyError
+from realtime.transport.client_address import ClientAddresses
 from realtime.web import gather, pages
 from realtime.web.address_keys import AddressKeys
 from realtime.web.identity import Identities
@@ -82,6 +84,16 @@ def test_an_address_has_one_name_on_all_nodes_unless_its_network_is_shared() -> 
     assert names == [AddressKeys(SECRET, []).of(address) for address in limited]
     assert names[0] != AddressKeys("another secret here", []).of(limited[0])
     assert not any(address in name for address, name in zip(limited, names, strict=True))
+
+
+def test_no_header_exempts_a_client_behind_a_proxy_in_a_shared_network_from_the_limits_of_its_address() -> None:
+    addresses = ClientAddresses(["127.0.0.1", "10.0.0.0/30"])
+    keys = AddressKeys(SECRET, ["127.0.0.0/8", "10.0.0.0/8"], ["127.0.0.1", "10.0.0.0/30"])
+    for peer in ("127.0.0.1", "10.0.0.2"):
+        for invented in ("for=127.0.0.9", "for=_hidden", "for=10.0.0.1", "proto=https", "x"):
+            headers = CIMultiDict({"X-Forwarded-For": "203.0.113.9", "Forwarded": invented})
+            assert keys.of(addresses.of(peer, headers)), (peer, invented)
+    assert keys.of("10.0.0.4") == keys.of("127.0.0.2") == ""
 
 
 def test_a_bucket_grants_a_burst_then_a_rate_and_reports_a_client_that_ignores_refusals() -> None:
