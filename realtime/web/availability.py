@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from redis.exceptions import ResponseError
+
 from realtime import keys
 from realtime.errors import RegionUnavailable
 from realtime.feeds.feed import Feed
@@ -63,6 +65,8 @@ class Availability:
                 part = wanted[start : start + _AT_ONCE]
                 done = await asyncio.gather(*(self._read(region, show) for show in part), return_exceptions=True)
                 for error in done:
+                    if isinstance(error, RegionUnavailable) and isinstance(error.__cause__, ResponseError):
+                        continue  # the server answers: this show's keys are damaged, and keepers heal them
                     if isinstance(error, RegionUnavailable):
                         return
                     if isinstance(error, BaseException):

@@ -110,7 +110,7 @@ class OpsView:
         show = self._directory.show(request.match_info["show"])
         before = request.query.get("before", "")
         count = query_number(request.query, "count", PAGE, (1, PAGE))
-        if before and not all(part.isascii() and part.isdigit() and len(part) < 20 for part in before.split("-", 1)):
+        if before and not _is_event_id(before):
             raise BadRequest("before must be the id of an event in this log.")
         end = f"({before}" if before else "+"
         entries = await self._feeds[show.region].command("XREVRANGE", keys.log(show.id), end, "-", "COUNT", count)
@@ -165,6 +165,12 @@ async def _status_reports(feed: Feed, key: str) -> list[dict[str, Any]]:
     # Keepers delete the reports of processes that are gone. Clocks differ, so ``age_ms`` is approximate.
     aged = ({**each, "age_ms": max(0, now - each["time"])} for each in reports)
     return sorted(aged, key=lambda each: each["name"])
+
+
+def _is_event_id(text: str) -> bool:
+    """Return whether an event of a log may have this id; ``0-0`` is the id of none."""
+    parts = text.split("-", 1)
+    return all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts) and bool(text.strip("0-"))
 
 
 def _event(entry: Any) -> dict[str, Any] | None:

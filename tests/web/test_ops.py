@@ -117,7 +117,9 @@ async def test_the_log_of_a_show_lists_every_step_of_a_sale_in_every_region(clus
         assert [each["kind"] for each in before["events"]] == ["booked", "confirmed"]
 
 
-@pytest.mark.parametrize("query", ["count=0", "count=501", "count=x", "before=x", "before=1-", "before=1-2-3"])
+@pytest.mark.parametrize(
+    "query", ["count=0", "count=501", "count=x", "before=x", "before=1-", "before=1-2-3", "before=0-0"]
+)
 async def test_invalid_parameters_for_a_log_are_refused(cluster: Cluster, query: str) -> None:
     show = await new_show(cluster, "west")
     url = f"{node_urls(cluster)[0]}/api/v1/ops/shows/{show}/log?{query}"
