@@ -159,6 +159,9 @@ def refund_body(refund: RefundRow | None) -> dict[str, Any] | None:
 
 
 def audit_of(entry: Entry) -> AuditRow:
-    """Return the row of the audit log that an entry asks for."""
-    fields = {name: entry.fields.get(name, "") for name in AuditRow.__slots__}
+    """Return the row of the audit log that an entry asks for.
+
+    A path may have a NUL, which no text in a PostgreSQL can have.
+    """
+    fields = {name: entry.fields.get(name, "").replace("\0", "\ufffd") for name in AuditRow.__slots__}
     return AuditRow(**{**fields, "at": int(entry.fields["at"]), "status": int(entry.fields["status"])})  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import socketio
 
 from realtime import limits
-from realtime.errors import BadRequest, Overloaded, RateLimited, TicketError
+from realtime.errors import BadRequest, Overloaded, RateLimited, RegionUnavailable, TicketError
 from realtime.feeds.directory import Directory
 from realtime.model import Hold, HoldState, booking_of, show_of
 from realtime.rooms.rooms import Rooms
@@ -43,6 +43,8 @@ from realtime.wire.requests import (
 
 DRAIN_CHUNK = 100
 """Connections that are closed between two pauses while the node drains."""
+NOTICE_CHUNK = 100
+"""Connections of one owner that get a notice in one iteration of the loop: about a millisecond."""
 T = TypeVar("T")
 Payload = dict[str, Any]
 
@@ -74,7 +76,8 @@ class Events:
     ) -> None:
         """Register the handlers; ``sio`` must not be serving yet.
 
-        ``kiosk_theatre`` returns the theatre of a kiosk, by its address and staff token, "" for others.
+        ``kiosk_theatre`` returns the theatre of a kiosk, by its address and staff token, "" for others; it raises
+        ``RegionUnavailable`` while that is not known.
         """
         self._sio = sio
         self._identities = identities
@@ -192,7 +195,10 @@ class Events:
         """Return the address whose limits a hold counts for; "" at a kiosk: a crowd books there, in its theatre."""
         if not client.staff_token:
             return client.address
-        theatre = await self._kiosk_theatre(client.address, client.staff_token)
+        try:
+            theatre = await self._kiosk_theatre(client.address, client.staff_token)
+        except RegionUnavailable:
+            return client.address  # until it is known again who this is
         if not theatre:
             client.staff_token = ""  # or each hold would count as a wrong token
         return "" if theatre and theatre == self._directory.show(show).theatre else client.address
@@ -231,8 +237,11 @@ class Events:
         elif kind == "refund":
             shown = ("hold", "payment", "amount", "state", "reason")
             event, payload = "refund:updated", {"refund": {name: notice[name] for name in shown}}
-        for sid in tuple(self._sids_of_owner.get(notice["owner"], ())):
-            await self._sio.emit(event, payload, to=sid)
+        packet = encode(event, payload)
+        for number, sid in enumerate(tuple(self._sids_of_owner.get(notice["owner"], ()))):
+            if number and number % NOTICE_CHUNK == 0:
+                await asyncio.sleep(0)  # one identity may have thousands of connections
+            self._rooms.fanout.send(sid, packet)
 
     async def _booking(self, notice: Payload, state: HoldState) -> Payload:
         """Return the booking in a notice. The notice has the seats, so no node asks the master across India."""

