@@ -186,6 +186,11 @@ VIEWER_STUCK_S = 30.0
 REPLY_WAITS = 500
 """Requests of one node that wait for a keeper of one region, each on a connection of its own to the master; more are
 refused as ``overloaded``."""
+BUYERS_QUESTIONS = 16
+BUYERS_COMMANDS = 4
+"""Requests of buyers among them; others wait, each address in turn. Answers come in a ms, or a round trip of India."""
+ADDRESS_WAITING = 250
+"""Requests of one address that may wait for their turn at the same thing."""
 RELAY_QUEUE_CALLS = 10_000
 """Calls of one node waiting for one master; more are refused as ``overloaded``."""
 OUTBOX_LIMIT = 100_000

@@ -12,6 +12,7 @@ from realtime.settings import Settings
 from realtime.web import bundle, kiosk, metrics, openapi, pages
 from realtime.web.analytics_api import AnalyticsApi
 from realtime.web.availability import Availability
+from realtime.web.buyers import Buyers
 from realtime.web.gate_api import GateApi
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.jobs_api import JobsApi
@@ -91,8 +92,11 @@ def _public_api(node: Node) -> PublicApi:
 
 def _buyers_routes(node: Node, public: PublicApi) -> list[Route]:
     masters, owner_of = node.masters, public.owner_of
-    money = MoneyApi(node.checkout, node.payments, masters, node.locks, node.directory, node.identities, owner_of)
-    tickets = TicketsApi(node.settings, node.directory, masters, owner_of)
+    buyers = Buyers(masters)
+    money = MoneyApi(
+        node.checkout, node.payments, masters, node.locks, node.directory, node.identities, buyers, owner_of
+    )
+    tickets = TicketsApi(node.settings, node.directory, masters, buyers, owner_of)
     return [*public.routes(), *node.layouts.routes(), *money.routes(), *tickets.routes()]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 from realtime.errors import BookingNotFound, TicketError
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import is_booking_id, region_of
+
+Ask: TypeAlias = Callable[[LockMaster, str, dict[str, Any]], Awaitable[Any]]
 
 
 def master_of_booking(masters: Mapping[str, LockMaster], booking: str) -> LockMaster:
@@ -21,15 +23,13 @@ def master_of_booking(masters: Mapping[str, LockMaster], booking: str) -> LockMa
 
 
 async def ask_all(
-    masters: Mapping[str, LockMaster], name: str, body: dict[str, Any]
+    masters: Mapping[str, LockMaster], name: str, body: dict[str, Any], ask: Ask = run_query
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the answers to a question (``keeper.queries``) by region, and the regions that can't answer now.
 
-    Raises a refusal that is not retryable.
+    ``ask`` asks one region. Raises a refusal that is not retryable.
     """
-    results = await asyncio.gather(
-        *(run_query(master, name, body) for master in masters.values()), return_exceptions=True
-    )
+    results = await asyncio.gather(*(ask(master, name, body) for master in masters.values()), return_exceptions=True)
     answers: dict[str, Any] = {}
     missing: list[str] = []
     for region, result in zip(masters, results, strict=True):

@@ -13,18 +13,27 @@ from aiohttp import web
 from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.contact import Contact
-from realtime.errors import CommandNotFound, HoldNotFound, NotFound, RegionUnavailable, TicketError, WebhookRefused
+from realtime.errors import (
+    CommandNotFound,
+    HoldNotFound,
+    NotFound,
+    Overloaded,
+    RegionUnavailable,
+    TicketError,
+    WebhookRefused,
+)
 from realtime.feeds.directory import Directory
 from realtime.locks.answers import decode_record
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
-from realtime.locks.queries import run_query
 from realtime.locks.seats import SeatLocks
 from realtime.model import is_hold_id, region_of
 from realtime.payments.demo import DemoPayments
 from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, WebhookEvent
+from realtime.sales_window import is_over
 from realtime.staff import Role
 from realtime.transport.client_address import client_address
+from realtime.web.buyers import WAIT_S, Buyers
 from realtime.web.checkout import Checkout
 from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
@@ -64,9 +73,11 @@ class MoneyApi:
         locks: Mapping[str, SeatLocks],
         directory: Directory,
         identities: Identities,
+        buyers: Buyers,
         owner_of: OwnerOf,
     ) -> None:
         """``owner_of`` returns whose token a request carries, within the owner's rate limit."""
+        self._buyers = buyers
         self._checkout = checkout
         self._payments = payments
         self._masters = masters
@@ -120,17 +131,20 @@ class MoneyApi:
         master = self._masters.get(region_of(hold))
         if master is None:
             raise HoldNotFound()
-        return json_answer({"refunds": await run_query(master, "refund", {"hold": hold, "owner": owner})})
+        asked = {"hold": hold, "owner": owner}
+        return json_answer({"refunds": await self._buyers.ask(master, "refund", asked, client_address(request))})
 
     async def _command(self, request: web.Request) -> web.Response:
         """Look in every region's ledger, then among the holds of every show: their ids follow from the request."""
         owner, request_id = self._owner_of(request), request.match_info["request"]
         unknown: TicketError | None = None
+        address = client_address(request)
         for region, master in self._masters.items():
             try:
-                found = await run_query(master, "command", {"owner": owner, "request_id": request_id})
-                found = found or await self._hold_of_request(region, owner, request_id)
-            except RegionUnavailable as error:
+                asked = {"owner": owner, "request_id": request_id}
+                found = await self._buyers.ask(master, "command", asked, address)
+                found = found or await self._hold_of_request(region, owner, request_id, address)
+            except (RegionUnavailable, Overloaded) as error:
                 unknown = error
                 continue
             except UNREADABLE as error:
@@ -142,11 +156,14 @@ class MoneyApi:
             raise unknown
         raise CommandNotFound()
 
-    async def _hold_of_request(self, region: str, owner: str, request_id: str) -> dict[str, Any] | None:
-        shows = [show.id for show in self._directory.shows() if show.region == region]
+    async def _hold_of_request(self, region: str, owner: str, request_id: str, address: str) -> dict[str, Any] | None:
+        lately = now_ms() - limits.MAX_HOLD_S * 1000
+        shows = [show.id for show in self._directory.shows() if show.region == region and not is_over(show, lately)]
         ids = {show: self._identities.hold_id(show, owner, request_id) for show in shows}
         command = self._masters[region].command
-        records = await asyncio.gather(*(command("HGET", keys.holds(show), hold) for show, hold in ids.items()))
+        # As many calls as there are shows, on the link that buyers' holds use.
+        async with self._buyers.searches[region].turn(address, WAIT_S):
+            records = await asyncio.gather(*(command("HGET", keys.holds(show), hold) for show, hold in ids.items()))
         for (_show, hold), record in zip(ids.items(), records, strict=True):
             if record is not None:
                 state = decode_record(record).state.value

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -14,9 +15,17 @@ from aiohttp import web
 from msgspec import Meta
 
 from realtime import limits
-from realtime.errors import BadRequest, BookingCancelled, BookingNotFound, Forbidden, LinkInvalid, ShowNotFound
+from realtime.errors import (
+    BadRequest,
+    BookingCancelled,
+    BookingNotFound,
+    Forbidden,
+    LinkInvalid,
+    ShowNotFound,
+    TicketError,
+)
 from realtime.feeds.directory import Directory
-from realtime.locks.commands import OPERATORS, run_command
+from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import region_of
@@ -28,13 +37,18 @@ from realtime.tickets.code import printed
 from realtime.tickets.link import TicketLinks
 from realtime.tickets.pdf import Paper, TicketPrinter
 from realtime.tickets.text import INDIA
-from realtime.web.gather import ask_all, master_of_booking
+from realtime.transport.client_address import client_address
+from realtime.web.buyers import Buyers
+from realtime.web.fair_turns import FairTurns
+from realtime.web.gather import Ask, master_of_booking
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
 from realtime.web.staff_access import PRINCIPAL
 
 PRINTING = 2
-"""Tickets that a node draws at once, each on a thread; more requests wait."""
+"""Tickets that a node draws at once, each on a thread; more requests wait, each address in turn."""
+PRINT_WAIT_S = 15.0
+"""How long they do."""
 OwnerOf = Callable[[web.Request], str]
 
 
@@ -72,9 +86,15 @@ class TicketsApi:
     """The routes of bookings and tickets."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, masters: Mapping[str, LockMaster], owner_of: OwnerOf
+        self,
+        settings: Settings,
+        directory: Directory,
+        masters: Mapping[str, LockMaster],
+        buyers: Buyers,
+        owner_of: OwnerOf,
     ) -> None:
         """``owner_of`` returns whose token a request carries, within the owner's rate limit."""
+        self._buyers = buyers
         self._directory = directory
         self._masters = masters
         self._owner_of = owner_of
@@ -87,7 +107,7 @@ class TicketsApi:
         self._origins = {region: settings.topology.link_origin(region) for region in masters}
         self._link_uses = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._printer = TicketPrinter()
-        self._turns = asyncio.Semaphore(PRINTING)
+        self._printing = FairTurns(PRINTING)
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
@@ -120,19 +140,28 @@ class TicketsApi:
 
         With ``booking``, only that one; none while the ledger has not recorded it.
         """
-        owner = self._owner_of(request)
+        owner, address = self._owner_of(request), client_address(request)
         one = request.query.get("booking")
         if one is None:
-            answers, missing = await ask_all(self._masters, "bookings", {"owner": owner})
+            answers, missing = await self._buyers.ask_all("bookings", {"owner": owner}, address)
             found = [each for rows in answers.values() for each in rows]
         else:
-            answers, missing = await ask_all(
-                {region_of(one): master_of_booking(self._masters, one)}, "booking", {"booking": one}
-            )
-            found = [each for each in answers.values() if each is not None and each["owner"] == owner]
+            found, missing = await self._one(one, address)
+            found = [each for each in found if each["owner"] == owner]
         bookings = [self._listed(each) for each in found]
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
         return json_answer({"bookings": bookings, "missing": missing})
+
+    async def _one(self, booking: str, address: str) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return a booking, if the ledger has it, and its region if that can't answer now."""
+        master = master_of_booking(self._masters, booking)
+        try:
+            found = await self._buyers.ask(master, "booking", {"booking": booking}, address)
+        except TicketError as error:
+            if not error.retryable:
+                raise
+            return [], [master.region]
+        return [] if found is None else [found], []
 
     def _listed(self, booking: dict[str, Any]) -> dict[str, Any]:
         """Return a booking with its code as printed and, while it stands, the text of its QR code and its link."""
@@ -165,7 +194,7 @@ class TicketsApi:
             raise LinkInvalid("Send what follows '#t=' in the link as 'Authorization: Bearer <token>'.")
         linked = self._links.booking(token, time.time())
         self._link_uses.take(linked.id, asyncio.get_running_loop().time())
-        booking = await self._found(linked.id)
+        booking = await self._found_for_buyer(request, linked.id)
         if linked.revoked_at != booking.get("links_revoked_at", 0):
             raise LinkInvalid()
         return booking
@@ -174,7 +203,8 @@ class TicketsApi:
         owner = self._owner_of(request)
         booking = request.match_info["booking"]
         command, key = {"booking": booking, "owner": owner}, idempotency_key(request)
-        return json_answer(await run_command(master_of_booking(self._masters, booking), "cancel", command, key, owner))
+        master, address = master_of_booking(self._masters, booking), client_address(request)
+        return json_answer(await self._buyers.command(master, "cancel", command, key, owner, address))
 
     async def _cancel_any(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]
@@ -193,18 +223,21 @@ class TicketsApi:
         booking, key = request.match_info["booking"], idempotency_key(request)
         command = {"booking": booking, "owner": owner}
         master = master_of_booking(self._masters, booking)
-        return json_answer(await run_command(master, "revoke_links", command, key, owner or OPERATORS))
+        if owner:
+            address = client_address(request)
+            return json_answer(await self._buyers.command(master, "revoke_links", command, key, owner, address))
+        return json_answer(await run_command(master, "revoke_links", command, key))
 
     async def _ticket(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
-        detail = await self._detail(request.match_info["booking"])
+        detail = msgspec.convert(await self._found_for_buyer(request, request.match_info["booking"]), _Detail)
         if detail.owner != owner:
             raise BookingNotFound()
         return await self._print(request, detail)
 
     async def _any_ticket(self, request: web.Request) -> web.Response:
         """Print a ticket for staff; a token that is bound to a theatre prints tickets of its shows only."""
-        detail = await self._detail(request.match_info["booking"])
+        detail = msgspec.convert(await self._found(request.match_info["booking"], run_query), _Detail)
         bound_to = request[PRINCIPAL].theatre
         if bound_to and bound_to != self._theatre_of(detail.show):
             raise Forbidden(f"This token is for {bound_to}.", reason="theatre")
@@ -217,12 +250,12 @@ class TicketsApi:
         except ShowNotFound:
             return ""
 
-    async def _detail(self, booking: str) -> _Detail:
-        return msgspec.convert(await self._found(booking), _Detail)
+    async def _found_for_buyer(self, request: web.Request, booking: str) -> dict[str, Any]:
+        return await self._found(booking, partial(self._buyers.ask, address=client_address(request)))
 
-    async def _found(self, booking: str) -> dict[str, Any]:
+    async def _found(self, booking: str, ask: Ask) -> dict[str, Any]:
         """Return a booking as the ledger's region answers; raises ``BookingNotFound``."""
-        found: dict[str, Any] | None = await run_query(
+        found: dict[str, Any] | None = await ask(
             master_of_booking(self._masters, booking), "booking", {"booking": booking}
         )
         if found is None:
@@ -242,7 +275,7 @@ class TicketsApi:
             raise BookingNotFound("This booking was made before tickets had codes.")
         signed = self._signed(detail)
         ticket = self._ticket_of(detail, locale)
-        async with self._turns:
+        async with self._printing.turn(client_address(request), PRINT_WAIT_S):
             pdf = await asyncio.to_thread(self._printer.pdf, ticket, signed, paper)
         headers = {
             "Content-Disposition": f'inline; filename="ticket-{detail.code}.pdf"',

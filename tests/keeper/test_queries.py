@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import msgspec
 import pytest
 from sqlalchemy import update
 
-from realtime.errors import RegionUnavailable
+from realtime import keys
+from realtime.errors import Overloaded, RegionUnavailable
 from realtime.ledger import schema
+from realtime.locks import queries
 from realtime.locks.queries import run_query
 from realtime.model import booking_of, hold_of
 from tests.cluster import until
@@ -29,3 +34,33 @@ async def test_a_damaged_row_ends_one_answer_and_hides_no_other_row(place: Place
         assert [each["id"] for each in await run_query(place.master, name, body)] == [sound]
     assert await run_query(place.master, "orders", {}) == {"open": 0, "oldest": 0}
     assert not any(task.done() for task in place.keepers[0].tasks)
+
+
+async def test_staff_are_answered_before_the_buyers_who_wait_and_have_room_where_buyers_have_none(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.rest()
+    monkeypatch.setattr(queries, "MAX_WAITING", 3)
+    asked = [
+        asyncio.create_task(run_query(place.master, "bookings", {"owner": str(n)}, of_buyer=True)) for n in range(3)
+    ]
+
+    async def waiting() -> list[str]:
+        found = await place.master.command("LRANGE", keys.QUERIES, 0, -1)
+        return [msgspec.json.decode(each)["name"] for each in found]
+
+    async def all_wait() -> bool:
+        return len(await waiting()) == 3
+
+    await until(all_wait)
+    with pytest.raises(Overloaded):
+        await run_query(place.master, "bookings", {"owner": "a"}, of_buyer=True)
+    gate = asyncio.create_task(run_query(place.master, "gate", {}))
+
+    async def gate_is_first() -> bool:
+        return (await waiting())[0] == "gate"
+
+    await until(gate_is_first)
+    place.keeper("k2")
+    assert (await gate)["leases"] == []
+    assert await asyncio.gather(*asked) == [[], [], []]

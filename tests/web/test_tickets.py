@@ -20,6 +20,7 @@ from realtime.locks.master import LockMaster
 from realtime.model import hold_of, show_of
 from realtime.settings import Settings
 from realtime.tickets.code import normalise
+from realtime.web.buyers import Buyers
 from realtime.web.tickets_api import TicketsApi
 from tests.cluster import Client, new_show, node_urls, pay, until
 from tests.tickets.pages import qr_codes
@@ -207,13 +208,14 @@ async def test_a_show_on_a_day_that_no_ticket_can_state_has_no_ticket_and_hides_
         settings,
         Directory(settings.topology, {}),
         {"west": LockMaster(settings.topology.regions["west"])},
+        Buyers({}),
         lambda _request: "me",
     )
     seat = {"id": "A-1", "section": "Stalls", "row": "A", "number": "1", "category": "Gold"}
     texts = dict.fromkeys(("title", "theatre", "city", "address"), "x")
     late = {**texts, "id": BOOKING, "code": CODE, "owner": "me", "show": show_of(BOOKING), "starts_at": start}
 
-    async def found(_booking: str) -> dict[str, Any]:
+    async def found(_booking: str, _ask: object = None) -> dict[str, Any]:
         return {**late, "booked_at": 1, "amount": 1, "seats": [seat]}
 
     monkeypatch.setattr(api, "_found", found)

@@ -1,0 +1,52 @@
+"""What buyers ask the ledgers for, and have keepers do: few at a time of each region, addresses in turn.
+
+Anybody may have as many identities as they like. Without this, one machine's questions would make gates, operators and
+all other buyers wait for the keepers, and take all of a node's connections that wait for an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from realtime import limits
+from realtime.locks.commands import run_command
+from realtime.locks.master import LockMaster
+from realtime.locks.queries import run_query
+from realtime.web.fair_turns import FairTurns
+from realtime.web.gather import ask_all
+
+WAIT_S = limits.QUERY_TIMEOUT_S
+"""How long a request waits for its turn; the answer may take as long again."""
+
+
+class Buyers:
+    """Questions and commands of buyers. All methods raise ``Overloaded`` for an address that asks for too much."""
+
+    def __init__(self, masters: Mapping[str, LockMaster]) -> None:
+        """``masters`` maps every region to its lock master."""
+        self._masters = masters
+        self._questions = {region: FairTurns(limits.BUYERS_QUESTIONS) for region in masters}
+        self._commands = {region: FairTurns(limits.BUYERS_COMMANDS) for region in masters}
+        self.searches = {region: FairTurns(1) for region in masters}
+        """For what looks at every show of a region."""
+
+    async def ask(self, master: LockMaster, name: str, body: dict[str, Any], address: str) -> Any:
+        """Return the answer of a region's keeper; raises as ``run_query``."""
+        async with self._questions[master.region].turn(address, WAIT_S):
+            return await run_query(master, name, body, of_buyer=True)
+
+    async def ask_all(self, name: str, body: dict[str, Any], address: str) -> tuple[dict[str, Any], list[str]]:
+        """Ask all regions; see ``gather.ask_all``."""
+
+        async def ask(master: LockMaster, name: str, body: dict[str, Any]) -> Any:
+            return await self.ask(master, name, body, address)
+
+        return await ask_all(self._masters, name, body, ask)
+
+    async def command(
+        self, master: LockMaster, name: str, body: dict[str, Any], request_id: str, owner: str, address: str
+    ) -> dict[str, Any]:
+        """Have a region's keeper carry out a command of an owner; raises as ``run_command``."""
+        async with self._commands[master.region].turn(address, WAIT_S):
+            return await run_command(master, name, body, request_id, owner)
