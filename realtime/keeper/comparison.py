@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -22,11 +23,12 @@ from realtime import connect, keys, limits
 from realtime.cancellation import pause
 from realtime.keeper.declare import Declared
 from realtime.keeper.rebuild import Rebuilder
+from realtime.keeper.recorder import TRANSIENT
 from realtime.ledger import Ledger
 from realtime.ledger.database import parts
 from realtime.ledger.declarations import shows_in, theatres_in
 from realtime.ledger.truth import truths_in
-from realtime.locks.damage import has_another_type, shown
+from realtime.locks.damage import TIMES_AND_COUNTS, has_another_type, shown
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild import read_show
 from realtime.locks.rebuild_plan import OnMaster, plan_rebuild
@@ -48,6 +50,7 @@ LOOKS = 4
 LOOK_AGAIN_S = 1.5
 """The pause between them: together they take longer than a keeper needs to take over the bookings of a dead one."""
 MOST_DIGITS = 10
+_DEADLINE = re.compile(rb'"expires_at":([0-9]+)')
 LISTED = 5
 """Differences of one show in the log."""
 
@@ -83,6 +86,8 @@ class Comparison:
         self._stopping = stopping
         self._reported: set[str] = set()
         """Unproved holds that were logged."""
+        self._failed: dict[str, str] = {}
+        """Why a show could not be compared, by its id: what was logged."""
         self._looked_s = 0.0
         """How long the looks of this turn have taken."""
 
@@ -108,14 +113,16 @@ class Comparison:
         """Return the shows that follow the one that was compared last, in the order of their ids."""
         names = sorted(await self._ledger.active_show_ids())
         last = (await self._master.command("GET", keys.COMPARED) or b"").decode(errors="replace")
-        after = names[bisect_right(names, last) :] or names
+        after = (names[bisect_right(names, last) :] or names)[:SHOWS_PER_LOOK]
+        shows = {show.id: show for show in await self._ledger.shows_of(after)}
         found: list[Show] = []
-        for show in sorted(await self._ledger.shows_of(after[:SHOWS_PER_LOOK]), key=lambda show: show.id):
-            if found and sum(each.seat_count for each in (*found, show)) > SEATS_PER_LOOK:
-                break
-            found.append(show)
-        if found:
-            await self._master.command("SET", keys.COMPARED, found[-1].id)
+        for name in after:
+            if show := shows.get(name):  # those whose records can't be read are passed over
+                if found and sum(each.seat_count for each in (*found, show)) > SEATS_PER_LOOK:
+                    break
+                found.append(show)
+            last = name
+        await self._master.command("SET", keys.COMPARED, last)
         return found
 
     async def _compare(self, shows: Sequence[Show]) -> None:
@@ -132,6 +139,21 @@ class Comparison:
             await self._heal(show, suspects[show.id])
 
     async def _look(self, shows: Sequence[Show]) -> Mapping[str, _Look]:
+        """Return what differs, by show; one that can't be compared does not keep the others from being compared."""
+        try:
+            return await self._look_together(shows)
+        except TRANSIENT:
+            raise
+        except Exception as error:
+            if len(shows) > 1:
+                return {name: look for show in shows for name, look in (await self._look([show])).items()}
+            for show in shows:
+                if self._failed.get(show.id) != repr(error):
+                    log.exception("%s can't be compared with the ledger", show.id)
+                self._failed[show.id] = repr(error)
+            return {}
+
+    async def _look_together(self, shows: Sequence[Show]) -> Mapping[str, _Look]:
         """Return what differs, by show. The ledger is read after the master, because it is never behind it."""
         begun = time.monotonic()
         unready = await self._rebuilder.unready([show.id for show in shows])
@@ -176,14 +198,15 @@ class Comparison:
         if has_no_log:
             raise ValueError("its log is no stream")
         meta = dict(connect.pairs(fields))
-        held = [hold for hold, record in seats.holds.items() if b'"state":"held"' in record]
-        deadlines: list[object] = []
-        for some in parts([hold.decode(errors="replace") for hold in held]):
+        ends = {hold: _DEADLINE.search(record) for hold, record in seats.holds.items() if b'"state":"held"' in record}
+        held = {hold: float(end[1]) for hold, end in ends.items() if end is not None}
+        deadlines: list[bytes | float | None] = []
+        for some in parts(list(held)):
             deadlines += await command("ZMSCORE", keys.DEADLINES, *some)
         counts = [owner for owner, count in seats.owners.items() if not (count.isdigit() and len(count) < MOST_DIGITS)]
-        lacking = (hold for hold, deadline in zip(held, deadlines, strict=True) if deadline is None)
+        late = [hold for hold, at in zip(held, deadlines, strict=True) if at is None or float(at) != held[hold]]
         unusable = [
-            *(f"{hold.decode(errors='replace')} has no deadline" for hold in lacking),
+            *(f"{hold.decode(errors='replace')} has no deadline, or another one" for hold in late),
             *(f"the count of {shown(owner)} is {shown(seats.owners[owner])}" for owner in counts),
         ]
         return _OnMaster(seats, meta, unusable)
@@ -226,6 +249,10 @@ def _damages_of_terms(show: Show, meta: Mapping[bytes, bytes]) -> list[str]:
         for name, value in wanted.items()
         if meta.get(name.encode()) != str(value).encode()
     ]
+    for name in ("revision", "rebuilt_at"):
+        value = meta.get(name.encode())
+        if value is not None and not TIMES_AND_COUNTS.fullmatch(value):
+            found.append(f"its {name} is {shown(value)}")
     epoch = meta.get(b"epoch", b"")
     if not epoch.isalnum() or len(epoch) > limits.MAX_ID_LENGTH:
         found.append(f"its epoch is {shown(epoch)}")

@@ -80,11 +80,12 @@ class Rebuilder:
                 if rebuilt and (healed := [show.id for show in shows if show.id not in self._failed]):
                     listed = ", ".join(healed[:_LISTED])
                     await self.count_damaged(f"not for sale, or without seats: {listed}", len(healed))
-            # Those whose records can't be read stay off sale.
-            unreadable = set(waiting) - {show.id for show in shows}
-            if not rebuilt and unreadable.issuperset(await self.unready(names)):
+            # Those whose records can't be read stay off sale, and those that can't be rebuilt; the latter are tried
+            # again. They must not keep the others from being compared with the ledger.
+            failed = set(waiting) - {show.id for show in shows} | self._failed.keys()
+            if not rebuilt and failed.issuperset(left := await self.unready(names)):
                 await self._master.command("SET", keys.REBUILT, token)
-                log.info("%s: all %d shows are on sale", self._master.region, len(names))
+                log.info("%s: %d of %d shows are on sale", self._master.region, len(names) - len(left), len(names))
             return len(shows)
 
     async def _damaged(self) -> list[str]:

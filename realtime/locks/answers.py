@@ -43,7 +43,15 @@ class Record(msgspec.Struct):
     exchanges: int = 0
 
 
-decode_record = msgspec.json.Decoder(Record, strict=False).decode
+_decode = msgspec.json.Decoder(Record, strict=False).decode
+
+
+def decode_record(blob: bytes) -> Record:
+    """Return the record of a hold; raises ``msgspec.MsgspecError`` for whatever can't be read."""
+    try:
+        return _decode(blob)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def check_reply(reply: list[Any], region: str) -> list[Any]:

@@ -16,6 +16,8 @@ from realtime.model import Show
 
 SHOWN_BYTES = 40
 """Bytes of a damaged value in a message for operators."""
+TIMES_AND_COUNTS = re.compile(rb"[0-9]{1,15}")
+"""What ``revision`` and ``rebuilt_at`` in ``meta`` look like; a rebuild writes them again."""
 _META_FORMS = {"epoch": re.compile(rb"[0-9A-Za-z]{1,64}"), "version": re.compile(rb"[0-9]{1,15}")}
 """What the fields of ``meta`` look like that ``tt_declare`` does not write again."""
 _FORMS = {

@@ -36,6 +36,8 @@ ARGS_PER_PART = 4_000
 """Arguments of one call, about; it takes a few ms on the master."""
 _FREE, _HELD, _SOLD, _BLOCKED = b"0123"
 _STATUSES = {_FREE: "free", _HELD: "held", _SOLD: "sold", _BLOCKED: "blocked"}
+LAST_MS = 2**53
+"""The latest time that Lua and a score can say to the millisecond; a hold that ends later was made by no function."""
 # The places of keys in ``keys.show``, from 1.
 _TAKEN, _HOLDS, _OWNERS, _DEADLINES, _ENDED, _NOTICES = 3, 4, 5, 6, 7, 10
 _HASHES = {_TAKEN: "the holder of seat", _HOLDS: "the record of"}
@@ -64,7 +66,7 @@ class _Hold(msgspec.Struct):
     owner: str
     seats: tuple[_Seat, ...]
     state: HoldState
-    expires_at: int
+    expires_at: Annotated[int, msgspec.Meta(ge=0, le=LAST_MS)]
     cancelled: bool = False
     void: bool = False
     reserved: tuple[_Seat, ...] = ()
@@ -79,13 +81,14 @@ class _Hold(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Hold, strict=False).decode
 
 
-def _hold_in(record: bytes) -> _Hold | None:
-    """Return what a record says; None if it is damaged."""
-    try:
-        return _decode(record)
-    except msgspec.DecodeError:
-        with contextlib.suppress(msgspec.DecodeError):
-            return _decode(record.replace(b":{}", b":[]"))  # an empty list, as earlier releases have written it
+def _hold_in(name: bytes, record: bytes) -> _Hold | None:
+    """Return what the record of a hold says; None if it is damaged, or no function can use it."""
+    if b'"expires_at":"' in record:
+        return None
+    for text in (record, record.replace(b":{}", b":[]")):  # an empty list, as earlier releases have written it
+        with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            name.decode()
+            return _decode(text)
     return None
 
 
@@ -112,21 +115,22 @@ class Plan:
     def damages(self, master: OnMaster) -> list[str]:
         """Return which seats, holders of seats and records differ on the master, for operators."""
         found = [
-            f"seat {seat} is {_STATUSES[have]}, not {_STATUSES[want]}"
+            f"seat {seat} is {_STATUSES.get(have, 'of an unknown status')}, not {_STATUSES[want]}"
             for seat, (have, want) in enumerate(zip(master.seats, self.seats, strict=True))
             if have != want
         ]
         for name, place, args in (command for step in self.steps for command in step):
             if place in _HASHES and name in ("HSET", "HDEL"):
                 names = args[:: 2 if name == "HSET" else 1]
-                found += [f"{_HASHES[place]} {each.decode()}" for each in names]
+                found += [f"{_HASHES[place]} {each.decode(errors='backslashreplace')}" for each in names]
         return found
 
     def claim(self, hold: bytes, seats: Iterable[int], digit: int) -> None:
-        """Give seats to a hold."""
+        """Give seats to a hold; the plan of the hall may not have all that a damaged ledger names."""
         for seat in seats:
-            self.seats[seat] = digit
-            self.taken[b"%d" % seat] = hold
+            if seat < len(self.seats):
+                self.seats[seat] = digit
+                self.taken[b"%d" % seat] = hold
 
     def write(self, *commands: Command) -> None:
         """Add a step that changes something."""
@@ -137,9 +141,10 @@ class Plan:
 def plan_rebuild(truth: ShowTruth, master: OnMaster) -> Plan:
     """Return what has to change on a master. Pure."""
     plan = Plan(bytearray(b"%c" % _FREE) * master.size)
-    known = {hold: mine for hold, record in master.holds.items() if (mine := _hold_in(record)) is not None}
+    known = {hold: mine for hold, record in master.holds.items() if (mine := _hold_in(hold, record)) is not None}
     for seat in truth.blocked:
-        plan.seats[seat] = _BLOCKED
+        if seat < master.size:
+            plan.seats[seat] = _BLOCKED
     decided = _plan_bookings(plan, truth, known, master.now)
     _plan_cancelled(plan, truth.cancelled, known, master.now)
     _plan_paid(plan, truth.paid, known, master.now)

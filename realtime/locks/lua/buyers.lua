@@ -4,7 +4,7 @@
 
 -- The answer for a hold without a record: it never existed, was deleted long after its end, or was lost in a failure.
 local function unknown_hold(K)
-  local rebuilt = redis.call('HGET', K.meta, 'rebuilt_at')
+  local rebuilt = tonumber(redis.call('HGET', K.meta, 'rebuilt_at') or '')
   return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
 end
 

@@ -169,7 +169,7 @@ local function conflicts(K, id, seats, at)
     if status[n] == HELD then
       local holder = redis.call('HGET', K.taken, seat)
       if holder ~= id then
-        local other = holds[holder] or load_hold(K, holder)
+        local other = holds[holder] or readable_hold(K, holder)
         holds[holder] = other
         if other and other.state == 'held' and other.expires_at <= at then
           lapsed[holder] = other

@@ -6,7 +6,7 @@
 local function override(K, id, seats, at, keep, change)
   for _, holder in ipairs(holders_of(K, seats)) do
     if holder and holder ~= id then
-      local other = load_hold(K, holder)
+      local other = readable_hold(K, holder)
       -- A confirming hold is the ledger's to refuse: it loses this seat here and its other seats by tt_reject.
       if other and other.state == 'held' then
         end_hold(K, holder, other, 'lost', at, keep, change)
@@ -20,7 +20,7 @@ end
 
 local function sell(K, id, owner, seats, payment, at, keep, change)
   override(K, id, seats, at, keep, change)
-  local mine = load_hold(K, id)
+  local mine = readable_hold(K, id)
   if mine and is_live(mine) then uncount_hold(K, mine.owner) end
   if mine then uncount_seats(K, mine, #mine.seats) end
   redis.call('ZREM', K.deadlines, id)
@@ -46,7 +46,7 @@ local function settle_paid(keys, args)
   if not show then return { 'show_not_found' } end
   local at, change, ids = now_ms(), {}, {}
   for n = 2, #args, 4 do
-    local known = load_hold(K, args[n])
+    local known = readable_hold(K, args[n])
     -- The keeper may have read the ledger before the booking was cancelled.
     local done = known and (known.state == 'booked' or known.cancelled)
     if not done then
@@ -90,7 +90,7 @@ local function reject(keys, args)
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
   local at, change = now_ms(), {}
-  local mine = load_hold(K, id)
+  local mine = readable_hold(K, id)
   if mine and mine.state ~= 'booked' and not mine.cancelled then
     local first = mine.state ~= 'rejected'
     end_hold(K, id, mine, 'rejected', at, keep, change)
@@ -99,7 +99,7 @@ local function reject(keys, args)
     notify(K, 'rejected', id, owner)
   end
   for n = 4, #args, 2 do
-    local winner = load_hold(K, args[n + 1])
+    local winner = readable_hold(K, args[n + 1])
     -- The keeper may have read the ledger before that booking was cancelled, or moved to other seats.
     if not (winner and (winner.cancelled or winner.exchanges)) then
       override(K, args[n + 1], { tonumber(args[n]) }, at, keep, change)
@@ -120,7 +120,7 @@ local function expire(keys, args)
   -- A show that is not rebuilt yet keeps its deadlines: rebuild decides about its holds.
   if not show and load_terms(K) then return { 'ok', 0, #args - 1 } end
   for n = 2, #args do
-    local due = show and load_hold(K, args[n])
+    local due = show and readable_hold(K, args[n])
     if not due or due.state ~= 'held' then
       redis.call('ZREM', K.deadlines, args[n])
     elseif due.expires_at <= at then
@@ -137,7 +137,7 @@ end
 local function forget(keys, args)
   local K = key_names(keys)
   for _, id in ipairs(args) do
-    local old = load_hold(K, id)
+    local old = readable_hold(K, id)
     if old and ENDED[old.state] and not is_paid_for(old) then redis.call('HDEL', K.holds, id) end
     redis.call('ZREM', K.ended, id)
   end

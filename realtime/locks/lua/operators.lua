@@ -130,7 +130,7 @@ local function cancel(keys, args)
   local K, id, owner, seats = key_names(keys), args[1], args[2], split_csv(args[3])
   local show = load_show(K)
   if not show then return { 'show_not_found' } end
-  local mine, change = load_hold(K, id), {}
+  local mine, change = readable_hold(K, id), {}
   if mine and mine.cancelled then return { 'ok' } end
   free_seats(K, id, seats, change)
   if mine then free_seats(K, id, all_seats(mine), change) end -- an exchange may be under way

@@ -22,7 +22,8 @@ local function declare(keys, args)
   local K = key_names(keys)
   local show = load_terms(K)
   if args[9] then
-    if tonumber(args[9]) < tonumber(redis.call('HGET', K.meta, 'revision') or '0') then return { 'ok', 0 } end
+    local known = redis.call('HGET', K.meta, 'revision')
+    if is_version(known) and tonumber(args[9]) < tonumber(known) then return { 'ok', 0 } end
     redis.call('HSET', K.meta, 'revision', args[9])
     if args[11] ~= '' then redis.call('HSET', keys[13], args[10], args[11]) end
   end

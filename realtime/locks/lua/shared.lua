@@ -69,7 +69,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 21
+local VERSION = 22
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -161,15 +161,30 @@ local function sales_state(show, at)
   return 'open'
 end
 
+-- Whether a record has what functions use after their first write; a person may have written another one.
+local function is_hold(hold)
+  return type(hold) == 'table' and type(hold.owner) == 'string' and type(hold.seats) == 'table'
+    and type(hold.state) == 'string' and type(hold.expires_at) == 'number'
+    and (hold.from == nil or type(hold.from) == 'string' and type(hold.since) == 'number')
+end
+
 local function decode_hold(record)
   local hold = cjson.decode(record)
+  if not is_hold(hold) then error('a record that is no hold') end
   hold.void = hold.void or hold.disowned -- version 6 of this library wrote `disowned`
   return hold
 end
 
+-- Raises an error if the record can't be read.
 local function load_hold(K, id)
   local record = redis.call('HGET', K.holds, id)
   return record and decode_hold(record) or nil
+end
+
+-- The same for what must go on beside a damaged record: nil if it can't be read. Keepers rebuild its show.
+local function readable_hold(K, id)
+  local read, hold = pcall(load_hold, K, id)
+  return read and hold or nil
 end
 
 -- cjson can't tell an empty list from an empty object and writes {}.
