@@ -204,12 +204,15 @@ class Feed:
                 await self._explain_silence(replica, pubsub)
 
     async def _check_status(self, replica: Replica, known: ReplicationStatus) -> ReplicationStatus:
-        """Return the server's status. If it changed, the server may have copied a master anew: all is read again."""
+        """Return the server's status. If it changed, the server may have copied a master anew: all is read again.
+
+        So it is if the server has copied the same master anew in the meantime, however quickly.
+        """
         try:
             status = await replica.replication_status()
         except (RedisError, OSError):
             return known  # it is busy or down; if it is down, silence follows
-        if status != known and status.linked:
+        if status.linked and (status != known or status.copied_since(known)):
             master = await self._master_status()
             if master is not None and not status.follows(master):
                 raise LeaveServer("it follows another master")

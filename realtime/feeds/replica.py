@@ -7,7 +7,7 @@ replica that was promoted by hand, or that was started alone) has other data and
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
@@ -44,10 +44,21 @@ class ReplicationStatus:
     master: bool
     linked: bool
     """Whether it is connected to its master; true for a master."""
+    offset: int = field(default=0, compare=False)
+    """How much of the stream of replication it has."""
+    kept_from: int = field(default=0, compare=False)
+    """From which offset on it keeps that stream (its backlog); 0 if it keeps none, or has discarded some of it."""
 
     def follows(self, master: ReplicationStatus) -> bool:
         """Tell whether this server has the data of that master and is connected to it, or is that master."""
         return self.linked and self.replid == master.replid
+
+    def copied_since(self, before: ReplicationStatus) -> bool:
+        """Tell whether the server has copied its master anew since then: subscribers missed what came in between.
+
+        Its backlog begins anew then, with what comes after the copy.
+        """
+        return self.kept_from > before.offset + 1
 
 
 class Replica:
@@ -100,7 +111,11 @@ class Replica:
 async def _replication_status(redis: Redis) -> ReplicationStatus:
     info: dict[str, Any] = await redis.info("replication")
     master = info["role"] == "master"
-    return ReplicationStatus(str(info["master_replid"]), master, master or info.get("master_link_status") == "up")
+    linked = master or info.get("master_link_status") == "up"
+    # In a backlog that is full, the first byte moves on with each that is added.
+    is_full = info.get("repl_backlog_histlen", 0) >= info.get("repl_backlog_size", 0)
+    kept_from = 0 if is_full else int(info.get("repl_backlog_first_byte_offset", 0))
+    return ReplicationStatus(str(info["master_replid"]), master, linked, int(info["master_repl_offset"]), kept_from)
 
 
 async def replication_status_of(server: Plain, password: str) -> ReplicationStatus | None:

@@ -9,7 +9,8 @@ from redis.exceptions import ResponseError
 
 from realtime import connect, keys
 from realtime.clock import now_ms
-from realtime.errors import RegionUnavailable, ShowNotFound
+from realtime.errors import RegionUnavailable
+from realtime.locks.answers import ShowNotReady
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 
@@ -51,8 +52,8 @@ class Heartbeat:
             show = self._turn.pop()
             try:
                 digests[show] = await self._locks.digest(show)
+            except (ShowNotReady, ResponseError, ValueError, IndexError):
+                damaged.append(show)  # its keys are missing or damaged: a keeper rebuilds it; or it is being archived
             except RegionUnavailable:
                 continue
-            except (ShowNotFound, ResponseError, ValueError, IndexError):
-                damaged.append(show)  # ``comparison`` rebuilds it; or it is being archived
         return digests, damaged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 RETRY_S = 0.2
 UNREADABLE_RETRY_S = 5.0
 """The longest pause before a map that can't be read is tried again; the pause begins with ``RETRY_S`` and doubles."""
+UNREAD_S = limits.SILENCE_MS / 1000
+"""A map that was to be read again and could not for this long counts as stale, although the region is reachable."""
 LOOK_AT_WINDOW_S = 60.0
 """How often the sales window is compared with the clock at least."""
 AFTER_CHANGE_S = 0.01
@@ -244,20 +247,25 @@ class Room:
         self.unreadable = reason
         self._note_stale()
 
-    def _note_stale(self) -> None:
-        """Tell viewers that the map is stale, unless nothing of it can be sold any more: it may be archived."""
+    def _note_stale(self, since: int = 0) -> None:
+        """Tell viewers that the map is stale since a time (ms; 0: now).
+
+        Unless nothing of it can be sold any more: it may be archived.
+        """
         if not self._stale_since and self._window.status(self._sales, now_ms()) != "closed":
-            self._stale_since = now_ms()
+            self._stale_since = since or now_ms()
             self.send_status()
 
     async def _sync(self) -> None:
-        pause_s = RETRY_S
+        pause_s, begun, begun_at = RETRY_S, now_ms(), time.monotonic()
         while True:
             self._sync_again = False
             found = await self._read()
             if found is None:
                 # The region is unreachable, its master is being reconciled, or a keeper will rebuild the map: the room
-                # will have it again.
+                # will have it again. Or only reads fail: the feed is live then.
+                if time.monotonic() - begun_at > UNREAD_S:
+                    self._note_stale(begun)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, UNREADABLE_RETRY_S) if self.unreadable else RETRY_S
             elif self._sync_again:
@@ -266,12 +274,14 @@ class Room:
                 break
         self._syncing = None
         epoch, version, sales, statuses, window = found
-        self._sales, self._window = sales, window or self._window
         if self.state is None:
             self.state = RoomState(epoch, version, statuses)
             self._pump = Pump(self.show.id, self.state, self.viewers, self._fanout, self.leave)
+            is_newest = True
         else:
-            self.state.reset(epoch, version, statuses)
+            is_newest = self.state.reset(epoch, version, statuses)
+        if is_newest:
+            self._sales, self._window = sales, window or self._window
         self.send_status()
         early, self._early = self._early, []
         for change in early:

@@ -257,3 +257,22 @@ async def test_changes_published_while_replicas_copy_a_restarted_master_are_noti
     await until(held)
     await settled(own_node, client)
     await client.close()
+
+
+async def test_a_change_that_is_published_while_a_replica_copies_its_master_at_once_is_noticed(
+    own_node: Node, own_servers: Servers
+) -> None:
+    """The link is there again before anybody asks for it, and no heartbeat is missing."""
+    client = await viewer(own_node)
+    await settled(own_node, client)
+    master = own_node.locks.master
+    await master.command("CONFIG", "SET", "repl-diskless-sync-delay", "0", "repl-backlog-size", "16384")
+    copies = int((await master.command("INFO", "stats"))["sync_full"])
+    await asyncio.gather(
+        master.command("CLIENT", "KILL", "TYPE", "replica"),
+        master.command("SET", "more than the backlog has", "x" * 100_000),
+        own_node.locks.hold(hold_id("a"), "a", [1]),
+    )
+    await settled(own_node, client)
+    assert int((await master.command("INFO", "stats"))["sync_full"]) > copies
+    await client.close()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from realtime import keys
+from realtime.errors import RegionUnavailable
 from realtime.feeds.replica import Map
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.rooms import room as room_module
@@ -33,6 +34,27 @@ async def test_a_room_goes_on_after_a_read_failed_in_an_unexpected_way(
     await failed.wait()
     await own_node.locks.hold(hold_id("a"), "a", [1])
     await settled(own_node, client)
+    await client.close()
+
+
+async def test_a_map_that_can_not_be_read_again_is_stale_although_the_region_is_live(
+    own_node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_module, "UNREAD_S", 0.5)
+    client = await viewer(own_node)
+    await settled(own_node, client)
+
+    async def fails(show: str) -> Map | None:
+        raise RegionUnavailable(region="west")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own_node.feed, "read_map", fails)
+        own_node.rooms.on_connected(own_node.feed)
+        assert (await client.hears("show:status", status="stale"))["since"] > 0
+        assert own_node.feed.live
+    await own_node.locks.hold(hold_id("a"), "a", [1])
+    await settled(own_node, client)
+    await client.hears("show:status", status="live")
     await client.close()
 
 
@@ -86,4 +108,13 @@ async def test_a_map_that_can_not_be_read_is_logged_once_and_stops_no_other_unti
         await settled(own_node, client)
         assert rooms.stats()["unreadable_maps"] == 0
         await client.hears("show:status", status="live")
+    await client.close()
+
+
+async def test_a_map_whose_seats_are_gone_is_stale_from_the_next_heartbeat_on(own_node: Node) -> None:
+    client = await viewer(own_node)
+    await settled(own_node, client)
+    await own_node.locks.master.command("DEL", SEATS)
+    await Heartbeat("west", "k", own_node.locks.master, own_node.locks).beat()
+    await client.hears("show:status", status="stale")
     await client.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -169,3 +170,19 @@ async def test_a_digest_of_another_epoch_is_a_reason_to_read_at_any_version(room
     room.check_digest("e2", 1, 12345)
     await feed.answer(1, epoch="e2")
     assert held(room) == (1, set())
+
+
+async def test_an_older_map_does_not_bring_back_the_sales_state_from_before(feed: ScriptedFeed) -> None:
+    scripted: Any = feed
+    room = Room(SHOW, scripted, Mock(), lambda _room: None)
+    await feed.answer(7)
+    paused = ChangeMessage("e1", 8, sales=SalesState.PAUSED)
+    room.on_change(paused)
+    room.resync()
+    await feed.answer(7)  # sales are open in it: of a replica that lags
+    room.on_change(paused)  # it catches up
+    assert room.status == "paused"
+    room.resync()
+    await feed.answer(9)
+    assert room.status == "live"
+    await room.close()
