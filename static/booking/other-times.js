@@ -9,9 +9,10 @@ import { levelOf, levelText } from "../shows/availability.js";
 
 const MOST = 6;
 const TIMEOUT_MS = 8000;
+const RETRY_MS = 5000;
 
 export class OtherTimes {
-  /** @param {() => void} changed called when there is something to show */
+  /** @param {() => void} changed called when there is something to show, or when the element is to be asked for again */
   constructor(changed) {
     this._changed = changed;
     /** @type {Show[]} */
@@ -51,8 +52,11 @@ export class OtherTimes {
         .slice(0, MOST);
       if (this._shows.length) this._changed();
     } catch {
-      // Asked again when the panel is drawn next.
-      this._asked = "";
+      // The show may not change any more, so nothing else draws the panel again.
+      setTimeout(() => {
+        this._asked = "";
+        this._changed();
+      }, RETRY_MS);
     }
   }
 }

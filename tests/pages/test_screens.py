@@ -228,15 +228,13 @@ async def test_other_times_are_asked_for_until_there_is_an_answer(browser: Brows
     other = await new_show(cluster, "west", title=title, starts_at="2030-01-02T18:30:00+05:30")
     show = await new_show(cluster, "west", layout=grid(1, 2), title=title)
     bala = await Client.connect(node_urls(cluster)[1])
-    held = await bala.call("seats:hold", {"show": show, "seats": ["A-1", "A-2"], "request_id": "1"})
+    await bala.call("seats:hold", {"show": show, "seats": ["A-1", "A-2"], "request_id": "1"})
     asha = await Person.arrive(browser, node_urls(cluster)[1])
     await asha.page.route("**/api/v1/shows", lambda route: route.abort(), times=1)
     async with asha.page.expect_request("**/api/v1/shows"):
         await asha.goes(f"/shows/{show}")
-    times = asha.page.locator(f'.other-times a[href="/shows/{other}"]')
-    await bala.call("seats:release", {"hold": held["hold"]["id"], "seats": ["A-2"]})
-    await asha.sees("A-2", "free")
-    await expect(times).to_be_visible()
+    # Nothing about the show changes meanwhile.
+    await expect(asha.page.locator(f'.other-times a[href="/shows/{other}"]')).to_be_visible()
     await bala.close()
     await asha.leaves()
 
