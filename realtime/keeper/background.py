@@ -54,8 +54,8 @@ REBUILD_EVERY_MS = 500
 """How often a keeper looks whether the shows have to be rebuilt: after each reconciliation."""
 KEY_TYPES_EVERY_MS = 1_000
 """How often a keeper looks for keys of the region that can't be used."""
-TOKENS_EVERY_MS = 20_000
-"""How often a keeper compares the tokens of staff and guests with the ledger."""
+REGION_KEYS_EVERY_MS = 20_000
+"""How often a keeper compares theatres, and the tokens of staff and guests, with the ledger."""
 COMPARE_EVERY_MS = 1_000
 """How often a keeper looks whether it is time to compare the next shows with the ledger."""
 
@@ -101,7 +101,7 @@ class Background:
             "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
             "rebuild": (REBUILD_EVERY_MS, rebuilder.turn),
             "comparison": (COMPARE_EVERY_MS, comparison.turn),
-            "tokens": (TOKENS_EVERY_MS, region_keys.compare_tokens),
+            "region_keys": (REGION_KEYS_EVERY_MS, region_keys.compare),
             "archive": (ARCHIVE_EVERY_MS, lambda _token: archiver.turn()),
             "orders": (ORDERS_EVERY_MS, lambda _token: settlement.check_due_orders()),
             "tasks": (tasks_every_ms, lambda _token: shared.task_keeper.turn()),

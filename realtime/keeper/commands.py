@@ -259,7 +259,7 @@ class Commands:
         show = await self._ledger.set_sales(ask.show, ask.sales, self._fencing_token, self._still_ours)
         assert show is not None, "shows are never deleted"
         await self._locks.set_sales(show.id, ask.sales, entry=self._entry)
-        await self._declare.show(show)
+        await self._declare.terms_of_sale(show)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show.id, "sales": ask.sales.value}
 

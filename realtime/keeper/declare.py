@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -38,12 +38,18 @@ class Declarations:
         await self._master.command("HSET", keys.THEATRES, theatre.id, encode_theatre(theatre))
         await self.announce(theatre=theatre.id)
 
+    async def theatres_removed(self, theatres: Sequence[str | bytes]) -> bool:
+        """Declare that there are no such theatres; return whether the master had one of them."""
+        found = await self._master.command("HDEL", keys.THEATRES, *theatres)
+        await self.announce()
+        return bool(found)
+
     async def layout(self, layout_id: str, blob: bytes) -> None:
         """Store a layout, unless it is there."""
         await self._master.command("SET", keys.layout(layout_id), blob, "NX")
 
     async def show(self, show: Show) -> None:
-        """Declare a show with its seats; an earlier revision than the master has changes nothing."""
+        """Declare a new show with its seats, which are for sale at once: the ledger must not have it already."""
         await self._locks.declare(show, new_epoch(await self._master.time_ms()), record=encode_show(show))
         await self.announce(show=show.id)
 
@@ -114,7 +120,7 @@ class Declared:
             if isinstance(reply, BaseException) and not isinstance(reply, ResponseError):
                 raise reply
         found = []
-        if known is not None and _read(decode_theatre, theatre) != known:
+        if known is not None and readable_theatre(theatre) != known:
             found.append(f"the record of theatre {show.theatre}")
         if _read(decode_show, declared) != show:
             found.append("its declaration")
@@ -138,6 +144,12 @@ class Declared:
                 self._lengths.clear()
             self._lengths[layout_id] = len(await self._ledger.layout(layout_id) or b"")
         return self._lengths[layout_id]
+
+
+def readable_theatre(record: Any) -> Theatre | None:
+    """Return the theatre of a record, None for one that is missing or can't be read."""
+    theatre: Theatre | None = _read(decode_theatre, record)
+    return theatre
 
 
 def _read(decode: Callable[[bytes], Any], record: Any) -> Any:

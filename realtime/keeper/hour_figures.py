@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
+from typing import Annotated
 
 import msgspec
 
@@ -20,15 +21,18 @@ from realtime.ledger.analytics import indian_hour
 from realtime.ledger.hour_counts import HourCount
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
+from realtime.model import ID
 
 log = logging.getLogger(__name__)
+MOST_VIEWERS = 10**9
+"""Of one show at one node; a report with more is no report."""
 
 
 class ViewerReport(msgspec.Struct):
     """What a node writes at ``keys.VIEWERS``: the viewers of each show that somebody watches there, at a time (ms)."""
 
     time: int
-    shows: dict[str, int]
+    shows: dict[str, Annotated[int, msgspec.Meta(ge=0, le=MOST_VIEWERS)]]
 
 
 class HourFigures:
@@ -69,7 +73,8 @@ class HourFigures:
 
 
 def _count(field: str, number: int) -> HourCount | None:
-    """Return what a field of ``figures.lua`` counts; None for one that a later release has written."""
+    """Return what a field of ``figures.lua`` counts; None for one that a later release, or a person, has written."""
     hour, _, rest = field.partition(" ")
     show, _, name = rest.partition(" ")
-    return HourCount(show, int(hour), name, number) if name in ("holds", "conflicts") else None
+    at = connect.count(hour)
+    return HourCount(show, at, name, number) if at and ID.match(show) and name in ("holds", "conflicts") else None

@@ -103,7 +103,7 @@ class Reconciler:
         if in_order and not self._invalidated:
             self._fence.number = state.number
             assert state.mark is not None, "it names an incarnation"
-            return state.mark.decode()
+            return state.mark.decode(errors="replace")
         self._fence.number = None
         async with renewed_turn(self._master, keys.RECONCILING) as turn:
             if turn is None:

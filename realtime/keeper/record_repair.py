@@ -51,8 +51,7 @@ class RecordRepair:
         if theatre is not None:
             await self._declare.theatre(theatre)
         else:
-            await self._master.command("HDEL", keys.THEATRES, theatre_id)
-            await self._declare.announce()
+            await self._declare.theatres_removed([theatre_id])
         return theatre is not None
 
     async def _show(self, show_id: str) -> bool:

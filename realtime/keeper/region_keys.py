@@ -1,4 +1,4 @@
-"""Looks after the keys on a lock master that belong to no show: their types, and the tokens of staff and guests.
+"""Looks after the keys on a lock master that belong to no show: their types, theatres, tokens of staff and guests.
 
 ``comparison`` does the same for the keys of shows. What a keeper can't use, it deletes; what the ledger has and the
 master lacks, it declares again.
@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from realtime import connect, keys
 from realtime.cancellation import pause
-from realtime.keeper.declare import Declarations
+from realtime.keeper.declare import Declarations, readable_theatre
 from realtime.keeper.staff_commands import still_valid_since
 from realtime.ledger import Ledger
 from realtime.locks.damage import delete_unusable_of_region
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 LOOK_AGAIN_S = 5.0
-"""A difference of tokens counts if a second look sees it: tokens are issued and revoked meanwhile."""
+"""A difference of tokens or theatres counts if a second look sees it: tokens are issued and revoked meanwhile."""
 DECLARED = frozenset((keys.THEATRES, keys.SHOWS, keys.STAFF, keys.REVOKED_GUESTS, keys.DEADLINES, keys.REGION))
 """Keys that a keeper writes when it reconciles the master."""
 
@@ -50,16 +52,17 @@ class RegionKeys:
             await self._master.command("DEL", keys.RECONCILED)
         await self._master.command("INCRBY", keys.DAMAGED, len(found))
 
-    async def compare_tokens(self, _token: str) -> None:
-        """Declare again which tokens of staff and guests are accepted, where the master differs from the ledger.
+    async def compare(self, _token: str) -> None:
+        """Declare theatres and which tokens of staff and guests are accepted, where the master differs from the ledger.
 
         Raises ``RegionUnavailable``, ``LedgerUnavailable``.
         """
         await self._compare(self._staff, self._declare_staff)
         await self._compare(self._guests, self._declare_guests)
+        await self._compare(self._theatres, self._declare_theatres)
 
     async def _compare(
-        self, look: Callable[[], Awaitable[set[str]]], declare: Callable[[set[str]], Awaitable[None]]
+        self, look: Callable[[], Awaitable[set[T]]], declare: Callable[[set[T]], Awaitable[None]]
     ) -> None:
         differ = await look()
         if differ:
@@ -93,3 +96,21 @@ class RegionKeys:
         for owner in lacking:
             await self._declare.revoke_guest(owner)
         log.error("%s: %d revoked guests were missing on the lock master", self._master.region, len(lacking))
+
+    async def _theatres(self) -> set[bytes]:
+        """Return the ids of theatres that the master has otherwise than the ledger, or only one of them has.
+
+        A theatre that only the master has would be refused where another region has it.
+        """
+        on_master = dict(connect.pairs(await self._master.command("HGETALL", keys.THEATRES)))
+        wanted = {theatre.id.encode(): theatre for theatre in await self._ledger.theatres(self._master.region)}
+        differ = {name for name, theatre in wanted.items() if readable_theatre(on_master.get(name)) != theatre}
+        return differ | (on_master.keys() - wanted.keys())
+
+    async def _declare_theatres(self, differ: set[bytes]) -> None:
+        wanted = {theatre.id.encode(): theatre for theatre in await self._ledger.theatres(self._master.region)}
+        for name in differ & wanted.keys():
+            await self._declare.theatre(wanted[name])
+        if foreign := differ - wanted.keys():
+            await self._declare.theatres_removed(sorted(foreign))
+        log.error("%s: %d theatres differed on the lock master from the ledger", self._master.region, len(differ))

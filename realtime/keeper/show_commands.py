@@ -135,12 +135,11 @@ class ShowCommands:
     async def _remove_theatre(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_RemoveBody, body)
         shows = await self._ledger.remove_theatre(ask.id)
-        if shows is None:
-            raise TheatreNotFound()
         if shows:
             raise BadRequest(f"This theatre has {shows} shows, which the ledger keeps; it can't be removed.")
-        await self._master.command("HDEL", keys.THEATRES, ask.id)
-        await self._declare.announce(theatre=ask.id)
+        # Also if the ledger does not have it: another keeper may have died before the master knew.
+        if not await self._declare.theatres_removed([ask.id]) and shows is None:
+            raise TheatreNotFound()
         return {"theatre": ask.id}
 
     async def _nobody_else_has(self, theatre_id: str) -> None:
@@ -207,7 +206,8 @@ class ShowCommands:
         if known is None:
             show = await self._ledger.save_show(show)
         await self._declare.layout(ask.layout, blob)
-        await self._declare.show(known or show)
+        # One that the ledger has already may be sold: if the master has lost it, it is on sale once it is rebuilt.
+        await (self._declare.show(show) if known is None else self._declare.terms_of_sale(known))
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show_payload(known or show, "live")}
 

@@ -68,7 +68,8 @@ def reconciled_in(mark: bytes | None, incarnation: bytes, config_epoch: int = 0)
     if not parts or parts[0] != incarnation:
         return False
     noted, epoch = parts[1].rpartition(b".")[::2] if len(parts) > 1 else (b"", b"")
-    return not noted or int(epoch) >= config_epoch  # a keeper of the previous release notes no epoch
+    # A keeper of the previous release notes no epoch.
+    return not noted or (epoch.isdigit() and int(epoch) >= config_epoch)
 
 
 @dataclass(slots=True, eq=False)

@@ -164,7 +164,9 @@ class SeatLocks(Holds):
         reply = await self._write("take_figures", "any", name)
         fields = connect.text_fields(reply[1])
         batch = fields.pop("batch", "")
-        if batch and not ID.match(batch):
+        if not batch and not fields:
+            return "", {}
+        if not ID.match(batch):
             log.warning("%s: dropped a batch of counts, which is damaged", self.master.region)
             await self.master.command("UNLINK", keys.FIGURES_BATCH)
             return "", {}

@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "PAUSE", 1)
     monkeypatch.setattr(comparison, "LOOKS", 2)
     monkeypatch.setattr(region_keys, "LOOK_AGAIN_S", 0.05)
-    for name in ("TICK_MS", "COMPARE_EVERY_MS", "KEY_TYPES_EVERY_MS", "TOKENS_EVERY_MS", "REBUILD_EVERY_MS"):
+    for name in ("TICK_MS", "COMPARE_EVERY_MS", "KEY_TYPES_EVERY_MS", "REGION_KEYS_EVERY_MS", "REBUILD_EVERY_MS"):
         monkeypatch.setattr(background, name, 100)
 
 

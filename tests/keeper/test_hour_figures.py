@@ -68,3 +68,20 @@ async def test_the_most_viewers_of_an_hour_are_recorded_over_all_nodes_that_stil
             )
         await figures.turn(token)
     assert await recorded(place) == [(60, 0, 0)]
+
+
+async def test_counts_that_nobody_has_counted_do_not_end_the_counting(place: Place) -> None:
+    await place.rest()
+    token = (await place.ledger.fencing_state()).token
+    figures = HourFigures(place.ledger, place.master, place.locks)
+    for field in ("x west-s holds", f"{'9' * 30} west-s holds", f"3600000 {'x' * 300} holds", "3600000 west-s"):
+        await place.master.command("HSET", keys.FIGURES, field, 1)
+    huge = b'{"time":%d,"shows":{"west-s":99999999999999999999999}}'
+    for time in (1, 2):
+        await place.master.command("HSET", keys.VIEWERS, "here", huge % time)
+        await figures.turn(token)
+    await place.master.command("HSET", keys.FIGURES_BATCH, "3600000 west-s holds", 1)
+    await figures.turn(token)
+    await place.hold("asha", [0])
+    await figures.turn(token)
+    assert await recorded(place) == [(0, 1, 0)]

@@ -1,0 +1,87 @@
+"""What a region has declared: repeated commands bring nothing back, and the master has what the ledger has."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from realtime import keys
+from realtime.errors import RegionUnavailable, TheatreNotFound
+from realtime.keeper import background, region_keys
+from realtime.keeper.rebuild import Rebuilder
+from realtime.locks.commands import run_command
+from realtime.model import Theatre
+from realtime.wire.shows import encode_theatre
+from tests.cluster import until
+
+from .conftest import SHOW, Place, declare_show
+from .test_check import sold
+
+GHOST = Theatre("ghost", "Ghost", "Pune", "west")
+EMPTY = {"id": "empty", "name": "Empty", "city": "Pune"}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(region_keys, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(background, "REGION_KEYS_EVERY_MS", 500)
+
+
+async def test_a_show_that_is_declared_again_after_its_master_has_lost_it_sells_no_sold_seat(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await until(place.rebuilt)
+    await sold(place, "asha", [1])
+    turn = Rebuilder.turn
+    monkeypatch.setattr(Rebuilder, "turn", lambda self, token: asyncio.sleep(0, 0))  # it comes later
+    await place.master.command("DEL", *keys.show(SHOW)[:5])
+    await declare_show(place.master)
+    with pytest.raises(RegionUnavailable):
+        await place.hold("bala", [1])
+    monkeypatch.setattr(Rebuilder, "turn", turn)
+
+    async def rebuilt() -> bool:
+        return (await place.seats())[:3] == "020"
+
+    await until(rebuilt)
+    await place.hold("bala", [2])
+
+
+async def test_a_theatre_is_removed_by_another_keeper_if_one_dies_half_way(place: Place) -> None:
+    await run_command(place.master, "theatre", EMPTY)
+    await place.ledger.remove_theatre("empty")
+    assert await run_command(place.master, "remove_theatre", {"id": "empty"}) == {"theatre": "empty"}
+    assert not await place.master.command("HEXISTS", keys.THEATRES, "empty")
+    with pytest.raises(TheatreNotFound):
+        await run_command(place.master, "remove_theatre", {"id": "empty"})
+
+
+async def test_theatres_on_the_master_are_those_of_the_ledger(place: Place) -> None:
+    await run_command(place.master, "theatre", EMPTY)
+    good = await place.master.command("HGETALL", keys.THEATRES)
+    await place.master.command("HSET", keys.THEATRES, GHOST.id, encode_theatre(GHOST), b"\xff", b"x", "gateway", "{")
+    await place.master.command("HDEL", keys.THEATRES, "empty")
+
+    async def healed() -> bool:
+        return bool(await place.master.command("HGETALL", keys.THEATRES) == good)
+
+    await until(healed)
+
+
+@pytest.mark.parametrize("nonce", [b"a.b", b"a.-1", b"a\xff.1", b"."])
+async def test_a_mark_that_no_keeper_has_written_ends_none(place: Place, nonce: bytes) -> None:
+    await until(place.rebuilt)
+    incarnation, _nonce, number = (await place.master.command("GET", keys.RECONCILED)).split()
+    forged = b" ".join((incarnation, nonce, number))
+    await place.master.command("SET", keys.RECONCILED, forged)
+
+    async def reconciled() -> bool:
+        with contextlib.suppress(RegionUnavailable):
+            await sold(place, "asha", [1])
+            return True
+        return False
+
+    await until(reconciled)
+    assert not any(task.done() for task in place.keepers[0].tasks)
