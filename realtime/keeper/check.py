@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from realtime import connect, keys
 from realtime.clock import now_ms
@@ -29,8 +30,10 @@ from realtime.ledger.rows import TaskRow
 from realtime.ledger.shows import Shows
 from realtime.ledger.targets import Target
 from realtime.locks.answers import decode_record
+from realtime.locks.damage import delete_unusable
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
+from realtime.logs import escaped
 from realtime.model import Show
 from realtime.sales_window import SalesWindow
 from realtime.topology import Region
@@ -116,7 +119,10 @@ class Checker:
 
     # --- looks ----------------------------------------------------------------------------------------------------
     async def _look(self, redis: Redis, show: Show, count: Report | None = None) -> list[Difference]:
-        master = await _read(redis, show.id)
+        try:
+            master = await _read(redis, show.id)
+        except (ResponseError, ValueError, msgspec.MsgspecError) as error:
+            return [Difference(show.id, Kind.DAMAGED, other=escaped(str(error)))]
         now = await self._ledger.show(show.id) or show
         truth = (await self._ledger.truths([show.id]))[show.id]
         if master is None:
@@ -200,6 +206,7 @@ class Checker:
             blob = await self._ledger.layout(show.layout)
             assert blob is not None, "layouts are never removed"
             await declare.layout(show.layout, blob)
+            await delete_unusable(link, show)
             await rebuilder.rebuild_shows([show])
             await declare.announce(show=show_id)
 
@@ -215,6 +222,10 @@ async def _dead_letters(redis: Redis) -> list[str]:
 
 
 async def _read(redis: Redis, show: str) -> OnMaster | None:
+    """Return what a master has of a show, None if it has none.
+
+    Raises redis-py's ``ResponseError``, ``ValueError`` or ``msgspec.MsgspecError`` if its keys are damaged.
+    """
     meta, seats, taken, holds = keys.show(show)[:4]
     pipeline = redis.pipeline(transaction=True)
     pipeline.hmget(meta, "sales", "sales_start", "sales_end")

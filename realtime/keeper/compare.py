@@ -100,7 +100,7 @@ _TEXTS = {
     Kind.BLOCKED: "{seats}: blocked on the {other} only",
     Kind.SALES: "sales are {other} in the ledger, but not on the master",
     Kind.SALES_WINDOW: "the sales window is {other} in the ledger, but not on the master",
-    Kind.DAMAGED: "the seat map on the master has the wrong size",
+    Kind.DAMAGED: "damaged on the master: {other}",
     Kind.MISSING_SHOW: "in the ledger, but not on the master",
     Kind.UNKNOWN_SHOW: "on the master, but not in the ledger",
     Kind.REFUND_LOST: "payment {payment} of {hold} was refused; neither the ledger nor the outbox has its refund",
@@ -172,7 +172,7 @@ def compare(
 ) -> list[Difference]:
     """Return all differences of a show; ``bookings`` are those that stand."""
     if len(master.seats) != show.seat_count:
-        return [Difference(show.id, Kind.DAMAGED)]
+        return [Difference(show.id, Kind.DAMAGED, other="the seat map has the wrong size")]
     uncancelled = _uncancelled(show.id, master, cancelled)
     known = {difference.hold for difference in uncancelled}
     sold = [each for each in _sold(show.id, master, bookings) if each.hold not in known]

@@ -9,10 +9,13 @@ has lost: a payment that has neither a booking nor a refund gets one, and a refu
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from realtime import connect, keys
 from realtime.clock import now_ms
@@ -26,7 +29,7 @@ from realtime.ledger.rows import CancelledBy, NewBooking, NewExchange
 from realtime.ledger.shows import Shows
 from realtime.ledger.truth import ShowTruth
 from realtime.locks.answers import Record, decode_record
-from realtime.model import HoldState, Layout, Show, hold_of
+from realtime.model import HoldState, Layout, Show, hold_of, is_hold_id, show_of
 from realtime.wire.shows import decode_show, decode_theatre, read_records
 
 PAGE = 500
@@ -75,8 +78,7 @@ async def _revocations(redis: Redis, ledger: Ledger) -> None:
 async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
     truth, now = (await ledger.truths([show.id]))[show.id], connect.time_ms(await redis.time())
     shows = Shows(ledger)
-    pairs = connect.pairs(await redis.hgetall(keys.holds(show.id)))
-    records = {hold.decode(): decode_record(record) for hold, record in pairs}
+    records = await _records(redis, show)
     await _blocks_again(redis, ledger, await shows.layout(show.layout), show.id, truth.blocked, now)
     # Whether they were paid, and what became of the money, the gateway knows. Those that the ledger has stay.
     orders = {record.order: hold for hold, record in records.items() if record.order}
@@ -105,11 +107,29 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
             await ledger.order_due(order, now)
 
 
+async def _records(redis: Redis, show: Show) -> dict[str, Record]:
+    """Return the records of a show's holds, by hold. What can't be read proves nothing, and keepers rebuild it."""
+    pairs: Any = []
+    with contextlib.suppress(ResponseError):
+        pairs = connect.pairs(await redis.hgetall(keys.holds(show.id)))
+    found: dict[str, Record] = {}
+    for name, blob in pairs:
+        hold = name.decode(errors="replace")
+        with contextlib.suppress(msgspec.MsgspecError):
+            record = decode_record(blob)
+            is_whole = all(0 <= seat < show.seat_count for seat in record.seats)
+            if is_hold_id(hold) and show_of(hold) == show.id and is_whole:
+                found[hold] = record
+    return found
+
+
 async def _blocks_again(
     redis: Redis, ledger: Ledger, layout: Layout, show: str, blocked: Sequence[int], now: int
 ) -> None:
     """Block and unblock the seats as on the master; seats that were deleted there prove nothing."""
-    digits: Any = await redis.get(keys.seats(show))
+    digits: Any = None
+    with contextlib.suppress(ResponseError):
+        digits = await redis.get(keys.seats(show))
     if digits is None or len(digits) != len(layout.seats):
         return
     wanted = {index for index, digit in enumerate(digits) if digit == _BLOCKED}

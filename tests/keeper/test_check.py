@@ -207,7 +207,7 @@ async def _sales_window(place: Place) -> Difference:
 
 async def _damaged(place: Place) -> Difference:
     await place.master.command("SET", SEATS, "000")
-    return Difference(SHOW, Kind.DAMAGED)
+    return Difference(SHOW, Kind.DAMAGED, other="the seat map has the wrong size")
 
 
 async def _missing_show(place: Place) -> Difference:
