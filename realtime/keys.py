@@ -6,7 +6,9 @@ The keys of one show share a hash tag. Pure.
 from __future__ import annotations
 
 QUERIES = "tt:queries"
-"""list: JSON ``{"id", "name", "body"}``: questions of nodes to the keepers; the answer is at ``reply(id)``."""
+"""list: JSON ``{"id", "name", "body"}``: questions of buyers to the keepers; the answer is at ``reply(id)``."""
+STAFF_QUERIES = "tt:queries:staff"
+"""list: the same of staff; keepers answer these first."""
 REGION = "tt:region"
 """string: the name of the region that this master is the authority of."""
 THEATRES = "tt:theatres"
@@ -147,7 +149,7 @@ DAMAGED = "tt:damaged"
 TURNS = (RECONCILING, READING_LOGS, REBUILDING, COMPARING)
 """Keys of which each says that a keeper does something; without an expiry no other would ever do it."""
 TYPES = {
-    **dict.fromkeys((QUERIES, FENCING_TOKENS, FENCING_TOKENS_BEFORE), "list"),
+    **dict.fromkeys((QUERIES, STAFF_QUERIES, FENCING_TOKENS, FENCING_TOKENS_BEFORE), "list"),
     **dict.fromkeys((REGION, RECONCILED, FENCE, POSITION, HALTED, REBUILT, COMPARED, DAMAGED, *TURNS), "string"),
     **dict.fromkeys((THEATRES, SHOWS, STAFF, REVOKED_GUESTS, NODES, VIEWERS, FIGURES, FIGURES_BATCH, KEEPERS), "hash"),
     **dict.fromkeys((DEADLINES, ENDED), "zset"),

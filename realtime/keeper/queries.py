@@ -162,7 +162,7 @@ class Queries:
         generation = self._master.generation
         try:
             while not stopping.is_set() and self._master.generation == generation:
-                popped = await redis.execute_command("BLPOP", keys.QUERIES, BLOCK_S)  # type: ignore[no-untyped-call]
+                popped = await redis.execute_command("BLPOP", keys.STAFF_QUERIES, keys.QUERIES, BLOCK_S)  # type: ignore[no-untyped-call]
                 if popped is not None:
                     await self._answer(popped[1])
         finally:

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from realtime import keys
 from realtime.errors import Overloaded, RegionUnavailable
+from realtime.keeper.queries import Queries
 from realtime.ledger import schema
 from realtime.locks import queries
 from realtime.locks.queries import run_query
@@ -45,22 +46,29 @@ async def test_staff_are_answered_before_the_buyers_who_wait_and_have_room_where
         asyncio.create_task(run_query(place.master, "bookings", {"owner": str(n)}, of_buyer=True)) for n in range(3)
     ]
 
-    async def waiting() -> list[str]:
-        found = await place.master.command("LRANGE", keys.QUERIES, 0, -1)
-        return [msgspec.json.decode(each)["name"] for each in found]
+    async def waiting(key: str) -> int:
+        return int(await place.master.command("LLEN", key))
 
     async def all_wait() -> bool:
-        return len(await waiting()) == 3
+        return await waiting(keys.QUERIES) == 3
 
     await until(all_wait)
     with pytest.raises(Overloaded):
         await run_query(place.master, "bookings", {"owner": "a"}, of_buyer=True)
-    gate = asyncio.create_task(run_query(place.master, "gate", {}))
+    gates = [asyncio.create_task(run_query(place.master, "gate_shows", {"theatre": f"t{n}"})) for n in range(2)]
 
-    async def gate_is_first() -> bool:
-        return (await waiting())[0] == "gate"
+    async def gates_wait() -> bool:
+        return await waiting(keys.STAFF_QUERIES) == 2
 
-    await until(gate_is_first)
+    await until(gates_wait)
+    order: list[str] = []
+    answer = Queries._answer
+
+    async def noted(self: Queries, blob: bytes) -> None:
+        order.append(msgspec.json.decode(blob)["name"])
+        await answer(self, blob)
+
+    monkeypatch.setattr(Queries, "_answer", noted)
     place.keeper("k2")
-    assert (await gate)["leases"] == []
-    assert await asyncio.gather(*asked) == [[], [], []]
+    assert await asyncio.gather(*asked, *gates) == [[]] * 5
+    assert order == ["gate_shows"] * 2 + ["bookings"] * 3
