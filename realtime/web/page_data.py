@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from realtime import limits
-from realtime.errors import TicketError
+from realtime.errors import RegionUnavailable, ShowNotFound, TicketError
 from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.plans import coded
@@ -48,6 +48,16 @@ class PageData:
         self._config = config
         self._show_payload = show_payload
         self._pages: OrderedDict[bytes, Asset] = OrderedDict()
+
+    def may_exist(self, show_id: str) -> bool:
+        """Return False for a show that no region has, as far as this node can tell."""
+        try:
+            self._directory.declared_show(show_id)
+        except ShowNotFound:
+            return False
+        except RegionUnavailable:
+            pass
+        return True
 
     async def write(self, html: str, show_id: str | None) -> Asset:
         """Return a page with its data. What can't be had at once is left out: the page asks for it."""

@@ -56,13 +56,15 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
     def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
             show = request.match_info["show"] if name == SHOW else None
+            if show is not None and not data.may_exist(show):
+                # The page says so, and finds the show if it is declared meanwhile.
+                return _not_found(request, await written(name, show))
             return send(request, await written(name, show), "no-cache")
 
         return serve
 
     async def missing(request: web.Request) -> web.Response:
-        # Whatever its conditions: they are about what is at the address (RFC 9110, 13.2.1).
-        return send_whole(request, await written(MISSING), "no-cache")
+        return _not_found(request, await written(MISSING))
 
     for address, name in PAGES.items():
         app.router.add_get(address, page(name))
@@ -73,6 +75,13 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
     if bundle is not None:
         _add_bundle(app, bundle)
     app.router.add_get("/static/{filename:.+}", _files(static.resolve()))
+
+
+def _not_found(request: web.Request, page: Asset) -> web.Response:
+    # Whatever its conditions: they are about what is at the address (RFC 9110, 13.2.1).
+    answer = send_whole(request, page, "no-cache")
+    answer.set_status(404)
+    return answer
 
 
 def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -113,11 +122,10 @@ def _missing_page(page: Callable[[web.Request], Awaitable[web.StreamResponse]]) 
     async def missing(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = await handler(request)
         wanted = request.method in READS and "text/html" in request.headers.get("Accept", "")
-        if answer.status != 404 or not wanted or request.path.startswith(("/api/", "/static/")):
+        is_page = answer.content_type == "text/html"
+        if answer.status != 404 or is_page or not wanted or request.path.startswith(("/api/", "/static/")):
             return answer
-        found = await page(request)
-        found.set_status(404)
-        return found
+        return await page(request)
 
     return missing
 

@@ -197,6 +197,17 @@ async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(clu
                 assert (await answer.json())["error"]["code"] == "not_found"
 
 
+async def test_the_page_of_an_unknown_show_is_not_found(cluster: Cluster) -> None:
+    known = await new_show(cluster, "west")
+    async with aiohttp.ClientSession(node_urls(cluster)[0]) as session:
+        for show, status in ((known, 200), ("west-nothing", 404), ("nowhere-1", 404), ("x", 404)):
+            async with session.get(f"/shows/{show}", headers={"Accept": "text/html"}) as page:
+                assert page.status == status
+                assert "<seat-map" in await page.text()
+        async with session.get("/shows/west-nothing", headers={"If-None-Match": "*"}) as page:
+            assert page.status == 404
+
+
 def test_every_text_that_a_page_names_is_in_its_bundle() -> None:
     built = bundle.load(STATIC)
     assert built is not None
