@@ -151,7 +151,7 @@ class Commands:
             "admit": lambda body: self._gate.admit(body, self._fencing_token, self._entry),
             "gate_lease": lambda body: self._gate.lease(body, self._fencing_token),
             "gate_return": lambda body: self._gate.end_lease(body, self._fencing_token),
-            "gate_report": lambda body: self._gate.report(body, self._fencing_token),
+            "gate_report": lambda body: self._gate.report(body, self._fencing_token, self._entry),
             **StaffCommands(region, ledger, declare).verbs,
             "retry_refund": self._retry_refund,
             "retry_task": self._retry_task,

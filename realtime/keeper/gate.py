@@ -12,6 +12,7 @@ The ledger has an admission before it is answered. Devices that admit without a 
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from msgspec import Meta
 
 from realtime import connect, limits
 from realtime.errors import BookingNotFound, ShowNotFound, WrongShow
+from realtime.keeper.booking_search import UNREADABLE
 from realtime.ledger import Ledger
 from realtime.ledger.gate_leases import LeaseAsk, lease_key
 from realtime.ledger.rows import AdmissionRow, BookingRow
@@ -29,6 +31,7 @@ from realtime.model import PLAIN_TEXT, Layout, Show
 from realtime.sales_window import to_ms
 from realtime.wire.requests import Id, parse_json
 
+log = logging.getLogger(__name__)
 _Name = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
 _Ago = Annotated[int, Meta(ge=0, le=limits.MAX_ADMITTED_AGO_MS)]
 
@@ -136,10 +139,13 @@ class Gate:
         key = lease_key(ask.lease) if ask.lease else ask.key
         return {"tickets": await self._ledger.end_lease(key, fencing_token)}
 
-    async def report(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
-        """Record whom a device has admitted offline; see ``GateLeases.report_admissions``."""
+    async def report(self, body: bytes, fencing_token: str | None, entry: bytes = b"") -> dict[str, Any]:
+        """Record whom a device has admitted offline; see ``GateLeases.report_admissions``.
+
+        How long ago that was counts from ``entry``, that of the command in the outbox: it may have waited for a ledger.
+        """
         ask = parse_json(_ReportBody, body)
-        now = await self._master.time_ms()
+        now = connect.count(entry.partition(b"-")[0]) or await self._master.time_ms()
         admitted_at = {code: now - ago for code, ago in ask.admitted.items()}
         key = lease_key(ask.lease)
         outcomes = await self._ledger.report_admissions(key, ask.gate, ask.theatre, admitted_at, now, fencing_token)
@@ -153,11 +159,18 @@ class Gate:
         found = []
         for show in shows:
             if _is_now(show, now):
-                layout = await self._shows.layout(show.layout)
-                sections = list(Counter(seat.section for seat in layout.seats))
                 about = {"id": show.id, "title": show.title, "starts_at": show.starts_at}
-                found.append({**about, "sections": sections})
+                found.append({**about, "sections": await self._sections(show)})
         return found
+
+    async def _sections(self, show: Show) -> list[str]:
+        """Return the sections of a show; none where its layout can't be read, which must not hide the other shows."""
+        try:
+            layout = await self._shows.layout(show.layout)
+        except UNREADABLE as error:
+            log.error("the layout of %s can't be read: %r", show.id, error)
+            return []
+        return list(Counter(seat.section for seat in layout.seats))
 
     async def _booking(self, ask: _AdmitBody) -> BookingRow:
         if ask.booking:

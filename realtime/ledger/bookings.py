@@ -5,14 +5,16 @@ Every write is idempotent: keepers repeat what they are not sure of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import contacts, follow_ups, money, schema
+from realtime.ledger.database import read_rows
 from realtime.ledger.fencing import Fencing, check_fencing_token
 from realtime.ledger.rows import (
     BookingRow,
@@ -140,6 +142,10 @@ class Bookings(Fencing):
         return await self._booking_rows(schema.bookings.c.owner == owner)
 
     async def _booking_rows(self, condition: ColumnElement[bool]) -> list[BookingRow]:
+        """Return the newest bookings that fit; one that can't be read is logged, and hides no other.
+
+        Raises ``ValueError`` if it is the only one.
+        """
         bookings, seats = schema.bookings, schema.booked_seats
         newest = select(bookings).where(condition).order_by(bookings.c.confirmed_at.desc()).limit(MAX_OF_OWNER)
         async with self.snapshot() as connection:
@@ -149,32 +155,35 @@ class Bookings(Fencing):
             of_booking: dict[str, list[int]] = {booking: [] for booking in ids}
             for booking, index in await connection.execute(query):
                 of_booking[booking].append(index)
-            for row in rows:
-                of_booking[row.id] += seats_of(row.cancelled_seats)
             entered = schema.admissions
             admitted: dict[str, int] = {}
             marks = select(entered.c.booking_id, entered.c.admitted_at).where(entered.c.booking_id.in_(ids))
             for booking, at in await connection.execute(marks):
                 admitted[booking] = at
-        return [
-            BookingRow(
-                row.id,
-                row.show_id,
-                row.owner,
-                row.code or "",
-                tuple(sorted(of_booking[row.id])),
-                row.amount,
-                row.prices,
-                row.confirmed_at,
-                row.payment,
-                row.cancelled_at,
-                row.cancelled_by or "",
-                admitted.get(row.id),
-                row.sequence,
-                row.links_revoked_at,
-            )
-            for row in rows
-        ]
+
+        def read(row: Any) -> BookingRow:
+            return _booking(row, of_booking[row.id], admitted.get(row.id))
+
+        return [read(row) for row in rows] if len(rows) == 1 else read_rows(rows, read)
+
+
+def _booking(row: Any, seats: Iterable[int], admitted_at: int | None) -> BookingRow:
+    return BookingRow(
+        row.id,
+        row.show_id,
+        row.owner,
+        row.code or "",
+        tuple(sorted((*seats, *seats_of(row.cancelled_seats)))),
+        row.amount,
+        row.prices,
+        row.confirmed_at,
+        row.payment,
+        row.cancelled_at,
+        row.cancelled_by or "",
+        admitted_at,
+        row.sequence,
+        row.links_revoked_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class Money(Fencing):
         elif wanted.state:
             query = query.where(refunds.c.state == wanted.state)
         async with self.snapshot() as connection:
-            return [_payment(row) for row in await connection.execute(query)]
+            return read_rows(await connection.execute(query), _payment)
 
 
 # --- in the transaction of the caller -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, literal, or_, select, true
 from realtime.ledger import schema
 from realtime.ledger.bookings import Bookings
 from realtime.ledger.contacts import holds_of_person
+from realtime.ledger.database import read_rows
 from realtime.ledger.follow_ups import task_row
 from realtime.ledger.rows import BookingRow, TaskRow
 from realtime.model import booking_of
@@ -60,7 +61,7 @@ class Search(Bookings):
         table = schema.tasks
         query = select(table).where(table.c.subject.in_(subjects)).order_by(table.c.created_at, table.c.id)
         async with self.snapshot() as connection:
-            return [task_row(row) for row in await connection.execute(query)]
+            return read_rows(await connection.execute(query), task_row)
 
     async def orders_of(self, hold: str) -> list[dict[str, object]]:
         """Return the orders of a hold, the oldest first: id, amount (paise), state, created_at (ms), detail."""

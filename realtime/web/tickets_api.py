@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -38,6 +39,7 @@ from realtime.tickets.link import TicketLinks
 from realtime.tickets.pdf import Paper, TicketPrinter
 from realtime.tickets.text import INDIA
 from realtime.transport.client_address import client_address
+from realtime.transport.limited_log import LimitedLog
 from realtime.web.buyers import Buyers
 from realtime.web.fair_turns import FairTurns
 from realtime.web.gather import Ask, master_of_booking
@@ -45,6 +47,8 @@ from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer
 from realtime.web.staff_access import PRINCIPAL
 
+limited_log = LimitedLog(logging.getLogger(__name__))
+PDF = ("application/pdf",)
 PRINTING = 2
 """Tickets that a node draws at once, each on a thread; more requests wait, each address in turn."""
 PRINT_WAIT_S = 15.0
@@ -120,7 +124,7 @@ class TicketsApi:
             Route("POST", f"/api/v1/ops{cancel}", self._cancel_any, "Cancel any booking", None, "operator"),
             Route("POST", f"/api/v1{revoke}", self._revoke, "Revoke the links to your ticket", None, "owner"),
             Route("POST", f"/api/v1/ops{revoke}", self._revoke_any, "Revoke the links to a ticket", None, "operator"),
-            Route("GET", f"/api/v1{ticket}", self._ticket, "The ticket of your booking", None, "owner"),
+            Route("GET", f"/api/v1{ticket}", self._ticket, "The ticket of your booking", None, "owner", answers=PDF),
             Route(
                 "GET",
                 f"/api/v1/ops{ticket}",
@@ -129,9 +133,10 @@ class TicketsApi:
                 None,
                 "operator",
                 (Role.GATE, Role.SERVICE),
+                answers=PDF,
             ),
             Route("GET", "/api/v1/tickets/linked", self._linked, "The booking that a link opens", None, "link"),
-            Route("GET", "/api/v1/tickets/linked.pdf", self._linked_ticket, "Its ticket", None, "link"),
+            Route("GET", "/api/v1/tickets/linked.pdf", self._linked_ticket, "Its ticket", None, "link", answers=PDF),
             Route("GET", "/api/v1/tickets/keys", self._published_keys, "Public keys of ticket codes, as a JWK set"),
         ]
 
@@ -148,7 +153,14 @@ class TicketsApi:
         else:
             found, missing = await self._one(one, address)
             found = [each for each in found if each["owner"] == owner]
-        bookings = [self._listed(each) for each in found]
+        bookings = []
+        for each in found:
+            try:
+                bookings.append(self._listed(each))
+            except (msgspec.MsgspecError, ValueError) as error:  # one that can't be read must not hide the others
+                if one is not None:
+                    raise
+                limited_log.warning("a booking can't be read", each.get("id"), error)
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
         return json_answer({"bookings": bookings, "missing": missing})
 

@@ -10,7 +10,7 @@ import pytest
 from realtime.errors import AlreadyAdmitted, BookingCancelled, TicketError, TicketLeased
 from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, StaleFencingToken
-from realtime.ledger.gate_leases import LeaseAsk
+from realtime.ledger.gate_leases import LeaseAsk, lease_key
 from realtime.ledger.rows import AdmissionRow, CancelledBy
 from realtime.ledger.shows import Shows
 from realtime.locks.commands import run_command
@@ -50,6 +50,21 @@ async def test_a_command_that_is_repeated_after_its_keeper_died_admits_as_the_fi
             await gate.admit(body, None, other)
     with pytest.raises(AlreadyAdmitted):
         await gate.admit(body.replace(b"north", b"south"), None, b"1700000000000-0")
+
+
+async def test_a_report_that_waited_for_the_ledger_is_about_the_time_at_which_it_was_sent(place: Place) -> None:
+    hold = await sold(place, "a", [1])
+    booking = await place.ledger.booking(booking_of(hold))
+    assert booking is not None
+    await place.rest()
+    sent_at = await place.master.time_ms() - 600_000
+    await place.ledger.lease(LeaseAsk(lease_key("a lease"), "north", SHOW, sent_at + 1_000), sent_at - 60_000)
+    gate = Gate(place.ledger, place.master, Shows(place.ledger))
+    report = {"theatre": "gateway", "lease": "a lease", "gate": "north", "admitted": {booking.code: 5_000}}
+    done = await gate.report(orjson.dumps(report), None, f"{sent_at}-3".encode())
+    assert done == {"outcomes": {booking.code: "admitted"}}, "in time, although the lease has ended meanwhile"
+    admission = await place.ledger.admission(booking.id)
+    assert admission is not None and admission.at == sent_at - 5_000
 
 
 async def test_a_command_that_was_refused_for_now_is_carried_out_when_it_comes_again(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -13,11 +14,13 @@ from realtime.errors import Overloaded, RegionUnavailable
 from realtime.keeper.queries import Queries
 from realtime.ledger import schema
 from realtime.locks import queries
+from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.queries import run_query
 from realtime.model import booking_of, hold_of
-from tests.cluster import until
+from realtime.wire.layouts import encode_layout
+from tests.cluster import grid, until
 
-from .conftest import SHOW, Place
+from .conftest import LAYOUT, SHOW, Place
 from .test_record_path import all_booked
 
 
@@ -33,8 +36,33 @@ async def test_a_damaged_row_ends_one_answer_and_hides_no_other_row(place: Place
             await run_query(place.master, question, {"booking": damaged})
     for name, body in (("bookings", {"owner": "a"}), ("find", {"show": SHOW})):
         assert [each["id"] for each in await run_query(place.master, name, body)] == [sound]
+    async with place.ledger.transaction() as connection:
+        await connection.execute(of_damaged.values(prices=None, cancelled_seats="1,x"))
+        of_sound = schema.tasks.c.subject == sound
+        await connection.execute(update(schema.tasks).where(of_sound).values(queue="of a later release"))
+    with pytest.raises(RegionUnavailable):
+        await run_query(place.master, "booking", {"booking": damaged})
+    for name, body in (("bookings", {"owner": "a"}), ("find", {"show": SHOW})):
+        assert [each["id"] for each in await run_query(place.master, name, body)] == [sound]
+    assert (await run_query(place.master, "story", {"booking": sound}))["tasks"] == []
     assert await run_query(place.master, "orders", {}) == {"open": 0, "oldest": 0}
     assert not any(task.done() for task in place.keepers[0].tasks)
+
+
+async def test_a_show_whose_layout_is_damaged_hides_no_other_from_the_gates(place: Place) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    other = grid(rows=3)
+    await declare_layout(place.master, other.id, encode_layout(other))
+    for name, layout in (("west-sound", LAYOUT.id), ("west-damaged", other.id)):
+        show = {"id": name, "theatre": "gateway", "layout": layout, "title": "x", "starts_at": soon}
+        await run_command(place.master, "show", {**show, "prices": {"Gold": 1}})
+    async with place.ledger.transaction() as connection:
+        of_other = update(schema.layouts).where(schema.layouts.c.id == other.id)
+        await connection.execute(of_other.values(blob=b"damaged"))
+    await place.rest()
+    place.keeper("k2")  # it has no layout in memory
+    shows = await run_query(place.master, "gate_shows", {"theatre": "gateway"})
+    assert {show["id"]: show["sections"] for show in shows} == {"west-sound": ["Stalls"], "west-damaged": []}
 
 
 async def test_staff_are_answered_before_the_buyers_who_wait_and_have_room_where_buyers_have_none(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import orjson
@@ -196,6 +196,33 @@ async def test_after_the_deadline_only_operators_cancel(cluster: Cluster) -> Non
     status, done = await post(cluster, f"/ops/bookings/{booking}/cancel", cluster.secrets["OPERATOR_KEY"])
     assert (status, done["booking"]["cancelled_by"]) == (200, "operator")
     assert (await post(cluster, f"/ops/bookings/{booking[:-1]}x/cancel", cluster.secrets["OPERATOR_KEY"]))[0] == 404
+
+
+async def test_a_booking_that_can_not_be_read_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(topology_file.parse("[regions.west]\nmaster = 'redis://127.0.0.1:1'\n"), "x" * 32)
+    buyers, directory = Buyers({}), Directory(settings.topology, {})
+    masters = {"west": LockMaster(settings.topology.regions["west"])}
+    api = TicketsApi(settings, directory, masters, buyers, lambda _request: "me")
+    texts = dict.fromkeys(("title", "theatre", "city", "address"), "x")
+    seat = {"id": "A-1", "section": "Stalls", "row": "A", "number": "1", "category": "Gold"}
+    start = "2030-01-01T18:30:00+05:30"
+    sound: dict[str, Any] = {
+        **texts,
+        "id": BOOKING,
+        "code": CODE,
+        "owner": "me",
+        "show": show_of(BOOKING),
+        "starts_at": start,
+    }
+    sound |= {"booked_at": 1, "amount": 1, "seats": [seat]}
+    damaged: list[dict[str, Any]] = [{"prices": {"x": 1}}, {"starts_at": "soon"}, {"seats": [{}]}, {"booked_at": -1}]
+
+    async def ask_all(*_asked: object) -> tuple[dict[str, Any], list[str]]:
+        return {"west": [{**sound, **each} for each in (*damaged, {})]}, []
+
+    monkeypatch.setattr(buyers, "ask_all", ask_all)
+    answer = await api._list(make_mocked_request("GET", "/"))
+    assert [each["id"] for each in orjson.loads(cast("bytes", answer.body))["bookings"]] == [BOOKING]
 
 
 @pytest.mark.parametrize("start", ["2150-01-01T18:30:00+05:30", "9999-12-31T23:00:00+00:00"])
