@@ -39,14 +39,14 @@ DEFAULT_TOPOLOGY = "topology.toml"
 class Settings:
     """The settings that every process of an installation needs."""
 
-    topology: Topology
-    secret: str
-    second_secret: str = ""
+    topology: Topology = field(repr=False)
+    secret: str = field(repr=False)
+    second_secret: str = field(default="", repr=False)
     """During a rotation: signatures with it are accepted, none are made."""
-    operator_key: str = ""
-    metrics_key: str = ""
-    redis_password: str = ""
-    kiosk_pin: str = ""
+    operator_key: str = field(default="", repr=False)
+    metrics_key: str = field(default="", repr=False)
+    redis_password: str = field(default="", repr=False)
+    kiosk_pin: str = field(default="", repr=False)
     mail_password: str = field(default="", repr=False)
     webhook_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     payments: PaymentConfig = field(default_factory=PaymentConfig)

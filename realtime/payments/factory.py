@@ -42,7 +42,7 @@ class PaymentConfig:
 
     service: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     demo_allowed: bool = False
     """Whether the process was started by ``up``, or with the explicit switch."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Annotated, Any, Literal, Protocol
@@ -107,9 +107,13 @@ class Pressure:
     Each node counts for itself. A solved challenge is used once: the owning master remembers it.
     """
 
-    def __init__(self, challenge: Challenge, terms: ChallengeTerms) -> None:
-        """``terms`` say how many holds there may be without one."""
+    def __init__(self, challenge: Challenge, terms: ChallengeTerms, also: Sequence[Challenge] = ()) -> None:
+        """``terms`` say how many holds there may be without one.
+
+        Solutions of ``also`` are accepted, too: while the secret is rotated, other nodes issue those.
+        """
         self._challenge = challenge
+        self._all = (challenge, *also)
         per_address, per_show = terms.address_holds_per_minute, terms.show_holds_per_s
         self._addresses = RateLimits(per_address, per_address / 60)
         self._shows = RateLimits(max(1, int(per_show)), per_show)
@@ -124,7 +128,7 @@ class Pressure:
         now = asyncio.get_running_loop().time()
         bound_to = f"{show} {owner}"
         if solution is not None:
-            solved = self._challenge.solved(solution, bound_to)
+            solved = next((known for each in self._all if (known := each.solved(solution, bound_to))), None)
             if solved is not None and await self._is_first_use(master, solved, hold_id):
                 return
             raise ChallengeRequired(challenge=self._challenge.issue(bound_to))

@@ -108,3 +108,17 @@ def test_the_topology_chooses_the_challenge() -> None:
     for service, options in (("nothing", {}), ("no.module:f", {}), ("altcha", {"max_number": 0}), ("altcha", {"x": 1})):
         with pytest.raises(TopologyError, match="challenge"):
             make_challenge(ChallengeTerms(service, options=options), SECRET)
+
+
+async def test_a_solution_of_a_node_that_signs_with_the_other_secret_is_accepted_during_a_rotation(
+    own_node: Node,
+) -> None:
+    master = own_node.locks.master
+    old, new = (Altcha(secret, TERMS.options) for secret in (SECRET, "another secret here"))
+    terms = ChallengeTerms("altcha", 1, 1000.0, TERMS.options)
+    before, after = Pressure(old, terms, [new]), Pressure(new, terms, [old])
+    for number, (asking, answering) in enumerate(((before, after), (after, before))):
+        await required(asking, master, "h", "house", None)
+        asked = await required(asking, master, "h", "house", None)
+        assert await required(answering, master, f"h{number}", "house", solution_of(asked)) is None
+        assert await required(asking, master, f"again{number}", "house", solution_of(asked)) is not None

@@ -71,6 +71,16 @@ def test_a_file_that_is_no_secret_is_refused_without_its_content(
     assert OLD not in str(refused.value) and "short" not in str(refused.value)
 
 
+def test_the_settings_are_shown_without_secrets(topology: Path) -> None:
+    topology.write_text(
+        TOPOLOGY.replace("redis://a:1", "redis://:Rosebud-1@a:1") + "[webhooks.shop]\nurl = 'https://a'\n"
+    )
+    names = ["SECRET", "SECOND_SECRET", "OPERATOR_KEY", "METRICS_KEY", "REDIS_PASSWORD", "MAIL_PASSWORD"]
+    names += ["WEBHOOK_SECRETS_SHOP", "SIGNED_SECRET"]
+    read = load(topology, **{name: f"Rosebud {name} 0f9a7c55" for name in names}, KIOSK_PIN="246810")
+    assert "Rosebud" not in repr(read) and "246810" not in repr(read)
+
+
 @pytest.mark.parametrize("secret", ["short", "x" * 32, "0123456" * 5, "ChangeMe-1234567890", "my-password-12345"])
 @pytest.mark.parametrize("name", ["SECRET", "SECOND_SECRET", "OPERATOR_KEY"])
 def test_a_process_does_not_start_with_a_secret_that_can_be_guessed_but_in_a_trial(
