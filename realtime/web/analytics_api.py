@@ -53,14 +53,20 @@ class AnalyticsApi:
         """Return the table of routes."""
         return [
             Route(
-                "GET", "/api/v1/ops/analytics", self._figures, "Figures by show and hour; JSON or CSV", None, "operator"
+                "GET",
+                "/api/v1/ops/analytics",
+                self._figures,
+                "Figures by show and hour; JSON or CSV",
+                None,
+                "operator",
+                answers=("application/json", "text/csv"),
             )
         ]
 
     async def _figures(self, request: web.Request) -> web.Response:
         """Return the hours that begin in ``since`` <= t < ``until`` (ms), by default the last seven days."""
         until = query_number(request.query, "until", now_ms())
-        since = query_number(request.query, "since", until - DEFAULT_DAYS * DAY_MS)
+        since = query_number(request.query, "since", max(0, until - DEFAULT_DAYS * DAY_MS))
         if until - since > MAX_DAYS * DAY_MS:
             raise BadRequest(f"Ask for at most {MAX_DAYS} days.")
         show = request.query.get("show", "")

@@ -51,7 +51,13 @@ class LayoutsApi:
         """Return the table of routes."""
         return [
             Route("GET", "/api/v1/layouts/{layout}", self._get_layout, "A layout; immutable"),
-            Route("GET", coded.path("{layout}"), self._get_coded, "The same layout coded by rows; not JSON; immutable"),
+            Route(
+                "GET",
+                coded.path("{layout}"),
+                self._get_coded,
+                "The same layout coded by rows; not JSON; immutable",
+                answers=("application/octet-stream",),
+            ),
         ]
 
     async def _get_layout(self, request: web.Request) -> web.Response:

@@ -83,7 +83,8 @@ class _Region(Collector):
         gauge = GaugeMetricFamily(f"tickingtickets_{name}", text, labels=["owner", label])
         if isinstance(self._report.get(field), dict):
             for kind in kinds:
-                gauge.add_metric([self._region, kind], self._report[field].get(kind, 0))
+                if isinstance(count := self._report[field].get(kind, 0), int | float):
+                    gauge.add_metric([self._region, kind], count)
         return gauge
 
 

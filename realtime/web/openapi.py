@@ -80,7 +80,10 @@ def _operation(route: Route, bodies: dict[type, Any]) -> dict[str, Any]:
         "security": _SECURITY[route.who],
         "parameters": _path_parameters(route.path),
         "responses": {
-            "2XX": {"description": "success", "content": {"application/json": {"schema": {"type": "object"}}}},
+            "2XX": {
+                "description": "success",
+                "content": {media_type: _content(media_type) for media_type in route.answers},
+            },
             "4XX": {"description": "refused; `code` gives the reason", "content": error},
             "5XX": {"description": "failed; retry if `retryable`", "content": error},
         },
@@ -89,6 +92,10 @@ def _operation(route: Route, bodies: dict[type, Any]) -> dict[str, Any]:
         schema = bodies[route.body]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _content(media_type: str) -> dict[str, Any]:
+    return {"schema": {"type": "object"}} if media_type == _JSON else {}
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

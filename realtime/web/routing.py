@@ -53,6 +53,8 @@ class Route:
     """The body has personal data: the audit log does not get it."""
     recorded: bool = True
     """The audit log has requests to it, if it is an operator's route that changes something."""
+    answers: tuple[str, ...] = ("application/json",)
+    """The media types of what it answers if it succeeds."""
 
 
 def query_number(query: Mapping[str, str], name: str, default: int, bounds: tuple[int, int] | None = None) -> int:

@@ -45,5 +45,6 @@ async def test_operators_get_the_figures_of_a_show_by_the_hour(cluster: Cluster)
         (line["show"], line["bookings"], line["revenue"], line["holds"]) for line in lines if line["bookings"] != "0"
     ] == [(show, "1", "90000", "1")]
     assert lines[0]["hour"].endswith(":00+05:30")
+    assert (await ops(cluster, "GET", "/analytics?until=5"))[0] == 200
     for wrong in ("since=x", "since=0", "format=xml", "show=east-nothing"):
         assert (await ops(cluster, "GET", f"/analytics?{wrong}"))[0] in (400, 404)

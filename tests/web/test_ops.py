@@ -127,6 +127,10 @@ async def test_invalid_parameters_for_a_log_are_refused(cluster: Cluster, query:
         assert (response.status, (await response.json())["error"]["code"]) == (400, "bad_request")
 
 
+ODD = b'{"time": 9999999999999, "refunds": {"promised": null, "sent": 1}, "gate_conflicts": {"twice": "x"}}'
+"""A report with a time to come is the newest one."""
+
+
 async def test_records_that_can_not_be_read_hide_no_other(cluster: Cluster) -> None:
     """Those of nodes, keepers, incidents, holds and the log of a show; the metrics are read from them, too."""
     show, node = await new_show(cluster, "west"), node_urls(cluster)[0]
@@ -138,6 +142,7 @@ async def test_records_that_can_not_be_read_hide_no_other(cluster: Cluster) -> N
         for key in (keys.NODES, keys.KEEPERS):
             for record in (b"{", b"[]", b"{}", b'{"time": "now"}', b"\xff"):
                 await command("HSET", key, b"broken \xff" + record, record)
+        await command("HSET", keys.KEEPERS, b"broken odd", ODD)
         await command("XADD", keys.INCIDENTS, "*", b"\xff", b"\xff", "at", "now")
         await command("XADD", keys.log(show), "*", "change", "{")
         await command("XADD", keys.log(show), "*", "kind", "held")
@@ -166,7 +171,7 @@ async def test_records_that_can_not_be_read_hide_no_other(cluster: Cluster) -> N
         events = (await get(session, f"{node}/api/v1/ops/shows/{show}/log"))["events"]
         assert sum(each["hold"] == hold for each in events) == 1
         async with session.get(f"{cluster.plan.node_urls('west')[0]}/metrics") as response:
-            assert response.status == 200 and 'outbox_entries{owner="west"}' in await response.text()
+            assert response.status == 200 and 'unfinished_refunds{owner="west",state="sent"}' in await response.text()
         await command("HSET", keys.holds(show), other, kept)
         for key in (keys.NODES, keys.KEEPERS):
             await command("HDEL", key, *(name for name in await command("HKEYS", key) if name.startswith(b"broken")))

@@ -124,3 +124,33 @@ async def test_a_gate_of_one_theatre_prints_no_ticket_of_another(cluster: Cluste
     for token in (tokens["service"], cluster.secrets["OPERATOR_KEY"]):
         assert (await get(cluster, f"/ops/bookings/{other}/ticket.pdf", token))[0] == 200
     assert hold_of(other).startswith("south-")
+
+
+async def test_the_document_names_the_media_type_of_every_answer(cluster: Cluster) -> None:
+    target = Target(cluster, "west")
+    await target.prepare()
+    url, key = node_urls(cluster)[0], cluster.secrets["OPERATOR_KEY"]
+    seen: set[str] = set()
+    async with aiohttp.ClientSession() as http:
+
+        async def ask(path: str, token: str) -> tuple[int, str]:
+            async with http.get(url + path, headers={"Authorization": f"Bearer {token}"} if token else {}) as answer:
+                return answer.status, answer.content_type
+
+        async with http.get(f"{url}/api/openapi.json") as answer:
+            paths: dict[str, dict[str, Any]] = (await answer.json())["paths"]
+        async with http.get(f"{url}/api/v1/shows/{target.show}") as answer:
+            layout = (await answer.json())["layout"]
+        for template, operations in paths.items():
+            if not template.startswith("/api/v1/") or "get" not in operations:
+                continue
+            path = target.path(template.replace("{layout}", layout))
+            scheme = next(iter(operations["get"]["security"][0]), "") if operations["get"]["security"] else ""
+            queries = ("?format=csv", "?format=json") if "analytics" in path else ("",)
+            for query in queries:
+                status, media_type = await ask(path + query, {"key": key, "token": target.owner}.get(scheme, ""))
+                if status == 200:
+                    seen.add(media_type)
+                    assert media_type in operations["get"]["responses"]["2XX"]["content"], path
+    assert seen == {"application/json", "application/pdf", "application/octet-stream", "text/csv"}
+    await target.check_unchanged()
