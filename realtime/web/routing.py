@@ -94,7 +94,8 @@ async def errors(
         return _refusal(BadRequest("The request is nested too deeply, or is not valid Unicode."))
     except Exception as error:
         return _refusal(failure(error, f"{request.method} {request.path}"))
-    if answer.status >= 400 and isinstance(answer, web.Response) and answer.content_type != "application/json":
+    is_ours = answer.content_type in ("application/json", "text/html")
+    if answer.status >= 400 and isinstance(answer, web.Response) and not is_ours:
         refused = refusal(answer.status)  # by the Socket.IO server, whose other headers are kept
         answer.body, answer.content_type = refused.body, refused.content_type
     return answer

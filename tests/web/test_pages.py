@@ -75,8 +75,9 @@ def test_bundles_are_not_used_after_a_source_has_changed(tmp_path: Path) -> None
 
 
 async def test_a_page_names_files_that_browsers_keep_for_good(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
     async with aiohttp.ClientSession(node_urls(cluster)[0], auto_decompress=False) as browser:
-        for page in ("/", "/shows/west-x", "/kiosk", "/kiosk/west-x", "/ops", "/ops/shows/west-x"):
+        for page in ("/", f"/shows/{show}", "/kiosk", "/kiosk/west-x", "/ops", "/ops/shows/west-x"):
             async with browser.get(page, headers={"Accept-Encoding": "gzip"}) as answer:
                 assert answer.headers["Cache-Control"] == "no-cache"
                 assert answer.headers["Content-Encoding"] == "gzip"
