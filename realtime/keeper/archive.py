@@ -64,6 +64,5 @@ class Archiver:
                 raise answer
         removed = [show for show, answer in zip(shows, answers, strict=True) if answer is None]
         if removed:
-            await self._master.command("HDEL", keys.SHOWS, *removed)
-            await self._declare.announce()
+            await self._declare.shows_removed(removed)
         return removed

@@ -138,8 +138,13 @@ class Commands:
         archiver = Archiver(ledger, master, locks)
         declare = self._declare
         show_commands = ShowCommands(topology, region, password, ledger, master, shows, jobs, archiver, declare)
+        staff_commands = StaffCommands(region, ledger, declare)
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             **show_commands.verbs,
+            "theatre": lambda body: show_commands.theatre(body, self._fencing_token, self._still_ours, self._entry),
+            "remove_theatre": lambda body: show_commands.remove_theatre(
+                body, self._fencing_token, self._still_ours, self._entry
+            ),
             "terms": lambda body: show_commands.terms(body, self._fencing_token, self._still_ours),
             **RecordRepair(region, ledger, master, archiver, declare).verbs,
             "block": self._block,
@@ -152,7 +157,8 @@ class Commands:
             "gate_lease": lambda body: self._gate.lease(body, self._fencing_token),
             "gate_return": lambda body: self._gate.end_lease(body, self._fencing_token),
             "gate_report": lambda body: self._gate.report(body, self._fencing_token, self._entry),
-            **StaffCommands(region, ledger, declare).verbs,
+            **staff_commands.verbs,
+            "staff_add": lambda body: staff_commands.add(body, self._entry),
             "retry_refund": self._retry_refund,
             "retry_task": self._retry_task,
             "retry_dead_letter": DeadLetters(master).retry,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import orjson
 from redis.exceptions import ResponseError
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.ledger import Ledger
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -19,10 +19,8 @@ from realtime.staff import StaffToken
 from realtime.wire.shows import decode_show, decode_theatre, encode_show, encode_theatre
 
 _LAYOUTS_KNOWN = 1_000
-_REPLACE_HASH = """
-redis.call('DEL', KEYS[1])
-for n = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
-"""
+_FIELDS = 400
+"""Fields of a hash in one command."""
 
 
 class Declarations:
@@ -33,16 +31,30 @@ class Declarations:
         self._master = master
         self._locks = locks
 
-    async def theatre(self, theatre: Theatre) -> None:
+    async def theatre(self, theatre: Theatre, *, entry: bytes = b"") -> None:
         """Declare a theatre."""
-        await self._master.command("HSET", keys.THEATRES, theatre.id, encode_theatre(theatre))
+        await self._locks.write([("HSET", keys.THEATRES, (theatre.id, encode_theatre(theatre)))], entry=entry)
         await self.announce(theatre=theatre.id)
 
-    async def theatres_removed(self, theatres: Sequence[str | bytes]) -> bool:
+    async def theatres_removed(self, theatres: Sequence[str | bytes], *, entry: bytes = b"") -> bool:
         """Declare that there are no such theatres; return whether the master had one of them."""
-        found = await self._master.command("HDEL", keys.THEATRES, *theatres)
+        found = 0
+        for start in range(0, len(theatres), _FIELDS):
+            some = theatres[start : start + _FIELDS]
+            found += await self._locks.write([("HDEL", keys.THEATRES, some)], entry=entry)
         await self.announce()
         return bool(found)
+
+    async def records(self, key: str, values: Mapping[str, bytes]) -> None:
+        """Put the records of theatres or shows on the master, at ``keys.THEATRES`` or ``keys.SHOWS``."""
+        for fields in _parts(connect.flat(values)):
+            await self._locks.write([("HSET", key, fields)])
+
+    async def shows_removed(self, shows: Sequence[str]) -> None:
+        """Declare that there are no such shows any more."""
+        for start in range(0, len(shows), _FIELDS):
+            await self._locks.write([("HDEL", keys.SHOWS, shows[start : start + _FIELDS])])
+        await self.announce()
 
     async def layout(self, layout_id: str, blob: bytes) -> None:
         """Store a layout, unless it is there."""
@@ -62,12 +74,12 @@ class Declarations:
         await self._locks.declare(show, epoch, for_sale=False, record=record)
         await self.announce(show=show.id)
 
-    async def add_staff_token(self, token_id: str) -> None:
+    async def add_staff_token(self, token_id: str, *, entry: bytes = b"") -> None:
         """Declare a new staff token."""
-        await self._master.command("HSET", keys.STAFF, token_id, "1")
+        await self._locks.write([("HSET", keys.STAFF, (token_id, "1"))], entry=entry)
 
     async def revoke_staff_tokens(self, token_ids: Iterable[str]) -> None:
-        """Declare that staff tokens are revoked. No keeper that was frozen before can undo it: see ``staff``."""
+        """Declare that staff tokens are revoked."""
         if ids := list(token_ids):
             await self._master.command("HDEL", keys.STAFF, *ids)
 
@@ -77,14 +89,16 @@ class Declarations:
 
     async def staff(self, tokens: Iterable[StaffToken]) -> None:
         """Declare which staff tokens are not revoked; all others are. Only for a keeper that reconciles the master."""
-        live = [part for token in tokens if not token.revoked_at for part in (token.id, "1")]
-        # In one step, so that nobody is refused in between.
-        await self._master.command("EVAL", _REPLACE_HASH, 1, keys.STAFF, *live)
+        await self._replace(keys.STAFF, [token.id for token in tokens if not token.revoked_at])
 
     async def revoked_guests(self, owners: Iterable[str]) -> None:
         """Declare whose tokens are not accepted any more. Only for a keeper that reconciles the master."""
-        parts = [part for owner in owners for part in (owner, "1")]
-        await self._master.command("EVAL", _REPLACE_HASH, 1, keys.REVOKED_GUESTS, *parts)
+        await self._replace(keys.REVOKED_GUESTS, owners)
+
+    async def _replace(self, key: str, names: Iterable[str]) -> None:
+        """Make some names the fields of a hash, in one step: nobody is refused, or accepted, in between."""
+        fields = _parts([part for name in names for part in (name, "1")])
+        await self._locks.write([("DEL", key, ()), *(("HSET", key, some) for some in fields)])
 
     async def announce(self, **what: str) -> None:
         """Make all directories read ``what`` again: a theatre, a show, or everything if empty."""
@@ -144,6 +158,11 @@ class Declared:
                 self._lengths.clear()
             self._lengths[layout_id] = len(await self._ledger.layout(layout_id) or b"")
         return self._lengths[layout_id]
+
+
+def _parts(fields: Sequence[str | bytes]) -> Iterator[Sequence[str | bytes]]:
+    """Divide fields and values in turn into what one command may have."""
+    return (fields[start : start + 2 * _FIELDS] for start in range(0, len(fields), 2 * _FIELDS))
 
 
 def readable_theatre(record: Any) -> Theatre | None:

@@ -11,7 +11,7 @@ How a master is fenced, in order:
    ledger, if the newest one is still the one that it has read: a keeper that was frozen since begins none. Behind
    Sentinels, a keeper that knows only an older configuration of them begins none either.
 4. It sets the fence on the master (``locks/lua/fencing.lua``): from now on no keeper writes under an earlier token. It
-   stops the sales of every show, declares what the ledger has, and writes the mark.
+   stops the sales of every show, declares what the ledger has, and writes the mark, all under its own token.
 5. The shows are rebuilt from the ledger one by one (``keeper.rebuild``). Each is on sale as soon as it is rebuilt.
 6. The ledger compares the fencing token in the transaction of every booking. A booking that was confirmed on an earlier
    incarnation is either committed before step 5 reads the ledger, or it is never committed.
@@ -35,6 +35,7 @@ import secrets
 from dataclasses import dataclass
 
 from realtime import connect, keys
+from realtime.errors import RegionUnavailable
 from realtime.keeper.declare import Declarations
 from realtime.keeper.outbox import stream_entries
 from realtime.keeper.points import reach
@@ -54,7 +55,7 @@ BEHIND = "the ledger has lost commits; run check --repair"
 _REMEMBERED = (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE)
 """Both names of the list: keepers of two releases may take turns."""
 _CHUNK = 200
-"""Shows that are suspended, and fields that are written, in one round trip."""
+"""Shows that are suspended in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class _State:
     fence: bytes | None
     position: int
     halted: bool
+    generation: int
+    """That of the link: another one may lead to another server."""
 
     @property
     def number(self) -> int | None:
@@ -135,7 +138,13 @@ class Reconciler:
         if region not in (None, self._region.encode()):
             raise WrongRegion(f"this is the lock master of {region.decode(errors='replace')}, not of {self._region}")
         state = _State(
-            incarnation_of(info), str(info["run_id"]), mark, fence, connect.count(position), halted is not None
+            incarnation_of(info),
+            str(info["run_id"]),
+            mark,
+            fence,
+            connect.count(position),
+            halted is not None,
+            self._master.generation,
         )
         self._ledger.known_position = state.position
         return state
@@ -146,7 +155,7 @@ class Reconciler:
         token, diverged = await self._begin_token(nonce, state)
         if diverged:
             log.warning("%s: the master's data has diverged: another master has sold since", self._region)
-        await self._master.command("SET", keys.REGION, self._region)
+        await self._locks.write([("SET", keys.REGION, (self._region,))])
         shows, unreadable = await self._ledger.active_records()
         await self._suspend_all([show.id for show in shows], nonce, diverged=diverged)
         await self._declare_all(shows, unreadable)
@@ -157,8 +166,7 @@ class Reconciler:
         reach("reconcile_declared")
         # Nobody else has begun a token meanwhile, or this would be refused; so the mark is of the newest one.
         await self._locks.raise_position((await self._ledger.fencing_state()).position)
-        await self._master.command("DEL", keys.HALTED)
-        await self._master.command("SET", keys.RECONCILED, token)
+        await self._locks.write([("DEL", keys.HALTED, ()), ("SET", keys.RECONCILED, (token,))])
         await self._declare.announce()
         self._invalidated = False
         return token
@@ -183,6 +191,9 @@ class Reconciler:
         if not diverged:
             # Before it begins: a keeper that finds this token in the ledger knows then that this data is current.
             await self._remember(token)
+        if self._master.generation != state.generation:
+            # The token is that of the server whose state was read: another one must not count as current by it.
+            raise RegionUnavailable(region=self._region)
         # Before the bookings are read: nothing that was confirmed under an earlier token is committed after this.
         await self._ledger.begin_fencing_token(token, after=ledger, region=self._region, config_epoch=epoch.number)
         reach("reconcile_token_begun")
@@ -219,14 +230,11 @@ class Reconciler:
         directories report them to operators.
         """
         theatres = {theatre.id: encode_theatre(theatre) for theatre in await self._ledger.theatres(self._region)}
-        gone = [
-            name
-            for name in await self._master.command("HKEYS", keys.THEATRES)
-            if name.decode(errors="replace") not in theatres
-        ]
+        on_master = await self._master.command("HKEYS", keys.THEATRES)
+        gone = [name for name in on_master if name.decode(errors="replace") not in theatres]
         if gone:
-            await self._master.command("HDEL", keys.THEATRES, *gone)
-        await self._put(keys.THEATRES, theatres)
+            await self._declare.theatres_removed(gone)
+        await self._declare.records(keys.THEATRES, theatres)
         await self._declare.staff(await self._ledger.staff_tokens())
         await self._declare.revoked_guests(await self._ledger.revoked_guests(still_valid_since()))
         layouts = sorted({show.layout for show in shows})
@@ -235,12 +243,7 @@ class Reconciler:
             blob = await self._ledger.layout(layout_id)
             assert blob is not None, "layouts are never deleted"
             await self._declare.layout(layout_id, blob)
-        await self._put(keys.SHOWS, {**unreadable, **{show.id: encode_show(show) for show in shows}})
-
-    async def _put(self, key: str, values: dict[str, bytes]) -> None:
-        flat = connect.flat(values)
-        for start in range(0, len(flat), 2 * _CHUNK):
-            await self._master.command("HSET", key, *flat[start : start + 2 * _CHUNK])
+        await self._declare.records(keys.SHOWS, {**unreadable, **{show.id: encode_show(show) for show in shows}})
 
     async def _empty_outbox(self) -> None:
         """Turn the bookings in the outbox into refunds: the other master may have sold their seats since.

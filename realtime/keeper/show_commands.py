@@ -110,15 +110,19 @@ class ShowCommands:
         self._archiver = archiver
         self._declare = declare
         self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
-            "theatre": self._theatre,
-            "remove_theatre": self._remove_theatre,
             "layout": self._layout,
             "show": self._show,
             "archive": self._archive,
         }
 
     # --- theatres -------------------------------------------------------------------------------------------------
-    async def _theatre(self, body: bytes) -> dict[str, Any]:
+    async def theatre(
+        self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes
+    ) -> dict[str, Any]:
+        """Declare a theatre, or rename it. ``fencing_token`` and ``entry`` are those of the command.
+
+        Raises ``BadRequest``, ``TheatreConflict``, what ``still_ours`` raises, what the ledger and the master raise.
+        """
         ask = parse_json(_TheatreBody, body)
         if not ID.match(ask.id):
             raise BadRequest("A theatre's id is lower-case letters, digits and inner hyphens.")
@@ -128,17 +132,20 @@ class ShowCommands:
         theatre = Theatre(ask.id, ask.name, ask.city, self._region, ask.address)
         if await self._ledger.theatre(self._region, ask.id) is None:
             await self._nobody_else_has(ask.id)
-        await self._ledger.save_theatre(theatre)
-        await self._declare.theatre(theatre)
+        await self._ledger.save_theatre(theatre, fencing_token, still_ours)
+        await self._declare.theatre(theatre, entry=entry)
         return {"theatre": orjson.loads(encode_theatre(theatre))}
 
-    async def _remove_theatre(self, body: bytes) -> dict[str, Any]:
+    async def remove_theatre(
+        self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes
+    ) -> dict[str, Any]:
+        """Remove a theatre that has no shows; as ``theatre``, but raises ``TheatreNotFound``."""
         ask = parse_json(_RemoveBody, body)
-        shows = await self._ledger.remove_theatre(ask.id)
+        shows = await self._ledger.remove_theatre(ask.id, fencing_token, still_ours)
         if shows:
             raise BadRequest(f"This theatre has {shows} shows, which the ledger keeps; it can't be removed.")
         # Also if the ledger does not have it: another keeper may have died before the master knew.
-        if not await self._declare.theatres_removed([ask.id]) and shows is None:
+        if not await self._declare.theatres_removed([ask.id], entry=entry) and shows is None:
             raise TheatreNotFound()
         return {"theatre": ask.id}
 

@@ -55,12 +55,12 @@ class StaffCommands:
         self._ledger = ledger
         self._declare = declare
         self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
-            "staff_add": self._add,
             "staff_revoke": self._revoke,
             "guest_revoke": self._revoke_guest,
         }
 
-    async def _add(self, body: bytes) -> dict[str, Any]:
+    async def add(self, body: bytes, entry: bytes) -> dict[str, Any]:
+        """Add a staff token; ``entry`` is the command's. Raises ``BadRequest``, ``TheatreNotFound``, ``Fenced``."""
         ask = parse_json(_StaffBody, body)
         if region_of(ask.id) != self._region or not ID.match(ask.id):
             raise BadRequest(f"The id of a staff token begins with {self._region}-.")
@@ -71,7 +71,7 @@ class StaffCommands:
         # A repeated command must not bring back a token that was revoked since.
         known = await self._ledger.staff_tokens()
         if any(each.id == token.id and not each.revoked_at for each in known):
-            await self._declare.add_staff_token(token.id)
+            await self._declare.add_staff_token(token.id, entry=entry)
         return {"token": asdict(token)}
 
     async def _revoke(self, body: bytes) -> dict[str, Any]:

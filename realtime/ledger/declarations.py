@@ -29,16 +29,25 @@ class Declarations(Fencing):
     ``StaleFencingToken``: a keeper that was frozen or cut off must not undo what another one has recorded since.
     """
 
-    async def save_theatre(self, theatre: Theatre) -> None:
-        """Record a theatre, or its new name and city."""
+    async def save_theatre(
+        self, theatre: Theatre, token: str | None = None, still_ours: StillOurs | None = None
+    ) -> None:
+        """Record a theatre, or its new name and city. Raises what ``still_ours`` raises."""
         values = {"name": theatre.name, "city": theatre.city, "address": theatre.address}
-        await self._save(schema.theatres, theatre.id, values)
+        async with self.transaction() as connection:
+            await _begin_theatre_command(connection, theatre.id, token, still_ours)
+            await self._save_in(connection, schema.theatres, theatre.id, values)
 
-    async def remove_theatre(self, theatre_id: str) -> int | None:
-        """Delete a theatre without shows. Return how many it has (then it stays); None if it is not here."""
+    async def remove_theatre(
+        self, theatre_id: str, token: str | None = None, still_ours: StillOurs | None = None
+    ) -> int | None:
+        """Delete a theatre without shows. Return how many it has (then it stays); None if it is not here.
+
+        Raises what ``still_ours`` raises.
+        """
         theatres, shows = schema.theatres, schema.shows
         async with self.transaction() as connection:
-            if await connection.scalar(select(theatres.c.id).where(theatres.c.id == theatre_id)) is None:
+            if not await _begin_theatre_command(connection, theatre_id, token, still_ours):
                 return None
             count = await connection.scalar(select(func.count()).where(shows.c.theatre_id == theatre_id))
             if not count:
@@ -48,7 +57,8 @@ class Declarations(Fencing):
 
     async def save_layout(self, layout_id: str, blob: bytes) -> None:
         """Record a layout (``wire.layouts.encode_layout``); its id is the hash of its content, so it can't change."""
-        await self._save(schema.layouts, layout_id, {"blob": blob})
+        async with self.transaction() as connection:
+            await self._save_in(connection, schema.layouts, layout_id, {"blob": blob})
 
     async def save_show(self, show: Show, token: str | None = None) -> Show:
         """Record a show, or what changed of it; return it as recorded. Targets of webhooks are sent each change."""
@@ -101,12 +111,11 @@ class Declarations(Fencing):
         await connection.execute(update(table).where(*ours).values(body=encode_show(show)))
         return show
 
-    async def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:
-        async with self.transaction() as connection:
-            changed = await connection.execute(update(table).where(table.c.id == key).values(values))
-            if changed.rowcount == 0:
-                await connection.execute(insert_new(connection, table).values(id=key, **values))
-            await self.advance(connection)
+    async def _save_in(self, connection: AsyncConnection, table: Table, key: str, values: dict[str, Any]) -> None:
+        changed = await connection.execute(update(table).where(table.c.id == key).values(values))
+        if changed.rowcount == 0:
+            await connection.execute(insert_new(connection, table).values(id=key, **values))
+        await self.advance(connection)
 
     async def theatres(self, region: str) -> list[Theatre]:
         """Return all theatres; the ledger is ``region``'s."""
@@ -274,6 +283,19 @@ async def _begin_command(
     if still_ours is not None:
         await still_ours()
     return body
+
+
+async def _begin_theatre_command(
+    connection: AsyncConnection, theatre_id: str, token: str | None, still_ours: StillOurs | None
+) -> bool:
+    """As ``_begin_command`` about a theatre; return whether it is here. Nobody else changes it before the commit."""
+    await check_fencing_token(connection, token)
+    # As for a show: shows that refer to it are recorded meanwhile.
+    query = select(schema.theatres.c.id).where(schema.theatres.c.id == theatre_id).with_for_update(key_share=True)
+    known = await connection.scalar(query)
+    if still_ours is not None:
+        await still_ours()
+    return known is not None
 
 
 async def _lock_show(connection: AsyncConnection, show_id: str) -> bytes | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from realtime import keys
 from realtime.locks.master import LockMaster
@@ -29,13 +30,38 @@ _FORMS = {
 """What the values of a region's keys look like that are read as more than a text."""
 
 
+_DELETE = """
+local key, test, same = KEYS[1], ARGV[1], false
+if test == 'type' then
+  local kind = redis.call('TYPE', key).ok
+  same = kind ~= 'none' and kind ~= ARGV[2]
+elseif test == 'value' then
+  same = redis.pcall('GET', key) == ARGV[2]
+elseif test == 'field' then
+  same = (redis.pcall('HGET', key, ARGV[2]) or '') == ARGV[3]
+else
+  same = redis.call('PTTL', key) == -1
+end
+if same then redis.call('UNLINK', key) end
+return same and 1 or 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    """Why a key can't be used, for operators, and how ``_DELETE`` finds that it still is so."""
+
+    reason: str
+    test: tuple[str | bytes, ...]
+
+
 async def delete_unusable(master: LockMaster, show: Show) -> list[str]:
     """Delete the keys of a show that no function can use; return why, for operators.
 
     While ``meta`` is gone nothing of the show is sold; a rebuild makes it anew.
     """
     types = dict(zip(keys.show(show.id), ("hash", "string", "hash", "hash", "hash"), strict=False))
-    found = await _of_another_type(master, {**types, keys.log(show.id): "stream"})
+    found = await _with_another_type(master, {**types, keys.log(show.id): "stream"})
     meta = keys.meta(show.id)
     if meta not in found:
         fields = await master.command("HMGET", meta, "size", *_META_FORMS)
@@ -43,31 +69,30 @@ async def delete_unusable(master: LockMaster, show: Show) -> list[str]:
         is_declared = fields[1] is not None
         for (name, form), value in zip(forms.items(), fields, strict=True):
             if is_declared and not form.fullmatch(value or b""):
-                found[meta] = f"{name} in {meta} is {shown(value)}"
-    return await _delete(master, found)
+                found[meta] = _Unusable(f"{name} in {meta} is {shown(value)}", ("field", name, value or b""))
+    return list((await _delete(master, found)).values())
 
 
 async def delete_unusable_of_region(master: LockMaster) -> dict[str, str]:
     """Delete the keys of a region that no function and no keeper can use; return why, by key, for operators."""
-    found: dict[str, str]
+    found: dict[str, _Unusable]
     found, values, expiries = await asyncio.gather(
-        _of_another_type(master, keys.TYPES),
+        _with_another_type(master, keys.TYPES),
         master.command("MGET", *_FORMS),  # it answers nothing for a key of another type
         asyncio.gather(*(master.command("PTTL", key) for key in keys.TURNS)),
     )
     for (key, form), value in zip(_FORMS.items(), values, strict=True):
         if value is not None and not form.fullmatch(value):
-            found[key] = f"{key} is {shown(value)}"
+            found[key] = _Unusable(f"{key} is {shown(value)}", ("value", value))
     for key, expiry in zip(keys.TURNS, expiries, strict=True):
         if expiry == -1:
-            found.setdefault(key, f"{key} does not expire")
-    await _delete(master, found)
-    return found
+            found.setdefault(key, _Unusable(f"{key} does not expire", ("endless",)))
+    return await _delete(master, found)
 
 
 async def has_another_type(master: LockMaster, key: str, wanted: str) -> bool:
     """Return whether a key exists and has another type than ``wanted``."""
-    return bool(await _of_another_type(master, {key: wanted}))
+    return bool(await _with_another_type(master, {key: wanted}))
 
 
 def shown(value: bytes | None) -> str:
@@ -75,14 +100,20 @@ def shown(value: bytes | None) -> str:
     return "missing" if value is None else ascii(value[:SHOWN_BYTES])[1:]
 
 
-async def _of_another_type(master: LockMaster, types: Mapping[str, str]) -> dict[str, str]:
-    """Return why some keys can't be used, by key; ``types`` are those that they must have if they exist."""
+async def _with_another_type(master: LockMaster, types: Mapping[str, str]) -> dict[str, _Unusable]:
+    """Return the keys that can't be used; ``types`` are those that they must have if they exist."""
     replies = await asyncio.gather(*(master.command("TYPE", key) for key in types))
     kinds = zip(types.items(), (reply.decode() for reply in replies), strict=True)
-    return {key: f"{key} is a {kind}, not a {wanted}" for (key, wanted), kind in kinds if kind not in (wanted, "none")}
+    return {
+        key: _Unusable(f"{key} is a {kind}, not a {wanted}", ("type", wanted))
+        for (key, wanted), kind in kinds
+        if kind not in (wanted, "none")
+    }
 
 
-async def _delete(master: LockMaster, found: Mapping[str, str]) -> list[str]:
-    if found:
-        await master.command("UNLINK", *found)
-    return list(found.values())
+async def _delete(master: LockMaster, found: Mapping[str, _Unusable]) -> dict[str, str]:
+    """Delete those keys that are still unusable: another keeper may have made them anew. Return why, by key."""
+    deleted = await asyncio.gather(
+        *(master.command("EVAL", _DELETE, 1, key, *unusable.test) for key, unusable in found.items())
+    )
+    return {key: unusable.reason for (key, unusable), was in zip(found.items(), deleted, strict=True) if was}

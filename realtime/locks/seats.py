@@ -231,6 +231,19 @@ class SeatLocks(Holds):
         """Open, pause or close the sales of a show."""
         await self._write("sales", show_id, sales.value, entry=entry)
 
+    async def write(self, commands: Sequence[tuple[str, str, Sequence[str | bytes]]], *, entry: bytes = b"") -> int:
+        """Carry out commands (name, key, other arguments: at most 1,000) on keys of the region, all in one step.
+
+        Return the sum of the numbers that they answer.
+        """
+        names = keys.fenced_show("any")
+        written = list(dict.fromkeys(key for _name, key, _values in commands))
+        args: list[str | int | bytes] = []
+        for name, key, values in commands:
+            args += (name, len(names) + 1 + written.index(key), len(values), *values)
+        reply = await self._send(self._function("write", [*names, *written], entry), *args)
+        return int(reply[1])
+
     async def rebuild_part(self, show_id: str, nonce: str, commands: Iterable[Command]) -> None:
         """Change a show that was suspended with ``nonce``; see ``locks.rebuild``.
 

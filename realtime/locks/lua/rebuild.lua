@@ -97,18 +97,31 @@ local function is_rebuilt_by(K, nonce)
   return redis.call('HGET', K.meta, 'rebuilding') == nonce
 end
 
--- tt_rebuild_part  nonce, then for each command its name, the place of its key in KEYS, the number of its arguments (at
---   most ARGS_PER_COMMAND), its arguments  ->  ok | fenced
+-- Carries out the commands that begin at args[n], each given as its name, the place of its key in KEYS, the number of
+-- its arguments (at most ARGS_PER_COMMAND), its arguments. Returns the sum of the answers that are numbers.
+local function carry_out(keys, args, n)
+  local sum = 0
+  while n <= #args do
+    local first, count = n + 3, tonumber(args[n + 2])
+    local reply = redis.call(args[n], keys[tonumber(args[n + 1])], unpack(args, first, first + count - 1))
+    if type(reply) == 'number' then sum = sum + reply end
+    n = first + count
+  end
+  return sum
+end
+
+-- tt_rebuild_part  nonce, then commands (carry_out)  ->  ok | fenced
 -- Carries out commands on a show that was suspended with this nonce.
 local function rebuild_part(keys, args)
   if not is_rebuilt_by(key_names(keys), args[1]) then return { 'fenced' } end
-  local n = 2
-  while n <= #args do
-    local first, count = n + 3, tonumber(args[n + 2])
-    redis.call(args[n], keys[tonumber(args[n + 1])], unpack(args, first, first + count - 1))
-    n = first + count
-  end
+  carry_out(keys, args, 2)
   return { 'ok' }
+end
+
+-- tt_write  KEYS: of a show, then those that are written  commands (carry_out)  ->  ok, the sum of their answers
+-- What a keeper writes to keys that belong to no show: declarations, tokens of staff, the mark of a reconciliation.
+local function write(keys, args)
+  return { 'ok', carry_out(keys, args, 1) }
 end
 
 -- tt_finish_rebuild  nonce, epoch, a digit for each seat  ->  ok | fenced
@@ -132,6 +145,7 @@ local function archive(keys)
 end
 
 register_keeper_function('archive', archive, ONLY_FREES)
+register_keeper_function('write', write, ONLY_FREES)
 register_keeper_function('declare', declare)
 register_keeper_function('suspend', suspend, ONLY_FREES)
 register_keeper_function('rebuild_part', rebuild_part)
