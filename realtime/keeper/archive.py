@@ -53,16 +53,21 @@ class Archiver:
         removed = await self.remove(shows)
         if removed:
             await self._ledger.archive_shows(removed, now_ms())
+            # A rebuild that began before the commit may have brought some of them back.
+            await self._remove_keys(removed)
             log.info("%s: %d shows are archived", self._master.region, len(removed))
         return removed
 
     async def remove(self, shows: Sequence[str]) -> list[str]:
         """Remove some shows from the master; return those that were. One with a live hold stays."""
+        removed = await self._remove_keys(shows)
+        if removed:
+            await self._declare.shows_removed(removed)
+        return removed
+
+    async def _remove_keys(self, shows: Sequence[str]) -> list[str]:
         answers = await asyncio.gather(*(self._locks.archive(show) for show in shows), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, HoldConfirmed):
                 raise answer
-        removed = [show for show, answer in zip(shows, answers, strict=True) if answer is None]
-        if removed:
-            await self._declare.shows_removed(removed)
-        return removed
+        return [show for show, answer in zip(shows, answers, strict=True) if answer is None]

@@ -70,7 +70,7 @@ from realtime.ledger import Ledger
 from realtime.ledger.rows import CommandRow, Queue, RefundProgress
 from realtime.ledger.shows import Shows
 from realtime.locks import replies
-from realtime.locks.answers import Fenced
+from realtime.locks.answers import Fenced, ShowNotReady
 from realtime.locks.commands import OPERATORS
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
@@ -232,15 +232,20 @@ class Commands:
         ask = parse_json(_BlockBody, body)
         layout, seats = await self._seats(ask)
         try:
-            await self._locks.block(ask.show, [index for _seat, index in seats], entry=self._entry)
+            epoch = await self._locks.block(ask.show, [index for _seat, index in seats], entry=self._entry)
         except SeatsTaken as error:
             # Many seats are blocked in parts, by this keeper or by one that died.
             recorded = {seat for seat, _reason, _at in await self._ledger.blocks(ask.show)}
             undone = [index for seat, index in seats if seat not in recorded]
             await self._locks.unblock(ask.show, undone, entry=self._entry)
             taken = [layout.seats[index].id for index in error.details["seats"]]
+            if wrong := recorded.intersection(taken):  # recorded while a rebuild put them on sale: see below
+                await self._ledger.unblock(ask.show, sorted(wrong), self._fencing_token, self._still_ours)
             raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
         await self._ledger.block(ask.show, seats, ask.reason, now_ms(), self._fencing_token, self._still_ours)
+        if seats and await self._master.command("HGET", keys.meta(ask.show), "epoch") != epoch:
+            # A rebuild that had read the ledger before has put the seats on sale again.
+            raise ShowNotReady(region=self._region)
         return {"show": ask.show, "seats": ask.seats}
 
     async def _unblock(self, body: bytes) -> dict[str, Any]:

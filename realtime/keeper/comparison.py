@@ -10,6 +10,7 @@ Shows change while they are looked at. So a difference counts only if several lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -17,23 +18,27 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
+import msgspec
 from redis.exceptions import ResponseError
 
 from realtime import connect, keys, limits
 from realtime.cancellation import pause
 from realtime.keeper.declare import Declared
+from realtime.keeper.outbox import stream_entries
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.recorder import TRANSIENT
 from realtime.ledger import Ledger
 from realtime.ledger.database import parts
 from realtime.ledger.declarations import shows_in, theatres_in
 from realtime.ledger.truth import truths_in
+from realtime.locks.answers import decode_record
 from realtime.locks.damage import TIMES_AND_COUNTS, has_another_type, shown
+from realtime.locks.holds import csv
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild import read_show
 from realtime.locks.rebuild_plan import OnMaster, plan_rebuild
 from realtime.locks.seats import SeatLocks
-from realtime.model import Show
+from realtime.model import HoldState, Show
 from realtime.sales_window import window_of
 
 log = logging.getLogger(__name__)
@@ -49,6 +54,8 @@ LOOKS = 4
 """Looks in a row that must see a difference."""
 LOOK_AGAIN_S = 1.5
 """The pause between them: together they take longer than a keeper needs to take over the bookings of a dead one."""
+UNRECORDED_MS = 60_000
+"""A booking that is not in the ledger this long after the deadline of its hold may be lost from the outbox."""
 MOST_DIGITS = 10
 _DEADLINE = re.compile(rb'"expires_at":([0-9]+)')
 LISTED = 5
@@ -63,6 +70,8 @@ class _Look:
     unproved: frozenset[str] = frozenset()
     undeclared: frozenset[str] = frozenset()
     """What must be declared again."""
+    unrecorded: frozenset[str] = frozenset()
+    """Holds that were paid for long ago, and are not in the ledger."""
 
     def __and__(self, other: _Look) -> _Look:
         pairs = zip(astuple(self), astuple(other), strict=True)
@@ -81,6 +90,7 @@ class Comparison:
         """All of the same region. A comparison that is under way ends soon after ``stopping`` is set."""
         self._ledger = ledger
         self._master = master
+        self._locks = locks
         self._declared = Declared(ledger, master, locks)
         self._rebuilder = rebuilder
         self._stopping = stopping
@@ -181,6 +191,7 @@ class Comparison:
                 frozenset(damages),
                 frozenset(plan.unproved) - self._reported,
                 frozenset(await self._declared.missing(show, theatres.get(show.theatre))),
+                frozenset(_unrecorded(master.seats)),
             )
             if look:
                 found[show_id] = look
@@ -216,12 +227,52 @@ class Comparison:
             # The master proves a booking that the ledger lacks: an operator decides.
             log.error("%s: booked on the master, and not in the ledger: %s", show.id, _listed(seen.unproved))
             self._reported |= seen.unproved
+        if seen.unrecorded:
+            await self._record_anew(show, seen.unrecorded)
         if seen.undeclared:
             await self._declared.declare_again(show)
         if seen.damages:
             await self._rebuilder.rebuild_damaged(show)
         if what := seen.damages | seen.undeclared:
             await self._rebuilder.count_damaged(f"{show.id}: {_listed(what)}")
+
+    async def _record_anew(self, show: Show, holds: frozenset[str]) -> None:
+        """Append the bookings of paid holds to the outbox once more, unless they are there or among the dead letters.
+
+        The outbox was deleted or overwritten. A repeated entry is harmless: a payment is used once.
+        """
+        waiting = set[str]()
+        for stream in (keys.OUTBOX, keys.DEAD_LETTERS):
+            waiting.update([fields.get("hold", "") async for _id, fields in stream_entries(self._master, stream)])
+        for hold in sorted(holds - waiting):
+            record = decode_record(await self._master.command("HGET", keys.holds(show.id), hold) or b"")
+            if record.state is not HoldState.CONFIRMING:
+                continue
+            order = await self._ledger.order(record.order) if record.order else None
+            entry = {
+                "kind": "booking",
+                "hold": hold,
+                "owner": record.owner,
+                "seats": csv(record.seats),
+                "payment": record.payment,
+                "at": str(await self._master.time_ms()),
+                **({"order": record.order} if record.order else {}),
+                **({"amount": str(order.amount)} if order is not None else {}),
+            }
+            log.error("%s: paid for, and lost from the outbox: %s; its booking is recorded anew", show.id, hold)
+            await self._locks.write([("XADD", keys.OUTBOX, ("*", *connect.flat(entry)))])
+            await self._rebuilder.count_damaged(f"{show.id}: the entry of {hold} in the outbox")
+
+
+def _unrecorded(master: OnMaster) -> list[str]:
+    """Return the holds that have been paid for, and whose time was over some time ago."""
+    found: list[str] = []
+    for hold, blob in master.holds.items():
+        if b'"state":"confirming"' in blob:
+            with contextlib.suppress(msgspec.MsgspecError):
+                if decode_record(blob).expires_at + UNRECORDED_MS < master.now:
+                    found.append(hold.decode(errors="replace"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,9 +196,14 @@ class Rebuilder:
         await asyncio.gather(*declared, *(self._locks.suspend(show.id, nonce) for show in shows))
         reach("rebuild_suspended")
         truths = await self._ledger.truths([show.id for show in shows])
+        # After they were suspended: one that is archived later takes the keys away from this rebuild.
+        archived = set(await self._ledger.archived_of([show.id for show in shows]))
         reach("rebuild_read")
         differed = 0
         for show in shows:
+            if show.id in archived:
+                await self._locks.archive(show.id)
+                continue
             written = await write_differences(self._locks, show, truths[show.id], nonce)
             reach("rebuild_written")
             await self._locks.finish_rebuild(show.id, nonce, new_epoch(now + 1), written.seats)

@@ -202,8 +202,8 @@ class SeatLocks(Holds):
             await self._write("forget", show_id, *some)
         return len(ids)
 
-    async def block(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> None:
-        """Take free seats off sale; raises ``SeatsTaken`` (details ``seats``: indices).
+    async def block(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> bytes:
+        """Take free seats off sale; return the show's epoch. Raises ``SeatsTaken`` (details ``seats``: indices).
 
         Up to ``limits.SEATS_PER_CALL`` seats: all or none. More are checked before the first is blocked; if one is
         taken after the check, those before it stay blocked, and the caller unblocks them.
@@ -219,8 +219,10 @@ class SeatLocks(Holds):
                 taken += error.details["seats"]
         if taken:
             raise SeatsTaken(seats=taken)
+        blocked_in = b""
         for part in parts:
-            await self._write("block", show_id, KEEP, part, *epoch, entry=entry)
+            blocked_in = (await self._write("block", show_id, KEEP, part, *epoch, entry=entry))[1]
+        return blocked_in
 
     async def unblock(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> None:
         """Put blocked seats back on sale."""

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from realtime import errors, keys, limits
+from realtime import connect, errors, keys, limits
+from realtime.errors import BookingRejected
 from realtime.locks import library
 from realtime.locks.hold_batcher import MAX_HOLDS_PER_CALL
+from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState, SalesState
@@ -267,3 +269,22 @@ async def test_a_client_that_passes_no_log_key_is_served(locks: SeatLocks) -> No
     assert await locks.master.command("XLEN", keys.log(SHOW.id)) == 0
     assert (await locks.master.call("tt_hold", known, B, "asha", "3", 10, 1000))[0] == b"ok"
     assert await locks.master.command("XLEN", keys.log(SHOW.id)) == 1
+
+
+async def test_outcomes_are_not_appended_to_a_full_outbox(locks: SeatLocks) -> None:
+    fill = "for n = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'kind', 'x') end"
+    await locks.master.command("EVAL", fill, 1, keys.OUTBOX, limits.OUTBOX_LIMIT - 1)
+    await locks.hold(hold_id("a"), "a", [1, 2])
+    for seats in ([1], [2]):
+        await locks.release(hold_id("a"), "a", seats, f"request-{seats[0]}")
+    assert await locks.master.command("XLEN", keys.OUTBOX) == limits.OUTBOX_LIMIT
+    assert await locks.free_seats(SHOW.id) == set(range(SHOW.seat_count))
+
+
+async def test_a_payment_for_a_lost_hold_of_which_no_seats_are_known_is_returned(locks: SeatLocks) -> None:
+    record = b'{"owner":"a","seats":[],"state":"lost","expires_at":1,"extensions":0,"order":"o"}'
+    await locks.master.command("HSET", keys.holds(SHOW.id), hold_id("a"), record)
+    with pytest.raises(BookingRejected):
+        await locks.confirm(hold_id("a"), "a", PaymentProof("p", 900))
+    entries = await locks.master.command("XRANGE", keys.OUTBOX, "-", "+")
+    assert [connect.text_fields(fields)["reason"] for _id, fields in entries] == ["late"]

@@ -4,6 +4,7 @@
 -- Reads the status digits of seats; a range of neighbours, the usual case, costs one command.
 local function read_digits(K, seats)
   local first, last, out = seats[1], seats[1], {}
+  if not first then return out end
   for _, seat in ipairs(seats) do
     first, last = math.min(first, seat), math.max(last, seat)
   end
@@ -155,8 +156,9 @@ local function end_hold(K, id, hold, state, at, keep, change)
   redis.call('ZADD', K.ended, at + keep, id)
 end
 
--- Sends what a request led to to the ledger, where its owner can ask for it later.
+-- Sends what a request led to to the ledger, where its owner can ask for it later; not while the outbox is full.
 local function append_outcome(K, request, command, id, hold, at)
+  if redis.call('XLEN', K.outbox) >= OUTBOX_LIMIT then return end
   redis.call('XADD', K.outbox, '*', 'kind', 'outcome', 'owner', hold.owner, 'request', request, 'command', command,
     'subject', id, 'state', hold.state, 'at', ms_text(at))
 end

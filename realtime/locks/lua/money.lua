@@ -128,7 +128,7 @@ end
 local function seat_late_payment(K, show, id, mine, payment, blocks, at, keep, change)
   local taken, lapsed = conflicts(K, id, mine.seats, at)
   local seats = mine.seats
-  if sales_state(show, at) ~= 'open' then
+  if sales_state(show, at) ~= 'open' or #seats == 0 then -- of a hold that was lost, the ledger may know no seats
     seats = nil
   elseif #taken > 0 then
     if blocks == '?' then return { 'seats_taken', table.concat(taken, ',') } end

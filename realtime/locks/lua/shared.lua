@@ -77,6 +77,7 @@ local LOST_MS = 3600000 -- for an hour after a rebuild, an unknown hold is answe
 -- After releasing this many seats, or letting them lapse, an address can't hold any until REST_KEPT_MS after the last.
 local REST_SEATS = 1000
 local REST_KEPT_MS = 60000 -- the longest rest, limits.MAX_REST_S
+local OUTBOX_LIMIT = 100000 -- entries, limits.OUTBOX_LIMIT: what a buyer can do without is not appended any more
 local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's stack takes a few thousand
 
 -- The answer to any verb on a hold that has ended.

@@ -1,0 +1,139 @@
+"""A rebuild, the archive and commands about one show at the same time; and paid holds that have lost their entry."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import orjson
+import pytest
+
+from realtime import keys
+from realtime.errors import SeatsTaken
+from realtime.keeper import background, comparison
+from realtime.keeper.archive import Archiver
+from realtime.keeper.rebuild import Rebuilder
+from realtime.ledger import Ledger
+from realtime.locks.answers import Fenced
+from realtime.locks.commands import run_command
+from realtime.locks.seats import Fence, SeatLocks
+from realtime.model import Show, booking_of
+from tests.cluster import until
+
+from .conftest import LAYOUT, SHOW, Place
+
+META, SEATS, TAKEN, HOLDS, OWNERS = keys.show(SHOW)[:5]
+
+
+async def fenced(place: Place) -> SeatLocks:
+    """Return locks that write under the present token, as those of a keeper."""
+    await until(place.rebuilt)
+    number = (await place.master.command("GET", keys.FENCE)).split()[0]
+    return SeatLocks(place.master, fence=Fence(int(number)))
+
+
+@pytest.mark.parametrize("when", ["before", "while the ledger is read", "before the ledger has it"])
+async def test_a_show_that_is_archived_while_it_is_rebuilt_leaves_nothing_on_the_master(
+    place: Place, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run_command(place.master, "sales", {"show": SHOW, "sales": "closed"})
+    locks = await fenced(place)
+    await place.rest()
+    rebuilder, archiver = Rebuilder(place.ledger, place.master, locks), Archiver(place.ledger, place.master, locks)
+    shows = await place.ledger.active_shows()
+
+    async def rebuild() -> None:
+        with contextlib.suppress(Fenced):
+            await rebuilder.rebuild_shows(shows)
+
+    if when == "before":
+        await archiver.archive([SHOW])
+        await rebuild()
+    elif when == "while the ledger is read":
+        truths = Ledger.truths
+
+        async def slow(self: Ledger, ids: Any) -> Any:
+            found = await truths(self, ids)
+            await archiver.archive([SHOW])
+            return found
+
+        monkeypatch.setattr(Ledger, "truths", slow)
+        await rebuild()
+    else:
+        archive_shows = Ledger.archive_shows
+
+        async def late(self: Ledger, ids: Any, at: int) -> None:
+            await rebuild()
+            await archive_shows(self, ids, at)
+
+        monkeypatch.setattr(Ledger, "archive_shows", late)
+        await archiver.archive([SHOW])
+    assert await place.ledger.is_archived(SHOW)
+    assert await place.master.command("EXISTS", META, SEATS, TAKEN, HOLDS) == 0
+
+
+async def rebuild_once_before_it_is_recorded(place: Place, monkeypatch: pytest.MonkeyPatch, then: Any) -> None:
+    """Have a rebuild read the ledger between the two steps of a block; call ``then`` after it."""
+    locks, block = await fenced(place), Ledger.block
+
+    async def slow(self: Ledger, *args: Any, **named: Any) -> None:
+        monkeypatch.setattr(Ledger, "block", block)
+        shows: list[Show] = await place.ledger.active_shows()
+        await Rebuilder(place.ledger, place.master, locks).rebuild_shows(shows)
+        await block(self, *args, **named)
+        await then()
+
+    monkeypatch.setattr(Ledger, "block", slow)
+
+
+async def test_seats_that_a_rebuild_put_on_sale_are_blocked_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing() -> None:
+        pass
+
+    await rebuild_once_before_it_is_recorded(place, monkeypatch, nothing)
+    await run_command(place.master, "block", {"show": SHOW, "seats": [LAYOUT.seats[4].id]})
+    assert (await place.seats())[4] == "3"
+    assert [seat for seat, _reason, _at in await place.ledger.blocks(SHOW)] == [LAYOUT.seats[4].id]
+
+
+async def test_seats_that_a_rebuild_put_on_sale_and_that_are_held_since_are_not_blocked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hold() -> None:
+        await place.hold("asha", [4])
+
+    await rebuild_once_before_it_is_recorded(place, monkeypatch, hold)
+    with pytest.raises(SeatsTaken):
+        await run_command(place.master, "block", {"show": SHOW, "seats": [LAYOUT.seats[4].id]})
+    assert (await place.seats())[4] == "1"
+    assert await place.ledger.blocks(SHOW) == []
+
+
+async def test_paid_holds_are_recorded_after_their_entries_are_lost_but_not_those_of_dead_letters(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 1)
+    monkeypatch.setattr(comparison, "PAUSE", 1)
+    for name in ("TICK_MS", "COMPARE_EVERY_MS"):
+        monkeypatch.setattr(background, name, 100)
+    await until(place.rebuilt)
+    await place.rest()
+    lost, dead, young = [await place.confirm(name, [seat]) for name, seat in (("lost", 1), ("dead", 3), ("young", 5))]
+    await place.master.command("DEL", keys.OUTBOX)
+    await place.master.command("XADD", keys.DEAD_LETTERS, "*", "kind", "booking", "hold", dead)
+    for hold in (lost, dead):
+        record = orjson.loads(await place.master.command("HGET", HOLDS, hold))
+        await place.master.command("HSET", HOLDS, hold, orjson.dumps({**record, "expires_at": 1}))
+    place.keeper("other")
+
+    async def settled() -> bool:
+        return (await place.seats())[:6] == "020101"
+
+    await until(settled)
+    assert list(await place.booked()) == [booking_of(lost)]
+    payment = await place.ledger.payment("paid lost")
+    assert payment is not None and payment.amount == 45_000
+    assert young not in await place.booked()
