@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.contact import Contact, phone_forms, phone_number
 from realtime.ledger import schema
-from realtime.ledger.database import insert_new, parts
+from realtime.ledger.database import insert_new, parts, read_rows
 from realtime.ledger.fencing import Fencing
 
 _EMPTY = {"email": "", "phone": "", "name": ""}
@@ -95,8 +95,13 @@ async def _over(connection: AsyncConnection, before: int) -> list[str]:
     shows, bookings = schema.shows, schema.bookings
     with_files = select(bookings.c.show_id).join(schema.ticket_files, schema.ticket_files.c.booking_id == bookings.c.id)
     kept = union(select(schema.contacts.c.show_id), with_files).subquery()
-    rows = await connection.execute(select(shows.c.id, shows.c.starts_at).join(kept, kept.c.show_id == shows.c.id))
-    return [row.id for row in rows if datetime.fromisoformat(row.starts_at).timestamp() * 1000 < before]
+    found = select(shows.c.id, shows.c.starts_at).join(kept, kept.c.show_id == shows.c.id)
+    starts = read_rows(await connection.execute(found), _start)
+    return [show for show, at in starts if at < before]
+
+
+def _start(row: Any) -> tuple[str, float]:
+    return row.id, datetime.fromisoformat(row.starts_at).timestamp() * 1000
 
 
 # --- in the transaction of the caller -------------------------------------------------------------------------------

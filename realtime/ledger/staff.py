@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from realtime.ledger import schema
 from realtime.ledger.database import insert_new, read_rows
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import AuditRow
 from realtime.staff import Role, StaffToken
+
+DATED_LENGTH = 20
+"""Characters of a guest's id that begins with the day of its birth (``web.identity``)."""
 
 
 class Staff(Fencing):
@@ -46,10 +49,14 @@ class Staff(Fencing):
             await self.advance(connection)
 
     async def revoked_guests(self, since: int) -> list[str]:
-        """Return the guests that were revoked since a time (ms)."""
+        """Return the guests that were revoked since a time (ms), and those of before whose identity does not end.
+
+        That of a guest says when it was made, and ends by itself. That of a shop's customer never does.
+        """
         table = schema.revoked_guests
+        wanted = (table.c.at >= since) | (func.length(table.c.owner) != DATED_LENGTH)
         async with self.snapshot() as connection:
-            return list((await connection.execute(select(table.c.owner).where(table.c.at >= since))).scalars())
+            return list((await connection.execute(select(table.c.owner).where(wanted))).scalars())
 
     # --- audit log ------------------------------------------------------------------------------------------------
     async def add_audit(self, row: AuditRow) -> None:

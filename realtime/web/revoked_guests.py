@@ -13,7 +13,10 @@ READ_S = 3.0
 
 
 class RevokedGuests:
-    """A set of owner ids. ``run`` it as a task; a region out of reach leaves what was read before."""
+    """A set of owner ids. ``run`` it as a task; a region out of reach leaves what was read before.
+
+    So does a master that is not reconciled: it may lack what it had.
+    """
 
     def __init__(self, feeds: Mapping[str, Feed]) -> None:
         """``feeds`` by region."""
@@ -28,7 +31,10 @@ class RevokedGuests:
         while True:
             for region, feed in self._feeds.items():
                 try:
+                    reconciled = await feed.command("EXISTS", keys.RECONCILED)
                     found = frozenset(connect.names(await feed.command("HKEYS", keys.REVOKED_GUESTS)))
+                    if not reconciled:
+                        found |= self._by_region[region]
                 except RegionUnavailable:
                     continue
                 new, self._by_region[region] = found - self._by_region[region], found

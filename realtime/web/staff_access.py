@@ -61,22 +61,26 @@ class Register:
     async def has(self, token_id: str) -> bool:
         """Return whether a token is registered and not revoked.
 
-        A revocation counts within ``REGISTER_KEPT_S`` and the replication lag. While its region is out of reach, the
-        last answer counts; raises ``RegionUnavailable`` if there is none.
+        A revocation counts within ``REGISTER_KEPT_S`` and the replication lag. While its region is out of reach, or its
+        master is not reconciled and may lack tokens, the last answer counts; raises ``RegionUnavailable`` if there is
+        none.
         """
         now = time.monotonic()
-        read_at, live = self._known.get(token_id, (float("-inf"), False))
+        read_at, before = self._known.get(token_id, (float("-inf"), False))
         if now - read_at < REGISTER_KEPT_S:
-            return live
+            return before
         feed = self._feeds.get(region_of_token(token_id))
         if feed is None:
             return False
         try:
+            reconciled = await feed.command("EXISTS", keys.RECONCILED)
             live = bool(await feed.command("HEXISTS", keys.STAFF, token_id))
+            if not live and not reconciled:
+                raise RegionUnavailable(region=feed.region)
         except RegionUnavailable:
             if read_at == float("-inf"):
                 raise
-            return live
+            return before
         self._known[token_id] = (now, live)
         self._known.move_to_end(token_id)
         if len(self._known) > REGISTER_SIZE:

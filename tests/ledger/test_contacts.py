@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from realtime.contact import Contact
-from realtime.ledger import Ledger
+from realtime.ledger import Ledger, schema
 from realtime.ledger.contacts import Whose, holds_of_person
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Recorded, RefundProgress, RefundReason
 from realtime.ledger.search import Find
@@ -193,6 +193,16 @@ async def test_contacts_and_tickets_go_some_time_after_the_show_and_those_of_unp
     assert await ledger.contact(hold_of(paid.id)) == ASHA
     assert await ledger.delete_old_contacts(FAR, 2) == 1
     assert await ledger.contact(hold_of(paid.id)) is None and await ledger.ticket_file(paid.id) is None
+
+
+async def test_a_show_with_a_start_that_can_not_be_read_keeps_no_contacts_of_others(ledger: Ledger) -> None:
+    await ledger.save_show(show("west-t"))
+    sound, odd = (replace(booking(name, [1], of), contact=ASHA) for name, of in (("a", "west-s"), ("b", "west-t")))
+    await ledger.record([sound, odd])
+    async with ledger.transaction() as connection:
+        await connection.execute(update(schema.shows).where(schema.shows.c.id == "west-t").values(starts_at="soon"))
+    assert await ledger.delete_old_contacts(FAR, 0) == 1
+    assert await ledger.contact(hold_of(sound.id)) is None
 
 
 async def test_an_error_of_the_database_does_not_repeat_a_contact(ledger: Ledger) -> None:

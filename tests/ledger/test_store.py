@@ -19,6 +19,7 @@ from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.money import Filter
 from realtime.ledger.orders import open_orders
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundProgress, RefundReason
+from realtime.ledger.staff import DATED_LENGTH
 from realtime.model import SalesState, Show, Theatre
 from realtime.staff import Role, StaffToken
 from realtime.tickets.code import derive_code
@@ -332,3 +333,11 @@ async def test_a_row_that_can_not_be_read_hides_no_other(ledger: Ledger) -> None
     assert [refund.payment for refund in await ledger.refunds(Filter())] == ["2"]
     assert [order.id for order in await ledger.claim_due_orders(5, 10, 10)] == ["2"]
     assert await ledger.claim_due_orders(5, 10, 1) == [], "it takes no place of the next turn"
+
+
+async def test_a_customer_stays_revoked_and_a_guest_until_the_identity_has_ended(ledger: Ledger) -> None:
+    customer, guest = f"s{'x' * 24}", "g" * DATED_LENGTH
+    for owner in (customer, guest):
+        await ledger.revoke_guest(owner, 5)
+    assert sorted(await ledger.revoked_guests(5)) == [guest, customer]
+    assert await ledger.revoked_guests(6) == [customer]

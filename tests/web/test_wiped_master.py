@@ -1,0 +1,52 @@
+"""A master that has lost its data revokes no token of staff, and forgives no guest, before it is reconciled."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from realtime import keys
+from realtime.errors import RegionUnavailable
+from realtime.web import revoked_guests, staff_access
+from realtime.web.revoked_guests import RevokedGuests
+from realtime.web.staff_access import Register
+from tests.cluster import until
+from tests.read_path import Node, known
+
+
+async def test_what_an_emptied_master_lacks_proves_nothing_until_it_is_reconciled(
+    own_node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await until(known(own_node))
+    monkeypatch.setattr(staff_access, "REGISTER_KEPT_S", 0.0)
+    monkeypatch.setattr(revoked_guests, "READ_S", 0.01)
+    master, feeds = own_node.locks.master, {"west": own_node.feed}
+    register, guests = Register(feeds), RevokedGuests(feeds)
+    reading = asyncio.create_task(guests.run(lambda _owner: None))
+    await master.command("HSET", keys.STAFF, "west-kept", "1")
+    await master.command("HSET", keys.REVOKED_GUESTS, "troll", "1")
+
+    async def both_are_known() -> bool:
+        return await register.has("west-kept") and "troll" in guests
+
+    await until(both_are_known, 10)
+    await master.command("FLUSHALL")
+    await master.command("HSET", keys.VIEWERS, "a", "1")
+
+    async def is_wiped() -> bool:
+        return bool(await own_node.feed.command("HLEN", keys.VIEWERS))
+
+    await until(is_wiped, 10)
+    await asyncio.sleep(0.1)
+    assert await register.has("west-kept") and "troll" in guests
+    with pytest.raises(RegionUnavailable):
+        await register.has("west-other")
+    await master.command("SET", keys.RECONCILED, "anew")
+
+    async def both_are_gone() -> bool:
+        return not await register.has("west-kept") and "troll" not in guests
+
+    await until(both_are_gone, 10)
+    assert not await register.has("west-other")
+    reading.cancel()
