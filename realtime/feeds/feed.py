@@ -20,7 +20,7 @@ from typing import Any
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from realtime import connect, limits
+from realtime import connect, keys, limits
 from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable
 from realtime.feeds.listener import Dispatcher, Listener
@@ -107,6 +107,17 @@ class Feed:
     async def command(self, *args: str | int) -> Any:
         """Send a command that reads to the feed's server; return its raw reply. Raises ``RegionUnavailable``."""
         return await bounded(self.region, self._server().command(*args))
+
+    async def command_proved(self, *args: str | int) -> tuple[Any, bool]:
+        """Send a command that reads; return its raw reply, and whether it proves that the region lacks what it lacks.
+
+        A master that is not reconciled may lack what it had, so its mark must be there before and after the reply.
+        Raises ``RegionUnavailable``.
+        """
+        before = await self.command("GET", keys.RECONCILED)
+        reply = await self.command(*args)
+        after = await self.command("GET", keys.RECONCILED)
+        return reply, before is not None and before == after
 
     def _server(self) -> Replica:
         if self._replica is None:

@@ -23,12 +23,13 @@ def master_of_booking(masters: Mapping[str, LockMaster], booking: str) -> LockMa
 
 
 async def ask_all(
-    masters: Mapping[str, LockMaster], name: str, body: dict[str, Any], ask: Ask = run_query
+    masters: Mapping[str, LockMaster], name: str, body: dict[str, Any], ask: Ask | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the answers to a question (``keeper.queries``) by region, and the regions that can't answer now.
 
-    ``ask`` asks one region. Raises a refusal that is not retryable.
+    ``ask`` asks one region, by default as ``run_query``. Raises a refusal that is not retryable.
     """
+    ask = ask or run_query
     results = await asyncio.gather(*(ask(master, name, body) for master in masters.values()), return_exceptions=True)
     answers: dict[str, Any] = {}
     missing: list[str] = []

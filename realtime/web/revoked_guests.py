@@ -31,9 +31,9 @@ class RevokedGuests:
         while True:
             for region, feed in self._feeds.items():
                 try:
-                    reconciled = await feed.command("EXISTS", keys.RECONCILED)
-                    found = frozenset(connect.names(await feed.command("HKEYS", keys.REVOKED_GUESTS)))
-                    if not reconciled:
+                    names, is_proof = await feed.command_proved("HKEYS", keys.REVOKED_GUESTS)
+                    found = frozenset(connect.names(names))
+                    if not is_proof:
                         found |= self._by_region[region]
                 except RegionUnavailable:
                     continue

@@ -73,9 +73,9 @@ class Register:
         if feed is None:
             return False
         try:
-            reconciled = await feed.command("EXISTS", keys.RECONCILED)
-            live = bool(await feed.command("HEXISTS", keys.STAFF, token_id))
-            if not live and not reconciled:
+            known, is_proof = await feed.command_proved("HEXISTS", keys.STAFF, token_id)
+            live = bool(known)
+            if not live and not is_proof:
                 raise RegionUnavailable(region=feed.region)
         except RegionUnavailable:
             if read_at == float("-inf"):

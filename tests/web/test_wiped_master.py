@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -50,3 +51,18 @@ async def test_what_an_emptied_master_lacks_proves_nothing_until_it_is_reconcile
     await until(both_are_gone, 10)
     assert not await register.has("west-other")
     reading.cancel()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_proof"), [(b"1", b"1", True), (b"1", None, False), (None, b"1", False), (b"1", b"2", False)]
+)
+async def test_a_reply_proves_something_if_the_master_was_reconciled_before_and_after_it(
+    own_node: Node, monkeypatch: pytest.MonkeyPatch, before: bytes | None, after: bytes | None, *, is_proof: bool
+) -> None:
+    replies: Iterator[object] = iter([before, [], after])
+
+    async def command(*_args: object) -> object:
+        return next(replies)
+
+    monkeypatch.setattr(own_node.feed, "command", command)
+    assert await own_node.feed.command_proved("HKEYS", keys.STAFF) == ([], is_proof)
