@@ -8,24 +8,26 @@ import os
 import random
 import signal
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bullmq import Queue as BullQueue
 from bullmq import Worker
+from redis.exceptions import ResponseError
 
 from realtime import keys, limits
 from realtime.connect import client
 from realtime.dev.fork_server import Fork
 from realtime.errors import BookingRejected, RegionUnavailable
-from realtime.keeper.comparison import Comparison
 from realtime.keeper.outbox import Outbox
 from realtime.ledger import NewBooking
 from realtime.ledger.rows import Queue, task_id
 from realtime.locks.commands import run_command
 from realtime.locks.holds import PaymentProof
 from realtime.locks.master import LockMaster
+from realtime.locks.seats import Sale, SeatLocks
 from realtime.model import HoldState, booking_of
 from realtime.payments.service import refund_key
 from realtime.topology import Plain
@@ -139,13 +141,16 @@ async def test_an_entry_that_cannot_be_processed_becomes_a_dead_letter_and_block
 async def test_an_entry_that_the_master_refuses_becomes_a_dead_letter_and_blocks_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(_self: Comparison, _token: str) -> None:
-        """The comparison would repair the record, maybe before the last attempt."""
-
-    monkeypatch.setattr(Comparison, "turn", nothing)
     await place.rest()
     poison, good = await place.confirm("poison", [1]), await place.confirm("good", [5])
-    await place.master.command("HSET", keys.holds(SHOW), poison, "no record")
+    settle = SeatLocks.settle
+
+    async def refuse(locks: SeatLocks, show_id: str, sales: Sequence[Sale]) -> None:
+        if any(sale.hold == poison for sale in sales):
+            raise ResponseError("a damaged value that no function can read")
+        await settle(locks, show_id, sales)
+
+    monkeypatch.setattr(SeatLocks, "settle", refuse)
     place.keeper("k2")
     await until(all_booked(place, [good]))
 
