@@ -24,6 +24,11 @@ from realtime.limits import (
 
 ID = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{MAX_ID_LENGTH - 2}}}[a-z0-9])?\Z")
 """Theatre and show ids: lower-case letters, digits and inner hyphens."""
+DATED_OWNER_LENGTH = 20
+"""Characters of a guest's id that begins with the day when it was made (``web.identity``): the identity ends by itself.
+
+The ids of customers of shops, and of guests of the first releases, have another length.
+"""
 REGION = re.compile(r"[a-z][a-z0-9]{0,15}\Z")
 """Region names contain no hyphen, so that the region can be read from the id of a show (``west-...``)."""
 _HOLD = re.compile(rf"((?:[a-z][a-z0-9]{{0,15}})-[a-z0-9-]{{1,{MAX_ID_LENGTH}}})\.([hb])([A-Za-z0-9_-]{{22}})\Z")

@@ -109,7 +109,7 @@ class Feed:
         return await bounded(self.region, self._server().command(*args))
 
     async def command_proved(self, *args: str | int) -> tuple[Any, bool]:
-        """Send a command that reads; return its raw reply, and whether it proves that the region lacks what it lacks.
+        """Send a command that reads; return its raw reply, and whether what is missing in it is missing in the region.
 
         A master that is not reconciled may lack what it had, so its mark must be there before and after the reply.
         Raises ``RegionUnavailable``.

@@ -157,10 +157,10 @@ class Comparison:
         except Exception as error:
             if len(shows) > 1:
                 return {name: look for show in shows for name, look in (await self._look([show])).items()}
-            for show in shows:
-                if self._failed.get(show.id) != repr(error):
-                    log.exception("%s can't be compared with the ledger", show.id)
-                self._failed[show.id] = repr(error)
+            show = shows[0]
+            if self._failed.get(show.id) != repr(error):
+                log.exception("%s can't be compared with the ledger", show.id)
+            self._failed[show.id] = repr(error)
             return {}
 
     async def _look_together(self, shows: Sequence[Show]) -> Mapping[str, _Look]:

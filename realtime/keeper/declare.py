@@ -38,12 +38,7 @@ class Declarations:
 
     async def theatres_removed(self, theatres: Sequence[str | bytes], *, entry: bytes = b"") -> bool:
         """Declare that there are no such theatres; return whether the master had one of them."""
-        found = 0
-        for start in range(0, len(theatres), _FIELDS):
-            some = theatres[start : start + _FIELDS]
-            found += await self._locks.write([("HDEL", keys.THEATRES, some)], entry=entry)
-        await self.announce()
-        return bool(found)
+        return bool(await self._removed(keys.THEATRES, theatres, entry))
 
     async def records(self, key: str, values: Mapping[str, bytes]) -> None:
         """Put the records of theatres or shows on the master, at ``keys.THEATRES`` or ``keys.SHOWS``."""
@@ -52,9 +47,15 @@ class Declarations:
 
     async def shows_removed(self, shows: Sequence[str]) -> None:
         """Declare that there are no such shows any more."""
-        for start in range(0, len(shows), _FIELDS):
-            await self._locks.write([("HDEL", keys.SHOWS, shows[start : start + _FIELDS])])
+        await self._removed(keys.SHOWS, shows)
+
+    async def _removed(self, key: str, names: Sequence[str | bytes], entry: bytes = b"") -> int:
+        """Delete fields of a hash of records; return how many there were."""
+        found = 0
+        for start in range(0, len(names), _FIELDS):
+            found += await self._locks.write([("HDEL", key, names[start : start + _FIELDS])], entry=entry)
         await self.announce()
+        return found
 
     async def layout(self, layout_id: str, blob: bytes) -> None:
         """Store a layout, unless it is there."""

@@ -10,10 +10,8 @@ from realtime.ledger import schema
 from realtime.ledger.database import insert_new, read_rows
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import AuditRow
+from realtime.model import DATED_OWNER_LENGTH
 from realtime.staff import Role, StaffToken
-
-DATED_LENGTH = 20
-"""Characters of a guest's id that begins with the day of its birth (``web.identity``)."""
 
 
 class Staff(Fencing):
@@ -49,12 +47,12 @@ class Staff(Fencing):
             await self.advance(connection)
 
     async def revoked_guests(self, since: int) -> list[str]:
-        """Return the guests that were revoked since a time (ms), and those of before whose identity does not end.
+        """Return the guests that were revoked since a time (ms), and everybody revoked whose identity never ends.
 
-        That of a guest says when it was made, and ends by itself. That of a shop's customer never does.
+        These are the customers of shops, and the guests of the first releases.
         """
         table = schema.revoked_guests
-        wanted = (table.c.at >= since) | (func.length(table.c.owner) != DATED_LENGTH)
+        wanted = (table.c.at >= since) | (func.length(table.c.owner) != DATED_OWNER_LENGTH)
         async with self.snapshot() as connection:
             return list((await connection.execute(select(table.c.owner).where(wanted))).scalars())
 

@@ -19,12 +19,11 @@ from itsdangerous.encoding import base64_encode
 from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import Unauthorized
+from realtime.model import DATED_OWNER_LENGTH
 
 OWNER_BYTES = 12
 _DAY_MS = 86_400_000
 _DAY_BYTES = 3
-_DATED_LENGTH = (OWNER_BYTES + _DAY_BYTES) * 4 // 3
-"""Characters of an owner id that begins with the day of its birth. Those of the first releases are shorter."""
 
 
 class _Tokens(URLSafeTimedSerializer):
@@ -87,7 +86,7 @@ class Identities:
 
 def _age_s(owner: str) -> int:
     """Return how old an identity is, in whole days; 0 if it does not say."""
-    if len(owner) != _DATED_LENGTH:
+    if len(owner) != DATED_OWNER_LENGTH:
         return 0
     born = int.from_bytes(base64.urlsafe_b64decode(owner)[:_DAY_BYTES], "big")
     return (now_ms() // _DAY_MS - born) * 86_400

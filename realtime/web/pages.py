@@ -56,10 +56,11 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
     def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
             show = request.match_info["show"] if name == SHOW else None
+            answer = await written(name, show)
             if show is not None and not data.may_exist(show):
                 # The page says so, and finds the show if it is declared meanwhile.
-                return _not_found(request, await written(name, show))
-            return send(request, await written(name, show), "no-cache")
+                return _not_found(request, answer)
+            return send(request, answer, "no-cache")
 
         return serve
 

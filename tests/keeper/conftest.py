@@ -11,6 +11,7 @@ import pytest
 
 from realtime import keys
 from realtime.dev import valkey
+from realtime.keeper import background, comparison
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger
 from realtime.locks.commands import declare_layout, run_command
@@ -25,13 +26,22 @@ from tests.asyncio_debug import asyncio_debug
 from tests.cluster import grid, until
 from tests.ledgers import new_ledger
 
-__all__ = ["LAYOUT", "SECRET", "SHOW", "Place", "asyncio_debug", "declare_show", "hold_id", "place"]
+__all__ = ["LAYOUT", "SECRET", "SHOW", "Place", "asyncio_debug", "compare_often", "declare_show", "hold_id", "place"]
 
 LAYOUT = grid()
 SHOW = "west-s"
 SECRET = "a secret for the tests"
 PRICE = 45_000
 """Paise a seat: the show has no fee, and its tickets are exempt from tax."""
+
+
+def compare_often(monkeypatch: pytest.MonkeyPatch, *intervals: str) -> None:
+    """Let keepers compare shows with the ledger without pauses; ``intervals`` of ``background`` become 100 ms."""
+    monkeypatch.setattr(comparison, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 1)
+    monkeypatch.setattr(comparison, "PAUSE", 1)
+    for name in ("TICK_MS", "COMPARE_EVERY_MS", *intervals):
+        monkeypatch.setattr(background, name, 100)
 
 
 def hold_id(name: str) -> str:

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 
 from realtime import keys
 from realtime.errors import TicketError
-from realtime.keeper import background, comparison, region_keys
+from realtime.keeper import comparison, region_keys
 from realtime.keeper.check import Checker
 from realtime.keeper.expiry import Expiry
 from realtime.locks.commands import run_command
@@ -25,7 +25,7 @@ from realtime.locks.holds import PaymentProof
 from realtime.wire.shows import decode_show, decode_theatre
 from tests.cluster import until
 
-from .conftest import LAYOUT, PRICE, SHOW, Place
+from .conftest import LAYOUT, PRICE, SHOW, Place, compare_often
 
 VALUES = {"empty": b"", "random bytes": b'\xff\x00"{9\r\n', "huge": b"9" * 30, "negative": b"-5"}
 DAMAGES = ("missing", "another type", *VALUES)
@@ -45,13 +45,9 @@ pytestmark = pytest.mark.crowd
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "LOOK_AGAIN_S", 0.05)
-    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 1)
-    monkeypatch.setattr(comparison, "PAUSE", 1)
+    compare_often(monkeypatch, "KEY_TYPES_EVERY_MS", "REGION_KEYS_EVERY_MS", "REBUILD_EVERY_MS")
     monkeypatch.setattr(comparison, "LOOKS", 2)
     monkeypatch.setattr(region_keys, "LOOK_AGAIN_S", 0.05)
-    for name in ("TICK_MS", "COMPARE_EVERY_MS", "KEY_TYPES_EVERY_MS", "REGION_KEYS_EVERY_MS", "REBUILD_EVERY_MS"):
-        monkeypatch.setattr(background, name, 100)
 
 
 def hold_of_show(show: str, name: str) -> str:

@@ -10,7 +10,6 @@ import pytest
 
 from realtime import keys
 from realtime.errors import SeatsTaken
-from realtime.keeper import background, comparison
 from realtime.keeper.archive import Archiver
 from realtime.keeper.rebuild import Rebuilder
 from realtime.ledger import Ledger
@@ -20,7 +19,7 @@ from realtime.locks.seats import Fence, SeatLocks
 from realtime.model import Show, booking_of
 from tests.cluster import until
 
-from .conftest import LAYOUT, SHOW, Place
+from .conftest import LAYOUT, SHOW, Place, compare_often
 
 META, SEATS, TAKEN, HOLDS, OWNERS = keys.show(SHOW)[:5]
 
@@ -114,11 +113,7 @@ async def test_seats_that_a_rebuild_put_on_sale_and_that_are_held_since_are_not_
 async def test_paid_holds_are_recorded_after_their_entries_are_lost_but_not_those_of_dead_letters(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "LOOK_AGAIN_S", 0.05)
-    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 1)
-    monkeypatch.setattr(comparison, "PAUSE", 1)
-    for name in ("TICK_MS", "COMPARE_EVERY_MS"):
-        monkeypatch.setattr(background, name, 100)
+    compare_often(monkeypatch)
     await until(place.rebuilt)
     await place.rest()
     lost, dead, young = [await place.confirm(name, [seat]) for name, seat in (("lost", 1), ("dead", 3), ("young", 5))]

@@ -10,13 +10,13 @@ import pytest
 
 from realtime import keys
 from realtime.errors import TicketError
-from realtime.keeper import background, comparison
+from realtime.keeper import comparison
 from realtime.locks.commands import run_command
 from realtime.locks.holds import PaymentProof
 from realtime.model import booking_of
 from tests.cluster import until
 
-from .conftest import LAYOUT, PRICE, SHOW, Place, hold_id
+from .conftest import LAYOUT, PRICE, SHOW, Place, compare_often, hold_id
 
 META, SEATS, TAKEN, HOLDS, OWNERS = keys.show(SHOW)[:5]
 LAST = "west-t"
@@ -27,12 +27,8 @@ DAMAGED = (b"{", b"[]", b'{"owner":5}', b'{"owner":"a","seats":[1],"state":"held
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "LOOK_AGAIN_S", 0.05)
-    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 1)
-    monkeypatch.setattr(comparison, "PAUSE", 1)
+    compare_often(monkeypatch, "REBUILD_EVERY_MS")
     monkeypatch.setattr(comparison, "LOOKS", 2)
-    for name in ("TICK_MS", "COMPARE_EVERY_MS", "REBUILD_EVERY_MS"):
-        monkeypatch.setattr(background, name, 100)
 
 
 async def declare_last(place: Place) -> None:

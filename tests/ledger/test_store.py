@@ -19,8 +19,7 @@ from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.money import Filter
 from realtime.ledger.orders import open_orders
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, RefundProgress, RefundReason
-from realtime.ledger.staff import DATED_LENGTH
-from realtime.model import SalesState, Show, Theatre
+from realtime.model import DATED_OWNER_LENGTH, SalesState, Show, Theatre
 from realtime.staff import Role, StaffToken
 from realtime.tickets.code import derive_code
 from realtime.wire.layouts import decode_layout, encode_layout
@@ -336,7 +335,7 @@ async def test_a_row_that_can_not_be_read_hides_no_other(ledger: Ledger) -> None
 
 
 async def test_a_customer_stays_revoked_and_a_guest_until_the_identity_has_ended(ledger: Ledger) -> None:
-    customer, guest = f"s{'x' * 24}", "g" * DATED_LENGTH
+    customer, guest = f"s{'x' * 24}", "g" * DATED_OWNER_LENGTH
     for owner in (customer, guest):
         await ledger.revoke_guest(owner, 5)
     assert sorted(await ledger.revoked_guests(5)) == [guest, customer]

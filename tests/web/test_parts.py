@@ -15,8 +15,7 @@ from multidict import CIMultiDict
 from realtime import errors, limits, settings, topology_file
 from realtime.clock import now_ms
 from realtime.errors import RateLimited, TicketError, Unauthorized
-from realtime.ledger.staff import DATED_LENGTH
-from realtime.model import booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
+from realtime.model import DATED_OWNER_LENGTH, booking_of, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.topology import Plain, Sentinels, TopologyError
 from realtime.transport.client_address import ClientAddresses
 from realtime.web import gather, pages
@@ -76,7 +75,7 @@ def test_the_id_of_a_hold_is_derived_from_show_owner_and_request() -> None:
 
 
 def test_the_ledger_tells_the_id_of_a_guest_from_that_of_a_customer() -> None:
-    assert len(Identities.new()) == DATED_LENGTH != len(Identities.of_customer("7"))
+    assert len(Identities.new()) == DATED_OWNER_LENGTH != len(Identities.of_customer("7"))
 
 
 def test_an_address_has_one_name_on_all_nodes_unless_its_network_is_shared() -> None:
