@@ -213,10 +213,19 @@ async def retried(client: Client, event: str, payload: dict[str, Any]) -> dict[s
 
 
 async def pay(url: str, hold: str) -> str:
-    """Pay for a hold at the demo payment service."""
-    async with aiohttp.ClientSession() as session, session.post(f"{url}/demo/pay", json={"hold": hold}) as response:
-        assert response.status == 200, await response.text()
-        return str((await response.json())["payment"])
+    """Pay for a hold at the demo payment service; repeat what is retryable, as ``retried`` does."""
+
+    async def ask() -> str | None:
+        async with session.post(f"{url}/demo/pay", json={"hold": hold}) as response:
+            answer = await response.json()
+        if response.status == 200:
+            return str(answer["payment"])
+        assert answer["error"]["retryable"], answer
+        return None
+
+    async with aiohttp.ClientSession() as session:
+        payment: str = await until(ask)
+    return payment
 
 
 async def pay_order(cluster: Cluster, order: str, **how: Any) -> str:
