@@ -227,6 +227,8 @@ DRAIN_PER_S = 2_000
 """Connections that a stopping node closes per second, so that the other nodes can accept them."""
 KERNEL_RECEIVE_BYTES = 256 * 1024
 """The kernel's receive buffer of a connection: what a client can send before it is read."""
+KERNEL_SEND_BYTES = 256 * 1024
+"""The kernel's send buffer of a connection: what of an answer is written for a client that reads nothing."""
 HEAD_BYTES = 16 * 1024
 """The whole head of a request."""
 HTTP_UNSENT_BYTES = 32 * 1024

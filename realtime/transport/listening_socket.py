@@ -49,8 +49,10 @@ class ListeningSocket:
         self._silent: set[_Silent] = set()
         self._loop = asyncio.get_running_loop()
         self._socket.setblocking(False)
-        # Accepted connections inherit both. Linux would receive 6 MB for a connection before it is read.
-        self._socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, limits.KERNEL_RECEIVE_BYTES // 2)  # it doubles
+        # Accepted connections inherit all three. Linux would receive 6 MB for a connection before it is read, and write
+        # up to 4 MB for a client that reads nothing: time that others wait for, and memory. It doubles both numbers.
+        self._socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, limits.KERNEL_RECEIVE_BYTES // 2)
+        self._socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, limits.KERNEL_SEND_BYTES // 2)
         self._socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         try:
             self._socket.listen(backlog)

@@ -131,6 +131,8 @@ async def test_an_answer_that_is_not_read_costs_little_and_ends_at_its_deadline(
     assert held
     for each in held:
         assert each.transport.get_write_buffer_size() <= 2 * limits.HTTP_UNSENT_BYTES
+        kernel = each.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        assert kernel == limits.KERNEL_SEND_BYTES
 
     async def all_closed() -> bool:
         return await open_files(server) == 0
