@@ -8,6 +8,7 @@ master is added again from the ledger. The payload is described in docs/workers.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from typing import Any
 
 from bullmq import Queue as BullQueue
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from realtime import connect, keys
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.ledger.webhooks import DELIVERY_MS
 from realtime.locks.master import LockMaster
 
+log = logging.getLogger(__name__)
 PAYLOAD_VERSION = 1
 
 
@@ -88,7 +90,10 @@ class Jobs:
         self._connecting = asyncio.Lock()
 
     async def add(self, tasks: Sequence[TaskRow]) -> None:
-        """Add the job of each task, unless it is in its queue."""
+        """Add the job of each task, unless it is in its queue.
+
+        A master whose memory is full takes none: keepers add the jobs of unfinished tasks again from time to time.
+        """
         if not tasks:
             return
         queues = await self._connected()
@@ -96,7 +101,12 @@ class Jobs:
         for task in tasks:
             by_queue[task.queue].append(task)
         for queue, some in by_queue.items():
-            await queues[queue].addBulk([self._job(task) for task in some])
+            try:
+                await queues[queue].addBulk([self._job(task) for task in some])
+            except ResponseError as error:
+                if not connect.is_full(error):
+                    raise
+                log.warning("%s: the memory of the lock master is full: jobs of %s come later", self._region, queue)
 
     async def add_anew(self, tasks: Sequence[TaskRow]) -> None:
         """Add the job of each task, also where its queue has an ended one; one under way is left alone."""

@@ -106,10 +106,9 @@ class Comparison:
 
         Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
         """
-        command = self._master.command
         if not await self._rebuilder.is_rebuilt(token):
             return
-        if not await command("SET", keys.COMPARING, token, "NX", "PX", LONGEST_LOOK_MS):
+        if not await self._master.small_write("SET", keys.COMPARING, token, "NX", "PX", LONGEST_LOOK_MS):
             return
         self._looked_s = 0.0
         try:
@@ -117,7 +116,7 @@ class Comparison:
                 await self._compare(shows)
         finally:
             pause_ms = max(SHORTEST_PAUSE_MS, int(PAUSE * self._looked_s * 1000))
-            await command("PEXPIRE", keys.COMPARING, pause_ms)
+            await self._master.command("PEXPIRE", keys.COMPARING, pause_ms)
 
     async def _next_shows(self) -> list[Show]:
         """Return the shows that follow the one that was compared last, in the order of their ids."""
@@ -132,7 +131,7 @@ class Comparison:
                     break
                 found.append(show)
             last = name
-        await self._master.command("SET", keys.COMPARED, last)
+        await self._master.small_write("SET", keys.COMPARED, last)
         return found
 
     async def _compare(self, shows: Sequence[Show]) -> None:

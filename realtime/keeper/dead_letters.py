@@ -53,5 +53,5 @@ class DeadLetters:
         return entry_id, connect.text_fields(found[0][1])
 
     async def _move(self, entry_id: str, fields: dict[str, str]) -> None:
-        await self._master.command("XADD", keys.OUTBOX, "*", *connect.flat(fields))
+        await self._master.small_write("XADD", keys.OUTBOX, "*", *connect.flat(fields))
         await self._master.command("XDEL", keys.DEAD_LETTERS, entry_id)

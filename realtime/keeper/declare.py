@@ -59,7 +59,7 @@ class Declarations:
 
     async def layout(self, layout_id: str, blob: bytes) -> None:
         """Store a layout, unless it is there."""
-        await self._master.command("SET", keys.layout(layout_id), blob, "NX")
+        await self._locks.write([("SET", keys.layout(layout_id), (blob, "NX"))])
 
     async def show(self, show: Show) -> None:
         """Declare a new show with its seats, which are for sale at once: the ledger must not have it already."""
@@ -86,7 +86,7 @@ class Declarations:
 
     async def revoke_guest(self, owner: str) -> None:
         """Declare that no token of a guest is accepted any more."""
-        await self._master.command("HSET", keys.REVOKED_GUESTS, owner, "1")
+        await self._locks.write([("HSET", keys.REVOKED_GUESTS, (owner, "1"))])
 
     async def staff(self, tokens: Iterable[StaffToken]) -> None:
         """Declare which staff tokens are not revoked; all others are. Only for a keeper that reconciles the master."""
@@ -113,6 +113,7 @@ class Declared:
         """All of the same region."""
         self._ledger = ledger
         self._master = master
+        self._locks = locks
         self._declare = Declarations(master, locks)
         self._lengths: dict[str, int] = {}
         """Bytes of layouts in the ledger, by id: a layout never changes."""
@@ -150,7 +151,7 @@ class Declared:
             await self._declare.theatre(theatre)
         blob = await self._ledger.layout(show.layout)
         assert blob is not None, "layouts are never deleted"
-        await self._master.command("SET", keys.layout(show.layout), blob)
+        await self._locks.write([("SET", keys.layout(show.layout), (blob,))])
         await self._declare.terms_of_sale(show)
 
     async def _layout_length(self, layout_id: str) -> int:

@@ -74,7 +74,7 @@ class Erasure:
             contact = _read(fields.pop("contact", ""))
             if contact is None or not _is_of(contact, fields.get("hold", ""), whose):
                 continue
-            await self._master.command("XADD", keys.DEAD_LETTERS, "*", *connect.flat(fields))
+            await self._master.small_write("XADD", keys.DEAD_LETTERS, "*", *connect.flat(fields))
             await self._master.command("XDEL", keys.DEAD_LETTERS, entry_id)
             found += 1
         return found

@@ -69,7 +69,7 @@ class Outbox:
     async def _prepare(self) -> None:
         # From the beginning of the stream: entries may have been appended before the first keeper started.
         try:
-            await self._master.command("XGROUP", "CREATE", keys.OUTBOX, keys.OUTBOX_GROUP, "0", "MKSTREAM")
+            await self._master.small_write("XGROUP", "CREATE", keys.OUTBOX, keys.OUTBOX_GROUP, "0", "MKSTREAM")
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
@@ -141,7 +141,7 @@ class Outbox:
     async def move_to_dead_letters(self, entry: Entry, reason: str) -> None:
         """Move an entry that can't be processed to the dead letters, with its reason."""
         added = ("entry_id", entry.id, "reason", reason[:500])
-        await self._master.command("XADD", keys.DEAD_LETTERS, "*", *connect.flat(entry.fields), *added)
+        await self._master.small_write("XADD", keys.DEAD_LETTERS, "*", *connect.flat(entry.fields), *added)
         await self.acknowledge([entry])
 
     async def has_earlier_command(self, entry: Entry) -> bool:

@@ -84,7 +84,7 @@ class Rebuilder:
             # again. They must not keep the others from being compared with the ledger.
             failed = set(waiting) - {show.id for show in shows} | self._failed.keys()
             if not rebuilt and failed.issuperset(left := await self.unready(names)):
-                await self._master.command("SET", keys.REBUILT, token)
+                await self._master.small_write("SET", keys.REBUILT, token)
                 log.info("%s: %d of %d shows are on sale", self._master.region, len(names) - len(left), len(names))
             return len(shows)
 
@@ -116,7 +116,7 @@ class Rebuilder:
     async def count_damaged(self, what: str, count: int = 1) -> None:
         """Log and count shows that were damaged on the master, and are rebuilt."""
         log.error("%s: damaged on the lock master, and rebuilt: %s", self._master.region, what)
-        await self._master.command("INCRBY", keys.DAMAGED, count)
+        await self._master.small_write("INCRBY", keys.DAMAGED, count)
 
     async def unready(self, shows: Sequence[str]) -> list[str]:
         """Return those of some shows that are not for sale in this process, or whose seats are gone."""

@@ -207,7 +207,7 @@ class Reconciler:
     async def _remember(self, token: str) -> None:
         """Record on the master that a token belongs to its data."""
         for remembered in _REMEMBERED:
-            await self._master.command("LPUSH", remembered, token)
+            await self._master.small_write("LPUSH", remembered, token)
             await self._master.command("LTRIM", remembered, 0, TOKENS_KEPT - 1)
 
     async def _suspend_all(
@@ -253,7 +253,7 @@ class Reconciler:
         async for entry_id, fields in stream_entries(self._master, keys.OUTBOX):
             if fields.get("kind") == "booking":
                 refund = {**fields, "kind": "refund", "reason": "lost"}
-                await self._master.command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
+                await self._master.small_write("XADD", keys.OUTBOX, "*", *connect.flat(refund))
             if fields.get("kind") in ("booking", "command"):
                 await self._master.command("XDEL", keys.OUTBOX, entry_id)
 
@@ -272,4 +272,4 @@ class Reconciler:
             log.error("%s: %s; all sales of this region are stopped", self._region, BEHIND)
         await command("DEL", keys.RECONCILED)
         await self._suspend_all([], secrets.token_hex(8), diverged=False, locks=unfenced)
-        await command("SET", keys.HALTED, BEHIND)
+        await self._master.small_write("SET", keys.HALTED, BEHIND)

@@ -50,7 +50,7 @@ class RegionKeys:
         log.error("%s: deleted on the lock master, because it can't be used: %s", region, ", ".join(found.values()))
         if DECLARED & found.keys():
             await self._master.command("DEL", keys.RECONCILED)
-        await self._master.command("INCRBY", keys.DAMAGED, len(found))
+        await self._master.small_write("INCRBY", keys.DAMAGED, len(found))
 
     async def compare(self, _token: str) -> None:
         """Declare theatres and which tokens of staff and guests are accepted, where the master differs from the ledger.
@@ -70,7 +70,7 @@ class RegionKeys:
             differ &= await look()
         if differ and not self._stopping.is_set():
             await declare(differ)
-            await self._master.command("INCRBY", keys.DAMAGED, len(differ))
+            await self._master.small_write("INCRBY", keys.DAMAGED, len(differ))
 
     async def _staff(self) -> set[str]:
         """Return the ids of tokens that are accepted and must not be, or the other way round."""

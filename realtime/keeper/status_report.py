@@ -124,7 +124,7 @@ class StatusReporter:
         }
         self._watch_clock(report["clock_offset_ms"])
         self._note_incidents(report)
-        await command("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
+        await self._master.small_write("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
         for key, found in zip(_REPORTS, reports, strict=True):
             await self._delete_gone(key, dict(connect.pairs(found)))
 

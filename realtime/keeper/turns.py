@@ -46,7 +46,7 @@ class Turn:
 async def renewed_turn(master: LockMaster, key: str) -> AsyncIterator[Turn | None]:
     """Provide the turn, renewed until the end; None while another keeper has it. Raises ``RegionUnavailable``."""
     turn = Turn(master, key, secrets.token_hex(8))
-    if not await master.command("SET", key, turn.nonce, "NX", "PX", TURN_MS):
+    if not await master.small_write("SET", key, turn.nonce, "NX", "PX", TURN_MS):
         yield None
         return
     renewing = asyncio.create_task(_renew_repeatedly(turn), name=f"renews {key}")

@@ -149,6 +149,13 @@ class LockMaster:
             loop.call_soon(self._flush)
         return answer
 
+    def small_write(self, *args: str | int | bytes) -> asyncio.Future[Any]:
+        """Queue one command of a keeper that writes little, as ``command``; also a master without memory takes it.
+
+        It needs the functions, which keepers load before they write.
+        """
+        return self._enqueue("FCALL", "tt_small_write", 0, *args)
+
     async def time_ms(self) -> int:
         """Return the master's clock, in ms since the epoch."""
         return connect.time_ms(await self.command("TIME"))

@@ -41,7 +41,7 @@ def refusal(error: TicketError) -> bytes:
 async def send_reply(master: LockMaster, reply_id: str, reply: bytes) -> None:
     """Send an encoded reply; raises ``RegionUnavailable``."""
     await asyncio.gather(
-        master.command("RPUSH", keys.reply(reply_id), reply),
+        master.small_write("RPUSH", keys.reply(reply_id), reply),
         master.command("EXPIRE", keys.reply(reply_id), KEPT_S),
     )
 

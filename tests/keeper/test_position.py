@@ -136,7 +136,8 @@ class Watch:
         self._desk = desk
         self._command = desk.master.command
         self.seen: list[str] = []
-        desk.master.command = self._checked  # type: ignore[method-assign,assignment]
+        for write in ("command", "small_write"):
+            setattr(desk.master, write, self._checked(getattr(desk.master, write)))
         for name in ("add", "add_anew"):
             setattr(desk.jobs, name, self._before(name, getattr(desk.jobs, name)))
 
@@ -147,10 +148,13 @@ class Watch:
         assert await self.known() == (await self._desk.ledger.fencing_state()).position, what
         self.seen.append(what)
 
-    async def _checked(self, name: str, *args: Any) -> Any:
-        if name in ("XACK", "RPUSH") or (name, *args[:1]) == ("XADD", keys.DEAD_LETTERS):
-            await self._compare(name)
-        return await self._command(name, *args)
+    def _checked(self, send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def checked(name: str, *args: Any) -> Any:
+            if name in ("XACK", "RPUSH") or (name, *args[:1]) == ("XADD", keys.DEAD_LETTERS):
+                await self._compare(name)
+            return await send(name, *args)
+
+        return checked
 
     def _before(self, what: str, call: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         async def checked(*args: Any) -> None:

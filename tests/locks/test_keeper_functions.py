@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from realtime import errors, keys, limits
 from realtime.locks.answers import ShowNotReady
@@ -217,3 +218,31 @@ async def test_terms_of_an_earlier_revision_than_the_known_one_change_nothing(lo
     terms = ("ignored", 40, "paused", 480_000, 10, 1, 1, 2)
     await locks.master.call("tt_declare", keys.fenced_show(SHOW.id), *terms)
     assert (await known())[0] == "paused"
+
+
+async def test_keepers_write_while_memory_is_full_and_buyers_end_their_holds(locks: SeatLocks) -> None:
+    write = locks.master.small_write
+    for hold, owner, seats in ((A, "asha", [1]), (B, "bala", [2]), (C, "chitra", [3])):
+        await locks.hold(hold, owner, seats)
+    await lapse(locks, C)
+    await locks.master.command("CONFIG", "SET", "maxmemory", 1)
+    try:
+        assert await locks.master.call("tt_fence", [keys.FENCE], 1) == [b"ok"]
+        assert [await write("SET", keys.RECONCILING, "k", "NX", "PX", 9_000) for _ in range(2)] == [b"OK", None]
+        assert await write("XGROUP", "CREATE", keys.OUTBOX, keys.OUTBOX_GROUP, "0", "MKSTREAM") == b"OK"
+        with pytest.raises(ResponseError, match="BUSYGROUP"):
+            await write("XGROUP", "CREATE", keys.OUTBOX, keys.OUTBOX_GROUP, "0", "MKSTREAM")
+        with pytest.raises(errors.RegionUnavailable):
+            await locks.hold(hold_id("d"), "dev", [4])
+        with pytest.raises(errors.RegionUnavailable):
+            await locks.extend(B, "bala")
+        await locks.release(B, "bala")
+        await confirm(locks, A, "asha", "paid")
+        await locks.settle(SHOW.id, [Sale(A, "asha", (1,), "paid")])
+        assert (await locks.expire([C])).ended == 1
+        await locks.block(SHOW.id, [5])
+        await locks.declare(replace(SHOW, id="west-t"), "epoch-1")
+        await rebuild_show(locks, SHOW.id, "e2", [Sale(A, "asha", (1,), "paid")], [5])
+        assert (await seat_map(locks))[:6] == "020003"
+    finally:
+        await locks.master.command("CONFIG", "SET", "maxmemory", 0)

@@ -126,6 +126,6 @@ end
 
 redis.register_function('tt_extend', extend)
 -- A buyer who gives seats back must not be refused because memory is full.
-redis.register_function { function_name = 'tt_release', callback = release, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'tt_release', callback = release, flags = WHILE_FULL }
 redis.register_function { function_name = 'tt_get', callback = get, flags = { 'no-writes' } }
 redis.register_function { function_name = 'tt_map', callback = map, flags = { 'no-writes' } }

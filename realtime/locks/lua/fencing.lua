@@ -31,11 +31,13 @@ local function fenced(callback)
   end
 end
 
+local WHILE_FULL = { 'allow-oom' } -- also while memory is full, see the invariants in shared.lua
+
 -- Registers a function of keepers twice: as keepers of the previous release call it, without a token, and fenced.
-local function register_keeper_function(name, callback, flags)
-  redis.register_function { function_name = 'tt_' .. name, callback = callback, flags = flags or {} }
+local function register_keeper_function(name, callback)
+  redis.register_function { function_name = 'tt_' .. name, callback = callback, flags = WHILE_FULL }
   local name_with_fence = 'tt_fenced_' .. name
-  redis.register_function { function_name = name_with_fence, callback = fenced(callback), flags = flags or {} }
+  redis.register_function { function_name = name_with_fence, callback = fenced(callback), flags = WHILE_FULL }
 end
 
 -- tt_position  KEYS: of a show, with the ledger's position in place of the log  position  ->  ok
@@ -46,5 +48,12 @@ local function position(keys, args)
   return { 'ok' }
 end
 
-redis.register_function('tt_fence', fence)
-register_keeper_function('position', position, { 'allow-oom' })
+-- tt_small_write  KEYS: none, the names are in the command  command, its arguments  ->  its answer
+-- One command of a keeper that writes little, as a turn that it takes before it has a token.
+local function small_write(_, args)
+  return redis.call(unpack(args))
+end
+
+redis.register_function { function_name = 'tt_fence', callback = fence, flags = WHILE_FULL }
+redis.register_function { function_name = 'tt_small_write', callback = small_write, flags = WHILE_FULL }
+register_keeper_function('position', position)

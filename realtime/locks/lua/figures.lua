@@ -41,5 +41,5 @@ local function drop_figures(keys, args)
   return { 'ok' }
 end
 
-register_keeper_function('take_figures', take_figures, { 'allow-oom' })
-register_keeper_function('drop_figures', drop_figures, { 'allow-oom' })
+register_keeper_function('take_figures', take_figures)
+register_keeper_function('drop_figures', drop_figures)

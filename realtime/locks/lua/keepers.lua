@@ -144,11 +144,9 @@ local function forget(keys, args)
   return { 'ok' }
 end
 
-local ONLY_FREES = { 'allow-oom' } -- these release memory, or record what must not wait for it
-
 redis.register_function('tt_settle', settle)
-register_keeper_function('settle_paid', settle_paid, ONLY_FREES)
-register_keeper_function('settle_entries', settle_entries, ONLY_FREES)
-register_keeper_function('reject', reject, ONLY_FREES)
-register_keeper_function('expire', expire, ONLY_FREES)
-register_keeper_function('forget', forget, ONLY_FREES)
+register_keeper_function('settle_paid', settle_paid)
+register_keeper_function('settle_entries', settle_entries)
+register_keeper_function('reject', reject)
+register_keeper_function('expire', expire)
+register_keeper_function('forget', forget)

@@ -253,5 +253,5 @@ local function confirm(keys, args)
 end
 
 redis.register_function('tt_order', order)
-redis.register_function('tt_prolong', prolong)
-redis.register_function('tt_confirm', confirm)
+redis.register_function { function_name = 'tt_prolong', callback = prolong, flags = WHILE_FULL }
+redis.register_function { function_name = 'tt_confirm', callback = confirm, flags = WHILE_FULL }

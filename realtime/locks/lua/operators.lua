@@ -144,8 +144,8 @@ local function cancel(keys, args)
 end
 
 register_keeper_function('block', block)
-register_keeper_function('unblock', unblock, ONLY_FREES)
-register_keeper_function('sales', sales, ONLY_FREES)
+register_keeper_function('unblock', unblock)
+register_keeper_function('sales', sales)
 register_keeper_function('reserve', reserve)
-register_keeper_function('exchange', exchange, ONLY_FREES)
-register_keeper_function('cancel', cancel, ONLY_FREES)
+register_keeper_function('exchange', exchange)
+register_keeper_function('cancel', cancel)

@@ -144,10 +144,10 @@ local function archive(keys)
   return { 'ok' }
 end
 
-register_keeper_function('archive', archive, ONLY_FREES)
-register_keeper_function('write', write, ONLY_FREES)
+register_keeper_function('archive', archive)
+register_keeper_function('write', write)
 register_keeper_function('declare', declare)
-register_keeper_function('suspend', suspend, ONLY_FREES)
+register_keeper_function('suspend', suspend)
 register_keeper_function('rebuild_part', rebuild_part)
 register_keeper_function('finish_rebuild', finish_rebuild)
 redis.register_function { function_name = 'tt_unready', callback = unready, flags = { 'no-writes' } }

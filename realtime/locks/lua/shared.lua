@@ -65,11 +65,13 @@ Invariants
   - A void hold can never be booked: another master may have answered its owner differently.
   - `cancelled` is set after the ledger has cancelled the booking, and never taken back: it proves that.
   - A hold id is never used again once an order or a payment was seen for it: its record is not deleted (is_paid_for).
+  - While memory is full, only new holds, orders and extensions are refused. Whatever ends a hold goes on (allow-oom),
+    and so does all that keepers write: no memory would ever be freed otherwise.
 
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 22
+local VERSION = 23
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
