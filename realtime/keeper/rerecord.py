@@ -10,6 +10,7 @@ has lost: a payment that has neither a booking nor a refund gets one, and a refu
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ from realtime.locks.answers import Record, decode_record
 from realtime.model import HoldState, Layout, Show, hold_of, is_hold_id, show_of
 from realtime.wire.shows import decode_show, decode_theatre, read_records
 
+log = logging.getLogger(__name__)
 PAGE = 500
 _BLOCKED = ord("3")
 
@@ -66,13 +68,27 @@ async def _reached(redis: Redis) -> tuple[int, int]:
 
 
 async def _revocations(redis: Redis, ledger: Ledger) -> None:
-    """Revoke the tokens that the master does not accept. Of new staff tokens it has the id only: they are lost."""
-    live, now = set(connect.names(await redis.hkeys(keys.STAFF))), now_ms()
-    for token in await ledger.staff_tokens():
-        if not token.revoked_at and token.id not in live:
+    """Revoke the tokens that the master does not accept. Of new staff tokens it has the id only: they are lost.
+
+    A master that accepts none proves nothing: its list may have been evicted, and all of the staff would be locked out.
+    """
+    live, now = set(await _names(redis, keys.STAFF)), now_ms()
+    accepted = [token for token in await ledger.staff_tokens() if not token.revoked_at]
+    if accepted and not live:
+        log.warning("the master has lost which staff tokens are revoked: look through the list of staff tokens")
+        accepted = []
+    for token in accepted:
+        if token.id not in live:
             await ledger.revoke_staff_tokens(token.id, now)
-    for owner in connect.names(await redis.hkeys(keys.REVOKED_GUESTS)):
+    for owner in await _names(redis, keys.REVOKED_GUESTS):
         await ledger.revoke_guest(owner, now)
+
+
+async def _names(redis: Redis, key: str) -> list[str]:
+    """Return the fields of a hash; none of a key of another type, which keepers delete."""
+    with contextlib.suppress(ResponseError):
+        return connect.names(await redis.hkeys(key))
+    return []
 
 
 async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from realtime import keys
 from realtime.keeper.check import Checker
 from realtime.keeper.compare import Kind
+from realtime.locks.commands import run_command
 from realtime.model import booking_of
 from tests.cluster import until
 
@@ -39,32 +41,59 @@ async def repair(place: Place) -> set[Kind]:
         await checker.close()
 
 
+async def lose_commits(place: Place, *tables: str) -> None:
+    """Empty some tables of the ledger; return when a keeper has stopped the sales for that."""
+    await place.rest()
+    with closing(sqlite3.connect(place.folder / "west.db", isolation_level=None)) as ledger:
+        for table in tables:
+            ledger.execute(f"DELETE FROM {table}")
+        ledger.execute("UPDATE ledger_position SET position = position - 1")
+    place.keeper("other")
+    await until(partial(halted, place))
+
+
+async def halted(place: Place) -> bool:
+    return bool(await place.master.command("EXISTS", keys.HALTED))
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_ledger_that_has_lost_commits_is_repaired_although_a_show_is_damaged(place: Place, damage: str) -> None:
     await until(place.rebuilt)
     await sold(place, "asha", [1])
     await place.hold("bala", [3])
-    await place.rest()
-    with closing(sqlite3.connect(place.folder / "west.db", isolation_level=None)) as ledger:
-        for table in ("tasks", "booked_seats", "bookings", "payments"):
-            ledger.execute(f"DELETE FROM {table}")
-        ledger.execute("UPDATE ledger_position SET position = position - 1")
-    place.keeper("other")
-
-    async def halted() -> bool:
-        return bool(await place.master.command("EXISTS", keys.HALTED))
-
-    await until(halted)
+    await lose_commits(place, "tasks", "booked_seats", "bookings", "payments")
     for command in DAMAGES[damage]:
         await place.master.command(*command)
     assert {Kind.LEDGER_BEHIND, Kind.DAMAGED} <= await repair(place)
 
     async def sells() -> bool:
-        return not await halted() and await place.rebuilt() and (await place.seats())[:3] == "020"
+        return not await halted(place) and await place.rebuilt() and (await place.seats())[:3] == "020"
 
     await until(sells)
     assert list(await place.booked()) == [booking_of(hold_id("asha"))]
     await place.hold("chitra", [5])
+
+
+@pytest.mark.parametrize("damage", [("DEL", keys.STAFF), ("SET", keys.STAFF, "x")])
+async def test_a_master_that_has_lost_the_staff_tokens_revokes_none(place: Place, damage: tuple[str, ...]) -> None:
+    for name in ("asha", "bala"):
+        ask = {"id": f"west-{name}", "name": name, "role": "gate", "issued_at": 1, "expires_at": 2}
+        await run_command(place.master, "staff_add", ask)
+    await run_command(place.master, "guest_revoke", {"owner": "troll"})
+    await lose_commits(place, "revoked_guests")
+    await place.master.command("DEL", keys.STAFF)
+    await place.master.command(*damage)
+    assert Kind.LEDGER_BEHIND in await repair(place)
+    assert {token.id for token in await place.ledger.staff_tokens() if not token.revoked_at} == {
+        "west-asha",
+        "west-bala",
+    }
+    assert await place.ledger.revoked_guests(0) == ["troll"]
+
+    async def accepted() -> bool:
+        return await place.rebuilt() and int(await place.master.command("HLEN", keys.STAFF)) == 2
+
+    await until(accepted)
 
 
 async def test_damaged_shows_are_found_and_repaired_without_a_keeper(place: Place) -> None:
