@@ -42,7 +42,12 @@ elseif test == 'field' then
 else
   same = redis.call('PTTL', key) == -1
 end
-if same then redis.call('UNLINK', key) end
+if same then
+  -- What is left of `meta` counts as undeclared; without this mark its rebuild would trust holds that are void.
+  local diverged = test == 'field' and redis.call('HGET', key, 'diverged')
+  redis.call('UNLINK', key)
+  if diverged then redis.call('HSET', key, 'diverged', diverged) end
+end
 return same and 1 or 0
 """
 

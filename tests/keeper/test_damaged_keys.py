@@ -16,10 +16,11 @@ import pytest
 from redis.exceptions import ResponseError
 
 from realtime import keys
-from realtime.errors import TicketError
+from realtime.errors import HoldLost, TicketError
 from realtime.keeper import comparison, region_keys
 from realtime.keeper.check import Checker
 from realtime.keeper.expiry import Expiry
+from realtime.keeper.rebuild import Rebuilder
 from realtime.locks.commands import run_command
 from realtime.locks.holds import PaymentProof
 from realtime.wire.shows import decode_show, decode_theatre
@@ -210,3 +211,19 @@ async def test_damaged_keys_of_the_region_are_deleted_and_what_the_ledger_has_is
     reports = await place.master.command("HVALS", keys.KEEPERS)
     assert all("damaged_shows" in orjson.loads(report) for report in reports if report.startswith(b"{"))
     await run_command(place.master, "block", {"show": SHOW, "seats": [LAYOUT.seats[9].id]})
+
+
+@pytest.mark.parametrize("field", ["epoch", "version", "size"])
+async def test_a_damaged_show_of_a_master_that_has_diverged_keeps_no_hold(place: Place, field: str) -> None:
+    hold = await place.hold("asha", [1])
+    await until(lambda: in_order(place))
+    await place.rest()
+    await place.locks.suspend(SHOW, "a keeper's that died", diverged=True)
+    await damage_show(place, SHOW, field, "negative")
+    show = await place.ledger.show(SHOW)
+    assert show is not None
+    await Rebuilder(place.ledger, place.master, place.locks).rebuild_damaged(show)
+    with pytest.raises(HoldLost):
+        await place.locks.extend(hold, "asha")
+    await place.hold("bala", [1])
+    assert not await place.master.command("HEXISTS", keys.meta(SHOW), "diverged")
