@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Insert, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -33,6 +33,8 @@ BUSY_MS = 5000
 CONNECT_S = 5.0
 COMMAND_S = 10.0
 """How long PostgreSQL may take for one command. A half-open connection would otherwise hang for many minutes."""
+PING_S = 3.0
+"""How long a connection from the pool may take to answer before it is used. One that does not is replaced."""
 LOCK_MS = 4000
 """How long a command waits for a lock, and how long PostgreSQL lets a transaction idle. A keeper that was frozen inside
 a transaction loses its locks after this."""
@@ -48,6 +50,8 @@ _POSTGRES: dict[str, Any] = {
         "synchronous_commit": "on",
     },
 }
+_NEW = "new"
+"""Whether a connection was made for the call that gets it; in its ``info``."""
 Value = TypeVar("Value")
 
 
@@ -77,7 +81,6 @@ class Database:
         self._engine: AsyncEngine = create_async_engine(
             # Errors are logged: they must not repeat what a buyer has typed.
             self._url,
-            pool_pre_ping=not embedded,  # a file closes no connection
             hide_parameters=True,
             connect_args={} if embedded else _POSTGRES,
         )
@@ -86,7 +89,7 @@ class Database:
         if embedded:
             _prepare_sqlite(self._engine)
         else:
-            _note_idle(self._engine, self._idle)
+            _check_before_use(self._engine, self._idle)
         # The same pool of connections.
         options: dict[str, Any] = {"reads_only": True} if embedded else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**options)
@@ -126,9 +129,7 @@ class Database:
             yield
         except (OSError, PoolTimeout) as error:
             if isinstance(error, TimeoutError):
-                # The connections in the pool are as old. If they hang too, each would cost a caller ``COMMAND_S``.
-                for connection in tuple(self._idle):
-                    connection.terminate()
+                _end(self._idle)
             raise LedgerUnavailable(_first_line(error)) from error
         except DBAPIError as error:
             if not _will_pass(error):
@@ -178,8 +179,14 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _note_idle(engine: AsyncEngine, idle: set[Any]) -> None:
-    """Keep the driver's connections that wait in the pool in ``idle``."""
+def _end(connections: set[Any]) -> None:
+    """End connections that are as old as one that hangs: if they hang too, each would cost a caller its time-out."""
+    for connection in tuple(connections):
+        connection.terminate()
+
+
+def _check_before_use(engine: AsyncEngine, idle: set[Any]) -> None:
+    """Keep the driver's connections that wait in the pool in ``idle``; replace those that don't answer when needed."""
 
     @event.listens_for(engine.sync_engine, "checkin")
     def checkin(connection: Any, _record: Any) -> None:
@@ -187,8 +194,21 @@ def _note_idle(engine: AsyncEngine, idle: set[Any]) -> None:
             idle.add(connection.driver_connection)
 
     @event.listens_for(engine.sync_engine, "checkout")
-    def checkout(connection: Any, _record: Any, _proxy: Any) -> None:
-        idle.discard(connection.driver_connection)
+    def checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        driver = connection.driver_connection
+        idle.discard(driver)
+        if record.info.pop(_NEW, False):
+            return
+        # Not SQLAlchemy's own ping, which takes three round trips, each as long as any command may take.
+        try:
+            connection.run_async(lambda driver: driver.execute(";", timeout=PING_S))
+        except Exception as error:  # of the driver, or of the operating system
+            _end(idle | {driver})
+            raise InvalidatePoolError from error  # the pool connects anew
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(_connection: Any, record: Any) -> None:
+        record.info[_NEW] = True
 
     @event.listens_for(engine.sync_engine, "close")
     def close(connection: Any, _record: Any) -> None:
