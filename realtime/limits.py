@@ -194,7 +194,10 @@ ADDRESS_WAITING = 250
 RELAY_QUEUE_CALLS = 10_000
 """Calls of one node waiting for one master; more are refused as ``overloaded``."""
 OUTBOX_LIMIT = 100_000
-"""Entries in a region's outbox. While it is full, confirms are refused as ``overloaded`` before anything is written."""
+"""Entries in a region's outbox. While it is full, what buyers send to it (orders, confirms, commands) is refused as
+``overloaded`` before anything is written."""
+OUTBOX_STAFF_LIMIT = 120_000
+"""The same for commands of staff, the audit log, and what payment services report: buyers can't keep them out."""
 SEATS_PER_CALL = 1_000
 """Seats that one call blocks or unblocks; more take several. It takes the master a few ms, 50 if a hold of each seat
 has just lapsed."""
@@ -286,5 +289,6 @@ assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one valid polygon fits into a pla
 assert RELAY_TIMEOUT_S < 1.0, "holds of an unreachable region fail within 1 s"
 assert SILENCE_MS >= 2 * HEARTBEAT_MS, "one lost heartbeat is not silence"
 assert LEDGER_WAIT_S > RELAY_TIMEOUT_S
+assert OUTBOX_STAFF_LIMIT > OUTBOX_LIMIT, "staff get through while buyers are refused"
 assert DRAIN_S > LEDGER_WAIT_S + 2 * RELAY_TIMEOUT_S, "a confirm that has just arrived is still answered"
 assert MAX_SEATS_PER_HOLD * MAX_ID_LENGTH * 4 < MAX_EVENT_BYTES, "a valid hold fits into one event"

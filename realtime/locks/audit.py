@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from realtime import connect, keys
 from realtime.clock import now_ms
+from realtime.locks.entries import append_entry
 from realtime.locks.master import LockMaster
 from realtime.staff import Principal
 
@@ -20,7 +20,7 @@ async def append_audit(
     detail: str = "",
     status: int = 0,
 ) -> None:
-    """Append an entry; a keeper records it. Raises ``RegionUnavailable``."""
+    """Append an entry; a keeper records it. Raises ``RegionUnavailable``, or ``Overloaded`` if the outbox is full."""
     fields: dict[str, str | int] = {
         "kind": "audit",
         "id": uuid.uuid4().hex,
@@ -34,4 +34,4 @@ async def append_audit(
         "detail": detail,
         "status": status,
     }
-    await master.command("XADD", keys.OUTBOX, "*", *connect.flat(fields))
+    await append_entry(master, fields)

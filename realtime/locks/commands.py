@@ -11,6 +11,7 @@ import orjson
 
 from realtime import keys, limits
 from realtime.errors import RegionUnavailable
+from realtime.locks.entries import append_entry
 from realtime.locks.master import LockMaster
 from realtime.locks.replies import new_reply_id, read_reply, wait_for_reply
 
@@ -25,14 +26,19 @@ async def run_command(
 
     Names and bodies are those of ``keeper.commands``. With ``request_id`` a repeated command of the same owner gets the
     answer of the first; another command with this id is refused as ``RequestReused``. Raises the ``TicketError`` that
-    the keeper answered. Raises ``RegionUnavailable`` when no answer came within ``limits.COMMAND_TIMEOUT_S``, or
-    ``Overloaded`` when too many wait for one: the command may still be carried out then.
+    the keeper answered. Raises ``Overloaded`` if the outbox is full: the command is not carried out. Raises
+    ``RegionUnavailable`` when no answer came within ``limits.COMMAND_TIMEOUT_S``, or ``Overloaded`` when too many wait
+    for one: the command may still be carried out then.
     """
     command_id = new_reply_id()
-    entry: list[str | bytes] = ["kind", "command", "id", command_id, "name", name, "body", orjson.dumps(body)]
-    if request_id:
-        entry += ["request", request_id, "owner", owner]
-    await master.command("XADD", keys.OUTBOX, "*", *entry)
+    entry: dict[str, str | int | bytes] = {
+        "kind": "command",
+        "id": command_id,
+        "name": name,
+        "body": orjson.dumps(body),
+        **({"request": request_id, "owner": owner} if request_id else {}),
+    }
+    await append_entry(master, entry, of_buyer=owner != OPERATORS)
     reply = await wait_for_reply(master, command_id, limits.COMMAND_TIMEOUT_S)
     if reply is None:
         raise RegionUnavailable("The region's keeper did not answer; the command may still be carried out.")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from realtime import keys, limits
+from realtime import limits
 from realtime.contact import encode_contact
 from realtime.errors import (
     BadRequest,
@@ -31,6 +31,7 @@ from realtime.errors import (
     TicketError,
 )
 from realtime.feeds.directory import Directory, SeatIds
+from realtime.locks.entries import append_entry
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
 from realtime.locks.replies import new_reply_id, wait_until_recorded
@@ -216,7 +217,7 @@ class Checkout:
         """
         master, reply = self._locks[region].master, new_reply_id()
         report = encode_report(PaymentReport.of(event))
-        await master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report, "reply", reply)
+        await append_entry(master, {"kind": "webhook", "event": report, "reply": reply})
         found: dict[str, Any] = await wait_until_recorded(master, reply)
         return found
 

@@ -1,0 +1,24 @@
+"""Appends entries to a region's outbox that are not the result of a function on a hold.
+
+While the ledger is away nobody takes entries out, and the master's memory is not without end: more than so many are
+refused before anything is written. Functions compare the same limit (``tt_order``, ``tt_confirm``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from realtime import connect, keys, limits
+from realtime.errors import Overloaded
+from realtime.locks.master import LockMaster
+
+
+async def append_entry(master: LockMaster, fields: Mapping[str, str | int | bytes], *, of_buyer: bool = False) -> None:
+    """Append an entry; raise ``Overloaded`` if too many wait already, or ``RegionUnavailable``.
+
+    The limit is exceeded by as many entries as are appended at the same moment.
+    """
+    limit = limits.OUTBOX_LIMIT if of_buyer else limits.OUTBOX_STAFF_LIMIT
+    if int(await master.command("XLEN", keys.OUTBOX)) >= limit:
+        raise Overloaded("Too much waits for the records of this region. Try again in a minute.", region=master.region)
+    await master.command("XADD", keys.OUTBOX, "*", *connect.flat(fields))
