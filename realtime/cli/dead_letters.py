@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from redis.exceptions import RedisError
 
 from realtime import connect, keys
 from realtime.cli.common import load_settings, require_region, run
-from realtime.errors import RegionUnavailable
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.settings import Settings
@@ -27,11 +27,20 @@ def dead_letters() -> None:
 @click.option("--region", "regions", multiple=True, help="Only this region. Can be repeated.")
 @click.pass_obj
 def list_dead_letters(topology: Path, regions: tuple[str, ...]) -> None:
-    """List the dead letters of all regions: id, kind, hold, payment and reason."""
+    """List the dead letters of all regions: id, kind, hold, payment and reason.
+
+    Regions that do not answer are named after the list; the exit status is 1 then.
+    """
     settings = load_settings(topology)
-    for name in regions or settings.topology.regions:
-        for line in run(_lines(settings, name)):
-            click.echo(line)
+    asked = list(regions or settings.topology.regions)
+    for name in asked:
+        require_region(settings, name)
+    answers = run(_ask_all(settings, asked))
+    for line in (line for lines in answers for line in lines or ()):
+        click.echo(line)
+    missing = [name for name, lines in zip(asked, answers, strict=True) if lines is None]
+    if missing:
+        raise click.ClickException(f"no answer from {', '.join(missing)}: dead letters there are not listed")
 
 
 @dead_letters.command("retry")
@@ -54,13 +63,18 @@ def refund(topology: Path, letter: str, region: str) -> None:
     click.echo(f"payment {done['payment']} will be returned")
 
 
-async def _lines(settings: Settings, name: str) -> list[str]:
-    master = require_region(settings, name).master
+async def _ask_all(settings: Settings, regions: list[str]) -> list[list[str] | None]:
+    return await asyncio.gather(*(_lines(settings, name) for name in regions))
+
+
+async def _lines(settings: Settings, name: str) -> list[str] | None:
+    """Return a line for each dead letter of a region; None if its master does not answer."""
+    master = settings.topology.regions[name].master
     try:
         async with connect.to_master(master, settings.redis_password, timeout_s=TIMEOUT_S) as redis:
             entries: Any = await redis.xrange(keys.DEAD_LETTERS)
     except (RedisError, OSError):
-        raise RegionUnavailable(region=name) from None
+        return None
     return [_line(name, entry_id.decode(), connect.text_fields(fields)) for entry_id, fields in entries]
 
 

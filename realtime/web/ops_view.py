@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -85,19 +85,20 @@ class OpsView:
         answers = await asyncio.gather(*(_incidents(feed) for feed in self._feeds.values()))
         found = [each for answer in answers for each in answer or ()]
         found.sort(key=lambda each: (each["at"], each["id"]), reverse=True)
-        missing = [name for name, answer in zip(self._feeds, answers, strict=True) if answer is None]
-        return json_answer({"incidents": found[: limits.INCIDENTS_LISTED], "missing": missing})
+        return json_answer({"incidents": found[: limits.INCIDENTS_LISTED], "missing": self._missing(answers)})
 
     async def _get_dead_letters(self, _request: web.Request) -> web.Response:
-        """Answer with the entries that no keeper could process: up to ``PAGE`` of each region, oldest first."""
-        found = []
-        for name, feed in self._feeds.items():
-            with contextlib.suppress(RegionUnavailable):
-                for entry_id, flat in await feed.command("XRANGE", keys.DEAD_LETTERS, "-", "+", "COUNT", PAGE):
-                    fields = connect.text_fields(flat)
-                    known = {key: fields.get(key, "") for key in ("kind", "hold", "payment", "amount", "reason")}
-                    found.append({"region": name, "id": entry_id.decode(), **known})
-        return json_answer({"dead_letters": found})
+        """Answer with the entries that no keeper could process: up to ``PAGE`` of each region, oldest first.
+
+        ``missing`` names the regions that do not answer.
+        """
+        answers = await asyncio.gather(*(_dead_letters(feed) for feed in self._feeds.values()))
+        found = [each for answer in answers for each in answer or ()]
+        return json_answer({"dead_letters": found, "missing": self._missing(answers)})
+
+    def _missing(self, answers: Sequence[object]) -> list[str]:
+        """Return the regions whose answer, in the order of the feeds, is None."""
+        return [name for name, answer in zip(self._feeds, answers, strict=True) if answer is None]
 
     async def _get_holds(self, request: web.Request) -> web.Response:
         """Answer with the live holds of a show, those being booked first, then by deadline; times in ms."""
@@ -130,6 +131,20 @@ async def _incidents(feed: Feed) -> list[dict[str, Any]] | None:
         known = {key: fields.get(key, "") for key in ("kind", "about", "state", "by", "detail")}
         at = connect.count(fields.get("at"))
         found.append({"id": entry_id.decode(), "seen_from": feed.region, "at": at, **known})
+    return found
+
+
+async def _dead_letters(feed: Feed) -> list[dict[str, Any]] | None:
+    """Return the dead letters of a region; None while none of its servers answers."""
+    try:
+        entries = await feed.command("XRANGE", keys.DEAD_LETTERS, "-", "+", "COUNT", PAGE)
+    except RegionUnavailable:
+        return None
+    found = []
+    for entry_id, flat in entries:
+        fields = connect.text_fields(flat)
+        known = {key: fields.get(key, "") for key in ("kind", "hold", "payment", "amount", "reason")}
+        found.append({"region": feed.region, "id": entry_id.decode(), **known})
     return found
 
 

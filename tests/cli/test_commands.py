@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from redis import Redis
 
+from realtime import keys
 from realtime.cli import cli
-from realtime.dev import samples
+from realtime.dev import samples, valkey
 from realtime.dev.cluster import Cluster
 
 
@@ -99,6 +101,28 @@ def test_a_data_folder_that_is_not_writable_is_reported(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "can't write to" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_dead_letters_are_listed_although_a_region_does_not_answer(tmp_path: Path) -> None:
+    server = valkey.start(tmp_path / "master")
+    server.wait_ready()
+    file = tmp_path / "topology.toml"
+    regions = {"north": "redis://127.0.0.1:1", "west": server.url}
+    file.write_text("".join(f'[regions.{name}]\nmaster = "{url}"\n' for name, url in regions.items()))
+    try:
+        with Redis.from_url(server.url) as redis:
+            redis.xadd(keys.DEAD_LETTERS, {"kind": "booking", "hold": "west-s.h", "reason": "poison"}, "7-0")
+        runner = CliRunner(env={"TICKINGTICKETS_SECRET": "sixteen characters"})
+        done = runner.invoke(cli, ["--topology", str(file), "dead-letters", "list"])
+        assert done.stdout == "west 7-0 booking hold=west-s.h: poison\n"
+        assert (done.exit_code, done.stderr.strip()) == (
+            1,
+            "Error: no answer from north: dead letters there are not listed",
+        )
+        alone = runner.invoke(cli, ["--topology", str(file), "dead-letters", "list", "--region", "west"])
+        assert (alone.exit_code, alone.stdout) == (0, done.stdout)
+    finally:
+        server.stop()
 
 
 def test_an_operator_imports_a_plan_and_sells_a_show(cluster: Cluster, tmp_path: Path) -> None:

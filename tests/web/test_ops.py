@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
+import orjson
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from realtime import keys
 from realtime.clock import now_ms
 from realtime.dev.cluster import Cluster
+from realtime.errors import RegionUnavailable
+from realtime.feeds.directory import Directory
+from realtime.web.ops_view import OpsView
 from tests.cluster import Client, new_show, node_urls, pay, until
 
 
@@ -56,6 +63,28 @@ async def test_every_node_lists_the_incidents_of_all_regions_the_newest_first(cl
                 return found == {"north", "south", "west"}
 
             await until(complete)
+
+
+async def test_dead_letters_are_listed_with_the_regions_that_do_not_answer() -> None:
+    entries = [(b"7-0", [b"kind", b"booking", b"hold", b"west-s.h", b"reason", b"poison"])]
+
+    async def read(*_command: object) -> object:
+        return entries
+
+    async def refuse(*_command: object) -> object:
+        raise RegionUnavailable(region="north")
+
+    feeds: Any = {"north": SimpleNamespace(command=refuse), "west": SimpleNamespace(command=read, region="west")}
+    settings: Any = SimpleNamespace(topology=SimpleNamespace(regions={}))
+    view = OpsView(settings, "west", cast("Directory", None), feeds)
+    (route,) = [each for each in view.routes() if each.path == "/api/v1/ops/dead-letters"]
+    answer = await route.handler(make_mocked_request("GET", route.path))
+    assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
+    listed = orjson.loads(answer.body)
+    assert listed["missing"] == ["north"]
+    assert [(each["region"], each["id"], each["reason"]) for each in listed["dead_letters"]] == [
+        ("west", "7-0", "poison")
+    ]
 
 
 async def test_a_hold_counts_for_the_region_whose_seats_it_takes(cluster: Cluster) -> None:
