@@ -127,7 +127,7 @@ SILENCE_MS = 3_000
 FEED_LINGER_S = 30.0
 """How long a room keeps its subscription after the last viewer left."""
 TOKEN_MAX_AGE_S = 30 * 24 * 3600
-"""How long a guest's token is valid; each connection renews it ..."""
+"""How long a token of a guest or a shop's customer is valid; each connection renews that of a guest ..."""
 IDENTITY_MAX_AGE_S = 400 * 24 * 3600
 """... until the identity is this old."""
 LINK_AFTER_START_S = 8 * 3600

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import socketio
 
-from realtime import keys
+from realtime import keys, settings
+from realtime.cli.node import static_folder
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
+from realtime.environment import PREFIX
 from realtime.errors import CODES
 from realtime.locks.commands import declare_layout, run_command
 from realtime.model import Category, Layout, Seat
+from realtime.transport.acceptor import serving
+from realtime.web.app import make_app
 from realtime.wire.layouts import encode_layout, make_layout
 from realtime.wire.maps import STATUS_KEYS, unpack_seats
 from tests.ledgers import new_ledger
@@ -49,6 +54,24 @@ def running_cluster(*, nodes_per_region: int = 1, sample_data: bool = False) -> 
             yield cluster
         finally:
             asyncio.run(cluster.stop())
+
+
+@asynccontextmanager
+async def node_with(cluster: Cluster, folder: Path, limits: str) -> AsyncIterator[str]:
+    """A node of Mumbai to which this machine is an address like others, in this process. It knows no other node.
+
+    ``limits`` are lines of the topology's ``[limits]``, and tables that follow it.
+    """
+    port = valkey.free_port()
+    url = f"http://127.0.0.1:{port}"
+    topology = re.sub(r"(?m)^nodes = .*$", f'nodes = ["{url}"]', cluster.topology_file("west").read_text())
+    file = folder / "topology.toml"
+    file.write_text(re.sub(r"(?m)^shared_networks = .*$", f"shared_networks = []\n{limits}", topology))
+    secrets = {f"{PREFIX}{name}": value for name, value in cluster.secrets.items()}
+    environ = {**secrets, f"{PREFIX}ALLOW_DEMO_PAYMENTS": "yes"}
+    app = make_app(settings.load(file, environ), "west", static=static_folder())
+    async with serving(app, "127.0.0.1", port, shutdown_timeout=1.0):
+        yield url
 
 
 def grid(rows: int = 6, numbers: int = 20) -> Layout:
@@ -125,9 +148,11 @@ class Client:
         return listen
 
     @classmethod
-    async def connect(cls, url: str, *, token: str | None = None, transports: list[str] | None = None) -> Client:
+    async def connect(
+        cls, url: str, *, token: str | None = None, staff: str | None = None, transports: list[str] | None = None
+    ) -> Client:
         client = cls()
-        auth = None if token is None else {"token": token}
+        auth = {name: given for name, given in (("token", token), ("staff", staff)) if given is not None} or None
         await client.sio.connect(url, auth=auth, transports=transports or ["websocket"], wait_timeout=20)
         await client.hears("session")
         return client

@@ -142,13 +142,16 @@ class Gate:
     async def report(self, body: bytes, fencing_token: str | None, entry: bytes = b"") -> dict[str, Any]:
         """Record whom a device has admitted offline; see ``GateLeases.report_admissions``.
 
+        Only with tickets of shows that its gates admitted to at that time: as long as the last lease could last.
         How long ago that was counts from ``entry``, that of the command in the outbox: it may have waited for a ledger.
         """
         ask = parse_json(_ReportBody, body)
         now = connect.count(entry.partition(b"-")[0]) or await self._master.time_ms()
         admitted_at = {code: now - ago for code, ago in ask.admitted.items()}
         key = lease_key(ask.lease)
-        outcomes = await self._ledger.report_admissions(key, ask.gate, ask.theatre, admitted_at, now, fencing_token)
+        outcomes = await self._ledger.report_admissions(
+            key, ask.gate, ask.theatre, admitted_at, now, fencing_token, was_on=_was_on
+        )
         return {"outcomes": outcomes}
 
     async def shows(self, body: bytes) -> list[dict[str, Any]]:
@@ -183,8 +186,16 @@ class Gate:
 
 
 def _is_now(show: Show, now: int) -> bool:
-    starts = to_ms(show.starts_at)
-    return starts - limits.ADMIT_BEFORE_S * 1000 <= now <= starts + limits.ADMIT_AFTER_S * 1000
+    return _is_on(show.starts_at, now)
+
+
+def _was_on(starts_at: str, admitted_at: int) -> bool:
+    return _is_on(starts_at, admitted_at, limits.GATE_LEASE_S + limits.GATE_LEASE_MARGIN_S)
+
+
+def _is_on(starts_at: str, at: int, late_s: int = 0) -> bool:
+    starts = to_ms(starts_at)
+    return starts - limits.ADMIT_BEFORE_S * 1000 <= at <= starts + (limits.ADMIT_AFTER_S + late_s) * 1000
 
 
 def _wrong(show: Show) -> WrongShow:

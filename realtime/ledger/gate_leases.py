@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -144,17 +144,28 @@ class GateLeases(Fencing):
             return ended.rowcount
 
     async def report_admissions(
-        self, lease: str, gate: str, theatre: str, admitted_at: Mapping[str, int], now: int, token: str | None = None
+        self,
+        lease: str,
+        gate: str,
+        theatre: str,
+        admitted_at: Mapping[str, int],
+        now: int,
+        token: str | None = None,
+        *,
+        was_on: Callable[[str, int], bool],
     ) -> dict[str, str]:
         """Record who was admitted under a lease without a network; return what became of each, by ticket code.
 
         ``admitted_at`` has times (ms) by code. ``admitted``: recorded, now or before. A ``ConflictKind``: recorded as a
-        conflict; with ``lease_over`` the admission too. ``unknown``: the theatre has no such ticket. Idempotent.
+        conflict; with ``lease_over`` the admission too. ``unknown``: the theatre has no such ticket, or its show was not
+        on then; ``was_on`` decides that by the show's start (ISO 8601) and the time. Idempotent.
         """
         outcomes = dict.fromkeys(admitted_at, UNKNOWN)
         async with self.transaction() as connection:
             await check_fencing_token(connection, token)
             for booking in await _lock_reported(connection, theatre, list(admitted_at)):
+                if not was_on(booking.starts_at, admitted_at[booking.code]):
+                    continue
                 row = ConflictRow(
                     booking.id, lease, gate, ConflictKind.TWICE, admitted_at[booking.code], reported_at=now
                 )
@@ -245,7 +256,7 @@ async def _holders(connection: AsyncConnection, show: str, now: int) -> dict[str
 async def _lock_reported(connection: AsyncConnection, theatre: str, codes: list[str]) -> list[Any]:
     bookings, shows = schema.bookings, schema.shows
     query = (
-        select(bookings.c.id, bookings.c.code, bookings.c.cancelled_at)
+        select(bookings.c.id, bookings.c.code, bookings.c.cancelled_at, shows.c.starts_at)
         .join(shows, shows.c.id == bookings.c.show_id)
         .where(shows.c.theatre_id == theatre, bookings.c.code.in_(codes))
         .order_by(bookings.c.id)

@@ -42,7 +42,14 @@ class AddressKeys:
         network = ipaddress.ip_network(address, strict=False)
         if _is_in(network, self._shared) and not _is_in(network, self._proxies):
             return ""
-        digest = hmac.digest(self._key, address.encode(), "sha256")[:KEY_BYTES]
+        return self._name(address)
+
+    def of_kiosk(self, kiosk: str, address: str) -> str:
+        """Return the name under which a kiosk (its token) has the limits of an address; "" at one that is shared."""
+        return self._name(f"kiosk {kiosk}") if self.of(address) else ""
+
+    def _name(self, text: str) -> str:
+        digest = hmac.digest(self._key, text.encode(), "sha256")[:KEY_BYTES]
         return base64.urlsafe_b64encode(digest).decode()
 
 

@@ -52,15 +52,16 @@ class BoxOffice:
         were taken, bookings acknowledged."""
 
     # --- requests of a buyer --------------------------------------------------------------------------------------
-    async def hold(self, owner: str, ask: HoldSeats, address: str) -> dict[str, Any]:
-        """Hold all of ``ask.seats`` or none, for a client at a network address."""
+    async def hold(self, owner: str, ask: HoldSeats, address: str, kiosk: str = "") -> dict[str, Any]:
+        """Hold all of ``ask.seats`` or none, for a client at a network address; ``kiosk`` is the id of one there."""
         if len(set(ask.seats)) != len(ask.seats):
             raise BadRequest("The same seat is listed twice.")
         show = self._directory.show(ask.show)
         known = await self._directory.seat_ids(show)
         indices = bodies.seat_indices(known, ask.seats)
         hold_id = self._identities.hold_id(show.id, owner, ask.request_id)
-        name, locks = self._address_keys.of(address), self._locks[show.region]
+        keys, locks = self._address_keys, self._locks[show.region]
+        name = keys.of_kiosk(kiosk, address) if kiosk else keys.of(address)
         if self._pressure is not None:
             await self._pressure.check(locks.master, show.id, owner, hold_id, name, ask.challenge)
         try:

@@ -29,6 +29,7 @@ from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
 from realtime.web.routing import failure
+from realtime.web.staff_access import Kiosk
 from realtime.wire.requests import (
     ConfirmHold,
     ExtendHold,
@@ -72,12 +73,12 @@ class Events:
         rooms: Rooms,
         office: BoxOffice,
         checkout: Checkout,
-        kiosk_theatre: Callable[[str, str], Awaitable[str]],
+        kiosk: Callable[[str, str], Awaitable[Kiosk | None]],
     ) -> None:
         """Register the handlers; ``sio`` must not be serving yet.
 
-        ``kiosk_theatre`` returns the theatre of a kiosk, by its address and staff token, "" for others; it raises
-        ``RegionUnavailable`` while that is not known.
+        ``kiosk`` returns a kiosk by its address and staff token, None for others; it raises ``RegionUnavailable`` while
+        that is not known.
         """
         self._sio = sio
         self._identities = identities
@@ -85,7 +86,7 @@ class Events:
         self._rooms = rooms
         self._office = office
         self._checkout = checkout
-        self._kiosk_theatre = kiosk_theatre
+        self._kiosk = kiosk
         self._clients: dict[str, _Client] = {}
         self._sids_of_owner: dict[str, set[str]] = {}
         self._notice_tasks: set[asyncio.Task[None]] = set()
@@ -114,14 +115,19 @@ class Events:
             return await self._unknown("connect", sid, environ)
         token = auth.get("token") if isinstance(auth, dict) else None
         try:
-            owner = self._identities.owner(token) if token is not None else self._identities.new()
+            if token is None:
+                owner = self._identities.new()
+                token = self._identities.token(owner)
+            else:
+                owner = self._identities.owner(token)
+                token = self._identities.renewed(token, owner)
         except TicketError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.code, error.payload()) from None
         staff = auth.get("staff") if isinstance(auth, dict) else None
         staff_token = staff if isinstance(staff, str) and len(staff) <= MAX_TOKEN_LENGTH else ""
         self._clients[sid] = _Client(owner, session_address(environ), staff_token, self._rooms.fanout.budget(sid))
         self._sids_of_owner.setdefault(owner, set()).add(sid)
-        self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": self._identities.token(owner)}))
+        self._rooms.fanout.send(sid, encode("session", {"owner": owner, "token": token}))
         return None
 
     async def _disconnect(self, sid: str, *_reason: object) -> Payload | None:
@@ -189,19 +195,23 @@ class Events:
 
     async def _hold(self, sid: str, ask: HoldSeats) -> Payload:
         client = self._clients[sid]
-        return await self._office.hold(client.owner, ask, await self._limited_address(client, ask.show))
+        return await self._office.hold(client.owner, ask, client.address, await self._kiosk_of(client, ask.show))
 
-    async def _limited_address(self, client: _Client, show: str) -> str:
-        """Return the address whose limits a hold counts for; "" at a kiosk: a crowd books there, in its theatre."""
+    async def _kiosk_of(self, client: _Client, show: str) -> str:
+        """Return the id of the kiosk that a client is, if the show is in its theatre; "" for others.
+
+        A kiosk has the limits of an address for itself: many people book at the kiosks of a foyer, which may share one.
+        """
         if not client.staff_token:
-            return client.address
+            return ""
         try:
-            theatre = await self._kiosk_theatre(client.address, client.staff_token)
+            kiosk = await self._kiosk(client.address, client.staff_token)
         except RegionUnavailable:
-            return client.address  # until it is known again who this is
-        if not theatre:
+            return ""  # until it is known again who this is
+        if kiosk is None:
             client.staff_token = ""  # or each hold would count as a wrong token
-        return "" if theatre and theatre == self._directory.show(show).theatre else client.address
+            return ""
+        return kiosk.id if kiosk.theatre == self._directory.show(show).theatre else ""
 
     async def _watch(self, sid: str, ask: Watch) -> Payload:
         return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since, deflate=ask.deflate)

@@ -24,6 +24,7 @@ from realtime.model import DATED_OWNER_LENGTH
 OWNER_BYTES = 12
 _DAY_MS = 86_400_000
 _DAY_BYTES = 3
+_CUSTOMER_LENGTH = 25
 
 
 class _Tokens(URLSafeTimedSerializer):
@@ -61,6 +62,14 @@ class Identities:
     def token(self, owner: str) -> str:
         """Return a token for an owner, valid for ``limits.TOKEN_MAX_AGE_S``."""
         return str(self._tokens.dumps(owner))
+
+    def renewed(self, token: str, owner: str) -> str:
+        """Return the token to go on with for an owner who has connected with ``token``.
+
+        That is a new one, but for a shop's customer: the id of a customer has no age, so the time for which the token
+        is valid counts from when the shop last vouched for the customer, however often it is used.
+        """
+        return token if len(owner) == _CUSTOMER_LENGTH else self.token(owner)
 
     def owner(self, token: object) -> str:
         """Return the owner that a token was made for.

@@ -114,7 +114,7 @@ class Node:
             self.rooms,
             self.office,
             self.checkout,
-            self.access.kiosk_theatre,
+            self.access.kiosk,
         )
         for feed in self.feeds.values():
             feed.listeners.append(_NoticeForwarder(self.events))

@@ -13,6 +13,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -48,6 +49,14 @@ REFUSALS_RECORDED = 60
 """Refusals of a role that a node records of one name in an hour."""
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 """Where a request has who sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kiosk:
+    """A screen in the foyer of a theatre; ``id`` tells it from other kiosks."""
+
+    theatre: str
+    id: str
 
 
 class Register:
@@ -127,8 +136,8 @@ class StaffAccess:
         self.attempts.forgive(caller)
         return principal
 
-    async def kiosk_theatre(self, caller: str, token: str) -> str:
-        """Return the theatre of a kiosk's token; "" for what is none now, which counts as any wrong token does.
+    async def kiosk(self, caller: str, token: str) -> Kiosk | None:
+        """Return the kiosk that a token names; None for what is none now, which counts as any wrong token does.
 
         Raises ``RegionUnavailable`` while it is not known whether the token is valid.
         """
@@ -137,8 +146,11 @@ class StaffAccess:
         except RegionUnavailable:
             raise
         except TicketError:
-            return ""
-        return principal.theatre if principal.role is Role.KIOSK else ""
+            return None
+        if principal.role is not Role.KIOSK:
+            return None
+        # A provider makes a new token each time; one of this installation may share its name with others.
+        return Kiosk(principal.theatre, principal.name if principal.external else principal.token)
 
     async def _by_token(self, given: str) -> Principal | None:
         if given.count(".") != 2 or len(given) > MAX_TOKEN_LENGTH or not given.isascii():

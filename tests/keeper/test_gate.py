@@ -7,6 +7,7 @@ import asyncio
 import orjson
 import pytest
 
+from realtime import limits
 from realtime.errors import AlreadyAdmitted, BookingCancelled, TicketError, TicketLeased
 from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, StaleFencingToken
@@ -15,9 +16,13 @@ from realtime.ledger.rows import AdmissionRow, CancelledBy
 from realtime.ledger.shows import Shows
 from realtime.locks.commands import run_command
 from realtime.model import booking_of
+from realtime.sales_window import to_ms
 
 from .conftest import SHOW, Place
 from .test_check import sold
+
+STARTS_MS = to_ms("2030-01-01T18:30:00+05:30")
+"""When ``SHOW`` starts."""
 
 
 async def test_of_many_gates_at_once_one_admits(place: Place) -> None:
@@ -57,7 +62,7 @@ async def test_a_report_that_waited_for_the_ledger_is_about_the_time_at_which_it
     booking = await place.ledger.booking(booking_of(hold))
     assert booking is not None
     await place.rest()
-    sent_at = await place.master.time_ms() - 600_000
+    sent_at = STARTS_MS
     await place.ledger.lease(LeaseAsk(lease_key("a lease"), "north", SHOW, sent_at + 1_000), sent_at - 60_000)
     gate = Gate(place.ledger, place.master, Shows(place.ledger))
     report = {"theatre": "gateway", "lease": "a lease", "gate": "north", "admitted": {booking.code: 5_000}}
@@ -65,6 +70,29 @@ async def test_a_report_that_waited_for_the_ledger_is_about_the_time_at_which_it
     assert done == {"outcomes": {booking.code: "admitted"}}, "in time, although the lease has ended meanwhile"
     admission = await place.ledger.admission(booking.id)
     assert admission is not None and admission.at == sent_at - 5_000
+
+
+@pytest.mark.parametrize(
+    ("after_start_s", "outcome"),
+    [
+        (-limits.ADMIT_BEFORE_S - 1, "unknown"),
+        (-limits.ADMIT_BEFORE_S, "lease_over"),
+        (limits.ADMIT_AFTER_S + limits.GATE_LEASE_S, "lease_over"),
+        (limits.ADMIT_AFTER_S + limits.GATE_LEASE_S + limits.GATE_LEASE_MARGIN_S + 1, "unknown"),
+    ],
+)
+async def test_a_report_marks_no_ticket_of_a_show_that_was_not_on(
+    place: Place, after_start_s: int, outcome: str
+) -> None:
+    """A thief with the token of a gate can't turn people away weeks before their show."""
+    booking = await place.ledger.booking(booking_of(await sold(place, "a", [1])))
+    assert booking is not None
+    await place.rest()
+    gate = Gate(place.ledger, place.master, Shows(place.ledger))
+    report = {"theatre": "gateway", "lease": "a lease", "admitted": {booking.code: 7_000}}
+    entry = f"{STARTS_MS + after_start_s * 1000 + 7_000}-0".encode()
+    assert await gate.report(orjson.dumps(report), None, entry) == {"outcomes": {booking.code: outcome}}
+    assert (await place.ledger.admission(booking.id) is None) == (outcome == "unknown")
 
 
 async def test_a_command_that_was_refused_for_now_is_carried_out_when_it_comes_again(place: Place) -> None:

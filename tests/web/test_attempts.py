@@ -16,7 +16,7 @@ from realtime.errors import Forbidden, RateLimited
 from realtime.staff import Role, StaffToken, StaffTokens
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.kiosk import KioskPin
-from realtime.web.staff_access import Register, StaffAccess
+from realtime.web.staff_access import Kiosk, Register, StaffAccess
 from tests.cluster import node_urls
 
 from .test_metrics import gauges
@@ -66,9 +66,9 @@ async def test_only_the_token_of_a_kiosk_names_a_theatre_and_only_until_it_is_re
         found = StaffToken(token, "foyer", role, "west-hall", now_ms() - 1000, now_ms() + 60_000)
         return StaffTokens(["a secret for the tests"]).sign(found)
 
-    assert await access.kiosk_theatre("a", signed("one", Role.KIOSK)) == "west-hall"
+    assert await access.kiosk("a", signed("one", Role.KIOSK)) == Kiosk("west-hall", "one")
     for other in (signed("revoked", Role.KIOSK), signed("two", Role.GATE), "key", "no token", ""):
-        assert await access.kiosk_theatre("a", other) == ""
+        assert await access.kiosk("a", other) is None
 
 
 @pytest.mark.parametrize("kind", ["operator key", "kiosk PIN"])

@@ -10,14 +10,15 @@ from realtime.errors import RegionUnavailable
 from realtime.transport.budget import Budget
 from realtime.transport.server import SocketServer
 from realtime.web.events import Events, _Client
+from realtime.web.staff_access import Kiosk
 
 SHOW, THEATRE, ADDRESS = "west-s", "west-hall", "192.0.2.1"
 
 
-def events(fanout: Any = None, kiosk_theatre: Any = None) -> Events:
+def events(fanout: Any = None, kiosk: Any = None) -> Events:
     """Events that no client has; what a test does not need is missing."""
     stub: Any = SimpleNamespace(fanout=fanout, show=lambda _show: SimpleNamespace(theatre=THEATRE))
-    return Events(SocketServer().sio, stub, stub, stub, stub, stub, kiosk_theatre)
+    return Events(SocketServer().sio, stub, stub, stub, stub, stub, kiosk)
 
 
 async def test_a_notice_to_one_identity_with_thousands_of_connections_lets_others_have_their_turns() -> None:
@@ -42,16 +43,15 @@ async def test_a_notice_to_one_identity_with_thousands_of_connections_lets_other
 
 async def test_a_kiosk_is_one_again_once_its_token_can_be_verified() -> None:
     """While its register can't be read, holds count for its address. A token that is wrong is not asked about again."""
-    answers: list[Any] = [RegionUnavailable(), THEATRE, "south-hall", ""]
+    answers: list[Any] = [RegionUnavailable(), Kiosk(THEATRE, "1"), Kiosk("south-hall", "1"), None]
 
-    async def theatre_of(_address: str, token: str) -> str:
+    async def kiosk_of(_address: str, token: str) -> Kiosk | None:
         assert token == "a token"
         if isinstance(answer := answers.pop(0), Exception):
             raise answer
-        return str(answer)
+        return answer  # type: ignore[no-any-return]
 
-    node = events(kiosk_theatre=theatre_of)
+    node = events(kiosk=kiosk_of)
     client = _Client("asha", ADDRESS, "a token", Budget(0.0))
-    limited = [await node._limited_address(client, SHOW) for _ in range(5)]
-    assert limited == [ADDRESS, "", ADDRESS, ADDRESS, ADDRESS]
+    assert [await node._kiosk_of(client, SHOW) for _ in range(5)] == ["", "1", "", "", ""]
     assert not answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,7 +13,9 @@ from realtime.dev.cluster import Cluster
 from realtime.errors import Forbidden
 from realtime.topology import TopologyError
 from realtime.web.kiosk import KioskPin
-from tests.cluster import new_show, node_urls
+from tests.cluster import Client, new_show, node_urls, node_with
+
+from .test_staff import add
 
 
 async def test_only_the_exact_pin_is_accepted() -> None:
@@ -77,3 +80,24 @@ async def test_the_shows_of_one_theatre_are_listed_with_the_server_time(cluster:
             async with session.get(f"{node_urls(cluster)[0]}/api/v1/theatres/{unknown}/shows") as response:
                 assert response.status == 404
                 assert (await response.json())["error"]["code"] in ("theatre_not_found", "not_found")
+
+
+async def test_a_kiosk_holds_with_a_limit_of_its_own_wherever_its_token_is(cluster: Cluster, tmp_path: Path) -> None:
+    """People at other devices of the foyer's address don't count, and a stolen token holds no hall."""
+    show = await new_show(cluster, "west")
+    token = await add(cluster, "foyer", "--role", "kiosk", "--theatre", "west-hall", "--region", "west")
+    async with node_with(cluster, tmp_path, "seats_per_address = 2") as node:
+
+        async def hold(client: Client, *seats: str) -> Any:
+            answer = await client.call("seats:hold", {"show": show, "seats": list(seats), "request_id": seats[0]})
+            return answer["ok"] or answer["error"]["code"]
+
+        other = await Client.connect(node)
+        kiosk, thief = await Client.connect(node, staff=token), await Client.connect(node, staff=token)
+        assert await hold(other, "A-1", "A-2") is True
+        assert await hold(other, "A-3") == "address_limit"
+        assert await hold(kiosk, "B-1") is True
+        assert await hold(thief, "B-2") is True
+        assert await hold(thief, "B-3") == await hold(kiosk, "B-4") == "address_limit"
+        for client in (other, kiosk, thief):
+            await client.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from itsdangerous import URLSafeTimedSerializer
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from multidict import CIMultiDict
 
 from realtime import errors, limits, settings, topology_file
@@ -63,6 +64,22 @@ def test_an_identity_is_renewed_until_it_is_too_old_or_revoked(monkeypatch: pyte
                     identities.owner(identities.token(owner))
 
 
+def test_a_token_of_a_customer_ends_a_bounded_time_after_the_shop_has_vouched_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The id of a customer has no age: a stolen token that is renewed by each connection would never end."""
+    identities, today = Identities(SECRET), int(time.time())
+    customer, guest = (identities.token(owner) for owner in (Identities.of_customer("asha@shop"), Identities.new()))
+    for days in range(1, 40):
+        monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _signer, days=days: today + days * 86_400)
+        guest = identities.renewed(guest, identities.owner(guest))
+        if days <= limits.TOKEN_MAX_AGE_S // 86_400:
+            customer = identities.renewed(customer, identities.owner(customer))
+            continue
+        with pytest.raises(Unauthorized):
+            identities.owner(customer)
+
+
 def test_the_id_of_a_hold_is_derived_from_show_owner_and_request() -> None:
     identities = Identities(SECRET)
     hold = identities.hold_id("west-s", "asha", "1")
@@ -88,6 +105,15 @@ def test_an_address_has_one_name_on_all_nodes_unless_its_network_is_shared() -> 
     assert names == [AddressKeys(SECRET, []).of(address) for address in limited]
     assert names[0] != AddressKeys("another secret here", []).of(limited[0])
     assert not any(address in name for address, name in zip(limited, names, strict=True))
+
+
+def test_a_kiosk_has_the_limits_of_an_address_for_itself_on_all_nodes_and_wherever_it_is() -> None:
+    """A crowd may book at the kiosks of a foyer; a thief of the token of one has no more than an address has."""
+    keys = AddressKeys(SECRET, ["10.0.0.0/8"])
+    name = keys.of_kiosk("token", "192.0.2.7")
+    assert name == keys.of_kiosk("token", "198.51.100.9") == AddressKeys(SECRET, []).of_kiosk("token", "10.0.0.1")
+    assert len({"", name, keys.of_kiosk("another", "192.0.2.7"), keys.of("192.0.2.7")}) == 4
+    assert keys.of_kiosk("token", "10.0.0.1") == "", "its network is shared"
 
 
 def test_no_header_exempts_a_client_behind_a_proxy_in_a_shared_network_from_the_limits_of_its_address() -> None:

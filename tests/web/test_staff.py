@@ -29,7 +29,7 @@ from realtime.locks.master import LockMaster
 from realtime.staff import Role, StaffToken, StaffTokens, TokenInvalid, read_customer, read_external
 from realtime.web import identity_provider, staff_access
 from realtime.web.identity_provider import IdentityProvider
-from realtime.web.staff_access import Register, StaffAccess
+from realtime.web.staff_access import Kiosk, Register, StaffAccess
 from tests.cluster import Client, new_show, node_urls, until
 
 SECRET, OTHER = "a secret for the tests", "another secret here"
@@ -209,11 +209,11 @@ async def test_a_token_is_not_wrong_while_its_provider_has_never_been_reached(
     with pytest.raises(RegionUnavailable, match="identity provider"):
         await access.principal("192.0.2.1", f"Bearer {served.token('1')}", 0.0)
     with pytest.raises(RegionUnavailable):
-        await access.kiosk_theatre("192.0.2.1", served.token("1"))
+        await access.kiosk("192.0.2.1", served.token("1"))
     assert access.attempts.wrong == 0
     served.broken = False
     kiosk = served.token("1", role="kiosk", theatre="west-hall", exp=int(time.time()) + 60)
-    assert await access.kiosk_theatre("192.0.2.1", kiosk) == "west-hall"
+    assert await access.kiosk("192.0.2.1", kiosk) == Kiosk("west-hall", "bala")
 
 
 # --- a running installation -----------------------------------------------------------------------------------------
@@ -366,6 +366,7 @@ async def test_a_shop_gets_the_identity_of_its_customer_and_a_revoked_guest_is_p
     assert (await call(north, shop, "POST", "/ops/sessions", json={"sub": "a\nb"}))[0] == 400
     assert (await call(north, first["token"], "POST", "/session"))[0] == 401, "no shop signs JWTs here"
     client = await Client.connect(west, token=first["token"])
+    assert client.token == first["token"], "it ends when the shop does not vouch for the customer again"
     assert (await call(west, first["token"], "GET", "/bookings"))[0] == 200
     key = cluster.secrets["OPERATOR_KEY"]
     assert (await call(north, key, "POST", "/ops/guests/no%20owner/revoke"))[0] == 400
