@@ -35,6 +35,8 @@ GATE_CONFLICT_RECENT_MS = 24 * 3600 * 1000
 """Conflicts of admissions count in the alarms of operators for this long."""
 MAX_LEASED = 5_000
 """Tickets in one lease of a gate."""
+MAX_LISTED = 500
+"""Rows in one answer to operators."""
 MAX_REPORTED = 100
 """Admissions that a device reports in one request."""
 MAX_ADMITTED_AGO_MS = 7 * 24 * 3600 * 1000

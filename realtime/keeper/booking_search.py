@@ -7,14 +7,12 @@ import logging
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import orjson
-from msgspec import Meta
 
-from realtime import keys, limits
-from realtime.contact import MAX_ADDRESS_LENGTH, MAX_PHONE_LENGTH
+from realtime import keys
 from realtime.errors import SeatNotFound, ShowNotFound
 from realtime.ledger import Ledger
 from realtime.ledger.money import Filter
@@ -22,30 +20,14 @@ from realtime.ledger.rows import BookingRow
 from realtime.ledger.search import Find
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.master import LockMaster
-from realtime.model import PLAIN_TEXT, hold_of
+from realtime.model import hold_of
+from realtime.wire.queries import Wanted
 from realtime.wire.requests import LongId, parse_json
 
-_Short = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
-_Ms = Annotated[int, Meta(ge=0, le=2**53)]
 log = logging.getLogger(__name__)
 UNREADABLE = (ValueError, LookupError, OSError, EOFError, zlib.error, msgspec.MsgspecError, UnknownShow)
 """What a row of the ledger raises that can't be read, or whose show or layout can't."""
 DetailOf = Callable[[BookingRow], Awaitable[dict[str, Any]]]
-
-
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which bookings are wanted; see ``ledger.search.Find``. ``seat`` needs ``show``."""
-
-    code: Annotated[str, Meta(max_length=8, pattern=PLAIN_TEXT)] = ""
-    booking: Annotated[str, Meta(max_length=2 * limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)] = ""
-    payment: Annotated[str, Meta(max_length=limits.MAX_PAYMENT_LENGTH, pattern=PLAIN_TEXT)] = ""
-    owner: _Short = ""
-    show: _Short = ""
-    seat: _Short = ""
-    since: _Ms = 0
-    until: _Ms = 0
-    email: Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=PLAIN_TEXT)] = ""
-    phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH, pattern=PLAIN_TEXT)] = ""
 
 
 class _Booking(msgspec.Struct):

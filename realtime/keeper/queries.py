@@ -27,11 +27,10 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import orjson
-from msgspec import Meta
 from redis.exceptions import RedisError
 
 from realtime import connect, keys
@@ -41,32 +40,22 @@ from realtime.jobs import Jobs
 from realtime.keeper.booking_search import UNREADABLE, BookingSearch, details
 from realtime.keeper.gate import Gate
 from realtime.ledger import Ledger, LedgerUnavailable
-from realtime.ledger.money import MAX_LISTED, Filter
+from realtime.ledger.money import Filter
 from realtime.ledger.orders import open_orders
 from realtime.ledger.rows import BookingRow
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks import replies
 from realtime.locks.master import LockMaster
-from realtime.model import PLAIN_TEXT, hold_of, is_booking_id, show_of
+from realtime.model import hold_of, is_booking_id, show_of
 from realtime.sales_window import cancel_deadline
 from realtime.transport.limited_log import LimitedLog
+from realtime.wire.queries import DeliveriesListed, JobsListed, Limit, Listing, Ms, Short
 from realtime.wire.requests import Id, LongId, parse_json
 
 log = logging.getLogger(__name__)
 limited_log = LimitedLog(log)
 BLOCK_S = 1
 PAUSE_S = 0.5
-
-
-class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rows a listing has; see ``ledger.money.Filter``."""
-
-    state: Annotated[str, Meta(max_length=16, pattern=PLAIN_TEXT)] = ""
-    show: Annotated[str, Meta(max_length=64, pattern=PLAIN_TEXT)] = ""
-    hold: Annotated[str, Meta(max_length=128, pattern=PLAIN_TEXT)] = ""
-    since: Annotated[int, Meta(ge=0, le=2**53)] = 0
-    until: Annotated[int, Meta(ge=0, le=2**53)] = 0
-    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
 
 
 class _Question(msgspec.Struct):
@@ -97,25 +86,15 @@ class _Command(msgspec.Struct):
     request_id: Id
 
 
-class _Jobs(msgspec.Struct):
-    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
-
-
-class _Deliveries(msgspec.Struct):
-    booking: Annotated[str, Meta(max_length=128, pattern=PLAIN_TEXT)] = ""
-    state: Annotated[str, Meta(max_length=16, pattern=PLAIN_TEXT)] = ""
-    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
-
-
 class _Figures(msgspec.Struct):
-    since: Annotated[int, Meta(ge=0, le=2**53)]
-    until: Annotated[int, Meta(ge=0, le=2**53)]
-    show: Annotated[str, Meta(max_length=64, pattern=PLAIN_TEXT)] = ""
+    since: Ms
+    until: Ms
+    show: Short = ""
 
 
 class _Audit(msgspec.Struct):
-    before: Annotated[int, Meta(ge=0, le=2**53)]
-    limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
+    before: Ms
+    limit: Limit = 100
 
 
 class Queries:
@@ -260,12 +239,12 @@ class Queries:
         }
 
     async def _failed_jobs(self, body: bytes) -> Any:
-        ask = parse_json(_Jobs, body)
+        ask = parse_json(JobsListed, body)
         failed = await self._jobs.failed(ask.limit)
         return {"queues": await self._jobs.counts(), "failed": [asdict(job) for job in failed]}
 
     async def _deliveries(self, body: bytes) -> Any:
-        ask = parse_json(_Deliveries, body)
+        ask = parse_json(DeliveriesListed, body)
         if ask.booking and not is_booking_id(ask.booking):
             raise BadRequest("booking is not the id of a booking.")
         about = hold_of(ask.booking) if ask.booking else ""

@@ -28,8 +28,6 @@ from realtime.ledger import schema
 from realtime.ledger.database import insert_new, parts, read_rows
 from realtime.ledger.fencing import Fencing, check_fencing_token
 
-MAX_LISTED = 500
-"""Conflicts in one answer."""
 ADMITTED, UNKNOWN = "admitted", "unknown"
 """What becomes of a reported admission, apart from the kinds of conflicts."""
 
@@ -157,8 +155,8 @@ class GateLeases(Fencing):
         """Record who was admitted under a lease without a network; return what became of each, by ticket code.
 
         ``admitted_at`` has times (ms) by code. ``admitted``: recorded, now or before. A ``ConflictKind``: recorded as a
-        conflict; with ``lease_over`` the admission too. ``unknown``: the theatre has no such ticket, or its show was not
-        on then; ``was_on`` decides that by the show's start (ISO 8601) and the time. Idempotent.
+        conflict; with ``lease_over`` the admission too. ``unknown``: the theatre has no such ticket, or its show was
+        not on then; ``was_on`` decides that by the show's start (ISO 8601) and the time. Idempotent.
         """
         outcomes = dict.fromkeys(admitted_at, UNKNOWN)
         async with self.transaction() as connection:
@@ -188,7 +186,8 @@ class GateLeases(Fencing):
     async def gate_conflicts(self, booking: str = "") -> list[ConflictRow]:
         """Return the conflicts, of one booking or of all, the newest first."""
         table, bookings = schema.gate_conflicts, schema.bookings
-        query = select(table, bookings.c.code).join(bookings).order_by(table.c.reported_at.desc()).limit(MAX_LISTED)
+        newest = table.c.reported_at.desc()
+        query = select(table, bookings.c.code).join(bookings).order_by(newest).limit(limits.MAX_LISTED)
         if booking:
             query = query.where(table.c.booking_id == booking)
         async with self.snapshot() as connection:

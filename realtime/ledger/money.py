@@ -14,6 +14,7 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from realtime import limits
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
 from realtime.ledger.database import read_rows
@@ -31,9 +32,6 @@ from realtime.ledger.rows import (
 )
 from realtime.model import hold_of
 from realtime.payments.service import refund_key
-
-MAX_LISTED = 500
-"""Rows of a listing in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +280,7 @@ def _filtered(query: Select[Any], columns: Any, wanted: Filter) -> Select[Any]:
         query = query.where(columns.created_at >= wanted.since)
     if wanted.until:
         query = query.where(columns.created_at < wanted.until)
-    return query.order_by(columns.created_at.desc(), columns.id).limit(min(wanted.limit, MAX_LISTED))
+    return query.order_by(columns.created_at.desc(), columns.id).limit(min(wanted.limit, limits.MAX_LISTED))
 
 
 def _payment(row: Any) -> PaymentRow:

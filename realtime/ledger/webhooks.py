@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from realtime import limits
 from realtime.ledger import schema
 from realtime.ledger.database import insert_new, read_rows
 from realtime.ledger.fencing import Fencing
@@ -25,7 +26,6 @@ from realtime.ledger.targets import EventType, Target
 
 DELIVERY_MS = 24 * 3600 * 1000
 """How long a delivery is tried."""
-MAX_LISTED = 500
 
 
 class DeliveryState(StrEnum):
@@ -147,7 +147,7 @@ class WebhookDeliveries(Fencing):
     async def deliveries(self, *, about: str = "", state: str = "", limit: int = 100) -> list[Delivery]:
         """Return deliveries with their attempts, the newest first."""
         table, attempts = schema.webhook_deliveries, schema.webhook_attempts
-        query = select(table).order_by(table.c.number.desc()).limit(min(limit, MAX_LISTED))
+        query = select(table).order_by(table.c.number.desc()).limit(min(limit, limits.MAX_LISTED))
         if about:
             query = query.where(table.c.about == about)
         if state:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import TypedDict
 
 import msgspec
 
@@ -67,6 +68,30 @@ class PriceLines:
     total: int
     currency: str
     lines: tuple[PriceLine, ...]
+
+
+class PriceLineBody(TypedDict):
+    """A line as pages get it: ``value`` is paise before tax, ``tax`` the tax, of all its tickets or fees."""
+
+    kind: LineKind
+    category: str
+    count: int
+    unit: int
+    rate: int
+    unit_tax: int
+    value: int
+    tax: int
+
+
+class PricesBody(TypedDict):
+    """What seats cost as pages get it (``encode_price_lines``), in paise; ``total`` = ``price`` + ``fee`` + ``tax``."""
+
+    price: int
+    fee: int
+    tax: int
+    total: int
+    currency: str
+    lines: list[PriceLineBody]
 
 
 def price_lines(

@@ -6,17 +6,21 @@ import csv
 import io
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, NotFound
 from realtime.locks.master import LockMaster
 from realtime.model import region_of
+from realtime.web import ledger_answers
 from realtime.web.gather import ask_all
-from realtime.web.routing import Route, json_answer, query_number
+from realtime.web.routing import Route, json_answer, read_query
+from realtime.wire.queries import Ms, Short
 
 INDIA = ZoneInfo("Asia/Kolkata")
 DAY_MS = 24 * 3600 * 1000
@@ -42,6 +46,15 @@ COLUMNS = (
 )
 
 
+class Figures(msgspec.Struct, frozen=True):
+    """The query of ``GET /ops/analytics``: hours from a time to another, of a show or of all, and the form."""
+
+    since: Ms | UnsetType = UNSET
+    until: Ms | UnsetType = UNSET
+    show: Short = ""
+    format: Literal["json", "csv"] = "json"
+
+
 class AnalyticsApi:
     """The route of figures."""
 
@@ -60,27 +73,27 @@ class AnalyticsApi:
                 None,
                 "operator",
                 answers=("application/json", "text/csv"),
+                query=Figures,
+                result=ledger_answers.Hours,
             )
         ]
 
     async def _figures(self, request: web.Request) -> web.Response:
         """Return the hours that begin in ``since`` <= t < ``until`` (ms), by default the last seven days."""
-        until = query_number(request.query, "until", now_ms())
-        since = query_number(request.query, "since", max(0, until - DEFAULT_DAYS * DAY_MS))
+        ask = read_query(request, Figures)
+        until = now_ms() if ask.until is UNSET else ask.until
+        since = max(0, until - DEFAULT_DAYS * DAY_MS) if ask.since is UNSET else ask.since
         if until - since > MAX_DAYS * DAY_MS:
             raise BadRequest(f"Ask for at most {MAX_DAYS} days.")
-        show = request.query.get("show", "")
-        masters = {name: master for name, master in self._masters.items() if not show or name == region_of(show)}
+        show, named = ask.show, region_of(ask.show)
+        masters = {name: master for name, master in self._masters.items() if not show or name == named}
         if not masters:
             raise NotFound("There is no show with this id.")
         answers, missing = await ask_all(masters, "figures", {"since": since, "until": until, "show": show})
         rows = [{**row, "region": region} for region, found in answers.items() for row in found]
         rows.sort(key=lambda row: (row["hour"], row["show"]))
-        form = request.query.get("format", "json")
-        if form == "csv":
+        if ask.format == "csv":
             return _csv(rows, missing)
-        if form != "json":
-            raise BadRequest("format is json or csv.")
         return json_answer({"time": now_ms(), "since": since, "until": until, "hours": rows, "missing": missing})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -15,11 +15,34 @@ from realtime.clock import now_ms
 from realtime.errors import SeatNotFound, TicketError
 from realtime.feeds.directory import SeatIds
 from realtime.model import Admission, Fee, Hold, HoldState, Show, booking_of
-from realtime.payments.prices import all_in_price, encode_price_lines, price_lines
+from realtime.payments.prices import PricesBody, all_in_price, encode_price_lines, price_lines
 from realtime.payments.taxes import supply_day
 
 CACHED = 4096
 """Price lines, and prices of shows, that a node keeps."""
+
+
+class HoldBody(TypedDict):
+    """A hold; ``prices`` while it can be paid for."""
+
+    id: str
+    show: str
+    seats: list[str]
+    expires_at: int
+    state: str
+    extensions_left: int
+    prices: NotRequired[PricesBody]
+
+
+class BookingBody(TypedDict):
+    """A booking; ``instead_of`` where it has equal seats in place of those that were wanted."""
+
+    id: str
+    hold: str
+    show: str
+    seats: list[str]
+    state: Literal["booked", "cancelled", "pending"]
+    instead_of: NotRequired[list[str]]
 
 
 def seat_indices(known: SeatIds, seats: Sequence[str]) -> list[int]:
@@ -47,7 +70,7 @@ class Priced:
     """What seats cost, in paise, and the same as it is sent. ``body`` is shared: don't change it."""
 
     total: int
-    body: dict[str, Any]
+    body: PricesBody
 
 
 def prices_of(show: Show, known: SeatIds, indices: Sequence[int]) -> Priced:
@@ -78,9 +101,9 @@ def _priced(
     return Priced(lines.total, orjson.loads(encode_price_lines(lines)))
 
 
-def hold_body(hold: Hold, show: Show, known: SeatIds) -> dict[str, Any]:
+def hold_body(hold: Hold, show: Show, known: SeatIds) -> HoldBody:
     """Return a hold; ``prices`` while it can be paid for."""
-    body = {
+    body: HoldBody = {
         "id": hold.id,
         "show": hold.show,
         "seats": seat_ids(known, hold.seats),
@@ -93,12 +116,15 @@ def hold_body(hold: Hold, show: Show, known: SeatIds) -> dict[str, Any]:
     return body
 
 
-_BOOKING_STATES = {HoldState.BOOKED: "booked", HoldState.CANCELLED: "cancelled"}
+_BOOKING_STATES: dict[HoldState, Literal["booked", "cancelled"]] = {
+    HoldState.BOOKED: "booked",
+    HoldState.CANCELLED: "cancelled",
+}
 
 
-def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[int] = ()) -> dict[str, Any]:
+def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[int] = ()) -> BookingBody:
     """Return a booking; ``instead_of`` where it has equal seats in place of those that were ``wanted``."""
-    body = {
+    body: BookingBody = {
         "id": booking_of(hold.id),
         "hold": hold.id,
         "show": hold.show,

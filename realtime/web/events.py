@@ -253,7 +253,7 @@ class Events:
                 await asyncio.sleep(0)  # one identity may have thousands of connections
             self._rooms.fanout.send(sid, packet)
 
-    async def _booking(self, notice: Payload, state: HoldState) -> Payload:
+    async def _booking(self, notice: Payload, state: HoldState) -> bodies.BookingBody:
         """Return the booking in a notice. The notice has the seats, so no node asks the master across India."""
         hold_id = notice["hold"]
         show = self._directory.declared_show(show_of(hold_id))

@@ -23,8 +23,9 @@ from realtime.settings import Settings
 from realtime.staff import Role
 from realtime.tickets import token
 from realtime.tickets.code import CodeInvalid, normalise
+from realtime.web import ledger_answers
 from realtime.web.gather import ask_all
-from realtime.web.routing import Handler, Route, idempotency_key, json_answer
+from realtime.web.routing import Handler, Route, idempotency_key, json_answer, read_query
 from realtime.web.staff_access import PRINCIPAL
 from realtime.wire.requests import Id, parse_json
 
@@ -84,6 +85,18 @@ class GateReport(msgspec.Struct, frozen=True):
     gate: GateName = ""
 
 
+class AtTheatre(msgspec.Struct, frozen=True):
+    """The query of ``GET /gate/shows``."""
+
+    theatre: Id
+
+
+class LeaseOf(msgspec.Struct, frozen=True):
+    """The query of ``POST /ops/gate/leases/{lease}/end``: the region of the lease."""
+
+    region: Id
+
+
 class GateApi:
     """The routes of gates."""
 
@@ -98,16 +111,53 @@ class GateApi:
     def routes(self) -> list[Route]:
         """Return the table of routes."""
 
-        def for_gates(method: str, path: str, handler: Handler, summary: str, body: type | None = None) -> Route:
+        def for_gates(
+            method: str, path: str, handler: Handler, summary: str, body: type | None = None, **more: Any
+        ) -> Route:
             # The ledger has admissions and conflicts by themselves.
-            return Route(method, path, handler, summary, body, "operator", (Role.GATE,), recorded=False)
+            return Route(method, path, handler, summary, body, "operator", (Role.GATE,), recorded=False, **more)
 
         return [
-            for_gates("POST", "/api/v1/gate/admit", self._admit, "Admit with a ticket, once", Shown),
-            for_gates("GET", "/api/v1/gate/shows", self._shows, "Shows that the gates of a theatre admit to now"),
-            for_gates("POST", "/api/v1/gate/lease", self._lease, "Lease tickets to admit offline", GateLease),
-            for_gates("POST", "/api/v1/gate/return", self._return, "Return leased tickets", GateReturn),
-            for_gates("POST", "/api/v1/gate/reports", self._report, "Report offline admissions", GateReport),
+            for_gates(
+                "POST",
+                "/api/v1/gate/admit",
+                self._admit,
+                "Admit with a ticket, once",
+                Shown,
+                result=ledger_answers.Admitted,
+            ),
+            for_gates(
+                "GET",
+                "/api/v1/gate/shows",
+                self._shows,
+                "Shows that the gates of a theatre admit to now",
+                query=AtTheatre,
+                result=ledger_answers.GateShows,
+            ),
+            for_gates(
+                "POST",
+                "/api/v1/gate/lease",
+                self._lease,
+                "Lease tickets to admit offline",
+                GateLease,
+                result=ledger_answers.Leased,
+            ),
+            for_gates(
+                "POST",
+                "/api/v1/gate/return",
+                self._return,
+                "Return leased tickets",
+                GateReturn,
+                result=ledger_answers.Returned,
+            ),
+            for_gates(
+                "POST",
+                "/api/v1/gate/reports",
+                self._report,
+                "Report offline admissions",
+                GateReport,
+                result=ledger_answers.Reported,
+            ),
             Route(
                 "GET",
                 "/api/v1/ops/gate",
@@ -115,6 +165,7 @@ class GateApi:
                 "Leases of gates, and conflicts",
                 None,
                 "operator",
+                result=ledger_answers.Gates,
             ),
             Route(
                 "POST",
@@ -123,6 +174,8 @@ class GateApi:
                 "End the lease of a device that admits nobody any more",
                 None,
                 "operator",
+                query=LeaseOf,
+                result=ledger_answers.Returned,
             ),
         ]
 
@@ -144,7 +197,7 @@ class GateApi:
 
     # --- without a network ----------------------------------------------------------------------------------------
     async def _shows(self, request: web.Request) -> web.Response:
-        theatre = request.query.get("theatre", "")
+        theatre = read_query(request, AtTheatre).theatre
         master = self._masters[self._region(request, theatre)]
         return json_answer({"shows": await run_query(master, "gate_shows", {"theatre": theatre})})
 
@@ -184,7 +237,7 @@ class GateApi:
         return json_answer({"time": now_ms(), **gathered, "shows": shows, "missing": missing})
 
     async def _end(self, request: web.Request) -> web.Response:
-        master = self._masters.get(request.query.get("region", ""))
+        master = self._masters.get(read_query(request, LeaseOf).region)
         if master is None:
             raise BadRequest("region is the region of the lease, as GET /api/v1/ops/gate names it.")
         command = {"key": request.match_info["lease"]}

@@ -13,12 +13,17 @@ from realtime.errors import BadRequest, NotFound
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.model import region_of
+from realtime.web import ledger_answers
 from realtime.web.gather import ask_all, ask_for_rows
-from realtime.web.routing import Route, idempotency_key, json_answer, query_number
+from realtime.web.routing import Route, idempotency_key, json_answer, read_query
+from realtime.wire.queries import DeliveriesListed, JobsListed, Short
 from realtime.wire.requests import parse_json
 
-DEFAULT_LISTED = 100
-MAX_LISTED = 500
+
+class InRegion(msgspec.Struct, frozen=True):
+    """The query of ``POST /ops/jobs/{task}/retry``: only the task of this region."""
+
+    region: Short = ""
 
 
 class Erase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,9 +45,36 @@ class JobsApi:
         """Return the table of routes."""
         operator = "operator"
         return [
-            Route("GET", "/api/v1/ops/jobs", self._jobs, "Jobs by queue and state; failed jobs", None, operator),
-            Route("POST", "/api/v1/ops/jobs/{task}/retry", self._retry, "Try a failed job again", None, operator),
-            Route("GET", "/api/v1/ops/webhooks", self._deliveries, "Webhooks and their attempts", None, operator),
+            Route(
+                "GET",
+                "/api/v1/ops/jobs",
+                self._jobs,
+                "Jobs by queue and state; failed jobs",
+                None,
+                operator,
+                query=JobsListed,
+                result=ledger_answers.Jobs,
+            ),
+            Route(
+                "POST",
+                "/api/v1/ops/jobs/{task}/retry",
+                self._retry,
+                "Try a failed job again",
+                None,
+                operator,
+                query=InRegion,
+                result=ledger_answers.RetriedTask,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/webhooks",
+                self._deliveries,
+                "Webhooks and their attempts",
+                None,
+                operator,
+                query=DeliveriesListed,
+                result=ledger_answers.Deliveries,
+            ),
             Route(
                 "POST",
                 "/api/v1/ops/contacts/erase",
@@ -51,11 +83,12 @@ class JobsApi:
                 Erase,
                 operator,
                 private=True,
+                result=ledger_answers.Erased,
             ),
         ]
 
     async def _jobs(self, request: web.Request) -> web.Response:
-        limit = _limit(request)
+        limit = read_query(request, JobsListed).limit
         answers, missing = await ask_all(self._masters, "jobs", {"limit": limit})
         failed = [{**job, "region": region} for region, answer in answers.items() for job in answer["failed"]]
         failed.sort(key=lambda job: job["failed_at"], reverse=True)
@@ -64,15 +97,15 @@ class JobsApi:
 
     async def _deliveries(self, request: web.Request) -> web.Response:
         """Return webhooks, newest first: of a ``booking``, in a ``state`` (open, done, failed), or all."""
-        asked = {"booking": request.query.get("booking", ""), "state": request.query.get("state", "")}
-        rows, missing = await ask_for_rows(self._masters, "deliveries", {**asked, "limit": _limit(request)})
+        ask = read_query(request, DeliveriesListed)
+        rows, missing = await ask_for_rows(self._masters, "deliveries", msgspec.to_builtins(ask))
         rows.sort(key=lambda row: row["created_at"], reverse=True)
-        return json_answer({"time": now_ms(), "webhooks": rows[: _limit(request)], "missing": missing})
+        return json_answer({"time": now_ms(), "webhooks": rows[: ask.limit], "missing": missing})
 
     async def _retry(self, request: web.Request) -> web.Response:
         """Ask the region ``?region=``, or all of them: the id of a task does not say whose it is."""
         task, key = request.match_info["task"], idempotency_key(request)
-        region = request.query.get("region", "")
+        region = read_query(request, InRegion).region
         regions = [region] if region else list(self._masters)
         if not set(regions) <= set(self._masters):
             raise BadRequest("There is no such region.")
@@ -100,7 +133,3 @@ class JobsApi:
             *(run_command(master, "erase_contacts", command, key) for master in masters.values())
         )
         return json_answer({"erased": sum(answer["erased"] for answer in answers)})
-
-
-def _limit(request: web.Request) -> int:
-    return query_number(request.query, "limit", DEFAULT_LISTED, (1, MAX_LISTED))

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from realtime import limits
 from realtime.errors import Forbidden
 from realtime.transport.client_address import client_address
+from realtime.web import answers
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.routing import Route, json_answer
 from realtime.wire.requests import parse_json
@@ -53,4 +54,13 @@ def routes(kiosk_pin: KioskPin) -> list[Route]:
         await kiosk_pin.check_pin(client_address(request), body.pin, asyncio.get_running_loop().time())
         return json_answer({})
 
-    return [Route("POST", "/api/v1/kiosk/leave", leave, "Check the PIN that leaves a kiosk", LeaveKiosk)]
+    return [
+        Route(
+            "POST",
+            "/api/v1/kiosk/leave",
+            leave,
+            "Check the PIN that leaves a kiosk",
+            LeaveKiosk,
+            result=answers.Nothing,
+        )
+    ]

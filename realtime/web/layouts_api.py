@@ -19,7 +19,7 @@ from realtime.web.assets import FOR_GOOD, Asset, on_conditions, send
 from realtime.web.encodings import GZIP, IDENTITY, choose, compressed
 from realtime.web.routing import Route
 from realtime.web.shared_body import MOST_GUNZIPPED, Blob, BlobBody, Blobs, GunzippedBody
-from realtime.wire.layouts import decode_layout
+from realtime.wire.layouts import LayoutBody, decode_layout
 
 log = logging.getLogger(__name__)
 QUALITY = 9
@@ -50,7 +50,7 @@ class LayoutsApi:
     def routes(self) -> list[Route]:
         """Return the table of routes."""
         return [
-            Route("GET", "/api/v1/layouts/{layout}", self._get_layout, "A layout; immutable"),
+            Route("GET", "/api/v1/layouts/{layout}", self._get_layout, "A layout; immutable", result=LayoutBody),
             Route(
                 "GET",
                 coded.path("{layout}"),

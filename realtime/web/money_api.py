@@ -33,12 +33,14 @@ from realtime.payments.service import MAX_WEBHOOK_BYTES, PaymentService, Webhook
 from realtime.sales_window import is_over
 from realtime.staff import Role
 from realtime.transport.client_address import client_address
+from realtime.web import answers, ledger_answers
 from realtime.web.buyers import WAIT_S, Buyers
 from realtime.web.checkout import Checkout
 from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import UNREADABLE, Route, failure, idempotency_key, json_answer, query_number, read_up_to
+from realtime.web.routing import UNREADABLE, Route, failure, idempotency_key, json_answer, read_query, read_up_to
+from realtime.wire.queries import Listing
 from realtime.wire.requests import ConfirmHold, OrderHold, PayDemo, Payment, RequestId, ReturnUrl, SeatIds, parse_json
 
 log = logging.getLogger(__name__)
@@ -90,13 +92,65 @@ class MoneyApi:
     def routes(self) -> list[Route]:
         """Return the table of routes."""
         table = [
-            Route("POST", "/api/v1/holds/{hold}/order", self._order, "Order the payment of a hold", OrderBody, "owner"),
-            Route("POST", "/api/v1/holds/{hold}/confirm", self._confirm, "Book a paid hold", ConfirmBody, "owner"),
-            Route("GET", "/api/v1/holds/{hold}/refunds", self._refunds_of_hold, "Refunds of your hold", None, "owner"),
-            Route("GET", "/api/v1/commands/{request}", self._command, "What your request led to", None, "owner"),
-            Route("POST", "/api/v1/payments/webhook", self._webhook, "For the payment gateway"),
-            Route("GET", "/api/v1/ops/refunds", self._list_refunds, "Refunds", None, "operator", (Role.SERVICE,)),
-            Route("GET", "/api/v1/ops/payments", self._list_payments, "Payments", None, "operator", (Role.SERVICE,)),
+            Route(
+                "POST",
+                "/api/v1/holds/{hold}/order",
+                self._order,
+                "Order the payment of a hold",
+                OrderBody,
+                "owner",
+                result=answers.Ordered,
+            ),
+            Route(
+                "POST",
+                "/api/v1/holds/{hold}/confirm",
+                self._confirm,
+                "Book a paid hold",
+                ConfirmBody,
+                "owner",
+                result=answers.Booked,
+            ),
+            Route(
+                "GET",
+                "/api/v1/holds/{hold}/refunds",
+                self._refunds_of_hold,
+                "Refunds of your hold",
+                None,
+                "owner",
+                result=answers.RefundsOfHold,
+            ),
+            Route(
+                "GET",
+                "/api/v1/commands/{request}",
+                self._command,
+                "What your request led to",
+                None,
+                "owner",
+                result=answers.CommandResult,
+            ),
+            Route("POST", "/api/v1/payments/webhook", self._webhook, "For the payment gateway", result=answers.Nothing),
+            Route(
+                "GET",
+                "/api/v1/ops/refunds",
+                self._list_refunds,
+                "Refunds",
+                None,
+                "operator",
+                (Role.SERVICE,),
+                query=Listing,
+                result=ledger_answers.Refunds,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/payments",
+                self._list_payments,
+                "Payments",
+                None,
+                "operator",
+                (Role.SERVICE,),
+                query=Listing,
+                result=ledger_answers.Payments,
+            ),
             Route(
                 "POST",
                 "/api/v1/ops/refunds/{refund}/retry",
@@ -104,10 +158,13 @@ class MoneyApi:
                 "Ask the gateway once more for a refund that it has refused",
                 None,
                 "operator",
+                result=ledger_answers.RetriedRefund,
             ),
         ]
         if isinstance(self._payments, DemoPayments):
-            table.append(Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", PayDemo))
+            table.append(
+                Route("POST", "/demo/pay", self._pay_demo, "Pay for a hold (demo)", PayDemo, result=answers.DemoPayment)
+            )
         return table
 
     # --- buyers ---------------------------------------------------------------------------------------------------
@@ -242,18 +299,11 @@ class MoneyApi:
 
     async def _listing(self, request: web.Request, name: str) -> dict[str, Any]:
         """Return rows of all regions, newest first; a region out of reach is named in ``missing``."""
-        wanted = _listing_filter(request)
-        shows = wanted.get("show")
-        regions = [region_of(shows)] if shows else list(self._masters)
+        wanted = read_query(request, Listing)
+        regions = [region_of(wanted.show)] if wanted.show else list(self._masters)
         if not set(regions) <= set(self._masters):
             raise NotFound("There is no show with this id.")
-        rows, missing = await ask_for_rows({region: self._masters[region] for region in regions}, name, wanted)
+        asked = msgspec.to_builtins(wanted)
+        rows, missing = await ask_for_rows({region: self._masters[region] for region in regions}, name, asked)
         rows.sort(key=lambda row: row["created_at"], reverse=True)
-        return {"time": now_ms(), name: rows[: wanted["limit"]], "missing": missing}
-
-
-def _listing_filter(request: web.Request) -> dict[str, Any]:
-    wanted: dict[str, Any] = {name: request.query[name] for name in ("state", "show", "hold") if name in request.query}
-    for name, default in (("since", 0), ("until", 0), ("limit", 100)):
-        wanted[name] = query_number(request.query, name, default)
-    return wanted
+        return {"time": now_ms(), name: rows[: wanted.limit], "missing": missing}

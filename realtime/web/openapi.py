@@ -1,4 +1,4 @@
-"""``/api/openapi.json``, generated from the table of routes and the structs in ``realtime.wire``."""
+"""``/api/openapi.json``, generated from the tables of routes and the types of their bodies, queries and answers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from realtime import __version__
+from realtime import __version__, limits
 from realtime.errors import CODES
-from realtime.web import pages
-from realtime.web.routing import Route
+from realtime.web import answers, pages
+from realtime.web.routing import READS, Route
 
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "anyone": [],
@@ -23,36 +23,45 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
 
 _JSON, _HTML, _TEXT, _ANY = "application/json", "text/html", "text/plain", "*/*"
 OTHERS = (
-    ("GET", "/api/openapi.json", "This document", _JSON, "anyone"),
-    ("GET", "/healthz", "Whether the process serves", _JSON, "anyone"),
-    ("GET", "/readyz", "Whether the node has read every region; 503 before that", _JSON, "anyone"),
-    ("GET", "/metrics", "Metrics for Prometheus; without a key only on the node's machine", _TEXT, "operator"),
-    ("GET", "/socket.io/", "Engine.IO 4: opens a session, polls it, or becomes a WebSocket", _ANY, "anyone"),
-    ("POST", "/socket.io/", "Engine.IO 4: packets of a session that polls", _ANY, "anyone"),
-    ("OPTIONS", "/socket.io/", "Engine.IO 4: preflight request of a page", _ANY, "anyone"),
-    *(("GET", address, "A page", _HTML, "anyone") for address in pages.PAGES),
-    *(("GET", address, f"The pages' {name}", media, "anyone") for address, (name, media) in pages.ALONE.items()),
-    ("GET", pages.EMBED, "The seat map as an element for other sites' pages", "text/javascript", "anyone"),
-    ("GET", "/static/built/{name}", "A bundled file of the pages", _ANY, "anyone"),
-    ("GET", "/static/{filename}", "A file of the pages", _ANY, "anyone"),
+    ("GET", "/api/openapi.json", "This document", _JSON, "anyone", dict[str, Any]),
+    ("GET", "/healthz", "Whether the process serves", _JSON, "anyone", answers.Health),
+    ("GET", "/readyz", "Whether the node has read every region; 503 before that", _JSON, "anyone", answers.Readiness),
+    ("GET", "/metrics", "Metrics for Prometheus; without a key only on the node's machine", _TEXT, "operator", None),
+    ("GET", "/socket.io/", "Engine.IO 4: opens a session, polls it, or becomes a WebSocket", _ANY, "anyone", None),
+    ("POST", "/socket.io/", "Engine.IO 4: packets of a session that polls", _ANY, "anyone", None),
+    ("OPTIONS", "/socket.io/", "Engine.IO 4: preflight request of a page", _ANY, "anyone", None),
+    *(("GET", address, "A page", _HTML, "anyone", None) for address in pages.PAGES),
+    *(("GET", address, f"The pages' {name}", media, "anyone", None) for address, (name, media) in pages.ALONE.items()),
+    ("GET", pages.EMBED, "The seat map as an element for other sites' pages", "text/javascript", "anyone", None),
+    ("GET", "/static/built/{name}", "A bundled file of the pages", _ANY, "anyone", None),
+    ("GET", "/static/{filename}", "A file of the pages", _ANY, "anyone", None),
 )
-"""What a node answers in addition to the tables of routes: method, path, summary, media type, who."""
+"""What a node answers in addition to the tables of routes: method, path, summary, media type, who, type of the JSON."""
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "names the request: send it again if the answer was lost",
+    "schema": {"type": "string", "maxLength": limits.MAX_ID_LENGTH, "pattern": "^[ -~]*$"},
+}
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a node."""
-    structs = [route.body for route in routes if route.body is not None]
-    refs, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
-    bodies = dict(zip(structs, refs, strict=True))
+    schemas = _Schemas(
+        [kind for route in routes for kind in (route.body, route.query, route.result) if kind is not None]
+        + [kind for *_, kind in OTHERS if kind is not None]
+    )
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, bodies)
-    for method, path, summary, media_type, who in OTHERS:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    for method, path, summary, media_type, who, result in OTHERS:
+        content = {"schema": schemas.of(result)} if result is not None else {}
         paths.setdefault(path, {})[method.lower()] = {
             "summary": summary,
             "security": _SECURITY[who],
             "parameters": _path_parameters(path),
-            "responses": {"default": {"description": summary, "content": {media_type: {}}}},
+            "responses": {"default": {"description": summary, "content": {media_type: content}}},
         }
     return {
         "openapi": "3.1.0",
@@ -63,7 +72,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {**components, "Error": _ERROR},
+            "schemas": {**schemas.components, "Error": _ERROR},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "the token of a guest"},
                 "link": {"type": "http", "scheme": "bearer", "description": "the token of a link to a ticket"},
@@ -73,29 +82,50 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, bodies: dict[type, Any]) -> dict[str, Any]:
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+class _Schemas:
+    """The JSON schemas of the types of bodies, queries and answers."""
+
+    def __init__(self, kinds: Sequence[Any]) -> None:
+        refs, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+        self.components: dict[str, Any] = components
+        self._of = list(zip(kinds, refs, strict=True))
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        """Return the schema of a type: a reference to a component, if it has a name."""
+        return next(schema for each, schema in self._of if each is kind)
+
+    def parameters(self, query: type[msgspec.Struct]) -> list[dict[str, Any]]:
+        """Return the parameters of a query, whose fields they are."""
+        form = self.components[self.of(query)["$ref"].rpartition("/")[2]]
+        return [
+            {"name": name, "in": "query", "required": name in form["required"], "schema": schema}
+            for name, schema in form["properties"].items()
+        ]
+
+
+def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    error = {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
+    result = {"schema": schemas.of(route.result)} if route.result is not None else {}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "security": _SECURITY[route.who],
-        "parameters": _path_parameters(route.path),
+        "parameters": [
+            *_path_parameters(route.path),
+            *(schemas.parameters(route.query) if route.query is not None else ()),
+            *((_IDEMPOTENCY_KEY,) if route.method not in READS else ()),
+        ],
         "responses": {
             "2XX": {
                 "description": "success",
-                "content": {media_type: _content(media_type) for media_type in route.answers},
+                "content": {media_type: result if media_type == _JSON else {} for media_type in route.answers},
             },
             "4XX": {"description": "refused; `code` gives the reason", "content": error},
             "5XX": {"description": "failed; retry if `retryable`", "content": error},
         },
     }
     if route.body is not None:
-        schema = bodies[route.body]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": schemas.of(route.body)}}}
     return operation
-
-
-def _content(media_type: str) -> dict[str, Any]:
-    return {"schema": {"type": "object"}} if media_type == _JSON else {}
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -18,11 +19,29 @@ from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import ID, SalesState, region_of
-from realtime.web.routing import Route, idempotency_key, json_answer, read_up_to
+from realtime.web import ops_answers
+from realtime.web.routing import Route, idempotency_key, json_answer, read_query, read_up_to
 from realtime.wire.layouts import encode_layout
-from realtime.wire.requests import BlockSeats, NewShow, NewTerms, NewTheatre, RepairRecord, UnblockSeats, parse_json
+from realtime.wire.queries import Short
+from realtime.wire.requests import (
+    BlockSeats,
+    NewShow,
+    NewTerms,
+    NewTheatre,
+    Reason,
+    RepairRecord,
+    UnblockSeats,
+    parse_json,
+)
 
 T = TypeVar("T", bound=UnblockSeats)
+
+
+class PlanImport(msgspec.Struct, frozen=True):
+    """The query of ``POST /layouts``: the region, if it is not the node's, and the layout's name, if not the plan's."""
+
+    region: Short = ""
+    name: Reason = ""
 
 
 class OpsApi:
@@ -45,6 +64,7 @@ class OpsApi:
                 "Declare a theatre, or change its name and city",
                 NewTheatre,
                 operator,
+                result=ops_answers.DeclaredTheatre,
             ),
             Route(
                 "POST",
@@ -53,8 +73,18 @@ class OpsApi:
                 "Import a seating plan into the region ?region= (default: the node's)",
                 None,
                 operator,
+                query=PlanImport,
+                result=ops_answers.ImportedLayout,
             ),
-            Route("POST", "/api/v1/shows", self._declare_show, "Declare a show", NewShow, operator),
+            Route(
+                "POST",
+                "/api/v1/shows",
+                self._declare_show,
+                "Declare a show",
+                NewShow,
+                operator,
+                result=ops_answers.DeclaredShow,
+            ),
             Route(
                 "POST",
                 "/api/v1/shows/{show}/block",
@@ -62,6 +92,7 @@ class OpsApi:
                 "Take seats off sale",
                 BlockSeats,
                 operator,
+                result=ops_answers.ChangedSeats,
             ),
             Route(
                 "POST",
@@ -70,8 +101,17 @@ class OpsApi:
                 "Put blocked seats back on sale",
                 UnblockSeats,
                 operator,
+                result=ops_answers.ChangedSeats,
             ),
-            Route("GET", "/api/v1/ops/shows/{show}/blocks", self._get_blocks, "Blocked seats", None, operator),
+            Route(
+                "GET",
+                "/api/v1/ops/shows/{show}/blocks",
+                self._get_blocks,
+                "Blocked seats",
+                None,
+                operator,
+                result=ops_answers.Blocks,
+            ),
             Route(
                 "POST",
                 "/api/v1/shows/{show}/terms",
@@ -79,9 +119,26 @@ class OpsApi:
                 "Change when seats are sold",
                 NewTerms,
                 operator,
+                result=ops_answers.DeclaredShow,
             ),
-            Route("POST", "/api/v1/shows/{show}/pause", self._pause_sales, "Pause sales", None, operator),
-            Route("POST", "/api/v1/shows/{show}/open", self._open_sales, "Open sales", None, operator),
+            Route(
+                "POST",
+                "/api/v1/shows/{show}/pause",
+                self._pause_sales,
+                "Pause sales",
+                None,
+                operator,
+                result=ops_answers.ChangedSales,
+            ),
+            Route(
+                "POST",
+                "/api/v1/shows/{show}/open",
+                self._open_sales,
+                "Open sales",
+                None,
+                operator,
+                result=ops_answers.ChangedSales,
+            ),
             Route(
                 "POST",
                 "/api/v1/ops/dead-letters/{region}/{letter}/retry",
@@ -89,6 +146,7 @@ class OpsApi:
                 "Process a dead letter again",
                 None,
                 operator,
+                result=ops_answers.RetriedDeadLetter,
             ),
             Route(
                 "POST",
@@ -97,6 +155,7 @@ class OpsApi:
                 "Return the payment of a dead letter",
                 None,
                 operator,
+                result=ops_answers.RefundedDeadLetter,
             ),
             Route(
                 "POST",
@@ -105,8 +164,17 @@ class OpsApi:
                 "Write a record that can't be read again from the ledger; remove it if the ledger has none",
                 RepairRecord,
                 operator,
+                result=ops_answers.RepairedRecord,
             ),
-            Route("POST", "/api/v1/shows/{show}/close", self._close_sales, "Close sales", None, operator),
+            Route(
+                "POST",
+                "/api/v1/shows/{show}/close",
+                self._close_sales,
+                "Close sales",
+                None,
+                operator,
+                result=ops_answers.ChangedSales,
+            ),
             Route(
                 "POST",
                 "/api/v1/shows/{show}/archive",
@@ -114,6 +182,7 @@ class OpsApi:
                 "Archive a show that is over or closed: it leaves the lock master, the ledger keeps it",
                 None,
                 operator,
+                result=ops_answers.Archived,
             ),
         ]
 
@@ -131,9 +200,10 @@ class OpsApi:
         return json_answer(await run_command(self._master(body.region), "theatre", command, idempotency_key(request)))
 
     async def _import_layout(self, request: web.Request) -> web.Response:
-        master = self._master(request.query.get("region", self._region))
+        into = read_query(request, PlanImport)
+        master = self._master(into.region or self._region)
         plan = await read_up_to(request, limits.MAX_PLAN_BYTES)
-        layout, report = await asyncio.to_thread(plans.import_plan, plan, request.query.get("name", ""))
+        layout, report = await asyncio.to_thread(plans.import_plan, plan, into.name)
         blob = await asyncio.to_thread(encode_layout, layout)
         done = await declare_layout(master, layout.id, blob, idempotency_key(request))
         return json_answer({**done, "report": report}, status=201)

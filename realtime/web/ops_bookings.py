@@ -16,12 +16,12 @@ from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import region_of, show_of
 from realtime.tickets.code import CodeInvalid, normalise, printed
+from realtime.web import ledger_answers
 from realtime.web.gather import ask_all, master_of_booking
-from realtime.web.routing import Route, idempotency_key, json_answer, query_number
+from realtime.web.routing import Route, idempotency_key, json_answer, read_query
+from realtime.wire.queries import FindBookings
 from realtime.wire.requests import SeatIds, parse_json
 
-TEXTS = ("booking", "payment", "owner", "show", "seat")
-TIMES = ("since", "until")
 PERSON = "/api/v1/ops/bookings/search"
 
 
@@ -49,10 +49,36 @@ class OpsBookings:
         """Return the table of routes."""
         story = "/api/v1/ops/bookings/{booking}"
         return [
-            Route("GET", "/api/v1/ops/bookings", self._find, "Find bookings", None, "operator"),
+            Route(
+                "GET",
+                "/api/v1/ops/bookings",
+                self._find,
+                "Find bookings",
+                None,
+                "operator",
+                query=FindBookings,
+                result=ledger_answers.FoundBookings,
+            ),
             # Not in the address: balancers log those. Who searched is recorded, for whom is not.
-            Route("POST", PERSON, self._find_of_person, "Find a person's bookings", Person, "operator", private=True),
-            Route("GET", story, self._story, "All that is known about a booking", None, "operator"),
+            Route(
+                "POST",
+                PERSON,
+                self._find_of_person,
+                "Find a person's bookings",
+                Person,
+                "operator",
+                private=True,
+                result=ledger_answers.FoundBookings,
+            ),
+            Route(
+                "GET",
+                story,
+                self._story,
+                "All that is known about a booking",
+                None,
+                "operator",
+                result=ledger_answers.Story,
+            ),
             Route(
                 "POST",
                 f"{story}/exchange",
@@ -60,12 +86,13 @@ class OpsBookings:
                 "Move a booking to other free seats of its show",
                 Exchange,
                 "operator",
+                result=ledger_answers.Exchanged,
             ),
         ]
 
     async def _find(self, request: web.Request) -> web.Response:
         """Answer with the bookings of all regions that fit; a region that does not answer is named in ``missing``."""
-        return await self._answer(_wanted(request.query))
+        return await self._answer(_wanted(read_query(request, FindBookings)))
 
     async def _find_of_person(self, request: web.Request) -> web.Response:
         person = parse_json(Person, await request.read())
@@ -102,26 +129,17 @@ class OpsBookings:
         return json_answer(await run_command(master, "exchange", command, idempotency_key(request)))
 
 
-def _wanted(query: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is asked for, as ``keeper.booking_search.Wanted``; raise ``BadRequest``."""
-    unknown = sorted(set(query) - {"code", *TEXTS, *TIMES})
-    if unknown:
-        ways = ", ".join(("code", *TEXTS, *TIMES))
-        raise BadRequest(
-            f"Bookings are found by {ways}, and by a contact with POST {PERSON}; not by {unknown[0][:64]}."
-        )
-    wanted: dict[str, Any] = {name: query[name].strip() for name in TEXTS if query.get(name, "").strip()}
-    if query.get("code"):
+def _wanted(ask: FindBookings) -> dict[str, Any]:
+    """Return what is asked for, as ``wire.queries.Wanted``; raise ``BadRequest``."""
+    wanted = {name: value for name in ask.__struct_fields__ if (value := getattr(ask, name))}
+    if ask.code:
         try:
-            wanted["code"] = normalise(query["code"])
+            wanted["code"] = normalise(ask.code)
         except CodeInvalid as error:
             raise BadRequest(f"code: {error}.") from None
-    for name in TIMES:
-        if query.get(name):
-            wanted[name] = query_number(query, name, 0)
     if not wanted:
-        raise BadRequest("Say which bookings: by code, booking, payment, owner, show, seat, since or until.")
-    if "seat" in wanted and "show" not in wanted:
+        raise BadRequest(f"Say which bookings: by {', '.join(ask.__struct_fields__)}; by a contact with POST {PERSON}.")
+    if ask.seat and not ask.show:
         raise BadRequest("A seat is found in a show: give both.")
     return wanted
 

@@ -10,21 +10,23 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
 from aiohttp import web
+from msgspec import Meta
 
 from realtime import connect, keys, limits
 from realtime.clock import now_ms
-from realtime.errors import BadRequest, RegionUnavailable
+from realtime.errors import RegionUnavailable
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
 from realtime.locks.answers import decode_record
 from realtime.model import HoldState, Show, show_of
 from realtime.settings import Settings
-from realtime.web.routing import Route, json_answer, query_number
+from realtime.web import ops_answers
+from realtime.web.routing import Route, json_answer, read_query
 from realtime.web.status_report import read_reports
 
 _LIVE = (HoldState.HELD, HoldState.CONFIRMING)
@@ -34,6 +36,15 @@ MOST_DEADLINES = 20_000
 """Deadlines of a region that are searched for those holds."""
 PAGE = 500
 """Events of a log in one answer."""
+EVENT_ID = r"^(?=.*[1-9])[0-9]{1,19}(-[0-9]{1,19})?$"
+"""An id of a stream; ``0-0`` is the id of no entry."""
+
+
+class LogPart(msgspec.Struct, frozen=True):
+    """The query of a log: so many events, from before that one."""
+
+    before: Annotated[str, Meta(pattern=EVENT_ID, description="the id of an event")] = ""
+    count: Annotated[int, Meta(ge=1, le=PAGE)] = PAGE
 
 
 class OpsView:
@@ -49,11 +60,52 @@ class OpsView:
     def routes(self) -> list[Route]:
         """Return the table of routes."""
         return [
-            Route("GET", "/api/v1/ops", self._get_overview, "The state of the installation", None, "operator"),
-            Route("GET", "/api/v1/ops/incidents", self._get_incidents, "What went wrong lately", None, "operator"),
-            Route("GET", "/api/v1/ops/dead-letters", self._get_dead_letters, "Dead letters", None, "operator"),
-            Route("GET", "/api/v1/ops/shows/{show}", self._get_holds, "The live holds of a show", None, "operator"),
-            Route("GET", "/api/v1/ops/shows/{show}/log", self._get_log, "The log of a show", None, "operator"),
+            Route(
+                "GET",
+                "/api/v1/ops",
+                self._get_overview,
+                "The state of the installation",
+                None,
+                "operator",
+                result=ops_answers.Overview,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/incidents",
+                self._get_incidents,
+                "What went wrong lately",
+                None,
+                "operator",
+                result=ops_answers.Incidents,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/dead-letters",
+                self._get_dead_letters,
+                "Dead letters",
+                None,
+                "operator",
+                result=ops_answers.DeadLetters,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/shows/{show}",
+                self._get_holds,
+                "The live holds of a show",
+                None,
+                "operator",
+                result=ops_answers.HoldsOfShow,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/shows/{show}/log",
+                self._get_log,
+                "The log of a show",
+                None,
+                "operator",
+                query=LogPart,
+                result=ops_answers.ShowLog,
+            ),
         ]
 
     async def _get_overview(self, _request: web.Request) -> web.Response:
@@ -109,12 +161,9 @@ class OpsView:
     async def _get_log(self, request: web.Request) -> web.Response:
         """Answer with the log of a show, newest first: up to ``count`` (500) events before the id ``before``."""
         show = self._directory.show(request.match_info["show"])
-        before = request.query.get("before", "")
-        count = query_number(request.query, "count", PAGE, (1, PAGE))
-        if before and not _is_event_id(before):
-            raise BadRequest("before must be the id of an event in this log.")
-        end = f"({before}" if before else "+"
-        entries = await self._feeds[show.region].command("XREVRANGE", keys.log(show.id), end, "-", "COUNT", count)
+        part = read_query(request, LogPart)
+        end = f"({part.before}" if part.before else "+"
+        entries = await self._feeds[show.region].command("XREVRANGE", keys.log(show.id), end, "-", "COUNT", part.count)
         events = [event for event in map(_event, entries) if event is not None]
         return json_answer({"show": show.id, "events": events})
 
@@ -180,12 +229,6 @@ async def _status_reports(feed: Feed, key: str) -> list[dict[str, Any]]:
     # Keepers delete the reports of processes that are gone. Clocks differ, so ``age_ms`` is approximate.
     aged = ({**each, "age_ms": max(0, now - each["time"])} for each in reports)
     return sorted(aged, key=lambda each: each["name"])
-
-
-def _is_event_id(text: str) -> bool:
-    """Return whether an event of a log may have this id; ``0-0`` is the id of none."""
-    parts = text.split("-", 1)
-    return all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts) and bool(text.strip("0-"))
 
 
 def _event(entry: Any) -> dict[str, Any] | None:

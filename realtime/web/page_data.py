@@ -20,6 +20,7 @@ from realtime.feeds.directory import Directory
 from realtime.model import Show
 from realtime.plans import coded
 from realtime.rooms.rooms import Rooms
+from realtime.web.answers import Config, PricedShow
 from realtime.web.assets import Asset
 from realtime.web.encodings import compressed
 from realtime.web.layouts_api import LayoutsApi
@@ -38,8 +39,8 @@ class PageData:
         directory: Directory,
         rooms: Rooms,
         layouts: LayoutsApi,
-        config: Callable[[], Payload],
-        show_payload: Callable[[Show], Payload],
+        config: Callable[[], Config],
+        show_payload: Callable[[Show], PricedShow],
     ) -> None:
         """``config`` and ``show_payload`` return the bodies of ``/api/v1/config`` and ``/api/v1/shows/{show}``."""
         self._directory = directory

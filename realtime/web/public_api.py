@@ -6,11 +6,12 @@ import asyncio
 import gzip
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, cast
 
 import msgspec
 import orjson
 from aiohttp import web
+from msgspec import Meta
 
 from realtime import limits
 from realtime.clock import now_ms
@@ -22,7 +23,7 @@ from realtime.sales_window import is_over
 from realtime.settings import Settings
 from realtime.staff import TokenInvalid, read_customer
 from realtime.transport.client_address import client_address
-from realtime.web import bodies
+from realtime.web import answers, bodies
 from realtime.web.assets import Asset, send
 from realtime.web.availability import Availability
 from realtime.web.box_office import BoxOffice
@@ -30,7 +31,7 @@ from realtime.web.encodings import GZIP, IDENTITY
 from realtime.web.identity import Identities
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.routing import Route, idempotency_key, json_answer, read_query
 from realtime.web.shared_body import SharedBody, body_of
 from realtime.wire.requests import ExtendHold, HoldSeats, Id, ReleaseSeats, SeatIds, Solution, parse_json
 from realtime.wire.shows import encode_theatre, show_payload
@@ -75,37 +76,96 @@ class PublicApi:
     def routes(self) -> list[Route]:
         """Return the table of routes."""
         return [
-            Route("GET", "/api/v1/config", self._get_config, "What pages need to know about this installation"),
+            Route(
+                "GET",
+                "/api/v1/config",
+                self._get_config,
+                "What pages need to know about this installation",
+                result=answers.Config,
+            ),
             Route(
                 "POST",
                 "/api/v1/session",
                 self._new_session,
                 "Create an identity, or get that of a shop's customer",
+                result=answers.Session,
             ),
-            Route("GET", "/api/v1/names/{language}", self._get_names, "How names are shown in a language"),
-            Route("GET", "/api/v1/theatres", self._list_theatres, "All theatres of all regions"),
+            Route(
+                "GET",
+                "/api/v1/names/{language}",
+                self._get_names,
+                "How names are shown in a language",
+                result=answers.Names,
+            ),
+            Route(
+                "GET", "/api/v1/theatres", self._list_theatres, "All theatres of all regions", result=answers.Theatres
+            ),
             Route(
                 "GET",
                 "/api/v1/theatres/{theatre}/shows",
                 self._list_shows_of_theatre,
                 "The shows of one theatre that are not over",
+                query=ListedShows,
+                result=answers.ShowsOfTheatre,
             ),
-            Route("GET", "/api/v1/shows", self._list_shows, "The shows of all regions that are not over"),
-            Route("GET", "/api/v1/availability", self._get_availability, "Free seats and status by show"),
-            Route("GET", "/api/v1/shows/{show}", self._get_show, "One show"),
-            Route("GET", "/api/v1/shows/{show}/seats", self._get_seats, "The current seat map, with an ETag"),
-            Route("POST", "/api/v1/shows/{show}/holds", self._hold, "Hold seats", HoldBody, "owner"),
-            Route("GET", "/api/v1/holds/{hold}", self._get_hold, "One of your holds", None, "owner"),
-            Route("DELETE", "/api/v1/holds/{hold}", self._release, "Release a hold", None, "owner"),
-            Route("POST", "/api/v1/holds/{hold}/extend", self._extend, "Extend a hold", None, "owner"),
-            Route("GET", "/api/v1/bookings/{booking}", self._get_booking, "One of your bookings", None, "owner"),
+            Route(
+                "GET",
+                "/api/v1/shows",
+                self._list_shows,
+                "The shows of all regions that are not over",
+                query=ListedShows,
+                result=answers.Shows,
+            ),
+            Route(
+                "GET",
+                "/api/v1/availability",
+                self._get_availability,
+                "Free seats and status by show",
+                query=ListedShows,
+                result=answers.FreeSeats,
+            ),
+            Route("GET", "/api/v1/shows/{show}", self._get_show, "One show", result=answers.PricedShow),
+            Route(
+                "GET",
+                "/api/v1/shows/{show}/seats",
+                self._get_seats,
+                "The current seat map, with an ETag",
+                result=answers.SeatMap,
+            ),
+            Route(
+                "POST",
+                "/api/v1/shows/{show}/holds",
+                self._hold,
+                "Hold seats",
+                HoldRequest,
+                "owner",
+                result=answers.Held,
+            ),
+            Route(
+                "GET", "/api/v1/holds/{hold}", self._get_hold, "One of your holds", None, "owner", result=answers.Held
+            ),
+            Route(
+                "DELETE", "/api/v1/holds/{hold}", self._release, "Release a hold", None, "owner", result=answers.Nothing
+            ),
+            Route(
+                "POST", "/api/v1/holds/{hold}/extend", self._extend, "Extend a hold", None, "owner", result=answers.Held
+            ),
+            Route(
+                "GET",
+                "/api/v1/bookings/{booking}",
+                self._get_booking,
+                "One of your bookings",
+                None,
+                "owner",
+                result=answers.Booked,
+            ),
         ]
 
     # --- reading --------------------------------------------------------------------------------------------------
     async def _get_config(self, _request: web.Request) -> web.Response:
         return json_answer(self.config())
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> answers.Config:
         """Return the body of ``/api/v1/config``."""
         regions = self._settings.topology.regions
         return {
@@ -146,25 +206,25 @@ class PublicApi:
 
     async def _list_shows(self, request: web.Request) -> web.Response:
         """List the shows; those that are over, too, with ``?over=1``."""
-        loop_time, over = asyncio.get_running_loop().time(), request.query.get("over") == "1"
+        loop_time, over = asyncio.get_running_loop().time(), read_query(request, ListedShows).over
         made_at, body = self._lists.get(over, (0.0, b""))
         if loop_time - made_at > SHARED_LIST_S:
-            shows = self._listed(request, self._directory.shows())
+            shows = self._listed(self._directory.shows(), over)
             body = orjson.dumps({"shows": await self._show_payloads(shows), "server_time": now_ms()})
             self._lists[over] = loop_time, body
         return _body(body_of(body), {"Cache-Control": "no-store"})
 
     async def _get_availability(self, request: web.Request) -> web.Response:
         """Answer with free seats of the shows that are listed, a few seconds old, and statuses that are not live."""
-        shows = self._listed(request, self._directory.shows())
+        shows = self._listed(self._directory.shows(), read_query(request, ListedShows).over)
         free = await self._availability.free(shows)
         status = {show.id: status for show in shows if (status := self._rooms.status(show)) != "live"}
         return json_answer({"free": free, "status": status, "server_time": now_ms()})
 
     @staticmethod
-    def _listed(request: web.Request, shows: Iterable[Show]) -> list[Show]:
-        now, all_of_them = now_ms(), request.query.get("over") == "1"
-        return [show for show in shows if all_of_them or not is_over(show, now)]
+    def _listed(shows: Iterable[Show], over: bool) -> list[Show]:
+        now = now_ms()
+        return [show for show in shows if over or not is_over(show, now)]
 
     async def _list_shows_of_theatre(self, request: web.Request) -> web.Response:
         theatre_id = request.match_info["theatre"]
@@ -175,21 +235,25 @@ class PublicApi:
             if missing := sorted(set(self._settings.topology.regions) - self._directory.read_regions):
                 raise RegionUnavailable(region=missing[0])
             raise TheatreNotFound()
-        shows = self._listed(request, [show for show in self._directory.shows() if show.theatre == theatre_id])
+        of_theatre = [show for show in self._directory.shows() if show.theatre == theatre_id]
+        shows = self._listed(of_theatre, read_query(request, ListedShows).over)
         about = orjson.loads(encode_theatre(theatre))
         return json_answer({"theatre": about, "shows": await self._show_payloads(shows), "server_time": now_ms()})
 
-    async def _show_payloads(self, shows: list[Show]) -> list[dict[str, Any]]:
+    async def _show_payloads(self, shows: list[Show]) -> list[answers.ListedShow]:
         free = await self._availability.free(shows)
-        return [
-            {**self.show_payload(show), **({"free": free[show.id]} if show.id in free else {})}
-            for show in sorted(shows, key=lambda show: (show.starts_at, show.id))
-        ]
+        listed: list[answers.ListedShow] = []
+        for show in sorted(shows, key=lambda show: (show.starts_at, show.id)):
+            body = cast("answers.ListedShow", self.show_payload(show))
+            if show.id in free:
+                body["free"] = free[show.id]
+            listed.append(body)
+        return listed
 
     async def _get_show(self, request: web.Request) -> web.Response:
         return json_answer(self.show_payload(self._directory.show(request.match_info["show"])))
 
-    def show_payload(self, show: Show) -> dict[str, Any]:
+    def show_payload(self, show: Show) -> answers.PricedShow:
         """Return the body of ``/api/v1/shows/{show}``."""
         return {**show_payload(show, self._rooms.status(show)), "all_in_prices": bodies.all_in_prices(show)}
 
@@ -200,8 +264,15 @@ class PublicApi:
         etag = f'"{epoch}.{version}"' if status == "live" else f'"{epoch}.{version}.{status}"'
         known = self._maps.get(show.id)
         if known is None or known.etag != etag:
-            body = {"show": show.id, "epoch": epoch, "version": version, "status": status, "seats": seats}
-            plain = orjson.dumps({**body, "layout": _layout_link(show)})
+            body: answers.SeatMap = {
+                "show": show.id,
+                "epoch": epoch,
+                "version": version,
+                "status": status,
+                "seats": seats,
+                "layout": {"id": show.layout, "url": f"/api/v1/layouts/{show.layout}"},
+            }
+            plain = orjson.dumps(body)
             # Level 1 is the fastest: the body changes with every version of a show on sale.
             content = {IDENTITY: plain, GZIP: gzip.compress(plain, 1)}
             known = self._maps[show.id] = Asset(content, "application/json", etag)
@@ -222,7 +293,7 @@ class PublicApi:
 
     async def _hold(self, request: web.Request) -> web.Response:
         owner = self.owner_of(request)
-        body = parse_json(HoldBody, await request.read())
+        body = parse_json(HoldRequest, await request.read())
         request_id = idempotency_key(request) or body.request_id
         if request_id is None:
             raise BadRequest("Give a request_id, or the header Idempotency-Key.")
@@ -245,7 +316,13 @@ class PublicApi:
         return json_answer(await self._office.booking(self.owner_of(request), request.match_info["booking"]))
 
 
-class HoldBody(msgspec.Struct, frozen=True):
+class ListedShows(msgspec.Struct, frozen=True):
+    """The query of lists of shows."""
+
+    over: Annotated[bool, Meta(description="whether shows are listed that are over, too")] = False
+
+
+class HoldRequest(msgspec.Struct, frozen=True):
     """Body of ``POST /shows/{show}/holds``; the header ``Idempotency-Key`` may stand for ``request_id``."""
 
     seats: SeatIds
@@ -255,7 +332,3 @@ class HoldBody(msgspec.Struct, frozen=True):
 
 def _body(body: bytes | SharedBody, headers: dict[str, str]) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
-
-
-def _layout_link(show: Show) -> dict[str, str]:
-    return {"id": show.layout, "url": f"/api/v1/layouts/{show.layout}"}

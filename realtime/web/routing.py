@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -22,6 +23,7 @@ from realtime.web.shared_body import body_of
 
 log = logging.getLogger(__name__)
 limited_log = LimitedLog(log)
+Query = TypeVar("Query", bound=msgspec.Struct)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 READS = ("GET", "HEAD")
 """Methods that change nothing. A route for GET answers HEAD, too (RFC 9110, section 9.3.2)."""
@@ -55,17 +57,22 @@ class Route:
     """The audit log has requests to it, if it is an operator's route that changes something."""
     answers: tuple[str, ...] = ("application/json",)
     """The media types of what it answers if it succeeds."""
+    query: type[msgspec.Struct] | None = None
+    """The parameters of its query, which the handler takes from ``read_query``."""
+    result: Any = None
+    """The type of what it answers in JSON, if it succeeds (``web.answers``)."""
 
 
-def query_number(query: Mapping[str, str], name: str, default: int, bounds: tuple[int, int] | None = None) -> int:
-    """Return a parameter of the query that is a number, within ``bounds`` (both included); raises ``BadRequest``."""
-    text = query.get(name, str(default))
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
-    if bounds is not None and not bounds[0] <= number <= bounds[1]:
-        raise BadRequest(f"{name} is a number from {bounds[0]} to {bounds[1]}.")
-    if number < 0:
-        raise BadRequest(f"{name} is a number.")
-    return number
+def read_query(request: web.Request, kind: type[Query]) -> Query:
+    """Return the query of a request, validated as ``kind``, which is its route's ``query``; raise ``BadRequest``.
+
+    Spaces around a value do not count. An empty value is as one that is missing; of several the first one counts.
+    """
+    given = {name: text for name in request.query if (text := request.query[name].strip())}
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"Invalid query: {error}") from None
 
 
 @web.middleware

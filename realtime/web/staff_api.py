@@ -7,20 +7,21 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from realtime.clock import now_ms
 from realtime.errors import BadRequest
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.staff import MAX_SUBJECT_LENGTH, Role, is_subject
+from realtime.web import answers, ledger_answers, ops_answers
 from realtime.web.gather import ask_for_rows
 from realtime.web.identity import Identities
-from realtime.web.routing import Route, idempotency_key, json_answer, query_number
+from realtime.web.routing import Route, idempotency_key, json_answer, read_query
 from realtime.web.staff_access import PRINCIPAL
+from realtime.wire.queries import AuditListed
 from realtime.wire.requests import parse_json
 
-MAX_LISTED = 500
 OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -43,10 +44,44 @@ class StaffApi:
         """Return the table of routes."""
         operator = "operator"
         return [
-            Route("GET", "/api/v1/ops/me", self._me, "Whom your staff token names", None, operator, tuple(Role)),
-            Route("GET", "/api/v1/ops/staff", self._staff, "Staff tokens, newest first", None, operator),
-            Route("GET", "/api/v1/ops/audit", self._audit, "What staff did, newest first", None, operator),
-            Route("POST", "/api/v1/ops/guests/{owner}/revoke", self._revoke, "Revoke a guest", None, operator),
+            Route(
+                "GET",
+                "/api/v1/ops/me",
+                self._me,
+                "Whom your staff token names",
+                None,
+                operator,
+                tuple(Role),
+                result=ops_answers.Me,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/staff",
+                self._staff,
+                "Staff tokens, newest first",
+                None,
+                operator,
+                result=ledger_answers.StaffTokensListed,
+            ),
+            Route(
+                "GET",
+                "/api/v1/ops/audit",
+                self._audit,
+                "What staff did, newest first",
+                None,
+                operator,
+                query=AuditListed,
+                result=ledger_answers.AuditLog,
+            ),
+            Route(
+                "POST",
+                "/api/v1/ops/guests/{owner}/revoke",
+                self._revoke,
+                "Revoke a guest",
+                None,
+                operator,
+                result=ledger_answers.RevokedGuest,
+            ),
             Route(
                 "POST",
                 "/api/v1/ops/sessions",
@@ -56,6 +91,7 @@ class StaffApi:
                 operator,
                 (Role.SERVICE,),
                 recorded=False,
+                result=answers.Session,
             ),
         ]
 
@@ -70,12 +106,13 @@ class StaffApi:
 
     async def _audit(self, request: web.Request) -> web.Response:
         """Answer with entries from before ``?before=`` (ms), ``?limit=`` at most."""
-        limit = query_number(request.query, "limit", 100, (1, MAX_LISTED))
+        ask = read_query(request, AuditListed)
         # A node whose clock is a little ahead may have written the newest entry.
-        asked = {"before": query_number(request.query, "before", now_ms() + 3_600_000), "limit": limit}
+        before = now_ms() + 3_600_000 if ask.before is UNSET else ask.before
+        asked = {"before": before, "limit": ask.limit}
         rows, missing = await ask_for_rows(self._masters, "audit", asked)
         rows.sort(key=lambda row: row["at"], reverse=True)
-        return json_answer({"entries": rows[:limit], "missing": missing})
+        return json_answer({"entries": rows[: ask.limit], "missing": missing})
 
     async def _revoke(self, request: web.Request) -> web.Response:
         owner = request.match_info["owner"]

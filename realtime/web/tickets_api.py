@@ -17,7 +17,6 @@ from msgspec import Meta
 
 from realtime import limits
 from realtime.errors import (
-    BadRequest,
     BookingCancelled,
     BookingNotFound,
     Forbidden,
@@ -40,12 +39,14 @@ from realtime.tickets.pdf import Paper, TicketPrinter
 from realtime.tickets.text import INDIA
 from realtime.transport.client_address import client_address
 from realtime.transport.limited_log import LimitedLog
+from realtime.web import answers
 from realtime.web.buyers import Buyers
 from realtime.web.fair_turns import FairTurns
 from realtime.web.gather import Ask, master_of_booking
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Route, idempotency_key, json_answer
+from realtime.web.routing import Route, idempotency_key, json_answer, read_query
 from realtime.web.staff_access import PRINCIPAL
+from realtime.wire.queries import Long
 
 limited_log = LimitedLog(logging.getLogger(__name__))
 PDF = ("application/pdf",)
@@ -86,6 +87,19 @@ class _Detail(msgspec.Struct):
     """Keepers of the previous release don't answer it."""
 
 
+class OneBooking(msgspec.Struct, frozen=True):
+    """The query of ``GET /bookings``: only this booking, without it all."""
+
+    booking: Long = ""
+
+
+class Print(msgspec.Struct, frozen=True):
+    """The query of tickets: the paper, and the language of what is not a name."""
+
+    paper: Paper = Paper.A4
+    lang: data.Locale = data.Locale.ENGLISH
+
+
 class TicketsApi:
     """The routes of bookings and tickets."""
 
@@ -119,12 +133,56 @@ class TicketsApi:
         cancel = "/bookings/{booking}/cancel"
         revoke = "/bookings/{booking}/revoke-links"
         return [
-            Route("GET", "/api/v1/bookings", self._list, "Your bookings, newest first", None, "owner"),
-            Route("POST", f"/api/v1{cancel}", self._cancel, "Cancel your booking", None, "owner"),
-            Route("POST", f"/api/v1/ops{cancel}", self._cancel_any, "Cancel any booking", None, "operator"),
-            Route("POST", f"/api/v1{revoke}", self._revoke, "Revoke the links to your ticket", None, "owner"),
-            Route("POST", f"/api/v1/ops{revoke}", self._revoke_any, "Revoke the links to a ticket", None, "operator"),
-            Route("GET", f"/api/v1{ticket}", self._ticket, "The ticket of your booking", None, "owner", answers=PDF),
+            Route(
+                "GET",
+                "/api/v1/bookings",
+                self._list,
+                "Your bookings, newest first",
+                None,
+                "owner",
+                query=OneBooking,
+                result=answers.Bookings,
+            ),
+            Route(
+                "POST", f"/api/v1{cancel}", self._cancel, "Cancel your booking", None, "owner", result=answers.Cancelled
+            ),
+            Route(
+                "POST",
+                f"/api/v1/ops{cancel}",
+                self._cancel_any,
+                "Cancel any booking",
+                None,
+                "operator",
+                result=answers.Cancelled,
+            ),
+            Route(
+                "POST",
+                f"/api/v1{revoke}",
+                self._revoke,
+                "Revoke the links to your ticket",
+                None,
+                "owner",
+                result=answers.RevokedLinks,
+            ),
+            Route(
+                "POST",
+                f"/api/v1/ops{revoke}",
+                self._revoke_any,
+                "Revoke the links to a ticket",
+                None,
+                "operator",
+                result=answers.RevokedLinks,
+            ),
+            Route(
+                "GET",
+                f"/api/v1{ticket}",
+                self._ticket,
+                "The ticket of your booking",
+                None,
+                "owner",
+                answers=PDF,
+                query=Print,
+            ),
             Route(
                 "GET",
                 f"/api/v1/ops{ticket}",
@@ -134,10 +192,34 @@ class TicketsApi:
                 "operator",
                 (Role.GATE, Role.SERVICE),
                 answers=PDF,
+                query=Print,
             ),
-            Route("GET", "/api/v1/tickets/linked", self._linked, "The booking that a link opens", None, "link"),
-            Route("GET", "/api/v1/tickets/linked.pdf", self._linked_ticket, "Its ticket", None, "link", answers=PDF),
-            Route("GET", "/api/v1/tickets/keys", self._published_keys, "Public keys of ticket codes, as a JWK set"),
+            Route(
+                "GET",
+                "/api/v1/tickets/linked",
+                self._linked,
+                "The booking that a link opens",
+                None,
+                "link",
+                result=answers.LinkedBooking,
+            ),
+            Route(
+                "GET",
+                "/api/v1/tickets/linked.pdf",
+                self._linked_ticket,
+                "Its ticket",
+                None,
+                "link",
+                answers=PDF,
+                query=Print,
+            ),
+            Route(
+                "GET",
+                "/api/v1/tickets/keys",
+                self._published_keys,
+                "Public keys of ticket codes, as a JWK set",
+                result=answers.TicketKeys,
+            ),
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -146,8 +228,8 @@ class TicketsApi:
         With ``booking``, only that one; none while the ledger has not recorded it.
         """
         owner, address = self._owner_of(request), client_address(request)
-        one = request.query.get("booking")
-        if one is None:
+        one = read_query(request, OneBooking).booking
+        if not one:
             answers, missing = await self._buyers.ask_all("bookings", {"owner": owner}, address)
             found = [each for rows in answers.values() for each in rows]
         else:
@@ -158,7 +240,7 @@ class TicketsApi:
             try:
                 bookings.append(self._listed(each))
             except (msgspec.MsgspecError, ValueError) as error:  # one that can't be read must not hide the others
-                if one is not None:
+                if one:
                     raise
                 limited_log.warning("a booking can't be read", each.get("id"), error)
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
@@ -275,20 +357,15 @@ class TicketsApi:
         return found
 
     async def _print(self, request: web.Request, detail: _Detail) -> web.Response:
-        try:
-            paper = Paper(request.query.get("paper", Paper.A4.value))
-            locale = data.Locale(request.query.get("lang", data.Locale.ENGLISH.value))
-        except ValueError:
-            papers, langs = ", ".join(Paper), ", ".join(data.Locale)
-            raise BadRequest(f"paper is one of {papers}; lang is one of {langs}.") from None
+        wanted = read_query(request, Print)
         if detail.state == "cancelled":
             raise BookingCancelled()
         if not detail.code:
             raise BookingNotFound("This booking was made before tickets had codes.")
         signed = self._signed(detail)
-        ticket = self._ticket_of(detail, locale)
+        ticket = self._ticket_of(detail, wanted.lang)
         async with self._printing.turn(client_address(request), PRINT_WAIT_S):
-            pdf = await asyncio.to_thread(self._printer.pdf, ticket, signed, paper)
+            pdf = await asyncio.to_thread(self._printer.pdf, ticket, signed, wanted.paper)
         headers = {
             "Content-Disposition": f'inline; filename="ticket-{detail.code}.pdf"',
             "Cache-Control": "private, no-store",

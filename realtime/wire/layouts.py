@@ -104,7 +104,9 @@ def encode_layout(layout: Layout) -> bytes:
     return gzip.compress(orjson.dumps(layout_json(layout)), compresslevel=6, mtime=0)
 
 
-class _LayoutBody(Struct):
+class LayoutBody(Struct):
+    """The JSON of a layout; seats in index order."""
+
     id: str
     name: str
     size: dict[str, float]
@@ -114,7 +116,7 @@ class _LayoutBody(Struct):
     rows: list[Row] = []
 
 
-_decode_layout = msgspec.json.Decoder(_LayoutBody).decode
+_decode_layout = msgspec.json.Decoder(LayoutBody).decode
 
 
 def decode_layout(blob: bytes) -> Layout:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 
 import msgspec
 
@@ -11,6 +11,38 @@ from realtime.model import Show, Theatre, region_of
 from realtime.sales_window import cancel_deadline, iso, window_of
 
 Declared = TypeVar("Declared", Show, Theatre)
+
+
+class FeeBody(TypedDict):
+    """The fee for booking one seat, before tax."""
+
+    paise: int
+    basis_points: int
+
+
+class ShowBody(TypedDict):
+    """A show. ``prices`` are whole rupees before tax by category, times are ISO 8601."""
+
+    id: str
+    title: str
+    theatre: str
+    theatre_name: str
+    region: str
+    city: str
+    starts_at: str
+    sales_start: str
+    sales_end: str
+    cancel_until: str
+    layout: str
+    seat_count: int
+    prices: dict[str, int]
+    currency: str
+    hold_s: int
+    max_seats: int
+    fee: FeeBody
+    admission: str
+    equal_seats: bool
+    status: str
 
 
 class Unreadable(ValueError):
@@ -85,7 +117,7 @@ def read_records(
     return found, reasons
 
 
-def show_payload(show: Show, status: str) -> dict[str, Any]:
+def show_payload(show: Show, status: str) -> ShowBody:
     """Return a show as ``GET /shows`` lists it; ``status`` is one of ``rooms.room.Room.status``."""
     window = window_of(show)
     return {
