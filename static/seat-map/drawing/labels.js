@@ -14,9 +14,8 @@ import { planTexts } from "./plan-texts.js";
 
 /** With seats larger than this (CSS pixels) there are no labels. */
 const NEAR = 9;
-/** During a zoom the pane is stretched, and the labels are arranged again this often, or at this stretch. */
-const ARRANGE_MS = 90;
-const STRETCH = 1.25;
+/** During a zoom the pane is stretched, and the labels are arranged again at this stretch, and when the zoom rests. */
+const STRETCH = 1.4;
 /** Half the side of the box in which a label is centered, CSS pixels: no label is larger. */
 const ROOM = 999;
 /** What the label of a section says that has no seats of the shown prices; -1 is a label that said nothing yet. */
@@ -33,7 +32,8 @@ export class Labels {
     /** @type {import("./plan-texts.js").PlanText[]} */
     this._texts = [];
     this._scale = 0;
-    this._arrangedAt = 0;
+    /** The scale of the last frame. */
+    this._before = 0;
     /** Free seats of the shown prices by section, as of the last count. */
     this.bySection = new Int32Array(0);
     /** All seats of the shown prices by section. */
@@ -116,11 +116,11 @@ export class Labels {
     if (!shown) return;
     const { scale, x, y } = this._camera;
     const ratio = scale / this._scale;
-    const now = performance.now();
-    if (ratio > STRETCH || ratio < 1 / STRETCH || (ratio !== 1 && now - this._arrangedAt > ARRANGE_MS)) {
+    const rests = scale === this._before;
+    this._before = scale;
+    if (ratio > STRETCH || ratio < 1 / STRETCH || (ratio !== 1 && rests)) {
       this._arrange(layout, scale, size);
       this._scale = scale;
-      this._arrangedAt = now;
     }
     const at = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
     this._pane.style.transform = scale === this._scale ? at : `${at} scale(${scale / this._scale})`;
