@@ -20,8 +20,20 @@ from loadtest.faults.schedule import Kind
 PATCHES = Path(__file__).parent / "broken"
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "node_modules", "dist", "tests", "docs", "__pycache__", "*.egg-info")
-EXTRA_FAULTS = {"stale-never-sent": (Kind.LOSE_REGION,)}
-"""Kinds of faults that a mutant needs in addition to the usual ones."""
+CHOSEN_FAULTS = {
+    "stale-never-sent": (
+        Kind.LOSE_REGION,
+        Kind.KILL_SENTINEL,
+        Kind.KILL_KEEPER,
+        Kind.KILL_REPLICA,
+        Kind.KILL_WORKER,
+        Kind.CUT_FEED,
+        Kind.LOCK_LEDGER,
+        Kind.CUT_LEDGER,
+    ),
+}
+"""Kinds of faults with which a mutant is run instead of the usual ones. For a lost region: those that cut off no viewer
+of another region, because only viewers who stay connected are checked."""
 RUN_S = 600
 
 
@@ -62,11 +74,11 @@ def _run(name: str, options: Sequence[str]) -> Result:
         shutil.copytree(ROOT, copy, ignore=IGNORED)
         # From inside the copy: `git apply` refuses paths outside the folder it is called in.
         subprocess.run(["git", "apply", str(PATCHES / f"{name}.patch")], cwd=copy, check=True)
-        more = ",".join(f"+{kind.option}" for kind in EXTRA_FAULTS.get(name, ()))
+        kinds = ",".join(kind.option for kind in CHOSEN_FAULTS.get(name, ()))
         command = [sys.executable, "-m", "loadtest", "faults", *options, "--json", str(report)]
         try:
             ended = subprocess.run(
-                [*command, *(("--faults", more) if more else ())],
+                [*command, *(("--faults", kinds) if kinds else ())],
                 cwd=copy,
                 capture_output=True,
                 text=True,

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from loadtest.cli import main
-from loadtest.faults import namespace, schedule
+from loadtest.faults import mutants, namespace, schedule
+from loadtest.faults.judge.freshness import STALE_MS
 from loadtest.faults.run import command_of
 from loadtest.faults.schedule import Kind
 
@@ -132,6 +133,17 @@ def test_nodes_on_other_machines_need_an_explicit_permission(tmp_path: Path, mon
     assert "--i-own-this-target" in ended.output
     file.write_text(text.replace('nodes = ["https://tickets.example"]', ""))
     assert "needs its nodes" in CliRunner().invoke(main, ["faults", "--topology", str(file)]).output
+
+
+def test_a_mutant_that_lies_about_a_lost_region_runs_while_others_stay_connected() -> None:
+    assert set(mutants.CHOSEN_FAULTS) <= set(mutants.names())
+    faults = schedule.schedule(7, 60, REGIONS, TARGETS, mutants.CHOSEN_FAULTS["stale-never-sent"])
+    lost = [fault for fault in faults if fault.kind is Kind.LOSE_REGION and fault.seconds * 1000 > STALE_MS]
+    witnessed = 0
+    for one in lost:
+        gone = {other.region for other in lost if other.at < one.at + one.seconds and one.at < other.at + other.seconds}
+        witnessed += len(gone) < len(REGIONS)
+    assert witnessed > 0
 
 
 @pytest.mark.parametrize("patch", sorted((ROOT / "loadtest/faults/broken").glob("*.patch")), ids=lambda file: file.stem)
