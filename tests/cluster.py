@@ -241,16 +241,21 @@ async def pay(url: str, hold: str) -> str:
     """Pay for a hold at the demo payment service; repeat what is retryable, as ``retried`` does."""
 
     async def ask() -> str | None:
-        async with session.post(f"{url}/demo/pay", json={"hold": hold}) as response:
-            answer = await response.json()
-        if response.status == 200:
+        answer = await pay_once(url, hold)
+        if "error" not in answer:
             return str(answer["payment"])
         assert answer["error"]["retryable"], answer
         return None
 
-    async with aiohttp.ClientSession() as session:
-        payment: str = await until(ask)
+    payment: str = await until(ask)
     return payment
+
+
+async def pay_once(url: str, hold: str) -> dict[str, Any]:
+    """Return the answer of the demo payment service: the payment, or an error."""
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/demo/pay", json={"hold": hold}) as response:
+        answer: dict[str, Any] = await response.json()
+    return answer
 
 
 async def pay_order(cluster: Cluster, order: str, **how: Any) -> str:

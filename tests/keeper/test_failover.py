@@ -27,7 +27,7 @@ from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState
 from realtime.topology import Plain
 from realtime.topology_file import load
-from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, until
+from tests.cluster import Client, grid, map_of_master, new_show, node_urls, pay, pay_once, until
 
 LAYOUT = grid()
 
@@ -122,13 +122,13 @@ class Crowd:
 
     async def _pay(self, hold: str) -> str | None:
         for _ in range(100):
-            try:
-                return await pay(self.url, hold)
-            except AssertionError as refused:
-                if "hold_lost" in str(refused) or "hold_not_found" in str(refused):
-                    return None
-                self.refused += ["region_unavailable"] * ("region_unavailable" in str(refused))
-                await asyncio.sleep(0.1)
+            answer = await pay_once(self.url, hold)
+            if "error" not in answer:
+                return str(answer["payment"])
+            if answer["error"]["code"] in ("hold_lost", "hold_not_found"):
+                return None
+            self.refused.append(answer["error"]["code"])
+            await asyncio.sleep(0.1)
         return None
 
     async def _settled(self, buyer: Client, hold: str) -> bool:
