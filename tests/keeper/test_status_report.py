@@ -49,6 +49,7 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
     ledger = Ledger(new_ledger(tmp_path / "ledger.db"))
     await ledger.open()
+    await master.load_functions()
     now_s = 100.0
     jobs = Jobs("west", master)
     reporter = StatusReporter("keeper", master, jobs, ledger, Incidents("keeper", master), clock=lambda: now_s)
@@ -72,6 +73,7 @@ async def test_the_report_counts_the_jobs_that_wait_for_a_worker_and_notes_what_
 ) -> None:
     master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
     await master.command("FLUSHALL")
+    await master.load_functions()
     ledger = Ledger(new_ledger(tmp_path / "ledger.db"))
     await ledger.open()
     jobs = Jobs("west", master)
