@@ -30,6 +30,8 @@ from realtime.web.routing import Route, json_answer, read_query
 from realtime.web.status_report import read_reports
 
 _LIVE = (HoldState.HELD, HoldState.CONFIRMING)
+_INCIDENT = ("kind", "about", "state", "by", "detail")
+_DEAD_LETTER = ("kind", "hold", "payment", "amount", "reason")
 MOST_HOLDS = 500
 """Holds of a show in one answer, soonest deadline first."""
 MOST_DEADLINES = 20_000
@@ -170,31 +172,34 @@ class OpsView:
 
 async def _incidents(feed: Feed) -> list[dict[str, Any]] | None:
     """Return the incidents that a region's processes recorded; None while none of its servers answers."""
-    try:
-        entries = await feed.command("XREVRANGE", keys.INCIDENTS, "+", "-", "COUNT", limits.INCIDENTS_LISTED)
-    except RegionUnavailable:
+    entries = await _entries(feed, "XREVRANGE", keys.INCIDENTS, "+", "-", "COUNT", limits.INCIDENTS_LISTED)
+    if entries is None:
         return None
-    found = []
-    for entry_id, flat in entries:
-        fields = connect.text_fields(flat)
-        known = {key: fields.get(key, "") for key in ("kind", "about", "state", "by", "detail")}
-        at = connect.count(fields.get("at"))
-        found.append({"id": entry_id.decode(), "seen_from": feed.region, "at": at, **known})
-    return found
+    return [
+        {"id": entry_id, "seen_from": feed.region, "at": connect.count(fields.get("at")), **_known(fields, _INCIDENT)}
+        for entry_id, fields in entries
+    ]
 
 
 async def _dead_letters(feed: Feed) -> list[dict[str, Any]] | None:
     """Return the dead letters of a region; None while none of its servers answers."""
+    entries = await _entries(feed, "XRANGE", keys.DEAD_LETTERS, "-", "+", "COUNT", PAGE)
+    if entries is None:
+        return None
+    return [{"region": feed.region, "id": entry_id, **_known(fields, _DEAD_LETTER)} for entry_id, fields in entries]
+
+
+async def _entries(feed: Feed, *command: str | int) -> list[tuple[str, dict[str, str]]] | None:
+    """Return the ids and fields that a command reads from a stream; None while no server of the region answers."""
     try:
-        entries = await feed.command("XRANGE", keys.DEAD_LETTERS, "-", "+", "COUNT", PAGE)
+        entries = await feed.command(*command)
     except RegionUnavailable:
         return None
-    found = []
-    for entry_id, flat in entries:
-        fields = connect.text_fields(flat)
-        known = {key: fields.get(key, "") for key in ("kind", "hold", "payment", "amount", "reason")}
-        found.append({"region": feed.region, "id": entry_id.decode(), **known})
-    return found
+    return [(entry_id.decode(), connect.text_fields(flat)) for entry_id, flat in entries]
+
+
+def _known(fields: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: fields.get(name, "") for name in names}
 
 
 async def _live_holds(feed: Feed, show: Show) -> list[dict[str, Any]]:
