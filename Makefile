@@ -10,7 +10,7 @@ CHECKS := lint types layers lua types-js lint-js test-js
 # A file of tests stays in one process, in the order of tests/conftest.py.
 # More processes than cores, because tests wait a lot.
 PARALLEL := --numprocesses 4 --dist loadscope --no-loadscope-reorder
-PACKAGES := chromium-headless-shell gcc lua-check redis-server
+PACKAGES := chromium-headless-shell faketime gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
 

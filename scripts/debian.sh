@@ -10,6 +10,7 @@ set -euo pipefail
 # Any of these programs will do instead of the package; python3-venv has none.
 declare -A programs=(
   [chromium-headless-shell]="chromium-headless-shell chromium chromium-browser google-chrome"
+  [faketime]="faketime"
   [gcc]="cc gcc clang"
   [lua-check]="luacheck"
   [python3-venv]=""
@@ -17,6 +18,7 @@ declare -A programs=(
 )
 declare -A reasons=(
   [chromium-headless-shell]="the tests in tests/pages use the pages in a real browser"
+  [faketime]="tests/keeper/test_clock.py sets the clock of a lock master back; the load tester's step-clock needs it, too"
   [gcc]="tests/loadtest/test_bench.py compiles the benchmarks' clients, which are written in C"
   [lua-check]="make lua looks for mistakes in the Lua functions"
   [python3-venv]="everything from PyPI is installed in .venv"

@@ -24,6 +24,7 @@ from realtime.keeper.expiry import Expiry
 from realtime.keeper.heartbeat import Heartbeat
 from realtime.keeper.hold_events import HoldEventReader
 from realtime.keeper.hour_figures import HourFigures
+from realtime.keeper.outbox import Outbox
 from realtime.keeper.queries import Queries
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.record_path import LONGEST_PAUSE_S, RecordPath
@@ -52,6 +53,8 @@ FORGET_EVERY_MS = 10_000
 """How often the records of holds are deleted that ended some time ago."""
 REBUILD_EVERY_MS = 500
 """How often a keeper looks whether the shows have to be rebuilt: after each reconciliation."""
+ENTRIES_EVERY_MS = 5_000
+"""How often a keeper looks for entries of keepers that are not live."""
 KEY_TYPES_EVERY_MS = 1_000
 """How often a keeper looks for keys of the region that can't be used."""
 REGION_KEYS_EVERY_MS = 20_000
@@ -95,7 +98,6 @@ class Background:
             "key_types": (KEY_TYPES_EVERY_MS, region_keys.check_types),
             "incidents": (limits.STATUS_REPORT_MS, shared.incidents.send),
         }
-        tasks_every_ms = int(limits.TASK_RETRY_S * 1000)
         # The same for what is done only while this keeper serves a reconciled master, under its fencing token.
         while_serving: dict[str, tuple[int, WorkUnderToken]] = {
             "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
@@ -104,8 +106,8 @@ class Background:
             "region_keys": (REGION_KEYS_EVERY_MS, region_keys.compare),
             "archive": (ARCHIVE_EVERY_MS, lambda _token: archiver.turn()),
             "orders": (ORDERS_EVERY_MS, lambda _token: settlement.check_due_orders()),
-            "tasks": (tasks_every_ms, lambda _token: shared.task_keeper.turn()),
-            "consumers": (tasks_every_ms, lambda _token: shared.outbox.remove_dead_consumers()),
+            "tasks": (int(limits.TASK_RETRY_S * 1000), lambda _token: shared.task_keeper.turn()),
+            "entries": (ENTRIES_EVERY_MS, lambda _token: self._take_over_entries(shared.outbox)),
             "hold_events": (HOLD_EVENTS_EVERY_MS, hold_events.turn),
             "figures": (limits.VIEWER_COUNTS_MS, hour_figures.turn),
             "retention": (RETENTION_EVERY_MS, lambda _token: retention.turn()),
@@ -141,6 +143,10 @@ class Background:
                 await work(token)
 
         return turn
+
+    async def _take_over_entries(self, outbox: Outbox) -> None:
+        if live := self._status_reporter.live_keepers:
+            await outbox.take_over(live)
 
     async def _expire(self) -> None:
         """Sweep at the moment in which the next hold can lapse."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,8 @@ class Outbox:
         self._retry_at = 0.0
         """When entries of this keeper are read again that it has not acknowledged; never while it has none."""
         self._after = b"0"
+        self._has_taken_over = False
+        """Whether entries were claimed next to ``read``, which has not seen them yet."""
 
     async def _prepare(self) -> None:
         # From the beginning of the stream: entries may have been appended before the first keeper started.
@@ -102,6 +104,8 @@ class Outbox:
 
     async def _read_own(self, redis: Redis) -> list[Entry]:
         """Return entries that this keeper has read before and not acknowledged, unless it is too early to try again."""
+        if self._has_taken_over:
+            self._has_taken_over, self._retry_at, self._after = False, 0.0, b"0"
         if time.monotonic() < self._retry_at:
             return []
         entries = await self._group_read(redis, self._after, None)
@@ -160,13 +164,35 @@ class Outbox:
             start = b"(" + found[-1][0]
         return False
 
-    async def remove_dead_consumers(self) -> None:
-        """Remove the consumers of keepers that ended some time ago, once others have claimed their entries."""
-        found = await self._master.command("XINFO", "CONSUMERS", keys.OUTBOX, keys.OUTBOX_GROUP)
+    async def take_over(self, live: Collection[str]) -> None:
+        """Claim entries of keepers that are not in ``live`` (names), and remove their consumers once they have none.
+
+        ``read`` claims what has been idle for some time. That time is by the master's clock: where it was set back, the
+        entries of a dead keeper seem to have been read just now.
+        """
+        command = self._master.command
+        found = await command("XINFO", "CONSUMERS", keys.OUTBOX, keys.OUTBOX_GROUP)
         for consumer in (dict(connect.pairs(each)) for each in found):
-            gone = consumer[b"idle"] > CONSUMER_GONE_MS and consumer[b"pending"] == 0
-            if gone and consumer[b"name"] != self._consumer.encode():
-                await self._master.command("XGROUP", "DELCONSUMER", keys.OUTBOX, keys.OUTBOX_GROUP, consumer[b"name"])
+            name = consumer[b"name"].decode()
+            if name == self._consumer or name in live:
+                continue
+            if consumer[b"pending"]:
+                await self._claim_all_of(name)
+            elif consumer[b"idle"] > CONSUMER_GONE_MS:
+                # Only then: removing a consumer removes what it has read at this moment from the group.
+                await command("XGROUP", "DELCONSUMER", keys.OUTBOX, keys.OUTBOX_GROUP, name)
+
+    async def _claim_all_of(self, consumer: str) -> None:
+        redis = await self._master.own_connection(_TIMEOUT_S)
+        try:
+            group = (keys.OUTBOX, keys.OUTBOX_GROUP)
+            pending = await redis.xpending_range(*group, "-", "+", limits.KEEPER_BATCH, consumer)
+            if pending:
+                ids: list[Any] = [each["message_id"] for each in pending]
+                await redis.xclaim(*group, self._consumer, 0, ids, justid=True)
+                self._has_taken_over = True
+        finally:
+            await connect.close(redis)
 
     async def open(self) -> Redis:
         """Return the connection for reading; connect to the present master if there is none."""

@@ -34,6 +34,9 @@ PENDING_MS = 5_000
 CLOCK_OFFSET_MS = 500
 """A larger difference of the clocks is logged: deadlines and dates that people read come from both."""
 
+KEEPER_SILENT_MS = 10_000
+"""A keeper whose report has not changed for this long is not live: it writes one every ``limits.STATUS_REPORT_MS``."""
+
 _REPORTS = (keys.NODES, keys.KEEPERS, keys.VIEWERS)
 """Where processes write reports that they are to delete when they end."""
 
@@ -45,14 +48,15 @@ class _Seen:
 
 
 class GoneReports:
-    """Finds the status reports of processes that are gone: those that have not changed for ``STATUS_REPORT_GONE_MS``.
+    """Finds the status reports of processes that are gone: those that have not changed for some time.
 
     The time is measured here, from the moment a report was first seen in its present form. The time inside a report is
     by the clock of another machine and is not looked at, so a process with a wrong clock is listed all the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, after_ms: int = limits.STATUS_REPORT_GONE_MS) -> None:
         """Nothing is gone yet: every report is new to this process."""
+        self._after_s = after_ms / 1000
         self._seen: dict[bytes, _Seen] = {}
 
     def names(self, reports: Mapping[bytes, bytes], now_s: float) -> list[bytes]:
@@ -62,7 +66,7 @@ class GoneReports:
         for name, report in reports.items():
             if name not in self._seen or self._seen[name].report != report:
                 self._seen[name] = _Seen(report, now_s)
-        return [name for name, seen in self._seen.items() if now_s - seen.since_s > limits.STATUS_REPORT_GONE_MS / 1000]
+        return [name for name, seen in self._seen.items() if now_s - seen.since_s > self._after_s]
 
 
 class StatusReporter:
@@ -88,6 +92,9 @@ class StatusReporter:
         self._look_at = self._complain_at = clock()
         self._wrong: list[str] = []
         self._gone = {key: GoneReports() for key in _REPORTS}
+        self._silent = GoneReports(KEEPER_SILENT_MS)
+        self.live_keepers = frozenset[str]()
+        """The keepers whose reports changed lately, by name, when this one wrote its report; none before its first."""
         self._of_ledger: dict[str, Any] = {}
 
     async def write_report(self) -> None:
@@ -125,8 +132,12 @@ class StatusReporter:
         self._watch_clock(report["clock_offset_ms"])
         self._note_incidents(report)
         await self._master.small_write("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
-        for key, found in zip(_REPORTS, reports, strict=True):
-            await self._delete_gone(key, dict(connect.pairs(found)))
+        by_key = {key: dict[bytes, bytes](connect.pairs(found)) for key, found in zip(_REPORTS, reports, strict=True)}
+        silent = self._silent.names(by_key[keys.KEEPERS], self._clock())
+        live = by_key[keys.KEEPERS].keys() - silent
+        self.live_keepers = frozenset(name.decode(errors="replace") for name in live) | {self._name}
+        for key, found in by_key.items():
+            await self._delete_gone(key, found)
 
     def _note_incidents(self, report: Mapping[str, Any]) -> None:
         wrong = {

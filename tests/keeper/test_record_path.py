@@ -17,7 +17,7 @@ from bullmq import Queue as BullQueue
 from bullmq import Worker
 from redis.exceptions import ResponseError
 
-from realtime import keys, limits
+from realtime import connect, keys, limits
 from realtime.connect import client
 from realtime.dev.fork_server import Fork
 from realtime.errors import BookingRejected, RegionUnavailable
@@ -313,6 +313,41 @@ async def test_entries_of_a_dead_keeper_are_claimed_behind_thousands_of_a_live_o
     found = await third.read() or await third.read()
     assert [entry.kind for entry in found] == ["left"]
     await third.close()
+
+
+async def test_entries_of_a_keeper_that_is_not_live_are_claimed_whatever_the_clock_says(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the master's clock was set back, they do not become idle."""
+    monkeypatch.setattr("realtime.keeper.outbox.CLAIM_IDLE_MS", 3_600_000)
+    monkeypatch.setattr("realtime.keeper.outbox.CONSUMER_GONE_MS", -1)
+    await place.rest()
+    command = place.master.command
+    for keeper in ("live", "dead", "third"):
+        await command("XADD", keys.OUTBOX, "*", "kind", f"read by {keeper}")
+        await command("XREADGROUP", "GROUP", keys.OUTBOX_GROUP, keeper, "STREAMS", keys.OUTBOX, ">")
+    third = Outbox(place.master, "third")
+    assert [entry.kind for entry in await third.read()] == ["read by third"]
+    await third.take_over({"live"})
+    found = await third.read()
+    assert [entry.kind for entry in found] == ["read by dead", "read by third"], "its own are not acknowledged either"
+    await third.acknowledge(found)
+    await third.take_over({"live"})
+    left = await command("XINFO", "CONSUMERS", keys.OUTBOX, keys.OUTBOX_GROUP)
+    assert {dict(connect.pairs(each))[b"name"] for each in left} == {b"live", b"third"}
+    await third.close()
+
+
+async def test_a_keeper_books_what_one_without_a_status_report_has_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.keeper.outbox.CLAIM_IDLE_MS", 3_600_000)
+    monkeypatch.setattr("realtime.keeper.background.ENTRIES_EVERY_MS", 500)
+    await place.rest()
+    holds = [await place.confirm("a", [1])]
+    await place.master.command("XREADGROUP", "GROUP", keys.OUTBOX_GROUP, "dead", "STREAMS", keys.OUTBOX, ">")
+    place.keeper("k2")
+    await until(all_booked(place, holds))
 
 
 async def _pings(master: LockMaster) -> bool:

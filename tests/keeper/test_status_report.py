@@ -10,7 +10,7 @@ import orjson
 from realtime import connect, keys, limits
 from realtime.dev import valkey
 from realtime.jobs import Jobs
-from realtime.keeper.status_report import GoneReports, StatusReporter
+from realtime.keeper.status_report import KEEPER_SILENT_MS, GoneReports, StatusReporter
 from realtime.ledger import Ledger
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.locks.incidents import Incidents
@@ -62,6 +62,14 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
         now_s += GONE_S * 0.6
     assert set(dict(await master.command("HGETALL", keys.NODES))) == {b"slow-clock"}
     assert set(dict(await master.command("HGETALL", keys.KEEPERS))) == {b"keeper"}
+    assert reporter.live_keepers == {"keeper"}
+    await master.command("HSET", keys.KEEPERS, "frozen", "a report")
+    await reporter.write_report()
+    assert reporter.live_keepers == {"keeper", "frozen"}
+    now_s += KEEPER_SILENT_MS / 1000 + 1
+    await reporter.write_report()
+    assert reporter.live_keepers == {"keeper"}
+    assert set(dict(await master.command("HGETALL", keys.KEEPERS))) == {b"keeper", b"frozen"}, "it may wake up"
     await master.command("DEL", keys.NODES, keys.KEEPERS)
     await jobs.close()
     await master.close()
