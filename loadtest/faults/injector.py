@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loadtest.faults import actions, failovers, links, regions, restores, servers
+from loadtest.faults import actions, failovers, links, regions, restores, servers, stops
 from loadtest.faults.actions import Action, Parts
 from loadtest.faults.history import History
 from loadtest.faults.partition import partition
@@ -50,6 +50,7 @@ ACTIONS: Mapping[Kind, Action] = {
     Kind.STEP_CLOCK: servers.step_clock,
     Kind.PARTITION: partition,
     Kind.LEDGER_SET_BACK: restores.set_back,
+    Kind.STOP_AT_POINT: stops.stop_at_point,
 }
 INTERRUPTS_BOOKINGS = frozenset(
     {
@@ -63,6 +64,7 @@ INTERRUPTS_BOOKINGS = frozenset(
         Kind.OLD_MASTER,
         Kind.WIPE_WITHOUT_LEDGER,
         Kind.LEDGER_SET_BACK,
+        Kind.STOP_AT_POINT,
     }
 )
 """The outage of these is measured with bookings, that of the others with holds."""

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     STEP_CLOCK = "master's clock stepped"
     PARTITION = "partition: master, keeper, node cut off"
     LEDGER_SET_BACK = "ledger set back"
+    STOP_AT_POINT = "keeper stopped at a named point"
 
     @property
     def option(self) -> str:
@@ -63,6 +64,7 @@ OPTIONAL = frozenset(
         Kind.LOSE_REGION,
         Kind.STEP_CLOCK,
         Kind.LEDGER_SET_BACK,
+        Kind.STOP_AT_POINT,
     }
 )
 """Kinds that happen only if they are asked for by name."""
@@ -104,6 +106,7 @@ SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.STEP_CLOCK: (2.0, 4.0),
     Kind.PARTITION: (5.0, 10.0),
     Kind.LEDGER_SET_BACK: (40.0, 50.0),
+    Kind.STOP_AT_POINT: (6.0, 10.0),
 }
 """Duration of each kind (s), from and to."""
 GAP_S = (2.5, 5.0)
@@ -134,6 +137,7 @@ TOUCHES: Mapping[Kind, frozenset[str]] = {
     Kind.OLD_MASTER: frozenset({"master", "keeper"}),
     Kind.WIPE_WITHOUT_LEDGER: frozenset({"master", "ledger"}),
     Kind.LEDGER_SET_BACK: frozenset({"master", "ledger", "keeper", "worker"}),
+    Kind.STOP_AT_POINT: frozenset({"master", "ledger", "keeper"}),
     Kind.LOSE_REGION: frozenset({"master", "keeper", "node", "replica", "sentinel", "worker"}),
     Kind.PARTITION: frozenset({"master", "keeper", "node"}),
 }

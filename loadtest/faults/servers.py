@@ -37,7 +37,7 @@ async def master(parts: Parts, region: str) -> AsyncIterator[Redis]:
         await redis.aclose()
 
 
-async def _change(parts: Parts, region: str, change: Callable[[Redis], Awaitable[object]]) -> None:
+async def change_master(parts: Parts, region: str, change: Callable[[Redis], Awaitable[object]]) -> None:
     """Change a region's present master as soon as it answers; raises ``TimeoutError`` after ``ANSWER_S``."""
     async with asyncio.timeout(ANSWER_S):
         while True:
@@ -51,7 +51,7 @@ async def _change(parts: Parts, region: str, change: Callable[[Redis], Awaitable
 
 async def flush_functions(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Delete the functions of a master, as a restore without them does. Healing is up to the keepers."""
-    await _change(parts, fault.region, lambda redis: redis.execute_command("FUNCTION FLUSH"))  # type: ignore[no-untyped-call]
+    await change_master(parts, fault.region, lambda redis: redis.execute_command("FUNCTION FLUSH"))  # type: ignore[no-untyped-call]
     await begun()
     await asyncio.sleep(fault.seconds)
 
@@ -63,19 +63,19 @@ async def evict_seats(parts: Parts, fault: Fault, begun: Begun) -> None:
         if shows := sorted(map(str, await redis.hkeys(keys.SHOWS))):  # it may just have been wiped
             await redis.delete(keys.seats(random.Random(fault.at).choice(shows)))
 
-    await _change(parts, fault.region, evict)
+    await change_master(parts, fault.region, evict)
     await begun()
     await asyncio.sleep(fault.seconds)
 
 
 async def fill_memory(parts: Parts, fault: Fault, begun: Begun) -> None:
     """Let a master have less memory than it uses."""
-    await _change(parts, fault.region, lambda redis: redis.config_set("maxmemory", TOO_LITTLE_BYTES))
+    await change_master(parts, fault.region, lambda redis: redis.config_set("maxmemory", TOO_LITTLE_BYTES))
     try:
         await begun()
         await asyncio.sleep(fault.seconds)
     finally:
-        await _change(parts, fault.region, lambda redis: redis.config_set("maxmemory", "0"))
+        await change_master(parts, fault.region, lambda redis: redis.config_set("maxmemory", "0"))
 
 
 def faketime_library() -> Path | None:

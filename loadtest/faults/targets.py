@@ -29,6 +29,7 @@ def _common(cluster: Cluster, region: str) -> dict[Kind, list[str]]:
     return {
         Kind.KILL_KEEPER: keepers,
         Kind.PAUSE_KEEPER: keepers,
+        Kind.STOP_AT_POINT: keepers,
         Kind.KILL_NODE: nodes,
         Kind.PAUSE_NODE: nodes,
         Kind.STOP_NODE: nodes,
