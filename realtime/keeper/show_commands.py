@@ -14,7 +14,7 @@ import msgspec
 import orjson
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, limits
+from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.errors import (
     AlreadyExists,
@@ -157,18 +157,19 @@ class ShowCommands:
             raise TheatreConflict(f"{declaring[0]} declares this theatre already.", regions=[*declaring, self._region])
 
     async def _has(self, region: str, theatre_id: str) -> bool:
-        """Return whether a region has a theatre, from its master: a replica may lag. Raises ``RegionUnavailable``."""
-        master = self._topology.regions[region].master
-        try:
-            async with connect.to_master(master, self._password, timeout_s=_ASK_S) as redis:
-                if await redis.get(keys.RECONCILED) is None:
-                    raise self._cannot_ask(region)  # it may have lost what it had
-                return bool(await redis.hexists(keys.THEATRES, theatre_id))
-        except (RedisError, OSError):
-            raise self._cannot_ask(region) from None
+        """Return whether a region has a theatre, from its master: a replica may lag.
 
-    def _cannot_ask(self, region: str) -> RegionUnavailable:
-        return RegionUnavailable(f"{region} can't be asked whether it has this theatre; try again.", region=region)
+        Raises ``RegionUnavailable``, also while that master is not reconciled: it may have lost what it had.
+        """
+        where = self._topology.regions[region]
+        master = LockMaster(where, self._password, timeout_s=_ASK_S, reconciled_only=True)
+        try:
+            return bool(await master.command("HEXISTS", keys.THEATRES, theatre_id))
+        except (RegionUnavailable, RedisError):
+            text = f"{region} can't be asked whether it has this theatre; try again."
+            raise RegionUnavailable(text, region=region) from None
+        finally:
+            await master.close()
 
     # --- layouts and shows ----------------------------------------------------------------------------------------
     async def _layout(self, body: bytes) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from realtime.keeper.commands import Commands
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger, database, schema
 from realtime.locks.commands import run_command
-from realtime.locks.master import LockMaster
+from realtime.locks.master import LockMaster, incarnation_of
 from realtime.model import Theatre, booking_of
 from realtime.topology import Plain, Region, Topology
 from realtime.wire.shows import encode_theatre
@@ -163,17 +163,21 @@ async def test_a_theatre_of_another_region_is_refused(place: Place, tmp_path: An
     try:
         theirs = Theatre("coromandel", "Coromandel", "Chennai", "south")
         await link.command("HSET", keys.THEATRES, theirs.id, encode_theatre(theirs))
-        with pytest.raises(TicketError) as refused:
-            await run_command(place.master, "theatre", {"id": "new", "name": "New", "city": "Mumbai"})
-        assert refused.value.code == "region_unavailable", "a master that is not reconciled may have lost it"
-        await link.command("SET", keys.RECONCILED, "a mark")
+        incarnation = incarnation_of(await link.command("INFO", "server", "replication")).decode()
+        new = {"id": "new", "name": "New", "city": "Mumbai"}
+        for mark in ("", "earlier-process.earlier-data k.0 1"):
+            await link.command("SET", keys.RECONCILED, mark)
+            with pytest.raises(TicketError) as refused:
+                await run_command(place.master, "theatre", new)
+            assert refused.value.code == "region_unavailable", "a master that is not reconciled may have lost it"
+        await link.command("SET", keys.RECONCILED, f"{incarnation} k.0 1")
         for theatre in ("coromandel", "lotus"):
             with pytest.raises(TicketError) as refused:
                 await run_command(place.master, "theatre", {"id": theatre, "name": "Mine", "city": "Mumbai"})
             assert refused.value.code == "theatre_conflict"
         rival.kill()
         with pytest.raises(TicketError) as refused:
-            await run_command(place.master, "theatre", {"id": "new", "name": "New", "city": "Mumbai"})
+            await run_command(place.master, "theatre", new)
         assert refused.value.code == "region_unavailable", "who can't be asked may have it"
         # A theatre of one's own needs nobody's word.
         await run_command(place.master, "theatre", {"id": "gateway", "name": "Gateway Two", "city": "Mumbai"})
