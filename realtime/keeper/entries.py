@@ -24,6 +24,7 @@ import msgspec
 import orjson
 
 from realtime import limits
+from realtime.clock import now_ms
 from realtime.contact import Contact, decode_contact
 from realtime.keeper.outbox import Entry
 from realtime.ledger.rows import (
@@ -96,9 +97,12 @@ def contact_of(entry: Entry) -> Contact | None:
 
 
 def new_order(entry: Entry) -> OrderRow:
-    """Return the order that an entry records."""
-    fields = entry.fields
-    at = int(fields["at"])
+    """Return the order that an entry records.
+
+    It is created now, by the clock of this machine: keepers compare that, and when the gateway is asked, with theirs.
+    A lock master's may be wrong.
+    """
+    fields, now = entry.fields, now_ms()
     return OrderRow(
         id=fields["order"],
         hold=fields["hold"],
@@ -107,8 +111,8 @@ def new_order(entry: Entry) -> OrderRow:
         seats=tuple(int(index) for index in fields["seats"].split(",")),
         amount=int(fields["amount"]),
         state=OrderState.OPEN,
-        created_at=at,
-        check_at=at + limits.ORDER_CHECK_S[0] * 1000,
+        created_at=now,
+        check_at=now + limits.ORDER_CHECK_S[0] * 1000,
         checks=0,
     )
 

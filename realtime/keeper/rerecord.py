@@ -26,7 +26,7 @@ from realtime.keeper.outbox import Entry
 from realtime.keeper.settlement import unidentified_order
 from realtime.ledger import Ledger
 from realtime.ledger.database import parts
-from realtime.ledger.rows import CancelledBy, NewBooking, NewExchange
+from realtime.ledger.rows import ANY_TIME, CancelledBy, NewBooking, NewExchange
 from realtime.ledger.shows import Shows
 from realtime.ledger.truth import ShowTruth
 from realtime.locks.answers import Record, decode_record
@@ -54,7 +54,7 @@ async def record_again(redis: Redis, ledger: Ledger, jobs: Jobs) -> None:
         await _show_again(redis, ledger, show)
     # A ticket may have been drawn, a mail sent, but the ledger does not have it: the ended job must not count.
     after = ""
-    while tasks := await ledger.unfinished_tasks(now_ms() + 1, PAGE, after):
+    while tasks := await ledger.unfinished_tasks(ANY_TIME, PAGE, after):
         await jobs.add_anew(tasks)
         after = tasks[-1].id
     await ledger.catch_up(*await _reached(redis))

@@ -10,7 +10,7 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.jobs import Jobs, JobState
 from realtime.ledger import Ledger
-from realtime.ledger.rows import Queue, RefundProgress, TaskRow
+from realtime.ledger.rows import ANY_TIME, Queue, RefundProgress, TaskRow
 
 PAGE = 500
 PAGES_PER_TURN = 10
@@ -34,7 +34,7 @@ class TaskKeeper:
     async def add_all(self) -> None:
         """Add the jobs of all unfinished tasks: the master may have lost its queues."""
         after = ""
-        while tasks := await self._ledger.unfinished_tasks(now_ms() + 1, PAGE, after):
+        while tasks := await self._ledger.unfinished_tasks(ANY_TIME, PAGE, after):
             await self._jobs.add(tasks)
             after = tasks[-1].id
 

@@ -142,7 +142,7 @@ async def _return_cancelled(connection: Any, finding: Finding, now: int) -> None
 
 
 async def _insert_task(connection: Any, finding: Finding, now: int) -> None:
-    await follow_ups.write_tasks(connection, [follow_ups.task(Queue.REFUNDS, finding.subject, now)])
+    await follow_ups.write_tasks(connection, [follow_ups.task(Queue.REFUNDS, finding.subject)])
 
 
 async def _ask_again(connection: Any, finding: Finding, now: int) -> None:

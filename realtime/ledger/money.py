@@ -202,7 +202,7 @@ async def promise(connection: AsyncConnection, refund: NewRefund) -> RefundRow |
         await follow_ups.record_contacts(connection, [given])
     if (known := await _refund_of(connection, refund.payment)) is not None:
         if known.state is RefundProgress.DONE:
-            await follow_ups.mail_about_refund(connection, known, refund.at)
+            await follow_ups.mail_about_refund(connection, known)
         return known
     used = await payment_in(connection, refund.payment)
     if used is not None:
@@ -255,7 +255,7 @@ async def insert_refund(connection: AsyncConnection, refund: NewRefund) -> Refun
             updated_at=row.updated_at,
         )
     )
-    await follow_ups.write_tasks(connection, [follow_ups.task(Queue.REFUNDS, row.id, refund.at)])
+    await follow_ups.write_tasks(connection, [follow_ups.task(Queue.REFUNDS, row.id)])
     return row
 
 

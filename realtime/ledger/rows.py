@@ -9,6 +9,9 @@ from enum import StrEnum
 from realtime import limits
 from realtime.contact import Contact
 
+ANY_TIME = 1 << 62
+"""Later than every time in a ledger (ms), also than one that was written under a wrong clock."""
+
 
 class Recorded(StrEnum):
     """What became of a booking: new in the ledger, there before, there and cancelled since, or refused."""

@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime import limits
+from realtime.clock import now_ms
 from realtime.ledger import schema
 from realtime.ledger.database import insert_new, read_rows
 from realtime.ledger.fencing import Fencing
@@ -195,6 +196,7 @@ async def write_events(connection: AsyncConnection, events: Sequence[Event], tar
 
 
 def _new_delivery(event: Event, target: Target) -> dict[str, Any]:
+    now = now_ms()  # by the clock of this machine: workers compare with theirs, and a lock master's may be wrong
     return {
         "id": task_id(Queue.WEBHOOKS, event.id, target.name),
         "event": event.id,
@@ -205,8 +207,8 @@ def _new_delivery(event: Event, target: Target) -> dict[str, Any]:
         "body": event.body(),
         "state": DeliveryState.OPEN.value,
         "detail": "",
-        "created_at": event.at,
-        "give_up_at": event.at + DELIVERY_MS,
+        "created_at": now,
+        "give_up_at": now + DELIVERY_MS,
     }
 
 

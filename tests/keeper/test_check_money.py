@@ -72,8 +72,10 @@ FUTURE_MS = 10**13
 
 
 async def cancel(place: Place, at: Sold) -> None:
-    # In the future: nobody misses the job of the refund yet.
-    await place.ledger.cancel(at.booking, CancelledBy.OPERATOR, FUTURE_MS)
+    await place.ledger.cancel(at.booking, CancelledBy.OPERATOR, now_ms())
+    async with place.ledger.transaction() as connection:
+        # Nobody misses the jobs of its tasks yet.
+        await connection.exec_driver_sql(f"UPDATE tasks SET created_at = {FUTURE_MS} WHERE done_at IS NULL")
     await place.locks.cancel(Sale(at.hold, "a", (1,), "paid a"))
 
 

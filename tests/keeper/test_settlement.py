@@ -11,14 +11,14 @@ import orjson
 import pytest
 from sqlalchemy import delete, update
 
-from realtime import connect, keys
+from realtime import connect, keys, limits
 from realtime.clock import now_ms
 from realtime.contact import Contact, encode_contact
 from realtime.dev import valkey
 from realtime.keeper import rerecord, task_keeper
 from realtime.ledger import schema
 from realtime.ledger.money import Filter
-from realtime.ledger.rows import NewBooking, OrderState, RefundProgress, RefundReason, Result
+from realtime.ledger.rows import ANY_TIME, NewBooking, OrderState, RefundProgress, RefundReason, Result
 from realtime.locks.holds import PaymentProof
 from realtime.model import HoldState, SalesState, booking_of
 from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
@@ -334,6 +334,28 @@ async def test_an_order_whose_refund_was_lost_is_due_at_once(desk: Desk) -> None
     await desk.record_again()
     (due,) = await desk.ledger.claim_due_orders(now_ms(), now_ms() + 60_000, 10)
     assert due.id == order
+
+
+@pytest.mark.parametrize("wrong_by_ms", [600_000, -10_000_000_000], ids=["ahead", "months-behind"])
+async def test_money_and_tasks_do_not_wait_for_the_clock_of_the_lock_master(desk: Desk, wrong_by_ms: int) -> None:
+    hold, at, amount = {"hold": HOLD, "owner": OWNER, "seats": "0,1"}, now_ms() + wrong_by_ms, PRICE * len(SEATS)
+    order = await desk.gateway.create_order(OrderRequest(HOLD, (), amount, 1, HOLD))
+    for fields in (
+        {"kind": "order", "order": order.id},
+        {"kind": "booking", "payment": "of a page that was closed"},
+    ):
+        entry = {**hold, **fields, "amount": str(amount), "at": str(at)}
+        await desk.master.command("XADD", keys.OUTBOX, "*", *connect.flat(entry))
+    before = now_ms()
+    await desk.record()
+    asked = await desk.ledger.order(order.id)
+    assert asked is not None
+    assert 0 <= asked.check_at - before <= limits.ORDER_CHECK_S[0] * 1000 + (now_ms() - before)
+    await desk.check(order.id)
+    asked = await desk.ledger.order(order.id)
+    assert asked is not None and asked.check_at > before, "nobody has paid yet, so it is asked again"
+    tasks = await desk.ledger.unfinished_tasks(ANY_TIME, 10)
+    assert tasks and all(before <= task.created_at <= now_ms() for task in tasks)
 
 
 @pytest.mark.parametrize("refused_by_the_gateway", [False, True])

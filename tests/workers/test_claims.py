@@ -35,7 +35,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     opened = Ledger(new_ledger(tmp_path / "ledger.db"))
     await opened.open()
     async with opened.transaction() as connection:
-        await connection.execute(insert(schema.tasks).values(task(Queue.TICKETS, "west-s.b1", 1)))
+        await connection.execute(insert(schema.tasks).values(task(Queue.TICKETS, "west-s.b1")))
     yield opened
     await opened.close()
 
