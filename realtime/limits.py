@@ -226,6 +226,14 @@ ADDRESS_BURST = 2_000
 ADDRESS_PER_S = 1_000.0
 """Token bucket of one network address for requests without identity. High, because a mobile carrier puts thousands of
 buyers behind one address."""
+ADDRESS_HOLDS_BURST = 200
+ADDRESS_HOLDS_PER_S = 20.0
+"""Token bucket of one network address for holds, at each node, unless many people are known to share it. It can't have
+more than ``MAX_SEATS_PER_ADDRESS`` seats of a show at a time."""
+HOLD_DELAY_S = 5.0
+"""How long a connection waits at most, and half of it at least, after a hold that was refused because of that."""
+HOLDS_HELD_BACK = 1_000
+"""Answers to such holds over HTTP that a node holds back at a time."""
 DRAIN_S = 8.0
 """How long a stopping node waits for pending requests and for its connections to close."""
 DRAIN_PER_S = 2_000

@@ -7,10 +7,11 @@ import asyncio
 import aiohttp
 import click
 
-from loadtest.connection import Endpoint
 from loadtest.crowd.nodes import read_target
 from loadtest.measures import percentile
-from loadtest.scalper.run import Holds, Outcome, Plan, run
+from loadtest.scalper.attack import Order
+from loadtest.scalper.person import Holds
+from loadtest.scalper.run import Outcome, run
 from loadtest.target import TargetError, checked_urls
 
 
@@ -36,7 +37,7 @@ from loadtest.target import TargetError, checked_urls
     type=click.FloatRange(1, 600),
     default=15.0,
     show_default=True,
-    help="Duration of each part: the buyers alone, then beside the scalper.",
+    help="Duration of each part: the buyers alone, beside the scalper, and alone again.",
 )
 @click.option(
     "--limit",
@@ -61,19 +62,19 @@ def scalper(
     Loopback only: the scalper and the buyers use addresses of their own in 127.0.0.0/8. Nobody pays.
     """
     try:
-        plan = asyncio.run(_plan(checked_urls(urls, owned=False), show, connections, buyers, seconds))
-        outcome = asyncio.run(run(plan))
+        order = asyncio.run(_order(checked_urls(urls, owned=False), show, connections, seconds))
+        outcome = asyncio.run(run(order, buyers))
     except (TargetError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(_table(plan, outcome))
-    rise = percentile(outcome.buyers.answer_ms, 0.99) - percentile(outcome.quiet.answer_ms, 0.99)
+    click.echo(_table(order, buyers, outcome))
+    rise = percentile(outcome.beside.answer_ms, 0.99) - percentile(outcome.quiet.answer_ms, 0.99)
     failures = []
     if outcome.scalper.most_seats > limit:
         failures.append(f"the scalper held {outcome.scalper.most_seats} seats; the limit of an address is {limit}")
     if rise > slower_ms:
         failures.append(f"the buyers' p99 rose by {rise:.0f} ms")
-    wrong = set(outcome.buyers.refused) - {"seats_taken"}
-    if wrong or not outcome.buyers.granted:
+    wrong = set(outcome.beside.refused) - {"seats_taken"}
+    if wrong or not outcome.beside.granted:
         failures.append(f"the buyers were refused: {', '.join(sorted(wrong)) or 'all of them'}")
     for failure in failures:
         click.echo(f"FAILED: {failure}")
@@ -81,28 +82,25 @@ def scalper(
         raise SystemExit(1)
 
 
-async def _plan(urls: list[str], show: str | None, connections: int, buyers: int, seconds: float) -> Plan:
+async def _order(urls: list[str], show: str | None, connections: int, seconds: float) -> Order:
     target = await read_target(urls, [show] if show else [], 1, largest=True)
     chosen = target.shows[0]
     async with aiohttp.ClientSession() as http, http.get(f"{urls[0]}/api/v1/layouts/{chosen.layout}") as answer:
         layout = await answer.json()
     seats = [seat["id"] for seat in layout["seats"]]
-    endpoints = [Endpoint.of(url) for url in urls]
-    return Plan(endpoints, chosen.id, seats, chosen.max_seats, connections, buyers, seconds)
+    return Order(urls, chosen.id, seats, chosen.max_seats, connections, seconds)
 
 
-def _table(plan: Plan, outcome: Outcome) -> str:
+def _table(order: Order, buyers: int, outcome: Outcome) -> str:
     lines = [
-        f"{plan.show}: {len(plan.seats):,} seats; {plan.connections:,} connections of one address, "
-        f"{plan.buyers:,} buyers at addresses of their own",
+        f"{order.show}: {len(order.seats):,} seats; {order.connections:,} connections of one address, "
+        f"{buyers:,} buyers at addresses of their own",
         f"{'':24}{'asked':>9}{'granted':>9}{'most seats':>12}{'p50 ms':>9}{'p99 ms':>9}  refused",
+        _line("buyers alone", outcome.quiet),
+        _line("buyers beside scalper", outcome.beside),
+        _line("buyers alone again", outcome.after),
+        _line("scalper", outcome.scalper),
     ]
-    for name, holds in (
-        ("buyers alone", outcome.quiet),
-        ("buyers beside scalper", outcome.buyers),
-        ("scalper", outcome.scalper),
-    ):
-        lines.append(_line(name, holds))
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from realtime import limits
 class Budget:
     """A token bucket, a count of what was refused, and a bound on the events that are answered at a time."""
 
-    __slots__ = ("_filled_at", "_free", "_over", "_running", "_tokens")
+    __slots__ = ("_delayed_until", "_filled_at", "_free", "_over", "_running", "_tokens")
 
     def __init__(self, now: float) -> None:
         """A new bucket is full; ``now`` is the time of the loop (s)."""
@@ -22,6 +22,7 @@ class Budget:
         self._filled_at = now
         self._over = 0
         self._running = 0
+        self._delayed_until = now
         self._free: asyncio.Future[None] | None = None
         """Set when an event has been answered; None while nobody waits for that."""
 
@@ -46,6 +47,15 @@ class Budget:
     def abusive(self) -> bool:
         """Whether so much more was refused than granted that the connection should be closed."""
         return self._over >= limits.EVENTS_OVER_LIMIT
+
+    def delay_until(self, until: float) -> None:
+        """Let the next event of this connection wait until a time of the loop (s); little is read meanwhile."""
+        self._delayed_until = until
+
+    async def delay(self) -> None:
+        """Wait as ``delay_until`` says."""
+        if (wait_s := self._delayed_until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(wait_s)
 
     async def begin_event(self) -> None:
         """Wait until fewer than ``limits.EVENTS_AT_ONCE`` events of this connection are being answered; count one.

@@ -154,6 +154,7 @@ class _Sessions:
         Wait while too many of this connection are being answered.
         """
         budget: Budget = session.tt_budget
+        await budget.delay()
         await self._queue.take_turn(session.tt_address)
         await budget.begin_event()
 

@@ -6,13 +6,17 @@ never decides whether a hold or booking succeeds: every answer comes from the ow
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Mapping
 from typing import Any
 
+from realtime import limits
 from realtime.errors import (
     BadRequest,
     BookingNotFound,
     HoldNotFound,
+    RateLimited,
     SeatsTaken,
     ShowNotFound,
     TicketError,
@@ -24,10 +28,21 @@ from realtime.web import bodies
 from realtime.web.address_keys import AddressKeys
 from realtime.web.challenge import Pressure
 from realtime.web.identity import Identities
+from realtime.web.rate_limits import RateLimits
 from realtime.wire.requests import ExtendHold, HoldSeats, ReleaseSeats
 
 BOOKED = (HoldState.CONFIRMING, HoldState.BOOKED, HoldState.CANCELLED)
 """The states of a hold that has become a booking."""
+
+
+class AddressRateLimited(RateLimited):
+    """Too many requests. Wait retry_after_ms before the next one."""
+
+    def __init__(self, error: RateLimited) -> None:
+        """The connection of the client should wait ``delay_s`` before its next request, or for this answer."""
+        super().__init__(**error.details)
+        # By chance, so that those who were refused together don't all go on at once.
+        self.delay_s = random.uniform(limits.HOLD_DELAY_S / 2, limits.HOLD_DELAY_S)
 
 
 class BoxOffice:
@@ -47,13 +62,17 @@ class BoxOffice:
         self._identities = identities
         self._address_keys = address_keys
         self._pressure = pressure
+        self._address_holds = RateLimits(limits.ADDRESS_HOLDS_BURST, limits.ADDRESS_HOLDS_PER_S)
         self.sales = {region: {"holds": 0, "conflicts": 0, "bookings": 0} for region in locks}
         """Counts since the node started, by the region that owns the seats: holds granted, holds refused because seats
         were taken, bookings acknowledged."""
 
     # --- requests of a buyer --------------------------------------------------------------------------------------
     async def hold(self, owner: str, ask: HoldSeats, address: str, kiosk: str = "") -> dict[str, Any]:
-        """Hold all of ``ask.seats`` or none, for a client at a network address; ``kiosk`` is the id of one there."""
+        """Hold all of ``ask.seats`` or none, for a client at a network address; ``kiosk`` is the id of one there.
+
+        Raises ``AddressRateLimited`` for an address that asks for too many holds.
+        """
         if len(set(ask.seats)) != len(ask.seats):
             raise BadRequest("The same seat is listed twice.")
         show = self._directory.show(ask.show)
@@ -62,6 +81,8 @@ class BoxOffice:
         hold_id = self._identities.hold_id(show.id, owner, ask.request_id)
         keys, locks = self._address_keys, self._locks[show.region]
         name = keys.of_kiosk(kiosk, address) if kiosk else keys.of(address)
+        if name:
+            self._check_pace(name)
         if self._pressure is not None:
             await self._pressure.check(locks.master, show.id, owner, hold_id, name, ask.challenge)
         try:
@@ -114,6 +135,18 @@ class BoxOffice:
     def count_booking(self, region: str) -> None:
         """Count a booking that was confirmed to its buyer."""
         self.sales[region]["bookings"] += 1
+
+    def _check_pace(self, name: str) -> None:
+        """Take a token of an address for one hold.
+
+        An address has few seats at a time, but could take and release them again and again. Each time a record stays on
+        the master for minutes, and what a request led to in the ledger for a week; bookings wait behind that in the
+        outbox.
+        """
+        try:
+            self._address_holds.take(name, asyncio.get_running_loop().time())
+        except RateLimited as error:
+            raise AddressRateLimited(error) from None
 
     # --- routing --------------------------------------------------------------------------------------------------
     async def _show_of(self, hold_id: str) -> tuple[Show, SeatIds]:

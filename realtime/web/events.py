@@ -25,7 +25,7 @@ from realtime.transport.budget import Budget
 from realtime.transport.client_address import session_address
 from realtime.transport.fanout import encode
 from realtime.web import bodies
-from realtime.web.box_office import BoxOffice
+from realtime.web.box_office import AddressRateLimited, BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
 from realtime.web.routing import failure
@@ -195,7 +195,11 @@ class Events:
 
     async def _hold(self, sid: str, ask: HoldSeats) -> Payload:
         client = self._clients[sid]
-        return await self._office.hold(client.owner, ask, client.address, await self._kiosk_of(client, ask.show))
+        try:
+            return await self._office.hold(client.owner, ask, client.address, await self._kiosk_of(client, ask.show))
+        except AddressRateLimited as error:
+            client.budget.delay_until(asyncio.get_running_loop().time() + error.delay_s)
+            raise
 
     async def _kiosk_of(self, client: _Client, show: str) -> str:
         """Return the id of the kiosk that a client is, if the show is in its theatre; "" for others.
