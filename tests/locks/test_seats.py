@@ -283,6 +283,16 @@ async def test_outcomes_are_not_appended_to_a_full_outbox(locks: SeatLocks) -> N
     assert await locks.free_seats(SHOW.id) == set(range(SHOW.seat_count))
 
 
+async def test_releases_of_released_seats_leave_nothing_in_the_outbox(locks: SeatLocks) -> None:
+    await locks.hold(hold_id("a"), "a", [1, 2])
+    for number in range(5):
+        assert (await locks.release(hold_id("a"), "a", [1], f"request-{number}")).seats == (2,)
+    assert await locks.master.command("XLEN", keys.OUTBOX) == 1
+    for number in range(5, 10):
+        await locks.release(hold_id("a"), "a", None, f"request-{number}")
+    assert await locks.master.command("XLEN", keys.OUTBOX) == 2
+
+
 async def test_a_payment_for_a_lost_hold_of_which_no_seats_are_known_is_returned(locks: SeatLocks) -> None:
     record = b'{"owner":"a","seats":[],"state":"lost","expires_at":1,"extensions":0,"order":"o"}'
     await locks.master.command("HSET", keys.holds(SHOW.id), hold_id("a"), record)

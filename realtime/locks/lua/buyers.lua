@@ -99,7 +99,8 @@ local function release(keys, args)
     for _, seat in ipairs(going) do mine.released[#mine.released + 1] = seat end
     save_hold(K, id, mine)
   end
-  if args[5] and args[5] ~= '' then append_outcome(K, args[5], 'release', id, mine, at) end
+  -- Only if it changed something: else one hold and ever new requests would fill the outbox and the ledger.
+  if args[5] and args[5] ~= '' and #going > 0 then append_outcome(K, args[5], 'release', id, mine, at) end
   publish_change(K, show, change, 'released', id)
   return { 'ok', encode_hold(mine), at }
 end
