@@ -93,7 +93,7 @@ class Checker:
 
     async def _check(self, redis: Redis) -> Report:
         report = Report(outbox=await redis.xlen(keys.OUTBOX), dead_letters=await _dead_letters(redis))
-        report.payments, report.refunds = await self._ledger.count_money()
+        report.payments, report.refunds = await self._ledger.count_money(now_ms())
         shows = {show.id: show for show in await self._ledger.active_shows()}
         found: dict[str, set[Difference]] = {}
         for show in shows.values():

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import follow_ups, money, schema
 from realtime.ledger.database import Database, parts
-from realtime.ledger.money_questions import MoneyFault, questions
+from realtime.ledger.money_questions import MoneyFault, question_of_orders, questions, shows_in_question
 from realtime.ledger.rows import NewRefund, Queue, RefundReason
 from realtime.model import hold_of
 
@@ -37,23 +38,32 @@ class Audit(Database):
     """Compares bookings, payments, refunds, tasks and orders of one ledger."""
 
     async def audit_money(self, now: int) -> list[Finding]:
-        """Return what is wrong, ``MOST_FINDINGS`` of each kind at most. ``now`` is ms since the epoch."""
-        found: list[Finding] = []
+        """Return what is wrong, ``MOST_FINDINGS`` of a question at most. ``now`` is ms since the epoch.
+
+        Payments of archived shows are left out, unless they came lately (``money_questions.shows_in_question``).
+        """
         async with self.snapshot() as connection:
-            for fault, query in questions(now):
+            asked = [question_of_orders(now)]
+            for shows in parts(await _shows_in_question(connection, now)):
+                asked += questions(shows)
+            found: list[Finding] = []
+            for fault, query in asked:
                 for row in await connection.execute(query.limit(MOST_FINDINGS)):
                     hold = hold_of(row.hold) if fault is MoneyFault.BOOKING_WITHOUT_PAYMENT else row.hold
                     found.append(Finding(fault, row.show, hold, row.payment, row.subject or "", row.detail or ""))
         return found
 
-    async def count_money(self) -> tuple[int, int]:
-        """Return how many payments and refunds there are."""
+    async def count_money(self, now: int) -> tuple[int, int]:
+        """Return at how many payments and refunds ``audit_money`` looks."""
+        payments, refunds = schema.payments, schema.refunds
+        refunded = payments.join(refunds, refunds.c.payment_id == payments.c.id)
+        counts = [0, 0]
         async with self.snapshot() as connection:
-            counts = [
-                await connection.scalar(select(func.count()).select_from(table))
-                for table in (schema.payments, schema.refunds)
-            ]
-            return int(counts[0] or 0), int(counts[1] or 0)
+            for shows in parts(await _shows_in_question(connection, now)):
+                for place, rows in enumerate((payments, refunded)):
+                    query = select(func.count()).select_from(rows).where(payments.c.show_id.in_(shows))
+                    counts[place] += int(await connection.scalar(query) or 0)
+        return counts[0], counts[1]
 
     async def known_payments(self, payments: Sequence[str]) -> set[str]:
         """Return those of some payments that the ledger has."""
@@ -80,6 +90,10 @@ class Audit(Database):
             if finding.fault in repairs:
                 async with self.transaction() as connection:
                     await repairs[finding.fault](connection, finding, now)
+
+
+async def _shows_in_question(connection: AsyncConnection, now: int) -> list[str]:
+    return sorted((await connection.execute(shows_in_question(now))).scalars())
 
 
 # --- repairs, each in a transaction of its own ------------------------------------------------------------------------

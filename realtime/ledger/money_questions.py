@@ -2,14 +2,18 @@
 
 Each question is one statement, so it sees one moment of the ledger. A payment, its booking or refund and their tasks
 are written in one transaction: what a question finds is wrong, not in progress.
+
+They are asked about some shows (``shows_in_question``), not about all that ever were: the cost does not grow with the
+age of an installation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import Select, String, and_, literal, or_, select
+from sqlalchemy import CompoundSelect, Select, String, and_, literal, or_, select, union
 
 from realtime import limits
 from realtime.ledger import schema
@@ -18,6 +22,10 @@ from realtime.ledger.rows import OrderState, Queue, RefundProgress, RefundReason
 OVERDUE_CHECK_MS = 600_000
 """An open order whose time to be asked about is this long past is forgotten: keepers look every second."""
 LONGEST_PAUSE_MS = limits.ORDER_CHECK_S[-1] * 1000 * 2
+
+
+LATE_MS = 7 * 24 * 3_600_000
+"""Payments for shows that are archived are looked at for this long."""
 
 
 class MoneyFault(StrEnum):
@@ -39,9 +47,29 @@ Question: TypeAlias = tuple[MoneyFault, Select[Any]]
 """What is wrong, and the rows in which it is: ``show, hold, payment, subject, detail`` of a ``Finding``."""
 
 
-def questions(now: int) -> list[Question]:
-    """Return all questions; ``now`` is ms since the epoch."""
-    return [*_of_payments(), *_of_amounts(), *_of_refunds(), *_of_orders(now), *_of_cancellations()]
+def shows_in_question(now: int) -> CompoundSelect[Any]:
+    """Return the shows about whose money is asked: not archived, or with late payments or refunds.
+
+    Late payments came within ``LATE_MS``; late refunds are not made yet.
+    """
+    shows, payments, refunds, tasks = schema.shows, schema.payments, schema.refunds, schema.tasks
+    open_refunds = tasks.join(refunds, tasks.c.subject == refunds.c.id)
+    return union(
+        select(shows.c.id).where(shows.c.archived_at.is_(None)),
+        select(payments.c.show_id).where(payments.c.created_at > now - LATE_MS),
+        select(refunds.c.show_id)
+        .select_from(open_refunds)
+        .where(tasks.c.done_at.is_(None), tasks.c.queue == Queue.REFUNDS.value),
+    )
+
+
+def questions(shows: Sequence[str]) -> list[Question]:
+    """Return all questions about the money of some shows."""
+    of_payments, of_bookings = schema.payments.c.show_id.in_(shows), schema.bookings.c.show_id.in_(shows)
+    return [
+        *((fault, query.where(of_payments)) for fault, query in (*_of_payments(), *_of_amounts(), *_of_refunds())),
+        *((fault, query.where(of_bookings)) for fault, query in (*_of_bookings(), *_of_cancellations())),
+    ]
 
 
 def _of_payments() -> list[Question]:
@@ -69,6 +97,12 @@ def _of_payments() -> list[Question]:
             .select_from(payments.join(bookings, bookings.c.id == payments.c.booking_id))
             .where(bookings.c.payment != payments.c.id),
         ),
+    ]
+
+
+def _of_bookings() -> list[Question]:
+    bookings, payments = schema.bookings, schema.payments
+    return [
         (
             MoneyFault.BOOKING_WITHOUT_PAYMENT,
             select(
@@ -116,7 +150,8 @@ def _of_amounts() -> list[Question]:
 
 
 def _of_refunds() -> list[Question]:
-    refunds, tasks = schema.refunds, schema.tasks
+    payments, refunds, tasks = schema.payments, schema.refunds, schema.tasks
+    paid = payments.join(refunds, refunds.c.payment_id == payments.c.id)
     columns = (
         refunds.c.show_id.label("show"),
         refunds.c.hold_id.label("hold"),
@@ -128,12 +163,14 @@ def _of_refunds() -> list[Question]:
         (
             MoneyFault.REFUND_WITHOUT_TASK,
             select(*columns, _text("").label("detail"))
-            .select_from(refunds.outerjoin(tasks, tasks_of_refunds))
+            .select_from(paid.outerjoin(tasks, tasks_of_refunds))
             .where(tasks.c.id.is_(None), refunds.c.state != RefundProgress.DONE.value),
         ),
         (
             MoneyFault.REFUND_FAILED,
-            select(*columns, refunds.c.detail.label("detail")).where(refunds.c.state == RefundProgress.FAILED.value),
+            select(*columns, refunds.c.detail.label("detail"))
+            .select_from(paid)
+            .where(refunds.c.state == RefundProgress.FAILED.value),
         ),
     ]
 
@@ -160,7 +197,8 @@ def _of_cancellations() -> list[Question]:
     ]
 
 
-def _of_orders(now: int) -> list[Question]:
+def question_of_orders(now: int) -> Question:
+    """Return the question about all open orders, of which there are few; ``now`` is ms since the epoch."""
     orders = schema.orders
     too_old = orders.c.created_at < now - limits.ORDER_OPEN_S * 1000 - LONGEST_PAUSE_MS
     overdue = select(
@@ -173,7 +211,7 @@ def _of_orders(now: int) -> list[Question]:
         orders.c.state == OrderState.OPEN.value,
         or_(orders.c.check_at == 0, orders.c.check_at < now - OVERDUE_CHECK_MS, too_old),
     )
-    return [(MoneyFault.ORDER_OVERDUE, overdue)]
+    return MoneyFault.ORDER_OVERDUE, overdue
 
 
 def _booked() -> Any:

@@ -38,7 +38,7 @@ READS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("booked", ("west-s",)),
     ("command", ("owner", "request")),
     ("contact", ("h",)),
-    ("count_money", ()),
+    ("count_money", (0,)),
     ("deliveries", ()),
     ("delivery", ("d",)),
     ("exchanges", ("b",)),
