@@ -17,7 +17,7 @@ from realtime import keys
 from realtime.dev import valkey
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
-from realtime.locks.master import LockMaster
+from realtime.locks.master import LockMaster, incarnation_of
 from realtime.locks.seats import SeatLocks
 from realtime.model import Show, Theatre
 from realtime.rooms.rooms import Rooms
@@ -110,11 +110,17 @@ async def beat(master: LockMaster) -> None:
         await asyncio.sleep(0.5)
 
 
+async def mark_reconciled(master: LockMaster) -> None:
+    """Mark a master as a keeper does that has reconciled it."""
+    info = await master.command("INFO", "server", "replication")
+    await master.command("SET", keys.RECONCILED, incarnation_of(info) + b" by-this-test.0 1")
+
+
 async def serve_node(servers: Servers, *, fast: bool = True, heartbeat: bool = True) -> AsyncIterator[Node]:
     master = LockMaster(servers.region)
     await master.command("FLUSHALL")
     await master.load_functions()
-    await master.command("SET", keys.RECONCILED, "by this fixture")
+    await mark_reconciled(master)
     locks = SeatLocks(master)
     await locks.declare(SHOW, "e1")
     await master.command("SET", keys.layout(LAYOUT.id), encode_layout(LAYOUT))

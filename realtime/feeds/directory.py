@@ -224,11 +224,14 @@ class Directory(Listener):
 
     async def _read_all(self, feed: Feed) -> None:
         # A master that is not reconciled may have lost its data. What it lacks proves nothing: neither shows nor
-        # theatres are removed, and it is not counted as read. A reconciled one has all shows but the archived ones.
+        # theatres are removed. A reconciled one has all shows but the archived ones. One that has never been reconciled
+        # is not counted as read either; but one with older data is, so that its region's troubles keep no node that
+        # starts from serving the others.
         self._read_at[feed.region] = time.monotonic()
-        reconciled = await feed.command("EXISTS", keys.RECONCILED)
+        marked, before = await feed.command("EXISTS", keys.RECONCILED), await feed.reconciled()
         in_theatres = connect.pairs(await feed.command("HGETALL", keys.THEATRES))
         in_shows = connect.pairs(await feed.command("HGETALL", keys.SHOWS))
+        reconciled = before is not None and before == await feed.reconciled()
         theatres, bad_theatres = read_records(decode_theatre, in_theatres)
         shows, bad_shows = read_records(decode_own_show(feed.region), in_shows)
         self._note_unreadable(feed.region, [*_unreadable("theatre", bad_theatres), *_unreadable("show", bad_shows)])
@@ -240,7 +243,7 @@ class Directory(Listener):
             for gone in [show for show in self._shows if region_of(show) == feed.region and show not in shows]:
                 del self._shows[gone]
         self._shows.update(shows)
-        if reconciled:
+        if marked:
             self.read_regions.add(feed.region)
             if len(self.read_regions) == len(self._feeds):
                 self._complete.set()

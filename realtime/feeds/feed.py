@@ -25,7 +25,15 @@ from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable
 from realtime.feeds.listener import Dispatcher, Listener
 from realtime.feeds.liveness import Liveness
-from realtime.feeds.replica import PROBE_S, Map, Replica, ReplicationStatus, master_status, replication_status_of
+from realtime.feeds.replica import (
+    PROBE_S,
+    Map,
+    Replica,
+    ReplicationStatus,
+    has_mark_of,
+    master_status,
+    replication_status_of,
+)
 from realtime.feeds.subscription import LeaveServer, Subscription, bounded
 from realtime.topology import Plain, Region
 
@@ -108,16 +116,25 @@ class Feed:
         """Send a command that reads to the feed's server; return its raw reply. Raises ``RegionUnavailable``."""
         return await bounded(self.region, self._server().command(*args))
 
+    async def reconciled(self) -> bytes | None:
+        """Return the mark that a keeper has reconciled the master whose data the server has; None without one.
+
+        A master that was promoted, or that was started with older data, has the mark of another incarnation until a
+        keeper has reconciled it. Raises ``RegionUnavailable``.
+        """
+        mark: bytes | None = await self.command("GET", keys.RECONCILED)
+        status = await bounded(self.region, self._server().replication_status())
+        return mark if mark is not None and has_mark_of(mark, status) else None
+
     async def command_proved(self, *args: str | int) -> tuple[Any, bool]:
         """Send a command that reads; return its raw reply, and whether what is missing in it is missing in the region.
 
         A master that is not reconciled may lack what it had, so its mark must be there before and after the reply.
         Raises ``RegionUnavailable``.
         """
-        before = await self.command("GET", keys.RECONCILED)
+        before = await self.reconciled()
         reply = await self.command(*args)
-        after = await self.command("GET", keys.RECONCILED)
-        return reply, before is not None and before == after
+        return reply, before is not None and before == await self.reconciled()
 
     def _server(self) -> Replica:
         if self._replica is None:

@@ -61,6 +61,14 @@ class ReplicationStatus:
         return self.kept_from > before.offset + 1
 
 
+def has_mark_of(mark: bytes, status: ReplicationStatus) -> bool:
+    """Return whether a keeper has written a mark (``keys.RECONCILED``) on the master whose data a server has.
+
+    It begins with the name of the incarnation, which ends with the replication id.
+    """
+    return mark.partition(b" ")[0].rpartition(b".")[2] == status.replid.encode()
+
+
 class Replica:
     """A server that is read: a replica, or the master where no replica is usable. Methods raise redis-py's errors."""
 

@@ -19,7 +19,7 @@ from realtime.topology import Region, Topology
 from realtime.wire.layouts import encode_layout
 from realtime.wire.shows import encode_show, encode_theatre
 from tests.cluster import until
-from tests.read_path import LAYOUT, SHOW, Node, Servers, known
+from tests.read_path import LAYOUT, SHOW, Node, Servers, known, mark_reconciled
 
 
 async def knows(node: Node, show_id: str) -> None:
@@ -83,7 +83,7 @@ async def test_a_conflict_ends_when_one_region_no_longer_declares_the_theatre(
     other = LockMaster(south)
     rival = Theatre("gateway", "Gateway", "Mumbai", "south")
     await other.command("HSET", keys.THEATRES, rival.id, encode_theatre(rival))
-    await other.command("SET", keys.RECONCILED, "by this test")
+    await mark_reconciled(other)
     feeds = {"west": Feed(shared_servers.region, "west"), "south": Feed(south, "west")}
     directory = Directory(Topology({"west": shared_servers.region, "south": south}), feeds)
     for feed in feeds.values():

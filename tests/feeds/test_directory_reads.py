@@ -30,7 +30,8 @@ class ScriptedFeed:
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
-        self.reconciled = 1
+        self.is_marked = 1
+        self.mark: bytes | None = b"by a keeper"
         self.theatres = [THEATRE]
         self.shows: list[Show] = [SHOW]
         self.unreadable = ""
@@ -49,13 +50,16 @@ class ScriptedFeed:
         if self.unreadable:
             shows[self.unreadable.encode()] = self.record
         if args[0] == "EXISTS":
-            return self.reconciled
+            return self.is_marked
         if args == ("HGETALL", keys.THEATRES):
             theatres = {each.id.encode(): encode_theatre(each) for each in self.theatres}
             return theatres | ({b"broken": self.theatre} if self.theatre else {})
         if args == ("HGETALL", keys.SHOWS):
             return shows
         return shows.get(str(args[2]).encode())
+
+    async def reconciled(self) -> bytes | None:
+        return self.mark
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ async def test_before_a_region_was_read_its_shows_are_unavailable_and_then_unkno
 async def test_a_master_that_is_not_reconciled_yet_does_not_count_as_read_and_removes_nothing(
     directory: Directory, feed: Any
 ) -> None:
-    feed.reconciled = 0
+    feed.is_marked, feed.mark = 0, None
     directory.on_connected(feed)
     await read(directory)
     with pytest.raises(RegionUnavailable):
@@ -99,10 +103,27 @@ async def test_a_master_that_is_not_reconciled_yet_does_not_count_as_read_and_re
     directory.on_connected(feed)
     await read(directory)
     assert directory.show(SHOW.id) == SHOW and directory.theatres() == [THEATRE]
-    feed.reconciled = 1
+    feed.is_marked, feed.mark = 1, b"by a keeper"
     directory.on_connected(feed)
     await read(directory)
     assert directory.theatres() == [] and directory.show(SHOW.id) == SHOW
+
+
+async def test_a_master_with_older_data_removes_nothing_until_it_is_reconciled(directory: Directory, feed: Any) -> None:
+    new, new_theatre = replace(SHOW, id="west-new"), replace(THEATRE, id="new")
+    feed.shows, feed.theatres = [SHOW, new], [THEATRE, new_theatre]
+    directory.on_connected(feed)
+    await read(directory)
+    feed.shows, feed.theatres, feed.mark = [SHOW], [THEATRE], None
+    directory.on_connected(feed)
+    await read(directory)
+    assert directory.show(new.id) == new and new_theatre in directory.theatres()
+    feed.mark = b"by a keeper"
+    directory.on_connected(feed)
+    await read(directory)
+    with pytest.raises(ShowNotFound):
+        directory.show(new.id)
+    assert directory.theatres() == [THEATRE]
 
 
 async def test_declarations_during_a_read_are_read_after_it_and_the_newest_wins(

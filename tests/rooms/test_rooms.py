@@ -27,7 +27,18 @@ from realtime.transport.websocket_connection import WebSocketConnection
 from realtime.wire.maps import pack_seats
 from realtime.wire.shows import encode_show, encode_theatre
 from tests.cluster import until
-from tests.read_path import LAYOUT, SHOW, Node, Servers, hold_id, known, serve_node, settled, viewer
+from tests.read_path import (
+    LAYOUT,
+    SHOW,
+    Node,
+    Servers,
+    hold_id,
+    known,
+    mark_reconciled,
+    serve_node,
+    settled,
+    viewer,
+)
 from tests.rebuilds import rebuild_show
 
 
@@ -335,7 +346,7 @@ async def test_a_theatre_that_two_regions_declare_is_refused(
     other = LockMaster(south)
     rival = Theatre("gateway", "Gateway", "Mumbai", "south")
     await other.command("HSET", keys.THEATRES, "gateway", encode_theatre(rival))
-    await other.command("SET", keys.RECONCILED, "by this test")
+    await mark_reconciled(other)
     await other.close()
     feeds = {"west": Feed(shared_servers.region, "west"), "south": Feed(south, "west")}
     directory = Directory(Topology({"west": shared_servers.region, "south": south}), feeds)

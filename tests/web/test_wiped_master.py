@@ -13,7 +13,7 @@ from realtime.web import revoked_guests, staff_access
 from realtime.web.revoked_guests import RevokedGuests
 from realtime.web.staff_access import Register
 from tests.cluster import until
-from tests.read_path import Node, known
+from tests.read_path import Node, known, mark_reconciled
 
 
 async def test_what_an_emptied_master_lacks_proves_nothing_until_it_is_reconciled(
@@ -43,7 +43,7 @@ async def test_what_an_emptied_master_lacks_proves_nothing_until_it_is_reconcile
     assert await register.has("west-kept") and "troll" in guests
     with pytest.raises(RegionUnavailable):
         await register.has("west-other")
-    await master.command("SET", keys.RECONCILED, "anew")
+    await mark_reconciled(master)
 
     async def both_are_gone() -> bool:
         return not await register.has("west-kept") and "troll" not in guests
@@ -59,10 +59,29 @@ async def test_what_an_emptied_master_lacks_proves_nothing_until_it_is_reconcile
 async def test_a_reply_proves_something_if_the_master_was_reconciled_before_and_after_it(
     own_node: Node, monkeypatch: pytest.MonkeyPatch, before: bytes | None, after: bytes | None, *, is_proof: bool
 ) -> None:
-    replies: Iterator[object] = iter([before, [], after])
+    marks: Iterator[bytes | None] = iter([before, after])
 
-    async def command(*_args: object) -> object:
-        return next(replies)
+    async def command(*_args: object) -> list[object]:
+        return []
+
+    async def reconciled() -> bytes | None:
+        return next(marks)
 
     monkeypatch.setattr(own_node.feed, "command", command)
+    monkeypatch.setattr(own_node.feed, "reconciled", reconciled)
     assert await own_node.feed.command_proved("HKEYS", keys.STAFF) == ([], is_proof)
+
+
+async def test_the_mark_of_another_incarnation_is_none(own_node: Node) -> None:
+    """As of a master that was started with data from before, or promoted."""
+    await until(known(own_node))
+    mark = await own_node.feed.reconciled()
+    assert mark is not None
+    incarnation, rest = mark.split(b" ", 1)
+    await own_node.locks.master.command("SET", keys.RECONCILED, incarnation[:-1] + b"x " + rest)
+
+    async def is_stale() -> bool:
+        return await own_node.feed.reconciled() is None
+
+    await until(is_stale, 10)
+    assert (await own_node.feed.command_proved("HKEYS", keys.STAFF))[1] is False
