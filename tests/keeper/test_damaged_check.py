@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from functools import partial
 
+import orjson
 import pytest
 
 from realtime import keys
@@ -56,6 +57,10 @@ async def halted(place: Place) -> bool:
     return bool(await place.master.command("EXISTS", keys.HALTED))
 
 
+async def sells(place: Place, seats: str) -> bool:
+    return not await halted(place) and await place.rebuilt() and (await place.seats()).startswith(seats)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_ledger_that_has_lost_commits_is_repaired_although_a_show_is_damaged(place: Place, damage: str) -> None:
     await until(place.rebuilt)
@@ -65,13 +70,41 @@ async def test_a_ledger_that_has_lost_commits_is_repaired_although_a_show_is_dam
     for command in DAMAGES[damage]:
         await place.master.command(*command)
     assert {Kind.LEDGER_BEHIND, Kind.DAMAGED} <= await repair(place)
-
-    async def sells() -> bool:
-        return not await halted(place) and await place.rebuilt() and (await place.seats())[:3] == "020"
-
-    await until(sells)
+    await until(partial(sells, place, "020"))
     assert list(await place.booked()) == [booking_of(hold_id("asha"))]
     await place.hold("chitra", [5])
+
+
+BOOKED = {"owner": "troll", "state": "booked", "expires_at": 1, "extensions": 0, "payment": "paid troll"}
+FOREIGN: dict[str, tuple[str | bytes, ...]] = {
+    "a booking of another show": ("HSET", HOLDS, f"west-other.h{'troll':_<22}", orjson.dumps({**BOOKED, "seats": [4]})),
+    "a booking of seats that the hall does not have": (
+        *("HSET", HOLDS, hold_id("troll")),
+        orjson.dumps({**BOOKED, "seats": [999]}),
+    ),
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+async def test_what_no_function_has_written_is_not_recorded(place: Place, foreign: str) -> None:
+    await until(place.rebuilt)
+    await sold(place, "asha", [1])
+    await lose_commits(place, "tasks", "booked_seats", "bookings", "payments")
+    await place.master.command(*FOREIGN[foreign])
+    assert Kind.LEDGER_BEHIND in await repair(place)
+    await until(partial(sells, place, "020"))
+    assert list(await place.booked()) == [booking_of(hold_id("asha"))]
+
+
+async def test_a_master_whose_records_are_lost_too_proves_nothing_and_sells_again(place: Place) -> None:
+    await until(place.rebuilt)
+    await sold(place, "asha", [1])
+    await lose_commits(place, "tasks", "booked_seats", "bookings", "payments")
+    await place.master.command("DEL", HOLDS)
+    await place.master.command("SET", HOLDS, "x")
+    assert Kind.LEDGER_BEHIND in await repair(place)
+    await until(partial(sells, place, "000"))
+    assert await place.booked() == {}
 
 
 @pytest.mark.parametrize("damage", [("DEL", keys.STAFF), ("SET", keys.STAFF, "x")])
