@@ -21,7 +21,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -58,8 +60,19 @@ class Settings:
 
 
 def process_name() -> str:
-    """Return a name that is unique in the installation: host name and process id."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    """Return a name of this process that no other has in the installation, and none had before.
+
+    Host name and process id are for people. Machines made of one image, and containers, may share both: two keepers of
+    one name would take each other's entries for their own.
+    """
+    process = os.getpid()
+    return f"{socket.gethostname()}-{process}-{_random_part(process)}"
+
+
+@functools.cache
+def _random_part(_process: int) -> str:
+    # By process: a fork has its own.
+    return secrets.token_hex(4)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
