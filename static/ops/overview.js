@@ -9,6 +9,7 @@ import { isOver } from "../seat-map/sales.js";
 import { ApiError, ask } from "./api.js";
 import { Bookings } from "./bookings.js";
 import { Chart } from "./chart.js";
+import { DeadLetterList } from "./dead-letters.js";
 import { conflictRate, figures, total } from "./figures.js";
 import { duration, milliseconds, percent, perSecond } from "./format.js";
 import { GateList } from "./gates.js";
@@ -50,6 +51,7 @@ export class Overview {
     this._bookings = new Bookings(leave);
     this._gates = new GateList(leave, (booking) => this._bookings.show(booking));
     this._jobs = new JobList(leave);
+    this._deadLetters = new DeadLetterList(leave);
     this._hourly = new Hourly(leave);
     this._plans = new PlanImport();
     this._incidents = new IncidentList(leave);
@@ -73,6 +75,7 @@ export class Overview {
     this._askShows();
     this._money.start();
     this._jobs.start();
+    this._deadLetters.start();
     this._incidents.start();
     this._hourly.start();
     this._gates.start();
@@ -85,6 +88,7 @@ export class Overview {
     clearTimeout(this._timer);
     this._money.stop();
     this._jobs.stop();
+    this._deadLetters.stop();
     this._incidents.stop();
     this._hourly.stop();
     this._gates.stop();
@@ -117,6 +121,7 @@ export class Overview {
       ),
       notice,
       this._money.alarm,
+      this._deadLetters.alarm,
       this._gates.alarm,
       this._unreadable.element,
       totals,
@@ -129,6 +134,7 @@ export class Overview {
       this._gates.element,
       this._money.element,
       this._jobs.element,
+      this._deadLetters.element,
       this._plans.element,
       h("h2", {}, i18n.t("opsShows")),
       h("label", { class: "search" }, icon("search"), search),
@@ -140,6 +146,7 @@ export class Overview {
     this._bookings.localize(i18n);
     this._money.localize(i18n);
     this._jobs.localize(i18n);
+    this._deadLetters.localize(i18n);
     this._incidents.localize(i18n);
     this._hourly.localize(i18n);
     this._gates.localize(i18n);
@@ -158,7 +165,10 @@ export class Overview {
       this._figures = now.regions.map((region, n) =>
         region.live || region.nodes.length || !known[n] ? figures(region, now, before) : known[n],
       );
-      if (nameRegions(now.regions)) this._incidents.redraw();
+      if (nameRegions(now.regions)) {
+        this._incidents.redraw();
+        this._deadLetters.redraw();
+      }
       this._plans.setRegions(now.regions);
       this._unreadable.setRegions(now.regions);
       if (before) {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import aiohttp
 import orjson
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.dev.cluster import Cluster
 from realtime.model import show_of
 from tests.cluster import Client, new_show, node_urls, pay_order, running_cluster, until
@@ -300,6 +301,55 @@ async def test_a_failed_refund_raises_an_alarm(browser: Browser, cluster: Cluste
     assert await person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await violations(person.page) == []
     await person.leaves()
+
+
+async def test_dead_letters_are_listed_retried_and_their_payments_returned(browser: Browser, cluster: Cluster) -> None:
+    _owner, booking = await booked(cluster)
+    payment = (await money_of(cluster, "payments", show_of(booking)))[0]
+    broken = {"kind": "booking", "hold": payment["hold"], "owner": "asha", "seats": "no number", "at": "1"}
+    paid = {**broken, "payment": payment["id"], "amount": str(payment["amount"]), "reason": "it has no seats"}
+    async with cluster.masters() as masters:
+        for fields in ({"kind": "nonsense", "reason": "unknown kind"}, paid):
+            await masters["west"].command("XADD", keys.DEAD_LETTERS, "*", *connect.flat(fields))
+    person = await Person.arrive(browser, node_urls(cluster)[1], "/ops")
+    page = person.page
+    await sign_in(person, cluster)
+    section = page.locator("#dead-letters")
+    other, mine = (section.locator("tbody tr").filter(has_text=text) for text in ("nonsense", payment["id"]))
+    await expect(mine).to_contain_text("it has no seats")
+    alarm = page.locator(".alarm", has_text="1 payment is in a dead letter")
+    await alarm.get_by_role("button").click()
+    await expect(section).to_be_focused()
+    assert await violations(page, within="#dead-letters") == []
+
+    await expect(other).to_contain_text("Mumbai")
+    await expect(other.locator('[data-act="refund"]')).to_have_count(0)
+    async with page.expect_response("**/retry") as retried:
+        await other.locator('[data-act="retry"]').click()
+    assert (await (await retried.value).json())["kind"] == "nonsense"
+    await expect(other).to_contain_text("unknown kind")  # it comes back
+
+    await mine.locator('[data-act="refund"]').click()
+    await section.locator(".question .button:not(.primary)").click()
+    await expect(mine).to_have_count(1)
+    await mine.locator('[data-act="refund"]').click()
+    await section.locator(".question .primary").click()
+    await expect(mine).to_have_count(0)
+    await expect(alarm).to_have_count(0)
+    refunds = await money_of(cluster, "refunds", show_of(booking))
+    assert refunds == [], "it has its booking"
+    async with cluster.masters() as masters:
+        await masters["west"].command("DEL", keys.DEAD_LETTERS)
+    await person.leaves()
+
+
+async def money_of(cluster: Cluster, listing: str, show: str) -> list[dict[str, Any]]:
+    """Return the payments or refunds of a show."""
+    headers = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    url = f"{node_urls(cluster)[0]}/api/v1/ops/{listing}?show={show}"
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+        found: list[dict[str, Any]] = (await answer.json())[listing]
+        return found
 
 
 async def test_leases_and_conflicts_of_gates_are_listed_and_a_conflict_leads_to_its_booking(
