@@ -62,7 +62,7 @@ class BenchNode:
         return Redis.from_url(self._replica)
 
     async def declare(self, show_id: str) -> None:
-        """Declare a show; return when the node knows it."""
+        """Declare a show; return when the node knows it and has coded its layout."""
         layout = layout_of(self.seats)
         show = Show(
             id=show_id,
@@ -82,7 +82,10 @@ class BenchNode:
         await self.master.command("HSET", keys.THEATRES, theatre.id, encode_theatre(theatre))
         await self.master.command("HSET", keys.SHOWS, show.id, encode_show(show))
         await self.master.command("PUBLISH", keys.DIRECTORY, b"{}")
-        await _wait_for_answer(f"http://{valkey.HOST}:{self.port}/api/v1/shows/{show_id}/seats")
+        api = f"http://{valkey.HOST}:{self.port}/api/v1"
+        await _wait_for_answer(f"{api}/shows/{show_id}/seats")
+        # A node codes new layouts by itself, a few seconds later: not while something is measured.
+        await _wait_for_answer(f"{api}/layouts/{layout.id}/rows/1")
 
 
 @contextlib.asynccontextmanager

@@ -32,7 +32,7 @@ async def sell_half(node: BenchNode, show: str, seats: int) -> None:
 
 async def joins(bench: Bench, node: BenchNode, show: str, viewers: int) -> Row:
     """All viewers join at once, each with a snapshot; all refresh, without and with ``since``; then all leave."""
-    cpu, rss = await _cpu_when_idle(node), node.process.rss_bytes  # it codes the layout of a new show
+    cpu, rss = await _cpu_when_idle(node), node.process.rss_bytes
     with running(bench.crowd(node.port, viewers, show)) as crowd:
         joined = await asyncio.to_thread(crowd.read)
         cost = node.process.cpu_s - cpu
