@@ -137,7 +137,7 @@ export class Layout {
     return this._spatial;
   }
 
-  /** Measured when it is needed: a plan whose seats are single pixels is painted without it. */
+  /** Measured when it is needed: a plan whose seats are tiny dots is painted without it. */
   get spacing() {
     return this._spacing.value;
   }

@@ -17,12 +17,12 @@ const TAKEN = 0.6;
 const OWN = SELECTED;
 
 export class Dots {
-  /** @param {Scene} scene @param {number} k device pixels per unit of the plan @param {number} px a seat's side, device pixels @param {boolean} tiny all seats are single pixels */
+  /** @param {Scene} scene @param {number} k device pixels per unit of the plan @param {number} px a seat's side, device pixels @param {boolean} tiny all seats are drawn in one size */
   constructor(scene, k, px, tiny) {
     this._scene = scene;
     this._k = k;
     this._px = px;
-    /** Of each seat; null where all are single pixels. */
+    /** Of each seat; null where all are drawn in one size. */
     this._sizes = tiny ? null : scene.layout.sizes;
     /** @type {Map<number, number[]>} */
     this._lying = tiny ? new Map() : scene.layout.lying;
@@ -75,7 +75,7 @@ export class Dots {
     const { layout, state, dimmed } = this._scene;
     const is = state(seat);
     const kind = is >= OWN ? OWN : is === FREE && !dimmed(seat) ? FREE : 1;
-    const full = this._sizes ? (this._px * this._sizes[seat]) / FULL : 1;
+    const full = this._sizes ? (this._px * this._sizes[seat]) / FULL : this._px;
     const whole = Math.max(1, Math.round(full));
     const side = kind === 1 ? Math.max(1, Math.round(full * TAKEN)) : whole;
     const shift = (whole - side) >> 1;

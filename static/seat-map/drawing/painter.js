@@ -15,6 +15,8 @@ import { drawSeat } from "./seat-forms.js";
 const DOTS = 7;
 const ROW_NAMES = 11;
 const NUMBERS = 17;
+/** Device pixels: a dot this small looks the same whatever size its seat has, unless the plan asks for larger ones. */
+const TINY = 2;
 /** Longer numbers can't be read on a seat. */
 const LONGEST = 8;
 
@@ -38,8 +40,8 @@ export class Painter {
     this._px = Math.max(1, Math.round(this.size * dpr));
     this._pad = Math.ceil(dpr);
     this._ground = new Ground(scene, this._k, dpr);
-    /** Whether a seat is one pixel: then its own size, and what lies on it, can't be seen. */
-    this._tiny = this._px === 1 && scene.layout.plain;
+    /** Whether all seats are drawn in one size: then nothing waits for their own sizes, or for what lies on what. */
+    this._tiny = this._px <= TINY && scene.layout.plain;
     this._dots = new Dots(scene, this._k, this._px, this._tiny);
     /** @type {Map<number, HTMLCanvasElement>} */
     this._sprites = new Map();
@@ -47,7 +49,7 @@ export class Painter {
 
   /** How far the picture of a seat extends from its centre, in units of the plan. */
   get reach() {
-    const side = this._tiny ? 1 : Math.max(this._px, this._scene.layout.largestSide * this._k);
+    const side = this._tiny ? this._px : Math.max(this._px, this._scene.layout.largestSide * this._k);
     return (side / 2 + this._pad + 1) / this._k;
   }
 
