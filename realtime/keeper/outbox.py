@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import time
@@ -135,12 +134,11 @@ class Outbox:
         ids = [entry.id for entry in entries]
         if ids:
             await self._same_master()
-            # In this order: a failover may lose the second, and an entry that nobody has to process would stay forever.
-            # Of one that is gone, XAUTOCLAIM deletes what the group remembers.
-            await asyncio.gather(
-                self._master.command("XDEL", keys.OUTBOX, *ids),
-                self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids),
-            )
+            # In this order, one after the other: a failover may lose the second, the first may be refused, and an
+            # entry that nobody has to process would stay forever. Of one that is gone, XAUTOCLAIM deletes what the
+            # group remembers.
+            await self._master.command("XDEL", keys.OUTBOX, *ids)
+            await self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids)
 
     async def move_to_dead_letters(self, entry: Entry, reason: str) -> None:
         """Move an entry that can't be processed to the dead letters, with its reason."""

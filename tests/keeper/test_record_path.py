@@ -294,6 +294,22 @@ async def test_an_acknowledgement_of_which_the_master_lost_the_end_leaves_no_ent
         await each.close()
 
 
+async def test_an_entry_that_may_not_be_deleted_is_not_acknowledged_either(place: Place) -> None:
+    """It would stay in the stream forever. Access rules of a master can be wrong for a while."""
+    await place.rest()
+    await place.confirm("a", [1])
+    outbox, command = Outbox(place.master, "k2"), place.master.command
+    entries = await outbox.read()
+    await command("ACL", "SETUSER", "default", "-xdel")
+    with pytest.raises((RegionUnavailable, ResponseError)):
+        await outbox.acknowledge(entries)
+    await command("ACL", "SETUSER", "default", "+xdel")
+    assert (await command("XPENDING", keys.OUTBOX, keys.OUTBOX_GROUP))["pending"] == 1
+    await outbox.acknowledge(entries)
+    assert await command("XLEN", keys.OUTBOX) == 0
+    await outbox.close()
+
+
 async def test_entries_of_a_dead_keeper_are_claimed_behind_thousands_of_a_live_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
