@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from realtime import limits
 from realtime.contact import encode_contact
@@ -74,6 +75,8 @@ class Checkout:
         self._origins = frozenset(origins)
         self._on_booked = on_booked
         self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
+        self._orders = WeakValueDictionary[str, asyncio.Lock]()
+        """Held while an order of a hold is recorded, by hold."""
 
     # --- orders ---------------------------------------------------------------------------------------------------
     async def order(self, owner: str, ask: OrderHold) -> dict[str, Any]:
@@ -105,13 +108,15 @@ class Checkout:
         )
         order = await self._payments.create_order(request)
         locks, reply = self._locks_of(ask.hold), new_reply_id()
-        try:
-            contact = encode_contact(ask.contact)
-            more = (contact, reply, ask.request_id)
-            await locks.order(ask.hold, owner, order.id, indices, prices.total, *more)
-        except TicketError as error:
-            raise bodies.with_seat_ids(error, known) from None
-        await wait_until_recorded(locks.master, reply)
+        # One at a time for a hold: each takes an entry of the outbox and one of this node's waits for keepers.
+        async with self._orders.setdefault(ask.hold, asyncio.Lock()):
+            try:
+                contact = encode_contact(ask.contact)
+                more = (contact, reply, ask.request_id)
+                await locks.order(ask.hold, owner, order.id, indices, prices.total, *more)
+            except TicketError as error:
+                raise bodies.with_seat_ids(error, known) from None
+            await wait_until_recorded(locks.master, reply)
         checkout = {"kind": order.checkout.kind.value, "url": order.checkout.url, "key": order.checkout.key}
         body = {"id": order.id, "amount": order.amount, "currency": order.currency, "checkout": checkout}
         return {"order": body, **answer}

@@ -17,6 +17,7 @@ from realtime.errors import HoldLost, HoldNotFound, NotYourHold, SeatNotFound
 from realtime.feeds.directory import SeatIds
 from realtime.ledger.money import Filter
 from realtime.locks.holds import PaymentProof
+from realtime.locks.replies import wait_until_recorded
 from realtime.model import HoldState, Show
 from realtime.payments.service import VerifiedPayment
 from realtime.payments.status import PaymentState
@@ -66,6 +67,26 @@ async def checkout_of(desk: Desk, price: int = PRICE) -> Checkout:
     assert show is not None
     directory = Directory(replace(show, prices={"Gold": price // 100}))
     return Checkout(cast(Any, directory), {"west": desk.locks}, desk.gateway, (), lambda _region: None)
+
+
+async def test_orders_of_one_hold_wait_for_each_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are asked for at a time, they take one of the waits for keepers that all buyers of a node share."""
+    await desk.locks.hold(HOLD, OWNER, (0, 1))
+    checkout, wait, waiting, most = await checkout_of(desk), wait_until_recorded, 0, 0
+
+    async def counted(*args: Any) -> Any:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        try:
+            return await wait(*args)
+        finally:
+            waiting -= 1
+
+    monkeypatch.setattr("realtime.web.checkout.wait_until_recorded", counted)
+    answers = await asyncio.gather(*(checkout.order(OWNER, OrderHold(HOLD)) for _ in range(10)))
+    assert all(answer["order"]["amount"] == 2 * PRICE for answer in answers)
+    assert most == 1
 
 
 async def test_seats_that_are_released_while_the_payment_is_verified_are_not_paid_for(
