@@ -41,6 +41,7 @@ async def test_the_ends_of_a_booking_without_a_ticket(browser: Browser, cluster:
     await asha.is_at("expired")
     assert await violations(asha.page) == []
     await asha.goes("/")
+    await expect(asha.page.locator(".time").first).to_be_visible()  # else this list may come after the failure
     await asha.page.route("**/api/v1/shows", lambda route: route.abort())
     await asha.page.evaluate("() => dispatchEvent(new Event('online'))")
     await expect(asha.page.locator("#own .error")).to_be_visible()

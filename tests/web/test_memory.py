@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -45,12 +47,20 @@ async def test_memory_is_given_back_whenever_more_was_freed_also_after_a_trim_in
     giving.cancel()
 
 
+FREED = """
+import ctypes
+from realtime.web import memory
+libc = ctypes.CDLL("libc.so.6")
+libc.mallinfo2.restype = memory.Mallinfo
+blocks = [bytearray(30_000) for _ in range(400)]
+kept = blocks[::2]
+before = libc.mallinfo2().fordblks
+del blocks
+print(libc.mallinfo2().fordblks - before)
+"""
+
+
 def test_the_free_bytes_of_the_heap_are_read() -> None:
-    libc = ctypes.CDLL("libc.so.6")
-    libc.mallinfo2.restype = memory.Mallinfo
-    blocks = [bytearray(30_000) for _ in range(400)]
-    kept = blocks[::2]
-    before = libc.mallinfo2().fordblks
-    del blocks
-    assert libc.mallinfo2().fordblks - before >= 190 * 30_000
-    assert len(kept) == 200
+    # In a process of its own: the heap of this one may be shortened at the same moment.
+    freed = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True).stdout
+    assert 190 * 30_000 <= int(freed) <= 210 * 30_000
