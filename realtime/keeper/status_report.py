@@ -54,19 +54,23 @@ class GoneReports:
     by the clock of another machine and is not looked at, so a process with a wrong clock is listed all the same.
     """
 
-    def __init__(self, after_ms: int = limits.STATUS_REPORT_GONE_MS) -> None:
+    def __init__(self) -> None:
         """Nothing is gone yet: every report is new to this process."""
-        self._after_s = after_ms / 1000
         self._seen: dict[bytes, _Seen] = {}
 
-    def names(self, reports: Mapping[bytes, bytes], now_s: float) -> list[bytes]:
-        """Return the names whose report is out of date. ``reports`` are all by name, ``now_s`` is monotonic."""
+    def names(
+        self, reports: Mapping[bytes, bytes], now_s: float, after_ms: int = limits.STATUS_REPORT_GONE_MS
+    ) -> list[bytes]:
+        """Return the names whose report has not changed for ``after_ms``.
+
+        ``reports`` are all by name, ``now_s`` is monotonic.
+        """
         for name in self._seen.keys() - reports.keys():
             del self._seen[name]
         for name, report in reports.items():
             if name not in self._seen or self._seen[name].report != report:
                 self._seen[name] = _Seen(report, now_s)
-        return [name for name, seen in self._seen.items() if now_s - seen.since_s > self._after_s]
+        return [name for name, seen in self._seen.items() if now_s - seen.since_s > after_ms / 1000]
 
 
 class StatusReporter:
@@ -92,7 +96,6 @@ class StatusReporter:
         self._look_at = self._complain_at = clock()
         self._wrong: list[str] = []
         self._gone = {key: GoneReports() for key in _REPORTS}
-        self._silent = GoneReports(KEEPER_SILENT_MS)
         self.live_keepers = frozenset[str]()
         """The keepers whose reports changed lately, by name, when this one wrote its report; none before its first."""
         self._of_ledger: dict[str, Any] = {}
@@ -133,7 +136,7 @@ class StatusReporter:
         self._note_incidents(report)
         await self._master.small_write("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
         by_key = {key: dict[bytes, bytes](connect.pairs(found)) for key, found in zip(_REPORTS, reports, strict=True)}
-        silent = self._silent.names(by_key[keys.KEEPERS], self._clock())
+        silent = self._gone[keys.KEEPERS].names(by_key[keys.KEEPERS], self._clock(), KEEPER_SILENT_MS)
         live = by_key[keys.KEEPERS].keys() - silent
         self.live_keepers = frozenset(name.decode(errors="replace") for name in live) | {self._name}
         for key, found in by_key.items():

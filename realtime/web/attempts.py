@@ -6,7 +6,6 @@ ones of others, whose address it may share behind a proxy.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 
 from realtime import limits
 from realtime.errors import RateLimited
+from realtime.web.held_back import HeldBack
 
 log = logging.getLogger(__name__)
 PREFIX_LENGTH = 4
@@ -44,8 +44,8 @@ class AttemptLimiter:
         """
         self.wrong = 0
         """Wrong secrets since the node started."""
-        self.waiting = 0
-        """Wrong secrets whose answer is being held back."""
+        self.held_back = HeldBack()
+        """The answers to wrong secrets."""
         self._kind = kind
         self._most = attempts
         self._forgive_s = forgive_s
@@ -68,13 +68,7 @@ class AttemptLimiter:
         wait_s = max([self._count(name, now) for name in names])
         if wait_s <= 0:
             return
-        # What waits is bounded: more are answered at once, which costs less than holding them.
-        if self.waiting < limits.ATTEMPTS_HELD_BACK:
-            self.waiting += 1
-            try:
-                await asyncio.sleep(limits.ATTEMPT_DELAY_S)
-            finally:
-                self.waiting -= 1
+        await self.held_back.wait(limits.ATTEMPT_DELAY_S, limits.ATTEMPTS_HELD_BACK)
         raise RateLimited(retry_after_ms=int(wait_s * 1000) + 1)
 
     def forgive(self, caller: str) -> None:

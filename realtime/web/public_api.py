@@ -28,6 +28,7 @@ from realtime.web.assets import Asset, send
 from realtime.web.availability import Availability
 from realtime.web.box_office import AddressRateLimited, BoxOffice
 from realtime.web.encodings import GZIP, IDENTITY
+from realtime.web.held_back import HeldBack
 from realtime.web.identity import Identities
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
@@ -69,7 +70,7 @@ class PublicApi:
         self._availability = availability
         self._owner_buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._address_buckets = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
-        self._held_back = 0
+        self._held_back = HeldBack()
         """Answers to refused holds that are held back."""
         self._lists: dict[bool, tuple[float, bytes]] = {}
         """The list of shows, without and with those that are over, and when it was made."""
@@ -304,13 +305,7 @@ class PublicApi:
         try:
             return json_answer(await self._office.hold(owner, ask, address), status=201)
         except AddressRateLimited as error:
-            # What waits is bounded: more are answered at once, which costs less than holding them.
-            if self._held_back < limits.HOLDS_HELD_BACK:
-                self._held_back += 1
-                try:
-                    await asyncio.sleep(error.delay_s)
-                finally:
-                    self._held_back -= 1
+            await self._held_back.wait(error.delay_s, limits.HOLDS_HELD_BACK)
             raise
 
     async def _get_hold(self, request: web.Request) -> web.Response:

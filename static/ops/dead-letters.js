@@ -23,14 +23,7 @@ export class DeadLetterList extends PolledSection {
     this._problem = "";
     /** Whose payment is about to be returned. @type {DeadLetter | null} */
     this._asking = null;
-    this._drawn = "";
     this.alarm = h("div", { "aria-live": "assertive" });
-  }
-
-  /** The regions have other names: draw them. */
-  redraw() {
-    this._drawn = "";
-    this._draw();
   }
 
   async _request() {
@@ -57,11 +50,7 @@ export class DeadLetterList extends PolledSection {
   // --- drawing ------------------------------------------------------------------------------------------------------
   _draw() {
     const { _i18n: i18n, _answer: answer } = this;
-    if (!i18n) return;
-    // What is read or about to be pressed stays as it is while nothing has changed.
-    const drawn = JSON.stringify([i18n.code, answer, this._cut, this._asking, this._problem]);
-    if (drawn === this._drawn) return;
-    this._drawn = drawn;
+    if (!i18n || this._isDrawn(answer, this._asking, this._problem)) return;
     const letters = answer?.dead_letters ?? [];
     const paid = letters.filter(({ payment }) => payment).length;
     this.alarm.replaceChildren(...(paid ? [this._alarm(i18n, paid)] : []));

@@ -33,7 +33,6 @@ export class GateList extends PolledSection {
     /** The lease that the operator is asked about. @type {Lease | null} */
     this._ending = null;
     this._problem = false;
-    this._drawn = "";
     this.alarm = h("div", { "aria-live": "polite" });
   }
 
@@ -70,10 +69,7 @@ export class GateList extends PolledSection {
     const { _answer: answer, _i18n: i18n } = this;
     if (!i18n) return;
     const recent = answer?.conflicts.filter(({ reported_at }) => reported_at > answer.time - ALARM_MS).length ?? 0;
-    // Tables that are read or scrolled stay as they are while nothing has changed.
-    const drawn = JSON.stringify([i18n.code, { ...answer, time: 0 }, recent, this._ending, this._cut, this._problem]);
-    if (drawn === this._drawn) return;
-    this._drawn = drawn;
+    if (this._isDrawn({ ...answer, time: 0 }, recent, this._ending, this._problem)) return;
     this.alarm.replaceChildren(...(recent ? [this._alarm(i18n, recent)] : []));
     this._body.replaceChildren(
       ...(this._cut ? [errorLine(i18n.t("opsGatesCut"))] : []),

@@ -19,13 +19,6 @@ export class IncidentList extends PolledSection {
     super(leave, "incidents", "incidents", "opsIncidents");
     /** @type {Answer | null} */
     this._answer = null;
-    this._drawn = "";
-  }
-
-  /** The regions have other names: draw them. */
-  redraw() {
-    this._drawn = "";
-    this._draw();
   }
 
   async _request() {
@@ -39,11 +32,7 @@ export class IncidentList extends PolledSection {
 
   _draw() {
     const { _answer: answer, _i18n: i18n } = this;
-    if (!i18n || !answer) return;
-    // A list that is read or scrolled stays as it is while nothing has changed.
-    const drawn = JSON.stringify([i18n.code, answer, this._cut]);
-    if (drawn === this._drawn) return;
-    this._drawn = drawn;
+    if (!i18n || !answer || this._isDrawn(answer)) return;
     const missing = i18n.list(answer.missing.map((region) => regionName(i18n, region)));
     const lines = answer.incidents.map((incident) => this._line(i18n, incident));
     this._body.replaceChildren(

@@ -25,6 +25,7 @@ export class PolledSection {
     this._cut = false;
     this._timer = 0;
     this._asked = 0;
+    this._drawn = "";
     /** @type {Translator | null} */
     this._i18n = null;
     this._body = h("div", { class: "rows" });
@@ -36,6 +37,23 @@ export class PolledSection {
     this._i18n = i18n;
     this.element.replaceChildren(h("h2", {}, i18n.t(this._title)), ...this._parts(i18n));
     this._draw();
+  }
+
+  /** What is drawn has other words, although the answer is the same: draw it again. */
+  redraw() {
+    this._drawn = "";
+    this._draw();
+  }
+
+  /**
+   * Whether this is drawn already: what is read, scrolled or about to be pressed stays as it is while nothing has
+   * changed. @param {unknown[]} everything that is drawn
+   */
+  _isDrawn(...everything) {
+    const drawn = JSON.stringify([this._i18n?.code, this._cut, ...everything]);
+    if (drawn === this._drawn) return true;
+    this._drawn = drawn;
+    return false;
   }
 
   /** Ask now, and regularly from now on. */

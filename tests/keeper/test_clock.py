@@ -34,7 +34,8 @@ async def test_entries_of_a_dead_keeper_are_booked_after_the_clock_was_set_back(
     place.keeper("k2")
 
     async def rebuilt() -> bool:
-        return await place.rebuilt() and await place.master.command("GET", keys.RECONCILED) != before
+        # In this order: the marks of before agree until the master is reconciled again.
+        return await place.master.command("GET", keys.RECONCILED) != before and await place.rebuilt()
 
     await until(rebuilt)
     await place.rest()
