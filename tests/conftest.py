@@ -22,9 +22,27 @@ NOT_RUN = 6
 """Exit code when every test that was run passed, but some were skipped. Pytest itself uses 0 to 5."""
 _USERS = pytest.StashKey[set[Path]]()
 """The files of tests that use the shared cluster."""
-LONGEST = "test_faults.py"
-"""A minute of faults and their preparation keep two cores busy: crowds and benchmarks come later."""
-LONGEST_FIRST = ("pages", "keeper", "transport", "locks", "system", "workers", "loadtest", "cli", "rooms", "web")
+ORDER = (
+    # A minute of faults keeps a core busy, ahead of the others. Beside it come tests that need no answer in time.
+    "loadtest/test_faults.py",
+    "transport/test_guard.py",
+    "cli",
+    "plans",
+    "tickets",
+    "pages/test_screens.py",
+    "pages/test_pages_axe.py",
+    # The longest first.
+    "pages",
+    "keeper",
+    "transport",
+    "locks",
+    "system",
+    "workers",
+    "loadtest",
+    "rooms",
+    "web",
+)
+"""Files and folders of tests in the order of a run; the others follow."""
 
 
 class SharedCluster:
@@ -56,20 +74,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the files that use the shared cluster, then with the packages whose files take minutes.
+    """Begin with the files that use the shared cluster; both they and the others come in their ``ORDER``.
 
     In a parallel run the short files then fill the gaps, and the cluster costs time only while it is used.
     """
     users = {item.path for item in items if "cluster" in getattr(item, "fixturenames", ())}
     config.stash[_USERS] = users
-    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
-    items.sort(
-        key=lambda item: (
-            item.path not in users,
-            item.path.name != LONGEST,
-            ranks.get(item.path.parent.name, len(ranks)),
-        )
-    )
+    items.sort(key=lambda item: (item.path not in users, _rank(item.path)))
+
+
+def _rank(path: Path) -> int:
+    places = enumerate(ROOT / "tests" / name for name in ORDER)
+    return next((rank for rank, place in places if path.is_relative_to(place)), len(ORDER))
 
 
 def pytest_collection_finish() -> None:

@@ -52,7 +52,7 @@ async def read_money(installation: Installation, bank: Bank) -> Money:
     for region in installation.regions:
         ledger = installation.ledger(region)
         try:
-            async with ledger.transaction() as connection:
+            async with ledger.snapshot() as connection:
                 for row in await connection.execute(select(paid).where(paid.c.booking_id.is_not(None))):
                     bookings.append(BookingRow(row.booking_id, hold_of(row.booking_id), row.id, row.amount))
                 for row in await connection.execute(select(promised)):
@@ -76,7 +76,7 @@ async def read_after_booking(installation: Installation, surroundings: Surroundi
         ledger = installation.ledger(region)
         try:
             unfinished += [task.id for task in await ledger.unfinished_tasks(EVERYTHING_MS, EVERYTHING)]
-            async with ledger.transaction() as connection:
+            async with ledger.snapshot() as connection:
                 tickets.update(await connection.scalars(select(files.c.booking_id)))
                 entries.update((r.kind, r.subject) for r in await connection.execute(select(counted)))
                 contacts |= {r.hold_id: r.email for r in await connection.execute(select(people))}

@@ -37,7 +37,7 @@ from realtime.ledger import LedgerUnavailable
 
 THINK_S = (3.0, 9.0)
 """Pauses of buyers, chosen so that two cores are busy but not overloaded."""
-MONEY_S = 300.0
+MONEY_S = 400.0
 """Time at the end for every payment to become a booking or a refund. The bank is asked about a silent one after 10, 30,
 70, 130 and 250 s, or a minute later if a keeper ended while it asked."""
 TASKS_S = 120.0

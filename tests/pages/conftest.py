@@ -9,7 +9,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+ARGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--in-process-gpu",
+]
 DESKTOP = (1280, 800)
 PHONE = (360, 740)
 expect.set_options(timeout=30_000)  # ms; the bound is for hanging, not for speed

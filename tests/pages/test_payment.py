@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import signal
 
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, expect
 
 from realtime.dev.cluster import Cluster
-from tests.cluster import Client, node_urls, pay, until
+from tests.cluster import Client, node_urls, pay, pay_order, until
 from tests.pages.axe import violations
 from tests.pages.conftest import Person
 from tests.pages.kiosk import Kiosk, a_show_today, theatre_of_its_own
@@ -199,17 +199,14 @@ async def test_while_the_gateway_is_silent_the_page_says_that_the_seats_are_kept
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("D-5")
-    bank = cluster.children["bank"]
-
-    async def then_the_bank_hangs(route: Route) -> None:
-        bank.signal(signal.SIGSTOP)
-        await route.continue_()
-
-    # The page has come back with its proof, and not asked anything yet.
     await asha.goes_to_pay()
-    await asha.page.route(re.compile(r"/static/(booking/main|built/show-\w+)\.js$"), then_the_bank_hangs)
+    # Without a webhook: only the page knows of the payment, and comes back when the bank hangs.
+    order = asha.page.url.rpartition("/")[2]
+    proof = await pay_order(cluster, order, webhooks="never")
+    bank = cluster.children["bank"]
+    bank.signal(signal.SIGSTOP)
     try:
-        await asha.chooses("pay")
+        await asha.goes(f"/shows/{show}?order={order}&proof={proof}")
         waits = asha.page.get_by_role("heading", name="We are waiting for your bank")
         await expect(waits).to_be_visible(timeout=30_000)
         await expect(asha.page.locator("#panel")).to_contain_text("Your seats are kept")

@@ -1,14 +1,20 @@
 """Runs the command line with one part of the frameworks removed or changed: ``python -m ... PART ARGUMENTS``.
 
-Each change stands for another version of a framework: it still works by itself, but not as ``guard`` expects.
+Each change stands for another version of a framework: it still works by itself, but not as ``guard`` expects. Without
+arguments, it serves: for each line of its input, a list of JSON with a file for the output, variables of the
+environment, the part and the arguments, it forks such a command line, and prints the process id. What is imported
+before, for all of them, takes most of a node's start.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
+import os
+import signal
 import sys
 from collections.abc import Callable
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 import aiohttp.base_protocol
@@ -22,6 +28,9 @@ import engineio.async_socket
 import engineio.packet
 import socketio
 import socketio.packet
+
+HEAVY = ("bullmq", "cryptography.hazmat.primitives.asymmetric.ec", "joserfc.jwt", "prometheus_client", "sqlalchemy.orm")
+"""Packages that a node imports beside these frameworks; none of them imports code of ours."""
 
 
 def _other_version(distribution: str) -> Callable[[], None]:
@@ -145,9 +154,37 @@ CHANGES: dict[str, Callable[[], None]] = {
 }
 
 
-if __name__ == "__main__":
-    CHANGES[sys.argv.pop(1)]()
+def run(part: str, *arguments: str) -> None:
+    """Change a part, then run the command line."""
+    CHANGES[part]()
     from realtime.cli import main
 
-    sys.argv[0] = "tickingtickets"
+    sys.argv = ["tickingtickets", *arguments]
     main()
+
+
+def serve() -> None:
+    """Fork a command line for each line of the input. Ends with the input, and returns only in forks."""
+    for module in HEAVY:
+        import_module(module)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets ended forks by itself
+    while line := sys.stdin.readline():
+        log, environment, *command = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            for stream in (1, 2):
+                os.dup2(output, stream)
+            os.environ.update(environment)
+            run(*command)
+            break
+        sys.stdout.write(f"{process}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        run(*sys.argv[1:])
+    else:
+        serve()

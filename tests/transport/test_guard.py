@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -65,11 +67,24 @@ def test_no_other_module_imports_private_modules_of_the_frameworks() -> None:
     assert found == set()
 
 
-def run_changed(part: str, *arguments: str, log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Run ``tickingtickets`` with a part changed; everything that it prints goes to ``log``."""
-    command = [sys.executable, "-m", "tests.transport.changed_parts", part, *arguments]
-    with log.open("wb") as output:
-        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=output)
+MODULE = [sys.executable, "-m", "tests.transport.changed_parts"]
+Run = Callable[..., int]
+"""Runs ``tickingtickets`` with a part changed, its output in a file, and returns the id of the process."""
+
+
+@pytest.fixture(scope="module")
+def run_changed() -> Iterator[Run]:
+    with subprocess.Popen(MODULE, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        requests, answers = server.stdin, server.stdout
+        assert requests is not None and answers is not None
+
+        def run(log: Path, environment: dict[str, str], part: str, *arguments: str) -> int:
+            requests.write(json.dumps([str(log), environment, part, *arguments]) + "\n")
+            requests.flush()
+            return int(answers.readline())
+
+        yield run
+        requests.close()
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +112,19 @@ def said(log: Path) -> str:
 
 
 @asynccontextmanager
-async def changed_node(part: str, topology: tuple[Path, int], log: Path) -> AsyncIterator[str]:
+async def changed_node(run_changed: Run, part: str, topology: tuple[Path, int], log: Path) -> AsyncIterator[str]:
     """Run a node with a part changed until the context is left; yield its URL."""
     file, port = topology
     url = f"http://{valkey.HOST}:{port}"
-    arguments = ("--topology", str(file), "node", "--region", "west", "--port", str(port))
-    process = run_changed(part, *arguments, log=log, environment=ENVIRONMENT)
+    process = run_changed(
+        log, ENVIRONMENT, part, "--topology", str(file), "node", "--region", "west", "--port", str(port)
+    )
 
     async def ready() -> bool:
-        assert process.poll() is None, said(log)
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            pytest.fail(said(log))
         try:
             async with ClientSession() as session, session.get(f"{url}/readyz") as answer:
                 return answer.status == 200
@@ -116,8 +135,9 @@ async def changed_node(part: str, topology: tuple[Path, int], log: Path) -> Asyn
         await until(ready, timeout_s=60)
         yield url
     finally:
-        process.kill()  # a node that is asked to stop waits 5 s for the last poll of the polling client
-        await asyncio.to_thread(process.wait, 20)
+        # A node that is asked to stop waits 5 s for the last poll of the polling client.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 async def declare_show(server: valkey.Valkey) -> None:
@@ -137,10 +157,10 @@ async def declare_show(server: valkey.Valkey) -> None:
 
 @pytest.mark.parametrize("part", TABLE)
 async def test_a_node_serves_clients_when_a_part_is_missing_or_changed(
-    part: str, topology: tuple[Path, int], master_server: valkey.Valkey, tmp_path: Path
+    part: str, topology: tuple[Path, int], master_server: valkey.Valkey, run_changed: Run, tmp_path: Path
 ) -> None:
     await declare_show(master_server)
-    async with changed_node(part, topology, tmp_path / "log") as url:
+    async with changed_node(run_changed, part, topology, tmp_path / "log") as url:
         for transport in ("websocket", "polling"):
             client = await Client.connect(url, transports=[transport])
             assert (await client.call("show:watch", {"show": SHOW.id}))["ok"]
@@ -163,10 +183,9 @@ async def test_a_node_serves_clients_when_a_part_is_missing_or_changed(
 
 
 @pytest.mark.parametrize("part", ["engineio.exceptions", "aiohttp.BaseProtocol"])
-def test_the_command_line_works_without_a_part(part: str, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    assert run_changed(part, "--help", log=log, environment={}).wait(timeout=60) == 0
-    assert "Usage: tickingtickets" in said(log)
+def test_the_command_line_works_without_a_part(part: str) -> None:
+    ended = subprocess.run([*MODULE, part, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "Usage: tickingtickets" in ended.stdout
 
 
 def test_each_part_has_a_change() -> None:
