@@ -1,7 +1,7 @@
 """Reads a running region's ledger, lock master, outbox and queues, compares them, and repairs what the ledger proves.
 
-A running region changes while it is read. So the master's data of a show and the outbox are read in one transaction,
-the ledger after them (it is never behind the master), and a difference counts only if several looks in a row see it.
+A running region changes while it is read. So each look reads the outbox, then the shows on the master, each before its
+part of the ledger (which is never behind the master), and a difference counts only if several looks in a row see it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from realtime.jobs import Jobs, job_states
 from realtime.keeper.compare import LIVE, REPAIRED_ON_MASTER, Difference, Kind, OnMaster, compare, refused_payments
 from realtime.keeper.compare_money import faults_of, lost_refunds, money_differences, task_differences
 from realtime.keeper.declare import Declarations
+from realtime.keeper.outbox import stream_entries
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.rerecord import is_behind, record_again
@@ -32,6 +33,7 @@ from realtime.ledger.targets import Target
 from realtime.locks.answers import decode_record
 from realtime.locks.damage import delete_unusable
 from realtime.locks.master import LockMaster
+from realtime.locks.rebuild import read_hash
 from realtime.locks.seats import SeatLocks
 from realtime.logs import escaped
 from realtime.model import Show
@@ -64,6 +66,15 @@ class Report:
     differences: list[Difference] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Outbox:
+    """How many entries it has, the holds whose bookings are among them, and the payments of all of them."""
+
+    length: int
+    holds: frozenset[str]
+    payments: frozenset[str]
+
+
 class Checker:
     """Checks one region; ``close`` it after use. Methods raise ``RegionUnavailable`` or ``LedgerUnavailable``."""
 
@@ -87,23 +98,30 @@ class Checker:
         """Compare everything. A difference that a later look no longer sees was a change in progress."""
         try:
             async with connect.to_master(self._region.master, self._password, timeout_s=TIMEOUT_S) as redis:
-                return await self._check(redis)
+                link = LockMaster(self._region, self._password, timeout_s=TIMEOUT_S)
+                try:
+                    return await self._check(redis, link)
+                finally:
+                    await link.close()
         except (RedisError, OSError):
             raise RegionUnavailable(region=self._region.name) from None
 
-    async def _check(self, redis: Redis) -> Report:
-        report = Report(outbox=await redis.xlen(keys.OUTBOX), dead_letters=await _dead_letters(redis))
+    async def _check(self, redis: Redis, link: LockMaster) -> Report:
+        outbox = await _read_outbox(link)
+        report = Report(outbox=outbox.length, dead_letters=await _dead_letters(link))
         report.payments, report.refunds = await self._ledger.count_money(now_ms())
         shows = {show.id: show for show in await self._ledger.active_shows()}
         found: dict[str, set[Difference]] = {}
         for show in shows.values():
-            found[show.id] = set(await self._look(redis, show, report))
+            found[show.id] = set(await self._look(link, show, outbox, report))
         suspects = {show: differences for show, differences in found.items() if differences}
         money = set(await self._look_at_money(redis, report))
         for _ in range(LOOKS - 1):
             if suspects or money:
                 await asyncio.sleep(LOOK_AGAIN_S)
-            again = {show: suspects[show] & set(await self._look(redis, shows[show])) for show in suspects}
+            if suspects:
+                outbox = await _read_outbox(link)
+            again = {show: suspects[show] & set(await self._look(link, shows[show], outbox)) for show in suspects}
             suspects = {show: differences for show, differences in again.items() if differences}
             if money:
                 money &= set(await self._look_at_money(redis))
@@ -118,9 +136,11 @@ class Checker:
         return report
 
     # --- looks ----------------------------------------------------------------------------------------------------
-    async def _look(self, redis: Redis, show: Show, count: Report | None = None) -> list[Difference]:
+    async def _look(
+        self, link: LockMaster, show: Show, outbox: _Outbox, count: Report | None = None
+    ) -> list[Difference]:
         try:
-            master = await _read(redis, show.id)
+            master = await _read(link, show.id, outbox)
         except (ResponseError, ValueError, msgspec.MsgspecError) as error:
             return [Difference(show.id, Kind.DAMAGED, other=escaped(str(error)))]
         now = await self._ledger.show(show.id) or show
@@ -211,40 +231,47 @@ class Checker:
             await declare.announce(show=show_id)
 
 
-async def _dead_letters(redis: Redis) -> list[str]:
-    entries: Any = await redis.xrange(keys.DEAD_LETTERS)
+async def _dead_letters(link: LockMaster) -> list[str]:
     found = []
-    for entry_id, entry in entries:
-        fields = connect.text_fields(entry)
+    async for entry_id, fields in stream_entries(link, keys.DEAD_LETTERS):
         what = fields.get("hold") or fields.get("name") or "an entry"
         found.append(f"{entry_id.decode()}: {fields.get('kind')} of {what}: {fields.get('reason')}")
     return found
 
 
-async def _read(redis: Redis, show: str) -> OnMaster | None:
+async def _read_outbox(link: LockMaster) -> _Outbox:
+    length, holds, payments = 0, set(), set()
+    async for _id, entry in stream_entries(link, keys.OUTBOX):
+        length += 1
+        if entry.get("kind") == "booking" and "hold" in entry:
+            holds.add(entry["hold"])
+        if "payment" in entry:
+            payments.add(entry["payment"])
+    return _Outbox(length, frozenset(holds), frozenset(payments))
+
+
+async def _read(link: LockMaster, show: str, outbox: _Outbox) -> OnMaster | None:
     """Return what a master has of a show, None if it has none.
 
     Raises redis-py's ``ResponseError``, ``ValueError`` or ``msgspec.MsgspecError`` if its keys are damaged.
     """
     meta, seats, taken, holds = keys.show(show)[:4]
-    pipeline = redis.pipeline(transaction=True)
-    pipeline.hmget(meta, "sales", "sales_start", "sales_end")
-    pipeline.get(seats)
-    pipeline.hgetall(taken)
-    pipeline.hgetall(holds)
-    pipeline.xrange(keys.OUTBOX)
-    pipeline.time()
-    (sales, start, end), text, takers, records, entries, time = await pipeline.execute()
+    (sales, start, end), text, now, *lengths = await asyncio.gather(
+        link.command("HMGET", meta, "sales", "sales_start", "sales_end"),
+        link.command("GET", seats),
+        link.command("TIME"),
+        *(link.command("HLEN", key) for key in (taken, holds)),
+    )
     if sales is None or text is None:
         return None
-    outbox = [connect.text_fields(entry) for _id, entry in entries]
+    takers, records = [await read_hash(link, key, length) for key, length in zip((taken, holds), lengths, strict=True)]
     return OnMaster(
         sales=sales.decode(),
         window=SalesWindow(int(start), int(end)) if start is not None and end is not None else None,
         seats=text,
         taken={int(seat): hold.decode() for seat, hold in takers.items()},
         holds={hold.decode(): decode_record(record) for hold, record in records.items()},
-        waiting=frozenset(entry["hold"] for entry in outbox if entry.get("kind") == "booking" and "hold" in entry),
-        waiting_payments=frozenset(entry["payment"] for entry in outbox if "payment" in entry),
-        now=connect.time_ms(time),
+        waiting=outbox.holds,
+        waiting_payments=outbox.payments,
+        now=connect.time_ms(now),
     )

@@ -28,6 +28,8 @@ from realtime.locks.master import LockMaster
 log = logging.getLogger(__name__)
 SETTINGS = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
 """Settings of a lock master that keep its data, and their values."""
+MIN_REPLICAS = "min-replicas-to-write"
+"""Behind Sentinels, 1 or more: else a master that was replaced goes on taking writes, which are lost."""
 COMPLAIN_EVERY_S = 60.0
 PENDING_MS = 5_000
 """Bookings that wait longer than this for the ledger are an incident."""
@@ -186,13 +188,18 @@ class StatusReporter:
         now = self._clock()
         if now >= self._look_at:
             self._look_at = now + COMPLAIN_EVERY_S
+            wanted = SETTINGS | ({MIN_REPLICAS: "1"} if self._master.behind_sentinels else {})
             replies = await asyncio.gather(
-                *(self._master.command("CONFIG", "GET", name) for name in SETTINGS), return_exceptions=True
+                *(self._master.command("CONFIG", "GET", name) for name in wanted), return_exceptions=True
             )
             # A managed server may forbid CONFIG: then nothing is known, and nothing is said.
             known = [dict(connect.pairs(reply)) for reply in replies if not isinstance(reply, BaseException)]
             found = {name.decode(): value.decode() for each in known for name, value in each.items()}
-            self._wrong = [name for name, wanted in SETTINGS.items() if found.get(name, wanted) != wanted]
+            self._wrong = [name for name, value in found.items() if not _keeps_data(name, value, wanted[name])]
             for name in self._wrong:
-                log.error("the lock master has %s %s; set it to %s, or data is lost", name, found[name], SETTINGS[name])
+                log.error("the lock master has %s %s; set it to %s, or data is lost", name, found[name], wanted[name])
         return self._wrong
+
+
+def _keeps_data(name: str, value: str, wanted: str) -> bool:
+    return int(value) >= int(wanted) if name == MIN_REPLICAS else value == wanted

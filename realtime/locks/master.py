@@ -179,6 +179,11 @@ class LockMaster:
         """The Sentinels' configuration epoch when the master was located; 0 without Sentinels."""
         return 0 if self._lease is None else self._lease.config_epoch
 
+    @property
+    def behind_sentinels(self) -> bool:
+        """Whether Sentinels may make another server the master."""
+        return isinstance(self._where, Sentinels)
+
     async def check_master(self) -> ConfigEpoch:
         """Return the Sentinels' configuration epoch; without Sentinels it is always 0.
 

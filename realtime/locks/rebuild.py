@@ -60,12 +60,13 @@ async def read_show(master: LockMaster, show_id: str) -> OnMaster:
         master.command("TIME"),
         *(master.command("HLEN", key) for key in (taken, holds, owners)),
     )
-    hashes = (_read_hash(master, *each) for each in zip((taken, holds, owners), lengths, strict=True))
+    hashes = (read_hash(master, *each) for each in zip((taken, holds, owners), lengths, strict=True))
     takers, records, counts = await asyncio.gather(*hashes)
     return OnMaster(int(size or 0), diverged is not None, text or b"", takers, records, counts, connect.time_ms(now))
 
 
-async def _read_hash(master: LockMaster, key: str, length: int) -> dict[bytes, bytes]:
+async def read_hash(master: LockMaster, key: str, length: int) -> dict[bytes, bytes]:
+    """Return a hash of about this many fields: of one moment only if it is short, or nothing changes meanwhile."""
     if length <= FIELDS_AT_ONCE:
         return dict(connect.pairs(await master.command("HGETALL", key)))
     found: dict[bytes, bytes] = {}

@@ -97,11 +97,11 @@ class Place:
         return {booking.id: booking.seats for booking in await self.ledger.booked(SHOW)}
 
 
-async def declare_show(master: LockMaster) -> None:
+async def declare_show(master: LockMaster, show_id: str = SHOW) -> None:
     await run_command(master, "theatre", {"id": "gateway", "name": "Gateway", "city": "Mumbai"})
     await declare_layout(master, LAYOUT.id, encode_layout(LAYOUT))
     show = {
-        "id": SHOW,
+        "id": show_id,
         "theatre": "gateway",
         "layout": LAYOUT.id,
         "title": "A show",

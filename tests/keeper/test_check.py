@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import CliRunner
+from redis import Redis
 
 from realtime import keys
 from realtime.cli import cli
@@ -22,7 +23,7 @@ from realtime.locks.commands import run_command
 from realtime.model import HoldState, booking_of
 from tests.cluster import until
 
-from .conftest import SECRET, SHOW, Place, hold_id
+from .conftest import SECRET, SHOW, Place, declare_show, hold_id
 from .test_record_path import all_booked
 
 META, SEATS, TAKEN, HOLDS = keys.show(SHOW)[:4]
@@ -76,6 +77,20 @@ async def test_a_region_without_differences_is_reported_in_order(place: Place) -
     code, said = await tickets(place)
     assert code == 0, said
     assert said.startswith("west: in order (1 shows, 1 bookings, 1 live holds, ")
+
+
+async def test_the_outbox_is_read_once_and_a_big_show_in_parts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.locks.rebuild.FIELDS_AT_ONCE", 1)
+    await sold(place, "a", [1, 2])
+    for other in ("west-t", "west-u"):
+        await declare_show(place.master, other)
+    await place.rest()
+    with Redis(port=place.server.port) as redis:
+        redis.config_resetstat()
+        assert await differences(place) == []
+        calls = {name: each["calls"] for name, each in redis.info("commandstats").items()}
+    assert calls["cmdstat_hscan"] == 1, "the two seats that are taken"
+    assert calls["cmdstat_xrange"] == 2, "the outbox and the dead letters, both empty"
 
 
 async def test_a_busy_installation_is_in_order(place: Place) -> None:
