@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 
@@ -63,6 +64,11 @@ class SharedCluster:
 
 
 _CLUSTER = pytest.StashKey[SharedCluster]()
+
+
+# Hypothesis must not fail for time: the machine is busy with other tests.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 
 # --- rules of a run -------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def filled(value: Any, show: str) -> Any:
     return value
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(calls=_calls)
 @example(calls=[(event, None) for event in EVENTS])  # None is sent as no payload at all
 def test_every_event_is_answered_with_a_documented_code(

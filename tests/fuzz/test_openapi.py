@@ -99,7 +99,6 @@ def ask_all(url: str, bearers: list[str]) -> None:
 def ask(url: str, cases: st.SearchStrategy[schemathesis.Case[Any]], headers: dict[str, str]) -> None:
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -310,7 +310,6 @@ def test_every_payment_ends_in_one_booking_or_one_refund(server: valkey.Valkey) 
         settings=settings(
             max_examples=25,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -147,7 +147,7 @@ def operations(draw: st.DrawFn) -> Operation[Action]:
 
 
 @given(st.lists(operations(), max_size=5), st.sampled_from(((math.inf, -math.inf), (0, 3), (2, 2), (4, 7))))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_search_agrees_with_trying_every_order(
     history: list[Operation[Action]], lossy: tuple[float, float]
 ) -> None:

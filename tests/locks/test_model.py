@@ -285,7 +285,6 @@ def test_the_functions_agree_with_the_model(machine: type[SeatsMachine]) -> None
         settings=settings(
             max_examples=100,
             stateful_step_count=50,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

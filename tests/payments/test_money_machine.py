@@ -190,4 +190,4 @@ def _status(payment: BankPayment) -> PaymentStatus:
 
 
 TestMoneyMachine = MoneyMachine.TestCase
-TestMoneyMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestMoneyMachine.settings = settings(max_examples=60, stateful_step_count=30)

@@ -125,7 +125,7 @@ def layouts(draw: st.DrawFn) -> Layout:
     return make_layout(draw(text), draw(place), 100.0, CATEGORIES, seats, (), rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(layout=layouts())
 def test_any_layout_is_read_back(decode: Decode, layout: Layout) -> None:
     check(decode, layout)

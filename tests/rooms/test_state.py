@@ -49,7 +49,7 @@ verbs = ["change", "lose", "again", "frame", "join", "since", "epoch", "drift", 
 steps = st.lists(st.tuples(st.sampled_from(verbs), seats), max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(steps)
 def test_viewers_end_with_the_master_s_map(plan: list[tuple[str, dict[int, int]]]) -> None:
     master, version, epoch = bytearray(SIZE), 1, "e1"

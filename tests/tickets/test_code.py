@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.tickets.code import ALPHABET, CodeInvalid, derive_code, derive_key, is_code, normalise, printed
@@ -14,7 +14,6 @@ separators = st.sampled_from([" ", "-", "\t", ".", "/", "\u00a0", "_"])
 codes = st.builds(derive_code, st.binary(max_size=32), st.text(max_size=80))
 
 
-@settings(deadline=None)
 @given(codes)
 def test_a_derived_code_is_a_code_of_eight_letters_without_look_alikes(code: str) -> None:
     assert is_code(code)
@@ -34,20 +33,17 @@ def test_the_code_of_a_booking_stays_the_same_between_releases() -> None:
     assert code == "CFJMBZVZ", "a booking that is recorded again would not fit its printed ticket"
 
 
-@settings(deadline=None)
 @given(codes)
 def test_a_printed_code_is_read_back(code: str) -> None:
     assert normalise(printed(code)) == code
 
 
-@settings(deadline=None)
 @given(codes, st.lists(separators, min_size=9, max_size=9), st.booleans())
 def test_case_and_separators_do_not_matter(code: str, between: list[str], lower: bool) -> None:
     typed = between[0] + "".join(letter + space for letter, space in zip(code, between[1:], strict=True))
     assert normalise(typed.lower() if lower else typed) == code
 
 
-@settings(deadline=None)
 @given(codes, st.data())
 def test_look_alikes_are_read_as_the_letter_on_the_ticket(code: str, data: st.DataObject) -> None:
     alike = {"D": "D0OQoq", "L": "L1Ii", "V": "VUu", "Z": "Z2", "S": "S5", "G": "G6", "B": "B8"}
@@ -59,7 +55,6 @@ def test_full_width_letters_of_an_input_method_are_read() -> None:
     assert normalise("ＷＤＪＢ　ＭＪＨＴ") == "WDJBMJHT"
 
 
-@settings(deadline=None)
 @given(codes, st.integers(0, 7), st.sampled_from(ALPHABET))
 def test_one_wrong_letter_is_always_recognised(code: str, place: int, letter: str) -> None:
     wrong = code[:place] + letter + code[place + 1 :]
@@ -68,7 +63,6 @@ def test_one_wrong_letter_is_always_recognised(code: str, place: int, letter: st
             normalise(wrong)
 
 
-@settings(deadline=None)
 @given(codes, st.integers(0, 7), st.integers(0, 7))
 def test_two_swapped_letters_are_always_recognised(code: str, first: int, second: int) -> None:
     letters = list(code)
@@ -94,7 +88,6 @@ def test_what_is_no_code_is_refused_with_a_reason(typed: str, message: str) -> N
         normalise(typed)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_any_input_gives_a_code_or_is_refused(typed: str) -> None:
     with contextlib.suppress(CodeInvalid):

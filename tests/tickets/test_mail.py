@@ -155,7 +155,7 @@ def test_names_are_in_the_language_of_the_mail_and_its_calendar_entry() -> None:
     assert event["summary"] == "हैमलेट" and "मुंबई" in str(event["location"])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text("कगतनमरसिंhe₹", min_size=1, max_size=30), min_size=1, max_size=8).map(" ".join))
 def test_long_subjects_and_names_keep_their_spaces(text: str) -> None:
     sender = Sender("tickets@theatre.example", text)

@@ -46,7 +46,7 @@ def write_all(ticket: Ticket) -> None:
     calendar_entry(ticket, "tickets@theatre.example", AT)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.datetimes(FIRST, LAST), offsets)
 @example(FIRST, timezone(timedelta(minutes=1439)))
 @example(LAST, timezone(timedelta(minutes=-1439)))

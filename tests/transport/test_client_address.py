@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -63,7 +63,6 @@ HOSTILE = st.one_of(
 """What a client sends before its address is appended, or as a header of its own."""
 
 
-@settings(deadline=None)
 @given(
     st.lists(HOSTILE, max_size=4), HOSTILE, st.sampled_from(["203.0.113.9", "203.0.113.9:80", "[2001:db8:1:2::3]:80"])
 )
