@@ -1,7 +1,8 @@
 """Measures how long a region sells nothing after its lock master has started again, with its data and without.
 
 A ledger of its own is filled with archived shows, shows on sale and half-sold stadiums. Then a keeper starts: the first
-hold on the most urgent show is timed, and the moment at which all shows are on sale.
+hold on the most urgent show is timed, and the moment at which all shows are on sale. The master's longest call is
+measured too, meanwhile and while an operator blocks a stadium and checks the region: it serves nobody else during one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy import Table, insert
 from realtime import keys
 from realtime.dev import valkey
 from realtime.errors import TicketError
+from realtime.keeper.check import Checker
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger, schema
 from realtime.locks.master import LockMaster
@@ -57,10 +59,19 @@ class Recovery:
 
     first_hold_s: float
     all_on_sale_s: float
+    longest_call_ms: float
 
 
-async def measure_recovery(folder: Path, size: Installation, ledger_url: str) -> dict[str, Recovery]:
-    """Return the recovery of a master that kept its data, and of one that lost it. The ledger must be new."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``recoveries`` of a master that kept its data, and of one that lost it; the longest calls (ms) of operations."""
+
+    recoveries: dict[str, Recovery]
+    longest_calls_ms: dict[str, float]
+
+
+async def measure_recovery(folder: Path, size: Installation, ledger_url: str) -> Measured:
+    """Measure everything. The ledger must be new."""
     server = valkey.start(folder / "master")
     await server.wait_ready_async()
     region = Region("west", "West", Plain(server.url), {}, ledger_url)
@@ -78,7 +89,7 @@ async def measure_recovery(folder: Path, size: Installation, ledger_url: str) ->
             server.restart()
             await server.wait_ready_async(WAIT_S)
             found[name] = await _recover(settings, region, first)
-        return found
+        return Measured(found, await _operate(region, size) if size.stadiums else {})
     finally:
         server.kill()
 
@@ -86,6 +97,7 @@ async def measure_recovery(folder: Path, size: Installation, ledger_url: str) ->
 async def _recover(settings: Settings, region: Region, first: str) -> Recovery:
     master = LockMaster(region, reconciled_only=True)
     before = await _mark(region)
+    await _watch_calls(region)
     begun = time.monotonic()
     keeper = Keeper(settings, "west", "k1")
     keeper.start()
@@ -93,7 +105,8 @@ async def _recover(settings: Settings, region: Region, first: str) -> Recovery:
         first_hold_s = await _first_hold(SeatLocks(master), first, begun)
         while time.monotonic() - begun < WAIT_S:
             if await _mark(region) not in (None, before):
-                return Recovery(first_hold_s, time.monotonic() - begun)
+                all_on_sale_s = time.monotonic() - begun
+                return Recovery(first_hold_s, all_on_sale_s, await _longest_call_ms(region))
             await asyncio.sleep(0.01)
         raise TimeoutError(f"not all shows are on sale after {WAIT_S:g} s")
     finally:
@@ -113,11 +126,48 @@ async def _first_hold(locks: SeatLocks, show: str, begun: float) -> float:
     raise TimeoutError(f"nothing was sold within {WAIT_S:g} s")
 
 
+async def _operate(region: Region, size: Installation) -> dict[str, float]:
+    """Return the longest call of each operation of an operator on the first stadium; no keeper runs meanwhile."""
+    master = LockMaster(region, timeout_s=WAIT_S)
+    locks, checker = SeatLocks(master), Checker(region)
+    free = range(size.stadium_seats // 2, size.stadium_seats)
+    found = {}
+    try:
+        for name, operate in (
+            ("block", lambda: locks.block("west-stadium-0", free)),
+            ("unblock", lambda: locks.unblock("west-stadium-0", free)),
+            ("check", checker.check),
+        ):
+            await _watch_calls(region)
+            await operate()
+            found[name] = await _longest_call_ms(region)
+        return found
+    finally:
+        await checker.close()
+        await master.close()
+
+
 async def _mark(region: Region) -> bytes | None:
+    found: bytes | None = await _ask(region, "GET", keys.REBUILT)
+    return found
+
+
+async def _watch_calls(region: Region) -> None:
+    """Begin to note the master's longest calls."""
+    await _ask(region, "CONFIG", "SET", "slowlog-log-slower-than", 500, "slowlog-max-len", 10_000)
+    await _ask(region, "SLOWLOG", "RESET")
+
+
+async def _longest_call_ms(region: Region) -> float:
+    """Return how long the longest call since ``_watch_calls`` took; 0 if all were short."""
+    calls = await _ask(region, "SLOWLOG", "GET", -1)
+    return max((call[2] / 1000 for call in calls), default=0.0)
+
+
+async def _ask(region: Region, *command: str | int) -> Any:
     master = LockMaster(region, timeout_s=5.0)
     try:
-        found: bytes | None = await master.command("GET", keys.REBUILT)
-        return found
+        return await master.command(*command)
     finally:
         await master.close()
 

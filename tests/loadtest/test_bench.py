@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,5 @@ def test_a_recovery_is_timed_with_and_without_the_data_of_the_master() -> None:
     assert done.exit_code == 0, done.output
     assert "data kept: first hold after" in done.output
     assert "data lost: first hold after" in done.output
+    for name in ("block", "unblock", "check"):
+        assert re.search(rf"^{name}: longest call \d+\.\d ms$", done.output, re.MULTILINE)
