@@ -9,6 +9,7 @@ from loadtest.cli.crowd import COMMANDS
 from loadtest.cli.faults import faults
 from loadtest.cli.frames import frames
 from loadtest.cli.hostile import hostile
+from loadtest.cli.lapses import lapses
 from loadtest.cli.recovery import recovery
 from loadtest.cli.scalper import scalper
 
@@ -21,5 +22,5 @@ def main() -> None:
     """
 
 
-for command in (bench, faults, frames, hostile, recovery, scalper, *COMMANDS):
+for command in (bench, faults, frames, hostile, lapses, recovery, scalper, *COMMANDS):
     main.add_command(command)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from loadtest.bench import programs, table
 from loadtest.cli.bench import bench
+from loadtest.cli.lapses import lapses
 from loadtest.cli.recovery import recovery
 from tests.programs import find_program
 
@@ -73,3 +74,9 @@ def test_a_recovery_is_timed_with_and_without_the_data_of_the_master() -> None:
     assert "data lost: first hold after" in done.output
     for name in ("block", "unblock", "check"):
         assert re.search(rf"^{name}: longest call \d+\.\d ms$", done.output, re.MULTILINE)
+
+
+def test_lapses_are_timed_on_the_map_of_a_node() -> None:
+    done = CliRunner().invoke(lapses, ["--holds", "300"])
+    assert done.exit_code == 0, done.output
+    assert re.match(r"300 holds that lapsed together: all free on the map after \d+\.\d\d s", done.output)
