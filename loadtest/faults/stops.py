@@ -18,8 +18,9 @@ from realtime.keeper.points import POINTS
 
 REACHED = tuple(point for point in POINTS if not point.startswith("exchange"))
 """The points that are reached in a run: nobody in it exchanges seats."""
-REACH_S = 60.0
-"""How long a keeper may take to reach its point: until the next booking, or until it has reconciled the master."""
+REACH_S = 180.0
+"""How long a keeper may take to reach its point: until the next booking, or until it has reconciled the master. Another
+fault may be in force meanwhile, such as one of the ledger."""
 LOOK_S = 0.05
 
 
@@ -35,12 +36,12 @@ async def stop_at_point(parts: Parts, fault: Fault, begun: Begun) -> None:
     try:
         for name in (fault.target, *others):
             cluster.pause(name).kill()
+        await begun()  # the region has no keeper from here on
         sleeper.env = {**(before or os.environ), "TICKINGTICKETS_STOP_AT": point}
         cluster.resume(fault.target)
         if not point.startswith("record"):
             await change_master(parts, fault.region, lambda redis: redis.delete(keys.RECONCILED))
         await _until_stopped(sleeper)
-        await begun()
         for name in others:
             cluster.resume(name)
         await asyncio.sleep(fault.seconds)
