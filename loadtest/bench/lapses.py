@@ -6,7 +6,6 @@ A region of its own has a lock master, a replica, a node and some keepers, each 
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import aiohttp
@@ -14,12 +13,14 @@ import orjson
 
 from loadtest.bench.node import layout_of
 from realtime import connect, keys
+from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.plan import plan
 from realtime.locks.commands import declare_layout, run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
+from realtime.model import SeatStatus
 from realtime.wire.layouts import encode_layout
 from realtime.wire.maps import unpack_seats
 
@@ -30,7 +31,6 @@ AT_ONCE = 1_000
 """Holds that are asked for, or changed, at a time."""
 WAIT_S = 60.0
 LOOK_S = 0.02
-FREE, HELD = 0, 1
 
 
 async def measure_lapses(folder: Path, holds: int, keepers: int) -> float:
@@ -49,9 +49,9 @@ async def measure_lapses(folder: Path, holds: int, keepers: int) -> float:
             await _declare(master, holds)
             await _hold_all(SeatLocks(master), holds)
             url = f"{cluster.plan.node_urls('west')[0]}/api/v1/shows/{SHOW}/seats"
-            await _all_are(HELD, url, holds)
+            await _all_are(SeatStatus.HELD, url, holds)
             lapse_at_ms = await _lapse_together(master)
-            return await _all_are(FREE, url, holds) - lapse_at_ms / 1000
+            return (await _all_are(SeatStatus.FREE, url, holds) - lapse_at_ms) / 1000
     finally:
         await cluster.stop()
 
@@ -72,7 +72,7 @@ async def _hold_all(locks: SeatLocks, count: int) -> None:
 
 async def _lapse_together(master: LockMaster) -> int:
     """Give all holds the same deadline; return it (ms since 1970, this machine's clock, which is the master's)."""
-    at = time.time_ns() // 1_000_000 + LAPSE_MS
+    at = now_ms() + LAPSE_MS
     holds = keys.holds(SHOW)
     records = connect.pairs(await master.command("HGETALL", holds))
     for start in range(0, len(records), AT_ONCE):
@@ -80,17 +80,17 @@ async def _lapse_together(master: LockMaster) -> int:
         changed = [(hold, orjson.dumps(orjson.loads(record) | {"expires_at": at})) for hold, record in some]
         await master.command("HSET", holds, *(part for pair in changed for part in pair))
         await master.command("ZADD", keys.DEADLINES, *(part for hold, _record in some for part in (at, hold)))
-    assert time.time_ns() // 1_000_000 < at, "the deadlines were set too late"
+    assert now_ms() < at, "the deadlines were set too late"
     return at
 
 
-async def _all_are(status: int, url: str, seats: int) -> float:
-    """Return the time (s since 1970) at which a node's map shows all seats with this status."""
+async def _all_are(status: SeatStatus, url: str, seats: int) -> int:
+    """Return the time (ms since 1970) at which a node's map shows all seats with this status."""
     async with asyncio.timeout(WAIT_S), aiohttp.ClientSession() as session:
         while True:
             async with session.get(url) as response:
                 known = response.status == 200
                 body = await response.json(loads=orjson.loads)
-            if known and set(unpack_seats(body["seats"], seats)) == {status}:
-                return time.time()
+            if known and set(unpack_seats(body["seats"], seats)) == {status.digit}:
+                return now_ms()
             await asyncio.sleep(LOOK_S)

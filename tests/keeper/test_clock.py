@@ -34,7 +34,7 @@ async def test_entries_of_a_dead_keeper_are_booked_after_the_clock_was_set_back(
     place.keeper("k2")
 
     async def rebuilt() -> bool:
-        # In this order: the marks of before agree until the master is reconciled again.
+        # The two marks are equal from before the restart: first wait for a new one.
         return await place.master.command("GET", keys.RECONCILED) != before and await place.rebuilt()
 
     await until(rebuilt)
