@@ -139,7 +139,8 @@ async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browse
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
     await asha.holds("E-5", "E-6", "E-7")
     await asha.presses("drop-E-7")
-    await expect(asha.page.locator('[data-key="drop-E-7"]')).to_have_count(0)
+    # None can be dropped while the server is asked to.
+    await expect(asha.page.locator('[data-key^="drop-"]')).to_have_count(2)
     await asha.page.reload()
     await asha.is_at("held")
     hold = asha.page.locator(f'[data-hold-of="{show}"]')
