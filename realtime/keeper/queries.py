@@ -151,7 +151,7 @@ class Queries:
         try:
             question = msgspec.json.decode(blob, type=_Question)
         except msgspec.MsgspecError as error:
-            log.warning("queries: dropped a malformed question: %s", error)
+            log.warning("queries: dropped a malformed question: %s", type(error).__name__)
             return
         try:
             if question.name not in self._verbs:

@@ -202,7 +202,8 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         if status >= 500:
             super().handle_error(request, status, exc, message)  # logs it; raises if a part of an answer was sent
         else:
-            limited_log.warning("a malformed request", self._address, message or "")
+            # Not the message: the parser quotes what it has read, and that may be a header with a secret.
+            limited_log.warning("a malformed request", self._address, type(exc).__name__ if exc else status)
             self._count_waste()
         return Refusal(self._make_refusal(status))
 

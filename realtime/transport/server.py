@@ -21,6 +21,8 @@ from realtime.transport.session_manager import SessionManager
 
 log = logging.getLogger(__name__)
 _NO_PROXIES = ClientAddresses()
+_OF_ORIGIN = " is not an accepted origin."
+"""How the framework's report of a foreign origin ends."""
 
 
 class SocketServer:
@@ -93,4 +95,16 @@ def _errors_only(framework: str) -> logging.Logger:
     """Return a framework's logger, set to errors. Given none, the framework adds a handler of its own to it."""
     logger = logging.getLogger(framework)
     logger.setLevel(logging.ERROR)
+    logger.addFilter(_without_input)
     return logger
+
+
+def _without_input(record: logging.LogRecord) -> bool:
+    """Replace what a framework says about a request, in which it quotes headers and ids of sessions, by a fixed text.
+
+    Reports of its own exceptions stay as they are.
+    """
+    if not record.exc_info:
+        why = "its origin is not accepted" if record.getMessage().partition(" (")[0].endswith(_OF_ORIGIN) else "invalid"
+        record.msg, record.args = f"a request was refused: {why} (only the first of its kind is logged)", None
+    return True

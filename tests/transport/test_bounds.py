@@ -18,7 +18,7 @@ from aiohttp import ClientSession, web
 
 from realtime import limits
 from realtime.dev import valkey
-from realtime.transport import fair_queue, websocket_connection
+from realtime.transport import fair_queue, limited_log, websocket_connection
 from realtime.transport.admission import Admission
 from realtime.transport.http_connection import HttpConnection
 from realtime.web.shared_body import SharedBody
@@ -339,6 +339,43 @@ async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
                 heard += part
         assert heard.rpartition(b"HTTP/1.")[2][2:5] in (b"400", b"431"), heard
         end.writer.close()
+
+
+SECRET = b"Zq7-a-secret-Zq7"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GET[:-2] + b"Authorization: Bearer " + SECRET + b"\r\r\n\r\n",
+        GET[:-2] + b"Authorization: Bearer \x01" + SECRET + b"\r\n\r\n",
+        GET[:-2] + b"Authorization: Bearer " + SECRET + b"\x00\r\n\r\n",
+        GET[:-2] + b"Authorization: Bearer " + SECRET + b"\n\x01x: y\r\n\r\n",
+        GET[:-2] + b"Authorization: " + SECRET + b"a" * 9000 + b"\r\n\r\n",
+        GET[:-2] + b"Sec-WebSocket-Key1: " + SECRET + b"\r\n\r\n",
+        GET[:-2] + b"Content-Length: " + SECRET + b"\r\n\r\n",
+        GET[:-2] + SECRET + b"\r\n\r\n",
+        b"GET /nothing?token=" + SECRET + b" HTTP/banana\r\n\r\n",
+        b"GET /nothing?token=" + SECRET + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://[" + SECRET + b"/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + SECRET + b"\r\n",
+        GET + SECRET + b"\r\n\r\n",
+        f"GET {POLLING}&sid=".encode() + SECRET + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"POST {POLLING}&sid=".encode() + SECRET + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+        f"GET {POLLING} HTTP/1.1\r\nHost: x\r\nOrigin: https://".encode() + SECRET + b"\r\n\r\n",
+    ],
+)
+async def test_nothing_of_a_malformed_request_but_the_kind_of_its_fault_is_logged(
+    server: Server, request_: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(limited_log, "PAUSE_S", 0.0)
+    end = await connect(server, request_)
+    async with asyncio.timeout(5):
+        heard = await end.reader.read(65536)
+    end.writer.close()
+    assert b" 4" in heard[:13], heard
+    assert caplog.text
+    assert SECRET.decode() not in caplog.text
 
 
 async def test_an_address_with_too_much_unfinished_loses_its_oldest_and_is_still_served(
