@@ -136,6 +136,12 @@ class Held(TypedDict):
     server_time: int
 
 
+class Released(TypedDict):
+    """``hold``: what remains of a hold of which some seats were released."""
+
+    hold: NotRequired[HoldBody]
+
+
 class CheckoutBody(TypedDict):
     """How to pay: ``kind`` is one of ``payments.service.CheckoutKind``, or ``free`` if there is nothing to pay."""
 

@@ -48,11 +48,12 @@ OwnerOf = Callable[[web.Request], str]
 
 
 class OrderBody(msgspec.Struct, frozen=True):
-    """Body of ``POST /holds/{hold}/order``."""
+    """Body of ``POST /holds/{hold}/order``; without a body, of the whole hold."""
 
     seats: SeatIds | None = None
     return_url: ReturnUrl = ""
     contact: Contact | None = None
+    request_id: RequestId = ""
 
 
 class ConfirmBody(msgspec.Struct, frozen=True):
@@ -99,6 +100,7 @@ class MoneyApi:
                 "Order the payment of a hold",
                 OrderBody,
                 "owner",
+                body_optional=True,
                 result=answers.Ordered,
             ),
             Route(
@@ -171,8 +173,8 @@ class MoneyApi:
     async def _order(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
         body = parse_json(OrderBody, await request.read() or b"{}")
-        key = idempotency_key(request)
-        ask = OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact, key)
+        request_id = idempotency_key(request) or body.request_id
+        ask = OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact, request_id)
         return json_answer(await self._checkout.order(owner, ask), status=201)
 
     async def _confirm(self, request: web.Request) -> web.Response:

@@ -124,7 +124,8 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         },
     }
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": schemas.of(route.body)}}}
+        content = {_JSON: {"schema": schemas.of(route.body)}}
+        operation["requestBody"] = {"required": not route.body_optional, "content": content}
     return operation
 
 

@@ -34,7 +34,7 @@ from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
 from realtime.web.routing import Route, idempotency_key, json_answer, read_query
 from realtime.web.shared_body import SharedBody, body_of
-from realtime.wire.requests import ExtendHold, HoldSeats, Id, ReleaseSeats, SeatIds, Solution, parse_json
+from realtime.wire.requests import ExtendHold, HoldSeats, Id, ReleaseSeats, RequestId, SeatIds, Solution, parse_json
 from realtime.wire.shows import encode_theatre, show_payload
 
 SHARED_BODIES = 256
@@ -148,10 +148,24 @@ class PublicApi:
                 "GET", "/api/v1/holds/{hold}", self._get_hold, "One of your holds", None, "owner", result=answers.Held
             ),
             Route(
-                "DELETE", "/api/v1/holds/{hold}", self._release, "Release a hold", None, "owner", result=answers.Nothing
+                "DELETE",
+                "/api/v1/holds/{hold}",
+                self._release,
+                "Release a hold, or some of its seats",
+                ReleaseRequest,
+                "owner",
+                body_optional=True,
+                result=answers.Released,
             ),
             Route(
-                "POST", "/api/v1/holds/{hold}/extend", self._extend, "Extend a hold", None, "owner", result=answers.Held
+                "POST",
+                "/api/v1/holds/{hold}/extend",
+                self._extend,
+                "Extend a hold",
+                ExtendRequest,
+                "owner",
+                body_optional=True,
+                result=answers.Held,
             ),
             Route(
                 "GET",
@@ -312,13 +326,16 @@ class PublicApi:
         return json_answer(await self._office.get(self.owner_of(request), request.match_info["hold"]))
 
     async def _release(self, request: web.Request) -> web.Response:
-        ask = ReleaseSeats(request.match_info["hold"], None, idempotency_key(request))
-        await self._office.release(self.owner_of(request), ask)
-        return json_answer({})
+        owner = self.owner_of(request)
+        body = parse_json(ReleaseRequest, await request.read() or b"{}")
+        ask = ReleaseSeats(request.match_info["hold"], body.seats, idempotency_key(request) or body.request_id)
+        return json_answer(await self._office.release(owner, ask))
 
     async def _extend(self, request: web.Request) -> web.Response:
-        ask = ExtendHold(request.match_info["hold"], idempotency_key(request))
-        return json_answer(await self._office.extend(self.owner_of(request), ask))
+        owner = self.owner_of(request)
+        body = parse_json(ExtendRequest, await request.read() or b"{}")
+        ask = ExtendHold(request.match_info["hold"], idempotency_key(request) or body.request_id)
+        return json_answer(await self._office.extend(owner, ask))
 
     async def _get_booking(self, request: web.Request) -> web.Response:
         return json_answer(await self._office.booking(self.owner_of(request), request.match_info["booking"]))
@@ -336,6 +353,19 @@ class HoldRequest(msgspec.Struct, frozen=True):
     seats: SeatIds
     request_id: Id | None = None
     challenge: Solution | None = None
+
+
+class ReleaseRequest(msgspec.Struct, frozen=True):
+    """Body of ``DELETE /holds/{hold}``; without ``seats``, or without a body, the whole hold."""
+
+    seats: SeatIds | None = None
+    request_id: RequestId = ""
+
+
+class ExtendRequest(msgspec.Struct, frozen=True):
+    """Body of ``POST /holds/{hold}/extend``, which needs none."""
+
+    request_id: RequestId = ""
 
 
 def _body(body: bytes | SharedBody, headers: dict[str, str]) -> web.Response:

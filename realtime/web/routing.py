@@ -59,6 +59,8 @@ class Route:
     """The media types of what it answers if it succeeds."""
     query: type[msgspec.Struct] | None = None
     """The parameters of its query, which the handler takes from ``read_query``."""
+    body_optional: bool = False
+    """A request may have no body."""
     result: Any = None
     """The type of what it answers in JSON, if it succeeds (``web.answers``)."""
 

@@ -145,6 +145,33 @@ async def test_a_buyer_can_hold_extend_confirm_and_release_over_http(cluster: Cl
         assert (await ask("GET", f"{west}/bookings/{booking[:-1]}x"))[1]["error"]["code"] == "booking_not_found"
 
 
+async def test_over_http_a_hold_is_released_in_parts_as_by_the_event(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    url = f"{node_urls(cluster)[0]}/api/v1"
+    async with aiohttp.ClientSession() as session:
+        token = (await (await session.post(f"{url}/session")).json())["token"]
+        session.headers["Authorization"] = f"Bearer {token}"
+        body = {"seats": ["A-1", "A-2", "A-3"], "request_id": "1"}
+        hold = (await (await session.post(f"{url}/shows/{show}/holds", json=body)).json())["hold"]["id"]
+
+        async def release(body: bytes) -> tuple[int, Any]:
+            async with session.delete(f"{url}/holds/{hold}", data=body) as response:
+                return response.status, await response.json()
+
+        for broken in (b'{"seats": ["A-1"', b'{"seats": []}', b'{"seats": "A-1"}', b"null", b'{"request_id": 1}'):
+            status, refused = await release(broken)
+            assert (status, refused["error"]["code"]) == (400, "bad_request"), broken
+        status, refused = await release(b'{"seats": ["A-9"]}')
+        assert (status, refused["error"]["code"]) == (404, "seat_not_found")
+        assert (await map_of_master(cluster, show))[2].count("1") == 3, "nothing was released"
+        status, rest = await release(b'{"seats": ["A-2"], "request_id": "in part"}')
+        assert (status, rest["hold"]["seats"], rest["hold"]["state"]) == (200, ["A-1", "A-3"], "held")
+        async with session.get(f"{url}/commands/in%20part") as response:
+            assert (await response.json())["kind"] == "release"
+        assert await release(b"") == (200, {})
+        assert set((await map_of_master(cluster, show))[2]) == {"0"}
+
+
 async def test_an_unchanged_seat_map_is_answered_with_304_and_a_changed_one_with_its_body(cluster: Cluster) -> None:
     show = await new_show(cluster, "west")
     url = f"{node_urls(cluster)[0]}/api/v1/shows/{show}/seats"
