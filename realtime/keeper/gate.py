@@ -6,7 +6,7 @@ The ledger has an admission before it is answered. Devices that admit without a 
 | --- | --- | --- |
 | ``admit`` | ``{"theatre", "booking" or "code", "show", "gate", "lease"}`` | the admission |
 | ``gate_lease`` | ``{"theatre", "show", "gate", "lease", "sections"}`` | the tickets that are in the lease now |
-| ``gate_return`` | ``{"lease"}``, or ``{"key"}`` as ``ledger.gate_leases.lease_key`` | how many tickets were in it |
+| ``gate_return`` | ``{"theatre", "lease"}``, or ``{"key"}`` as ``ledger.gate_leases.lease_key`` | how many it had |
 | ``gate_report`` | ``{"theatre", "gate", "lease", "admitted": {code: ms ago}}`` | what became of each |
 """
 
@@ -61,8 +61,11 @@ class _LeaseBody(msgspec.Struct):
 
 
 class _ReturnBody(msgspec.Struct):
+    """Without ``theatre``, which nodes of the previous release leave out, and operators, of any theatre."""
+
     lease: _Name = ""
     key: _Name = ""
+    theatre: _Name = ""
 
 
 class _ReportBody(msgspec.Struct):
@@ -134,10 +137,18 @@ class Gate:
         }
 
     async def end_lease(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
-        """End a lease: its device has returned it, or an operator knows that it admits nobody any more."""
+        """End a lease: its device has returned it, or an operator knows that it admits nobody any more.
+
+        Raises ``WrongShow`` for a lease of another theatre.
+        """
         ask = parse_json(_ReturnBody, body)
         key = lease_key(ask.lease) if ask.lease else ask.key
-        return {"tickets": await self._ledger.end_lease(key, fencing_token)}
+        ended = await self._ledger.end_lease(key, fencing_token, theatre=ask.theatre)
+        if ended.elsewhere and not ended.tickets:
+            show = await self._ledger.show(ended.elsewhere)
+            assert show is not None, "shows are never deleted"
+            raise _wrong(show)
+        return {"tickets": ended.tickets}
 
     async def report(self, body: bytes, fencing_token: str | None, entry: bytes = b"") -> dict[str, Any]:
         """Record whom a device has admitted offline; see ``GateLeases.report_admissions``.

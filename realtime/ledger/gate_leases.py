@@ -81,6 +81,14 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How many tickets were in a lease that has ended; ``elsewhere``: a show of another theatre whose tickets stay."""
+
+    tickets: int
+    elsewhere: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseRow:
     """A lease that has not ended, and until when the last of its tickets are in it."""
 
@@ -132,14 +140,18 @@ class GateLeases(Fencing):
             await self.advance(connection)
             return Leased(tuple(mine), len(wanted) - len(free), len(had) + len(free) - len(mine))
 
-    async def end_lease(self, lease: str, token: str | None = None) -> int:
-        """End a lease; return how many tickets were in it. Idempotent."""
-        table = schema.gate_leases
+    async def end_lease(self, lease: str, token: str | None = None, *, theatre: str = "") -> Ended:
+        """End a lease, of a theatre or ("") of any. Idempotent."""
+        table, shows = schema.gate_leases, schema.shows
+        chosen = table.c.lease == lease
+        if theatre:
+            chosen &= table.c.show_id.in_(select(shows.c.id).where(shows.c.theatre_id == theatre))
         async with self.transaction() as connection:
             await check_fencing_token(connection, token)
-            ended = await connection.execute(delete(table).where(table.c.lease == lease))
+            ended = await connection.execute(delete(table).where(chosen))
+            left = await connection.scalar(select(table.c.show_id).where(table.c.lease == lease).limit(1))
             await self.advance(connection)
-            return ended.rowcount
+            return Ended(ended.rowcount, left or "")
 
     async def report_admissions(
         self,

@@ -216,7 +216,7 @@ class GateApi:
     async def _return(self, request: web.Request) -> web.Response:
         ask = parse_json(GateReturn, await request.read())
         master = self._masters[self._region(request, ask.theatre)]
-        return json_answer(await run_command(master, "gate_return", {"lease": ask.lease}))
+        return json_answer(await run_command(master, "gate_return", msgspec.to_builtins(ask)))
 
     async def _report(self, request: web.Request) -> web.Response:
         ask = parse_json(GateReport, await request.read())

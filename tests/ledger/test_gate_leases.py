@@ -10,7 +10,7 @@ import pytest
 from realtime import limits
 from realtime.errors import AlreadyAdmitted, TicketLeased
 from realtime.ledger import Ledger, StaleFencingToken
-from realtime.ledger.gate_leases import ConflictKind, LeaseAsk, Leased, count_gate_conflicts, lease_key
+from realtime.ledger.gate_leases import ConflictKind, Ended, LeaseAsk, Leased, count_gate_conflicts, lease_key
 from realtime.ledger.rows import AdmissionRow, CancelledBy
 
 from .test_store import booking, ledger
@@ -95,7 +95,7 @@ async def test_a_returned_list_is_free_and_an_old_keeper_leases_nothing(ledger: 
         with pytest.raises(StaleFencingToken):
             await stale
     assert [(each.lease, each.tickets, each.until) for each in await ledger.open_leases(2)] == [(NORTH, 2, UNTIL)]
-    assert (await ledger.end_lease(NORTH), await ledger.end_lease(NORTH)) == (2, 0)
+    assert (await ledger.end_lease(NORTH), await ledger.end_lease(NORTH)) == (Ended(2), Ended(0))
     assert names(await ledger.lease(wants(SOUTH), 3)) == ["a", "b"]
     await ledger.cancel(booking("a", []).id, CancelledBy.OPERATOR, 4)
     assert names(await ledger.lease(wants(SOUTH), 5)) == ["b"], "operators cancel at any time"

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from realtime.dev.cluster import Cluster
+from realtime.ledger.gate_leases import lease_key
+from realtime.locks.commands import run_command
 from realtime.model import show_of
 from tests.cluster import new_show, node_urls
 
@@ -133,3 +135,35 @@ async def test_what_no_gate_of_the_theatre_asks_for_is_refused_and_leases_nothin
     assert (await ask(cluster, "/gate/shows?theatre=west-hall", elsewhere))["code"] == "forbidden"
     assert (await ask(cluster, "/ops/gate", elsewhere))["code"] == "forbidden"
     assert "booking" in await Gates(cluster).show(code), "nobody was admitted by any of this"
+
+
+async def test_a_gate_of_another_theatre_of_the_region_neither_ends_a_lease_nor_gets_anything_from_it(
+    cluster: Cluster,
+) -> None:
+    owner, booking = await booked(cluster, starts_at=soon())
+    show, code = show_of(booking), await code_of(cluster, owner)
+    async with cluster.masters() as masters:
+        await run_command(masters["west"], "theatre", {"id": "west-annex", "name": "Annex", "city": "Somewhere"})
+    theirs = show_of((await booked(cluster, starts_at=soon(), theatre="west-annex"))[1])
+    annex = await add(cluster, "annex", "--role", "gate", "--theatre", "west-annex", "--region", "west")
+    secret = "shared-by-both-theatres"
+    there = of(secret, theatre="west-annex")
+
+    async def left() -> list[str]:
+        leases = (await ask(cluster, "/ops/gate"))["leases"]
+        return sorted(each["show_id"] for each in leases if each["lease"] == lease_key(secret))
+
+    assert code in (await gate(cluster, "lease", of(secret, show)))["tickets"]
+    refused = await gate(cluster, "return", there, key=annex)
+    assert (refused["code"], refused["show"], await left()) == ("wrong_show", show, [show])
+    assert (await gate(cluster, "lease", {**there, "show": show}, key=annex))["code"] == "wrong_show"
+    assert (await gate(cluster, "reports", {**there, "admitted": {code: 1}}, key=annex))["outcomes"][code] == "unknown"
+    gates = Gates(cluster)
+    assert (await gates.show(code, theatre="west-annex", key=annex, lease=secret))["code"] == "wrong_show"
+    # Even if both use the same secret, each theatre ends its own.
+    assert (await gate(cluster, "lease", {**there, "show": theirs}, key=annex))["tickets"]
+    assert await left() == sorted([show, theirs])
+    assert await gate(cluster, "return", there, key=annex) == {"tickets": 1}
+    assert await left() == [show]
+    assert (await gates.show(code))["code"] == "ticket_leased"
+    assert await gate(cluster, "return", of(secret)) == {"tickets": 1}
