@@ -13,7 +13,7 @@ from realtime.cli.common import load_settings, require_region, run
 from realtime.errors import RegionUnavailable
 from realtime.keeper.check import Checker, Report
 from realtime.keeper.compare import Difference
-from realtime.ledger import LedgerUnavailable
+from realtime.ledger import LedgerUnavailable, WrongRegion
 from realtime.ledger.targets import Target
 from realtime.settings import Settings
 from realtime.tickets.code import derive_key
@@ -78,6 +78,8 @@ async def _check_region(settings: Settings, name: str, repair: bool) -> Outcome:
         return Outcome(report, [await _describe(checker, each, each not in left) for each in report.differences])
     except RegionUnavailable:
         return Outcome(unchecked="the lock master is unreachable")
+    except WrongRegion as error:
+        return Outcome(unchecked=str(error))
     except LedgerUnavailable as error:
         return Outcome(unchecked=f"the ledger is unreachable: {error}")
     finally:

@@ -24,7 +24,7 @@ from realtime.keeper.compare_money import faults_of, lost_refunds, money_differe
 from realtime.keeper.declare import Declarations
 from realtime.keeper.outbox import stream_entries
 from realtime.keeper.rebuild import Rebuilder
-from realtime.keeper.reconcile import Reconciler
+from realtime.keeper.reconcile import Reconciler, check_region
 from realtime.keeper.rerecord import is_behind, record_again
 from realtime.ledger import Ledger
 from realtime.ledger.rows import TaskRow
@@ -76,7 +76,10 @@ class _Outbox:
 
 
 class Checker:
-    """Checks one region; ``close`` it after use. Methods raise ``RegionUnavailable`` or ``LedgerUnavailable``."""
+    """Checks one region; ``close`` it after use.
+
+    Methods raise ``RegionUnavailable`` or ``LedgerUnavailable``, and ``WrongRegion`` before anything is repaired.
+    """
 
     def __init__(
         self, region: Region, password: str = "", targets: Sequence[Target] = (), code_key: bytes = b""
@@ -87,7 +90,7 @@ class Checker:
         """
         self._region = region
         self._password = password
-        self._ledger = Ledger(region.ledger, targets, code_key)
+        self._ledger = Ledger(region.ledger, targets, code_key, region.name)
         self._shows = Shows(self._ledger)
 
     async def close(self) -> None:
@@ -107,6 +110,8 @@ class Checker:
             raise RegionUnavailable(region=self._region.name) from None
 
     async def _check(self, redis: Redis, link: LockMaster) -> Report:
+        name: Any = await redis.get(keys.REGION)
+        check_region(name, self._region.name)
         outbox = await _read_outbox(link)
         report = Report(outbox=outbox.length, dead_letters=await _dead_letters(link))
         report.payments, report.refunds = await self._ledger.count_money(now_ms())

@@ -39,7 +39,7 @@ from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.booking_search import UNREADABLE, BookingSearch, details
 from realtime.keeper.gate import Gate
-from realtime.ledger import Ledger, LedgerUnavailable
+from realtime.ledger import Ledger, LedgerUnavailable, WrongRegion
 from realtime.ledger.money import Filter
 from realtime.ledger.orders import open_orders
 from realtime.ledger.rows import BookingRow
@@ -132,11 +132,13 @@ class Queries:
         while not stopping.is_set():
             try:
                 await self._serve(stopping)
-            except (RegionUnavailable, RedisError, OSError) as error:
+            except (RegionUnavailable, WrongRegion, RedisError, OSError) as error:
                 log.debug("queries: %s", error)
                 await pause(PAUSE_S, stopping)
 
     async def _serve(self, stopping: asyncio.Event) -> None:
+        with contextlib.suppress(LedgerUnavailable):
+            await self._ledger.fencing_state()  # raises ``WrongRegion``: nothing is answered from another's ledger
         redis = await self._master.own_connection(BLOCK_S + 4)
         generation = self._master.generation
         try:

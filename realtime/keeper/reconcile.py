@@ -45,6 +45,7 @@ from realtime.ledger import Ledger, LedgerBehind, LedgerUnavailable, StaleFencin
 from realtime.locks.answers import Fenced
 from realtime.locks.master import LockMaster, incarnation_of, reconciled_in
 from realtime.locks.seats import Fence, SeatLocks
+from realtime.logs import escaped
 from realtime.model import Show
 from realtime.wire.shows import encode_show, encode_theatre
 
@@ -78,6 +79,12 @@ class _State:
         parts = (self.mark or b"").split()
         number = connect.count(parts[2]) if len(parts) == 3 else None
         return number if self.fence == f"{number} {self.process}".encode() else None
+
+
+def check_region(name: bytes | None, region: str) -> None:
+    """Raise ``WrongRegion`` if a master has the name (``keys.REGION``) of another region."""
+    if name not in (None, region.encode()):
+        raise WrongRegion(f"this is the lock master of {escaped(name.decode(errors='replace'))}, not of {region}")
 
 
 class Reconciler:
@@ -135,8 +142,7 @@ class Reconciler:
             command("INFO", "server", "replication"),
             *(command("GET", key) for key in (keys.RECONCILED, keys.FENCE, keys.REGION, keys.POSITION, keys.HALTED)),
         )
-        if region not in (None, self._region.encode()):
-            raise WrongRegion(f"this is the lock master of {region.decode(errors='replace')}, not of {self._region}")
+        check_region(region, self._region)
         state = _State(
             incarnation_of(info),
             str(info["run_id"]),

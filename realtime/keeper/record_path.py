@@ -21,7 +21,7 @@ from realtime.keeper.reconcile import Reconciler
 from realtime.keeper.recorder import TRANSIENT, Recorder
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.shared import SharedParts
-from realtime.ledger import LedgerBehind, LedgerUnavailable, StaleFencingToken
+from realtime.ledger import LedgerBehind, LedgerUnavailable, StaleFencingToken, WrongRegion
 from realtime.locks.answers import Fenced
 from realtime.locks.incidents import Incident
 from realtime.locks.refund_notices import RefundNotices
@@ -132,5 +132,5 @@ class RecordPath:
             await self._shared.ledger.tell_reached()
 
     async def _halt(self) -> None:
-        with contextlib.suppress(RegionUnavailable, RedisError):
+        with contextlib.suppress(RegionUnavailable, WrongRegion, RedisError):
             await self._reconciler.halt(self._shared.ledger.known_position)

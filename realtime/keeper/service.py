@@ -44,7 +44,7 @@ class Keeper:
             raise TopologyError(f"regions.{region} has no ledger")
         self.name = name or process_name()
         targets = [Target(name, each.events) for name, each in settings.topology.webhooks.items()]
-        self._ledger = ledger = Ledger(known.ledger, targets, derive_key(settings.secret, region))
+        self._ledger = ledger = Ledger(known.ledger, targets, derive_key(settings.secret, region), region)
         self._master = master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._payments = payment_service(settings.payments)
         jobs = Jobs(region, master, settings.redis_password)

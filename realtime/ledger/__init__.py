@@ -1,7 +1,7 @@
 """The SQL ledger of a region: the last word on who bought what, and what an empty master is rebuilt from."""
 
-from realtime.ledger.database import LedgerUnavailable
-from realtime.ledger.fencing import LedgerBehind, StaleFencingToken, WrongRegion
+from realtime.ledger.database import LedgerUnavailable, WrongRegion
+from realtime.ledger.fencing import LedgerBehind, StaleFencingToken
 from realtime.ledger.rows import NewBooking, Recorded
 from realtime.ledger.store import Ledger
 

@@ -59,14 +59,19 @@ class LedgerUnavailable(Exception):
     """The database can't be reached or can't write now; the same call will work later."""
 
 
+class WrongRegion(Exception):
+    """The ledger or the lock master belongs to another region; the topology of this process is wrong."""
+
+
 class Database:
     """Connections to one ledger. ``open`` it, ``close`` it."""
 
-    def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"") -> None:
+    def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"", region: str = "") -> None:
         """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``.
 
         ``targets`` are sent events (``ledger.webhooks``). ``code_key`` is that of the region's ticket codes
-        (``tickets.code.derive_key``); without it a booking has another code when it is recorded again. Raises
+        (``tickets.code.derive_key``); without it a booking has another code when it is recorded again. Calls raise
+        ``WrongRegion`` if the ledger belongs to another region than ``region``, if that is given. Raises
         ``TopologyError`` for an invalid address.
         """
         self.targets = targets
@@ -90,6 +95,8 @@ class Database:
             _prepare_sqlite(self._engine)
         else:
             _check_before_use(self._engine, self._idle)
+        if region:
+            _refuse_other_regions(self._engine, region)
         # The same pool of connections.
         options: dict[str, Any] = {"reads_only": True} if embedded else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**options)
@@ -213,6 +220,27 @@ def _check_before_use(engine: AsyncEngine, idle: set[Any]) -> None:
     @event.listens_for(engine.sync_engine, "close")
     def close(connection: Any, _record: Any) -> None:
         idle.discard(connection.driver_connection)
+
+
+def _refuse_other_regions(engine: AsyncEngine, region: str) -> None:
+    """Let no connection be used that leads to the ledger of another region.
+
+    A keeper or ``check --repair`` would take what is missing there for lost commits, and mix two regions.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        try:
+            cursor.execute("SELECT region FROM fencing_token")
+            row = cursor.fetchone()
+        except engine.dialect.loaded_dbapi.Error:  # no tables yet; anything else fails again when it is used
+            row = None
+        cursor.close()
+        connection.rollback()
+        if row is not None and row[0] not in ("", region):
+            connection.close()
+            raise WrongRegion(f"this is the ledger of {row[0]}, not of {region}")
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:

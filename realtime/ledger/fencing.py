@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from realtime.ledger import schema
-from realtime.ledger.database import Database
+from realtime.ledger.database import Database, WrongRegion
 from realtime.ledger.targets import Target
 
 _BEHIND = "behind"
@@ -32,10 +32,6 @@ _REACHED = "tt_position"
 
 class StaleFencingToken(Exception):
     """The lock master was replaced or reconciled since these entries were read from its outbox."""
-
-
-class WrongRegion(Exception):
-    """The ledger or the lock master belongs to another region; the topology of this keeper is wrong."""
 
 
 class LedgerBehind(Exception):
@@ -61,9 +57,9 @@ class FencingState:
 class Fencing(Database):
     """Begins fencing tokens and counts the position."""
 
-    def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"") -> None:
+    def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"", region: str = "") -> None:
         """See ``Database``."""
-        super().__init__(url, targets, code_key)
+        super().__init__(url, targets, code_key, region)
         self.known_position = 0
         """What the lock master knows; a transaction that gets no later one raises ``LedgerBehind``."""
         self.on_commit: Callable[[int], Awaitable[None]] | None = None

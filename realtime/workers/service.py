@@ -16,7 +16,7 @@ from realtime import connect, keys
 from realtime.cancellation import cancel_all, pause
 from realtime.errors import TicketError
 from realtime.jobs import Jobs
-from realtime.ledger import Ledger, LedgerUnavailable
+from realtime.ledger import Ledger, LedgerUnavailable, WrongRegion
 from realtime.ledger.rows import Queue
 from realtime.ledger.shows import Shows
 from realtime.ledger.targets import Target
@@ -73,7 +73,7 @@ class WorkerProcess:
         self._password = settings.redis_password
         self._concurrency = concurrency
         targets = [Target(name, each.events) for name, each in settings.topology.webhooks.items()]
-        self._ledger = Ledger(known.ledger, targets)
+        self._ledger = Ledger(known.ledger, targets, region=region)
         self._master = LockMaster(known, settings.redis_password, timeout_s=CALL_TIMEOUT_S)
         self._payments = payment_service(settings.payments)
         self._webhooks: Webhooks | None = None
@@ -129,7 +129,7 @@ class WorkerProcess:
             try:
                 await self._ledger.open()
                 await self._serve(await self._master.address())
-            except (TicketError, LedgerUnavailable, RedisError, OSError) as error:
+            except (TicketError, LedgerUnavailable, WrongRegion, RedisError, OSError) as error:
                 log.warning("worker of %s: %s; trying again", self._region, error)
                 await self._pause(PAUSE_S)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken, schema
+from realtime.ledger import Ledger, LedgerUnavailable, NewBooking, Recorded, StaleFencingToken, WrongRegion, schema
 from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.money import Filter
 from realtime.ledger.orders import open_orders
@@ -46,6 +46,23 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
     await opened.save_show(show())
     yield opened
     await opened.close()
+
+
+async def test_nothing_is_read_or_written_in_the_ledger_of_another_region(ledger: Ledger, url: str) -> None:
+    new = Ledger(url, region="south")
+    assert await new.booked("west-s") == []  # nobody's yet
+    await new.close()
+    await ledger.begin_fencing_token("west's", region="west")
+    own, other = Ledger(url, region="west"), Ledger(url, region="south")
+    try:
+        await own.open()
+        assert [theatre.id for theatre in await own.theatres("west")] == ["gateway"]
+        for call in (other.open, other.fencing_state, lambda: other.mark_behind(9, 9), lambda: other.catch_up(9, 9)):
+            with pytest.raises(WrongRegion):
+                await call()
+        assert (await own.fencing_state()).position < 9
+    finally:
+        await asyncio.gather(own.close(), other.close())
 
 
 async def test_a_booking_is_recorded_once_however_often_it_comes(ledger: Ledger) -> None:
