@@ -53,6 +53,12 @@ PROLONG_STEP_MS = 60_000
 """A hold is kept this long from now while the gateway does not say whether it is paid for ..."""
 PROLONG_MS = 600_000
 """... and this long in all, past the deadline that its owner knows."""
+PROLONG_BEFORE_S = 2.0
+"""A hold is prolonged when this much of it is left while the gateway is asked, at the latest ..."""
+ASKING_STEP_MS = 10_000
+"""... for this long at a time, until the gateway has answered or its time-out is over."""
+KNOWN_DEADLINES = 10_000
+"""Deadlines of holds that a process remembers for each region: a hold that it does not know is prolonged at once."""
 ORDER_CHECK_S = (10, 20, 40, 60, 120, 300, 600, 1800, 3600)
 """Pauses between the questions to the gateway about an order that nobody has paid; the last one repeats."""
 ORDER_OPEN_S = 3 * 24 * 3600
@@ -298,6 +304,8 @@ assert EXPIRY_POLL_MS + TICK_MAX_MS < EXPIRY_VISIBLE_MS, "sweep + tick must fit 
 assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one valid polygon fits into a plan"
 assert RELAY_TIMEOUT_S < 1.0, "holds of an unreachable region fail within 1 s"
 assert SILENCE_MS >= 2 * HEARTBEAT_MS, "one lost heartbeat is not silence"
+assert PROLONG_BEFORE_S > 2 * RELAY_TIMEOUT_S, "a hold is prolonged in time, also if its deadline came late"
+assert ASKING_STEP_MS > 2 * PROLONG_BEFORE_S * 1000
 assert LEDGER_WAIT_S > RELAY_TIMEOUT_S
 assert OUTBOX_STAFF_LIMIT > OUTBOX_LIMIT, "staff get through while buyers are refused"
 assert DRAIN_S > LEDGER_WAIT_S + 2 * RELAY_TIMEOUT_S, "a confirm that has just arrived is still answered"

@@ -28,6 +28,7 @@ from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.answers import ShowNotReady
+from realtime.locks.deadlines import while_kept
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
 from realtime.locks.seats import SeatLocks
@@ -245,7 +246,8 @@ class Settlement:
             return False
         if must_capture(payment, steps[0]):
             try:
-                payment = await self._payments.capture(payment.payment, order.amount)
+                asking = self._payments.capture(payment.payment, order.amount)
+                payment = await while_kept(self._locks, order.hold, asking)
             except PaymentRefused as error:
                 if error.details.get("reason") != Refusal.ORDER_PAID:
                     raise

@@ -13,6 +13,7 @@ from typing import Any
 
 from realtime import keys, limits
 from realtime.locks.answers import check_reply, read_hold
+from realtime.locks.deadlines import Deadlines
 from realtime.locks.hold_batcher import HoldBatcher
 from realtime.locks.master import LockMaster
 from realtime.model import Hold, show_of
@@ -47,6 +48,7 @@ class Holds:
         """Share one ``LockMaster`` between all users in a process. ``bounds`` limit what one address or owner holds."""
         self.master = master
         self._batcher = HoldBatcher(master, bounds)
+        self._deadlines = Deadlines()
 
     async def hold(self, hold_id: str, owner: str, seats: Iterable[int], address: str = "") -> tuple[Hold, int]:
         """Hold all seats or none; return the hold and the master's time.
@@ -96,10 +98,22 @@ class Holds:
         more = (contact, reply, request_id)
         return read_hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
 
-    async def prolong(self, hold_id: str) -> Hold:
-        """Keep a hold while the gateway's answer is unknown, at most ``limits.PROLONG_MS`` in all."""
-        args = (hold_id, limits.PROLONG_STEP_MS, limits.PROLONG_MS)
-        return read_hold(hold_id, await self._call("tt_prolong", show_of(hold_id), *args))
+    async def prolong(self, hold_id: str, step_ms: int = limits.PROLONG_STEP_MS, back_ms: int = 0) -> int:
+        """Keep a hold for ``step_ms`` from now, at most ``limits.PROLONG_MS`` in all; return by how much it is longer.
+
+        For while the gateway's answer is unknown. With ``back_ms`` the hold becomes so much shorter again instead.
+        """
+        args = (hold_id, step_ms, limits.PROLONG_MS, back_ms)
+        reply = await self._call("tt_prolong", show_of(hold_id), *args)
+        self._deadlines.note(read_hold(hold_id, reply), int(reply[2]))
+        return int(reply[3])
+
+    def left_s(self, hold_id: str) -> float:
+        """Return how long a live hold lasts at least, from the last answer of ``get`` or ``prolong``; 0 if unknown.
+
+        Too much by the time that the answer took, and if the master has lost an extension.
+        """
+        return self._deadlines.left_s(hold_id)
 
     async def confirm(
         self,
@@ -128,7 +142,9 @@ class Holds:
     async def get(self, hold_id: str) -> tuple[Hold, int]:
         """Return the current state of a hold, and the master's time. A lapsed hold is ``expired``, swept or not."""
         reply = await self._call("tt_get", show_of(hold_id), hold_id)
-        return read_hold(hold_id, reply), int(reply[2])
+        hold, now = read_hold(hold_id, reply), int(reply[2])
+        self._deadlines.note(hold, now)
+        return hold, now
 
     # --- reading ------------------------------------------------------------------------------------------------------
     async def free_seats(self, show_id: str) -> set[int]:

@@ -7,7 +7,6 @@ master sends it to the ledger in the same step in which it decides.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +23,6 @@ from realtime.errors import (
     HoldNotFound,
     NotYourHold,
     PaymentRefused,
-    PaymentUnavailable,
     RegionUnavailable,
     SeatNotFound,
     SeatsTaken,
@@ -32,6 +30,7 @@ from realtime.errors import (
     TicketError,
 )
 from realtime.feeds.directory import Directory, SeatIds
+from realtime.locks.deadlines import while_kept
 from realtime.locks.entries import append_entry
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
@@ -40,13 +39,19 @@ from realtime.locks.seats import SeatLocks
 from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
 from realtime.payments.errors import PaymentMismatch
 from realtime.payments.report import PaymentReport, encode_report
-from realtime.payments.service import CURRENCY, OrderRequest, PaymentService, WebhookEvent, order_key
+from realtime.payments.service import (
+    CURRENCY,
+    OrderRequest,
+    PaymentService,
+    VerifiedPayment,
+    WebhookEvent,
+    order_key,
+)
 from realtime.payments.status import PaymentState
 from realtime.web import bodies
 from realtime.wire.layouts import decode_layout
 from realtime.wire.requests import ConfirmHold, OrderHold
 
-log = logging.getLogger(__name__)
 FREE = "free"
 """The kind of checkout for seats that cost nothing."""
 NOTHING_WANTED = (HoldLost, HoldNotFound, SeatNotFound)
@@ -190,29 +195,27 @@ class Checkout:
     async def _verified(self, ask: ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
         """Return the payment that the gateway vouches for, captured. Raises ``PaymentRefused``, ``PaymentUnavailable``.
 
-        While the gateway does not answer, the hold is prolonged. Money that is not for what is asked is reported, as by
+        While the gateway does not answer, the hold is kept. Money that is not for what is asked is reported, as by
         a webhook: the ledger makes a booking of what it pays for, or a refund.
         """
         contact = encode_contact(ask.contact)
         if amount == 0:
             return PaymentProof(f"{FREE}.{ask.hold}", 0, "", ask.request_id, contact, new_reply_id())
         try:
-            verified = await self._payments.verify(ask.hold, ask.payment, amount, seats)
-            if verified.state is PaymentState.AUTHORIZED:
-                await self._payments.capture(verified.payment, amount)
+            verified = await while_kept(self._locks_of(ask.hold), ask.hold, self._captured(ask, amount, seats))
         except PaymentMismatch as error:
             event = WebhookEvent(f"confirm.{error.payment.payment}", error.payment)
             reply = await self.report(region_of(ask.hold), event)
             if refund := reply.get("refund"):
                 error.details["refund"] = refund
             raise
-        except PaymentUnavailable:
-            try:
-                await self._locks_of(ask.hold).prolong(ask.hold)
-            except TicketError as error:
-                log.info("hold %s can't be prolonged: %s", ask.hold, error.code)
-            raise
         return PaymentProof(verified.payment, amount, verified.order, ask.request_id, contact, new_reply_id())
+
+    async def _captured(self, ask: ConfirmHold, amount: int, seats: Sequence[str]) -> VerifiedPayment:
+        verified = await self._payments.verify(ask.hold, ask.payment, amount, seats)
+        if verified.state is PaymentState.AUTHORIZED:
+            await self._payments.capture(verified.payment, amount)
+        return verified
 
     async def report(self, region: str, event: WebhookEvent) -> dict[str, Any]:
         """Report what the gateway says to a region's keepers; return their reply once the ledger has it.

@@ -176,6 +176,22 @@ async def test_a_payment_that_cannot_be_captured_does_not_delay_another_one_of_i
     assert sorted(await ends(desk)) == [(False, "done", 2 * PRICE), (True, None, 0)]
 
 
+async def test_the_hold_of_an_authorised_payment_is_kept_while_its_capture_is_not_answered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold, _now = await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, 2 * PRICE)
+    desk.gateway.pay(order, 2 * PRICE, PaymentState.AUTHORIZED)
+
+    async def capture(_payment: str, _amount: int) -> PaymentStatus:
+        raise unavailable(NoAnswer.TIMEOUT)
+
+    monkeypatch.setattr(desk.gateway, "capture", capture)
+    monkeypatch.setattr(limits, "PROLONG_STEP_MS", limits.DEFAULT_HOLD_S * 1000 + 60_000)
+    await desk.check_due()
+    assert (await desk.locks.get(HOLD))[0].expires_at >= hold.expires_at + 59_000
+
+
 async def test_a_payment_that_is_not_captured_because_another_one_was_gets_its_refund(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from realtime.payments.demo import BankEvent, BankPayment, webhook_signer
 from realtime.payments.service import seats_digest
 from realtime.payments.status import PaymentState
 from realtime.wire.shows import encode_theatre
-from tests.cluster import Client, map_of_master, new_show, node_urls, pay_order, until
+from tests.cluster import Client, map_of_master, new_show, node_urls, pay_order, retried, until
 
 
 async def ops(cluster: Cluster, path: str) -> dict[str, Any]:
@@ -115,6 +115,53 @@ async def test_a_payment_that_nobody_reports_is_found_by_asking(cluster: Cluster
     assert (payment["hold"], payment["amount"]) == (hold, amount)
     assert payment["booking"] is not None, "its seats were free again, so the late payment books them"
     await buyer.close()
+
+
+@pytest.mark.parametrize("named", [None, ["A-1"]], ids=["all seats", "named seats"])
+async def test_a_paid_hold_does_not_end_while_the_bank_is_silent(cluster: Cluster, named: list[str] | None) -> None:
+    show = await new_show(cluster, "west", hold_s=5)
+    buyer, rival = [await Client.connect(node_urls(cluster)[n]) for n in (1, 2)]
+    hold, order, _amount = await ordered(buyer, show, ["A-1"])
+    proof = await pay_order(cluster, order, webhooks="never")
+    other = await Client.connect(node_urls(cluster)[0], token=buyer.token)
+    confirm = {"hold": hold, "payment": proof} | ({} if named is None else {"seats": named})
+    rivals = iter(range(10_000))
+    with frozen([cluster.children["bank"]]):
+        # At a node that has not been asked about the hold before.
+        asked = asyncio.create_task(other.call("seats:confirm", confirm))
+        while not asked.done():
+            taken = {"show": show, "seats": ["A-1"], "request_id": f"r{next(rivals)}"}
+            assert (await rival.call("seats:hold", taken))["error"]["code"] == "seats_taken"
+            await asyncio.wait({asked}, timeout=0.2)
+        assert (await asked)["error"]["code"] == "payment_unavailable"
+        held = await buyer.call("hold:resume", {"hold": hold})
+        assert held["hold"]["expires_at"] - held["server_time"] > 30_000, "it may be sent again for a while"
+    booked = await retried(buyer, "seats:confirm", confirm)
+    assert (booked["booking"]["state"], "refund" in booked) == ("booked", False)
+    for client in (buyer, rival, other):
+        await client.close()
+
+
+async def test_a_payment_of_another_hold_keeps_no_hold(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west", hold_s=4)
+    buyer, rival = [await Client.connect(node_urls(cluster)[n]) for n in (1, 2)]
+    paid, order, _amount = await ordered(buyer, show, ["B-1"], "paid")
+    proof = await pay_order(cluster, order, webhooks="never")
+    assert (await buyer.call("seats:confirm", {"hold": paid, "payment": proof}))["booking"]["state"] == "booked"
+    held = (await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "unpaid"}))["hold"]
+
+    async def ended() -> dict[str, Any] | None:
+        refused = await buyer.call("seats:confirm", {"hold": held["id"], "payment": proof, "seats": ["A-1"]})
+        assert refused["error"]["code"] == "payment_refused"
+        now = await buyer.call("hold:resume", {"hold": held["id"]})
+        return now if now["hold"]["state"] == "expired" else None
+
+    now = await until(ended)
+    assert now["hold"]["expires_at"] == held["expires_at"]
+    taken = await rival.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    assert taken["ok"]
+    for client in (buyer, rival):
+        await client.close()
 
 
 async def bank_order(cluster: Cluster, hold: str, seats: list[str], amount: int) -> str:

@@ -43,6 +43,7 @@ local function extend(keys, args)
   if mine.extensions >= tonumber(args[3]) then return { 'extend_limit', ms_text(mine.expires_at) } end
   if request ~= '' then mine.extended_by = request end
   mine.extensions = mine.extensions + 1
+  mine.prolonged_ms = nil -- its owner knows the new deadline
   mine.expires_at = at + show.hold_ms
   save_hold(K, id, mine)
   redis.call('ZADD', K.deadlines, mine.expires_at, id)

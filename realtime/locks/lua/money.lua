@@ -68,9 +68,10 @@ local function order(keys, args)
   return { 'ok', encode_hold(mine), at }
 end
 
--- tt_prolong  id, step_ms, limit_ms  ->  ok, record, now
--- The gateway did not say whether the hold is paid for: keeps it for `step_ms` from now, at most `limit_ms` past the
--- deadline that its owner knows. Changes no seat, publishes nothing.
+-- tt_prolong  id, step_ms, limit_ms, back_ms  ->  ok, record, now, by how much the deadline has moved (ms)
+-- The gateway has not said whether the hold is paid for: keeps it for `step_ms` from now, at most `limit_ms` past the
+-- deadline that its owner knows. With `back_ms` it takes back so much of that: the gateway has said that it is not paid
+-- for. Changes no seat, publishes nothing. Calls of earlier releases have no back_ms.
 local function prolong(keys, args)
   local K, id, step, limit = key_names(keys), args[1], tonumber(args[2]), tonumber(args[3])
   local show = load_show(K)
@@ -80,14 +81,16 @@ local function prolong(keys, args)
   local refusal = not_changeable(mine, at)
   if refusal then return refusal end
   local prolonged = mine.prolonged_ms or 0
-  local more = math.min(math.max(at + step - mine.expires_at, 0), limit - prolonged)
-  if more > 0 then
+  local back = tonumber(args[4] or '0')
+  local more = back > 0 and -math.min(back, prolonged)
+    or math.min(math.max(at + step - mine.expires_at, 0), limit - prolonged)
+  if more ~= 0 then
     mine.prolonged_ms = prolonged + more
     mine.expires_at = mine.expires_at + more
     save_hold(K, id, mine)
     redis.call('ZADD', K.deadlines, mine.expires_at, id)
   end
-  return { 'ok', encode_hold(mine), at }
+  return { 'ok', encode_hold(mine), at, more }
 end
 
 -- --- confirm --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""When holds end, as far as a process knows; and holds that are kept while their payment is asked about.
+
+A confirm asks the payment service, which may be silent for longer than the hold lasts. The hold of a buyer who has paid
+must not go to somebody else meanwhile, and one that nobody has paid for must not last longer by that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from realtime import limits
+from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
+from realtime.model import Hold, HoldState
+
+if TYPE_CHECKING:
+    from realtime.locks.holds import Holds
+
+log = logging.getLogger(__name__)
+RETRY_S = 0.5
+"""The pause after a call that the master did not answer."""
+T = TypeVar("T")
+
+
+class Deadlines:
+    """The deadlines of the holds that a process was answered about last, by its own monotonic clock."""
+
+    def __init__(self) -> None:
+        self._ends = OrderedDict[str, float]()
+
+    def note(self, hold: Hold, now: int) -> None:
+        """Take an answer of the master about a hold; ``now`` is the master's time (ms)."""
+        self._ends.pop(hold.id, None)
+        if hold.state is HoldState.HELD:
+            self._ends[hold.id] = time.monotonic() + (hold.expires_at - now) / 1000
+            if len(self._ends) > limits.KNOWN_DEADLINES:
+                self._ends.popitem(last=False)
+
+    def left_s(self, hold_id: str) -> float:
+        """Return for how many seconds a hold lasts; 0 if that is not known."""
+        return max(self._ends.get(hold_id, 0.0) - time.monotonic(), 0.0)
+
+
+async def while_kept(locks: Holds, hold_id: str, asking: Coroutine[Any, Any, T]) -> T:
+    """Return what the payment service answers about a hold, which does not end before that.
+
+    The master is called only if the hold could end first, or if this process does not know when it ends. If the service
+    says that nothing was paid (``PaymentRefused``), the hold ends when it would have; if it does not answer
+    (``PaymentUnavailable``), the hold is kept for ``limits.PROLONG_STEP_MS`` from then. All of it is at most
+    ``limits.PROLONG_MS``. That a hold can't be prolonged (it has ended, the master is silent) is logged only.
+    """
+    task = asyncio.ensure_future(asking)
+    wait_s: float | None = max(locks.left_s(hold_id) - limits.PROLONG_BEFORE_S, 0.0)
+    kept_ms = 0
+    try:
+        # A proof that the service refuses without asking anybody has ended before the first look.
+        while not (await asyncio.wait({task}, timeout=wait_s))[0]:
+            moved_ms, wait_s = await _prolong(locks, hold_id, limits.ASKING_STEP_MS)
+            kept_ms += moved_ms
+        return await task
+    except PaymentRefused:
+        if kept_ms:
+            await _prolong(locks, hold_id, 0, kept_ms)
+        raise
+    except PaymentUnavailable:
+        await _prolong(locks, hold_id, limits.PROLONG_STEP_MS)
+        raise
+    finally:
+        task.cancel()
+
+
+async def _prolong(locks: Holds, hold_id: str, step_ms: int, back_ms: int = 0) -> tuple[int, float | None]:
+    """Return by how much a hold is longer now (ms), and when to prolong it again (s); None if that is of no use."""
+    try:
+        moved_ms = await locks.prolong(hold_id, step_ms, back_ms)
+    except TicketError as error:
+        log.info("hold %s can't be prolonged: %s", hold_id, error.code)
+        return 0, RETRY_S if error.retryable else None
+    left_s = locks.left_s(hold_id) - limits.PROLONG_BEFORE_S
+    return moved_ms, left_s if left_s > 0 else None
