@@ -15,6 +15,7 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import BadRequest, Forbidden, TheatreNotFound, TicketUnreadable, WrongShow
 from realtime.feeds.directory import Directory
+from realtime.ledger.gate_leases import lease_key
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
@@ -26,7 +27,7 @@ from realtime.tickets.code import CodeInvalid, normalise
 from realtime.web import ledger_answers
 from realtime.web.gather import ask_all
 from realtime.web.routing import Handler, Route, idempotency_key, json_answer, read_query
-from realtime.web.staff_access import PRINCIPAL
+from realtime.web.staff_access import DETAIL, PRINCIPAL, UNCHANGED
 from realtime.wire.requests import Id, parse_json
 
 MAX_SHOWN = 512
@@ -114,8 +115,7 @@ class GateApi:
         def for_gates(
             method: str, path: str, handler: Handler, summary: str, body: type | None = None, **more: Any
         ) -> Route:
-            # The ledger has admissions and conflicts by themselves.
-            return Route(method, path, handler, summary, body, "operator", (Role.GATE,), recorded=False, **more)
+            return Route(method, path, handler, summary, body, "operator", (Role.GATE,), **more)
 
         return [
             for_gates(
@@ -124,6 +124,7 @@ class GateApi:
                 self._admit,
                 "Admit with a ticket, once",
                 Shown,
+                recorded=False,  # the ledger has admissions, and conflicts, by themselves
                 result=ledger_answers.Admitted,
             ),
             for_gates(
@@ -140,6 +141,7 @@ class GateApi:
                 self._lease,
                 "Lease tickets to admit offline",
                 GateLease,
+                private=True,  # the id of a lease is a secret
                 result=ledger_answers.Leased,
             ),
             for_gates(
@@ -148,6 +150,7 @@ class GateApi:
                 self._return,
                 "Return leased tickets",
                 GateReturn,
+                private=True,
                 result=ledger_answers.Returned,
             ),
             for_gates(
@@ -156,6 +159,7 @@ class GateApi:
                 self._report,
                 "Report offline admissions",
                 GateReport,
+                recorded=False,
                 result=ledger_answers.Reported,
             ),
             Route(
@@ -209,12 +213,15 @@ class GateApi:
         # A keeper of the previous release has no names of seats.
         listed = {"tickets": leased["tickets"], "seats": leased.get("seats", {})}
         digest = hashlib.sha256(orjson.dumps(listed, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+        request[DETAIL] = _recorded(ask)
         if digest == ask.known:
             leased |= dict.fromkeys(listed)
+            request[UNCHANGED] = True  # devices renew their leases every two minutes
         return json_answer({**leased, "digest": digest, "keys": self._jwks})
 
     async def _return(self, request: web.Request) -> web.Response:
         ask = parse_json(GateReturn, await request.read())
+        request[DETAIL] = _recorded(ask)
         master = self._masters[self._region(request, ask.theatre)]
         return json_answer(await run_command(master, "gate_return", msgspec.to_builtins(ask)))
 
@@ -269,3 +276,10 @@ class GateApi:
             return token.verify(ticket, self._keys)
         except token.TicketInvalid as error:
             raise TicketUnreadable(reason=error.reason) from None
+
+
+def _recorded(ask: GateLease | GateReturn) -> str:
+    """Return what the audit log gets of a request: with the name of the lease in place of its id, a secret."""
+    named = msgspec.to_builtins(ask) | {"lease": lease_key(ask.lease)}
+    named.pop("known", None)
+    return orjson.dumps({name: value for name, value in named.items() if value}).decode()[: limits.MAX_AUDIT_DETAIL]

@@ -49,6 +49,10 @@ REFUSALS_RECORDED = 60
 """Refusals of a role that a node records of one name in an hour."""
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 """Where a request has who sent it."""
+DETAIL: web.RequestKey[str] = web.RequestKey("audit detail", str)
+"""Where a handler puts what the audit log gets in place of a body with secrets or personal data."""
+UNCHANGED: web.RequestKey[bool] = web.RequestKey("unchanged", bool)
+"""Set by a handler where a request that may change something has changed nothing: the audit log does not get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,8 @@ class StaffAccess:
     def require_role(self, handler: Handler, *roles: Role, private: bool = False, recorded: bool = True) -> Handler:
         """Return ``handler`` for operators and these roles; what they change or print is recorded.
 
-        The body of a request is recorded, too, unless it is ``private``. Refusals of a role are, within bounds.
+        The body of a request is recorded, too, or what its handler has put into ``DETAIL``; nothing of it if it is
+        ``private`` otherwise. Refusals of a role are recorded, within bounds.
         """
         allowed = {Role.OPERATOR, *roles}
 
@@ -211,8 +216,9 @@ class StaffAccess:
                 if recorded and request.method not in READS:
                     await self._record(request, principal, address, _status_of(error))
                 raise
-            if recorded and (request.method not in READS or answer.content_type == "application/pdf"):
-                detail = "" if private else await _beginning(request)
+            changes = request.method not in READS and UNCHANGED not in request
+            if recorded and (changes or answer.content_type == "application/pdf"):
+                detail = request.get(DETAIL) or ("" if private else await _beginning(request))
                 await self._record(request, principal, address, answer.status, detail)
             return answer
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import aiohttp
 import pytest
 
+from realtime.clock import now_ms
 from realtime.dev.cluster import Cluster
+from realtime.ledger.gate_leases import lease_key
 from realtime.model import hold_of, show_of
-from tests.cluster import Client, node_urls
+from tests.cluster import Client, node_urls, until
 
+from .test_gate_leases import soon
 from .test_staff import add, call
 from .test_tickets import booked, get
 
@@ -22,6 +26,12 @@ SERVICE = {
     ("get", "/api/v1/ops/bookings/{booking}/ticket.pdf"),
 }
 """What docs/staff.md allows a shop's back end."""
+UNRECORDED = {
+    ("post", "/api/v1/ops/sessions"),
+    ("post", "/api/v1/gate/admit"),
+    ("post", "/api/v1/gate/reports"),
+}
+"""What docs/staff.md excepts from the audit log, apart from renewals of leases."""
 ME = ("get", "/api/v1/ops/me")
 TICKET = ("get", "/api/v1/ops/bookings/{booking}/ticket.pdf")
 
@@ -154,3 +164,62 @@ async def test_the_document_names_the_media_type_of_every_answer(cluster: Cluste
                     assert media_type in operations["get"]["responses"]["2XX"]["content"], path
     assert seen == {"application/json", "application/pdf", "application/octet-stream", "text/csv"}
     await target.check_unchanged()
+
+
+async def test_everything_that_changes_something_is_in_the_audit_log_but_for_what_the_documents_except(
+    cluster: Cluster,
+) -> None:
+    url, key = node_urls(cluster)[0], cluster.secrets["OPERATOR_KEY"]
+    asked, began = set[tuple[str, str]](), now_ms()
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
+        async with http.get(f"{url}/api/openapi.json") as answer:
+            paths: dict[str, dict[str, Any]] = (await answer.json())["paths"]
+        for path, operations in paths.items():
+            for method in operations:
+                if method == "get" or operations[method]["security"] != [{"key": []}]:
+                    continue
+                asked.add((method, path))
+                # Refused, mostly; what may have done something is recorded all the same.
+                async with http.request(method, url + re.sub(r"{\w+}", "audited", path), data=b"{}") as answer:
+                    await answer.read()
+
+        async def lacking() -> set[tuple[str, str]]:
+            async with http.get(f"{url}/api/v1/ops/audit?limit=500") as answer:
+                entries = (await answer.json())["entries"]
+            found = {tuple(each["action"].split(" ", 1)) for each in entries if each["at"] >= began}
+            return {(method, path) for method, path in asked if (method.upper(), path) not in found}
+
+        async def complete() -> bool:
+            return await lacking() <= UNRECORDED
+
+        await until(complete)
+        assert await lacking() == UNRECORDED
+    assert len(asked) > 25
+
+
+async def test_leases_of_gates_are_in_the_audit_log_without_their_secrets(cluster: Cluster) -> None:
+    _owner, booking = await booked(cluster, starts_at=soon())
+    url, secret, show = node_urls(cluster)[0], "a-secret-of-this-lease", show_of(booking)
+    gate = await add(cluster, "audited gate", "--role", "gate")
+    asked = {"theatre": "west-hall", "show": show, "lease": secret, "gate": "door 1"}
+    _status, leased = await call(url, gate, "POST", "/gate/lease", json=asked)
+    for _ in range(2):
+        renewed = {**asked, "known": leased["digest"]}
+        assert (await call(url, gate, "POST", "/gate/lease", json=renewed))[1]["tickets"] is None
+    await call(url, gate, "POST", "/gate/return", json={"theatre": "west-hall", "lease": secret})
+
+    async def recorded() -> list[dict[str, Any]]:
+        _status, body = await call(url, cluster.secrets["OPERATOR_KEY"], "GET", "/ops/audit?limit=500")
+        assert secret not in str(body)
+        return [each for each in body["entries"] if each["who"] == "audited gate" and each["action"] != "staff_add"]
+
+    async def returned() -> bool:
+        return any(each["action"].endswith("return") for each in await recorded())
+
+    await until(returned)
+    found = [(each["subject"], each["status"], json.loads(each["detail"])) for each in await recorded()]
+    name = lease_key(secret)
+    assert found == [
+        ("/api/v1/gate/return", 200, {"theatre": "west-hall", "lease": name}),
+        ("/api/v1/gate/lease", 200, {**asked, "lease": name}),
+    ], "the renewals have changed nothing"
