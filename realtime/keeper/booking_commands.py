@@ -6,9 +6,10 @@ import contextlib
 from typing import Annotated, Any
 
 import msgspec
+import orjson
 from msgspec import Meta
 
-from realtime import limits
+from realtime import keys, limits
 from realtime.errors import BookingNotFound, CancelTooLate, ShowNotFound
 from realtime.jobs import Jobs
 from realtime.keeper.refunds import RefundDelivery
@@ -55,6 +56,9 @@ class BookingCommands:
         assert done is not None, "bookings are never deleted"
         if await self._is_sold(done.show_id):
             await self._locks.cancel(Sale(hold_of(done.booking), done.owner, done.seats, done.payment))
+        else:  # an archived show has no master that would notify the owner
+            notice = {"kind": "cancelled", "hold": hold_of(done.booking), "owner": done.owner}
+            await self._locks.master.command("PUBLISH", keys.NOTICES, orjson.dumps(notice))
         await self._refunds.deliver(done.refund)
         await self._jobs.add(done.tasks)
         refund = {"payment": done.refund.payment, "amount": done.refund.amount, "state": done.refund.state.value}

@@ -58,7 +58,7 @@ class Exchanges:
         """Carry out the command; the seats that the booking has already change nothing.
 
         Raises ``BookingNotFound``, ``BookingCancelled``, ``SeatNotFound``, ``SeatsTaken`` (details: ids),
-        ``PriceDiffers``, ``BadRequest`` for another number of seats or a show that is over; ``Fenced`` or
+        ``PriceDiffers``, ``BadRequest`` for another number of seats or a show that is archived; ``Fenced`` or
         ``StaleFencingToken`` if another keeper has carried it out.
         """
         ask = parse_json(_ExchangeBody, body)
@@ -68,7 +68,7 @@ class Exchanges:
         if booking.cancelled_at is not None:
             raise BookingCancelled()
         if await self._ledger.is_archived(booking.show_id):
-            raise BadRequest("This show is over: its bookings can't be changed any more.")
+            raise BadRequest("This show is archived: its bookings can't be exchanged any more.")
         show = await self._shows.show(booking.show_id)
         layout = await self._shows.layout(show.layout)
         indices = _indices(layout, ask.seats)

@@ -46,9 +46,10 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     node = Node(settings, region)
     app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
     node.server.attach(app)
-    public = _public_api(node)
+    buyers = Buyers(node.masters)
+    public = _public_api(node, buyers)
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
-    app[ROUTES] = routes = [*_buyers_routes(node, public), *_staff_routes(node), *kiosk.routes(kiosk_pin)]
+    app[ROUTES] = routes = [*_buyers_routes(node, public, buyers), *_staff_routes(node), *kiosk.routes(kiosk_pin)]
     for route in routes:
         handler = route.handler
         if route.who == "operator":
@@ -81,7 +82,7 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     return app
 
 
-def _public_api(node: Node) -> PublicApi:
+def _public_api(node: Node, buyers: Buyers) -> PublicApi:
     shop = node.settings.topology.shop
     return PublicApi(
         node.settings,
@@ -90,15 +91,15 @@ def _public_api(node: Node) -> PublicApi:
         node.directory,
         node.rooms,
         node.office,
+        buyers,
         node.payments.is_demo,
         Availability(node.feeds),
         IdentityProvider(shop) if shop.jwks else None,
     )
 
 
-def _buyers_routes(node: Node, public: PublicApi) -> list[Route]:
+def _buyers_routes(node: Node, public: PublicApi, buyers: Buyers) -> list[Route]:
     masters, owner_of = node.masters, public.owner_of
-    buyers = Buyers(masters)
     money = MoneyApi(
         node.checkout, node.payments, masters, node.locks, node.directory, node.identities, buyers, owner_of
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -14,7 +14,7 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.errors import SeatNotFound, TicketError
 from realtime.feeds.directory import SeatIds
-from realtime.model import Admission, Fee, Hold, HoldState, Show, booking_of
+from realtime.model import Admission, Fee, Hold, HoldState, Show, booking_of, hold_of
 from realtime.payments.prices import PricesBody, all_in_price, encode_price_lines, price_lines
 from realtime.payments.taxes import supply_day
 
@@ -134,3 +134,14 @@ def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[
     if wanted and not set(hold.seats) <= set(wanted):
         body["instead_of"] = seat_ids(known, wanted)
     return body
+
+
+def recorded_booking_body(booking: Mapping[str, Any]) -> BookingBody:
+    """Return a booking that the ledger has, as ``keeper.queries`` answers it."""
+    return {
+        "id": booking["id"],
+        "hold": hold_of(booking["id"]),
+        "show": booking["show"],
+        "seats": [seat["id"] for seat in booking["seats"]],
+        "state": booking["state"],
+    }

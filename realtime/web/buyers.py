@@ -14,7 +14,7 @@ from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.web.fair_turns import FairTurns
-from realtime.web.gather import ask_all
+from realtime.web.gather import ask_all, master_of_booking
 
 WAIT_S = limits.QUERY_TIMEOUT_S
 """How long a request waits for its turn; the answer may take as long again."""
@@ -35,6 +35,13 @@ class Buyers:
         """Return the answer of a region's keeper; raises as ``run_query``."""
         async with self._questions[master.region].turn(address, WAIT_S):
             return await run_query(master, name, body, of_buyer=True)
+
+    async def booking(self, booking: str, address: str) -> dict[str, Any] | None:
+        """Return a booking as the ledger has it, or None; raises ``BookingNotFound`` for another id, and as ``ask``."""
+        found: dict[str, Any] | None = await self.ask(
+            master_of_booking(self._masters, booking), "booking", {"booking": booking}, address
+        )
+        return found
 
     async def ask_all(self, name: str, body: dict[str, Any], address: str) -> tuple[dict[str, Any], list[str]]:
         """Ask all regions; see ``gather.ask_all``."""

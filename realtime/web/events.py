@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import socketio
 
 from realtime import limits
-from realtime.errors import BadRequest, Overloaded, RateLimited, RegionUnavailable, TicketError
+from realtime.errors import BadRequest, Overloaded, RateLimited, RegionUnavailable, ShowNotFound, TicketError
 from realtime.feeds.directory import Directory
 from realtime.model import Hold, HoldState, booking_of, show_of
 from realtime.rooms.rooms import Rooms
@@ -257,10 +257,16 @@ class Events:
                 await asyncio.sleep(0)  # one identity may have thousands of connections
             self._rooms.fanout.send(sid, packet)
 
-    async def _booking(self, notice: Payload, state: HoldState) -> bodies.BookingBody:
-        """Return the booking in a notice. The notice has the seats, so no node asks the master across India."""
+    async def _booking(self, notice: Payload, state: HoldState) -> bodies.BookingBody | Payload:
+        """Return the booking in a notice. The notice has the seats, so no node asks the master across India.
+
+        Without the seats, for a show that was archived.
+        """
         hold_id = notice["hold"]
-        show = self._directory.declared_show(show_of(hold_id))
+        try:
+            show = self._directory.declared_show(show_of(hold_id))
+        except ShowNotFound:
+            return {"id": booking_of(hold_id), "hold": hold_id, "show": show_of(hold_id), "state": state.value}
         known = await self._directory.seat_ids(show)
         return bodies.booking_body(Hold(hold_id, "", tuple(notice.get("seats", ())), state, 0), known, state)
 

@@ -17,6 +17,7 @@ from realtime.topology import Topology
 from realtime.web.address_keys import AddressKeys
 from realtime.web.availability import Availability
 from realtime.web.box_office import BoxOffice
+from realtime.web.buyers import Buyers
 from realtime.web.identity import Identities
 from realtime.web.public_api import PublicApi
 from tests.cluster import until
@@ -32,7 +33,7 @@ async def seats_url(own_node: Node, own_servers: Servers) -> AsyncIterator[str]:
     office = BoxOffice(own_node.directory, {"west": own_node.locks}, identities, AddressKeys(SECRET, []))
     app = web.Application()
     for route in PublicApi(
-        settings, "west", identities, own_node.directory, own_node.rooms, office, False, Availability({})
+        settings, "west", identities, own_node.directory, own_node.rooms, office, Buyers({}), False, Availability({})
     ).routes():
         app.router.add_route(route.method, route.path, route.handler)
     async with TestServer(app) as server:

@@ -139,10 +139,10 @@ async def test_a_link_is_revoked_alone_by_the_owner_or_an_operator(cluster: Clus
     assert story["booking"]["links_revoked_at"] > 0
 
 
-async def post(cluster: Cluster, path: str, key: str) -> tuple[int, dict[str, Any]]:
+async def post(cluster: Cluster, path: str, key: str, body: Any = None) -> tuple[int, dict[str, Any]]:
     headers = {"Authorization": f"Bearer {key}"}
     url = f"{node_urls(cluster)[1]}/api/v1{path}"
-    async with aiohttp.ClientSession(headers=headers) as session, session.post(url) as answer:
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, json=body) as answer:
         return answer.status, await answer.json()
 
 
@@ -184,6 +184,48 @@ async def test_an_owner_cancels_a_booking_and_its_seats_are_sold_again(cluster: 
     await until(returned)
     await buyer.close()
     await viewer.close()
+
+
+async def test_a_booking_of_an_archived_show_is_read_and_cancelled_as_before(cluster: Cluster) -> None:
+    owner, booking = await booked(cluster)
+    stranger, _other = await booked(cluster)
+    show, operator = show_of(booking), cluster.secrets["OPERATOR_KEY"]
+    seen = await get(cluster, f"/bookings/{booking}", owner)
+    assert seen[0] == 200
+    for command in ("close", "archive"):
+        assert (await post(cluster, f"/shows/{show}/{command}", operator))[0] == 200
+    # While nodes still know the show, and afterwards.
+    assert await get(cluster, f"/bookings/{booking}", owner) == seen
+
+    async def gone() -> bool:
+        return (await get(cluster, f"/shows/{show}", owner))[0] == 404
+
+    await until(gone)
+    assert await get(cluster, f"/bookings/{booking}", owner) == seen
+    for key, asked in ((stranger, booking), (owner, f"{booking[:-1]}x"), (owner, "nothing"), (owner, f"{show}.bx")):
+        status, body = await get(cluster, f"/bookings/{asked}", key)
+        assert (status, orjson.loads(body)["error"]["code"]) == (404, "booking_not_found")
+    (listed,) = orjson.loads((await get(cluster, "/bookings", owner))[1])["bookings"]
+    link = listed["link"].partition("#t=")[2]
+    for path, key in (
+        (f"/bookings?booking={booking}", owner),
+        (f"/bookings/{booking}/ticket.pdf", owner),
+        ("/tickets/linked", link),
+        ("/tickets/linked.pdf", link),
+        (f"/ops/bookings/{booking}", operator),
+        (f"/holds/{hold_of(booking)}/refunds", owner),
+    ):
+        assert (await get(cluster, path, key))[0] == 200, path
+    status, refused = await post(cluster, f"/ops/bookings/{booking}/exchange", operator, {"seats": ["B-1", "B-2"]})
+    assert (status, "archived" in refused["error"]["message"]) == (400, True)
+
+    buyer = await Client.connect(node_urls(cluster)[0], token=owner)
+    assert (await post(cluster, f"/bookings/{booking}/cancel", owner))[0] == 200
+    heard = (await buyer.hears("booking:settled"))["booking"]
+    assert (heard["id"], heard["state"]) == (booking, "cancelled")
+    body = orjson.loads((await get(cluster, f"/bookings/{booking}", owner))[1])
+    assert body["booking"]["state"] == "cancelled"
+    await buyer.close()
 
 
 async def test_after_the_deadline_only_operators_cancel(cluster: Cluster) -> None:
