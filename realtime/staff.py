@@ -8,6 +8,7 @@ provider are verified with the provider's public keys.
 
 from __future__ import annotations
 
+import re
 import secrets as random_module
 import warnings
 from collections.abc import Sequence
@@ -48,6 +49,12 @@ class Role(StrEnum):
     """The back end of a shop."""
 
 
+OF_A_THEATRE = frozenset({Role.GATE, Role.KIOSK})
+"""The roles whose tokens may be for one theatre only. A token of another role would give more than it says."""
+TOKEN_ID = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-f]{16}\Z")
+"""What ``new_token_id`` returns. No name has this form, so that an id means one token only."""
+
+
 class TokenInvalid(Exception):
     """The token is malformed, forged, expired, or not for staff.
 
@@ -78,6 +85,24 @@ class StaffToken:
     issued_at: int
     expires_at: int
     revoked_at: int = 0
+
+
+def misnamed(name: str, role: Role, theatre: str) -> str:
+    """Return why nobody can have a token with this name, role and theatre; "" if somebody can."""
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        return f"a name has 1 to {MAX_NAME_LENGTH} printable characters"
+    if TOKEN_ID.match(name):
+        return "this name would be taken for the id of a token"
+    if role is Role.KIOSK and not theatre:
+        return "a kiosk needs a theatre"
+    if theatre and role not in OF_A_THEATRE:
+        return f"a theatre is for the roles {' and '.join(sorted(OF_A_THEATRE))} only; {role} is for all theatres"
+    return ""
+
+
+def is_meant(who: str, token_id: str, name: str) -> bool:
+    """Return whether ``who`` means a token: its id, or the name of its bearer, which is no id."""
+    return who == token_id or (who == name and not TOKEN_ID.match(who))
 
 
 def new_token_id(region: str) -> str:
@@ -178,6 +203,8 @@ def _principal(claims: dict[str, Any], now_s: int, issuer: str, audience: str | 
         raise TokenInvalid("sub is no name")
     if not isinstance(theatre, str) or (theatre and not ID.match(theatre)) or (role is Role.KIOSK and not theatre):
         raise TokenInvalid("theatre is no theatre's id")
+    if theatre and role not in OF_A_THEATRE:
+        raise TokenInvalid("a theatre, and a role that is for all theatres")
     return Principal(name, role, theatre, str(claims.get("jti", "")), external)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,13 @@ import click
 
 from realtime.cli.common import load_settings, require_region, run
 from realtime.clock import now_ms
-from realtime.errors import RegionUnavailable
+from realtime.errors import RegionUnavailable, TheatreNotFound
 from realtime.locks.audit import append_audit
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.settings import Settings
-from realtime.staff import MAX_DAYS, MAX_NAME_LENGTH, Principal, Role, StaffToken, StaffTokens, new_token_id
+from realtime.staff import MAX_DAYS, Principal, Role, StaffToken, StaffTokens, misnamed, new_token_id
 
 TIMEOUT_S = 5.0
 DAY_MS = 86_400_000
@@ -32,9 +34,12 @@ def staff() -> None:
 @staff.command("add")
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the token may do.")
-@click.option("--theatre", default="", help="The theatre of a kiosk or gate; a kiosk needs one.")
+@click.option("--theatre", default="", help="The one theatre of a gate or kiosk; a kiosk needs one.")
 @click.option("--days", type=click.IntRange(1, MAX_DAYS), default=90, show_default=True, help="Days until it expires.")
-@click.option("--region", help="The region whose ledger registers the token.  [default: the first of the topology]")
+@click.option(
+    "--region",
+    help="The region whose ledger registers the token.  [default: that of the theatre, or the first of the topology]",
+)
 @click.pass_obj
 def add(topology: Path, name: str, role: str, theatre: str, days: int, region: str | None) -> None:
     """Issue a token for NAME and print it. It is shown once, and works at every node of every region.
@@ -42,24 +47,18 @@ def add(topology: Path, name: str, role: str, theatre: str, days: int, region: s
     \b
     tickingtickets staff add asha --role gate --days 30
     """
-    if not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
-        raise click.UsageError(f"NAME has 1 to {MAX_NAME_LENGTH} printable characters")
-    if role == Role.KIOSK and not theatre:
-        raise click.UsageError("a kiosk needs --theatre")
+    if why := misnamed(name, Role(role), theatre):
+        raise click.UsageError(f"NAME, --role or --theatre: {why}")
     settings = load_settings(topology)
-    where = region or next(iter(settings.topology.regions))
-    require_region(settings, where)
+    regions = [region] if region else list(settings.topology.regions)
+    for each in regions:
+        require_region(settings, each)
     at = now_ms()
-    token = StaffToken(new_token_id(where), name, Role(role), theatre, at, at + days * DAY_MS)
-    body = {
-        "id": token.id,
-        "name": name,
-        "role": role,
-        "theatre": theatre,
-        "issued_at": at,
-        "expires_at": token.expires_at,
-    }
-    run(_command(settings, where, "staff_add", body, f"{name} ({role})"))
+    new = StaffToken("", name, Role(role), theatre, at, at + days * DAY_MS)
+    token = run(_register(settings, regions if theatre else regions[:1], new))
+    if token is None:
+        where = region or "no region"
+        raise click.ClickException(f"{TheatreNotFound.code}: {where} has {'no' if region else 'a'} theatre {theatre}")
     click.echo(f"token {token.id} for {name}, {role}, until {_day(token.expires_at)}:", err=True)
     click.echo(StaffTokens([settings.secret]).sign(token))
 
@@ -92,6 +91,17 @@ def list_tokens(topology: Path) -> None:
 
 def _day(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d")
+
+
+async def _register(settings: Settings, regions: list[str], new: StaffToken) -> StaffToken | None:
+    """Register a token in the first region that has its theatre, and return it with its id; None if none has it."""
+    for region in regions:
+        token = replace(new, id=new_token_id(region))
+        body = {name: value for name, value in asdict(token).items() if name != "revoked_at"}
+        with contextlib.suppress(TheatreNotFound):
+            await _command(settings, region, "staff_add", body, f"{token.name} ({token.role})")
+            return token
+    return None
 
 
 async def _command(settings: Settings, region: str, name: str, body: dict[str, Any], subject: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from realtime.errors import BadRequest, TheatreNotFound
 from realtime.keeper.declare import Declarations
 from realtime.ledger import Ledger
 from realtime.model import ID, region_of
-from realtime.staff import Role, StaffToken
+from realtime.staff import Role, StaffToken, is_meant, misnamed
 from realtime.wire.requests import Id, parse_json
 
 
@@ -64,6 +64,8 @@ class StaffCommands:
         ask = parse_json(_StaffBody, body)
         if region_of(ask.id) != self._region or not ID.match(ask.id):
             raise BadRequest(f"The id of a staff token begins with {self._region}-.")
+        if why := misnamed(ask.name, ask.role, ask.theatre):
+            raise BadRequest(f"{why}.")
         if ask.theatre and await self._ledger.theatre(self._region, ask.theatre) is None:
             raise TheatreNotFound()
         token = StaffToken(ask.id, ask.name, ask.role, ask.theatre, ask.issued_at, ask.expires_at)
@@ -80,7 +82,7 @@ class StaffCommands:
         # All of them: the command may be repeated because the master was not reached.
         known = await self._ledger.staff_tokens()
         await self._declare.revoke_staff_tokens(
-            token.id for token in known if token.revoked_at and ask.who in (token.id, token.name)
+            token.id for token in known if token.revoked_at and is_meant(ask.who, token.id, token.name)
         )
         return {"revoked": revoked}
 

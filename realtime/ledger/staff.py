@@ -11,7 +11,7 @@ from realtime.ledger.database import insert_new, read_rows
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import AuditRow
 from realtime.model import DATED_OWNER_LENGTH
-from realtime.staff import Role, StaffToken
+from realtime.staff import Role, StaffToken, is_meant
 
 
 class Staff(Fencing):
@@ -35,8 +35,9 @@ class Staff(Fencing):
         table = schema.staff_tokens
         chosen = ((table.c.id == who) | (table.c.name == who)) & (table.c.revoked_at == 0)
         async with self.transaction() as connection:
-            ids = list((await connection.execute(select(table.c.id).where(chosen))).scalars())
-            await connection.execute(update(table).where(chosen).values(revoked_at=at))
+            found = await connection.execute(select(table.c.id, table.c.name).where(chosen))
+            ids = [row.id for row in found if is_meant(who, row.id, row.name)]
+            await connection.execute(update(table).where(table.c.id.in_(ids)).values(revoked_at=at))
             await self.advance(connection)
             return ids
 

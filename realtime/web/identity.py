@@ -59,6 +59,10 @@ class Identities:
         digest = hashlib.sha256(f"tickingtickets customer\n{subject}".encode()).digest()[:18]
         return f"s{base64.urlsafe_b64encode(digest).decode()}"
 
+    def is_revoked(self, owner: str) -> bool:
+        """Return whether tokens of an owner are not accepted any more, because an operator has revoked the owner."""
+        return owner in self._revoked
+
     def token(self, owner: str) -> str:
         """Return a token for an owner, valid for ``limits.TOKEN_MAX_AGE_S``."""
         return str(self._tokens.dumps(owner))
@@ -82,7 +86,7 @@ class Identities:
             owner = str(self._tokens.loads(token, max_age=limits.TOKEN_MAX_AGE_S))
         except BadData:
             raise Unauthorized() from None
-        if owner in self._revoked or _age_s(owner) > limits.IDENTITY_MAX_AGE_S:
+        if self.is_revoked(owner) or _age_s(owner) > limits.IDENTITY_MAX_AGE_S:
             raise Unauthorized()
         return owner
 

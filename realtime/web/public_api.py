@@ -33,7 +33,7 @@ from realtime.web.held_back import HeldBack
 from realtime.web.identity import Identities
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Route, idempotency_key, json_answer, read_query
+from realtime.web.routing import Route, bearer, idempotency_key, json_answer, read_query, secret_in
 from realtime.web.shared_body import SharedBody, body_of
 from realtime.wire.requests import ExtendHold, HoldSeats, Id, ReleaseSeats, RequestId, SeatIds, Solution, parse_json
 from realtime.wire.shows import encode_theatre, show_payload
@@ -201,7 +201,7 @@ class PublicApi:
     async def _new_session(self, request: web.Request) -> web.Response:
         self._address_buckets.take(client_address(request), asyncio.get_running_loop().time())
         given = request.headers.get("Authorization", "")
-        owner = await self._customer(given.removeprefix("Bearer ")) if given else self._identities.new()
+        owner = await self._customer(secret_in(given)) if given else self._identities.new()
         return json_answer({"owner": owner, "token": self._identities.token(owner)})
 
     async def _customer(self, token: str) -> str:
@@ -213,7 +213,10 @@ class PublicApi:
             subject = read_customer(token, keys, self._shop.issuer, self._shop.audience, now_ms() // 1000)
         except TokenInvalid:
             raise Unauthorized("The shop's token is not valid.") from None
-        return self._identities.of_customer(subject)
+        owner = self._identities.of_customer(subject)
+        if self._identities.is_revoked(owner):
+            raise Unauthorized("This customer was revoked.")
+        return owner
 
     async def _get_names(self, request: web.Request) -> web.Response:
         """Answer with the names of the topology file in a language; without any, with none."""
@@ -304,8 +307,8 @@ class PublicApi:
     # --- buying ---------------------------------------------------------------------------------------------------
     def owner_of(self, request: web.Request) -> str:
         """Return whose token a request carries; raises ``Unauthorized`` or ``RateLimited``."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer":
+        token = bearer(request.headers.get("Authorization", ""))
+        if token is None:
             raise Unauthorized("Send your token as 'Authorization: Bearer <token>'; POST /api/v1/session creates one.")
         owner = self._identities.owner(token)
         self._owner_buckets.take(owner, asyncio.get_running_loop().time())

@@ -65,6 +65,21 @@ class Route:
     """The type of what it answers in JSON, if it succeeds (``web.answers``)."""
 
 
+def bearer(authorization: str) -> str | None:
+    """Return the token in a header ``Authorization``; None for another scheme, "" without a token.
+
+    The name of the scheme is in upper or lower case (RFC 9110, section 11.1).
+    """
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def secret_in(authorization: str) -> str:
+    """Return the token in a header ``Authorization``, or all of it: the name of the scheme may be left out."""
+    token = bearer(authorization)
+    return authorization if token is None else token
+
+
 def read_query(request: web.Request, kind: type[Query]) -> Query:
     """Return the query of a request, validated as ``kind``, which is its route's ``query``; raise ``BadRequest``.
 
@@ -86,6 +101,8 @@ async def errors(
         refused = refusal(400)
         refused.force_close()
         return refused
+    if len(request.headers.getall("Authorization", ())) > 1:  # whose request it is must not depend on who reads it
+        return _refusal(BadRequest("Send one header Authorization."))
     try:
         answer = await handler(request)
     except TicketError as error:

@@ -36,7 +36,7 @@ from realtime.transport.client_address import client_address
 from realtime.web.attempts import AttemptLimiter, is_secret
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import READS, UNREADABLE, Handler
+from realtime.web.routing import READS, UNREADABLE, Handler, secret_in
 
 log = logging.getLogger(__name__)
 _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Real-IP", "Via")
@@ -126,7 +126,7 @@ class StaffAccess:
 
         ``now`` is monotonic (s).
         """
-        given = authorization.removeprefix("Bearer ")
+        given = secret_in(authorization)
         if self._operator_key and is_secret(given, self._operator_key):
             self.attempts.forgive(caller)
             return OPERATOR_KEY
@@ -182,7 +182,7 @@ class StaffAccess:
         behind_role = self.require_role(handler)
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            given = secret_in(request.headers.get("Authorization", ""))
             if _is_from_here(request) or (metrics_key and is_secret(given, metrics_key)):
                 return await handler(request)
             return await behind_role(request)

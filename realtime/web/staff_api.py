@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct
 
 from realtime.clock import now_ms
-from realtime.errors import BadRequest
+from realtime.errors import BadRequest, Forbidden
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.staff import MAX_SUBJECT_LENGTH, Role, is_subject
@@ -126,4 +126,6 @@ class StaffApi:
         if not is_subject(body.sub):
             raise BadRequest("sub: the name of a customer, in printable characters.")
         owner = self._identities.of_customer(body.sub)
+        if self._identities.is_revoked(owner):
+            raise Forbidden("This customer was revoked.", reason="customer_revoked")
         return json_answer({"owner": owner, "token": self._identities.token(owner)})

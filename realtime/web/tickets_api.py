@@ -44,7 +44,7 @@ from realtime.web.buyers import Buyers
 from realtime.web.fair_turns import FairTurns
 from realtime.web.gather import Ask, master_of_booking
 from realtime.web.rate_limits import RateLimits
-from realtime.web.routing import Route, idempotency_key, json_answer, read_query
+from realtime.web.routing import Route, bearer, idempotency_key, json_answer, read_query
 from realtime.web.staff_access import PRINCIPAL
 from realtime.wire.queries import Long
 
@@ -283,8 +283,8 @@ class TicketsApi:
 
     async def _linked_booking(self, request: web.Request) -> dict[str, Any]:
         """Return the booking that a request's link opens; raises ``LinkInvalid``, ``RateLimited`` or as ``_found``."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer":
+        token = bearer(request.headers.get("Authorization", ""))
+        if token is None:
             raise LinkInvalid("Send what follows '#t=' in the link as 'Authorization: Bearer <token>'.")
         linked = self._links.booking(token, time.time())
         self._link_uses.take(linked.id, asyncio.get_running_loop().time())

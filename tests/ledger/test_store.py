@@ -357,3 +357,12 @@ async def test_a_customer_stays_revoked_and_a_guest_until_the_identity_has_ended
         await ledger.revoke_guest(owner, 5)
     assert sorted(await ledger.revoked_guests(5)) == [guest, customer]
     assert await ledger.revoked_guests(6) == [customer]
+
+
+async def test_the_id_of_a_token_means_this_token_only_whatever_others_are_named(ledger: Ledger) -> None:
+    one, other, last = (f"west-{n:016x}" for n in range(3))
+    for token, name in ((one, "asha"), (other, one), (last, "asha")):
+        await ledger.save_staff_token(StaffToken(token, name, Role.GATE, "", 1, 2))
+    assert await ledger.revoke_staff_tokens(one, 5) == [one]
+    assert await ledger.revoke_staff_tokens("asha", 6) == [last], "by name, those that are not revoked yet"
+    assert [each.id for each in await ledger.staff_tokens() if not each.revoked_at] == [other]

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
@@ -25,12 +26,13 @@ from realtime import topology
 from realtime.cli import cli
 from realtime.dev.cluster import Cluster
 from realtime.errors import BadRequest, RegionUnavailable
+from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.staff import Role, StaffToken, StaffTokens, TokenInvalid, read_customer, read_external
 from realtime.web import identity_provider, staff_access
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.staff_access import Kiosk, Register, StaffAccess
-from tests.cluster import Client, new_show, node_urls, until
+from tests.cluster import Client, new_show, node_urls, node_with, until
 
 SECRET, OTHER = "a secret for the tests", "another secret here"
 NOW = 1_800_000_000
@@ -79,8 +81,9 @@ def test_a_forged_token_is_not_accepted(text: str) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"name": ""}, {"name": "a\nb"}, {"id": "No id"}, {"role": Role.KIOSK}, {"theatre": "No id"}, {"name": "x" * 65}],
-)
+    [{"name": ""}, {"name": "a\nb"}, {"id": "No id"}, {"role": Role.KIOSK}, {"theatre": "No id"}, {"name": "x" * 65},
+     {"role": Role.OPERATOR, "theatre": "west-hall"}, {"role": Role.SERVICE, "theatre": "west-hall"}],
+)  # fmt: skip
 def test_a_token_with_claims_that_nobody_issues_is_not_accepted(changed: dict[str, Any]) -> None:
     with pytest.raises(TokenInvalid):
         StaffTokens([SECRET]).read(StaffTokens([SECRET]).sign(replace(TOKEN, **changed)), NOW)
@@ -106,7 +109,8 @@ def test_a_provider_may_sign_with_the_usual_algorithms(alg: str) -> None:
 @pytest.mark.parametrize(
     "changed",
     [{"iss": "https://else.example"}, {"aud": "shop"}, {"exp": NOW - 60}, {"exp": None}, {"role": "admin"},
-     {"role": None}, {"sub": None}, {"sub": 7}, {"role": "kiosk"}],
+     {"role": None}, {"sub": None}, {"sub": 7}, {"role": "kiosk"}, {"role": "operator", "theatre": "west-hall"},
+     {"role": "service", "theatre": "west-hall"}],
 )  # fmt: skip
 def test_a_token_of_a_provider_needs_all_claims(changed: dict[str, Any]) -> None:
     key = OKPKey.generate_key("Ed25519", {"kid": "1"})
@@ -378,7 +382,29 @@ async def test_a_shop_gets_the_identity_of_its_customer_and_a_revoked_guest_is_p
     await until(out)
     with pytest.raises(socketio.exceptions.ConnectionError):
         await Client.connect(west, token=first["token"])
+    status, refused = await call(south, shop, "POST", "/ops/sessions", json={"sub": "customer 7"})
+    assert (status, refused["error"]["reason"]) == (403, "customer_revoked"), "the token would be refused at once"
     assert (await call(south, other["token"], "GET", "/bookings"))[0] == 200
+
+
+async def test_a_shop_that_vouches_for_a_revoked_customer_gets_no_token_for_it(
+    cluster: Cluster, provider: tuple[Provider, IdentityProvider], tmp_path: Path
+) -> None:
+    served, known = provider
+    vouched = served.token("1", sub="customer 9", exp=int(time.time()) + 60)
+    shop = f'[shop]\njwks = "{known._url}"\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\n'
+    async with node_with(cluster, tmp_path, shop) as url:
+        status, customer = await call(url, vouched, "POST", "/session")
+        assert status == 200
+        key = cluster.secrets["OPERATOR_KEY"]
+        assert (await call(url, key, "POST", f"/ops/guests/{customer['owner']}/revoke"))[0] == 200
+
+        async def refused() -> bool:
+            return (await call(url, customer["token"], "GET", "/bookings"))[0] == 401
+
+        await until(refused)
+        status, answer = await call(url, vouched, "POST", "/session")
+        assert (status, answer.get("error", {}).get("code")) == (401, "unauthorized")
 
 
 @pytest.mark.parametrize(
@@ -390,8 +416,57 @@ async def test_a_shop_gets_the_identity_of_its_customer_and_a_revoked_guest_is_p
         (("x", "--role", "gate", "--days", "4000"), "--days"),
         (("a\nb", "--role", "gate"), "NAME"),
         (("x", "--role", "gate", "--region", "east"), "no region east"),
+        (("x", "--role", "operator", "--theatre", "west-hall", "--region", "west"), "roles gate and kiosk only"),
+        (("x", "--role", "service", "--theatre", "west-hall"), "roles gate and kiosk only"),
+        (("west-0123456789abcdef", "--role", "gate"), "taken for the id of a token"),
+        (("x", "--role", "gate", "--theatre", "west-hall", "--region", "south"), "south has no theatre west-hall"),
+        (("x", "--role", "gate", "--theatre", "nowhere"), "no region has a theatre nowhere"),
     ],
 )
-def test_a_token_that_makes_no_sense_is_not_issued(cluster: Cluster, words: tuple[str, ...], message: str) -> None:
-    code, output = staff(cluster, "add", *words)
-    assert code != 0 and message in output
+async def test_a_token_that_makes_no_sense_is_not_issued(
+    cluster: Cluster, words: tuple[str, ...], message: str
+) -> None:
+    await new_show(cluster, "west")
+    code, output = await asyncio.to_thread(staff, cluster, "add", *words)
+    assert code != 0 and message in output, output
+
+
+async def test_a_keeper_registers_no_operator_of_one_theatre_either(cluster: Cluster) -> None:
+    await new_show(cluster, "west")
+    body = {"id": "west-00000000000000ff", "name": "x", "theatre": "west-hall", "issued_at": 1, "expires_at": 2}
+    async with cluster.masters() as masters:
+        for role in ("operator", "service"):
+            with pytest.raises(BadRequest, match="gate and kiosk only"):
+                await run_command(masters["west"], "staff_add", {**body, "role": role})
+
+
+async def test_a_token_for_a_theatre_is_registered_in_the_region_of_the_theatre(cluster: Cluster) -> None:
+    await new_show(cluster, "south")
+    token = await add(cluster, "southern", "--role", "gate", "--theatre", "south-hall")
+    for url in node_urls(cluster):
+        assert (await call(url, token, "GET", "/ops/me"))[1]["theatre"] == "south-hall"
+    _status, listed = await call(node_urls(cluster)[0], cluster.secrets["OPERATOR_KEY"], "GET", "/ops/staff")
+    assert [each["id"].partition("-")[0] for each in listed["tokens"] if each["name"] == "southern"] == ["south"]
+
+
+async def test_a_header_is_read_in_one_way_only(cluster: Cluster) -> None:
+    """Whose request it is does not depend on who reads it; the scheme's name has no case (RFC 9110)."""
+    url, key = node_urls(cluster)[0], cluster.secrets["OPERATOR_KEY"]
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{url}/api/v1/session") as answer:
+            guest = (await answer.json())["token"]
+
+        async def status(path: str, *authorizations: str) -> int:
+            headers = [("Authorization", each) for each in authorizations]
+            async with http.get(url + path, headers=headers) as answer:
+                if answer.status == 400:
+                    assert (await answer.json())["error"]["code"] == "bad_request"
+                return answer.status
+
+        for path, token in (("/api/v1/ops/me", key), ("/api/v1/bookings", guest)):
+            for scheme in ("Bearer", "bearer", "BEARER", "Bearer "):
+                assert await status(path, f"{scheme} {token}") == 200, scheme
+            assert await status(path, f"Basic {token}") in (401, 403)
+            for two in ((f"Bearer {token}", "Bearer x"), ("Bearer x", f"Bearer {token}"), (f"Bearer {token}",) * 2):
+                assert await status(path, *two) == 400, two
+        assert await status("/api/v1/tickets/linked", "bearer x") == 403
