@@ -167,8 +167,19 @@ class DemoPayments(PaymentService):
         return matched(_status(found), found.seats, seats, amount)
 
     async def pay(self, order: str) -> str:
-        """Pay an order as a buyer would, and return the proof: for load tests and tests, without a browser."""
-        paid = await self._gateway.call("POST", f"/orders/{order}/pay", BankPaid, body={})
+        """Pay an order as a buyer would, and return the proof: for load tests and tests, without a browser.
+
+        An order that is paid already is not paid again; the proof is that of its payment. Raise ``PaymentRefused``.
+        """
+        try:
+            paid = await self._gateway.call("POST", f"/orders/{order}/pay", BankPaid, body={})
+        except Rejected as error:
+            if error.code != Refusal.ORDER_PAID:
+                raise refused(Refusal.REJECTED) from error
+            captured = [each for each in await self.payments_of(order) if each.state is PaymentState.CAPTURED]
+            if not captured:  # it was returned meanwhile
+                raise refused(Refusal.ORDER_PAID) from error
+            return proof_of(self._secret, order, captured[0].payment)
         return paid.payments[0].proof
 
     async def state(self, payment: str) -> PaymentStatus:

@@ -46,6 +46,16 @@ def request(hold_s: float = 300, key: str = "order-key-1", return_url: str = "")
     return OrderRequest(HOLD, SEATS, AMOUNT, int((time.time() + hold_s) * 1000), key, return_url=return_url)
 
 
+async def test_paying_an_order_twice_without_a_browser_gives_the_same_proof_and_one_payment(demo: DemoPayments) -> None:
+    order = await demo.create_order(request())
+    proofs = {await demo.pay(order.id) for _ in range(3)}
+    assert len(proofs) == len(await demo.payments_of(order.id)) == 1
+    assert (await demo.verify(HOLD, proofs.pop(), AMOUNT, SEATS)).state is PaymentState.CAPTURED
+    with pytest.raises(PaymentRefused) as unknown:
+        await demo.pay("order_that_is_none")
+    assert unknown.value.details["reason"] == Refusal.REJECTED
+
+
 async def test_a_payment_is_reported_by_the_page_the_webhook_and_the_state_alike(
     bank: Bank, demo: DemoPayments, receiver: Receiver
 ) -> None:

@@ -136,6 +136,7 @@ async def test_a_buyer_can_hold_extend_confirm_and_release_over_http(cluster: Cl
         assert (await ask("GET", f"{west}/holds/{hold}"))[1]["hold"]["state"] == "held"
         assert (await ask("POST", f"{west}/holds/{hold}/extend"))[0] == 200
         payment = await pay(node_urls(cluster)[0], hold)
+        assert await pay(node_urls(cluster)[1], hold) == payment, "asked for again, at another node"
         status, booked = await ask("POST", f"{north}/holds/{hold}/confirm", {"payment": payment})
         assert (status, booked["booking"]["state"]) == (200, "booked")
         booking = booked["booking"]["id"]
