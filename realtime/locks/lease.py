@@ -22,12 +22,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from realtime import connect
+from realtime.cancellation import cancel_all
 from realtime.topology import Plain, Sentinels
 
 LEASE_S = 1.0
 """The lease: how long after its last answer a server is certain to be the master still."""
 ASK_EVERY_S = 1.0
 """How often the Sentinels are asked while the master answers."""
+PATIENCE_S = 0.2
+"""After this the master itself is asked as well. Sentinels that hang must not use up what the last time is worth."""
 CONFIRM_S = 2.0
 """How long a confirmation that a server is the master is worth."""
 SPARES_EVERY_S = 10.0
@@ -40,9 +43,9 @@ class Lease:
     """What one link knows about its master behind Sentinels. Belongs to the loop that uses it."""
 
     def __init__(self, where: Sentinels, ask_s: float) -> None:
-        """``ask_s`` is how long Sentinels and the master may take to answer."""
+        """``ask_s`` is how long Sentinels and the master may take to answer, at most ``ASK_EVERY_S``."""
         self._where = where
-        self._ask_s = ask_s
+        self._ask_s = min(ask_s, ASK_EVERY_S)
         self._answered_at = 0.0
         self._confirmed_at = 0.0
         self.config_epoch = 0
@@ -76,30 +79,43 @@ class Lease:
     async def confirm(self, redis: Redis, at: Plain) -> bool | None:
         """Return whether a server is still the master, None if nobody knows; see the head of this module."""
         asked_at = _now()
-        confirmed = False
-        with contextlib.suppress(RedisError, OSError):
-            view = await connect.ask_sentinels(self._where, timeout_s=self._ask_s)
+        asking = asyncio.create_task(self._ask())
+        try:
+            answered, _ = await asyncio.wait((asking,), timeout=PATIENCE_S)
+            if not answered and await self._has_all_spares(redis):
+                self._confirmed_at = asked_at
+            view = await asking
+        finally:
+            await cancel_all(asking)
+        if view is not None:
             if view.at != at or 0 < self.config_epoch < view.config_epoch:
                 return False
             self.config_epoch = view.config_epoch
-            confirmed = view.confirmed
-        if not confirmed and not await self._has_all_spares(redis):
-            return None
-        self._confirmed_at = asked_at
-        return True
+        by_sentinels = view is not None and view.confirmed
+        if by_sentinels or (self._confirmed_at < asked_at and await self._has_all_spares(redis)):
+            self._confirmed_at = asked_at
+        return True if self._confirmed_at >= asked_at else None
 
     async def remember_spares(self) -> None:
-        """Ask the Sentinels for the spares, unless that was done lately. Raises redis-py's ``ConnectionError``."""
+        """Ask the Sentinels for the spares, unless that was done lately or none answers."""
         if _now() - self._spares_at >= SPARES_EVERY_S:
-            self._spares = await connect.spares_of(self._where, timeout_s=self._ask_s)
-            self._spares_at = _now()
+            with contextlib.suppress(RedisError, OSError):
+                self._spares = await connect.spares_of(self._where, timeout_s=self._ask_s)
+                self._spares_at = _now()
+
+    async def _ask(self) -> connect.SentinelView | None:
+        with contextlib.suppress(RedisError, OSError):
+            return await connect.ask_sentinels(self._where, timeout_s=self._ask_s)
+        return None
 
     async def _has_all_spares(self, redis: Redis) -> bool:
         if not self._spares:
             return False
-        async with asyncio.timeout(self._ask_s):
-            info = await redis.info("replication")
-        return info["role"] == "master" and self._spares <= connect.connected_replicas(info, REPLICA_LAG_S)
+        with contextlib.suppress(RedisError, OSError):
+            async with asyncio.timeout(self._ask_s):
+                info = await redis.info("replication")
+            return info["role"] == "master" and self._spares <= connect.connected_replicas(info, REPLICA_LAG_S)
+        return False
 
 
 def _now() -> float:

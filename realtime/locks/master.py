@@ -349,11 +349,10 @@ class LockMaster:
             if redis is None:
                 continue
             # While neither the Sentinels nor the master answer, the confirmation runs out by itself.
-            with contextlib.suppress(RedisError, OSError):
-                if await lease.confirm(redis, self._at) is False:
-                    log.info("%s: the master has moved", self.region)
-                    await self._lost(hard=True)
-                await lease.remember_spares()
+            confirmed, _ = await asyncio.gather(lease.confirm(redis, self._at), lease.remember_spares())
+            if confirmed is False:
+                log.info("%s: the master has moved", self.region)
+                await self._lost(hard=True)
 
     async def _lost(self, *, hard: bool = False) -> None:
         """Stop using the server. ``hard``: drop the connections on which replies are still awaited as well."""

@@ -22,6 +22,7 @@ from realtime.dev.process import Child
 from realtime.errors import RegionUnavailable
 from realtime.keeper.check import Checker
 from realtime.ledger import Ledger
+from realtime.locks.lease import CONFIRM_S
 from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState
@@ -213,6 +214,23 @@ async def test_a_killed_master_is_replaced_under_buyers_without_any_restart(regi
     crowd.booked |= more.booked
     await everything_adds_up(region, crowd, viewer)
     await viewer.close()
+
+
+async def test_sales_go_on_while_sentinels_hang(region: Cluster) -> None:
+    """They take connections and don't answer: links wait for them, and ask the master whether it has its spares."""
+    show = await new_show(region, "west")
+    sentinels = [child for name, child in region.children.items() if name.startswith("sentinel")]
+    wanted = list(range(8))
+    for hanging in (sentinels[:2], sentinels):
+        for child in hanging:
+            child.signal(signal.SIGSTOP)
+        await asyncio.sleep(3 * CONFIRM_S)
+        crowd = Crowd(node_urls(region)[0], show, [wanted.pop(0) for _ in range(4)])
+        async with asyncio.timeout(60):
+            await crowd.buy()
+        assert len(crowd.booked) == 4, crowd.refused
+        for child in hanging:
+            child.signal(signal.SIGCONT)
 
 
 async def test_the_seats_of_a_hold_that_was_lost_with_its_master_are_free(region: Cluster) -> None:
