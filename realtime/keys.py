@@ -145,12 +145,15 @@ COMPARED = "tt:compared"
 """string: the show that was compared last."""
 DAMAGED = "tt:damaged"
 """string: how many shows, records and keys were damaged on this master, and rebuilt."""
+CONTRADICTIONS = "tt:contradictions"
+"""string: how many contradictions keepers have noted between the payment service and the ledger."""
 
 TURNS = (RECONCILING, READING_LOGS, REBUILDING, COMPARING)
 """Keys of which each says that a keeper does something; without an expiry no other would ever do it."""
 TYPES = {
     **dict.fromkeys((QUERIES, STAFF_QUERIES, FENCING_TOKENS, FENCING_TOKENS_BEFORE), "list"),
-    **dict.fromkeys((REGION, RECONCILED, FENCE, POSITION, HALTED, REBUILT, COMPARED, DAMAGED, *TURNS), "string"),
+    **dict.fromkeys((REGION, RECONCILED, FENCE, POSITION, HALTED, REBUILT, COMPARED, *TURNS), "string"),
+    **dict.fromkeys((DAMAGED, CONTRADICTIONS), "string"),
     **dict.fromkeys((THEATRES, SHOWS, STAFF, REVOKED_GUESTS, NODES, VIEWERS, FIGURES, FIGURES_BATCH, KEEPERS), "hash"),
     **dict.fromkeys((DEADLINES, ENDED), "zset"),
     **dict.fromkeys((OUTBOX, DEAD_LETTERS, INCIDENTS), "stream"),

@@ -9,6 +9,7 @@ import asyncio
 
 from realtime.jobs import Jobs
 from realtime.keeper.background import Background
+from realtime.keeper.contradictions import Contradictions
 from realtime.keeper.outbox import Outbox
 from realtime.keeper.position import Position
 from realtime.keeper.record_path import RecordPath
@@ -50,15 +51,17 @@ class Keeper:
         jobs = Jobs(region, master, settings.redis_password)
         locks, shows = SeatLocks(master, fence=Fence()), Shows(ledger)
         ledger.on_commit = Position(ledger, locks).tell
+        incidents = Incidents(self.name, master)
+        refunds, contradictions = RefundDelivery(jobs, RefundNotices(master)), Contradictions(master, incidents)
         shared = SharedParts(
             ledger,
             master,
             locks,
             shows,
             outbox=Outbox(master, self.name),
-            settlement=Settlement(ledger, locks, shows, self._payments, RefundDelivery(jobs, RefundNotices(master))),
+            settlement=Settlement(ledger, locks, shows, self._payments, refunds, contradictions),
             task_keeper=TaskKeeper(ledger, jobs),
-            incidents=Incidents(self.name, master),
+            incidents=incidents,
         )
         self._stopping = asyncio.Event()
         self._record_path = RecordPath(settings, self.name, shared)

@@ -23,6 +23,7 @@ from realtime.errors import (
     SeatsTaken,
     TicketError,
 )
+from realtime.keeper.contradictions import Contradictions
 from realtime.keeper.refunds import RefundDelivery
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
@@ -58,6 +59,7 @@ class Settlement:
         shows: Shows,
         payments: PaymentService,
         refunds: RefundDelivery,
+        contradictions: Contradictions,
     ) -> None:
         """All of the same region."""
         self._ledger = ledger
@@ -65,6 +67,7 @@ class Settlement:
         self._shows = shows
         self._payments = payments
         self._refunds = refunds
+        self._contradictions = contradictions
 
     # --- reports --------------------------------------------------------------------------------------------------
     async def on_report(self, report: PaymentReport, reply: str = "") -> bool | None:
@@ -76,6 +79,9 @@ class Settlement:
         """
         if await self._ledger.knows_webhook(report.event):
             return True
+        known, heard = await self._ledger.payment(report.payment), report.payment_status()
+        if known is not None and heard is not None:
+            await self._contradictions.compare(known, heard)
         ours = await (self._refund_reported(report) if report.refund_key else self._payment_reported(report, reply))
         if ours:
             await self._ledger.new_webhook(report.event, now_ms())
@@ -98,9 +104,8 @@ class Settlement:
 
     async def _proof_reported(self, report: PaymentReport, reply: str) -> bool | None:
         """Settle a payment of a service that can't be asked: this report is all that will be known of it."""
-        payment = PaymentStatus(
-            report.payment, PaymentState(report.state), report.amount, order=report.order, hold=report.hold
-        )
+        payment = report.payment_status()
+        assert payment is not None, "a report without a refund is of a payment"
         sent = await self._settle(await self._order_of_hold(report.hold, report.amount), payment, reply)
         return None if sent else True
 
@@ -221,7 +226,8 @@ class Settlement:
 
         Otherwise the ledger has its booking or refund now, or there is no money to settle.
         """
-        if await self._ledger.payment(payment.payment) is not None:
+        if (known := await self._ledger.payment(payment.payment)) is not None:
+            await self._contradictions.compare(known, payment)
             return False  # it has its booking or its refund
         if payment.state is PaymentState.REFUNDED:
             # The ledger has lost the refund, or it was made at the gateway: asked again, the gateway says so.

@@ -106,13 +106,13 @@ class StatusReporter:
         """Write the report once; raises ``RegionUnavailable``."""
         command = self._master.command
         before = now_ms()
-        time_reply, oldest, outbox, dead_letters, halted, damaged, live_holds, *reports = await asyncio.gather(
+        time_reply, oldest, outbox, dead_letters, halted, counts, live_holds, *reports = await asyncio.gather(
             command("TIME"),
             command("XRANGE", keys.OUTBOX, "-", "+", "COUNT", 1),
             command("XLEN", keys.OUTBOX),
             command("XLEN", keys.DEAD_LETTERS),
             command("EXISTS", keys.HALTED),
-            command("GET", keys.DAMAGED),
+            command("MGET", keys.DAMAGED, keys.CONTRADICTIONS),
             command("ZCARD", keys.DEADLINES),
             *(command("HGETALL", key) for key in _REPORTS),
         )
@@ -127,7 +127,8 @@ class StatusReporter:
             "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
             "dead_letters": dead_letters,
             "halted": int(halted > 0),
-            "damaged_shows": int(damaged or 0),
+            "damaged_shows": int(counts[0] or 0),
+            "contradictions": int(counts[1] or 0),
             "misconfigured": len(await self._misconfigured()),
             "clock_offset_ms": master_time - (before + now) // 2,
             "live_holds": live_holds,

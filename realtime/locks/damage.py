@@ -26,6 +26,7 @@ _FORMS = {
     keys.FENCE: re.compile(rb"[0-9]{1,18} \S+"),
     keys.RECONCILED: re.compile(rb"\S+ \S+ [0-9]{1,18}"),
     keys.DAMAGED: re.compile(rb"[0-9]{1,18}"),
+    keys.CONTRADICTIONS: re.compile(rb"[0-9]{1,18}"),
 }
 """What the values of a region's keys look like that are read as more than a text."""
 

@@ -52,6 +52,8 @@ class Incident(StrEnum):
     """A write of a keeper was refused, because another keeper has a newer fencing token."""
     GONE = "gone"
     """A node or keeper has ended without deleting its report."""
+    CONTRADICTION = "contradiction"
+    """The payment service contradicts the ledger about a payment."""
 
 
 @dataclass(frozen=True, slots=True)

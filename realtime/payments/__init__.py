@@ -3,7 +3,7 @@
 | module | holds |
 | --- | --- |
 | ``prices``, ``taxes`` | what a booking costs, with its taxes, from a dated table; pure |
-| ``status`` | the states of a payment and of a refund, and how reports of them are merged; pure |
+| ``status`` | the states of a payment and of a refund, and how reports of a payment are merged; pure |
 | ``ladder`` | what follows from a payment: book, book an equal block, refund; pure |
 | ``service`` | ``PaymentService``: what every gateway here can do |
 | ``signed``, ``razorpay``, ``demo`` | the gateways |

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from realtime.payments.service import WebhookEvent
+from realtime.payments.service import CURRENCY, WebhookEvent
+from realtime.payments.status import PaymentState, PaymentStatus
 
 
 class PaymentReport(msgspec.Struct, frozen=True):
@@ -19,6 +20,8 @@ class PaymentReport(msgspec.Struct, frozen=True):
     refund_key: str = ""
     refund_state: str = ""
     refund_reason: str = ""
+    currency: str = ""
+    """Nodes of the previous release don't report it."""
 
     @classmethod
     def of(cls, event: WebhookEvent) -> PaymentReport:
@@ -34,7 +37,15 @@ class PaymentReport(msgspec.Struct, frozen=True):
             refund_key=refund.key if refund is not None else "",
             refund_state=refund.state.value if refund is not None else "",
             refund_reason=refund.reason if refund is not None else "",
+            currency=payment.currency if payment is not None else "",
         )
+
+    def payment_status(self) -> PaymentStatus | None:
+        """Return what is reported of the payment itself; None if only of its refund."""
+        if not self.state:
+            return None
+        state, currency = PaymentState(self.state), self.currency or CURRENCY
+        return PaymentStatus(self.payment, state, self.amount, currency, self.order, self.hold)
 
 
 encode_report = msgspec.json.Encoder().encode

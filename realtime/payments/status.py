@@ -1,4 +1,4 @@
-"""The states of a payment and of a refund, and how reports of them are merged. Pure.
+"""The states of a payment and of a refund, and how reports of a payment are merged. Pure.
 
 A payment, as gateways report it::
 
@@ -90,7 +90,8 @@ class PaymentStatus:
     def merged(self, heard: PaymentStatus) -> PaymentStatus:
         """Return what is known after another report; raise ``ReportConflict`` if the two contradict each other."""
         if (self.payment, self.currency) != (heard.payment, heard.currency) or self.amount != heard.amount:
-            raise ReportConflict(f"payment {self.payment}: {self.amount} {self.currency}, then {heard!r}")
+            one, other = (f"{each.amount} {each.currency} of {each.payment}" for each in (self, heard))
+            raise ReportConflict(f"{one} and {other} can't both be true")
         return replace(
             self,
             state=max(self.state, heard.state, key=lambda state: state.rank),
@@ -118,21 +119,3 @@ class RefundStatus:
     refund: str = ""
     reason: str = ""
     """Why it failed or waits, for operators."""
-
-    def merged(self, heard: RefundStatus) -> RefundStatus:
-        """Return what is known after another report of the same refund; ``done`` is never taken back.
-
-        Raise ``ReportConflict`` if the two contradict each other.
-        """
-        if (self.key, self.payment, self.amount, self.currency) != (
-            heard.key,
-            heard.payment,
-            heard.amount,
-            heard.currency,
-        ):
-            raise ReportConflict(f"refund {self.key}: {self!r}, then {heard!r}")
-        newer = heard if _REFUND_ORDER.index(heard.state) > _REFUND_ORDER.index(self.state) else self
-        return replace(newer, refund=_agreed(self.refund, heard.refund))
-
-
-_REFUND_ORDER = tuple(RefundState)

@@ -319,6 +319,7 @@ export default {
   opsIncident_reconciled: "the lock master was reconciled with the ledger (fencing token {detail})",
   opsIncident_fenced: "a write of keeper {detail} was refused: another keeper has taken over",
   opsIncident_gone: "{detail} has stopped without signing off",
+  opsIncident_contradiction: "the payment service contradicts the ledger about payment {detail}",
   opsPlan: "Import a seating plan",
   opsPlanFile: "Plan (JSON of the pretix editor)",
   opsDo_import: "Import",

@@ -309,6 +309,7 @@ export default {
   opsIncident_reconciled: "लॉक मास्टर का लेजर से मिलान हुआ (फ़ेंसिंग टोकन {detail})",
   opsIncident_fenced: "कीपर {detail} का लेखन अस्वीकार हुआ: दूसरे कीपर ने काम ले लिया है",
   opsIncident_gone: "{detail} बिना सूचना के बंद हो गया",
+  opsIncident_contradiction: "भुगतान {detail} के बारे में पेमेंट सेवा की सूचना लेजर से मेल नहीं खाती",
   opsPlan: "सीटिंग प्लान जोड़ें",
   opsPlanFile: "प्लान (pretix एडिटर का JSON)",
   opsDo_import: "जोड़ें",

@@ -18,6 +18,7 @@ from realtime import connect, keys
 from realtime.errors import PaymentRefused, PaymentUnavailable, SeatsTaken, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
+from realtime.keeper.contradictions import Contradictions
 from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.position import Position
 from realtime.keeper.rebuild import Rebuilder
@@ -32,6 +33,7 @@ from realtime.ledger.rows import Queue
 from realtime.ledger.shows import Shows
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
+from realtime.locks.incidents import Incidents
 from realtime.locks.master import LockMaster
 from realtime.locks.refund_notices import RefundNotices
 from realtime.locks.replies import new_reply_id, read_reply
@@ -221,7 +223,9 @@ class Desk:
         )
         shows = Shows(self.ledger)
         delivery = RefundDelivery(jobs, notices)
-        self._settlement = Settlement(ledger, locks, shows, gateway, delivery)
+        self.incidents = Incidents("k", self.master)
+        contradictions = Contradictions(self.master, self.incidents)
+        self._settlement = Settlement(ledger, locks, shows, gateway, delivery, contradictions)
         master = cast(Any, Mortal(self.master, self.fuse))
         commands = Commands(Topology({"west": region}), "west", "", ledger, master, locks, shows, delivery, jobs)
         self._recorder = Recorder(outbox, ledger, locks, jobs, shows, commands, self._settlement, delivery)

@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from sqlalchemy import delete, update
@@ -238,6 +240,70 @@ async def pay_twice(desk: Desk) -> str:
     for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED):
         desk.gateway.pay(order, 2 * PRICE, state)
     return order
+
+
+# --- reports that contradict the ledger ---------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"amount": 1}, "1 INR of pay-1"),
+        ({"currency": "USD"}, "USD of pay-1"),
+        ({"order": "order-x"}, "order-x can't both be true"),
+        ({"hold": f"{SHOW_ID}.h{'other':_<22}"}, "can't both be true"),
+        ({"state": "refunded"}, "stands"),
+    ],
+    ids=["amount", "currency", "order", "hold", "refunded"],
+)
+async def test_operators_see_once_what_contradicts_the_ledger(
+    desk: Desk, caplog: pytest.LogCaptureFixture, change: dict[str, Any], cause: str
+) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await pay_a_lost_order(desk)
+    true = PaymentReport("true", "pay-1", order, HOLD, PRICE * len(SEATS), "captured", currency="INR")
+    await report(desk, true)
+    await desk.check(order)
+    await desk.record()
+    await report(desk, msgspec.structs.replace(true, event="true again"))
+    await desk.check(order)
+    assert await desk.master.command("GET", keys.CONTRADICTIONS) is None
+    for event in ("wrong", "wrong again"):
+        await report(desk, msgspec.structs.replace(true, event=event, **change))
+    lines = [each.getMessage() for each in caplog.records if "contradicts" in each.getMessage()]
+    assert len(lines) == 1 and "pay-1" in lines[0] and cause in lines[0]
+    assert await desk.master.command("GET", keys.CONTRADICTIONS) == b"1"
+    await desk.incidents.send()
+    ((_id, noted),) = await desk.master.command("XRANGE", keys.INCIDENTS, "-", "+")
+    assert (noted[b"kind"], noted[b"detail"]) == (b"contradiction", b"pay-1")
+    assert await ends(desk) == [(True, None, 0)], "it changes nothing"
+
+
+async def test_operators_see_that_the_gateway_has_returned_the_payment_of_a_standing_booking(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await pay_a_lost_order(desk)
+    await webhook(desk, order)
+    await desk.check(order)
+    await desk.record()
+    desk.gateway.payments["pay-1"] = replace(desk.gateway.payments["pay-1"], state=PaymentState.REFUNDED)
+    await desk.check(order)
+    assert "contradicts the ledger" in caplog.text and "stands" in caplog.text
+
+
+async def test_what_follows_from_a_refund_is_no_contradiction(desk: Desk) -> None:
+    order = await pay_a_lost_order(desk)
+    await webhook(desk, order)
+    await desk.check(order)
+    await ends(desk)
+    returned = PaymentReport("returned", "pay-1", order, HOLD, PRICE * len(SEATS), "refunded", currency="INR")
+    await report(desk, returned)
+    await desk.check(order)
+    assert await desk.master.command("GET", keys.CONTRADICTIONS) is None
+
+
+async def report(desk: Desk, heard: PaymentReport) -> None:
+    await desk.master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", encode_report(heard))
+    await desk.record()
 
 
 # --- what is acknowledged is in the ledger ------------------------------------------------------------------------

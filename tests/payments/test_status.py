@@ -12,8 +12,6 @@ from realtime.payments.status import (
     TRANSITIONS,
     PaymentState,
     PaymentStatus,
-    RefundState,
-    RefundStatus,
     ReportConflict,
 )
 
@@ -64,17 +62,6 @@ def test_reports_that_contradict_each_other_are_noticed() -> None:
     ):
         with pytest.raises(ReportConflict):
             known.merged(other)
-
-
-def test_a_done_refund_stays_done() -> None:
-    reports = [RefundStatus("key", "pay_1", DUE, state) for state in RefundState]
-    for first in reports:
-        for second in reports:
-            merged = first.merged(second)
-            assert merged == second.merged(first)
-            assert (merged.state is RefundState.DONE) == (RefundState.DONE in (first.state, second.state))
-    with pytest.raises(ReportConflict):
-        reports[0].merged(RefundStatus("key", "pay_1", DUE - 1, RefundState.DONE))
 
 
 def test_the_rungs_of_the_ladder() -> None:
