@@ -56,7 +56,7 @@ REBUILD_EVERY_MS = 500
 ENTRIES_EVERY_MS = 5_000
 """How often a keeper looks for entries of keepers that are not live."""
 KEY_TYPES_EVERY_MS = 1_000
-"""How often a keeper looks for keys of the region that can't be used."""
+"""How often a keeper looks for keys of the region that can't be used, and whether all shows are gone."""
 REGION_KEYS_EVERY_MS = 20_000
 """How often a keeper compares theatres, and the tokens of staff and guests, with the ledger."""
 COMPARE_EVERY_MS = 1_000
@@ -103,6 +103,7 @@ class Background:
             "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
             "rebuild": (REBUILD_EVERY_MS, rebuilder.turn),
             "comparison": (COMPARE_EVERY_MS, comparison.turn),
+            "shows_gone": (KEY_TYPES_EVERY_MS, region_keys.check_shows),
             "region_keys": (REGION_KEYS_EVERY_MS, region_keys.compare),
             "archive": (ARCHIVE_EVERY_MS, lambda _token: archiver.turn()),
             "orders": (ORDERS_EVERY_MS, lambda _token: settlement.check_due_orders()),

@@ -37,6 +37,8 @@ class RegionKeys:
         self._master = master
         self._declare = Declarations(master, locks)
         self._stopping = stopping
+        self._gone_under = ""
+        """The fencing token under which the last look of ``check_shows`` found no shows."""
 
     async def check_types(self) -> None:
         """Delete keys that can't be used; have the master reconciled where the ledger has their content.
@@ -51,6 +53,21 @@ class RegionKeys:
         if DECLARED & found.keys():
             await self._master.command("DEL", keys.RECONCILED)
         await self._master.small_write("INCRBY", keys.DAMAGED, len(found))
+
+    async def check_shows(self, token: str) -> None:
+        """Have the master reconciled if all its shows are gone, although the ledger has some.
+
+        Until then nodes would answer that they do not exist. At the second look, because the master has a new show a
+        moment later than the ledger. Raises ``RegionUnavailable``, ``LedgerUnavailable``.
+        """
+        command = self._master.command
+        mark, there = await asyncio.gather(command("GET", keys.RECONCILED), command("EXISTS", keys.SHOWS))
+        gone = mark == token.encode() and not there and bool(await self._ledger.active_show_ids())
+        if gone and self._gone_under == token:
+            log.error("%s: all shows are gone from the lock master; it is reconciled", self._master.region)
+            await command("DEL", keys.RECONCILED)
+            await self._master.small_write("INCRBY", keys.DAMAGED, 1)
+        self._gone_under = token if gone else ""
 
     async def compare(self, _token: str) -> None:
         """Declare theatres and which tokens of staff and guests are accepted, where the master differs from the ledger.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+from sqlalchemy import text
 
 from realtime import keys
 from realtime.errors import RegionUnavailable, TheatreNotFound
@@ -56,6 +57,32 @@ async def test_a_theatre_is_removed_by_another_keeper_if_one_dies_half_way(place
     assert not await place.master.command("HEXISTS", keys.THEATRES, "empty")
     with pytest.raises(TheatreNotFound):
         await run_command(place.master, "remove_theatre", {"id": "empty"})
+
+
+async def test_a_master_that_has_lost_all_shows_is_reconciled(place: Place) -> None:
+    """Until then nodes would answer that a show does not exist."""
+    await until(place.rebuilt)
+    await place.hold("asha", [1])
+    mark = await place.master.command("GET", keys.RECONCILED)
+    await place.master.command("DEL", keys.SHOWS)
+
+    async def reconciled() -> bool:
+        return await place.master.command("GET", keys.RECONCILED) not in (None, mark)
+
+    await until(reconciled)
+    await until(place.rebuilt)
+    assert await place.master.command("HKEYS", keys.SHOWS) == [SHOW.encode()]
+    assert (await place.seats())[:3] == "010"
+
+
+async def test_a_region_without_shows_is_left_alone(place: Place) -> None:
+    await until(place.rebuilt)
+    async with place.ledger.transaction() as connection:
+        await connection.execute(text("UPDATE shows SET archived_at = 1"))
+    await place.master.command("DEL", keys.SHOWS)
+    mark = await place.master.command("GET", keys.RECONCILED)
+    await asyncio.sleep(3.5)
+    assert await place.master.command("GET", keys.RECONCILED) == mark
 
 
 async def test_theatres_on_the_master_are_those_of_the_ledger(place: Place) -> None:
