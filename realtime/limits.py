@@ -145,7 +145,11 @@ PIN_FORGIVE_S = 30.0
 KEY_FORGIVE_S = 3.0
 """One wrong operator key of an address is forgiven after this time."""
 ATTEMPT_DELAY_S = 0.5
-"""How long the answer to a wrong secret is held back after too many of them."""
+"""How long the answer to a wrong secret is held back after too many of them ..."""
+ATTEMPT_LONGEST_DELAY_S = 20.0
+"""... and at most, to a kiosk PIN: as many times as there were too many of the address lately."""
+ATTEMPT_RECENT_S = 300.0
+"""Lately: wrong secrets count for a third after this time."""
 ATTEMPT_LOG_S = 60.0
 """Wrong secrets are logged in one line per this time, and the first at once."""
 

@@ -167,7 +167,7 @@ class Cluster:
         self.secrets = {
             "SECRET": secrets.token_hex(24),
             "OPERATOR_KEY": secrets.token_urlsafe(18),
-            "KIOSK_PIN": f"{secrets.randbelow(10**6):06}",
+            "KIOSK_PIN": f"{secrets.randbelow(10**8):08}",
             "BANK_SECRET": secrets.token_urlsafe(18),
             "MAILBOX_KEY": secrets.token_urlsafe(18),
             "REDIS_PASSWORD": secrets.token_hex(18),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -32,15 +33,19 @@ def is_secret(given: str, secret: str) -> bool:
 class _Attempts:
     at: float
     wrong: float = 0.0
+    """Those that are not forgiven, at most as many as are answered at once."""
+    recent: float = 0.0
+    """All of the last minutes: each counts for less the longer ago it was."""
 
 
 class AttemptLimiter:
     """Counts the wrong secrets of one kind, by address and by their first characters. Each node counts for itself."""
 
-    def __init__(self, kind: str, attempts: int, forgive_s: float, *, by_prefix: bool = True) -> None:
+    def __init__(self, kind: str, attempts: int, forgive_s: float, *, short: bool = False) -> None:
         """Slow down after ``attempts`` wrong ones in a row; one of them is forgiven every ``forgive_s``.
 
-        ``kind`` names the secret in the log. ``by_prefix=False`` is for secrets too short to have a telling prefix.
+        ``kind`` names the secret in the log. A ``short`` secret has no telling prefix, and could be guessed over many
+        connections at a time, whose delays pass beside each other: the delay grows with the wrong ones of an address.
         """
         self.wrong = 0
         """Wrong secrets since the node started."""
@@ -49,7 +54,7 @@ class AttemptLimiter:
         self._kind = kind
         self._most = attempts
         self._forgive_s = forgive_s
-        self._by_prefix = by_prefix
+        self._short = short
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
         self._logged_at = -limits.ATTEMPT_LOG_S
         self._unlogged = 0
@@ -57,18 +62,19 @@ class AttemptLimiter:
     async def count_wrong(self, caller: str, given: str, now: float) -> None:
         """Count a wrong secret of an address; return if its answer may be given at once. ``now`` is monotonic (s).
 
-        After too many of one address, or with one beginning, the answer is held back for ``limits.ATTEMPT_DELAY_S`` and
-        then ``RateLimited`` is raised.
+        After too many of one address, or with one beginning, the answer is held back for ``limits.ATTEMPT_DELAY_S``,
+        or up to ``limits.ATTEMPT_LONGEST_DELAY_S``, and then ``RateLimited`` is raised. A client that does not wait for
+        the answer is not slowed down by this.
         """
         self.wrong += 1
         self._log(caller, now)
         names = [f"address {caller}"]
-        if self._by_prefix:
+        if not self._short:
             names.append(f"prefix {given[:PREFIX_LENGTH]}")
         wait_s = max([self._count(name, now) for name in names])
         if wait_s <= 0:
             return
-        await self.held_back.wait(limits.ATTEMPT_DELAY_S, limits.ATTEMPTS_HELD_BACK)
+        await self.held_back.wait(self._delay_s(names[0]), limits.ATTEMPTS_HELD_BACK)
         raise RateLimited(retry_after_ms=int(wait_s * 1000) + 1)
 
     def forgive(self, caller: str) -> None:
@@ -81,12 +87,20 @@ class AttemptLimiter:
         self._attempts.move_to_end(name)
         if len(self._attempts) > limits.ATTEMPT_CALLERS:
             self._attempts.popitem(last=False)
-        attempts.wrong = max(0.0, attempts.wrong - (now - attempts.at) / self._forgive_s)
-        attempts.at = now
+        passed_s, attempts.at = now - attempts.at, now
+        attempts.wrong = max(0.0, attempts.wrong - passed_s / self._forgive_s)
+        attempts.recent = attempts.recent * math.exp(-passed_s / limits.ATTEMPT_RECENT_S) + 1
         if attempts.wrong > self._most - 1:
             return (attempts.wrong - (self._most - 1)) * self._forgive_s
         attempts.wrong += 1
         return 0.0
+
+    def _delay_s(self, address: str) -> float:
+        """Return for how long the answer to one wrong secret too many of an address is held back."""
+        if not self._short:
+            return limits.ATTEMPT_DELAY_S
+        too_many = max(1.0, self._attempts[address].recent - self._most)
+        return min(too_many * limits.ATTEMPT_DELAY_S, limits.ATTEMPT_LONGEST_DELAY_S)
 
     def _log(self, caller: str, now: float) -> None:
         """Log the wrong ones of an interval in one line: an attacker must not fill the disk."""

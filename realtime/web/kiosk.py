@@ -33,7 +33,7 @@ class KioskPin:
     def __init__(self, pin: str) -> None:
         """Without a ``pin`` nobody can leave a kiosk."""
         self._pin = pin
-        self.attempts = AttemptLimiter("kiosk PINs", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S, by_prefix=False)
+        self.attempts = AttemptLimiter("kiosk PINs", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S, short=True)
 
     async def check_pin(self, caller: str, pin: str, now: float) -> None:
         """Return if ``pin`` is right; raise ``Forbidden`` or ``RateLimited``. ``now`` is any monotonic clock (s)."""

@@ -58,7 +58,8 @@ export class Attendant {
   constructor(hooks) {
     this._hooks = hooks;
     this._pin = "";
-    this._busy = false;
+    /** Counts what was entered: only the answer to the last of it is shown. */
+    this._entered = 0;
     /** @type {Translator | null} */
     this._i18n = null;
     this._dots = h("p", { class: "pin-dots", "aria-live": "polite" });
@@ -106,6 +107,7 @@ export class Attendant {
 
   close() {
     this._pin = "";
+    this._entered++;
     this.element.close();
   }
 
@@ -138,12 +140,13 @@ export class Attendant {
 
   async _enter() {
     const i18n = this._i18n;
-    if (!i18n || !this._pin || this._busy) return;
-    this._busy = true;
-    const { code, waitMs } = await this._hooks.check(this._pin);
-    this._busy = false;
+    if (!i18n || !this._pin) return;
+    const [pin, entered] = [this._pin, ++this._entered];
+    // The answer to a wrong one may take long, and the right one can be entered meanwhile.
     this._pin = "";
     this._draw();
+    const { code, waitMs } = await this._hooks.check(pin);
+    if (entered !== this._entered) return;
     if (!code) this._menu(i18n);
     else if (code === "rate_limited") this._note.textContent = i18n.t("pinWait", { n: Math.ceil(waitMs / 1000) });
     else this._note.textContent = i18n.t({ wrong_pin: "pinWrong", no_pin: "pinNone" }[code] ?? "pinOffline");

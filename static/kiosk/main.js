@@ -23,7 +23,7 @@ import { KioskToken } from "./token.js";
 const CURRENT = "tickingtickets.kiosk.show";
 /** Where the language is kept while the buyer pays at the gateway: the kiosk's page is loaded again afterwards. */
 const LANGUAGE = "tickingtickets.kiosk.language";
-const PIN_TIMEOUT_MS = 8000;
+const PIN_TIMEOUT_MS = 25000;
 const CLOCK_MS = 5000;
 
 const id = addressPart(1);

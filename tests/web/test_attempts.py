@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,9 +16,10 @@ from realtime.dev.cluster import Cluster
 from realtime.errors import Forbidden, RateLimited
 from realtime.staff import Role, StaffToken, StaffTokens
 from realtime.web.attempts import AttemptLimiter, is_secret
+from realtime.web.held_back import HeldBack
 from realtime.web.kiosk import KioskPin
 from realtime.web.staff_access import Kiosk, Register, StaffAccess
-from tests.cluster import node_urls
+from tests.cluster import node_urls, until
 
 from .test_metrics import gauges
 
@@ -95,6 +97,57 @@ async def test_a_guesser_who_changes_address_is_slowed_down_by_the_beginning_of_
     assert await refusal(access.principal, "elsewhere", KEY, 0.0) is None
 
 
+async def test_the_delay_of_wrong_pins_grows_with_those_that_the_address_has_sent_lately(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    delays: list[float] = []
+
+    async def wait(_held_back: HeldBack, seconds: float, _most: int) -> None:
+        delays.append(seconds)
+
+    monkeypatch.setattr(limits, "ATTEMPT_DELAY_S", 0.5)
+    monkeypatch.setattr(HeldBack, "wait", wait)
+    check = KioskPin(PIN).check_pin
+
+    async def delay_at(caller: str, now: float) -> float:
+        delays.clear()
+        answer = await refusal(check, caller, "111111", now)
+        assert answer is (RateLimited if delays else Forbidden)
+        return delays[0] if delays else 0.0
+
+    found = [await delay_at("guesser", 0.0) for _ in range(limits.PIN_ATTEMPTS + 100)]
+    assert found[: limits.PIN_ATTEMPTS + 4] == [0.0] * limits.PIN_ATTEMPTS + [0.5, 1.0, 1.5, 2.0]
+    assert found[-1] == limits.ATTEMPT_LONGEST_DELAY_S and found == sorted(found)
+    assert await delay_at("another", 0.0) == 0.0
+    assert await delay_at("guesser", 3600.0) == 0.0, "an hour later"
+    (soon, *_, later) = [await delay_at("guesser", 3600.0 + n) for n in range(100)]
+    assert soon == 0.0 and later > 10.0
+    delays.clear()
+    assert await refusal(check, "guesser", PIN, 3700.0) is None
+    assert not delays, "the right one is answered at once"
+    assert await delay_at("guesser", 3700.0) == 0.0
+
+
+async def test_the_right_pin_does_not_wait_for_the_wrong_ones_of_other_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "ATTEMPT_DELAY_S", 60.0)
+    monkeypatch.setattr(limits, "ATTEMPT_LONGEST_DELAY_S", 60.0)
+    kiosk_pin = KioskPin(PIN)
+    guesses = [asyncio.create_task(refusal(kiosk_pin.check_pin, "shared", "111111", 0.0)) for _ in range(50)]
+
+    async def all_wait() -> bool:
+        return kiosk_pin.attempts.held_back.waiting == 50 - limits.PIN_ATTEMPTS
+
+    await until(all_wait)
+    async with asyncio.timeout(5):
+        await kiosk_pin.check_pin("shared", PIN, 0.0)
+    for each in guesses:
+        each.cancel()
+    await asyncio.gather(*guesses, return_exceptions=True)
+    assert kiosk_pin.attempts.held_back.waiting == 0
+
+
 async def test_requests_without_a_key_are_not_counted() -> None:
     access = staff_access("key")
     for _ in range(2 * limits.KEY_ATTEMPTS):
@@ -103,7 +156,7 @@ async def test_requests_without_a_key_are_not_counted() -> None:
 
 
 async def test_what_is_remembered_is_bounded() -> None:
-    limiter = AttemptLimiter("PINs", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S, by_prefix=False)
+    limiter = AttemptLimiter("PINs", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S, short=True)
     for n in range(limits.ATTEMPT_CALLERS + 10):
         await limiter.count_wrong(str(n), "111111", 0.0)
     assert len(limiter._attempts) == limits.ATTEMPT_CALLERS
