@@ -272,7 +272,9 @@ class WebhookRefused(TicketError):
 
 
 class BookingRejected(TicketError):
-    """The seats were sold to another buyer before this booking was recorded. The payment is refunded."""
+    """The seats were sold to another buyer before this booking was recorded, unless reason says why. The payment is
+    refunded.
+    """
 
     code, status, retryable = "booking_rejected", 409, False
 

@@ -10,6 +10,7 @@ from realtime.errors import (
     CODES,
     AddressLimit,
     BadRequest,
+    BookingRejected,
     ExtendLimit,
     RegionUnavailable,
     SalesNotStarted,
@@ -64,8 +65,17 @@ def check_reply(reply: list[Any], region: str) -> list[Any]:
         raise ShowNotReady(RegionUnavailable().message, region=region)
     if code == "fenced":
         raise Fenced("another keeper has taken over")
+    if code == BookingRejected.code and len(reply) > 3:
+        raise BookingRejected(_NOT_BOOKABLE.get(why := reply[3].decode(errors="replace")), reason=why)
     detail = reply[1].decode() if len(reply) > 1 else ""
     raise _refusal(code, detail, int(reply[2]) if len(reply) > 2 else 0)
+
+
+_NOT_BOOKABLE = {
+    "not_on_sale": "The show was not on sale any more when the payment came, too late. The payment is refunded.",
+    "lost": "The hold was lost in a server failure, and its seats are not known any more. The payment is refunded.",
+}
+"""What ``BookingRejected`` says where the seats were not sold to another buyer."""
 
 
 def _refusal(code: str, detail: str, retry_after_ms: int) -> Exception:

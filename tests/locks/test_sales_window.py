@@ -11,9 +11,10 @@ import pytest
 from realtime import errors, keys, limits
 from realtime.locks.holds import PaymentProof
 from realtime.locks.seats import SeatLocks
-from realtime.model import HoldState, Show
+from realtime.model import HoldState, SalesState, Show
 
 from .conftest import SHOW, hold_id
+from .seat_state import confirm, lapse
 
 A, B = hold_id("a"), hold_id("b")
 ON_SALE = ""
@@ -115,3 +116,29 @@ async def test_a_show_that_only_such_a_keeper_has_declared_is_sold(locks: SeatLo
 
 def test_the_default_end_is_twenty_minutes_after_the_start() -> None:
     assert limits.SALES_AFTER_START_S == 1200
+
+
+@pytest.mark.parametrize("sales", [SalesState.CLOSED, SalesState.PAUSED])
+async def test_a_late_payment_for_a_show_that_is_not_on_sale_is_refused_for_that(
+    locks: SeatLocks, sales: SalesState
+) -> None:
+    await locks.hold(A, "asha", [1])
+    await lapse(locks, A)
+    await locks.set_sales(SHOW.id, sales)
+    for payment in ("late", "late", "another"):
+        with pytest.raises(errors.BookingRejected) as refused:
+            await confirm(locks, A, "asha", payment)
+        assert refused.value.details == {"reason": "not_on_sale"}
+        assert "not on sale" in refused.value.message
+    with pytest.raises(errors.BookingRejected, match="not on sale"):
+        await locks.extend(A, "asha")
+
+
+async def test_a_late_payment_for_seats_that_were_sold_is_refused_for_that(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2])
+    await lapse(locks, A)
+    await locks.hold(B, "bala", [2])
+    with pytest.raises(errors.BookingRejected) as refused:
+        await confirm(locks, A, "asha", "late")
+    assert refused.value.details == {"seats": [2]}
+    assert "another buyer" in refused.value.message

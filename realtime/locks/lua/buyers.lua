@@ -21,7 +21,7 @@ end
 -- The answer for a hold that can't be extended or released any more; nil if it can.
 local function not_changeable(mine, at)
   if mine.cancelled then return { 'booking_cancelled' } end
-  if ENDED[mine.state] then return { ENDED[mine.state] } end
+  if ENDED[mine.state] then return ended(mine) end
   if mine.state ~= 'held' then return { 'hold_confirmed' } end
   if mine.expires_at <= at then return { 'hold_expired' } end
   return nil

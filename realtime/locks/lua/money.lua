@@ -130,8 +130,9 @@ end
 -- Returns nil if the hold has its seats and can be booked, else the answer.
 local function seat_late_payment(K, show, id, mine, payment, blocks, at, keep, change)
   local taken, lapsed = conflicts(K, id, mine.seats, at)
-  local seats = mine.seats
-  if sales_state(show, at) ~= 'open' or #seats == 0 then -- of a hold that was lost, the ledger may know no seats
+  local seats, open = mine.seats, sales_state(show, at) == 'open'
+  if not open or #seats == 0 then -- of a hold that was lost, the ledger may know no seats
+    mine.rejected_for = open and 'lost' or 'not_on_sale'
     seats = nil
   elseif #taken > 0 then
     if blocks == '?' then return { 'seats_taken', table.concat(taken, ',') } end
@@ -142,7 +143,7 @@ local function seat_late_payment(K, show, id, mine, payment, blocks, at, keep, c
     end_hold(K, id, mine, 'rejected', at, keep, change)
     append_refund(K, id, mine.owner, payment, at, 'late')
     publish_change(K, show, change, 'rejected', id)
-    return { 'booking_rejected', table.concat(taken, ',') }
+    return mine.rejected_for and ended(mine) or { 'booking_rejected', table.concat(taken, ',') }
   end
   if mine.state == 'held' and seats ~= mine.seats then
     free_seats(K, id, mine.seats, change)
@@ -172,7 +173,7 @@ local function decided(K, id, mine, payment, at, room)
   local to_return = mine.payment ~= payment.id or payment.reply ~= '' or payment.reply_if_booked
   if mine.state == 'rejected' then
     if to_return then append_refund(K, id, mine.owner, payment, at, 'late') end
-    return { ENDED.rejected }
+    return ended(mine)
   end
   if mine.cancelled then
     if to_return then append_refund(K, id, mine.owner, payment, at, 'doubled') end

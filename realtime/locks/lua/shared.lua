@@ -45,6 +45,7 @@ A hold. Always there: `owner`, `seats` (indices, ascending), `state`, `expires_a
   order         the order that the payment service has for it
   payment       the payment that was confirmed for it
   prolonged_ms  by how much its deadline is later than its owner knows (tt_prolong)
+  rejected_for  why it was rejected, unless its seats had been sold: not_on_sale, or lost (its seats are not known)
   void, cancelled   see the invariants
   reserved      the seats to which the booking is about to move; exchanges: how often it has moved (operators.lua)
 
@@ -71,7 +72,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 25
+local VERSION = 26
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -84,6 +85,12 @@ local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's 
 
 -- The answer to any verb on a hold that has ended.
 local ENDED = { released = 'hold_ended', expired = 'hold_expired', lost = 'hold_lost', rejected = 'booking_rejected' }
+
+-- That answer; nodes of earlier releases read two values after the code.
+local function ended(hold)
+  if hold.rejected_for then return { ENDED[hold.state], '', 0, hold.rejected_for } end
+  return { ENDED[hold.state] }
+end
 
 local function key_names(keys)
   return {
