@@ -52,6 +52,7 @@ from realtime.web import bodies
 from realtime.wire.layouts import decode_layout
 from realtime.wire.requests import ConfirmHold, OrderHold
 
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 FREE = "free"
 """The kind of checkout for seats that cost nothing."""
 NOTHING_WANTED = (HoldLost, HoldNotFound, SeatNotFound)
@@ -77,7 +78,7 @@ class Checkout:
         self._directory = directory
         self._locks = locks
         self._payments = payments
-        self._origins = frozenset(origins)
+        self._origins = frozenset(_split_url(origin)[0] for origin in origins)
         self._on_booked = on_booked
         self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
         self._orders = WeakValueDictionary[str, asyncio.Lock]()
@@ -90,6 +91,7 @@ class Checkout:
         Nobody can pay an order before the ledger has it: only then it is returned. Raises ``RegionUnavailable`` if that
         takes too long; the same request then returns the same order later.
         """
+        return_url = self._return_url(ask.return_url)
         show, known = await self._show_of(ask.hold)
         hold, now = await self._locks_of(ask.hold).get(ask.hold)
         if hold.owner != owner:
@@ -109,7 +111,7 @@ class Checkout:
             amount=prices.total,
             expires_at=hold.expires_at,
             idempotency_key=order_key(ask.hold, prices.total, seats),
-            return_url=self._return_url(ask.return_url),
+            return_url=return_url,
         )
         order = await self._payments.create_order(request)
         locks, reply = self._locks_of(ask.hold), new_reply_id()
@@ -127,9 +129,13 @@ class Checkout:
         return {"order": body, **answer}
 
     def _return_url(self, url: str) -> str:
-        if url and _origin(url) not in self._origins:
+        """Return the address with its origin in lower case, which every gateway takes; raises ``BadRequest``."""
+        if not url:
+            return ""
+        origin, rest = _split_url(url)
+        if origin not in self._origins or any(map(str.isspace, rest)):
             raise BadRequest("return_url: not a page of this installation.")
-        return url
+        return origin + rest
 
     # --- confirm --------------------------------------------------------------------------------------------------
     async def confirm(self, owner: str, ask: ConfirmHold) -> dict[str, Any]:
@@ -298,9 +304,14 @@ class Checkout:
         return self._locks[region_of(hold_id)]
 
 
-def _origin(url: str) -> str:
+def _split_url(url: str) -> tuple[str, str]:
+    """Return the origin of an address as browsers write it, and what follows it; two empty texts for no address."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return ""
-    return f"{parts.scheme}://{parts.netloc}"
+        return "", ""
+    scheme, sign, rest = url.partition("://")
+    if not sign or scheme.lower() not in _DEFAULT_PORTS or not rest.startswith(parts.netloc):
+        return "", ""
+    scheme = scheme.lower()
+    return f"{scheme}://{parts.netloc.lower().removesuffix(_DEFAULT_PORTS[scheme])}", rest.removeprefix(parts.netloc)

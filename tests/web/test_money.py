@@ -13,11 +13,13 @@ import pytest
 from loadtest.faults.actions import frozen
 from realtime import keys
 from realtime.dev.cluster import Cluster
+from realtime.errors import BadRequest
 from realtime.locks.master import LockMaster
 from realtime.model import Theatre
 from realtime.payments.demo import BankEvent, BankPayment, webhook_signer
 from realtime.payments.service import seats_digest
 from realtime.payments.status import PaymentState
+from realtime.web.checkout import Checkout
 from realtime.wire.shows import encode_theatre
 from tests.cluster import Client, map_of_master, new_show, node_urls, pay_order, retried, until
 
@@ -162,6 +164,49 @@ async def test_a_payment_of_another_hold_keeps_no_hold(cluster: Cluster) -> None
     assert taken["ok"]
     for client in (buyer, rival):
         await client.close()
+
+
+async def test_a_buyer_is_sent_back_to_pages_of_the_installation_only(cluster: Cluster) -> None:
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[1])
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    page = f"{node_urls(cluster)[0]}/shows/{show}"
+    scheme, rest = page.split("://")
+    for url in ("", page, f"{scheme.upper()}://{rest}?x=1#Y"):
+        assert (await buyer.call("seats:order", {"hold": held["hold"]["id"], "return_url": url}))["ok"], url
+    for url in (
+        f"{page} x",
+        f" {page}",
+        "HTTP://example.org/",
+        "javascript:alert(1)",
+        "//example.org",
+        rest,
+        "http://[",
+    ):
+        refused = await buyer.call("seats:order", {"hold": held["hold"]["id"], "return_url": url})
+        assert refused["error"]["code"] == "bad_request", url
+    await buyer.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("HTTPS://Tickets.Example/A?b=C#D", "https://tickets.example/A?b=C#D"),
+        ("https://tickets.example:443/", "https://tickets.example/"),
+        ("https://tickets.example:8443/", ""),
+        ("https://tickets.example@evil.example/", ""),
+        ("https://tickets.example\\@evil.example/", ""),
+        ("http://tickets.example/", ""),
+    ],
+)
+def test_return_urls_are_compared_by_their_origin(url: str, taken: str) -> None:
+    nobody: Any = None
+    checkout = Checkout(nobody, {}, nobody, ["https://Tickets.example"], nobody)
+    if taken:
+        assert checkout._return_url(url) == taken
+    else:
+        with pytest.raises(BadRequest):
+            checkout._return_url(url)
 
 
 async def bank_order(cluster: Cluster, hold: str, seats: list[str], amount: int) -> str:
