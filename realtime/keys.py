@@ -31,6 +31,25 @@ DEAD_LETTERS = "tt:dead-letters"
 
 JOBS_PREFIX = "tt-jobs"
 """prefix of all keys of the BullMQ queues."""
+QUEUE_TYPES = {
+    **dict.fromkeys(("id", "pc", "limiter", "stalled-check"), "string"),
+    **dict.fromkeys(("wait", "active", "paused", "metrics:completed:data", "metrics:failed:data"), "list"),
+    **dict.fromkeys(("completed", "failed", "delayed", "prioritized", "waiting-children", "marker", "repeat"), "zset"),
+    **dict.fromkeys(("meta", "metrics:completed", "metrics:failed"), "hash"),
+    "stalled": "set",
+    "events": "stream",
+}
+"""The types of a queue's keys, by the last part of their names."""
+JOB_TYPES = {
+    "": "hash",
+    ":lock": "string",
+    ":logs": "list",
+    ":dependencies": "set",
+    ":processed": "hash",
+    ":failed": "hash",
+    ":unsuccessful": "zset",
+}
+"""The types of a job's keys, by what follows its id in their names."""
 
 NOTICES = "tt:notices"
 """channel: JSON, notices about holds and bookings: expired, booked, rejected, lost."""
@@ -39,6 +58,11 @@ DIRECTORY = "tt:directory"
 HEARTBEAT = "tt:heartbeat"
 """channel: JSON ``{"region", "keeper", "time" (ms), "digests": {show: [epoch, version, digest]}, "damaged": [show]}``;
 the last are shows that have no digest, because their keys are damaged."""
+
+
+def queue(name: str, part: str) -> str:
+    """Return a key of a queue: ``part`` is one of ``QUEUE_TYPES``, or the id of a job."""
+    return f"{JOBS_PREFIX}:{name}:{part}"
 
 
 def solved_challenge(challenge: str) -> str:
@@ -147,13 +171,15 @@ DAMAGED = "tt:damaged"
 """string: how many shows, records and keys were damaged on this master, and rebuilt."""
 CONTRADICTIONS = "tt:contradictions"
 """string: how many contradictions keepers have noted between the payment service and the ledger."""
+JOBS_NOT_ADDED = "tt:jobs-not-added"
+"""string: how many jobs a queue has refused."""
 
 TURNS = (RECONCILING, READING_LOGS, REBUILDING, COMPARING)
 """Keys of which each says that a keeper does something; without an expiry no other would ever do it."""
 TYPES = {
     **dict.fromkeys((QUERIES, STAFF_QUERIES, FENCING_TOKENS, FENCING_TOKENS_BEFORE), "list"),
     **dict.fromkeys((REGION, RECONCILED, FENCE, POSITION, HALTED, REBUILT, COMPARED, *TURNS), "string"),
-    **dict.fromkeys((DAMAGED, CONTRADICTIONS), "string"),
+    **dict.fromkeys((DAMAGED, CONTRADICTIONS, JOBS_NOT_ADDED), "string"),
     **dict.fromkeys((THEATRES, SHOWS, STAFF, REVOKED_GUESTS, NODES, VIEWERS, FIGURES, FIGURES_BATCH, KEEPERS), "hash"),
     **dict.fromkeys((DEADLINES, ENDED), "zset"),
     **dict.fromkeys((OUTBOX, DEAD_LETTERS, INCIDENTS), "stream"),

@@ -26,6 +26,7 @@ from realtime.keeper.hold_events import HoldEventReader
 from realtime.keeper.hour_figures import HourFigures
 from realtime.keeper.outbox import Outbox
 from realtime.keeper.queries import Queries
+from realtime.keeper.queue_keys import QueueKeys
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.record_path import LONGEST_PAUSE_S, RecordPath
 from realtime.keeper.recorder import TRANSIENT
@@ -57,6 +58,8 @@ ENTRIES_EVERY_MS = 5_000
 """How often a keeper looks for entries of keepers that are not live."""
 KEY_TYPES_EVERY_MS = 1_000
 """How often a keeper looks for keys of the region that can't be used, and whether all shows are gone."""
+QUEUE_KEYS_EVERY_MS = 2_000
+"""How often a keeper looks for keys of the job queues that can't be used."""
 REGION_KEYS_EVERY_MS = 20_000
 """How often a keeper compares theatres, and the tokens of staff and guests, with the ledger."""
 COMPARE_EVERY_MS = 1_000
@@ -90,6 +93,7 @@ class Background:
         rebuilder = Rebuilder(ledger, master, locks)
         comparison = Comparison(ledger, master, locks, rebuilder, stopping)
         region_keys = RegionKeys(ledger, master, locks, stopping)
+        queue_keys = QueueKeys(master, shared.task_keeper)
         retention = Retention(ledger, settings.topology.privacy.contact_days)
         # By name: how often (ms), and what is done.
         always: dict[str, tuple[int, Work]] = {
@@ -108,6 +112,8 @@ class Background:
             "archive": (ARCHIVE_EVERY_MS, lambda _token: archiver.turn()),
             "orders": (ORDERS_EVERY_MS, lambda _token: settlement.check_due_orders()),
             "tasks": (int(limits.TASK_RETRY_S * 1000), lambda _token: shared.task_keeper.turn()),
+            "due_tasks": (TICK_MS, lambda _token: shared.task_keeper.due_turn()),
+            "queue_keys": (QUEUE_KEYS_EVERY_MS, lambda _token: queue_keys.turn()),
             "entries": (ENTRIES_EVERY_MS, lambda _token: self._take_over_entries(shared.outbox)),
             "hold_events": (HOLD_EVENTS_EVERY_MS, hold_events.turn),
             "figures": (limits.VIEWER_COUNTS_MS, hour_figures.turn),

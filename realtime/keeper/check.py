@@ -18,7 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
-from realtime.jobs import Jobs, job_states
+from realtime.jobs import JobLists, Jobs, job_states
 from realtime.keeper.compare import LIVE, REPAIRED_ON_MASTER, Difference, Kind, OnMaster, compare, refused_payments
 from realtime.keeper.compare_money import faults_of, lost_refunds, money_differences, task_differences
 from realtime.keeper.declare import Declarations
@@ -27,11 +27,11 @@ from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.reconcile import Reconciler, check_region
 from realtime.keeper.rerecord import is_behind, record_again
 from realtime.ledger import Ledger
-from realtime.ledger.rows import TaskRow
+from realtime.ledger.rows import Queue, TaskRow
 from realtime.ledger.shows import Shows
 from realtime.ledger.targets import Target
 from realtime.locks.answers import decode_record
-from realtime.locks.damage import delete_unusable
+from realtime.locks.damage import delete_unusable, delete_unusable_of_queues, unusable_of_queues
 from realtime.locks.master import LockMaster
 from realtime.locks.rebuild import read_hash
 from realtime.locks.seats import SeatLocks
@@ -120,7 +120,7 @@ class Checker:
         for show in shows.values():
             found[show.id] = set(await self._look(link, show, outbox, report))
         suspects = {show: differences for show, differences in found.items() if differences}
-        money = set(await self._look_at_money(redis, report))
+        money = set(await self._look_at_money(redis, link, report))
         for _ in range(LOOKS - 1):
             if suspects or money:
                 await asyncio.sleep(LOOK_AGAIN_S)
@@ -129,7 +129,7 @@ class Checker:
             again = {show: suspects[show] & set(await self._look(link, shows[show], outbox)) for show in suspects}
             suspects = {show: differences for show, differences in again.items() if differences}
             if money:
-                money &= set(await self._look_at_money(redis))
+                money &= set(await self._look_at_money(redis, link))
         report.differences = sorted([*(difference for some in suspects.values() for difference in some), *money])
         # The master is read first, because the ledger gets a new show before the master does.
         declared: Any = await redis.hkeys(keys.SHOWS)
@@ -163,11 +163,14 @@ class Checker:
             *lost_refunds(show.id, refused, known | master.waiting_payments),
         ]
 
-    async def _look_at_money(self, redis: Redis, count: Report | None = None) -> list[Difference]:
+    async def _look_at_money(self, redis: Redis, link: LockMaster, count: Report | None = None) -> list[Difference]:
         found = money_differences(await self._ledger.audit_money(now_ms()))
         refunds = {each.subject for each in found if each.kind is Kind.REFUND_FAILED}
+        damaged = await unusable_of_queues(link, tuple(Queue))
+        found += [Difference("", Kind.QUEUE_DAMAGED, subject=key, other=why) for key, why in damaged.items()]
+        lists = JobLists()
         for tasks in [page async for page in self._unfinished()]:
-            found += task_differences(tasks, await job_states(redis, tasks), refunds)
+            found += task_differences(tasks, await job_states(redis, tasks, lists), refunds)
             if count is not None:
                 count.tasks += len(tasks)
         return found
@@ -199,6 +202,7 @@ class Checker:
                 found = [each for each in found if each.kind not in (Kind.LEDGER_BEHIND, *REPAIRED_ON_MASTER)]
             await self._ledger.repair_money(faults_of(found), now_ms())
             await self._repair_master(link, [d for d in found if d.kind in REPAIRED_ON_MASTER])
+            await delete_unusable_of_queues(link, tuple(Queue))
             await self._repair_queues(jobs, {d.subject for d in found if d.kind is Kind.TASK_WITHOUT_JOB})
         finally:
             await jobs.close()

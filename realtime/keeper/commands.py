@@ -280,7 +280,7 @@ class Commands:
         refund = await self._ledger.retry_refund(ask.id, now_ms())
         if refund is None:
             raise NotFound("There is no refund with this id.")
-        if refund.state is RefundProgress.PROMISED:
+        if refund.state in (RefundProgress.PROMISED, RefundProgress.SENT):
             await self._refunds.deliver(refund)
         return {"refund": asdict(refund)}
 

@@ -51,6 +51,7 @@ class Kind(StrEnum):
     CANCELLED_WITH_SEATS = "cancelled_with_seats"
     TASK_WITHOUT_JOB = "task_without_job"
     TASK_FAILED = "task_failed"
+    QUEUE_DAMAGED = "queue_damaged"
 
     @property
     def repairable(self) -> bool:
@@ -58,7 +59,7 @@ class Kind(StrEnum):
         return (
             self in REPAIRED_ON_MASTER
             or self in REPAIRED_IN_LEDGER
-            or self in (Kind.TASK_WITHOUT_JOB, Kind.LEDGER_BEHIND)
+            or self in (Kind.TASK_WITHOUT_JOB, Kind.QUEUE_DAMAGED, Kind.LEDGER_BEHIND)
         )
 
 
@@ -118,6 +119,7 @@ _TEXTS = {
     Kind.CANCELLED_WITH_SEATS: "booking {subject} is cancelled, and its seats are still taken in the ledger",
     Kind.TASK_WITHOUT_JOB: "task {subject} is not done, and its queue has no job that would do it",
     Kind.TASK_FAILED: "task {subject}: its job has failed permanently",
+    Kind.QUEUE_DAMAGED: "a job queue can't be used: {other}",
 }
 
 

@@ -42,7 +42,7 @@ class RecordPath:
         self._keeper = keeper
         self._shared = shared
         # Its own: it is closed after every fault, which must not disturb the background work.
-        self._jobs = Jobs(master.region, master, password)
+        self._jobs = Jobs(master.region, master, password, faults=shared.task_keeper.faults)
         refunds = RefundDelivery(self._jobs, RefundNotices(master))
         commands = Commands(
             settings.topology,
@@ -112,7 +112,7 @@ class RecordPath:
         if token is not None and token != self.token:
             # A connection that outlived a failover would read the outbox of a former master; the queues may be lost.
             await self.close()
-            await self._shared.task_keeper.add_all()
+            self._shared.task_keeper.all_due = True
             self._shared.incidents.happened(Incident.RECONCILED, self._shared.master.region, token.split()[-1])
         self.token = token
         return token is not None

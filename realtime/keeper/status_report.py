@@ -112,7 +112,7 @@ class StatusReporter:
             command("XLEN", keys.OUTBOX),
             command("XLEN", keys.DEAD_LETTERS),
             command("EXISTS", keys.HALTED),
-            command("MGET", keys.DAMAGED, keys.CONTRADICTIONS),
+            command("MGET", keys.DAMAGED, keys.CONTRADICTIONS, keys.JOBS_NOT_ADDED),
             command("ZCARD", keys.DEADLINES),
             *(command("HGETALL", key) for key in _REPORTS),
         )
@@ -129,6 +129,7 @@ class StatusReporter:
             "halted": int(halted > 0),
             "damaged_shows": int(counts[0] or 0),
             "contradictions": int(counts[1] or 0),
+            "jobs_not_added": int(counts[2] or 0),
             "misconfigured": len(await self._misconfigured()),
             "clock_offset_ms": master_time - (before + now) // 2,
             "live_holds": live_holds,

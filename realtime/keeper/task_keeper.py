@@ -6,9 +6,11 @@ added again after every reconciliation, and from time to time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from realtime import limits
 from realtime.clock import now_ms
-from realtime.jobs import Jobs, JobState
+from realtime.jobs import JobLists, Jobs, JobState
 from realtime.ledger import Ledger
 from realtime.ledger.rows import ANY_TIME, Queue, RefundProgress, TaskRow
 
@@ -29,39 +31,55 @@ class TaskKeeper:
         """Both of the same region."""
         self._ledger = ledger
         self._jobs = jobs
+        self.faults = jobs.faults
         self._after = ""
+        self.all_due = False
+        """Whether the jobs of all tasks must be looked after soon: the master, or a queue, may have lost some."""
+
+    async def due_turn(self) -> None:
+        """Look after all unfinished tasks if that is due."""
+        if self.all_due:
+            self.all_due = False
+            try:
+                await self.add_all()
+            except BaseException:
+                self.all_due = True
+                raise
 
     async def add_all(self) -> None:
-        """Add the jobs of all unfinished tasks: the master may have lost its queues."""
-        after = ""
+        """Look after all unfinished tasks, also young ones: the master may have lost its queues."""
+        after, lists = "", JobLists()
         while tasks := await self._ledger.unfinished_tasks(ANY_TIME, PAGE, after):
-            await self._jobs.add(tasks)
+            await self._look_after(tasks, lists)
             after = tasks[-1].id
 
     async def turn(self) -> None:
         """Look after the next unfinished tasks: write back what is done, add what is not in its queue."""
-        before = now_ms() - YOUNG_MS
+        before, lists = now_ms() - YOUNG_MS, JobLists()
         for _page in range(PAGES_PER_TURN):
             tasks = await self._ledger.unfinished_tasks(before, PAGE, self._after)
-            lost, other = list[TaskRow](), list[TaskRow]()
-            for task, state in zip(tasks, await self._jobs.states(tasks), strict=True):
-                if state is JobState.COMPLETED and task.queue in FOREIGN:
-                    await self._ledger.finish_task(task.id, now_ms())
-                elif state in (JobState.COMPLETED, JobState.WITHOUT_TASK):
-                    # The other workers write to the ledger before their jobs are completed. So it was set back: after
-                    # this job, or before it, and has the task again.
-                    lost.append(task)
-                elif state is JobState.FAILED and await self._is_unrefused_refund(task):
-                    lost.append(task)
-                else:
-                    other.append(task)
-            await self._jobs.add_anew(lost)
-            await self._jobs.add(other)
+            await self._look_after(tasks, lists)
             self._after = tasks[-1].id if len(tasks) == PAGE else ""
             if not self._after:
                 break
         await self._ledger.delete_old(now_ms() - limits.COMMANDS_KEPT_S * 1000)
         await self._ledger.delete_audit(now_ms() - limits.AUDIT_KEPT_S * 1000)
+
+    async def _look_after(self, tasks: Sequence[TaskRow], lists: JobLists) -> None:
+        lost, other = list[TaskRow](), list[TaskRow]()
+        for task, state in zip(tasks, await self._jobs.states(tasks, lists), strict=True):
+            if state is JobState.COMPLETED and task.queue in FOREIGN:
+                await self._ledger.finish_task(task.id, now_ms())
+            elif state in (JobState.COMPLETED, JobState.WITHOUT_TASK, JobState.UNDELIVERABLE):
+                # No worker gets the job. Or it has ended, although the other workers write to the ledger before their
+                # jobs are completed: so the ledger was set back, after this job or before it, and has the task again.
+                lost.append(task)
+            elif state is JobState.FAILED and await self._is_unrefused_refund(task):
+                lost.append(task)
+            elif state is JobState.MISSING:
+                other.append(task)
+        await self._jobs.add_anew(lost)
+        await self._jobs.add(other)
 
     async def _is_unrefused_refund(self, task: TaskRow) -> bool:
         """Return whether a task is a refund that the gateway has not refused: it is asked for until that is known.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from realtime import keys
@@ -27,8 +27,21 @@ _FORMS = {
     keys.RECONCILED: re.compile(rb"\S+ \S+ [0-9]{1,18}"),
     keys.DAMAGED: re.compile(rb"[0-9]{1,18}"),
     keys.CONTRADICTIONS: re.compile(rb"[0-9]{1,18}"),
+    keys.JOBS_NOT_ADDED: re.compile(rb"[0-9]{1,18}"),
 }
 """What the values of a region's keys look like that are read as more than a text."""
+_COUNT = re.compile(rb"-?[0-9]{1,18}")
+"""What the values of a queue's keys and fields look like that are read as numbers."""
+_COUNTS_OF_QUEUE = ("id", "pc", "limiter")
+_FIELDS_OF_QUEUE = ("opts.maxLenEvents", "concurrency", "max", "duration")
+"""Fields of a queue's ``meta`` that are read as numbers."""
+_TYPES = """
+local found = {}
+for n, key in ipairs(KEYS) do
+  found[n] = redis.call('TYPE', key).ok
+end
+return found
+"""
 
 
 _DELETE = """
@@ -38,12 +51,14 @@ if test == 'type' then
   same = kind ~= 'none' and kind ~= ARGV[2]
 elseif test == 'value' then
   same = redis.pcall('GET', key) == ARGV[2]
-elseif test == 'field' then
+elseif test == 'field' or test == 'only_field' then
   same = (redis.pcall('HGET', key, ARGV[2]) or '') == ARGV[3]
 else
   same = redis.call('PTTL', key) == -1
 end
-if same then
+if same and test == 'only_field' then
+  redis.call('HDEL', key, ARGV[2])
+elseif same then
   -- What is left of `meta` counts as undeclared; without this mark its rebuild would trust holds that are void.
   local diverged = test == 'field' and redis.call('HGET', key, 'diverged')
   redis.call('UNLINK', key)
@@ -96,6 +111,49 @@ async def delete_unusable_of_region(master: LockMaster) -> dict[str, str]:
     return await _delete(master, found)
 
 
+async def unusable_of_queues(master: LockMaster, queues: Sequence[str]) -> dict[str, str]:
+    """Return why keys of job queues can't be used, by key. Raises ``RegionUnavailable``."""
+    return {key: unusable.reason for key, unusable in (await _unusable_of_queues(master, queues)).items()}
+
+
+async def delete_unusable_of_queues(master: LockMaster, queues: Sequence[str]) -> dict[str, str]:
+    """Delete the keys of job queues that can't be used; return why, by key. The jobs are added again from the tasks.
+
+    Raises ``RegionUnavailable``.
+    """
+    return await _delete(master, await _unusable_of_queues(master, queues))
+
+
+async def delete_unusable_of_job(master: LockMaster, queue: str, job: str) -> dict[str, str]:
+    """Delete the keys of a job that have another type; return why, by key. Raises ``RegionUnavailable``."""
+    types = {keys.queue(queue, job + part): kind for part, kind in keys.JOB_TYPES.items()}
+    return await _delete(master, await _with_another_type(master, types))
+
+
+async def _unusable_of_queues(master: LockMaster, queues: Sequence[str]) -> dict[str, _Unusable]:
+    types = {keys.queue(queue, part): kind for queue in queues for part, kind in keys.QUEUE_TYPES.items()}
+    found = await _with_another_type(master, types)
+    counts = [keys.queue(queue, part) for queue in queues for part in _COUNTS_OF_QUEUE]
+    metas = [meta for queue in queues if (meta := keys.queue(queue, "meta")) not in found]
+    checks = [keys.queue(queue, "stalled-check") for queue in queues]
+    values, fields, expiries = await asyncio.gather(
+        master.command("MGET", *counts),  # it answers nothing for a key of another type
+        asyncio.gather(*(master.command("HMGET", meta, *_FIELDS_OF_QUEUE) for meta in metas)),
+        asyncio.gather(*(master.command("PTTL", key) for key in checks)),
+    )
+    for key, value in zip(counts, values, strict=True):
+        if value is not None and not _COUNT.fullmatch(value):
+            found[key] = _Unusable(f"{key} is {shown(value)}", ("value", value))
+    for meta, some in zip(metas, fields, strict=True):
+        for name, value in zip(_FIELDS_OF_QUEUE, some, strict=True):
+            if value is not None and not _COUNT.fullmatch(value):
+                found[meta] = _Unusable(f"{name} in {meta} is {shown(value)}", ("only_field", name, value))
+    for key, expiry in zip(checks, expiries, strict=True):
+        if expiry == -1:  # while it is there, nobody looks for jobs whose worker has died
+            found.setdefault(key, _Unusable(f"{key} does not expire", ("endless",)))
+    return found
+
+
 async def has_another_type(master: LockMaster, key: str, wanted: str) -> bool:
     """Return whether a key exists and has another type than ``wanted``."""
     return bool(await _with_another_type(master, {key: wanted}))
@@ -108,7 +166,7 @@ def shown(value: bytes | None) -> str:
 
 async def _with_another_type(master: LockMaster, types: Mapping[str, str]) -> dict[str, _Unusable]:
     """Return the keys that can't be used; ``types`` are those that they must have if they exist."""
-    replies = await asyncio.gather(*(master.command("TYPE", key) for key in types))
+    replies = await master.command("EVAL", _TYPES, len(types), *types)
     kinds = zip(types.items(), (reply.decode() for reply in replies), strict=True)
     return {
         key: _Unusable(f"{key} is a {kind}, not a {wanted}", ("type", wanted))

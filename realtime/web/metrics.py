@@ -45,6 +45,7 @@ _REGION = {
     "halted": ("halted", "1 while nothing is sold until an operator acts: the ledger has lost commits"),
     "damaged_shows": ("damaged_shows", "Shows that were damaged on the lock master and are rebuilt"),
     "contradictions": ("payment_contradictions", "Payments about which the payment service contradicts the ledger"),
+    "jobs_not_added": ("jobs_not_added", "Jobs that their queue has refused; they are added later"),
     "misconfigured": ("master_misconfigured", "Settings of the lock master that can lose data"),
     "clock_offset_ms": ("clock_offset_ms", "The lock master's clock minus the keeper's"),
     "open_orders": ("open_orders", "Orders that nobody has paid, and that the gateway is asked about"),

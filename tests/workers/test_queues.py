@@ -211,3 +211,19 @@ async def test_a_worker_ends_while_its_master_is_away_and_a_job_waits_for_it(des
     go_on.set()
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(end, worker) == 0
+
+
+@pytest.mark.parametrize("part", ["id", "meta", "wait", "active", "events", "marker", "completed", "stalled"])
+async def test_a_worker_goes_on_once_a_queue_that_can_not_be_used_is_filled_again(desk: Desk, part: str) -> None:
+    desk.keeper()
+    worker = desk.worker()
+    await desk.until_state(await desk.promised("a"), RefundProgress.DONE)
+    key = keys.queue(Queue.REFUNDS, part)
+    await desk.master.command("DEL", key)
+    await desk.master.command(*(("RPUSH", key, "x") if part == "id" else ("SET", key, "x")))
+    refunds = [await desk.promised(f"n{n}") for n in range(3)]
+    for refund in refunds:
+        await desk.until_state(refund, RefundProgress.DONE, timeout_s=90)
+    assert len(await desk.returned()) == 4
+    assert worker.poll() is None
+    assert "Traceback" not in (desk.folder / "worker.log").read_text()

@@ -147,3 +147,21 @@ async def test_queues_that_are_lost_with_the_master_are_filled_again_from_the_le
     for refund in refunds:
         await desk.until_state(refund, RefundProgress.DONE, timeout_s=90)
     assert sorted(await desk.returned()) == sorted((refund.payment, AMOUNT) for refund in refunds)
+
+
+@pytest.mark.parametrize("command", ["retry_refund", "retry_task", ""])
+async def test_a_refund_whose_job_is_in_no_list_is_made(
+    desk: Desk, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.keeper.task_keeper.YOUNG_MS", -1)
+    monkeypatch.setattr("realtime.limits.TASK_RETRY_S", 10**6 if command else 0.5)
+    desk.keeper()
+    await until(lambda: desk.master.command("GET", "tt:rebuilt"))
+    refund = await desk.promised("a")
+    await desk.master.command("DEL", "tt-jobs:refunds:wait")
+    desk.worker()
+    if command:
+        subject = refund.id if command == "retry_refund" else refund_task(refund).id
+        await run_command(desk.master, command, {"id": subject})
+    await desk.until_state(refund, RefundProgress.DONE)
+    assert await desk.returned() == [(refund.payment, AMOUNT)]
