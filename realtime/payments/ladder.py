@@ -37,7 +37,7 @@ class HoldMoney:
     booked_with: str = ""
     """The payment that this hold was booked with, ``""`` if it was not."""
     sellable: bool = True
-    """Whether the show still sells; one that is over, closed or cancelled does not."""
+    """Whether the show may have bookings: one that was archived gets none. The master knows whether it is on sale."""
     equal_block_allowed: bool = False
     """The show's setting."""
 

@@ -113,7 +113,7 @@ class BoxOffice:
         """Return the current state of a hold, to its owner only."""
         show, known = await self._show_of(hold_id)
         hold, now = await self._locks_of(hold_id).get(hold_id)
-        # Not ``not_your_hold``: others must not learn that the hold exists.
+        # Read as one that does not exist; only who would change it is answered ``not_your_hold``.
         if hold.owner != owner:
             raise HoldNotFound()
         return {"hold": bodies.hold_body(hold, show, known), "server_time": now}
