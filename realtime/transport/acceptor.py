@@ -22,6 +22,7 @@ from aiohttp import web
 from realtime import limits
 from realtime.transport.admission import Admission, Closable, Ticket
 from realtime.transport.client_address import ClientAddresses
+from realtime.transport.framework_logs import http_log
 from realtime.transport.guard import BaseProtocol, HttpRequestParser
 from realtime.transport.handshake import Handshake, is_strict
 from realtime.transport.http_connection import HttpConnection
@@ -225,6 +226,7 @@ async def serving(
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=http_log(),
         shutdown_timeout=shutdown_timeout,
         keepalive_timeout=limits.IDLE_S,
         lingering_time=5.0,

@@ -14,6 +14,7 @@ from realtime.transport.acceptor import ACCEPTOR, Acceptor
 from realtime.transport.admission import Admission
 from realtime.transport.client_address import ADDRESSES, ClientAddresses
 from realtime.transport.fanout import DirectFanout, Fanout
+from realtime.transport.framework_logs import errors_only
 from realtime.transport.packets import Json, StrictPacket
 from realtime.transport.plain_fanout import PlainFanout
 from realtime.transport.refusal import MakeRefusal, without_body
@@ -21,8 +22,6 @@ from realtime.transport.session_manager import SessionManager
 
 log = logging.getLogger(__name__)
 _NO_PROXIES = ClientAddresses()
-_OF_ORIGIN = " is not an accepted origin."
-"""How the framework's report of a foreign origin ends."""
 
 
 class SocketServer:
@@ -55,8 +54,8 @@ class SocketServer:
             "max_http_buffer_size": max_message_bytes,
             "http_compression": False,
             "json": Json,
-            "logger": _errors_only("socketio.server"),
-            "engineio_logger": _errors_only("engineio.server"),
+            "logger": errors_only("socketio.server"),
+            "engineio_logger": errors_only("engineio.server"),
         }
         self.fanout: Fanout
         self._acceptor: Acceptor | None = None
@@ -89,22 +88,3 @@ class SocketServer:
         if self._acceptor is not None:
             self._acceptor.close()
         await self.sio.shutdown()
-
-
-def _errors_only(framework: str) -> logging.Logger:
-    """Return a framework's logger, set to errors. Given none, the framework adds a handler of its own to it."""
-    logger = logging.getLogger(framework)
-    logger.setLevel(logging.ERROR)
-    logger.addFilter(_without_input)
-    return logger
-
-
-def _without_input(record: logging.LogRecord) -> bool:
-    """Replace what a framework says about a request, in which it quotes headers and ids of sessions, by a fixed text.
-
-    Reports of its own exceptions stay as they are.
-    """
-    if not record.exc_info:
-        why = "its origin is not accepted" if record.getMessage().partition(" (")[0].endswith(_OF_ORIGIN) else "invalid"
-        record.msg, record.args = f"a request was refused: {why} (only the first of its kind is logged)", None
-    return True

@@ -33,8 +33,8 @@ SHORT = {"FIRST_REQUEST_S": 0.3, "HEAD_S": 0.3, "BODY_S": 0.3, "WRITE_S": 0.3, "
 
 
 @asynccontextmanager
-async def serve(**options: Any) -> AsyncIterator[Server]:
-    server = Server("acceptor", **options)
+async def serve(kind: str = "acceptor", **options: Any) -> AsyncIterator[Server]:
+    server = Server(kind, **options)
     server.sio.on("echo", lambda _sid, what: what)
 
     async def big(_request: web.Request) -> web.Response:
@@ -344,6 +344,7 @@ async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
 SECRET = b"Zq7-a-secret-Zq7"
 
 
+@pytest.mark.parametrize("kind", ["acceptor", "emit"])
 @pytest.mark.parametrize(
     "request_",
     [
@@ -366,13 +367,14 @@ SECRET = b"Zq7-a-secret-Zq7"
     ],
 )
 async def test_nothing_of_a_malformed_request_but_the_kind_of_its_fault_is_logged(
-    server: Server, request_: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: str, request_: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(limited_log, "PAUSE_S", 0.0)
-    end = await connect(server, request_)
-    async with asyncio.timeout(5):
-        heard = await end.reader.read(65536)
-    end.writer.close()
+    async with serve(kind) as server:
+        end = await connect(server, request_)
+        async with asyncio.timeout(5):
+            heard = await end.reader.read(65536)
+        end.writer.close()
     assert b" 4" in heard[:13], heard
     assert caplog.text
     assert SECRET.decode() not in caplog.text
