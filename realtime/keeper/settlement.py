@@ -17,6 +17,7 @@ from realtime.clock import now_ms
 from realtime.errors import (
     HoldLost,
     HoldNotFound,
+    Overloaded,
     PaymentRefused,
     PaymentUnavailable,
     RegionUnavailable,
@@ -29,7 +30,7 @@ from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.answers import ShowNotReady
-from realtime.locks.deadlines import while_kept
+from realtime.locks.deadlines import keep_for_retry, while_kept
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
 from realtime.locks.seats import SeatLocks
@@ -275,11 +276,13 @@ class Settlement:
             try:
                 await self._locks.confirm(order.hold, order.owner, proof, order.seats, found)
             except TicketError as error:
-                self._log_refusal(order, payment, error)
+                await self._refused(order, payment, error)
         except TicketError as error:
-            self._log_refusal(order, payment, error)
+            await self._refused(order, payment, error)
 
-    def _log_refusal(self, order: OrderRow, payment: PaymentStatus, error: TicketError) -> None:
+    async def _refused(self, order: OrderRow, payment: PaymentStatus, error: TicketError) -> None:
+        if isinstance(error, Overloaded):
+            await keep_for_retry(self._locks, order.hold)
         if error.retryable:
             raise error
         # The lock master has sent the payment to the ledger as a refund.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from realtime import limits
 from realtime.errors import PaymentRefused, PaymentUnavailable, TicketError
 from realtime.model import Hold, HoldState
+from realtime.payments.errors import PaymentMismatch
 
 if TYPE_CHECKING:
     from realtime.locks.holds import Holds
@@ -49,7 +50,7 @@ async def while_kept(locks: Holds, hold_id: str, asking: Coroutine[Any, Any, T])
     """Return what the payment service answers about a hold, which does not end before that.
 
     The master is called only if the hold could end first, or if this process does not know when it ends. If the service
-    says that nothing was paid (``PaymentRefused``), the hold ends when it would have; if it does not answer
+    says that nothing was paid for it (``PaymentRefused``), the hold ends when it would have; if it does not answer
     (``PaymentUnavailable``), the hold is kept for ``limits.PROLONG_STEP_MS`` from then. All of it is at most
     ``limits.PROLONG_MS``. That a hold can't be prolonged (it has ended, the master is silent) is logged only.
     """
@@ -62,15 +63,21 @@ async def while_kept(locks: Holds, hold_id: str, asking: Coroutine[Any, Any, T])
             moved_ms, wait_s = await _prolong(locks, hold_id, limits.ASKING_STEP_MS)
             kept_ms += moved_ms
         return await task
-    except PaymentRefused:
-        if kept_ms:
+    except PaymentRefused as error:
+        # A mismatch has money: the ledger may make a booking of it.
+        if kept_ms and not isinstance(error, PaymentMismatch):
             await _prolong(locks, hold_id, 0, kept_ms)
         raise
     except PaymentUnavailable:
-        await _prolong(locks, hold_id, limits.PROLONG_STEP_MS)
+        await keep_for_retry(locks, hold_id)
         raise
     finally:
         task.cancel()
+
+
+async def keep_for_retry(locks: Holds, hold_id: str) -> None:
+    """Keep a hold for the next try with its payment, for ``limits.PROLONG_STEP_MS`` from now; errors are logged."""
+    await _prolong(locks, hold_id, limits.PROLONG_STEP_MS)
 
 
 async def _prolong(locks: Holds, hold_id: str, step_ms: int, back_ms: int = 0) -> tuple[int, float | None]:

@@ -22,6 +22,7 @@ from realtime.errors import (
     HoldLost,
     HoldNotFound,
     NotYourHold,
+    Overloaded,
     PaymentRefused,
     RegionUnavailable,
     SeatNotFound,
@@ -30,7 +31,7 @@ from realtime.errors import (
     TicketError,
 )
 from realtime.feeds.directory import Directory, SeatIds
-from realtime.locks.deadlines import while_kept
+from realtime.locks.deadlines import keep_for_retry, while_kept
 from realtime.locks.entries import append_entry
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
@@ -256,6 +257,10 @@ class Checkout:
             if refund := await self._recorded_refund(locks, payment):
                 error.details["refund"] = refund
             raise bodies.with_seat_ids(error, known) from None
+        except Overloaded:
+            if payment.amount:
+                await keep_for_retry(locks, hold_id)
+            raise
         except TicketError as error:
             raise bodies.with_seat_ids(error, known) from None
         return hold, await self._recorded_refund(locks, payment) if doubled else None

@@ -13,6 +13,8 @@ from realtime.locks.deadlines import Deadlines, while_kept
 from realtime.locks.holds import PaymentProof
 from realtime.locks.seats import SeatLocks
 from realtime.model import Hold, HoldState
+from realtime.payments.errors import PaymentMismatch, Refusal
+from realtime.payments.status import PaymentState, PaymentStatus
 from tests.cluster import until
 
 from .conftest import SHOW
@@ -85,6 +87,18 @@ async def test_a_hold_that_was_not_paid_for_ends_when_it_would_have(short: SeatL
         assert (await short.get(A))[0].expires_at == hold.expires_at
     await past(short, hold.expires_at)
     assert (await short.hold(B, "bala", [1]))[0].state is HoldState.HELD
+
+
+async def test_a_hold_is_kept_for_money_that_is_not_for_what_was_asked(short: SeatLocks) -> None:
+    hold, _now = await short.hold(A, "asha", [1])
+    money = PaymentStatus("p1", PaymentState.CAPTURED, 45_000)
+    service = Service(PaymentMismatch(Refusal.WRONG_SEATS, money))
+    asked = asyncio.create_task(while_kept(short, A, service.ask()))
+    await until(lambda: _later(short, hold))
+    service.may_answer.set()
+    with pytest.raises(PaymentMismatch):
+        await asked
+    assert await _later(short, hold), "the ledger may make a booking of it"
 
 
 async def _later(locks: SeatLocks, hold: Hold) -> bool:

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.dev import valkey
-from realtime.errors import HoldLost, HoldNotFound, NotYourHold, SeatNotFound
+from realtime.errors import HoldLost, HoldNotFound, NotYourHold, Overloaded, SeatNotFound
 from realtime.feeds.directory import SeatIds
 from realtime.ledger.money import Filter
 from realtime.locks.holds import PaymentProof
@@ -108,6 +108,27 @@ async def test_seats_that_are_released_while_the_payment_is_verified_are_not_pai
     assert refusal.value.details["refund"]["amount"] == 2 * PRICE
     assert await desk.ledger.booked(SHOW_ID) == []
     assert (await desk.locks.get(HOLD))[0].state is HoldState.HELD
+
+
+@pytest.mark.parametrize("by_page", [True, False], ids=["page", "reconciler"])
+async def test_a_paid_hold_is_kept_while_the_outbox_takes_no_entries(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, by_page: bool
+) -> None:
+    hold, _now = await desk.locks.hold(HOLD, OWNER, (0, 1))
+    checkout = await checkout_of(desk)
+    order = (await checkout.order(OWNER, OrderHold(HOLD)))["order"]
+    desk.gateway.pay(order["id"], order["amount"], PaymentState.CAPTURED)
+    monkeypatch.setattr(limits, "PROLONG_STEP_MS", limits.DEFAULT_HOLD_S * 1000 + 60_000)
+    with monkeypatch.context() as full:
+        full.setattr(limits, "OUTBOX_LIMIT", 0)
+        if by_page:
+            with pytest.raises(Overloaded):
+                await checkout.confirm(OWNER, ConfirmHold(HOLD, "pay-1"))
+        else:
+            await desk.check_due()
+    assert (await desk.locks.get(HOLD))[0].expires_at >= hold.expires_at + 59_000
+    answer = await checkout.confirm(OWNER, ConfirmHold(HOLD, "pay-1"))
+    assert answer["booking"]["seats"] == NAMES
 
 
 async def test_a_seat_that_is_named_twice_is_paid_for_once(desk: Desk) -> None:
