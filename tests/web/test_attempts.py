@@ -178,6 +178,7 @@ def test_secrets_are_compared_whole() -> None:
 
 async def test_a_running_node_accepts_the_right_key_and_pin_during_an_attack_and_counts_it(cluster: Cluster) -> None:
     url = node_urls(cluster)[1]
+    assert len(cluster.secrets["KIOSK_PIN"]) == 8, "six digits are tried in minutes"
     async with aiohttp.ClientSession() as session:
 
         async def statuses(key: str, pin: str) -> tuple[int, int]:
