@@ -87,6 +87,7 @@ class RecordPath:
             except TRANSIENT as error:
                 log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
                 if isinstance(error, LedgerUnavailable):
+                    opened = False  # what comes back may be an older ledger, or an empty one, which has to be migrated
                     incidents.set(Incident.LEDGER, region, True)
                 elif isinstance(error, Fenced | StaleFencingToken):
                     incidents.happened(Incident.FENCED, region, self._keeper)

@@ -5,6 +5,7 @@ SQLite where nothing else is configured, PostgreSQL in production.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -20,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from realtime.ledger import migrations
+from realtime.ledger.sqlite_file import SqliteFile, opened_by
 from realtime.ledger.targets import Target
 from realtime.topology import LEDGER_FORMS, TopologyError
 
@@ -91,8 +93,11 @@ class Database:
         )
         self._idle = set[Any]()
         """Connections to PostgreSQL that wait in the pool."""
+        self._file: SqliteFile | None = None
         if embedded:
             _prepare_sqlite(self._engine)
+            if self._url.database and self._url.database != ":memory:":
+                self._file = SqliteFile(self._engine, Path(self._url.database))
         else:
             _check_before_use(self._engine, self._idle)
         if region:
@@ -102,9 +107,17 @@ class Database:
         self._reader = self._engine.execution_options(**options)
 
     async def open(self) -> None:
-        """Create the schema, or migrate it to the newest revision. Raises ``LedgerUnavailable``."""
-        if self._url.drivername.startswith("sqlite") and self._url.database:
-            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        """Create the schema, or migrate it to the newest revision. Raises ``LedgerUnavailable``.
+
+        A SQLite file that is not there is created, unless this process has had it open: then it was deleted, and may be
+        restored at this moment.
+        """
+        with contextlib.ExitStack() as stack:
+            if self._file is not None:
+                stack.enter_context(self._file.may_create())
+            await self._migrate()
+
+    async def _migrate(self) -> None:
         async with self.transaction() as connection:
             if connection.dialect.name == "postgresql":
                 # Two keepers may start at once; SQLite's BEGIN IMMEDIATE is lock enough.
@@ -117,9 +130,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back by an exception. Raises ``LedgerUnavailable``."""
-        async with self._unavailable(), self._engine.begin() as connection:
-            yield connection
+        """One transaction: committed at the end, rolled back by an exception. Raises ``LedgerUnavailable``.
+
+        That is also raised if the commit went into a SQLite file that was deleted or replaced meanwhile.
+        """
+        async with self._unavailable():
+            async with self._engine.begin() as connection:
+                opened = opened_by(connection)
+                yield connection
+            if self._file is not None:
+                self._file.check(opened)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -36,10 +37,16 @@ async def test_opening_at_once_makes_one_schema(empty_url: str) -> None:
     await asyncio.gather(*(each.close() for each in several))
 
 
+def without_tables(empty_url: str) -> Ledger:
+    if empty_url.startswith("sqlite"):
+        Path(empty_url.removeprefix("sqlite:///")).touch()
+    return Ledger(empty_url)
+
+
 async def first_release(empty_url: str, *bookings: str) -> Ledger:
     """Return a ledger of the first release with some bookings, opened by this one."""
     first = importlib.import_module("realtime.ledger.migrations.versions.0001_initial")
-    ledger = Ledger(empty_url)
+    ledger = without_tables(empty_url)
     async with ledger.transaction() as connection:
         await connection.run_sync(lambda sync: first.upgrade(Operations(MigrationContext.configure(sync))))
         for table, values in (
