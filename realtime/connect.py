@@ -43,13 +43,14 @@ _GRACE_S = 0.05
 class _ClosedIsConnectionError:
     """A connection that reports a closed transport with redis-py's error, as it reports everything else.
 
-    uvloop raises ``RuntimeError`` for a write to a transport that the other side has closed meanwhile.
+    uvloop raises ``RuntimeError`` for a write to a transport that the other side has closed meanwhile; redis-py raises
+    ``AttributeError`` if another task has closed the client while this one connects.
     """
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         try:
             await super().send_packed_command(command, check_health)  # type: ignore[misc]
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError) as error:
             raise ConnectionError(f"the connection is closed: {error}") from error
 
 

@@ -66,6 +66,8 @@ TRANSIENT = (
     OSError,
 )
 """Faults that pass by themselves or by a reconciliation; the entry stays where it is."""
+WEBHOOKS_AT_ONCE = 4
+"""Each takes several round trips to the ledger. After an outage there are many, and orders wait for the batch."""
 MAX_ATTEMPTS = 5
 """An entry whose function the master has refused this often (an error of its code) becomes a dead letter."""
 
@@ -119,7 +121,8 @@ class Recorder:
         # Orders first: a booking settles its order.
         for kind, record in (("order", self._order), ("booking", self._record)):
             refused += await self._together([entry for entry in entries if entry.kind == kind], record)
-        refused += [await self._alone(entry) for entry in entries if entry.kind not in ("order", "booking")]
+        refused += await self._side_by_side([entry for entry in entries if entry.kind == "webhook"])
+        refused += [await self._alone(entry) for entry in entries if entry.kind not in ("order", "booking", "webhook")]
         self._outbox.wait_with(self._waiting)
         for each in refused:
             if each is not None:
@@ -139,6 +142,28 @@ class Recorder:
             # One of them can't be processed: find out which, and record the others.
             log.exception("a batch of %d entries failed; processing one by one", len(entries))
             return [await self._alone(entry) for entry in entries]
+
+    async def _side_by_side(self, webhooks: Sequence[Entry]) -> list[ResponseError | None]:
+        """Process webhooks, those about the same hold in their order; the result is as that of ``_alone`` for each."""
+        about: dict[str, list[Entry]] = defaultdict(list)
+        for entry in webhooks:
+            about[_subject(entry)].append(entry)
+        left, refused, failed = iter(about.values()), list[ResponseError | None](), list[Exception]()
+
+        async def process_some() -> None:
+            for some in left:
+                for entry in some:
+                    if failed:
+                        return
+                    try:
+                        refused.append(await self._alone(entry))
+                    except Exception as error:
+                        failed.append(error)  # what the others have begun is finished
+
+        await asyncio.gather(*(process_some() for _ in range(WEBHOOKS_AT_ONCE)))
+        if failed:
+            raise failed[0]
+        return refused
 
     async def _acknowledge(self, entries: Sequence[Entry]) -> None:
         await self._outbox.acknowledge([entry for entry in entries if entry not in self._waiting])
@@ -289,6 +314,15 @@ class Recorder:
             fields.get("owner", OPERATORS),
             entry.id,
         )
+
+
+def _subject(webhook: Entry) -> str:
+    """Return what a webhook is about: webhooks with the same subject are processed in their order."""
+    try:
+        report = decode_report(webhook.fields.get("event", ""))
+    except (msgspec.MsgspecError, ValueError):
+        return ""  # becomes a dead letter
+    return report.hold or report.payment
 
 
 def _will_pass(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +19,8 @@ from realtime.clock import now_ms
 from realtime.contact import Contact, encode_contact
 from realtime.dev import valkey
 from realtime.keeper import contradictions, rerecord, task_keeper
-from realtime.ledger import schema
+from realtime.keeper.recorder import WEBHOOKS_AT_ONCE
+from realtime.ledger import LedgerUnavailable, schema
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import ANY_TIME, NewBooking, OrderState, RefundProgress, RefundReason, Result
 from realtime.locks.holds import PaymentProof
@@ -559,3 +561,45 @@ async def test_the_order_of_another_region_is_left_to_that_region(desk: Desk, ho
     row = await desk.ledger.order(order)
     assert row is not None
     assert (row.state, row.check_at) == (OrderState.UNPAID, 0)
+
+
+async def test_webhooks_are_processed_side_by_side_and_those_of_one_hold_in_their_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage there are many, each takes several round trips, and orders wait for the batch."""
+    begun, together = list[str](), asyncio.Barrier(2)
+
+    async def on_report(report: PaymentReport, _reply: str) -> bool | None:
+        begun.append(report.event)
+        if report.event in ("a1", "b1"):
+            await asyncio.wait_for(together.wait(), 20)
+            await asyncio.sleep(0.05)
+        begun.append(f"{report.event} done")
+        return None
+
+    monkeypatch.setattr(desk._settlement, "on_report", on_report)
+    for event, hold in (("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "b")):
+        report = encode_report(PaymentReport(event, hold=hold, state="captured"))
+        await desk.master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report)
+    await desk.record(("webhook",))
+    assert begun[:2] == ["a1", "b1"]
+    for first, then in (("a1 done", "a2"), ("b1 done", "b2")):
+        assert begun.index(first) < begun.index(then)
+    assert await desk.entries() == []
+
+
+async def test_webhooks_wait_for_a_ledger_that_fails_half_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    async def on_report(report: PaymentReport, _reply: str) -> bool | None:
+        asked.append(report.event)
+        raise LedgerUnavailable("away")
+
+    monkeypatch.setattr(desk._settlement, "on_report", on_report)
+    for number in range(20):
+        report = encode_report(PaymentReport(f"e{number}", hold=f"h{number}", state="captured"))
+        await desk.master.command("XADD", keys.OUTBOX, "*", "kind", "webhook", "event", report)
+    with pytest.raises(LedgerUnavailable):
+        await desk.record(("webhook",))
+    assert len(asked) <= WEBHOOKS_AT_ONCE, "no other is begun after the first has failed"
+    assert len(await desk.entries()) == 20
