@@ -36,12 +36,14 @@ class JobState(StrEnum):
 
     ``without_task``: it has failed because the ledger had no such task when it ran. A ledger that was set back gets it
     again. ``undeliverable``: it is there, but no worker gets it, because it is in no list of its queue, or can't be
-    read. A job that moves at this moment may seem so; ``Jobs.add_anew`` looks again.
+    read. A job that moves at this moment may seem so; ``Jobs.add_anew`` looks again. ``recorded``: it has ended,
+    and its worker had recorded in the ledger that the task is done. A ledger that has the task then was set back.
     """
 
     MISSING = "missing"
     PENDING = "pending"
     COMPLETED = "completed"
+    RECORDED = "recorded"
     FAILED = "failed"
     WITHOUT_TASK = "without_task"
     UNDELIVERABLE = "undeliverable"
@@ -49,6 +51,8 @@ class JobState(StrEnum):
 
 NO_TASK = "the ledger has no task"
 """How the reason of a job's failure begins for which the ledger had no task."""
+RECORDED = "recorded"
+"""What our workers return for a job whose task is done in the ledger."""
 
 _KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 20_000}, "removeOnFail": False}
 _ATTEMPTS, _FIRST_PAUSE_MS = 17, 1_320
@@ -73,7 +77,7 @@ _CONNECTIONS = 16
 
 _LISTS = ("wait", "paused", "active")
 """In the order in which jobs move through them: one that moves meanwhile is seen, unless it was to be tried again."""
-_READ = ("data", "opts", "failedReason")
+_READ = ("data", "opts", "failedReason", "returnvalue")
 _IN_NO_LIST = "unknown"
 """What the library says of a job that is in none of its queue's lists."""
 _SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
@@ -319,14 +323,13 @@ def _job_state(listed: bool, exists: int, parts: Any, completed: Any, failed: An
         return JobState.MISSING
     if parts is None or not _is_readable(parts):
         return JobState.UNDELIVERABLE
+    reason, returned = (part.decode(errors="replace") if isinstance(part, bytes) else part or "" for part in parts[2:])
     if completed is not None:
-        return JobState.COMPLETED
+        return JobState.RECORDED if returned == f'"{RECORDED}"' else JobState.COMPLETED
     if failed is None:
         is_listed = listed or any(score is not None for score in others)
         return JobState.PENDING if is_listed else JobState.UNDELIVERABLE
-    reason = parts[-1]
-    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason or ""
-    return JobState.WITHOUT_TASK if text.startswith(NO_TASK) else JobState.FAILED
+    return JobState.WITHOUT_TASK if reason.startswith(NO_TASK) else JobState.FAILED
 
 
 def _is_readable(parts: Any) -> bool:

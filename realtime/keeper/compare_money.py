@@ -50,7 +50,7 @@ def task_differences(
         refund = task.queue is Queue.REFUNDS
         if task.subject in failed_refunds:
             continue
-        if state in (JobState.MISSING, JobState.WITHOUT_TASK, JobState.UNDELIVERABLE) or (
+        if state in (JobState.MISSING, JobState.RECORDED, JobState.WITHOUT_TASK, JobState.UNDELIVERABLE) or (
             refund and state in (JobState.COMPLETED, JobState.FAILED)
         ):
             found.append(Difference("", Kind.TASK_WITHOUT_JOB, subject=task.id))

@@ -70,9 +70,9 @@ class TaskKeeper:
         for task, state in zip(tasks, await self._jobs.states(tasks, lists), strict=True):
             if state is JobState.COMPLETED and task.queue in FOREIGN:
                 await self._ledger.finish_task(task.id, now_ms())
-            elif state in (JobState.COMPLETED, JobState.WITHOUT_TASK, JobState.UNDELIVERABLE):
-                # No worker gets the job. Or it has ended, although the other workers write to the ledger before their
-                # jobs are completed: so the ledger was set back, after this job or before it, and has the task again.
+            elif state in (JobState.COMPLETED, JobState.RECORDED, JobState.WITHOUT_TASK, JobState.UNDELIVERABLE):
+                # No worker gets the job. Or it has ended, although our workers write to the ledger before their jobs
+                # are completed: so the ledger was set back, after this job or before it, and has the task again.
                 lost.append(task)
             elif state is JobState.FAILED and await self._is_unrefused_refund(task):
                 lost.append(task)

@@ -33,6 +33,8 @@ _FORMS = {
 _COUNT = re.compile(rb"-?[0-9]{1,18}")
 """What the values of a queue's keys and fields look like that are read as numbers."""
 _COUNTS_OF_QUEUE = ("id", "pc", "limiter")
+STALLED_CHECK_MS = 60_000
+"""Workers set ``stalled-check`` for less than this."""
 _FIELDS_OF_QUEUE = ("opts.maxLenEvents", "concurrency", "max", "duration")
 """Fields of a queue's ``meta`` that are read as numbers."""
 _TYPES = """
@@ -54,7 +56,8 @@ elseif test == 'value' then
 elseif test == 'field' or test == 'only_field' then
   same = (redis.pcall('HGET', key, ARGV[2]) or '') == ARGV[3]
 else
-  same = redis.call('PTTL', key) == -1
+  local left = redis.call('PTTL', key)
+  same = left == -1 or left > tonumber(ARGV[2] or '9e15')
 end
 if same and test == 'only_field' then
   redis.call('HDEL', key, ARGV[2])
@@ -149,8 +152,9 @@ async def _unusable_of_queues(master: LockMaster, queues: Sequence[str]) -> dict
             if value is not None and not _COUNT.fullmatch(value):
                 found[meta] = _Unusable(f"{name} in {meta} is {shown(value)}", ("only_field", name, value))
     for key, expiry in zip(checks, expiries, strict=True):
-        if expiry == -1:  # while it is there, nobody looks for jobs whose worker has died
-            found.setdefault(key, _Unusable(f"{key} does not expire", ("endless",)))
+        # While it is there, nobody looks for jobs whose worker has died. A clock that was ahead may have set it.
+        if expiry == -1 or expiry > STALLED_CHECK_MS:
+            found.setdefault(key, _Unusable(f"{key} does not expire soon", ("endless", b"%d" % STALLED_CHECK_MS)))
     return found
 
 

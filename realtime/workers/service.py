@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from realtime import connect, keys
 from realtime.cancellation import cancel_all, pause
 from realtime.errors import TicketError
-from realtime.jobs import Jobs
+from realtime.jobs import RECORDED, Jobs
 from realtime.ledger import Ledger, LedgerUnavailable, WrongRegion
 from realtime.ledger.rows import Queue
 from realtime.ledger.shows import Shows
@@ -173,7 +173,7 @@ class WorkerProcess:
     def _worker(self, queue: Queue, client: Any) -> Worker:
         process = self._processors[queue]
 
-        async def run(job: Job, _token: str) -> None:
+        async def run(job: Job, _token: str) -> str:
             try:
                 payload = read_payload(job.data, self._region)
             except ValueError as error:
@@ -187,6 +187,7 @@ class WorkerProcess:
             except Exception:
                 log.exception("%s: job %s failed", queue.value, job.id)
                 raise
+            return RECORDED
 
         options = {
             "connection": client,

@@ -280,7 +280,7 @@ def test_a_job_that_ended_without_its_task_is_a_difference_unless_the_refund_say
         return [each.kind for each in task_differences([task], [state], failed)]
 
     assert kinds(refund, JobState.PENDING) == kinds(booking, JobState.PENDING) == []
-    for lost in (JobState.MISSING, JobState.WITHOUT_TASK):
+    for lost in (JobState.MISSING, JobState.RECORDED, JobState.WITHOUT_TASK):
         assert kinds(refund, lost) == kinds(booking, lost) == [Kind.TASK_WITHOUT_JOB]
     assert kinds(refund, JobState.COMPLETED) == kinds(refund, JobState.FAILED) == [Kind.TASK_WITHOUT_JOB]
     assert kinds(booking, JobState.COMPLETED) == []

@@ -32,7 +32,13 @@ GARBAGE = {
     "meta": ("HSET", "opts.maxLenEvents", "garbage"),
 }
 """Values that the library can't use, of keys that have the type that they must have."""
-DAMAGES = [*((part, "type") for part in keys.QUEUE_TYPES), *((part, "value") for part in GARBAGE)]
+CLOCK_AHEAD = "set while the clock was ahead"
+"""``stalled-check`` lasts for ten minutes then, and jobs of workers that have died wait as long."""
+DAMAGES = [
+    ("stalled-check", CLOCK_AHEAD),
+    *((part, "type") for part in keys.QUEUE_TYPES),
+    *((part, "value") for part in GARBAGE),
+]
 
 
 async def damage(place: Place, part: str, how: str, queue: Queue = QUEUE) -> None:
@@ -40,6 +46,9 @@ async def damage(place: Place, part: str, how: str, queue: Queue = QUEUE) -> Non
     if how == "value":
         command, *values = GARBAGE[part]
         await place.master.command(command, key, *values)
+        return
+    if how == CLOCK_AHEAD:
+        await place.master.command("SET", key, "1", "PX", 600_000)
         return
     await place.master.command("DEL", key)
     if keys.QUEUE_TYPES[part] == "string":

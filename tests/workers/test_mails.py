@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy import text
 
 from realtime.contact import Contact
 from realtime.dev import valkey
 from realtime.dev.fork_server import Fork
 from realtime.dev.mailbox.store import parse
+from realtime.jobs import JobState
+from realtime.keeper import task_keeper
+from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger import Ledger, NewBooking
 from realtime.ledger.contacts import Whose
-from realtime.ledger.rows import BookingRow, CancelledBy, NewExchange, Queue, RefundProgress, TaskRow
+from realtime.ledger.rows import BookingRow, CancelledBy, NewExchange, Queue, RefundProgress, TaskRow, task_id
 from realtime.ledger.shows import Shows
 from realtime.locks.commands import run_command
 from realtime.locks.queries import run_query
@@ -118,6 +122,32 @@ async def test_a_worker_that_is_killed_leaves_one_ticket_and_one_mail_for_each_b
     assert len(server.arrived) <= BOOKINGS + 4, "only what was under way is sent again"
     files = [await desk.ledger.ticket_file(f"west-s.b{f'n{n}':_<22}") for n in range(BOOKINGS)]
     assert all(file is not None and file.startswith(b"%PDF") for file in files)
+
+
+async def test_a_ticket_is_drawn_again_if_the_ledger_has_lost_it_and_its_job_is_completed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger was replaced by a backup from before; its position does not tell, because tickets are not counted."""
+    monkeypatch.setattr(task_keeper, "YOUNG_MS", -1)
+    one = booking("n1", 1, "n1@example.in")
+    await booked(desk, one)
+    desk.worker(queues="tickets")
+    tickets = task_id(Queue.TICKETS, one.id)
+
+    async def is_recorded() -> bool:
+        row = await desk.ledger.task(tickets)
+        return row is not None and await desk.jobs.states([row]) == [JobState.RECORDED]
+
+    await until(is_recorded)
+    async with desk.ledger.transaction() as connection:
+        await connection.execute(text("DELETE FROM ticket_files"))
+        await connection.execute(text("UPDATE tasks SET done_at = NULL"))
+    await TaskKeeper(desk.ledger, desk.jobs).turn()
+
+    async def drawn() -> bool:
+        return await desk.ledger.ticket_file(one.id) is not None
+
+    await until(drawn)
 
 
 async def test_a_mail_that_is_refused_for_good_is_kept_shown_and_retried(desk: Desk, server: FakeMailServer) -> None:
