@@ -93,6 +93,11 @@ def misnamed(name: str, role: Role, theatre: str) -> str:
         return f"a name has 1 to {MAX_NAME_LENGTH} printable characters"
     if TOKEN_ID.match(name):
         return "this name would be taken for the id of a token"
+    return misplaced(role, theatre)
+
+
+def misplaced(role: Role, theatre: str) -> str:
+    """Return why no token has this role and theatre; "" if one may have them."""
     if role is Role.KIOSK and not theatre:
         return "a kiosk needs a theatre"
     if theatre and role not in OF_A_THEATRE:
@@ -201,10 +206,10 @@ def _principal(claims: dict[str, Any], now_s: int, issuer: str, audience: str | 
         raise TokenInvalid("role is no role") from None
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         raise TokenInvalid("sub is no name")
-    if not isinstance(theatre, str) or (theatre and not ID.match(theatre)) or (role is Role.KIOSK and not theatre):
+    if not isinstance(theatre, str) or (theatre and not ID.match(theatre)):
         raise TokenInvalid("theatre is no theatre's id")
-    if theatre and role not in OF_A_THEATRE:
-        raise TokenInvalid("a theatre, and a role that is for all theatres")
+    if reason := misplaced(role, theatre):
+        raise TokenInvalid(reason)
     return Principal(name, role, theatre, str(claims.get("jti", "")), external)
 
 
