@@ -21,6 +21,10 @@ from tests.scheduling import FewClusters
 ROOT = Path(__file__).parent.parent
 NOT_RUN = 6
 """Exit code when every test that was run passed, but some were skipped. Pytest itself uses 0 to 5."""
+_READ_THE_LOG = {"caplog", "errors"}
+"""Fixtures with the records of a test's log."""
+_READ_THE_LOG = {"caplog", "errors"}
+"""Fixtures with the records of a test's log."""
 _USERS = pytest.StashKey[set[Path]]()
 """The files of tests that use the shared cluster."""
 ORDER = (
@@ -109,9 +113,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FewClus
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Stop the shared cluster before a file that does not use it."""
+    """Stop the shared cluster before a file that does not use it.
+
+    Before a test that reads the log, collect what earlier tests left: asyncio logs a task that failed unseen only then.
+    """
     if item.path not in item.config.stash[_USERS]:
         item.config.stash[_CLUSTER].stop()
+    if _READ_THE_LOG.intersection(getattr(item, "fixturenames", ())):
+        gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -140,6 +141,17 @@ class PollingClient(Client):
         """Return the status and the body of one poll."""
         async with self.http.get(self.url) as answer:
             return answer.status, await answer.text()
+
+    @asynccontextmanager
+    async def waiting_poll(self) -> AsyncIterator[asyncio.Task[tuple[int, str]]]:
+        """Yield a poll that the server has and has not answered; cancel it at the end."""
+        task = asyncio.create_task(self.poll())
+        try:
+            await asyncio.sleep(0.1)
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _next(self) -> str:
         if not self._received:

@@ -109,11 +109,9 @@ async def test_a_close_packet_closes_the_websocket(server: EchoServer, http: Cli
 async def test_a_close_packet_ends_a_poll_that_is_waiting(server: EchoServer, http: ClientSession) -> None:
     client = PollingClient(server, http)
     await client.connect()
-    waiting = asyncio.create_task(client.poll())
-    await asyncio.sleep(0.1)
-    assert await client.post("1") == 200
-    async with asyncio.timeout(2):
-        assert await waiting == (200, "6")
+    async with client.waiting_poll() as poll, asyncio.timeout(2):
+        assert await client.post("1") == 200
+        assert await poll == (200, "6")
 
 
 # --- invalid packets ----------------------------------------------------------------------------------------------
@@ -152,9 +150,7 @@ async def test_an_invalid_body_gets_status_400_and_ends_the_session(
 async def test_two_polls_at_once_end_the_session(server: EchoServer, http: ClientSession) -> None:
     client = PollingClient(server, http)
     await client.connect()
-    first = asyncio.create_task(client.poll())
-    await asyncio.sleep(0.1)
-    async with asyncio.timeout(2):
+    async with client.waiting_poll() as first, asyncio.timeout(2):
         assert (await client.poll())[0] == 400
         assert await first == (200, "1")
     assert await client.ended()
@@ -164,11 +160,11 @@ async def test_two_polls_at_once_end_the_session(server: EchoServer, http: Clien
 async def test_an_upgrade_ends_the_poll_and_goes_on_over_the_websocket(server: EchoServer, http: ClientSession) -> None:
     polling = PollingClient(server, http)
     await polling.connect()
-    waiting = asyncio.create_task(polling.poll())
-    async with http.ws_connect(polling.url.replace("polling", "websocket")) as socket:
+    url = polling.url.replace("polling", "websocket")
+    async with polling.waiting_poll() as poll, http.ws_connect(url) as socket:
         await socket.send_str("2probe")
         assert await socket.receive_str() == "3probe"
-        assert await waiting == (200, "6")
+        assert await poll == (200, "6")
         await socket.send_str("5")
         await socket.send_str('421["message-with-ack","hello"]')
         while (packet := await socket.receive_str()) == "6":
