@@ -15,6 +15,7 @@ from loadtest.faults.judge.freshness import DRIFT, FRESH, RISING, STALE
 from loadtest.faults.judge.operators import ANSWERED, BLOCKS, SALES, SAME_SALES
 from loadtest.faults.judge.payments import BankRefund
 from loadtest.faults.judge.seats import RULE as LINEARIZABLE
+from loadtest.faults.schedule import Kind
 from realtime.wire.maps import pack_seats
 from tests.loadtest.clean_run import HOLD_MS, LOSS_AT, SEATS, SHOW, Run, booking, clean_run, hold_id
 
@@ -297,6 +298,21 @@ def test_an_operator_without_an_answer_may_have_blocked_until_a_master_is_lost()
     )
     run.sort()
     assert check(run.records, run.final).violations == []
+
+
+@pytest.mark.parametrize("lie", [a_lapsed_seat_stays_taken, a_late_extension_succeeds])
+def test_a_hold_is_kept_while_the_clock_of_its_master_is_set_back(lie: Callable[[Run], None]) -> None:
+    run = clean_run()
+    lie(run)
+    begin, healed = 522_500, 530_000
+    for at, phase in ((begin, "begin"), (healed, "healed"), (healed, "recovered")):
+        run.fault(at, phase, kind=Kind.STEP_CLOCK)
+    run.sort()
+    assert not LIES[lie] & {violation.rule for violation in check(run.records, run.final).violations}
+    for record in run.records:
+        if record["k"] == "fault" and record["kind"] == Kind.STEP_CLOCK:
+            record["kind"] = Kind.OLD_MASTER
+    assert {violation.rule for violation in check(run.records, run.final).violations} >= LIES[lie]
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)

@@ -77,12 +77,13 @@ class SeatModel:
     """The rules of one seat. ``holds`` are those that ever asked for it, ``losses`` the windows of its region.
 
     ``blocks`` are the times from the request to the answer of each command to block it: until then the ledger may not
-    have it.
+    have it. In the windows ``clock_steps`` no hold is certainly past its deadline.
     """
 
     holds: Mapping[str, HoldHistory]
     losses: list[Window]
     blocks: Sequence[Window] = ()
+    clock_steps: Sequence[Window] = ()
 
     def initial(self) -> SeatState:
         """Return a free seat."""
@@ -145,7 +146,9 @@ class SeatModel:
 
     def _lapsed(self, state: SeatState, since: float) -> bool:
         """Return whether the seat's hold was certainly past its deadline at ``since``."""
-        return not state.firm and since > self.holds[state.hold].latest_end + TOLERANCE_MS
+        if state.firm or any(start <= since <= end for start, end in self.clock_steps):
+            return False
+        return since > self.holds[state.hold].latest_end + TOLERANCE_MS
 
     def _is_kept(self, state: SeatState, start: float, at: float) -> bool:
         """Return whether the ledger had the seat's booking or block before a loss began: then nothing takes it away."""

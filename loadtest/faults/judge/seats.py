@@ -53,7 +53,8 @@ def seat_histories(
         first = min((each.start for each in found), default=ended_at)
         windows = [window for window in losses.of(region_of(show)) if window[1] >= first]
         blocks = [(each.start, each.end) for each in found if each.action.act is Act.BLOCK]
-        yield SeatHistory(show, seat, found, SeatModel(own, windows, blocks))
+        model = SeatModel(own, windows, blocks, losses.clock_steps(region_of(show)))
+        yield SeatHistory(show, seat, found, model)
 
 
 def _ends(final: FinalState, at: float) -> dict[tuple[str, str], SeatOperation]:
