@@ -85,3 +85,15 @@ def test_a_write_to_a_transport_that_has_closed_is_a_connection_error(master_ser
             assert await redis.ping(), "the next call connects anew"
 
     uvloop.run(write())
+
+
+async def test_a_connection_that_another_task_closes_while_it_writes_is_a_connection_error(
+    master_server: valkey.Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connect.to_server(Plain(master_server.url), timeout_s=5.0) as redis:
+        connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+        with monkeypatch.context() as meanwhile, pytest.raises(ConnectionError, match="closed"):
+            meanwhile.setattr(connection, "check_health", connection.disconnect)
+            await connection.send_command("PING")
+        await redis.connection_pool.release(connection)
+        assert await redis.ping(), "the next call connects anew"

@@ -286,6 +286,7 @@ export default {
   pinEnter: "OK",
   pinDelete: "Delete",
   pinDigits: { one: "{n} digit entered", other: "{n} digits entered" },
+  pinChecking: "Checking the PIN…",
   pinWrong: "Wrong PIN.",
   pinNone: "No PIN is configured on the server, so you can’t exit the kiosk here.",
   pinWait: { one: "Too many attempts. Wait {n} second.", other: "Too many attempts. Wait {n} seconds." },

@@ -145,6 +145,7 @@ export class Attendant {
     // The answer to a wrong one may take long, and the right one can be entered meanwhile.
     this._pin = "";
     this._draw();
+    this._note.textContent = i18n.t("pinChecking");
     const { code, waitMs } = await this._hooks.check(pin);
     if (entered !== this._entered) return;
     if (!code) this._menu(i18n);

@@ -193,6 +193,7 @@ async def test_many_wrong_pins_have_to_wait_and_the_right_one_opens_at_once(brow
     await expect(note).to_contain_text("Too many attempts")
     for _ in range(4):
         await kiosk.enters(wrong)  # each is answered later
+    await expect(note).to_have_text("Checking the PIN…")
     await kiosk.enters(pin)
     await kiosk.touches("staff-leave")
     await expect(kiosk.page).to_have_url(f"{kiosk.node}/")
