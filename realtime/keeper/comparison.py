@@ -201,7 +201,7 @@ class Comparison:
         """Read all that the master has of a show; raises ``ResponseError`` or ``ValueError`` if it is unusable."""
         command = self._master.command
         seats, fields, has_no_log = await asyncio.gather(
-            read_show(self._master, show.id),
+            read_show(self._master, show),
             command("HGETALL", keys.meta(show.id)),
             has_another_type(self._master, keys.log(show.id), "stream"),
         )

@@ -41,7 +41,7 @@ async def write_differences(locks: SeatLocks, show: Show, truth: ShowTruth, nonc
     show was suspended or rebuilt again since, ``ValueError`` if its size is damaged (``locks.damage``), and
     ``RegionUnavailable``: then the next keeper compares it again.
     """
-    show_id, master = show.id, await read_show(locks.master, show.id)
+    show_id, master = show.id, await read_show(locks.master, show)
     if master.size != show.seat_count:
         raise ValueError(f"its size is {master.size}")
     # A big show takes a good part of a second: other work of this process goes on meanwhile.
@@ -51,9 +51,9 @@ async def write_differences(locks: SeatLocks, show: Show, truth: ShowTruth, nonc
     return Written(bytes(plan.seats), plan.lost, plan.differs(master))
 
 
-async def read_show(master: LockMaster, show_id: str) -> OnMaster:
+async def read_show(master: LockMaster, show: Show) -> OnMaster:
     """Return what a master has of a show: of one moment only if the show is suspended."""
-    meta, seats, taken, holds, owners = keys.show(show_id)[:5]
+    meta, seats, taken, holds, owners = keys.show(show.id)[:5]
     (size, diverged), text, now, *lengths = await asyncio.gather(
         master.command("HMGET", meta, "size", "diverged"),
         master.command("GET", seats),
@@ -62,7 +62,16 @@ async def read_show(master: LockMaster, show_id: str) -> OnMaster:
     )
     hashes = (read_hash(master, *each) for each in zip((taken, holds, owners), lengths, strict=True))
     takers, records, counts = await asyncio.gather(*hashes)
-    return OnMaster(int(size or 0), diverged is not None, text or b"", takers, records, counts, connect.time_ms(now))
+    return OnMaster(
+        int(size or 0),
+        show.hold_s * 1000,
+        diverged is not None,
+        text or b"",
+        takers,
+        records,
+        counts,
+        connect.time_ms(now),
+    )
 
 
 async def read_hash(master: LockMaster, key: str, length: int) -> dict[bytes, bytes]:

@@ -9,6 +9,8 @@ The comparison is exact: every seat, its holder, every record and every count.
   decides.
 - Diverged data: another master has sold since this data was current. What it says of holds may contradict what clients
   were answered there, so no hold stays, paid or not, and none of them can be booked later (void).
+- A hold that would last longer than a hold can was made while the master's clock was ahead: it ends as if it were made
+  now.
 - Holds for which money was asked or came keep their records: a payment that comes later takes the seats of the order if
   they are free, and the hold id is not used again.
 """
@@ -38,6 +40,8 @@ _FREE, _HELD, _SOLD, _BLOCKED = b"0123"
 _STATUSES = {_FREE: "free", _HELD: "held", _SOLD: "sold", _BLOCKED: "blocked"}
 LAST_MS = 2**53
 """The latest time that Lua and a score can say to the millisecond; a hold that ends later was made by no function."""
+READ_MS = 5_000
+"""How much later than the clock of ``OnMaster`` a hold may have been made: not everything is read at one moment."""
 # The places of keys in ``keys.show``, from 1.
 _TAKEN, _HOLDS, _OWNERS, _DEADLINES, _ENDED, _NOTICES = 3, 4, 5, 6, 7, 10
 _HASHES = {_TAKEN: "the holder of seat", _HOLDS: "the record of"}
@@ -46,9 +50,13 @@ _HASHES = {_TAKEN: "the holder of seat", _HOLDS: "the record of"}
 
 @dataclass(frozen=True, slots=True)
 class OnMaster:
-    """What a master has of a show, as it stores it; ``now`` is its clock (ms)."""
+    """What a master has of a show, as it stores it; ``now`` is its clock (ms).
+
+    ``hold_ms`` is how long a hold of the show lasts, from the ledger.
+    """
 
     size: int
+    hold_ms: int
     diverged: bool
     seats: bytes
     taken: dict[bytes, bytes]
@@ -71,6 +79,7 @@ class _Hold(msgspec.Struct):
     void: bool = False
     reserved: tuple[_Seat, ...] = ()
     exchanges: int = 0
+    prolonged_ms: float = 0
     address: str = msgspec.field(name="from", default="")
 
     @property
@@ -249,7 +258,13 @@ def _plan_holds(plan: Plan, live: list[tuple[bytes, _Hold]], master: OnMaster) -
             continue
         plan.owners[mine.owner] += 1
         if held:
-            deadlines += (b"%d" % mine.expires_at, hold)
+            ends_at, latest = mine.expires_at, master.now + master.hold_ms + int(mine.prolonged_ms)
+            if ends_at > latest + READ_MS:
+                ends_at = latest
+                plan.write(
+                    ("HSET", _HOLDS, (hold, orjson.dumps(orjson.loads(master.holds[hold]) | {"expires_at": ends_at})))
+                )
+            deadlines += (b"%d" % ends_at, hold)
             if mine.address:
                 plan.owners[f"@{mine.address}"] += len(mine.seats)
     # They are written in any case: the key has the deadlines of all shows.

@@ -64,6 +64,22 @@ async def test_a_show_that_is_damaged_deep_inside_is_rebuilt_and_no_other(
     await until(reported)
 
 
+async def test_a_hold_that_was_made_while_the_clock_was_ahead_does_not_keep_its_seats_for_as_long(place: Place) -> None:
+    await sold_show(place)
+    bala = hold_id("bala")
+    record = orjson.loads(await place.master.command("HGET", HOLDS, bala))
+    deadline = record["expires_at"] + 86_400_000
+    await place.master.command("HSET", HOLDS, bala, orjson.dumps(record | {"expires_at": deadline}))
+    await place.master.command("ZADD", keys.DEADLINES, deadline, bala)
+
+    async def shortened() -> bool:
+        return bool((await place.locks.get(bala))[0].expires_at < deadline)
+
+    await until(shortened)
+    hold, now = await place.locks.get(bala)
+    assert now < hold.expires_at <= record["expires_at"] + 60_000
+
+
 async def test_a_booking_that_only_the_master_has_is_reported_once_and_stays(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,7 +50,7 @@ async def sold(locks: SeatLocks) -> SeatLocks:
 
 
 async def in_order(locks: SeatLocks) -> bool:
-    return (await read_show(locks.master, SHOW.id)).seats.startswith(IN_ORDER.encode())
+    return (await read_show(locks.master, SHOW)).seats.startswith(IN_ORDER.encode())
 
 
 def record_of(sale: Sale, **changes: Any) -> bytes:
@@ -61,7 +61,7 @@ def record_of(sale: Sale, **changes: Any) -> bytes:
 async def test_of_a_show_that_agrees_with_the_ledger_only_the_epoch_changes(
     sold: SeatLocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await read_show(sold.master, SHOW.id)
+    before = await read_show(sold.master, SHOW)
     written: list[Iterable[Command]] = []
     write = SeatLocks.rebuild_part
 
@@ -72,7 +72,7 @@ async def test_of_a_show_that_agrees_with_the_ledger_only_the_epoch_changes(
     monkeypatch.setattr(SeatLocks, "rebuild_part", count)
     assert not await rebuild_again(sold)
     assert [[name for name, *_ in commands] for commands in written] == [["ZADD"]], "the deadline of the live hold"
-    after = await read_show(sold.master, SHOW.id)
+    after = await read_show(sold.master, SHOW)
     assert (after.seats, after.taken, after.holds, after.owners) == (
         before.seats,
         before.taken,
@@ -114,6 +114,25 @@ DAMAGES: dict[str, tuple[str | int | bytes, ...]] = {
 }
 
 
+async def test_a_hold_that_was_made_while_the_clock_was_ahead_ends_as_if_it_were_made_now(sold: SeatLocks) -> None:
+    for prolonged_ms in (0, 60_000):
+        late = hold_id(f"ahead-{prolonged_ms}")
+        hold, now = await sold.hold(late, "esha", [20])
+        record = orjson.loads(await sold.master.command("HGET", HOLDS, late))
+        for ahead_ms, kept in ((prolonged_ms, True), (prolonged_ms + 600_000, False)):
+            deadline = hold.expires_at + ahead_ms
+            changed = record | {"expires_at": deadline, "prolonged_ms": prolonged_ms}
+            await sold.master.command("HSET", HOLDS, late, orjson.dumps(changed))
+            await sold.master.command("ZADD", keys.DEADLINES, deadline, late)
+            assert await rebuild_again(sold) is not kept
+            (found, now), score = await sold.get(late), await sold.master.command("ZSCORE", keys.DEADLINES, late)
+            assert found.expires_at == int(float(score))
+            assert (found.expires_at == deadline) is kept
+            assert now < found.expires_at <= now + SHOW.hold_s * 1000 + prolonged_ms
+            assert not await rebuild_again(sold)
+        await sold.release(late, "esha")
+
+
 async def test_one_difference_from_the_ledger_is_found_and_corrected(sold: SeatLocks) -> None:
     for damage, command in DAMAGES.items():
         await sold.master.command(*command)
@@ -126,7 +145,7 @@ async def test_one_difference_from_the_ledger_is_found_and_corrected(sold: SeatL
 async def test_a_show_without_its_records_loses_its_holds_and_no_booking(sold: SeatLocks) -> None:
     await sold.master.command("DEL", HOLDS)
     assert await rebuild_again(sold)
-    assert (await read_show(sold.master, SHOW.id)).seats.startswith(b"0220000003")
+    assert (await read_show(sold.master, SHOW)).seats.startswith(b"0220000003")
     with pytest.raises(errors.HoldLost):
         await sold.extend(HELD, "chitra")
     assert not await rebuild_again(sold)
@@ -151,7 +170,7 @@ async def test_what_the_ledger_has_more_or_less_is_found(sold: SeatLocks) -> Non
             (await rebuild_show(sold, SHOW.id, "e", sale, blocked, cancelled=cancelled)).differed for _ in range(2)
         ]
         assert differed == [True, False]
-    assert (await read_show(sold.master, SHOW.id)).seats[:11] == b"00011000003"
+    assert (await read_show(sold.master, SHOW)).seats[:11] == b"00011000003"
 
 
 async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_over(
@@ -161,7 +180,7 @@ async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_ove
     monkeypatch.setattr(rebuild_plan, "ARGS_PER_PART", 1)
     truth = ShowTruth([booked(SOLD)], [booked(CANCELLED)], [UNPAID], [9])
     await sold.suspend(SHOW.id, "first")
-    master = await read_show(sold.master, SHOW.id)
+    master = await read_show(sold.master, SHOW)
     steps = list(parts(plan_rebuild(truth, master).steps))
     assert len(steps) > 3
     for step in steps[:2]:
@@ -169,7 +188,7 @@ async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_ove
         with pytest.raises(errors.RegionUnavailable):
             await sold.hold(hold_id("early"), "esha", [20])
     assert await rebuild_again(sold)
-    assert (await read_show(sold.master, SHOW.id)).seats.startswith(b"0220000003")
+    assert (await read_show(sold.master, SHOW)).seats.startswith(b"0220000003")
     with pytest.raises(Fenced):
         await sold.rebuild_part(SHOW.id, "first", steps[2])
     with pytest.raises(Fenced):
@@ -180,7 +199,7 @@ async def test_a_half_written_show_is_not_on_sale_and_the_next_keeper_starts_ove
 def test_every_call_is_small_however_many_seats_are_sold() -> None:
     size = 200_000
     sold = [Booked(f"west-s.b{n:0>22}", f"owner-{n}", tuple(range(n, n + 4)), f"p{n}") for n in range(0, size, 4)]
-    plan = plan_rebuild(ShowTruth(sold), OnMaster(size, False, b"", {}, {}, {}, 1))
+    plan = plan_rebuild(ShowTruth(sold), OnMaster(size, 480_000, False, b"", {}, {}, {}, 1))
     assert plan.seats == b"2" * size
     calls = list(parts(plan.steps))
     commands = [args for call in calls for _name, _place, args in call]
