@@ -45,6 +45,10 @@ CANCEL_BEFORE_START_S = 2 * 3600
 """How long before its start bookings of a show can be cancelled by their owners, unless it names another time."""
 SALES_AFTER_START_S = 20 * 60
 """How long after its start a show is sold that names no other end of its sales."""
+TURN_MS = 4_000
+"""How long the turn of a keeper lasts that has died; a live one renews its turn."""
+COMPARING_MS = 60_000
+"""The longest pause between two looks at shows; another keeper goes on then if the one that compares has died."""
 PAYMENT_TIMEOUT_S = 300
 """How long a buyer may take at the payment service; pages get it from ``/api/v1/config``."""
 PAYMENT_SLACK_S = 60

@@ -48,8 +48,6 @@ SHOWS_PER_LOOK = 50
 PAUSE = 50
 """The pause after a look, as a multiple of the time that it took."""
 SHORTEST_PAUSE_MS = 2_000
-LONGEST_LOOK_MS = 60_000
-"""Another keeper goes on after this if the one that compares has died."""
 LOOKS = 4
 """Looks in a row that must see a difference."""
 LOOK_AGAIN_S = 1.5
@@ -108,14 +106,14 @@ class Comparison:
         """
         if not await self._rebuilder.is_rebuilt(token):
             return
-        if not await self._master.small_write("SET", keys.COMPARING, token, "NX", "PX", LONGEST_LOOK_MS):
+        if not await self._master.small_write("SET", keys.COMPARING, token, "NX", "PX", limits.COMPARING_MS):
             return
         self._looked_s = 0.0
         try:
             if shows := await self._next_shows():
                 await self._compare(shows)
         finally:
-            pause_ms = max(SHORTEST_PAUSE_MS, int(PAUSE * self._looked_s * 1000))
+            pause_ms = min(max(SHORTEST_PAUSE_MS, int(PAUSE * self._looked_s * 1000)), limits.COMPARING_MS)
             await self._master.command("PEXPIRE", keys.COMPARING, pause_ms)
 
     async def _next_shows(self) -> list[Show]:

@@ -1,6 +1,7 @@
 """Turns: work that only one keeper of a region does at a time, for as long as it is alive.
 
-A turn is a key that expires, so a keeper that dies or is frozen loses it. Turns only save work: what a keeper writes
+A turn is a key that expires, so a keeper that dies or is frozen loses it. One that would last longer, because the
+master's clock was ahead when it was taken, is deleted (``locks.damage``). Turns only save work: what a keeper writes
 after it has lost its turn is refused by the fence.
 """
 
@@ -14,13 +15,12 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
+from realtime import limits
 from realtime.cancellation import cancel_all
 from realtime.errors import RegionUnavailable
 from realtime.locks.master import LockMaster
 
-TURN_MS = 4_000
-"""How long the turn of a keeper lasts that has died. A live one renews its turn."""
-_RENEW_S = TURN_MS / 4 / 1000
+_RENEW_S = limits.TURN_MS / 4 / 1000
 
 
 class TurnLost(Exception):
@@ -39,14 +39,14 @@ class Turn:
         """Raise ``TurnLost`` if another keeper has the turn, or ``RegionUnavailable``; else it begins anew."""
         if await self.master.command("GET", self.key) != self.nonce.encode():
             raise TurnLost
-        await self.master.command("PEXPIRE", self.key, TURN_MS)
+        await self.master.command("PEXPIRE", self.key, limits.TURN_MS)
 
 
 @contextlib.asynccontextmanager
 async def renewed_turn(master: LockMaster, key: str) -> AsyncIterator[Turn | None]:
     """Provide the turn, renewed until the end; None while another keeper has it. Raises ``RegionUnavailable``."""
     turn = Turn(master, key, secrets.token_hex(8))
-    if not await master.small_write("SET", key, turn.nonce, "NX", "PX", TURN_MS):
+    if not await master.small_write("SET", key, turn.nonce, "NX", "PX", limits.TURN_MS):
         yield None
         return
     renewing = asyncio.create_task(_renew_repeatedly(turn), name=f"renews {key}")

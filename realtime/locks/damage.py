@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.locks.master import LockMaster
 from realtime.model import Show
 
@@ -34,7 +34,11 @@ _COUNT = re.compile(rb"-?[0-9]{1,18}")
 """What the values of a queue's keys and fields look like that are read as numbers."""
 _COUNTS_OF_QUEUE = ("id", "pc", "limiter")
 STALLED_CHECK_MS = 60_000
-"""Workers set ``stalled-check`` for less than this."""
+"""Workers set ``stalled-check`` for less than this. While it is there, nobody looks for jobs whose worker has died."""
+JOB_LOCK_MS = 120_000
+"""Workers lock a job for less than this; the job of one that has died waits until its lock expires."""
+_TURNS = {**dict.fromkeys(keys.TURNS, 2 * limits.TURN_MS), keys.COMPARING: 2 * limits.COMPARING_MS}
+"""The longest time to live of each key that says that a keeper does something (ms)."""
 _FIELDS_OF_QUEUE = ("opts.maxLenEvents", "concurrency", "max", "duration")
 """Fields of a queue's ``meta`` that are read as numbers."""
 _TYPES = """
@@ -57,7 +61,7 @@ elseif test == 'field' or test == 'only_field' then
   same = (redis.pcall('HGET', key, ARGV[2]) or '') == ARGV[3]
 else
   local left = redis.call('PTTL', key)
-  same = left == -1 or left > tonumber(ARGV[2] or '9e15')
+  same = left == -1 or left > tonumber(ARGV[2])
 end
 if same and test == 'only_field' then
   redis.call('HDEL', key, ARGV[2])
@@ -100,18 +104,15 @@ async def delete_unusable(master: LockMaster, show: Show) -> list[str]:
 async def delete_unusable_of_region(master: LockMaster) -> dict[str, str]:
     """Delete the keys of a region that no function and no keeper can use; return why, by key, for operators."""
     found: dict[str, _Unusable]
-    found, values, expiries = await asyncio.gather(
+    found, values, lasting = await asyncio.gather(
         _with_another_type(master, keys.TYPES),
         master.command("MGET", *_FORMS),  # it answers nothing for a key of another type
-        asyncio.gather(*(master.command("PTTL", key) for key in keys.TURNS)),
+        _with_long_life(master, _TURNS),
     )
     for (key, form), value in zip(_FORMS.items(), values, strict=True):
         if value is not None and not form.fullmatch(value):
             found[key] = _Unusable(f"{key} is {shown(value)}", ("value", value))
-    for key, expiry in zip(keys.TURNS, expiries, strict=True):
-        if expiry == -1:
-            found.setdefault(key, _Unusable(f"{key} does not expire", ("endless",)))
-    return await _delete(master, found)
+    return await _delete(master, lasting | found)
 
 
 async def unusable_of_queues(master: LockMaster, queues: Sequence[str]) -> dict[str, str]:
@@ -138,12 +139,16 @@ async def _unusable_of_queues(master: LockMaster, queues: Sequence[str]) -> dict
     found = await _with_another_type(master, types)
     counts = [keys.queue(queue, part) for queue in queues for part in _COUNTS_OF_QUEUE]
     metas = [meta for queue in queues if (meta := keys.queue(queue, "meta")) not in found]
-    checks = [keys.queue(queue, "stalled-check") for queue in queues]
-    values, fields, expiries = await asyncio.gather(
+    actives = [key for queue in queues if (key := keys.queue(queue, "active")) not in found]
+    values, fields, active = await asyncio.gather(
         master.command("MGET", *counts),  # it answers nothing for a key of another type
         asyncio.gather(*(master.command("HMGET", meta, *_FIELDS_OF_QUEUE) for meta in metas)),
-        asyncio.gather(*(master.command("PTTL", key) for key in checks)),
+        asyncio.gather(*(master.command("LRANGE", key, 0, -1) for key in actives)),
     )
+    expiring = {keys.queue(queue, "stalled-check"): STALLED_CHECK_MS for queue in queues}
+    for key, jobs in zip(actives, active, strict=True):
+        locks = (f"{key.removesuffix('active')}{job.decode(errors='replace')}:lock" for job in jobs)
+        expiring |= dict.fromkeys(locks, JOB_LOCK_MS)
     for key, value in zip(counts, values, strict=True):
         if value is not None and not _COUNT.fullmatch(value):
             found[key] = _Unusable(f"{key} is {shown(value)}", ("value", value))
@@ -151,11 +156,7 @@ async def _unusable_of_queues(master: LockMaster, queues: Sequence[str]) -> dict
         for name, value in zip(_FIELDS_OF_QUEUE, some, strict=True):
             if value is not None and not _COUNT.fullmatch(value):
                 found[meta] = _Unusable(f"{name} in {meta} is {shown(value)}", ("only_field", name, value))
-    for key, expiry in zip(checks, expiries, strict=True):
-        # While it is there, nobody looks for jobs whose worker has died. A clock that was ahead may have set it.
-        if expiry == -1 or expiry > STALLED_CHECK_MS:
-            found.setdefault(key, _Unusable(f"{key} does not expire soon", ("endless", b"%d" % STALLED_CHECK_MS)))
-    return found
+    return await _with_long_life(master, expiring) | found
 
 
 async def has_another_type(master: LockMaster, key: str, wanted: str) -> bool:
@@ -176,6 +177,19 @@ async def _with_another_type(master: LockMaster, types: Mapping[str, str]) -> di
         key: _Unusable(f"{key} is a {kind}, not a {wanted}", ("type", wanted))
         for (key, wanted), kind in kinds
         if kind not in (wanted, "none")
+    }
+
+
+async def _with_long_life(master: LockMaster, longest: Mapping[str, int]) -> dict[str, _Unusable]:
+    """Return the keys that expire later than after ``longest`` (ms), or never.
+
+    A master whose clock was ahead has set them: since it was set back they last for as much longer.
+    """
+    expiries = await asyncio.gather(*(master.command("PTTL", key) for key in longest))
+    return {
+        key: _Unusable(f"{key} does not expire soon", ("lasting", b"%d" % most))
+        for (key, most), expiry in zip(longest.items(), expiries, strict=True)
+        if expiry == -1 or expiry > most
     }
 
 

@@ -221,6 +221,23 @@ async def test_a_job_that_a_worker_has_locked_is_not_added_a_second_time(place: 
         await jobs.close()
 
 
+async def test_the_lock_of_a_dead_worker_does_not_last_longer_because_the_clock_was_ahead(
+    place: Place, quick: None
+) -> None:
+    await until(place.rebuilt)
+    active, command = keys.queue(QUEUE, "active"), place.master.command
+    locks = [keys.queue(QUEUE, f"{job}:lock") for job in ("live", "dead")]
+    await command("RPUSH", active, "live", "dead")
+    await command("SET", locks[0], "worker", "PX", 100_000)
+    await command("SET", locks[1], "worker", "PX", 600_000)
+
+    async def deleted() -> bool:
+        return not await command("EXISTS", locks[1])
+
+    await until(deleted)
+    assert await command("EXISTS", locks[0])
+
+
 async def test_thousands_of_jobs_are_looked_at_with_few_calls(place: Place, slow: None) -> None:
     await place.rest()
     tasks = [TaskRow(task_id(QUEUE, f"west-s.b{n}"), QUEUE, f"west-s.b{n}", now_ms()) for n in range(2_500)]

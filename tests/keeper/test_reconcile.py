@@ -92,6 +92,26 @@ async def test_one_keeper_at_a_time_and_a_dead_one_does_not_stand_in_the_way_for
     assert await place.master.command("GET", keys.RECONCILING) is None
 
 
+async def test_turns_that_were_taken_while_the_clock_was_ahead_do_not_last_longer(place: Place) -> None:
+    """The clock was set back by an hour since, and the keeper that took them died."""
+    await place.rest()
+    await restart_master(place)
+    for key in keys.TURNS:
+        await place.master.command("SET", key, "dead", "PX", 3_600_000)
+    before = await place.master.command("GET", keys.RECONCILED)
+    place.keeper("k2")
+
+    async def rebuilt() -> bool:
+        return await place.master.command("GET", keys.RECONCILED) != before and await place.rebuilt()
+
+    await until(rebuilt)
+
+    async def short() -> bool:
+        return all([await place.master.command("PTTL", key) <= 2 * limits.COMPARING_MS for key in keys.TURNS])
+
+    await until(short)
+
+
 async def test_a_keeper_that_lost_its_turn_gives_up_without_a_mark(place: Place) -> None:
     """One that was frozen in the middle: another has begun since, and finishes."""
     await place.rest()
