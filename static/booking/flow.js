@@ -72,6 +72,7 @@ export class Flow extends Holding {
       return;
     }
     this.seats = record.seats;
+    this.prices = record.prices ?? null;
     const { request, seats, hold = "", payment = "", booking = "" } = record;
     this.refunds = refundsOf(hold).reduce(withRefund, this.refunds);
     switch (nextAction(record)) {

@@ -30,7 +30,7 @@ export class HeldSeats {
   // `away`: the buyer was at the gateway's page, and the payment is not known yet.
   /** @param {PanelView} view @returns {(Node | null)[]} */
   content(view) {
-    const { i18n, flow, offline } = view;
+    const { i18n, flow, offline, connecting } = view;
     const { prices, step } = flow;
     const seats = view.infos(flow.seats);
     const paying = step === "paying";
@@ -54,22 +54,22 @@ export class HeldSeats {
       ...more(view),
       view.error(),
       ...refundNotes(i18n, flow.refunds),
-      prices ? priceLines(i18n, prices) : totalLine(i18n, seats),
+      prices ? priceLines(i18n, prices) : seats.length ? totalLine(i18n, seats) : null,
       this._contact?.element(i18n, paying) ?? null,
       h(
         "div",
         { class: "pair" },
         flow.extended || away
           ? null
-          : button("extend", i18n.t("extend"), "quiet", () => flow.extend(), paying || offline),
-        button("release", i18n.t("release"), "quiet", () => this._ask(true), paying),
+          : button("extend", i18n.t("extend"), "quiet", () => flow.extend(), paying || offline || connecting),
+        button("release", i18n.t("release"), "quiet", () => this._ask(true), paying || connecting),
       ),
       this.asking
         ? foot(this._askRelease(view))
         : foot(
             when(view),
             addButton(view),
-            button("pay", payLabel(view), "primary", () => this._pay(view), paying || offline),
+            button("pay", payLabel(view), "primary", () => this._pay(view), paying || offline || connecting),
           ),
     ];
   }

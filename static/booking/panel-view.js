@@ -29,6 +29,11 @@ export class PanelView {
     return this.map.connection === "offline";
   }
 
+  /** Whether the page was loaded just now: its first connection is being made. */
+  get connecting() {
+    return this.map.connection === "connecting";
+  }
+
   /** @param {string[]} ids */
   infos(ids) {
     return infos(this.map, ids);

@@ -7,6 +7,12 @@
 import { GATEWAY_WAIT, RequestError } from "./request-error.js";
 
 export class RequestElement extends HTMLElement {
+  constructor() {
+    super();
+    /** While the connection of a show is about to be made: resolves when it is being made. @type {Promise<void> | null} */
+    this._starting = null;
+  }
+
   /** The show, while the element is in a page. @returns {import("./live.js").LiveShow | null} */
   get live() {
     return null;
@@ -56,7 +62,7 @@ export class RequestElement extends HTMLElement {
   }
 
   /**
-   * Send any event of the protocol.
+   * Send any event of the protocol, as soon as the connection that is being made is there.
    * @param {string} event
    * @param {object} payload
    * @param {{timeoutMs?: number, ackMs?: number}} [wait] how long to try in all, and how long to wait for one answer
@@ -64,19 +70,21 @@ export class RequestElement extends HTMLElement {
    * @throws {RequestError}
    */
   async request(event, payload, wait) {
-    return this._connected().request(event, payload, wait);
+    return (await this._connection()).request(event, payload, wait);
   }
 
-  /** POST JSON to the node that this page is connected to. @param {string} path @param {object} body @returns {Promise<any>} */
+  /** POST JSON to the node of this page's connection. @param {string} path @param {object} body @returns {Promise<any>} */
   async post(path, body) {
-    return this._connected().http(path, {
+    return (await this._connection()).http(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
   }
 
-  _connected() {
+  // A page that has just named the show may ask at once.
+  async _connection() {
+    await this._starting;
     if (!this.live) throw new RequestError({ code: "offline", message: "", retryable: true });
     return this.live.connection;
   }

@@ -53,7 +53,6 @@ export class SeatMap extends RequestElement {
     const notices = new Notices(this._context.view, () => this._follower.statusChanged());
     this._selection = new Selection(this._context, notices);
     this._follower = new ShowFollower(this._context, this._selection, notices, this._legend);
-    this._starting = false;
     this._dark = matchMedia("(prefers-color-scheme: dark)");
     this._restyle = () => this._applyTheme();
   }
@@ -286,10 +285,8 @@ export class SeatMap extends RequestElement {
 
   // Attributes arrive one by one, and the browser reports each of them before it reports that the element is connected.
   _start() {
-    if (this._starting) return;
-    this._starting = true;
-    queueMicrotask(() => {
-      this._starting = false;
+    this._starting ??= Promise.resolve().then(() => {
+      this._starting = null;
       const show = this.getAttribute("show");
       if (this.isConnected) this._follower.start(this._nodes, show);
     });

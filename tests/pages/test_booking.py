@@ -34,6 +34,16 @@ ODD_BROWSERS = {
 }
 
 
+NO_ANSWER = """
+    // Connections are begun, and never made.
+    window.WebSocket = new Proxy(WebSocket, {
+        construct: (real, args) => sessionStorage.answers
+            ? new real(...args)
+            : Object.assign(new EventTarget(), { url: args[0], readyState: 0, send() {}, close() {} }),
+    });
+"""
+
+
 async def pair_of_tabs(browser: Browser, cluster: Cluster, show: str) -> tuple[Person, Person]:
     """Open two tabs of one person; the first has an identity before the second opens."""
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
@@ -163,6 +173,43 @@ async def test_a_hold_expires_offline_too_and_the_seats_can_be_held_again(browse
     await asha.is_at("held")
     await asha.sees("B-6", "mine")
     await bala.close()
+    await asha.leaves()
+
+
+async def test_a_page_that_is_still_connecting_shows_the_booking_and_no_error(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("D-4", "D-5")
+    panel, pay = asha.page.locator("#panel"), asha.page.locator("[data-key=pay]")
+    prices, label = await panel.locator(".price-lines").inner_text(), await pay.inner_text()
+
+    async def answers() -> None:
+        await asha.page.evaluate(
+            """() => {
+                sessionStorage.answers = 'yes';
+                document.querySelector('seat-map').live.connection.retryNow();
+            }"""
+        )
+
+    await asha.page.add_init_script(NO_ANSWER)
+    await asha.page.reload()
+    await asha.is_at("held")
+    await expect(panel.locator(".price-lines")).to_have_text(prices, use_inner_text=True)
+    await expect(pay).to_have_text(label)
+    await expect(pay).to_be_disabled()
+    await expect(panel.get_by_role("alert")).to_have_count(0)
+    await answers()
+    await expect(pay).to_be_enabled()
+    await expect(panel.get_by_role("timer")).to_contain_text("7:")
+    await asha.goes_to_pay()
+    await asha.page.add_init_script("delete sessionStorage.answers;")
+    await asha.chooses("pay")
+    await asha.is_at("confirming")
+    await expect(panel.get_by_role("alert")).to_have_count(0)
+    await answers()
+    await asha.is_at("booked")
     await asha.leaves()
 
 
