@@ -1,6 +1,8 @@
 /**
  * The panel after a payment was begun or the time was up: being booked, booked, expired, or not booked.
  *
+ * @import { SeatMap } from "../seat-map/seat-map.js"
+ * @import { Flow } from "./flow.js"
  * @import { IssuedTicket } from "./issued.js"
  * @import { PanelView } from "./panel-view.js"
  */
@@ -80,11 +82,16 @@ export function rejected(view) {
   ];
 }
 
+/** The seats of a booking that nobody has. @param {Flow} flow @param {SeatMap} map */
+export function freeOf({ seats }, map) {
+  return seats.filter((id) => map.isFree(id));
+}
+
 /** @param {PanelView} view @returns {(Node | null)[]} */
 export function expired(view) {
   const { i18n, flow, map } = view;
   const { reason, refunds, seats } = flow;
-  const free = seats.filter((id) => map.isFree(id));
+  const free = freeOf(flow, map);
   const all = free.length === seats.length;
   const lost = reason === "hold_lost";
   const some = free.length ? i18n.t("someFree", { seats: view.names(free) }) : i18n.t("noneFree");

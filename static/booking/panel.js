@@ -13,7 +13,7 @@ import { IssuedTicket } from "./issued.js";
 import { OtherTimes } from "./other-times.js";
 import { choosing, countLeft } from "./panel-choosing.js";
 import { HeldSeats } from "./panel-held.js";
-import { booked, confirming, expired, pending, rejected } from "./panel-outcome.js";
+import { booked, confirming, expired, freeOf, pending, rejected } from "./panel-outcome.js";
 import { PanelView, ticketOf } from "./panel-view.js";
 import { keepBegun } from "./refunds.js";
 
@@ -40,6 +40,8 @@ export class Panel {
     this._step = "";
     this._note = "";
     this._left = -1;
+    /** The seats of the expired booking that were free when this was drawn. */
+    this._free = "";
     this._again = 0;
     this._atStart = 0;
     this._others = new OtherTimes(() => this.draw());
@@ -70,14 +72,21 @@ export class Panel {
       this.draw();
     });
     map.addEventListener("seatschange", () => {
-      if (flow.step === "expired" || map.soldOut !== !this._left) this.draw();
+      // What is about to be pressed, or read, stays as it is while nothing of it has changed.
+      if (this._freeAgain() !== this._free || map.soldOut !== !this._left) this.draw();
       else this._again ||= setTimeout(() => this._drawIfFewer(), COUNT_EVERY_MS);
     });
   }
 
+  _freeAgain() {
+    return this._flow.step === "expired" ? freeOf(this._flow, this._map).join() : "";
+  }
+
   _drawIfFewer() {
     this._again = 0;
-    if (this._flow.step === "choosing" && countLeft(this._map, this.show) !== this._left) this.draw();
+    // Below chosen seats it is not said how many are left.
+    const says = this._flow.step === "choosing" && !this._map.selection.length;
+    if (says && countLeft(this._map, this.show) !== this._left) this.draw();
   }
 
   /** Say something above the chosen seats, until they change. @param {string} text */
@@ -107,6 +116,7 @@ export class Panel {
     if (step !== "held" && step !== "away") this._held.asking = false;
     if (step !== "booked") this._issued.close();
     this._left = countLeft(this._map, this.show);
+    this._free = this._freeAgain();
     const focus = /** @type {HTMLElement | null} */ (document.activeElement);
     const key = focus && this._box.contains(focus) ? focus.dataset.key : undefined;
     this._box.dataset.step = step;

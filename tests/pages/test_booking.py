@@ -238,6 +238,47 @@ async def test_a_connection_lost_during_a_hold_request_leads_to_one_hold(browser
     await asha.leaves()
 
 
+CHANGES = """(button) => {
+    window.changes = 0;
+    window.button = button;
+    const map = document.querySelector('seat-map');
+    setInterval(() => {
+        window.changes += 1;
+        map.countFree = (most) => Math.min(most, 3 + (window.changes % 5));
+        map.dispatchEvent(new CustomEvent('seatschange', { detail: { seats: 1 } }));
+    }, 30);
+}"""
+"""Others take the last seats of the show, and leave some."""
+
+
+async def test_seats_are_held_again_by_a_slow_click_while_others_change(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster, hold_s=2)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.holds("B-8")
+    await asha.is_at("expired")
+    button = asha.page.locator("[data-key=hold-again]")
+    box = await button.bounding_box()
+    assert box is not None
+    await button.evaluate(CHANGES)
+    await asha.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await asha.page.mouse.down()
+    await asha.page.wait_for_function("() => window.changes > 5")
+    assert await asha.page.evaluate("() => window.button.isConnected")
+    await asha.page.mouse.up()
+    await asha.is_at("held")
+    await asha.leaves()
+
+
+async def test_the_button_for_chosen_seats_stays_while_the_last_seats_go(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    await asha.clicks("B-9")
+    await asha.page.locator("[data-key=hold]:enabled").evaluate(CHANGES)
+    await asha.page.wait_for_function("() => window.changes > 80")
+    assert await asha.page.evaluate("() => window.button.isConnected")
+    await asha.leaves()
+
+
 async def test_a_hold_that_the_region_lost_is_reported_as_lost(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
