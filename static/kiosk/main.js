@@ -10,8 +10,8 @@ import { showDemoBanner } from "../app/demo.js";
 import { h, icon } from "../app/dom.js";
 import { addressPart, recall, remember, theme } from "../app/page.js";
 import { storeCheckoutReturn } from "../booking/checkout-return.js";
-import { leftovers, settleLeftovers } from "../booking/leftovers.js";
-import { readRecord } from "../booking/record.js";
+import { keepLeftover, leftovers, settleLeftovers } from "../booking/leftovers.js";
+import { readRecord, writeRecord } from "../booking/record.js";
 import { languages, loadLanguage, supported, translator } from "../i18n/i18n.js";
 import { Booking } from "./booking.js";
 import { Attendant, IdleWarning } from "./dialogs.js";
@@ -40,6 +40,8 @@ let i18n = translator(recall(LANGUAGE) ?? homeLanguage);
 /** @type {Booking | null} */
 let booking = null;
 let drawn = "";
+/** Whether the show of a booking that is to be continued is being asked for. */
+let resuming = false;
 
 const token = new KioskToken((theatre) => location.assign(`/kiosk/${encodeURIComponent(theatre)}`));
 const attendant = new Attendant({ check: checkPin, leave: leaveKiosk, waiting: leftovers });
@@ -69,6 +71,7 @@ function where() {
 /** @param {Show} show */
 function choose(show) {
   booking?.end();
+  if (recall(CURRENT) !== show.id) leaveUnfinished();
   remember(CURRENT, show.id);
   booking = new Booking(show, { server: programme.server, finish: startOver, changed: drawBar });
   draw();
@@ -78,7 +81,7 @@ function choose(show) {
 function startOver() {
   booking?.end();
   booking = null;
-  remember(CURRENT, null);
+  leaveUnfinished();
   warning.hide();
   attendant.close();
   remember(LANGUAGE, null);
@@ -87,12 +90,35 @@ function startOver() {
   draw();
 }
 
-// Continue a booking that was interrupted by a restart of the kiosk.
-function resumeBooking() {
+// Continue a booking that was interrupted by a restart of the kiosk, or by the way to the gateway's page and back. Its
+// show may have left the list meanwhile.
+async function resumeBooking() {
   const current = recall(CURRENT);
-  const show = current ? programme.show(current) : null;
-  if (show && readRecord(show.id)) choose(show);
-  else remember(CURRENT, null);
+  if (booking || resuming || !current) return;
+  if (!readRecord(current)) return remember(CURRENT, null);
+  resuming = true;
+  try {
+    const show = await programme.find(current);
+    // The next person was faster.
+    if (booking || recall(CURRENT) !== current) return;
+    if (show) choose(show);
+    else leaveUnfinished();
+  } catch {
+    // Asked again soon.
+  } finally {
+    resuming = false;
+  }
+}
+
+/** A booking that was not continued: its seats are released, and what was paid is booked. */
+function leaveUnfinished() {
+  const current = recall(CURRENT);
+  const record = current ? readRecord(current) : null;
+  if (current && record) {
+    keepLeftover(current, record);
+    writeRecord(current, null);
+  }
+  remember(CURRENT, null);
 }
 
 // --- attendants ------------------------------------------------------------------------------------------------------
@@ -230,20 +256,19 @@ function stayInside(event) {
   startOver();
 }
 
-let begun = false;
 programme.addEventListener("change", () => {
-  if (programme.state === "open" && !begun) {
-    begun = true;
+  if (programme.state === "open") {
     resumeBooking();
-  }
-  if (programme.state === "open") settleLeftovers(programme.server);
-  else booking?.checkConnection();
+    settleLeftovers(programme.server);
+  } else booking?.checkConnection();
   draw();
 });
 setInterval(() => {
   const clock = document.getElementById("clock");
   if (clock && programme.theatre) clock.textContent = i18n.time(programme.clock.now());
-  if (programme.state === "open" && leftovers()) settleLeftovers(programme.server);
+  if (programme.state !== "open") return;
+  resumeBooking();
+  if (leftovers()) settleLeftovers(programme.server);
 }, CLOCK_MS);
 document.body.append(warning.element, attendant.element);
 storeCheckoutReturn(recall(CURRENT) ?? "");

@@ -60,9 +60,16 @@ export class Programme extends EventTarget {
     });
   }
 
-  /** @param {string} id @returns {Show | null} */
-  show(id) {
-    return this._shows.find((show) => show.id === id) ?? null;
+  /** A show of any day, also one that is over; null if there is none. @param {string} id @returns {Promise<Show | null>} @throws {Error} without an answer */
+  async find(id) {
+    const listed = this._shows.find((show) => show.id === id);
+    if (listed) return listed;
+    const path = `/api/v1/shows/${encodeURIComponent(id)}`;
+    const answer = await fetch(this.server + path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
+    const body = await answer.json();
+    if (answer.ok) return body;
+    if (body.error?.code === "show_not_found") return null;
+    throw new Error(`HTTP ${answer.status}`);
   }
 
   /** Ask now, and regularly from now on. */

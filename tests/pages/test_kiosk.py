@@ -12,7 +12,7 @@ from realtime.dev.cluster import Cluster
 from realtime.tickets.code import normalise
 from realtime.tickets.token import PublicKeys, derive_key, verify
 from tests.cluster import Client, node_urls, until
-from tests.pages.kiosk import PORTRAIT, Kiosk, a_show_today, cut, theatre_of_its_own, today
+from tests.pages.kiosk import INDIA, PORTRAIT, Kiosk, a_show_today, cut, theatre_of_its_own, today
 from tests.pages.qr import scanned
 
 
@@ -254,6 +254,64 @@ async def test_a_cut_between_paying_and_booking_ends_with_the_ticket(browser: Br
     await kiosk.page.evaluate("() => { sessionStorage.repaired = 'yes'; }")
     await kiosk.page.reload()
     await kiosk.is_at("booked")
+    await kiosk.leaves()
+
+
+async def sales_end_while_a_payment_is_made(kiosk: Kiosk, cluster: Cluster, theatre: str) -> str:
+    """Hold a seat and go to pay; then end the sales of the show, and wait until its theatre's list lacks it."""
+    show = await a_show_today(cluster, theatre, starts_at=datetime.now(INDIA).isoformat())
+    await kiosk.picks(show)
+    await kiosk.holds("J-3")
+    await kiosk.goes_to_pay()
+    headers = {"Authorization": f"Bearer {cluster.secrets['OPERATOR_KEY']}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        terms = {"sales_start": "", "sales_end": "2020-01-01T00:00Z"}
+        async with session.post(f"{kiosk.node}/api/v1/shows/{show}/terms", json=terms) as answer:
+            assert answer.status == 200
+
+        async def left() -> bool:
+            async with session.get(f"{kiosk.node}/api/v1/theatres/{theatre}/shows") as answer:
+                return show not in {each["id"] for each in (await answer.json())["shows"]}
+
+        await until(left)
+    return show
+
+
+async def test_a_payment_that_comes_back_after_the_end_of_sales_ends_with_the_ticket(
+    browser: Browser, cluster: Cluster
+) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    show = await sales_end_while_a_payment_is_made(kiosk, cluster, theatre)
+    about_it = f"**/api/v1/shows/{show}"
+    await kiosk.page.route(about_it, lambda route: route.abort())
+    async with kiosk.page.expect_event("requestfailed", lambda request: request.url.endswith(f"/shows/{show}")):
+        await kiosk.chooses("pay")
+    # It is asked again.
+    await kiosk.page.unroute(about_it)
+    await kiosk.is_at("booked")
+    await kiosk.touches("finish")
+    await expect(kiosk.page.get_by_role("heading", name="No more shows today")).to_be_visible()
+    await kiosk.leaves()
+
+
+async def test_the_next_person_does_not_get_a_booking_that_could_not_be_continued(
+    browser: Browser, cluster: Cluster
+) -> None:
+    theatre = await theatre_of_its_own(cluster)
+    other = await a_show_today(cluster, theatre)
+    kiosk = await Kiosk.opens(browser, node_urls(cluster)[0], theatre)
+    show = await sales_end_while_a_payment_is_made(kiosk, cluster, theatre)
+    await kiosk.page.route(f"**/api/v1/shows/{show}", lambda route: route.abort())
+    await kiosk.chooses("pay")
+    await kiosk.picks(other)
+    await kiosk.is_at("choosing")
+    kept = "(show) => localStorage.getItem(`tickingtickets.booking.${show}`)"
+    assert await kiosk.page.evaluate(kept, show) is None
+    # What was paid is booked all the same.
+    await kiosk.page.wait_for_function("() => !localStorage.getItem('tickingtickets.leftovers')")
+    await kiosk.touches("back")
+    await kiosk.shows_todays_shows()
     await kiosk.leaves()
 
 
