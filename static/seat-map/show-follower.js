@@ -41,6 +41,7 @@ export class ShowFollower {
     this.stop();
     this._selection.clear();
     this._context.only.clear();
+    this._context.shown = null;
     this._context.view.closePopups();
     this._notices.loading(this._context.i18n);
     this.ready = false;

@@ -170,6 +170,7 @@ async def test_a_map_that_is_given_another_show_keeps_nothing_of_the_one_before(
             map.select('B-3');
             await map.hold('first');
             map.select('C-4');
+            map.showStatuses(new Uint8Array(map.live.layout.count).fill(2));
             map.setAttribute('show', other);
             await new Promise((ready) => map.addEventListener('ready', ready, { once: true }));
             return reported;

@@ -95,6 +95,26 @@ async def test_fingers_pinch_drag_and_press_for_a_tip(browser: Browser, cluster:
     await asha.leaves()
 
 
+async def test_a_mouse_button_that_is_released_outside_leaves_the_map_where_it_is(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await stands_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    page = asha.page
+    await painted(page)
+    before = await page.evaluate("document.querySelector('seat-map').pointOf('S12-F-7')")
+    box = await page.locator("seat-map .field").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    await page.mouse.move(box["x"] + 1, y)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] - 3, y)
+    await page.mouse.up()
+    await page.mouse.move(box["x"] + 100, y, steps=5)
+    assert await page.evaluate("document.querySelector('seat-map').pointOf('S12-F-7')") == before
+    await asha.leaves()
+
+
 async def test_no_control_covers_the_seats_on_a_phone(browser: Browser, cluster: Cluster) -> None:
     show = await multiplex_show(cluster)
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}", phone=True)

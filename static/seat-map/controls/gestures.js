@@ -73,6 +73,8 @@ export class Gestures {
   /** @param {PointerEvent} event */
   _move(event) {
     const now = this._at(event);
+    // The button was released outside of the map, before this was a drag.
+    if (event.pointerType === "mouse" && !event.buttons) this._down.delete(event.pointerId);
     const before = this._down.get(event.pointerId);
     if (!before) {
       if (event.pointerType === "mouse") this._hooks.hover(now.x, now.y);
