@@ -251,12 +251,14 @@ class Bookings(TypedDict):
 
     bookings: list[OwnedBooking]
     missing: list[str]
+    server_time: int
 
 
 class LinkedBooking(TypedDict):
     """The booking that a link opens."""
 
     booking: LinkedBookingBody
+    server_time: int
 
 
 class CancelledBooking(TypedDict):

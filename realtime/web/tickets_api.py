@@ -16,6 +16,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from realtime import limits
+from realtime.clock import now_ms
 from realtime.errors import (
     BookingCancelled,
     BookingNotFound,
@@ -244,7 +245,7 @@ class TicketsApi:
                     raise
                 limited_log.warning("a booking can't be read", each.get("id"), error)
         bookings.sort(key=lambda each: each["booked_at"], reverse=True)
-        return json_answer({"bookings": bookings, "missing": missing})
+        return json_answer({"bookings": bookings, "missing": missing, "server_time": now_ms()})
 
     async def _one(self, booking: str, address: str) -> tuple[list[dict[str, Any]], list[str]]:
         """Return a booking, if the ledger has it, and its region if that can't answer now."""
@@ -276,7 +277,7 @@ class TicketsApi:
         """Answer as ``_list`` does, without the owner."""
         booking = self._listed(await self._linked_booking(request))
         del booking["owner"]
-        return json_answer({"booking": booking})
+        return json_answer({"booking": booking, "server_time": now_ms()})
 
     async def _linked_ticket(self, request: web.Request) -> web.Response:
         return await self._print(request, msgspec.convert(await self._linked_booking(request), _Detail))

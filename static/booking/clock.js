@@ -7,8 +7,9 @@
 const LONG_MS = 1000;
 
 export class ServerClock {
-  constructor() {
-    this._ahead = Date.now() - performance.now();
+  /** @param {number} [offset] how far the server's clock is ahead of the device's as far as is known, ms */
+  constructor(offset = 0) {
+    this._ahead = Date.now() - performance.now() + offset;
   }
 
   /** @param {number} serverTime ms since the epoch, from an ack @param {number} askedAt `performance.now()` when the request was sent */
@@ -17,6 +18,11 @@ export class ServerClock {
     // that took longer has waited for a connection first: only its last second counts.
     const now = performance.now();
     this._ahead = serverTime - (Math.max(askedAt, now - LONG_MS) + now) / 2;
+  }
+
+  /** How far the server's clock is ahead of the device's, ms. */
+  get offset() {
+    return this.now() - Date.now();
   }
 
   /** ms since the epoch, by the server's clock. */

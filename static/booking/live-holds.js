@@ -6,6 +6,7 @@
  * @import { BookingRecord } from "./record.js"
  */
 import { h, icon } from "../app/dom.js";
+import { Drawn, keepFocus } from "../app/redraw.js";
 import { ServerClock } from "./clock.js";
 import { fetchAsOwner } from "./owner.js";
 import { allRecords } from "./record.js";
@@ -23,6 +24,7 @@ export class LiveHolds {
     this._holds = [];
     /** @type {Translator | null} */
     this._i18n = null;
+    this._drawn = new Drawn();
     this._timer = 0;
     addEventListener("storage", () => this.refresh());
     document.addEventListener("visibilitychange", () => {
@@ -33,6 +35,7 @@ export class LiveHolds {
   /** @param {Translator} i18n */
   localize(i18n) {
     this._i18n = i18n;
+    this._drawn.forget();
     this._draw();
   }
 
@@ -71,29 +74,29 @@ export class LiveHolds {
 
   _draw() {
     const i18n = this._i18n;
-    if (!i18n) return;
+    if (!i18n || this._drawn.has(this._holds)) return;
     const now = this._clock.now();
-    this._place.replaceChildren(
-      ...this._holds.map(({ show, title, seats, expires }) =>
+    const links = this._holds.map(({ show, title, seats, expires }) =>
+      h(
+        "a",
+        {
+          class: "live-hold",
+          href: `/shows/${encodeURIComponent(show)}`,
+          "data-key": `hold-${show}`,
+          "data-hold-of": show,
+        },
+        icon("clock"),
         h(
-          "a",
-          { class: "live-hold", href: `/shows/${encodeURIComponent(show)}`, "data-hold-of": show },
-          icon("clock"),
-          h(
-            "span",
-            { class: "live-hold-what" },
-            h("b", {}, i18n.name(title)),
-            h("span", {}, i18n.t("liveHold", { seats: i18n.list(seats) })),
-          ),
-          h(
-            "span",
-            { class: "live-hold-left", role: "timer" },
-            clockText(Math.ceil(Math.max(0, expires - now) / 1000)),
-          ),
-          icon("next"),
+          "span",
+          { class: "live-hold-what" },
+          h("b", {}, i18n.name(title)),
+          h("span", {}, i18n.t("liveHold", { seats: i18n.list(seats) })),
         ),
+        h("span", { class: "live-hold-left", role: "timer" }, clockText(Math.ceil(Math.max(0, expires - now) / 1000))),
+        icon("next"),
       ),
     );
+    keepFocus(() => this._place.replaceChildren(...links));
   }
 }
 

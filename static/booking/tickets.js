@@ -7,6 +7,7 @@
  */
 import { errorLine, h, icon } from "../app/dom.js";
 import { recallList, remember } from "../app/page.js";
+import { focusAgain } from "../app/redraw.js";
 import { keepBooking, keptBookings } from "../tickets/kept.js";
 import { IssuedTicket } from "./issued.js";
 import { readRecord, writeRecord } from "./record.js";
@@ -65,7 +66,13 @@ export function ticketList(i18n, { show, now = Date.now() } = {}) {
       {},
       h(
         "button",
-        { class: "my-ticket", type: "button", "data-booking": bought.id, onclick: () => openTicket(i18n, bought) },
+        {
+          class: "my-ticket",
+          type: "button",
+          "data-key": `ticket-${bought.id}`,
+          "data-booking": bought.id,
+          onclick: () => openTicket(i18n, bought),
+        },
         icon("ticket"),
         about,
       ),
@@ -116,7 +123,8 @@ function openTicket(i18n, bought) {
   dialog.addEventListener("close", () => {
     issued.close();
     dialog.remove();
-    if (before instanceof HTMLElement) before.focus();
+    // The list may have been drawn again meanwhile.
+    if (before instanceof HTMLElement) focusAgain(before);
   });
   document.body.append(dialog);
   dialog.showModal();

@@ -9,6 +9,7 @@
 import { showDemoBanner } from "../app/demo.js";
 import { h, icon } from "../app/dom.js";
 import { addressPart, recall, remember, theme } from "../app/page.js";
+import { keepFocus } from "../app/redraw.js";
 import { storeCheckoutReturn } from "../booking/checkout-return.js";
 import { keepLeftover, leftovers, settleLeftovers } from "../booking/leftovers.js";
 import { readRecord, writeRecord } from "../booking/record.js";
@@ -172,10 +173,6 @@ function draw() {
 function drawBar() {
   const step = booking?.flow.step;
   const back = booking && step !== "booked" && !booking.paying;
-  const focus =
-    document.activeElement instanceof HTMLElement && bar.contains(document.activeElement)
-      ? document.activeElement.dataset.key
-      : "";
   const nodes = [
     back
       ? h(
@@ -211,8 +208,7 @@ function drawBar() {
       icon("lock"),
     ),
   ];
-  bar.replaceChildren(...nodes);
-  if (focus) /** @type {HTMLElement | null} */ (bar.querySelector(`[data-key="${focus}"]`))?.focus();
+  keepFocus(() => bar.replaceChildren(...nodes));
 }
 
 /** @param {{code: string, name: string}} language */

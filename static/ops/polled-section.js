@@ -4,6 +4,7 @@
  * @import { Translator } from "../i18n/i18n.js"
  */
 import { h } from "../app/dom.js";
+import { Drawn } from "../app/redraw.js";
 import { ApiError } from "./api.js";
 
 const EVERY_MS = 5000;
@@ -25,7 +26,7 @@ export class PolledSection {
     this._cut = false;
     this._timer = 0;
     this._asked = 0;
-    this._drawn = "";
+    this._drawn = new Drawn();
     /** @type {Translator | null} */
     this._i18n = null;
     this._body = h("div", { class: "rows" });
@@ -41,7 +42,7 @@ export class PolledSection {
 
   /** What is drawn has other words, although the answer is the same: draw it again. */
   redraw() {
-    this._drawn = "";
+    this._drawn.forget();
     this._draw();
   }
 
@@ -50,10 +51,7 @@ export class PolledSection {
    * changed. @param {unknown[]} everything that is drawn
    */
   _isDrawn(...everything) {
-    const drawn = JSON.stringify([this._i18n?.code, this._cut, ...everything]);
-    if (drawn === this._drawn) return true;
-    this._drawn = drawn;
-    return false;
+    return this._drawn.has(this._i18n?.code, this._cut, ...everything);
   }
 
   /** Ask now, and regularly from now on. */

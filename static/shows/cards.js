@@ -50,6 +50,7 @@ function card(i18n, shows, now) {
         {
           class: "time",
           href: `/shows/${encodeURIComponent(show.id)}`,
+          "data-key": `show-${show.id}`,
           "data-status": show.status,
           "data-level": show.status === "live" ? levelOf(show) : null,
           "aria-label": label,

@@ -6,6 +6,7 @@
  */
 import { errorLine, h, icon } from "../app/dom.js";
 import { recall, remember, setUpPage } from "../app/page.js";
+import { keepFocus } from "../app/redraw.js";
 import { ServerClock } from "../booking/clock.js";
 import { LiveHolds } from "../booking/live-holds.js";
 import { refundList } from "../booking/refund-notes.js";
@@ -13,6 +14,7 @@ import { refreshPayments } from "../booking/refunds.js";
 import { ticketList } from "../booking/tickets.js";
 import { languages, loadLanguage, translator } from "../i18n/i18n.js";
 import { isOver } from "../seat-map/sales.js";
+import { keptOffset } from "../tickets/kept.js";
 import { followAvailability, stateText } from "./availability.js";
 import { daySections, nearDay } from "./cards.js";
 import { found, wordsOf } from "./search.js";
@@ -36,7 +38,7 @@ let known = new Set();
 let failed = false;
 /** Whether the list could not be updated. */
 let old = false;
-const clock = new ServerClock();
+const clock = new ServerClock(keptOffset());
 const holds = new LiveHolds(find("#holds"));
 let loadedAt = 0;
 let drawnAt = 0;
@@ -72,11 +74,14 @@ async function load() {
     failed = shows === null;
     old = !failed;
   }
-  keepFocus(draw);
+  draw();
 }
 
 function draw() {
-  if (!i18n) return;
+  if (i18n) keepFocus(drawAll);
+}
+
+function drawAll() {
   drawnAt = clock.now();
   list.setAttribute("aria-busy", String(!shows && !failed));
   drawFilters();
@@ -85,22 +90,6 @@ function draw() {
   else if (!shows) list.replaceChildren(...skeleton());
   else if (!shows.length) list.replaceChildren(message("ticket", "noShows", "noShowsHint"));
   else drawShows(listed(shows));
-}
-
-/** Draw, and give the focus back to the same link or switch. @param {() => void} draw */
-function keepFocus(draw) {
-  const focus = document.activeElement;
-  const href = focus?.closest(".time")?.getAttribute("href");
-  const chip = focus?.closest(".chip");
-  const group = chip?.parentElement?.classList[0];
-  const key = group && chip?.getAttribute(`data-${group}`);
-  draw();
-  const again = href
-    ? list.querySelector(`[href="${CSS.escape(href)}"]`)
-    : group
-      ? filters.querySelector(`[data-${group}="${CSS.escape(key ?? "")}"]`)
-      : null;
-  if (again instanceof HTMLElement) again.focus({ preventScroll: true });
 }
 
 /** @param {Show} show */
@@ -246,12 +235,11 @@ function chips(look, label, keys, chosen, name, choose) {
         class: "chip",
         type: "button",
         "aria-pressed": String(chosen === key),
+        "data-key": `${look}-${key}`,
         [`data-${look}`]: key,
         onclick: () => {
           choose(key);
           draw();
-          const again = filters.querySelector(`[data-${look}="${CSS.escape(key)}"]`);
-          /** @type {HTMLElement | null} */ (again)?.focus();
         },
       },
       name(key),
@@ -322,7 +310,7 @@ followAvailability(({ free, status }) => {
     if (status) show.status = status[show.id] ?? "live";
     changed ||= stateText(i18n, show, now) !== said;
   }
-  if (changed) keepFocus(draw);
+  if (changed) draw();
 });
 load();
 holds.refresh();

@@ -1,5 +1,5 @@
 /**
- * The bookings that this browser keeps for the time without a network.
+ * The bookings that this browser keeps for the time without a network, and how wrong the clock of the device is.
  *
  * @typedef {object} Booking as `GET /api/v1/bookings` lists it; amounts in paise, times in ms unless they are strings
  * @property {string} id
@@ -22,9 +22,10 @@
  *
  * @import { Prices } from "../seat-map/types.js"
  */
-import { recallList, remember } from "../app/page.js";
+import { recall, recallList, remember } from "../app/page.js";
 
 const KEY = "tickingtickets.bookings";
+const OFFSET = "tickingtickets.clock";
 
 /** @returns {Booking[]} as the server sent them last */
 export function keptBookings() {
@@ -39,4 +40,14 @@ export function keepBooking(booking) {
 /** @param {Booking[]} bookings all that are to be kept */
 export function keepBookings(bookings) {
   remember(KEY, JSON.stringify(bookings));
+}
+
+/** How far the server's clock was ahead of the device's when it answered last, ms; 0 before it did. */
+export function keptOffset() {
+  return Number(recall(OFFSET)) || 0;
+}
+
+/** @param {number} ms */
+export function keepOffset(ms) {
+  remember(OFFSET, String(Math.round(ms)));
 }

@@ -7,15 +7,17 @@
 import { errorLine, h, icon } from "../app/dom.js";
 import { keepOffline } from "../app/offline.js";
 import { setUpPage } from "../app/page.js";
+import { Drawn, keepFocus } from "../app/redraw.js";
 import { saveFile } from "../app/save-file.js";
+import { ServerClock } from "../booking/clock.js";
 import { LiveHolds } from "../booking/live-holds.js";
 import { prepareQr } from "../booking/qr.js";
 import { dropTicket, isCurrent } from "../booking/tickets.js";
 import { RequestError } from "../seat-map/request-error.js";
 import { askBookings, cancelBooking, ticketPdf } from "./bookings.js";
-import { keepBookings, keptBookings } from "./kept.js";
+import { keepBookings, keptBookings, keptOffset } from "./kept.js";
 import { takeLink } from "./links.js";
-import { bookingCard, earlierList } from "./parts.js";
+import { bookingCard, earlierList, keyOf, mayCancel } from "./parts.js";
 import { Sharing } from "./sharing.js";
 
 /** @param {string} selector @returns {HTMLElement} */
@@ -24,6 +26,9 @@ const list = find("#tickets");
 const holds = new LiveHolds(find("#holds"));
 /** @type {Translator} */
 let i18n;
+/** The clock of the device may be wrong. */
+const clock = new ServerClock(keptOffset());
+const drawn = new Drawn();
 let bookings = keptBookings();
 /** Whether the server has answered since the page was opened. */
 let asked = false;
@@ -31,6 +36,8 @@ let asked = false;
 let problem = "";
 /** The booking whose cancellation waits to be confirmed, or is under way. */
 let cancelling = { id: "", sent: false };
+/** The earlier bookings whose tickets are open. @type {Set<string>} */
+const opened = new Set();
 const sharing = new Sharing(renew, redraw);
 /** How many new links were made here. */
 let renewals = 0;
@@ -38,7 +45,7 @@ let renewals = 0;
 /** @returns {Promise<void>} */
 async function load() {
   const before = renewals;
-  const answer = await askBookings();
+  const answer = await askBookings(clock);
   if (before !== renewals) return load(); // The answer may still have the earlier link.
   ({ bookings, problem } = answer);
   for (const { id, show, state } of bookings) if (state === "cancelled") dropTicket(id, show);
@@ -48,42 +55,58 @@ async function load() {
 
 function draw() {
   if (!i18n) return;
-  document.title = `${i18n.t("yourTickets")} · ${i18n.t("brand")}`;
   list.setAttribute("aria-busy", String(!asked));
-  find("#notice").replaceChildren(...(problem ? [errorLine(i18n.t(problem))] : []));
-  const now = Date.now();
+  const now = clock.now();
   const isValid = (/** @type {Booking} */ booking) => booking.state === "booked" && isCurrent(booking, now);
   const current = bookings.filter(isValid).sort((a, b) => Date.parse(a.starts_at) - Date.parse(b.starts_at));
   const earlier = bookings.filter((booking) => !isValid(booking));
-  list.replaceChildren(...current.map(card), ...(earlier.length ? [earlierList(i18n, earlier)] : []));
-  if (!current.length && asked) list.prepend(nothing());
+  const cancellable = new Set(bookings.filter((booking) => mayCancel(booking, now)).map(({ id }) => id));
+  const none = asked && !current.length;
+  if (drawn.has(problem, current, earlier, [...cancellable], none, cancelling, sharing.state, [...opened])) return;
+  const isOpen = list.querySelector("details")?.open ?? false;
+  const cardOf = (/** @type {Booking} */ booking) => card(booking, cancellable.has(booking.id));
+  const how = {
+    open: isOpen,
+    ticketOf: (/** @type {Booking} */ booking) => (opened.has(booking.id) ? cardOf(booking) : null),
+    turn,
+  };
+  const last = earlier.length ? [earlierList(i18n, earlier, how)] : [];
+  keepFocus(() => list.replaceChildren(...(none ? [nothing()] : []), ...current.map(cardOf), ...last), list);
+  find("#notice").replaceChildren(...(problem ? [errorLine(i18n.t(problem))] : []));
 }
 
-/** @param {Booking} booking */
-function card(booking) {
+/** Open the ticket of an earlier booking, or close it. @param {string} id */
+function turn(id) {
+  if (!opened.delete(id)) opened.add(id);
+  draw();
+}
+
+/** @param {Booking} booking @param {boolean} cancellable */
+function card(booking, cancellable) {
+  const { id } = booking;
   const acts = {
     savePdf: () => savePdf(booking),
     ask: () => {
-      cancelling = { id: booking.id, sent: false };
-      redraw(booking.id, ".question .keep");
+      cancelling = { id, sent: false };
+      redraw(id, "keep");
     },
     keep: () => {
       cancelling = { id: "", sent: false };
-      redraw(booking.id, ".cancel");
+      redraw(id, "cancel");
     },
-    cancel: () => cancel(booking.id),
-    share: () => sharing.toggle(booking.id),
+    cancel: () => cancel(id),
+    share: () => sharing.toggle(id),
   };
-  const { id } = booking;
   const asking = cancelling.id === id;
-  const state = { asking, sent: asking && cancelling.sent, link: sharing.view(i18n, booking), now: Date.now() };
-  return bookingCard(i18n, booking, acts, state);
+  const link = sharing.view(i18n, booking);
+  return bookingCard(i18n, booking, acts, { asking, sent: asking && cancelling.sent, link, cancellable });
 }
 
-/** @param {string} id @param {string} focus where the keyboard was */
-function redraw(id, focus) {
+/** @param {string} id @param {string} control of this booking that gets the focus */
+function redraw(id, control) {
   draw();
-  /** @type {HTMLElement | null} */ (list.querySelector(`[data-booking="${CSS.escape(id)}"] ${focus}`))?.focus();
+  const key = CSS.escape(keyOf(id, control));
+  /** @type {HTMLElement | null} */ (list.querySelector(`[data-key="${key}"]`))?.focus();
 }
 
 /** @param {Booking} booking with its new link */
@@ -106,7 +129,7 @@ async function cancel(id) {
     cancelling = { id: "", sent: false };
     problem = error instanceof RequestError ? `err_${error.code}` : "cancelFailed";
     if (!i18n.has(problem)) problem = "cancelFailed";
-    draw();
+    redraw(id, "cancel");
   }
 }
 
@@ -135,6 +158,8 @@ function nothing() {
 setUpPage(find("#switches"), (words) => {
   i18n = words;
   holds.localize(words);
+  document.title = `${i18n.t("yourTickets")} · ${i18n.t("brand")}`;
+  drawn.forget();
   draw();
 });
 document.addEventListener("visibilitychange", () => {

@@ -273,6 +273,14 @@ describe("the server's clock", () => {
     clock.set(1_000_000, 1000);
     assert.equal(clock.now(), 1_000_500);
   });
+
+  test("begins with the last known difference to the device's, and states it", (context) => {
+    context.mock.method(Date, "now", () => 50_000_000);
+    const clock = new ServerClock(-40_000);
+    assert.equal(Math.round(clock.offset / 1000), -40);
+    clock.set(20_000_000, performance.now());
+    assert.equal(Math.round(clock.offset / 1000), -30_000);
+  });
 });
 
 describe("the time that is left", () => {

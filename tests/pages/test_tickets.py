@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from realtime.dev.cluster import Cluster
 from realtime.tickets.code import normalise
 from realtime.tickets.token import PublicKeys, verify
 from tests.cluster import new_show, node_urls
 from tests.pages.axe import violations
-from tests.pages.conftest import Person
+from tests.pages.conftest import PHONE, Person
 from tests.pages.halls import boxes
 from tests.pages.qr import scanned
 from tests.pages.test_main_job import multiplex_show
@@ -132,6 +132,108 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     await ravi.page.goto(f"{ravi.page.url}#t=forged")
     await expect(ravi.page.locator("#notice")).to_contain_text("incomplete")
     await ravi.leaves()
+
+
+async def test_a_clock_that_is_half_a_day_ahead_hides_no_ticket(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster, starts_at=(datetime.now(UTC) + timedelta(hours=4)).isoformat())
+    width, height = PHONE
+    context = await browser.new_context(viewport={"width": width, "height": height}, locale="en-IN")
+    await context.add_init_script("const real = Date.now; Date.now = () => real() + 13 * 3600 * 1000;")
+    asha = Person(context, await context.new_page(), node_urls(cluster)[0])
+    page = asha.page
+    await asha.goes(f"/shows/{show}")
+    await asha.holds("E-6")
+    await asha.pays()
+    await expect(page.locator("#panel code")).to_be_visible()
+    await page.goto(f"{asha.node}/tickets")
+    for _ in range(2):
+        await expect(page.locator("#tickets > .booked svg.qr")).to_be_visible()
+        await expect(page.locator("#tickets > .booked .button.cancel")).to_be_visible()
+        await expect(page.locator(".earlier")).to_have_count(0)
+        await page.wait_for_function(SHELL_KEPT)
+        await context.set_offline(True)
+        await page.reload()
+        await expect(page.locator("#notice")).to_contain_text("as they were last")
+    # By a clock that is not corrected the ticket is an earlier one, which can be opened all the same.
+    await page.evaluate("() => localStorage.removeItem('tickingtickets.clock')")
+    await page.reload()
+    await expect(page.get_by_role("heading", name="No tickets yet")).to_be_visible()
+    await page.locator("summary").click()
+    await page.locator(".earlier .my-ticket").click()
+    await expect(page.locator(".earlier .booked svg.qr")).to_be_visible()
+    await expect(page.locator(".earlier .booked code")).to_be_visible()
+    await expect(page.locator(".earlier .button.pdf")).to_be_visible()
+    assert await violations(page) == []
+    await page.locator(".earlier .my-ticket").click()
+    await expect(page.locator(".earlier .booked")).to_have_count(0)
+    await context.set_offline(False)
+    await asha.leaves()
+
+
+async def test_the_keyboard_stays_where_it_was_when_tickets_are_drawn_again(browser: Browser, cluster: Cluster) -> None:
+    show = await multiplex_show(cluster)
+    asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    page = asha.page
+    await asha.holds("E-7")
+    await asha.pays()
+    await expect(page.locator("#panel code")).to_be_visible()
+    changed: dict[str, object] = {}
+
+    async def with_an_earlier_one(route: Route) -> None:
+        answer = await (await route.fetch()).json()
+        (booking,) = answer["bookings"]
+        earlier = {
+            **booking,
+            "id": f"{booking['id']}-earlier",
+            "starts_at": "2020-01-01T18:30:00+05:30",
+            "cancel_until": 0,
+        }
+        await route.fulfill(json={**answer, "bookings": [{**booking, **changed}, earlier]})
+
+    async def drawn_again() -> None:
+        async with page.expect_response("**/api/v1/bookings"):
+            await page.evaluate("() => dispatchEvent(new Event('online'))")
+
+    await page.route("**/api/v1/bookings", with_an_earlier_one)
+    await page.route("**/ticket.pdf?*", lambda route: route.abort())
+    await page.goto(f"{asha.node}/tickets")
+    card, earlier = page.locator("#tickets > .booked"), page.locator("details")
+    await earlier.locator("summary").focus()
+    await page.keyboard.press("Enter")
+    line = earlier.locator(".my-ticket")
+    await line.focus()
+    await page.keyboard.press("Enter")
+    await expect(earlier.locator("svg.qr")).to_be_visible()
+    # Nothing has changed, so nothing is drawn.
+    await line.evaluate("(line) => { window.line = line; }")
+    await drawn_again()
+    await expect(line).to_be_focused()
+    assert await page.evaluate("() => window.line.isConnected")
+    changed["admitted_at"] = 1_900_000_000_000
+    await drawn_again()
+    await expect(card).to_contain_text("Admitted")
+    await expect(line).to_be_focused()
+    await expect(line).to_have_attribute("aria-expanded", "true")
+    await expect(earlier.locator("svg.qr")).to_be_visible()
+    await card.locator(".button.pdf").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#notice")).not_to_be_empty()
+    await expect(card.locator(".button.pdf")).to_be_focused()
+    await expect(earlier.locator(".booked")).to_be_visible()
+
+    # A ticket that is closed gives the focus back, although the list was drawn again while it was open.
+    await asha.goes("/")
+    mine = page.locator(".my-ticket")
+    await mine.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".ticket-dialog svg.qr")).to_be_visible()
+    await mine.evaluate("(mine) => { window.mine = mine; }")
+    await page.evaluate("() => dispatchEvent(new Event('online'))")
+    await page.wait_for_function("() => !window.mine.isConnected")
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".ticket-dialog")).to_have_count(0)
+    await expect(mine).to_be_focused()
+    await asha.leaves()
 
 
 async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browser, cluster: Cluster) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from realtime import topology_file
 from realtime.cli import cli
+from realtime.clock import now_ms
 from realtime.dev.cluster import Cluster
 from realtime.errors import BookingNotFound
 from realtime.feeds.directory import Directory
@@ -55,6 +56,7 @@ async def test_an_owner_lists_bookings_with_code_seats_and_prices(cluster: Clust
     assert (only["id"], only["amount"], only["prices"]["total"]) == (booking, 90_000, 90_000)
     assert [seat["id"] for seat in only["seats"]] == ["A-1", "A-2"]
     assert normalise(only["code"]) and listed["missing"] == []
+    assert abs(listed["server_time"] - now_ms()) < 60_000
 
 
 @pytest.mark.parametrize(("paper", "lang"), [("a4", "en"), ("roll", "hi")])
@@ -91,7 +93,9 @@ async def test_a_link_shows_the_ticket_on_another_device_until_it_is_cancelled(c
     link = listed["link"].partition("#t=")[2]
 
     status, body = await get(cluster, "/tickets/linked", link)
-    opened = orjson.loads(body)["booking"]
+    answer = orjson.loads(body)
+    opened = answer["booking"]
+    assert abs(answer["server_time"] - now_ms()) < 60_000
     assert (status, opened) == (200, {name: value for name, value in listed.items() if name != "owner"})
     status, pdf = await get(cluster, "/tickets/linked.pdf?lang=hi", link)
     assert status == 200 and [code.text for code in qr_codes(pdf, dots_per_mm=8)] == [listed["ticket"]]
