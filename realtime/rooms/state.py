@@ -12,6 +12,11 @@ from enum import Enum
 from realtime import limits
 from realtime.wire.maps import ChangeMessage, deflate_seats, pack_seats
 
+_FEW_SEATS = 256
+"""Changes of so many seats are short, however small the map is."""
+_PART = 16
+"""Changes of more than a 16th of the seats are as long as the packed map, which is made once for all viewers."""
+
 
 class Outcome(Enum):
     """What ``apply`` did with a change."""
@@ -118,14 +123,22 @@ class RoomState:
         return self._deflated
 
     def since(self, epoch: str, version: int) -> dict[int, int] | None:
-        """Return the seats changed after a version, with their current status; None if the history is too short."""
+        """Return the seats changed after a version, with their current status.
+
+        None if the history is too short, or the changes are so many that the whole map is cheaper; a seat that has
+        changed twice counts twice.
+        """
         if epoch != self.epoch or version > self.version:
             return None
         changed: set[int] = set()
+        left = max(_FEW_SEATS, len(self.statuses) // _PART)
         known = version == self.version
         for step in reversed(self._history):
             if step.from_version < version:
                 break  # if it was not found by now, ``version`` lies inside a gap that was filled
+            left -= len(step.seats)
+            if left < 0:
+                return None
             changed.update(step.seats)
             known = known or step.from_version == version
         return {seat: self.statuses[seat] for seat in changed} if known else None

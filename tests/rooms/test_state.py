@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -165,6 +170,37 @@ def test_the_history_is_bounded() -> None:
     assert state.since("e1", 1) is None
     assert state.since("e1", state.version - 10) is not None
     assert len(state._history) <= limits.ROOM_HISTORY_CHANGES
+
+
+class Counted(deque[Any]):
+    """A history that counts how many of its changes are looked at."""
+
+    seen = 0
+
+    def __reversed__(self) -> Iterator[Any]:
+        for each in super().__reversed__():
+            self.seen += 1
+            yield each
+
+
+def test_changes_that_cost_more_than_the_map_are_not_collected() -> None:
+    size, each = 60_000, 14
+    state = RoomState("e1", 1, bytearray(size))
+    for version in range(2, limits.ROOM_HISTORY_CHANGES + 2):
+        first = version * each
+        state.apply(change(version, {seat % size: 2 for seat in range(first, first + each)}))
+    state._history = history = Counted(state._history)
+    assert state.since("e1", 1) is None
+    assert history.seen <= size // 16 // each + 1
+    few = state.since("e1", state.version - size // 16 // each)
+    assert few is not None and len(few) > size // 16 - each
+    assert len(json.dumps(seat_lists(few), separators=(",", ":"))) < 1.25 * len(state.snapshot())
+    # The same few seats again and again are no more work.
+    for version in range(state.version + 1, state.version + limits.ROOM_HISTORY_CHANGES + 1):
+        state.apply(change(version, dict.fromkeys(range(each), version % 2)))
+    history.seen = 0
+    assert state.since("e1", state.version - limits.ROOM_HISTORY_CHANGES + 1) is None
+    assert history.seen <= size // 16 // each + 1
 
 
 def test_since_inside_a_filled_gap_is_not_answered() -> None:
