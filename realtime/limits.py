@@ -272,7 +272,7 @@ one iteration of the loop, which others wait for."""
 ADDRESS_BODIES = 100
 BODIES = 400
 """Bodies of one address, and in all, of which a part has arrived; the oldest is closed for the next. Each may take
-twice ``MAX_EVENT_BYTES`` of memory; a buyer's arrive in one piece with their heads."""
+twice ``MAX_EVENT_BYTES`` of memory, a webhook's six times; a buyer's arrive in one piece with their heads."""
 ADDRESS_WASTED = 100
 ADDRESS_WASTED_PER_S = 20.0
 """Leaky bucket of one address for connections that led to nothing: its new connections are slowed while it is full."""

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from realtime import limits, plans
+from realtime import plans
 from realtime.errors import BadRequest, ShowNotFound, TheatreNotFound
 from realtime.feeds.directory import Directory
 from realtime.locks.commands import declare_layout, run_command
@@ -20,7 +20,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
 from realtime.model import ID, SalesState, region_of
 from realtime.web import ops_answers
-from realtime.web.routing import Route, idempotency_key, json_answer, read_query, read_up_to
+from realtime.web.routing import Route, idempotency_key, json_answer, read_plan, read_query
 from realtime.wire.layouts import encode_layout
 from realtime.wire.queries import Short
 from realtime.wire.requests import (
@@ -202,7 +202,7 @@ class OpsApi:
     async def _import_layout(self, request: web.Request) -> web.Response:
         into = read_query(request, PlanImport)
         master = self._master(into.region or self._region)
-        plan = await read_up_to(request, limits.MAX_PLAN_BYTES)
+        plan = await read_plan(request)
         layout, report = await asyncio.to_thread(plans.import_plan, plan, into.name)
         blob = await asyncio.to_thread(encode_layout, layout)
         done = await declare_layout(master, layout.id, blob, idempotency_key(request))
@@ -228,7 +228,7 @@ class OpsApi:
         return await self._run_seat_command(request, "unblock", {"seats": body.seats})
 
     async def _seats_body(self, request: web.Request, form: type[T]) -> T:
-        return parse_json(form, await read_up_to(request, limits.MAX_PLAN_BYTES))
+        return parse_json(form, await read_plan(request))
 
     async def _run_seat_command(self, request: web.Request, name: str, more: dict[str, Any]) -> web.Response:
         show = self._directory.show(request.match_info["show"])

@@ -173,13 +173,17 @@ def json_answer(payload: object, status: int = 200) -> web.Response:
     )
 
 
-async def read_up_to(request: web.Request, size: int) -> bytes:
-    """Return a body of up to ``size`` bytes, whatever the server's general limit; raise ``PayloadTooLarge``.
+async def read_plan(request: web.Request) -> bytes:
+    """Return a body of up to ``limits.MAX_PLAN_BYTES``, with more time for it; raise ``PayloadTooLarge``.
 
-    Call it once it is known that the client may send so much: it has more time for it, too.
+    Call it once the operator key has been accepted: the body does not count as one of a stranger any more.
     """
-    if size > limits.MAX_EVENT_BYTES:
-        allow_body(request, limits.PLAN_BODY_S)
+    allow_body(request, limits.PLAN_BODY_S)
+    return await read_up_to(request, limits.MAX_PLAN_BYTES)
+
+
+async def read_up_to(request: web.Request, size: int) -> bytes:
+    """Return a body of up to ``size`` bytes, whatever the server's general limit; raise ``PayloadTooLarge``."""
     parts, total = [], 0
     async for part in request.content.iter_chunked(1 << 18):
         total += len(part)

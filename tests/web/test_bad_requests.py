@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from yarl import URL
 
+from realtime import limits
+from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
+from realtime.transport.acceptor import ACCEPTOR, serving
+from realtime.web import money_api
+from realtime.web.routing import read_up_to
 from tests.cluster import new_show, node_urls
+
+from .test_exposure import application
 
 
 @pytest.fixture
@@ -295,3 +304,25 @@ async def test_pages_and_answers_carry_the_security_headers(cluster: Cluster) ->
             assert "unsafe" not in policy
         async with session.get(f"{url}/api/v1/shows") as response:
             assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_half_a_webhook_is_bounded_like_every_stranger_s_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_S", 1.0)
+    reading = asyncio.Event()
+
+    async def read(request: web.Request, size: int) -> bytes:
+        asyncio.get_running_loop().call_soon(reading.set)  # once it waits for the rest
+        return await read_up_to(request, size)
+
+    monkeypatch.setattr(money_api, "read_up_to", read)
+    app, port = application(), valkey.free_port()
+    admission = app[ACCEPTOR].admission
+    async with serving(app, valkey.HOST, port, shutdown_timeout=1.0):
+        reader, writer = await asyncio.open_connection(valkey.HOST, port)
+        writer.write(b"POST /api/v1/payments/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 262144\r\n\r\n{")
+        await asyncio.wait_for(reading.wait(), 10)
+        assert (len(admission.bodies), len(admission.unfinished)) == (1, 0)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert len(admission.bodies) == 0
+        writer.close()
