@@ -130,7 +130,8 @@ class PendingConnection(asyncio.Protocol, Closable):
             return
         self._end_waiting()
         self._decided = True
-        head = bytes(self._received[: end + 4]) if end >= 0 else b""
+        # One that is too long is refused by ``HttpConnection``, also if it has come in one piece.
+        head = bytes(self._received[: end + 4]) if 0 <= end <= limits.HEAD_BYTES - 4 else b""
         handshake = self._acceptor.handshake_in(self._transport, head)
         if handshake is None:
             self._give_to_aiohttp()

@@ -9,6 +9,7 @@ or stream that carries it refer to each other. All of that is different here.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -113,6 +114,9 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         for message, _body in self._messages:
             if (error := getattr(message, "exc", None)) is not None:  # malformed; the parser's frames refer to it
                 error.__traceback__ = error.__context__ = None
+            elif _size(message) > limits.HEAD_BYTES:
+                self._refuse(431)
+                return
         if self._request_count != requests and self._messages:  # the head of a request is complete
             self._head_bytes, self._extra_s = 0, 0.0
             body = self._messages[-1][1]
@@ -261,6 +265,12 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             self._ticket.count_waste(self._loop.time())
 
 
+def _size(message: Any) -> int:
+    """Return about how many bytes the head of a parsed request has taken."""
+    fields = message.raw_headers
+    return len(message.path) + 4 * len(fields) + sum(map(len, itertools.chain.from_iterable(fields)))
+
+
 def hand_over(protocol: Any) -> Ticket | None:
     """End the HTTP protocol of a connection, which goes on with another; return its ticket.
 
@@ -274,6 +284,9 @@ def hand_over(protocol: Any) -> Ticket | None:
 
 
 def allow_body(request: web.Request, seconds: float) -> None:
-    """Give the body of a request more time than ``limits.BODY_S``; call it once the client may send a large one."""
+    """Give the body of a request more time than ``limits.BODY_S``, and count it as no stranger's any more.
+
+    Call it once the client is known to be staff.
+    """
     if isinstance(request.protocol, HttpConnection):
         request.protocol.allow_body(seconds)

@@ -331,7 +331,10 @@ def is_empty(server: Server) -> bool:
 async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
     lines = (b"X: " + b"y" * 4000 + b"\r\n") * 5
     long_line = b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
-    for parts in ((GET[:-2] + lines,), (GET, GET[:-2] + lines), (long_line,)):
+    whole = GET[:-2] + lines + b"\r\n"
+    opening = handshake(server)[:-2] + lines + b"\r\n"
+    in_parts = ((GET[:-2] + lines,), (GET, GET[:-2] + lines), (long_line,))
+    for parts in (*in_parts, (whole,), (GET, whole), (GET + whole,), (opening,)):
         end = await connect(server, *parts)
         async with asyncio.timeout(5):
             heard = b""
@@ -339,6 +342,12 @@ async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
                 heard += part
         assert heard.rpartition(b"HTTP/1.")[2][2:5] in (b"400", b"431"), heard
         end.writer.close()
+
+
+async def test_a_head_of_nearly_the_longest_length_is_accepted(server: Server) -> None:
+    end = await connect(server, GET[:-2] + (b"X: " + b"y" * 5000 + b"\r\n") * 3 + b"\r\n")
+    assert (await asyncio.wait_for(end.reader.readline(), 5)).startswith(b"HTTP/1.1 404")
+    end.writer.close()
 
 
 SECRET = b"Zq7-a-secret-Zq7"
