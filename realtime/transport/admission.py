@@ -37,11 +37,16 @@ class BoundedByAddress(Generic[T]):
         self._min_age_s = min_age_s
         self.end = end
         self._of: dict[str, dict[T, float]] = {}
+        self._having: list[dict[str, None]] = [{}]
+        """The addresses by how many things they have; the last ones have most. A full node asks at every connection."""
+        self._count = 0
         self.ended = 0
 
     def add(self, thing: T, address: str, now: float) -> None:
         """Add a thing; end the oldest of the address if it has too many."""
         things = self._of.setdefault(address, {})
+        if thing not in things:
+            self._note(address, len(things), len(things) + 1)
         things[thing] = now
         if len(things) > self._most:
             oldest = next(iter(things))
@@ -55,16 +60,34 @@ class BoundedByAddress(Generic[T]):
         things = self._of.get(address)
         if things is None or things.pop(thing, None) is None:
             return False
+        self._note(address, len(things) + 1, len(things))
         if not things:
             del self._of[address]
         return True
 
+    def renew(self, thing: T, address: str, now: float) -> None:
+        """Make a thing the newest of its address, if it is here."""
+        if self.discard(thing, address):
+            self.add(thing, address, now)
+
     def end_oldest(self) -> bool:
         """End the oldest of the address that has most; return False if there is nothing."""
-        if not self._of:
+        if not self._count:
             return False
-        self._end_oldest_of(max(self._of, key=lambda each: len(self._of[each])))
+        self._end_oldest_of(next(iter(self._having[-1])))
         return True
+
+    def _note(self, address: str, before: int, now: int) -> None:
+        """Note that an address had ``before`` things and has ``now``: one more, or one less."""
+        self._count += now - before
+        if now == len(self._having):
+            self._having.append({})
+        if now:
+            self._having[now][address] = None
+        if before:
+            del self._having[before][address]
+            if not self._having[-1]:
+                self._having.pop()
 
     def _end_oldest_of(self, address: str) -> None:
         oldest = next(iter(self._of[address]))
@@ -74,7 +97,7 @@ class BoundedByAddress(Generic[T]):
 
     def __len__(self) -> int:
         """How many there are of all addresses."""
-        return sum(map(len, self._of.values()))
+        return self._count
 
 
 class Admission:
