@@ -290,6 +290,9 @@ WASTING_ADDRESSES = 10_000
 """Addresses whose bucket a node remembers; the one that was quiet for longest is dropped."""
 ADDRESS_UNCONNECTED = 500
 """Socket.IO sessions of one address that have not sent CONNECT; the oldest is closed for the next."""
+ADDRESS_POLLING = 2_000
+"""Socket.IO sessions of one address by long-polling; that which has not polled for longest is closed for the next. Most
+clients of a crowd behind one address begin so, and upgrade to a WebSocket within a second or two."""
 PIN_ATTEMPTS = 5
 """Wrong kiosk PINs of an address in a row that are answered at once."""
 KEY_ATTEMPTS = 20

@@ -1,8 +1,9 @@
 """How many connections there may be, of one address and in all, and which are closed when there are more.
 
 A connection of no use yet is cheap for a stranger to keep: one that has sent half a request, one that idles between two
-requests, one whose answer is not read, a session without CONNECT. Each address may have a bounded number of each kind.
-When it has more, the oldest ends, never the newest: requests that proceed are finished long before they are the oldest.
+requests, one whose answer is not read, a session without CONNECT, or by long-polling. Each address may have a bounded
+number of each kind. When it has more, the oldest ends, never the newest: requests that proceed are finished long before
+they are the oldest.
 Connections of a trusted proxy are many clients'; they count in the total only.
 """
 
@@ -120,6 +121,9 @@ class Admission:
         """For what a lost connection leaves to be ended, which has memory to free: it waits for nothing else."""
         self.unconnected = BoundedByAddress[str](limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
+        self.polling = BoundedByAddress[str](limits.ADDRESS_POLLING, limits.BURST_S, lambda _sid: None)
+        """engine.io sessions by long-polling, from CONNECT until they end. They need no connection, so
+        nothing else counts them. The newest are those that have polled last; ``protocol`` sets what ends them."""
         self.idle = BoundedByAddress[Closable](limits.ADDRESS_IDLE, 0.0, _expire)
         """HTTP connections between two requests."""
         self.silent = BoundedByAddress[Closable](limits.ADDRESS_UNFINISHED, limits.BURST_S, _expire)
@@ -141,6 +145,7 @@ class Admission:
             "unfinished": self.unfinished,
             "bodies": self.bodies,
             "unconnected": self.unconnected,
+            "polling": self.polling,
         }
 
     def admit(self, address: str, is_proxy: bool) -> Ticket | None:

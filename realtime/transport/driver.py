@@ -20,12 +20,12 @@ from typing import Any
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import Ticket
-from realtime.transport.client_address import ENVIRON_KEY
+from realtime.transport.admission import BoundedByAddress, Ticket
 from realtime.transport.frames import BINARY, OK, PROTOCOL_ERROR, frame_of
 from realtime.transport.guard import EIO_CLOSE, EIO_NOOP, EIO_PING, AsyncSocket, EnginePacket
 from realtime.transport.handshake import Handshake, is_strict
 from realtime.transport.http_connection import hand_over
+from realtime.transport.packet_queue import PacketQueue
 from realtime.transport.websocket_connection import WebSocketConnection
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -72,10 +72,14 @@ def _framed(packet: Any) -> bytes:
     return frame_of(data, BINARY) if isinstance(data, bytes) else frame_of(data.encode())
 
 
-def install(engine: Any) -> None:
-    """Give an engine.io server this driver. Call it only when ``guard.missing_parts`` is empty."""
+def install(engine: Any, polling: BoundedByAddress[str]) -> None:
+    """Give an engine.io server this driver. Call it only when ``guard.missing_parts`` is empty.
+
+    ``polling`` has the sessions of long-polling; one that has upgraded is removed from it.
+    """
     # A copy: the framework's dictionary serves every other server in the process.
-    engine._async = {**engine._async, "websocket": driver_class(engine._async["websocket"])}
+    engine._async = {**engine._async, "websocket": driver_class(engine._async["websocket"], polling)}
+    engine.create_queue = PacketQueue
     start_task = engine.start_background_task
 
     def start(target: Any, *args: Any, **kwargs: Any) -> Any:
@@ -120,7 +124,7 @@ async def _end_after_ping(session: Any) -> None:
         session.queue.put_nowait(None)
 
 
-def driver_class(framework_driver: Any) -> type:
+def driver_class(framework_driver: Any, polling: BoundedByAddress[str]) -> type:
     """Return our driver, derived from the framework's. A function, because this module must load without that class."""
 
     class Driver(framework_driver):  # type: ignore[misc]
@@ -134,17 +138,13 @@ def driver_class(framework_driver: Any) -> type:
             session = self.handler.__self__
             if isinstance(request, Handshake):
                 request.accepted = True
-                _begin(session, request.transport, request.headers, request.ticket)
+                _begin(session, request.transport, request.headers, request.ticket, polling)
             elif session.upgrading:
                 return web.Response(status=400)  # another WebSocket of the same session is upgrading
             elif not is_strict(request):
                 return await self._refuse(request)
             else:
-                _take_over(request, session)
-            # The framework keeps this dictionary as long as the session lives. Without this it would keep the request.
-            address = environ[ENVIRON_KEY]
-            environ.clear()
-            environ[ENVIRON_KEY] = address
+                _take_over(request, session, polling)
             return web.Response()  # aiohttp has no connection to send it on
 
         async def _refuse(self, request: web.Request) -> web.StreamResponse:
@@ -158,18 +158,22 @@ def driver_class(framework_driver: Any) -> type:
     return Driver
 
 
-def _take_over(request: web.Request, session: Any) -> None:
+def _take_over(request: web.Request, session: Any, polling: BoundedByAddress[str]) -> None:
     """Make aiohttp believe that the connection of a request is lost, and go on with its transport."""
     protocol: Any = request.protocol
     transport = protocol.transport
     received, protocol._message_tail = protocol._message_tail, b""
-    connection = _begin(session, transport, request.headers, hand_over(protocol))
+    connection = _begin(session, transport, request.headers, hand_over(protocol), polling)
     if received:
         connection.data_received(received)
 
 
 def _begin(
-    session: Any, transport: asyncio.Transport, headers: Mapping[str, str], ticket: Ticket | None
+    session: Any,
+    transport: asyncio.Transport,
+    headers: Mapping[str, str],
+    ticket: Ticket | None,
+    polling: BoundedByAddress[str],
 ) -> WebSocketConnection:
     """Answer the handshake, and give the connection to the session.
 
@@ -185,7 +189,7 @@ def _begin(
     transport.set_protocol(connection)
     if session.connected:
         connection.write(first)
-        Upgrade(connection).begin()
+        Upgrade(connection, polling).begin()
     else:
         while not session.queue.empty():
             first += _framed(session.queue.get_nowait())
@@ -213,11 +217,12 @@ class Upgrade:
     the WebSocket is closed.
     """
 
-    __slots__ = ("_connection", "_probed", "_timer")
+    __slots__ = ("_connection", "_polling", "_probed", "_timer")
 
-    def __init__(self, connection: WebSocketConnection) -> None:
-        """``connection`` is a WebSocket whose handshake has been answered."""
+    def __init__(self, connection: WebSocketConnection, polling: BoundedByAddress[str]) -> None:
+        """``connection`` is a WebSocket whose handshake was answered; ``polling`` has the session until the end."""
         self._connection = connection
+        self._polling = polling
         self._probed = False
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(limits.CONNECT_S, self._give_up, OK)
@@ -239,6 +244,7 @@ class Upgrade:
             session.queue.put_nowait(EnginePacket(EIO_NOOP))  # ends the poll that is waiting
         else:
             self.end()
+            self._polling.discard(session.sid, session.tt_address)
             attach(connection)
 
     def _give_up(self, code: int) -> None:

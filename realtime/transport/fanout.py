@@ -34,9 +34,6 @@ from realtime.transport.guard import EIO_MESSAGE, EnginePacket
 from realtime.transport.session_manager import NAMESPACE
 from realtime.transport.websocket_connection import WebSocketConnection
 
-QUEUED_PACKET_BYTES = 4096
-"""The assumed size of a packet that waits in a queue."""
-
 
 @dataclass(slots=True)
 class Packet:
@@ -180,7 +177,7 @@ class DirectFanout(Fanout):
         if connection is not None:
             return connection.unsent()
         session = self._session(sid)
-        return 0 if session is None else int(session.queue.qsize() * QUEUED_PACKET_BYTES)
+        return 0 if session is None else int(session.queue.bytes)
 
     def is_connected(self, sid: str) -> bool:
         """Tell whether a client has connected and has not begun to leave."""

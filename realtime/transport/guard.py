@@ -15,7 +15,7 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | aiohttp.Server | ``http_connection``: what aiohttp's own protocol factory passes to a ``RequestHandler`` |
 | aiohttp.SystemRoute | ``http_connection``: the route of a request that has none; its method refers to it |
 | aiohttp.Request.protocol | ``driver``: leads from a request to its connection, which is taken over |
-| engineio.AsyncServer | ``driver``: its ``_async`` names the WebSocket driver, ``sockets`` holds the sessions |
+| engineio.AsyncServer | ``driver``: ``_async`` names the WebSocket driver, ``create_queue`` makes queues of sessions |
 | engineio.AsyncServer.reason | ``websocket_connection``: why a session has ended |
 | engineio.translate_request | ``acceptor``: makes a WSGI environment of our ``Handshake`` as of an aiohttp request |
 | engineio.WebSocket | ``driver``: the framework's WebSocket driver, the base of ours |
@@ -181,6 +181,7 @@ def _is_engine() -> bool:
         and all(hasattr(engine, name) for name in attributes)
         and inspect.iscoroutinefunction(engine.handle_request)
         and _takes(engine.start_background_task, "target", "args", "kwargs")
+        and _takes(engine.create_queue, "args", "kwargs")
         and isinstance(engine.generate_id(), str)
     )
 

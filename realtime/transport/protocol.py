@@ -1,8 +1,10 @@
 """What the Engine.IO and Socket.IO protocols ask of a server and the frameworks don't do (``tests/compliance``).
 
 A server must close the connection on a packet that it can't read, on a first packet that is not CONNECT, when no
-CONNECT comes, and when a client polls twice at a time. ``WebSocketConnection`` and ``driver`` do their part for the
-Engine.IO packets of a WebSocket. Here are the requests of long-polling, and the Socket.IO packets of both transports.
+CONNECT comes, and when a client polls or posts twice at a time. ``WebSocketConnection`` and ``driver`` do their part
+for the Engine.IO packets of a WebSocket. Here are the requests of long-polling, and the Socket.IO packets of both
+transports. As on a WebSocket, nothing is read from a client that does not read: while more than
+``limits.VIEWER_UNSENT_BYTES`` wait for its polls, its post waits, for ``limits.VIEWER_STUCK_S`` at most.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ import socketio
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import Admission
+from realtime.transport.admission import Admission, BoundedByAddress
 from realtime.transport.budget import Budget
 from realtime.transport.client_address import ENVIRON_KEY, ClientAddresses
 from realtime.transport.guard import (
     EIO_CLOSE,
     EIO_FROM_CLIENTS,
     EIO_NOOP,
+    EIO_PING,
+    EIO_PONG,
     SIO_CONNECT,
     SIO_CONNECT_ERROR,
     SIO_EVENT,
@@ -29,6 +33,7 @@ from realtime.transport.guard import (
     UnknownPacketError,
 )
 from realtime.transport.handshake import asks_for_upgrade, query_of
+from realtime.transport.packet_queue import PacketQueue
 from realtime.transport.packets import IgnoredPacketError
 from realtime.transport.session_manager import NAMESPACE
 
@@ -44,10 +49,10 @@ _PACKETS = 16
 def install(sio: socketio.AsyncServer, addresses: ClientAddresses, admission: Admission) -> None:
     """Make a server strict. Call it only when ``guard.missing_parts`` is empty, before the server serves.
 
-    ``admission`` bounds the sessions without CONNECT.
+    ``admission`` bounds the sessions without CONNECT, and those by long-polling.
     """
     _Sessions(sio, admission)
-    _Requests(sio.eio, addresses)
+    _Requests(sio.eio, addresses, admission.polling)
 
 
 def _namespace(packet: str) -> str:
@@ -64,6 +69,8 @@ class _Sessions:
         self._waste = admission.waste
         self._unconnected = admission.unconnected
         self._unconnected.end = self._end_soon
+        self._polling = admission.polling
+        self._polling.end = self._end_soon
         self._queue = admission.queue
         self._answering: set[asyncio.Task[None]] = set()
         self._on_connect = sio.eio.handlers["connect"]
@@ -80,7 +87,8 @@ class _Sessions:
         session.tt_address = environ[ENVIRON_KEY]
         self._unconnected.add(eio_sid, session.tt_address, loop.time())
         session.tt_connect_by = loop.call_later(limits.CONNECT_S, self._check_connected, eio_sid)
-        return await self._on_connect(eio_sid, environ)
+        # The framework keeps what it is given as long as the session lives, and this would keep the request.
+        return await self._on_connect(eio_sid, {ENVIRON_KEY: session.tt_address})
 
     async def _disconnect(self, eio_sid: str, reason: str) -> None:
         if (session := self._engine.sockets.get(eio_sid)) is not None:
@@ -89,7 +97,13 @@ class _Sessions:
             session.tt_connect_by.cancel()
             if (ping := getattr(session, "tt_ping", None)) is not None:
                 ping.cancel()  # it refers to the session, for as long as a client may be silent
+            if not session.upgraded:
+                session.queue.give_up()
         await self._on_disconnect(eio_sid, reason)
+        if session is not None and not session.upgraded:
+            # Only a poll that waits already can fetch what is queued. The framework would keep it for a ping time-out.
+            self._engine.sockets.pop(eio_sid, None)
+            self._polling.discard(eio_sid, session.tt_address)
 
     def _check_connected(self, eio_sid: str) -> None:
         """End a session whose time for CONNECT is over; a crowd's of one address end one after the other."""
@@ -100,14 +114,7 @@ class _Sessions:
     def _end_soon(self, eio_sid: str) -> None:
         if (session := self._engine.sockets.get(eio_sid)) is not None:
             self._waste.count(session.tt_address, asyncio.get_running_loop().time())
-            self._engine.start_background_task(self._end_and_forget, eio_sid)
-
-    async def _end_and_forget(self, eio_sid: str) -> None:
-        """End a session for which its address has no room; no poll may fetch its CLOSE any more."""
-        session = self._engine.sockets.get(eio_sid)
-        await self._end(eio_sid)
-        if session is not None and not session.upgraded:
-            self._engine.sockets.pop(eio_sid, None)  # the framework would keep it for up to a ping time-out
+            self._engine.start_background_task(self._end, eio_sid)
 
     def _session(self, eio_sid: str) -> Any:
         """Return a session that has not begun to end, else None."""
@@ -139,6 +146,8 @@ class _Sessions:
         elif self._manager.sid_from_eio_sid(eio_sid, NAMESPACE) is not None:
             self._unconnected.discard(eio_sid, session.tt_address)
             session.tt_connect_by.cancel()
+            if not session.upgraded:
+                self._polling.add(eio_sid, session.tt_address, asyncio.get_running_loop().time())
 
     async def _pass_on(self, eio_sid: str, data: Any) -> None:
         try:
@@ -182,12 +191,16 @@ class _Sessions:
 class _Requests:
     """Checks the HTTP requests of one server's sessions: long-polling, and what becomes a WebSocket."""
 
-    def __init__(self, engine: Any, addresses: ClientAddresses) -> None:
+    def __init__(self, engine: Any, addresses: ClientAddresses, polling: BoundedByAddress[str]) -> None:
         self._engine = engine
         self._addresses = addresses
+        self._polling = polling
         self._handle_request = engine.handle_request
         self._translate_request = engine._async["translate_request"]
-        self._polling: set[str] = set()
+        self._polls: set[str] = set()
+        """The sessions with a poll that was not answered yet ..."""
+        self._posts: set[str] = set()
+        """... and those with such a post."""
         engine.handle_request = self._handle
         engine._async = {**engine._async, "translate_request": self._translate}
 
@@ -198,22 +211,36 @@ class _Requests:
             return web.Response(status=400)
         sid = query.get("sid", [""])[0]
         session = self._engine.sockets.get(sid)
-        if session is None or request.method != "GET" or "Upgrade" in request.headers:
-            try:
-                return await self._handle_request(request)
-            except UnboundLocalError:
-                # The framework's own error: it has set no answer if the session ended while its packets were read.
-                return web.Response(status=400, text="Invalid session")
+        handle = {"GET": self._poll, "POST": self._post}.get(request.method)
+        if session is None or handle is None or (request.method == "GET" and _begins_upgrade(request.headers)):
+            return await self._handle_request(request)
+        return await handle(request, sid, session)
+
+    async def _poll(self, request: Any, sid: str, session: Any) -> Any:
+        self._polling.renew(sid, session.tt_address, asyncio.get_running_loop().time())
         if not _affords(session, b""):
             await session.close(wait=False)
-        if sid in self._polling and not session.upgrading and not session.upgraded:
+        if sid in self._polls and not session.upgrading and not session.upgraded:
             await session.close(wait=False)  # the first poll gets CLOSE, this one status 400
             return await self._handle_request(request)
-        self._polling.add(sid)
+        self._polls.add(sid)
         try:
             return await self._handle_request(request)
         finally:
-            self._polling.discard(sid)
+            self._polls.discard(sid)
+
+    async def _post(self, request: Any, sid: str, session: Any) -> Any:
+        if sid in self._posts and not session.upgraded:
+            await session.close(wait=False)
+            return await self._handle_request(request)
+        self._posts.add(sid)
+        try:
+            return await self._handle_request(request)
+        except UnboundLocalError:
+            # The framework's own error: it has set no answer if the session ended while its packets were read.
+            return web.Response(status=400, text="Invalid session")
+        finally:
+            self._posts.discard(sid)
 
     def _translate(self, request: Any) -> dict[str, Any]:
         environ: dict[str, Any] = self._translate_request(request)
@@ -242,28 +269,37 @@ class _Body:
         self._announced = announced or 0
 
     async def read(self, _length: int) -> bytes:
-        """Return the whole body; raises ``UnknownPacketError``, which the framework answers with status 400."""
+        """Return the whole body, once the client has fetched what waits for it.
+
+        Raises ``UnknownPacketError``, which the framework answers with status 400.
+        """
         most = self._engine.max_http_buffer_size
         body = b""
-        fits = self._announced <= most
+        session = self._engine.sockets[self._sid]
+        queue: PacketQueue = session.queue  # not that of a WebSocket to which the session may upgrade meanwhile
+        fits = self._announced <= most and await queue.drained()
         try:
             while fits and not self._content.at_eof():
                 body += await self._content.read(most + 1 - len(body))
                 fits = len(body) <= most
         except ConnectionError:
             fits = False  # the client is gone, and its library gives the session up
-        session = self._engine.sockets.get(self._sid)
         types = _packet_types(body) if fits else frozenset()
-        if session is not None and not _affords(session, body):
+        # A ping that the client has not fetched can't be answered: such a client never polls.
+        if not _affords(session, body) or (EIO_PONG in types and queue.has(EIO_PING)):
             types = frozenset()
         if types and types <= EIO_FROM_CLIENTS:
-            if session is not None and EIO_CLOSE in types:
+            if EIO_CLOSE in types:
                 session.queue.put_nowait(EnginePacket(EIO_NOOP))  # ends a poll that is waiting
             return bytes(body)
-        if session is not None:
-            # Before the framework does it, which would wait until the client has fetched all that is queued.
-            await session.close(wait=False)
+        # Before the framework does it, which would wait until the client has fetched all that is queued.
+        await session.close(wait=False)
         raise UnknownPacketError
+
+
+def _begins_upgrade(headers: Any) -> bool:
+    """Tell whether the framework takes a GET request for a WebSocket handshake; else it is a poll."""
+    return asks_for_upgrade(headers) and ",".join(headers.getall("Upgrade", ())).lower() == "websocket"
 
 
 def _affords(session: Any, body: bytes) -> bool:

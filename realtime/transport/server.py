@@ -68,7 +68,7 @@ class SocketServer:
             self.sio = socketio.AsyncServer(
                 client_manager=SessionManager(), serializer=StrictPacket, async_handlers=False, **options
             )
-            driver.install(self.sio.eio)
+            driver.install(self.sio.eio, admission.polling)
             protocol.install(self.sio, addresses, admission)
             self.fanout = DirectFanout(self.sio)
             self._acceptor = Acceptor(self.sio.eio, addresses, admission, make_refusal)

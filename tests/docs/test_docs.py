@@ -182,7 +182,7 @@ def test_the_limits_that_the_settings_name_are_those_of_the_code() -> None:
         f"| {limits.RELAY_TIMEOUT_S} s |",
         f"{limits.HEAD_S:.0f} s and 16 KiB; {limits.BODY_S:.0f} s; {limits.PLAN_BODY_S:.0f} s",
         f"| {limits.ADDRESS_UNFINISHED} each; {limits.ADDRESS_HEADS}; "
-        f"{limits.ADDRESS_IDLE}; {limits.ADDRESS_UNCONNECTED}. ",
+        f"{limits.ADDRESS_IDLE}; {limits.ADDRESS_UNCONNECTED}; {limits.ADDRESS_POLLING:,}. ",
         f"| {limits.ADDRESS_BODIES}; {limits.BODIES}. ",
         f"| {limits.ADDRESS_WASTED} at once, then {limits.ADDRESS_WASTED_PER_S:.0f} a second",
         f"| {limits.OUTBOX_LIMIT:,} entries",
