@@ -207,10 +207,12 @@ class DirectFanout(Fanout):
             self._end(session.close(wait=False))
 
     async def close(self) -> None:
-        """Abort all connections, and wait for those that are being ended."""
+        """Abort all connections, and wait for those that are being ended; no post waits any more for its client."""
         for session in self._sio.eio.sockets.values():
             if (connection := getattr(session, "tt_connection", None)) is not None:
                 connection.transport.abort()
+            else:
+                session.queue.give_up()
         await super().close()
 
     def _session(self, sid: str) -> Any:

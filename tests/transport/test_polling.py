@@ -92,6 +92,15 @@ async def test_a_post_that_waits_goes_on_when_the_session_has_upgraded() -> None
         await socket.close()
 
 
+async def test_a_post_that_waits_ends_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    async with ClientSession() as http:
+        async with serve() as server:
+            sid, url = await polling_client(server, http)
+            waiting = await post_until_one_waits(http, url, queue_of(server, sid))
+        assert await asyncio.wait_for(waiting, 5) == 400
+    assert not caplog.records
+
+
 async def test_the_real_size_of_what_waits_counts() -> None:
     async with serve() as server, ClientSession() as http:
         sid, url = await polling_client(server, http)
