@@ -138,6 +138,7 @@ class Commands:
         archiver = Archiver(ledger, master, locks)
         declare = self._declare
         show_commands = ShowCommands(topology, region, password, ledger, master, shows, jobs, archiver, declare)
+        record_repair = RecordRepair(region, ledger, master, archiver, declare)
         staff_commands = StaffCommands(region, ledger, declare)
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             **show_commands.verbs,
@@ -145,8 +146,9 @@ class Commands:
             "remove_theatre": lambda body: show_commands.remove_theatre(
                 body, self._fencing_token, self._still_ours, self._entry
             ),
-            "terms": lambda body: show_commands.terms(body, self._fencing_token, self._still_ours),
-            **RecordRepair(region, ledger, master, archiver, declare).verbs,
+            "show": lambda body: show_commands.show(body, self._fencing_token, self._still_ours, self._entry),
+            "terms": lambda body: show_commands.terms(body, self._fencing_token, self._still_ours, self._entry),
+            "repair_record": lambda body: record_repair.repair(body, self._entry),
             "block": self._block,
             "unblock": self._unblock,
             "sales": self._sales,
@@ -270,7 +272,7 @@ class Commands:
         show = await self._ledger.set_sales(ask.show, ask.sales, self._fencing_token, self._still_ours)
         assert show is not None, "shows are never deleted"
         await self._locks.set_sales(show.id, ask.sales, entry=self._entry)
-        await self._declare.terms_of_sale(show)
+        await self._declare.terms_of_sale(show, entry=self._entry)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show.id, "sales": ask.sales.value}
 

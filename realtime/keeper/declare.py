@@ -61,18 +61,19 @@ class Declarations:
         """Store a layout, unless it is there."""
         await self._locks.write([("SET", keys.layout(layout_id), (blob, "NX"))])
 
-    async def show(self, show: Show) -> None:
+    async def show(self, show: Show, *, entry: bytes = b"") -> None:
         """Declare a new show with its seats, which are for sale at once: the ledger must not have it already."""
-        await self._locks.declare(show, new_epoch(await self._master.time_ms()), record=encode_show(show))
+        epoch, record = new_epoch(await self._master.time_ms()), encode_show(show)
+        await self._locks.declare(show, epoch, record=record, entry=entry)
         await self.announce(show=show.id)
 
-    async def terms_of_sale(self, show: Show) -> None:
+    async def terms_of_sale(self, show: Show, *, entry: bytes = b"") -> None:
         """Declare the terms of sale of a show that the master has. One that it has lost stays off sale.
 
         An earlier revision than the master has changes nothing.
         """
         epoch, record = new_epoch(await self._master.time_ms()), encode_show(show)
-        await self._locks.declare(show, epoch, for_sale=False, record=record)
+        await self._locks.declare(show, epoch, for_sale=False, record=record, entry=entry)
         await self.announce(show=show.id)
 
     async def add_staff_token(self, token_id: str, *, entry: bytes = b"") -> None:

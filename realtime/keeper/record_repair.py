@@ -6,7 +6,6 @@ that the ledger does not have was made by nobody's command.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from realtime import keys
@@ -32,9 +31,12 @@ class RecordRepair:
         self._master = master
         self._archiver = archiver
         self._declare = declare
-        self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {"repair_record": self._repair}
 
-    async def _repair(self, body: bytes) -> dict[str, Any]:
+    async def repair(self, body: bytes, entry: bytes) -> dict[str, Any]:
+        """Carry out the command; ``entry`` is its entry in the outbox.
+
+        Raises ``NotFound``, ``BadRequest``, ``HoldConfirmed``, and what the ledger and the master raise.
+        """
         ask = parse_json(RepairRecord, body)
         blob = await self._master.command("HGET", keys.THEATRES if ask.kind == "theatre" else keys.SHOWS, ask.id)
         if blob is None:
@@ -43,23 +45,23 @@ class RecordRepair:
         _found, reasons = read_records(decode, [(ask.id.encode(), blob)])
         if not reasons:
             raise BadRequest("This record can be read.")
-        written = await (self._theatre(ask.id) if ask.kind == "theatre" else self._show(ask.id))
+        written = await (self._theatre(ask.id, entry) if ask.kind == "theatre" else self._show(ask.id, entry))
         return {"kind": ask.kind, "id": ask.id, "written": written}
 
-    async def _theatre(self, theatre_id: str) -> bool:
+    async def _theatre(self, theatre_id: str, entry: bytes) -> bool:
         theatre = await self._ledger.theatre(self._region, theatre_id)
         if theatre is not None:
-            await self._declare.theatre(theatre)
+            await self._declare.theatre(theatre, entry=entry)
         else:
-            await self._declare.theatres_removed([theatre_id])
+            await self._declare.theatres_removed([theatre_id], entry=entry)
         return theatre is not None
 
-    async def _show(self, show_id: str) -> bool:
+    async def _show(self, show_id: str, entry: bytes) -> bool:
         show: Show | None = None
         if not await self._ledger.is_archived(show_id):
             show = await self._ledger.show(show_id)
         if show is not None:
-            await self._declare.terms_of_sale(show)
+            await self._declare.terms_of_sale(show, entry=entry)
         elif not await self._archiver.remove([show_id]):
             raise HoldConfirmed("Somebody holds seats of this show; try again when no hold is left.")
         return show is not None

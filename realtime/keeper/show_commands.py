@@ -111,7 +111,6 @@ class ShowCommands:
         self._declare = declare
         self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "layout": self._layout,
-            "show": self._show,
             "archive": self._archive,
         }
 
@@ -188,7 +187,12 @@ class ShowCommands:
         categories = [category.name for category in layout.categories]
         return {"layout": {"id": layout.id, "name": layout.name, "seats": len(layout.seats), "categories": categories}}
 
-    async def _show(self, body: bytes) -> dict[str, Any]:
+    async def show(self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes) -> dict[str, Any]:
+        """Declare a show; the same one again changes nothing. ``fencing_token`` and ``entry`` are those of the command.
+
+        Raises ``TheatreNotFound``, ``LayoutNotFound``, ``BadRequest``, ``AlreadyExists``, what ``still_ours`` raises,
+        what the ledger and the master raise.
+        """
         ask = parse_json(NewShow, body)
         theatre = await self._ledger.theatre(self._region, ask.theatre)
         if theatre is None:
@@ -206,18 +210,13 @@ class ShowCommands:
             raise BadRequest(f"A show's id is lower-case letters, digits and hyphens, and begins with {self._region}-.")
         show = self._new_show(show_id, ask, theatre, len(layout.seats))
         _check_window(show)
-        known = await self._ledger.show(show_id)
-        if ask.id is None:
-            show, known = await self._with_free_name(show, known)
-        if known is not None and (not _same(known, show) or await self._ledger.is_archived(known.id)):
-            raise AlreadyExists("There is another show with this id.", id=show.id)
-        if known is None:
-            show = await self._ledger.save_show(show)
+        show, is_new = await self._recorded(show, fencing_token, still_ours, numbered=ask.id is None)
         await self._declare.layout(ask.layout, blob)
-        # One that the ledger has already may be sold: if the master has lost it, it is on sale once it is rebuilt.
-        await (self._declare.show(show) if known is None else self._declare.terms_of_sale(known))
+        # One that the ledger had already may be sold: if the master has lost it, it is on sale once it is rebuilt.
+        declare = self._declare.show if is_new else self._declare.terms_of_sale
+        await declare(show, entry=entry)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
-        return {"show": show_payload(known or show, "live")}
+        return {"show": show_payload(show, "live")}
 
     def _new_show(self, show_id: str, ask: NewShow, theatre: Theatre, seat_count: int) -> Show:
         return Show(
@@ -241,27 +240,38 @@ class ShowCommands:
             cancel_until=_optional("cancel_until", ask.cancel_until),
         )
 
-    async def _with_free_name(self, show: Show, known: Show | None) -> tuple[Show, Show | None]:
-        """Number a show whose name another has: two screens may begin at the same time.
+    async def _recorded(
+        self, show: Show, fencing_token: str | None, still_ours: StillOurs, *, numbered: bool
+    ) -> tuple[Show, bool]:
+        """Record a show; return it as the ledger has it, and whether it is new. The same show twice is one show.
 
-        ``known`` is what the ledger has under the name. The same show asked for twice is one show. Returns the show,
-        and what the ledger has under its name.
+        ``numbered``: where another show has its name, it gets a number; two screens may begin at the same time.
+        Raises ``AlreadyExists``.
         """
         name = show.id
-        for number in range(2, SAME_TIME + 1):
-            if known is None or _same(known, show):
-                break
-            show = replace(show, id=f"{name}-{number}")
+        for number in range(1, SAME_TIME + 1 if numbered else 2):
+            show = replace(show, id=name if number == 1 else f"{name}-{number}")
             known = await self._ledger.show(show.id)
-        return show, known
+            if known is None:
+                added = await self._ledger.add_show(show, fencing_token, still_ours)
+                if added is not None:
+                    return added, True
+                known = await self._ledger.show(show.id)  # another keeper has recorded it in the meantime
+            if known is not None and _same(known, show):
+                if await self._ledger.is_archived(known.id):
+                    break
+                return known, False
+        raise AlreadyExists("There is another show with this id.", id=show.id)
 
     def _name(self, ask: NewShow, start: datetime) -> str:
         room = limits.MAX_ID_LENGTH - len(self._region) - len(f"--20261231-2359-{SAME_TIME}")
         slug = re.sub(r"-+\Z", "", ask.theatre.removeprefix(f"{self._region}-")[:room])
         return f"{self._region}-{slug}-{start:%Y%m%d-%H%M}"
 
-    async def terms(self, body: bytes, fencing_token: str | None, still_ours: StillOurs) -> dict[str, Any]:
-        """Change the terms of sale of a show. ``fencing_token`` is the one under which the command was read.
+    async def terms(
+        self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes
+    ) -> dict[str, Any]:
+        """Change the terms of sale of a show. ``fencing_token`` and ``entry`` are those of the command.
 
         Raises ``ShowNotFound``, ``BadRequest``, what ``still_ours`` raises, and what the ledger and the master raise.
         """
@@ -277,7 +287,7 @@ class ShowCommands:
 
         changed = await self._ledger.change_show(ask.show, change, fencing_token, still_ours)
         assert changed is not None, "shows are never deleted"
-        await self._declare.terms_of_sale(changed)
+        await self._declare.terms_of_sale(changed, entry=entry)
         await self._jobs.add(await self._ledger.open_tasks(changed.id))  # webhooks about the show
         return {"show": show_payload(changed, "live")}
 

@@ -60,11 +60,21 @@ class Declarations(Fencing):
         async with self.transaction() as connection:
             await self._save_in(connection, schema.layouts, layout_id, {"blob": blob})
 
-    async def save_show(self, show: Show, token: str | None = None) -> Show:
+    async def save_show(self, show: Show) -> Show:
         """Record a show, or what changed of it; return it as recorded. Targets of webhooks are sent each change."""
         async with self.transaction() as connection:
-            await check_fencing_token(connection, token)
+            if await _insert_show(connection, show):
+                return await self._revise(connection, show)
             return await self._write_show(connection, await _lock_show(connection, show.id), show)
+
+    async def add_show(self, show: Show, token: str | None = None, still_ours: StillOurs | None = None) -> Show | None:
+        """Record a new show; return it as recorded, None if there is one with this id, which stays as it is.
+
+        Raises what ``still_ours`` raises.
+        """
+        async with self.transaction() as connection:
+            await _begin_command(connection, show.id, token, still_ours)
+            return await self._revise(connection, show) if await _insert_show(connection, show) else None
 
     async def change_show(
         self,
@@ -89,26 +99,17 @@ class Declarations(Fencing):
         if known is not None and known.revision and not changed:
             await self.advance(connection)
             return known
-        body = encode_show(show)
-        values = {
-            "theatre_id": show.theatre,
-            "layout_id": show.layout,
-            "starts_at": show.starts_at,
-            "sales": show.sales.value,
-            "body": body,
-            "over_at": over_at(show.starts_at),
-        }
-        if before is None:
-            await connection.execute(insert_new(connection, table).values(id=show.id, **values))
-        else:
-            await connection.execute(update(table).where(table.c.id == show.id).values(values))
+        await connection.execute(update(table).where(table.c.id == show.id).values(_values(show)))
+        return await self._revise(connection, show, changed=changed)
+
+    async def _revise(self, connection: AsyncConnection, show: Show, *, changed: bool = True) -> Show:
+        """Give a show that was just written its revision, and notify targets of webhooks if it has changed."""
         if changed:
             await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
         # Recorded again from a master, it has the revision of the master at least.
         show = replace(show, revision=max(show.revision, await self.advance(connection)))
-        # Unless another keeper has just inserted a show with this id.
-        ours = (table.c.id == show.id, table.c.body == body)
-        await connection.execute(update(table).where(*ours).values(body=encode_show(show)))
+        table = schema.shows
+        await connection.execute(update(table).where(table.c.id == show.id).values(body=encode_show(show)))
         return show
 
     async def _save_in(self, connection: AsyncConnection, table: Table, key: str, values: dict[str, Any]) -> None:
@@ -296,6 +297,24 @@ async def _begin_theatre_command(
     if still_ours is not None:
         await still_ours()
     return known is not None
+
+
+async def _insert_show(connection: AsyncConnection, show: Show) -> bool:
+    """Insert a show; return whether there was none with its id. It waits for another keeper that inserts it now."""
+    values = {"id": show.id, **_values(show)}
+    inserted = await connection.execute(insert_new(connection, schema.shows).values(values))
+    return inserted.rowcount > 0
+
+
+def _values(show: Show) -> dict[str, Any]:
+    return {
+        "theatre_id": show.theatre,
+        "layout_id": show.layout,
+        "starts_at": show.starts_at,
+        "sales": show.sales.value,
+        "body": encode_show(show),
+        "over_at": over_at(show.starts_at),
+    }
 
 
 async def _lock_show(connection: AsyncConnection, show_id: str) -> bytes | None:

@@ -79,7 +79,9 @@ class SeatLocks(Holds):
         super().__init__(master, bounds)
         self.fence = fence
 
-    async def declare(self, show: Show, epoch: str, *, for_sale: bool = True, record: bytes = b"") -> bool:
+    async def declare(
+        self, show: Show, epoch: str, *, for_sale: bool = True, record: bytes = b"", entry: bytes = b""
+    ) -> bool:
         """Create the state of a show (True); of one that exists, set the terms of sale (False).
 
         Without ``for_sale`` the new show sells nothing before it is rebuilt. A ``record`` replaces the one that
@@ -89,7 +91,7 @@ class SeatLocks(Holds):
         terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale), window.start, window.end)
         names = [*keys.fenced_show(show.id), keys.SHOWS]
         reply = await self._send(
-            self._function("declare", names), epoch, show.seat_count, *terms, show.revision, show.id, record
+            self._function("declare", names, entry), epoch, show.seat_count, *terms, show.revision, show.id, record
         )
         return bool(reply[1])
 

@@ -44,6 +44,19 @@ async def _command(desk: Desk, name: str, body: dict[str, Any]) -> None:
     await desk.master.command("XADD", keys.OUTBOX, "*", *fields)
 
 
+async def _declare(desk: Desk, show_id: str) -> None:
+    show = {
+        "id": show_id,
+        "theatre": "gateway",
+        "layout": LAYOUT.id,
+        "title": "Another show",
+        "starts_at": "2030-01-01T18:30:00+05:30",
+        "prices": {"Gold": 450},
+    }
+    fields = ("kind", "command", "id", "answer", "name", "show", "body", orjson.dumps(show))
+    await desk.master.command("XADD", keys.OUTBOX, "*", *fields)
+
+
 async def _state(desk: Desk) -> list[tuple[str, int, bool]]:
     """Return the sales, their end, and whether the seat is blocked: in the ledger, on the master, in its directory."""
     show = await desk.ledger.show(SHOW_ID)
@@ -98,6 +111,58 @@ async def test_what_was_decided_last_stays(keepers: tuple[Desk, Desk], before: A
         await late.record()
     assert calls == 1
     assert await _state(other) == expected
+
+
+@pytest.mark.parametrize("where", ["ledger.show", "ledger.add_show", "locks.declare"])
+async def test_a_show_that_was_paused_since_stays_paused(keepers: tuple[Desk, Desk], where: str) -> None:
+    late, other = keepers
+    part, name = where.split(".")
+    call, calls = getattr(getattr(late, part), name), 0
+
+    async def asleep(*args: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        found = await call(*args, **named) if name == "show" else None
+        if calls == 1:
+            await other.record()
+            await other.rebuild("west-new")
+            await _command(other, "sales", {"show": "west-new", "sales": "paused"})
+            await other.record()
+        return found if name == "show" else await call(*args, **named)
+
+    setattr(getattr(late, part), name, asleep)
+    await _declare(late, "west-new")
+    with contextlib.suppress(Fenced):
+        await late.record()
+    assert calls
+    show = await other.ledger.show("west-new")
+    listed = decode_show(await other.master.command("HGET", keys.SHOWS, "west-new"))
+    on_master = await other.master.command("HGET", keys.meta("west-new"), "sales")
+    assert show is not None
+    assert (show.sales.value, on_master.decode(), listed.sales.value) == ("paused",) * 3
+
+
+@pytest.mark.parametrize("before", [END_SOONER, PAUSE])
+async def test_a_show_that_was_archived_since_does_not_come_back(
+    keepers: tuple[Desk, Desk], before: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, other = keepers
+    call = late.locks.declare
+
+    async def asleep(*args: Any, **named: Any) -> Any:
+        await other.record()
+        await _command(other, "sales", {"sales": "closed"})
+        await _command(other, "archive", {})
+        await other.record()
+        return await call(*args, **named)
+
+    monkeypatch.setattr(late.locks, "declare", asleep)
+    await _command(late, *before)
+    with contextlib.suppress(Fenced):
+        await late.record()
+    assert await other.ledger.is_archived(SHOW_ID)
+    assert not await other.master.command("HEXISTS", keys.SHOWS, SHOW_ID)
+    assert not await other.master.command("EXISTS", keys.meta(SHOW_ID))
 
 
 async def test_a_rebuild_that_has_read_a_show_before_a_command_does_not_undo_it(keepers: tuple[Desk, Desk]) -> None:

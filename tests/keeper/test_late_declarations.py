@@ -71,6 +71,30 @@ async def test_what_was_decided_last_about_a_theatre_stays(
     assert await _theatres(other) == [wanted, wanted]
 
 
+async def test_a_repaired_record_of_a_theatre_that_was_renamed_since_has_its_new_name(
+    keepers: tuple[Desk, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, other = keepers
+    await _command(other, "theatre", THEATRE)
+    await other.record()
+    await late.master.command("HSET", keys.THEATRES, "empty", b"x")
+    call = late.locks.write
+
+    async def asleep(*args: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        await other.record()
+        await _command(other, "theatre", {**THEATRE, "name": "Later"})
+        await other.record()
+        return await call(*args, **named)
+
+    monkeypatch.setattr(late.locks, "write", asleep)
+    await _command(late, "repair_record", {"region": "west", "kind": "theatre", "id": "empty"})
+    with suppress(Fenced):
+        await late.record()
+    wanted = Theatre("empty", "Later", "Pune", "west")
+    assert await _theatres(other) == [wanted, wanted]
+
+
 async def test_a_keeper_that_was_replaced_while_it_reconciled_declares_nothing_and_writes_no_mark(
     keepers: tuple[Desk, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
