@@ -95,11 +95,12 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
     truth, now = (await ledger.truths([show.id]))[show.id], connect.time_ms(await redis.time())
     shows = Shows(ledger)
     records = await _records(redis, show)
-    await _blocks_again(redis, ledger, await shows.layout(show.layout), show.id, truth.blocked, now)
-    # Whether they were paid, and what became of the money, the gateway knows. Those that the ledger has stay.
+    await _blocks_again(redis, ledger, await shows.layout(show.layout), show.id, truth.blocked)
+    # Whether they were paid, and what became of the money, the gateway knows. Those that the ledger has stay. Keepers
+    # ask by their own clocks: the lock master's may be wrong.
     orders = {record.order: hold for hold, record in records.items() if record.order}
     await ledger.save_orders(
-        [unidentified_order(order, now, hold, records[hold].owner) for order, hold in orders.items()]
+        [unidentified_order(order, now_ms(), hold, records[hold].owner) for order, hold in orders.items()]
     )
     # First what frees seats: others may have been sold them since.
     cancelled = [await _booking(hold, record, shows, now) for hold, record in records.items() if record.cancelled]
@@ -120,7 +121,7 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
     recorded = await ledger.known_payments(sorted(paid))
     for payment, order in paid.items():
         if payment not in recorded:
-            await ledger.order_due(order, now)
+            await ledger.order_due(order, now_ms())
 
 
 async def _records(redis: Redis, show: Show) -> dict[str, Record]:
@@ -139,9 +140,7 @@ async def _records(redis: Redis, show: Show) -> dict[str, Record]:
     return found
 
 
-async def _blocks_again(
-    redis: Redis, ledger: Ledger, layout: Layout, show: str, blocked: Sequence[int], now: int
-) -> None:
+async def _blocks_again(redis: Redis, ledger: Ledger, layout: Layout, show: str, blocked: Sequence[int]) -> None:
     """Block and unblock the seats as on the master; seats that were deleted there prove nothing."""
     digits: Any = None
     with contextlib.suppress(ResponseError):
@@ -150,7 +149,7 @@ async def _blocks_again(
         return
     wanted = {index for index, digit in enumerate(digits) if digit == _BLOCKED}
     if new := sorted(wanted.difference(blocked)):
-        await ledger.block(show, [(layout.seats[index].id, index) for index in new], at=now)
+        await ledger.block(show, [(layout.seats[index].id, index) for index in new], at=now_ms())
     if gone := sorted(set(blocked) - wanted):
         await ledger.unblock(show, [layout.seats[index].id for index in gone])
 

@@ -20,6 +20,7 @@ from realtime.contact import Contact, encode_contact
 from realtime.dev import valkey
 from realtime.keeper import contradictions, rerecord, task_keeper
 from realtime.keeper.recorder import WEBHOOKS_AT_ONCE
+from realtime.keeper.settlement import UNIDENTIFIED_CHECK_MS
 from realtime.ledger import LedgerUnavailable, schema
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import ANY_TIME, NewBooking, OrderState, RefundProgress, RefundReason, Result
@@ -32,6 +33,8 @@ from realtime.payments.status import PaymentState, PaymentStatus
 
 from .money_desk import LAYOUT, OWNER, PRICE, SHOW_ID, Desk
 
+WRONG_CLOCK = pytest.mark.parametrize("wrong_by_ms", [600_000, -10_000_000_000], ids=["ahead", "months-behind"])
+"""Of the lock master."""
 SEATS = (0, 1)
 HOLD = f"{SHOW_ID}.h{'lost':_<22}"
 
@@ -407,20 +410,41 @@ async def test_a_payment_that_comes_after_its_order_was_lost_is_asked_for(desk: 
     assert await ends(desk) == [(True, None, 0)]
 
 
-async def test_an_order_whose_refund_was_lost_is_due_at_once(desk: Desk) -> None:
+@WRONG_CLOCK
+async def test_an_order_that_is_recorded_again_does_not_wait_for_the_clock_of_the_lock_master(
+    desk: Desk, wrong_by_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    async with desk.ledger.transaction() as connection:
+        await connection.execute(delete(schema.orders))
+    monkeypatch.setattr(connect, "time_ms", lambda _reply: now_ms() + wrong_by_ms)
+    before = now_ms()
+    await desk.record_again()
+    row = await desk.ledger.order(order)
+    assert row is not None
+    assert before <= row.created_at <= now_ms()
+    assert before <= row.check_at <= now_ms() + UNIDENTIFIED_CHECK_MS
+
+
+@WRONG_CLOCK
+async def test_an_order_whose_refund_was_lost_is_due_at_once(
+    desk: Desk, wrong_by_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order = await pay_a_lapsed_hold(desk)
     await desk.confirm(HOLD, "pay-1")
     await desk.record()
     async with desk.ledger.transaction() as connection:
         for table in (schema.tasks, schema.refunds, schema.payments):
             await connection.execute(delete(table))
-    await desk.ledger.order_due(order, now_ms() + 600_000)
+    await desk.ledger.order_due(order, now_ms() + 900_000)
+    monkeypatch.setattr(connect, "time_ms", lambda _reply: now_ms() + wrong_by_ms)
     await desk.record_again()
     (due,) = await desk.ledger.claim_due_orders(now_ms(), now_ms() + 60_000, 10)
     assert due.id == order
 
 
-@pytest.mark.parametrize("wrong_by_ms", [600_000, -10_000_000_000], ids=["ahead", "months-behind"])
+@WRONG_CLOCK
 async def test_money_and_tasks_do_not_wait_for_the_clock_of_the_lock_master(desk: Desk, wrong_by_ms: int) -> None:
     hold, at, amount = {"hold": HOLD, "owner": OWNER, "seats": "0,1"}, now_ms() + wrong_by_ms, PRICE * len(SEATS)
     order = await desk.gateway.create_order(OrderRequest(HOLD, (), amount, 1, HOLD))
