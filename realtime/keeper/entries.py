@@ -27,6 +27,7 @@ from realtime import limits
 from realtime.clock import now_ms
 from realtime.contact import Contact, decode_contact
 from realtime.keeper.outbox import Entry
+from realtime.ledger.contacts import GivenContact
 from realtime.ledger.rows import (
     AuditRow,
     CommandRow,
@@ -94,6 +95,12 @@ def contact_of(entry: Entry) -> Contact | None:
     except msgspec.MsgspecError:
         log.warning("entry %s has a contact that can't be read", entry.id.decode())
         return None
+
+
+def given_contact(entry: Entry) -> GivenContact | None:
+    """Return the contact of an entry with its time, by the lock master's clock; None as ``contact_of``."""
+    contact, hold = contact_of(entry), entry.fields["hold"]
+    return None if contact is None else GivenContact(hold, show_of(hold), contact, int(entry.fields["at"]))
 
 
 def new_order(entry: Entry) -> OrderRow:

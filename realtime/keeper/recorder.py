@@ -22,7 +22,7 @@ from realtime.jobs import Jobs
 from realtime.keeper.commands import Commands
 from realtime.keeper.entries import (
     audit_of,
-    contact_of,
+    given_contact,
     new_booking,
     new_order,
     new_outcome,
@@ -267,9 +267,8 @@ class Recorder:
     async def _order(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        given = ((entry.fields["order"], contact_of(entry)) for entry in entries)
-        contacts = {order: contact for order, contact in given if contact is not None}
-        await self._ledger.save_orders([new_order(entry) for entry in entries], contacts)
+        given = [contact for entry in entries if (contact := given_contact(entry)) is not None]
+        await self._ledger.save_orders([new_order(entry) for entry in entries], given)
         await self._ledger.save_commands([outcome_of_order(entry) for entry in entries if entry.fields.get("request")])
         await asyncio.gather(*(self._reply(entry, {}) for entry in entries))
 

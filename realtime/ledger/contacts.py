@@ -23,7 +23,7 @@ _EMPTY = {"email": "", "phone": "", "name": ""}
 
 @dataclass(frozen=True, slots=True)
 class GivenContact:
-    """A contact that came with an order or a payment of a hold, at a time (ms)."""
+    """A contact that came with an order or a payment of a hold; the time is the lock master's (ms) for both."""
 
     hold: str
     show_id: str

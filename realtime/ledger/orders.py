@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,35 +10,27 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from realtime.contact import Contact
 from realtime.ledger import follow_ups, schema
 from realtime.ledger.contacts import GivenContact
 from realtime.ledger.database import insert_new, read_rows
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import OrderRow, OrderState, seats_of
 
-NO_CONTACTS: Mapping[str, Contact] = {}
-
 
 class Orders(Fencing):
     """Reads and records orders; a booking or a refund of one settles it (``ledger.money``)."""
 
-    async def save_orders(self, orders: Sequence[OrderRow], contacts: Mapping[str, Contact] = NO_CONTACTS) -> None:
+    async def save_orders(self, orders: Sequence[OrderRow], contacts: Sequence[GivenContact] = ()) -> None:
         """Record orders in one transaction; those that are known are left as they are.
 
-        ``contacts``, by order, came with them and are recorded in any case.
+        ``contacts`` came with them and are recorded in any case.
         """
         # In one sequence, so that keepers that record the same orders wait for each other in one direction only.
         rows = [_order_values(order) for order in sorted(orders, key=lambda order: order.id)]
         async with self.transaction() as connection:
             if rows:
                 await connection.execute(insert_new(connection, schema.orders), rows)
-            given = [
-                GivenContact(order.hold, order.show_id, contacts[order.id], order.created_at)
-                for order in orders
-                if order.id in contacts
-            ]
-            await follow_ups.record_contacts(connection, given)
+            await follow_ups.record_contacts(connection, contacts)
             await self.advance(connection)
 
     async def order(self, order_id: str) -> OrderRow | None:

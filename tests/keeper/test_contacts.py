@@ -79,6 +79,27 @@ async def test_a_page_that_comes_after_the_webhook_still_brings_the_contact(plac
     assert await place.booked() == {booking_of(hold): (1,)}
 
 
+@pytest.mark.parametrize("order_last", [False, True])
+async def test_the_contact_that_was_given_last_stays(place: Place, order_last: bool) -> None:
+    """By the lock master's clock for both: an entry may be processed late, and a keeper's clock may be another."""
+    await place.rest()
+    hold = await place.hold("a", [1])
+    common = {"hold": hold, "owner": "a", "order": "order_1", "seats": "1", "amount": str(PRICE)}
+    later = encode_contact(Contact("later@example.in"))
+    order = {**common, "kind": "order", "at": "1790000001000", "contact": encode_contact(CONTACT)}
+    booking = {**common, "kind": "booking", "at": "1790000002000", "payment": "paid a", "contact": later}
+    for entry in (booking, order) if order_last else (order, booking):
+        await place.master.command("XADD", keys.OUTBOX, "*", *connect.flat(entry))
+        place.keeper(f"of-{entry['kind']}")
+
+        async def recorded() -> bool:
+            return int(await place.master.command("XLEN", keys.OUTBOX)) == 0
+
+        await until(recorded)
+        await place.rest()
+    assert await place.ledger.contact(hold) == Contact("later@example.in")
+
+
 @pytest.mark.parametrize("contact_first", [False, True])
 async def test_entries_that_are_processed_together_do_not_lose_the_contact(place: Place, contact_first: bool) -> None:
     await place.rest()

@@ -11,7 +11,7 @@ from sqlalchemy import event, update
 
 from realtime.contact import Contact
 from realtime.ledger import Ledger, schema
-from realtime.ledger.contacts import Whose, holds_of_person
+from realtime.ledger.contacts import GivenContact, Whose, holds_of_person
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Recorded, RefundProgress, RefundReason
 from realtime.ledger.search import Find
 from realtime.model import hold_of
@@ -35,7 +35,7 @@ def order(hold: str, at: int) -> OrderRow:
 
 
 async def save_order(ledger: Ledger, order: OrderRow, contact: Contact) -> None:
-    await ledger.save_orders([order], {order.id: contact})
+    await ledger.save_orders([order], [GivenContact(order.hold, order.show_id, contact, order.created_at)])
 
 
 async def open_tasks(ledger: Ledger) -> list[str]:
