@@ -24,6 +24,7 @@ from redis.exceptions import ResponseError
 from realtime import connect, keys, limits
 from realtime.cancellation import pause
 from realtime.keeper.declare import Declared
+from realtime.keeper.exchange import end_abandoned
 from realtime.keeper.outbox import stream_entries
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.recorder import TRANSIENT
@@ -70,6 +71,8 @@ class _Look:
     """What must be declared again."""
     unrecorded: frozenset[str] = frozenset()
     """Holds that were paid for long ago, and are not in the ledger."""
+    moving: frozenset[str] = frozenset()
+    """Holds of bookings for which seats are reserved."""
 
     def __and__(self, other: _Look) -> _Look:
         pairs = zip(astuple(self), astuple(other), strict=True)
@@ -189,6 +192,7 @@ class Comparison:
                 frozenset(plan.unproved) - self._reported,
                 frozenset(await self._declared.missing(show, theatres.get(show.theatre))),
                 frozenset(_unrecorded(master.seats)),
+                frozenset(_moving(master.seats)),
             )
             if look:
                 found[show_id] = look
@@ -226,6 +230,9 @@ class Comparison:
             self._reported |= seen.unproved
         if seen.unrecorded:
             await self._record_anew(show, seen.unrecorded)
+        if seen.moving and (ended := await end_abandoned(self._ledger, self._locks, show, seen.moving)):
+            seats = f"seats that are reserved for {_listed(frozenset(ended))}"
+            await self._rebuilder.count_damaged(f"{show.id}: {seats}", len(ended))
         if seen.undeclared:
             await self._declared.declare_again(show)
         if seen.damages:
@@ -270,6 +277,12 @@ def _unrecorded(master: OnMaster) -> list[str]:
                 if decode_record(blob).expires_at + UNRECORDED_MS < master.now:
                     found.append(hold.decode(errors="replace"))
     return found
+
+
+def _moving(master: OnMaster) -> list[str]:
+    """Return the holds of bookings for which seats are reserved."""
+    booked = (hold for hold, blob in master.holds.items() if b'"state":"booked"' in blob and b'"reserved":[' in blob)
+    return [hold.decode(errors="replace") for hold in booked]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,20 @@
 
 A keeper that dies in between leaves the command in the outbox: another one reserves the same seats again, or finds the
 exchange in the ledger and goes on with step 3. A master that is lost in between is rebuilt with the seats that the
-ledger has. The price of the seats must be the amount that was paid; the code and the payment stay.
+ledger has. Where the command is lost and the master is not, keepers free the seats that it has reserved
+(``end_abandoned``). The price of the seats must be the amount that was paid; the code and the payment stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import orjson
 
+from realtime import connect, keys
 from realtime.errors import (
     BadRequest,
     BookingCancelled,
@@ -25,13 +29,15 @@ from realtime.errors import (
     SeatsTaken,
 )
 from realtime.jobs import Jobs
+from realtime.keeper.outbox import stream_entries
 from realtime.keeper.points import reach
 from realtime.ledger import Ledger
 from realtime.ledger.rows import BookingRow, NewExchange
 from realtime.ledger.shows import Shows
 from realtime.locks.answers import Fenced
+from realtime.locks.replies import new_reply_id
 from realtime.locks.seats import Sale, SeatLocks
-from realtime.model import Layout, hold_of
+from realtime.model import Layout, Show, booking_of, hold_of
 from realtime.payments.prices import encode_price_lines
 from realtime.wire.requests import Id, LongId, SeatIds, parse_json
 
@@ -110,6 +116,37 @@ class Exchanges:
             await self._locks.exchange(sale)
             raise
         reach("exchange_recorded")
+
+
+async def end_abandoned(ledger: Ledger, locks: SeatLocks, show: Show, holds: Iterable[str]) -> list[str]:
+    """Free the seats that are reserved for bookings (by hold) whose exchange nobody carries out; return their holds.
+
+    An exchange is under way while its command is in the outbox or among the dead letters. Commands about one show are
+    carried out in their order, so the seats are freed by one: an exchange for the seats that the booking has.
+    """
+    under_way = set[str]()
+    for stream in (keys.OUTBOX, keys.DEAD_LETTERS):
+        async for _id, fields in stream_entries(locks.master, stream):
+            if fields.get("name") == "exchange":
+                under_way.add(_booking_in(fields))
+    layout, ended = await Shows(ledger).layout(show.layout), list[str]()
+    for hold in sorted(holds):
+        booking = await ledger.booking(booking_of(hold))
+        if booking is None or booking.id in under_way:
+            continue
+        body = {"booking": booking.id, "show": show.id, "seats": [layout.seats[index].id for index in booking.seats]}
+        entry = {"kind": "command", "id": new_reply_id(), "name": "exchange", "body": orjson.dumps(body).decode()}
+        await locks.write([("XADD", keys.OUTBOX, ("*", *connect.flat(entry)))])
+        ended.append(hold)
+    return ended
+
+
+def _booking_in(fields: dict[str, str]) -> str:
+    """Return the booking that a command is about, "" if its body can't be read."""
+    try:
+        return msgspec.json.decode(fields.get("body", ""), type=_ExchangeBody).booking
+    except (msgspec.MsgspecError, ValueError):
+        return ""
 
 
 def _indices(layout: Layout, seats: list[str]) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ The comparison is exact: every seat, its holder, every record and every count.
   hold that still waits for one. A confirming hold that collides stays too, without seats on the map: its outbox entry
   decides.
 - Diverged data: another master has sold since this data was current. What it says of holds may contradict what clients
-  were answered there, so no hold stays, paid or not, and none of them can be booked later (void).
+  were answered there, so no hold stays, paid or not, and none of them can be booked later (void). Seats that it has
+  reserved for an exchange are free.
 - A hold that would last longer than a hold can was made while the master's clock was ahead: it ends as if it were made
   now.
 - Holds for which money was asked or came keep their records: a payment that comes later takes the seats of the order if
@@ -154,7 +155,7 @@ def plan_rebuild(truth: ShowTruth, master: OnMaster) -> Plan:
     for seat in truth.blocked:
         if seat < master.size:
             plan.seats[seat] = _BLOCKED
-    decided = _plan_bookings(plan, truth, known, master.now)
+    decided = _plan_bookings(plan, truth, known, master)
     _plan_cancelled(plan, truth.cancelled, known, master.now)
     _plan_paid(plan, truth.paid, known, master.now)
     live: list[tuple[bytes, _Hold]] = []
@@ -176,7 +177,7 @@ def plan_rebuild(truth: ShowTruth, master: OnMaster) -> Plan:
     return plan
 
 
-def _plan_bookings(plan: Plan, truth: ShowTruth, known: dict[bytes, _Hold], now: int) -> set[bytes]:
+def _plan_bookings(plan: Plan, truth: ShowTruth, known: dict[bytes, _Hold], master: OnMaster) -> set[bytes]:
     """Plan the bookings of the ledger; return the holds about which it has decided."""
     decided = {hold_of(booking.id).encode() for booking in truth.cancelled}
     records: list[bytes] = []
@@ -188,14 +189,14 @@ def _plan_bookings(plan: Plan, truth: ShowTruth, known: dict[bytes, _Hold], now:
             continue  # it was cancelled after the ledger was read
         plan.claim(hold, booking.seats, _SOLD)
         if mine is None:
-            records += (hold, _booked_record(booking, now))
+            records += (hold, _booked_record(booking, master.now))
         elif not _is_as_booked(mine, booking):
-            _plan_booked(plan, booking, now)
+            _plan_booked(plan, booking, master.now)
     _plan_records(plan, records)
     for booking in truth.booked:
         mine = known.get(hold_of(booking.id).encode())
         if mine is not None and mine.reserved and _is_as_booked(mine, booking):
-            _plan_reserved(plan, booking, mine, now)
+            _plan_reserved(plan, booking, mine, master)
     return decided
 
 
@@ -210,12 +211,16 @@ def _plan_booked(plan: Plan, booking: Booked, now: int) -> None:
     _plan_change(plan, hold, _booked_record(booking, now), notice)
 
 
-def _plan_reserved(plan: Plan, booking: Booked, mine: _Hold, now: int) -> None:
-    """Keep the seats to which a booking is about to move: its command is in the outbox or among the dead letters."""
-    if all(seat < len(plan.seats) and plan.seats[seat] == _FREE for seat in mine.reserved):
+def _plan_reserved(plan: Plan, booking: Booked, mine: _Hold, master: OnMaster) -> None:
+    """Keep the seats to which a booking is about to move: its command is in the outbox or among the dead letters.
+
+    Not those of diverged data, whose commands are removed.
+    """
+    free = all(seat < len(plan.seats) and plan.seats[seat] == _FREE for seat in mine.reserved)
+    if free and not master.diverged:
         plan.claim(hold_of(booking.id).encode(), mine.reserved, _HELD)
     else:
-        _plan_booked(plan, booking, now)
+        _plan_booked(plan, booking, master.now)
 
 
 def _plan_cancelled(plan: Plan, cancelled: Sequence[Booked], known: dict[bytes, _Hold], now: int) -> None:

@@ -8,9 +8,10 @@ import shutil
 import sqlite3
 from typing import Any
 
+import orjson
 import pytest
 
-from realtime import keys
+from realtime import connect, keys
 from realtime.errors import BookingCancelled, SeatsTaken, TicketError
 from realtime.keeper.check import Checker
 from realtime.ledger import Ledger
@@ -20,7 +21,7 @@ from realtime.locks.seats import Sale
 from realtime.model import booking_of, hold_of
 from tests.cluster import until
 
-from .conftest import LAYOUT, SHOW, Place
+from .conftest import LAYOUT, SHOW, Place, compare_often
 from .test_check import differences, look_sooner, sold
 from .test_record_path import all_booked
 
@@ -149,8 +150,59 @@ async def test_a_cancellation_during_an_exchange_frees_all_seats(place: Place) -
         await place.locks.reserve(sale_of(hold, (1, 2)), [4, 5])
 
 
+async def add_dead_letter(place: Place, booking: str) -> None:
+    """Let the dead letters have an exchange of a booking."""
+    body = orjson.dumps({"booking": booking, "show": SHOW, "seats": ["A-3", "A-6"]}).decode()
+    entry = {"kind": "command", "id": "1", "name": "exchange", "body": body, "entry_id": "1-0", "reason": "a fault"}
+    await place.master.command("XADD", keys.DEAD_LETTERS, "*", *connect.flat(entry))
+
+
+@pytest.mark.parametrize("diverged", [False, True])
+async def test_seats_reserved_by_an_exchange_that_is_lost_are_freed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, diverged: bool
+) -> None:
+    """Its command was in the outbox of a master whose data has diverged, or in one that was overwritten."""
+    compare_often(monkeypatch)
+    hold = await sold(place, "asha", [1, 2])
+    if diverged:
+        await place.rest()
+    await place.locks.reserve(sale_of(hold, (1, 2)), [2, 5])
+    assert (await place.seats())[:6] == "022001"
+    if diverged:
+        await place.ledger.begin_fencing_token("that of another master")
+        await place.master.command("DEL", keys.RECONCILED)
+        place.keeper("k2")
+
+    async def freed() -> bool:
+        return (await place.seats())[:6] == "022000"
+
+    await until(freed)
+    assert (await place.locks.get(hold))[0].seats == (1, 2)
+    await until(lambda: settled(place))
+    assert (await place.booked())[booking_of(hold)] == (1, 2)
+    assert await differences(place) == []
+    assert (await move(place, booking_of(hold), 2, 5))["booking"]["exchanges"] == 1
+
+
+async def test_seats_of_an_exchange_among_the_dead_letters_stay_reserved(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, lost = [await sold(place, name, [seat]) for name, seat in (("asha", 1), ("ravi", 2))]
+    await add_dead_letter(place, booking_of(waits))
+    for hold, seat in ((waits, 4), (lost, 5)):
+        await place.locks.reserve(sale_of(hold, (seat - 3,)), [seat])
+    compare_often(monkeypatch)
+
+    async def freed() -> bool:
+        return (await place.seats())[5] == "0"
+
+    await until(freed)
+    assert (await place.seats())[:6] == "022010"
+
+
 async def test_a_rebuild_and_a_check_in_the_middle_leave_the_reserved_seats(place: Place) -> None:
     hold = await sold(place, "asha", [1, 2])
+    await add_dead_letter(place, booking_of(hold))
     await place.locks.reserve(sale_of(hold, (1, 2)), [2, 5])
     assert await differences(place) == []
     await place.master.command("DEL", keys.RECONCILED)

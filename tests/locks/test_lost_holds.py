@@ -94,6 +94,18 @@ async def test_holds_of_a_diverged_master_are_lost_paid_or_not(locks: SeatLocks)
         await locks.extend(A, "asha")
 
 
+@pytest.mark.parametrize("diverged", [False, True])
+async def test_seats_that_diverged_data_has_reserved_for_an_exchange_are_free(locks: SeatLocks, diverged: bool) -> None:
+    sale = await booked(locks, A, "asha", [1, 2], "paid a")
+    await locks.reserve(sale, [2, 5])
+    await rebuild_show(locks, SHOW.id, "epoch-2", [sale], diverged=diverged)
+    assert (await seat_map(locks))[:6] == ("022000" if diverged else "022001")
+    again = await rebuild_show(locks, SHOW.id, "epoch-3", [sale])
+    assert not again.differed
+    await locks.exchange(sale)
+    assert (await seat_map(locks))[:6] == "022000"
+
+
 async def test_holds_of_a_diverged_master_can_t_be_paid_for(locks: SeatLocks) -> None:
     """Another master may have answered its buyer `hold_lost`, and earlier requests may arrive late."""
     await locks.hold(A, "asha", [1, 2])
