@@ -54,7 +54,15 @@ NO_TASK = "the ledger has no task"
 RECORDED = "recorded"
 """What our workers return for a job whose task is done in the ledger."""
 
-_KEPT: dict[str, Any] = {"removeOnComplete": {"age": 7 * 24 * 3600, "count": 20_000}, "removeOnFail": False}
+REFUND_PAUSES = "refunds"
+"""The name of the pauses between the attempts of a refund: our workers know it (``workers.refunds.pause_ms``)."""
+
+# Of many attempts only the last traceback is kept: a job is in the memory of the lock master.
+_KEPT: dict[str, Any] = {
+    "removeOnComplete": {"age": 7 * 24 * 3600, "count": 20_000},
+    "removeOnFail": False,
+    "stackTraceLimit": 1,
+}
 _ATTEMPTS, _FIRST_PAUSE_MS = 17, 1_320
 assert (2 ** (_ATTEMPTS - 1) - 1) * _FIRST_PAUSE_MS > DELIVERY_MS, "the last attempt is the one that gives a webhook up"
 _FOR_A_DAY: dict[str, Any] = {
@@ -68,7 +76,7 @@ _OPTIONS: dict[Queue, dict[str, Any]] = {
     Queue.WEBHOOKS: _FOR_A_DAY,
     Queue.ANALYTICS: _FOR_A_DAY,
     # A gateway may be away for hours, and may take days for a refund: the worker asks until it is done.
-    Queue.REFUNDS: {**_KEPT, "attempts": 50_000, "backoff": {"type": "fixed", "delay": 15_000}},
+    Queue.REFUNDS: {**_KEPT, "attempts": 50_000, "backoff": {"type": REFUND_PAUSES}},
 }
 _TIMEOUT_S = 5.0
 _CONNECTIONS = 16
@@ -80,6 +88,8 @@ _LISTS = ("wait", "paused", "active")
 _READ = ("data", "opts", "failedReason", "returnvalue")
 _IN_NO_LIST = "unknown"
 """What the library says of a job that is in none of its queue's lists."""
+_DELAYED = "delayed"
+"""And of one that waits for its next attempt."""
 _SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
 _PAGE = 1_000
 """Jobs of a list that are read at once."""
@@ -149,23 +159,24 @@ class Jobs:
             async with self._refusals(queue, len(some)):
                 await queues[queue].addBulk([self._job(task) for task in some])
 
-    async def add_anew(self, tasks: Sequence[TaskRow]) -> None:
+    async def add_anew(self, tasks: Sequence[TaskRow], *, at_once: bool = False) -> None:
         """Add the job of each task, also where its queue has an ended one, or one that no worker gets.
 
-        One under way is left alone, and so is one that a worker has locked.
+        One under way is left alone, and so is one that a worker has locked. ``at_once``: one that waits for its next
+        attempt is replaced.
         """
         for task in tasks:
             async with self._refusals(task.queue, 1):
-                await self._remove(task)
+                await self._remove(task, at_once=at_once)
         await self.add(tasks)
 
-    async def _remove(self, task: TaskRow) -> None:
+    async def _remove(self, task: TaskRow, *, at_once: bool) -> None:
         """Remove the job of a task, unless it is under way."""
         await delete_unusable_of_job(self._master, task.queue, task.id)
         queue = (await self._connected())[task.queue]
         state = await queue.getJobState(task.id)
         ended = state in (JobState.COMPLETED.value, JobState.FAILED.value, _IN_NO_LIST)
-        if ended or not await self._is_readable(task):
+        if ended or (at_once and state == _DELAYED) or not await self._is_readable(task):
             await queue.remove(task.id)  # which leaves one alone that is locked
 
     async def _is_readable(self, task: TaskRow) -> bool:

@@ -283,7 +283,7 @@ class Commands:
         if refund is None:
             raise NotFound("There is no refund with this id.")
         if refund.state in (RefundProgress.PROMISED, RefundProgress.SENT):
-            await self._refunds.deliver(refund)
+            await self._refunds.deliver(refund, at_once=True)
         return {"refund": asdict(refund)}
 
     # --- tasks ----------------------------------------------------------------------------------------------------

@@ -17,13 +17,14 @@ class RefundDelivery:
         self._jobs = jobs
         self._notices = notices
 
-    async def deliver(self, refund: RefundRow) -> None:
+    async def deliver(self, refund: RefundRow, *, at_once: bool = False) -> None:
         """Add the refund's job and notify the buyer. Raises ``RegionUnavailable`` or redis-py's errors.
 
         An ended job of a refund that is not made is replaced: the ledger may have been set back since it ended.
         """
         if refund.state in (RefundProgress.PROMISED, RefundProgress.SENT):
-            await self._jobs.add_anew([_task(refund)])
+            await self._jobs.add_anew([_task(refund)], at_once=at_once)
+        ``at_once``: also one that waits for its next attempt.
         await self.notify(refund)
 
     async def add_jobs(self, tasks: Sequence[TaskRow]) -> None:

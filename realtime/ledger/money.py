@@ -33,6 +33,9 @@ from realtime.ledger.rows import (
 from realtime.model import hold_of
 from realtime.payments.service import refund_key
 
+DETAIL_LENGTH = 500
+"""What a refund's row has of a gateway's answer at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -102,7 +105,7 @@ class Money(Fencing):
         another idempotency key.
         """
         table = schema.refunds
-        values: dict[str, Any] = {"state": state.value, "updated_at": at, "detail": detail[:500]}
+        values: dict[str, Any] = {"state": state.value, "updated_at": at, "detail": detail[:DETAIL_LENGTH]}
         if next_attempt:
             values["attempt"] = table.c.attempt + 1
         changed = update(table).where(table.c.id == refund_id, table.c.state != RefundProgress.DONE.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from bullmq import UnrecoverableError
 
@@ -10,7 +11,8 @@ from realtime.clock import now_ms
 from realtime.errors import PaymentRefused, PaymentUnavailable
 from realtime.jobs import NO_TASK, Jobs
 from realtime.ledger import Ledger
-from realtime.ledger.rows import RefundProgress, RefundRow
+from realtime.ledger.money import DETAIL_LENGTH
+from realtime.ledger.rows import RefundProgress, RefundRow, TaskRow
 from realtime.locks.refund_notices import RefundNotices
 from realtime.payments.errors import Refusal
 from realtime.payments.service import PaymentService, refund_key
@@ -19,6 +21,19 @@ from realtime.workers.claims import NotDoneYet
 from realtime.workers.payload import Payload
 
 log = logging.getLogger(__name__)
+FIRST_PAUSE_MS = 15_000
+"""After the first attempt that did not end a refund; each later pause is twice as long as the one before it."""
+LONGEST_PAUSE_MS = 600_000
+"""While the gateway says that it is not done yet, or the shop carries it out: a webhook reports the end as well."""
+LONGEST_OUTAGE_PAUSE_MS = 60_000
+"""While there is no answer: the refund is made soon after the gateway has recovered."""
+
+
+def pause_ms(attempts: int, _type: str | None, error: Any, _job: Any) -> int:
+    """Return how long to wait after an attempt (from 1) that has raised ``error``; BullMQ asks."""
+    longest = LONGEST_PAUSE_MS if isinstance(error, NotDoneYet) else LONGEST_OUTAGE_PAUSE_MS
+    pause: int = FIRST_PAUSE_MS * 2 ** min(attempts - 1, 6)
+    return min(pause, longest)
 
 
 class Refunds:
@@ -60,7 +75,7 @@ class Refunds:
             status = await self._payments.refund(refund.payment, refund.amount, key)
         except PaymentUnavailable as error:
             why = f"no answer: {error.details.get('reason')}"
-            await self._ledger.update_refund(refund.id, refund.state, now_ms(), attempt=refund.attempt, detail=why)
+            await self._update(refund, refund.state, why)
             raise
         except PaymentRefused as error:
             reason = str(error.details.get("reason", error.message))
@@ -74,14 +89,19 @@ class Refunds:
 
     async def _record(self, refund: RefundRow, state: RefundProgress, detail: str) -> RefundRow:
         """Record what the gateway has answered; return the refund, of which a webhook may have said more since."""
-        failed = state is RefundProgress.FAILED
-        tasks = await self._ledger.update_refund(
-            refund.id, state, now_ms(), attempt=refund.attempt, detail=detail, next_attempt=failed
-        )
-        await self._jobs.add(tasks)
+        await self._jobs.add(await self._update(refund, state, detail))
         changed = await self._ledger.refund(refund.id)
         assert changed is not None, "refunds are never deleted"
         if changed.state is not refund.state:
             log.info("refund %s: %s %s", refund.id, changed.state.value, changed.detail)
             await self._notices.publish(changed)
         return changed
+
+    async def _update(self, refund: RefundRow, state: RefundProgress, detail: str) -> list[TaskRow]:
+        """Write an answer that is new, since a refund may be asked about for days; return the tasks that follow."""
+        if (state, detail[:DETAIL_LENGTH]) == (refund.state, refund.detail):
+            return []
+        failed = state is RefundProgress.FAILED
+        return await self._ledger.update_refund(
+            refund.id, state, now_ms(), attempt=refund.attempt, detail=detail, next_attempt=failed
+        )

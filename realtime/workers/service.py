@@ -34,7 +34,7 @@ from realtime.workers.booked_tickets import BookedTickets
 from realtime.workers.claims import Claims, NotDoneYet
 from realtime.workers.mails import Mails
 from realtime.workers.payload import Payload, read_payload
-from realtime.workers.refunds import Refunds
+from realtime.workers.refunds import Refunds, pause_ms
 from realtime.workers.smtp import MailNotSent, Smtp
 from realtime.workers.webhooks import NotDelivered, Webhooks
 
@@ -200,6 +200,7 @@ class WorkerProcess:
             "stalledInterval": STALLED_MS,
             # A job whose worker was killed is taken by another one, however often that happens.
             "maxStalledCount": 1_000,
+            "settings": {"backoffStrategy": pause_ms},
         }
         worker = Worker(queue.value, run, options)
         worker.on("error", lambda error, *_job: log.warning("%s: %s", queue.value, error))

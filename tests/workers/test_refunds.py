@@ -6,15 +6,24 @@ import asyncio
 import contextlib
 import signal
 import sqlite3
+from typing import Any
 
 import pytest
 
+from realtime.errors import PaymentUnavailable
 from realtime.jobs import JobState
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger.rows import NewRefund, Queue, RefundProgress, RefundReason
 from realtime.locks.commands import run_command
+from realtime.locks.refund_notices import RefundNotices
+from realtime.payments.demo import DemoPayments
 from realtime.payments.service import refund_key
+from realtime.payments.signed import SignedPayments, shared_secret
+from realtime.workers.claims import NotDoneYet
+from realtime.workers.payload import Payload
+from realtime.workers.refunds import Refunds, pause_ms
 from tests.cluster import until
+from tests.payments.bank import SECRET as BANK_SECRET
 
 from .conftest import AMOUNT, Desk, end, refund_task
 
@@ -82,9 +91,66 @@ async def test_a_bank_that_is_away_is_asked_again_until_it_is_back(desk: Desk) -
         return row is not None and row.state is RefundProgress.PROMISED and row.detail.startswith("no answer")
 
     await until(explained, timeout_s=60)
+
+    async def waits() -> bool:
+        return await desk.job_state(Queue.REFUNDS, refund_task(refund).id) == "delayed"
+
+    await until(waits)
     desk.gate.down = False
     await desk.until_state(refund, RefundProgress.DONE, timeout_s=60)
     assert await desk.returned() == [(refund.payment, AMOUNT)]
+
+
+async def test_an_operator_s_retry_does_not_wait_for_the_next_attempt(desk: Desk) -> None:
+    desk.keeper()
+    await until(lambda: desk.master.command("GET", "tt:rebuilt"))
+    desk.gate.down = True
+    refund = await desk.promised("a")
+    job = (Queue.REFUNDS, refund_task(refund).id)
+    worker = desk.worker()
+
+    async def waits() -> bool:
+        return await desk.job_state(*job) == "delayed"
+
+    await until(waits, timeout_s=60)
+    await asyncio.to_thread(end, worker)
+    await run_command(desk.master, "retry_refund", {"id": refund.id})
+    assert await desk.job_state(*job) == "waiting"
+
+
+@pytest.mark.parametrize("answers", ["nothing", "handed_over"])
+async def test_an_answer_that_says_nothing_new_is_not_written_to_the_ledger(
+    desk: Desk, answers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refund = await desk.promised("a")
+    desk.gate.down = True
+    away, shop = DemoPayments(desk.gate.url, BANK_SECRET), SignedPayments(shared_secret("s" * 32))
+    service = away if answers == "nothing" else shop
+    worker = Refunds(desk.ledger, service, RefundNotices(desk.master), desk.jobs)
+    begin, count = desk.ledger.transaction, 0
+
+    def counted() -> Any:
+        nonlocal count
+        count += 1
+        return begin()
+
+    monkeypatch.setattr(desk.ledger, "transaction", counted)
+    for _ in range(5):
+        with pytest.raises((PaymentUnavailable, NotDoneYet)):
+            await worker.process(Payload(1, refund_task(refund).id, "west", refund.id, 1))
+    assert count == 1, "the first answer is new"
+    row = await desk.ledger.refund(refund.id)
+    assert row is not None
+    assert row.detail.startswith("no answer") if answers == "nothing" else row.state is RefundProgress.SENT
+    await away.close()
+
+
+def test_pauses_between_attempts_grow_and_are_shorter_while_the_gateway_is_away() -> None:
+    for error, expected in (
+        (NotDoneYet(), [15, 30, 60, 120, 240, 480, 600, 600]),
+        (PaymentUnavailable(), [15, 30, 60, 60, 60, 60, 60, 60]),
+    ):
+        assert [pause_ms(attempt, None, error, None) // 1000 for attempt in (1, 2, 3, 4, 5, 6, 7, 50_000)] == expected
 
 
 async def test_a_final_refusal_waits_for_an_operator_whose_retry_has_a_key_of_its_own(desk: Desk) -> None:
