@@ -6,8 +6,10 @@ Page, webhook and this module may report one payment at the same time. All of th
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from redis.exceptions import RedisError
@@ -21,6 +23,7 @@ from realtime.errors import (
     PaymentRefused,
     PaymentUnavailable,
     RegionUnavailable,
+    SeatNotFound,
     SeatsTaken,
     TicketError,
 )
@@ -34,7 +37,7 @@ from realtime.locks.deadlines import keep_for_retry, while_kept
 from realtime.locks.equal_seats import free_equal_blocks
 from realtime.locks.holds import PaymentProof
 from realtime.locks.seats import SeatLocks
-from realtime.model import is_hold_id, region_of, show_of
+from realtime.model import Show, is_hold_id, region_of, show_of
 from realtime.payments.errors import Refusal
 from realtime.payments.ladder import HoldMoney, Rung, must_capture, rungs
 from realtime.payments.report import PaymentReport
@@ -107,28 +110,46 @@ class Settlement:
         """Settle a payment of a service that can't be asked: this report is all that will be known of it."""
         payment = report.payment_status()
         assert payment is not None, "a report without a refund is of a payment"
-        sent = await self._settle(await self._order_of_hold(report.hold, report.amount), payment, reply)
-        return None if sent else True
+        order = await self._order_of_hold(report.hold, report.amount, report.seats)
+        return None if await self._settle(order, payment, reply) else True
 
-    async def _order_of_hold(self, hold_id: str, paid: int) -> OrderRow:
-        """Return what ``paid`` paise are for if no order is known: the hold as it is now, or as it was ordered.
+    async def _order_of_hold(self, hold_id: str, paid: int, named: Sequence[str] = ()) -> OrderRow:
+        """Return what ``paid`` paise are for if the payment says no order: the ``named`` seats (ids), if it names any.
 
-        Without seats, if nothing is known of the hold: its payment is returned.
+        Else those of an order of this amount that the hold still has, or all that it has now. Without seats, if nothing
+        is known of the hold, or of a named seat: the payment is returned.
         """
         lost = OrderRow("", hold_id, show_of(hold_id), "", (), 0, OrderState.OPEN, now_ms(), 0, 0)
+        orders = await self._ledger.orders_of_hold(hold_id, paid)
         try:
             show = await self._shows.show(lost.show_id)
             if await self._ledger.is_archived(lost.show_id):  # its master knows no holds of it any more
-                return await self._ledger.order_of_hold(hold_id, paid) or lost
-            hold, now = await self._locks.get(hold_id)
-        except UnknownShow:
+                return orders[0] if orders else lost
+            seats = await self._indices(show, named)
+        except (UnknownShow, SeatNotFound):
             return lost
-        except (HoldNotFound, HoldLost):
-            return await self._ledger.order_of_hold(hold_id, paid) or lost
-        if not hold.seats:
-            return await self._ledger.order_of_hold(hold_id, paid) or replace(lost, owner=hold.owner)
-        due = (await self._shows.prices(show, hold.seats, now, paid)).total
-        return replace(lost, owner=hold.owner, seats=hold.seats, amount=due)
+        owner, held, now = "", tuple[int, ...](), 0
+        with contextlib.suppress(HoldNotFound, HoldLost):
+            hold, now = await self._locks.get(hold_id)
+            owner, held = hold.owner, hold.seats
+        for order in orders:
+            ordered = set(order.seats)
+            if ordered == set(seats) if seats else ordered <= set(held or ordered):
+                return order
+        if not held:
+            return replace(lost, owner=owner)
+        wanted = seats or held
+        due = (await self._shows.prices(show, wanted, now, paid)).total
+        return replace(lost, owner=owner, seats=wanted, amount=due)
+
+    async def _indices(self, show: Show, named: Sequence[str]) -> tuple[int, ...]:
+        """Return the indices of some seats, ascending. Raises ``UnknownShow`` or ``SeatNotFound``."""
+        if not named:
+            return ()
+        index = {seat.id: n for n, seat in enumerate((await self._shows.layout(show.layout)).seats)}
+        if unknown := [seat for seat in named if seat not in index]:
+            raise SeatNotFound(seats=unknown)
+        return tuple(sorted({index[seat] for seat in named}))
 
     async def _refund_reported(self, report: PaymentReport) -> bool:
         refund = await self._ledger.refund_of_payment(report.payment)

@@ -79,14 +79,12 @@ class Orders(Fencing):
                 await connection.execute(unchanged.where(still_open).values(state=OrderState.UNPAID.value))
             await connection.execute(unchanged.values(check_at=check_at))
 
-    async def order_of_hold(self, hold: str, amount: int) -> OrderRow | None:
-        """Return the newest order of a hold that has this amount (paise), None if there is none."""
+    async def orders_of_hold(self, hold: str, amount: int) -> list[OrderRow]:
+        """Return the orders of a hold that have this amount (paise), the newest first."""
         table = schema.orders
         query = select(table).where(table.c.hold_id == hold, table.c.amount == amount)
         async with self.snapshot() as connection:
-            rows = await connection.execute(query.order_by(table.c.created_at.desc()).limit(1))
-            row = rows.one_or_none()
-            return _order(row) if row is not None else None
+            return read_rows(await connection.execute(query.order_by(table.c.created_at.desc())), _order)
 
     async def new_webhook(self, event_id: str, at: int) -> bool:
         """Record the id of a gateway's event; return whether it is new. Call it after the event was processed."""

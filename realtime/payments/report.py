@@ -22,6 +22,8 @@ class PaymentReport(msgspec.Struct, frozen=True):
     refund_reason: str = ""
     currency: str = ""
     """Nodes of the previous release don't report it."""
+    seats: tuple[str, ...] = ()
+    """As of ``PaymentStatus``. Nodes of the previous release don't report them."""
 
     @classmethod
     def of(cls, event: WebhookEvent) -> PaymentReport:
@@ -38,6 +40,7 @@ class PaymentReport(msgspec.Struct, frozen=True):
             refund_state=refund.state.value if refund is not None else "",
             refund_reason=refund.reason if refund is not None else "",
             currency=payment.currency if payment is not None else "",
+            seats=payment.seats if payment is not None else (),
         )
 
     def payment_status(self) -> PaymentStatus | None:
@@ -45,7 +48,7 @@ class PaymentReport(msgspec.Struct, frozen=True):
         if not self.state:
             return None
         state, currency = PaymentState(self.state), self.currency or CURRENCY
-        return PaymentStatus(self.payment, state, self.amount, currency, self.order, self.hold)
+        return PaymentStatus(self.payment, state, self.amount, currency, self.order, self.hold, seats=self.seats)
 
 
 encode_report = msgspec.json.Encoder().encode

@@ -117,8 +117,7 @@ class SignedPayments(PaymentService):
             raise refused(Refusal.WRONG_HOLD)
         if claims.currency != CURRENCY:
             raise refused(Refusal.WRONG_CURRENCY)
-        paid = PaymentStatus(claims.reference, PaymentState.CAPTURED, claims.amount, hold=hold)
-        return matched(paid, seats_digest(claims.seats), seats, amount)
+        return matched(_paid(claims), seats_digest(claims.seats), seats, amount)
 
     async def state(self, payment: str) -> PaymentStatus:
         """Raise ``PaymentUnavailable``: there is no gateway to ask (``can_ask`` is false)."""
@@ -148,8 +147,7 @@ class SignedPayments(PaymentService):
         # The same statement signed again is the same event; its expiry is not part of what it says.
         event = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(claims, exp=0))).hexdigest()
         if isinstance(claims, PaymentClaims):
-            status = PaymentStatus(claims.reference, PaymentState.CAPTURED, claims.amount, hold=claims.hold)
-            return WebhookEvent(event, status)
+            return WebhookEvent(event, _paid(claims))
         state = RefundState(claims.status)
         refund = RefundStatus(claims.key, claims.reference, claims.amount, state, reason=claims.reason)
         return WebhookEvent(event, refund=refund)
@@ -173,6 +171,11 @@ class SignedPayments(PaymentService):
             return msgspec.json.decode(found.payload, type=PaymentClaims | RefundClaims)
         except (JoseError, msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             return None
+
+
+def _paid(claims: PaymentClaims) -> PaymentStatus:
+    state, seats = PaymentState.CAPTURED, tuple(claims.seats)
+    return PaymentStatus(claims.reference, state, claims.amount, hold=claims.hold, seats=seats)
 
 
 def shop_key(jwk: str) -> OKPKey:

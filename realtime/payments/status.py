@@ -77,7 +77,10 @@ class ReportConflict(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PaymentStatus:
-    """One report about one payment, amounts in paise. ``order`` and ``hold`` are ``""`` while unknown."""
+    """One report about one payment, amounts in paise. ``order`` and ``hold`` are ``""`` while unknown.
+
+    ``seats`` are the ids of the seats that it names; none, unless it is a signed proof.
+    """
 
     payment: str
     state: PaymentState
@@ -86,6 +89,7 @@ class PaymentStatus:
     order: str = ""
     hold: str = ""
     refunded: int = 0
+    seats: tuple[str, ...] = ()
 
     def merged(self, heard: PaymentStatus) -> PaymentStatus:
         """Return what is known after another report; raise ``ReportConflict`` if the two contradict each other."""
@@ -98,6 +102,7 @@ class PaymentStatus:
             order=_agreed(self.order, heard.order),
             hold=_agreed(self.hold, heard.hold),
             refunded=max(self.refunded, heard.refunded),
+            seats=self.seats or heard.seats,
         )
 
 

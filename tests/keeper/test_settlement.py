@@ -28,7 +28,7 @@ from realtime.locks.holds import PaymentProof
 from realtime.model import HoldState, SalesState, booking_of
 from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
 from realtime.payments.report import PaymentReport, encode_report
-from realtime.payments.service import OrderRequest
+from realtime.payments.service import OrderRequest, WebhookEvent
 from realtime.payments.status import PaymentState, PaymentStatus
 
 from .money_desk import LAYOUT, OWNER, PRICE, SHOW_ID, Desk
@@ -339,6 +339,56 @@ async def test_a_proof_that_was_lost_with_the_master_is_not_acknowledged_and_boo
     await shop.record()
     assert await shop.replied(again) == {"refund": None}
     assert await ends(shop) == [(True, None, 0)]
+
+
+def proof(shop: Desk, *seats: int, amount: int = 0) -> PaymentReport:
+    """Let the shop take the money for some seats of the hold; return the report of its signed proof."""
+    names, amount = tuple(LAYOUT.seats[seat].id for seat in seats), amount or PRICE * len(seats)
+    shop.gateway.payments["pay-1"] = PaymentStatus("pay-1", PaymentState.CAPTURED, amount, hold=HOLD, seats=names)
+    return PaymentReport.of(WebhookEvent("event of pay-1", shop.gateway.payments["pay-1"]))
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["order-known", "order-lost"])
+@pytest.mark.parametrize("names_seats", [True, False], ids=["", "of-an-earlier-node"])
+async def test_a_proof_of_some_seats_of_a_hold_books_these_though_the_webhook_comes_before_the_page(
+    shop: Desk, is_known: bool, names_seats: bool
+) -> None:
+    await shop.locks.hold(HOLD, OWNER, (0, 1, 2))
+    order = await shop.order(HOLD, SEATS, PRICE * len(SEATS)) if is_known else ""
+    heard = proof(shop, *SEATS)
+    await report(shop, heard if names_seats else msgspec.structs.replace(heard, seats=()))
+    if not (is_known or names_seats):
+        assert await ends(shop) == [(False, "done", PRICE * len(SEATS))], "nobody knows what it is for"
+        return
+    booked, doubled = await shop.locks.confirm(HOLD, OWNER, PaymentProof("pay-1", PRICE * len(SEATS), order), SEATS)
+    assert (booked.seats, doubled) == (SEATS, False)
+    assert await ends(shop) == [(True, None, 0)]
+    assert [each.seats for each in await shop.ledger.booked(SHOW_ID)] == [SEATS]
+    assert 2 in await shop.locks.free_seats(SHOW_ID)
+    if is_known:
+        row = await shop.ledger.order(order)
+        assert row is not None and row.state is OrderState.SETTLED
+
+
+@pytest.mark.parametrize(
+    ("seats", "amount"), [((0, 1), 0), ((1, 3), 0), ((1, 2), PRICE)], ids=["released", "not-held", "too-little"]
+)
+async def test_a_proof_of_other_seats_than_the_hold_has_is_returned(
+    shop: Desk, seats: tuple[int, ...], amount: int
+) -> None:
+    """The hold has as many seats as the proof names, for the same price."""
+    await shop.locks.hold(HOLD, OWNER, (0, 1, 2))
+    await shop.locks.release(HOLD, OWNER, (0,))
+    heard = proof(shop, *seats, amount=amount)
+    await report(shop, heard)
+    assert await ends(shop) == [(False, "done", heard.amount)]
+    assert await shop.ledger.booked(SHOW_ID) == []
+
+
+async def test_a_proof_that_names_an_unknown_seat_is_returned(shop: Desk) -> None:
+    await shop.locks.hold(HOLD, OWNER, SEATS)
+    await report(shop, msgspec.structs.replace(proof(shop, *SEATS), seats=("Z-1", "Z-2")))
+    assert await ends(shop) == [(False, "done", PRICE * len(SEATS))]
 
 
 @pytest.mark.parametrize("hold", [HOLD, "west-unknown.h" + "_" * 22, "west-s.", "west-nonsense"])

@@ -55,7 +55,7 @@ READS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("open_leases", (0,)),
     ("open_tasks", ("b",)),
     ("order", ("o",)),
-    ("order_of_hold", ("h", 1)),
+    ("orders_of_hold", ("h", 1)),
     ("orders_of", ("h",)),
     ("payment", ("p",)),
     ("payments", (Filter(),)),

@@ -12,6 +12,7 @@ from joserfc.jwk import OctKey, OKPKey
 
 from realtime.errors import PaymentRefused, PaymentUnavailable, WebhookRefused
 from realtime.payments.errors import PaymentMismatch, Refusal
+from realtime.payments.report import PaymentReport, decode_report, encode_report
 from realtime.payments.service import CheckoutKind, OrderRequest, refund_key
 from realtime.payments.signed import LEEWAY_S, MAX_PROOF_AGE_S, SignedPayments, shared_secret, shop_key
 from realtime.payments.status import PaymentState, RefundState
@@ -99,6 +100,7 @@ async def test_a_proof_of_something_else_is_refused(shop: Shop, over: dict[str, 
     if isinstance(error.value, PaymentMismatch):
         paid = error.value.payment
         assert (paid.payment, paid.hold, paid.amount) == ("pay-1", HOLD, {**CLAIMS, **over}["amount"])
+        assert list(paid.seats) == {**CLAIMS, **over}["seats"]
 
 
 async def test_a_little_difference_of_the_clocks_is_forgiven(shop: Shop) -> None:
@@ -163,6 +165,8 @@ def test_a_proof_sent_to_the_webhook_books_without_the_buyer_s_page(shop: Shop) 
     event = shop.payments.read_webhook({}, shop.sign(CLAIMS).encode() + b"\n")
     assert event is not None and event.payment is not None
     assert (event.payment.payment, event.payment.hold, event.payment.amount) == ("pay-1", HOLD, AMOUNT)
+    heard = decode_report(encode_report(PaymentReport.of(event))).payment_status()
+    assert heard == event.payment and heard.seats == tuple(SEATS)
     again = shop.payments.read_webhook({}, shop.sign(CLAIMS, exp=NOW + 999).encode())
     other = shop.payments.read_webhook({}, shop.sign(CLAIMS, reference="pay-2").encode())
     assert again is not None and again.id == event.id
