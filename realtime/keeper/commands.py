@@ -36,7 +36,6 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import msgspec
@@ -63,7 +62,7 @@ from realtime.keeper.erasure import Erasure
 from realtime.keeper.exchange import Exchanges
 from realtime.keeper.gate import Gate
 from realtime.keeper.record_repair import RecordRepair
-from realtime.keeper.refunds import RefundDelivery
+from realtime.keeper.refunds import RefundDelivery, listed_refund
 from realtime.keeper.show_commands import ShowCommands, known_show
 from realtime.keeper.staff_commands import StaffCommands
 from realtime.ledger import Ledger
@@ -138,8 +137,8 @@ class Commands:
         archiver = Archiver(ledger, master, locks)
         declare = self._declare
         show_commands = ShowCommands(topology, region, password, ledger, master, shows, jobs, archiver, declare)
-        record_repair = RecordRepair(region, ledger, master, archiver, declare)
         staff_commands = StaffCommands(region, ledger, declare)
+        record_repair = RecordRepair(region, ledger, master, archiver, declare)
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             **show_commands.verbs,
             "theatre": lambda body: show_commands.theatre(body, self._fencing_token, self._still_ours, self._entry),
@@ -284,7 +283,7 @@ class Commands:
             raise NotFound("There is no refund with this id.")
         if refund.state in (RefundProgress.PROMISED, RefundProgress.SENT):
             await self._refunds.deliver(refund, at_once=True)
-        return {"refund": asdict(refund)}
+        return {"refund": listed_refund(refund)}
 
     # --- tasks ----------------------------------------------------------------------------------------------------
     async def _retry_task(self, body: bytes) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
 from realtime.keeper.booking_search import UNREADABLE, BookingSearch, details
 from realtime.keeper.gate import Gate
+from realtime.keeper.refunds import listed_refund
 from realtime.ledger import Ledger, LedgerUnavailable, WrongRegion
 from realtime.ledger.money import Filter
 from realtime.ledger.orders import open_orders
@@ -175,7 +176,7 @@ class Queries:
 
     # --- verbs ----------------------------------------------------------------------------------------------------
     async def _refunds(self, body: bytes) -> Any:
-        return [asdict(row) for row in await self._ledger.refunds(_filter(body))]
+        return [listed_refund(row) for row in await self._ledger.refunds(_filter(body))]
 
     async def _payments(self, body: bytes) -> Any:
         return [asdict(row) for row in await self._ledger.payments(_filter(body))]

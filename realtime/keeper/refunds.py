@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from realtime.jobs import Jobs
 from realtime.ledger.rows import Queue, RefundProgress, RefundRow, TaskRow, task_id
 from realtime.locks.refund_notices import RefundNotices
+from realtime.payments.service import refund_key
 
 
 class RefundDelivery:
@@ -21,10 +24,10 @@ class RefundDelivery:
         """Add the refund's job and notify the buyer. Raises ``RegionUnavailable`` or redis-py's errors.
 
         An ended job of a refund that is not made is replaced: the ledger may have been set back since it ended.
+        ``at_once``: also one that waits for its next attempt.
         """
         if refund.state in (RefundProgress.PROMISED, RefundProgress.SENT):
             await self._jobs.add_anew([_task(refund)], at_once=at_once)
-        ``at_once``: also one that waits for its next attempt.
         await self.notify(refund)
 
     async def add_jobs(self, tasks: Sequence[TaskRow]) -> None:
@@ -34,6 +37,11 @@ class RefundDelivery:
     async def notify(self, refund: RefundRow) -> None:
         """Notify the buyer of the state of the refund. Raises ``RegionUnavailable``."""
         await self._notices.publish(refund)
+
+
+def listed_refund(refund: RefundRow) -> dict[str, Any]:
+    """Return a refund as operators and the shop get it, with the key of its present attempt."""
+    return {**asdict(refund), "key": refund_key(refund.hold, refund.payment, refund.attempt)}
 
 
 def _task(refund: RefundRow) -> TaskRow:

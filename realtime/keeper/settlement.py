@@ -155,9 +155,12 @@ class Settlement:
         refund = await self._ledger.refund_of_payment(report.payment)
         if refund is None:
             return False
-        if refund_key(refund.hold, refund.payment, refund.attempt) != report.refund_key:
-            return True
         state = RefundState(report.refund_state)
+        # Money that went back in an earlier attempt is back. Other news are of the present attempt only.
+        first = 0 if state is RefundState.DONE else refund.attempt
+        attempts = range(first, refund.attempt + 1)
+        if report.refund_key not in [refund_key(refund.hold, refund.payment, attempt) for attempt in attempts]:
+            return True
         if state is RefundState.DONE:
             tasks = await self._ledger.update_refund(refund.id, RefundProgress.DONE, now_ms())
             await self._ledger.finish_task(task_id(Queue.REFUNDS, refund.id), now_ms())

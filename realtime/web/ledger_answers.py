@@ -17,9 +17,10 @@ from realtime.web.answers import BookingDetail, PrintedSeat
 # Rows are as the ledgers have them, each with its region.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRefund(RefundRow):
-    """A refund."""
+    """A refund. ``key`` is that of its present attempt: the shop that carries it out names it in its report."""
 
     region: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

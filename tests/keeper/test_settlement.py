@@ -20,15 +20,16 @@ from realtime.contact import Contact, encode_contact
 from realtime.dev import valkey
 from realtime.keeper import contradictions, rerecord, task_keeper
 from realtime.keeper.recorder import WEBHOOKS_AT_ONCE
+from realtime.keeper.refunds import listed_refund
 from realtime.keeper.settlement import UNIDENTIFIED_CHECK_MS
 from realtime.ledger import LedgerUnavailable, schema
 from realtime.ledger.money import Filter
-from realtime.ledger.rows import ANY_TIME, NewBooking, OrderState, RefundProgress, RefundReason, Result
+from realtime.ledger.rows import ANY_TIME, NewBooking, OrderState, Queue, RefundProgress, RefundReason, Result
 from realtime.locks.holds import PaymentProof
 from realtime.model import HoldState, SalesState, booking_of
 from realtime.payments.errors import NoAnswer, Refusal, refused, unavailable
 from realtime.payments.report import PaymentReport, encode_report
-from realtime.payments.service import OrderRequest, WebhookEvent
+from realtime.payments.service import OrderRequest, WebhookEvent, refund_key
 from realtime.payments.status import PaymentState, PaymentStatus
 
 from .money_desk import LAYOUT, OWNER, PRICE, SHOW_ID, Desk
@@ -389,6 +390,28 @@ async def test_a_proof_that_names_an_unknown_seat_is_returned(shop: Desk) -> Non
     await shop.locks.hold(HOLD, OWNER, SEATS)
     await report(shop, msgspec.structs.replace(proof(shop, *SEATS), seats=("Z-1", "Z-2")))
     assert await ends(shop) == [(False, "done", PRICE * len(SEATS))]
+
+
+@pytest.mark.parametrize("named", [0, 1])
+async def test_a_refund_that_the_shop_has_made_is_done_whichever_of_its_keys_it_names(shop: Desk, named: int) -> None:
+    """A shop that knew the key of the first attempt only has made the second one with that."""
+    await report(shop, proof(shop, *SEATS))
+    await shop.record()
+    keys_listed = []
+    for attempt, state in ((0, "failed"), (0, "failed"), (named, "done")):
+        (row,) = await shop.ledger.refunds(Filter())
+        keys_listed.append(listed_refund(row)["key"])
+        if len(keys_listed) == 2:
+            # The first statement was signed anew, with another reason: it is of an attempt that has failed already.
+            assert (row.state, row.attempt) == (RefundProgress.FAILED, 1)
+            assert await shop.ledger.retry_refund(row.id, now_ms()) is not None
+        key = refund_key(HOLD, "pay-1", attempt)
+        event = f"{state} {len(keys_listed)}"
+        await report(shop, PaymentReport(event, "pay-1", refund_key=key, refund_state=state, refund_reason=event))
+    (row,) = await shop.ledger.refunds(Filter())
+    assert keys_listed == [refund_key(HOLD, "pay-1", attempt) for attempt in (0, 1, 1)]
+    assert (row.state, row.attempt) == (RefundProgress.DONE, 1)
+    assert not [task for task in await shop.ledger.unfinished_tasks(ANY_TIME, 10) if task.queue is Queue.REFUNDS]
 
 
 @pytest.mark.parametrize("hold", [HOLD, "west-unknown.h" + "_" * 22, "west-s.", "west-nonsense"])

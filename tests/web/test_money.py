@@ -99,6 +99,7 @@ async def test_the_second_payment_of_a_hold_is_returned(cluster: Cluster) -> Non
     assert sorted(each["refund"] or "booked" for each in payments) == ["booked", "done"]
     (refund,) = (await ops(cluster, f"/api/v1/ops/refunds?show={show}&state=done"))["refunds"]
     assert (refund["hold"], refund["amount"], refund["reason"]) == (hold, amount, "doubled")
+    assert refund["key"] == refund["id"], "of the first attempt"
     await buyer.close()
 
 
