@@ -69,39 +69,37 @@ async function settled(server, left) {
     const hold = left.hold ?? (await heldBy(ask, left));
     if (!hold) return true;
     const path = `/api/v1/holds/${encodeURIComponent(hold)}`;
-    const status = payment
+    const answer = payment
       ? await ask(`${path}/confirm`, "POST", { payment, seats: left.seats })
       : await ask(path, "DELETE");
-    return final(status.code);
+    return final(answer.status);
   } catch {
     return false;
   }
 }
 
 // The answer was lost: the same request_id finds the hold, or creates one that is released at once.
-/** @param {Ask} ask @param {Leftover} left */
+/** @param {Ask} ask @param {Leftover} left @returns {Promise<string>} "" if there is none */
 async function heldBy(ask, { show, seats, request }) {
-  const { code, body } = await ask(`/api/v1/shows/${encodeURIComponent(show)}/holds`, "POST", {
+  const answer = await ask(`/api/v1/shows/${encodeURIComponent(show)}/holds`, "POST", {
     seats,
     request_id: request,
   });
-  if (!final(code)) throw new Error(`HTTP ${code}`);
-  return /** @type {string | undefined} */ (body.hold?.id);
+  if (!final(answer.status)) throw new Error(`HTTP ${answer.status}`);
+  return answer.ok ? (await answer.json()).hold.id : "";
 }
 
-/** @typedef {(path: string, method: string, body?: object) => Promise<{code: number, body: any}>} Ask */
+/** @typedef {(path: string, method: string, body?: object) => Promise<Response>} Ask */
 
 /** @param {string} server @param {string} owner @returns {Ask} */
 function asker(server, owner) {
-  return async (path, method, body) => {
-    const answer = await fetch(server + path, {
+  return (path, method, body) =>
+    fetch(server + path, {
       method,
       headers: { Authorization: `Bearer ${owner}`, ...(body ? { "Content-Type": "application/json" } : {}) },
       body: body && JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return { code: answer.status, body: await answer.json().catch(() => ({})) };
-  };
 }
 
 /** @param {number} code whether this answer is final */

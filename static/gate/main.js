@@ -7,7 +7,7 @@
 import { errorLine, h, icon } from "../app/dom.js";
 import { keepOffline } from "../app/offline.js";
 import { recall, remember, setUpPage } from "../app/page.js";
-import { ApiError, ask, key } from "../ops/api.js";
+import { ask, isKeyRefused, key } from "../ops/api.js";
 import { decide } from "./decision.js";
 import { OfflineGate } from "./offline-gate.js";
 import { Readiness } from "./readiness.js";
@@ -63,7 +63,7 @@ async function check(ticket) {
     verdict = () => admitted(i18n, admission);
   } catch (error) {
     verdict = () => refused(i18n, error);
-    if (error instanceof ApiError && error.status === 403) {
+    if (isKeyRefused(error)) {
       leave("opsWrongKey");
       return;
     }
@@ -242,7 +242,7 @@ async function open() {
     );
     if (me.theatre && theatre !== me.theatre) theatre = "";
   } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return leave("opsWrongKey");
+    if (isKeyRefused(error)) return leave("opsWrongKey");
     if (!theatre) problem = "err_offline";
   }
   draw();
@@ -254,9 +254,12 @@ async function sync() {
   if (!key.get()) return;
   try {
     await offline.sync();
-  } catch {
-    leave("opsWrongKey");
+    readiness.isTroubled = false;
+  } catch (error) {
+    if (isKeyRefused(error)) return leave("opsWrongKey");
+    readiness.isTroubled = true;
   }
+  readiness.draw(i18n);
 }
 
 await offline.open();

@@ -5,7 +5,7 @@
  * lease has an id of its own, a secret; what was admitted under it is reported under it. All changes of what is kept are
  * transactions, and one tab at a time talks to the server. Draws nothing.
  */
-import { ApiError, ask } from "../ops/api.js";
+import { ApiError, ask, isKeyRefused } from "../ops/api.js";
 import { isSetBack, leftMs } from "./lease-time.js";
 import { answered, entries, openStorage, transact } from "./storage.js";
 
@@ -146,6 +146,7 @@ export class OfflineGate {
   /**
    * Report admissions, then renew or return the lease. Does nothing without a network, or while another tab does it.
    * @throws {ApiError} if the server refuses the key
+   * @throws {Error} if the storage of this device fails
    */
   async sync() {
     if (!this._db) return;
@@ -159,7 +160,7 @@ export class OfflineGate {
         else if (lease && (this.isSetBack || Date.now() - lease.sentAt > RENEW_MS)) await this._renewOrReturn(lease);
       });
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status === 403) throw error;
+      if (!(error instanceof ApiError) || isKeyRefused(error)) throw error;
     }
   }
 

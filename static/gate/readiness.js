@@ -23,6 +23,8 @@ export class Readiness {
     this._shows = null;
     this._chosen = "";
     this._problem = "";
+    /** Whether what was admitted could not be reported for a reason other than the network, such as a full storage. */
+    this.isTroubled = false;
     /** @type {Translator | null} */
     this._i18n = null;
     this._status = h("div", { class: "gate-network", role: "status" });
@@ -74,6 +76,7 @@ export class Readiness {
       if (lease.left_over) lines.push(i18n.t("gateLeftOver", { n: lease.left_over }));
     } else if (lease?.state === "returning") lines.push(i18n.t("gateReturning"));
     if (counts.unreported) lines.push(i18n.t("gateUnreported", { n: counts.unreported }));
+    if (this.isTroubled) lines.push(i18n.t("err_internal"));
     if (counts.conflicts) lines.push(i18n.t("gateConflicts", { n: counts.conflicts }));
     return lines;
   }

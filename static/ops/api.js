@@ -15,6 +15,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether the server does not accept the key: who was signed in has to sign in again. @param {unknown} error */
+export function isKeyRefused(error) {
+  return error instanceof ApiError && (error.status === 401 || error.status === 403);
+}
+
 export const key = {
   get: () => sessionStorage.getItem(KEY),
   /** @param {string} value */
@@ -36,7 +41,7 @@ export async function ask(path, body, { timeoutMs = TIMEOUT_MS, headers = {} } =
 
 /** GET a file. @param {string} path below /api/v1 @returns {Promise<Blob>} @throws {ApiError} */
 export async function download(path) {
-  return (await fetched(path, {}, UPLOAD_TIMEOUT_MS)).blob();
+  return fetched(path, {}, UPLOAD_TIMEOUT_MS, (response) => response.blob());
 }
 
 /**
@@ -52,24 +57,47 @@ export async function upload(path, file) {
 
 /** @param {string} path @param {RequestInit} init @param {number} timeoutMs */
 async function send(path, init, timeoutMs) {
-  return (await fetched(path, init, timeoutMs)).json().catch(() => ({}));
+  return fetched(path, init, timeoutMs, json);
 }
 
-/** @param {string} path @param {RequestInit} init @param {number} timeoutMs */
-async function fetched(path, init, timeoutMs) {
+/** @param {Response} response @returns {Promise<any>} `{}` if it has no body @throws if it is cut off, or not JSON */
+async function json(response) {
+  const text = await response.text();
+  return text ? JSON.parse(text) : {};
+}
+
+/**
+ * @template T
+ * @param {string} path
+ * @param {RequestInit} init
+ * @param {number} timeoutMs for the whole answer
+ * @param {(response: Response) => Promise<T>} read reads the body of an answer that is no error
+ * @returns {Promise<T>}
+ * @throws {ApiError}
+ */
+async function fetched(path, init, timeoutMs, read) {
   let response;
+  let text;
   try {
     response = await fetch(`/api/v1${path}`, {
       ...init,
       headers: { Authorization: `Bearer ${key.get() ?? ""}`, ...init.headers },
       signal: AbortSignal.timeout(timeoutMs),
     });
+    if (response.ok) return await read(response);
+    text = await response.text();
   } catch {
+    // Also an answer that was cut off, or that is none of a node's, such as the sign-in page of a network.
     throw new ApiError(0, { code: "offline" });
   }
-  if (!response.ok) {
-    const { error } = await response.json().catch(() => ({}));
-    throw new ApiError(response.status, error);
+  throw new ApiError(response.status, errorIn(text));
+}
+
+/** What a node says about an error; undefined where a balancer has answered. @param {string} text */
+function errorIn(text) {
+  try {
+    return JSON.parse(text).error;
+  } catch {
+    return undefined;
   }
-  return response;
 }

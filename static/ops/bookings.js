@@ -6,7 +6,7 @@
  */
 import { errorLine, h } from "../app/dom.js";
 import { seatName, staffSeatName } from "../app/seat-name.js";
-import { ApiError, ask } from "./api.js";
+import { ApiError, ask, isKeyRefused } from "./api.js";
 import { ExchangeForm } from "./exchange.js";
 import { moment } from "./format.js";
 import { missingRegions, question } from "./pieces.js";
@@ -124,7 +124,7 @@ export class Bookings {
     try {
       await act();
     } catch (error) {
-      if (error instanceof ApiError && error.status === 403) {
+      if (isKeyRefused(error)) {
         this._leave("opsWrongKey");
         return;
       }

@@ -56,7 +56,7 @@ export class DeadLetterList extends PolledSection {
     this.alarm.replaceChildren(...(paid ? [this._alarm(i18n, paid)] : []));
     const missing = (answer?.missing ?? []).map((region) => regionName(i18n, region));
     this._body.replaceChildren(
-      ...(this._cut ? [errorLine(i18n.t("opsMoneyCut"))] : []),
+      ...(this._cut ? [errorLine(i18n.t(this._cutNotice))] : []),
       ...(missing.length ? [errorLine(i18n.t("opsDeadLettersMissing", { regions: i18n.list(missing) }))] : []),
       ...(this._problem ? [errorLine(this._problem, { role: "alert" })] : []),
       answer || this._cut ? this._table(i18n, letters) : h("p", { class: "hint" }, i18n.t("loading")),

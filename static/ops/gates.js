@@ -27,6 +27,7 @@ export class GateList extends PolledSection {
    */
   constructor(leave, open) {
     super(leave, "gates", "money", "opsGates", EVERY_MS);
+    this._cutNotice = "opsGatesCut";
     this._open = open;
     /** @type {Answer | null} */
     this._answer = null;
@@ -72,7 +73,7 @@ export class GateList extends PolledSection {
     if (this._isDrawn({ ...answer, time: 0 }, recent, this._ending, this._problem)) return;
     this.alarm.replaceChildren(...(recent ? [this._alarm(i18n, recent)] : []));
     this._body.replaceChildren(
-      ...(this._cut ? [errorLine(i18n.t("opsGatesCut"))] : []),
+      ...(this._cut ? [errorLine(i18n.t(this._cutNotice))] : []),
       ...(this._problem ? [errorLine(i18n.t("opsLeaseNotEnded"), { role: "alert" })] : []),
       ...(answer ? this._lists(i18n, answer) : []),
     );

@@ -33,6 +33,7 @@ export class Hourly extends PolledSection {
   /** @param {(why: string) => void} leave called when the operator key is not valid any more */
   constructor(leave) {
     super(leave, "hourly", "money", "opsHourly", EVERY_MS);
+    this._cutNotice = "opsHourlyCut";
     this._hoursBack = 168;
     this._show = "";
     /** @type {Hour[] | null} */
@@ -48,6 +49,10 @@ export class Hourly extends PolledSection {
   stop() {
     super.stop();
     this._destroyCharts();
+  }
+
+  get _place() {
+    return this._notice;
   }
 
   /** @param {Translator} i18n */
@@ -157,7 +162,7 @@ export class Hourly extends PolledSection {
     const i18n = this._i18n;
     if (!i18n) return;
     const missing = missingRegions(i18n, this._missing);
-    this._notice.replaceChildren(...(this._cut ? [errorLine(i18n.t("opsHourlyCut"))] : missing));
+    this._notice.replaceChildren(...(this._cut ? [errorLine(i18n.t(this._cutNotice))] : missing));
     const hours = this._hours;
     if (!hours) return;
     for (const { chart, table, lines } of this._plots) {

@@ -32,11 +32,15 @@ export class IncidentList extends PolledSection {
 
   _draw() {
     const { _answer: answer, _i18n: i18n } = this;
-    if (!i18n || !answer || this._isDrawn(answer)) return;
+    if (!i18n || this._isDrawn(answer)) return;
+    if (!answer) {
+      this._body.replaceChildren(...(this._cut ? [errorLine(i18n.t(this._cutNotice))] : []));
+      return;
+    }
     const missing = i18n.list(answer.missing.map((region) => regionName(i18n, region)));
     const lines = answer.incidents.map((incident) => this._line(i18n, incident));
     this._body.replaceChildren(
-      ...(this._cut ? [errorLine(i18n.t("opsMoneyCut"))] : []),
+      ...(this._cut ? [errorLine(i18n.t(this._cutNotice))] : []),
       ...(missing ? [errorLine(i18n.t("opsIncidentsMissing", { regions: missing }))] : []),
       lines.length
         ? h(

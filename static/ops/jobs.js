@@ -51,7 +51,7 @@ export class JobList extends PolledSection {
   _draw() {
     const i18n = this._i18n;
     if (!i18n) return;
-    if (this._cut) this._body.replaceChildren(errorLine(i18n.t("opsMoneyCut")));
+    if (this._cut) this._body.replaceChildren(errorLine(i18n.t(this._cutNotice)));
     else if (!this._jobs) this._body.replaceChildren(h("p", { class: "hint" }, i18n.t("loading")));
     else {
       const { failed, missing } = this._jobs;

@@ -5,7 +5,7 @@
  */
 import { errorLine, h, icon } from "../app/dom.js";
 import { addressPart, setUpPage } from "../app/page.js";
-import { ApiError, ask, key } from "./api.js";
+import { ask, isKeyRefused, key } from "./api.js";
 import { Overview } from "./overview.js";
 import { ShowPage } from "./show.js";
 
@@ -30,7 +30,7 @@ async function enter(event) {
     problem = "";
   } catch (error) {
     key.forget();
-    problem = error instanceof ApiError && error.status === 403 ? "opsWrongKey" : "err_offline";
+    problem = isKeyRefused(error) ? "opsWrongKey" : "err_offline";
   }
   checking = false;
   draw();

@@ -113,7 +113,7 @@ export class Money extends PolledSection {
     if (!i18n) return;
     this.alarm.replaceChildren(...this._alarms(i18n));
     const rows = this._rows;
-    if (this._cut) this._body.replaceChildren(errorLine(i18n.t("opsMoneyCut")));
+    if (this._cut) this._body.replaceChildren(errorLine(i18n.t(this._cutNotice)));
     else if (!rows) this._body.replaceChildren(h("p", { class: "hint" }, i18n.t("loading")));
     else if (!rows.length) this._body.replaceChildren(h("p", { class: "hint" }, i18n.t("opsNoMoney")));
     else {

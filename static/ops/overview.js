@@ -6,7 +6,7 @@
  */
 import { errorLine, h, icon } from "../app/dom.js";
 import { isOver } from "../seat-map/sales.js";
-import { ApiError, ask } from "./api.js";
+import { ApiError, ask, isKeyRefused } from "./api.js";
 import { Bookings } from "./bookings.js";
 import { Chart } from "./chart.js";
 import { DeadLetterList } from "./dead-letters.js";
@@ -158,13 +158,13 @@ export class Overview {
   async _ask() {
     try {
       const before = this._now;
-      this._now = /** @type {Installation} */ (await ask("/ops"));
-      const now = this._now;
+      const now = /** @type {Installation} */ (await ask("/ops"));
       // Of a region none of whose servers answers, the last known ones.
       const known = this._figures;
       this._figures = now.regions.map((region, n) =>
         region.live || region.nodes.length || !known[n] ? figures(region, now, before) : known[n],
       );
+      this._now = now;
       if (nameRegions(now.regions)) {
         this._incidents.redraw();
         this._deadLetters.redraw();
@@ -176,16 +176,17 @@ export class Overview {
         this._history.splice(0, this._history.length - KEPT);
       }
       this._cut = false;
+      if (!this._stopped) this._draw();
     } catch (error) {
-      if (!this._stopped && error instanceof ApiError && error.status === 403) {
+      if (!this._stopped && isKeyRefused(error)) {
         this._leave("opsWrongKey");
         return;
       }
+      if (!(error instanceof ApiError)) reportError(error);
       this._cut = true;
+      if (!this._stopped) this._drawNotice();
     }
-    if (this._stopped) return;
-    this._draw();
-    this._timer = setTimeout(() => this._ask(), EVERY_MS);
+    if (!this._stopped) this._timer = setTimeout(() => this._ask(), EVERY_MS);
   }
 
   async _askShows() {
@@ -203,15 +204,20 @@ export class Overview {
     this._drawShows();
   }
 
-  _draw() {
+  /** Say whether the figures are old, or not there yet. */
+  _drawNotice() {
     const i18n = /** @type {Translator} */ (this._i18n);
     const time = this._now ? i18n.clock(this._now.time) : "–";
     this._parts.notice.replaceChildren(...(this._cut ? [errorLine(i18n.t("opsCut", { time }))] : []));
     for (const part of [this._parts.totals, this._parts.regions]) part.classList.toggle("old", this._cut);
-    if (!this._now) {
+    if (!this._now)
       this._parts.totals.replaceChildren(h("li", { class: "waiting" }, this._cut ? "" : i18n.t("loading")));
-      return;
-    }
+  }
+
+  _draw() {
+    const i18n = /** @type {Translator} */ (this._i18n);
+    this._drawNotice();
+    if (!this._now) return;
     this._drawTotals(total(this._figures));
     this._parts.map.replaceChildren(regionMap(i18n, this._now.regions, this._figures));
     this._drawRegions(this._now.regions);

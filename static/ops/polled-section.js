@@ -3,9 +3,9 @@
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
-import { h } from "../app/dom.js";
+import { errorLine, h } from "../app/dom.js";
 import { Drawn } from "../app/redraw.js";
-import { ApiError } from "./api.js";
+import { isKeyRefused } from "./api.js";
 
 const EVERY_MS = 5000;
 
@@ -24,6 +24,8 @@ export class PolledSection {
     this._everyMs = everyMs;
     /** Whether the last request failed. */
     this._cut = false;
+    /** Key of what is said then. */
+    this._cutNotice = "opsMoneyCut";
     this._timer = 0;
     this._asked = 0;
     this._drawn = new Drawn();
@@ -37,13 +39,13 @@ export class PolledSection {
   localize(i18n) {
     this._i18n = i18n;
     this.element.replaceChildren(h("h2", {}, i18n.t(this._title)), ...this._parts(i18n));
-    this._draw();
+    this._tryDraw();
   }
 
   /** What is drawn has other words, although the answer is the same: draw it again. */
   redraw() {
     this._drawn.forget();
-    this._draw();
+    this._tryDraw();
   }
 
   /**
@@ -74,14 +76,25 @@ export class PolledSection {
       this._cut = false;
     } catch (error) {
       if (mine !== this._asked) return;
-      if (error instanceof ApiError && error.status === 403) {
+      if (isKeyRefused(error)) {
         this._leave("opsWrongKey");
         return;
       }
       this._cut = true;
     }
-    this._draw();
     this._timer = setTimeout(() => this._ask(), this._everyMs);
+    this._tryDraw();
+  }
+
+  /** Draw; an answer that can't be drawn is as good as none. */
+  _tryDraw() {
+    try {
+      this._draw();
+    } catch (error) {
+      reportError(error);
+      this._drawn.forget();
+      if (this._i18n) this._place.replaceChildren(errorLine(this._i18n.t(this._cutNotice)));
+    }
   }
 
   // --- of each section ----------------------------------------------------------------------------------------------
@@ -92,6 +105,11 @@ export class PolledSection {
 
   /** Called with the answer, unless a newer request was sent meanwhile. @abstract @param {T} _answer */
   _keep(_answer) {}
+
+  /** Where it is said that there is no answer. @returns {Element} */
+  get _place() {
+    return this._body;
+  }
 
   /** What stands under the heading. @param {Translator} _i18n @returns {Node[]} */
   _parts(_i18n) {

@@ -6,7 +6,7 @@
  * @import { ShowEvent } from "./replay.js"
  */
 import { errorLine, h, icon } from "../app/dom.js";
-import { ApiError, ask } from "./api.js";
+import { ApiError, ask, isKeyRefused } from "./api.js";
 import { BlockList } from "./blocks.js";
 import { Replay } from "./replay.js";
 import { ReplayPlayer } from "./replay-player.js";
@@ -138,13 +138,14 @@ export class ShowPage {
       this._log = log.events;
       await this._askBlocks();
       this._cut = "";
+      if (!this._stopped) this._draw();
     } catch (error) {
       this._cut = this._words(error);
-      if (!this._show && !(error instanceof ApiError && error.code === "offline")) return this._draw();
+      if (!this._stopped) this._drawNotice();
+      // There is no such show; anything else may pass.
+      if (!this._show && error instanceof ApiError && error.status === 404) return;
     }
-    if (this._stopped) return;
-    this._draw();
-    this._timer = setTimeout(() => this._ask(), EVERY_MS);
+    if (!this._stopped) this._timer = setTimeout(() => this._ask(), EVERY_MS);
   }
 
   /** Read why seats are blocked, when others are blocked than before. */
@@ -157,9 +158,12 @@ export class ShowPage {
 
   /** What to say about an error. @param {unknown} error */
   _words(error) {
-    if (!(error instanceof ApiError)) throw error;
-    if (error.status === 403) this._leave("opsWrongKey");
     const i18n = /** @type {Translator} */ (this._i18n);
+    if (!(error instanceof ApiError)) {
+      reportError(error);
+      return i18n.t("err_internal");
+    }
+    if (!this._stopped && isKeyRefused(error)) this._leave("opsWrongKey");
     return i18n.has(`err_${error.code}`) ? i18n.t(`err_${error.code}`) : error.message;
   }
 
@@ -170,17 +174,22 @@ export class ShowPage {
   }
 
   // --- drawing -----------------------------------------------------------------------------------------------------
-  _draw() {
+  /** Say what can't be read, and what an action led to. */
+  _drawNotice() {
     const i18n = /** @type {Translator} */ (this._i18n);
-    const { head, holds, log, notice } = this._parts;
+    const { head, notice } = this._parts;
     notice.replaceChildren(
       ...[this._cut, this._problem].filter(Boolean).map((words) => errorLine(words)),
       ...(this._done ? [h("p", { class: "done" }, icon("check"), h("span", {}, this._done))] : []),
     );
-    if (!this._show) {
-      head.replaceChildren(h("h1", {}, this._cut ? this._id : i18n.t("loading")));
-      return;
-    }
+    if (!this._show) head.replaceChildren(h("h1", {}, this._cut ? this._id : i18n.t("loading")));
+  }
+
+  _draw() {
+    const i18n = /** @type {Translator} */ (this._i18n);
+    const { head, holds, log } = this._parts;
+    this._drawNotice();
+    if (!this._show) return;
     head.replaceChildren(...showHead(i18n, this._show));
     this._drawCounts();
     this._replay.draw(i18n);

@@ -131,12 +131,14 @@ export class Connection extends EventTarget {
    */
   async http(path, init) {
     let response;
+    let body;
     try {
       response = await fetch(this.base + path, init);
+      // What a balancer says about an error may be no JSON; an answer without its end is none.
+      body = response.ok ? await response.json() : await response.json().catch(() => ({}));
     } catch {
       throw new RequestError({ code: "offline", message: "", retryable: true });
     }
-    const body = await response.json().catch(() => ({}));
     if (response.ok) return body;
     throw new RequestError(body.error ?? { code: "internal", message: `HTTP ${response.status}`, retryable: true });
   }

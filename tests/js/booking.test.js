@@ -3,6 +3,7 @@ import { beforeEach, describe, test } from "node:test";
 import { Attempts } from "../../static/booking/attempts.js";
 import { storeCheckoutReturn } from "../../static/booking/checkout-return.js";
 import { ServerClock } from "../../static/booking/clock.js";
+import { keepLeftover, leftovers, settleLeftovers } from "../../static/booking/leftovers.js";
 import { takePayment } from "../../static/booking/payment.js";
 import { readRecord, writeRecord } from "../../static/booking/record.js";
 import { isFinal, keepBegun, noteRefund, refundsOf, withRefund } from "../../static/booking/refunds.js";
@@ -300,4 +301,21 @@ describe("the time that is left", () => {
     assert.equal(spokenMark(100, 300), undefined);
     assert.equal(spokenMark(8, 30), 10);
   });
+});
+
+test("a paid booking whose hold is not known is kept until the whole answer with the hold is there", async (context) => {
+  const sent = [];
+  let held = '{"hold": {"id": "west-sh';
+  context.mock.method(globalThis, "fetch", async (url, { method }) => {
+    sent.push(`${method} ${url}`);
+    return new Response(url.endsWith("/confirm") ? "{}" : held);
+  });
+  keepLeftover("west-show", { request: "1", seats: ["A-1"], payment: "pay_1" });
+  await settleLeftovers("");
+  assert.equal(leftovers(), 1, "the answer was cut off");
+  held = '{"hold": {"id": "west-show.h1"}}';
+  await settleLeftovers("");
+  assert.equal(leftovers(), 0);
+  const hold = "POST /api/v1/shows/west-show/holds";
+  assert.deepEqual(sent, [hold, hold, "POST /api/v1/holds/west-show.h1/confirm"]);
 });

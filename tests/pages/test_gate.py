@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import aiohttp
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from realtime.dev.cluster import Cluster
 from realtime.model import region_of, show_of
@@ -292,4 +292,63 @@ async def test_a_device_without_contact_for_too_long_admits_nobody(browser: Brow
     await expect(panel).to_contain_text("1 ticket of")
     await types(page, leased["code"])
     await shows_verdict(page, "good", "Admit 2 people")
+    await staff.leaves()
+
+
+CUT_OFF = '{"tickets": {"WDJBMJHT": ["A-'
+SYNC = "dispatchEvent(new Event('online'))"
+"""Renew and report what has to be."""
+SYNCED = "navigator.locks.request('tickingtickets-gate', () => null)"
+"""Wait until that is over."""
+BREAK_STORAGE = """() => {
+    window.unbroken = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = () => { throw new DOMException("full", "QuotaExceededError"); };
+}"""
+REPAIR_STORAGE = "() => { IDBDatabase.prototype.transaction = window.unbroken; }"
+
+
+async def test_an_answer_that_is_cut_off_ends_neither_a_lease_nor_the_session(
+    browser: Browser, cluster: Cluster
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    owner, booking = await booked(cluster, starts_at=soon)
+    (leased,) = await bookings(cluster, owner)
+    staff = await opens_gate(browser, cluster, "North", 0)
+    page, panel = staff.page, staff.page.locator(".gate-offline")
+    await prepares(page, show_of(booking))
+    await expect(panel).to_contain_text("1 ticket of")
+    await page.evaluate(LATER, 0.1)
+    cut: list[str] = []
+
+    async def cut_off(route: Route) -> None:
+        cut.append(route.request.url)
+        await route.fulfill(status=200, content_type="application/json", body=CUT_OFF)
+
+    async def is_cut() -> bool:
+        return bool(cut)
+
+    await page.route("**/gate/lease", cut_off)
+    await page.evaluate(SYNC)
+    await until(is_cut)
+    await page.evaluate(SYNCED)
+    await staff.context.set_offline(True)
+    await types(page, leased["code"])
+    await shows_verdict(page, "good", "Admit 2 people")
+
+    await page.route("**/gate/reports", cut_off)
+    cut.clear()
+    await staff.context.set_offline(False)
+    await until(is_cut)
+    await page.evaluate(SYNCED)
+    await expect(panel).to_contain_text("1 admission is not reported yet")
+    await page.evaluate(BREAK_STORAGE)
+    await page.evaluate(SYNC)
+    await expect(panel).to_contain_text("Something went wrong")
+    await page.evaluate(REPAIR_STORAGE)
+    await page.unroute("**/gate/reports")
+    await page.unroute("**/gate/lease")
+    await page.evaluate(SYNC)
+    await expect(panel).not_to_contain_text("not reported yet")
+    await expect(panel).not_to_contain_text("Something went wrong")
+    await expect(panel).to_contain_text("0 tickets of")
     await staff.leaves()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -488,4 +488,43 @@ async def test_a_show_that_is_not_there_says_so(browser: Browser, cluster: Clust
     await sign_in(person, cluster)
     await person.page.wait_for_selector(".error")
     assert "Show not found" in await person.page.locator(".error").inner_text()
+    await person.leaves()
+
+
+def answering(body: str) -> Callable[[Route], Awaitable[None]]:
+    async def answer(route: Route) -> None:
+        await route.fulfill(content_type="application/json", body=body)
+
+    return answer
+
+
+async def test_what_is_polled_goes_on_after_an_answer_that_is_cut_off_or_can_not_be_drawn(
+    browser: Browser, cluster: Cluster
+) -> None:
+    show = await new_show(cluster, "west")
+    person = await Person.arrive(browser, node_urls(cluster)[1], "/ops")
+    page = person.page
+    await sign_in(person, cluster)
+    jobs, notice = page.locator("#jobs"), page.locator("#screen > [aria-live=polite]").first
+    polled = (("**/api/v1/ops/jobs", jobs, "can’t be loaded"), ("**/api/v1/ops", notice, "does not answer"))
+    await expect(jobs.locator("table")).not_to_have_count(0)
+    for body in ('{"time": 1, "regions": [', '{"time": 1, "regions": [{}], "queues": {}, "missing": []}'):
+        for path, place, text in polled:
+            await page.route(path, answering(body))
+            await expect(place).to_contain_text(text)
+        for path, place, text in polled:
+            await page.unroute(path)
+            await expect(place).not_to_contain_text(text)
+        await expect(jobs.locator("table")).not_to_have_count(0)
+
+    await page.goto(f"{person.node}/ops/shows/{show}")
+    await page.wait_for_selector(".log")
+    notice = page.locator("#screen > [aria-live=polite]").first
+    for body, text in (('{"events": [', "can’t connect"), ('{"events": [{"id": "1"}]}', "Something went wrong")):
+        await page.route("**/log?count=100", answering(body))
+        await expect(notice).to_contain_text(text)
+        await page.unroute("**/log?count=100")
+        await expect(notice).to_have_text("")
+    assert person.errors, "what can't be drawn is reported as an error of the page"
+    person.errors.clear()
     await person.leaves()
