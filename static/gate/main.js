@@ -8,11 +8,13 @@ import { errorLine, h, icon } from "../app/dom.js";
 import { keepOffline } from "../app/offline.js";
 import { recall, remember, setUpPage } from "../app/page.js";
 import { ask, isKeyRefused, key } from "../ops/api.js";
+import { CheckQueue } from "./check-queue.js";
 import { decide } from "./decision.js";
 import { OfflineGate } from "./offline-gate.js";
 import { Readiness } from "./readiness.js";
 import { Scanner } from "./scanner.js";
-import { admitted, refused, verdictParts } from "./verdict.js";
+import { nameOf } from "./ticket-text.js";
+import { admitted, checking, refused, verdictParts } from "./verdict.js";
 
 const THEATRE = "tickingtickets.gate.theatre";
 const THEATRE_NAME = "tickingtickets.gate.theatre-name";
@@ -37,40 +39,56 @@ let gate = recall(GATE) ?? "";
 let problem = "";
 /** Whether the server has refused the key: nobody is admitted until somebody signs in. */
 let refusedKey = false;
-let busy = false;
+const queue = new CheckQueue(check, drawWaiting);
+/** The ticket that was not taken because too many wait; "" for none. */
+let notTaken = "";
 const offline = new OfflineGate(() => i18n && readiness.draw(i18n));
 const readiness = new Readiness(offline, () => ({ theatre, gate }), sync);
 let last = { text: "", at: 0 };
-/** What became of the last ticket, in the language of the moment. @type {(() => import("./verdict.js").Verdict) | null} */
+/** What becomes or became of the last ticket, in the language of the moment. @type {(() => import("./verdict.js").Verdict) | null} */
 let verdict = null;
+/** Its name. */
+let verdictOf = "";
 
 /** @param {string} text */
 function seen(text) {
   const now = performance.now();
-  if (busy || (text === last.text && now - last.at < SAME_MS)) {
-    if (text === last.text) last.at = now;
-    return;
-  }
+  const isSame = text === last.text && now - last.at < SAME_MS;
   last = { text, at: now };
-  check(text);
+  if (!isSame) take(text);
 }
 
-/** @param {string} ticket */
-async function check(ticket) {
-  busy = true;
+/** @param {string} ticket to be checked after those that wait */
+function take(ticket) {
+  const text = ticket.trim().toUpperCase();
+  const name = nameOf(text);
+  notTaken = queue.add(text, name) ? "" : name;
+  drawWaiting();
+}
+
+function forgetWaiting() {
+  notTaken = "";
+  queue.clear();
+}
+
+/** @param {string} ticket @param {string} name */
+async function check(ticket, name) {
+  verdictOf = name;
+  show(() => checking(i18n, name));
   try {
     const admission = await decide(ticket, offline, { theatre, gate });
-    verdict = () => admitted(i18n, admission);
+    show(() => admitted(i18n, admission));
+    navigator.vibrate?.(80);
   } catch (error) {
-    verdict = () => refused(i18n, error);
-    if (isKeyRefused(error)) {
-      leave("opsWrongKey");
-      return;
-    }
-  } finally {
-    busy = false;
+    show(() => refused(i18n, error));
+    if (isKeyRefused(error)) return leave("opsWrongKey");
+    navigator.vibrate?.([80, 60, 80]);
   }
-  navigator.vibrate?.(verdict().look === "good" ? 80 : [80, 60, 80]);
+}
+
+/** @param {() => import("./verdict.js").Verdict} next */
+function show(next) {
+  verdict = next;
   drawVerdict();
 }
 
@@ -83,6 +101,7 @@ function draw() {
     screen.replaceChildren(gateView());
     readiness.draw(i18n);
     drawVerdict();
+    drawWaiting();
   }
 }
 
@@ -150,7 +169,7 @@ function gateView() {
     const typed = field.value.trim();
     field.value = "";
     field.focus();
-    if (typed && !busy) check(typed);
+    if (typed) take(typed);
   };
   const camera = h(
     "button",
@@ -168,7 +187,8 @@ function gateView() {
       h("h1", {}, [i18n.name(name), gate].filter(Boolean).join(" · ")),
       h("button", { class: "button", type: "button", onclick: elsewhere }, i18n.t("gateElsewhere")),
     ),
-    h("div", { class: "gate-verdict", id: "verdict", role: "status", "aria-live": "assertive" }),
+    h("div", { class: "gate-verdict", id: "verdict", role: "status" }),
+    h("p", { class: "gate-waiting", id: "waiting", role: "status" }),
     key.get() ? null : errorLine(i18n.t("gateSignIn")),
     h("div", { class: "gate-scan" }, video, camera),
     problem && errorLine(i18n.t(problem), { role: "alert" }),
@@ -194,8 +214,20 @@ function drawVerdict() {
   const place = screen.querySelector("#verdict");
   if (!place) return;
   const shown = verdict?.();
-  place.setAttribute("data-look", shown?.look ?? "");
-  place.replaceChildren(...verdictParts(shown, i18n));
+  const look = shown?.look ?? "";
+  place.setAttribute("data-look", look);
+  // A result is said at once; that a ticket is being checked may wait for the end of a sentence.
+  place.setAttribute("aria-live", look === "checking" ? "polite" : "assertive");
+  place.replaceChildren(...verdictParts(shown, verdictOf, i18n));
+}
+
+function drawWaiting() {
+  const place = screen.querySelector("#waiting");
+  if (!place) return;
+  const { waiting } = queue;
+  const waits = waiting.length && i18n.t("gateWaiting", { n: waiting.length, codes: i18n.list(waiting) });
+  const lines = [waits, notTaken && i18n.t("gateNotTaken", { code: notTaken })];
+  place.textContent = lines.filter(Boolean).join(" ");
 }
 
 async function turnCamera() {
@@ -215,6 +247,7 @@ async function turnCamera() {
 
 function elsewhere() {
   scanner.stop();
+  forgetWaiting();
   theatre = "";
   verdict = null;
   draw();
@@ -223,6 +256,7 @@ function elsewhere() {
 /** @param {string} why */
 function leave(why) {
   scanner.stop();
+  forgetWaiting();
   key.forget();
   refusedKey = true;
   problem = why;

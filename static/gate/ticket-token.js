@@ -37,6 +37,12 @@ export async function verifyToken(text, keys) {
   return "signature";
 }
 
+/** The code that a token states, which may be forged; "" if it states none. @param {string} text */
+export function statedCode(text) {
+  const bytes = text.length <= MOST_CHARACTERS && fromBase32(text.trim().toUpperCase());
+  return bytes && bytes.length > SHOW_AT && bytes[0] === VERSION ? read(bytes).code : "";
+}
+
 /** @param {Uint8Array} content @returns {Claims} */
 function read(content) {
   const ascii = (/** @type {number} */ from, /** @type {number} */ to) =>

@@ -1,5 +1,6 @@
 /**
- * What the page of a gate says about a ticket, and its colour: green admits, red does not, yellow is not decided.
+ * What the page of a gate says about a ticket, and its colour: green admits, red does not, yellow is not decided. It has
+ * none while the ticket is checked.
  *
  * @import { Translator } from "../i18n/i18n.js"
  */
@@ -7,9 +8,14 @@ import { h, icon } from "../app/dom.js";
 import { seatName } from "../app/seat-name.js";
 import { ApiError } from "../ops/api.js";
 
-/** @typedef {{look: "good" | "bad" | "unsure", title: string, lines: string[]}} Verdict */
+/** @typedef {{look: "good" | "bad" | "unsure" | "checking", title: string, lines: string[]}} Verdict */
 
-const ICONS = { good: "check", bad: "close", unsure: "alert" };
+const ICONS = { checking: "clock", good: "check", bad: "close", unsure: "alert" };
+
+/** @param {Translator} i18n @param {string} name of the ticket @returns {Verdict} */
+export function checking(i18n, name) {
+  return { look: "checking", title: i18n.t("gateChecking", { code: name }), lines: [] };
+}
 
 /** @param {Translator} i18n @param {import("./decision.js").Admission} admission @returns {Verdict} */
 export function admitted(i18n, { booking }) {
@@ -69,9 +75,10 @@ function whenOf(i18n, { starts_at, day }) {
   return day ? i18n.t("gateWrongShowOn", { day: i18n.day(`${day}T12:00+05:30`) }) : "";
 }
 
-/** @param {Verdict | undefined} verdict @param {Translator} i18n @returns {Node[]} */
-export function verdictParts(verdict, i18n) {
+/** @param {Verdict | undefined} verdict @param {string} name of its ticket @param {Translator} i18n @returns {Node[]} */
+export function verdictParts(verdict, name, i18n) {
   if (!verdict) return [h("p", { class: "hint" }, i18n.t("gateReady"))];
   const { look, title, lines } = verdict;
-  return [icon(ICONS[look]), h("div", {}, h("h2", {}, title), ...lines.map((line) => h("p", {}, line)))];
+  const code = look === "checking" ? null : h("p", { class: "gate-code" }, name);
+  return [icon(ICONS[look]), h("div", {}, h("h2", {}, title), ...lines.map((line) => h("p", {}, line)), code)];
 }

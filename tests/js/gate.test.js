@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, test } from "node:test";
 import { seatName, staffSeatName } from "../../static/app/seat-name.js";
+import { CheckQueue, MOST_WAITING } from "../../static/gate/check-queue.js";
 import { leftMs, SLACK_MS } from "../../static/gate/lease-time.js";
-import { readTicket } from "../../static/gate/ticket-text.js";
+import { nameOf, readTicket } from "../../static/gate/ticket-text.js";
 
 /** Made by realtime/tickets/token.py. */
 const PYTHON = {
@@ -99,6 +100,67 @@ test("the printed code is read as people type it", async () => {
   for (const typed of ["WDJB-MJHT", "wdjb mjht", "W0JB.MJHT", "ＷＤＪＢ－ＭＪＨＴ"])
     assert.deepEqual(await readTicket(typed, []), { code: "WDJBMJHT", show: "", day: "" }, typed);
   for (const other of ["WDJBMJH", "AEIOUYAE"]) assert.equal(await readTicket(other, []), "malformed", other);
+});
+
+test("a ticket is called by its code, whether it is genuine or not, or by the beginning of what is none", () => {
+  const forged = `${PYTHON.token.slice(0, -8)}AAAAAAAA`;
+  for (const text of [PYTHON.token, forged, "wdjb mjht", "W0JBMJHT"]) assert.equal(nameOf(text), "WDJB-MJHT", text);
+  assert.equal(nameOf("https://example.org/"), "https://example.org/");
+  for (const text of ["X".repeat(999), `AE${"A".repeat(150)}`]) assert.equal(nameOf(text), `${text.slice(0, 24)}…`);
+});
+
+describe("tickets that come while another one is checked", () => {
+  const SEEN_MS = 30;
+  /** Timers may be early by this. */
+  const TIMER_MS = 3;
+  const turn = () => new Promise((next) => setTimeout(next, 1));
+
+  /** A queue whose checks end when the test says so. */
+  function queueOf() {
+    const seen = { log: [], waiting: [], end: null };
+    const check = (ticket) => {
+      seen.log.push([ticket, performance.now()]);
+      return new Promise((end) => {
+        seen.end = end;
+      });
+    };
+    const queue = new CheckQueue(check, () => seen.waiting.push(queue.waiting.join()), SEEN_MS);
+    // How long after the end of a check the next one began; null if none did.
+    const ends = async () => {
+      const [before, at] = [seen.log.length, performance.now()];
+      seen.end();
+      while (seen.log.length === before && performance.now() - at < 20 * SEEN_MS) await turn();
+      return seen.log.length > before ? seen.log.at(-1)[1] - at : null;
+    };
+    return { queue, seen, ends, checked: () => seen.log.map(([ticket]) => ticket).join() };
+  }
+
+  test("are checked one after the other, each once, and each result is seen for a while", async () => {
+    const { queue, seen, ends, checked } = queueOf();
+    for (const ticket of ["A", "B", "A", "B", "C"]) assert.equal(queue.add(ticket, ticket), true);
+    assert.equal(checked(), "A", "the first one at once");
+    assert.deepEqual(queue.waiting, ["B", "C"]);
+    assert.ok((await ends()) >= SEEN_MS - TIMER_MS);
+    assert.deepEqual([checked(), queue.waiting.join()], ["A,B", "C"]);
+    assert.ok((await ends()) >= SEEN_MS - TIMER_MS);
+    assert.equal(await ends(), null);
+    assert.equal(checked(), "A,B,C");
+    assert.equal(seen.waiting.at(-1), "", "the page learns that none waits any more");
+    queue.add("A", "A");
+    assert.equal(checked(), "A,B,C,A", "later it is another check");
+  });
+
+  test("are refused where too many wait, and forgotten when the gate is left", async () => {
+    const { queue, ends, checked } = queueOf();
+    const all = Array.from({ length: MOST_WAITING + 1 }, (_, n) => String(n));
+    for (const ticket of all) assert.equal(queue.add(ticket, ticket), true);
+    assert.equal(queue.add("one more", "one more"), false);
+    queue.clear();
+    assert.equal(await ends(), null);
+    assert.equal(checked(), "0");
+    queue.add("one more", "one more");
+    assert.equal(checked(), "0,one more");
+  });
 });
 
 describe("the time of a lease", () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import aiohttp
@@ -292,6 +293,68 @@ async def test_a_device_without_contact_for_too_long_admits_nobody(browser: Brow
     await expect(panel).to_contain_text("1 ticket of")
     await types(page, leased["code"])
     await shows_verdict(page, "good", "Admit 2 people")
+    await staff.leaves()
+
+
+RECORD_VERDICTS = """() => {
+    const place = document.querySelector("#verdict");
+    window.verdicts = [];
+    const record = () => verdicts.push([place.dataset.look, place.getAttribute("aria-live"), place.textContent]);
+    new MutationObserver(record).observe(place, { childList: true });
+}"""
+
+
+async def test_tickets_that_come_during_a_check_wait_and_each_result_is_seen(
+    browser: Browser, cluster: Cluster
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    codes = []
+    for _ in range(3):
+        owner, _booking = await booked(cluster, starts_at=soon)
+        (ticket,) = await bookings(cluster, owner)
+        codes.append(ticket["code"])
+    first, second, third = codes
+    staff = await opens_gate(browser, cluster, "North", 0)
+    page, waiting = staff.page, staff.page.locator("#waiting")
+    await types(page, first)
+    await shows_verdict(page, "good", first)
+    await page.evaluate(RECORD_VERDICTS)
+    asked: list[str] = []
+    answered = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        asked.append((route.request.post_data_json or {})["ticket"])
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/gate/admit", slowly)
+    await types(page, second)
+    await shows_verdict(page, "checking", f"Checking {second}")
+    await expect(page.locator("#verdict")).not_to_contain_text("Admit")
+    for _ in range(2):
+        await types(page, third)
+        await types(page, second)
+    await expect(page.locator("#code")).to_have_value("")
+    await expect(waiting).to_have_text(f"1 ticket waits to be checked: {third}.")
+    assert await violations(page) == []
+    await page.locator("select.language").select_option("hi")
+    await shows_verdict(page, "checking", "जाँच हो रही है")
+    await expect(waiting).to_contain_text("1 टिकट जाँच के इंतज़ार में है")
+    assert await violations(page) == []
+    await page.locator("select.language").select_option("en")
+    await page.evaluate(RECORD_VERDICTS)
+    answered.set()
+    await shows_verdict(page, "good", third)
+    await expect(waiting).to_have_text("")
+    seen = await page.evaluate("verdicts")
+    assert [(look, live) for look, live, _text in seen] == [
+        ("good", "assertive"),
+        ("checking", "polite"),
+        ("good", "assertive"),
+    ]
+    for code, (_look, _live, text) in zip((second, third, third), seen, strict=True):
+        assert code in text
+    assert asked == [second, third]
     await staff.leaves()
 
 
