@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -13,15 +14,21 @@ from realtime.tickets.token import PublicKeys, verify
 from tests.cluster import new_show, node_urls
 from tests.pages.axe import violations
 from tests.pages.conftest import PHONE, Person
+from tests.pages.front import Answers, front_of
 from tests.pages.halls import boxes
 from tests.pages.qr import scanned
 from tests.pages.test_main_job import multiplex_show
+from tests.web.test_tickets import booked
 
 SHELL_KEPT = """async () => {
     const found = await navigator.serviceWorker.ready;
     const kept = await caches.open("tickets-1");
-    const files = await Promise.all(["/static/vendor/qr.js", "/api/v1/names/hi"].map((path) => kept.match(path)));
+    const files = await Promise.all(["/tickets", "/api/v1/names/hi"].map((path) => kept.match(path)));
     return found.active.state === "activated" && !!navigator.serviceWorker.controller && files.every(Boolean);
+}"""
+STATIC_KEPT = """async () => {
+    const kept = await (await caches.open("tickets-1")).keys();
+    return kept.map(({ url }) => new URL(url).pathname).filter((path) => path.startsWith("/static/")).sort();
 }"""
 
 
@@ -234,6 +241,64 @@ async def test_the_keyboard_stays_where_it_was_when_tickets_are_drawn_again(brow
     await expect(page.locator(".ticket-dialog")).to_have_count(0)
     await expect(mine).to_be_focused()
     await asha.leaves()
+
+
+NEXT_MODULE = "/static/built/tickets-NEXT.js"
+NEXT_PART = "/static/built/part-NEXT.js"
+
+
+async def test_the_page_that_was_kept_is_shown_until_the_next_one_can_be_had_whole(
+    browser: Browser, cluster: Cluster
+) -> None:
+    owner, _booking = await booked(cluster)
+    async with front_of(node_urls(cluster)[0]) as front:
+        asha = await Person.arrive(browser, front.url, "/tickets", phone=True)
+        page = asha.page
+        await page.evaluate("token => localStorage.setItem('tickingtickets.token', token)", owner)
+        await page.reload()
+        shown = await scanned(page)
+        await page.wait_for_function(SHELL_KEPT)
+        before = await page.evaluate(STATIC_KEPT)
+        async with aiohttp.ClientSession() as session, session.get(f"{front.url}/tickets") as answer:
+            html = await answer.text()
+        html = re.sub(r' *<link rel="modulepreload".*\n', "", html)
+        html, modules = re.subn(r'(<script type="module" src=")[^"]+', rf"\1{NEXT_MODULE}", html)
+        assert modules == 1
+
+        module = (200, "text/javascript", f'import "{NEXT_PART}";')
+        page_of_next = (200, "text/html", html)
+        none: Answers = {NEXT_MODULE: module, NEXT_PART: None}
+        unusable: list[Answers] = [
+            {"/tickets": page_of_next, NEXT_MODULE: None},
+            {"/tickets": page_of_next, NEXT_MODULE: (404, "text/plain", "")},
+            {"/tickets": page_of_next, **none},
+            {"/tickets": (502, "text/html", "<h1>Bad Gateway</h1>")},
+            {"/tickets": None},
+        ]
+        for answers in unusable:
+            front.answers = answers
+            await page.reload()
+            assert await scanned(page) == shown
+        front.answers = {"/tickets": page_of_next, **none}
+        await page.reload()
+        await page.context.set_offline(True)
+        await page.reload()
+        assert await scanned(page) == shown
+        assert await page.evaluate(STATIC_KEPT) == before
+        await page.context.set_offline(False)
+
+        part = (200, "text/javascript", "document.documentElement.dataset.release = 'next'")
+        front.answers = {"/tickets": page_of_next, NEXT_MODULE: module, NEXT_PART: part}
+        for _ in range(2):
+            await page.reload()
+            await page.wait_for_selector("html[data-release=next]")
+        after = set(await page.evaluate(STATIC_KEPT))
+        assert {NEXT_MODULE, NEXT_PART} <= after
+        assert after - {NEXT_MODULE, NEXT_PART} < set(before), "what only the page before needs is deleted"
+        await page.context.set_offline(True)
+        await page.reload()
+        await page.wait_for_selector("html[data-release=next]")
+        await asha.leaves()
 
 
 async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browser, cluster: Cluster) -> None:
