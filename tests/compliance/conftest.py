@@ -22,7 +22,7 @@ KINDS = ("acceptor", "aiohttp", "emit")
 """Our transport past aiohttp, taken over from it, and the unmodified python-socketio."""
 END_S = 5.0
 """How long an end that the protocol asks for may take."""
-NO_END_S = 1.0
+NO_END_S = 0.5
 """How long the framework is watched where it is known not to end a session."""
 
 
