@@ -128,6 +128,17 @@ async def test_a_rebuild_counts_again_what_stays_held(locks: SeatLocks) -> None:
     assert await count(locks) == 0
 
 
+async def test_nobody_rests_for_longer_because_the_clock_was_ahead(locks: SeatLocks) -> None:
+    assert await hold(locks, "a", [0]) == "ok"
+    await time_passes(locks, "a", FULL_MS)
+    await locks.expire([hold_id("a")])
+    assert await hold(locks, "b", [0]) == "seats_resting"
+    rests = keys.meta(BIG.id).removesuffix("meta") + "rest:house"
+    since, ended = map(int, (await locks.master.command("HGET", rests, 0)).split())
+    await locks.master.command("HSET", rests, 0, f"{since + 600_000} {ended + 600_000}")
+    assert await hold(locks, "c", [0]) == "ok"
+
+
 @pytest.mark.parametrize("swept", [True, False])
 async def test_an_address_can_not_hold_again_what_it_let_lapse_for_a_short_rest_but_others_can(
     locks: SeatLocks, swept: bool

@@ -34,7 +34,8 @@ local function ended_spells(K, from, seats, lapsed, at, rest_ms)
     end
   end
   for seat, spell in pairs(spells) do
-    if spell.ended + rest_ms <= at then spells[seat] = nil end
+    -- One that ends later than now was recorded while the clock was ahead.
+    if spell.ended + rest_ms <= at or spell.ended > at then spells[seat] = nil end
   end
   return spells
 end
