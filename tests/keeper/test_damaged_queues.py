@@ -50,11 +50,9 @@ async def damage(place: Place, part: str, how: str, queue: Queue = QUEUE) -> Non
     if how == CLOCK_AHEAD:
         await place.master.command("SET", key, "1", "PX", 600_000)
         return
-    await place.master.command("DEL", key)
-    if keys.QUEUE_TYPES[part] == "string":
-        await place.master.command("RPUSH", key, "x")
-    else:
-        await place.master.command("SET", key, "x")
+    write = "RPUSH" if keys.QUEUE_TYPES[part] == "string" else "SET"
+    # In one step: a keeper may add a job meanwhile.
+    await place.master.command("EVAL", "redis.call('DEL', KEYS[1]) redis.call(ARGV[1], KEYS[1], 'x')", 1, key, write)
 
 
 @pytest.fixture
