@@ -6,6 +6,7 @@ Page, webhook and this module may report one payment at the same time. All of th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import random
@@ -30,6 +31,7 @@ from realtime.errors import (
 from realtime.keeper.contradictions import Contradictions
 from realtime.keeper.refunds import RefundDelivery
 from realtime.ledger import Ledger, LedgerUnavailable
+from realtime.ledger.orders import NAMED
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
 from realtime.ledger.shows import Shows, UnknownShow
 from realtime.locks.answers import ShowNotReady
@@ -46,7 +48,9 @@ from realtime.payments.status import PaymentState, PaymentStatus, RefundState
 
 log = logging.getLogger(__name__)
 ORDERS_PER_TURN = 20
-"""Orders that one keeper asks about in one turn, one after the other."""
+"""Orders that one keeper asks about in one turn."""
+ORDERS_AT_ONCE = 4
+"""Of these, how many at a time: a gateway may be slow."""
 CLAIM_MS = 60_000
 """How long a claimed order is left alone by other keepers."""
 UNIDENTIFIED_CHECK_MS = 5_000
@@ -103,7 +107,7 @@ class Settlement:
             return bool(order.hold)
         if report.order:
             # The order was lost with a ledger's last commits, or is of another region: the gateway says which.
-            await self._ledger.save_orders([unidentified_order(report.order, now_ms())])
+            await self._ledger.save_orders([replace(unidentified_order(report.order, now_ms()), checks=NAMED)])
         return False
 
     async def _proof_reported(self, report: PaymentReport, reply: str) -> bool | None:
@@ -179,8 +183,21 @@ class Settlement:
     async def check_due_orders(self) -> None:
         """Ask the gateway about the orders whose time has come, and settle what was paid."""
         now = now_ms()
-        for order in await self._ledger.claim_due_orders(now, now + CLAIM_MS, ORDERS_PER_TURN):
-            await self._check_due(order)
+        left = iter(await self._ledger.claim_due_orders(now, now + CLAIM_MS, ORDERS_PER_TURN))
+        failed: list[Exception] = []
+
+        async def check_some() -> None:
+            for order in left:
+                if failed:
+                    return
+                try:
+                    await self._check_due(order)
+                except Exception as error:
+                    failed.append(error)  # what the others have begun is finished
+
+        await asyncio.gather(*(check_some() for _ in range(ORDERS_AT_ONCE)))
+        if failed:
+            raise failed[0]
 
     async def _check_due(self, order: OrderRow) -> None:
         try:
@@ -190,7 +207,8 @@ class Settlement:
             log.info("order %s waits for its show", order.id)
         except PaymentUnavailable as error:
             # Without an answer an order stays open, however old it is.
-            await self._ledger.order_checked(order, self._pause(order), f"no answer: {error.details.get('reason')}")
+            detail = f"no answer: {error.details.get('reason')}"
+            await self._ledger.order_checked(order, self._pause(order), detail, answered=False)
         except (RegionUnavailable, LedgerUnavailable, RedisError, OSError):
             raise
         except Exception as error:

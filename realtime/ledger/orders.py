@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,9 @@ from realtime.ledger.contacts import GivenContact
 from realtime.ledger.database import insert_new, read_rows
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import OrderRow, OrderState, seats_of
+
+NAMED = -1
+"""``checks`` of an order that the gateway has named since it was asked last: maybe somebody has paid it."""
 
 
 class Orders(Fencing):
@@ -40,12 +43,15 @@ class Orders(Fencing):
             return _order(row) if row is not None else None
 
     async def claim_due_orders(self, now: int, retry_at: int, limit: int) -> list[OrderRow]:
-        """Return orders whose ``check_at`` has come, and move it to ``retry_at``: no other keeper takes them."""
+        """Return orders whose ``check_at`` has come, and move it to ``retry_at``: no other keeper takes them.
+
+        Those that the gateway has named come first: most of the others are not paid, and there may be thousands.
+        """
         table = schema.orders
         due = (
             select(table)
             .where(table.c.check_at > 0, table.c.check_at <= now)
-            .order_by(table.c.check_at)
+            .order_by(case((table.c.checks == NAMED, 0), else_=1), table.c.check_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
@@ -57,27 +63,32 @@ class Orders(Fencing):
             return [replace(order, check_at=retry_at) for order in read_rows(rows, _order)]
 
     async def order_due(self, order_id: str, at: int) -> None:
-        """Have the gateway asked about an order at ``at`` (ms), whatever became of it."""
+        """Have the gateway asked about an order that it has named at ``at`` (ms), whatever became of it.
+
+        It is asked before other orders, and then in the pauses of a new one.
+        """
         table = schema.orders
         async with self.transaction() as connection:
-            await connection.execute(update(table).where(table.c.id == order_id).values(check_at=at))
+            await connection.execute(update(table).where(table.c.id == order_id).values(check_at=at, checks=NAMED))
             await self.advance(connection)
 
-    async def order_checked(self, order: OrderRow, check_at: int, detail: str) -> None:
+    async def order_checked(self, order: OrderRow, check_at: int, detail: str, *, answered: bool = True) -> None:
         """Record what the gateway answered about an order, and when to ask again; 0: not any more.
 
-        An order that is still open then is ``unpaid``. Where ``order_due`` was called since ``order`` was read, the
-        gateway's answer may be older than what it has to be asked about: that time stays.
+        An order that is still open then is ``unpaid``. If the gateway has not ``answered``, an order that it has named
+        still comes before others. Where ``order_due`` was called since ``order`` was read, the gateway's answer may be
+        older than what it has to be asked about: what that call has set stays.
         """
         table = schema.orders
         changed = update(table).where(table.c.id == order.id)
         unchanged = changed.where(table.c.check_at == order.check_at)
+        checks = NAMED if order.checks == NAMED and not answered else table.c.checks + 1
         async with self.transaction() as connection:
-            await connection.execute(changed.values(checks=table.c.checks + 1, detail=detail[:500]))
+            await connection.execute(changed.values(detail=detail[:500]))
             if check_at == 0:
                 still_open = table.c.state == OrderState.OPEN.value
                 await connection.execute(unchanged.where(still_open).values(state=OrderState.UNPAID.value))
-            await connection.execute(unchanged.values(check_at=check_at))
+            await connection.execute(unchanged.values(check_at=check_at, checks=checks))
 
     async def orders_of_hold(self, hold: str, amount: int) -> list[OrderRow]:
         """Return the orders of a hold that have this amount (paise), the newest first."""

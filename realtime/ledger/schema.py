@@ -166,7 +166,7 @@ orders = Table(
     Column("state", String(16), nullable=False),  # OrderState
     Column("created_at", BigInteger, nullable=False),
     Column("check_at", BigInteger, nullable=False, index=True),  # when the gateway is asked next; 0: not any more
-    Column("checks", Integer, nullable=False),  # how often it was asked
+    Column("checks", Integer, nullable=False),  # how often it was asked; -1: named by it since
     Column("detail", Text, nullable=False),  # what it answered last, for operators
     Index("ix_orders_state_created_at", "state", "created_at"),
 )

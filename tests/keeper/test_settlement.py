@@ -21,7 +21,7 @@ from realtime.dev import valkey
 from realtime.keeper import contradictions, rerecord, task_keeper
 from realtime.keeper.recorder import WEBHOOKS_AT_ONCE
 from realtime.keeper.refunds import listed_refund
-from realtime.keeper.settlement import UNIDENTIFIED_CHECK_MS
+from realtime.keeper.settlement import ORDERS_AT_ONCE, UNIDENTIFIED_CHECK_MS
 from realtime.ledger import LedgerUnavailable, schema
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import ANY_TIME, NewBooking, OrderState, Queue, RefundProgress, RefundReason, Result
@@ -130,6 +130,69 @@ async def test_the_webhook_of_a_lost_order_waits_for_a_gateway_that_is_away(desk
     desk.gateway.away = False
     await desk.check(order)
     assert await ends(desk) == [(True, None, 0)]
+
+
+async def test_an_order_that_a_webhook_names_is_asked_about_before_those_that_nobody_pays(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    paid = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    row = await desk.ledger.order(paid)
+    assert row is not None
+    unpaid = [replace(row, id=f"unpaid-{number}", check_at=now_ms() - 60_000) for number in range(100)]
+    await desk.ledger.save_orders(unpaid)
+    desk.gateway.pay(paid, PRICE * len(SEATS), PaymentState.CAPTURED)
+    await webhook(desk, paid)
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.gateway, "away", True)
+        await desk._settlement.check_due_orders()
+    assert await desk.ledger.payments(Filter(limit=10)) == []
+    await make_due(desk)
+    await desk._settlement.check_due_orders()
+    assert await ends(desk) == [(True, None, 0)]
+    asked = await desk.ledger.order(paid)
+    assert asked is not None and asked.checks == 0, "from now on it is asked about like others"
+
+
+async def make_due(desk: Desk) -> None:
+    """Let the time of every order come, that of those whose names say that nobody pays them long ago."""
+    table, now = schema.orders, now_ms()
+    async with desk.ledger.transaction() as connection:
+        await connection.execute(update(table).values(check_at=now - 1))
+        await connection.execute(update(table).where(table.c.id.startswith("unpaid")).values(check_at=now - 60_000))
+
+
+async def test_a_webhook_that_comes_while_its_order_is_asked_about_puts_it_first_again(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, PRICE * len(SEATS))
+    await make_due(desk)
+    (claimed,) = await desk.ledger.claim_due_orders(now_ms(), now_ms() + 60_000, 10)
+    await desk.ledger.order_due(order, now_ms())
+    await desk.ledger.order_checked(claimed, now_ms() + 10_000, "not paid")
+    await desk.ledger.save_orders([replace(claimed, id="unpaid", check_at=1, checks=0)])
+    assert [row.id for row in await desk.ledger.claim_due_orders(now_ms(), now_ms(), 1)] == [order]
+
+
+async def test_a_slow_gateway_is_asked_about_several_orders_at_a_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    row = await desk.ledger.order(await desk.order(HOLD, SEATS, PRICE * len(SEATS)))
+    assert row is not None
+    await desk.ledger.save_orders([replace(row, id=f"unpaid-{number}", check_at=1) for number in range(6)])
+    waiting, most = 0, 0
+
+    async def slow(_order: str) -> tuple[PaymentStatus, ...]:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        await asyncio.sleep(0.02)
+        waiting -= 1
+        return ()
+
+    monkeypatch.setattr(desk.gateway, "payments_of", slow)
+    await desk._settlement.check_due_orders()
+    assert most == ORDERS_AT_ONCE > 1
 
 
 async def test_an_order_that_cannot_be_settled_does_not_delay_the_others(desk: Desk) -> None:
