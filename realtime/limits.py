@@ -15,6 +15,8 @@ REST_S = 30.0
 """How long an address can't hold seats that it has just had for a full hold time, if the topology does not say."""
 MAX_REST_S = 60.0
 """The longest rest that a topology may ask for: what the master remembers for it is kept this long."""
+MAX_ORDERS_PER_HOLD = 5
+"""Different orders of one hold, each for other seats of it: the gateway is asked about each for days."""
 MAX_EXTENSIONS = 1
 """How often one hold may be extended."""
 MAX_WATCHES_PER_CONNECTION = 8
@@ -217,6 +219,10 @@ OUTBOX_STAFF_LIMIT = 120_000
 SEATS_PER_CALL = 1_000
 """Seats that one call blocks or unblocks; more take several. It takes the master a few ms, 50 if a hold of each seat
 has just lapsed."""
+KNOWN_ORDERS = 10_000
+"""Orders that a node remembers: when one is asked for again, the payment service is not."""
+OUTCOMES_OF_OWNER = 1_000
+"""Outcomes of one owner that are kept; of a buyer's commands with more no outcome is kept."""
 KEEPER_BATCH = 256
 """Outbox entries in one ledger transaction, and holds in one expiry call."""
 LAYOUT_CACHE = 64
@@ -244,10 +250,16 @@ ADDRESS_HOLDS_BURST = 200
 ADDRESS_HOLDS_PER_S = 20.0
 """Token bucket of one network address for holds, at each node, unless many people are known to share it. It can't have
 more than ``MAX_SEATS_PER_ADDRESS`` seats of a show at a time."""
+ADDRESS_ORDERS_BURST = 200
+ADDRESS_ORDERS_PER_S = 20.0
+"""The same for orders: each is a question to the payment service and an entry in the outbox."""
+ADDRESS_COMMANDS_BURST = 100
+ADDRESS_COMMANDS_PER_S = 5.0
+"""The same for what keepers carry out for buyers: cancellations, and links that are revoked."""
 HOLD_DELAY_S = 5.0
-"""How long a connection waits at most, and half of it at least, after a hold that was refused because of that."""
+"""How long a connection waits at most, and half of it at least, after a request that was refused because of these."""
 HOLDS_HELD_BACK = 1_000
-"""Answers to such holds over HTTP that a node holds back at a time."""
+"""Answers to such requests over HTTP that a node holds back at a time."""
 DRAIN_S = 8.0
 """How long a stopping node waits for pending requests and for its connections to close."""
 DRAIN_PER_S = 2_000

@@ -317,6 +317,8 @@ class Hold:
     state: HoldState
     expires_at: int
     extensions: int = 0
+    orders: tuple[str, ...] = ()
+    """For which of its seats there are orders, as ``locks.holds.csv``; only while it is held."""
 
     @property
     def show(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import socketio
 
-from realtime import keys, settings
+from realtime import connect, keys, settings
 from realtime.cli.node import static_folder
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
@@ -22,6 +22,7 @@ from realtime.dev.plan import plan
 from realtime.environment import PREFIX
 from realtime.errors import CODES
 from realtime.locks.commands import declare_layout, run_command
+from realtime.locks.master import LockMaster
 from realtime.model import Category, Layout, Seat
 from realtime.transport.acceptor import serving
 from realtime.web.app import make_app
@@ -271,6 +272,12 @@ async def pay_order(cluster: Cluster, order: str, **how: Any) -> str:
         assert response.status == 200, await response.text()
         paid = (await response.json())["payments"]
         return str(paid[0]["proof"]) if paid else ""
+
+
+async def entries_added(master: LockMaster) -> int:
+    """Return how many entries a region's outbox ever got."""
+    info = dict(connect.pairs(await master.command("XINFO", "STREAM", keys.OUTBOX)))
+    return int(info[b"entries-added"])
 
 
 async def map_of_master(cluster: Cluster, show: str) -> tuple[str, int, str]:

@@ -42,7 +42,7 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.errors import (
     BadRequest,
@@ -179,7 +179,8 @@ class Commands:
     ) -> None:
         """Carry out one command and answer it; a repeated one (same owner and ``request_id``) gets the first's answer.
 
-        A retryable refusal is no such answer: the command is carried out when it comes again.
+        A retryable refusal is no such answer, nor is any of a buyer's command: it is carried out when it comes again.
+        Else a buyer, who may have many identities, could fill the ledger with refusals.
         ``fencing_token`` is the one under which it was read (None: any), ``entry`` its entry in the outbox. Raises
         ``Fenced`` once that is gone, because another keeper has carried it out. Raises ``RegionUnavailable``,
         ``LedgerUnavailable`` or ``StaleFencingToken`` if the command must be tried again later.
@@ -189,8 +190,8 @@ class Commands:
         known = await self._ledger.command(owner, request_id) if request_id else None
         subject = _subject(name, body)
         if known is None:
-            reply, final = await self._answer(name, body)
-            if request_id and final:
+            reply, final = await self._answer(name, body, owner)
+            if request_id and final and await self._is_kept(owner):
                 at = await self._master.time_ms()
                 await self._ledger.save_commands([CommandRow(owner, request_id, name, subject, reply, at)])
         elif (known.kind, known.subject) == (name, subject):
@@ -200,7 +201,11 @@ class Commands:
         await self._ledger.tell_reached()
         await replies.send_reply(self._master, command_id, reply)
 
-    async def _answer(self, name: str, body: bytes) -> tuple[bytes, bool]:
+    async def _is_kept(self, owner: str) -> bool:
+        """Return whether another outcome of an owner is kept: a buyer's commands may all be about one booking."""
+        return owner == OPERATORS or await self._ledger.outcomes_of(owner) < limits.OUTCOMES_OF_OWNER
+
+    async def _answer(self, name: str, body: bytes, owner: str) -> tuple[bytes, bool]:
         """Carry out a command; return its answer, and whether it is final: the same request may be refused for now."""
         try:
             if name not in self._verbs:
@@ -209,7 +214,7 @@ class Commands:
         except TicketError as error:
             if isinstance(error, RegionUnavailable) and error.details.get("region") == self._region:
                 raise
-            return replies.refusal(error), not error.retryable
+            return replies.refusal(error), owner == OPERATORS and not error.retryable
         except Unreadable as error:
             return replies.refusal(BadRequest(f"The ledger's record of this show can't be read: {error}")), True
 

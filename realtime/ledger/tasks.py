@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from realtime.ledger import schema
 from realtime.ledger.database import insert_new
@@ -84,6 +84,13 @@ class Tasks(Fencing):
             if row is None:
                 return None
             return CommandRow(row.owner, row.request_id, row.kind, row.subject, row.outcome, row.at)
+
+    async def outcomes_of(self, owner: str) -> int:
+        """Return of how many requests of an owner the outcome is kept."""
+        table = schema.commands
+        async with self.snapshot() as connection:
+            found = await connection.scalar(select(func.count()).select_from(table).where(table.c.owner == owner))
+            return int(found or 0)
 
     async def delete_old(self, before: int) -> None:
         """Delete commands and ids of webhooks from before a time (ms), and leases of gates that ended before it."""

@@ -27,6 +27,12 @@ class ShowNotReady(RegionUnavailable):
     """The show is not on sale on this master yet: it has to be rebuilt."""
 
 
+class OrderedSeats(msgspec.Struct):
+    """An order of a hold, in its record."""
+
+    seats: str
+
+
 class Record(msgspec.Struct):
     """A hold as the master stores it (a field of ``keys.holds``)."""
 
@@ -42,6 +48,7 @@ class Record(msgspec.Struct):
     reserved: tuple[int, ...] = ()
     """The seats to which a booking is about to move."""
     exchanges: int = 0
+    orders: tuple[OrderedSeats, ...] = ()
 
 
 _decode = msgspec.json.Decoder(Record, strict=False).decode
@@ -104,4 +111,5 @@ def read_hold(hold_id: str, reply: list[Any]) -> Hold:
         state = HoldState.EXPIRED
     if record.cancelled:
         state = HoldState.CANCELLED
-    return Hold(hold_id, record.owner, record.seats, state, record.expires_at, record.extensions)
+    orders = tuple(each.seats for each in record.orders)
+    return Hold(hold_id, record.owner, record.seats, state, record.expires_at, record.extensions, orders)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from realtime import keys, limits
+from realtime.errors import TooManyHolds
 from realtime.locks.answers import check_reply, read_hold
 from realtime.locks.deadlines import Deadlines
 from realtime.locks.hold_batcher import HoldBatcher
@@ -21,6 +22,11 @@ from realtime.topology import HoldLimits
 
 KEEP = limits.ENDED_KEEP_MS
 """An argument of every function that may end a hold."""
+TOO_MANY_ORDERS = (
+    f"This hold was ordered for {limits.MAX_ORDERS_PER_HOLD} different choices of its seats and takes no more. "
+    "Pay for one of them, or release the hold and select the seats again."
+)
+"""What ``TooManyHolds`` says of orders."""
 _FREE = ord("0")
 
 
@@ -92,11 +98,15 @@ class Holds:
 
         The order goes to the ledger with ``contact`` (``encode_contact``), and the gateway is asked what became of it
         until that is known. ``reply`` (see ``locks.replies``) is answered when the ledger has the order, and what
-        ``request_id`` led to.
+        the first ``request_id`` of the order led to. Raises ``TooManyHolds`` for one more than
+        ``limits.MAX_ORDERS_PER_HOLD`` different orders.
         """
         args = (hold_id, owner, order, csv(sorted(set(seats))), amount, limits.OUTBOX_LIMIT)
         more = (contact, reply, request_id)
-        return read_hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
+        try:
+            return read_hold(hold_id, await self._call("tt_order", show_of(hold_id), *args, *more))
+        except TooManyHolds:
+            raise TooManyHolds(TOO_MANY_ORDERS) from None
 
     async def prolong(self, hold_id: str, step_ms: int = limits.PROLONG_STEP_MS, back_ms: int = 0) -> int:
         """Keep a hold for ``step_ms`` from now, at most ``limits.PROLONG_MS`` in all; return by how much it is longer.

@@ -44,6 +44,10 @@ class AddressKeys:
             return ""
         return self._name(address)
 
+    def of_client(self, address: str, kiosk: str) -> str:
+        """Return ``of_kiosk`` for a kiosk, ``of`` for any other client (``kiosk`` is "")."""
+        return self.of_kiosk(kiosk, address) if kiosk else self.of(address)
+
     def of_kiosk(self, kiosk: str, address: str) -> str:
         """Return the name under which a kiosk (its token) has the limits of an address; "" at one that is shared."""
         return self._name(f"kiosk {kiosk}") if self.of(address) else ""

@@ -11,6 +11,7 @@ from aiohttp import web
 from realtime import limits
 from realtime.settings import Settings
 from realtime.web import bundle, kiosk, metrics, openapi, pages
+from realtime.web.address_pace import hold_back_answers
 from realtime.web.analytics_api import AnalyticsApi
 from realtime.web.answers import Health, Readiness
 from realtime.web.assets import Asset, send
@@ -44,9 +45,11 @@ def make_app(settings: Settings, region: str, *, static: Path) -> web.Applicatio
     payment service can't be loaded.
     """
     node = Node(settings, region)
-    app = web.Application(middlewares=[errors, pages.preflight], client_max_size=limits.MAX_EVENT_BYTES)
+    app = web.Application(
+        middlewares=[errors, hold_back_answers(), pages.preflight], client_max_size=limits.MAX_EVENT_BYTES
+    )
     node.server.attach(app)
-    buyers = Buyers(node.masters)
+    buyers = Buyers(node.masters, node.address_keys)
     public = _public_api(node, buyers)
     kiosk_pin = kiosk.KioskPin(settings.kiosk_pin)
     app[ROUTES] = routes = [*_buyers_routes(node, public, buyers), *_staff_routes(node), *kiosk.routes(kiosk_pin)]

@@ -6,8 +6,6 @@ never decides whether a hold or booking succeeds: every answer comes from the ow
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +14,6 @@ from realtime.errors import (
     BadRequest,
     BookingNotFound,
     HoldNotFound,
-    RateLimited,
     SeatsTaken,
     ShowNotFound,
     TicketError,
@@ -26,23 +23,13 @@ from realtime.locks.seats import SeatLocks
 from realtime.model import HoldState, Show, hold_of, is_booking_id, is_hold_id, region_of, show_of
 from realtime.web import bodies
 from realtime.web.address_keys import AddressKeys
+from realtime.web.address_pace import AddressPace
 from realtime.web.challenge import Pressure
 from realtime.web.identity import Identities
-from realtime.web.rate_limits import RateLimits
 from realtime.wire.requests import ExtendHold, HoldSeats, ReleaseSeats
 
 BOOKED = (HoldState.CONFIRMING, HoldState.BOOKED, HoldState.CANCELLED)
 """The states of a hold that has become a booking."""
-
-
-class AddressRateLimited(RateLimited):
-    """Too many requests. Wait retry_after_ms before the next one."""
-
-    def __init__(self, error: RateLimited) -> None:
-        """The connection of the client should wait ``delay_s`` before its next request, or for this answer."""
-        super().__init__(**error.details)
-        # By chance, so that those who were refused together don't all go on at once.
-        self.delay_s = random.uniform(limits.HOLD_DELAY_S / 2, limits.HOLD_DELAY_S)
 
 
 class BoxOffice:
@@ -62,7 +49,10 @@ class BoxOffice:
         self._identities = identities
         self._address_keys = address_keys
         self._pressure = pressure
-        self._address_holds = RateLimits(limits.ADDRESS_HOLDS_BURST, limits.ADDRESS_HOLDS_PER_S)
+        # An address has few seats at a time, but could take and release them again and again. Each time a record stays
+        # on the master for minutes, and what a request led to in the ledger for a week; bookings wait behind that in
+        # the outbox.
+        self._pace = AddressPace(limits.ADDRESS_HOLDS_BURST, limits.ADDRESS_HOLDS_PER_S)
         self.sales = {region: {"holds": 0, "conflicts": 0, "bookings": 0} for region in locks}
         """Counts since the node started, by the region that owns the seats: holds granted, holds refused because seats
         were taken, bookings acknowledged."""
@@ -79,10 +69,8 @@ class BoxOffice:
         known = await self._directory.seat_ids(show)
         indices = bodies.seat_indices(known, ask.seats)
         hold_id = self._identities.hold_id(show.id, owner, ask.request_id)
-        keys, locks = self._address_keys, self._locks[show.region]
-        name = keys.of_kiosk(kiosk, address) if kiosk else keys.of(address)
-        if name:
-            self._check_pace(name)
+        name, locks = self._address_keys.of_client(address, kiosk), self._locks[show.region]
+        self._pace.take(name)
         if self._pressure is not None:
             await self._pressure.check(locks.master, show.id, owner, hold_id, name, ask.challenge)
         try:
@@ -135,18 +123,6 @@ class BoxOffice:
     def count_booking(self, region: str) -> None:
         """Count a booking that was confirmed to its buyer."""
         self.sales[region]["bookings"] += 1
-
-    def _check_pace(self, name: str) -> None:
-        """Take a token of an address for one hold.
-
-        An address has few seats at a time, but could take and release them again and again. Each time a record stays on
-        the master for minutes, and what a request led to in the ledger for a week; bookings wait behind that in the
-        outbox.
-        """
-        try:
-            self._address_holds.take(name, asyncio.get_running_loop().time())
-        except RateLimited as error:
-            raise AddressRateLimited(error) from None
 
     # --- routing --------------------------------------------------------------------------------------------------
     async def _show_of(self, hold_id: str) -> tuple[Show, SeatIds]:

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from realtime import limits
+import msgspec
+
+from realtime import keys, limits
+from realtime.errors import BookingNotFound
+from realtime.locks.answers import decode_record
 from realtime.locks.commands import run_command
 from realtime.locks.master import LockMaster
 from realtime.locks.queries import run_query
+from realtime.model import HoldState, hold_of, show_of
+from realtime.web.address_keys import AddressKeys
+from realtime.web.address_pace import AddressPace
 from realtime.web.fair_turns import FairTurns
 from realtime.web.gather import ask_all, master_of_booking
 
@@ -23,9 +30,11 @@ WAIT_S = limits.QUERY_TIMEOUT_S
 class Buyers:
     """Questions and commands of buyers. All methods raise ``Overloaded`` for an address that asks for too much."""
 
-    def __init__(self, masters: Mapping[str, LockMaster]) -> None:
+    def __init__(self, masters: Mapping[str, LockMaster], address_keys: AddressKeys) -> None:
         """``masters`` maps every region to its lock master."""
         self._masters = masters
+        self._address_keys = address_keys
+        self._pace = AddressPace(limits.ADDRESS_COMMANDS_BURST, limits.ADDRESS_COMMANDS_PER_S)
         self._questions = {region: FairTurns(limits.BUYERS_QUESTIONS) for region in masters}
         self._commands = {region: FairTurns(limits.BUYERS_COMMANDS) for region in masters}
         self.searches = {region: FairTurns(1) for region in masters}
@@ -51,9 +60,29 @@ class Buyers:
 
         return await ask_all(self._masters, name, body, ask)
 
-    async def command(
-        self, master: LockMaster, name: str, body: dict[str, Any], request_id: str, owner: str, address: str
-    ) -> dict[str, Any]:
-        """Have a region's keeper carry out a command of an owner; raises as ``run_command``."""
+    async def command(self, name: str, booking: str, request_id: str, owner: str, address: str) -> dict[str, Any]:
+        """Have a region's keeper carry out a command about a booking of an owner; raises as ``run_command``.
+
+        A command goes through the outbox and the ledger, as bookings do. So one about a booking that does not exist, or
+        is another owner's, is not sent: raises ``BookingNotFound``. Raises ``AddressRateLimited`` for an address that
+        asks too often.
+        """
+        self._pace.take(self._address_keys.of(address))
+        master = master_of_booking(self._masters, booking)
+        if not await self._has(owner, booking, master):
+            found = await self.booking(booking, address)
+            if found is None or found["owner"] != owner:
+                raise BookingNotFound()
         async with self._commands[master.region].turn(address, WAIT_S):
-            return await run_command(master, name, body, request_id, owner)
+            return await run_command(master, name, {"booking": booking, "owner": owner}, request_id, owner)
+
+    async def _has(self, owner: str, booking: str, master: LockMaster) -> bool:
+        """Return whether the lock master knows a booking of an owner, maybe before the ledger does."""
+        hold = hold_of(booking)
+        blob = await master.command("HGET", keys.holds(show_of(hold)), hold)
+        try:
+            record = decode_record(blob or b"")
+        except msgspec.MsgspecError:
+            return False  # there is none, or it is damaged
+        booked = record.state in (HoldState.CONFIRMING, HoldState.BOOKED) or record.cancelled
+        return booked and record.owner == owner

@@ -7,7 +7,9 @@ master sends it to the ledger in the same step in which it decides.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
@@ -18,7 +20,9 @@ from realtime.errors import (
     BadRequest,
     BookingCancelled,
     BookingRejected,
+    HoldConfirmed,
     HoldEnded,
+    HoldExpired,
     HoldLost,
     HoldNotFound,
     NotYourHold,
@@ -29,12 +33,13 @@ from realtime.errors import (
     SeatsTaken,
     ShowNotFound,
     TicketError,
+    TooManyHolds,
 )
 from realtime.feeds.directory import Directory, SeatIds
 from realtime.locks.deadlines import keep_for_retry, while_kept
 from realtime.locks.entries import append_entry
 from realtime.locks.equal_seats import free_equal_blocks
-from realtime.locks.holds import PaymentProof
+from realtime.locks.holds import TOO_MANY_ORDERS, PaymentProof, csv
 from realtime.locks.replies import new_reply_id, wait_until_recorded
 from realtime.locks.seats import SeatLocks
 from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
@@ -42,6 +47,7 @@ from realtime.payments.errors import PaymentMismatch
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import (
     CURRENCY,
+    Order,
     OrderRequest,
     PaymentService,
     VerifiedPayment,
@@ -50,6 +56,8 @@ from realtime.payments.service import (
 )
 from realtime.payments.status import PaymentState
 from realtime.web import bodies
+from realtime.web.address_keys import AddressKeys
+from realtime.web.address_pace import AddressPace
 from realtime.wire.layouts import decode_layout
 from realtime.wire.requests import ConfirmHold, OrderHold
 
@@ -62,6 +70,23 @@ NO_AMOUNT = -1
 """No payment is of this amount."""
 RETURNED = (BookingCancelled, BookingRejected, HoldEnded, HoldLost, HoldNotFound, SeatNotFound)
 """Answers of the lock master to a confirm after which the payment is returned."""
+NOT_ORDERED: Mapping[HoldState, type[TicketError]] = {
+    HoldState.RELEASED: HoldEnded,
+    HoldState.EXPIRED: HoldExpired,
+    HoldState.LOST: HoldLost,
+    HoldState.REJECTED: BookingRejected,
+    HoldState.CANCELLED: BookingCancelled,
+    HoldState.CONFIRMING: HoldConfirmed,
+    HoldState.BOOKED: HoldConfirmed,
+}
+"""How an order of a hold that is not held is refused, as by the lock master."""
+
+
+@dataclass(slots=True)
+class _MadeOrder:
+    order: Order
+    is_recorded: bool = False
+    """Whether the ledger has it."""
 
 
 class Checkout:
@@ -74,6 +99,7 @@ class Checkout:
         payments: PaymentService,
         origins: Sequence[str],
         on_booked: Callable[[str], None],
+        address_keys: AddressKeys,
     ) -> None:
         """``origins`` are those that a buyer may be sent back to; ``on_booked`` counts a booking of a region."""
         self._directory = directory
@@ -81,53 +107,79 @@ class Checkout:
         self._payments = payments
         self._origins = frozenset(_split_url(origin)[0] for origin in origins)
         self._on_booked = on_booked
+        self._address_keys = address_keys
+        self._pace = AddressPace(limits.ADDRESS_ORDERS_BURST, limits.ADDRESS_ORDERS_PER_S)
         self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
         self._orders = WeakValueDictionary[str, asyncio.Lock]()
-        """Held while an order of a hold is recorded, by hold."""
+        """Held while an order of a hold is made and recorded, by hold."""
+        self._made = OrderedDict[str, _MadeOrder]()
+        """The last orders that the gateway has made for this node, by idempotency key."""
 
     # --- orders ---------------------------------------------------------------------------------------------------
-    async def order(self, owner: str, ask: OrderHold) -> dict[str, Any]:
+    async def order(self, owner: str, ask: OrderHold, address: str, kiosk: str = "") -> dict[str, Any]:
         """Create the gateway's order for a live hold, or return the one that it has; with what the seats cost.
 
-        Nobody can pay an order before the ledger has it: only then it is returned. Raises ``RegionUnavailable`` if that
-        takes too long; the same request then returns the same order later.
+        For a client at a network address; ``kiosk`` is the id of one there. Nobody can pay an order before the ledger
+        has it: only then it is returned. Raises ``RegionUnavailable`` if that takes too long; the same request then
+        returns the same order later. Raises ``TooManyHolds`` for a hold that has as many different orders as it may,
+        and ``AddressRateLimited`` for an address that asks too often.
         """
         return_url = self._return_url(ask.return_url)
+        self._pace.take(self._address_keys.of_client(address, kiosk))
         show, known = await self._show_of(ask.hold)
-        hold, now = await self._locks_of(ask.hold).get(ask.hold)
-        if hold.owner != owner:
-            raise NotYourHold()
-        if not hold.seats:
-            raise HoldLost()
-        indices = list(hold.seats) if ask.seats is None else bodies.seat_indices(known, ask.seats)
-        prices = bodies.prices_of(show, known, indices or hold.seats)
-        answer = {"prices": prices.body, "server_time": now}
-        if prices.total == 0:
-            free = {"id": "", "amount": 0, "currency": CURRENCY, "checkout": {"kind": FREE}}
-            return {"order": free, **answer}
-        seats = bodies.seat_ids(known, indices)
-        request = OrderRequest(
-            hold=ask.hold,
-            seats=tuple(seats),
-            amount=prices.total,
-            expires_at=hold.expires_at,
-            idempotency_key=order_key(ask.hold, prices.total, seats),
-            return_url=return_url,
-        )
-        order = await self._payments.create_order(request)
-        locks, reply = self._locks_of(ask.hold), new_reply_id()
-        # One at a time for a hold: each takes an entry of the outbox and one of this node's waits for keepers.
+        # One at a time for a hold: each takes an entry of the outbox and one of this node's waits for keepers. The
+        # hold is read in its turn, so that the gateway is not asked in vain.
         async with self._orders.setdefault(ask.hold, asyncio.Lock()):
-            try:
-                contact = encode_contact(ask.contact)
-                more = (contact, reply, ask.request_id)
-                await locks.order(ask.hold, owner, order.id, indices, prices.total, *more)
-            except TicketError as error:
-                raise bodies.with_seat_ids(error, known) from None
-            await wait_until_recorded(locks.master, reply)
+            hold, now = await self._locks_of(ask.hold).get(ask.hold)
+            if hold.owner != owner:
+                raise NotYourHold()
+            if not hold.seats:
+                raise HoldLost()
+            indices = list(hold.seats) if ask.seats is None else bodies.seat_indices(known, ask.seats)
+            prices = bodies.prices_of(show, known, indices or hold.seats)
+            answer = {"prices": prices.body, "server_time": now}
+            if prices.total == 0:
+                free = {"id": "", "amount": 0, "currency": CURRENCY, "checkout": {"kind": FREE}}
+                return {"order": free, **answer}
+            _check_orderable(hold, indices, known)
+            seats = bodies.seat_ids(known, indices)
+            request = OrderRequest(
+                hold=ask.hold,
+                seats=tuple(seats),
+                amount=prices.total,
+                expires_at=hold.expires_at,
+                idempotency_key=order_key(ask.hold, prices.total, seats),
+                return_url=return_url,
+            )
+            order = await self._recorded_order(request, hold, indices, known, ask)
         checkout = {"kind": order.checkout.kind.value, "url": order.checkout.url, "key": order.checkout.key}
         body = {"id": order.id, "amount": order.amount, "currency": order.currency, "checkout": checkout}
         return {"order": body, **answer}
+
+    async def _recorded_order(
+        self, request: OrderRequest, hold: Hold, indices: Sequence[int], known: SeatIds, ask: OrderHold
+    ) -> Order:
+        """Return the gateway's order once the ledger has it and the buyer's contact.
+
+        When it is asked for again, the gateway is not, and nothing is recorded but another contact.
+        """
+        made = self._made.get(request.idempotency_key)
+        if made is None:
+            made = self._made[request.idempotency_key] = _MadeOrder(await self._payments.create_order(request))
+            if len(self._made) > limits.KNOWN_ORDERS:
+                self._made.popitem(last=False)
+        contact, locks, reply = encode_contact(ask.contact), self._locks_of(hold.id), new_reply_id()
+        is_on_master = csv(sorted(indices)) in hold.orders  # it may have lost the order
+        if made.is_recorded and is_on_master and not contact:
+            return made.order
+        try:
+            more = (contact, reply, ask.request_id)
+            await locks.order(hold.id, hold.owner, made.order.id, indices, request.amount, *more)
+        except TicketError as error:
+            raise bodies.with_seat_ids(error, known) from None
+        await wait_until_recorded(locks.master, reply)
+        made.is_recorded = True
+        return made.order
 
     def _return_url(self, url: str) -> str:
         """Return the address with its origin in lower case, which every gateway takes; raises ``BadRequest``."""
@@ -307,6 +359,16 @@ class Checkout:
 
     def _locks_of(self, hold_id: str) -> SeatLocks:
         return self._locks[region_of(hold_id)]
+
+
+def _check_orderable(hold: Hold, indices: Sequence[int], known: SeatIds) -> None:
+    """Raise what the lock master would refuse an order for these seats with, before the gateway is asked."""
+    if hold.state is not HoldState.HELD:
+        raise NOT_ORDERED[hold.state]()
+    if others := set(indices).difference(hold.seats):
+        raise SeatNotFound(seats=bodies.seat_ids(known, sorted(others)))
+    if len(hold.orders) >= limits.MAX_ORDERS_PER_HOLD and csv(sorted(indices)) not in hold.orders:
+        raise TooManyHolds(TOO_MANY_ORDERS)
 
 
 def _split_url(url: str) -> tuple[str, str]:

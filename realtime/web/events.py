@@ -25,7 +25,8 @@ from realtime.transport.budget import Budget
 from realtime.transport.client_address import session_address
 from realtime.transport.fanout import encode
 from realtime.web import bodies
-from realtime.web.box_office import AddressRateLimited, BoxOffice
+from realtime.web.address_pace import AddressRateLimited
+from realtime.web.box_office import BoxOffice
 from realtime.web.checkout import Checkout
 from realtime.web.identity import Identities
 from realtime.web.routing import failure
@@ -100,7 +101,7 @@ class Events:
         self._register("seats:release", ReleaseSeats, lambda sid, ask: office.release(self._owner(sid), ask))
         self._register("seats:extend", ExtendHold, lambda sid, ask: office.extend(self._owner(sid), ask))
         self._register("seats:confirm", ConfirmHold, lambda sid, ask: checkout.confirm(self._owner(sid), ask))
-        self._register("seats:order", OrderHold, lambda sid, ask: checkout.order(self._owner(sid), ask))
+        self._register("seats:order", OrderHold, self._order)
         self._register("hold:resume", ResumeHold, lambda sid, ask: office.get(self._owner(sid), ask.hold))
 
     @property
@@ -180,6 +181,8 @@ class Events:
                 raise RateLimited(retry_after_ms=int(wait_s * 1000) + 1)
             return {"ok": True, **await act()}
         except TicketError as error:
+            if isinstance(error, AddressRateLimited):
+                client.budget.delay_until(asyncio.get_running_loop().time() + error.delay_s)
             if client.budget.abusive:
                 await self._sio.disconnect(sid)
             return _refusal(error)
@@ -195,11 +198,12 @@ class Events:
 
     async def _hold(self, sid: str, ask: HoldSeats) -> Payload:
         client = self._clients[sid]
-        try:
-            return await self._office.hold(client.owner, ask, client.address, await self._kiosk_of(client, ask.show))
-        except AddressRateLimited as error:
-            client.budget.delay_until(asyncio.get_running_loop().time() + error.delay_s)
-            raise
+        return await self._office.hold(client.owner, ask, client.address, await self._kiosk_of(client, ask.show))
+
+    async def _order(self, sid: str, ask: OrderHold) -> Payload:
+        client = self._clients[sid]
+        kiosk = await self._kiosk_of(client, show_of(ask.hold))
+        return await self._checkout.order(client.owner, ask, client.address, kiosk)
 
     async def _kiosk_of(self, client: _Client, show: str) -> str:
         """Return the id of the kiosk that a client is, if the show is in its theatre; "" for others.
@@ -215,7 +219,9 @@ class Events:
         if kiosk is None:
             client.staff_token = ""  # or each hold would count as a wrong token
             return ""
-        return kiosk.id if kiosk.theatre == self._directory.show(show).theatre else ""
+        with contextlib.suppress(ShowNotFound, RegionUnavailable):  # its request is refused for that
+            return kiosk.id if kiosk.theatre == self._directory.declared_show(show).theatre else ""
+        return ""
 
     async def _watch(self, sid: str, ask: Watch) -> Payload:
         return await self._rooms.watch(sid, self._directory.show(ask.show), ask.since, deflate=ask.deflate)

@@ -175,7 +175,7 @@ class MoneyApi:
         body = parse_json(OrderBody, await request.read() or b"{}")
         request_id = idempotency_key(request) or body.request_id
         ask = OrderHold(request.match_info["hold"], body.seats, body.return_url, body.contact, request_id)
-        return json_answer(await self._checkout.order(owner, ask), status=201)
+        return json_answer(await self._checkout.order(owner, ask, client_address(request)), status=201)
 
     async def _confirm(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
@@ -272,7 +272,7 @@ class MoneyApi:
         if locks is None:
             raise HoldNotFound()
         hold, _now = await locks.get(ask.hold)
-        order = (await self._checkout.order(hold.owner, OrderHold(ask.hold)))["order"]
+        order = (await self._checkout.order(hold.owner, OrderHold(ask.hold), client_address(request)))["order"]
         proof = await self._payments.pay(order["id"]) if order["amount"] else "free"
         return json_answer({"payment": proof, "amount": order["amount"]})
 

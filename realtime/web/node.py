@@ -104,9 +104,11 @@ class Node:
         made = [make_challenge(topology.challenge, secret) for secret in self.settings.secrets]
         challenges = [each for each in made if each is not None]
         pressure = Pressure(challenges[0], topology.challenge, challenges[1:]) if challenges else None
-        address_keys = AddressKeys(self.settings.secret, topology.limits.shared_networks, topology.proxies)
-        self.office = BoxOffice(self.directory, self.locks, self.identities, address_keys, pressure)
-        self.checkout = Checkout(self.directory, self.locks, self.payments, self.origins, self.office.count_booking)
+        self.address_keys = AddressKeys(self.settings.secret, topology.limits.shared_networks, topology.proxies)
+        self.office = BoxOffice(self.directory, self.locks, self.identities, self.address_keys, pressure)
+        self.checkout = Checkout(
+            self.directory, self.locks, self.payments, self.origins, self.office.count_booking, self.address_keys
+        )
         self.events = Events(
             self.server.sio,
             self.identities,

@@ -26,10 +26,9 @@ from realtime.transport.client_address import client_address
 from realtime.web import answers, bodies
 from realtime.web.assets import Asset, send
 from realtime.web.availability import Availability
-from realtime.web.box_office import AddressRateLimited, BoxOffice
+from realtime.web.box_office import BoxOffice
 from realtime.web.buyers import Buyers
 from realtime.web.encodings import GZIP, IDENTITY
-from realtime.web.held_back import HeldBack
 from realtime.web.identity import Identities
 from realtime.web.identity_provider import IdentityProvider
 from realtime.web.rate_limits import RateLimits
@@ -73,8 +72,6 @@ class PublicApi:
         self._availability = availability
         self._owner_buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._address_buckets = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
-        self._held_back = HeldBack()
-        """Answers to refused holds that are held back."""
         self._lists: dict[bool, tuple[float, bytes]] = {}
         """The list of shows, without and with those that are over, and when it was made."""
         self._maps: OrderedDict[str, Asset] = OrderedDict()
@@ -321,12 +318,7 @@ class PublicApi:
         if request_id is None:
             raise BadRequest("Give a request_id, or the header Idempotency-Key.")
         ask = HoldSeats(request.match_info["show"], body.seats, request_id, body.challenge)
-        address = client_address(request)
-        try:
-            return json_answer(await self._office.hold(owner, ask, address), status=201)
-        except AddressRateLimited as error:
-            await self._held_back.wait(error.delay_s, limits.HOLDS_HELD_BACK)
-            raise
+        return json_answer(await self._office.hold(owner, ask, client_address(request)), status=201)
 
     async def _get_hold(self, request: web.Request) -> web.Response:
         return json_answer(await self._office.get(self.owner_of(request), request.match_info["hold"]))

@@ -296,10 +296,8 @@ class TicketsApi:
 
     async def _cancel(self, request: web.Request) -> web.Response:
         owner = self._owner_of(request)
-        booking = request.match_info["booking"]
-        command, key = {"booking": booking, "owner": owner}, idempotency_key(request)
-        master, address = master_of_booking(self._masters, booking), client_address(request)
-        return json_answer(await self._buyers.command(master, "cancel", command, key, owner, address))
+        booking, key, address = request.match_info["booking"], idempotency_key(request), client_address(request)
+        return json_answer(await self._buyers.command("cancel", booking, key, owner, address))
 
     async def _cancel_any(self, request: web.Request) -> web.Response:
         booking = request.match_info["booking"]
@@ -309,18 +307,13 @@ class TicketsApi:
         )
 
     async def _revoke(self, request: web.Request) -> web.Response:
-        return await self._revoke_links(request, self._owner_of(request))
+        owner = self._owner_of(request)
+        booking, key, address = request.match_info["booking"], idempotency_key(request), client_address(request)
+        return json_answer(await self._buyers.command("revoke_links", booking, key, owner, address))
 
     async def _revoke_any(self, request: web.Request) -> web.Response:
-        return await self._revoke_links(request)
-
-    async def _revoke_links(self, request: web.Request, owner: str = "") -> web.Response:
         booking, key = request.match_info["booking"], idempotency_key(request)
-        command = {"booking": booking, "owner": owner}
-        master = master_of_booking(self._masters, booking)
-        if owner:
-            address = client_address(request)
-            return json_answer(await self._buyers.command(master, "revoke_links", command, key, owner, address))
+        master, command = master_of_booking(self._masters, booking), {"booking": booking, "owner": ""}
         return json_answer(await run_command(master, "revoke_links", command, key))
 
     async def _ticket(self, request: web.Request) -> web.Response:

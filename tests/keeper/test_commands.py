@@ -19,6 +19,7 @@ from realtime.dev import valkey
 from realtime.errors import (
     AlreadyExists,
     BadRequest,
+    BookingNotFound,
     NotFound,
     RegionUnavailable,
     SeatsTaken,
@@ -30,7 +31,7 @@ from realtime.keeper.check import Checker
 from realtime.keeper.commands import Commands
 from realtime.keeper.service import Keeper
 from realtime.ledger import Ledger, database, schema
-from realtime.locks.commands import run_command
+from realtime.locks.commands import OPERATORS, run_command
 from realtime.locks.master import LockMaster, incarnation_of
 from realtime.model import Theatre, booking_of
 from realtime.topology import Plain, Region, Topology
@@ -375,3 +376,27 @@ async def test_a_command_does_not_hold_up_the_ledger_while_the_master_is_silent(
     with contextlib.suppress(RegionUnavailable):
         await command
     await run_command(place.master, "sales", {"show": SHOW, "sales": "closed"})
+
+
+async def test_refusals_of_buyers_leave_no_row_and_those_of_operators_one(place: Place) -> None:
+    hold = await place.confirm("asha", [1])
+    await until(place.booked)
+    booking = booking_of(hold)
+    for number in range(3):
+        body = {"booking": booking if number else f"{booking[:-1]}x", "owner": "a stranger"}
+        with pytest.raises(BookingNotFound):
+            await run_command(place.master, "cancel", body, f"r{number}", "a stranger")
+        with pytest.raises(TheatreNotFound):
+            await run_command(place.master, "remove_theatre", {"id": "nowhere"}, f"r{number}")
+    assert [await place.ledger.outcomes_of(owner) for owner in ("a stranger", OPERATORS)] == [0, 3]
+
+
+async def test_one_booking_leaves_a_bounded_number_of_rows(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "OUTCOMES_OF_OWNER", 3)
+    hold = await place.confirm("asha", [1])
+    await until(place.booked)
+    body = {"booking": booking_of(hold), "owner": "asha"}
+    for number in range(5):
+        done = await run_command(place.master, "revoke_links", body, f"r{number}", "asha")
+        assert done == {"booking": booking_of(hold)}
+    assert await place.ledger.outcomes_of("asha") == 3

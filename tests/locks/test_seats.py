@@ -6,6 +6,7 @@ import asyncio
 import re
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from realtime import connect, errors, keys, limits
@@ -239,6 +240,37 @@ async def test_a_payment_books_exactly_what_it_is_for(locks: SeatLocks) -> None:
     assert (refund[b"kind"], refund[b"payment"], refund[b"reason"]) == (b"refund", b"paid", b"not_bookable")
     assert (booking[b"kind"], booking[b"payment"], booking[b"seats"]) == (b"booking", b"paid again", b"2,3")
     assert (await confirm(locks, A, "asha", "paid", [2, 3])).seats == (2, 3)
+
+
+async def test_a_hold_that_a_release_before_has_ordered_is_ordered_and_confirmed(locks: SeatLocks) -> None:
+    """Its record has the last order only."""
+    await locks.hold(A, "asha", [1, 2])
+    record = orjson.loads(await locks.master.command("HGET", keys.holds(SHOW.id), A))
+    await locks.master.command("HSET", keys.holds(SHOW.id), A, orjson.dumps({**record, "order": "order-0"}))
+    for number in range(limits.MAX_ORDERS_PER_HOLD):
+        hold = await locks.order(A, "asha", f"order-{number}", [1], 100, reply="reply", request_id=f"r{number}")
+        assert hold.orders == ("1",) * (number + 1)
+    with pytest.raises(errors.TooManyHolds, match="different choices"):
+        await locks.order(A, "asha", "another", [2], 100, reply="reply")
+    again = await locks.order(A, "asha", "order-1", [1], 100, reply="reply", request_id="again")
+    assert len(again.orders) == limits.MAX_ORDERS_PER_HOLD
+    requests = [entry.get(b"request") for entry in await outbox(locks)]
+    assert requests == [b"r0", b"r1", b"r2", b"r3", b"r4", None], "one outcome of each order"
+    assert (await confirm(locks, A, "asha", "paid")).orders == ()
+    record = orjson.loads(await locks.master.command("HGET", keys.holds(SHOW.id), A))
+    assert record["order"] == "order-1" and "orders" not in record
+
+
+async def test_a_refused_confirm_leaves_the_count_of_its_address(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2], "an address")
+    await locks.release(A, "asha", [2])
+    proof = PaymentProof("paid", 100, request_id="r")
+    with pytest.raises(errors.SeatNotFound):
+        await locks.confirm(A, "asha", proof, [1, 2])
+    counts = keys.show(SHOW.id)[4]
+    assert await locks.master.command("HGET", counts, "@an address") == b"1"
+    await locks.release(A, "asha")
+    assert await locks.master.command("HGET", counts, "@an address") is None
 
 
 async def test_a_full_outbox_refuses_before_anything_is_written(locks: SeatLocks) -> None:

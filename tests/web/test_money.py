@@ -202,7 +202,7 @@ async def test_a_buyer_is_sent_back_to_pages_of_the_installation_only(cluster: C
 )
 def test_return_urls_are_compared_by_their_origin(url: str, taken: str) -> None:
     nobody: Any = None
-    checkout = Checkout(nobody, {}, nobody, ["https://Tickets.example"], nobody)
+    checkout = Checkout(nobody, {}, nobody, ["https://Tickets.example"], nobody, nobody)
     if taken:
         assert checkout._return_url(url) == taken
     else:

@@ -30,10 +30,12 @@ SECRET = "a secret for the tests"
 async def seats_url(own_node: Node, own_servers: Servers) -> AsyncIterator[str]:
     settings = Settings(Topology({"west": own_servers.region}), SECRET)
     identities = Identities(SECRET)
-    office = BoxOffice(own_node.directory, {"west": own_node.locks}, identities, AddressKeys(SECRET, []))
+    address_keys = AddressKeys(SECRET, [])
+    office = BoxOffice(own_node.directory, {"west": own_node.locks}, identities, address_keys)
+    buyers = Buyers({}, address_keys)
     app = web.Application()
     for route in PublicApi(
-        settings, "west", identities, own_node.directory, own_node.rooms, office, Buyers({}), False, Availability({})
+        settings, "west", identities, own_node.directory, own_node.rooms, office, buyers, False, Availability({})
     ).routes():
         app.router.add_route(route.method, route.path, route.handler)
     async with TestServer(app) as server:

@@ -18,12 +18,13 @@ from realtime.dev.cluster import Cluster
 from realtime.errors import BookingNotFound
 from realtime.feeds.directory import Directory
 from realtime.locks.master import LockMaster
-from realtime.model import hold_of, show_of
+from realtime.model import booking_of, hold_of, show_of
 from realtime.settings import Settings
 from realtime.tickets.code import normalise
+from realtime.web.address_keys import AddressKeys
 from realtime.web.buyers import Buyers
 from realtime.web.tickets_api import TicketsApi
-from tests.cluster import Client, new_show, node_urls, pay, until
+from tests.cluster import Client, entries_added, new_show, node_urls, pay, pay_order, until
 from tests.tickets.pages import qr_codes
 from tests.tickets.samples import BOOKING, CODE
 
@@ -143,8 +144,8 @@ async def test_a_link_is_revoked_alone_by_the_owner_or_an_operator(cluster: Clus
     assert story["booking"]["links_revoked_at"] > 0
 
 
-async def post(cluster: Cluster, path: str, key: str, body: Any = None) -> tuple[int, dict[str, Any]]:
-    headers = {"Authorization": f"Bearer {key}"}
+async def post(cluster: Cluster, path: str, token: str, body: Any = None, key: str = "") -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
     url = f"{node_urls(cluster)[1]}/api/v1{path}"
     async with aiohttp.ClientSession(headers=headers) as session, session.post(url, json=body) as answer:
         return answer.status, await answer.json()
@@ -232,6 +233,30 @@ async def test_a_booking_of_an_archived_show_is_read_and_cancelled_as_before(clu
     await buyer.close()
 
 
+async def test_commands_about_no_booking_of_ones_own_are_not_sent(cluster: Cluster) -> None:
+    """What is sent goes through the outbox and the ledger, as bookings do."""
+    show = await new_show(cluster, "west")
+    buyer = await Client.connect(node_urls(cluster)[0])
+    stranger = await Client.connect(node_urls(cluster)[1])
+    held = await buyer.call("seats:hold", {"show": show, "seats": ["A-1"], "request_id": "1"})
+    hold = held["hold"]["id"]
+    order = (await buyer.call("seats:order", {"hold": hold}))["order"]["id"]
+    payment = await pay_order(cluster, order, webhooks="never")
+    assert (await buyer.call("seats:confirm", {"hold": hold, "payment": payment}))["booking"]["state"] == "booked"
+    async with cluster.masters() as masters:
+        before = await entries_added(masters["west"])
+        for number in range(10):
+            booking = booking_of(hold if number % 2 else f"{hold[:-4]}{number:04}")
+            path = f"/bookings/{booking}/{'cancel' if number < 6 else 'revoke-links'}"
+            status, refused = await post(cluster, path, stranger.token, key=f"c{number}")
+            assert (status, refused["error"]["code"]) == (404, "booking_not_found")
+            status, body = await get(cluster, f"/commands/c{number}", stranger.token)
+            assert (status, orjson.loads(body)["error"]["code"]) == (404, "command_not_found")
+        assert await entries_added(masters["west"]) == before
+    await buyer.close()
+    await stranger.close()
+
+
 async def test_after_the_deadline_only_operators_cancel(cluster: Cluster) -> None:
     owner, booking = await booked(cluster, cancel_until="2026-01-01T00:00:00+05:30")
     status, refused = await post(cluster, f"/bookings/{booking}/cancel", owner)
@@ -246,7 +271,7 @@ async def test_after_the_deadline_only_operators_cancel(cluster: Cluster) -> Non
 
 async def test_a_booking_that_can_not_be_read_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(topology_file.parse("[regions.west]\nmaster = 'redis://127.0.0.1:1'\n"), "x" * 32)
-    buyers, directory = Buyers({}), Directory(settings.topology, {})
+    buyers, directory = Buyers({}, AddressKeys("x" * 32, [])), Directory(settings.topology, {})
     masters = {"west": LockMaster(settings.topology.regions["west"])}
     api = TicketsApi(settings, directory, masters, buyers, lambda _request: "me")
     texts = dict.fromkeys(("title", "theatre", "city", "address"), "x")
@@ -281,7 +306,7 @@ async def test_a_show_on_a_day_that_no_ticket_can_state_has_no_ticket_and_hides_
         settings,
         Directory(settings.topology, {}),
         {"west": LockMaster(settings.topology.regions["west"])},
-        Buyers({}),
+        Buyers({}, AddressKeys("x" * 32, [])),
         lambda _request: "me",
     )
     seat = {"id": "A-1", "section": "Stalls", "row": "A", "number": "1", "category": "Gold"}

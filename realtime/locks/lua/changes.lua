@@ -149,7 +149,7 @@ local function end_hold(K, id, hold, state, at, keep, change)
   if state == 'expired' or state == 'released' then
     record_rest(K, hold, hold.seats, math.min(at, hold.expires_at))
   end
-  hold.from, hold.since = nil, nil
+  hold.from, hold.since, hold.orders = nil, nil, nil
   hold.state = state
   save_hold(K, id, hold)
   redis.call('ZREM', K.deadlines, id)

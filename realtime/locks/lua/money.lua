@@ -41,12 +41,26 @@ end
 
 -- --- orders ---------------------------------------------------------------------------------------------------------
 
+-- Returns what the record of a hold has of an order, which is added if it is new; nil if the hold may have no more: the
+-- gateway is asked about each for days.
+local function known_order(mine, id, seats)
+  mine.orders = mine.orders or {} -- a record of a release before version 27 has only the last order
+  for _, each in ipairs(mine.orders) do
+    if each.id == id then return each end
+  end
+  if #mine.orders >= MAX_ORDERS then return nil end
+  local new = { id = id, seats = seats, request = '' }
+  mine.orders[#mine.orders + 1] = new
+  return new
+end
+
 -- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty), reply,
 --           request  ->  ok, record, now
 -- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from there on the
 -- payment is asked for until it is known what became of it. The keeper answers `reply` when the ledger has the order.
 -- The contact is in the entry only. With a reply or a contact the entry is appended each time: the one before may have
--- been lost, or had another contact.
+-- been lost, or had another contact. It has the request only if that was the first for this order: else one order and
+-- ever new requests would fill the ledger.
 local function order(keys, args)
   local K, id = key_names(keys), args[1]
   local _, mine, refusal = own_hold(K, id, args[2])
@@ -58,12 +72,16 @@ local function order(keys, args)
   if #not_held > 0 then return { 'seat_not_found', table.concat(not_held, ',') } end
   local contact, reply = args[7] or '', args[8] or ''
   if mine.order == args[3] and contact == '' and reply == '' then return { 'ok', encode_hold(mine), at } end
+  local known = known_order(mine, args[3], args[4])
+  if not known then return { 'too_many_holds' } end
   if redis.call('XLEN', K.outbox) >= tonumber(args[6]) then return { 'overloaded' } end
+  local request = args[9] or ''
+  if known.request == '' then known.request = request end
   mine.order = args[3]
   save_hold(K, id, mine)
   append(K, 'order', {
     'hold', id, 'owner', mine.owner, 'order', args[3], 'seats', args[4], 'amount', args[5], 'at', ms_text(at),
-    'contact', contact, 'reply', reply, 'request', args[9] or '',
+    'contact', contact, 'reply', reply, 'request', known.request == request and request or '',
   })
   return { 'ok', encode_hold(mine), at }
 end
@@ -154,6 +172,19 @@ local function seat_late_payment(K, show, id, mine, payment, blocks, at, keep, c
   return nil
 end
 
+-- Counts a confirm that has a request id or a contact, and returns whether it does: each is a row, or an entry, for the
+-- ledger. One of too many is decided and answered as the others, and nothing of it is recorded.
+local function count_confirm(mine, payment)
+  if payment.request == '' and payment.contact == '' then return false end
+  mine.confirms = mine.confirms or 0
+  if mine.confirms >= MAX_CONFIRMS then
+    payment.request, payment.contact = '', ''
+    return false
+  end
+  mine.confirms = mine.confirms + 1
+  return true
+end
+
 -- The answer for a hold that needs no decision any more; nil if it does. A second payment for a hold is returned.
 -- `room`: the outbox takes entries.
 local function decided(K, id, mine, payment, at, room)
@@ -193,10 +224,10 @@ local function book(K, show, id, mine, payment, args, at)
   local keep, change = tonumber(args[5]), {}
   -- What is being booked does not count as held from its address any more, nor does what is refused.
   local from, counted = mine.state == 'held' and mine.from, #mine.seats
-  mine.from, mine.since = nil, nil
   if args[6] ~= '' then
     local wanted, others, not_held = partition(mine.seats, split_csv(args[6]))
     if #not_held > 0 then
+      save_hold(K, id, mine)
       append_refund(K, id, mine.owner, payment, at, 'not_bookable')
       return { 'seat_not_found', table.concat(not_held, ',') }
     end
@@ -205,6 +236,7 @@ local function book(K, show, id, mine, payment, args, at)
       shrink(mine, wanted)
     end
   end
+  mine.from, mine.since = nil, nil
   if mine.state ~= 'held' or mine.expires_at <= at then
     local refusal = seat_late_payment(K, show, id, mine, payment, args[10] or '', at, keep, change)
     if refusal and refusal[1] == 'seats_taken' then return refusal end
@@ -215,6 +247,7 @@ local function book(K, show, id, mine, payment, args, at)
   end
   mine.state = 'confirming'
   mine.payment = payment.id
+  mine.orders = nil
   save_hold(K, id, mine)
   redis.call('ZREM', K.deadlines, id)
   append_booking(K, id, mine, payment, at)
@@ -250,7 +283,13 @@ local function confirm(keys, args)
     tombstone(K, id, owner, payment, at)
     return answer
   end
-  local answer = decided(K, id, mine, payment, at, room) or book(K, show, id, mine, payment, args, at)
+  local counts = count_confirm(mine, payment)
+  local answer = decided(K, id, mine, payment, at, room)
+  if not answer then
+    answer = book(K, show, id, mine, payment, args, at)
+  elseif counts then
+    save_hold(K, id, mine)
+  end
   -- The payment counts for the hold all the same; only the hold's record is not for this client.
   if mine.owner ~= owner then return { 'not_your_hold' } end
   return answer

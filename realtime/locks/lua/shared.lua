@@ -42,8 +42,11 @@ A hold. Always there: `owner`, `seats` (indices, ascending), `state`, `expires_a
   released      seats that its owner has released one by one
   from, since   the address that its seats are counted for, and when the spell of this address began (addresses.lua);
                 only while it is held
-  order         the order that the payment service has for it
+  order         the order that the payment service has for it, the last one
+  orders        while it is held: its different orders, at most MAX_ORDERS. Each has `id`, `seats` (csv), and `request`,
+                the first request id that asked for it
   payment       the payment that was confirmed for it
+  confirms      how many confirms had a request id or a contact for the ledger (money.lua), in its present state
   prolonged_ms  by how much its deadline is later than its owner knows (tt_prolong)
   rejected_for  why it was rejected, unless its seats had been sold: not_on_sale, or lost (its seats are not known)
   void, cancelled   see the invariants
@@ -72,7 +75,7 @@ Invariants
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
 
-local VERSION = 26
+local VERSION = 27
 local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
@@ -81,6 +84,8 @@ local LOST_MS = 3600000 -- for an hour after a rebuild, an unknown hold is answe
 local REST_SEATS = 1000
 local REST_KEPT_MS = 60000 -- the longest rest, limits.MAX_REST_S
 local OUTBOX_LIMIT = 100000 -- entries, limits.OUTBOX_LIMIT: what a buyer can do without is not appended any more
+local MAX_ORDERS = 5 -- different orders of a hold, limits.MAX_ORDERS_PER_HOLD
+local MAX_CONFIRMS = 10 -- confirms of a hold, again of its booking, whose request ids and contacts are recorded
 local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's stack takes a few thousand
 
 -- The answer to any verb on a hold that has ended.
