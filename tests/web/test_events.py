@@ -17,7 +17,7 @@ SHOW, THEATRE, ADDRESS = "west-s", "west-hall", "192.0.2.1"
 
 def events(fanout: Any = None, kiosk: Any = None) -> Events:
     """Events that no client has; what a test does not need is missing."""
-    stub: Any = SimpleNamespace(fanout=fanout, show=lambda _show: SimpleNamespace(theatre=THEATRE))
+    stub: Any = SimpleNamespace(fanout=fanout, declared_show=lambda _show: SimpleNamespace(theatre=THEATRE))
     return Events(SocketServer().sio, stub, stub, stub, stub, stub, kiosk)
 
 
