@@ -50,7 +50,7 @@ async def on_postgres(place: Place, server: Any) -> AsyncIterator[Place]:
 
 
 async def test_confirms_wait_while_postgresql_is_away_and_settle_when_it_is_back(
-    on_postgres: Place, server: Any
+    on_postgres: Place, server: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     place = on_postgres
     first = await place.confirm("first", [0])
@@ -64,8 +64,7 @@ async def test_confirms_wait_while_postgresql_is_away_and_settle_when_it_is_back
     holds = [await place.confirm(f"n{n}", [n]) for n in range(1, 11)]
 
     async def reached_for() -> bool:
-        pending = await place.master.command("XPENDING", keys.OUTBOX, keys.OUTBOX_GROUP)
-        return int(pending["pending"] if isinstance(pending, dict) else pending[0]) > 0
+        return "LedgerUnavailable" in caplog.text  # with the entries, or before it reads them
 
     await until(reached_for)
     assert {(await place.locks.get(hold))[0].state for hold in holds} == {HoldState.CONFIRMING}
