@@ -13,12 +13,12 @@ import msgspec
 import orjson
 
 from realtime import keys
-from realtime.errors import SeatNotFound, ShowNotFound
+from realtime.errors import ShowNotFound
 from realtime.ledger import Ledger
 from realtime.ledger.money import Filter
 from realtime.ledger.rows import BookingRow
 from realtime.ledger.search import Find
-from realtime.ledger.shows import Shows, UnknownShow
+from realtime.ledger.shows import Shows, UnknownShow, seat_indices
 from realtime.locks.master import LockMaster
 from realtime.model import hold_of
 from realtime.wire.queries import Wanted
@@ -67,10 +67,7 @@ class BookingSearch:
             layout = await self._shows.layout((await self._shows.show(show_id)).layout)
         except UnknownShow:
             raise ShowNotFound() from None
-        for index, each in enumerate(layout.seats):
-            if each.id == seat:
-                return index
-        raise SeatNotFound(seats=[seat])
+        return seat_indices(layout, [seat])[0]
 
     async def story(self, body: bytes) -> dict[str, Any] | None:
         """Return a booking with all that is known about it; None if there is none."""

@@ -49,7 +49,6 @@ from realtime.errors import (
     NotFound,
     RegionUnavailable,
     RequestReused,
-    SeatNotFound,
     SeatsTaken,
     TicketError,
 )
@@ -67,7 +66,7 @@ from realtime.keeper.show_commands import ShowCommands, known_show
 from realtime.keeper.staff_commands import StaffCommands
 from realtime.ledger import Ledger
 from realtime.ledger.rows import CommandRow, Queue, RefundProgress
-from realtime.ledger.shows import Shows
+from realtime.ledger.shows import Shows, seat_indices
 from realtime.locks import replies
 from realtime.locks.answers import Fenced, ShowNotReady
 from realtime.locks.commands import OPERATORS
@@ -264,11 +263,7 @@ class Commands:
     async def _seats(self, ask: _SeatsBody) -> tuple[Layout, list[tuple[str, int]]]:
         show = await known_show(self._ledger, ask.show)
         layout = await self._shows.layout(show.layout)
-        index = {seat.id: n for n, seat in enumerate(layout.seats)}
-        unknown = [seat for seat in ask.seats if seat not in index]
-        if unknown:
-            raise SeatNotFound(seats=unknown)
-        return layout, [(seat, index[seat]) for seat in dict.fromkeys(ask.seats)]
+        return layout, list(zip(dict.fromkeys(ask.seats), seat_indices(layout, ask.seats), strict=True))
 
     async def _sales(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_SalesBody, body)

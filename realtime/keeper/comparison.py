@@ -25,7 +25,7 @@ from realtime import connect, keys, limits
 from realtime.cancellation import pause
 from realtime.keeper.declare import Declared
 from realtime.keeper.exchange import end_abandoned
-from realtime.keeper.outbox import stream_entries
+from realtime.keeper.outbox import unfinished_entries
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.recorder import TRANSIENT
 from realtime.ledger import Ledger
@@ -245,9 +245,7 @@ class Comparison:
 
         The outbox was deleted or overwritten. A repeated entry is harmless: a payment is used once.
         """
-        waiting = set[str]()
-        for stream in (keys.OUTBOX, keys.DEAD_LETTERS):
-            waiting.update([fields.get("hold", "") async for _id, fields in stream_entries(self._master, stream)])
+        waiting = {fields.get("hold", "") async for fields in unfinished_entries(self._master)}
         for hold in sorted(holds - waiting):
             record = decode_record(await self._master.command("HGET", keys.holds(show.id), hold) or b"")
             if record.state is not HoldState.CONFIRMING:

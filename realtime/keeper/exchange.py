@@ -25,15 +25,14 @@ from realtime.errors import (
     BookingCancelled,
     BookingNotFound,
     PriceDiffers,
-    SeatNotFound,
     SeatsTaken,
 )
 from realtime.jobs import Jobs
-from realtime.keeper.outbox import stream_entries
+from realtime.keeper.outbox import unfinished_entries
 from realtime.keeper.points import reach
 from realtime.ledger import Ledger
 from realtime.ledger.rows import BookingRow, NewExchange
-from realtime.ledger.shows import Shows
+from realtime.ledger.shows import Shows, seat_indices
 from realtime.locks.answers import Fenced
 from realtime.locks.replies import new_reply_id
 from realtime.locks.seats import Sale, SeatLocks
@@ -77,7 +76,7 @@ class Exchanges:
             raise BadRequest("This show is archived: its bookings can't be exchanged any more.")
         show = await self._shows.show(booking.show_id)
         layout = await self._shows.layout(show.layout)
-        indices = _indices(layout, ask.seats)
+        indices = tuple(sorted(seat_indices(layout, ask.seats)))
         if len(indices) != len(booking.seats):
             raise BadRequest(f"This booking has {len(booking.seats)} seats: name as many others.")
         if indices != booking.seats:
@@ -125,10 +124,9 @@ async def end_abandoned(ledger: Ledger, locks: SeatLocks, show: Show, holds: Ite
     carried out in their order, so the seats are freed by one: an exchange for the seats that the booking has.
     """
     under_way = set[str]()
-    for stream in (keys.OUTBOX, keys.DEAD_LETTERS):
-        async for _id, fields in stream_entries(locks.master, stream):
-            if fields.get("name") == "exchange":
-                under_way.add(_booking_in(fields))
+    async for fields in unfinished_entries(locks.master):
+        if fields.get("name") == "exchange":
+            under_way.add(_booking_in(fields))
     layout, ended = await Shows(ledger).layout(show.layout), list[str]()
     for hold in sorted(holds):
         booking = await ledger.booking(booking_of(hold))
@@ -147,15 +145,6 @@ def _booking_in(fields: dict[str, str]) -> str:
         return msgspec.json.decode(fields.get("body", ""), type=_ExchangeBody).booking
     except (msgspec.MsgspecError, ValueError):
         return ""
-
-
-def _indices(layout: Layout, seats: list[str]) -> tuple[int, ...]:
-    """Return the indices of some seats, ascending; raise ``SeatNotFound``."""
-    index = {seat.id: n for n, seat in enumerate(layout.seats)}
-    unknown = [seat for seat in seats if seat not in index]
-    if unknown:
-        raise SeatNotFound(seats=unknown)
-    return tuple(sorted({index[seat] for seat in seats}))
 
 
 def _sale(booking: BookingRow, entry: bytes) -> Sale:

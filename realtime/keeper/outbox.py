@@ -226,6 +226,13 @@ async def stream_entries(master: LockMaster, stream: str) -> AsyncIterator[tuple
         start = b"(" + found[-1][0]
 
 
+async def unfinished_entries(master: LockMaster) -> AsyncIterator[dict[str, str]]:
+    """Yield the fields of all entries of the outbox and of the dead letters. Raises ``RegionUnavailable``."""
+    for stream in (keys.OUTBOX, keys.DEAD_LETTERS):
+        async for _id, fields in stream_entries(master, stream):
+            yield fields
+
+
 def _subject_of_command(fields: dict[str, str]) -> str:
     """Return the id of the show or other thing that a command is about; "" for other entries and commands."""
     if fields.get("kind") != "command":

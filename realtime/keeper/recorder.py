@@ -36,6 +36,7 @@ from realtime.keeper.outbox import Entry, Outbox
 from realtime.keeper.points import reach
 from realtime.keeper.refunds import RefundDelivery
 from realtime.keeper.settlement import Settlement
+from realtime.keeper.side_by_side import side_by_side
 from realtime.ledger import (
     Ledger,
     LedgerBehind,
@@ -148,21 +149,12 @@ class Recorder:
         about: dict[str, list[Entry]] = defaultdict(list)
         for entry in webhooks:
             about[_subject(entry)].append(entry)
-        left, refused, failed = iter(about.values()), list[ResponseError | None](), list[Exception]()
+        refused: list[ResponseError | None] = []
 
-        async def process_some() -> None:
-            for some in left:
-                for entry in some:
-                    if failed:
-                        return
-                    try:
-                        refused.append(await self._alone(entry))
-                    except Exception as error:
-                        failed.append(error)  # what the others have begun is finished
+        async def process(entry: Entry) -> None:
+            refused.append(await self._alone(entry))
 
-        await asyncio.gather(*(process_some() for _ in range(WEBHOOKS_AT_ONCE)))
-        if failed:
-            raise failed[0]
+        await side_by_side(about.values(), process, WEBHOOKS_AT_ONCE)
         return refused
 
     async def _acknowledge(self, entries: Sequence[Entry]) -> None:

@@ -6,7 +6,6 @@ Page, webhook and this module may report one payment at the same time. All of th
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import random
@@ -30,10 +29,11 @@ from realtime.errors import (
 )
 from realtime.keeper.contradictions import Contradictions
 from realtime.keeper.refunds import RefundDelivery
+from realtime.keeper.side_by_side import side_by_side
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.orders import NAMED
 from realtime.ledger.rows import NewRefund, OrderRow, OrderState, Queue, RefundProgress, RefundReason, task_id
-from realtime.ledger.shows import Shows, UnknownShow
+from realtime.ledger.shows import Shows, UnknownShow, seat_indices
 from realtime.locks.answers import ShowNotReady
 from realtime.locks.deadlines import keep_for_retry, while_kept
 from realtime.locks.equal_seats import free_equal_blocks
@@ -150,10 +150,7 @@ class Settlement:
         """Return the indices of some seats, ascending. Raises ``UnknownShow`` or ``SeatNotFound``."""
         if not named:
             return ()
-        index = {seat.id: n for n, seat in enumerate((await self._shows.layout(show.layout)).seats)}
-        if unknown := [seat for seat in named if seat not in index]:
-            raise SeatNotFound(seats=unknown)
-        return tuple(sorted({index[seat] for seat in named}))
+        return tuple(sorted(seat_indices(await self._shows.layout(show.layout), named)))
 
     async def _refund_reported(self, report: PaymentReport) -> bool:
         refund = await self._ledger.refund_of_payment(report.payment)
@@ -183,21 +180,8 @@ class Settlement:
     async def check_due_orders(self) -> None:
         """Ask the gateway about the orders whose time has come, and settle what was paid."""
         now = now_ms()
-        left = iter(await self._ledger.claim_due_orders(now, now + CLAIM_MS, ORDERS_PER_TURN))
-        failed: list[Exception] = []
-
-        async def check_some() -> None:
-            for order in left:
-                if failed:
-                    return
-                try:
-                    await self._check_due(order)
-                except Exception as error:
-                    failed.append(error)  # what the others have begun is finished
-
-        await asyncio.gather(*(check_some() for _ in range(ORDERS_AT_ONCE)))
-        if failed:
-            raise failed[0]
+        orders = await self._ledger.claim_due_orders(now, now + CLAIM_MS, ORDERS_PER_TURN)
+        await side_by_side(([order] for order in orders), self._check_due, ORDERS_AT_ONCE)
 
     async def _check_due(self, order: OrderRow) -> None:
         try:

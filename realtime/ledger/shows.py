@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from realtime import limits
+from realtime.errors import SeatNotFound
 from realtime.ledger.store import Ledger
 from realtime.model import Layout, Show
 from realtime.payments.prices import PriceLines, booking_prices
@@ -18,6 +19,14 @@ from realtime.wire.shows import Unreadable
 
 class UnknownShow(Exception):
     """The ledger has no such show, or not its layout."""
+
+
+def seat_indices(layout: Layout, seats: Sequence[str]) -> list[int]:
+    """Return the indices of seat ids in their order, each once; raise ``SeatNotFound`` (details ``seats``)."""
+    index = {seat.id: n for n, seat in enumerate(layout.seats)}
+    if unknown := [seat for seat in seats if seat not in index]:
+        raise SeatNotFound(seats=unknown)
+    return [index[seat] for seat in dict.fromkeys(seats)]
 
 
 class Shows:

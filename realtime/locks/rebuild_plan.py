@@ -263,17 +263,20 @@ def _plan_holds(plan: Plan, live: list[tuple[bytes, _Hold]], master: OnMaster) -
             continue
         plan.owners[mine.owner] += 1
         if held:
-            ends_at, latest = mine.expires_at, master.now + master.hold_ms + int(mine.prolonged_ms)
-            if ends_at > latest + READ_MS:
-                ends_at = latest
-                plan.write(
-                    ("HSET", _HOLDS, (hold, orjson.dumps(orjson.loads(master.holds[hold]) | {"expires_at": ends_at})))
-                )
+            ends_at = _ends_at(mine, master)
+            if ends_at != mine.expires_at:
+                plan.write(("HSET", _HOLDS, (hold, _changed(master.holds[hold], expires_at=ends_at))))
             deadlines += (b"%d" % ends_at, hold)
             if mine.address:
                 plan.owners[f"@{mine.address}"] += len(mine.seats)
     # They are written in any case: the key has the deadlines of all shows.
     plan.steps += [[("ZADD", _DEADLINES, some)] for some in _pieces(deadlines)]
+
+
+def _ends_at(mine: _Hold, master: OnMaster) -> int:
+    """Return the deadline of a hold (ms), at most the one that it would have if it were made or extended now."""
+    latest = master.now + master.hold_ms + int(mine.prolonged_ms)
+    return latest if mine.expires_at > latest + READ_MS else mine.expires_at
 
 
 def _plan_unreadable(plan: Plan, holds: set[bytes]) -> None:
@@ -317,11 +320,11 @@ def _booked_record(booking: Booked, now: int) -> bytes:
 
 
 def _as_lost(record: bytes, *, void: bool) -> bytes:
-    hold = orjson.loads(record)
-    hold["state"] = HoldState.LOST.value
-    if void:
-        hold["void"] = True
-    return orjson.dumps(hold)
+    return _changed(record, state=HoldState.LOST.value, **({"void": True} if void else {}))
+
+
+def _changed(record: bytes, **fields: Any) -> bytes:
+    return orjson.dumps(orjson.loads(record) | fields)
 
 
 def _notice(kind: str, hold: bytes, owner: str, seats: Sequence[int] | None = None) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from realtime import limits
 
 PACKET_BYTES = 256
-"""What a packet takes in memory beside its text."""
+"""Memory of a packet without its text."""
 
 
 class PacketQueue(asyncio.Queue[Any]):

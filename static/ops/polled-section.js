@@ -86,7 +86,7 @@ export class PolledSection {
     this._tryDraw();
   }
 
-  /** Draw; an answer that can't be drawn is as good as none. */
+  /** Draws the section; says that there is no answer if the answer can't be drawn. */
   _tryDraw() {
     try {
       this._draw();

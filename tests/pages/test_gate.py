@@ -184,6 +184,16 @@ async def prepares(page: Page, show: str) -> None:
     await page.get_by_role("button", name="Put the tickets on this device").click()
 
 
+async def opens_gate_with_a_ticket(browser: Browser, cluster: Cluster) -> tuple[Person, dict[str, str]]:
+    """Open a gate with one ticket on its device; return the attendant and the ticket."""
+    owner, booking = await booked(cluster, starts_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    (leased,) = await bookings(cluster, owner)
+    staff = await opens_gate(browser, cluster, "North", 0)
+    await prepares(staff.page, show_of(booking))
+    await expect(staff.page.locator(".gate-offline")).to_contain_text("1 ticket of")
+    return staff, leased
+
+
 async def types(page: Page, code: str) -> None:
     await page.fill("#code", code)
     await page.keyboard.press("Enter")
@@ -267,13 +277,8 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
 
 
 async def test_a_device_without_contact_for_too_long_admits_nobody(browser: Browser, cluster: Cluster) -> None:
-    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    owner, booking = await booked(cluster, starts_at=soon)
-    (leased,) = await bookings(cluster, owner)
-    staff = await opens_gate(browser, cluster, "North", 0)
+    staff, leased = await opens_gate_with_a_ticket(browser, cluster)
     page, panel = staff.page, staff.page.locator(".gate-offline")
-    await prepares(page, show_of(booking))
-    await expect(panel).to_contain_text("1 ticket of")
     failed: list[str] = []
     page.on("requestfailed", lambda request: failed.append(request.url))
     await staff.context.set_offline(True)
@@ -373,13 +378,8 @@ REPAIR_STORAGE = "() => { IDBDatabase.prototype.transaction = window.unbroken; }
 async def test_an_answer_that_is_cut_off_ends_neither_a_lease_nor_the_session(
     browser: Browser, cluster: Cluster
 ) -> None:
-    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    owner, booking = await booked(cluster, starts_at=soon)
-    (leased,) = await bookings(cluster, owner)
-    staff = await opens_gate(browser, cluster, "North", 0)
+    staff, leased = await opens_gate_with_a_ticket(browser, cluster)
     page, panel = staff.page, staff.page.locator(".gate-offline")
-    await prepares(page, show_of(booking))
-    await expect(panel).to_contain_text("1 ticket of")
     await page.evaluate(LATER, 0.1)
     cut: list[str] = []
 

@@ -14,7 +14,7 @@ from realtime.tickets.token import PublicKeys, verify
 from tests.cluster import new_show, node_urls
 from tests.pages.axe import violations
 from tests.pages.conftest import PHONE, Person
-from tests.pages.front import Answers, front_of
+from tests.pages.front import Answers, Front, front_of
 from tests.pages.halls import boxes
 from tests.pages.qr import scanned
 from tests.pages.test_main_job import multiplex_show
@@ -251,7 +251,7 @@ async def test_the_page_that_was_kept_is_shown_until_the_next_one_can_be_had_who
     browser: Browser, cluster: Cluster
 ) -> None:
     owner, _booking = await booked(cluster)
-    async with front_of(node_urls(cluster)[0]) as front:
+    async with front_of(node_urls(cluster)[0], Front) as front:
         asha = await Person.arrive(browser, front.url, "/tickets", phone=True)
         page = asha.page
         await page.evaluate("token => localStorage.setItem('tickingtickets.token', token)", owner)
