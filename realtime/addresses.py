@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from redis.asyncio.connection import parse_url
+from redis.asyncio import ConnectionPool
 
 from realtime.topology import LEDGER_FORMS, Plain, Region, Topology, TopologyError
 
@@ -21,7 +21,7 @@ def check_addresses(topology: Topology) -> None:
     for region in topology.regions.values():
         for field, url in _servers(region):
             try:
-                parse_url(url)
+                ConnectionPool.from_url(url)  # connects to nothing
             except ValueError as error:
                 raise TopologyError(f"regions.{region.name}.{field}: {error}") from None
         if not isinstance(region.master, Plain):

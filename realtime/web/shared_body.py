@@ -29,15 +29,20 @@ class SharedBody(Payload):
     def __init__(self, data: bytes) -> None:
         """``data`` must not change."""
         super().__init__(data, content_type="application/json")
-        self._size = len(data)
+        self._data = data
+
+    @property
+    def size(self) -> int | None:
+        """The length in bytes; None if it is not known before."""
+        return len(self._data)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the body as text."""
-        return bytes(self._value).decode(encoding, errors)
+        return self._data.decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body in parts, each when the client has read enough of those before."""
-        view = memoryview(self._value)
+        view = memoryview(self._data)
         for start in range(0, len(view), PART_BYTES):
             await writer.write(view[start : start + PART_BYTES])
             await writer.drain()
@@ -110,9 +115,13 @@ class GunzippedBody(BlobBody):
     """How many are being sent, to all clients; each has a decompressor."""
 
     def __init__(self, blob: Blob) -> None:
-        """``blob`` is gzipped. Its length without that is not known before."""
+        """``blob`` is gzipped."""
         super().__init__(blob)
-        self._size = None
+
+    @property
+    def size(self) -> None:
+        """None: the length of what is sent is not known before."""
+        return None
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body in parts, each when the client has read enough of those before."""
@@ -124,7 +133,7 @@ class GunzippedBody(BlobBody):
 
     async def _write_parts(self, writer: AbstractStreamWriter) -> None:
         stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        view = memoryview(self._value)
+        view = memoryview(self._data)
         for start in range(0, len(view), _INPUT_BYTES):
             # In small pieces: what zlib has not consumed of a piece is copied for each client.
             rest: bytes | memoryview = view[start : start + _INPUT_BYTES]

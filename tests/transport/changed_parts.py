@@ -8,6 +8,7 @@ before, for all of them, takes most of a node's start.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
@@ -108,6 +109,22 @@ def _change_translate_request() -> None:
     _DRIVER._async["translate_request"] = _translate_request
 
 
+def _change_queue() -> None:
+    """Let a plain queue write to its list itself."""
+    real = asyncio.Queue.put_nowait
+
+    def put_nowait(self: Any, item: Any) -> None:
+        if isinstance(self, asyncio.LifoQueue | asyncio.PriorityQueue) or self.full():
+            real(self, item)
+            return
+        self._queue.append(item)
+        self._unfinished_tasks += 1
+        self._finished.clear()
+        self._wakeup_next(self._getters)
+
+    asyncio.Queue.put_nowait = put_nowait  # type: ignore[method-assign]
+
+
 def _change_server() -> None:
     real = aiohttp.web_server.Server.__init__
 
@@ -132,6 +149,8 @@ CHANGES: dict[str, Callable[[], None]] = {
     "aiohttp.version": _other_version("aiohttp"),
     "engineio.version": _other_version("python-engineio"),
     "socketio.version": _other_version("python-socketio"),
+    "uvloop.version": _other_version("uvloop"),
+    "asyncio.Queue": _change_queue,
     "aiohttp.HttpRequestParser": _replaced(aiohttp.http, "HttpRequestParser", OtherParser),
     "aiohttp.BaseProtocol": _removed(aiohttp.base_protocol, "BaseProtocol"),
     "aiohttp.RequestHandler": _one_more_parameter(aiohttp.web_protocol.RequestHandler, "connection_lost"),
@@ -144,6 +163,7 @@ CHANGES: dict[str, Callable[[], None]] = {
     "engineio.WebSocket": _one_more_parameter(_DRIVER.WebSocket, "__call__"),
     "engineio.AsyncSocket": _one_more_parameter(_SOCKET, "schedule_ping"),
     "engineio.AsyncSocket._send_ping": _replaced(_SOCKET, "_send_ping", lambda self: _SEND_PING(self)),
+    "engineio.AsyncSocket.handle_post_request": _one_more_parameter(_SOCKET, "handle_post_request"),
     "engineio.AsyncSocket.receive": _one_more_parameter(_SOCKET, "receive"),
     "engineio.AsyncSocket.close": _one_more_parameter(_SOCKET, "close"),
     "engineio.Packet": _as_function(engineio.packet, "Packet"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -65,6 +66,52 @@ def test_no_other_module_imports_private_modules_of_the_frameworks() -> None:
         if any(private.match(line) for line in path.read_text().splitlines())
     }
     assert found == set()
+
+
+DOCUMENTED = {"_asdict", "_replace", "_exit"}
+"""Names with an underscore that are public: of named tuples, and of ``os``."""
+
+
+class PrivateNames(ast.NodeVisitor):
+    """The private names that a module gives to what is its own, and those that it uses."""
+
+    def __init__(self, path: Path) -> None:
+        self.own = set[str]()
+        self.of_self = set[str]()
+        self.of_others = set[str]()
+        for node in ast.walk(ast.parse(path.read_text())):
+            self.visit(node)
+
+    def visit(self, node: ast.AST) -> None:
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+                (self.own if isinstance(node.ctx, ast.Store) else self.of_self).add(name)
+            case ast.Attribute(attr=name):
+                self.of_others.add(name)
+            case ast.Call(func=ast.Name(id="getattr" | "setattr"), args=[_, ast.Constant(value=str() as name), *_]):
+                self.of_others.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                self.own.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                self.own.add(name)
+            case ast.Constant(value=str() as name):
+                self.own.add(name)  # one of ``__slots__``
+
+
+def test_every_private_attribute_that_is_used_is_one_that_the_guard_checks() -> None:
+    checked = set(re.findall(r"\b_[a-z_]+\b", (ROOT / "realtime/transport/guard.py").read_text()))
+    paths = [path for folder in ("realtime", "loadtest", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    modules = {path: PrivateNames(path) for path in paths}
+    of_any = {name for names in modules.values() for name in names.own}  # a base class may be in another module
+    unchecked = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path, names in modules.items()
+        for name in (names.of_self - of_any) | (names.of_others - names.own)
+        if re.match(r"_[a-z]", name)
+        and name not in DOCUMENTED
+        and not (path.parent.name == "transport" and name in checked)
+    }
+    assert unchecked == set()
 
 
 MODULE = [sys.executable, "-m", "tests.transport.changed_parts"]
