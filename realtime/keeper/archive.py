@@ -1,6 +1,7 @@
 """Archives shows that are over: their keys leave the lock master, their bookings stay in the ledger.
 
-So what a region costs (recovery, ``check``, the directory) depends on the shows that it sells, not on its age.
+The cost of recovery, of ``check`` and of the directory therefore depends on how many shows are on sale, not on how old
+the installation is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from realtime.locks.seats import SeatLocks
 
 log = logging.getLogger(__name__)
 PAGE = 200
-"""Shows in one transaction."""
+"""Shows that are archived in one transaction."""
 PAGES_PER_TURN = 50
 
 
@@ -27,7 +28,7 @@ class Archiver:
     """Archives the shows of one region. Every step may be repeated, by any keeper."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
         self._locks = locks
@@ -44,22 +45,23 @@ class Archiver:
             done = await self.archive(due)
             if len(done) < PAGE:
                 break
-        # A keeper may have died between the ledger and the master, or an old master came back.
+        # The master may still have archived shows: a keeper died after it had written the ledger, or an old master came
+        # back.
         on_master = connect.names(await self._master.command("HKEYS", keys.SHOWS))
         await self.remove(await self._ledger.archived_of(on_master))
 
     async def archive(self, shows: Sequence[str]) -> list[str]:
-        """Archive some shows; return those that were. One with a live hold is left for later."""
+        """Archive some shows; return those that were archived. A show with a live hold is left for later."""
         removed = await self.remove(shows)
         if removed:
             await self._ledger.archive_shows(removed, now_ms())
-            # A rebuild that began before the commit may have brought some of them back.
+            # A rebuild that began before the commit may have put some of them back on the master.
             await self._remove_keys(removed)
             log.info("%s: %d shows are archived", self._master.region, len(removed))
         return removed
 
     async def remove(self, shows: Sequence[str]) -> list[str]:
-        """Remove some shows from the master; return those that were. One with a live hold stays."""
+        """Remove some shows from the master; return those that were removed. A show with a live hold stays."""
         removed = await self._remove_keys(shows)
         if removed:
             await self._declare.shows_removed(removed)

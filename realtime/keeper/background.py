@@ -1,7 +1,8 @@
 """The periodic work of a keeper, next to its record path.
 
-Each turn of a kind of work is a task of its own, so none delays another. Turns that are due at the same time begin in
-the same turn of the loop: their calls to the master share a pipeline, and an idle keeper costs little.
+Each turn of a kind of work is a task of its own, so one kind does not delay another. Turns that are due at the same
+time begin in the same iteration of the event loop: their calls to the master share a pipeline, and an idle keeper costs
+little.
 """
 
 from __future__ import annotations
@@ -38,32 +39,32 @@ from realtime.settings import Settings
 
 Work: TypeAlias = Callable[[], Awaitable[object]]
 WorkUnderToken: TypeAlias = Callable[[str], Awaitable[object]]
-"""Takes the fencing token under which this keeper serves."""
+"""Work that takes the fencing token under which this keeper serves its master."""
 log = logging.getLogger(__name__)
 TICK_MS = 500
-"""How often is looked which work is due; no work begins more often."""
+"""How often the keeper checks which work is due; no work begins more often than this."""
 ORDERS_EVERY_MS = 1_000
 """How often the ledger is searched for orders about which the gateway must be asked."""
 RETENTION_EVERY_MS = 600_000
-"""How often is deleted what is no longer kept."""
+"""How often the keeper deletes data whose retention time is over."""
 HOLD_EVENTS_EVERY_MS = 1_000
-"""How often the logs of shows are read, where a webhook wants to know of holds."""
+"""How often the logs of shows are read, if a webhook target asks for events about holds."""
 ARCHIVE_EVERY_MS = 60_000
 """How often a keeper looks for shows that are over."""
 FORGET_EVERY_MS = 10_000
-"""How often the records of holds are deleted that ended some time ago."""
+"""How often the records of holds that ended some time ago are deleted."""
 REBUILD_EVERY_MS = 500
-"""How often a keeper looks whether the shows have to be rebuilt: after each reconciliation."""
+"""How often a keeper checks whether shows have to be rebuilt, as after each reconciliation."""
 ENTRIES_EVERY_MS = 5_000
 """How often a keeper looks for entries of keepers that are not live."""
 KEY_TYPES_EVERY_MS = 1_000
-"""How often a keeper looks for keys of the region that can't be used, and whether all shows are gone."""
+"""How often a keeper checks the region's keys: whether any can't be used, and whether all shows are gone."""
 QUEUE_KEYS_EVERY_MS = 2_000
 """How often a keeper looks for keys of the job queues that can't be used."""
 REGION_KEYS_EVERY_MS = 20_000
 """How often a keeper compares theatres, and the tokens of staff and guests, with the ledger."""
 COMPARE_EVERY_MS = 1_000
-"""How often a keeper looks whether it is time to compare the next shows with the ledger."""
+"""How often a keeper checks whether it is time to compare the next shows with the ledger."""
 
 
 class Background:
@@ -95,14 +96,14 @@ class Background:
         region_keys = RegionKeys(ledger, master, locks, stopping)
         queue_keys = QueueKeys(master, shared.task_keeper)
         retention = Retention(ledger, settings.topology.privacy.contact_days)
-        # By name: how often (ms), and what is done.
+        # By name: the interval (ms), and the work.
         always: dict[str, tuple[int, Work]] = {
             "heartbeat": (limits.HEARTBEAT_MS, heartbeat.beat),
             "status_report": (limits.STATUS_REPORT_MS, self._status_reporter.write_report),
             "key_types": (KEY_TYPES_EVERY_MS, region_keys.check_types),
             "incidents": (limits.STATUS_REPORT_MS, shared.incidents.send),
         }
-        # The same for what is done only while this keeper serves a reconciled master, under its fencing token.
+        # The same for work that is done only while this keeper serves a reconciled master, under its fencing token.
         while_serving: dict[str, tuple[int, WorkUnderToken]] = {
             "forget": (FORGET_EVERY_MS, lambda _token: expiry.forget()),
             "rebuild": (REBUILD_EVERY_MS, rebuilder.turn),
@@ -156,7 +157,7 @@ class Background:
             await outbox.take_over(live)
 
     async def _expire(self) -> None:
-        """Sweep at the moment in which the next hold can lapse."""
+        """Sweep whenever the next hold can lapse."""
         sweep = self._serve(lambda _token: self._expiry.turn())
         while not self._stopping.is_set():
             await self._turn("expiry", sweep)
@@ -166,7 +167,8 @@ class Background:
         try:
             await work()
         except TRANSIENT as error:
-            # Raised or logged by the record path as well; the redis errors may leave a broken connection.
+            # The record path logs the same fault. The connection of the queues may be broken, so the next use opens a
+            # new one.
             log.debug("%s: %s", name, error)
             await self._jobs.close()
         except TicketError as error:

@@ -34,7 +34,7 @@ class BookingCommands:
     """Bookings of one region."""
 
     def __init__(self, ledger: Ledger, locks: SeatLocks, refunds: RefundDelivery, jobs: Jobs) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._locks = locks
         self._refunds = refunds

@@ -26,7 +26,7 @@ from realtime.wire.requests import LongId, parse_json
 
 log = logging.getLogger(__name__)
 UNREADABLE = (ValueError, LookupError, OSError, EOFError, zlib.error, msgspec.MsgspecError, UnknownShow)
-"""What a row of the ledger raises that can't be read, or whose show or layout can't."""
+"""Raised for a row of the ledger that can't be read, or whose show or layout can't be read."""
 DetailOf = Callable[[BookingRow], Awaitable[dict[str, Any]]]
 
 
@@ -35,7 +35,7 @@ class _Booking(msgspec.Struct):
 
 
 async def details(detail_of: DetailOf, rows: Iterable[BookingRow]) -> list[dict[str, Any]]:
-    """Return bookings as they are answered. One with a show, layout or prices that can't be read is only logged."""
+    """Return the details of bookings. A booking whose show, layout or prices can't be read is logged and left out."""
     found = []
     for row in rows:
         try:
@@ -49,14 +49,14 @@ class BookingSearch:
     """The questions ``find`` and ``story`` of one region."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, detail_of: DetailOf) -> None:
-        """``detail_of`` returns a booking as it is answered."""
+        """``detail_of`` returns the details of a booking."""
         self._ledger = ledger
         self._master = master
         self._shows = shows
         self._detail_of = detail_of
 
     async def find(self, body: bytes) -> list[dict[str, Any]]:
-        """Return the bookings that fit, the newest first. Raises ``ShowNotFound``, ``SeatNotFound``."""
+        """Return the bookings that match, the newest first. Raises ``ShowNotFound``, ``SeatNotFound``."""
         ask = parse_json(Wanted, body)
         index = await self._index(ask.show, ask.seat) if ask.seat else -1
         wanted = Find(seat_index=index, **{name: getattr(ask, name) for name in ask.__struct_fields__})

@@ -1,7 +1,8 @@
 """Reads a running region's ledger, lock master, outbox and queues, compares them, and repairs what the ledger proves.
 
-A running region changes while it is read. So each look reads the outbox, then the shows on the master, each before its
-part of the ledger (which is never behind the master), and a difference counts only if several looks in a row see it.
+A running region changes while it is read. Each look therefore reads the outbox first, then the shows on the master one
+by one, and of each show the master before the ledger, because the ledger is never behind the master. A difference
+counts only if several looks in a row see it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from realtime.topology import Region
 LOOKS = 4
 LOOK_AGAIN_S = 0.5
 TURNS = 20
-"""So often a repair waits for ``LOOK_AGAIN_S`` while a keeper reconciles the master."""
+"""How many times a repair waits for ``LOOK_AGAIN_S`` while a keeper reconciles the master."""
 TIMEOUT_S = 10.0
 YOUNG_MS = 5_000
 """The jobs of tasks younger than this may still be on their way to their queue."""
@@ -68,7 +69,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Outbox:
-    """How many entries it has, the holds whose bookings are among them, and the payments of all of them."""
+    """The number of entries, the holds whose bookings are among the entries, and the payments that the entries name."""
 
     length: int
     holds: frozenset[str]
@@ -84,9 +85,9 @@ class Checker:
     def __init__(
         self, region: Region, password: str = "", targets: Sequence[Target] = (), code_key: bytes = b""
     ) -> None:
-        """Open no connection yet. Bookings that are recorded again are reported to ``targets``.
+        """Open no connection yet. ``targets`` are sent webhooks about bookings that are recorded again.
 
-        ``code_key`` as for ``Ledger``.
+        ``code_key`` is that of ``Ledger``.
         """
         self._region = region
         self._password = password
@@ -209,7 +210,7 @@ class Checker:
             await link.close()
 
     async def _repair_queues(self, jobs: Jobs, lost: set[str]) -> None:
-        """Add the jobs of all unfinished tasks; those that are ``lost`` (task ids) also where an ended job is left."""
+        """Add the jobs of all unfinished tasks; those of ``lost`` (task ids) replace an ended job."""
         for tasks in [page async for page in self._unfinished()]:
             await jobs.add_anew([task for task in tasks if task.id in lost])
             await jobs.add([task for task in tasks if task.id not in lost])
@@ -218,7 +219,7 @@ class Checker:
         if not found:
             return
         locks = SeatLocks(link)
-        # Under the token of the keepers: one that begins another one during the repair goes first.
+        # The repair writes under the keepers' token. If a keeper begins another token meanwhile, the repair is refused.
         reconciler = Reconciler(self._region.name, self._ledger, link, locks)
         for _ in range(TURNS):
             if await reconciler.ensure_reconciled() is not None:

@@ -24,9 +24,10 @@
 | ``retry_task`` | ``{"id"}``; a task whose job has failed permanently is tried again, a webhook delivered again |
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
 
-A command may be carried out again after a crash; each is idempotent. Blocking seats asks the master first, because only
-the master knows whether they are free; every other command is in the ledger before the master has it. So the ledger
-knows which seats were blocked before a command, and if it is refused half-way, exactly these stay blocked.
+A command may be carried out again after a crash; each is idempotent. A block command goes to the master first, because
+only the master knows whether the seats are free; every other command is in the ledger before the master has it. While a
+block command runs, the ledger therefore still has the seats that were blocked before it, and if the command is refused
+half-way, exactly those stay blocked.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ from realtime.wire.shows import Unreadable
 
 log = logging.getLogger(__name__)
 STILL_OURS_S = 1.0
-"""How long a transaction of the ledger waits for the lock master, at most."""
+"""The longest time for which a transaction of the ledger waits for the lock master."""
 
 
 class _SeatsBody(msgspec.Struct):
@@ -119,7 +120,7 @@ class Commands:
         refunds: RefundDelivery,
         jobs: Jobs,
     ) -> None:
-        """All of ``region``; the topology and password are used to ask the masters of the other regions."""
+        """``topology`` and ``password`` give access to the other regions' masters; the rest belongs to ``region``."""
         self._ledger = ledger
         self._region = region
         self._master = master
@@ -176,13 +177,14 @@ class Commands:
         owner: str = OPERATORS,
         entry: bytes = b"",
     ) -> None:
-        """Carry out one command and answer it; a repeated one (same owner and ``request_id``) gets the first's answer.
+        """Carry out one command and answer it; a repeated one (same owner and ``request_id``) gets the first answer.
 
-        A retryable refusal is no such answer, nor is any of a buyer's command: it is carried out when it comes again.
-        Else a buyer, who may have many identities, could fill the ledger with refusals.
-        ``fencing_token`` is the one under which it was read (None: any), ``entry`` its entry in the outbox. Raises
-        ``Fenced`` once that is gone, because another keeper has carried it out. Raises ``RegionUnavailable``,
-        ``LedgerUnavailable`` or ``StaleFencingToken`` if the command must be tried again later.
+        Two kinds of refusals are not kept as the first answer: retryable ones, and all refusals of buyers' commands.
+        After these, a repeated command is carried out. If buyers' refusals were kept, a buyer with many identities
+        could fill the ledger with them. ``fencing_token`` is the token under which the command was read (None: any),
+        ``entry`` is its entry in the outbox. Raises ``Fenced`` if the entry is gone, because another keeper has carried
+        out the command. Raises ``RegionUnavailable``, ``LedgerUnavailable`` or ``StaleFencingToken`` if the command
+        must be tried again later.
         """
         self._fencing_token = fencing_token
         self._entry = entry
@@ -201,11 +203,11 @@ class Commands:
         await replies.send_reply(self._master, command_id, reply)
 
     async def _is_kept(self, owner: str) -> bool:
-        """Return whether another outcome of an owner is kept: a buyer's commands may all be about one booking."""
+        """Return whether the ledger keeps one more outcome of an owner. Of a buyer's it keeps a limited number."""
         return owner == OPERATORS or await self._ledger.outcomes_of(owner) < limits.OUTCOMES_OF_OWNER
 
     async def _answer(self, name: str, body: bytes, owner: str) -> tuple[bytes, bool]:
-        """Carry out a command; return its answer, and whether it is final: the same request may be refused for now."""
+        """Carry out a command; return its answer, and whether it is final. A refusal that may pass is not final."""
         try:
             if name not in self._verbs:
                 raise BadRequest(f"There is no command {name!r}.")
@@ -218,9 +220,10 @@ class Commands:
             return replies.refusal(BadRequest(f"The ledger's record of this show can't be read: {error}")), True
 
     async def _still_ours(self) -> None:
-        """Raise ``Fenced`` if the entry is gone: another keeper has carried it out, and maybe later ones.
+        """Raise ``Fenced`` if the entry is gone: another keeper has carried it out, and perhaps later commands too.
 
-        Raises ``RegionUnavailable`` soon if the master does not answer: bookings wait for the ledger's locks.
+        Raises ``RegionUnavailable`` after ``STILL_OURS_S`` if the master does not answer, because the caller's
+        transaction holds locks in the ledger for which bookings wait.
         """
         if not self._entry:
             return
@@ -239,17 +242,18 @@ class Commands:
         try:
             epoch = await self._locks.block(ask.show, [index for _seat, index in seats], entry=self._entry)
         except SeatsTaken as error:
-            # Many seats are blocked in parts, by this keeper or by one that died.
+            # More seats than fit into one call are blocked in several calls, so some may be blocked by now: by this
+            # keeper, or by one that died during the same command.
             recorded = {seat for seat, _reason, _at in await self._ledger.blocks(ask.show)}
             undone = [index for seat, index in seats if seat not in recorded]
             await self._locks.unblock(ask.show, undone, entry=self._entry)
             taken = [layout.seats[index].id for index in error.details["seats"]]
-            if wrong := recorded.intersection(taken):  # recorded while a rebuild put them on sale: see below
+            if wrong := recorded.intersection(taken):  # recorded while a rebuild put them on sale, see below
                 await self._ledger.unblock(ask.show, sorted(wrong), self._fencing_token, self._still_ours)
             raise SeatsTaken("Only free seats can be blocked; these are not.", seats=taken) from None
         await self._ledger.block(ask.show, seats, ask.reason, now_ms(), self._fencing_token, self._still_ours)
         if seats and await self._master.command("HGET", keys.meta(ask.show), "epoch") != epoch:
-            # A rebuild that had read the ledger before has put the seats on sale again.
+            # A rebuild that read the ledger before this block was recorded has put the seats on sale again.
             raise ShowNotReady(region=self._region)
         return {"show": ask.show, "seats": ask.seats}
 
@@ -301,7 +305,7 @@ class Commands:
 
 
 def _subject(name: str, body: bytes) -> str:
-    """Return what a command is about, to tell a repeated one from another one: its booking, or a digest of its body."""
+    """Return what tells a repeated command from a different one: the booking that it names, or a digest of its body."""
     if name in ("cancel", "revoke_links"):
         with contextlib.suppress(BadRequest):
             return parse_json(BookingBody, body).booking

@@ -13,7 +13,7 @@ from realtime.model import HoldState, Show, booking_of, hold_of
 from realtime.sales_window import SalesWindow, iso, window_of
 
 OVERDUE_MS = 5_000
-"""A hold this long past its deadline is overdue: no keeper sweeps it."""
+"""A hold that is past its deadline for longer than this is overdue: no keeper sweeps it."""
 _FREE, _HELD, _SOLD, _BLOCKED = b"0123"
 LIVE = (HoldState.HELD, HoldState.CONFIRMING)
 _REFUSED = (HoldState.REJECTED, HoldState.RELEASED, HoldState.LOST)
@@ -55,7 +55,7 @@ class Kind(StrEnum):
 
     @property
     def repairable(self) -> bool:
-        """Whether ``--repair`` can repair it."""
+        """Whether ``check --repair`` can repair it."""
         return (
             self in REPAIRED_ON_MASTER
             or self in REPAIRED_IN_LEDGER
@@ -204,7 +204,7 @@ def _sold(show: str, master: OnMaster, bookings: Sequence[Booked]) -> list[Diffe
     claims = defaultdict(set, {hold: set(seats) for hold, seats in on_map.items()})
     for hold, record in master.holds.items():
         if record.state is HoldState.BOOKED:
-            claims[hold].update(record.seats)  # the buyer has received `booked`, whatever the map says
+            claims[hold].update(record.seats)  # the buyer was answered `booked`, whatever the map says
     for hold, seats in claims.items():
         rivals = sorted(seat for seat in seats if buyer.get(seat, hold) != hold)
         found += [Difference(show, Kind.SOLD_TWICE, (seat,), hold, buyer[seat]) for seat in rivals]

@@ -1,10 +1,10 @@
 """Compares the shows that are on sale with the ledger, one after another, and rebuilds those that are damaged.
 
-A key may be evicted, or an operator's script may change a seat: nobody would notice before the next failure. With each
-show its terms of sale and its declaration are compared, its theatre and layout too. A look costs time on the master and
-in the ledger, so the keepers of a region share the work and pause after each look.
+A key may be evicted, or an operator's script may change a seat, and without this comparison nobody would notice before
+the next failure. Compared are a show's seats and holds, its terms of sale, its declaration, and its theatre and layout.
+A look takes time on the master and in the ledger, so the keepers of a region share the work and pause after each look.
 
-Shows change while they are looked at. So a difference counts only if several looks in a row see it.
+Shows change while they are compared, so a difference counts only if several looks in a row see it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from realtime.sales_window import window_of
 
 log = logging.getLogger(__name__)
 SEATS_PER_LOOK = 10_000
-"""Seats of the shows that are compared in one look, about; a bigger show is compared alone."""
+"""About how many seats the shows in one look have together; a bigger show is compared alone."""
 SHOWS_PER_LOOK = 50
 PAUSE = 50
 """The pause after a look, as a multiple of the time that it took."""
@@ -52,13 +52,13 @@ SHORTEST_PAUSE_MS = 2_000
 LOOKS = 4
 """Looks in a row that must see a difference."""
 LOOK_AGAIN_S = 1.5
-"""The pause between them: together they take longer than a keeper needs to take over the bookings of a dead one."""
+"""The pause between these looks: together they outlast the take-over of a dead keeper's bookings by another one."""
 UNRECORDED_MS = 60_000
 """A booking that is not in the ledger this long after the deadline of its hold may be lost from the outbox."""
 MOST_DIGITS = 10
 _DEADLINE = re.compile(rb'"expires_at":([0-9]+)')
 LISTED = 5
-"""Differences of one show in the log."""
+"""How many differences of one show a log line names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Comparison:
     def __init__(
         self, ledger: Ledger, master: LockMaster, locks: SeatLocks, rebuilder: Rebuilder, stopping: asyncio.Event
     ) -> None:
-        """All of the same region. A comparison that is under way ends soon after ``stopping`` is set."""
+        """A comparison that is under way ends soon after ``stopping`` is set. All arguments belong to one region."""
         self._ledger = ledger
         self._master = master
         self._locks = locks
@@ -96,9 +96,9 @@ class Comparison:
         self._rebuilder = rebuilder
         self._stopping = stopping
         self._reported: set[str] = set()
-        """Unproved holds that were logged."""
+        """Unproved holds that were logged, so that each is logged once."""
         self._failed: dict[str, str] = {}
-        """Why a show could not be compared, by its id: what was logged."""
+        """The error of each show (by id) that could not be compared, as it was logged."""
         self._looked_s = 0.0
         """How long the looks of this turn have taken."""
 
@@ -127,7 +127,7 @@ class Comparison:
         shows = {show.id: show for show in await self._ledger.shows_of(after)}
         found: list[Show] = []
         for name in after:
-            if show := shows.get(name):  # those whose records can't be read are passed over
+            if show := shows.get(name):  # shows whose records can't be read are skipped
                 if found and sum(each.seat_count for each in (*found, show)) > SEATS_PER_LOOK:
                     break
                 found.append(show)
@@ -144,12 +144,12 @@ class Comparison:
             again = await self._look([show for show in shows if show.id in suspects])
             suspects = {show: both for show, look in again.items() if (both := suspects[show] & look)}
         active = set(await self._ledger.active_show_ids()) if suspects else set()
-        # Again, because its terms may have changed since.
+        # The shows are read again, because their terms may have changed since.
         for show in await self._ledger.shows_of([show for show in suspects if show in active]):
             await self._heal(show, suspects[show.id])
 
     async def _look(self, shows: Sequence[Show]) -> Mapping[str, _Look]:
-        """Return what differs, by show; one that can't be compared does not keep the others from being compared."""
+        """Return what differs, by show. A show that can't be compared does not prevent the comparison of the others."""
         try:
             return await self._look_together(shows)
         except TRANSIENT:
@@ -184,7 +184,7 @@ class Comparison:
             master = masters[show_id]
             if len(master.seats.seats) != master.seats.size:
                 continue  # it is being archived
-            # A payment may come for a hold that the master never had: that is no damage.
+            # Paid holds are left out: a payment may come for a hold that the master never had, which is no damage.
             plan = await asyncio.to_thread(plan_rebuild, replace(truths[show_id], paid=[]), master.seats)
             damages = [*plan.damages(master.seats), *_damages_of_terms(show, master.meta), *master.damages]
             look = _Look(
@@ -225,7 +225,7 @@ class Comparison:
 
     async def _heal(self, show: Show, seen: _Look) -> None:
         if seen.unproved:
-            # The master proves a booking that the ledger lacks: an operator decides.
+            # The master has a booking that the ledger lacks: an operator decides what is true.
             log.error("%s: booked on the master, and not in the ledger: %s", show.id, _listed(seen.unproved))
             self._reported |= seen.unproved
         if seen.unrecorded:
@@ -241,9 +241,10 @@ class Comparison:
             await self._rebuilder.count_damaged(f"{show.id}: {_listed(what)}")
 
     async def _record_anew(self, show: Show, holds: frozenset[str]) -> None:
-        """Append the bookings of paid holds to the outbox once more, unless they are there or among the dead letters.
+        """Append the bookings of paid holds to the outbox again, unless they are there or among the dead letters.
 
-        The outbox was deleted or overwritten. A repeated entry is harmless: a payment is used once.
+        Their first entries were lost because the outbox was deleted or overwritten. A repeated entry is harmless,
+        because a payment is used once.
         """
         waiting = {fields.get("hold", "") async for fields in unfinished_entries(self._master)}
         for hold in sorted(holds - waiting):
@@ -267,7 +268,7 @@ class Comparison:
 
 
 def _unrecorded(master: OnMaster) -> list[str]:
-    """Return the holds that have been paid for, and whose time was over some time ago."""
+    """Return the confirming holds whose deadline passed more than ``UNRECORDED_MS`` ago."""
     found: list[str] = []
     for hold, blob in master.holds.items():
         if b'"state":"confirming"' in blob:
@@ -293,7 +294,7 @@ class _OnMaster:
 
 
 def _damages_of_terms(show: Show, meta: Mapping[bytes, bytes]) -> list[str]:
-    """Return which fields of ``meta`` are not those that the ledger has, and which can't be used."""
+    """Return which fields of ``meta`` differ from the ledger, and which can't be used."""
     window = window_of(show)
     wanted = {
         "sales": show.sales.value,

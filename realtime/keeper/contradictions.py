@@ -1,6 +1,6 @@
-"""Reports of a payment service that contradict what the ledger has of a payment, brought to the notice of operators.
+"""Reports of a payment service that contradict the ledger: operators are notified of them.
 
-They change nothing: what became of a payment was decided by what the service said when it was asked.
+Such a report changes nothing. What became of the payment was decided by the service's own answer when it was asked.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from realtime.transport.limited_log import LimitedLog
 
 log = logging.getLogger(__name__)
 REMEMBERED = 1_000
-"""Contradictions that were noted last, and are not noted again: services repeat themselves, and are asked again."""
+"""How many contradictions a process remembers, to report each once: a service repeats its reports and answers."""
 
 
 class Contradictions:
-    """Logs (one line in ten seconds), counts and records the contradictions of one region, each once for a process."""
+    """Logs (one line in ten seconds), counts and records the contradictions of one region, each once per process."""
 
     def __init__(self, master: LockMaster, incidents: Incidents) -> None:
-        """Both of the same region."""
+        """Both arguments belong to the same region."""
         self._master = master
         self._incidents = incidents
         self._log = LimitedLog(log)
         self._noted = OrderedDict[tuple[str, str], None]()
 
     async def compare(self, known: PaymentRow, heard: PaymentStatus) -> None:
-        """Note a report about a payment that the ledger has, if both can't be true."""
+        """Record a report about a payment that the ledger has, if the two can't both be true."""
         cause = contradiction(known, heard)
         if not cause or (known.id, cause) in self._noted:
             return
@@ -53,7 +53,7 @@ def contradiction(known: PaymentRow, heard: PaymentStatus) -> str:
     """Return what a report contradicts, for operators; "" if it agrees with the ledger."""
     amount, currency = known.amount, CURRENCY
     if not known.booking:
-        # Of a payment that was returned the ledger has what was left of it, and not its currency.
+        # For a payment that was returned, the ledger has the amount that was left to return, and no currency.
         amount, currency = max(amount, heard.amount), heard.currency
     row = PaymentStatus(known.id, PaymentState.CAPTURED, amount, currency, known.order, known.hold)
     try:

@@ -34,7 +34,7 @@ class DeadLetters:
         return {"id": entry_id, "kind": fields.get("kind", "")}
 
     async def refund(self, body: bytes) -> dict[str, Any]:
-        """Make a refund of the payment in a dead letter. A payment that has its booking or its refund gets no other."""
+        """Refund the payment in a dead letter. If it has its booking or its refund already, it gets no second one."""
         entry_id, fields = await self._take(body)
         if not fields.get("payment") or not fields.get("hold"):
             raise BadRequest("This dead letter has no payment.")

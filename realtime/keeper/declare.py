@@ -20,14 +20,14 @@ from realtime.wire.shows import decode_show, decode_theatre, encode_show, encode
 
 _LAYOUTS_KNOWN = 1_000
 _FIELDS = 400
-"""Fields of a hash in one command."""
+"""The most fields of a hash that one command writes."""
 
 
 class Declarations:
     """Puts theatres, layouts and shows on one region's master. Idempotent."""
 
     def __init__(self, master: LockMaster, locks: SeatLocks) -> None:
-        """Both of the same region."""
+        """Both arguments belong to the same region."""
         self._master = master
         self._locks = locks
 
@@ -37,16 +37,16 @@ class Declarations:
         await self.announce(theatre=theatre.id)
 
     async def theatres_removed(self, theatres: Sequence[str | bytes], *, entry: bytes = b"") -> bool:
-        """Declare that there are no such theatres; return whether the master had one of them."""
+        """Remove theatres from the master; return whether it had one of them."""
         return bool(await self._removed(keys.THEATRES, theatres, entry))
 
     async def records(self, key: str, values: Mapping[str, bytes]) -> None:
-        """Put the records of theatres or shows on the master, at ``keys.THEATRES`` or ``keys.SHOWS``."""
+        """Write the records of theatres or shows to the master, at ``keys.THEATRES`` or ``keys.SHOWS``."""
         for fields in _parts(connect.flat(values)):
             await self._locks.write([("HSET", key, fields)])
 
     async def shows_removed(self, shows: Sequence[str]) -> None:
-        """Declare that there are no such shows any more."""
+        """Remove the records of shows from the master."""
         await self._removed(keys.SHOWS, shows)
 
     async def _removed(self, key: str, names: Sequence[str | bytes], entry: bytes = b"") -> int:
@@ -58,19 +58,19 @@ class Declarations:
         return found
 
     async def layout(self, layout_id: str, blob: bytes) -> None:
-        """Store a layout, unless it is there."""
+        """Store a layout, unless the master has it."""
         await self._locks.write([("SET", keys.layout(layout_id), (blob, "NX"))])
 
     async def show(self, show: Show, *, entry: bytes = b"") -> None:
-        """Declare a new show with its seats, which are for sale at once: the ledger must not have it already."""
+        """Declare a new show with its seats, which are for sale at once. The ledger must not have had it before."""
         epoch, record = new_epoch(await self._master.time_ms()), encode_show(show)
         await self._locks.declare(show, epoch, record=record, entry=entry)
         await self.announce(show=show.id)
 
     async def terms_of_sale(self, show: Show, *, entry: bytes = b"") -> None:
-        """Declare the terms of sale of a show that the master has. One that it has lost stays off sale.
+        """Declare the terms of sale of a show. If the master has lost the show, it stays off sale until it is rebuilt.
 
-        An earlier revision than the master has changes nothing.
+        Terms of an earlier revision than the master's change nothing.
         """
         epoch, record = new_epoch(await self._master.time_ms()), encode_show(show)
         await self._locks.declare(show, epoch, for_sale=False, record=record, entry=entry)
@@ -90,15 +90,15 @@ class Declarations:
         await self._locks.write([("HSET", keys.REVOKED_GUESTS, (owner, "1"))])
 
     async def staff(self, tokens: Iterable[StaffToken]) -> None:
-        """Declare which staff tokens are not revoked; all others are. Only for a keeper that reconciles the master."""
+        """Declare which staff tokens are valid; all others count as revoked. Only while reconciling the master."""
         await self._replace(keys.STAFF, [token.id for token in tokens if not token.revoked_at])
 
     async def revoked_guests(self, owners: Iterable[str]) -> None:
-        """Declare whose tokens are not accepted any more. Only for a keeper that reconciles the master."""
+        """Declare whose tokens are not accepted any more. Only while reconciling the master."""
         await self._replace(keys.REVOKED_GUESTS, owners)
 
     async def _replace(self, key: str, names: Iterable[str]) -> None:
-        """Make some names the fields of a hash, in one step: nobody is refused, or accepted, in between."""
+        """Replace the fields of a hash in one step, so that at no moment a wrong set of names counts."""
         fields = _parts([part for name in names for part in (name, "1")])
         await self._locks.write([("DEL", key, ()), *(("HSET", key, some) for some in fields)])
 
@@ -108,19 +108,19 @@ class Declarations:
 
 
 class Declared:
-    """Finds what the master lacks of the declarations of a show, or has damaged, and declares it again."""
+    """Finds declarations of a show that are missing or damaged on the master, and declares them again."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
         self._locks = locks
         self._declare = Declarations(master, locks)
         self._lengths: dict[str, int] = {}
-        """Bytes of layouts in the ledger, by id: a layout never changes."""
+        """The length in bytes of layouts in the ledger, by id. It is kept because a layout never changes."""
 
     async def missing(self, show: Show, known: Theatre | None) -> list[str]:
-        """Return which records differ on the master. Of a layout only the length is compared.
+        """Return which records differ on the master. A layout is compared by its length only.
 
         ``known`` is the show's theatre in the ledger.
         """
@@ -164,7 +164,7 @@ class Declared:
 
 
 def _parts(fields: Sequence[str | bytes]) -> Iterator[Sequence[str | bytes]]:
-    """Divide fields and values in turn into what one command may have."""
+    """Divide alternating fields and values into lists that fit into one command."""
     return (fields[start : start + 2 * _FIELDS] for start in range(0, len(fields), 2 * _FIELDS))
 
 

@@ -12,7 +12,7 @@
 
 Amounts are paise, times ms, a contact is ``realtime.contact.encode_contact``. ``reply`` is answered when the ledger has
 the entry (``locks.replies``). Optional fields are left out where they are empty. Entries of the previous release have
-no amount: their bookings are worth what their seats cost.
+no amount: the amount of their bookings is what the seats cost.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def new_refund(entry: Entry) -> NewRefund:
 
 
 def contact_of(entry: Entry) -> Contact | None:
-    """Return the contact that an entry carries; None if it has none, or one that a later release has written."""
+    """Return the contact that an entry carries; None without one, or with one in the form of a later release."""
     try:
         return decode_contact(entry.fields.get("contact", ""))
     except msgspec.MsgspecError:
@@ -98,7 +98,7 @@ def contact_of(entry: Entry) -> Contact | None:
 
 
 def given_contact(entry: Entry) -> GivenContact | None:
-    """Return the contact of an entry with its time, by the lock master's clock; None as ``contact_of``."""
+    """Return the contact of an entry with the time by the lock master's clock, or None as ``contact_of`` does."""
     contact, hold = contact_of(entry), entry.fields["hold"]
     return None if contact is None else GivenContact(hold, show_of(hold), contact, int(entry.fields["at"]))
 
@@ -106,8 +106,8 @@ def given_contact(entry: Entry) -> GivenContact | None:
 def new_order(entry: Entry) -> OrderRow:
     """Return the order that an entry records.
 
-    It is created now, by the clock of this machine: keepers compare that, and when the gateway is asked, with theirs.
-    A lock master's may be wrong.
+    ``created_at`` and ``check_at`` are by the clock of this machine, because keepers compare them with their own
+    clocks. The lock master's clock may be wrong.
     """
     fields, now = entry.fields, now_ms()
     return OrderRow(
@@ -152,13 +152,13 @@ def outcome_of(booking: NewBooking, result: Result) -> CommandRow:
 
 
 def outcome_of_refund(asked: NewRefund, refund: RefundRow) -> CommandRow:
-    """Return what a confirm led to whose payment has to be returned."""
+    """Return what a confirm led to if its payment has to be returned."""
     outcome = {"state": "refused", "refund": {"payment": refund.payment, "state": refund.state.value}}
     return CommandRow(asked.owner, asked.request_id, "confirm", asked.hold, orjson.dumps(outcome), asked.at)
 
 
 def refund_body(refund: RefundRow | None) -> dict[str, Any] | None:
-    """Return a refund as a buyer gets it; None if a payment has none, because it has a booking."""
+    """Return a refund as it is sent to a buyer; None if the payment has a booking, and so no refund."""
     if refund is None:
         return None
     return {
@@ -172,7 +172,7 @@ def refund_body(refund: RefundRow | None) -> dict[str, Any] | None:
 def audit_of(entry: Entry) -> AuditRow:
     """Return the row of the audit log that an entry asks for.
 
-    A path may have a NUL, which no text in a PostgreSQL can have.
+    NUL characters are replaced, because a path may have them and PostgreSQL's texts can't.
     """
     fields = {name: entry.fields.get(name, "").replace("\0", "\ufffd") for name in AuditRow.__slots__}
     return AuditRow(**{**fields, "at": int(entry.fields["at"]), "status": int(entry.fields["status"])})  # type: ignore[arg-type]

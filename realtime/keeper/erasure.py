@@ -1,7 +1,7 @@
-"""Erases the contacts of one person, on an operator's command: in the ledger, in dead letters, and those on the way.
+"""Erases the contacts of one person on an operator's command: in the ledger, in dead letters, and in the outbox.
 
-Another keeper may have read an entry of the outbox before the command and not processed it: the contact of such an
-entry is recorded as erased, so that it does not come back.
+An entry of the outbox that was appended before the command may be processed after it. Its contact is recorded as erased
+now, so that the entry does not bring it back.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Erasure:
     """Erases contacts of one region."""
 
     def __init__(self, ledger: Ledger, master: LockMaster) -> None:
-        """Both of the same region."""
+        """Both arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
 
     async def erase(self, body: bytes) -> dict[str, Any]:
         """Erase the contacts that a command names; answer with how many there were. Idempotent.
 
-        Raises ``BadRequest`` unless the command names a person in one way, as a contact can be written.
+        Raises ``BadRequest`` unless the command has exactly one of e-mail, phone and booking, in a valid form.
         """
         ask = parse_json(_Body, body)
         email, phone, booking = ask.email.strip(), ask.phone.strip(), ask.booking.strip()
@@ -59,7 +59,7 @@ class Erasure:
         return {"erased": erased + await self._strip_dead_letters(whose)}
 
     async def _on_the_way(self, whose: Whose) -> list[GivenContact]:
-        """Return such contacts of entries that are not processed yet."""
+        """Return the matching contacts of entries that are not processed yet."""
         found = []
         async for _id, fields in stream_entries(self._master, keys.OUTBOX):
             contact, hold = _read(fields.get("contact", "")), fields.get("hold", "")
@@ -68,7 +68,7 @@ class Erasure:
         return found
 
     async def _strip_dead_letters(self, whose: Whose) -> int:
-        """Replace the entries that carry such a contact by the same without it; return how many there were."""
+        """Replace each entry that has a matching contact by the same entry without it; return how many there were."""
         found = 0
         async for entry_id, fields in stream_entries(self._master, keys.DEAD_LETTERS):
             contact = _read(fields.pop("contact", ""))

@@ -1,13 +1,13 @@
 """Moves a booking to other free seats of its show, for an operator: the command ``exchange``.
 
-1. The new seats are reserved on the master, all or none: no buyer can take them any more.
+1. The new seats are reserved on the master, all or none, so that no buyer can take them.
 2. The ledger records the exchange, with its history and tasks, in one transaction.
 3. The master sells the new seats and frees the old ones, in one step.
 
-A keeper that dies in between leaves the command in the outbox: another one reserves the same seats again, or finds the
-exchange in the ledger and goes on with step 3. A master that is lost in between is rebuilt with the seats that the
-ledger has. Where the command is lost and the master is not, keepers free the seats that it has reserved
-(``end_abandoned``). The price of the seats must be the amount that was paid; the code and the payment stay.
+If a keeper dies in between, the command is still in the outbox. Another keeper reserves the same seats again, or finds
+the exchange in the ledger and continues with step 3. If the master is lost in between, it is rebuilt with the seats
+that the ledger has. If the command is lost but the master is not, keepers free the seats that it has reserved
+(``end_abandoned``). The price of the new seats must equal the amount that was paid; the code and the payment stay.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from realtime.wire.requests import Id, LongId, SeatIds, parse_json
 
 
 class _ExchangeBody(msgspec.Struct):
-    """``show`` is that of the booking: commands about one show are carried out in their order."""
+    """``show`` is the booking's show. It is named because commands about one show are carried out in order."""
 
     booking: LongId
     show: Id
@@ -53,17 +53,17 @@ class Exchanges:
     """Exchanges of one region."""
 
     def __init__(self, ledger: Ledger, locks: SeatLocks, shows: Shows, jobs: Jobs) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._locks = locks
         self._shows = shows
         self._jobs = jobs
 
     async def exchange(self, body: bytes, fencing_token: str | None, entry: bytes) -> dict[str, Any]:
-        """Carry out the command; the seats that the booking has already change nothing.
+        """Carry out the command. If the booking has these seats already, nothing changes.
 
         Raises ``BookingNotFound``, ``BookingCancelled``, ``SeatNotFound``, ``SeatsTaken`` (details: ids),
-        ``PriceDiffers``, ``BadRequest`` for another number of seats or a show that is archived; ``Fenced`` or
+        ``PriceDiffers``, ``BadRequest`` for another number of seats or an archived show; ``Fenced`` or
         ``StaleFencingToken`` if another keeper has carried it out.
         """
         ask = parse_json(_ExchangeBody, body)
@@ -118,10 +118,11 @@ class Exchanges:
 
 
 async def end_abandoned(ledger: Ledger, locks: SeatLocks, show: Show, holds: Iterable[str]) -> list[str]:
-    """Free the seats that are reserved for bookings (by hold) whose exchange nobody carries out; return their holds.
+    """Free seats that are reserved for bookings (``holds``) whose exchange was abandoned; return the holds concerned.
 
-    An exchange is under way while its command is in the outbox or among the dead letters. Commands about one show are
-    carried out in their order, so the seats are freed by one: an exchange for the seats that the booking has.
+    An exchange is abandoned if its command is neither in the outbox nor among the dead letters. The seats are freed by
+    a new command, an exchange for the seats that the booking already has, because commands about one show are carried
+    out in order.
     """
     under_way = set[str]()
     async for fields in unfinished_entries(locks.master):

@@ -10,12 +10,12 @@ class Expiry:
     """The sweeps of one keeper: they make visible that the seats of lapsed holds are free."""
 
     def __init__(self, locks: SeatLocks) -> None:
-        """Of the keeper's region."""
+        """``locks`` are those of the keeper's region."""
         self._locks = locks
         self.wait_s = limits.EXPIRY_POLL_MS / 1000
-        """How long after a turn the next one has something to do."""
+        """The pause after a turn: until the next hold can lapse."""
         self._left = 0
-        """Lapsed holds that this round of sweeps has left where they are."""
+        """How many lapsed holds this round of sweeps has left, because their shows are not rebuilt yet."""
 
     async def turn(self) -> None:
         """End the holds that have lapsed, and set ``wait_s``."""
@@ -24,12 +24,12 @@ class Expiry:
         if due_ms is not None and due_ms <= 0:
             await self._expire_due()
         else:
-            # A hold that is made meanwhile lasts as long as this pause, or longer.
+            # A hold that is made during this pause lapses no earlier than the pause ends.
             longest_ms = limits.MIN_HOLD_S * 1000
             self.wait_s = min(due_ms or longest_ms, longest_ms) / 1000
 
     async def _expire_due(self) -> None:
-        """End the lapsed holds of one turn; the next turn goes on where this one ends."""
+        """End the lapsed holds of one turn; the next turn continues where this one ends."""
         for _ in range(limits.EXPIRY_LOOKS):
             due = await self._locks.due(limits.EXPIRY_LOOK, self._left)
             self._left += (await self._locks.expire(due)).left

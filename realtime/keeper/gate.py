@@ -51,7 +51,7 @@ class _AdmitBody(msgspec.Struct):
 
 
 class _LeaseBody(msgspec.Struct):
-    """Without ``sections`` all of the show."""
+    """Without ``sections`` the lease is for the whole show."""
 
     theatre: Id
     show: Id
@@ -61,7 +61,7 @@ class _LeaseBody(msgspec.Struct):
 
 
 class _ReturnBody(msgspec.Struct):
-    """Without ``theatre``, which nodes of the previous release leave out, and operators, of any theatre."""
+    """Without ``theatre`` the lease may be of any theatre: operators and nodes of the previous release leave it out."""
 
     lease: _Name = ""
     key: _Name = ""
@@ -83,7 +83,7 @@ class Gate:
     """The gates of one region's theatres."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
         self._shows = shows
@@ -91,7 +91,8 @@ class Gate:
     async def admit(self, body: bytes, fencing_token: str | None, entry: bytes = b"") -> dict[str, Any]:
         """Admit everybody on a ticket, once: at the time of ``entry``, that of the command in the outbox.
 
-        So a keeper that repeats the command of one that died admits them at the same time, and gets the same answer.
+        A keeper that repeats the command after another one has died therefore records the same time, and gets the same
+        answer.
 
         Raises ``BookingNotFound``, ``WrongShow``, ``BookingCancelled``, ``AlreadyAdmitted``, ``TicketLeased``,
         ``StaleFencingToken``.
@@ -101,7 +102,8 @@ class Gate:
         show = await self._ledger.show(booking.show_id)
         assert show is not None, "shows are never deleted"
         ms, _, number = entry.partition(b"-")
-        # Of several commands of one ms only the first has this time: they may be of several people.
+        # Several commands may have been appended within one ms, perhaps for different people. Only the first gets this
+        # time.
         now = connect.count(ms) if number == b"0" else await self._master.time_ms()
         if show.theatre != ask.theatre or ask.show not in ("", show.id) or not (ask.show or _is_now(show, now)):
             raise _wrong(show)
@@ -137,7 +139,7 @@ class Gate:
         }
 
     async def end_lease(self, body: bytes, fencing_token: str | None) -> dict[str, Any]:
-        """End a lease: its device has returned it, or an operator knows that it admits nobody any more.
+        """End a lease: its device has returned it, or an operator knows that the device admits nobody any more.
 
         Raises ``WrongShow`` for a lease of another theatre.
         """
@@ -153,8 +155,9 @@ class Gate:
     async def report(self, body: bytes, fencing_token: str | None, entry: bytes = b"") -> dict[str, Any]:
         """Record whom a device has admitted offline; see ``GateLeases.report_admissions``.
 
-        Only with tickets of shows that its gates admitted to at that time: as long as the last lease could last.
-        How long ago that was counts from ``entry``, that of the command in the outbox: it may have waited for a ledger.
+        Only tickets of shows that the theatre's gates admitted to at that time are accepted, within the longest time of
+        a lease. "How long ago" counts from the time of ``entry``, the command's entry in the outbox, because the
+        command may have waited there for the ledger.
         """
         ask = parse_json(_ReportBody, body)
         now = connect.count(entry.partition(b"-")[0]) or await self._master.time_ms()
@@ -178,7 +181,7 @@ class Gate:
         return found
 
     async def _sections(self, show: Show) -> list[str]:
-        """Return the sections of a show; none where its layout can't be read, which must not hide the other shows."""
+        """Return the sections of a show; none if its layout can't be read, which must not hide the other shows."""
         try:
             layout = await self._shows.layout(show.layout)
         except UNREADABLE as error:

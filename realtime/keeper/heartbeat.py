@@ -1,4 +1,4 @@
-"""The heartbeat: tells feeds that the region is alive while nothing changes, and carries digests of maps to compare."""
+"""The heartbeat: shows feeds that the region is alive while nothing changes, and carries digests of maps to compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.seats import SeatLocks
 
 DIGESTS = 3
-"""Digests in one heartbeat; all shows take turns."""
+"""The number of digests in one heartbeat; the shows take turns."""
 
 
 class Heartbeat:
@@ -42,7 +42,7 @@ class Heartbeat:
         await self._master.command("PUBLISH", keys.HEARTBEAT, orjson.dumps(heartbeat))
 
     async def _digests(self) -> tuple[dict[str, tuple[str, int, int]], list[str]]:
-        """Return the digests of the next shows, and which of these can't be read."""
+        """Return the digests of the next shows, and the shows among them that can't be read."""
         if not self._turn:
             with contextlib.suppress(ResponseError):  # ``region_keys`` deletes one of another type
                 self._turn = connect.names(await self._master.command("HKEYS", keys.SHOWS))
@@ -53,7 +53,8 @@ class Heartbeat:
             try:
                 digests[show] = await self._locks.digest(show)
             except (ShowNotReady, ResponseError, ValueError, IndexError):
-                damaged.append(show)  # its keys are missing or damaged: a keeper rebuilds it; or it is being archived
+                # Its keys are missing or damaged, and a keeper rebuilds it. Or it is being archived.
+                damaged.append(show)
             except RegionUnavailable:
                 continue
         return digests, damaged

@@ -1,9 +1,9 @@
-"""Turns the logs of shows into events about holds, for webhooks; only where a target wants them.
+"""Turns the logs of shows into webhook events about holds, if a target asks for them.
 
-A hold writes to its show's log in the step that makes it, whether anybody reads that or not: holds cost the same with
-and without a target. The position in each log is written with the events, in one transaction: an entry that is read
-again after a failure becomes the same event. Lost is what a failover loses, and what leaves a log before it is read
-(about the last 20,000 entries of a show are kept).
+The function that makes a hold also writes to the show's log, whether anybody reads the log or not, so holds cost the
+same with and without a target. The position in each log is written with the events in one transaction, and an entry
+that is read again after a failure becomes the same event. Two kinds of events are lost: those of holds that a failover
+loses, and those that leave a log before they are read (about the last 20,000 entries of a show are kept).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from realtime.locks.master import LockMaster
 log = logging.getLogger(__name__)
 LOGS_PER_READ = 200
 ENTRIES_PER_LOG = 20
-"""Entries of one log in one read; each has up to 50 holds. A rush delays events, not the master."""
+"""Entries of one log that are read at once; each has up to 50 holds. A rush delays the events, not the master."""
 READS_PER_TURN = 10
 _KINDS = {
     "held": EventType.HOLD_CREATED,
@@ -45,10 +45,10 @@ _TIMES = {
 
 
 class HoldEventReader:
-    """Reads the logs of one region's shows. Keepers take turns."""
+    """Reads the logs of one region's shows, in turn with the other keepers."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, jobs: Jobs) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
         self._shows = shows
@@ -62,7 +62,7 @@ class HoldEventReader:
         Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``StaleFencingToken``.
         """
         if not self._wanted:
-            # A target that is added later gets what happens from then on.
+            # A target that is added later gets the events from then on.
             if not self._forgotten:
                 await self._ledger.forget_log_positions()
             self._forgotten = True
@@ -84,7 +84,7 @@ class HoldEventReader:
                 some = some and await self._read(token, some, positions)
 
     async def _read(self, token: str, shows: Sequence[str], positions: dict[str, str]) -> list[str]:
-        """Read on in some logs; return those in which there may be more."""
+        """Read the next entries of some logs; return the logs that may have more."""
         after = [positions.get(show, positions[START]) for show in shows]
         logs = [keys.log(show) for show in shows]
         found = await self._master.command("XREAD", "COUNT", ENTRIES_PER_LOG, "STREAMS", *logs, *after)
@@ -117,7 +117,7 @@ class HoldEventReader:
         try:
             layout = await self._shows.layout((await self._shows.show(show)).layout)
         except (UnknownShow, ValueError, OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
-            # It must not keep back the events of all other shows.
+            # One show must not hold back the events of all others.
             log.error("no webhooks about holds of %s: %r", show, error)
             return []
         events = []

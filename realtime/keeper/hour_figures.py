@@ -1,8 +1,8 @@
-"""Brings the figures that the ledger can't know by itself into it: viewers, holds and conflicts by show and hour.
+"""Writes the figures to the ledger that it can't know by itself: viewers, holds and conflicts by show and hour.
 
 Holds and conflicts are counted on the lock master, and moved in batches: the ledger adds each batch once. Viewers are
-counted by the nodes, whose reports are added up; the highest sum of an hour stays. A master that is wiped loses what
-was counted since the last move, and so may a failover.
+counted by the nodes. A keeper adds up the nodes' reports, and the ledger keeps the highest sum of each hour. What was
+counted since the last batch is lost if the master is wiped, and may be lost in a failover.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from realtime.model import ID
 
 log = logging.getLogger(__name__)
 MOST_VIEWERS = 10**9
-"""Of one show at one node; a report with more is no report."""
+"""The most viewers of one show at one node; a report with more is ignored."""
 
 
 class ViewerReport(msgspec.Struct):
@@ -39,7 +39,7 @@ class HourFigures:
     """Moves the figures of one region. Every step may be repeated, by any keeper."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
         self._locks = locks
@@ -58,7 +58,7 @@ class HourFigures:
         await self._ledger.raise_viewers(indian_hour(now_ms()), await self._viewers())
 
     async def _viewers(self) -> Counter[str]:
-        """Return the viewers of each show, over the nodes whose report has changed since the last turn."""
+        """Return the viewers of each show, added up over the nodes whose report has changed since the last turn."""
         before = self._reports
         self._reports = dict(connect.pairs(await self._master.command("HGETALL", keys.VIEWERS)))
         total: Counter[str] = Counter()
@@ -73,7 +73,7 @@ class HourFigures:
 
 
 def _count(field: str, number: int) -> HourCount | None:
-    """Return what a field of ``figures.lua`` counts; None for one that a later release, or a person, has written."""
+    """Return what a field of ``figures.lua`` counts; None if it is unknown: a later release, or a person, wrote it."""
     hour, _, rest = field.partition(" ")
     show, _, name = rest.partition(" ")
     at = connect.count(hour)

@@ -1,4 +1,4 @@
-"""The outbox stream as a keeper reads it: own unfinished entries first, then those of dead keepers, then new ones."""
+"""The outbox stream as a keeper reads it: its own unfinished entries, then those of dead keepers, then new ones."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CLAIM_IDLE_MS = 3_000
 """After this time without an acknowledgement, another keeper may claim an entry."""
 CLAIM_EVERY_S = 1.0
 PAGE = 500
-"""Entries that are read at once where all are looked at."""
+"""How many entries are read at once when the whole stream is read."""
 CONSUMER_GONE_MS = 60_000
-"""A consumer that has not read for this long belongs to a keeper that ended: a live one reads every second."""
+"""A consumer that has not read for this long belongs to a keeper that has ended: a live one reads every second."""
 RETRY_S = 0.5
-"""Entries of a show that can't be written now are tried again after this."""
+"""The pause before entries of a show that can't be written now are tried again."""
 _TIMEOUT_S = 2.0
-"""For one reply, ``BLOCK_MS`` included. A master that hangs is located again after this."""
+"""The time-out of one reply, including ``BLOCK_MS``. After it the master is located again, because it may hang."""
 
 
 class _Subject(msgspec.Struct):
@@ -60,12 +60,12 @@ class Outbox:
         self._generation = 0
         self._claim_at = 0.0
         self._claim_from = b"0-0"
-        """Behind the entries that were looked at: those of live keepers, in front of the others, may be thousands."""
+        """Where the next claim starts: thousands of entries of live keepers may come before any that can be claimed."""
         self._retry_at = 0.0
-        """When entries of this keeper are read again that it has not acknowledged; never while it has none."""
+        """When this keeper reads its own unacknowledged entries again; never while it has none."""
         self._after = b"0"
         self._has_taken_over = False
-        """Whether entries were claimed next to ``read``, which has not seen them yet."""
+        """Whether ``take_over`` has claimed entries that ``read`` has not returned yet."""
 
     async def _prepare(self) -> None:
         # From the beginning of the stream: entries may have been appended before the first keeper started.
@@ -114,7 +114,7 @@ class Outbox:
         return entries
 
     def wait_with(self, entries: Sequence[Entry]) -> None:
-        """Leave some entries for later and go on with those after them: their shows can't be written now."""
+        """Leave entries for later whose shows can't be written now; ``read`` goes on with the entries after them."""
         if entries:
             self._after = max((entry.id for entry in entries), key=_order)
             self._retry_at = min(self._retry_at, time.monotonic())
@@ -134,9 +134,9 @@ class Outbox:
         ids = [entry.id for entry in entries]
         if ids:
             await self._same_master()
-            # In this order, one after the other: a failover may lose the second, the first may be refused, and an
-            # entry that nobody has to process would stay forever. Of one that is gone, XAUTOCLAIM deletes what the
-            # group remembers.
+            # One after the other, the deletion first. If it is refused, or a failover loses the second command, no
+            # entry is left that is acknowledged, and so never processed, but not deleted. XAUTOCLAIM removes a deleted
+            # entry from the group.
             await self._master.command("XDEL", keys.OUTBOX, *ids)
             await self._master.command("XACK", keys.OUTBOX, keys.OUTBOX_GROUP, *ids)
 
@@ -149,7 +149,7 @@ class Outbox:
     async def has_earlier_command(self, entry: Entry) -> bool:
         """Return whether a command about the same show, theatre or other thing came before this one and is unfinished.
 
-        Another keeper may have read it. Operators' commands about one thing are carried out in their order.
+        Another keeper may have read the earlier one. Operators' commands about one thing are carried out in order.
         """
         subject = _subject_of_command(entry.fields)
         start = b"-"
@@ -165,8 +165,8 @@ class Outbox:
     async def take_over(self, live: Collection[str]) -> None:
         """Claim entries of keepers that are not in ``live`` (names), and remove their consumers once they have none.
 
-        ``read`` claims what has been idle for some time. That time is by the master's clock: where it was set back, the
-        entries of a dead keeper seem to have been read just now.
+        ``read`` claims entries that have been idle for some time by the master's clock. If that clock was set back, the
+        entries of a dead keeper seem to have been read just now; this method claims them all the same.
         """
         command = self._master.command
         found = await command("XINFO", "CONSUMERS", keys.OUTBOX, keys.OUTBOX_GROUP)
@@ -177,7 +177,8 @@ class Outbox:
             if consumer[b"pending"]:
                 await self._claim_all_of(name)
             elif consumer[b"idle"] > CONSUMER_GONE_MS:
-                # Only then: removing a consumer removes what it has read at this moment from the group.
+                # Only after this time, because removing a consumer also removes its pending entries from the group, and
+                # a live keeper may just be reading some.
                 await command("XGROUP", "DELCONSUMER", keys.OUTBOX, keys.OUTBOX_GROUP, name)
 
     async def _claim_all_of(self, consumer: str) -> None:
@@ -249,5 +250,5 @@ def _order(entry_id: bytes) -> tuple[int, int]:
 
 
 def _entries(found: Any) -> list[Entry]:
-    # An entry that was deleted while it was pending comes back without fields.
+    # For an entry that was deleted while it was pending, the server returns no fields.
     return [Entry(entry_id, connect.text_fields(fields)) for entry_id, fields in found if fields]

@@ -35,5 +35,5 @@ def reach(point: str) -> None:
 
 @functools.cache
 def _stop_at() -> set[str]:
-    # Not when it is imported: a fork of the embedded cluster gets its environment later.
+    # Read at the first call, not at import: a fork of the embedded cluster gets its environment after the import.
     return {name for name in os.environ.get("TICKINGTICKETS_STOP_AT", "").split(",") if name}

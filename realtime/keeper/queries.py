@@ -6,8 +6,8 @@
 | ``refund`` | ``{"hold", "owner"}`` | the refunds of a hold |
 | ``command`` | ``{"owner", "request_id"}`` | what a request led to, or null |
 | ``booking`` | ``{"booking"}`` | one booking with what its ticket needs (``booking_detail``), or null |
-| ``bookings`` | ``{"owner"}`` | the bookings of an owner, newest first, likewise |
-| ``find`` | ``booking_search.Wanted`` | the bookings that fit, newest first, likewise |
+| ``bookings`` | ``{"owner"}`` | the bookings of an owner, newest first, in the same form |
+| ``find`` | ``booking_search.Wanted`` | the bookings that match, newest first, in the same form |
 | ``story`` | ``{"booking"}`` | all that is known about a booking, or null |
 | ``gate_shows`` | ``{"theatre"}`` | the shows that its gates admit to now, with their sections |
 | ``gate`` | ``{}`` | leases of gates that have not ended, conflicts of admissions (newest first), their shows |
@@ -102,7 +102,7 @@ class Queries:
     """Answers the questions of one region, one after the other. ``run`` it; cancel it to end."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, jobs: Jobs) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._jobs = jobs
         self._ledger = ledger
         self._master = master
@@ -139,7 +139,7 @@ class Queries:
 
     async def _serve(self, stopping: asyncio.Event) -> None:
         with contextlib.suppress(LedgerUnavailable):
-            await self._ledger.fencing_state()  # raises ``WrongRegion``: nothing is answered from another's ledger
+            await self._ledger.fencing_state()  # raises ``WrongRegion``: no answer comes from another region's ledger
         redis = await self._master.own_connection(BLOCK_S + 4)
         generation = self._master.generation
         try:

@@ -1,7 +1,7 @@
-"""Looks after the keys of the job queues on a lock master: what can't be used is deleted, and the jobs are added again.
+"""Checks the keys of the job queues on a lock master, deletes those that can't be used, and has the jobs added again.
 
-A queue has nothing that the tasks in the ledger don't have. So the loss of a key costs at most that what is done
-already is tried once more, which changes nothing.
+Everything in a queue can be made again from the tasks in the ledger. If a key is lost, at worst something that is done
+already is tried again, which changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class QueueKeys:
     """The keys of one region's queues."""
 
     def __init__(self, master: LockMaster, task_keeper: TaskKeeper) -> None:
-        """Both of the same region."""
+        """Both arguments belong to the same region."""
         self._master = master
         self._task_keeper = task_keeper
 

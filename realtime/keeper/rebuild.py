@@ -1,9 +1,9 @@
 """Rebuilds shows from the ledger: those that are not on sale since the master was reconciled, and damaged ones.
 
-The keepers of a region take turns. Shows that can still be sold come first, the soonest before the others, several at a
-time. Of a show that agrees with the ledger nothing is written but its new epoch (``locks.rebuild``). A keeper that was
-frozen between reading the ledger and the rebuild can't do harm: it suspends the show under a name of its own before it
-reads, and every later write is refused once another keeper has suspended or rebuilt the show.
+The keepers of a region take turns. Shows that can still be sold come first, in the order of their start times, several
+at a time. If a show agrees with the ledger, only its new epoch is written (``locks.rebuild``). A keeper that was frozen
+between reading the ledger and writing can do no harm: before it reads, it suspends the show under a nonce of its own,
+and every later write is refused once another keeper has suspended or rebuilt the show.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from realtime.model import SalesState, Show, new_epoch
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4
-"""Batches that are rebuilt at the same time: while the master writes one, the ledger is read for the next."""
+"""How many batches are rebuilt at the same time: while the master writes one, the ledger is read for the next."""
 BATCH_SEATS = 10_000
-"""Seats of the shows for which the ledger is read at once."""
+"""About how many seats the shows of one batch have together. The ledger is read once for a batch."""
 _CHUNK = 100
 """Shows in one call of ``tt_unready``."""
 TURNS_PER_LOOK = 2
-"""In one turn of so many is looked for damaged shows."""
+"""How many turns there are from one search for damaged shows to the next."""
 _LISTED = 20
-"""Shows that a line of the log names."""
+"""How many shows a log line names."""
 
 
 class Rebuilder:
     """Rebuilds the shows of one region."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
         self._locks = locks
         self._seen: set[str] = set()
-        """Shows that were not ready at the last look."""
+        """Shows that were not ready at the last search for damaged shows."""
         self._turns = 0
         self._failed: dict[str, str] = {}
-        """Why a show could not be rebuilt, by its id: what was logged."""
+        """The error of each show (by id) that could not be rebuilt, as it was logged."""
 
     async def turn(self, token: str) -> int:
         """Rebuild every show that needs it; return how many. ``token`` is that of the present reconciliation.
 
-        Returns 0 while another keeper does it, and while the master is reconciled under a later token. One show that
+        Returns 0 while another keeper rebuilds, and while the master is reconciled under a later token. A show that
         can't be rebuilt does not stop the others. Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``Fenced``.
         """
         in_force, rebuilt = await self._progress(token)
@@ -71,17 +71,17 @@ class Rebuilder:
             if turn is None:
                 return 0
             names = damaged or await self._ledger.active_show_ids()
-            # Also those that were damaged: another keeper may have rebuilt them since.
+            # Asked again for damaged shows too: another keeper may have rebuilt them since.
             waiting = await self.unready(names)
             shows = await self._ledger.shows_of(waiting)
             if shows:
                 await self._rebuild_all(turn, sorted(shows, key=_urgency))
-                # Those that failed are tried again in every turn.
+                # Shows that failed are tried again in every turn.
                 if rebuilt and (healed := [show.id for show in shows if show.id not in self._failed]):
                     listed = ", ".join(healed[:_LISTED])
                     await self.count_damaged(f"not for sale, or without seats: {listed}", len(healed))
-            # Those whose records can't be read stay off sale, and those that can't be rebuilt; the latter are tried
-            # again. They must not keep the others from being compared with the ledger.
+            # Shows whose records can't be read, or that can't be rebuilt, stay off sale (the latter are tried again).
+            # The mark is set all the same, because the other shows are compared with the ledger only after that.
             failed = set(waiting) - {show.id for show in shows} | self._failed.keys()
             if not rebuilt and failed.issuperset(left := await self.unready(names)):
                 await self._master.small_write("SET", keys.REBUILT, token)
@@ -91,7 +91,8 @@ class Rebuilder:
     async def _damaged(self) -> list[str]:
         """Return shows that were on sale and are not ready; none in turns that do not look.
 
-        One that is not ready may just be being declared. So it must be found so twice.
+        A show that is not ready may be in the middle of its declaration, so only a show that two searches have found
+        counts.
         """
         self._turns += 1
         if self._turns % TURNS_PER_LOOK:
@@ -102,11 +103,11 @@ class Rebuilder:
         return found
 
     async def is_rebuilt(self, token: str) -> bool:
-        """Return whether all shows were on sale under this token, and no later one has begun."""
+        """Return whether all shows were on sale under this token, and no later token has begun."""
         return all(await self._progress(token))
 
     async def _progress(self, token: str) -> tuple[bool, bool]:
-        """Return whether keepers write under a token now, and whether all shows were on sale under it."""
+        """Return whether keepers write under this token now, and whether all shows were on sale under it."""
         rebuilt, fence = await asyncio.gather(
             self._master.command("GET", keys.REBUILT), self._master.command("GET", keys.FENCE)
         )
@@ -152,7 +153,7 @@ class Rebuilder:
         log.info(text, self._master.region, len(shows), differed, took_s)
 
     async def _rebuild_each(self, shows: Sequence[Show]) -> int:
-        """Rebuild some shows together; if that is impossible, one by one."""
+        """Rebuild some shows together; if that fails, one by one."""
         try:
             return await self.rebuild_shows(shows)
         except (RegionUnavailable, LedgerUnavailable, Fenced):
@@ -175,7 +176,7 @@ class Rebuilder:
         except (RegionUnavailable, LedgerUnavailable, Fenced):
             raise
         except Exception as error:
-            # It is tried again in every turn.
+            # The show is tried again in every turn.
             if self._failed.get(show.id) != repr(error):
                 log.exception("%s can't be rebuilt", show.id)
             self._failed[show.id] = repr(error)
@@ -196,7 +197,8 @@ class Rebuilder:
         await asyncio.gather(*declared, *(self._locks.suspend(show.id, nonce) for show in shows))
         reach("rebuild_suspended")
         truths = await self._ledger.truths([show.id for show in shows])
-        # After they were suspended: one that is archived later takes the keys away from this rebuild.
+        # Read after the shows were suspended: archiving deletes the keys of a suspended show, so the writes of this
+        # rebuild are refused if a show is archived later.
         archived = set(await self._ledger.archived_of([show.id for show in shows]))
         reach("rebuild_read")
         differed = 0
@@ -214,7 +216,7 @@ class Rebuilder:
 
 
 def _batches(shows: Iterable[Show]) -> Iterator[list[Show]]:
-    """Divide shows into batches of about ``BATCH_SEATS``; the most urgent one waits for no other."""
+    """Divide shows into batches of about ``BATCH_SEATS``; the most urgent show is a batch of its own."""
     batch: list[Show] = []
     for n, show in enumerate(shows):
         batch.append(show)

@@ -5,23 +5,27 @@ How a master is fenced, in order:
 1. Every server process in one role is an *incarnation* (``locks.master.incarnation_of``): a restart, a promotion and a
    demotion each begin a new one.
 2. The mark ``keys.RECONCILED`` on the master names the incarnation in which it was reconciled, and the fencing token of
-   that reconciliation. A failover copies the mark to a server in another incarnation, a restart begins another
-   incarnation, a wipe deletes the mark: in each case the mark no longer matches, and nodes don't use the master.
+   that reconciliation. After a failover the mark is a copy on a server in another incarnation, after a restart the
+   server has another incarnation, after a wipe there is no mark. In each case no mark matches the present incarnation,
+   and nodes don't use the master.
 3. A keeper that finds no matching mark takes the turn (``keys.RECONCILING``) and begins a new fencing token in the
-   ledger, if the newest one is still the one that it has read: a keeper that was frozen since begins none. Behind
-   Sentinels, a keeper that knows only an older configuration of them begins none either.
-4. It sets the fence on the master (``locks/lua/fencing.lua``): from now on no keeper writes under an earlier token. It
-   stops the sales of every show, declares what the ledger has, and writes the mark, all under its own token.
+   ledger. The ledger refuses this if its newest token is not the one that the keeper has read before, so a keeper that
+   was frozen in between begins none. Behind Sentinels, a keeper that knows only an older configuration of them begins
+   none either.
+4. The keeper sets the fence on the master (``locks/lua/fencing.lua``): from now on no keeper writes under an earlier
+   token. Then it stops the sales of every show, declares what the ledger has, and writes the mark, all under its own
+   token.
 5. The shows are rebuilt from the ledger one by one (``keeper.rebuild``). Each is on sale as soon as it is rebuilt.
 6. The ledger compares the fencing token in the transaction of every booking. A booking that was confirmed on an earlier
    incarnation is either committed before step 5 reads the ledger, or it is never committed.
 
-If the ledger's last fencing token is unknown to this master, another master has sold since: this master's data has
-*diverged*. Its holds are void, and the payments in its outbox are refunded. Only then the master remembers the new
-token: if the keeper dies before, the next one sees the same.
+If this master does not know the ledger's last fencing token, another master has sold since its data was current: the
+data has *diverged*. Its holds are void, and the payments in its outbox are refunded. Only after that is the new token
+recorded on the master, so that if the keeper dies before, the next keeper also finds the data diverged.
 
-Ledger and master know how far the ledger has come (``ledger.fencing``). If the ledger is behind, it has lost commits:
-nothing is sold until an operator has repaired it.
+The ledger has a position that rises with its transactions, and keepers copy it to the master (``ledger.fencing``). If
+the ledger's position is behind the copy, the ledger has lost commits: nothing is sold until an operator has repaired
+it.
 
 ``reach`` marks moments at which tests stop a keeper (``keeper.points``).
 """
@@ -51,12 +55,12 @@ from realtime.wire.shows import encode_show, encode_theatre
 
 log = logging.getLogger(__name__)
 TOKENS_KEPT = 20
-"""Fencing tokens that a master remembers."""
+"""How many fencing tokens a master remembers."""
 BEHIND = "the ledger has lost commits; run check --repair"
 _REMEMBERED = (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE)
 """Both names of the list: keepers of two releases may take turns."""
 _CHUNK = 200
-"""Shows that are suspended in one round trip."""
+"""How many shows are suspended in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class _State:
     position: int
     halted: bool
     generation: int
-    """That of the link: another one may lead to another server."""
+    """The generation of the link when this was read. In a later generation the link may lead to another server."""
 
     @property
     def number(self) -> int | None:
@@ -91,7 +95,7 @@ class Reconciler:
     """Reconciles one region's master, in turn with the other keepers of the region."""
 
     def __init__(self, region: str, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All of ``region``. ``locks.fence`` is set to the number of the token under which this keeper writes."""
+        """All arguments belong to ``region``. ``locks.fence`` gets the number of this keeper's fencing token."""
         self._region = region
         self._ledger = ledger
         self._master = master
@@ -103,10 +107,10 @@ class Reconciler:
     async def ensure_reconciled(self) -> str | None:
         """Return the fencing token under which the master is reconciled; reconcile it first if that is necessary.
 
-        Shows that have to be rebuilt are not on sale yet then. Returns None while another keeper reconciles it. Raises
-        ``RegionUnavailable``, ``LedgerUnavailable``, ``WrongRegion``, ``LedgerBehind``.
+        When it returns, shows that have to be rebuilt are not on sale yet. Returns None while another keeper reconciles
+        the master. Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``WrongRegion``, ``LedgerBehind``.
         """
-        # In one pipeline: this is asked all the time.
+        # Both go out in one pipeline, because this method is called all the time.
         state, _ = await asyncio.gather(self._read_state(), self._load_functions())
         marked = reconciled_in(state.mark, state.incarnation, self._master.config_epoch)
         in_order = not state.halted and marked and state.number is not None
@@ -121,12 +125,12 @@ class Reconciler:
             try:
                 return await self._reconcile(turn.nonce, state)
             except (TurnLost, Fenced, StaleFencingToken) as error:
-                # Another keeper reconciles the master, or has just done so: its mark is read the next time.
+                # Another keeper reconciles the master, or has just done so. The next call reads its mark.
                 log.warning("%s: another keeper reconciles the master (%s)", self._region, error or "turn lost")
                 return None
 
     def invalidate(self) -> None:
-        """Reconcile the master again, whatever its mark says: the ledger has refused the fencing token."""
+        """Make the next call reconcile the master, whatever its mark says: the ledger has refused the fencing token."""
         self._invalidated = True
 
     async def _load_functions(self) -> None:
@@ -167,10 +171,11 @@ class Reconciler:
         await self._declare_all(shows, unreadable)
         if diverged:
             await self._empty_outbox()
-            # Not before: if this keeper dies, the next one must find that this data has diverged.
+            # Only now: if this keeper dies earlier, the next one must still find that this data has diverged.
             await self._remember(token)
         reach("reconcile_declared")
-        # Nobody else has begun a token meanwhile, or this would be refused; so the mark is of the newest one.
+        # If another keeper had begun a token meanwhile, this write would be refused. So the mark names the newest
+        # token.
         await self._locks.raise_position((await self._ledger.fencing_state()).position)
         await self._locks.write([("DEL", keys.HALTED, ()), ("SET", keys.RECONCILED, (token,))])
         await self._declare.announce()
@@ -185,7 +190,7 @@ class Reconciler:
         if ledger.position < state.position or ledger.number < fence or ledger.behind:
             await self.halt(state.position, fence)
             raise LedgerBehind(f"the ledger is at {ledger.position}, the lock master knows {state.position}")
-        # Where all of them agree on an older epoch, they were set up anew.
+        # If all Sentinels agree on an older epoch, they were set up again from scratch.
         if epoch.number < ledger.config_epoch and not epoch.unanimous:
             raise StaleFencingToken("the Sentinels that answer don't know of the last failover")
         token = f"{state.incarnation.decode()} {nonce}.{epoch.number} {ledger.number + 1}"
@@ -195,12 +200,15 @@ class Reconciler:
             known.update(await self._master.command("LRANGE", remembered, 0, -1))
         diverged = ledger.token.encode() not in known
         if not diverged:
-            # Before it begins: a keeper that finds this token in the ledger knows then that this data is current.
+            # Recorded before the token begins in the ledger: a keeper that finds it there must also find it on this
+            # master, and so see that this data is current.
             await self._remember(token)
         if self._master.generation != state.generation:
-            # The token is that of the server whose state was read: another one must not count as current by it.
+            # The token belongs to the server whose state was read. The link may lead to another server now, whose data
+            # must not count as current because of this token.
             raise RegionUnavailable(region=self._region)
-        # Before the bookings are read: nothing that was confirmed under an earlier token is committed after this.
+        # Begun before the bookings are read: from now on the ledger commits nothing that was confirmed under an earlier
+        # token.
         await self._ledger.begin_fencing_token(token, after=ledger, region=self._region, config_epoch=epoch.number)
         reach("reconcile_token_begun")
         reply = await self._master.call("tt_fence", [keys.FENCE], ledger.number + 1)
@@ -211,7 +219,7 @@ class Reconciler:
         return token, diverged
 
     async def _remember(self, token: str) -> None:
-        """Record on the master that a token belongs to its data."""
+        """Record on the master that its data is current under a token."""
         for remembered in _REMEMBERED:
             await self._master.small_write("LPUSH", remembered, token)
             await self._master.command("LTRIM", remembered, 0, TOKENS_KEPT - 1)
@@ -219,9 +227,9 @@ class Reconciler:
     async def _suspend_all(
         self, active: list[str], nonce: str, *, diverged: bool, locks: SeatLocks | None = None
     ) -> None:
-        """Stop the sales of every show until it is rebuilt, also in a process that has sold it before.
+        """Stop the sales of every show until it is rebuilt, even if this server process has sold it before.
 
-        Under the fence, unless ``locks`` are given that have none.
+        Written under the fence of this keeper, unless ``locks`` without a fence are given.
         """
         on_master = connect.names(await self._master.command("HKEYS", keys.SHOWS))
         shows = sorted({*active, *on_master})
@@ -252,9 +260,9 @@ class Reconciler:
         await self._declare.records(keys.SHOWS, {**unreadable, **{show.id: encode_show(show) for show in shows}})
 
     async def _empty_outbox(self) -> None:
-        """Turn the bookings in the outbox into refunds: the other master may have sold their seats since.
+        """Turn the bookings in the outbox into refunds: the other master may have sold their seats in the meantime.
 
-        Remove the commands, which nobody was answered: operators may have decided otherwise since.
+        Remove the commands, which were never answered: operators may have decided differently in the meantime.
         """
         async for entry_id, fields in stream_entries(self._master, keys.OUTBOX):
             if fields.get("kind") == "booking":
@@ -265,14 +273,14 @@ class Reconciler:
 
     # --- a ledger that has lost commits ---------------------------------------------------------------------------
     async def halt(self, position: int, number: int = 0) -> None:
-        """Stop all sales of the region until the ledger is repaired; operators see why.
+        """Stop all sales of the region until the ledger is repaired; ``keys.HALTED`` tells operators why.
 
-        The ledger remembers it as well, if it has no such position and number of a token: a master that is emptied
-        before the repair proves nothing any more.
+        The ledger records it too, unless it has reached this position and token number by now. Without that record,
+        nothing would prove the loss if the master were emptied before the repair.
         """
         with contextlib.suppress(LedgerUnavailable):
             await self._ledger.mark_behind(position, number)
-        # Without the fence: this keeper may have no token yet.
+        # These writes go without a fence, because this keeper may have no token yet.
         command, unfenced = self._master.command, SeatLocks(self._master)
         if await command("GET", keys.HALTED) is None:
             log.error("%s: %s; all sales of this region are stopped", self._region, BEHIND)

@@ -41,7 +41,7 @@ class RecordPath:
         master, password = shared.master, settings.redis_password
         self._keeper = keeper
         self._shared = shared
-        # Its own: it is closed after every fault, which must not disturb the background work.
+        # A link of its own, because it is closed after every fault, which must not disturb the background work.
         self._jobs = Jobs(master.region, master, password, faults=shared.task_keeper.faults)
         refunds = RefundDelivery(self._jobs, RefundNotices(master))
         commands = Commands(
@@ -71,7 +71,7 @@ class RecordPath:
         """The fencing token under which this keeper serves its master; None while another keeper reconciles it."""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Record what the outbox has, until ``stopping`` is set; finishes the batch that it has begun."""
+        """Record the entries of the outbox until ``stopping`` is set; finishes the batch that it has begun."""
         opened = False
         pause_s = PAUSE_S
         ledger, incidents, region = self._shared.ledger, self._shared.incidents, self._shared.master.region
@@ -87,7 +87,7 @@ class RecordPath:
             except TRANSIENT as error:
                 log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
                 if isinstance(error, LedgerUnavailable):
-                    opened = False  # what comes back may be an older ledger, or an empty one, which has to be migrated
+                    opened = False  # it may come back as an older or an empty ledger, which has to be migrated
                     incidents.set(Incident.LEDGER, region, True)
                 elif isinstance(error, Fenced | StaleFencingToken):
                     incidents.happened(Incident.FENCED, region, self._keeper)
@@ -111,7 +111,8 @@ class RecordPath:
         """Reconcile the master if that is necessary; False while another keeper does it. Sets ``token``."""
         token = await self._reconciler.ensure_reconciled()
         if token is not None and token != self.token:
-            # A connection that outlived a failover would read the outbox of a former master; the queues may be lost.
+            # A connection that has survived a failover would still read the outbox of the former master, and the queues
+            # may be lost.
             await self.close()
             self._shared.task_keeper.all_due = True
             self._shared.incidents.happened(Incident.RECONCILED, self._shared.master.region, token.split()[-1])
@@ -126,7 +127,7 @@ class RecordPath:
             await self._recorder.process(entries, self.token)
 
     async def _compare_positions(self) -> None:
-        """Once per heartbeat, raise ``LedgerBehind`` if the ledger has lost commits, although nobody writes to it."""
+        """Once per heartbeat, raise ``LedgerBehind`` if the ledger has lost commits, even if nobody writes to it."""
         now = time.monotonic()
         if now >= self._compare_at:
             self._compare_at = now + limits.HEARTBEAT_MS / 1000

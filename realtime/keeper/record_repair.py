@@ -1,7 +1,7 @@
-"""The command ``repair_record``: writes a record that can't be read again from the ledger, or removes it.
+"""The command ``repair_record``: replaces an unreadable record by the one that the ledger has, or removes it.
 
-The ledger has the truth about theatres and shows; the records on the lock master are what directories read. A record
-that the ledger does not have was made by nobody's command.
+The ledger is authoritative for theatres and shows; directories read the records on the lock master. A record that the
+ledger does not have was not made by any command.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RecordRepair:
     def __init__(
         self, region: str, ledger: Ledger, master: LockMaster, archiver: Archiver, declare: Declarations
     ) -> None:
-        """All of ``region``."""
+        """All arguments belong to ``region``."""
         self._region = region
         self._ledger = ledger
         self._master = master

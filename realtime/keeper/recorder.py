@@ -1,8 +1,9 @@
 """The record path: outbox -> ledger -> settle (or reject) -> jobs -> acknowledged. Recovery is the same path.
 
-Each step is idempotent and comes after the one before it has succeeded. A keeper that dies between two steps leaves the
-entry in the outbox: another one reads it and repeats the steps, which is harmless. ``settle`` notifies the buyer, so it
-never comes before the commit. A commit includes that the master knows the ledger's new position (``keeper.position``).
+Each step is idempotent and begins after the one before it has succeeded. A keeper that dies between two steps leaves
+the entry in the outbox. Another keeper reads it and repeats the steps, which is harmless. ``settle`` notifies the
+buyer, so it never comes before the commit. A commit is complete only when the master knows the ledger's new position
+(``keeper.position``).
 """
 
 from __future__ import annotations
@@ -66,11 +67,11 @@ TRANSIENT = (
     RedisError,
     OSError,
 )
-"""Faults that pass by themselves or by a reconciliation; the entry stays where it is."""
+"""Faults that pass by themselves or with a reconciliation; the entry stays in the outbox."""
 WEBHOOKS_AT_ONCE = 4
-"""Each takes several round trips to the ledger. After an outage there are many, and orders wait for the batch."""
+"""Webhooks that are processed at the same time. Each takes several round trips, and a batch may have many."""
 MAX_ATTEMPTS = 5
-"""An entry whose function the master has refused this often (an error of its code) becomes a dead letter."""
+"""An entry becomes a dead letter when the master's function has failed this many times on it."""
 
 
 class Recorder:
@@ -87,7 +88,7 @@ class Recorder:
         settlement: Settlement,
         refunds: RefundDelivery,
     ) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._outbox = outbox
         self._ledger = ledger
         self._locks = locks
@@ -97,10 +98,10 @@ class Recorder:
         self._settlement = settlement
         self._refunds = refunds
         self._attempts: dict[bytes, int] = {}
-        """How often the master has refused an entry, by its id."""
+        """How often the master's function has failed on an entry, by the entry's id."""
         self._fencing_token = ""
         self._waiting: list[Entry] = []
-        """Entries of shows that are not rebuilt yet: they stay in the outbox, the others are processed."""
+        """Entries of shows that are not rebuilt yet: they stay in the outbox while the others are processed."""
         self._steps: dict[str, Callable[[Entry], Awaitable[None]]] = {
             "booking": lambda entry: self._record([entry]),
             "command": self._command,
@@ -132,7 +133,7 @@ class Recorder:
     async def _together(
         self, entries: list[Entry], record: Callable[[Sequence[Entry]], Awaitable[None]]
     ) -> list[ResponseError | None]:
-        """Process entries of one kind in one transaction; the result is as that of ``_alone`` for each."""
+        """Process entries of one kind in one transaction; return what ``_alone`` returns for each."""
         try:
             await record(entries)
             await self._acknowledge(entries)
@@ -140,12 +141,12 @@ class Recorder:
         except Exception as error:
             if _will_pass(error):
                 raise
-            # One of them can't be processed: find out which, and record the others.
+            # At least one of them can't be processed: find out which, and record the others.
             log.exception("a batch of %d entries failed; processing one by one", len(entries))
             return [await self._alone(entry) for entry in entries]
 
     async def _side_by_side(self, webhooks: Sequence[Entry]) -> list[ResponseError | None]:
-        """Process webhooks, those about the same hold in their order; the result is as that of ``_alone`` for each."""
+        """Process webhooks, those about the same hold in order; return what ``_alone`` returns for each."""
         about: dict[str, list[Entry]] = defaultdict(list)
         for entry in webhooks:
             about[_subject(entry)].append(entry)
@@ -220,7 +221,7 @@ class Recorder:
             await self._wait_for(show_id, [entry for _booking, entry in recorded])
 
     async def _wait_for(self, show_id: str, entries: Sequence[Entry]) -> None:
-        """Leave entries of a show that is not rebuilt yet for later. No master has an archived one: nothing is left."""
+        """Leave entries of a show that is not rebuilt yet for later; an archived show is on no master any more."""
         if not await self._ledger.is_archived(show_id):
             self._waiting += entries
 
@@ -252,7 +253,7 @@ class Recorder:
         try:
             hold = decode_record(blob or b"")
         except msgspec.MsgspecError:
-            return  # there is none, or it is damaged: then the show is rebuilt without it
+            return  # there is no record, or a damaged one, without which the show is rebuilt
         if (hold.state, hold.payment) == (HoldState.CONFIRMING, refunded.payment):
             await self._locks.reject(refunded.hold, hold.owner, {})
 
@@ -308,7 +309,7 @@ class Recorder:
 
 
 def _subject(webhook: Entry) -> str:
-    """Return what a webhook is about: webhooks with the same subject are processed in their order."""
+    """Return what a webhook is about: webhooks with the same subject are processed in order."""
     try:
         report = decode_report(webhook.fields.get("event", ""))
     except (msgspec.MsgspecError, ValueError):
@@ -318,7 +319,7 @@ def _subject(webhook: Entry) -> str:
 
 def _will_pass(error: Exception) -> bool:
     if isinstance(error, ResponseError):
-        # The master answered: either that it can't now, or that it can't do this.
+        # The master has answered with an error: true if it can't do this now, false if it never can.
         return connect.not_now(error) or connect.not_permitted(error) or isinstance(error, NoScriptError)
     return isinstance(error, TRANSIENT)
 

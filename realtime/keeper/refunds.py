@@ -16,22 +16,22 @@ class RefundDelivery:
     """Delivers committed refunds of one region. Repeating it is harmless."""
 
     def __init__(self, jobs: Jobs, notices: RefundNotices) -> None:
-        """Both of the same region."""
+        """Both arguments belong to the same region."""
         self._jobs = jobs
         self._notices = notices
 
     async def deliver(self, refund: RefundRow, *, at_once: bool = False) -> None:
         """Add the refund's job and notify the buyer. Raises ``RegionUnavailable`` or redis-py's errors.
 
-        An ended job of a refund that is not made is replaced: the ledger may have been set back since it ended.
-        ``at_once``: also one that waits for its next attempt.
+        If the refund is not done but its job has ended, the job is replaced: the ledger may have been set back since
+        then. With ``at_once`` a job that waits for its next attempt is replaced too.
         """
         if refund.state in (RefundProgress.PROMISED, RefundProgress.SENT):
             await self._jobs.add_anew([_task(refund)], at_once=at_once)
         await self.notify(refund)
 
     async def add_jobs(self, tasks: Sequence[TaskRow]) -> None:
-        """Add the jobs of what follows from a refund that was made. Errors as ``deliver``."""
+        """Add the jobs of the tasks that follow a completed refund. Raises what ``deliver`` raises."""
         await self._jobs.add(tasks)
 
     async def notify(self, refund: RefundRow) -> None:
@@ -40,7 +40,7 @@ class RefundDelivery:
 
 
 def listed_refund(refund: RefundRow) -> dict[str, Any]:
-    """Return a refund as operators and the shop get it, with the key of its present attempt."""
+    """Return a refund in the form for operators and the shop, with the key of its present attempt."""
     return {**asdict(refund), "key": refund_key(refund.hold, refund.payment, refund.attempt)}
 
 

@@ -1,7 +1,7 @@
-"""Looks after the keys on a lock master that belong to no show: their types, theatres, tokens of staff and guests.
+"""Checks the keys on a lock master that belong to no show: their types, theatres, tokens of staff and guests.
 
-``comparison`` does the same for the keys of shows. What a keeper can't use, it deletes; what the ledger has and the
-master lacks, it declares again.
+``comparison`` does the same for the keys of shows. A keeper deletes keys that can't be used, and declares again what
+the ledger has and the master lacks.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from realtime.locks.seats import SeatLocks
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 LOOK_AGAIN_S = 5.0
-"""A difference of tokens or theatres counts if a second look sees it: tokens are issued and revoked meanwhile."""
+"""The pause between two looks. A difference of tokens or theatres counts if both see it, because they may be
+changing."""
 DECLARED = frozenset((keys.THEATRES, keys.SHOWS, keys.STAFF, keys.REVOKED_GUESTS, keys.DEADLINES, keys.REGION))
-"""Keys that a keeper writes when it reconciles the master."""
+"""Keys whose content a keeper writes when it reconciles the master."""
 
 
 class RegionKeys:
     """The keys of one region that belong to no show."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, locks: SeatLocks, stopping: asyncio.Event) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
         self._declare = Declarations(master, locks)
@@ -41,7 +42,7 @@ class RegionKeys:
         """The fencing token under which the last look of ``check_shows`` found no shows."""
 
     async def check_types(self) -> None:
-        """Delete keys that can't be used; have the master reconciled where the ledger has their content.
+        """Delete keys that can't be used. If the ledger has the content of one, have the master reconciled.
 
         Raises ``RegionUnavailable``.
         """
@@ -57,8 +58,8 @@ class RegionKeys:
     async def check_shows(self, token: str) -> None:
         """Have the master reconciled if all its shows are gone, although the ledger has some.
 
-        Until then nodes would answer that they do not exist. At the second look, because the master has a new show a
-        moment later than the ledger. Raises ``RegionUnavailable``, ``LedgerUnavailable``.
+        Nodes would otherwise answer that the shows do not exist. Acts at the second look only, because a new show is on
+        the master a moment later than in the ledger. Raises ``RegionUnavailable``, ``LedgerUnavailable``.
         """
         command = self._master.command
         mark, there = await asyncio.gather(command("GET", keys.RECONCILED), command("EXISTS", keys.SHOWS))
@@ -70,7 +71,7 @@ class RegionKeys:
         self._gone_under = token if gone else ""
 
     async def compare(self, _token: str) -> None:
-        """Declare theatres and which tokens of staff and guests are accepted, where the master differs from the ledger.
+        """Declare theatres and the accepted tokens of staff and guests again, if the master differs from the ledger.
 
         Raises ``RegionUnavailable``, ``LedgerUnavailable``.
         """
@@ -90,7 +91,7 @@ class RegionKeys:
             await self._master.small_write("INCRBY", keys.DAMAGED, len(differ))
 
     async def _staff(self) -> set[str]:
-        """Return the ids of tokens that are accepted and must not be, or the other way round."""
+        """Return the ids of tokens that the master accepts and the ledger does not, or the other way round."""
         on_master = set(connect.names(await self._master.command("HKEYS", keys.STAFF)))
         return on_master ^ await self._live_staff()
 
@@ -115,9 +116,9 @@ class RegionKeys:
         log.error("%s: %d revoked guests were missing on the lock master", self._master.region, len(lacking))
 
     async def _theatres(self) -> set[bytes]:
-        """Return the ids of theatres that the master has otherwise than the ledger, or only one of them has.
+        """Return the ids of theatres that differ between master and ledger, or that only one of them has.
 
-        A theatre that only the master has would be refused where another region has it.
+        A theatre that only the master has matters too: it would conflict with the same theatre of another region.
         """
         on_master = dict(connect.pairs(await self._master.command("HGETALL", keys.THEATRES)))
         wanted = {theatre.id.encode(): theatre for theatre in await self._ledger.theatres(self._master.region)}

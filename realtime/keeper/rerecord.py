@@ -1,10 +1,11 @@
 """Records again in the ledger what it has lost and the lock master proves: theatres, layouts, shows and their sales,
 blocked seats, bookings, cancellations, exchanges of seats and revoked tokens.
 
-A ledger loses commits when a standby is promoted that was behind, or when an old backup is restored. The master knows
-how far the ledger had come (``keys.POSITION``), so that is noticed, and nothing is sold until this has run. The master
-has no refunds and no amounts. It knows the orders of its holds, and keepers ask the gateway about those that the ledger
-has lost: a payment that has neither a booking nor a refund gets one, and a refund that was made is recorded.
+A ledger loses commits when a standby that was behind is promoted, or when an old backup is restored. The master has the
+ledger's last position (``keys.POSITION``), so keepers notice the loss, and nothing is sold until this has run. The
+master has no refunds and no amounts, but it has the orders of its holds. Keepers ask the gateway about the orders that
+the ledger has lost: a payment without a booking or refund gets one of the two, and a refund that the gateway has made
+is recorded.
 """
 
 from __future__ import annotations
@@ -39,20 +40,21 @@ _BLOCKED = ord("3")
 
 
 async def is_behind(redis: Redis, ledger: Ledger) -> bool:
-    """Return whether the ledger has lost commits: the master knows of later ones, or a keeper has noticed it before."""
+    """Return whether the ledger has lost commits: the master knows later ones, or a keeper has noticed it before."""
     position, number = await _reached(redis)
     state = await ledger.fencing_state()
     return position > state.position or number > state.number or state.behind
 
 
 async def record_again(redis: Redis, ledger: Ledger, jobs: Jobs) -> None:
-    """Record what the master proves, then let the keepers go on. Idempotent; the keepers wait meanwhile."""
+    """Record what the master proves, then let the keepers go on, which wait until this is done. Idempotent."""
     await _declarations(redis, ledger)
-    if await redis.exists(keys.POSITION):  # else it was emptied since: it does not know the staff's tokens either
+    if await redis.exists(keys.POSITION):  # otherwise the master was emptied, and lost the staff's tokens too
         await _revocations(redis, ledger)
     for show in await ledger.active_shows():
         await _show_again(redis, ledger, show)
-    # A ticket may have been drawn, a mail sent, but the ledger does not have it: the ended job must not count.
+    # The jobs of these tasks may have ended, and the ledger has lost what they wrote (a drawn ticket, for example). So
+    # they run again.
     after = ""
     while tasks := await ledger.unfinished_tasks(ANY_TIME, PAGE, after):
         await jobs.add_anew(tasks)
@@ -68,9 +70,10 @@ async def _reached(redis: Redis) -> tuple[int, int]:
 
 
 async def _revocations(redis: Redis, ledger: Ledger) -> None:
-    """Revoke the tokens that the master does not accept. Of new staff tokens it has the id only: they are lost.
+    """Revoke the tokens that the master does not accept. New staff tokens are lost: the master has only their ids.
 
-    A master that accepts none proves nothing: its list may have been evicted, and all of the staff would be locked out.
+    If the master accepts no staff token at all, its list may have been evicted. Then none is revoked, because all of
+    the staff would be locked out.
     """
     live, now = set(await _names(redis, keys.STAFF)), now_ms()
     accepted = [token for token in await ledger.staff_tokens() if not token.revoked_at]
@@ -85,7 +88,7 @@ async def _revocations(redis: Redis, ledger: Ledger) -> None:
 
 
 async def _names(redis: Redis, key: str) -> list[str]:
-    """Return the fields of a hash; none of a key of another type, which keepers delete."""
+    """Return the fields of a hash; none if the key has another type (keepers delete such a key)."""
     with contextlib.suppress(ResponseError):
         return connect.names(await redis.hkeys(key))
     return []
@@ -96,13 +99,13 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
     shows = Shows(ledger)
     records = await _records(redis, show)
     await _blocks_again(redis, ledger, await shows.layout(show.layout), show.id, truth.blocked)
-    # Whether they were paid, and what became of the money, the gateway knows. Those that the ledger has stay. Keepers
-    # ask by their own clocks: the lock master's may be wrong.
+    # The gateway knows whether these orders were paid, and what became of the money. Orders that the ledger still has
+    # are left as they are. The time is this machine's, because keepers compare it with their own clocks.
     orders = {record.order: hold for hold, record in records.items() if record.order}
     await ledger.save_orders(
         [unidentified_order(order, now_ms(), hold, records[hold].owner) for order, hold in orders.items()]
     )
-    # First what frees seats: others may have been sold them since.
+    # Cancellations first, because they free seats that may have been sold to others since.
     cancelled = [await _booking(hold, record, shows, now) for hold, record in records.items() if record.cancelled]
     await _cancelled_again(ledger, truth, [each for each in cancelled if each is not None], now)
     known = {booking.id: booking for booking in await ledger.booked(show.id)}
@@ -116,7 +119,8 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
     await ledger.exchange_again(moved)
     for new in parts([booking for booking in bookings if booking.id not in known], PAGE):
         await ledger.record(new)
-    # Refused payments whose refund was lost: asked about them, the master sends the refund once more.
+    # Payments that were refused, and whose refund the ledger has lost. When a keeper asks about their orders, the
+    # master sends the refund to the ledger again.
     paid = {record.payment: record.order for record in records.values() if record.order and record.payment}
     recorded = await ledger.known_payments(sorted(paid))
     for payment, order in paid.items():
@@ -125,7 +129,7 @@ async def _show_again(redis: Redis, ledger: Ledger, show: Show) -> None:
 
 
 async def _records(redis: Redis, show: Show) -> dict[str, Record]:
-    """Return the records of a show's holds, by hold. What can't be read proves nothing, and keepers rebuild it."""
+    """Return the readable records of a show's holds, by hold. The others prove nothing; keepers rebuild them."""
     pairs: Any = []
     with contextlib.suppress(ResponseError):
         pairs = connect.pairs(await redis.hgetall(keys.holds(show.id)))
@@ -141,7 +145,7 @@ async def _records(redis: Redis, show: Show) -> dict[str, Record]:
 
 
 async def _blocks_again(redis: Redis, ledger: Ledger, layout: Layout, show: str, blocked: Sequence[int]) -> None:
-    """Block and unblock the seats as on the master; seats that were deleted there prove nothing."""
+    """Block and unblock seats in the ledger as on the master, unless the master has lost the show's seats."""
     digits: Any = None
     with contextlib.suppress(ResponseError):
         digits = await redis.get(keys.seats(show))
@@ -168,7 +172,7 @@ async def _declarations(redis: Redis, ledger: Ledger) -> None:
         if await ledger.theatre(theatre.region, theatre.id) != theatre:
             await ledger.save_theatre(theatre)
     layouts = set(await ledger.layout_ids())
-    # What can't be read proves nothing.
+    # Records that can't be read prove nothing.
     declared, _reasons = read_records(decode_show, connect.pairs(await redis.hgetall(keys.SHOWS)))
     for show in declared.values():
         known = await ledger.show(show.id)

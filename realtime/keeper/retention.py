@@ -15,7 +15,7 @@ DELIVERIES_KEPT_MS = 30 * DAY_MS
 
 
 class Retention:
-    """What the ledger of one region no longer needs."""
+    """Deletes what the ledger of one region no longer needs."""
 
     def __init__(self, ledger: Ledger, contact_days: int) -> None:
         """Contacts are kept for ``contact_days`` after their show."""

@@ -1,6 +1,6 @@
-"""A keeper: the background process of a region. Two or more may run: all their steps may be repeated.
+"""A keeper: the background process of a region. Several may run, because each of their steps may be repeated.
 
-``record_path`` brings what was sold into the ledger, ``background`` does everything else; ``shared`` is what both use.
+``record_path`` records in the ledger what was sold, ``background`` does everything else; ``shared`` has what both use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from realtime.tickets.code import derive_key
 from realtime.topology import TopologyError
 
 CALL_TIMEOUT_S = 5.0
-"""Time-out of one call. The rebuild of a stadium takes longer than a buyer's call may."""
+"""Time-out of one call. A call of a stadium's rebuild may take longer than a buyer's call is allowed to."""
 
 
 class Keeper:
@@ -76,7 +76,7 @@ class Keeper:
     async def stop(self) -> None:
         """Finish the current batch, then end all tasks and close all connections."""
         self._stopping.set()
-        # A task that failed was noticed by ``run``; the others and the connections are ended all the same.
+        # ``run`` has noticed a task that failed. The other tasks and the connections are ended all the same.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._background.close()
         await self._record_path.close()

@@ -1,7 +1,8 @@
-"""Settles payments that no page has brought: from the gateway's webhooks, and by asking about open orders.
+"""Settles payments that no page has confirmed: from the gateway's webhooks, and by asking about open orders.
 
-Page, webhook and this module may report one payment at the same time. All of them end in ``SeatLocks.confirm`` or in
-``Ledger.promise_refund``, and the ledger's keys make one booking or one refund of it.
+The page, a webhook and this module may report one payment at the same time. Each of them ends in a call of
+``SeatLocks.confirm`` or of ``Ledger.promise_refund``, and the ledger's keys allow one booking or one refund for the
+payment.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ log = logging.getLogger(__name__)
 ORDERS_PER_TURN = 20
 """Orders that one keeper asks about in one turn."""
 ORDERS_AT_ONCE = 4
-"""Of these, how many at a time: a gateway may be slow."""
+"""How many of these are asked about at the same time, because a gateway may be slow."""
 CLAIM_MS = 60_000
 """How long a claimed order is left alone by other keepers."""
 UNIDENTIFIED_CHECK_MS = 5_000
-"""When the gateway is asked about an order that only a webhook names."""
+"""The time until the gateway is asked about an order that only a webhook names."""
 
 
 class Settlement:
@@ -69,7 +70,7 @@ class Settlement:
         refunds: RefundDelivery,
         contradictions: Contradictions,
     ) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._ledger = ledger
         self._locks = locks
         self._shows = shows
@@ -81,9 +82,9 @@ class Settlement:
     async def on_report(self, report: PaymentReport, reply: str = "") -> bool | None:
         """Process an authentic webhook, however often it is delivered; return whether it concerns this region.
 
-        When this returns, the ledger has what the webhook says, or that the gateway must be asked about it. None: the
-        payment went to the lock master, and ``reply`` is answered when the ledger has its booking or refund.
-        Raises a ``TicketError`` that is retryable if the webhook must be sent again.
+        When this returns True or False, the ledger has recorded what the webhook says, or that the gateway must be
+        asked about it. None: the payment went to the lock master, and ``reply`` is answered when the ledger has its
+        booking or refund. Raises a retryable ``TicketError`` if the webhook must be sent again.
         """
         if await self._ledger.knows_webhook(report.event):
             return True
@@ -100,34 +101,36 @@ class Settlement:
             return True
         if not self._payments.can_ask:
             return await self._proof_reported(report, reply)
-        # The report says where to look; what the payment is, the gateway is asked.
+        # The report only names the order. The gateway is asked for the state of the payment.
         order = await self._ledger.order(report.order) if report.order else None
         if order is not None:
             await self._ledger.order_due(order.id, now_ms())
             return bool(order.hold)
         if report.order:
-            # The order was lost with a ledger's last commits, or is of another region: the gateway says which.
+            # Either the ledger has lost the order with its last commits, or the order belongs to another region. The
+            # gateway's answer tells which.
             await self._ledger.save_orders([replace(unidentified_order(report.order, now_ms()), checks=NAMED)])
         return False
 
     async def _proof_reported(self, report: PaymentReport, reply: str) -> bool | None:
-        """Settle a payment of a service that can't be asked: this report is all that will be known of it."""
+        """Settle a payment of a service that can't be asked: nothing but this report will ever be known about it."""
         payment = report.payment_status()
         assert payment is not None, "a report without a refund is of a payment"
         order = await self._order_of_hold(report.hold, report.amount, report.seats)
         return None if await self._settle(order, payment, reply) else True
 
     async def _order_of_hold(self, hold_id: str, paid: int, named: Sequence[str] = ()) -> OrderRow:
-        """Return what ``paid`` paise are for if the payment says no order: the ``named`` seats (ids), if it names any.
+        """Return what ``paid`` paise are for, if the payment names no order: the ``named`` seats (ids), if there are
+        any.
 
-        Else those of an order of this amount that the hold still has, or all that it has now. Without seats, if nothing
-        is known of the hold, or of a named seat: the payment is returned.
+        Otherwise the seats of an order of this amount, if the hold still has them, or all seats that the hold has now.
+        If the hold or a named seat is unknown, the result has no seats, and the payment is returned.
         """
         lost = OrderRow("", hold_id, show_of(hold_id), "", (), 0, OrderState.OPEN, now_ms(), 0, 0)
         orders = await self._ledger.orders_of_hold(hold_id, paid)
         try:
             show = await self._shows.show(lost.show_id)
-            if await self._ledger.is_archived(lost.show_id):  # its master knows no holds of it any more
+            if await self._ledger.is_archived(lost.show_id):  # no master knows its holds any more
                 return orders[0] if orders else lost
             seats = await self._indices(show, named)
         except (UnknownShow, SeatNotFound):
@@ -157,7 +160,8 @@ class Settlement:
         if refund is None:
             return False
         state = RefundState(report.refund_state)
-        # Money that went back in an earlier attempt is back. Other news are of the present attempt only.
+        # ``done`` is true whichever attempt it is about, because the money is back. ``failed`` counts for the present
+        # attempt only.
         first = 0 if state is RefundState.DONE else refund.attempt
         attempts = range(first, refund.attempt + 1)
         if report.refund_key not in [refund_key(refund.hold, refund.payment, attempt) for attempt in attempts]:
@@ -187,7 +191,7 @@ class Settlement:
         try:
             await self.check(order)
         except ShowNotReady:
-            # Its master has to rebuild the show. The order is asked about again when its claim ends.
+            # The show has to be rebuilt first. The order is asked about again when its claim ends.
             log.info("order %s waits for its show", order.id)
         except PaymentUnavailable as error:
             # Without an answer an order stays open, however old it is.
@@ -220,7 +224,8 @@ class Settlement:
         for payment in found:
             detail = f"{payment.payment} {payment.state.value}"
             try:
-                # What was sent to the lock master may be lost with it before the ledger has it.
+                # A payment that went to the lock master may be lost with it before the ledger has it, so the order
+                # stays pending.
                 pending |= await self._settle(order, payment)
             except (RegionUnavailable, LedgerUnavailable, RedisError, OSError):
                 raise
@@ -230,7 +235,8 @@ class Settlement:
                 detail, pending = f"{detail} ({type(error).__name__}: {error})", True
             details.append(detail)
         current = await self._ledger.order(order.id) or order
-        # A payment that has failed may still get its money: for as long as that, a settled order is like an open one.
+        # A payment that has failed may still be captured. While one may, a settled order is asked about like an open
+        # one.
         if any(not (each.state.has_money or each.state is PaymentState.REFUNDED) for each in found):
             current = replace(current, state=OrderState.OPEN)
         next_check = self._pause(current) if pending else self._next_check(current)
@@ -244,20 +250,21 @@ class Settlement:
     def _pause(self, order: OrderRow) -> int:
         """Return when to ask next (ms), however old the order is."""
         pause_s = limits.ORDER_CHECK_S[min(order.checks + 1, len(limits.ORDER_CHECK_S) - 1)]
-        # Spread, so that orders of one on-sale are not asked for at one moment.
+        # Spread at random, so that the orders of one on-sale don't all fall due at the same moment.
         return now_ms() + int(pause_s * 1000 * random.uniform(0.9, 1.1))
 
     # --- one payment ----------------------------------------------------------------------------------------------
     async def _settle(self, order: OrderRow, payment: PaymentStatus, reply: str = "") -> bool:
         """Settle one payment; return whether it went to the lock master, which sends it to the ledger.
 
-        Otherwise the ledger has its booking or refund now, or there is no money to settle.
+        If False, the ledger has its booking or refund now, or there is no money to settle.
         """
         if (known := await self._ledger.payment(payment.payment)) is not None:
             await self._contradictions.compare(known, payment)
             return False  # it has its booking or its refund
         if payment.state is PaymentState.REFUNDED:
-            # The ledger has lost the refund, or it was made at the gateway: asked again, the gateway says so.
+            # The ledger has lost the refund, or an operator made it at the gateway. It is promised again; the refund's
+            # job then asks the gateway, which answers that it is done.
             await self._return(order, replace(payment, refunded=0), RefundReason.LOST)
             return False
         try:
@@ -284,7 +291,8 @@ class Settlement:
             except PaymentRefused as error:
                 if error.details.get("reason") != Refusal.ORDER_PAID:
                     raise
-                # Another payment of the order was captured. The gateway returns this one, and the refund waits for it.
+                # Another payment of the order was captured. The gateway returns this one by itself, and our refund
+                # waits for that.
                 await self._return(order, payment, RefundReason.DOUBLED)
                 return False
         await self._book(order, payment, reply, equal_block=Rung.EQUAL_BLOCK in steps)
@@ -332,9 +340,9 @@ class Settlement:
 
 
 def unidentified_order(order_id: str, now: int, hold: str = "", owner: str = "") -> OrderRow:
-    """Return an order of which only the id, and maybe the hold, is known (``now`` in ms): the gateway knows the rest.
+    """Return an order of which only the id, and maybe the hold, is known; the gateway knows the rest. ``now`` is ms.
 
-    If neither names a hold of this region, it is not asked again.
+    If neither the order nor the gateway names a hold of this region, the gateway is not asked again.
     """
     show = show_of(hold) if hold else ""
     return OrderRow(order_id, hold, show, owner, (), 0, OrderState.OPEN, now, now + UNIDENTIFIED_CHECK_MS, 0)

@@ -43,11 +43,11 @@ from realtime.wire.shows import Unreadable, encode_theatre, show_payload
 
 _ASK_S = 2.0
 EARLIEST_YEAR = 1971
-"""Of a time in a declaration; ms since the epoch are positive."""
+"""The first year that a time in a declaration may have, so that ms since the epoch are positive."""
 LAST_YEAR = 2148
-"""Of the start of a show: tickets state the day in 16 bits."""
+"""The last year that the start of a show may have: tickets state the day in 16 bits."""
 SAME_TIME = 50
-"""Shows of one theatre with the same start that get an id here."""
+"""How many shows of one theatre with the same start get an id here."""
 
 
 class _TheatreBody(msgspec.Struct):
@@ -76,7 +76,7 @@ class _TermsBody(NewTerms, frozen=True):
 async def known_show(ledger: Ledger, show_id: str) -> Show:
     """Return a show as the ledger has it now; raises ``ShowNotFound``, also for one that is archived.
 
-    No master has an archived one: a command for it would wait forever, and all commands behind it.
+    No master has an archived show: a command about it would wait forever, and so would all later commands about it.
     """
     show = await ledger.show(show_id)
     if show is None or await ledger.is_archived(show_id):
@@ -99,7 +99,7 @@ class ShowCommands:
         archiver: Archiver,
         declare: Declarations,
     ) -> None:
-        """All of ``region``; the topology and password are used to ask the masters of the other regions."""
+        """``topology`` and ``password`` give access to the other regions' masters; the rest belongs to ``region``."""
         self._topology = topology
         self._region = region
         self._password = password
@@ -143,7 +143,8 @@ class ShowCommands:
         shows = await self._ledger.remove_theatre(ask.id, fencing_token, still_ours)
         if shows:
             raise BadRequest(f"This theatre has {shows} shows, which the ledger keeps; it can't be removed.")
-        # Also if the ledger does not have it: another keeper may have died before the master knew.
+        # Also if the ledger does not have it: another keeper may have removed it there and died before it removed it
+        # here.
         if not await self._declare.theatres_removed([ask.id], entry=entry) and shows is None:
             raise TheatreNotFound()
         return {"theatre": ask.id}
@@ -212,7 +213,8 @@ class ShowCommands:
         _check_window(show)
         show, is_new = await self._recorded(show, fencing_token, still_ours, numbered=ask.id is None)
         await self._declare.layout(ask.layout, blob)
-        # One that the ledger had already may be sold: if the master has lost it, it is on sale once it is rebuilt.
+        # Seats of a show that the ledger already had may be sold. If the master has lost it, it is on sale once it is
+        # rebuilt.
         declare = self._declare.show if is_new else self._declare.terms_of_sale
         await declare(show, entry=entry)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
@@ -243,10 +245,11 @@ class ShowCommands:
     async def _recorded(
         self, show: Show, fencing_token: str | None, still_ours: StillOurs, *, numbered: bool
     ) -> tuple[Show, bool]:
-        """Record a show; return it as the ledger has it, and whether it is new. The same show twice is one show.
+        """Record a show; return it as the ledger has it, and whether it is new. Declaring the same show twice makes one
+        show.
 
-        ``numbered``: where another show has its name, it gets a number; two screens may begin at the same time.
-        Raises ``AlreadyExists``.
+        ``numbered``: if another show has its name, a number is appended, because two screens may start at the same
+        time. Raises ``AlreadyExists``.
         """
         name = show.id
         for number in range(1, SAME_TIME + 1 if numbered else 2):
@@ -305,7 +308,7 @@ class ShowCommands:
 
 
 def _same(known: Show, asked: Show) -> bool:
-    """Return whether two shows are the same but for their terms of sale and the name of the theatre."""
+    """Return whether two shows are equal except for their terms of sale and the name of the theatre."""
     terms = {name: getattr(known, name) for name in ("sales", *NewTerms.__struct_fields__)}
     return replace(asked, **terms, theatre_name=known.theatre_name, city=known.city) == known
 

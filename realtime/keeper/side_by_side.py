@@ -1,4 +1,4 @@
-"""Work on many things, some of them at a time."""
+"""Runs work on many things, a bounded number at a time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 async def side_by_side(groups: Iterable[Iterable[T]], work: Callable[[T], Awaitable[object]], at_once: int) -> None:
-    """Await ``work`` for each thing: ``at_once`` groups at a time, the things of a group in their order.
+    """Await ``work`` for each thing: ``at_once`` groups at a time, the things of one group in order.
 
-    Once one has failed nothing more begins. What the others have begun is finished, then the first error is raised.
+    After the first failure no further work begins. Work that has begun is finished, then the first error is raised.
     """
     left, failed = iter(groups), list[Exception]()
 

@@ -39,9 +39,10 @@ class _GuestBody(msgspec.Struct):
 
 
 def still_valid_since() -> int:
-    """Return since when (ms) an identity may have been revoked that has not ended by itself.
+    """Return the earliest time (ms) at which an identity that is still valid may have been revoked.
 
-    Its last token does not count: a node that did not know of the revocation may have renewed it.
+    The whole age of an identity counts, not that of one token: a node that did not know of the revocation may have
+    renewed the token.
     """
     return now_ms() - limits.IDENTITY_MAX_AGE_S * 1000
 
@@ -50,7 +51,7 @@ class StaffCommands:
     """Carries out these commands of one region. Each may be repeated."""
 
     def __init__(self, region: str, ledger: Ledger, declare: Declarations) -> None:
-        """All of the same region."""
+        """All arguments belong to the same region."""
         self._region = region
         self._ledger = ledger
         self._declare = declare
@@ -79,7 +80,8 @@ class StaffCommands:
     async def _revoke(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_RevokeBody, body)
         revoked = await self._ledger.revoke_staff_tokens(ask.who, now_ms())
-        # All of them: the command may be repeated because the master was not reached.
+        # All matching tokens, also those that were revoked before: the command may be repeated because the master was
+        # not reached.
         known = await self._ledger.staff_tokens()
         await self._declare.revoke_staff_tokens(
             token.id for token in known if token.revoked_at and is_meant(ask.who, token.id, token.name)

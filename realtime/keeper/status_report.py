@@ -1,6 +1,6 @@
 """The status report of a keeper: how much work its region has pending, and how old the oldest of it is, for operators.
 
-Keepers also delete the reports of nodes and keepers that no longer write them, and note as incidents what is wrong.
+Keepers also delete the reports of nodes and keepers that have stopped writing them, and record faults as incidents.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from realtime.locks.master import LockMaster
 
 log = logging.getLogger(__name__)
 SETTINGS = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
-"""Settings of a lock master that keep its data, and their values."""
+"""Settings that a lock master needs to keep its data, with the required values."""
 MIN_REPLICAS = "min-replicas-to-write"
-"""Behind Sentinels, 1 or more: else a master that was replaced goes on taking writes, which are lost."""
+"""Must be 1 or more behind Sentinels: otherwise a master that was replaced keeps taking writes, which are lost."""
 COMPLAIN_EVERY_S = 60.0
 PENDING_MS = 5_000
-"""Bookings that wait longer than this for the ledger are an incident."""
+"""If a booking waits longer than this for the ledger, that is an incident."""
 CLOCK_OFFSET_MS = 500
-"""A larger difference of the clocks is logged: deadlines and dates that people read come from both."""
+"""A larger difference of the two clocks is logged, because the deadlines and dates that people read come from both."""
 
 KEEPER_SILENT_MS = 10_000
 """A keeper whose report has not changed for this long is not live: it writes one every ``limits.STATUS_REPORT_MS``."""
 
 _REPORTS = (keys.NODES, keys.KEEPERS, keys.VIEWERS)
-"""Where processes write reports that they are to delete when they end."""
+"""The hashes in which processes write reports. A process deletes its own when it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ class _Seen:
 
 
 class GoneReports:
-    """Finds the status reports of processes that are gone: those that have not changed for some time.
+    """Finds the status reports of processes that are gone: reports that have not changed for some time.
 
-    The time is measured here, from the moment a report was first seen in its present form. The time inside a report is
-    by the clock of another machine and is not looked at, so a process with a wrong clock is listed all the same.
+    The time is measured by this process, from the moment at which it first saw a report in its present form. The time
+    inside a report is ignored, because it is by the clock of another machine: a process with a wrong clock is not gone.
     """
 
     def __init__(self) -> None:
-        """Nothing is gone yet: every report is new to this process."""
+        """Begin without any report, so that each counts as new when it is first seen."""
         self._seen: dict[bytes, _Seen] = {}
 
     def names(
@@ -99,7 +99,7 @@ class StatusReporter:
         self._wrong: list[str] = []
         self._gone = {key: GoneReports() for key in _REPORTS}
         self.live_keepers = frozenset[str]()
-        """The keepers whose reports changed lately, by name, when this one wrote its report; none before its first."""
+        """The names of keepers whose reports had changed lately when this keeper last wrote its own; empty before."""
         self._of_ledger: dict[str, Any] = {}
 
     async def write_report(self) -> None:
@@ -119,7 +119,7 @@ class StatusReporter:
         now, master_time = now_ms(), connect.time_ms(time_reply)
         jobs = await self._jobs.waiting()
         with contextlib.suppress(LedgerUnavailable):
-            # Without its ledger a keeper is still there: it reports what it read last.
+            # A keeper without its ledger still reports, with the figures that it read last.
             self._of_ledger = await self._read_ledger(now, master_time)
         report = {
             "time": now,
@@ -161,12 +161,12 @@ class StatusReporter:
     async def _delete_gone(self, key: str, reports: Mapping[bytes, bytes]) -> None:
         """Delete the reports of processes that are gone, and note each such process as an incident."""
         for name in self._gone[key].names(reports, self._clock()):
-            # A node that is gone has reported among the nodes and among the viewers.
+            # A node that is gone is found twice, by its report in ``NODES`` and in ``VIEWERS``; it is one incident.
             if await self._master.command("HDEL", key, name) and key != keys.VIEWERS:
                 self._incidents.happened(Incident.GONE, self._master.region, name.decode(errors="replace"))
 
     async def _read_ledger(self, now: int, master_time: int) -> dict[str, Any]:
-        """Return what the ledger has pending; ``now`` (ms) is by the clock of this machine, as its times are."""
+        """Return what is pending in the ledger. ``now`` (ms) is by this machine's clock, like the ledger's times."""
         async with self._ledger.snapshot() as connection:
             open_count, oldest_order = await open_orders(connection)
             return {
@@ -194,7 +194,7 @@ class StatusReporter:
             replies = await asyncio.gather(
                 *(self._master.command("CONFIG", "GET", name) for name in wanted), return_exceptions=True
             )
-            # A managed server may forbid CONFIG: then nothing is known, and nothing is said.
+            # A managed server may forbid CONFIG. The settings are unknown then, and none is reported.
             known = [dict(connect.pairs(reply)) for reply in replies if not isinstance(reply, BaseException)]
             found = {name.decode(): value.decode() for each in known for name, value in each.items()}
             self._wrong = [name for name, value in found.items() if not _keeps_data(name, value, wanted[name])]

@@ -1,8 +1,9 @@
 """Turns: work that only one keeper of a region does at a time, for as long as it is alive.
 
-A turn is a key that expires, so a keeper that dies or is frozen loses it. One that would last longer, because the
-master's clock was ahead when it was taken, is deleted (``locks.damage``). Turns only save work: what a keeper writes
-after it has lost its turn is refused by the fence.
+A turn is a key that expires, so a keeper that dies or is frozen loses it. If the master's clock was ahead when a turn
+was taken, the key would last too long, so it is deleted (``locks.damage``). Turns only avoid double work. They are not
+needed for safety: what a keeper writes after it has lost its turn is refused if another keeper has begun a new fencing
+token, or has suspended the show.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Turn:
     nonce: str
 
     async def renew(self) -> None:
-        """Raise ``TurnLost`` if another keeper has the turn, or ``RegionUnavailable``; else it begins anew."""
+        """Restart the time of the turn. Raises ``TurnLost`` if another keeper has it, or ``RegionUnavailable``."""
         if await self.master.command("GET", self.key) != self.nonce.encode():
             raise TurnLost
         await self.master.command("PEXPIRE", self.key, limits.TURN_MS)
@@ -44,7 +45,7 @@ class Turn:
 
 @contextlib.asynccontextmanager
 async def renewed_turn(master: LockMaster, key: str) -> AsyncIterator[Turn | None]:
-    """Provide the turn, renewed until the end; None while another keeper has it. Raises ``RegionUnavailable``."""
+    """Provide the turn, renewed until the context ends; None if another keeper has it. Raises ``RegionUnavailable``."""
     turn = Turn(master, key, secrets.token_hex(8))
     if not await master.small_write("SET", key, turn.nonce, "NX", "PX", limits.TURN_MS):
         yield None

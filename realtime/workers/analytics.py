@@ -12,7 +12,7 @@ class AnalyticsEntries:
     """Writes the entries of one region."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """The region's."""
+        """``ledger`` is that of the region."""
         self._ledger = ledger
 
     async def enter(self, task: TaskRow) -> str:

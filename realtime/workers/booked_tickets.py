@@ -26,7 +26,7 @@ class BookedTickets:
     def __init__(
         self, ledger: Ledger, shows: Shows, seller: Seller, key: SigningKey, names: Mapping[str, Mapping[str, str]]
     ) -> None:
-        """All of the same region; ``key`` signs its tickets, ``names`` are ``Topology.names``.
+        """All arguments belong to the same region; ``key`` signs its tickets, ``names`` are ``Topology.names``.
 
         Raises ``PrinterError`` without fonts.
         """

@@ -44,7 +44,7 @@ class Mails:
         link_of: Callable[[str, datetime, int], str],
         names: Mapping[str, Mapping[str, str]],
     ) -> None:
-        """All of the same region. Without ``smtp`` and ``sender`` nothing is sent, and tasks are done.
+        """All arguments belong to the same region. Without ``smtp`` and ``sender`` nothing is sent, and tasks are done.
 
         ``link_of`` is ``TicketLinks.link`` with the public address, ``names`` are ``Topology.names``.
         """

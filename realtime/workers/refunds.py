@@ -40,7 +40,7 @@ class Refunds:
     """Processes refunds of one region."""
 
     def __init__(self, ledger: Ledger, payments: PaymentService, notices: RefundNotices, jobs: Jobs) -> None:
-        """All of one region; ``jobs`` takes what follows from a refund."""
+        """All arguments belong to the same region; ``jobs`` takes what follows from a refund."""
         self._jobs = jobs
         self._ledger = ledger
         self._payments = payments
