@@ -20,11 +20,11 @@ from realtime.model import Hold, HoldState
 
 
 class Fenced(Exception):
-    """The master was reconciled again, or the entry was carried out by another keeper: nothing was written."""
+    """Nothing was written: the master was reconciled again, or another keeper has carried out the entry."""
 
 
 class ShowNotReady(RegionUnavailable):
-    """The show is not on sale on this master yet: it has to be rebuilt."""
+    """The show is not on sale on this master until it is rebuilt."""
 
 
 class OrderedSeats(msgspec.Struct):
@@ -44,7 +44,7 @@ class Record(msgspec.Struct):
     payment: str = ""
     order: str = ""
     cancelled: bool = False
-    """It was booked, and the ledger has cancelled the booking; ``state`` is ``released`` then."""
+    """Whether the hold was booked and the ledger has cancelled the booking; ``state`` is then ``released``."""
     reserved: tuple[int, ...] = ()
     """The seats to which a booking is about to move."""
     exchanges: int = 0
@@ -55,7 +55,7 @@ _decode = msgspec.json.Decoder(Record, strict=False).decode
 
 
 def decode_record(blob: bytes) -> Record:
-    """Return the record of a hold; raises ``msgspec.MsgspecError`` for whatever can't be read."""
+    """Return the record of a hold; raises ``msgspec.MsgspecError`` if it can't be read."""
     try:
         return _decode(blob)
     except (UnicodeDecodeError, RecursionError) as error:
@@ -63,12 +63,12 @@ def decode_record(blob: bytes) -> Record:
 
 
 def check_reply(reply: list[Any], region: str) -> list[Any]:
-    """Return the reply of a function if it is ``ok``; else raise what it says, as the class with the same code."""
+    """Return the reply of a function if it is ``ok``; otherwise raise the error class that has its code."""
     code = reply[0].decode(errors="replace")
     if code == "ok":
         return reply
     if code == "show_not_found":
-        # The caller knows the show, so this is a master that lost data and is not reconciled yet.
+        # The caller knows the show, so this master has lost data and is not reconciled yet.
         raise ShowNotReady(RegionUnavailable().message, region=region)
     if code == "fenced":
         raise Fenced("another keeper has taken over")
@@ -82,11 +82,11 @@ _NOT_BOOKABLE = {
     "not_on_sale": "The show was not on sale any more when the payment came, too late. The payment is refunded.",
     "lost": "The hold was lost in a server failure, and its seats are not known any more. The payment is refunded.",
 }
-"""What ``BookingRejected`` says where the seats were not sold to another buyer."""
+"""The messages of ``BookingRejected`` if the seats were not sold to another buyer, by reason."""
 
 
 def _refusal(code: str, detail: str, retry_after_ms: int) -> Exception:
-    # Another code comes from a show whose terms are damaged; a keeper writes them again.
+    # An unknown code comes from a show whose terms are damaged; a keeper writes them again.
     kind = CODES.get(code, RegionUnavailable)
     if kind is AddressLimit:
         return AddressLimit(retry_after_ms=retry_after_ms)
@@ -104,7 +104,7 @@ def _refusal(code: str, detail: str, retry_after_ms: int) -> Exception:
 
 
 def read_hold(hold_id: str, reply: list[Any]) -> Hold:
-    """Return the hold of a reply ``ok``, record, master's time. A lapsed one is ``expired``, swept or not."""
+    """Return the hold in a reply (``ok``, record, master's time). A lapsed hold is ``expired``, swept or not."""
     record = decode_record(reply[1])
     state = record.state
     if state is HoldState.HELD and record.expires_at <= int(reply[2]):

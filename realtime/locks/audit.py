@@ -1,4 +1,4 @@
-"""Sends actions of staff to the audit log of a region's ledger, through its outbox."""
+"""Sends actions of staff to the audit log in a region's ledger, through the region's outbox."""
 
 from __future__ import annotations
 

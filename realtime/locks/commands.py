@@ -1,4 +1,4 @@
-"""Operators' commands: they travel the record path, so that the ledger has them and an empty master can be rebuilt.
+"""Operators' commands. They take the record path, so that the ledger has them and an empty master can be rebuilt.
 
 ``outbox -> keeper -> ledger -> master -> reply``; the reply is an element of a list on the owning master.
 """
@@ -24,11 +24,11 @@ async def run_command(
 ) -> dict[str, Any]:
     """Have the region's keeper carry out a command; return its result.
 
-    Names and bodies are those of ``keeper.commands``. With ``request_id`` a repeated command of the same owner gets the
-    answer of the first; another command with this id is refused as ``RequestReused``. Raises the ``TicketError`` that
-    the keeper answered. Raises ``Overloaded`` if the outbox is full: the command is not carried out. Raises
-    ``RegionUnavailable`` when no answer came within ``limits.COMMAND_TIMEOUT_S``, or ``Overloaded`` when too many wait
-    for one: the command may still be carried out then.
+    Names and bodies are those of ``keeper.commands``. With ``request_id``, a repeated command of the same owner gets
+    the first answer; a different command with this id is refused as ``RequestReused``. Raises the ``TicketError`` that
+    the keeper answered. Raises ``Overloaded`` if the outbox is full: then the command is not carried out. Raises
+    ``RegionUnavailable`` if no answer came within ``limits.COMMAND_TIMEOUT_S``, or ``Overloaded`` if too many callers
+    wait for answers: in both cases the command may still be carried out.
     """
     command_id = new_reply_id()
     entry: dict[str, str | int | bytes] = {
@@ -47,7 +47,8 @@ async def run_command(
 
 
 async def declare_layout(master: LockMaster, layout_id: str, blob: bytes, request_id: str = "") -> dict[str, Any]:
-    """Have the region's keeper store a layout, which is too big for an entry of the outbox; return what it answers.
+    """Have the region's keeper store a layout; return what it answers. The layout itself is too big for an outbox
+    entry.
 
     ``blob`` is what ``wire.layouts.encode_layout`` returns. Declaring a layout again has no effect, since its id is its
     hash. Raises what ``run_command`` raises.

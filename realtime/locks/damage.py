@@ -1,7 +1,7 @@
-"""Finds and deletes keys on a lock master that no function can use: of another type, or with a value of another form.
+"""Finds and deletes keys on a lock master that no function can use: their type or the form of their value is wrong.
 
-An operator's script may have written them. A key that is gone is made anew from the ledger; one of another type would
-make functions fail, some of them after their first write.
+An operator's script may have written them. A missing key is made again from the ledger, but a key of another type makes
+functions fail, some of them after their first write.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from realtime.locks.master import LockMaster
 from realtime.model import Show
 
 SHOWN_BYTES = 40
-"""Bytes of a damaged value in a message for operators."""
+"""How many bytes of a damaged value a message for operators shows."""
 TIMES_AND_COUNTS = re.compile(rb"[0-9]{1,15}")
-"""What ``revision`` and ``rebuilt_at`` in ``meta`` look like; a rebuild writes them again."""
+"""The form of ``revision`` and ``rebuilt_at`` in ``meta``; a rebuild writes both again."""
 _META_FORMS = {"epoch": re.compile(rb"[0-9A-Za-z]{1,64}"), "version": re.compile(rb"[0-9]{1,15}")}
-"""What the fields of ``meta`` look like that ``tt_declare`` does not write again."""
+"""The forms of those fields of ``meta`` that ``tt_declare`` does not write again."""
 _FORMS = {
     keys.POSITION: re.compile(rb"[0-9]{1,18}"),
     keys.FENCE: re.compile(rb"[0-9]{1,18} \S+"),
@@ -29,16 +29,17 @@ _FORMS = {
     keys.CONTRADICTIONS: re.compile(rb"[0-9]{1,18}"),
     keys.JOBS_NOT_ADDED: re.compile(rb"[0-9]{1,18}"),
 }
-"""What the values of a region's keys look like that are read as more than a text."""
+"""The forms of the values of a region's keys, where the value is more than a text."""
 _COUNT = re.compile(rb"-?[0-9]{1,18}")
-"""What the values of a queue's keys and fields look like that are read as numbers."""
+"""The form of those values of a queue's keys and fields that are read as numbers."""
 _COUNTS_OF_QUEUE = ("id", "pc", "limiter")
 STALLED_CHECK_MS = 60_000
-"""Workers set ``stalled-check`` for less than this. While it is there, nobody looks for jobs whose worker has died."""
+"""Workers set ``stalled-check`` to expire sooner than this. While the key exists, nobody looks for jobs of dead
+workers."""
 JOB_LOCK_MS = 120_000
-"""Workers lock a job for less than this; the job of one that has died waits until its lock expires."""
+"""Workers lock a job for less than this. The job of a worker that has died waits until its lock expires."""
 _TURNS = {**dict.fromkeys(keys.TURNS, 2 * limits.TURN_MS), keys.COMPARING: 2 * limits.COMPARING_MS}
-"""The longest time to live of each key that says that a keeper does something (ms)."""
+"""The longest time to live (ms) of each key by which a keeper takes a turn."""
 _FIELDS_OF_QUEUE = ("opts.maxLenEvents", "concurrency", "max", "duration")
 """Fields of a queue's ``meta`` that are read as numbers."""
 _TYPES = """
@@ -77,7 +78,7 @@ return same and 1 or 0
 
 @dataclass(frozen=True, slots=True)
 class _Unusable:
-    """Why a key can't be used, for operators, and how ``_DELETE`` finds that it still is so."""
+    """Why a key can't be used, for operators, and the test by which ``_DELETE`` confirms that it is still unusable."""
 
     reason: str
     test: tuple[str | bytes, ...]
@@ -86,7 +87,7 @@ class _Unusable:
 async def delete_unusable(master: LockMaster, show: Show) -> list[str]:
     """Delete the keys of a show that no function can use; return why, for operators.
 
-    While ``meta`` is gone nothing of the show is sold; a rebuild makes it anew.
+    While ``meta`` is gone, nothing of the show is sold; a rebuild writes it again.
     """
     types = dict(zip(keys.show(show.id), ("hash", "string", "hash", "hash", "hash"), strict=False))
     found = await _with_another_type(master, {**types, keys.log(show.id): "stream"})
@@ -170,7 +171,7 @@ def shown(value: bytes | None) -> str:
 
 
 async def _with_another_type(master: LockMaster, types: Mapping[str, str]) -> dict[str, _Unusable]:
-    """Return the keys that can't be used; ``types`` are those that they must have if they exist."""
+    """Return the keys whose type is wrong; ``types`` has the type that each key must have if it exists."""
     replies = await master.command("EVAL", _TYPES, len(types), *types)
     kinds = zip(types.items(), (reply.decode() for reply in replies), strict=True)
     return {
@@ -181,9 +182,10 @@ async def _with_another_type(master: LockMaster, types: Mapping[str, str]) -> di
 
 
 async def _with_long_life(master: LockMaster, longest: Mapping[str, int]) -> dict[str, _Unusable]:
-    """Return the keys that expire later than after ``longest`` (ms), or never.
+    """Return the keys that never expire, or whose remaining time is longer than ``longest`` (ms).
 
-    A master whose clock was ahead has set them: since it was set back they last for as much longer.
+    Such a key was set while the master's clock was ahead. Since the clock was set back, the key lasts too long by the
+    same amount.
     """
     expiries = await asyncio.gather(*(master.command("PTTL", key) for key in longest))
     return {
@@ -194,7 +196,7 @@ async def _with_long_life(master: LockMaster, longest: Mapping[str, int]) -> dic
 
 
 async def _delete(master: LockMaster, found: Mapping[str, _Unusable]) -> dict[str, str]:
-    """Delete those keys that are still unusable: another keeper may have made them anew. Return why, by key."""
+    """Delete those keys that are still unusable, since another keeper may have replaced some. Return why, by key."""
     deleted = await asyncio.gather(
         *(master.command("EVAL", _DELETE, 1, key, *unusable.test) for key, unusable in found.items())
     )

@@ -1,7 +1,8 @@
 """Appends entries to a region's outbox that are not the result of a function on a hold.
 
-While the ledger is away nobody takes entries out, and the master's memory is not without end: more than so many are
-refused before anything is written. Functions compare the same limit (``tt_order``, ``tt_confirm``).
+While the ledger is unavailable, no entry leaves the outbox, and the master's memory is limited. So once the outbox has
+``limits.OUTBOX_LIMIT`` entries, further ones are refused before anything is written. The functions ``tt_order`` and
+``tt_confirm`` compare the same limit.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from realtime.locks.master import LockMaster
 
 
 async def append_entry(master: LockMaster, fields: Mapping[str, str | int | bytes], *, of_buyer: bool = False) -> None:
-    """Append an entry; raise ``Overloaded`` if too many wait already, or ``RegionUnavailable``.
+    """Append an entry; raise ``Overloaded`` if too many are waiting, or ``RegionUnavailable``.
 
-    The limit is exceeded by as many entries as are appended at the same moment.
+    Entries that are appended at the same moment may together exceed the limit.
     """
     limit = limits.OUTBOX_LIMIT if of_buyer else limits.OUTBOX_STAFF_LIMIT
     if int(await master.command("XLEN", keys.OUTBOX)) >= limit:

@@ -1,4 +1,4 @@
-"""Equal seats: as many others of the same categories, together, for a payment that came too late for its own.
+"""Equal seats: other seats of the same number and categories, together, for a payment that came too late.
 
 "Together" is what a box office means by it: neighbours in one row, with neither a seat nor an aisle between them. The
 numbers of seats don't say who sits beside whom (in some halls the odd ones are on the left), so positions decide, and
@@ -17,11 +17,11 @@ from realtime.locks.seats import SeatLocks
 from realtime.model import Layout, Seat
 
 MAX_BLOCKS = 20
-"""Blocks that are offered: the nearest ones."""
+"""The most blocks that are offered, the nearest first."""
 AISLE = 1.5
-"""Seats that are more than this many usual distances apart have an aisle, or a seat that is missing, between them."""
+"""Seats that are further apart than this many usual distances have an aisle or a missing seat between them."""
 SPARSE = 2.0
-"""The usual distance of a row counts up to this many times that of the hall: two seats alone in a row are no pair."""
+"""A row's usual distance counts as at most this many of the hall's, or two distant seats alone in a row were a pair."""
 Kind = tuple[str, bool]
 _Point = tuple[float, float]
 
@@ -59,7 +59,7 @@ def _windows(run: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 
 def _runs(layout: Layout, wanted: Counter[Kind], free: Collection[int]) -> Iterator[list[int]]:
-    """Yield runs of free neighbours of the kinds wanted, long enough to hold a block, in their order along the row."""
+    """Yield runs of free neighbours of the wanted kinds, each long enough for a block, in the order along the row."""
     rows: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, seat in enumerate(layout.seats):
         rows[seat.section, seat.row].append(index)
@@ -99,7 +99,7 @@ def _along(points: Sequence[_Point]) -> list[_Point]:
 
 
 def _around(ordered: Sequence[_Point], n: int) -> Iterator[_Point]:
-    """Yield the points that may be nearest to one: outwards from it, until the first coordinate alone is too far."""
+    """Yield the points that may be nearest to point ``n``, outwards, until the first coordinate alone is too far."""
     for step in (1, -1):
         best, k = math.inf, n + step
         while 0 <= k < len(ordered) and abs(ordered[k][0] - ordered[n][0]) < best:
@@ -111,7 +111,7 @@ def _around(ordered: Sequence[_Point], n: int) -> Iterator[_Point]:
 def _chains(layout: Layout, seats: Sequence[int], limit: float, size: int) -> list[list[int]]:
     """Return the chains that some seats of a row form, linked where they are at most ``limit`` apart.
 
-    A row that is closed (around an arena) has no ends: its chain goes on over its start, by ``size`` - 1 seats.
+    A closed row (around an arena) has no ends: its chain continues past its start by ``size`` - 1 seats.
     """
     if size == 1:
         return [[seat] for seat in seats]
@@ -132,7 +132,7 @@ def _chains(layout: Layout, seats: Sequence[int], limit: float, size: int) -> li
 
 
 def _links(places: dict[int, _Point], limit: float) -> dict[int, list[int]]:
-    """Return the neighbours of each seat: the two nearest at most, if they are within the limit and it is mutual."""
+    """Return the neighbours of each seat: its two nearest at most, if within the limit, and if the choice is mutual."""
     cells: dict[tuple[int, int], list[int]] = defaultdict(list)
     scale = limit if 0 < limit < math.inf else 1.0
     for seat, (x, y) in places.items():

@@ -1,4 +1,4 @@
-"""Sends the holds of one loop turn together: one function call for each show decides them in order.
+"""Sends the holds of one event-loop iteration together: one function call per show decides them in order.
 
 In a rush this costs the master a third of separate calls, and viewers get one change instead of many.
 """
@@ -16,7 +16,7 @@ from realtime.locks.master import LockMaster
 from realtime.topology import HoldLimits
 
 MAX_HOLDS_PER_CALL = 50
-"""A master does nothing else while it decides a call: about a millisecond for this many."""
+"""The most holds in one call. The master does nothing else during a call, about a millisecond for this many."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +46,7 @@ class HoldBatcher:
     async def hold(self, show_id: str, hold_id: str, owner: str, seats: str, address: str) -> list[Any]:
         """Return the reply for one hold; ``seats`` are ascending indices, comma-separated.
 
-        ``address`` is what the hold's network address is called on the master, "" if it is not limited.
+        ``address`` is the name of the client's network address on the master, "" if the address has no limit.
 
         Raises ``RegionUnavailable`` or ``Overloaded``; a refusal is in the reply.
         """
@@ -58,7 +58,7 @@ class HoldBatcher:
         return await request.answer
 
     def flush(self) -> None:
-        """Send what waits now. Called before every other call, so that calls keep their order."""
+        """Send the waiting holds now. Called before every other call, so that calls keep their order."""
         shows, self._waiting = self._waiting, {}
         for show_id, requests in shows.items():
             live = [request for request in requests if not request.answer.done()]

@@ -1,7 +1,7 @@
-"""Records what goes wrong in a region, and that it is over again, in a stream on a lock master.
+"""Records in a stream on a lock master what goes wrong in a region, and when it is over.
 
-Nodes and keepers note what they see; several of them see the same, and the first to record it is the only one. What a
-process notes while its master is unreachable is recorded once the master is back, with the time at which it was seen.
+Nodes and keepers note what they see. Several may see the same incident; only the first to do so records it. What a
+process notes while its master is unreachable is recorded when the master is back, with the time at which it was seen.
 
 Not guaranteed: the record is for people. A process that ends loses what it could not record, and a wiped master loses
 the stream.
@@ -24,7 +24,7 @@ from realtime.locks.master import LockMaster
 
 
 class Incident(StrEnum):
-    """What can be recorded. ``RECONCILED`` and those after it are moments, without an end."""
+    """The kinds of incidents. ``RECONCILED`` and those after it happen at one moment and have no end."""
 
     UNREACHABLE = "unreachable"
     """A node cannot reach the master of a region."""
@@ -81,14 +81,14 @@ class Incidents:
         self._sent: deque[float] = deque()
 
     def set(self, kind: Incident, about: str, wrong: bool) -> None:
-        """Note whether something is wrong now with the region ``about``; only changes are recorded."""
+        """Note whether an incident is going on in the region ``about``; only its beginning and end are recorded."""
         state = _BEGUN if wrong else _ENDED
         if self._states.get((kind, about)) != state:
             self._states[kind, about] = state
             self._waiting.append(_Note(kind, about, state, now_ms()))
 
     def happened(self, kind: Incident, about: str, detail: str) -> None:
-        """Note a moment in the region ``about``; it is recorded unless the last one of its kind has the same detail."""
+        """Note an event in the region ``about``; it is recorded unless the last one of its kind has the same detail."""
         self._waiting.append(_Note(kind, about, _MOMENT, now_ms(), detail))
 
     async def send(self) -> None:
@@ -99,7 +99,7 @@ class Incidents:
                 await self._record(note)
             except (TicketError, RedisError):
                 return
-            # The queue may have dropped it meanwhile, because it was full.
+            # The queue may have dropped the note in the meantime, because it was full.
             if self._waiting and self._waiting[0] is note:
                 self._waiting.popleft()
 
@@ -114,7 +114,7 @@ class Incidents:
         value = note.detail or note.state
         before = await self._master.command("GETSET", last, value)
         await self._master.command("EXPIRE", last, limits.INCIDENT_STATE_S)
-        # What was never wrong has not ended.
+        # Nothing is recorded for the end of an incident that never began.
         if (before or _ENDED.encode()) == value.encode():
             return
         self._sent.append(self._clock())

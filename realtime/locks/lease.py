@@ -1,16 +1,17 @@
-"""How a link to a master behind Sentinels stays certain that no other server has become the master.
+"""How a link to a master behind Sentinels makes sure that no other server has become the master.
 
-A former master that comes back behind Sentinels believes for about ten seconds that it still is the master. Sentinels
-replace a master only after it was silent for ``down-after-milliseconds`` (at least ``LEASE_S``, see
-docs/operations.md). Therefore, behind Sentinels:
+A former master that comes back behind Sentinels acts as the master for about ten seconds. Sentinels replace a master
+only after it was silent for ``down-after-milliseconds`` (at least ``LEASE_S``, see docs/operations.md). Therefore,
+behind Sentinels:
 
 1. an answer after a silence longer than the lease doesn't count, and the master is located again;
-2. a server that was located must say that it is the master, and the Sentinels must confirm it once more after that,
-   with the configuration epoch of that moment: once it rises, the master is located again, even if it is the same;
-3. most Sentinels must confirm it again and again (every ``ASK_EVERY_S``): nothing is sent when the last time is longer
-   ago than ``CONFIRM_S``;
-4. while most Sentinels don't answer, the master itself confirms it, if all spares that the Sentinels knew are connected
-   to it: then none was promoted.
+2. a server that was located must say that it is the master, and after that the Sentinels must confirm it again. Their
+   configuration epoch of that moment is remembered; when it rises, the master is located again, even if it turns out
+   to be the same server;
+3. most Sentinels must confirm the master every ``ASK_EVERY_S``: nothing is sent if they last did so more than
+   ``CONFIRM_S`` ago;
+4. while most Sentinels don't answer, the master's own word counts, if all spares that the Sentinels knew are connected
+   to it: then none of them was promoted.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from realtime.cancellation import cancel_all
 from realtime.topology import Plain, Sentinels
 
 LEASE_S = 1.0
-"""The lease: how long after its last answer a server is certain to be the master still."""
+"""The lease: for how long after its last answer a server is certain to be still the master."""
 ASK_EVERY_S = 1.0
 """How often the Sentinels are asked while the master answers."""
 PATIENCE_S = 0.2
-"""After this the master itself is asked as well. Sentinels that hang must not use up what the last time is worth."""
+"""If the Sentinels take longer than this, the master is asked too, before the last confirmation runs out."""
 CONFIRM_S = 2.0
-"""How long a confirmation that a server is the master is worth."""
+"""How long a confirmation that a server is the master is valid."""
 SPARES_EVERY_S = 10.0
-"""How often the Sentinels are asked for the spares, for a time when none of them answers."""
+"""How often the Sentinels are asked for the spares. The answer is kept for a time in which no Sentinel answers."""
 REPLICA_LAG_S = 1
 """A spare that has not acknowledged for longer than this may have been promoted."""
 
@@ -43,7 +44,7 @@ class Lease:
     """What one link knows about its master behind Sentinels. Belongs to the loop that uses it."""
 
     def __init__(self, where: Sentinels, ask_s: float) -> None:
-        """``ask_s`` is how long Sentinels and the master may take to answer, at most ``ASK_EVERY_S``."""
+        """``ask_s`` is the time-out of a question to the Sentinels or the master, at most ``ASK_EVERY_S``."""
         self._where = where
         self._ask_s = min(ask_s, ASK_EVERY_S)
         self._answered_at = 0.0
@@ -54,7 +55,7 @@ class Lease:
         self._spares_at = -SPARES_EVERY_S
 
     def begin(self) -> None:
-        """Begin a lease of a server that has just answered."""
+        """Begin the lease of a server that has just answered."""
         self._answered_at = _now()
 
     def renew(self) -> None:
@@ -64,7 +65,7 @@ class Lease:
         self._answered_at = _now()
 
     def check_confirmed(self) -> None:
-        """Raise redis-py's ``RedisError`` unless the master was confirmed lately."""
+        """Raise redis-py's ``RedisError`` if the last confirmation is older than ``CONFIRM_S``."""
         if _now() - self._confirmed_at > CONFIRM_S:
             raise RedisError("nobody has confirmed the master lately: there may be another one")
 
@@ -77,7 +78,7 @@ class Lease:
             raise RedisError("it is not the master (any more)")
 
     async def confirm(self, redis: Redis, at: Plain) -> bool | None:
-        """Return whether a server is still the master, None if nobody knows; see the head of this module."""
+        """Return whether a server is still the master; None if neither the Sentinels nor the master can tell."""
         asked_at = _now()
         asking = asyncio.create_task(self._ask())
         try:

@@ -1,6 +1,6 @@
 """The Lua function library that decides about seats: files, concatenated into the one that a master loads.
 
-``python -m realtime.locks.library`` prints it, for linters and for a look at what a server runs.
+``python -m realtime.locks.library`` prints the library, for linters and for people.
 """
 
 from __future__ import annotations

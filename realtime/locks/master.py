@@ -1,7 +1,7 @@
-"""One region's lock master, as a node or keeper uses it. The calls of one loop turn share a pipeline.
+"""The link of a node or keeper to one region's lock master. Calls of one event-loop iteration share a pipeline.
 
-No call is ever sent twice by this module. A write whose answer was lost fails as ``RegionUnavailable``; the caller may
-ask again because the functions are idempotent. Every call answers or fails within its time-out.
+This module never sends a call twice. A write whose answer was lost fails as ``RegionUnavailable``; the caller may
+repeat it, because the functions are idempotent. Every call answers or fails within its time-out.
 
 Behind Sentinels, ``locks.lease`` says when a server may be used as the master, and when its answers count.
 """
@@ -27,24 +27,24 @@ from realtime.topology import Plain, Region, Sentinels
 
 log = logging.getLogger(__name__)
 MAX_BATCH = 512
-"""Calls in one pipeline: a burst of replies must not block the loop for long."""
+"""The most calls in one pipeline, so that a burst of replies does not block the event loop for long."""
 MAX_PIPELINES = 4
-"""Pipelines in flight at once: a region 25 ms away answers one while the others travel."""
+"""The most pipelines in flight: a region 25 ms away answers one while others are on their way."""
 WATCH_S = 0.25
 """How often an idle link behind Sentinels pings its master, which renews the lease."""
 RETRY_AFTER_S = 0.1
 """Pause before a master that did not answer is located again; calls fail at once in the meantime."""
 NO_LIBRARY = "Function not found"
-"""What the error of a server says that has not loaded the function."""
+"""The text of a server's error if the function is not loaded."""
 
 
 class MasterRefused(RegionUnavailable):
-    """The master is configured so that it could sell what another one sells; a keeper does not serve it."""
+    """The master is configured so that two masters could sell the same seats; a keeper does not serve it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigEpoch:
-    """The Sentinels' configuration epoch, 0 without Sentinels; whether all of them answered with this one."""
+    """The Sentinels' configuration epoch (0 without Sentinels), and whether all of them answered with this one."""
 
     number: int = 0
     unanimous: bool = True
@@ -59,16 +59,16 @@ def incarnation_of(info: Any) -> bytes:
 
 
 def reconciled_in(mark: bytes | None, incarnation: bytes, config_epoch: int = 0) -> bool:
-    """Return whether a mark (``keys.RECONCILED``) says that the master was reconciled in this incarnation.
+    """Return whether a mark (``keys.RECONCILED``) names this incarnation and this configuration epoch.
 
-    With the Sentinels' configuration epoch: and after their last failover. They may go back to a former master that
-    was never demoted: its incarnation and its mark are the old ones, and what others have sold since is missing.
+    The epoch is compared because Sentinels may go back to a former master that was never demoted. Its incarnation still
+    matches its mark, but it lacks what other masters have sold since.
     """
     parts = (mark or b"").split()
     if not parts or parts[0] != incarnation:
         return False
     noted, epoch = parts[1].rpartition(b".")[::2] if len(parts) > 1 else (b"", b"")
-    # A keeper of the previous release notes no epoch.
+    # A mark by a keeper of the previous release has no epoch.
     return not noted or (epoch.isdigit() and int(epoch) >= config_epoch)
 
 
@@ -80,7 +80,7 @@ class _Call:
 
 
 class LockMaster:
-    """The owning master of one region. Make it inside a running loop; ``close`` it there."""
+    """The lock master of one region. Create and ``close`` it in the same running event loop."""
 
     def __init__(
         self,
@@ -90,25 +90,26 @@ class LockMaster:
         timeout_s: float = limits.RELAY_TIMEOUT_S,
         reconciled_only: bool = False,
     ) -> None:
-        """``password`` is for URLs that name none. Keepers use a longer ``timeout_s``: no buyer waits for their calls.
+        """``password`` is for URLs without one. Keepers use a longer ``timeout_s``, because no buyer waits for their
+        calls.
 
         ``reconciled_only``: use a server only if a keeper has reconciled it since it became the master.
         """
         self._timeout_s = timeout_s
-        # Where no buyer waits, a busy machine gets more time for its answers.
+        # If no buyer waits, a busy machine gets more time to answer.
         self._ask_s = max(timeout_s, limits.RELAY_TIMEOUT_S) / 2
         self._reconciled_only = reconciled_only
         self.region = region.name
         self._where = region.master
-        """Where the topology says that the master is."""
+        """The master as the topology names it: an address, or Sentinels."""
         self._password = password
         self._redis: Redis | None = None
         self._at: Plain | None = None
-        """Where it was found."""
+        """The address at which the master was found."""
         self._lease = Lease(region.master, self._ask_s) if isinstance(region.master, Sentinels) else None
         self._watching: asyncio.Task[None] | None = None
         self.generation = 0
-        """Rises whenever the server may have changed: a connection made before may lead to a former master."""
+        """Rises whenever another server may have become the master: earlier connections may lead to a former master."""
         self.reply_waits = 0
         """Requests that wait for a keeper's reply (``locks.replies``)."""
         self._waiting: deque[_Call] = deque()
@@ -123,13 +124,13 @@ class LockMaster:
         return await self.post(function, keys, *args)
 
     def post(self, function: str, keys: list[str], *args: str | int | bytes) -> asyncio.Future[Any]:
-        """Queue a call, in order; the future has what ``call`` returns or raises."""
+        """Queue a call, in order; the future gets what ``call`` returns or raises."""
         return self._enqueue("FCALL", function, len(keys), *keys, *args)
 
     def command(self, *args: str | int | bytes) -> asyncio.Future[Any]:
-        """Queue one command, in order; the future has its raw reply (bytes, int, list), or an error as ``call``.
+        """Queue one command, in order; the future gets its raw reply (bytes, int, list), or the errors of ``call``.
 
-        A refusal is raised as redis-py's error. No task is needed to await several at once.
+        An error reply is raised as redis-py's error. Several commands can be awaited together without a task for each.
         """
         return self._enqueue(*args)
 
@@ -150,9 +151,9 @@ class LockMaster:
         return answer
 
     def small_write(self, *args: str | int | bytes) -> asyncio.Future[Any]:
-        """Queue one command of a keeper that writes little, as ``command``; also a master without memory takes it.
+        """Queue one command of a keeper, like ``command``, that a master takes even while its memory is full.
 
-        It needs the functions, which keepers load before they write.
+        Only for writes of a few bytes. The functions must be loaded, which keepers do before they write.
         """
         return self._enqueue("FCALL", "tt_small_write", 0, *args)
 
@@ -161,7 +162,7 @@ class LockMaster:
         return connect.time_ms(await self.command("TIME"))
 
     async def load_functions(self) -> bool:
-        """Load the function library unless the master has this version or a later one; return whether it was loaded."""
+        """Load the function library unless the master has this version or a later one; return whether it did so."""
         source = library.source()
         try:
             loaded = int(await self.command("FCALL", "tt_version", 0))
@@ -181,7 +182,7 @@ class LockMaster:
 
     @property
     def behind_sentinels(self) -> bool:
-        """Whether Sentinels may make another server the master."""
+        """Whether the master is behind Sentinels, which may make another server the master."""
         return isinstance(self._where, Sentinels)
 
     async def check_master(self) -> ConfigEpoch:
@@ -230,7 +231,7 @@ class LockMaster:
 
     # --- the pipeline ---------------------------------------------------------------------------------------------
     def _overdue(self, answer: asyncio.Future[Any]) -> None:
-        """Fail a call that was not answered in time. If it was sent, it may be carried out nevertheless."""
+        """Fail a call that was not answered in time. If it was sent, it may still be carried out."""
         if not answer.done():
             answer.set_exception(RegionUnavailable(region=self.region))
 
@@ -240,7 +241,7 @@ class LockMaster:
             batch: list[_Call] = []
             while self._waiting and len(batch) < MAX_BATCH:
                 call = self._waiting.popleft()
-                # A call that was cancelled or is overdue before it was sent is never sent.
+                # A call that was cancelled or became overdue while it waited is not sent any more.
                 if not call.answer.done():
                     batch.append(call)
             if batch:
@@ -269,7 +270,7 @@ class LockMaster:
                 self._lease.renew()
         except (RedisError, OSError) as error:
             log.debug("%s: the master does not answer: %s", self.region, error)
-            if self._redis in (None, redis):  # otherwise there is a new connection already
+            if self._redis in (None, redis):  # otherwise a new connection has replaced it already
                 await self._lost()
             replies = [RegionUnavailable(region=self.region)] * len(batch)
         for call, reply in zip(batch, replies, strict=True):
@@ -282,7 +283,7 @@ class LockMaster:
                 call.answer.set_result(reply)
 
     async def _refusal(self, error: Exception) -> Exception:
-        """Return what to raise for an error in place of a reply; stop using a server that is not the master now."""
+        """Return what to raise for an error reply; stop using the server if it is not the master any more."""
         if isinstance(error, ResponseError) and NO_LIBRARY in str(error):
             # No keeper has loaded the functions yet.
             return RegionUnavailable(region=self.region, reason=NO_LIBRARY)
@@ -322,7 +323,8 @@ class LockMaster:
     async def _check_reconciled(self, redis: Redis) -> None:
         """Raise unless the master was reconciled in its present incarnation.
 
-        A server may be demoted and promoted again as the same process, with the data of its first time as master.
+        The process alone does not tell: a server may be demoted and promoted again without a restart, with its old
+        data.
         """
         async with asyncio.timeout(self._ask_s):
             pipeline = redis.pipeline(transaction=False)
@@ -348,18 +350,18 @@ class LockMaster:
             redis = self._redis
             if redis is None:
                 continue
-            # While neither the Sentinels nor the master answer, the confirmation runs out by itself.
+            # If neither the Sentinels nor the master answer, the last confirmation runs out by itself.
             confirmed, _ = await asyncio.gather(lease.confirm(redis, self._at), lease.remember_spares())
             if confirmed is False:
                 log.info("%s: the master has moved", self.region)
                 await self._lost(hard=True)
 
     async def _lost(self, *, hard: bool = False) -> None:
-        """Stop using the server. ``hard``: drop the connections on which replies are still awaited as well."""
+        """Stop using the server. ``hard``: also drop connections on which replies are awaited."""
         self._down_until = asyncio.get_running_loop().time() + RETRY_AFTER_S
         self._fail_waiting()
         redis, self._redis = self._redis, None
-        # Other calls may be reading their replies on this client's connections: only the idle ones are dropped.
+        # Unless ``hard``, only idle connections are dropped, because other calls may be reading replies on the others.
         if redis is not None:
             self.generation += 1
             with contextlib.suppress(RedisError, OSError):

@@ -1,7 +1,7 @@
 """Questions to a region's ledger, answered by one of its keepers: nodes have no connection to the database.
 
-``tt:queries`` or ``tt:queries:staff -> keeper -> ledger -> reply``. A question changes nothing; one that nobody answers
-in time is lost.
+``tt:queries`` or ``tt:queries:staff -> keeper -> ledger -> reply``. A question changes nothing; if it is not answered
+in time, it is dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from realtime.locks.master import LockMaster
 from realtime.locks.replies import new_reply_id, wait_for_result
 
 MAX_WAITING = 1_000
-"""Questions of buyers, and of staff, that may wait in a region; more are refused as ``overloaded``."""
+"""How many questions of buyers, and of staff, may wait in a region; further ones are refused as ``overloaded``."""
 
 
 async def run_query(master: LockMaster, name: str, body: dict[str, Any], *, of_buyer: bool = False) -> Any:
@@ -26,7 +26,7 @@ async def run_query(master: LockMaster, name: str, body: dict[str, Any], *, of_b
     ``Overloaded``, or ``RegionUnavailable`` when no answer came within ``limits.QUERY_TIMEOUT_S``.
     """
     query_id = new_reply_id()
-    # Buyers are many, and anybody may be one: a gate must not wait for them.
+    # There are many buyers, and anybody may be one. A gate must not wait for them.
     waiting = keys.QUERIES if of_buyer else keys.STAFF_QUERIES
     if int(await master.command("LLEN", waiting)) >= MAX_WAITING:
         raise Overloaded(region=master.region)

@@ -1,8 +1,8 @@
-"""Rebuilds a show: makes what the lock master has of it what the ledger proves.
+"""Rebuilds a show: brings the lock master's data of the show in line with what the ledger proves.
 
-The master's data of a suspended show is read, compared with what the ledger proves (``locks.rebuild_plan``), and what
-differs is written in parts (``locks/lua/rebuild.lua``): no call keeps the master busy for long, and of a show that
-agrees with the ledger nothing is written but its new epoch.
+The master's data of a suspended show is read and compared with what the ledger proves (``locks.rebuild_plan``). What
+differs is written in parts (``locks/lua/rebuild.lua``), so that no call keeps the master busy for long. If a show
+agrees with the ledger, only its new epoch is written.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from realtime.locks.seats import SeatLocks
 from realtime.model import Show
 
 FIELDS_AT_ONCE = 40_000
-"""A hash with more fields is read in several calls, which cost the master more in all."""
+"""A hash with more fields than this is read in several calls, which in total cost the master more."""
 FIELDS_PER_SCAN = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written for a show: its map, which is written last; the (hold, owner) that were lost.
+    """The map of a show, which the caller writes last, and the lost holds as (hold, owner).
 
-    ``differed`` is whether the master had anything else than the ledger proves.
+    ``differed``: whether the master's data differed from what the ledger proves.
     """
 
     seats: bytes
@@ -35,7 +35,7 @@ class Written:
 
 
 async def write_differences(locks: SeatLocks, show: Show, truth: ShowTruth, nonce: str) -> Written:
-    """Make a suspended show what the ledger proves; ``SeatLocks.finish_rebuild`` puts it on sale afterwards.
+    """Bring a suspended show in line with the ledger; ``SeatLocks.finish_rebuild`` puts it on sale afterwards.
 
     ``nonce`` is that of ``SeatLocks.suspend``, which was called before ``truth`` was read. Raises ``Fenced`` if the
     show was suspended or rebuilt again since, ``ValueError`` if its size is damaged (``locks.damage``), and
@@ -44,7 +44,7 @@ async def write_differences(locks: SeatLocks, show: Show, truth: ShowTruth, nonc
     show_id, master = show.id, await read_show(locks.master, show)
     if master.size != show.seat_count:
         raise ValueError(f"its size is {master.size}")
-    # A big show takes a good part of a second: other work of this process goes on meanwhile.
+    # In a thread: a big show takes a good part of a second, and this process has other work.
     plan = await asyncio.to_thread(plan_rebuild, truth, master)
     for part in parts(plan.steps):
         await locks.rebuild_part(show_id, nonce, part)
@@ -52,7 +52,7 @@ async def write_differences(locks: SeatLocks, show: Show, truth: ShowTruth, nonc
 
 
 async def read_show(master: LockMaster, show: Show) -> OnMaster:
-    """Return what a master has of a show: of one moment only if the show is suspended."""
+    """Return what a master has of a show. It is consistent only if the show is suspended."""
     meta, seats, taken, holds, owners = keys.show(show.id)[:5]
     (size, diverged), text, now, *lengths = await asyncio.gather(
         master.command("HMGET", meta, "size", "diverged"),
@@ -75,7 +75,7 @@ async def read_show(master: LockMaster, show: Show) -> OnMaster:
 
 
 async def read_hash(master: LockMaster, key: str, length: int) -> dict[bytes, bytes]:
-    """Return a hash of about this many fields: of one moment only if it is short, or nothing changes meanwhile."""
+    """Return a hash of about ``length`` fields. A long one is consistent only if nothing changes while it is read."""
     if length <= FIELDS_AT_ONCE:
         return dict(connect.pairs(await master.command("HGETALL", key)))
     found: dict[bytes, bytes] = {}

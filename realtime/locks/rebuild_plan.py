@@ -2,17 +2,17 @@
 
 The comparison is exact: every seat, its holder, every record and every count.
 
-- Bookings of the ledger are sold, and so are those that only this master has: it proves them to a ledger that has lost
-  commits (``check --repair``).
-- Live holds that collide with no booking stay; the others are lost. Confirming ones come first: a payment outranks a
-  hold that still waits for one. A confirming hold that collides stays too, without seats on the map: its outbox entry
-  decides.
-- Diverged data: another master has sold since this data was current. What it says of holds may contradict what clients
-  were answered there, so no hold stays, paid or not, and none of them can be booked later (void). Seats that it has
-  reserved for an exchange are free.
-- A hold that would last longer than a hold can was made while the master's clock was ahead: it ends as if it were made
-  now.
-- Holds for which money was asked or came keep their records: a payment that comes later takes the seats of the order if
+- The seats of the ledger's bookings become sold, and so do those of bookings that only this master has: the master
+  proves them, if the ledger has lost commits (``check --repair``).
+- Live holds that collide with no booking stay; the others are lost. If two live holds collide, a confirming hold is
+  preferred, because it is paid for. A confirming hold that collides with a booking also stays, but without seats on
+  the map: its entry in the outbox decides.
+- Diverged data: another master has sold since this data was current, and may have answered clients differently about
+  the same holds. So no hold stays, paid or not, and none of them can be booked later (void). Seats that are reserved
+  for an exchange become free.
+- A hold whose deadline is further away than a hold can last was made while the master's clock was ahead. It gets the
+  deadline of a hold that is made now.
+- Holds for which there is an order or a payment keep their records: a later payment takes the seats of the order if
   they are free, and the hold id is not used again.
 """
 
@@ -34,15 +34,16 @@ from realtime.locks.seats import Command
 from realtime.model import HoldState, hold_of
 
 ARGS_PER_COMMAND = 1_000
-"""Arguments of one command: Lua's stack takes a few thousand. Even: they are often pairs."""
+"""The most arguments of one command, since Lua's stack takes a few thousand. Even, because they are often pairs."""
 ARGS_PER_PART = 4_000
-"""Arguments of one call, about; it takes a few ms on the master."""
+"""About how many arguments one call has; it takes the master a few ms."""
 _FREE, _HELD, _SOLD, _BLOCKED = b"0123"
 _STATUSES = {_FREE: "free", _HELD: "held", _SOLD: "sold", _BLOCKED: "blocked"}
 LAST_MS = 2**53
-"""The latest time that Lua and a score can say to the millisecond; a hold that ends later was made by no function."""
+"""The latest time that Lua's numbers and scores represent exactly (ms). No function makes a hold that ends later."""
 READ_MS = 5_000
-"""How much later than the clock of ``OnMaster`` a hold may have been made: not everything is read at one moment."""
+"""A hold may have been made this much later than ``OnMaster.now``, because not everything is read at the same
+moment."""
 # The places of keys in ``keys.show``, from 1.
 _TAKEN, _HOLDS, _OWNERS, _DEADLINES, _ENDED, _NOTICES = 3, 4, 5, 6, 7, 10
 _HASHES = {_TAKEN: "the holder of seat", _HOLDS: "the record of"}
@@ -92,7 +93,7 @@ _decode = msgspec.json.Decoder(_Hold, strict=False).decode
 
 
 def _hold_in(name: bytes, record: bytes) -> _Hold | None:
-    """Return what the record of a hold says; None if it is damaged, or no function can use it."""
+    """Return a decoded record of a hold; None if it is damaged, so that no function can use it."""
     if b'"expires_at":"' in record:
         return None
     for text in (record, record.replace(b":{}", b":[]")):  # an empty list, as earlier releases have written it
@@ -104,9 +105,9 @@ def _hold_in(name: bytes, record: bytes) -> _Hold | None:
 
 @dataclass(slots=True)
 class Plan:
-    """What a show will be: a digit a seat, who has each seat, how many live holds owners have; and how it gets there.
+    """What a show will be (a digit per seat, each seat's holder, live holds per owner), and the steps that lead there.
 
-    Each step is some commands that belong together.
+    Each step is a list of commands that belong together.
     """
 
     seats: bytearray
@@ -123,7 +124,7 @@ class Plan:
         return self.changed or self.seats != master.seats
 
     def damages(self, master: OnMaster) -> list[str]:
-        """Return which seats, holders of seats and records differ on the master, for operators."""
+        """Return, for operators, which seats, holders of seats and records differ on the master."""
         found = [
             f"seat {seat} is {_STATUSES.get(have, 'of an unknown status')}, not {_STATUSES[want]}"
             for seat, (have, want) in enumerate(zip(master.seats, self.seats, strict=True))
@@ -136,7 +137,7 @@ class Plan:
         return found
 
     def claim(self, hold: bytes, seats: Iterable[int], digit: int) -> None:
-        """Give seats to a hold; the plan of the hall may not have all that a damaged ledger names."""
+        """Give seats to a hold, except those that the hall does not have: a damaged ledger may name them."""
         for seat in seats:
             if seat < len(self.seats):
                 self.seats[seat] = digit
@@ -186,7 +187,7 @@ def _plan_bookings(plan: Plan, truth: ShowTruth, known: dict[bytes, _Hold], mast
         mine = known.get(hold)
         decided.add(hold)
         if mine is not None and mine.cancelled:
-            continue  # it was cancelled after the ledger was read
+            continue  # the booking was cancelled after the ledger was read
         plan.claim(hold, booking.seats, _SOLD)
         if mine is None:
             records += (hold, _booked_record(booking, master.now))
@@ -212,9 +213,9 @@ def _plan_booked(plan: Plan, booking: Booked, now: int) -> None:
 
 
 def _plan_reserved(plan: Plan, booking: Booked, mine: _Hold, master: OnMaster) -> None:
-    """Keep the seats to which a booking is about to move: its command is in the outbox or among the dead letters.
+    """Keep the seats to which a booking is about to move: the command is in the outbox or among the dead letters.
 
-    Not those of diverged data, whose commands are removed.
+    In diverged data they are not kept, because the commands in its outbox are removed.
     """
     free = all(seat < len(plan.seats) and plan.seats[seat] == _FREE for seat in mine.reserved)
     if free and not master.diverged:
@@ -269,18 +270,18 @@ def _plan_holds(plan: Plan, live: list[tuple[bytes, _Hold]], master: OnMaster) -
             deadlines += (b"%d" % ends_at, hold)
             if mine.address:
                 plan.owners[f"@{mine.address}"] += len(mine.seats)
-    # They are written in any case: the key has the deadlines of all shows.
+    # Deadlines are always written: the key has those of all shows, so it is not compared.
     plan.steps += [[("ZADD", _DEADLINES, some)] for some in _pieces(deadlines)]
 
 
 def _ends_at(mine: _Hold, master: OnMaster) -> int:
-    """Return the deadline of a hold (ms), at most the one that it would have if it were made or extended now."""
+    """Return the deadline of a hold (ms), but no later one than it would have if it were made or extended now."""
     latest = master.now + master.hold_ms + int(mine.prolonged_ms)
     return latest if mine.expires_at > latest + READ_MS else mine.expires_at
 
 
 def _plan_unreadable(plan: Plan, holds: set[bytes]) -> None:
-    """Plan to delete records that can't be read, unless they are written anew."""
+    """Plan to delete records that can't be read, unless the plan overwrites them."""
     if holds:
         written = {hold for step in plan.steps for _name, place, args in step if place == _HOLDS for hold in args[::2]}
         for some in _pieces(sorted(holds - written)):
@@ -303,7 +304,7 @@ def _plan_records(plan: Plan, records: list[bytes]) -> None:
 
 
 def _plan_change(plan: Plan, hold: bytes, record: bytes, notice: bytes, *more: Command) -> None:
-    """Plan another state of a hold that the master knows, which its owner is notified of in the same step."""
+    """Plan a new state of a hold that the master knows; the same step notifies its owner."""
     ended: list[Command] = [("ZREM", place, (hold,)) for place in (_DEADLINES, _ENDED)]
     plan.write(("HSET", _HOLDS, (hold, record)), *ended, *more, ("PUBLISH", _NOTICES, (notice,)))
 
@@ -337,7 +338,7 @@ def _pieces(args: list[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def parts(steps: Iterable[list[Command]]) -> Iterator[list[Command]]:
-    """Put steps together into parts of about ``ARGS_PER_PART`` arguments; none is divided."""
+    """Combine steps into parts of about ``ARGS_PER_PART`` arguments; a step is never divided."""
     part: list[Command] = []
     size = 0
     for step in steps:

@@ -1,4 +1,4 @@
-"""Notices to buyers about their refunds, published on the lock master as every other notice."""
+"""Notices to buyers about their refunds, published on the lock master like all other notices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from realtime.locks.master import LockMaster
 
 
 class RefundNotices:
-    """Publishes through one region's master. Not guaranteed: that a notice arrives; a client may ask for the refund."""
+    """Publishes through one region's master. A notice may get lost; clients may ask for the refund instead."""
 
     def __init__(self, master: LockMaster) -> None:
         """The master of the region whose ledger has the refunds."""

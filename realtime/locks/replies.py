@@ -1,7 +1,8 @@
 """Replies of keepers to nodes: to commands, to questions, and to entries of an outbox that the ledger has recorded.
 
 A request carries a reply id that its sender has generated. The keeper pushes its reply to the list ``keys.reply(id)``
-on the region's master, as the only element. It is ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": {...}}``.
+on the region's master, as its only element. A reply is ``{"ok": true, "result": ...}`` or ``{"ok": false, "error":
+{...}}``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from realtime.locks.master import LockMaster
 KEPT_S = 60
 """A reply that nobody reads is deleted after this."""
 SLACK_S = 5.0
-"""The connection that waits for a reply outlives the wait by this."""
+"""The time-out of the connection that waits for a reply is longer than the wait by this."""
 
 
 def new_reply_id() -> str:
@@ -57,7 +58,7 @@ def read_reply(reply: bytes) -> Any:
 
 
 async def wait_for_reply(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | None:
-    """Return a keeper's reply, None if there is none within the time.
+    """Return a keeper's reply, None if none comes within ``timeout_s``.
 
     Raises ``RegionUnavailable``, or ``Overloaded`` if ``limits.REPLY_WAITS`` others wait already.
     """
@@ -85,7 +86,7 @@ async def _wait(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | 
 async def wait_for_result(master: LockMaster, reply_id: str, timeout_s: float) -> Any:
     """Return the result in a keeper's reply.
 
-    Raises the ``TicketError`` in it, ``RegionUnavailable`` when there is none within the time, or ``Overloaded``.
+    Raises the ``TicketError`` in it, ``RegionUnavailable`` if none comes within ``timeout_s``, or ``Overloaded``.
     """
     reply = await wait_for_reply(master, reply_id, timeout_s)
     if reply is None:
@@ -94,9 +95,9 @@ async def wait_for_result(master: LockMaster, reply_id: str, timeout_s: float) -
 
 
 async def wait_until_recorded(master: LockMaster, reply_id: str) -> Any:
-    """Return what a keeper replied once the ledger has an entry of the outbox.
+    """Return the reply that a keeper sends once the ledger has an entry of the outbox.
 
-    Raises the ``TicketError`` that it replied, or ``RegionUnavailable`` when there is no reply within
-    ``limits.LEDGER_WAIT_S`` (or ``Overloaded``): then it is not known whether the ledger will get the entry.
+    Raises the ``TicketError`` in the reply. Raises ``RegionUnavailable`` if no reply comes within
+    ``limits.LEDGER_WAIT_S``, or ``Overloaded``: then it is not known whether the ledger will get the entry.
     """
     return await wait_for_result(master, reply_id, limits.LEDGER_WAIT_S)

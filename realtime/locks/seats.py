@@ -1,4 +1,4 @@
-"""The seat locks of one region: what buyers do (``locks.holds``), and here what keepers do.
+"""The seat locks of one region: the verbs of buyers (from ``locks.holds``) and, in this file, those of keepers.
 
 Keepers record what the ledger has, sweep, rebuild, and carry out what operators ask for.
 """
@@ -23,9 +23,9 @@ from realtime.topology import HoldLimits
 
 log = logging.getLogger(__name__)
 _LAST_MS = 2**53
-"""The latest time that a score can say to the millisecond."""
+"""The latest time that a score can represent exactly (ms)."""
 _CHECK = "?"
-"""In place of an epoch ``tt_block`` changes nothing."""
+"""Given in place of an epoch, this makes ``tt_block`` check the seats without changing anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ Command = tuple[str, int, Sequence[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """How many holds a sweep has ended, and how many it has left: their shows are not rebuilt yet."""
+    """How many holds a sweep has ended, and how many it has left because their shows are not rebuilt yet."""
 
     ended: int
     left: int
@@ -62,7 +62,7 @@ class Fence:
 
 
 class SeatLocks(Holds):
-    """All verbs on the seats of one region. Each raises ``RegionUnavailable`` within 1 s of silence of the master."""
+    """All verbs on the seats of one region. Each raises ``RegionUnavailable`` if the master is silent for too long."""
 
     def __init__(
         self,
@@ -71,10 +71,10 @@ class SeatLocks(Holds):
         *,
         fence: Fence | None = None,
     ) -> None:
-        """Share one ``LockMaster`` between all users in a process. ``bounds`` limit what one address or owner holds.
+        """All users in a process share one ``LockMaster``. ``bounds`` limit what one address or owner can hold.
 
-        Keepers give a ``fence``: their functions below then write under its token only. They raise ``Fenced`` when
-        another one has begun, and ``RegionUnavailable`` while there is none.
+        Keepers give a ``fence``: the functions below then write under its token only. They raise ``Fenced`` if another
+        token has begun, and ``RegionUnavailable`` while the fence has no token.
         """
         super().__init__(master, bounds)
         self.fence = fence
@@ -82,10 +82,10 @@ class SeatLocks(Holds):
     async def declare(
         self, show: Show, epoch: str, *, for_sale: bool = True, record: bytes = b"", entry: bytes = b""
     ) -> bool:
-        """Create the state of a show (True); of one that exists, set the terms of sale (False).
+        """Create the state of a show and return True; if the show exists, set its terms of sale and return False.
 
-        Without ``for_sale`` the new show sells nothing before it is rebuilt. A ``record`` replaces the one that
-        directories read. One of an earlier ``show.revision`` than the master knows changes nothing.
+        Without ``for_sale``, a new show sells nothing before it is rebuilt. ``record`` replaces the record that
+        directories read. Nothing changes if ``show.revision`` is earlier than the one that the master has.
         """
         window = window_of(show)
         terms = (show.sales.value, show.hold_s * 1000, show.max_seats, int(for_sale), window.start, window.end)
@@ -98,14 +98,14 @@ class SeatLocks(Holds):
     async def suspend(self, show_id: str, nonce: str, *, diverged: bool = False) -> None:
         """Stop the sales of a show until it is rebuilt with this nonce (``locks.rebuild``).
 
-        A show that is unknown is left alone. ``diverged``: another master has sold since this one's data was current.
+        Does nothing for an unknown show. ``diverged``: another master has sold since this one's data was current.
         """
         await self._write("suspend", show_id, nonce, int(diverged))
 
     async def settle(self, show_id: str, sales: Sequence[Sale]) -> None:
         """Mark the seats of recorded bookings as sold, and notify their owners; idempotent.
 
-        Sales whose entry is no longer in the outbox are left out: another keeper has settled them.
+        Sales whose entry is no longer in the outbox are skipped: another keeper has settled them.
         """
         args = [p for s in sales for p in (s.entry, s.hold, s.owner, csv(s.seats), s.payment)]
         await self._write("settle_entries", show_id, KEEP, *args)
@@ -115,7 +115,8 @@ class SeatLocks(Holds):
         await self._write("cancel", show_of(sale.hold), sale.hold, sale.owner, csv(sale.seats), sale.payment)
 
     async def reserve(self, sale: Sale, seats: Iterable[int]) -> None:
-        """Keep free seats for a booking that is about to move to them, all or none; those that it has stay as they are.
+        """Reserve free seats for a booking that is about to move to them, all or none; it also keeps the seats that it
+        has.
 
         They stay reserved until ``exchange`` or ``cancel``. Idempotent. Raises ``SeatsTaken`` (details ``seats``:
         indices), ``BookingCancelled``.
@@ -124,9 +125,10 @@ class SeatLocks(Holds):
         await self._write("reserve", show_of(sale.hold), *args, entry=sale.entry)
 
     async def exchange(self, sale: Sale) -> None:
-        """Give a booking the seats that it has in the ledger, free its others in the same step; notify its owner.
+        """Give a booking the seats that it has in the ledger, and free its others in the same step; notify its owner.
 
-        Idempotent; a later exchange stays. With the seats that it had it undoes ``reserve``.
+        Idempotent; if a later exchange is known, nothing changes. With the booking's present seats it undoes
+        ``reserve``.
         """
         args = (KEEP, sale.hold, csv(sale.seats), sale.exchanges)
         await self._write("exchange", show_of(sale.hold), *args, entry=sale.entry)
@@ -141,13 +143,13 @@ class SeatLocks(Holds):
         await self._write("archive", show_id)
 
     async def raise_position(self, position: int) -> None:
-        """Record how far the ledger has come; a lower one than the master knows changes nothing."""
+        """Record the ledger's position; a position that is not higher than the recorded one changes nothing."""
         names = keys.fenced_show("any")
         names[10] = keys.POSITION
         self._checked(await self.master.call(*self._function("position", names), position))
 
     async def until_due(self) -> int | None:
-        """Return the ms until the next hold reaches its deadline, 0 or less if one has; None if there are no holds."""
+        """Return the ms until the next deadline of a hold, 0 or less if it has passed; None if there are no holds."""
         now, first = await asyncio.gather(
             self.master.command("TIME"), self.master.command("ZRANGE", keys.DEADLINES, 0, 0, "WITHSCORES")
         )
@@ -155,13 +157,13 @@ class SeatLocks(Holds):
             return None
         # RESP3 answers [[member, score]], RESP2 [member, score].
         deadline = float(first[0][1] if len(first) == 1 else first[1])
-        # A person may have written an endless one.
+        # A person may have written an infinite deadline.
         return int(min(max(deadline, 0), _LAST_MS)) - connect.time_ms(now)
 
     async def take_figures(self, name: str) -> tuple[str, dict[str, int]]:
-        """Return the batch of counts (``figures.lua``) that is to be recorded, by field, and its name; "" for none.
+        """Return the batch of counts (``figures.lua``) to record, by field, and its name; "" if there is none.
 
-        If there is none yet, what was counted until now becomes a batch called ``name``.
+        If no batch is waiting, the counts so far become a batch called ``name``.
         """
         reply = await self._write("take_figures", "any", name)
         fields = connect.text_fields(reply[1])
@@ -185,7 +187,7 @@ class SeatLocks(Holds):
     async def expire(self, hold_ids: Sequence[str]) -> Expired:
         """Free the seats of the holds that are past their deadline.
 
-        In random order: keepers that sweep the same holds at the same time do each a part of them.
+        In random order, so that keepers that sweep the same holds at the same time share the work.
         """
         batches = [
             (show_id, ids[start : start + limits.KEEPER_BATCH])
@@ -194,7 +196,7 @@ class SeatLocks(Holds):
         ]
         random.shuffle(batches)
         replies = await asyncio.gather(*(self._write("expire", show_id, KEEP, *ids) for show_id, ids in batches))
-        # Functions of releases before version 19 don't say how many they have left.
+        # Libraries before version 19 don't return how many holds were left.
         return Expired(sum(reply[1] for reply in replies), sum(sum(reply[2:]) for reply in replies))
 
     async def forget(self, limit: int) -> int:
@@ -207,8 +209,9 @@ class SeatLocks(Holds):
     async def block(self, show_id: str, seats: Iterable[int], *, entry: bytes = b"") -> bytes:
         """Take free seats off sale; return the show's epoch. Raises ``SeatsTaken`` (details ``seats``: indices).
 
-        Up to ``limits.SEATS_PER_CALL`` seats: all or none. More are checked before the first is blocked; if one is
-        taken after the check, those before it stay blocked, and the caller unblocks them.
+        Up to ``limits.SEATS_PER_CALL`` seats are blocked all or none. If there are more, all are checked before the
+        first is blocked; if a seat is taken after the check, those before it stay blocked, and the caller has to
+        unblock them.
         """
         parts = _parts(seats)
         taken: list[int] = []
@@ -236,9 +239,9 @@ class SeatLocks(Holds):
         await self._write("sales", show_id, sales.value, entry=entry)
 
     async def write(self, commands: Sequence[tuple[str, str, Sequence[str | bytes]]], *, entry: bytes = b"") -> int:
-        """Carry out commands (name, key, other arguments: at most 1,000) on keys of the region, all in one step.
+        """Carry out commands on keys of the region, all in one step: name, key, other arguments (at most 1,000).
 
-        Return the sum of the numbers that they answer.
+        Return the sum of those answers that are numbers.
         """
         names = keys.fenced_show("any")
         written = list(dict.fromkeys(key for _name, key, _values in commands))
@@ -267,7 +270,7 @@ class SeatLocks(Holds):
         now = await self.master.time_ms()
         members = await self.master.command("ZRANGEBYSCORE", sorted_set, "-inf", now, "LIMIT", skip, limit)
         found = [member.decode(errors="replace") for member in members]
-        # A person may have written others: they would never leave it, and be found again and again.
+        # A person may have added other members. They would never be removed, and would be found in every sweep.
         foreign = [member for member, text in zip(members, found, strict=True) if not is_hold_id(text)]
         if foreign:
             log.warning("%s: deleted %d members of %s that are no holds", self.master.region, len(foreign), sorted_set)
@@ -275,7 +278,7 @@ class SeatLocks(Holds):
         return [text for text in found if is_hold_id(text)]
 
     async def _write(self, name: str, show_id: str, *args: str | int | bytes, entry: bytes = b"") -> list[Any]:
-        """Call a function of keepers. ``entry`` is that of the outbox which it carries out."""
+        """Call a function of keepers. ``entry`` is the entry of the outbox that the call carries out."""
         return await self._send(self._function(name, keys.fenced_show(show_id), entry), *args)
 
     async def _send(self, function: tuple[Any, ...], *args: str | int | bytes) -> list[Any]:
@@ -283,7 +286,7 @@ class SeatLocks(Holds):
         return self._checked(await self.master.call(*function, *args))
 
     def _function(self, name: str, names: list[str], entry: bytes = b"") -> tuple[Any, ...]:
-        """Return the name, the KEYS and the first arguments of a call: under the fence if there is one."""
+        """Return the name, the KEYS and the first arguments of a call, which is fenced if there is a fence."""
         if self.fence is None:
             return f"tt_{name}", names
         if self.fence.number is None:
@@ -292,7 +295,7 @@ class SeatLocks(Holds):
 
 
 def _parts(seats: Iterable[int]) -> list[str]:
-    """Divide seats into what one call may have, ascending."""
+    """Divide seats, ascending, into lists that fit into one call."""
     ordered = sorted(set(seats))
     step = limits.SEATS_PER_CALL
     return [csv(ordered[start : start + step]) for start in range(0, len(ordered), step)]

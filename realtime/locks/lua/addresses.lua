@@ -3,16 +3,16 @@
 -- A node says with each hold from which address it comes (`from`, a keyed hash; empty: an address that is exempt, or a
 -- node of an earlier release) and what the limits are. The counts are here, on the owning master.
 --
---   seats  An address holds at most `address_seats` seats of a show at a time, and at most a fifth of a small show (but
---          two full holds in any case). What is being booked does not count.
---   rest   A spell is the time for which an address has had a seat, from its first hold on. It goes on when the address
---          takes the seat again within `rest_ms` after it released it or let it lapse. After a spell of a full hold
---          time the address can't have the seat for `rest_ms`. So nobody keeps a seat by holding it again and again,
---          and somebody who has released a seat by mistake gets it back at once.
+--   seats  An address may hold at most `address_seats` seats of a show at a time, and at most a fifth of a small show
+--          (but two full holds in any case). Seats that are being booked do not count.
+--   rest   A spell is the time for which an address has had a seat, counted from its first hold. The spell continues if
+--          the address takes the seat again within `rest_ms` after it has released it or let it lapse. After a spell of
+--          a full hold time, the address can't hold the seat for `rest_ms`. So nobody keeps a seat by holding it again
+--          and again, and somebody who has released a seat by mistake gets it back at once.
 --
 -- Seats of a spell that has ended are in the hash `rest_key`: seat -> since, ended (ms). It expires after REST_KEPT_MS.
 
--- The answer to a client that may try again; nothing is known about when seats of its address become free.
+-- The answer to a client that may try again. When seats of its address become free is not known.
 local ADDRESS_RETRY_MS = 10000
 
 -- Returns `address_seats` of a show, given that of the node.
@@ -34,7 +34,7 @@ local function ended_spells(K, from, seats, lapsed, at, rest_ms)
     end
   end
   for seat, spell in pairs(spells) do
-    -- One that ends later than now was recorded while the clock was ahead.
+    -- A spell that ends later than now was recorded while the clock was ahead.
     if spell.ended + rest_ms <= at or spell.ended > at then spells[seat] = nil end
   end
   return spells

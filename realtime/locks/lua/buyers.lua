@@ -1,8 +1,9 @@
--- What buyers do with a hold, through a node: extend, release; and what nodes and keepers read: get, map.
+-- The functions that buyers call through a node (extend, release), and those by which nodes and keepers read (get,
+-- map).
 
 -- --- verbs on a hold -------------------------------------------------------------------------------------------------
 
--- The answer for a hold without a record: it never existed, was deleted long after its end, or was lost in a failure.
+-- Returns the answer for a hold without a record: it never existed, was deleted long after its end, or was lost.
 local function unknown_hold(K)
   local rebuilt = tonumber(redis.call('HGET', K.meta, 'rebuilt_at') or '')
   return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
@@ -18,7 +19,7 @@ local function own_hold(K, id, owner)
   return show, mine, nil
 end
 
--- The answer for a hold that can't be extended or released any more; nil if it can.
+-- Returns the answer for a hold that can't be extended or released any more; nil if it can be.
 local function not_changeable(mine, at)
   if mine.cancelled then return { 'booking_cancelled' } end
   if ENDED[mine.state] then return ended(mine) end
@@ -52,7 +53,8 @@ local function extend(keys, args)
   return { 'ok', encode_hold(mine), at }
 end
 
--- Splits the seats of a hold into those that are asked for and the rest; third: seats asked for that it does not have.
+-- Returns three lists: seats of a hold that are asked for, its other seats, and seats that are asked for but not its
+-- own.
 local function partition(held, asked)
   local wanted, rest, unknown, is_asked = {}, {}, {}, {}
   for _, seat in ipairs(asked) do is_asked[seat] = true end
@@ -100,7 +102,7 @@ local function release(keys, args)
     for _, seat in ipairs(going) do mine.released[#mine.released + 1] = seat end
     save_hold(K, id, mine)
   end
-  -- Only if it changed something: else one hold and ever new requests would fill the outbox and the ledger.
+  -- Recorded only if the release changed something: otherwise repeated releases of one hold could fill the ledger.
   if args[5] and args[5] ~= '' and #going > 0 then append_outcome(K, args[5], 'release', id, mine, at) end
   publish_change(K, show, change, 'released', id)
   return { 'ok', encode_hold(mine), at }
@@ -118,7 +120,7 @@ local function get(keys, args)
 end
 
 -- tt_map  ->  ok, epoch, version, seats
--- The whole map at one moment.
+-- Returns the whole map as of one moment.
 local function map(keys)
   local meta = redis.call('HMGET', keys[1], 'epoch', 'version')
   local seats = redis.call('GET', keys[2])
@@ -127,7 +129,7 @@ local function map(keys)
 end
 
 redis.register_function('tt_extend', extend)
--- A buyer who gives seats back must not be refused because memory is full.
+-- A buyer who releases seats must not be refused because memory is full.
 redis.register_function { function_name = 'tt_release', callback = release, flags = WHILE_FULL }
 redis.register_function { function_name = 'tt_get', callback = get, flags = { 'no-writes' } }
 redis.register_function { function_name = 'tt_map', callback = map, flags = { 'no-writes' } }

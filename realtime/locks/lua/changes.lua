@@ -1,5 +1,5 @@
--- The steps that functions are made of: seats get a status and a holder, counts follow, holds end, and what changed is
--- published. None of them decides anything but `conflicts`.
+-- The steps of which functions consist. They give seats a status and a holder, keep counts, end holds, and publish what
+-- changed. None of them decides anything, except `conflicts`.
 
 -- Reads the status digits of seats; a range of neighbours, the usual case, costs one command.
 local function read_digits(K, seats)
@@ -38,7 +38,7 @@ local function claim(K, id, seats)
   set_fields(K.taken, flat)
 end
 
--- Returns who has each of some seats, in their order; false for nobody.
+-- Returns the hold that has each of some seats, in their order; false for a seat that none has.
 local function holders_of(K, seats)
   local holders = {}
   for from = 1, #seats, ARGS_PER_COMMAND do
@@ -48,7 +48,7 @@ local function holders_of(K, seats)
   return holders
 end
 
--- The seats that a hold still has: a booking that the ledger upheld may have taken some of them.
+-- Returns the seats that a hold still has: a booking of the ledger may have taken some of them.
 local function own_seats(K, id, seats)
   local own = {}
   for n, holder in ipairs(holders_of(K, seats)) do
@@ -65,7 +65,7 @@ local function free_seats(K, id, seats, change)
 end
 
 local function log_event(K, kind, id, message)
-  -- A client of an older release passes no log key; an error here would come after seats were changed.
+  -- A client of an older release passes no log key. An error here would come after seats were changed.
   if not K.log then return end
   redis.call('XADD', K.log, 'MAXLEN', '~', LOG_LENGTH, '*', 'kind', kind, 'hold', id, 'change', message)
 end
@@ -98,7 +98,7 @@ local function publish_change(K, show, change, kind, id)
   announce(K, show.epoch, table.concat(parts), kind, id)
 end
 
--- Notifies the owner of a hold what became of it. With `seats` (bookings only), nodes need not read the master.
+-- Notifies the owner of a hold of its outcome. With `seats` (bookings only), nodes need not read the master.
 local function notify(K, kind, id, owner, seats)
   redis.call('PUBLISH', K.notices, cjson.encode({ kind = kind, hold = id, owner = owner, seats = seats }))
 end
@@ -126,11 +126,11 @@ local function rest_key(K, from)
   return string.sub(K.meta, 1, -5) .. 'rest:' .. from
 end
 
--- Records since when an address has had seats that it has now let lapse or released (see addresses.lua).
+-- Records the spells of an address with seats that it has just released or let lapse (see addresses.lua).
 local function record_rest(K, hold, seats, ended)
   if not hold.from or #seats == 0 then return end
   local key = rest_key(K, hold.from)
-  -- With this many the address can't hold any seat until the key expires; no more need be recorded.
+  -- With this many, the address can't hold any seat until the key expires, so no more are recorded.
   if redis.call('HLEN', key) >= REST_SEATS then return end
   local fields, spell = {}, ms_text(hold.since) .. ' ' .. ms_text(ended)
   for _, seat in ipairs(seats) do
@@ -156,14 +156,14 @@ local function end_hold(K, id, hold, state, at, keep, change)
   redis.call('ZADD', K.ended, at + keep, id)
 end
 
--- Sends what a request led to to the ledger, where its owner can ask for it later; not while the outbox is full.
+-- Sends the outcome of a request to the ledger, where its owner can ask for it later; not while the outbox is full.
 local function append_outcome(K, request, command, id, hold, at)
   if redis.call('XLEN', K.outbox) >= OUTBOX_LIMIT then return end
   redis.call('XADD', K.outbox, '*', 'kind', 'outcome', 'owner', hold.owner, 'request', request, 'command', command,
     'subject', id, 'state', hold.state, 'at', ms_text(at))
 end
 
--- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that must be swept for the others.
+-- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that have to be swept for the others.
 local function conflicts(K, id, seats, at)
   local taken, lapsed, holds = {}, {}, {}
   local status = read_digits(K, seats)
@@ -197,7 +197,7 @@ local function sweep(K, lapsed, at, keep, change)
   return ids
 end
 
--- The same for lapsed holds in the way of something else, whose change of seats is published with that.
+-- The same for lapsed holds that are in the way of another hold; their seats are published with its change.
 local function sweep_away(K, lapsed, at, keep, change)
   local ids = sweep(K, lapsed, at, keep, change)
   if #ids > 0 then log_event(K, 'expired', table.concat(ids, ' '), '') end

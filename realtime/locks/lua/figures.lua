@@ -1,5 +1,5 @@
--- What operators want to know by show and hour of Indian clocks: holds that were given, and holds that were refused
--- because seats were taken. Counted once a call, in one hash for all shows: field "hour (ms) show name". Keepers move
+-- Counts for operators, by show and hour of Indian clocks: holds that were given, and holds that were refused because
+-- seats were taken. Written once per call, into one hash for all shows; a field is "hour (ms) show name". Keepers move
 -- the counts to the ledger (realtime/keeper/hour_figures.py).
 
 local HOUR_MS, INDIA_OFFSET_MS = 3600000, 19800000
@@ -13,15 +13,15 @@ local function count_figures(K, at, figures)
   for name, count in pairs(figures) do
     local hour = ms_text(at - (at + INDIA_OFFSET_MS) % HOUR_MS)
     local field = hour .. ' ' .. string.sub(K.meta, 5, -7) .. ' ' .. name
-    -- A damaged count must not make the function fail, which has changed seats already.
+    -- The function has changed seats by now, so a damaged count must not make it fail.
     local reply = redis.pcall('HINCRBY', figures_key(K), field, count)
     if type(reply) == 'table' and reply.err then redis.pcall('HSET', figures_key(K), field, count) end
   end
 end
 
 -- tt_take_figures  KEYS: of a show  name  ->  ok, field, count, ... and batch, name
--- Moves the counts into a batch of this name; returns the batch that is there if there is one already, and nothing
--- if there is nothing to count.
+-- Moves the counts into a batch of this name and returns it. If there is a batch already, returns that one; if nothing
+-- was counted, returns nothing.
 local function take_figures(keys, args)
   local key = figures_key(key_names(keys))
   local batch = key .. ':batch'

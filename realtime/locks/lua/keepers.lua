@@ -1,4 +1,4 @@
--- What keepers do all the time: record bookings of the ledger on the map, sweep lapsed holds.
+-- The functions that keepers call all the time: they bring bookings of the ledger onto the map, and sweep lapsed holds.
 
 -- --- the record path -------------------------------------------------------------------------------------------------
 
@@ -7,7 +7,8 @@ local function override(K, id, seats, at, keep, change)
   for _, holder in ipairs(holders_of(K, seats)) do
     if holder and holder ~= id then
       local other = readable_hold(K, holder)
-      -- A confirming hold is the ledger's to refuse: it loses this seat here and its other seats by tt_reject.
+      -- A confirming hold loses only this seat here. The ledger decides about it, and tt_reject then frees its other
+      -- seats.
       if other and other.state == 'held' then
         end_hold(K, holder, other, 'lost', at, keep, change)
         notify(K, 'lost', holder, other.owner)
@@ -39,7 +40,7 @@ local function sell(K, id, owner, seats, payment, at, keep, change)
 end
 
 -- tt_settle_paid  keep, then id, owner, seats (csv, ascending), payment for each booking that the ledger has  ->  ok
--- Idempotent: a booking that is on the map already is left as it is. Publishes the seats as sold.
+-- Idempotent: a booking that is on the map already stays as it is. Publishes the seats as sold.
 local function settle_paid(keys, args)
   local K, keep = key_names(keys), tonumber(args[1])
   local show = load_show(K)
@@ -72,7 +73,7 @@ local function settle_entries(keys, args)
 end
 
 -- tt_settle  keep, then id, owner, seats for each booking  ->  ok
--- As keepers of the previous release call it: without the payments.
+-- The form of keepers of the previous release: without the payments.
 local function settle(keys, args)
   local with_payments = { args[1] }
   for n = 2, #args, 3 do
@@ -83,7 +84,8 @@ local function settle(keys, args)
 end
 
 -- tt_reject  id, owner, keep, then seat, hold id for each seat that the ledger gives to another  ->  ok
--- The ledger refused the booking: its seats become free or sold to those who have them, its owner is notified.
+-- For a booking that the ledger has refused: its seats become free, or sold to the bookings that have them, and its
+-- owner is notified.
 -- Idempotent.
 local function reject(keys, args)
   local K, id, owner, keep = key_names(keys), args[1], args[2], tonumber(args[3])
@@ -117,7 +119,7 @@ local function expire(keys, args)
   local K, keep = key_names(keys), tonumber(args[1])
   local at, change, ended = now_ms(), {}, {}
   local show = load_show(K)
-  -- A show that is not rebuilt yet keeps its deadlines: rebuild decides about its holds.
+  -- A show that is not rebuilt yet keeps its deadlines, because the rebuild decides about its holds.
   if not show and load_terms(K) then return { 'ok', 0, #args - 1 } end
   for n = 2, #args do
     local due = show and readable_hold(K, args[n])
@@ -133,7 +135,7 @@ local function expire(keys, args)
 end
 
 -- tt_forget  hold ids  ->  ok
--- Deletes the records of ended holds; those of live holds and bookings stay, and those for which money was asked.
+-- Deletes the records of ended holds. The records of live holds and bookings stay, and those with an order or payment.
 local function forget(keys, args)
   local K = key_names(keys)
   for _, id in ipairs(args) do

@@ -41,8 +41,8 @@ end
 
 -- --- orders ---------------------------------------------------------------------------------------------------------
 
--- Returns what the record of a hold has of an order, which is added if it is new; nil if the hold may have no more: the
--- gateway is asked about each for days.
+-- Returns the entry of an order in the record of a hold, which is added if the order is new; nil if the hold has
+-- MAX_ORDERS already. Orders are limited because the gateway is asked about each of them for days.
 local function known_order(mine, id, seats)
   mine.orders = mine.orders or {} -- a record of a release before version 27 has only the last order
   for _, each in ipairs(mine.orders) do
@@ -56,11 +56,11 @@ end
 
 -- tt_order  id, owner, order, seats (csv), amount, outbox_limit, contact (JSON or empty), reply,
 --           request  ->  ok, record, now
--- Records that the gateway has an order for some seats of a live hold, and sends it to the ledger: from there on the
--- payment is asked for until it is known what became of it. The keeper answers `reply` when the ledger has the order.
--- The contact is in the entry only. With a reply or a contact the entry is appended each time: the one before may have
--- been lost, or had another contact. It has the request only if that was the first for this order: else one order and
--- ever new requests would fill the ledger.
+-- Records that the gateway has an order for some seats of a live hold, and sends the order to the ledger. From then on,
+-- keepers ask the gateway about its payment until the outcome is known. The keeper answers `reply` when the ledger has
+-- the order. The contact is in the entry only. With a reply or a contact, a repeated call appends the entry again: the
+-- first one may have been lost, or had another contact. Only the order's first request id is in the entry; otherwise a
+-- client could fill the ledger by repeating one order under ever new request ids.
 local function order(keys, args)
   local K, id = key_names(keys), args[1]
   local _, mine, refusal = own_hold(K, id, args[2])
@@ -87,9 +87,10 @@ local function order(keys, args)
 end
 
 -- tt_prolong  id, step_ms, limit_ms, back_ms  ->  ok, record, now, by how much the deadline has moved (ms)
--- The gateway has not said whether the hold is paid for: keeps it for `step_ms` from now, at most `limit_ms` past the
--- deadline that its owner knows. With `back_ms` it takes back so much of that: the gateway has said that it is not paid
--- for. Changes no seat, publishes nothing. Calls of earlier releases have no back_ms.
+-- While the gateway has not said whether the hold is paid for: keeps it for `step_ms` from now, at most `limit_ms` past
+-- the deadline that its owner knows. With `back_ms`, when the gateway has said that it is not paid for: moves the
+-- deadline back by so much, at most to the one that the owner knows. Changes no seat, publishes nothing. Calls of
+-- earlier releases have no back_ms.
 local function prolong(keys, args)
   local K, id, step, limit = key_names(keys), args[1], tonumber(args[2]), tonumber(args[3])
   local show = load_show(K)
@@ -113,8 +114,8 @@ end
 
 -- --- confirm --------------------------------------------------------------------------------------------------------
 
--- Leaves the record of a lost hold. Once a client has been answered `hold_lost`, every later request for that hold gets
--- the same answer, also one that was sent before and arrives late.
+-- Writes the record of a lost hold. Once a client has been answered `hold_lost`, every later request for that hold gets
+-- the same answer, even one that was sent earlier and arrives late.
 local function tombstone(K, id, owner, payment, at)
   redis.call('HSET', K.holds, id, encode_hold({
     owner = owner, seats = {}, state = 'lost', expires_at = at, extensions = 0, void = true, payment = payment.id,
@@ -142,10 +143,10 @@ local function free_block(K, id, blocks, at)
   return nil, nil
 end
 
--- Finds seats for the payment of a hold that is past its deadline or was lost: its own if they are free, else an equal
--- block if the caller offers some; else the payment is returned. With blocks '?' it answers seats_taken and changes
--- nothing, so that the caller can offer some. (docs/payments.md, "The ladder")
--- Returns nil if the hold has its seats and can be booked, else the answer.
+-- Finds seats for the payment of a hold that is past its deadline or was lost: its own if they are free, otherwise an
+-- equal block if the caller offers some; if there is none, the payment is returned. With blocks '?' it answers
+-- seats_taken and changes nothing, so that the caller can offer blocks. (docs/payments.md, "The ladder")
+-- Returns nil if the hold has its seats and can be booked, otherwise the answer.
 local function seat_late_payment(K, show, id, mine, payment, blocks, at, keep, change)
   local taken, lapsed = conflicts(K, id, mine.seats, at)
   local seats, open = mine.seats, sales_state(show, at) == 'open'
@@ -172,8 +173,9 @@ local function seat_late_payment(K, show, id, mine, payment, blocks, at, keep, c
   return nil
 end
 
--- Counts a confirm that has a request id or a contact, and returns whether it does: each is a row, or an entry, for the
--- ledger. One of too many is decided and answered as the others, and nothing of it is recorded.
+-- Counts a confirm that has a request id or a contact, because each of them adds a row or an entry for the ledger.
+-- Returns whether it was counted. After MAX_CONFIRMS, confirms are still decided and answered in the same way, but the
+-- request ids and contacts in them are not recorded.
 local function count_confirm(mine, payment)
   if payment.request == '' and payment.contact == '' then return false end
   mine.confirms = mine.confirms or 0
@@ -185,22 +187,22 @@ local function count_confirm(mine, payment)
   return true
 end
 
--- The answer for a hold that needs no decision any more; nil if it does. A second payment for a hold is returned.
--- `room`: the outbox takes entries.
+-- Returns the answer for a hold about which nothing has to be decided; nil if something has. A second payment for a
+-- hold is returned. `room`: the outbox has room for entries.
 local function decided(K, id, mine, payment, at, room)
   if mine.state == 'confirming' or mine.state == 'booked' then
     if mine.payment == payment.id then
-      -- The gateway's webhook may have booked it without the contact: the ledger takes it from a repeated entry. A
-      -- webhook may come while the page's entry is on its way: a repeated one has the webhook's reply.
+      -- The entry is repeated for two cases: the gateway's webhook has booked the hold without the contact, which the
+      -- page sends now; or the webhook comes while the page's entry is on its way, and waits for a reply.
       if room and (payment.contact ~= '' or payment.reply_if_booked) then append_booking(K, id, mine, payment, at) end
       return { 'ok', encode_hold(mine), at, '' }
     end
     append_refund(K, id, mine.owner, payment, at, 'doubled')
-    -- A booking of an older release has no payment in its record: only the ledger knows whether this is its payment.
+    -- The record of a booking of an older release has no payment: only the ledger knows whether this is its payment.
     return { 'ok', encode_hold(mine), at, mine.payment and 'doubled' or '' }
   end
-  -- A caller that waits for the ledger gets its answer with an entry, a repeated one too: the first may have been lost.
-  -- A keeper asks about payments that the ledger does not have: it may have been set back.
+  -- A refund is sent again if the caller waits for a reply: only an entry is replied to, and the first may have been
+  -- lost. Keepers too repeat payments that the ledger does not have, because it may have been set back.
   local to_return = mine.payment ~= payment.id or payment.reply ~= '' or payment.reply_if_booked
   if mine.state == 'rejected' then
     if to_return then append_refund(K, id, mine.owner, payment, at, 'late') end
@@ -219,10 +221,10 @@ local function decided(K, id, mine, payment, at, room)
   return nil
 end
 
--- Steps 3 to 5 of tt_confirm, with its arguments; returns the answer.
+-- Carries out steps 3 to 5 of tt_confirm, with its arguments; returns the answer.
 local function book(K, show, id, mine, payment, args, at)
   local keep, change = tonumber(args[5]), {}
-  -- What is being booked does not count as held from its address any more, nor does what is refused.
+  -- Seats that are being booked, or are refused, no longer count as held from the hold's address.
   local from, counted = mine.state == 'held' and mine.from, #mine.seats
   if args[6] ~= '' then
     local wanted, others, not_held = partition(mine.seats, split_csv(args[6]))
@@ -259,12 +261,12 @@ end
 --   contact, reply, reply_if_booked ('1')
 --   ->  ok, record, now, refund ('doubled': this payment will be returned, the hold has another)
 -- A payment that the gateway confirms becomes a booking of the hold or a refund, whichever client presents it.
---   1. The hold is decided (confirming, booked, rejected, cancelled), or can't be booked (released, void): answered,
---      and a payment that is not its own is returned.
---   2. The hold is unknown here: the payment is returned, and the hold can't be made later.
---   3. With seats: exactly these are booked, the others are released; this master may have lost an earlier release.
---   4. Past its deadline, or lost in a failure: see seat_late_payment.
---   5. held -> confirming and one outbox entry, in one step. It can't expire any more.
+--   1. If the hold is decided (confirming, booked, rejected, cancelled) or can't be booked (released, void), it is
+--      answered as such, and a payment other than its own is returned.
+--   2. If the hold is unknown here, the payment is returned, and a tombstone keeps the hold from being made later.
+--   3. With seats, exactly these are booked and the others are released: this master may have lost an earlier release.
+--   4. If the hold is past its deadline or was lost in a failure: see seat_late_payment.
+--   5. In one step, the hold becomes confirming and one entry is appended to the outbox. It can't expire any more.
 -- The keeper answers `reply` when the ledger has the refund; with reply_if_booked also when it has the booking.
 -- amount to reply_if_booked may be missing: calls of earlier releases do not have them.
 local function confirm(keys, args)
@@ -290,7 +292,7 @@ local function confirm(keys, args)
   elseif counts then
     save_hold(K, id, mine)
   end
-  -- The payment counts for the hold all the same; only the hold's record is not for this client.
+  -- The payment counts for the hold even so; only the hold's record is not shown to this client.
   if mine.owner ~= owner then return { 'not_your_hold' } end
   return answer
 end

@@ -1,9 +1,9 @@
 -- How a new hold is decided. Two implementations of one decision:
 --
---   hold_one   states the rules in full: repeated requests, lapsed holds in the way, every refusal.
---   hold_fast  covers the usual case (free neighbouring seats, a new id) without writing, so that a rush of holds costs
---              one set of writes and one published change. It may only succeed where `hold_one` would; in every other
---              case it returns nil and `hold_one` decides. tests/locks/test_model.py compares both with one model.
+--   hold_one   has all the rules: repeated requests, lapsed holds in the way, every refusal.
+--   hold_fast  decides the usual case (free neighbouring seats, a new id) without writing, so that a rush of holds
+--              costs one set of writes and one published change. It succeeds only if `hold_one` would; in every other
+--              case it returns nil, and `hold_one` decides. tests/locks/test_model.py compares both with one model.
 
 local function same_seats(a, b)
   if #a ~= #b then return false end
@@ -23,8 +23,8 @@ local function new_record(owner, csv, deadline, from, since)
     .. ',"extensions":0,"from":"' .. from .. '","since":' .. since .. '}'
 end
 
--- The answer to a request whose hold exists: the id is made from owner and request_id, so a repeated request finds its
--- own hold.
+-- Returns the answer to a request whose hold exists. The id is made from owner and request_id, so a repeated request
+-- finds its own hold.
 local function repeated_hold(record, seats, at)
   local known = decode_hold(record)
   if known.void then return { 'hold_lost' } end
@@ -35,7 +35,7 @@ local function repeated_hold(record, seats, at)
   return { 'ok', record, at }
 end
 
--- Holds all seats or none; publishes them as held, and what lapsed holds released as free.
+-- Holds all of the seats or none; publishes them as held, and other seats of lapsed holds in their way as free.
 -- `bounds`: keep (ms), max_holds of an owner, address_seats and rest_ms (addresses.lua). Counts in `figures`.
 local function hold_one(K, show, at, id, owner, csv, from, bounds, figures)
   local seats = split_csv(csv)
@@ -76,7 +76,7 @@ local function hold_one(K, show, at, id, owner, csv, from, bounds, figures)
   return { 'ok', record, at }
 end
 
--- Holds that the fast path has decided and `commit_batch` has not written yet.
+-- Returns an empty batch: the holds that the fast path has decided and `commit_batch` has not written yet.
 local function new_batch()
   return {
     -- by hold, in the order of the holds: its id, its seats (csv), the first of them, how many there are
@@ -89,8 +89,8 @@ local function new_batch()
   }
 end
 
--- Reads, in two commands, what hold_fast has to know of the owners and addresses of `asks`. It is true until something
--- is written, so it is for the first batch of a call; later ones are rare and read hold by hold.
+-- Reads, in two commands, what hold_fast has to know about the owners and addresses of `asks`. This is valid until
+-- something is written, so it serves the first batch of a call. Further batches are rare and read for each hold.
 local function read_ahead(batch, K, asks, first)
   local fields, rests = {}, {}
   for n = first, #asks, 4 do
@@ -104,7 +104,7 @@ local function read_ahead(batch, K, asks, first)
   end
   local found = redis.call('HMGET', K.owners, unpack(fields))
   for n, field in ipairs(fields) do batch.read[field] = tonumber(found[n] or 0) end
-  -- At least one of these addresses has seats that may have to rest: may_rest reads it for each address.
+  -- If at least one of these addresses has seats that may have to rest, may_rest reads for each address which one.
   if #rests > 0 and redis.call('EXISTS', unpack(rests)) > 0 then batch.rests = {} end
 end
 
@@ -188,7 +188,7 @@ local function commit_batch(batch, K, show, figures)
   announce(K, show.epoch, ',"held":[' .. table.concat(batch.lists, ',') .. ']', 'held', table.concat(batch.ids, ' '))
 end
 
--- Decides holds in order, as if each were asked alone; consecutive fast ones are written and published together.
+-- Decides holds in order, as if each came in its own call. Consecutive fast ones are written and published together.
 -- `asks` is a flat list that has id, owner, seats (csv, ascending), from of each hold, from place `first` on.
 local function decide_holds(K, bounds, asks, first)
   local show = load_show(K)
@@ -224,7 +224,7 @@ local function holds_from(keys, args)
 end
 
 -- tt_holds  max_holds, keep, then id, owner, seats (csv, ascending) for each  ->  as tt_holds_from
--- As nodes of releases before version 12 of this library ask: without addresses.
+-- The form of nodes of releases before version 12 of this library: without addresses.
 local function holds(keys, args)
   local asks = {}
   for n = 3, #args, 3 do
@@ -236,7 +236,7 @@ local function holds(keys, args)
 end
 
 -- tt_hold  id, owner, seats (csv, ascending), max_holds, keep  ->  ok, record, now
--- One hold, as nodes of releases before version 6 of this library ask for it.
+-- Decides one hold, in the form of nodes of releases before version 6 of this library.
 local function hold(keys, args)
   local K = key_names(keys)
   local show = load_show(K)

@@ -1,5 +1,5 @@
--- What operators do, through a keeper: block and unblock seats, open, pause and close sales, move a booking to other
--- seats, and cancel a booking, as its owner may.
+-- The functions that keepers call for operators: they block and unblock seats, open, pause and close sales, move a
+-- booking to other seats, and cancel a booking. Owners may cancel too.
 
 -- Operators may name most seats of a stadium: the map is read once, not seat by seat.
 local function digit_of(map, seat)
@@ -7,9 +7,9 @@ local function digit_of(map, seat)
 end
 
 -- tt_block  keep, seats (csv, ascending), epoch  ->  ok, epoch
--- All must be free or blocked already. Publishes them as blocked, if the show has this epoch. CHECK in place of the
--- epoch changes nothing: many seats are first checked, then blocked, in several calls, without a rebuild in between.
--- Keepers of releases before version 19 name no epoch.
+-- All seats must be free or blocked already. Publishes them as blocked, if the show has this epoch. With CHECK in place
+-- of an epoch, the seats are only checked: many seats are first checked and then blocked, in several calls, and the
+-- epoch shows that there was no rebuild in between. Keepers of releases before version 19 give no epoch.
 local CHECK = '?'
 local function block(keys, args)
   local K, seats, epoch = key_names(keys), split_csv(args[2]), args[3]
@@ -64,7 +64,7 @@ end
 -- A booking moves to other seats in three steps: the new seats are reserved here (held, for this booking), the ledger
 -- records the exchange, then one call sells the new seats and frees the old ones. Nobody else has either meanwhile.
 
--- All seats of a booking: those that it has and those that are reserved for it.
+-- Returns all seats of a booking: those that it has, and those that are reserved for it.
 local function all_seats(booking)
   local seats = {}
   for _, seat in ipairs(booking.seats) do seats[#seats + 1] = seat end
@@ -72,7 +72,7 @@ local function all_seats(booking)
   return seats
 end
 
--- Returns those of some seats that are not among others.
+-- Returns the seats of the first list that are not in the second.
 local function without(seats, others)
   local among, rest = {}, {}
   for _, seat in ipairs(others) do among[seat] = true end
@@ -83,7 +83,7 @@ local function without(seats, others)
 end
 
 -- tt_reserve  keep, id, seats (csv, ascending)  ->  ok
--- Reserves those of some seats that a booking does not have, all or none, until tt_exchange or tt_cancel. Idempotent.
+-- Reserves the seats that a booking does not have yet, all or none, until tt_exchange or tt_cancel. Idempotent.
 local function reserve(keys, args)
   local K, id, seats = key_names(keys), args[2], split_csv(args[3])
   local show = load_show(K)
@@ -106,8 +106,8 @@ local function reserve(keys, args)
 end
 
 -- tt_exchange  keep, id, seats (csv, ascending), exchanges  ->  ok
--- Gives a booking exactly the seats that the ledger has for it after so many exchanges, and frees its others. Also
--- undoes tt_reserve, with the seats that the booking has. Idempotent; a later exchange stays.
+-- Gives a booking exactly these seats, which the ledger has for it after so many exchanges, and frees its others. With
+-- the booking's present seats it undoes tt_reserve. Idempotent; if a later exchange is known, nothing changes.
 local function exchange(keys, args)
   local K, id, seats, exchanges = key_names(keys), args[2], split_csv(args[3]), tonumber(args[4])
   local show = load_show(K)

@@ -6,7 +6,7 @@ local function announce_sales(K, epoch, sales)
   announce(K, epoch, ',"sales":"' .. sales .. '"', 'sales_' .. sales, '')
 end
 
--- Publishes a sales window that has changed, with the sales state that holds within it.
+-- Publishes a sales window, if it has changed, with the sales state that is in force within it.
 local function announce_window(K, show, sales, from, till)
   if show.sales_start == tonumber(from) and show.sales_end == tonumber(till) then return end
   announce(K, show.epoch, ',"sales":"' .. sales .. '","sales_start":' .. from .. ',"sales_end":' .. till,
@@ -15,9 +15,10 @@ end
 
 -- tt_declare  KEYS: of a show, then the records of all shows  epoch, size, sales, hold_ms, max_seats, for_sale (1 | 0),
 --   sales_start, sales_end (ms), revision, show id, record ('': leave it)  ->  ok, 1 if created, 0 if it existed
--- Creates the state of a show; of one that exists, only its terms change. With 0 it is for sale once it is rebuilt.
--- A revision that is earlier than the known one changes nothing: who sends it has read the ledger before the change.
--- Keepers of releases before version 9 send no window: the one that is known stays. Before version 21: no revision.
+-- Creates the state of a show; if it exists, only its terms change. With for_sale 0, a new show is for sale once it is
+-- rebuilt. A revision that is earlier than the known one changes nothing: the caller has read the ledger before the
+-- last change. Keepers of releases before version 9 send no window, and the known one stays; keepers of releases before
+-- version 21 send no revision.
 local function declare(keys, args)
   local K = key_names(keys)
   local show = load_terms(K)
@@ -41,9 +42,9 @@ local function declare(keys, args)
 end
 
 -- tt_suspend  nonce, diverged (1 | 0)  ->  ok
--- Stops the sales of a show until it is rebuilt by the keeper that knows the nonce: nothing changes while it reads the
--- ledger, and one that was overtaken by another keeper rebuilds nothing.
--- diverged: another master has sold since this data was current. It stays so until the rebuild.
+-- Stops the sales of a show until the keeper that gave the nonce rebuilds it. So nothing changes while that keeper
+-- reads the ledger, and a keeper that was overtaken by another one can't rebuild anything.
+-- diverged: another master has sold since this data was current. The mark stays until the rebuild.
 local function suspend(keys, args)
   local K = key_names(keys)
   if not load_terms(K) then return { 'ok' } end
@@ -53,9 +54,10 @@ local function suspend(keys, args)
   return { 'ok' }
 end
 
--- tt_unready  KEYS: meta, seats of each show  ->  ok, the places (from 0) of those that are not for sale in this
--- process, whose seats are gone, or of which only a keeper of releases before version 9 has declared the terms; and of
--- those whose keys are of another type or have no version, which must not hide the others
+-- tt_unready  KEYS: meta, seats of each show  ->  ok, the places (from 0) of the shows that have to be rebuilt
+-- These are shows that are not for sale in this process, whose seats are gone, whose terms were declared only by a
+-- keeper of releases before version 9, whose keys have another type, or that have no version. Errors are caught, so
+-- that a damaged show does not hide the others.
 local function unready(keys)
   local found = {}
   for n = 1, #keys, 2 do
@@ -71,20 +73,20 @@ end
 
 -- --- rebuild ---------------------------------------------------------------------------------------------------------
 -- The keeper compares a suspended show with the ledger (realtime/locks/rebuild_plan.py), and writes what differs in
--- parts: the master is not busy with any of them for long, however many seats the show has. Nothing of the show is
--- sold before the last step, and every step is refused once another keeper has suspended or rebuilt the show: what a
--- keeper leaves half done, the next one compares again.
+-- parts, none of which keeps the master busy for long, however many seats the show has. Nothing of the show is sold
+-- before the last step, and every step is refused once another keeper has suspended or rebuilt the show. If a keeper
+-- dies half-way, the next one compares the show again.
 
--- Epochs sort by their names. One that is not later than the show's present one is replaced by the one after that, as
--- when the clock went back or the show was declared in the same millisecond.
+-- Epochs sort by their names. If the proposed epoch is not later than the show's present one (the clock went back, or
+-- the show was declared in the same millisecond), returns the one that follows the present one.
 local function later_epoch(present, proposed)
   if #present ~= #proposed or proposed > present then return proposed end
   local number = tonumber(present, 16)
   return number and string.format('%012x', number + 1) or proposed
 end
 
--- The show is for sale in this process from now on. Publishes the new epoch alone: versions can't be compared over it,
--- so receivers read the snapshot again.
+-- Makes the show for sale in this process. Publishes the new epoch alone: versions of different epochs can't be
+-- compared, so receivers read the snapshot again.
 local function put_on_sale(K, show, proposed, at)
   local epoch = later_epoch(show.epoch, proposed)
   redis.call('HDEL', K.meta, 'rebuilding', 'diverged')
@@ -97,8 +99,8 @@ local function is_rebuilt_by(K, nonce)
   return redis.call('HGET', K.meta, 'rebuilding') == nonce
 end
 
--- Carries out the commands that begin at args[n], each given as its name, the place of its key in KEYS, the number of
--- its arguments (at most ARGS_PER_COMMAND), its arguments. Returns the sum of the answers that are numbers.
+-- Carries out the commands that begin at args[n]. Each is given as its name, the place of its key in KEYS, the number
+-- of its arguments (at most ARGS_PER_COMMAND), and its arguments. Returns the sum of the answers that are numbers.
 local function carry_out(keys, args, n)
   local sum = 0
   while n <= #args do
@@ -119,7 +121,7 @@ local function rebuild_part(keys, args)
 end
 
 -- tt_write  KEYS: of a show, then those that are written  commands (carry_out)  ->  ok, the sum of their answers
--- What a keeper writes to keys that belong to no show: declarations, tokens of staff, the mark of a reconciliation.
+-- Writes keys that belong to no show: declarations, tokens of staff, the mark of a reconciliation.
 local function write(keys, args)
   return { 'ok', carry_out(keys, args, 1) }
 end

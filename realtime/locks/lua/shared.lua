@@ -32,31 +32,33 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
  12 fence     string  what fencing.lua compares; only for the functions of keepers
 
 In `meta`: `process` is the run_id of the server process in which the show is for sale; `rebuilding` is the nonce of
-the keeper that suspended it, until it is rebuilt; `diverged` is '1' while another master has sold since this data was
-current; `rebuilt_at` is when it was rebuilt last; `revision` is that of the terms (tt_declare). Its key is
-tt:{show}:meta; two functions make other keys from that.
+the keeper that suspended it, until it is rebuilt; `diverged` is '1' if another master has sold since this data was
+current, until it is rebuilt; `rebuilt_at` is when it was rebuilt last; `revision` is that of the terms (tt_declare).
+The key of `meta` is tt:{show}:meta; two functions derive other keys from it.
 
 A hold. Always there: `owner`, `seats` (indices, ascending), `state`, `expires_at` (ms), `extensions` (how many). Else:
   extended_by   the request id of the last extension
   asked         the seats that were asked for first, once `seats` are others
   released      seats that its owner has released one by one
-  from, since   the address that its seats are counted for, and when the spell of this address began (addresses.lua);
+  from, since   the address for which its seats are counted, and when the spell of this address began (addresses.lua);
                 only while it is held
-  order         the order that the payment service has for it, the last one
+  order         the last order that the payment service has for it
   orders        while it is held: its different orders, at most MAX_ORDERS. Each has `id`, `seats` (csv), and `request`,
                 the first request id that asked for it
   payment       the payment that was confirmed for it
   confirms      how many confirms had a request id or a contact for the ledger (money.lua), in its present state
-  prolonged_ms  by how much its deadline is later than its owner knows (tt_prolong)
+  prolonged_ms  by how much its deadline is later than the one that its owner was answered (tt_prolong)
   rejected_for  why it was rejected, unless its seats had been sold: not_on_sale, or lost (its seats are not known)
   void, cancelled   see the invariants
-  reserved      the seats to which the booking is about to move; exchanges: how often it has moved (operators.lua)
+  reserved      the seats to which the booking is about to move
+  exchanges     how often the booking has moved (operators.lua)
 
 States of a hold: held -> confirming -> booked; held -> released | expired | lost; confirming -> rejected;
 booked -> released, with `cancelled`. (Clients of releases before version 9 know no state `cancelled`.)
 
 Invariants
-  - seats[i] is 1 or 2 exactly when taken[i] names a hold that has i among its seats, or reserved for an exchange.
+  - seats[i] is 1 or 2 exactly when taken[i] names a hold that has i among its seats or among those that are reserved
+    for its exchange.
   - Functions run one at a time, on the master's own clock. They validate before their first write, because a Lua
     error does not undo the writes before it.
   - A function that changes seats raises `version` by one and publishes one message with exactly what changed.
@@ -67,10 +69,10 @@ Invariants
   - Seats are held within the sales window only. A hold that was taken in time may be confirmed until its deadline.
   - A confirming hold can't expire. Its seats look held until the ledger records it (settle) or refuses it (reject).
   - A void hold can never be booked: another master may have answered its owner differently.
-  - `cancelled` is set after the ledger has cancelled the booking, and never taken back: it proves that.
-  - A hold id is never used again once an order or a payment was seen for it: its record is not deleted (is_paid_for).
-  - While memory is full, only new holds, orders and extensions are refused. Whatever ends a hold goes on (allow-oom),
-    and so does all that keepers write: no memory would ever be freed otherwise.
+  - `cancelled` is set after the ledger has cancelled the booking, and never removed: it proves the cancellation.
+  - A hold id is never used again once there was an order or a payment for it: its record is not deleted (is_paid_for).
+  - While memory is full, only new holds, orders and extensions are refused. Functions that end a hold still work
+    (allow-oom), and so do all functions of keepers: otherwise no memory would ever be freed.
 
 Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
 ]]
@@ -80,18 +82,19 @@ local FREE, HELD, SOLD, BLOCKED = '0', '1', '2', '3'
 local STATUS_NAMES = { [FREE] = 'free', [HELD] = 'held', [SOLD] = 'sold', [BLOCKED] = 'blocked' }
 local LOG_LENGTH = 20000 -- events of a show that are kept, about
 local LOST_MS = 3600000 -- for an hour after a rebuild, an unknown hold is answered as lost, not as not found
--- After releasing this many seats, or letting them lapse, an address can't hold any until REST_KEPT_MS after the last.
+-- An address that has released this many seats, or let them lapse, can't hold any until REST_KEPT_MS after the last
+-- one.
 local REST_SEATS = 1000
 local REST_KEPT_MS = 60000 -- the longest rest, limits.MAX_REST_S
-local OUTBOX_LIMIT = 100000 -- entries, limits.OUTBOX_LIMIT: what a buyer can do without is not appended any more
+local OUTBOX_LIMIT = 100000 -- entries, limits.OUTBOX_LIMIT; above it, entries that buyers can do without are dropped
 local MAX_ORDERS = 5 -- different orders of a hold, limits.MAX_ORDERS_PER_HOLD
-local MAX_CONFIRMS = 10 -- confirms of a hold, again of its booking, whose request ids and contacts are recorded
+local MAX_CONFIRMS = 10 -- of so many confirms of a hold, and as many of its booking, request ids and contacts are kept
 local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's stack takes a few thousand
 
 -- The answer to any verb on a hold that has ended.
 local ENDED = { released = 'hold_ended', expired = 'hold_expired', lost = 'hold_lost', rejected = 'booking_rejected' }
 
--- That answer; nodes of earlier releases read two values after the code.
+-- Returns that answer. Nodes of earlier releases read two values after the code.
 local function ended(hold)
   if hold.rejected_for then return { ENDED[hold.state], '', 0, hold.rejected_for } end
   return { ENDED[hold.state] }
@@ -129,7 +132,7 @@ local function split_csv(csv)
   return out
 end
 
--- Read once: every server process loads this library anew.
+-- Read once: every server process loads this library again, so the value can't be that of an earlier process.
 local run_id
 local function this_process()
   run_id = run_id or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
@@ -154,7 +157,8 @@ local function load_terms(K)
   }
 end
 
--- Whether a version can be raised: an error of HINCRBY would come after seats were changed.
+-- Returns whether a version can be raised. Checked first, because an error of HINCRBY would come after seats were
+-- changed.
 local function is_version(text)
   return text and #text <= 15 and string.match(text, '^%d+$') ~= nil
 end
@@ -176,7 +180,7 @@ local function sales_state(show, at)
   return 'open'
 end
 
--- Whether a record has what functions use after their first write; a person may have written another one.
+-- Returns whether a record has the fields that functions use after their first write. A person may have changed it.
 local function is_hold(hold)
   return type(hold) == 'table' and type(hold.owner) == 'string' and type(hold.seats) == 'table'
     and type(hold.state) == 'string' and type(hold.expires_at) == 'number'
@@ -196,7 +200,8 @@ local function load_hold(K, id)
   return record and decode_hold(record) or nil
 end
 
--- The same for what must go on beside a damaged record: nil if it can't be read. Keepers rebuild its show.
+-- The same for callers that must go on in spite of a damaged record: returns nil if it can't be read. Keepers rebuild
+-- its show.
 local function readable_hold(K, id)
   local read, hold = pcall(load_hold, K, id)
   return read and hold or nil
@@ -207,7 +212,7 @@ local function encode_hold(hold)
   return (string.gsub(cjson.encode(hold), ':{}', ':[]'))
 end
 
--- The record of a cancelled booking: its id is not used again, and a payment that comes later is returned.
+-- Returns the record of a cancelled booking. With it, the id is not used again, and a later payment is returned.
 local function cancelled_hold(owner, seats, payment, at)
   return {
     owner = owner, seats = seats, state = 'released', expires_at = at, extensions = 0, payment = payment,
@@ -230,7 +235,7 @@ local function is_live(hold)
   return hold.state == 'held' or hold.state == 'confirming'
 end
 
--- Whether money was asked for or came for a hold. Its record stays for as long as the show does.
+-- Returns whether a hold has had an order or a payment. Its record then stays for as long as the show does.
 local function is_paid_for(hold)
   return hold.order ~= nil or hold.payment ~= nil
 end
