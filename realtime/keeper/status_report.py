@@ -10,7 +10,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -24,6 +23,7 @@ from realtime.ledger.money import unfinished_refunds
 from realtime.ledger.orders import open_orders
 from realtime.locks.incidents import Incident, Incidents
 from realtime.locks.master import LockMaster
+from realtime.locks.report_ages import Age, ReportAges
 
 log = logging.getLogger(__name__)
 SETTINGS = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
@@ -36,43 +36,13 @@ PENDING_MS = 5_000
 CLOCK_OFFSET_MS = 500
 """A larger difference of the two clocks is logged, because the deadlines and dates that people read come from both."""
 
-KEEPER_SILENT_MS = 10_000
-"""A keeper whose report has not changed for this long is not live: it writes one every ``limits.STATUS_REPORT_MS``."""
-
 _REPORTS = (keys.NODES, keys.KEEPERS, keys.VIEWERS)
 """The hashes in which processes write reports. A process deletes its own when it ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    report: bytes
-    since_s: float
-
-
-class GoneReports:
-    """Finds the status reports of processes that are gone: reports that have not changed for some time.
-
-    The time is measured by this process, from the moment at which it first saw a report in its present form. The time
-    inside a report is ignored, because it is by the clock of another machine: a process with a wrong clock is not gone.
-    """
-
-    def __init__(self) -> None:
-        """Begin without any report, so that each counts as new when it is first seen."""
-        self._seen: dict[bytes, _Seen] = {}
-
-    def names(
-        self, reports: Mapping[bytes, bytes], now_s: float, after_ms: int = limits.STATUS_REPORT_GONE_MS
-    ) -> list[bytes]:
-        """Return the names whose report has not changed for ``after_ms``.
-
-        ``reports`` are all by name, ``now_s`` is monotonic.
-        """
-        for name in self._seen.keys() - reports.keys():
-            del self._seen[name]
-        for name, report in reports.items():
-            if name not in self._seen or self._seen[name].report != report:
-                self._seen[name] = _Seen(report, now_s)
-        return [name for name, seen in self._seen.items() if now_s - seen.since_s > after_ms / 1000]
+def _unchanged(ages: Mapping[bytes, Age], for_ms: int) -> set[bytes]:
+    """Return the names whose report has not changed for ``for_ms``, whatever time its process has written into it."""
+    return {name for name, age in ages.items() if age.least_s > for_ms / 1000}
 
 
 class StatusReporter:
@@ -97,7 +67,7 @@ class StatusReporter:
         self._clock = clock
         self._look_at = self._complain_at = clock()
         self._wrong: list[str] = []
-        self._gone = {key: GoneReports() for key in _REPORTS}
+        self._ages = {key: ReportAges() for key in _REPORTS}
         self.live_keepers = frozenset[str]()
         """The names of keepers whose reports had changed lately when this keeper last wrote its own; empty before."""
         self._of_ledger: dict[str, Any] = {}
@@ -124,7 +94,8 @@ class StatusReporter:
         report = {
             "time": now,
             "outbox": outbox,
-            "oldest_ms": max(0, now - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
+            # The id of an entry has the master's time.
+            "oldest_ms": max(0, master_time - int(oldest[0][0].partition(b"-")[0])) if oldest else 0,
             "dead_letters": dead_letters,
             "halted": int(halted > 0),
             "damaged_shows": int(counts[0] or 0),
@@ -139,12 +110,7 @@ class StatusReporter:
         self._watch_clock(report["clock_offset_ms"])
         self._note_incidents(report)
         await self._master.small_write("HSET", keys.KEEPERS, self._name, orjson.dumps(report))
-        by_key = {key: dict[bytes, bytes](connect.pairs(found)) for key, found in zip(_REPORTS, reports, strict=True)}
-        silent = self._gone[keys.KEEPERS].names(by_key[keys.KEEPERS], self._clock(), KEEPER_SILENT_MS)
-        live = by_key[keys.KEEPERS].keys() - silent
-        self.live_keepers = frozenset(name.decode(errors="replace") for name in live) | {self._name}
-        for key, found in by_key.items():
-            await self._delete_gone(key, found)
+        await self._look_at_others(dict(zip(_REPORTS, reports, strict=True)))
 
     def _note_incidents(self, report: Mapping[str, Any]) -> None:
         wrong = {
@@ -158,12 +124,17 @@ class StatusReporter:
         for kind, is_wrong in wrong.items():
             self._incidents.set(kind, self._master.region, is_wrong)
 
-    async def _delete_gone(self, key: str, reports: Mapping[bytes, bytes]) -> None:
-        """Delete the reports of processes that are gone, and note each such process as an incident."""
-        for name in self._gone[key].names(reports, self._clock()):
-            # A node that is gone is found twice, by its report in ``NODES`` and in ``VIEWERS``; it is one incident.
-            if await self._master.command("HDEL", key, name) and key != keys.VIEWERS:
-                self._incidents.happened(Incident.GONE, self._master.region, name.decode(errors="replace"))
+    async def _look_at_others(self, replies: Mapping[str, Any]) -> None:
+        """Note which keepers are live, and delete the reports of processes that are gone; each is an incident."""
+        for key, reply in replies.items():
+            ages = self._ages[key].look(dict[bytes, bytes](connect.pairs(reply)), self._clock())
+            if key == keys.KEEPERS:
+                live = ages.keys() - _unchanged(ages, limits.KEEPER_SILENT_MS)
+                self.live_keepers = frozenset(name.decode(errors="replace") for name in live) | {self._name}
+            for name in _unchanged(ages, limits.STATUS_REPORT_GONE_MS):
+                # A node that is gone is found twice, by its report in ``NODES`` and in ``VIEWERS``; it is one incident.
+                if await self._master.command("HDEL", key, name) and key != keys.VIEWERS:
+                    self._incidents.happened(Incident.GONE, self._master.region, name.decode(errors="replace"))
 
     async def _read_ledger(self, now: int, master_time: int) -> dict[str, Any]:
         """Return what is pending in the ledger. ``now`` (ms) is by this machine's clock, like the ledger's times."""

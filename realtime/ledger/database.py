@@ -14,12 +14,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Insert, Table, event, func, make_url, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Insert,
+    Table,
+    cast,
+    event,
+    extract,
+    func,
+    literal,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from realtime.clock import now_ms
 from realtime.ledger import migrations
 from realtime.ledger.sqlite_file import SqliteFile, opened_by
 from realtime.ledger.targets import Target
@@ -162,6 +175,16 @@ class Database:
             if not _will_pass(error):
                 raise
             raise LedgerUnavailable(_first_line(error)) from error
+
+
+def clock_ms(connection: AsyncConnection) -> ColumnElement[int]:
+    """Return the time (ms) by one clock for all processes that use the ledger: that of the database's machine.
+
+    A SQLite file is used on one machine only, which is this one.
+    """
+    if connection.dialect.name == "postgresql":
+        return cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+    return literal(now_ms(), BigInteger)
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Insert:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from sqlalchemy import delete, func, select, update
 
 from realtime.ledger import schema
-from realtime.ledger.database import insert_new
+from realtime.ledger.database import clock_ms, insert_new
 from realtime.ledger.fencing import Fencing
 from realtime.ledger.follow_ups import open_tasks, task_row
 from realtime.ledger.rows import CommandRow, Queue, TaskRow
@@ -41,15 +41,16 @@ class Tasks(Fencing):
         async with self.snapshot() as connection:
             return await open_tasks(connection, [subject])
 
-    async def claim_task(self, task_id: str, now: int, until: int) -> bool:
-        """Return whether a task is not done and nobody carries it out; if so, the caller does ``until`` a time (ms).
+    async def claim_task(self, task_id: str, lasts_ms: int) -> bool:
+        """Return whether a task is not done and nobody carries it out; if so, the caller does, for ``lasts_ms``.
 
-        Times are compared across machines: a clock that is behind by more than the claim lasts breaks it.
+        By the ledger's clock: those of the workers may differ.
         """
         table = schema.tasks
-        free = (table.c.id == task_id, table.c.done_at.is_(None), table.c.claimed_until <= now)
         async with self.transaction() as connection:
-            claimed = await connection.execute(update(table).where(*free).values(claimed_until=until))
+            now = clock_ms(connection)
+            free = (table.c.id == task_id, table.c.done_at.is_(None), table.c.claimed_until <= now)
+            claimed = await connection.execute(update(table).where(*free).values(claimed_until=now + lasts_ms))
             return claimed.rowcount == 1
 
     async def release_task(self, task_id: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -23,6 +25,7 @@ from realtime.errors import RegionUnavailable
 from realtime.feeds.directory import Directory
 from realtime.feeds.feed import Feed
 from realtime.locks.answers import decode_record
+from realtime.locks.report_ages import ReportAges
 from realtime.model import HoldState, Show, show_of
 from realtime.settings import Settings
 from realtime.web import ops_answers
@@ -58,6 +61,7 @@ class OpsView:
         self._region = region
         self._directory = directory
         self._feeds = feeds
+        self._ages = defaultdict[tuple[str, str], ReportAges](ReportAges)
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
@@ -130,9 +134,30 @@ class OpsView:
             "lag_ms": feed.lag_ms,
             "shows": len(shows),
             "unreadable": [asdict(each) for each in self._directory.unreadable(name)],
-            "nodes": await _status_reports(feed, keys.NODES),
-            "keepers": await _status_reports(feed, keys.KEEPERS),
+            "nodes": await self._status_reports(feed, keys.NODES),
+            "keepers": await self._status_reports(feed, keys.KEEPERS),
         }
+
+    async def _status_reports(self, feed: Feed, key: str) -> list[dict[str, Any]]:
+        """Return the last reports of a region's nodes or keepers with their age, also old ones.
+
+        Operators want to see what an unreachable region last reported; keepers delete the reports of processes that are
+        gone. A process with a wrong clock seems too old, or too young, in the first answer at most.
+        """
+        try:
+            reply = await feed.command("HGETALL", key)
+        except RegionUnavailable:
+            return []
+        ages = self._ages[feed.region, key].look(dict(connect.pairs(reply)), time.monotonic())
+        by_name = {name.decode(errors="replace"): age for name, age in ages.items()}
+        now = now_ms()
+        return sorted(
+            (
+                {**each, "age_ms": round(by_name[each["name"]].by_clocks((now - each["time"]) / 1000) * 1000)}
+                for each in read_reports(reply)
+            ),
+            key=lambda each: each["name"],
+        )
 
     async def _get_incidents(self, _request: web.Request) -> web.Response:
         """Answer with what went wrong, the newest first; ``missing`` names the regions that do not answer."""
@@ -221,19 +246,6 @@ async def _live_holds(feed: Feed, show: Show) -> list[dict[str, Any]]:
                 known = {"state": record.state.value, "seats": record.seats, "expires_at": record.expires_at}
                 found.append({"id": hold, **known})
     return found
-
-
-async def _status_reports(feed: Feed, key: str) -> list[dict[str, Any]]:
-    try:
-        reply = await feed.command("HGETALL", key)
-    except RegionUnavailable:
-        return []
-    now = now_ms()
-    reports = read_reports(reply)
-    # Old reports are listed too, with their age: operators want to see what an unreachable region last reported.
-    # Keepers delete the reports of processes that are gone. Clocks differ, so ``age_ms`` is approximate.
-    aged = ({**each, "age_ms": max(0, now - each["time"])} for each in reports)
-    return sorted(aged, key=lambda each: each["name"])
 
 
 def _event(entry: Any) -> dict[str, Any] | None:

@@ -28,8 +28,6 @@ from realtime.web.events import Events
 
 CONNECTING_S = 10.0
 """How long a node that has just started may take to reach a region."""
-KEEPERS_SILENT_S = 10.0
-"""No keeper is running when none has written its report for this long."""
 DELAYED_MS = 1_000
 """Maps are delayed when heartbeats arrive later than this."""
 
@@ -89,7 +87,7 @@ class StatusReporter:
             keepers = await own.command("HGETALL", keys.KEEPERS)
             if keepers != self._keepers:
                 self._keepers, self._keepers_at = keepers, now
-            self._incidents.set(Incident.NO_KEEPER, own.region, now - self._keepers_at > KEEPERS_SILENT_S)
+            self._incidents.set(Incident.NO_KEEPER, own.region, now - self._keepers_at > limits.KEEPER_SILENT_MS / 1000)
 
     def report(self) -> dict[str, Any]:
         """Return the report: current gauges, counts since the node started; sales and feed lags (ms) by region."""

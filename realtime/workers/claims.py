@@ -34,8 +34,8 @@ async def carry_out(ledger: Ledger, task_id: str, work: Callable[[], Awaitable[s
     tried again, and so does a ledger that is away when the work is done and until the claim ends.
     """
     loop = asyncio.get_running_loop()
-    now, ends = now_ms(), loop.time() + CLAIM_MS / 1000
-    if not await ledger.claim_task(task_id, now, now + CLAIM_MS):
+    ends = loop.time() + CLAIM_MS / 1000
+    if not await ledger.claim_task(task_id, CLAIM_MS):
         raise NotDoneYet(f"another worker carries out {task_id}")
     claim = asyncio.timeout_at(ends)
     try:

@@ -6,11 +6,14 @@ import sqlite3
 from pathlib import Path
 
 import orjson
+import pytest
 
 from realtime import connect, keys, limits
+from realtime.clock import now_ms
 from realtime.dev import valkey
 from realtime.jobs import Jobs
-from realtime.keeper.status_report import KEEPER_SILENT_MS, GoneReports, StatusReporter
+from realtime.keeper import status_report
+from realtime.keeper.status_report import StatusReporter
 from realtime.ledger import Ledger
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.locks.incidents import Incidents
@@ -19,28 +22,6 @@ from realtime.topology import Plain, Region
 from tests.ledgers import new_ledger
 
 GONE_S = limits.STATUS_REPORT_GONE_MS / 1000
-
-
-def test_a_report_that_keeps_changing_stays_however_long() -> None:
-    gone = GoneReports()
-    for second in range(0, int(3 * GONE_S), 2):
-        assert gone.names({b"node": b'{"time": %d}' % second}, 1000.0 + second) == []
-
-
-def test_a_report_is_gone_once_it_has_not_changed_for_a_minute() -> None:
-    gone = GoneReports()
-    reports = {b"dead": b"1", b"alive": b"1"}
-    assert gone.names(reports, 5.0) == []
-    assert gone.names({b"dead": b"1", b"alive": b"2"}, 5.0 + GONE_S) == []
-    assert gone.names({b"dead": b"1", b"alive": b"2"}, 5.1 + GONE_S) == [b"dead"]
-
-
-def test_a_process_that_returns_under_its_name_gets_its_full_time_again() -> None:
-    gone = GoneReports()
-    gone.names({b"node": b"1"}, 0.0)
-    gone.names({}, GONE_S)
-    assert gone.names({b"node": b"1"}, GONE_S + 1) == []
-    assert gone.names({b"node": b"1"}, 2 * GONE_S + 2) == [b"node"]
 
 
 async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
@@ -66,7 +47,7 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
     await master.command("HSET", keys.KEEPERS, "frozen", "a report")
     await reporter.write_report()
     assert reporter.live_keepers == {"keeper", "frozen"}
-    now_s += KEEPER_SILENT_MS / 1000 + 1
+    now_s += limits.KEEPER_SILENT_MS / 1000 + 1
     await reporter.write_report()
     assert reporter.live_keepers == {"keeper"}
     assert set(dict(await master.command("HGETALL", keys.KEEPERS))) == {b"keeper", b"frozen"}, "it may wake up"
@@ -103,6 +84,29 @@ async def test_the_report_counts_the_jobs_that_wait_for_a_worker_and_notes_what_
     assert connect.text_fields(fields)["kind"] == "dead_letters"
     await reporter.sign_off()
     assert await master.command("HLEN", keys.KEEPERS) == 0
+    await master.command("FLUSHALL")
+    await jobs.close()
+    await master.close()
+    await ledger.close()
+
+
+async def test_the_oldest_entry_is_as_old_as_the_master_says_whatever_the_clock_of_the_keeper_says(
+    master_server: valkey.Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master = LockMaster(Region("west", "Mumbai", Plain(master_server.url), {}, ""), timeout_s=5.0)
+    await master.command("FLUSHALL")
+    await master.load_functions()
+    ledger = Ledger(new_ledger(tmp_path / "ledger.db"))
+    await ledger.open()
+    jobs, incidents = Jobs("west", master), Incidents("keeper", master)
+    monkeypatch.setattr(status_report, "now_ms", lambda: now_ms() + 3_600_000)
+    await master.command("XADD", keys.OUTBOX, "*", "kind", "outcome")
+    await StatusReporter("keeper", master, jobs, ledger, incidents).write_report()
+    report = orjson.loads(await master.command("HGET", keys.KEEPERS, "keeper"))
+    assert (report["outbox"], report["oldest_ms"] < 60_000) == (1, True)
+    await incidents.send()
+    ((_id, fields),) = await master.command("XRANGE", keys.INCIDENTS, "-", "+")
+    assert connect.text_fields(fields)["kind"] == "clock", "and no booking is said to wait"
     await master.command("FLUSHALL")
     await jobs.close()
     await master.close()

@@ -87,6 +87,31 @@ async def test_dead_letters_are_listed_with_the_regions_that_do_not_answer() -> 
     ]
 
 
+async def test_a_node_whose_clock_is_wrong_is_not_taken_for_silent_and_a_silent_one_is() -> None:
+    beats, written = iter(range(9)), now_ms()
+
+    async def read(_command: str, key: str) -> dict[bytes, bytes]:
+        if key == keys.KEEPERS:
+            return {}
+        behind = orjson.dumps({"time": written - 600_000 + next(beats)})
+        return {b"behind": behind, b"silent": orjson.dumps({"time": written - 60_000}), b"damaged": b"{"}
+
+    feed = SimpleNamespace(command=read, region="west", live=True, lag_ms=None)
+    settings: Any = SimpleNamespace(topology=SimpleNamespace(regions={"west": SimpleNamespace(label="Mumbai")}))
+    directory: Any = SimpleNamespace(shows=lambda: (), unreadable=lambda _region: ())
+    view = OpsView(settings, "west", directory, cast("Any", {"west": feed}))
+    (route,) = [each for each in view.routes() if each.path == "/api/v1/ops"]
+
+    async def ages() -> dict[str, int]:
+        answer = await route.handler(make_mocked_request("GET", route.path))
+        assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
+        return {each["name"]: each["age_ms"] for each in orjson.loads(answer.body)["regions"][0]["nodes"]}
+
+    first, second = await ages(), await ages()
+    assert first["behind"] >= 600_000, "nothing but its clock is known yet"
+    assert second["behind"] < 60_000 <= second["silent"]
+
+
 async def test_a_hold_counts_for_the_region_whose_seats_it_takes(cluster: Cluster) -> None:
     show = await new_show(cluster, "west")
     north = node_urls(cluster)[0]
