@@ -105,12 +105,12 @@ async def to_master(master: Plain | Sentinels, password: str = "", *, timeout_s:
     Raises redis-py's ``ConnectionError`` when no Sentinel knows the master. The master may lose its role at any time
     after that, so use this to read, or to write what any later master may ignore.
     """
-    where = await locate(master, password, timeout_s=min(timeout_s, LOCATE_S))
+    where = await locate(master, timeout_s=min(timeout_s, LOCATE_S))
     async with to_server(where, password, timeout_s=timeout_s) as redis:
         yield redis
 
 
-async def locate(master: Plain | Sentinels, password: str = "", *, timeout_s: float = LOCATE_S) -> Plain:
+async def locate(master: Plain | Sentinels, *, timeout_s: float = LOCATE_S) -> Plain:
     """Return the address of the current master, as the Sentinels know it.
 
     The newest configuration wins. Raises redis-py's ``ConnectionError`` if no Sentinel answers within ``timeout_s``.

@@ -171,7 +171,7 @@ class Feed:
 
     async def _candidates(self) -> list[Plain]:
         with contextlib.suppress(RedisError, OSError):
-            return [*self._replicas, await connect.locate(self._master, self._password, timeout_s=PROBE_S)]
+            return [*self._replicas, await connect.locate(self._master, timeout_s=PROBE_S)]
         return self._replicas
 
     async def _use(self, server: Plain, rank: int) -> None:

@@ -138,7 +138,7 @@ async def replication_status_of(server: Plain, password: str) -> ReplicationStat
 async def master_status(master: Plain | Sentinels, password: str) -> ReplicationStatus | None:
     """Ask a region's current master; None if it can't be found, does not answer in time, or is no master."""
     try:
-        where = await connect.locate(master, password, timeout_s=PROBE_S)
+        where = await connect.locate(master, timeout_s=PROBE_S)
     except (RedisError, OSError):
         return None
     found = await replication_status_of(where, password)

@@ -308,7 +308,7 @@ class LockMaster:
             return self._redis
 
     async def _find(self) -> tuple[Plain, Redis]:
-        at = await connect.locate(self._where, self._password, timeout_s=self._ask_s)
+        at = await connect.locate(self._where, timeout_s=self._ask_s)
         redis = connect.client(at, self._password, timeout_s=self._timeout_s, connections=MAX_PIPELINES + 1)
         try:
             if self._lease is not None:
