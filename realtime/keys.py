@@ -1,5 +1,6 @@
 """Every key and channel name on a lock master. They are spelled here and nowhere else; the Lua gets them as KEYS.
 
+The Lua makes the names of ``FIGURES`` and ``resting_seats`` itself, because callers of older releases do not pass them.
 The keys of one show share a hash tag. Pure.
 """
 
@@ -101,6 +102,11 @@ def seats(show_id: str) -> str:
 def holds(show_id: str) -> str:
     """hash: hold id -> JSON record of a hold (or of the booking it became)."""
     return f"tt:{{{show_id}}}:holds"
+
+
+def resting_seats(show_id: str, address: str) -> str:
+    """hash: seats that an address has had lately -> since, until when (``locks/lua/addresses.lua``); expires."""
+    return f"tt:{{{show_id}}}:rest:{address}"
 
 
 def log(show_id: str) -> str:

@@ -53,15 +53,6 @@ class Kind(StrEnum):
     TASK_FAILED = "task_failed"
     QUEUE_DAMAGED = "queue_damaged"
 
-    @property
-    def repairable(self) -> bool:
-        """Whether ``check --repair`` can repair it."""
-        return (
-            self in REPAIRED_ON_MASTER
-            or self in REPAIRED_IN_LEDGER
-            or self in (Kind.TASK_WITHOUT_JOB, Kind.QUEUE_DAMAGED, Kind.LEDGER_BEHIND)
-        )
-
 
 REPAIRED_ON_MASTER = frozenset(
     {

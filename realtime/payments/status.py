@@ -46,16 +46,6 @@ class PaymentState(StrEnum):
 
 _PAYMENT_ORDER = tuple(PaymentState)
 
-TRANSITIONS: dict[PaymentState, frozenset[PaymentState]] = {
-    PaymentState.UNKNOWN: frozenset(PaymentState),
-    PaymentState.CREATED: frozenset({PaymentState.FAILED, PaymentState.AUTHORIZED, PaymentState.CAPTURED}),
-    PaymentState.FAILED: frozenset({PaymentState.AUTHORIZED, PaymentState.CAPTURED}),
-    PaymentState.AUTHORIZED: frozenset({PaymentState.CAPTURED, PaymentState.REFUNDED}),
-    PaymentState.CAPTURED: frozenset({PaymentState.REFUNDED}),
-    PaymentState.REFUNDED: frozenset(),
-}
-"""The steps that a gateway takes. Reports may skip steps; they never go back in rank."""
-
 
 class RefundState(StrEnum):
     """What became of a refund; ``handed_over`` is with the shop's back end, which reports ``done`` or ``failed``."""
@@ -64,11 +54,6 @@ class RefundState(StrEnum):
     HANDED_OVER = "handed_over"
     FAILED = "failed"
     DONE = "done"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more comes of this attempt: the money went back, or another attempt is needed."""
-        return self in (RefundState.DONE, RefundState.FAILED)
 
 
 class ReportConflict(ValueError):

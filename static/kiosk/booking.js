@@ -51,11 +51,6 @@ export class Booking {
     this.map.live?.connection.dispatchEvent(new Event("doubt"));
   }
 
-  /** Whether there is anything of this person on the screen. */
-  get personal() {
-    return this.flow.step !== "choosing" || this.map.selection.length > 0;
-  }
-
   /** Whether a payment may be in progress: the kiosk does not start over then. */
   get paying() {
     const { step, delivered } = this.flow;

@@ -133,7 +133,7 @@ async def test_nobody_rests_for_longer_because_the_clock_was_ahead(locks: SeatLo
     await time_passes(locks, "a", FULL_MS)
     await locks.expire([hold_id("a")])
     assert await hold(locks, "b", [0]) == "seats_resting"
-    rests = keys.meta(BIG.id).removesuffix("meta") + "rest:house"
+    rests = keys.resting_seats(BIG.id, "house")
     since, ended = map(int, (await locks.master.command("HGET", rests, 0)).split())
     await locks.master.command("HSET", rests, 0, f"{since + 600_000} {ended + 600_000}")
     assert await hold(locks, "c", [0]) == "ok"
@@ -180,7 +180,7 @@ async def test_nobody_keeps_a_seat_by_releasing_it_just_before_the_deadline(lock
 
 
 async def test_what_is_remembered_of_an_address_is_bounded_and_expires(locks: SeatLocks) -> None:
-    rest = f"tt:{{{BIG.id}}}:rest:house"
+    rest = keys.resting_seats(BIG.id, "house")
     assert await hold(locks, "a", run(0)) == "ok"
     await locks.release(hold_id("a"), "owner-a")
     assert 0 < await locks.master.command("PTTL", rest) <= limits.MAX_REST_S * 1000
@@ -197,4 +197,4 @@ async def test_nodes_of_the_release_before_hold_without_an_address(locks: SeatLo
     reply = await locks.master.call("tt_holds", keys.show(BIG.id), 10, 600_000, *parts)
     assert [answer[0] for answer in reply[1]] == [b"ok"] * 5
     await locks.release(hold_id("n0"), "asha")
-    assert await locks.master.command("EXISTS", f"tt:{{{BIG.id}}}:rest:") == 0
+    assert await locks.master.command("EXISTS", keys.resting_seats(BIG.id, "")) == 0

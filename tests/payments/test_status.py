@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 
 from realtime.payments.ladder import HoldMoney, Rung, must_capture, rungs
 from realtime.payments.service import order_key, refund_key, seats_digest
-from realtime.payments.status import (
-    TRANSITIONS,
-    PaymentState,
-    PaymentStatus,
-    ReportConflict,
-)
+from realtime.payments.status import PaymentState, PaymentStatus, ReportConflict
 
+TRANSITIONS: dict[PaymentState, frozenset[PaymentState]] = {
+    PaymentState.UNKNOWN: frozenset(PaymentState),
+    PaymentState.CREATED: frozenset({PaymentState.FAILED, PaymentState.AUTHORIZED, PaymentState.CAPTURED}),
+    PaymentState.FAILED: frozenset({PaymentState.AUTHORIZED, PaymentState.CAPTURED}),
+    PaymentState.AUTHORIZED: frozenset({PaymentState.CAPTURED, PaymentState.REFUNDED}),
+    PaymentState.CAPTURED: frozenset({PaymentState.REFUNDED}),
+    PaymentState.REFUNDED: frozenset(),
+}
+"""The steps that a gateway takes. Reports may skip steps; they never go back in rank."""
 HOLD, DUE = "west-show.hAAAAAAAAAAAAAAAAAAAAAA", 10_000
 REPORTS = st.builds(
     PaymentStatus,

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from redis.exceptions import AuthenticationError
 
-from realtime import connect, topology_file
+from realtime import connect, keys, topology_file
 from realtime.dev import valkey
 from realtime.dev.cluster import Cluster
 from realtime.dev.mailbox.pages import COOKIE
@@ -99,7 +99,7 @@ async def test_masters_and_replicas_need_the_password_that_only_the_owner_of_the
     for port in (*cluster.plan.masters.values(), *cluster.plan.replicas.values()):
         async with connect.to_server(Plain(f"redis://{valkey.HOST}:{port}"), timeout_s=2.0) as redis:
             with pytest.raises(AuthenticationError):
-                await redis.execute_command("GET", "tt:reconciled")  # type: ignore[no-untyped-call]
+                await redis.execute_command("GET", keys.RECONCILED)  # type: ignore[no-untyped-call]
     command_lines = "".join(" ".join(child.args) for child in cluster.children.values())
     assert cluster.plan.password and cluster.plan.password not in command_lines
     assert cluster.plan.data.stat().st_mode & 0o077 == 0

@@ -13,6 +13,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import text
 
+from realtime import keys
 from realtime.contact import Contact
 from realtime.dev import valkey
 from realtime.dev.fork_server import Fork
@@ -152,7 +153,7 @@ async def test_a_ticket_is_drawn_again_if_the_ledger_has_lost_it_and_its_job_is_
 
 async def test_a_mail_that_is_refused_for_good_is_kept_shown_and_retried(desk: Desk, server: FakeMailServer) -> None:
     keeper = desk.keeper()
-    await until(lambda: desk.master.command("GET", "tt:reconciled"))
+    await until(lambda: desk.master.command("GET", keys.RECONCILED))
     server.answer = "550 5.1.1 <asha@example.in>: no such user"
     new = booking("a", 1, "asha@example.in")
     await booked(desk, new)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from realtime import keys
 from realtime.errors import PaymentUnavailable
 from realtime.jobs import JobState
 from realtime.keeper.task_keeper import TaskKeeper
@@ -103,7 +104,7 @@ async def test_a_bank_that_is_away_is_asked_again_until_it_is_back(desk: Desk) -
 
 async def test_an_operator_s_retry_does_not_wait_for_the_next_attempt(desk: Desk) -> None:
     desk.keeper()
-    await until(lambda: desk.master.command("GET", "tt:rebuilt"))
+    await until(lambda: desk.master.command("GET", keys.REBUILT))
     desk.gate.down = True
     refund = await desk.promised("a")
     job = (Queue.REFUNDS, refund_task(refund).id)
@@ -205,7 +206,7 @@ async def test_a_job_that_ran_while_a_set_back_ledger_had_no_task_is_done_once_i
 
 async def test_queues_that_are_lost_with_the_master_are_filled_again_from_the_ledger(desk: Desk) -> None:
     desk.keeper()
-    await until(lambda: desk.master.command("GET", "tt:reconciled"))
+    await until(lambda: desk.master.command("GET", keys.RECONCILED))
     refunds = [await desk.promised(f"n{n}") for n in range(5)]
     await desk.master.command("FLUSHALL")
     assert await desk.job_state(Queue.REFUNDS, refund_task(refunds[0]).id) in ("unknown", "waiting")
@@ -222,9 +223,9 @@ async def test_a_refund_whose_job_is_in_no_list_is_made(
     monkeypatch.setattr("realtime.keeper.task_keeper.YOUNG_MS", -1)
     monkeypatch.setattr("realtime.limits.TASK_RETRY_S", 10**6 if command else 0.5)
     desk.keeper()
-    await until(lambda: desk.master.command("GET", "tt:rebuilt"))
+    await until(lambda: desk.master.command("GET", keys.REBUILT))
     refund = await desk.promised("a")
-    await desk.master.command("DEL", "tt-jobs:refunds:wait")
+    await desk.master.command("DEL", keys.queue(Queue.REFUNDS, "wait"))
     desk.worker()
     if command:
         subject = refund.id if command == "retry_refund" else refund_task(refund).id

@@ -324,7 +324,7 @@ async def _equals(figure: Callable[[], Awaitable[int]], wanted: int) -> bool:
 
 async def test_an_operator_sees_the_log_and_has_an_event_delivered_again(subscribed: Desk, shop: Shop) -> None:
     subscribed.keeper()
-    await until(lambda: subscribed.master.command("GET", "tt:reconciled"))
+    await until(lambda: subscribed.master.command("GET", keys.RECONCILED))
     new = fresh("a", 1)
     await booked(subscribed, new)
     subscribed.worker(queues="webhooks", hooks=shop.url)
