@@ -12,15 +12,16 @@
 --
 -- Seats of a spell that has ended are in the hash `rest_key`: seat -> since, ended (ms). It expires after REST_KEPT_MS.
 
--- The answer to a client that may try again. When seats of its address become free is not known.
+-- After this a client may try again. When seats of its address become free is not known.
 local ADDRESS_RETRY_MS = 10000
 
--- Returns `address_seats` of a show, given that of the node.
+-- Returns how many seats of this show an address may hold, given `address_seats` as the node has sent it.
 local function seats_of_address(show, bounds)
   return math.min(bounds.address_seats, math.max(2 * show.max_seats, math.floor(show.size / 5)))
 end
 
--- Returns the spells of an address that ended a short time ago, by seat; `lapsed` are holds that nobody has swept yet.
+-- Returns the spells of an address that ended less than `rest_ms` ago, by seat: {since, ended}. `lapsed` are holds that
+-- nobody has swept yet.
 local function ended_spells(K, from, seats, lapsed, at, rest_ms)
   local spells = {}
   local found = redis.call('HMGET', rest_key(K, from), unpack(seats))
@@ -40,7 +41,8 @@ local function ended_spells(K, from, seats, lapsed, at, rest_ms)
   return spells
 end
 
--- Returns since when a spell with these seats began; nil and an answer if some of them must rest.
+-- Returns when the spell of a hold on these seats began: now, or earlier if it goes on with one of them. Returns nil
+-- and an answer if some of them must rest, or the address has released or let lapse REST_SEATS seats.
 local function begin_spell(K, show, from, seats, lapsed, at, rest_ms)
   if redis.call('HLEN', rest_key(K, from)) >= REST_SEATS then
     return nil, { 'address_limit', '', ms_text(ADDRESS_RETRY_MS) }
@@ -59,7 +61,8 @@ local function begin_spell(K, show, from, seats, lapsed, at, rest_ms)
   return since
 end
 
--- Returns since when the spell of a hold began; nil and an answer if its address may not hold these seats now.
+-- Returns when the spell of a new hold began (see begin_spell); nil and an answer if its address may not hold these
+-- seats now.
 local function address_allows(K, show, from, seats, lapsed, at, bounds)
   if from == '' then return at end
   local held = tonumber(redis.call('HGET', K.owners, '@' .. from) or 0)

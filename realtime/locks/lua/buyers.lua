@@ -9,7 +9,7 @@ local function unknown_hold(K)
   return { rebuilt and now_ms() < rebuilt + LOST_MS and 'hold_lost' or 'hold_not_found' }
 end
 
--- Returns show, hold; third an error, if there is one.
+-- Returns show, hold; third the answer, if there is no such show or hold, or it is another owner's.
 local function own_hold(K, id, owner)
   local show = load_show(K)
   if not show then return nil, nil, { 'show_not_found' } end
@@ -111,6 +111,7 @@ end
 -- --- reading ---------------------------------------------------------------------------------------------------------
 
 -- tt_get  id  ->  ok, record, now
+-- Any hold or booking, also of others and ended ones: the caller compares the owner.
 local function get(keys, args)
   local K = key_names(keys)
   if not load_show(K) then return { 'show_not_found' } end

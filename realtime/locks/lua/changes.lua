@@ -1,7 +1,8 @@
 -- The steps of which functions consist. They give seats a status and a holder, keep counts, end holds, and publish what
 -- changed. None of them decides anything, except `conflicts`.
 
--- Reads the status digits of seats; a range of neighbours, the usual case, costs one command.
+-- Returns the status digits of seats, in their order. Seats near each other, the usual case, cost one command; 512
+-- bytes at most, which cost less than a second command.
 local function read_digits(K, seats)
   local first, last, out = seats[1], seats[1], {}
   if not first then return out end
@@ -17,7 +18,8 @@ local function read_digits(K, seats)
   return out
 end
 
--- Writes one status digit to seats, a command per run of neighbours, and records it in `change` (seat -> digit).
+-- Writes one status digit to seats, a command per run of neighbours, and records it in `change`: the seats that the
+-- running function has changed, seat -> digit, for publish_change.
 local function set_status(K, seats, digit, change)
   local n = 1
   while n <= #seats do
@@ -29,6 +31,7 @@ local function set_status(K, seats, digit, change)
   end
 end
 
+-- Records that a hold has these seats, whoever had them.
 local function claim(K, id, seats)
   local flat = {}
   for _, seat in ipairs(seats) do
@@ -48,7 +51,7 @@ local function holders_of(K, seats)
   return holders
 end
 
--- Returns the seats that a hold still has: a booking of the ledger may have taken some of them.
+-- Returns those of some seats that a hold still has: a booking of the ledger may have taken others.
 local function own_seats(K, id, seats)
   local own = {}
   for n, holder in ipairs(holders_of(K, seats)) do
@@ -57,6 +60,7 @@ local function own_seats(K, id, seats)
   return own
 end
 
+-- Frees those of some seats that a hold still has.
 local function free_seats(K, id, seats, change)
   local own = own_seats(K, id, seats)
   if #own == 0 then return end
@@ -64,6 +68,8 @@ local function free_seats(K, id, seats, change)
   redis.call('HDEL', K.taken, unpack(own))
 end
 
+-- Adds an event to the show's log: `id` is a hold, several with spaces, or ''; `message` is the change as published,
+-- '' if there was none.
 local function log_event(K, kind, id, message)
   -- A client of an older release passes no log key. An error here would come after seats were changed.
   if not K.log then return end
@@ -103,6 +109,7 @@ local function notify(K, kind, id, owner, seats)
   redis.call('PUBLISH', K.notices, cjson.encode({ kind = kind, hold = id, owner = owner, seats = seats }))
 end
 
+-- An owner has one live hold more, or less.
 local function count_hold(K, owner)
   redis.call('HINCRBY', K.owners, owner, 1)
 end
@@ -117,16 +124,19 @@ local function count_seats(K, from, count)
   if redis.call('HINCRBY', K.owners, '@' .. from, count) <= 0 then redis.call('HDEL', K.owners, '@' .. from) end
 end
 
+-- So many seats of a hold are no longer held from its address. Call it before the hold's state changes.
 local function uncount_seats(K, hold, count)
   if hold.from and hold.state == 'held' and count > 0 then count_seats(K, hold.from, -count) end
 end
 
 -- tt:{show}:rest:<address>, a key that is not among KEYS: a caller that ends a hold does not know the hold's address.
+-- The name of `meta` without its last 4 characters, and more.
 local function rest_key(K, from)
   return string.sub(K.meta, 1, -5) .. 'rest:' .. from
 end
 
--- Records the spells of an address with seats that it has just released or let lapse (see addresses.lua).
+-- Records the spells of an address with seats that it has just released or let lapse, at `ended` (ms); see
+-- addresses.lua.
 local function record_rest(K, hold, seats, ended)
   if not hold.from or #seats == 0 then return end
   local key = rest_key(K, hold.from)
@@ -141,7 +151,8 @@ local function record_rest(K, hold, seats, ended)
   redis.call('PEXPIRE', key, REST_KEPT_MS)
 end
 
--- Ends a hold: frees its seats and keeps its record for `keep` ms, to answer late requests.
+-- Ends a hold in `state`: frees its seats, and keeps its record for `keep` ms, to answer late requests. Publishes
+-- nothing: the caller does, with the rest of `change`.
 local function end_hold(K, id, hold, state, at, keep, change)
   free_seats(K, id, hold.seats, change)
   if is_live(hold) then uncount_hold(K, hold.owner) end
@@ -163,7 +174,8 @@ local function append_outcome(K, request, command, id, hold, at)
     'subject', id, 'state', hold.state, 'at', ms_text(at))
 end
 
--- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that have to be swept for the others.
+-- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that have to be swept for the others. A
+-- held seat whose holder is not recorded, or has no readable record, can't be had: a keeper finds and rebuilds that.
 local function conflicts(K, id, seats, at)
   local taken, lapsed, holds = {}, {}, {}
   local status = read_digits(K, seats)
@@ -186,7 +198,7 @@ local function conflicts(K, id, seats, at)
   return taken, lapsed
 end
 
--- Ends lapsed holds (id -> hold) as expired; returns their ids.
+-- Ends lapsed holds (id -> hold) as expired, and notifies their owners; returns their ids.
 local function sweep(K, lapsed, at, keep, change)
   local ids = {}
   for id, hold in pairs(lapsed) do

@@ -4,15 +4,16 @@
 
 local HOUR_MS, INDIA_OFFSET_MS = 3600000, 19800000
 
--- tt:figures, a key that is not among KEYS: callers of older releases do not pass it.
+-- tt:figures, a key that is not among KEYS: callers of older releases do not pass it. It begins as `meta` does (tt:).
 local function figures_key(K)
   return string.sub(K.meta, 1, 3) .. 'figures'
 end
 
+-- Adds `figures` (name -> count) to those of the present hour.
 local function count_figures(K, at, figures)
   for name, count in pairs(figures) do
     local hour = ms_text(at - (at + INDIA_OFFSET_MS) % HOUR_MS)
-    local field = hour .. ' ' .. string.sub(K.meta, 5, -7) .. ' ' .. name
+    local field = hour .. ' ' .. string.sub(K.meta, 5, -7) .. ' ' .. name -- what is within the braces: the show
     -- The function has changed seats by now, so a damaged count must not make it fail.
     local reply = redis.pcall('HINCRBY', figures_key(K), field, count)
     if type(reply) == 'table' and reply.err then redis.pcall('HSET', figures_key(K), field, count) end

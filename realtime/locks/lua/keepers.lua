@@ -19,6 +19,8 @@ local function override(K, id, seats, at, keep, change)
   claim(K, id, seats)
 end
 
+-- Makes a booking of the ledger sold here, with the record of the hold that it was, if there is one. Deadlines, counts
+-- and addresses of the hold end.
 local function sell(K, id, owner, seats, payment, at, keep, change)
   override(K, id, seats, at, keep, change)
   local mine = readable_hold(K, id)

@@ -14,7 +14,8 @@ local function append(K, kind, fields)
   redis.call('XADD', K.outbox, '*', unpack(entry))
 end
 
--- A payment as tt_confirm gets it.
+-- A payment as tt_confirm gets it. `reply` is the id of a reply for which a node waits (realtime/locks/replies.py);
+-- `request` is the client's name for its request. Empty texts: there is none.
 local function payment_of(args)
   return {
     id = args[3], amount = args[7] or '', order = args[8] or '', request = args[9] or '', contact = args[11] or '',
@@ -123,7 +124,7 @@ local function tombstone(K, id, owner, payment, at)
   }))
 end
 
--- Takes free seats for a hold that has none any more.
+-- Takes free seats for a hold that has none any more, because it lapsed or was lost. The caller makes it confirming.
 local function retake(K, id, mine, seats, change)
   mine.asked = mine.asked or mine.seats
   mine.seats = seats
@@ -234,6 +235,8 @@ local function book(K, show, id, mine, payment, args, at)
       return { 'seat_not_found', table.concat(not_held, ',') }
     end
     if #others > 0 then
+      -- Of a hold that has lost a seat to somebody else, nothing is freed here: it was ended, with all its seats. So an
+      -- answer seats_taken, below, still changes nothing.
       free_seats(K, id, others, change)
       shrink(mine, wanted)
     end

@@ -13,6 +13,8 @@ local function same_seats(a, b)
   return true
 end
 
+-- Returns the record of a new hold as JSON, spelled out: cjson takes four times as long. Owners and addresses are
+-- base64 texts, made by nodes: nothing in them needs escaping.
 -- `from` is empty or the address that the seats are counted for; `since` (text): see addresses.lua.
 local function new_record(owner, csv, deadline, from, since)
   if from == '' then
@@ -36,7 +38,8 @@ local function repeated_hold(record, seats, at)
 end
 
 -- Holds all of the seats or none; publishes them as held, and other seats of lapsed holds in their way as free.
--- `bounds`: keep (ms), max_holds of an owner, address_seats and rest_ms (addresses.lua). Counts in `figures`.
+-- `bounds`: keep (ms), max_holds of an owner, address_seats and rest_ms (addresses.lua). Counts in `figures` what the
+-- call has given and refused (figures.lua).
 local function hold_one(K, show, at, id, owner, csv, from, bounds, figures)
   local seats = split_csv(csv)
   local record = redis.call('HGET', K.holds, id)
@@ -137,7 +140,8 @@ local function neighbours(csv)
   return first, last, count
 end
 
--- Adds a hold to the batch and returns its record; nil where `hold_one` has to decide. Reads only.
+-- Adds a hold to the batch and returns its record; nil where `hold_one` has to decide. Reads only. `bounds` as for
+-- hold_one, and `now` (text). Asks whether the address has a spell that may go on, not which: hold_one finds that.
 local function hold_fast(batch, K, show, deadline, id, owner, csv, from, bounds)
   if batch.known[id] or redis.call('HEXISTS', K.holds, id) == 1 then return nil end
   local first, last, count = neighbours(csv)

@@ -77,8 +77,9 @@ end
 -- before the last step, and every step is refused once another keeper has suspended or rebuilt the show. If a keeper
 -- dies half-way, the next one compares the show again.
 
--- Epochs sort by their names. If the proposed epoch is not later than the show's present one (the clock went back, or
--- the show was declared in the same millisecond), returns the one that follows the present one.
+-- Epochs are names of 12 hex digits that sort by time (model.new_epoch). If the proposed epoch is not later than the
+-- show's present one (the clock went back, or the show was declared in the same millisecond), returns the one that
+-- follows the present one.
 local function later_epoch(present, proposed)
   if #present ~= #proposed or proposed > present then return proposed end
   local number = tonumber(present, 16)

@@ -34,13 +34,14 @@ Data of a show (KEYS of every function, in this order; realtime/keys.py spells t
 In `meta`: `process` is the run_id of the server process in which the show is for sale; `rebuilding` is the nonce of
 the keeper that suspended it, until it is rebuilt; `diverged` is '1' if another master has sold since this data was
 current, until it is rebuilt; `rebuilt_at` is when it was rebuilt last; `revision` is that of the terms (tt_declare).
-The key of `meta` is tt:{show}:meta; two functions derive other keys from it.
+The key of `meta` is tt:{show}:meta, braces included; rest_key (changes.lua) and figures_key (figures.lua) derive other
+keys from it.
 
 A hold. Always there: `owner`, `seats` (indices, ascending), `state`, `expires_at` (ms), `extensions` (how many). Else:
   extended_by   the request id of the last extension
   asked         the seats that were asked for first, once `seats` are others
   released      seats that its owner has released one by one
-  from, since   the address for which its seats are counted, and when the spell of this address began (addresses.lua);
+  from, since   the address (a keyed hash) for which its seats are counted, and when its spell began (addresses.lua);
                 only while it is held
   order         the last order that the payment service has for it
   orders        while it is held: its different orders, at most MAX_ORDERS. Each has `id`, `seats` (csv), and `request`,
@@ -74,7 +75,11 @@ Invariants
   - While memory is full, only new holds, orders and extensions are refused. Functions that end a hold still work
     (allow-oom), and so do all functions of keepers: otherwise no memory would ever be freed.
 
-Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Times are ms.
+Every function returns {'ok', ...} or {code, ...} with a code of realtime/errors.py. Nodes call them through
+realtime/locks/holds.py, keepers through realtime/locks/seats.py; locks/answers.py reads what they return.
+In their arguments and answers: times are ms; a csv has numbers separated by commas; `record` is the JSON of a hold,
+`now` the time of this master's clock; `keep` is how long (ms) the record of a hold that ends is kept. In comments,
+"version 9" and the like is the VERSION below, of earlier releases.
 ]]
 
 local VERSION = 27
@@ -94,12 +99,13 @@ local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's 
 -- The answer to any verb on a hold that has ended.
 local ENDED = { released = 'hold_ended', expired = 'hold_expired', lost = 'hold_lost', rejected = 'booking_rejected' }
 
--- Returns that answer. Nodes of earlier releases read two values after the code.
+-- Returns that answer. Why it was rejected comes fourth: nodes of earlier releases read two other values after the code.
 local function ended(hold)
   if hold.rejected_for then return { ENDED[hold.state], '', 0, hold.rejected_for } end
   return { ENDED[hold.state] }
 end
 
+-- Returns KEYS by name, all but the fence, which is compared before (fencing.lua).
 local function key_names(keys)
   return {
     meta = keys[1],
@@ -121,11 +127,12 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Numbers above 2^31 would otherwise be written in scientific notation.
+-- Returns a time in digits, for records and answers. Lua itself writes numbers of more than 14 digits as 1.2e+15.
 local function ms_text(ms)
   return string.format('%.0f', ms)
 end
 
+-- Returns the numbers in a text, whatever separates them.
 local function split_csv(csv)
   local out = {}
   for number in string.gmatch(csv, '%d+') do out[#out + 1] = tonumber(number) end
@@ -139,6 +146,7 @@ local function this_process()
   return run_id
 end
 
+-- Returns what is declared of a show, whether or not it is for sale; nil if this master does not know it.
 local function load_terms(K)
   local meta = redis.call('HMGET', K.meta, 'epoch', 'sales', 'size', 'hold_ms', 'max_seats', 'process',
     'sales_start', 'sales_end', 'version')
@@ -158,7 +166,7 @@ local function load_terms(K)
 end
 
 -- Returns whether a version can be raised. Checked first, because an error of HINCRBY would come after seats were
--- changed.
+-- changed. Lua's numbers have 15 digits.
 local function is_version(text)
   return text and #text <= 15 and string.match(text, '^%d+$') ~= nil
 end
@@ -194,7 +202,7 @@ local function decode_hold(record)
   return hold
 end
 
--- Raises an error if the record can't be read.
+-- Returns nil if there is no record; raises an error if there is one that can't be read.
 local function load_hold(K, id)
   local record = redis.call('HGET', K.holds, id)
   return record and decode_hold(record) or nil
@@ -224,7 +232,7 @@ local function save_hold(K, id, hold)
   redis.call('HSET', K.holds, id, encode_hold(hold))
 end
 
--- HSET of a flat list field, value, field, value, ... of any length.
+-- HSET of a flat list field, value, field, value, ... of any length, also none.
 local function set_fields(key, flat)
   for from = 1, #flat, ARGS_PER_COMMAND do
     redis.call('HSET', key, unpack(flat, from, math.min(from + ARGS_PER_COMMAND - 1, #flat)))
