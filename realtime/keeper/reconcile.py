@@ -55,8 +55,10 @@ from realtime.wire.shows import encode_show, encode_theatre
 
 log = logging.getLogger(__name__)
 TOKENS_KEPT = 20
-"""How many fencing tokens a master remembers."""
+"""How many fencing tokens a master remembers. The ledger's newest one has to be among them, and each keeper that dies
+between steps 3 and 4 leaves one that the ledger may not have."""
 BEHIND = "the ledger has lost commits; run check --repair"
+"""Why nothing is sold while the ledger is behind: the text of ``keys.HALTED``, for operators."""
 _REMEMBERED = (keys.FENCING_TOKENS, keys.FENCING_TOKENS_BEFORE)
 """Both names of the list: keepers of two releases may take turns."""
 _CHUNK = 200
@@ -74,8 +76,9 @@ class _State:
     fence: bytes | None
     position: int
     halted: bool
+    """Whether there is a ``keys.HALTED``: an operator has to act first."""
     generation: int
-    """The generation of the link when this was read. In a later generation the link may lead to another server."""
+    """``LockMaster.generation`` when this was read. In a later generation the link may lead to another server."""
 
     @property
     def number(self) -> int | None:
@@ -95,7 +98,11 @@ class Reconciler:
     """Reconciles one region's master, in turn with the other keepers of the region."""
 
     def __init__(self, region: str, ledger: Ledger, master: LockMaster, locks: SeatLocks) -> None:
-        """All arguments belong to ``region``. ``locks.fence`` gets the number of this keeper's fencing token."""
+        """All arguments belong to ``region``.
+
+        ``locks.fence``, shared with everything that writes through ``locks``, gets the number of this keeper's fencing
+        token; None while it has none, and may not write.
+        """
         self._region = region
         self._ledger = ledger
         self._master = master
@@ -107,6 +114,7 @@ class Reconciler:
     async def ensure_reconciled(self) -> str | None:
         """Return the fencing token under which the master is reconciled; reconcile it first if that is necessary.
 
+        ``record_path`` asks before each look into the outbox, so nothing is recorded for a master that is not in order.
         When it returns, shows that have to be rebuilt are not on sale yet. Returns None while another keeper reconciles
         the master. Raises ``RegionUnavailable``, ``LedgerUnavailable``, ``WrongRegion``, ``LedgerBehind``.
         """
@@ -130,13 +138,16 @@ class Reconciler:
                 return None
 
     def invalidate(self) -> None:
-        """Make the next call reconcile the master, whatever its mark says: the ledger has refused the fencing token."""
+        """Make the next ``ensure_reconciled`` reconcile the master, whatever its mark says.
+
+        For a caller whose fencing token the ledger has refused.
+        """
         self._invalidated = True
 
     async def _load_functions(self) -> None:
         """Load the functions if they are missing (a flush, a restore) or of an older release."""
         if await self._master.load_functions():
-            new = await self._master.command("GET", keys.RECONCILED) is None
+            new = await self._master.command("GET", keys.RECONCILED) is None  # no keeper was here yet
             level = logging.INFO if new else logging.WARNING
             log.log(level, "%s: the functions were missing or old on the master and are loaded", self._region)
 
@@ -148,19 +159,24 @@ class Reconciler:
         )
         check_region(region, self._region)
         state = _State(
-            incarnation_of(info),
-            str(info["run_id"]),
-            mark,
-            fence,
-            connect.count(position),
-            halted is not None,
-            self._master.generation,
+            incarnation=incarnation_of(info),
+            process=str(info["run_id"]),
+            mark=mark,
+            fence=fence,
+            position=connect.count(position),
+            halted=halted is not None,
+            generation=self._master.generation,
         )
+        # The ledger compares it within each transaction, and raises ``LedgerBehind``.
         self._ledger.known_position = state.position
         return state
 
     # --- reconciling ----------------------------------------------------------------------------------------------
     async def _reconcile(self, nonce: str, state: _State) -> str:
+        """Carry out steps 3 to 5 of the module; return the new token. ``nonce`` names the turn, then token and rebuild.
+
+        Raises also ``TurnLost``, ``Fenced`` and ``StaleFencingToken``, if another keeper does the same.
+        """
         log.info("%s: reconciling the master with the ledger", self._region)
         token, diverged = await self._begin_token(nonce, state)
         if diverged:
@@ -183,19 +199,23 @@ class Reconciler:
         return token
 
     async def _begin_token(self, nonce: str, state: _State) -> tuple[str, bool]:
-        """Begin a fencing token; return it, and whether the one before it is unknown to this master."""
-        epoch = await self._master.check_master()
+        """Begin a fencing token (``keys.RECONCILED`` has its form) and set the fence.
+
+        Return the token, and whether this master's data has diverged: whether the token before is unknown to it.
+        """
+        config_epoch = await self._master.check_master()
         ledger = await self._ledger.fencing_state()
+        # Its number, for any server process: the ledger counts tokens, so it knows of as many unless it lost commits.
         fence = connect.count((state.fence or b"").partition(b" ")[0])
         if ledger.position < state.position or ledger.number < fence or ledger.behind:
             await self.halt(state.position, fence)
             raise LedgerBehind(f"the ledger is at {ledger.position}, the lock master knows {state.position}")
-        # If all Sentinels agree on an older epoch, they were set up again from scratch.
-        if epoch.number < ledger.config_epoch and not epoch.unanimous:
+        # If all Sentinels agree on an older configuration epoch, they were set up again from scratch.
+        if config_epoch.number < ledger.config_epoch and not config_epoch.unanimous:
             raise StaleFencingToken("the Sentinels that answer don't know of the last failover")
-        token = f"{state.incarnation.decode()} {nonce}.{epoch.number} {ledger.number + 1}"
+        token = f"{state.incarnation.decode()} {nonce}.{config_epoch.number} {ledger.number + 1}"
         reach("reconcile_token_read")
-        known = {state.mark, b""}
+        known = {state.mark, b""}  # "" is the token of a ledger under which nothing was ever reconciled
         for remembered in _REMEMBERED:
             known.update(await self._master.command("LRANGE", remembered, 0, -1))
         diverged = ledger.token.encode() not in known
@@ -209,7 +229,8 @@ class Reconciler:
             raise RegionUnavailable(region=self._region)
         # Begun before the bookings are read: from now on the ledger commits nothing that was confirmed under an earlier
         # token.
-        await self._ledger.begin_fencing_token(token, after=ledger, region=self._region, config_epoch=epoch.number)
+        number = config_epoch.number
+        await self._ledger.begin_fencing_token(token, after=ledger, region=self._region, config_epoch=number)
         reach("reconcile_token_begun")
         reply = await self._master.call("tt_fence", [keys.FENCE], ledger.number + 1)
         if reply[0] != b"ok":
@@ -219,7 +240,11 @@ class Reconciler:
         return token, diverged
 
     async def _remember(self, token: str) -> None:
-        """Record on the master that its data is current under a token."""
+        """Record on the master that its data is current under a token.
+
+        What adds a little is written by ``small_write``, here and below, because that works on a master without memory.
+        What only shortens or deletes is a plain command.
+        """
         for remembered in _REMEMBERED:
             await self._master.small_write("LPUSH", remembered, token)
             await self._master.command("LTRIM", remembered, 0, TOKENS_KEPT - 1)
@@ -229,7 +254,8 @@ class Reconciler:
     ) -> None:
         """Stop the sales of every show until it is rebuilt, even if this server process has sold it before.
 
-        Written under the fence of this keeper, unless ``locks`` without a fence are given.
+        ``active`` are shows of the ledger; those that only the master has are added. Written under the fence of this
+        keeper, unless ``locks`` without a fence are given.
         """
         on_master = connect.names(await self._master.command("HKEYS", keys.SHOWS))
         shows = sorted({*active, *on_master})
@@ -275,8 +301,10 @@ class Reconciler:
     async def halt(self, position: int, number: int = 0) -> None:
         """Stop all sales of the region until the ledger is repaired; ``keys.HALTED`` tells operators why.
 
-        The ledger records it too, unless it has reached this position and token number by now. Without that record,
-        nothing would prove the loss if the master were emptied before the repair.
+        ``position`` and ``number`` (of a fencing token, 0 if it is not known) are what the master knows of the ledger.
+        The ledger records the halt too, unless it has reached both by now. Without that record, nothing would prove the
+        loss if the master were emptied before the repair. ``record_path`` calls this as well, when a transaction finds
+        that the ledger is behind.
         """
         with contextlib.suppress(LedgerUnavailable):
             await self._ledger.mark_behind(position, number)

@@ -20,7 +20,7 @@ from realtime.transport.fanout import Connection, Fanout, Packet, encode
 from realtime.wire.maps import changed_payload
 
 CHUNK = 200
-"""Viewers sent to in one turn of the loop, so that a large room does not block everything else."""
+"""Viewers sent to in one iteration of the loop, so that a large room does not block everything else."""
 
 
 @dataclass(slots=True)

@@ -174,8 +174,8 @@ local function append_outcome(K, request, command, id, hold, at)
     'subject', id, 'state', hold.state, 'at', ms_text(at))
 end
 
--- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that have to be swept for the others. A
--- held seat whose holder is not recorded, or has no readable record, can't be had: a keeper finds and rebuilds that.
+-- Returns the seats that hold `id` can't have, and the lapsed holds (id -> hold) that have to be swept for the others.
+-- A held seat whose holder is not recorded, or has no readable record, can't be had: a keeper finds and rebuilds that.
 local function conflicts(K, id, seats, at)
   local taken, lapsed, holds = {}, {}, {}
   local status = read_digits(K, seats)

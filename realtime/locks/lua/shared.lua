@@ -99,7 +99,8 @@ local ARGS_PER_COMMAND = 1000 -- arguments of one variadic command, even; Lua's 
 -- The answer to any verb on a hold that has ended.
 local ENDED = { released = 'hold_ended', expired = 'hold_expired', lost = 'hold_lost', rejected = 'booking_rejected' }
 
--- Returns that answer. Why it was rejected comes fourth: nodes of earlier releases read two other values after the code.
+-- Returns that answer. Why the hold was rejected comes fourth: nodes of earlier releases read two other values after
+-- the code.
 local function ended(hold)
   if hold.rejected_for then return { ENDED[hold.state], '', 0, hold.rejected_for } end
   return { ENDED[hold.state] }
