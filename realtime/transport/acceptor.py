@@ -31,10 +31,12 @@ from realtime.transport.refusal import MakeRefusal
 
 log = logging.getLogger(__name__)
 _PATH = b"GET /socket.io/?"
+"""How the head of a WebSocket handshake of Socket.IO begins."""
 _LINE_BYTES = 8190
 """The longest request line and the longest header that aiohttp accepts; its own default."""
 _END_OF_HEAD = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"[A-Z]{1,20} [^ \x00-\x1f\x7f]+ HTTP/1\.[01]\r")
+"""A whole request line, before its newline."""
 _METHOD = re.compile(rb"[A-Z]{1,20}( |$)")
 """How a request line begins, however little of it has arrived."""
 
@@ -106,7 +108,9 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._decided = False
         """Whether the head is complete, or can't become one: this protocol looks at nothing more."""
         self._deciding: asyncio.Task[None] | None = None
+        """While engine.io decides about a handshake."""
         self._received = bytearray()
+        """What the next protocol will be given."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait ``limits.HEAD_S`` for the head, of which a part has arrived."""
@@ -125,6 +129,7 @@ class PendingConnection(asyncio.Protocol, Closable):
             if len(self._received) > limits.HEAD_BYTES:
                 self._transport.pause_reading()
             return
+        # The end may have begun with up to three bytes of what was here before.
         end = self._received.find(_END_OF_HEAD, max(0, len(self._received) - len(data) - 3))
         if end < 0 and len(self._received) <= limits.HEAD_BYTES and _may_be_head(self._received):
             return
@@ -141,6 +146,7 @@ class PendingConnection(asyncio.Protocol, Closable):
             self._deciding = asyncio.get_running_loop().create_task(self._accept(handshake, head))
 
     async def _accept(self, handshake: Handshake, head: bytes) -> None:
+        """Have engine.io decide: either ``driver`` has made a WebSocket of the connection then, or aiohttp gets it."""
         if self._transport.is_closing():
             return  # a session begun now would never learn that its connection is lost
         try:
@@ -238,9 +244,10 @@ async def serving(
     acceptor = app.get(ACCEPTOR)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(runner.cleanup)
-        loop, serves = asyncio.get_running_loop(), acceptor is None
+        loop, aiohttp_accepts = asyncio.get_running_loop(), acceptor is None
         try:
-            server = await loop.create_server(runner.server, host, port, backlog=backlog, start_serving=serves)
+            # With an acceptor this only binds the sockets; the acceptor listens on copies of them.
+            server = await loop.create_server(runner.server, host, port, backlog=backlog, start_serving=aiohttp_accepts)
             stack.callback(server.close)
             if acceptor is not None:
                 acceptor.http_server = runner.server

@@ -21,7 +21,9 @@ class Budget:
         self._tokens = float(limits.EVENT_BURST)
         self._filled_at = now
         self._over = 0
+        """How many tokens more were refused than granted since; never less than 0."""
         self._running = 0
+        """How many events are being answered."""
         self._delayed_until = now
         self._free: asyncio.Future[None] | None = None
         """Set when an event has been answered; None while nobody waits for that."""
@@ -37,11 +39,6 @@ class Budget:
         # Decreased, not reset: during an attack some packets are granted too.
         self._over = max(0, self._over - 1)
         return 0.0
-
-    @property
-    def over(self) -> bool:
-        """Whether something was refused, and not as much granted since."""
-        return self._over > 0
 
     @property
     def abusive(self) -> bool:

@@ -56,6 +56,7 @@ class ClientAddresses:
         return shown if address is None else _shown(self._behind(address, headers))
 
     def _behind(self, proxy: Address, headers: Mapping[str, str]) -> Address:
+        """Return the client for which a proxy has sent a request; the proxy itself if the headers don't say."""
         lines = ", ".join(_all(headers, "X-Forwarded-For"))
         other = ", ".join(_all(headers, "Forwarded"))
         by_list = self._last_client(proxy, _hops(lines)) if lines else None
@@ -65,6 +66,7 @@ class ClientAddresses:
         return by_list or by_field or proxy
 
     def _last_client(self, proxy: Address, hops: Iterator[Address | None]) -> Address:
+        """Return the first of ``hops`` (the nearest first) that is no listed proxy; None is one that can't be read."""
         last = proxy
         for hop in hops:
             if hop is None:
@@ -84,11 +86,13 @@ def _all(headers: Mapping[str, str], name: str) -> list[str]:
 
 
 def _hops(line: str) -> Iterator[Address | None]:
+    """Yield the addresses in ``X-Forwarded-For``, the last one first."""
     for hop in reversed(line.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]):
         yield _parsed(hop.strip())
 
 
 def _forwarded_hops(line: str) -> Iterator[Address | None]:
+    """Yield the addresses after ``for=`` in ``Forwarded`` (RFC 7239), the last one first."""
     for hop in reversed(line.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]):
         fields = (field.partition("=") for field in hop.split(";"))
         found = [value.strip().strip('"') for name, _, value in fields if name.strip().lower() == "for"]
@@ -110,6 +114,7 @@ def _parsed(text: str) -> Address | None:
 
 
 def _shown(address: Address) -> str:
+    """Return the text under which limits count an address and logs name it."""
     if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
         return str(address)
     return str(ipaddress.ip_network((address, 64), strict=False))

@@ -68,6 +68,7 @@ class DirectQueue:
 
 
 def _framed(packet: Any) -> bytes:
+    """Return the WebSocket frame of an engine.io packet."""
     data = packet.encode()
     return frame_of(data, BINARY) if isinstance(data, bytes) else frame_of(data.encode())
 
@@ -162,6 +163,7 @@ def _take_over(request: web.Request, session: Any, polling: BoundedByAddress[str
     """Make aiohttp believe that the connection of a request is lost, and go on with its transport."""
     protocol: Any = request.protocol
     transport = protocol.transport
+    # Behind the handshake aiohttp keeps what has arrived, unparsed.
     received, protocol._message_tail = protocol._message_tail, b""
     connection = _begin(session, transport, request.headers, hand_over(protocol), polling)
     if received:
@@ -187,7 +189,7 @@ def _begin(
     )
     connection = WebSocketConnection(session, transport, ticket)
     transport.set_protocol(connection)
-    if session.connected:
+    if session.connected:  # by long-polling; one that begins with a WebSocket is not connected yet
         connection.write(first)
         Upgrade(connection, polling).begin()
     else:

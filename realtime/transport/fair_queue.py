@@ -35,7 +35,7 @@ ALL_AT_ONCE = 20
 MOST_AT_ONCE = 512
 """Pieces of work of all addresses in one iteration, while iterations are short."""
 MORE = 8
-"""How many more of them than in the iteration before."""
+"""By how many of them the number rises after a short iteration."""
 SHORT_S = 0.002
 """An iteration that takes less may be followed by one with more work."""
 LONG_S = 0.004
@@ -55,6 +55,7 @@ class FairQueue:
         self._pauses = False
         """Whether only work of slowed addresses waits, so that ``_next`` is a timer."""
         self._done_at = 0.0
+        """When the last pieces of work were begun, or when one came after a time without any (s, the loop's time)."""
         self._most, self._most_in_all = 1, ALL_AT_ONCE
         """How many pieces of work are done in one iteration, as iterations have been short or long."""
         self._waiting: dict[str, deque[Callable[[], object]]] = {}
@@ -104,7 +105,7 @@ class FairQueue:
         if self._waiting.get(address) or self._served[address] >= self._most or self._left <= 0:
             await self.wait(address)
             return
-        if address not in self._waiting:
+        if address not in self._waiting:  # from now on it has had a turn, until it is visited without work
             self._waiting[address] = deque()
             self._old.append(address)
         self._served[address] += 1
@@ -117,6 +118,7 @@ class FairQueue:
         before, self._done_at = self._done_at, loop.time()
         turns, self._left = self._adapt(self._done_at - before)
         self._served.clear()
+        # New addresses first, but while there are old ones they leave them half. What those leave, the new ones get.
         old = len(self._old)
         self._visit(self._new, len(self._new), turns, keep=self._left // 2 if old else 0)
         self._visit(self._old, old, turns)
@@ -140,7 +142,7 @@ class FairQueue:
                 self._old.append(address)
             else:
                 slowed.append(address)
-        addresses.extendleft(reversed(slowed))
+        addresses.extendleft(reversed(slowed))  # they stay the first, in their order
 
     def _serve(self, address: str, turns: int) -> bool:
         """Do up to ``turns`` pieces of an address's work; False if it is slowed and has to wait longer."""

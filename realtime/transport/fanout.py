@@ -64,6 +64,7 @@ class QueuedConnection:
 
     __slots__ = ("sid",)
     file = -1
+    """As ``WebSocketConnection.file``: nothing can be written past the queue."""
 
     def __init__(self, sid: str) -> None:
         """``sid`` is the Socket.IO session."""
@@ -142,7 +143,7 @@ class DirectFanout(Fanout):
     def offer(self, connection: Connection, packet: Packet) -> bool:
         """Send a packet to a viewer unless too much is unsent (False); returns at once. This is the hot path."""
         file = connection.file
-        if file >= 0:
+        if file >= 0:  # nothing waits in the transport: as ``WebSocketConnection.write``, without a call
             frame = packet.frame
             self.frames += 1
             self.bytes += len(frame)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from realtime.transport.admission import Ticket
 from realtime.transport.client_address import peer_of
-from realtime.transport.framing import is_unambiguous
+from realtime.transport.request_smuggling import is_unambiguous
 
 _ONCE = ("Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
 """Headers that a handshake must have exactly once."""

@@ -107,7 +107,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     # --- reading --------------------------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
         """Parse what the client has sent, and watch the part of a request that is still missing."""
-        if self._force_close or self._close:
+        if self._force_close or self._close:  # the framework's: no request is read behind the one that ends it
             return
         requests = self._request_count
         super().data_received(data)
@@ -137,6 +137,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._watch()
 
     def _refuse(self, status: int) -> None:
+        """Answer a request whose head is too long or too slow, and close the connection."""
         transport = self.transport
         self._count_waste()
         self._forget()
@@ -160,6 +161,11 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     async def _handle_request(
         self, request: Any, start_time: float | None, request_handler: Callable[[Any], Awaitable[web.StreamResponse]]
     ) -> Any:
+        """Answer one request; the framework calls this when the head is complete.
+
+        Return the answer, and whether the connection is lost.
+        """
+
         async def handle(request: Any) -> web.StreamResponse:
             try:
                 return await request_handler(request)

@@ -97,12 +97,14 @@ class ListeningSocket:
                 self._queue(accepted, ticket)
 
     def _queue(self, accepted: sockets.socket, ticket: Ticket) -> None:
+        """Open an accepted socket when it is its address's turn. Once bytes arrive, a silent one comes here again."""
         if ticket.is_proxy:  # its connections are many clients'
             self._open(accepted, ticket)
         else:
             self._admission.opening.add(ticket.address, functools.partial(self._open, accepted, ticket))
 
     def _open(self, accepted: sockets.socket, ticket: Ticket) -> None:
+        """Make a connection of an accepted socket whose turn it is; wait beside the queue if nothing has arrived."""
         arrived = None if self._socket.fileno() < 0 else _arrived(accepted)
         if not arrived:
             self._admission.opening.cost_nothing()

@@ -61,7 +61,11 @@ def _namespace(packet: str) -> str:
 
 
 class _Sessions:
-    """Checks the Socket.IO packets of one server's sessions."""
+    """Checks the Socket.IO packets of one server's sessions.
+
+    It stands between engine.io and Socket.IO: it takes the place of Socket.IO's handlers of engine.io's events, and
+    calls them when nothing is wrong. The attributes ``tt_*`` of a session are listed in ``websocket_connection``.
+    """
 
     def __init__(self, sio: socketio.AsyncServer, admission: Admission) -> None:
         self._engine = sio.eio
@@ -73,6 +77,7 @@ class _Sessions:
         self._polling.end = self._end_soon
         self._queue = admission.queue
         self._answering: set[asyncio.Task[None]] = set()
+        """Events that are being answered; the loop keeps no strong reference to a task."""
         self._on_connect = sio.eio.handlers["connect"]
         self._on_message = sio.eio.handlers["message"]
         self._on_disconnect = sio.eio.handlers["disconnect"]
@@ -112,6 +117,7 @@ class _Sessions:
             self._queue.add(session.tt_address, work)
 
     def _end_soon(self, eio_sid: str) -> None:
+        """End a session for a newer one of its address (``BoundedByAddress``), and count it as wasted."""
         if (session := self._engine.sockets.get(eio_sid)) is not None:
             self._waste.count(session.tt_address, asyncio.get_running_loop().time())
             self._engine.start_background_task(self._end, eio_sid)
@@ -150,6 +156,7 @@ class _Sessions:
                 self._polling.add(eio_sid, session.tt_address, asyncio.get_running_loop().time())
 
     async def _pass_on(self, eio_sid: str, data: Any) -> None:
+        """Give a packet to Socket.IO; end the session if the packet breaks the protocol."""
         try:
             await self._on_message(eio_sid, data)
         except IgnoredPacketError:

@@ -24,9 +24,13 @@ class SessionManager(SocketManager):  # type: ignore[misc]
         # The framework checks that a namespace is in here before it emits. The inner dictionary stays empty.
         self.rooms: dict[str, dict[str, Any]] = {NAMESPACE: {}}
         self._eio_sids: dict[str, str] = {}
+        """By session: the engine.io session that carries it ..."""
         self._sids: dict[str, str] = {}
+        """... and the other way round."""
         self._connecting: set[str] = set()
+        """Sessions whose connect handler runs."""
         self._leaving: set[str] = set()
+        """Sessions whose disconnect handler runs."""
 
     def get_participants(self, namespace: str, room: str | None) -> Iterator[tuple[str, str]]:
         """Yield (session, its engine.io session) of the client that is named as the room; of all for None."""

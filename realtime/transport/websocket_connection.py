@@ -102,6 +102,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._waiting: list[str | bytes] | None = None
         """Packets not processed yet; None while no task processes any."""
         self._waiting_bytes = 0
+        """Of these packets, about: characters of texts count as one."""
         self._reader = FrameReader(session.server.max_http_buffer_size)
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -181,6 +182,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._read_frames()
 
     def _read_frames(self) -> None:
+        """Charge and sort the frames that have arrived, until ``PACKETS`` packets of them wait."""
         assert self._frames is not None, "bytes have arrived"
         budget, now = self.session.tt_budget, asyncio.get_running_loop().time()
         packets: list[str | bytes] = []
@@ -227,6 +229,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.abort_later()
 
     def _pace(self) -> None:
+        """Read more from the client, or nothing while too much waits; call it when any of that has changed."""
         if self.transport.is_closing():
             return
         too_much = len(self._waiting or ()) > PACKETS or self._waiting_bytes > limits.VIEWER_UNSENT_BYTES
@@ -236,6 +239,7 @@ class WebSocketConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _queue(self, packets: list[str | bytes]) -> None:
+        """Give packets to the upgrade that is under way, else to the task that processes them."""
         if self.upgrade is not None:
             self._process_upgrade(packets)
             return

@@ -16,9 +16,9 @@ from redis.exceptions import ResponseError
 from realtime import limits
 from realtime.errors import BadRequest, NotFound, PayloadTooLarge, RegionUnavailable, TicketError
 from realtime.staff import Role
-from realtime.transport.framing import is_unambiguous
 from realtime.transport.http_connection import allow_body
 from realtime.transport.limited_log import LimitedLog
+from realtime.transport.request_smuggling import is_unambiguous
 from realtime.web.shared_body import body_of
 
 log = logging.getLogger(__name__)

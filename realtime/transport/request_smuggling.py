@@ -1,4 +1,8 @@
-"""Requests that a proxy in front of a node may understand in another way than the node does."""
+"""Refuses requests that a proxy in front of a node may understand in another way than the node does.
+
+Where a proxy and a node disagree about where a request ends, or which host it is for, a client can smuggle a second
+request past the proxy's rules, or into the connection of somebody else.
+"""
 
 from __future__ import annotations
 
