@@ -69,11 +69,11 @@ async def _check_region(settings: Settings, name: str, repair: bool) -> Outcome:
         settings.topology.regions[name], settings.redis_password, targets, derive_key(settings.secret, name)
     )
     try:
-        report = await checker.check()
+        report = await checker.compare_all()
         left: list[Difference] = report.differences
         if repair and left:
             await checker.repair(left)
-            again = (await checker.check()).differences
+            again = (await checker.compare_all()).differences
             left, report.differences = again, [*report.differences, *(d for d in again if d not in report.differences)]
         return Outcome(report, [await _describe(checker, each, each not in left) for each in report.differences])
     except RegionUnavailable:

@@ -32,7 +32,7 @@ class Archiver:
         self._ledger = ledger
         self._master = master
         self._locks = locks
-        self._declare = Declarations(master, locks)
+        self._declarations = Declarations(master, locks)
 
     async def turn(self) -> None:
         """Archive the shows that have been over for ``limits.ARCHIVE_AFTER_S``.
@@ -64,7 +64,7 @@ class Archiver:
         """Remove some shows from the master; return those that were removed. A show with a live hold stays."""
         removed = await self._remove_keys(shows)
         if removed:
-            await self._declare.shows_removed(removed)
+            await self._declarations.remove_shows(removed)
         return removed
 
     async def _remove_keys(self, shows: Sequence[str]) -> list[str]:

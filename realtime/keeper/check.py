@@ -98,7 +98,7 @@ class Checker:
         """Close the connections."""
         await self._ledger.close()
 
-    async def check(self) -> Report:
+    async def compare_all(self) -> Report:
         """Compare everything. A difference that a later look no longer sees was a change in progress."""
         try:
             async with connect.to_master(self._region.master, self._password, timeout_s=TIMEOUT_S) as redis:
@@ -233,9 +233,9 @@ class Checker:
         for show_id in sorted({d.show for d in found if d.kind is not Kind.OVERDUE}):
             show = await self._ledger.show(show_id)
             assert show is not None, "shows are never removed"
-            blob = await self._ledger.layout(show.layout)
+            blob = await self._ledger.layout_blob(show.layout)
             assert blob is not None, "layouts are never removed"
-            await declare.layout(show.layout, blob)
+            await declare.declare_layout(show.layout, blob)
             await delete_unusable(link, show)
             await rebuilder.rebuild_shows([show])
             await declare.announce(show=show_id)

@@ -128,25 +128,27 @@ class Commands:
         self._shows = shows
         self._refunds = refunds
         self._jobs = jobs
-        self._declare = Declarations(master, locks)
+        self._declarations = Declarations(master, locks)
         self._gate = Gate(ledger, master, shows)
         self._bookings = BookingCommands(ledger, locks, refunds, jobs)
         self._exchanges = Exchanges(ledger, locks, shows, jobs)
         self._fencing_token: str | None = None
         self._entry = b""
         archiver = Archiver(ledger, master, locks)
-        declare = self._declare
+        declare = self._declarations
         show_commands = ShowCommands(topology, region, password, ledger, master, shows, jobs, archiver, declare)
         staff_commands = StaffCommands(region, ledger, declare)
         record_repair = RecordRepair(region, ledger, master, archiver, declare)
         self._verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             **show_commands.verbs,
-            "theatre": lambda body: show_commands.theatre(body, self._fencing_token, self._still_ours, self._entry),
+            "theatre": lambda body: show_commands.declare_theatre(
+                body, self._fencing_token, self._still_ours, self._entry
+            ),
             "remove_theatre": lambda body: show_commands.remove_theatre(
                 body, self._fencing_token, self._still_ours, self._entry
             ),
-            "show": lambda body: show_commands.show(body, self._fencing_token, self._still_ours, self._entry),
-            "terms": lambda body: show_commands.terms(body, self._fencing_token, self._still_ours, self._entry),
+            "show": lambda body: show_commands.declare_show(body, self._fencing_token, self._still_ours, self._entry),
+            "terms": lambda body: show_commands.change_terms(body, self._fencing_token, self._still_ours, self._entry),
             "repair_record": lambda body: record_repair.repair(body, self._entry),
             "block": self._block,
             "unblock": self._unblock,
@@ -275,7 +277,7 @@ class Commands:
         show = await self._ledger.set_sales(ask.show, ask.sales, self._fencing_token, self._still_ours)
         assert show is not None, "shows are never deleted"
         await self._locks.set_sales(show.id, ask.sales, entry=self._entry)
-        await self._declare.terms_of_sale(show, entry=self._entry)
+        await self._declarations.declare_terms(show, entry=self._entry)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show.id, "sales": ask.sales.value}
 

@@ -31,25 +31,25 @@ class Declarations:
         self._master = master
         self._locks = locks
 
-    async def theatre(self, theatre: Theatre, *, entry: bytes = b"") -> None:
+    async def declare_theatre(self, theatre: Theatre, *, entry: bytes = b"") -> None:
         """Declare a theatre."""
         await self._locks.write([("HSET", keys.THEATRES, (theatre.id, encode_theatre(theatre)))], entry=entry)
         await self.announce(theatre=theatre.id)
 
-    async def theatres_removed(self, theatres: Sequence[str | bytes], *, entry: bytes = b"") -> bool:
+    async def remove_theatres(self, theatres: Sequence[str | bytes], *, entry: bytes = b"") -> bool:
         """Remove theatres from the master; return whether it had one of them."""
-        return bool(await self._removed(keys.THEATRES, theatres, entry))
+        return bool(await self._remove(keys.THEATRES, theatres, entry))
 
-    async def records(self, key: str, values: Mapping[str, bytes]) -> None:
+    async def declare_records(self, key: str, values: Mapping[str, bytes]) -> None:
         """Write the records of theatres or shows to the master, at ``keys.THEATRES`` or ``keys.SHOWS``."""
         for fields in _parts(connect.flat(values)):
             await self._locks.write([("HSET", key, fields)])
 
-    async def shows_removed(self, shows: Sequence[str]) -> None:
+    async def remove_shows(self, shows: Sequence[str]) -> None:
         """Remove the records of shows from the master."""
-        await self._removed(keys.SHOWS, shows)
+        await self._remove(keys.SHOWS, shows)
 
-    async def _removed(self, key: str, names: Sequence[str | bytes], entry: bytes = b"") -> int:
+    async def _remove(self, key: str, names: Sequence[str | bytes], entry: bytes = b"") -> int:
         """Delete fields of a hash of records; return how many there were."""
         found = 0
         for start in range(0, len(names), _FIELDS):
@@ -57,17 +57,17 @@ class Declarations:
         await self.announce()
         return found
 
-    async def layout(self, layout_id: str, blob: bytes) -> None:
+    async def declare_layout(self, layout_id: str, blob: bytes) -> None:
         """Store a layout, unless the master has it."""
         await self._locks.write([("SET", keys.layout(layout_id), (blob, "NX"))])
 
-    async def show(self, show: Show, *, entry: bytes = b"") -> None:
+    async def declare_show(self, show: Show, *, entry: bytes = b"") -> None:
         """Declare a new show with its seats, which are for sale at once. The ledger must not have had it before."""
         epoch, record = new_epoch(await self._master.time_ms()), encode_show(show)
         await self._locks.declare(show, epoch, record=record, entry=entry)
         await self.announce(show=show.id)
 
-    async def terms_of_sale(self, show: Show, *, entry: bytes = b"") -> None:
+    async def declare_terms(self, show: Show, *, entry: bytes = b"") -> None:
         """Declare the terms of sale of a show. If the master has lost the show, it stays off sale until it is rebuilt.
 
         Terms of an earlier revision than the master's change nothing.
@@ -89,11 +89,11 @@ class Declarations:
         """Declare that no token of a guest is accepted any more."""
         await self._locks.write([("HSET", keys.REVOKED_GUESTS, (owner, "1"))])
 
-    async def staff(self, tokens: Iterable[StaffToken]) -> None:
+    async def replace_staff_tokens(self, tokens: Iterable[StaffToken]) -> None:
         """Declare which staff tokens are valid; all others count as revoked. Only while reconciling the master."""
         await self._replace(keys.STAFF, [token.id for token in tokens if not token.revoked_at])
 
-    async def revoked_guests(self, owners: Iterable[str]) -> None:
+    async def replace_revoked_guests(self, owners: Iterable[str]) -> None:
         """Declare whose tokens are not accepted any more. Only while reconciling the master."""
         await self._replace(keys.REVOKED_GUESTS, owners)
 
@@ -115,7 +115,7 @@ class Declared:
         self._ledger = ledger
         self._master = master
         self._locks = locks
-        self._declare = Declarations(master, locks)
+        self._declarations = Declarations(master, locks)
         self._lengths: dict[str, int] = {}
         """The length in bytes of layouts in the ledger, by id. It is kept because a layout never changes."""
 
@@ -149,17 +149,17 @@ class Declared:
         """Declare a show, its theatre and its layout."""
         theatre = await self._ledger.theatre(show.region, show.theatre)
         if theatre is not None:
-            await self._declare.theatre(theatre)
-        blob = await self._ledger.layout(show.layout)
+            await self._declarations.declare_theatre(theatre)
+        blob = await self._ledger.layout_blob(show.layout)
         assert blob is not None, "layouts are never deleted"
         await self._locks.write([("SET", keys.layout(show.layout), (blob,))])
-        await self._declare.terms_of_sale(show)
+        await self._declarations.declare_terms(show)
 
     async def _layout_length(self, layout_id: str) -> int:
         if layout_id not in self._lengths:
             if len(self._lengths) >= _LAYOUTS_KNOWN:
                 self._lengths.clear()
-            self._lengths[layout_id] = len(await self._ledger.layout(layout_id) or b"")
+            self._lengths[layout_id] = len(await self._ledger.layout_blob(layout_id) or b"")
         return self._lengths[layout_id]
 
 

@@ -108,7 +108,7 @@ class Reconciler:
         self._master = master
         self._locks = locks
         self._fence = locks.fence = locks.fence or Fence()
-        self._declare = Declarations(master, locks)
+        self._declarations = Declarations(master, locks)
         self._invalidated = False
 
     async def ensure_reconciled(self) -> str | None:
@@ -194,7 +194,7 @@ class Reconciler:
         # token.
         await self._locks.raise_position((await self._ledger.fencing_state()).position)
         await self._locks.write([("DEL", keys.HALTED, ()), ("SET", keys.RECONCILED, (token,))])
-        await self._declare.announce()
+        await self._declarations.announce()
         self._invalidated = False
         return token
 
@@ -273,17 +273,19 @@ class Reconciler:
         on_master = await self._master.command("HKEYS", keys.THEATRES)
         gone = [name for name in on_master if name.decode(errors="replace") not in theatres]
         if gone:
-            await self._declare.theatres_removed(gone)
-        await self._declare.records(keys.THEATRES, theatres)
-        await self._declare.staff(await self._ledger.staff_tokens())
-        await self._declare.revoked_guests(await self._ledger.revoked_guests(still_valid_since()))
+            await self._declarations.remove_theatres(gone)
+        await self._declarations.declare_records(keys.THEATRES, theatres)
+        await self._declarations.replace_staff_tokens(await self._ledger.staff_tokens())
+        await self._declarations.replace_revoked_guests(await self._ledger.revoked_guests(still_valid_since()))
         layouts = sorted({show.layout for show in shows})
         there = await asyncio.gather(*(self._master.command("EXISTS", keys.layout(each)) for each in layouts))
         for layout_id in (each for each, exists in zip(layouts, there, strict=True) if not exists):
-            blob = await self._ledger.layout(layout_id)
+            blob = await self._ledger.layout_blob(layout_id)
             assert blob is not None, "layouts are never deleted"
-            await self._declare.layout(layout_id, blob)
-        await self._declare.records(keys.SHOWS, {**unreadable, **{show.id: encode_show(show) for show in shows}})
+            await self._declarations.declare_layout(layout_id, blob)
+        await self._declarations.declare_records(
+            keys.SHOWS, {**unreadable, **{show.id: encode_show(show) for show in shows}}
+        )
 
     async def _empty_outbox(self) -> None:
         """Turn the bookings in the outbox into refunds: the other master may have sold their seats in the meantime.

@@ -30,7 +30,7 @@ class RecordRepair:
         self._ledger = ledger
         self._master = master
         self._archiver = archiver
-        self._declare = declare
+        self._declarations = declare
 
     async def repair(self, body: bytes, entry: bytes) -> dict[str, Any]:
         """Carry out the command; ``entry`` is its entry in the outbox.
@@ -51,9 +51,9 @@ class RecordRepair:
     async def _theatre(self, theatre_id: str, entry: bytes) -> bool:
         theatre = await self._ledger.theatre(self._region, theatre_id)
         if theatre is not None:
-            await self._declare.theatre(theatre, entry=entry)
+            await self._declarations.declare_theatre(theatre, entry=entry)
         else:
-            await self._declare.theatres_removed([theatre_id], entry=entry)
+            await self._declarations.remove_theatres([theatre_id], entry=entry)
         return theatre is not None
 
     async def _show(self, show_id: str, entry: bytes) -> bool:
@@ -61,7 +61,7 @@ class RecordRepair:
         if not await self._ledger.is_archived(show_id):
             show = await self._ledger.show(show_id)
         if show is not None:
-            await self._declare.terms_of_sale(show, entry=entry)
+            await self._declarations.declare_terms(show, entry=entry)
         elif not await self._archiver.remove([show_id]):
             raise HoldConfirmed("Somebody holds seats of this show; try again when no hold is left.")
         return show is not None

@@ -36,7 +36,7 @@ class RegionKeys:
         """All arguments belong to the same region."""
         self._ledger = ledger
         self._master = master
-        self._declare = Declarations(master, locks)
+        self._declarations = Declarations(master, locks)
         self._stopping = stopping
         self._gone_under = ""
         """The fencing token under which the last look of ``check_shows`` found no shows."""
@@ -101,8 +101,8 @@ class RegionKeys:
     async def _declare_staff(self, differ: set[str]) -> None:
         lacking = differ & await self._live_staff()
         for token_id in lacking:
-            await self._declare.add_staff_token(token_id)
-        await self._declare.revoke_staff_tokens(differ - lacking)
+            await self._declarations.add_staff_token(token_id)
+        await self._declarations.revoke_staff_tokens(differ - lacking)
         log.error("%s: %d staff tokens differed on the lock master from the ledger", self._master.region, len(differ))
 
     async def _guests(self) -> set[str]:
@@ -112,7 +112,7 @@ class RegionKeys:
 
     async def _declare_guests(self, lacking: set[str]) -> None:
         for owner in lacking:
-            await self._declare.revoke_guest(owner)
+            await self._declarations.revoke_guest(owner)
         log.error("%s: %d revoked guests were missing on the lock master", self._master.region, len(lacking))
 
     async def _theatres(self) -> set[bytes]:
@@ -128,7 +128,7 @@ class RegionKeys:
     async def _declare_theatres(self, differ: set[bytes]) -> None:
         wanted = {theatre.id.encode(): theatre for theatre in await self._ledger.theatres(self._master.region)}
         for name in differ & wanted.keys():
-            await self._declare.theatre(wanted[name])
+            await self._declarations.declare_theatre(wanted[name])
         if foreign := differ - wanted.keys():
-            await self._declare.theatres_removed(sorted(foreign))
+            await self._declarations.remove_theatres(sorted(foreign))
         log.error("%s: %d theatres differed on the lock master from the ledger", self._master.region, len(differ))

@@ -189,7 +189,7 @@ class Settlement:
 
     async def _check_due(self, order: OrderRow) -> None:
         try:
-            await self.check(order)
+            await self.check_order(order)
         except ShowNotReady:
             # The show has to be rebuilt first. The order is asked about again when its claim ends.
             log.info("order %s waits for its show", order.id)
@@ -204,7 +204,7 @@ class Settlement:
             log.warning("order %s: %s: %s", order.id, type(error).__name__, error)
             await self._ledger.order_checked(order, self._next_check(order), f"{type(error).__name__}: {error}")
 
-    async def check(self, order: OrderRow) -> None:
+    async def check_order(self, order: OrderRow) -> None:
         """Ask the gateway about one order, settle its payments, and decide when to ask again."""
         if not self._payments.can_ask:
             await self._ledger.order_checked(order, 0, "this payment service can't be asked")

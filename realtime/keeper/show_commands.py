@@ -108,14 +108,14 @@ class ShowCommands:
         self._shows = shows
         self._jobs = jobs
         self._archiver = archiver
-        self._declare = declare
+        self._declarations = declare
         self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "layout": self._layout,
             "archive": self._archive,
         }
 
     # --- theatres -------------------------------------------------------------------------------------------------
-    async def theatre(
+    async def declare_theatre(
         self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes
     ) -> dict[str, Any]:
         """Declare a theatre, or rename it. ``fencing_token`` and ``entry`` are those of the command.
@@ -132,7 +132,7 @@ class ShowCommands:
         if await self._ledger.theatre(self._region, ask.id) is None:
             await self._nobody_else_has(ask.id)
         await self._ledger.save_theatre(theatre, fencing_token, still_ours)
-        await self._declare.theatre(theatre, entry=entry)
+        await self._declarations.declare_theatre(theatre, entry=entry)
         return {"theatre": orjson.loads(encode_theatre(theatre))}
 
     async def remove_theatre(
@@ -145,7 +145,7 @@ class ShowCommands:
             raise BadRequest(f"This theatre has {shows} shows, which the ledger keeps; it can't be removed.")
         # Also if the ledger does not have it: another keeper may have removed it there and died before it removed it
         # here.
-        if not await self._declare.theatres_removed([ask.id], entry=entry) and shows is None:
+        if not await self._declarations.remove_theatres([ask.id], entry=entry) and shows is None:
             raise TheatreNotFound()
         return {"theatre": ask.id}
 
@@ -188,7 +188,9 @@ class ShowCommands:
         categories = [category.name for category in layout.categories]
         return {"layout": {"id": layout.id, "name": layout.name, "seats": len(layout.seats), "categories": categories}}
 
-    async def show(self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes) -> dict[str, Any]:
+    async def declare_show(
+        self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes
+    ) -> dict[str, Any]:
         """Declare a show; the same one again changes nothing. ``fencing_token`` and ``entry`` are those of the command.
 
         Raises ``TheatreNotFound``, ``LayoutNotFound``, ``BadRequest``, ``AlreadyExists``, what ``still_ours`` raises,
@@ -198,7 +200,7 @@ class ShowCommands:
         theatre = await self._ledger.theatre(self._region, ask.theatre)
         if theatre is None:
             raise TheatreNotFound()
-        blob = await self._ledger.layout(ask.layout)
+        blob = await self._ledger.layout_blob(ask.layout)
         if blob is None:
             raise LayoutNotFound()
         layout = await self._shows.layout(ask.layout)
@@ -212,10 +214,10 @@ class ShowCommands:
         show = self._new_show(show_id, ask, theatre, len(layout.seats))
         _check_window(show)
         show, is_new = await self._recorded(show, fencing_token, still_ours, numbered=ask.id is None)
-        await self._declare.layout(ask.layout, blob)
+        await self._declarations.declare_layout(ask.layout, blob)
         # Seats of a show that the ledger already had may be sold. If the master has lost it, it is on sale once it is
         # rebuilt.
-        declare = self._declare.show if is_new else self._declare.terms_of_sale
+        declare = self._declarations.declare_show if is_new else self._declarations.declare_terms
         await declare(show, entry=entry)
         await self._jobs.add(await self._ledger.open_tasks(show.id))  # webhooks about the show
         return {"show": show_payload(show, "live")}
@@ -271,7 +273,7 @@ class ShowCommands:
         slug = re.sub(r"-+\Z", "", ask.theatre.removeprefix(f"{self._region}-")[:room])
         return f"{self._region}-{slug}-{start:%Y%m%d-%H%M}"
 
-    async def terms(
+    async def change_terms(
         self, body: bytes, fencing_token: str | None, still_ours: StillOurs, entry: bytes
     ) -> dict[str, Any]:
         """Change the terms of sale of a show. ``fencing_token`` and ``entry`` are those of the command.
@@ -290,7 +292,7 @@ class ShowCommands:
 
         changed = await self._ledger.change_show(ask.show, change, fencing_token, still_ours)
         assert changed is not None, "shows are never deleted"
-        await self._declare.terms_of_sale(changed, entry=entry)
+        await self._declarations.declare_terms(changed, entry=entry)
         await self._jobs.add(await self._ledger.open_tasks(changed.id))  # webhooks about the show
         return {"show": show_payload(changed, "live")}
 

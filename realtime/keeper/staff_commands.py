@@ -54,7 +54,7 @@ class StaffCommands:
         """All arguments belong to the same region."""
         self._region = region
         self._ledger = ledger
-        self._declare = declare
+        self._declarations = declare
         self.verbs: dict[str, Callable[[bytes], Awaitable[dict[str, Any]]]] = {
             "staff_revoke": self._revoke,
             "guest_revoke": self._revoke_guest,
@@ -74,7 +74,7 @@ class StaffCommands:
         # A repeated command must not bring back a token that was revoked since.
         known = await self._ledger.staff_tokens()
         if any(each.id == token.id and not each.revoked_at for each in known):
-            await self._declare.add_staff_token(token.id, entry=entry)
+            await self._declarations.add_staff_token(token.id, entry=entry)
         return {"token": asdict(token)}
 
     async def _revoke(self, body: bytes) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class StaffCommands:
         # All matching tokens, also those that were revoked before: the command may be repeated because the master was
         # not reached.
         known = await self._ledger.staff_tokens()
-        await self._declare.revoke_staff_tokens(
+        await self._declarations.revoke_staff_tokens(
             token.id for token in known if token.revoked_at and is_meant(ask.who, token.id, token.name)
         )
         return {"revoked": revoked}
@@ -91,5 +91,5 @@ class StaffCommands:
     async def _revoke_guest(self, body: bytes) -> dict[str, Any]:
         ask = parse_json(_GuestBody, body)
         await self._ledger.revoke_guest(ask.owner, now_ms())
-        await self._declare.revoke_guest(ask.owner)
+        await self._declarations.revoke_guest(ask.owner)
         return {"owner": ask.owner}

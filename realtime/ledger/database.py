@@ -152,7 +152,7 @@ class Database:
                 opened = opened_by(connection)
                 yield connection
             if self._file is not None:
-                self._file.check(opened)
+                self._file.check_unchanged(opened)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:

@@ -132,7 +132,7 @@ class Declarations(Fencing):
         async with self.snapshot() as connection:
             return list((await connection.execute(select(schema.layouts.c.id))).scalars())
 
-    async def layout(self, layout_id: str) -> bytes | None:
+    async def layout_blob(self, layout_id: str) -> bytes | None:
         """Return a layout's blob, None if it is not here."""
         query = select(schema.layouts.c.blob).where(schema.layouts.c.id == layout_id)
         async with self.snapshot() as connection:

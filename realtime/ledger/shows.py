@@ -71,7 +71,7 @@ class Shows:
     async def layout(self, layout_id: str) -> Layout:
         """Return a layout; raises ``UnknownShow``."""
         if layout_id not in self._layouts:
-            blob = await self._ledger.layout(layout_id)
+            blob = await self._ledger.layout_blob(layout_id)
             if blob is None:
                 raise UnknownShow(f"layout {layout_id}")
             self._layouts[layout_id] = await asyncio.to_thread(decode_layout, blob)

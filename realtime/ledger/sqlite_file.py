@@ -56,7 +56,7 @@ class SqliteFile:
         finally:
             self._creates = False
 
-    def check(self, opened: _Identity | None) -> None:
+    def check_unchanged(self, opened: _Identity | None) -> None:
         """Raise ``OSError`` unless the file at the path is the one that a connection has open (``opened_by``)."""
         if opened is None or opened != self._identity():
             raise FileNotFoundError(f"the file of the ledger was deleted or replaced: {self._path}")

@@ -31,13 +31,13 @@ def read_plan(blob: bytes, name: str = "") -> Layout:
     the place of the first error, or of all seats whose id is used before, and no other exception, whatever the bytes
     are.
     """
-    return _Reader(_parse(blob)).layout(name)
+    return _Reader(_parse(blob)).read_layout(name)
 
 
 def import_plan(blob: bytes, name: str = "") -> tuple[Layout, tuple[report.Finding, ...]]:
     """Read a seating plan as ``read_plan`` does, and return what its seller should know about it too."""
     reader = _Reader(_parse(blob))
-    layout = reader.layout(name)
+    layout = reader.read_layout(name)
     return layout, report.inspect(layout, reader.marked, reader.place.dropped)
 
 
@@ -73,7 +73,7 @@ class _Reader:
         self._rows = 0
         self._points = 0
 
-    def layout(self, name: str) -> Layout:
+    def read_layout(self, name: str) -> Layout:
         self._read_categories()
         zones = listing(self._plan.get("zones"), self.place.at(), limits.MAX_PLAN_ZONES, "zones")
         for z, zone in enumerate(zones):

@@ -72,7 +72,7 @@ class BoxOffice:
         name, locks = self._address_keys.of_client(address, kiosk), self._locks[show.region]
         self._pace.take(name)
         if self._pressure is not None:
-            await self._pressure.check(locks.master, show.id, owner, hold_id, name, ask.challenge)
+            await self._pressure.check_hold(locks.master, show.id, owner, hold_id, name, ask.challenge)
         try:
             hold, now = await locks.hold(hold_id, owner, indices, name)
         except TicketError as error:

@@ -118,7 +118,7 @@ class Pressure:
         self._addresses = RateLimits(per_address, per_address / 60)
         self._shows = RateLimits(max(1, int(per_show)), per_show)
 
-    async def check(
+    async def check_hold(
         self, master: LockMaster, show: str, owner: str, hold_id: str, address: str, solution: str | None
     ) -> None:
         """Return if a hold may be asked for; raise ``ChallengeRequired`` (details ``challenge``).

@@ -210,7 +210,7 @@ async def test_seeding_declares_the_theatres_and_shows_of_a_region_once(west: Lo
     blob = await west.command("GET", keys.layout(layout("stadium").id))
     assert decode_layout(blob) == layout("stadium")
     ledger = Ledger(f"sqlite+aiosqlite:///{tmp_path}/west.db")
-    assert await ledger.layout(layout("stadium").id) == blob
+    assert await ledger.layout_blob(layout("stadium").id) == blob
     await ledger.close()
 
     entries = await west.command("XINFO", "STREAM", keys.OUTBOX)

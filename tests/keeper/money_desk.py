@@ -366,7 +366,7 @@ class Desk:
         row = await self.ledger.order(order)
         assert row is not None
         with contextlib.suppress(PaymentUnavailable, PaymentRefused):
-            await self._until_death(self._settlement.check(row), dies_after)
+            await self._until_death(self._settlement.check_order(row), dies_after)
 
     async def check_due(self) -> None:
         """Ask the gateway about every order, as if the time of each had come."""

@@ -50,7 +50,7 @@ async def tickets(place: Place, *args: str) -> tuple[int, str]:
 async def differences(place: Place) -> list[Difference]:
     checker = Checker(place.settings.topology.regions["west"])
     try:
-        return (await checker.check()).differences
+        return (await checker.compare_all()).differences
     finally:
         await checker.close()
 
@@ -58,8 +58,8 @@ async def differences(place: Place) -> list[Difference]:
 async def after_repair(place: Place) -> list[Difference]:
     checker = Checker(place.settings.topology.regions["west"])
     try:
-        await checker.repair((await checker.check()).differences)
-        return (await checker.check()).differences
+        await checker.repair((await checker.compare_all()).differences)
+        return (await checker.compare_all()).differences
     finally:
         await checker.close()
 

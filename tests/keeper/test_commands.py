@@ -220,7 +220,7 @@ async def test_a_show_that_is_over_leaves_the_master_and_stays_in_the_ledger(pla
     await until(place.rebuilt)
     assert not await place.master.command("EXISTS", keys.meta(SHOW))
     checker = Checker(place.settings.topology.regions["west"])
-    assert (await checker.check()).differences == []
+    assert (await checker.compare_all()).differences == []
     await checker.close()
 
 

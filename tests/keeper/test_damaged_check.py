@@ -35,7 +35,7 @@ async def repair(place: Place) -> set[Kind]:
     """Check and repair the region; return the kinds of what was found."""
     checker = Checker(place.settings.topology.regions["west"])
     try:
-        found = (await checker.check()).differences
+        found = (await checker.compare_all()).differences
         await checker.repair(found)
         return {each.kind for each in found}
     finally:

@@ -128,7 +128,7 @@ async def sells(place: Place, show: str) -> bool:
 async def in_order(place: Place) -> bool:
     checker = Checker(place.settings.topology.regions["west"])
     try:
-        return await place.rebuilt() and (await checker.check()).differences == []
+        return await place.rebuilt() and (await checker.compare_all()).differences == []
     except (ResponseError, TicketError, ValueError):
         return False
     finally:

@@ -72,7 +72,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
 async def checked(place: Place, *, repair: bool = False) -> list[Difference]:
     checker = Checker(place.settings.topology.regions["west"])
     try:
-        found = (await checker.check()).differences
+        found = (await checker.compare_all()).differences
         if repair:
             await checker.repair(found)
         return found

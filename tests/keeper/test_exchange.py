@@ -250,7 +250,7 @@ async def test_a_ledger_that_lost_exchanges_gets_them_back_from_the_master(place
     shutil.copy(place.folder / "backup.db", place.folder / "west.db")
     checker = Checker(place.settings.topology.regions["west"])
     try:
-        await checker.repair((await checker.check()).differences)
+        await checker.repair((await checker.compare_all()).differences)
     finally:
         await checker.close()
     assert await place.booked() == {one: (2,), two: (1,)}

@@ -77,7 +77,7 @@ async def promoted(cluster: Cluster, old: int) -> int:
 async def differences(cluster: Cluster) -> list[Any]:
     checker = Checker(load(cluster.topology_file("west")).regions["west"])
     try:
-        return (await checker.check()).differences
+        return (await checker.compare_all()).differences
     finally:
         await checker.close()
 

@@ -158,7 +158,7 @@ async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(p
     checker = Checker(
         place.settings.topology.regions["west"], targets=[Target("shop")], code_key=derive_key(SECRET, "west")
     )
-    found = (await checker.check()).differences
+    found = (await checker.compare_all()).differences
     assert found[0].kind is Kind.LEDGER_BEHIND
     await checker.repair(found)
     await until(all_booked(place, [first, second, third]))
@@ -178,7 +178,7 @@ async def test_a_ledger_that_lost_commits_stops_the_sales_until_it_is_repaired(p
     assert (await place.seats())[:8] == "02221230"
 
     async def in_order() -> bool:
-        return (await checker.check()).differences == []
+        return (await checker.compare_all()).differences == []
 
     await until(in_order)
     await checker.close()

@@ -56,7 +56,7 @@ async def test_check_and_repair_refuse_another_regions_ledger(place: Place, fore
     checker = Checker(region)
     try:
         with pytest.raises(WrongRegion, match="ledger of south, not of west"):
-            await checker.check()
+            await checker.compare_all()
         with pytest.raises(WrongRegion):
             await checker.repair([])
     finally:
@@ -69,6 +69,6 @@ async def test_check_names_a_lock_master_of_another_region(place: Place) -> None
     checker = Checker(place.settings.topology.regions["west"])
     try:
         with pytest.raises(WrongRegion, match=r"lock master of so\\nuth, not of west"):
-            await checker.check()
+            await checker.compare_all()
     finally:
         await checker.close()

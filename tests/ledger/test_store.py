@@ -183,10 +183,10 @@ async def test_declarations_come_back_as_they_were_saved(ledger: Ledger) -> None
     assert paused.sales is SalesState.PAUSED
     assert await ledger.show("west-t") == paused
     assert await ledger.set_sales("nowhere", SalesState.OPEN) is None
-    blob = await ledger.layout(LAYOUT.id)
+    blob = await ledger.layout_blob(LAYOUT.id)
     assert blob is not None
     assert decode_layout(blob) == LAYOUT
-    assert await ledger.layout("f" * 32) is None
+    assert await ledger.layout_blob("f" * 32) is None
     assert await ledger.layout_ids() == [LAYOUT.id]
 
 

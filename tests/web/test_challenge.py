@@ -62,7 +62,7 @@ def test_what_is_no_solution_is_none(text: str) -> None:
 
 async def required(pressure: Pressure, master: LockMaster, hold: str, address: str, solution: str | None) -> Any:
     try:
-        await pressure.check(master, SHOW, OWNER, hold, address, solution)
+        await pressure.check_hold(master, SHOW, OWNER, hold, address, solution)
     except ChallengeRequired as error:
         return error.details["challenge"]
     return None

@@ -195,11 +195,11 @@ class Checker:
         confirmed = {hold for hold, promise in self._promises.items() if promise.confirm_requested or promise.paid}
         ledger = check_final_state(self._final, confirmed, self._verdict)
         for hold, promise in self._promises.items():
-            promise.check(ledger.get(hold), self._verdict)
+            promise.check_outcome(ledger.get(hold), self._verdict)
         losses = Losses(self._faults)
         for known in self._book.holds:
             check_hold(known, losses, self._verdict)
-        self._cut_offs.check(self._book.holds, self._verdict)
+        self._cut_offs.check_holds(self._book.holds, self._verdict)
         check_seats(self.seat_histories(), self._verdict)
         check_operators(self._commands.commands, self._book, self._final, self._ended_at + 1, self._verdict)
         self._fresh.finish(self._ended_at, losses)

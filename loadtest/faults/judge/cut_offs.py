@@ -53,7 +53,7 @@ class CutOffs:
             elif record["phase"] == "healed":
                 known[-1].healed = record["t"]
 
-    def check(self, holds: Iterable[HoldHistory], verdict: Verdict) -> None:
+    def check_holds(self, holds: Iterable[HoldHistory], verdict: Verdict) -> None:
         """Check when the old masters were written to and what their nodes answered, and count what became of it."""
         for record in self._written:
             text = f"{record['master']} was written to {record['written_ms']} ms after it was cut off"

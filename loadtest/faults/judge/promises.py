@@ -46,7 +46,7 @@ class Promise:
         verdict.check("a booking does not change", same, f"{self.hold}: {self.booked} became {seats}")
         self.booked = seats
 
-    def check(self, row: LedgerRow | None, verdict: Verdict) -> None:
+    def check_outcome(self, row: LedgerRow | None, verdict: Verdict) -> None:
         """Compare with the ledger's row of this hold."""
         if self.booked is not None:
             text = f"{self.hold}: {self.client} was answered {sorted(self.booked)}; the ledger has {row}"
