@@ -39,7 +39,7 @@ export class ContactField {
   }
 
   /** Whether the field is empty or has an address; otherwise it is said at the field. @param {Translator} i18n */
-  check(i18n) {
+  checkAddress(i18n) {
     const input = this._input;
     input.value = input.value.trim();
     input.setCustomValidity("");

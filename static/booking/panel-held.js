@@ -101,7 +101,7 @@ export class HeldSeats {
 
   /** @param {PanelView} view */
   _pay({ i18n }) {
-    if (this._contact && !this._contact.check(i18n)) return;
+    if (this._contact && !this._contact.checkAddress(i18n)) return;
     this._flow.contact = this._contact?.contact(i18n) ?? null;
     this._flow.pay();
   }

@@ -83,7 +83,7 @@ export class Bookings {
   }
 
   /** Show the story of a booking, and move there. @param {string} id */
-  async show(id) {
+  async showBooking(id) {
     await this._open(id);
     this.element.scrollIntoView();
     this.element.focus();

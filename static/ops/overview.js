@@ -49,7 +49,7 @@ export class Overview {
     this._stopped = false;
     this._money = new Money(leave);
     this._bookings = new Bookings(leave);
-    this._gates = new GateList(leave, (booking) => this._bookings.show(booking));
+    this._gates = new GateList(leave, (booking) => this._bookings.showBooking(booking));
     this._jobs = new JobList(leave);
     this._deadLetters = new DeadLetterList(leave);
     this._hourly = new Hourly(leave);
@@ -80,7 +80,7 @@ export class Overview {
     this._hourly.start();
     this._gates.start();
     const named = new URLSearchParams(location.hash.slice(1)).get("booking");
-    if (named) this._bookings.show(named);
+    if (named) this._bookings.showBooking(named);
   }
 
   stop() {

@@ -59,7 +59,7 @@ export class ShowMap extends EventTarget {
   }
 
   /** Show statuses of the past; null shows the present ones. @param {Uint8Array | null} statuses */
-  show(statuses) {
+  showStatuses(statuses) {
     this._map.showStatuses(statuses);
   }
 

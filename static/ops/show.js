@@ -209,7 +209,7 @@ export class ShowPage {
 
   /** The replay shows another moment, or has ended. */
   _replayed() {
-    this._map.show(this._replay.running ? this._replay.statuses(this._map.statuses) : null);
+    this._map.showStatuses(this._replay.running ? this._replay.statuses(this._map.statuses) : null);
     this._drawCounts();
   }
 
