@@ -167,7 +167,7 @@ class Worker:
             viewer.leave()
         for person in self._persons:
             person.close()
-        # The transports write their last frames in later turns of the loop.
+        # The transports write their last frames in later iterations of the loop.
         await asyncio.sleep(0.1)
 
 

@@ -72,7 +72,7 @@ class Room:
         """Wait for the first map; the room stays open meanwhile. Raises ``TimeoutError``."""
         self._awaited += 1
         try:
-            # Not ``wait_for``, whose task would end some turns of the loop before the caller goes on.
+            # Not ``wait_for``, whose task would end some iterations of the loop before the caller goes on.
             async with asyncio.timeout(timeout_s):
                 await self._ready.wait()
         finally:

@@ -37,6 +37,10 @@ GLOSSARY = {
         "replication id, replication status, resync, retake, room, sent, session manager, set status, settle",
         "since, snapshot, stale fencing token, status report, stuck, sweep, tick, token bucket, tombstone",
         "topology, turn, version, void, websocketconnection",
+        "batch, box office, coded layout, configuration epoch, contradiction, delivery, erase, exempt, follow-ups",
+        "gateway, generation, ground, halted, held back, identity, judge, level, leftover, link, mutant, open order",
+        "payment service, peer, point, pressure, principal, prolong, reply, reserve, retention, revision, shop",
+        "silence, slowed, story, target, tile, unreadable",
     )
     for word in line.split(", ")
 }

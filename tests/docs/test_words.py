@@ -64,6 +64,7 @@ RETIRED = (
         "back off, log tail, pause, resume",
         only=("realtime/",),
     ),
+    Retired(r"\bloop turns?\b|\bturns? of (its|the|an) (event )?loop\b", "iteration of the loop"),
     Retired(r"(?<![A-Za-z])(honestly|seldom|lest|[Ww]hoever|knows not|for ever|for good)(?![A-Za-z])", "plain English"),
 )
 

@@ -31,7 +31,7 @@ local function set_status(K, seats, digit, change)
   end
 end
 
--- Records that a hold has these seats, whoever had them.
+-- Records that a hold has these seats, also if another had them.
 local function claim(K, id, seats)
   local flat = {}
   for _, seat in ipairs(seats) do
