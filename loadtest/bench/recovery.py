@@ -136,7 +136,7 @@ async def _operate(region: Region, size: Installation) -> dict[str, float]:
         for name, operate in (
             ("block", lambda: locks.block("west-stadium-0", free)),
             ("unblock", lambda: locks.unblock("west-stadium-0", free)),
-            ("check", checker.check),
+            ("check", checker.compare_all),
         ):
             await _watch_calls(region)
             await operate()

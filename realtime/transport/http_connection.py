@@ -24,6 +24,7 @@ from realtime.transport.refusal import MakeRefusal, Refusal, encode
 
 limited_log = LimitedLog(logging.getLogger(__name__))
 _HEAD, _BODY, _WRITE = "head", "body", "write"
+"""What a client has to do in time: complete a head, complete a body, read an answer."""
 
 
 class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
@@ -59,7 +60,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._body: Any = None
         """The body of the last request while it has not arrived completely."""
         self._bounded: BoundedByAddress[Closable] | None = None
-        """Where this connection is counted while the client owes something."""
+        """Where this connection is counted while the client has to do something in time."""
         self._broken_off = False
         """Whether the connection has ended within a body."""
         self._extra_s = 0.0
@@ -67,7 +68,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._head_bytes = 0
         """Bytes of a head that has not arrived completely."""
         self._waits_for = ""
-        """What the client owes: one of the constants above, "" for nothing."""
+        """What the client has to do next in time: one of the constants above, "" for nothing."""
         self._timer: asyncio.TimerHandle | None = None
 
     # --- the connection -------------------------------------------------------------------------------------------
@@ -223,26 +224,26 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         return self._ticket.address if self._ticket is not None else ""
 
     def _watch(self) -> None:
-        """Set the deadline of what the client owes now; keep it if that has not changed."""
+        """Set the deadline of what the client has to do now; keep it if that has not changed."""
         if self._body is not None and self._body.is_eof():
             self._body = None
         if self._body is not None:
-            owed, allowed = _BODY, limits.BODY_S + self._extra_s
+            awaited, allowed = _BODY, limits.BODY_S + self._extra_s
         elif self._head_bytes:
-            owed, allowed = _HEAD, limits.HEAD_S
+            awaited, allowed = _HEAD, limits.HEAD_S
         elif self._paused or (self._waits_for == _WRITE and self._answering):
-            owed, allowed = _WRITE, limits.WRITE_S
+            awaited, allowed = _WRITE, limits.WRITE_S
         else:
             self._unwatch()
             return
-        if owed == self._waits_for or self.transport is None:
+        if awaited == self._waits_for or self.transport is None:
             return
         self._unwatch()
-        self._waits_for = owed
+        self._waits_for = awaited
         self._timer = self._loop.call_later(allowed, self._too_late)
         if self._ticket is not None and not self._ticket.is_proxy:
             admission = self._admission
-            self._bounded = admission.bodies if owed == _BODY and not self._extra_s else admission.unfinished
+            self._bounded = admission.bodies if awaited == _BODY and not self._extra_s else admission.unfinished
             self._bounded.add(self, self._address, self._loop.time())
 
     def _unwatch(self) -> None:

@@ -20,7 +20,7 @@ from loadtest.faults.schedule import Kind
 ROOT = Path(__file__).parents[2]
 REGIONS = ("north", "west", "south")
 RULES = {
-    "a viewer hears of changes in time, or that its map is stale",
+    "a viewer receives changes in time, or that its map is stale",
     "a viewer's versions only rise within an epoch",
     "every acknowledged booking is in the ledger",
     "every booking is sold on the map",

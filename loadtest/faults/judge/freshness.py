@@ -1,4 +1,4 @@
-"""Checks what viewers hear: versions only rise, and changes arrive in time, or the map is called stale."""
+"""Checks what viewers receive: versions only rise, and changes arrive in time, or the map is called stale."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from loadtest.faults.judge.verdict import Verdict
 from realtime.model import region_of
 
 RISING = "a viewer's versions only rise within an epoch"
-FRESH = "a viewer hears of changes in time, or that its map is stale"
+FRESH = "a viewer receives changes in time, or that its map is stale"
 DRIFT = "no map has to be corrected"
 STALE = "a map is called stale while its region is gone"
 STALE_MS = 8_000
-"""A viewer hears within this time that the region of its show is out of reach."""
+"""A viewer is notified within this time that the region of its show is out of reach."""
 FRESH_MS = 15_000
-"""A viewer hears of a change within this time. A fault lasts up to 6 s, a feed needs 3 s to notice the silence and
+"""A viewer receives a change within this time. A fault lasts up to 6 s, a feed needs 3 s to notice the silence and
 some seconds to find another server; a viewer whose connection is lost starts anew."""
 
 
@@ -28,13 +28,13 @@ class _Watch:
 
     epoch: str
     version: int
-    heard_at: float
+    received_at: float
     stale: bool
     joined_at: float
     stale_at: float = -math.inf
     """When it was last called stale."""
-    owed_since: float | None = None
-    """Since when somebody was answered a change that this client has not heard of."""
+    expected_since: float | None = None
+    """Since when somebody was answered a change that this client has not received."""
 
 
 class Freshness:
@@ -51,11 +51,11 @@ class Freshness:
         """For every change its region and time (ms), and the text of the violation if it was a correction."""
 
     def on_connection(self, client: str, at: float) -> None:
-        """A client connected or lost its connection: it hears nothing until it watches again."""
+        """A client connected or lost its connection: it receives nothing until it watches again."""
         for show, watches in self._watches.items():
             watch = watches.pop(client, None)
             if watch is not None:
-                self._hear(client, show, watch, at)
+                self._end_expectation(client, show, watch, at)
 
     def on_watch(self, client: str, answer: dict[str, Any], at: float) -> None:
         """A client was answered a show's map, or the changes since its version."""
@@ -63,7 +63,7 @@ class Freshness:
         before = watches.get(client)
         if before is not None:
             self._check_version(client, before, answer)
-            self._hear(client, answer["show"], before, at)
+            self._end_expectation(client, answer["show"], before, at)
         stale = answer.get("status") == "stale"
         watches[client] = _Watch(answer["epoch"], answer["version"], at, stale, at)
 
@@ -77,7 +77,7 @@ class Freshness:
         text = f"{client} was sent a correction of {change['show']} at version {change['version']}"
         self._corrections.append((region_of(change["show"]), at, text if corrects else ""))
         watch.epoch, watch.version = change["epoch"], change["version"]
-        self._hear(client, change["show"], watch, at)
+        self._end_expectation(client, change["show"], watch, at)
 
     def on_status(self, client: str, status: dict[str, Any], at: float) -> None:
         """A client received ``show:status``."""
@@ -85,11 +85,11 @@ class Freshness:
         if watch is None:
             return
         if status["status"] == "stale":
-            self._hear(client, status["show"], watch, at)
+            self._end_expectation(client, status["show"], watch, at)
             watch.stale, watch.stale_at = True, at
         elif watch.stale:
             watch.stale = False
-            watch.heard_at = at
+            watch.received_at = at
 
     def on_region(self, region: str, gone: bool, at: float) -> None:
         """All servers of a region were lost, or are back."""
@@ -102,14 +102,14 @@ class Freshness:
         for show, watches in self._watches.items():
             for client, watch in watches.items():
                 if region_of(show) == region and watch.joined_at < since:
-                    text = f"{client} did not hear for {at - since:.0f} ms that {show} was stale"
+                    text = f"{client} was not notified for {at - since:.0f} ms that {show} was stale"
                     self._verdict.check(STALE, watch.stale or watch.stale_at >= since, text)
 
     def on_hold(self, show: str, requested_at: float, at: float) -> None:
-        """Somebody was answered that seats are held: every client that watches the show must hear of it."""
+        """Somebody was answered that seats are held: every client that watches the show must receive it."""
         for watch in self._watches[show].values():
-            if not watch.stale and watch.owed_since is None and watch.heard_at < requested_at:
-                watch.owed_since = at
+            if not watch.stale and watch.expected_since is None and watch.received_at < requested_at:
+                watch.expected_since = at
 
     def finish(self, at: float, losses: Losses) -> None:
         """The history ends at ``at`` (ms). A map may be corrected while its master recovers from a loss of data."""
@@ -117,16 +117,16 @@ class Freshness:
             self._verdict.check(DRIFT, not text or losses.overlap(region, changed_at - FRESH_MS, changed_at), text)
         for show, watches in self._watches.items():
             for client, watch in watches.items():
-                self._hear(client, show, watch, at)
+                self._end_expectation(client, show, watch, at)
 
-    def _hear(self, client: str, show: str, watch: _Watch, at: float) -> None:
-        """A client heard something about a show, or can't hear any more: it is owed nothing after this."""
-        if watch.owed_since is not None:
-            late_ms = at - watch.owed_since
-            text = f"{client} heard nothing of {show} for {late_ms:.0f} ms after a change, not even that it is stale"
+    def _end_expectation(self, client: str, show: str, watch: _Watch, at: float) -> None:
+        """A client received something about a show, or can't any more: nothing is expected after this."""
+        if watch.expected_since is not None:
+            late_ms = at - watch.expected_since
+            text = f"{client} received nothing of {show} for {late_ms:.0f} ms after a change, not even that it is stale"
             self._verdict.check(FRESH, late_ms <= FRESH_MS, text)
-        watch.owed_since = None
-        watch.heard_at = at
+        watch.expected_since = None
+        watch.received_at = at
 
     def _check_version(self, client: str, watch: _Watch, message: dict[str, Any]) -> None:
         text = f"{client} had {message['show']} at version {watch.version} and received {message['version']}"
