@@ -16,7 +16,7 @@ from realtime.errors import BadRequest
 from realtime.ledger import schema
 from realtime.ledger.database import Database, insert_new
 from realtime.ledger.hour_counts import NAMES, hour_counts
-from realtime.ledger.rows import EntryKind, seats_of
+from realtime.ledger.rows import AnalyticsKind, seats_of
 from realtime.model import hold_of
 
 HOUR_MS = 3_600_000
@@ -67,7 +67,7 @@ class Analytics(Database):
             ordered_at = await connection.scalar(begun)
             await _enter(
                 connection,
-                EntryKind.BOOKED,
+                AnalyticsKind.BOOKED,
                 row,
                 row.confirmed_at,
                 # A cancelled booking has its seats in a column of its own.
@@ -81,7 +81,7 @@ class Analytics(Database):
         async with self.transaction() as connection:
             row = await _row(connection, schema.bookings, booking)
             if row is not None:
-                await _enter(connection, EntryKind.CANCELLED, row, at)
+                await _enter(connection, AnalyticsKind.CANCELLED, row, at)
             return row is not None
 
     async def enter_refund(self, refund: str) -> bool:
@@ -89,7 +89,7 @@ class Analytics(Database):
         async with self.transaction() as connection:
             row = await _row(connection, schema.refunds, refund)
             if row is not None:
-                await _enter(connection, EntryKind.REFUNDED, row, row.updated_at)
+                await _enter(connection, AnalyticsKind.REFUNDED, row, row.updated_at)
             return row is not None
 
     async def figures(self, since: int, until: int, show: str = "") -> list[HourFigures]:
@@ -101,10 +101,10 @@ class Analytics(Database):
         async with self.snapshot() as connection:
             for row in await _rows(connection, _entries(since, until, show)):
                 one = found.setdefault((int(row.hour), row.show_id), {})
-                if row.kind == EntryKind.BOOKED.value:
+                if row.kind == AnalyticsKind.BOOKED.value:
                     one |= {"bookings": row.count, "seats": int(row.seats), "revenue": int(row.amount)}
                     one["pay_ms"] = int(row.pay_ms) if row.pay_ms is not None else None
-                elif row.kind == EntryKind.CANCELLED.value:
+                elif row.kind == AnalyticsKind.CANCELLED.value:
                     one["cancelled"] = row.count
                 else:
                     one |= {"refunds": row.count, "refunded": int(row.amount)}
@@ -139,7 +139,13 @@ async def _row(connection: AsyncConnection, table: Table, subject: str) -> Any:
 
 
 async def _enter(
-    connection: AsyncConnection, kind: EntryKind, row: Any, at: int, *, seats: int | None = 0, pay_ms: int | None = None
+    connection: AsyncConnection,
+    kind: AnalyticsKind,
+    row: Any,
+    at: int,
+    *,
+    seats: int | None = 0,
+    pay_ms: int | None = None,
 ) -> None:
     """Write the entry of a booking or refund (its row), for the hour of a time (ms)."""
     values = {

@@ -16,7 +16,7 @@ from realtime.clock import now_ms
 from realtime.ledger import schema
 from realtime.ledger.contacts import GivenContact, holds_with_address, save_contacts
 from realtime.ledger.database import insert_new
-from realtime.ledger.rows import EntryKind, NewBooking, NewExchange, Queue, RefundRow, TaskRow, task_id
+from realtime.ledger.rows import AnalyticsKind, NewBooking, NewExchange, Queue, RefundRow, TaskRow, task_id
 from realtime.ledger.targets import EventType, Target
 from realtime.ledger.webhooks import Event, write_events
 from realtime.model import SalesState, Show, booking_of, hold_of
@@ -30,7 +30,7 @@ async def after_bookings(
 ) -> None:
     """Write the tasks of bookings that were just inserted, and the webhooks to ``targets``."""
     tasks = [task(Queue.TICKETS, b.id) for b in bookings]
-    tasks += [task(Queue.ANALYTICS, b.id, EntryKind.BOOKED.value) for b in bookings]
+    tasks += [task(Queue.ANALYTICS, b.id, AnalyticsKind.BOOKED.value) for b in bookings]
     reachable = await holds_with_address(connection, [hold_of(b.id) for b in bookings])
     tasks += [task(Queue.MAIL, b.id, MailKind.TICKET.value) for b in bookings if hold_of(b.id) in reachable]
     await write_tasks(connection, tasks)
@@ -42,7 +42,7 @@ async def after_cancellation(
 ) -> None:
     """Write the tasks of a booking that was just cancelled; its refund is another matter (``money.insert_refund``)."""
     hold = hold_of(booking)
-    tasks = [task(Queue.ANALYTICS, booking, EntryKind.CANCELLED.value)]
+    tasks = [task(Queue.ANALYTICS, booking, AnalyticsKind.CANCELLED.value)]
     if await holds_with_address(connection, [hold]):
         tasks.append(task(Queue.MAIL, booking, MailKind.CANCELLED.value))
     await write_tasks(connection, tasks)
@@ -77,7 +77,7 @@ async def after_exchange(
 
 async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, targets: Sequence[Target]) -> None:
     """Write the tasks of a refund that was just made."""
-    await write_tasks(connection, [task(Queue.ANALYTICS, refund.id, EntryKind.REFUNDED.value)])
+    await write_tasks(connection, [task(Queue.ANALYTICS, refund.id, AnalyticsKind.REFUNDED.value)])
     await mail_about_refund(connection, refund)
     data = {
         "refund": refund.id,

@@ -79,7 +79,7 @@ class Queue(StrEnum):
     ANALYTICS = "analytics"
 
 
-class EntryKind(StrEnum):
+class AnalyticsKind(StrEnum):
     """What an entry of the figures is about: a booking that was made or cancelled, or a refund that was made."""
 
     BOOKED = "booked"

@@ -278,7 +278,7 @@ webhook_attempts = Table(
 analytics = Table(
     "analytics",
     metadata,
-    Column("kind", String(16), primary_key=True),  # EntryKind
+    Column("kind", String(16), primary_key=True),  # AnalyticsKind
     Column("subject", String(128), primary_key=True),  # id of a booking or a refund
     Column("show_id", String(64), nullable=False),
     Column("hour", BigInteger, nullable=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bullmq import UnrecoverableError
 
 from realtime.ledger import Ledger
-from realtime.ledger.rows import EntryKind, TaskRow
+from realtime.ledger.rows import AnalyticsKind, TaskRow
 
 
 class AnalyticsEntries:
@@ -17,9 +17,9 @@ class AnalyticsEntries:
 
     async def enter(self, task: TaskRow) -> str:
         """Write the entry of a task. Raises ``UnrecoverableError`` for what is not in the ledger."""
-        if task.kind == EntryKind.REFUNDED.value:
+        if task.kind == AnalyticsKind.REFUNDED.value:
             known = await self._ledger.enter_refund(task.subject)
-        elif task.kind == EntryKind.CANCELLED.value:
+        elif task.kind == AnalyticsKind.CANCELLED.value:
             known = await self._ledger.enter_cancellation(task.subject, task.created_at)
         else:
             known = await self._ledger.enter_booking(task.subject)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from loadtest.faults.judge.payments import Money
 from loadtest.faults.judge.verdict import Verdict
-from realtime.ledger.rows import EntryKind
+from realtime.ledger.rows import AnalyticsKind
 from realtime.ledger.targets import EventType
 
 
@@ -70,7 +70,7 @@ def check_after_booking(
     verdict.check("every task is done in the end", True, "")
     for booking in money.bookings:
         verdict.check("every booking has a ticket", booking.id in after.tickets, booking.id)
-        counted = (EntryKind.BOOKED.value, booking.id) in after.entries
+        counted = (AnalyticsKind.BOOKED.value, booking.id) in after.entries
         verdict.check("every booking is counted", counted, f"{booking.id}: no entry of the analytics")
     _check_mails(after, money, given, verdict, lost)
     _check_webhooks(after, money, verdict)

@@ -7,9 +7,9 @@ local function announce_sales(K, epoch, sales)
 end
 
 -- Publishes a sales window, if it has changed, with the sales state that is in force within it.
-local function announce_window(K, show, sales, from, till)
-  if show.sales_start == tonumber(from) and show.sales_end == tonumber(till) then return end
-  announce(K, show.epoch, ',"sales":"' .. sales .. '","sales_start":' .. from .. ',"sales_end":' .. till,
+local function announce_window(K, show, sales, starts, ends)
+  if show.sales_start == tonumber(starts) and show.sales_end == tonumber(ends) then return end
+  announce(K, show.epoch, ',"sales":"' .. sales .. '","sales_start":' .. starts .. ',"sales_end":' .. ends,
     'sales_window', '')
 end
 
