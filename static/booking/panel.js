@@ -119,6 +119,7 @@ export class Panel {
     this._free = this._freeAgain();
     const focus = /** @type {HTMLElement | null} */ (document.activeElement);
     const key = focus && this._box.contains(focus) ? focus.dataset.key : undefined;
+    this._drawAtStart();
     this._box.dataset.step = step;
     this._box.dataset.count = String(step === "choosing" ? this._map.selection.length : this._flow.seats.length);
     this._box.replaceChildren(...this._content(i18n).filter((node) => node !== null));
@@ -135,10 +136,9 @@ export class Panel {
       this._box.querySelector("h2")?.focus({ preventScroll: true });
     }
     this._step = step;
-    this._drawAtStart();
   }
 
-  /** When the show starts, the panel says so. */
+  /** When the show starts, the panel says so. To be called before it is drawn: the show may start in between. */
   _drawAtStart() {
     clearTimeout(this._atStart);
     const left = Date.parse(this.show?.starts_at ?? "") - this._flow.clock.now();

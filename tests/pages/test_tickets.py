@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
+import pytest
 from playwright.async_api import Browser, Route, expect
 
 from realtime.dev.cluster import Cluster
@@ -34,6 +35,16 @@ STATIC_KEPT = """async () => {
 
 ONE_BOOKING = "**/api/v1/bookings?booking=*"
 """What the page of a show asks for the ticket with, until the ledger has recorded the booking."""
+DRAW_UNTIL = """(until) => {
+    const panel = document.querySelector("#panel");
+    panel.replaceChildren = function (...nodes) {
+        while (Date.now() <= until);
+        delete this.replaceChildren;
+        this.replaceChildren(...nodes);
+    };
+    document.querySelector("seat-map").dispatchEvent(new Event("showchange"));
+}"""
+"""Draws the panel of a show, and takes until a time for it, in ms since the epoch."""
 REVOKE_LINKS = "**/revoke-links"
 
 
@@ -329,9 +340,16 @@ async def test_a_live_hold_is_shown_with_its_clock_on_every_page(browser: Browse
     await asha.leaves()
 
 
-async def test_a_page_that_is_open_says_that_the_show_has_started(browser: Browser, cluster: Cluster) -> None:
-    show = await multiplex_show(cluster, starts_at=(datetime.now(UTC) + timedelta(seconds=10)).isoformat())
+@pytest.mark.parametrize("slow", [False, True], ids=["in_time", "during_the_start"])
+async def test_a_page_that_is_open_says_that_the_show_has_started(
+    browser: Browser, cluster: Cluster, slow: bool
+) -> None:
+    starts = datetime.now(UTC) + timedelta(seconds=10)
+    show = await multiplex_show(cluster, starts_at=starts.isoformat())
     asha = await Person.arrive(browser, node_urls(cluster)[0], f"/shows/{show}")
+    if slow:
+        await asha.page.wait_for_load_state("networkidle")
+        await asha.page.evaluate(DRAW_UNTIL, starts.timestamp() * 1000 + 1)
     await expect(asha.page.locator("[data-note=begun]")).to_contain_text("This show started at")
     await asha.leaves()
 
