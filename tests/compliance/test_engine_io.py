@@ -109,7 +109,7 @@ async def test_a_close_packet_closes_the_websocket(server: EchoServer, http: Cli
 async def test_a_close_packet_ends_a_poll_that_is_waiting(server: EchoServer, http: ClientSession) -> None:
     client = PollingClient(server, http)
     await client.connect()
-    async with client.waiting_poll() as poll, asyncio.timeout(2):
+    async with client.waiting_poll() as poll, asyncio.timeout(20):
         assert await client.post("1") == 200
         assert await poll == (200, "6")
 
@@ -150,7 +150,7 @@ async def test_an_invalid_body_gets_status_400_and_ends_the_session(
 async def test_two_polls_at_once_end_the_session(server: EchoServer, http: ClientSession) -> None:
     client = PollingClient(server, http)
     await client.connect()
-    async with client.waiting_poll() as first, asyncio.timeout(2):
+    async with client.waiting_poll() as first, asyncio.timeout(20):
         assert (await client.poll())[0] == 400
         assert await first == (200, "1")
     assert await client.ended()

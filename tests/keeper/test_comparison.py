@@ -15,7 +15,7 @@ from realtime.locks.commands import run_command
 from realtime.model import booking_of
 from tests.cluster import until
 
-from .conftest import LAYOUT, SHOW, Place, hold_id
+from .conftest import LAYOUT, SHOW, Place, compare_often, hold_id
 from .test_record_path import all_booked
 
 _META, SEATS, TAKEN, HOLDS, _OWNERS = keys.show(SHOW)[:5]
@@ -24,8 +24,7 @@ OTHER = "west-other"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "LOOK_AGAIN_S", 0.05)
-    monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 1)
+    compare_often(monkeypatch)
 
 
 async def sold_show(place: Place) -> str:

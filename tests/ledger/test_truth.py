@@ -80,7 +80,7 @@ READS: tuple[tuple[str, tuple[object, ...]], ...] = (
 
 async def test_readers_wait_for_no_writer_and_see_nothing_of_it_before_its_commit(ledger: Ledger) -> None:
     await ledger.record([booking("sold", [1])])
-    async with ledger.transaction() as writer, asyncio.timeout(10):
+    async with ledger.transaction() as writer, asyncio.timeout(60):
         await ledger.advance(writer)
         assert [b.seats for b in await ledger.booked("west-s")] == [(1,)]
         for name, arguments in READS:
