@@ -49,7 +49,7 @@ READS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("is_archived", ("west-s",)),
     ("known_payments", (["p"],)),
     ("knows_webhook", ("w",)),
-    ("layout", ("l",)),
+    ("layout_blob", ("l",)),
     ("layout_ids", ()),
     ("log_positions", ()),
     ("open_leases", (0,)),
