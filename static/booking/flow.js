@@ -106,7 +106,7 @@ export class Flow extends Holding {
       const { order, prices } = await orderPayment(this._map, hold, this.contact);
       this._updateRecord({ order: order.id, prices });
       this.dispatchEvent(new CustomEvent("paying", { detail: { hold } }));
-      const payment = await takePayment(order, this._shopPay);
+      const payment = await takePayment(order, this._shopPay, this._map.live?.paymentTimeoutS);
       if (payment) this._updateRecord({ payment, paying: undefined });
     };
     this.declined = false;

@@ -45,10 +45,11 @@ export function orderPayment(map, hold, contact) {
  * Take the payment.
  * @param {Order} order
  * @param {ShopPay | null} shopPay
+ * @param {number} [timeoutS] how long the buyer may take, where this page opens the checkout; without it, for as long as it is open
  * @returns {Promise<string | null>} the proof; null if the buyer is at the gateway's page
  * @throws {RequestError} `payment_dismissed` if the buyer closed the checkout, `payment_external` without a `ShopPay`
  */
-export async function takePayment(order, shopPay) {
+export async function takePayment(order, shopPay, timeoutS) {
   switch (order.checkout.kind) {
     case "free":
       return FREE_PROOF;
@@ -56,7 +57,7 @@ export async function takePayment(order, shopPay) {
       leaveFor(order.checkout.url ?? "");
       return null;
     case "razorpay":
-      return openRazorpay(order);
+      return openRazorpay(order, timeoutS);
     default:
       if (!shopPay) throw refusal("payment_external");
       return shopPay(order);
@@ -70,14 +71,15 @@ function leaveFor(url) {
   else open(url, "_blank", "noopener");
 }
 
-/** @param {Order} order @returns {Promise<string>} */
-async function openRazorpay(order) {
+/** @param {Order} order @param {number} [timeout] s; then Razorpay closes the checkout @returns {Promise<string>} */
+async function openRazorpay(order, timeout) {
   await loadRazorpay();
   const { Razorpay } = /** @type {any} */ (globalThis);
   return new Promise((resolve, reject) => {
     const checkout = new Razorpay({
       key: order.checkout.key,
       order_id: order.id,
+      ...(timeout ? { timeout } : {}),
       handler: (/** @type {object} */ answer) => resolve(JSON.stringify(answer)),
       modal: { ondismiss: () => reject(refusal("payment_dismissed")) },
     });

@@ -32,6 +32,8 @@ export class LiveShow extends EventTarget {
     this.show = null;
     /** @type {ShowStatus} */
     this.status = "live";
+    /** How long a buyer may take at the payment service, once that is known. @type {number | undefined} */
+    this.paymentTimeoutS = undefined;
     /** Since when the statuses are stale, ms since the epoch; 0 while they are not. */
     this.staleSince = 0;
     /** Whether the statuses have come over the connection, and not only with the page. */
@@ -106,6 +108,7 @@ export class LiveShow extends EventTarget {
       const config =
         givenOf(this.id).config ?? (await this.connection.http("/api/v1/config", { signal: this._abort.signal }));
       this.connection.setNodes(config.nodes ?? []);
+      this.paymentTimeoutS = config.payment_timeout_s;
     } catch {
       // Without the list there is no other node to fail over to; this one still works.
     }

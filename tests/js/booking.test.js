@@ -148,7 +148,9 @@ describe("taking a payment", () => {
       }
     };
     assert.equal(await takePayment(order("razorpay"), null), '{"razorpay_payment_id":"pay_1"}');
-    assert.deepEqual([given.key, given.order_id], ["k", "o"]);
+    assert.deepEqual([given.key, given.order_id, "timeout" in given], ["k", "o", false]);
+    await takePayment(order("razorpay"), null, 300);
+    assert.equal(given.timeout, 300, "a hold of default length outlives the checkout");
     globalThis.Razorpay.prototype.open = () => given.modal.ondismiss();
     await assert.rejects(takePayment(order("razorpay"), null), { code: "payment_dismissed" });
     delete globalThis.Razorpay;
