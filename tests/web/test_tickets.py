@@ -319,4 +319,4 @@ async def test_a_show_on_a_day_that_no_ticket_can_state_has_no_ticket_and_hides_
     monkeypatch.setattr(api, "_found", found)
     with pytest.raises(BookingNotFound, match="no ticket can state"):
         await api._ticket(make_mocked_request("GET", "/", match_info={"booking": BOOKING}))
-    assert api._listed(await found(BOOKING))["ticket"] is None
+    assert api._tickets.listed(await found(BOOKING))["ticket"] is None
