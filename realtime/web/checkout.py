@@ -1,4 +1,4 @@
-"""The checkout: orders, payments and bookings of holds.
+"""The checkout: what comes of the payments of holds; ``orders`` are made before.
 
 Once the gateway vouches for a payment, it becomes a booking or a refund, whatever the buyer is answered: the lock
 master sends it to the ledger in the same step in which it decides.
@@ -7,22 +7,15 @@ master sends it to the ledger in the same step in which it decides.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
-from weakref import WeakValueDictionary
 
 from realtime import limits
 from realtime.contact import encode_contact
 from realtime.errors import (
-    BadRequest,
     BookingCancelled,
     BookingRejected,
-    HoldConfirmed,
     HoldEnded,
-    HoldExpired,
     HoldLost,
     HoldNotFound,
     NotYourHold,
@@ -31,62 +24,36 @@ from realtime.errors import (
     RegionUnavailable,
     SeatNotFound,
     SeatsTaken,
-    ShowNotFound,
     TicketError,
-    TooManyHolds,
 )
 from realtime.feeds.directory import Directory, SeatIds
 from realtime.locks.deadlines import keep_for_retry, while_kept
 from realtime.locks.entries import append_entry
 from realtime.locks.equal_seats import free_equal_blocks
-from realtime.locks.holds import TOO_MANY_ORDERS, PaymentProof, csv
+from realtime.locks.holds import PaymentProof
 from realtime.locks.replies import new_reply_id, wait_until_recorded
 from realtime.locks.seats import SeatLocks
-from realtime.model import Hold, HoldState, Show, is_hold_id, region_of, show_of
+from realtime.model import Hold, HoldState, Show, is_hold_id, region_of
 from realtime.payments.errors import PaymentMismatch
 from realtime.payments.report import PaymentReport, encode_report
 from realtime.payments.service import (
-    CURRENCY,
-    Order,
-    OrderRequest,
     PaymentService,
     VerifiedPayment,
     WebhookEvent,
-    order_key,
 )
 from realtime.payments.status import PaymentState
 from realtime.web import bodies
 from realtime.web.address_keys import AddressKeys
-from realtime.web.address_pace import AddressPace
+from realtime.web.orders import FREE, Orders, show_of_hold
 from realtime.wire.layouts import decode_layout
-from realtime.wire.requests import ConfirmHold, OrderHold
+from realtime.wire.requests import ConfirmHold
 
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-FREE = "free"
-"""The kind of checkout for seats that cost nothing."""
 NOTHING_WANTED = (HoldLost, HoldNotFound, SeatNotFound)
 """What a confirm is refused with before its payment is verified. The payment may be genuine all the same."""
 NO_AMOUNT = -1
 """No payment is of this amount."""
 RETURNED = (BookingCancelled, BookingRejected, HoldEnded, HoldLost, HoldNotFound, SeatNotFound)
 """Answers of the lock master to a confirm after which the payment is returned."""
-NOT_ORDERED: Mapping[HoldState, type[TicketError]] = {
-    HoldState.RELEASED: HoldEnded,
-    HoldState.EXPIRED: HoldExpired,
-    HoldState.LOST: HoldLost,
-    HoldState.REJECTED: BookingRejected,
-    HoldState.CANCELLED: BookingCancelled,
-    HoldState.CONFIRMING: HoldConfirmed,
-    HoldState.BOOKED: HoldConfirmed,
-}
-"""How an order of a hold that is not held is refused, as by the lock master."""
-
-
-@dataclass(slots=True)
-class _MadeOrder:
-    order: Order
-    is_recorded: bool = False
-    """Whether the ledger has it."""
 
 
 class Checkout:
@@ -105,90 +72,10 @@ class Checkout:
         self._directory = directory
         self._locks = locks
         self._payments = payments
-        self._origins = frozenset(_split_url(origin)[0] for origin in origins)
         self._on_booked = on_booked
-        self._address_keys = address_keys
-        self._pace = AddressPace(limits.ADDRESS_ORDERS_BURST, limits.ADDRESS_ORDERS_PER_S)
         self._waiting: dict[str, list[asyncio.Future[HoldState]]] = {}
-        self._orders = WeakValueDictionary[str, asyncio.Lock]()
-        """Held while an order of a hold is made and recorded, by hold."""
-        self._made = OrderedDict[str, _MadeOrder]()
-        """The last orders that the gateway has made for this node, by idempotency key."""
-
-    # --- orders ---------------------------------------------------------------------------------------------------
-    async def order(self, owner: str, ask: OrderHold, address: str, kiosk: str = "") -> dict[str, Any]:
-        """Create the gateway's order for a live hold, or return the one that it has; with what the seats cost.
-
-        For a client at a network address; ``kiosk`` is the id of one there. Nobody can pay an order before the ledger
-        has it: only then it is returned. Raises ``RegionUnavailable`` if that takes too long; the same request then
-        returns the same order later. Raises ``TooManyHolds`` for a hold that has as many different orders as it may,
-        and ``AddressRateLimited`` for an address that asks too often.
-        """
-        return_url = self._return_url(ask.return_url)
-        self._pace.take(self._address_keys.of_client(address, kiosk))
-        show, known = await self._show_of(ask.hold)
-        # One at a time for a hold: each takes an entry of the outbox and one of this node's waits for keepers. The
-        # hold is read in its turn, so that the gateway is not asked in vain.
-        async with self._orders.setdefault(ask.hold, asyncio.Lock()):
-            hold, now = await self._locks_of(ask.hold).get(ask.hold)
-            if hold.owner != owner:
-                raise NotYourHold()
-            if not hold.seats:
-                raise HoldLost()
-            indices = list(hold.seats) if ask.seats is None else bodies.seat_indices(known, ask.seats)
-            prices = bodies.prices_of(show, known, indices or hold.seats)
-            answer = {"prices": prices.body, "server_time": now}
-            if prices.total == 0:
-                free = {"id": "", "amount": 0, "currency": CURRENCY, "checkout": {"kind": FREE}}
-                return {"order": free, **answer}
-            _check_orderable(hold, indices, known)
-            seats = bodies.seat_ids(known, indices)
-            request = OrderRequest(
-                hold=ask.hold,
-                seats=tuple(seats),
-                amount=prices.total,
-                expires_at=hold.expires_at,
-                idempotency_key=order_key(ask.hold, prices.total, seats),
-                return_url=return_url,
-            )
-            order = await self._recorded_order(request, hold, indices, known, ask)
-        checkout = {"kind": order.checkout.kind.value, "url": order.checkout.url, "key": order.checkout.key}
-        body = {"id": order.id, "amount": order.amount, "currency": order.currency, "checkout": checkout}
-        return {"order": body, **answer}
-
-    async def _recorded_order(
-        self, request: OrderRequest, hold: Hold, indices: Sequence[int], known: SeatIds, ask: OrderHold
-    ) -> Order:
-        """Return the gateway's order once the ledger has it and the buyer's contact.
-
-        When it is asked for again, the gateway is not, and nothing is recorded but another contact.
-        """
-        made = self._made.get(request.idempotency_key)
-        if made is None:
-            made = self._made[request.idempotency_key] = _MadeOrder(await self._payments.create_order(request))
-            if len(self._made) > limits.KNOWN_ORDERS:
-                self._made.popitem(last=False)
-        contact, locks, reply = encode_contact(ask.contact), self._locks_of(hold.id), new_reply_id()
-        is_on_master = csv(sorted(indices)) in hold.orders  # it may have lost the order
-        if made.is_recorded and is_on_master and not contact:
-            return made.order
-        try:
-            more = (contact, reply, ask.request_id)
-            await locks.order(hold.id, hold.owner, made.order.id, indices, request.amount, *more)
-        except TicketError as error:
-            raise bodies.with_seat_ids(error, known) from None
-        await wait_until_recorded(locks.master, reply)
-        made.is_recorded = True
-        return made.order
-
-    def _return_url(self, url: str) -> str:
-        """Return the address with its origin in lower case, which every gateway takes; raises ``BadRequest``."""
-        if not url:
-            return ""
-        origin, rest = _split_url(url)
-        if origin not in self._origins or any(map(str.isspace, rest)):
-            raise BadRequest("return_url: not a page of this installation.")
-        return origin + rest
+        self.order = Orders(directory, locks, payments, origins, address_keys).order
+        """Orders the payment of a hold."""
 
     # --- confirm --------------------------------------------------------------------------------------------------
     async def confirm(self, owner: str, ask: ConfirmHold) -> dict[str, Any]:
@@ -233,7 +120,7 @@ class Checkout:
 
         Exactly these are paid for and booked: another request may release seats of the hold meanwhile.
         """
-        show, known = await self._show_of(ask.hold)
+        show, known = await show_of_hold(self._directory, ask.hold)
         if ask.seats is not None:
             return show, known, bodies.seat_indices(known, ask.seats)
         wanted = (await self._locks_of(ask.hold).get(ask.hold))[0].seats
@@ -346,39 +233,5 @@ class Checkout:
             except TicketError:
                 return HoldState.CONFIRMING
 
-    # --- routing --------------------------------------------------------------------------------------------------
-    async def _show_of(self, hold_id: str) -> tuple[Show, SeatIds]:
-        """Return the show of a hold, also one whose theatre is in conflict: no payment is refused for that."""
-        if not is_hold_id(hold_id):
-            raise HoldNotFound()
-        try:
-            show = self._directory.declared_show(show_of(hold_id))
-        except ShowNotFound:
-            raise HoldNotFound() from None
-        return show, await self._directory.seat_ids(show)
-
     def _locks_of(self, hold_id: str) -> SeatLocks:
         return self._locks[region_of(hold_id)]
-
-
-def _check_orderable(hold: Hold, indices: Sequence[int], known: SeatIds) -> None:
-    """Raise what the lock master would refuse an order for these seats with, before the gateway is asked."""
-    if hold.state is not HoldState.HELD:
-        raise NOT_ORDERED[hold.state]()
-    if others := set(indices).difference(hold.seats):
-        raise SeatNotFound(seats=bodies.seat_ids(known, sorted(others)))
-    if len(hold.orders) >= limits.MAX_ORDERS_PER_HOLD and csv(sorted(indices)) not in hold.orders:
-        raise TooManyHolds(TOO_MANY_ORDERS)
-
-
-def _split_url(url: str) -> tuple[str, str]:
-    """Return the origin of an address as browsers write it, and what follows it; two empty texts for no address."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", ""
-    scheme, sign, rest = url.partition("://")
-    if not sign or scheme.lower() not in _DEFAULT_PORTS or not rest.startswith(parts.netloc):
-        return "", ""
-    scheme = scheme.lower()
-    return f"{scheme}://{parts.netloc.lower().removesuffix(_DEFAULT_PORTS[scheme])}", rest.removeprefix(parts.netloc)

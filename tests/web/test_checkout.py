@@ -99,7 +99,7 @@ async def test_orders_of_one_hold_wait_for_each_other(desk: Desk, monkeypatch: p
         finally:
             waiting -= 1
 
-    monkeypatch.setattr("realtime.web.checkout.wait_until_recorded", counted)
+    monkeypatch.setattr("realtime.web.orders.wait_until_recorded", counted)
     answers = await asyncio.gather(*(checkout.order(OWNER, OrderHold(HOLD), "") for _ in range(10)))
     assert all(answer["order"]["amount"] == 2 * PRICE for answer in answers)
     assert most == 1

@@ -19,7 +19,7 @@ from realtime.model import Theatre
 from realtime.payments.demo import BankEvent, BankPayment, webhook_signer
 from realtime.payments.service import seats_digest
 from realtime.payments.status import PaymentState
-from realtime.web.checkout import Checkout
+from realtime.web.orders import Orders
 from realtime.wire.shows import encode_theatre
 from tests.cluster import Client, map_of_master, new_show, node_urls, pay_order, retried, until
 
@@ -202,12 +202,12 @@ async def test_a_buyer_is_sent_back_to_pages_of_the_installation_only(cluster: C
 )
 def test_return_urls_are_compared_by_their_origin(url: str, taken: str) -> None:
     nobody: Any = None
-    checkout = Checkout(nobody, {}, nobody, ["https://Tickets.example"], nobody, nobody)
+    orders = Orders(nobody, {}, nobody, ["https://Tickets.example"], nobody)
     if taken:
-        assert checkout._return_url(url) == taken
+        assert orders._return_url(url) == taken
     else:
         with pytest.raises(BadRequest):
-            checkout._return_url(url)
+            orders._return_url(url)
 
 
 async def bank_order(cluster: Cluster, hold: str, seats: list[str], amount: int) -> str:
