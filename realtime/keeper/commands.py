@@ -24,10 +24,10 @@
 | ``retry_task`` | ``{"id"}``; a task whose job has failed permanently is tried again, a webhook delivered again |
 | ``erase_contacts`` | ``{"email"}``, ``{"phone"}`` or ``{"booking"}``: the contacts of one person |
 
-A command may be carried out again after a crash; each is idempotent. A block command goes to the master first, because
-only the master knows whether the seats are free; every other command is in the ledger before the master has it. While a
-block command runs, the ledger therefore still has the seats that were blocked before it, and if the command is refused
-half-way, exactly those stay blocked.
+A command may be carried out again after a crash; each is idempotent. A block command goes to the master first, and an
+exchange reserves its new seats there first, because only the master knows whether seats are free; every other command
+is in the ledger before the master has it. While a block command runs, the ledger therefore still has the seats that
+were blocked before it, and if the command is refused half-way, exactly those stay blocked.
 """
 
 from __future__ import annotations

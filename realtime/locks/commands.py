@@ -1,6 +1,7 @@
-"""Operators' commands. They take the record path, so that the ledger has them and an empty master can be rebuilt.
+"""Commands of operators, gates and buyers. They take the record path: an empty master can be rebuilt from the ledger.
 
-``outbox -> keeper -> ledger -> master -> reply``; the reply is an element of a list on the owning master.
+``outbox -> keeper -> ledger -> master -> reply``; the reply is an element of a list on the owning master. A block, and
+the new seats of an exchange, are on the master before they are in the ledger (``keeper.commands``).
 """
 
 from __future__ import annotations
