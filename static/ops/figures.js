@@ -12,6 +12,10 @@
 /** A process whose status report is this old counts as gone. */
 export const OLD_MS = 7000;
 
+/** Bookings that wait for longer, and maps that are later, are incidents: `PENDING_MS` and `DELAYED_MS` of the servers. */
+const PENDING_MS = 5000;
+const DELAYED_MS = 1000;
+
 /** @param {number[]} numbers */
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
@@ -95,9 +99,9 @@ export function troubles(region, { keepers, nodes, oldest, deadLetters, lag }) {
     !region.live && "opsOutOfReach",
     region.live && !keepers && "opsNoKeeper",
     region.live && !nodes && "opsNoNode",
-    oldest > 5000 && "opsPendingOld",
+    oldest > PENDING_MS && "opsPendingOld",
     deadLetters > 0 && "opsDeadLetters",
-    lag !== null && lag > 1000 && "opsLagging",
+    lag !== null && lag > DELAYED_MS && "opsLagging",
   ].filter((each) => typeof each === "string");
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from realtime.clock import now_ms
 from realtime.dev.cluster import Cluster
 from realtime.errors import RegionUnavailable
 from realtime.feeds.directory import Directory
+from realtime.keeper import status_report as keeper_status_report
+from realtime.web import status_report as node_status_report
 from realtime.web.ops_view import OpsView
 from tests.cluster import Client, new_show, node_urls, pay, until
 
@@ -63,6 +66,15 @@ async def test_every_node_lists_the_incidents_of_all_regions_the_newest_first(cl
                 return found == {"north", "south", "west"}
 
             await until(complete)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PENDING_MS", keeper_status_report.PENDING_MS), ("DELAYED_MS", node_status_report.DELAYED_MS)],
+)
+def test_the_page_calls_wrong_what_is_an_incident(name: str, value: int) -> None:
+    source = (Path(__file__).parents[2] / "static/ops/figures.js").read_text()
+    assert f"const {name} = {value};" in source
 
 
 async def test_dead_letters_are_listed_with_the_regions_that_do_not_answer() -> None:
