@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import Admission, Closable, Ticket
+from realtime.transport.admission import Admission, Closable, ConnectionSlot
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.framework_logs import http_log
 from realtime.transport.guard import BaseProtocol, HttpRequestParser
@@ -97,13 +97,13 @@ class Acceptor:
 class PendingConnection(asyncio.Protocol, Closable):
     """A connection whose first request's head has not arrived completely, or is being decided about."""
 
-    __slots__ = ("_acceptor", "_decided", "_deciding", "_received", "_ticket", "_timer", "_transport")
+    __slots__ = ("_acceptor", "_decided", "_deciding", "_received", "_slot", "_timer", "_transport")
 
-    def __init__(self, acceptor: Acceptor, ticket: Ticket) -> None:
-        """Made by the acceptor; ``ticket`` is the connection's."""
+    def __init__(self, acceptor: Acceptor, slot: ConnectionSlot) -> None:
+        """Made by the acceptor; ``slot`` is the connection's."""
         self._acceptor = acceptor
         self._transport: Any = None
-        self._ticket: Ticket | None = ticket
+        self._slot: ConnectionSlot | None = slot
         self._timer: asyncio.TimerHandle | None = None
         self._decided = False
         """Whether the head is complete, or can't become one: this protocol looks at nothing more."""
@@ -114,13 +114,13 @@ class PendingConnection(asyncio.Protocol, Closable):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait ``limits.HEAD_S`` for the head, of which a part has arrived."""
-        assert self._ticket is not None, "nobody else has had it yet"
+        assert self._slot is not None, "nobody else has had it yet"
         self._transport, acceptor = transport, self._acceptor
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(limits.HEAD_S, self.close)
         acceptor.pending.add(self)
-        if not self._ticket.is_proxy:
-            acceptor.admission.pending.add(self, self._ticket.address, loop.time())
+        if not self._slot.is_proxy:
+            acceptor.admission.pending.add(self, self._slot.address, loop.time())
 
     def data_received(self, data: bytes) -> None:
         """Ask engine.io about a handshake; give anything else to aiohttp once its head is complete."""
@@ -142,7 +142,7 @@ class PendingConnection(asyncio.Protocol, Closable):
             self._give_to_aiohttp()
         else:
             del self._received[: end + 4]
-            handshake.ticket = self._ticket
+            handshake.slot = self._slot
             self._deciding = asyncio.get_running_loop().create_task(self._accept(handshake, head))
 
     async def _accept(self, handshake: Handshake, head: bytes) -> None:
@@ -159,19 +159,19 @@ class PendingConnection(asyncio.Protocol, Closable):
             self._received[:0] = head
             self._give_to_aiohttp()
             return
-        self._ticket = None  # the WebSocket has it, which is the transport's protocol now
+        self._slot = None  # the WebSocket has it, which is the transport's protocol now
         if not self._transport.is_closing():
             self._transport.resume_reading()
         if self._received:  # frames that came right behind the handshake
             self._transport.get_protocol().data_received(bytes(self._received))
 
     def _give_to_aiohttp(self) -> None:
-        ticket, self._ticket = self._ticket, None
-        if self._transport.is_closing() or ticket is None:
+        slot, self._slot = self._slot, None
+        if self._transport.is_closing() or slot is None:
             return
         acceptor = self._acceptor
         assert acceptor.http_server is not None, "aiohttp serves before the socket listens"
-        handler = HttpConnection(acceptor.http_server, acceptor.admission, ticket, acceptor.make_refusal)
+        handler = HttpConnection(acceptor.http_server, acceptor.admission, slot, acceptor.make_refusal)
         self._transport.set_protocol(handler)
         handler.connection_made(self._transport)
         self._transport.resume_reading()
@@ -180,10 +180,10 @@ class PendingConnection(asyncio.Protocol, Closable):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting for the first request."""
         self._end_waiting()
-        if self._ticket is not None:
+        if self._slot is not None:
             if not self._decided:
-                self._ticket.count_waste(asyncio.get_running_loop().time())
-            self._ticket.leave()
+                self._slot.count_waste(asyncio.get_running_loop().time())
+            self._slot.leave()
 
     def close(self) -> None:
         """Close the connection, on which nothing was written."""
@@ -201,8 +201,8 @@ class PendingConnection(asyncio.Protocol, Closable):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            if self._ticket is not None:
-                acceptor.admission.pending.discard(self, self._ticket.address)
+            if self._slot is not None:
+                acceptor.admission.pending.discard(self, self._slot.address)
 
 
 def _may_be_head(received: bytearray) -> bool:

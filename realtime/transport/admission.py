@@ -148,7 +148,7 @@ class Admission:
             "polling": self.polling,
         }
 
-    def admit(self, address: str, is_proxy: bool) -> Ticket | None:
+    def admit(self, address: str, is_proxy: bool) -> ConnectionSlot | None:
         """Count a new connection; return None if it must be closed at once.
 
         Where the total is reached, an idle or unfinished connection is ended for the new one.
@@ -162,7 +162,7 @@ class Admission:
             self.refused += 1
             limited_log.warning("too many connections, refused; add nodes or raise the open-files limit", self.open)
             return None
-        return Ticket(self, address, is_proxy)
+        return ConnectionSlot(self, address, is_proxy)
 
 
 class Closable:
@@ -179,8 +179,8 @@ def _expire(connection: Closable) -> None:
     connection.expire()
 
 
-class Ticket:
-    """One admitted connection, handed from protocol to protocol; ``leave`` it when the connection is lost."""
+class ConnectionSlot:
+    """The place of one admitted connection, handed from protocol to protocol; ``leave`` it when that is lost."""
 
     __slots__ = ("_admission", "_wasted", "address", "ending", "is_proxy", "queue")
 

@@ -20,7 +20,7 @@ from typing import Any
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import BoundedByAddress, Ticket
+from realtime.transport.admission import BoundedByAddress, ConnectionSlot
 from realtime.transport.frames import BINARY, OK, PROTOCOL_ERROR, frame_of
 from realtime.transport.guard import EIO_CLOSE, EIO_NOOP, EIO_PING, AsyncSocket, EnginePacket
 from realtime.transport.handshake import Handshake, is_strict
@@ -139,7 +139,7 @@ def driver_class(framework_driver: Any, polling: BoundedByAddress[str]) -> type:
             session = self.handler.__self__
             if isinstance(request, Handshake):
                 request.accepted = True
-                _begin(session, request.transport, request.headers, request.ticket, polling)
+                _begin(session, request.transport, request.headers, request.slot, polling)
             elif session.upgrading:
                 return web.Response(status=400)  # another WebSocket of the same session is upgrading
             elif not is_strict(request):
@@ -174,7 +174,7 @@ def _begin(
     session: Any,
     transport: asyncio.Transport,
     headers: Mapping[str, str],
-    ticket: Ticket | None,
+    slot: ConnectionSlot | None,
     polling: BoundedByAddress[str],
 ) -> WebSocketConnection:
     """Answer the handshake, and give the connection to the session.
@@ -187,7 +187,7 @@ def _begin(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
-    connection = WebSocketConnection(session, transport, ticket)
+    connection = WebSocketConnection(session, transport, slot)
     transport.set_protocol(connection)
     if session.connected:  # by long-polling; one that begins with a WebSocket is not connected yet
         connection.write(first)

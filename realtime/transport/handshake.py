@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from realtime.transport.admission import Ticket
+from realtime.transport.admission import ConnectionSlot
 from realtime.transport.client_address import peer_of
 from realtime.transport.request_smuggling import is_unambiguous
 
@@ -24,13 +24,13 @@ _ONCE = ("Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
 class Handshake:
     """Takes the place of aiohttp's request in engine.io: the attributes that it reads, and no more."""
 
-    __slots__ = ("accepted", "headers", "path", "path_qs", "query_string", "remote", "ticket", "transport", "version")
+    __slots__ = ("accepted", "headers", "path", "path_qs", "query_string", "remote", "slot", "transport", "version")
     method = "GET"
     content = None
 
     def __init__(self, transport: asyncio.Transport, message: Any) -> None:
         """``message`` is what aiohttp's parser has read."""
-        self.ticket: Ticket | None = None
+        self.slot: ConnectionSlot | None = None
         """The connection's, for its ``WebSocketConnection``."""
         self.transport = transport
         self.remote = peer_of(transport)

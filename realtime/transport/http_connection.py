@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 
 from realtime import limits
-from realtime.transport.admission import Admission, BoundedByAddress, Closable, Ticket
+from realtime.transport.admission import Admission, BoundedByAddress, Closable, ConnectionSlot
 from realtime.transport.guard import RequestHandler
 from realtime.transport.limited_log import LimitedLog
 from realtime.transport.refusal import MakeRefusal, Refusal, encode
@@ -39,22 +39,24 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         "_extra_s",
         "_head_bytes",
         "_make_refusal",
-        "_ticket",
+        "_slot",
         "_timer",
         "_waits_for",
     )
     transport: Any
     _paused: bool
 
-    def __init__(self, server: web.Server, admission: Admission, ticket: Ticket, make_refusal: MakeRefusal) -> None:
-        """``server`` is aiohttp's, ``ticket`` the connection's; ``admission`` keeps the unfinished and idle ones.
+    def __init__(
+        self, server: web.Server, admission: Admission, slot: ConnectionSlot, make_refusal: MakeRefusal
+    ) -> None:
+        """``server`` is aiohttp's, ``slot`` the connection's; ``admission`` keeps the unfinished and idle ones.
 
         ``make_refusal`` makes the answers to requests that don't reach the application.
         """
         super().__init__(server, loop=server._loop, **server._kwargs)
         self._admission = admission
         self._make_refusal = make_refusal
-        self._ticket: Ticket | None = ticket
+        self._slot: ConnectionSlot | None = slot
         self._answering = False
         """Whether a handler answers a request, or its answer is being written."""
         self._body: Any = None
@@ -83,20 +85,20 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         if self._waits_for or self._answering:
             self._count_waste()
         self._forget()
-        if self._ticket is not None:
-            self._ticket.leave()
+        if self._slot is not None:
+            self._slot.leave()
         super().connection_lost(None)
         if body is not None and not self._answering:
             body.feed_eof()  # the framework would wait for the rest of a body that it drops
 
-    def hand_over(self) -> Ticket:
-        """End this protocol, and return the ticket of the connection, which goes on with another one."""
-        ticket, self._ticket = self._ticket, None
-        assert ticket is not None, "it is handed over once"
+    def hand_over(self) -> ConnectionSlot:
+        """End this protocol, and return the slot of the connection, which goes on with another one."""
+        slot, self._slot = self._slot, None
+        assert slot is not None, "it is handed over once"
         self.transport.set_write_buffer_limits()  # asyncio's own; the next protocol sets others
         self.transport = None  # else connection_lost closes it
         self.connection_lost(None)
-        return ticket
+        return slot
 
     def expire(self) -> None:
         """Close at once: the client takes too long, or others of its address need the place."""
@@ -173,7 +175,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             except web.HTTPExpectationFailed as error:  # raised before the application's middlewares
                 return Refusal(self._make_refusal(error.status))
 
-        if self._ticket is not None and not self._ticket.is_proxy:
+        if self._slot is not None and not self._slot.is_proxy:
             await self._admission.queue.take_turn(self._address)  # hundreds may ask in one iteration of the loop
         if self._broken_off or self.transport is None:
             return web.Response(), True  # before its handler began, which might fail to read the body
@@ -221,7 +223,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
     # --- deadlines ------------------------------------------------------------------------------------------------
     @property
     def _address(self) -> str:
-        return self._ticket.address if self._ticket is not None else ""
+        return self._slot.address if self._slot is not None else ""
 
     def _watch(self) -> None:
         """Set the deadline of what the client has to do now; keep it if that has not changed."""
@@ -241,7 +243,7 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
         self._unwatch()
         self._waits_for = awaited
         self._timer = self._loop.call_later(allowed, self._too_late)
-        if self._ticket is not None and not self._ticket.is_proxy:
+        if self._slot is not None and not self._slot.is_proxy:
             admission = self._admission
             self._bounded = admission.bodies if awaited == _BODY and not self._extra_s else admission.unfinished
             self._bounded.add(self, self._address, self._loop.time())
@@ -268,8 +270,8 @@ class HttpConnection(RequestHandler, Closable):  # type: ignore[misc]
             self.expire()
 
     def _count_waste(self) -> None:
-        if self._ticket is not None:
-            self._ticket.count_waste(self._loop.time())
+        if self._slot is not None:
+            self._slot.count_waste(self._loop.time())
 
 
 def _size(message: Any) -> int:
@@ -278,8 +280,8 @@ def _size(message: Any) -> int:
     return len(message.path) + 4 * len(fields) + sum(map(len, itertools.chain.from_iterable(fields)))
 
 
-def hand_over(protocol: Any) -> Ticket | None:
-    """End the HTTP protocol of a connection, which goes on with another; return its ticket.
+def hand_over(protocol: Any) -> ConnectionSlot | None:
+    """End the HTTP protocol of a connection, which goes on with another; return its slot.
 
     None where aiohttp has accepted the connection itself, as on a server that ``acceptor.serving`` does not serve.
     """

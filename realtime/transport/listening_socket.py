@@ -17,7 +17,7 @@ import socket as sockets
 from collections.abc import Callable
 
 from realtime import limits
-from realtime.transport.admission import Admission, Closable, Ticket
+from realtime.transport.admission import Admission, Closable, ConnectionSlot
 from realtime.transport.client_address import ClientAddresses
 from realtime.transport.limited_log import LimitedLog
 
@@ -26,7 +26,7 @@ ACCEPTS = 512
 """Connections that are accepted in one iteration of the loop."""
 PAUSE_S = 1.0
 """Pause after a failure of the kernel to accept, such as too many open files."""
-MakeProtocol = Callable[[Ticket], asyncio.Protocol]
+MakeProtocol = Callable[[ConnectionSlot], asyncio.Protocol]
 
 
 class ListeningSocket:
@@ -90,42 +90,42 @@ class ListeningSocket:
                 return
             host = str(peer[0])
             address, is_proxy = self._addresses.of_peer(host)
-            ticket = self._admission.admit(address, is_proxy)
-            if ticket is None:
+            slot = self._admission.admit(address, is_proxy)
+            if slot is None:
                 accepted.close()
             else:
-                self._queue(accepted, ticket)
+                self._queue(accepted, slot)
 
-    def _queue(self, accepted: sockets.socket, ticket: Ticket) -> None:
+    def _queue(self, accepted: sockets.socket, slot: ConnectionSlot) -> None:
         """Open an accepted socket when it is its address's turn. Once bytes arrive, a silent one comes here again."""
-        if ticket.is_proxy:  # its connections are many clients'
-            self._open(accepted, ticket)
+        if slot.is_proxy:  # its connections are many clients'
+            self._open(accepted, slot)
         else:
-            self._admission.opening.add(ticket.address, functools.partial(self._open, accepted, ticket))
+            self._admission.opening.add(slot.address, functools.partial(self._open, accepted, slot))
 
-    def _open(self, accepted: sockets.socket, ticket: Ticket) -> None:
+    def _open(self, accepted: sockets.socket, slot: ConnectionSlot) -> None:
         """Make a connection of an accepted socket whose turn it is; wait beside the queue if nothing has arrived."""
         arrived = None if self._socket.fileno() < 0 else _arrived(accepted)
         if not arrived:
             self._admission.opening.cost_nothing()
             if arrived is None:
                 accepted.close()
-                ticket.leave()
+                slot.leave()
             else:
-                _Silent(accepted, ticket, self._silent, self._admission, self._queue)
+                _Silent(accepted, slot, self._silent, self._admission, self._queue)
             return
-        task = self._loop.create_task(self._connect(accepted, ticket))
+        task = self._loop.create_task(self._connect(accepted, slot))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    async def _connect(self, accepted: sockets.socket, ticket: Ticket) -> None:
-        """Give an accepted connection its transport and protocol; the protocol has the ticket from then on."""
+    async def _connect(self, accepted: sockets.socket, slot: ConnectionSlot) -> None:
+        """Give an accepted connection its transport and protocol; the protocol has the slot from then on."""
         accepted.setblocking(False)
-        made = functools.partial(self._make_protocol, ticket)
+        made = functools.partial(self._make_protocol, slot)
         try:
             await self._loop.connect_accepted_socket(made, accepted)
         except OSError:  # the client is gone
-            ticket.leave()
+            slot.leave()
             with contextlib.suppress(OSError):
                 accepted.close()
 
@@ -133,45 +133,45 @@ class ListeningSocket:
 class _Silent(Closable):
     """An accepted connection on which nothing has arrived yet."""
 
-    __slots__ = ("_accepted", "_admission", "_all", "_begin", "_ticket", "_timer")
+    __slots__ = ("_accepted", "_admission", "_all", "_begin", "_slot", "_timer")
 
     def __init__(
         self,
         accepted: sockets.socket,
-        ticket: Ticket,
+        slot: ConnectionSlot,
         all_: set[_Silent],
         admission: Admission,
-        begin: Callable[[sockets.socket, Ticket], None],
+        begin: Callable[[sockets.socket, ConnectionSlot], None],
     ) -> None:
-        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes, then give socket and ticket to ``begin``."""
+        """Wait ``limits.FIRST_REQUEST_S`` for the first bytes, then give socket and slot to ``begin``."""
         loop = asyncio.get_running_loop()
-        self._accepted, self._ticket, self._all, self._admission, self._begin = accepted, ticket, all_, admission, begin
+        self._accepted, self._slot, self._all, self._admission, self._begin = accepted, slot, all_, admission, begin
         self._timer = loop.call_later(limits.FIRST_REQUEST_S, self.expire)
         loop.add_reader(accepted.fileno(), self._arrived)
         all_.add(self)
-        if not ticket.is_proxy:
-            admission.silent.add(self, ticket.address, loop.time())
+        if not slot.is_proxy:
+            admission.silent.add(self, slot.address, loop.time())
 
     def _arrived(self) -> None:
         self._end()
-        self._begin(self._accepted, self._ticket)
+        self._begin(self._accepted, self._slot)
 
     def expire(self) -> None:
         """Close the connection, and count it as wasted."""
-        self._ticket.count_waste(asyncio.get_running_loop().time())
+        self._slot.count_waste(asyncio.get_running_loop().time())
         self.close()
 
     def close(self) -> None:
         """Close the connection."""
         self._end()
         self._accepted.close()
-        self._ticket.leave()
+        self._slot.leave()
 
     def _end(self) -> None:
         self._timer.cancel()
         asyncio.get_running_loop().remove_reader(self._accepted.fileno())
         self._all.discard(self)
-        self._admission.silent.discard(self, self._ticket.address)
+        self._admission.silent.discard(self, self._slot.address)
 
 
 def _arrived(accepted: sockets.socket) -> bool | None:

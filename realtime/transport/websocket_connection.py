@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from realtime import limits
-from realtime.transport.admission import Ticket
+from realtime.transport.admission import ConnectionSlot
 from realtime.transport.frames import (
     BINARY,
     CLOSE,
@@ -62,7 +62,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_frames",
         "_reader",
         "_refusing",
-        "_ticket",
+        "_slot",
         "_unread",
         "_waiting",
         "_waiting_bytes",
@@ -74,7 +74,7 @@ class WebSocketConnection(asyncio.Protocol):
         "upgrade",
     )
 
-    def __init__(self, session: Any, transport: asyncio.Transport, ticket: Ticket | None) -> None:
+    def __init__(self, session: Any, transport: asyncio.Transport, slot: ConnectionSlot | None) -> None:
         """``transport`` must have no other user any more. The caller sets this as its protocol."""
         self.session = session
         self.sid = ""
@@ -86,7 +86,7 @@ class WebSocketConnection(asyncio.Protocol):
         """While the session still is with long-polling."""
         self._descriptor = bounded_descriptor(transport)
         transport.set_write_buffer_limits(limits.VIEWER_UNSENT_BYTES, limits.VIEWER_UNSENT_BYTES * 3 // 4)
-        self._ticket = ticket
+        self._slot = slot
         self._closing = False
         """Whether a close frame was sent: nothing is written behind it."""
         self._refusing = False
@@ -207,8 +207,8 @@ class WebSocketConnection(asyncio.Protocol):
                 self._frames = None
         except FrameError as error:
             self._frames = None
-            if self._ticket is not None:
-                self._ticket.count_waste(now)
+            if self._slot is not None:
+                self._slot.count_waste(now)
             self._answer_close(error.code.to_bytes(2, "big"))
             # What came before a malformed frame is processed; of a client that sends too much, nothing is.
             if error.code == POLICY_VIOLATION:
@@ -281,8 +281,8 @@ class WebSocketConnection(asyncio.Protocol):
 
         Clients of one address that send many packets at once share what one such client is given.
         """
-        if self._ticket is not None:
-            await self._ticket.queue.wait(self.session.tt_address)
+        if self._slot is not None:
+            await self._slot.queue.wait(self.session.tt_address)
         else:
             await asyncio.sleep(0)
 
@@ -310,15 +310,15 @@ class WebSocketConnection(asyncio.Protocol):
         """
         self.file, self._closing, self._blocked = -1, True, False
         self._wake()
-        if self._ticket is not None:
-            self._ticket.leave()
+        if self._slot is not None:
+            self._slot.leave()
         if self.upgrade is not None:
             self.upgrade.end()
         if getattr(self.session, "tt_connection", None) is not self:
             return  # the session goes on by long-polling
         end = functools.partial(self.session.server.start_background_task, self._end_session)
-        if self._ticket is not None:
-            self._ticket.ending.add(self.session.tt_address, end)  # a crowd's of one address end one after the other
+        if self._slot is not None:
+            self._slot.ending.add(self.session.tt_address, end)  # a crowd's of one address end one after the other
         else:
             end()
 
