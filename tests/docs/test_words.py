@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_TEXT = {".py", ".lua", ".js", ".mjs", ".ts", ".css", ".html", ".md", ".toml", ".json", ".sh", ".c", ".h", ".patch"}
+_TEXT = {
+    *(".py", ".lua", ".js", ".mjs", ".ts", ".css", ".html", ".svg", ".webmanifest", ".typ", ".md", ".txt", ".patch"),
+    *(".toml", ".json", ".jsonc", ".sh", ".c", ".h", ""),
+}
+"""The endings of tracked text files; Makefile and Procfile have none."""
 _ALWAYS = ("CHANGELOG.md", "tests/docs/test_words.py")
 """Say what was renamed."""
 _UPGRADE = (

@@ -41,16 +41,17 @@ local function register_keeper_function(name, callback)
   redis.register_function { function_name = name_with_fence, callback = fenced(callback), flags = WHILE_FULL }
 end
 
--- tt_position  KEYS: of a show, with the ledger's position in place of the log  position  ->  ok Records the ledger's
--- position. A ledger that is later found behind this position has lost commits.
+-- tt_position  KEYS: of a show, with the ledger's position in place of the log  position  ->  ok
+-- Records the ledger's position. A ledger that is later found behind this position has lost commits.
 local function position(keys, args)
   local known = tonumber(redis.call('GET', keys[11]) or '0')
   if tonumber(args[1]) > known then redis.call('SET', keys[11], args[1]) end
   return { 'ok' }
 end
 
--- tt_small_write  KEYS: none, the names are in the command  command, its arguments  ->  its answer Runs one command of
--- a keeper that writes little, for example to take a turn before the keeper has a token.
+-- tt_small_write  KEYS: none, the names are in the command  command, its arguments  ->  its answer
+-- Runs one command of a keeper that writes little, also while memory is full; for example to take a turn before the
+-- keeper has a token.
 local function small_write(_, args)
   return redis.call(unpack(args))
 end
