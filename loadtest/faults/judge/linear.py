@@ -92,7 +92,7 @@ def find_failure(operations: Sequence[Operation[Action]], model: Model[State, Ac
             return Failure(operations[number], search.states(), decided=False)
         elif kind == 2:
             before = search.states()
-            if not search.close(number):
+            if not search.end_operation(number):
                 return Failure(operations[number], before)
     return None
 
@@ -134,7 +134,7 @@ class _Search(Generic[State, Action]):
                 return False
         return True
 
-    def close(self, number: int) -> bool:
+    def end_operation(self, number: int) -> bool:
         """End an operation: if it is certain, only configurations in which it took effect remain; False if none do."""
         certain = self._operations[number].certain
         self.open.discard(number)
