@@ -7,7 +7,7 @@ The keys of one show share a hash tag. Pure.
 from __future__ import annotations
 
 QUERIES = "tt:queries"
-"""list: JSON ``{"id", "name", "body"}``: questions of buyers to the keepers; the answer is at ``reply(id)``."""
+"""list: JSON ``{"id", "name", "body"}``: queries of buyers to the keepers; the answer is at ``reply(id)``."""
 STAFF_QUERIES = "tt:queries:staff"
 """list: the same of staff; keepers answer these first."""
 REGION = "tt:region"

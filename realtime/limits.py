@@ -84,7 +84,7 @@ LONGEST_SHOW_S = 6 * 3600
 ARCHIVE_AFTER_S = 24 * 3600
 """A show that has been over for this long is archived: it leaves the lock master and stays in the ledger."""
 QUERY_TIMEOUT_S = 5.0
-"""How long a keeper may take to answer a question about the ledger."""
+"""How long a keeper may take to answer a query about the ledger."""
 ENDED_KEEP_MS = 600_000
 """How long the record of an ended hold is kept, to answer repeated requests and to find the seats of a late payment."""
 LEDGER_WAIT_S = 3.0
@@ -206,7 +206,7 @@ VIEWER_STUCK_S = 30.0
 REPLY_WAITS = 500
 """Requests of one node that wait for a keeper of one region, each on a connection of its own to the master; more are
 refused as ``overloaded``."""
-BUYERS_QUESTIONS = 16
+BUYERS_QUERIES = 16
 BUYERS_COMMANDS = 4
 """Requests of buyers among them; others wait, each address in turn. Answers come in a ms, or a round trip of India."""
 ADDRESS_WAITING = 250

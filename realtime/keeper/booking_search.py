@@ -1,4 +1,4 @@
-"""Answers operators' questions about bookings: which there are, and everything that is known about one."""
+"""Answers operators' queries about bookings: which there are, and everything that is known about one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def details(detail_of: DetailOf, rows: Iterable[BookingRow]) -> list[dict[
 
 
 class BookingSearch:
-    """The questions ``find`` and ``story`` of one region."""
+    """The queries ``find`` and ``story`` of one region."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, detail_of: DetailOf) -> None:
         """``detail_of`` returns the details of a booking."""

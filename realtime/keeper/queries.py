@@ -1,4 +1,4 @@
-"""Answers questions about the ledger that nodes ask (``locks.queries``).
+"""Answers queries about the ledger that nodes ask (``locks.queries``).
 
 | name | body | answer |
 | --- | --- | --- |
@@ -59,7 +59,7 @@ BLOCK_S = 1
 PAUSE_S = 0.5
 
 
-class _Question(msgspec.Struct):
+class _Query(msgspec.Struct):
     id: Id
     name: str
     body: msgspec.Raw
@@ -99,7 +99,7 @@ class _Audit(msgspec.Struct):
 
 
 class Queries:
-    """Answers the questions of one region, one after the other. ``run`` it; cancel it to end."""
+    """Answers the queries of one region, one after the other. ``run`` it; cancel it to end."""
 
     def __init__(self, ledger: Ledger, master: LockMaster, shows: Shows, jobs: Jobs) -> None:
         """All arguments belong to the same region."""
@@ -129,7 +129,7 @@ class Queries:
         }
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Answer questions until ``stopping`` is set."""
+        """Answer queries until ``stopping`` is set."""
         while not stopping.is_set():
             try:
                 await self._serve(stopping)
@@ -152,27 +152,27 @@ class Queries:
 
     async def _answer(self, blob: bytes) -> None:
         try:
-            question = msgspec.json.decode(blob, type=_Question)
+            query = msgspec.json.decode(blob, type=_Query)
         except msgspec.MsgspecError as error:
-            log.warning("queries: dropped a malformed question: %s", type(error).__name__)
+            log.warning("queries: dropped a malformed query: %s", type(error).__name__)
             return
         try:
-            if question.name not in self._verbs:
-                raise BadRequest(f"There is no query {question.name!r}.")
-            answer = replies.result(await self._verbs[question.name](bytes(question.body)))
+            if query.name not in self._verbs:
+                raise BadRequest(f"There is no query {query.name!r}.")
+            answer = replies.result(await self._verbs[query.name](bytes(query.body)))
         except TicketError as error:
             answer = replies.refusal(error)
         except LedgerUnavailable as error:
             log.warning("queries: %s", error)
             answer = replies.refusal(RegionUnavailable(region=self._master.region))
         except UNREADABLE as error:
-            limited_log.warning("a question about what can't be read", question.name, error)
+            limited_log.warning("a query about a record that can't be read", query.name, error)
             answer = replies.refusal(RegionUnavailable(region=self._master.region))
         except Exception:
-            # One bad row must not end the answers to all other questions.
-            log.exception("queries: %s failed", question.name)
+            # One bad row must not end the answers to all other queries.
+            log.exception("queries: %s failed", query.name)
             answer = replies.refusal(TicketError())
-        await replies.send_reply(self._master, question.id, answer)
+        await replies.send_reply(self._master, query.id, answer)
 
     # --- verbs ----------------------------------------------------------------------------------------------------
     async def _refunds(self, body: bytes) -> Any:

@@ -85,7 +85,7 @@ class RecordPath:
                 else:
                     await pause(PAUSE_S, stopping)
             except TRANSIENT as error:
-                log.warning("recorder: %s: %s; trying again", type(error).__name__, error)
+                log.warning("record path: %s: %s; trying again", type(error).__name__, error)
                 if isinstance(error, LedgerUnavailable):
                     opened = False  # it may come back as an older or an empty ledger, which has to be migrated
                     incidents.set(Incident.LEDGER, region, True)

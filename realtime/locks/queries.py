@@ -1,6 +1,6 @@
-"""Questions to a region's ledger, answered by one of its keepers: nodes have no connection to the database.
+"""Queries to a region's ledger, answered by one of its keepers: nodes have no connection to the database.
 
-``tt:queries`` or ``tt:queries:staff -> keeper -> ledger -> reply``. A question changes nothing; if it is not answered
+``tt:queries`` or ``tt:queries:staff -> keeper -> ledger -> reply``. A query changes nothing; if it is not answered
 in time, it is dropped.
 """
 
@@ -16,13 +16,13 @@ from realtime.locks.master import LockMaster
 from realtime.locks.replies import new_reply_id, wait_for_result
 
 MAX_WAITING = 1_000
-"""How many questions of buyers, and of staff, may wait in a region; further ones are refused as ``overloaded``."""
+"""How many queries of buyers, and of staff, may wait in a region; further ones are refused as ``overloaded``."""
 
 
 async def run_query(master: LockMaster, name: str, body: dict[str, Any], *, of_buyer: bool = False) -> Any:
     """Return the answer of a region's keeper; names and bodies are those of ``keeper.queries``.
 
-    A buyer's question waits until those of staff are answered. Raises the ``TicketError`` that the keeper answered,
+    A buyer's query waits until those of staff are answered. Raises the ``TicketError`` that the keeper answered,
     ``Overloaded``, or ``RegionUnavailable`` when no answer came within ``limits.QUERY_TIMEOUT_S``.
     """
     query_id = new_reply_id()

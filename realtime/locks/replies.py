@@ -1,4 +1,4 @@
-"""Replies of keepers to nodes: to commands, to questions, and to entries of an outbox that the ledger has recorded.
+"""Replies of keepers to nodes: to commands, to queries, and to entries of an outbox that the ledger has recorded.
 
 A request carries a reply id that its sender has generated. The keeper pushes its reply to the list ``keys.reply(id)``
 on the region's master, as its only element. A reply is ``{"ok": true, "result": ...}`` or ``{"ok": false, "error":

@@ -1,6 +1,6 @@
 """What buyers ask the ledgers for, and have keepers do: few at a time of each region, addresses in turn.
 
-Anybody may have as many identities as they like. Without this, one machine's questions would make gates, operators and
+Anybody may have as many identities as they like. Without this, one machine's queries would make gates, operators and
 all other buyers wait for the keepers, and take all of a node's connections that wait for an answer.
 """
 
@@ -28,21 +28,21 @@ WAIT_S = limits.QUERY_TIMEOUT_S
 
 
 class Buyers:
-    """Questions and commands of buyers. All methods raise ``Overloaded`` for an address that asks for too much."""
+    """Queries and commands of buyers. All methods raise ``Overloaded`` for an address that asks for too much."""
 
     def __init__(self, masters: Mapping[str, LockMaster], address_keys: AddressKeys) -> None:
         """``masters`` maps every region to its lock master."""
         self._masters = masters
         self._address_keys = address_keys
         self._pace = AddressPace(limits.ADDRESS_COMMANDS_BURST, limits.ADDRESS_COMMANDS_PER_S)
-        self._questions = {region: FairTurns(limits.BUYERS_QUESTIONS) for region in masters}
+        self._queries = {region: FairTurns(limits.BUYERS_QUERIES) for region in masters}
         self._commands = {region: FairTurns(limits.BUYERS_COMMANDS) for region in masters}
         self.searches = {region: FairTurns(1) for region in masters}
         """For what looks at every show of a region."""
 
     async def ask(self, master: LockMaster, name: str, body: dict[str, Any], address: str) -> Any:
         """Return the answer of a region's keeper; raises as ``run_query``."""
-        async with self._questions[master.region].turn(address, WAIT_S):
+        async with self._queries[master.region].turn(address, WAIT_S):
             return await run_query(master, name, body, of_buyer=True)
 
     async def booking(self, booking: str, address: str) -> dict[str, Any] | None:

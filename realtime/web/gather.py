@@ -25,7 +25,7 @@ def master_of_booking(masters: Mapping[str, LockMaster], booking: str) -> LockMa
 async def ask_all(
     masters: Mapping[str, LockMaster], name: str, body: dict[str, Any], ask: Ask | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the answers to a question (``keeper.queries``) by region, and the regions that can't answer now.
+    """Return the answers to a query (``keeper.queries``) by region, and the regions that can't answer now.
 
     ``ask`` asks one region, by default as ``run_query``. Raises a refusal that is not retryable.
     """
@@ -46,6 +46,6 @@ async def ask_all(
 async def ask_for_rows(
     masters: Mapping[str, LockMaster], name: str, body: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the rows that answer a question, each with its ``region``, and the regions that gave none."""
+    """Return the rows that answer a query, each with its ``region``, and the regions that gave none."""
     answers, missing = await ask_all(masters, name, body)
     return [{**row, "region": region} for region, rows in answers.items() for row in rows], missing

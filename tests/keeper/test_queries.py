@@ -1,4 +1,4 @@
-"""Questions to the ledger: one that can't be answered leaves the keeper and the other questions alone."""
+"""Queries about the ledger: one that can't be answered leaves the keeper and the other queries alone."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ async def test_a_damaged_row_ends_one_answer_and_hides_no_other_row(place: Place
         await connection.execute(update(schema.bookings).values(owner="a"))
         of_damaged = update(schema.bookings).where(schema.bookings.c.id == damaged)
         await connection.execute(of_damaged.values(prices=b"damaged"))
-    for question in ("booking", "story"):
+    for query in ("booking", "story"):
         with pytest.raises(RegionUnavailable):
-            await run_query(place.master, question, {"booking": damaged})
+            await run_query(place.master, query, {"booking": damaged})
     for name, body in (("bookings", {"owner": "a"}), ("find", {"show": SHOW})):
         assert [each["id"] for each in await run_query(place.master, name, body)] == [sound]
     async with place.ledger.transaction() as connection:
