@@ -89,8 +89,7 @@ def fenced_show(show_id: str) -> list[str]:
 
 
 def meta(show_id: str) -> str:
-    """hash: epoch, version, sales, size, hold_ms, max_seats, process, rebuilt_at, rebuilding, diverged; read by the
-    Lua functions."""
+    """hash: what is declared of a show, and its state; ``locks/lua/shared.lua`` lists the fields."""
     return f"tt:{{{show_id}}}:meta"
 
 
