@@ -173,7 +173,7 @@ class Reconciler:
 
     # --- reconciling ----------------------------------------------------------------------------------------------
     async def _reconcile(self, nonce: str, state: _State) -> str:
-        """Carry out steps 3 to 5 of the module; return the new token. ``nonce`` names the turn, then token and rebuild.
+        """Carry out steps 3 and 4 above; return the new token. ``nonce`` names the turn, the token and the suspension.
 
         Raises also ``TurnLost``, ``Fenced`` and ``StaleFencingToken``, if another keeper does the same.
         """
