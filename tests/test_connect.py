@@ -45,6 +45,16 @@ async def test_one_sentinel_is_enough_to_find_the_master_and_none_is_an_error(mo
         await connect.locate(SENTINELS)
 
 
+@pytest.mark.parametrize(("silent", "confirmed"), [(0, True), (1, True), (2, False)])
+async def test_only_most_of_the_sentinels_together_confirm_a_master(
+    monkeypatch: pytest.MonkeyPatch, silent: int, confirmed: bool
+) -> None:
+    answers = dict.fromkeys(("a:1", "b:1", "c:1"), (3, "10.0.0.3", 3))
+    sentinels_answer(monkeypatch, {**answers, **dict.fromkeys(list(answers)[:silent])})
+    view = await connect.ask_sentinels(SENTINELS)
+    assert (view.confirmed, view.unanimous) == (confirmed, silent == 0)
+
+
 async def test_a_sentinel_that_hangs_delays_nobody_once_most_have_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     hanging = asyncio.Event()
 

@@ -9,6 +9,7 @@ import pytest
 
 from realtime import keys, limits
 from realtime.feeds import feed as feed_module
+from realtime.feeds import replica as replica_module
 from realtime.feeds.feed import Feed
 from realtime.feeds.listener import Listener
 from realtime.feeds.liveness import Liveness
@@ -185,6 +186,87 @@ async def test_after_a_heartbeat_that_ends_a_silence_listeners_read_again(feed: 
     assert reads(feed) == 1
 
 
+def test_maps_of_an_unreachable_region_are_as_of_the_last_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    liveness = Liveness(lambda: None)
+    for at, step in (
+        (1_000, liveness.heartbeat),
+        (2_000, liveness.heartbeat),
+        (9_000, lambda: liveness.set_live(False)),
+    ):
+        monkeypatch.setattr("realtime.feeds.liveness.now_ms", lambda at=at: at)
+        step()
+    assert (liveness.stale_since, liveness.losses) == (2_000, 1)
+
+
+# --- what is missing ----------------------------------------------------------------------------------------------
+MARK = b"run." + b"a" * 40 + b" nonce.0 1"
+NEWER = b"run." + b"a" * 40 + b" nonce.0 2"
+OF_ANOTHER = b"run." + b"b" * 40 + b" nonce.0 1"
+
+
+class MarkedServer(Server):
+    """A replica with these marks of a reconciliation, one after the other."""
+
+    def __init__(self, *marks: bytes | None) -> None:
+        super().__init__(REPLICA)
+        self._marks = list(marks)
+
+    async def command(self, *args: str | int) -> bytes | None:
+        return self._marks.pop(0) if args == ("GET", keys.RECONCILED) else b"reply"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "proved"),
+    [
+        (MARK, MARK, True),
+        (MARK, None, False),
+        (None, MARK, False),
+        (MARK, NEWER, False),
+        (OF_ANOTHER, OF_ANOTHER, False),
+    ],
+    ids=["reconciled", "not any more", "not yet", "again meanwhile", "in another incarnation"],
+)
+async def test_what_is_missing_proves_nothing_unless_the_master_was_reconciled_all_the_time(
+    feed: Feed, before: bytes | None, after: bytes | None, proved: bool
+) -> None:
+    feed._replica = as_any(MarkedServer(before, after))
+    assert await feed.command_proved("HGET", "key", "field") == (b"reply", proved)
+
+
+# --- copies -------------------------------------------------------------------------------------------------------
+class Info:
+    """A server that reports its backlog."""
+
+    def __init__(self, **backlog: int) -> None:
+        self._backlog = {f"repl_backlog_{name}": value for name, value in backlog.items()}
+
+    async def info(self, _section: str) -> dict[str, Any]:
+        link = {"role": "slave", "master_link_status": "up", "master_replid": "a" * 40, "master_repl_offset": 900}
+        return link | self._backlog
+
+
+@pytest.mark.parametrize(("kept", "copied"), [(100, True), (1_000, False)], ids=["begun anew", "full"])
+async def test_a_backlog_that_is_full_says_nothing_about_a_copy(kept: int, copied: bool) -> None:
+    server: Any = Info(histlen=kept, size=1_000, first_byte_offset=800)
+    before = ReplicationStatus("a" * 40, master=False, linked=True, offset=700, kept_from=1)
+    assert (await replica_module._replication_status(server)).copied_since(before) is copied
+
+
+async def test_only_servers_that_are_nearer_than_the_present_one_are_asked(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed._replicas = [Plain(f"redis://127.0.0.1:{port}") for port in (1, 2, 3)]
+    asked: list[Plain] = []
+
+    async def ask(server: Plain, _password: str) -> ReplicationStatus:
+        asked.append(server)
+        return REPLICA
+
+    monkeypatch.setattr(feed_module, "replication_status_of", ask)
+    assert await feed._nearer_usable(1)
+    assert asked == feed._replicas[:1]
+
+
 # --- the subscription ---------------------------------------------------------------------------------------------
 class PubSub:
     """A subscription that receives given messages and then nothing."""
@@ -208,3 +290,18 @@ async def test_a_subscription_that_was_made_anew_by_the_client_library_means_tha
     with pytest.raises(LeaveServer):
         await asyncio.wait_for(subscription.receive(pubsub), 1)
     assert received == [(keys.changes("west-s"), b"{}")]
+
+
+async def test_a_reader_goes_on_when_the_server_has_confirmed_its_subscription() -> None:
+    class Unconfirmed(PubSub):
+        async def subscribe(self, *_channels: str) -> None:
+            """Send the command."""
+
+    unconfirmed: Any = Unconfirmed()
+    subscription = Subscription("west", lambda _channel, _data: None)
+    subscription.use(unconfirmed)
+    reader = asyncio.create_task(subscription.subscribe("west-s"))
+    done, _ = await asyncio.wait([reader], timeout=0.05)
+    assert not done
+    subscription._process({"type": "subscribe", "channel": keys.changes("west-s").encode()})
+    await asyncio.wait_for(reader, 5)

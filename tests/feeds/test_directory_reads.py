@@ -126,6 +126,23 @@ async def test_a_master_with_older_data_removes_nothing_until_it_is_reconciled(d
     assert directory.theatres() == [THEATRE]
 
 
+async def test_a_master_that_is_reconciled_again_during_a_read_removes_nothing(
+    directory: Directory, feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.on_connected(feed)
+    await read(directory)
+    feed.shows = []
+    marks = [b"by a keeper", b"by another one"]
+
+    async def reconciled() -> bytes:
+        return marks.pop(0)
+
+    monkeypatch.setattr(feed, "reconciled", reconciled)
+    directory.on_connected(feed)
+    await read(directory)
+    assert marks == [] and directory.show(SHOW.id) == SHOW
+
+
 async def test_declarations_during_a_read_are_read_after_it_and_the_newest_wins(
     directory: Directory, feed: Any
 ) -> None:

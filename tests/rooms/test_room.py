@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from realtime import limits
+from realtime.feeds.listener import Listener
 from realtime.feeds.replica import Map
 from realtime.model import SalesState
 from realtime.rooms.room import Room
+from realtime.rooms.rooms import Rooms
 from realtime.wire.maps import ChangeMessage, seat_lists
 from tests.read_path import SHOW
 
@@ -26,11 +28,15 @@ class ScriptedFeed:
     stale_since = 0
 
     def __init__(self) -> None:
+        self.listeners: list[Listener] = []
         self.calls: list[str] = []
         self._reads: asyncio.Queue[asyncio.Future[Map | None]] = asyncio.Queue()
 
     async def subscribe(self, show: str) -> None:
         self.calls.append("subscribe")
+
+    async def unsubscribe(self, show: str) -> None:
+        self.calls.append("unsubscribe")
 
     async def read_map(self, show: str) -> Map | None:
         self.calls.append("read")
@@ -39,8 +45,9 @@ class ScriptedFeed:
         return await answer
 
     async def answer(self, version: int, *held: int, epoch: str = "e1") -> None:
-        """Wait for the next read, and answer it."""
-        future = await asyncio.wait_for(self._reads.get(), 5)
+        """Wait for the next read, and answer it; nobody waits any more for one that was cancelled."""
+        while (future := await asyncio.wait_for(self._reads.get(), 5)).cancelled():
+            pass
         future.set_result((epoch, version, SalesState.OPEN, bytearray(seat in held for seat in range(SEATS)), None))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -186,3 +193,55 @@ async def test_an_older_map_does_not_bring_back_the_sales_state_from_before(feed
     await feed.answer(9)
     assert room.status == "live"
     await room.close()
+
+
+async def test_changes_behind_a_gap_are_no_gaps_of_their_own(room: Room, feed: ScriptedFeed) -> None:
+    await asyncio.sleep(0)
+    for version in (9, 10):
+        room.on_change(change(version, 1))
+    await feed.answer(5)
+    assert room.gaps == 1
+    await feed.answer(10, 1)
+    assert held(room) == (10, {1})
+
+
+async def test_a_viewer_that_joins_again_gets_nothing_of_before(feed: ScriptedFeed) -> None:
+    scripted: Any = feed
+    room = Room(SHOW, scripted, Mock(), lambda _room: None)
+    await feed.answer(7)
+    room.join("a")
+    before = room.viewers["a"]
+    room.join("a")
+    now = room.viewers["a"]
+    assert (before.left, now.left) == (True, False)
+    assert now.connection is before.connection
+    await room.close()
+
+
+async def test_a_map_without_a_sales_window_keeps_the_one_that_was_announced(feed: ScriptedFeed) -> None:
+    scripted: Any = feed
+    room = Room(SHOW, scripted, Mock(), lambda _room: None)
+    await feed.answer(7)
+    room.on_change(ChangeMessage("e1", 8, sales=SalesState.OPEN, sales_start=0, sales_end=1))
+    assert room.status == "closed"
+    room.resync()
+    await feed.answer(9)
+    assert room.status == "closed"
+    await room.close()
+
+
+async def test_a_room_that_was_opened_again_while_it_closes_stays_subscribed(feed: ScriptedFeed) -> None:
+    scripted: Any = feed
+    rooms = Rooms(AsyncMock(), {SHOW.region: scripted})
+    opening = asyncio.create_task(rooms.snapshot(SHOW))
+    await feed.answer(1)
+    await opening
+    room = rooms._rooms[SHOW.id]
+    room.resync()  # so that closing it takes some time
+    rooms._empty(room)
+    opening = asyncio.create_task(rooms.snapshot(SHOW))
+    await feed.answer(1)
+    await opening
+    assert "unsubscribe" not in feed.calls
+    await rooms.close()
+    assert feed.calls[-1] == "unsubscribe"

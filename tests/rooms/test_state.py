@@ -210,6 +210,25 @@ def test_since_inside_a_filled_gap_is_not_answered() -> None:
     assert state.since("e1", 4) is None
 
 
+def test_the_history_of_an_epoch_before_costs_nothing() -> None:
+    state = RoomState("e1", 1, bytearray(SIZE))
+    for version in range(2, 60):
+        state.apply(change(version, dict.fromkeys(range(SIZE), 1)))
+    state.reset("e2", 1, bytearray(SIZE))  # its versions begin anew
+    state.apply(change(2, {4: 1}, "e2"))
+    assert state.since("e2", 1) == {4: 1}
+
+
+def test_what_was_corrected_is_sent_again_with_a_new_epoch() -> None:
+    state = RoomState("e1", 5, bytearray(SIZE))
+    right = bytes([3]) + bytes(SIZE - 1)
+    state.reset("e1", 5, bytearray(right))
+    state.take_frame()  # viewers may ignore it: they have its version already
+    state.reset("e2", 6, bytearray(right))
+    frame = state.take_frame()
+    assert frame is not None and (frame.previous_epoch, frame.seats) == ("e1", {0: 3})
+
+
 def test_a_snapshot_is_made_once_a_version() -> None:
     state = RoomState("e1", 1, bytearray(SIZE))
     assert state.snapshot() is state.snapshot()
